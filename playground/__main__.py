@@ -1,0 +1,380 @@
+"""The command line: `python -m playground chat|prompt|doctor|history`.
+
+Standard output carries the answer and nothing else; errors go to standard error in one sentence, with exit
+status 2 for bad input and 1 for a failure.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from playground.config import Settings, prepare_environment
+from playground.engine.hub import fetch_cards
+from playground.library import read_demo_set
+from playground.session import Session, parse_lane
+from playground.start import open_library, open_session
+from playground.store import Store
+from playground.types import (
+    Conversation,
+    InputError,
+    Message,
+    OutsideError,
+    Sampling,
+    Status,
+    Turn,
+    to_json,
+)
+
+app = typer.Typer(
+    help="Ways of aligning one base language model, side by side.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Base = Annotated[str | None, typer.Option(help="Base model: Hugging Face Hub id or folder.")]
+Adapter = Annotated[list[str] | None, typer.Option(help="A LoRA adapter: NAME=ID or NAME=PATH; repeatable.")]
+Quantize = Annotated[str | None, typer.Option(help="auto, 4bit or none.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
+DataDir = Annotated[Path | None, typer.Option(help="Where the record of conversations is kept.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+def fail(message: str, status: int) -> NoReturn:
+    """One sentence to standard error, then out."""
+    print(message, file=sys.stderr)
+    raise typer.Exit(status)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn the errors a person can do something about into a sentence and an exit status."""
+    try:
+        yield
+    except InputError as error:
+        fail(str(error), 2)
+    except OutsideError as error:
+        fail(str(error), 1)
+    except KeyboardInterrupt:
+        fail("Stopped.", 130)
+
+
+def read_settings(
+    base: str | None = None,
+    adapter: list[str] | None = None,
+    quantize: str | None = None,
+    device: str | None = None,
+    data_dir: Path | None = None,
+) -> Settings:
+    """Settings from this command line, the environment and the defaults."""
+    return Settings.read(
+        {
+            "base": base,
+            "adapters": adapter,
+            "quantize": quantize,
+            "device": device,
+            "data_dir": data_dir,
+        }
+    )
+
+
+# --- chat -----------------------------------------------------------------------------------------
+
+
+@app.command()
+def chat(
+    messages: Annotated[list[str], typer.Argument(help="The messages, one turn each.")],
+    lane: Annotated[
+        list[str] | None,
+        typer.Option(help="A lane: NAME or NAME:key=value,...; repeatable. Default: base, urial."),
+    ] = None,
+    temperature: Annotated[str | None, typer.Option(help="0 is greedy.")] = None,
+    top_p: Annotated[str | None, typer.Option(help="In (0, 1].")] = None,
+    top_k: Annotated[str | None, typer.Option(help="0 is off.")] = None,
+    min_p: Annotated[str | None, typer.Option(help="In [0, 1); 0 is off.")] = None,
+    repetition_penalty: Annotated[str | None, typer.Option(help="1 is off.")] = None,
+    max_new_tokens: Annotated[str | None, typer.Option(help="Tokens an answer may take.")] = None,
+    seed: Annotated[str | None, typer.Option(help="Seed of the sampling noise.")] = None,
+    json_output: Json = False,
+    base: Base = None,
+    adapter: Adapter = None,
+    quantize: Quantize = None,
+    device: Device = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Put MESSAGES, one after the other, to every lane."""
+    decoding = {
+        "temperature": temperature,
+        "top_p": top_p,
+        "top_k": top_k,
+        "min_p": min_p,
+        "repetition_penalty": repetition_penalty,
+        "max_new_tokens": max_new_tokens,
+        "seed": seed,
+    }
+    with plain_errors():
+        if any(not message.strip() for message in messages):
+            raise InputError("A message is empty: give every turn some text.")
+        sampling = Sampling.parse({name: text for name, text in decoding.items() if text is not None})
+        settings = read_settings(base, adapter, quantize, device, data_dir)
+        session = open_session(settings)
+        try:
+            fetch_cards(session.library)
+            lanes = lane or ["base", "urial"]
+            conversation = session.new([session.variant(spec, sampling) for spec in lanes])
+            for message in messages:
+                conversation = ask(session, conversation, message, show=not json_output)
+        finally:
+            session.close()
+        if json_output:
+            print(json.dumps(chat_json(conversation), ensure_ascii=False, indent=1))
+        if session.status().state == "failed":
+            fail(session.status().note, 1)
+
+
+def ask(session: Session, conversation: Conversation, message: str, show: bool) -> Conversation:
+    """One turn to its end; with `show`, printed when it is complete."""
+    for snapshot in session.send(conversation, message):
+        conversation = snapshot
+    if show:
+        print_turn(conversation.turns[-1])
+    return conversation
+
+
+def print_turn(turn: Turn) -> None:
+    """A turn as plain text, lane after lane."""
+    print(f"> {turn.user}\n")
+    for answer in turn.answers:
+        reply = answer.reply
+        print(f"[{answer.variant}] {reply.error or reply.text}")
+        if reply.finish != "error":
+            cached = f", {reply.cached_tokens} of {reply.prompt_tokens} prompt tokens cached"
+            print(f"    {reply.finish}, {reply.new_tokens} tokens in {reply.seconds:.2f} s{cached}")
+        print()
+
+
+def chat_json(conversation: Conversation) -> dict[str, Any]:
+    """The document that `chat --json` prints."""
+    return {
+        "id": conversation.id,
+        "turns": [
+            {"user": turn.user, "answers": [answer_json(answer) for answer in turn.answers]}
+            for turn in conversation.turns
+        ],
+    }
+
+
+def answer_json(answer: Any) -> dict[str, Any]:
+    """One lane's part of a turn: who was asked, exactly what, and what came."""
+    prompt = answer.request.prompt if answer.request else None
+    return {
+        "variant": answer.variant,
+        "adapter": prompt.adapter if prompt else None,
+        "prompt": prompt.text if prompt else None,
+        **asdict(answer.reply),
+    }
+
+
+def wait_until_loaded(session: Session) -> Status:
+    """Block until the engine is ready; OutsideError if it never will be."""
+    import time
+
+    while (status := session.status()).state == "loading":
+        time.sleep(0.05)
+    if status.state == "failed":
+        raise OutsideError(status.note)
+    return status
+
+
+# --- prompt ---------------------------------------------------------------------------------------
+
+
+@app.command()
+def prompt(
+    messages: Annotated[Path, typer.Option(help='JSON list of {"role", "content"} objects.')],
+    lane: Annotated[str, typer.Option(help="A lane: NAME or NAME:key=value,...")] = "urial",
+    demos: Annotated[str | None, typer.Option(help="A demonstration set: its name or file.")] = None,
+    k: Annotated[int | None, typer.Option(help="Its first K demonstrations.")] = None,
+    base: Base = None,
+    adapter: Adapter = None,
+    quantize: Quantize = None,
+    device: Device = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Print the exact prompt of a lane for a conversation, byte for byte, and nothing else."""
+    with plain_errors():
+        settings = read_settings(base, adapter, quantize, device, data_dir)
+        library = open_library(settings)
+        fetch_cards(library)
+        spec = lane
+        if demos is not None:
+            if Path(demos).suffix == ".toml":
+                demo_set = read_demo_set(Path(demos))
+                library.demo_sets[demo_set.name] = demo_set
+                demos = demo_set.name
+            spec = with_option(spec, "demos", demos)
+        if k is not None:
+            spec = with_option(spec, "k", str(k))
+        variant = parse_lane(spec, library)
+        text = variant.aligner(read_messages(messages)).text
+        # Bytes, so that no newline is translated and no locale matters.
+        sys.stdout.buffer.write(text.encode("utf-8"))
+        sys.stdout.buffer.flush()
+
+
+def with_option(lane: str, name: str, value: str) -> str:
+    """A lane's text with one option more."""
+    return f"{lane}{',' if ':' in lane else ':'}{name}={value}"
+
+
+def read_messages(path: Path) -> list[Message]:
+    """The messages in a JSON file: alternating, beginning and ending with the user's.
+
+    Raises:
+        InputError: the file cannot be read, or is not such a list.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}, line {error.lineno}: not valid JSON: {error.msg}.") from error
+    if not isinstance(data, list) or not data:
+        raise InputError(f'{path} must hold a list of {{"role", "content"}} objects, at least one.')
+    messages = []
+    for number, entry in enumerate(data, start=1):
+        expected = "user" if number % 2 else "assistant"
+        if not isinstance(entry, dict) or set(entry) != {"role", "content"}:
+            raise InputError(f'{path}, message {number}: it must have "role" and "content" and no more.')
+        if entry["role"] != expected:
+            raise InputError(
+                f'{path}, message {number}: its role must be "{expected}", not {entry["role"]!r}; user and '
+                "assistant alternate, beginning with the user."
+            )
+        if not isinstance(entry["content"], str):
+            raise InputError(f'{path}, message {number}: "content" must be text.')
+        messages.append(Message(role=expected, text=entry["content"]))  # type: ignore[arg-type]
+    if messages[-1].role != "user":
+        raise InputError(f"{path} must end with the user's message, which the prompt asks for an answer to.")
+    return messages
+
+
+# --- doctor ---------------------------------------------------------------------------------------
+
+
+@app.command()
+def doctor(
+    json_output: Json = False,
+    base: Base = None,
+    adapter: Adapter = None,
+    quantize: Quantize = None,
+    device: Device = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Load the model and say what is here, what works, and what does not."""
+    with plain_errors():
+        settings = read_settings(base, adapter, quantize, device, data_dir)
+        session = open_session(settings)
+        try:
+            status = wait_until_loaded(session)
+        finally:
+            session.close()
+        report = doctor_json(settings, session, status)
+        if json_output:
+            print(json.dumps(report, ensure_ascii=False, indent=1))
+        else:
+            print_report(report)
+        if report["problems"]:
+            raise typer.Exit(1)
+
+
+PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "gradio", "openai", "sentencepiece")
+
+
+def doctor_json(settings: Settings, session: Session, status: Status) -> dict[str, Any]:
+    """The document that `doctor --json` prints."""
+    library = session.library
+    adapters = [
+        {
+            "name": entry.card.name,
+            "label": entry.card.label,
+            "source": entry.card.source,
+            "chat_template": entry.card.chat_format is not None,
+            "error": entry.error,
+        }
+        for entry in status.adapters
+    ]
+    return {
+        "python": platform.python_version(),
+        "machine": platform.platform(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "base": status.base,
+        "device": status.device,
+        "precision": status.precision,
+        "parameters": status.parameters,
+        "context": status.context,
+        "prefix_store_bytes": status.prefix_limit,
+        "adapters": adapters,
+        "adapters_for_other_bases": {card.name: card.base_model for card in library.other_adapters.values()},
+        "demo_sets": {name: len(demos.demos) for name, demos in library.demo_sets.items()},
+        "record": str(session.store.path),
+        "problems": [*library.problems, *(entry["error"] for entry in adapters if entry["error"])],
+    }
+
+
+def print_report(report: dict[str, Any]) -> None:
+    """The doctor's document for people."""
+    for name, value in report.items():
+        if name == "adapters":
+            for entry in value:
+                print(f"adapter {entry['name']}: {entry['error'] or 'ready'} ({entry['source']})")
+        elif name == "problems":
+            print("\n".join(f"PROBLEM: {problem}" for problem in value) or "no problems")
+        elif isinstance(value, dict):
+            print(f"{name}: {', '.join(f'{key} {item}' for key, item in value.items()) or 'none'}")
+        else:
+            print(f"{name}: {value}")
+
+
+# --- history --------------------------------------------------------------------------------------
+
+
+@app.command()
+def history(
+    query: Annotated[str, typer.Argument(help="Words in any of the user's messages.")] = "",
+    json_output: Json = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List recorded conversations, the latest first."""
+    with plain_errors():
+        summaries = Store(read_settings(data_dir=data_dir).data_dir).summaries(query)
+        if json_output:
+            rows = [to_json(summary) | {"updated": summary.updated.isoformat()} for summary in summaries]
+            print(json.dumps(rows, ensure_ascii=False, indent=1))
+            return
+        for summary in summaries:
+            updated = summary.updated.astimezone().strftime("%Y-%m-%d %H:%M")
+            title = " ".join(summary.title.split())
+            print(f"{summary.id}  {updated}  {summary.turns} turns  {title[:60]}")
+
+
+def main() -> None:
+    """What `python -m playground` runs."""
+    prepare_environment()
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Ways of aligning a base model, one file each.
+
+A module in this folder is an aligner when it defines `Aligner`: a frozen dataclass that is a
+`types.Aligner`, with a class method `build(options, library)` for the command line and the page, and
+`from_json(data)` for the record. Nothing is registered by hand: add a file, and its name is a lane.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Protocol
+
+from playground.types import AdapterCard, Aligner, ChatFormat, DemoSet, InputError
+
+
+class Shelf(Protocol):
+    """What an aligner may look up while it is built; `library.Library` is one."""
+
+    base_format: ChatFormat | None
+    """The chat template of the base's own tokenizer."""
+
+    def demo_set(self, name: str) -> DemoSet:
+        """The set of that name; raises InputError naming the ones there are."""
+
+    def default_demo_set(self) -> DemoSet:
+        """The set for the base at hand."""
+
+    def adapter(self, name: str) -> AdapterCard:
+        """The card of that name; raises InputError naming the ones there are."""
+
+
+class AlignerClass(Protocol):
+    """What a module's `Aligner` must offer besides being one."""
+
+    kind: str
+
+    def build(self, options: Mapping[str, str], shelf: Shelf) -> Aligner:
+        """An aligner from options as text; raises InputError for an unknown or bad one."""
+
+    def from_json(self, data: Mapping[str, Any]) -> Aligner:
+        """The aligner that `types.to_json` wrote."""
+
+
+@cache
+def aligners() -> dict[str, AlignerClass]:
+    """Every aligner class by its `kind`."""
+    found = {}
+    for info in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{info.name}")
+        if hasattr(module, "Aligner"):
+            found[module.Aligner.kind] = module.Aligner
+    return found
+
+
+def aligner_from_json(data: Mapping[str, Any]) -> Aligner:
+    """The aligner that `types.to_json` wrote."""
+    return aligners()[data["kind"]].from_json(data)
+
+
+def refuse_unknown(options: Mapping[str, str], known: tuple[str, ...], lane: str) -> None:
+    """Raise InputError for the first option that `lane` does not have."""
+    for name in options:
+        if name not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none besides the decoding ones"
+            raise InputError(f"Lane {lane!r} has no option {name!r}: {has}.")

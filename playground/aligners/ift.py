@@ -1,0 +1,38 @@
+"""IFT: the base with a LoRA adapter trained on instructions, asked in the chat format it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from playground.aligners import Shelf, refuse_unknown
+from playground.aligners.chat import chat_format, prompt
+from playground.types import ChatFormat, InputError, Message, Prompt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aligner:
+    """An adapter's weights in the adapter's own chat format."""
+
+    kind: ClassVar[str] = "ift"
+    adapter: str
+    format: ChatFormat
+
+    def __call__(self, messages: Sequence[Message]) -> Prompt:
+        """The template's text for the conversation, with the generation prompt at its end."""
+        return prompt(self.format, messages, adapter=self.adapter)
+
+    @classmethod
+    def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
+        """Option: `adapter`, its name."""
+        refuse_unknown(options, ("adapter",), "ift")
+        if "adapter" not in options:
+            raise InputError("Lane 'ift' needs an adapter, as in ift:adapter=NAME, or just NAME.")
+        name = options["adapter"]
+        return cls(adapter=name, format=chat_format(shelf, name))
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Aligner:
+        """See `aligner_from_json`."""
+        return cls(adapter=data["adapter"], format=ChatFormat(**data["format"]))

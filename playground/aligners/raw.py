@@ -1,0 +1,37 @@
+"""The base model as it is: the conversation's text, and nothing else.
+
+A base model continues documents. It is given the messages, each on a line of its own, and continues;
+only its own end-of-sequence token ends the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from playground.aligners import Shelf, refuse_unknown
+from playground.types import Message, Prompt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aligner:
+    """No alignment at all: the zero point of every comparison."""
+
+    kind: ClassVar[str] = "raw"
+    adapter: None = None
+
+    def __call__(self, messages: Sequence[Message]) -> Prompt:
+        """Every message followed by a newline."""
+        return Prompt(text="".join(f"{message.text}\n" for message in messages))
+
+    @classmethod
+    def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
+        """Takes no options."""
+        refuse_unknown(options, (), "base")
+        return cls()
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Aligner:
+        """See `aligner_from_json`."""
+        return cls()

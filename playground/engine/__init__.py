@@ -1,0 +1,39 @@
+"""Engines turn requests into a stream of events, all rows in one batch.
+
+An engine never sees a conversation, and nothing here imports torch until a local model is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Protocol
+
+from playground.config import Settings
+from playground.library import Library
+from playground.types import Event, Request, Status
+
+
+class Engine(Protocol):
+    """What every engine offers. One test class states the contract and runs on each of them."""
+
+    def status(self) -> Status:
+        """What it is and whether it is ready; returns at once."""
+
+    def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
+        """Answer all requests at once.
+
+        Yields `Delta`s, and exactly one `Done` for each row; a row's deltas concatenate to its reply's
+        text. A row that fails ends with `finish="error"` and leaves the others alone. At least ten times
+        a second something is yielded, `Waiting` if there is nothing else, so that a caller can stop:
+        closing the generator ends the work within one step. May be called from many threads at once.
+        """
+
+    def close(self) -> None:
+        """Stop all work and let go of the model. Rows under way end with an error."""
+
+
+def open_engine(settings: Settings, library: Library) -> Engine:
+    """The engine that `settings` ask for; it goes on loading behind the return."""
+    from playground.engine.local import LocalEngine
+
+    return LocalEngine(settings, library)

@@ -1,0 +1,83 @@
+"""Where a model's or an adapter's files are: a folder here, or a download from the Hugging Face Hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playground.library import Library, base_folder, looks_like_path, read_adapter, tokenizer_chat_format
+from playground.types import InputError
+
+CARD_FILES = ["*.json", "*.jinja", "*.toml"]
+"""Enough to read a card; the weights come later."""
+
+
+def local_folder(source: str) -> Path | None:
+    """The folder that `source` names, relative to here or to the repository; None for a Hub id.
+
+    Raises:
+        InputError: it is meant as a path, and there is no such folder.
+    """
+    if (folder := base_folder(source)) is not None:
+        return folder
+    if looks_like_path(source) or Path(source).parts[:1] == ("models",):
+        raise InputError(f"There is no model folder {source}: check the path, or give a Hub id.")
+    return None
+
+
+def folder(source: str, only: list[str] | None = None) -> Path:
+    """`source` as a local folder, downloaded from the Hub if it is not one.
+
+    Args:
+        source: a folder or a Hub id such as ``mistralai/Mistral-7B-v0.1``.
+        only: patterns of the files that are needed; all by default.
+
+    Raises:
+        InputError: there is no such folder or repository, access is refused, or the Hub cannot be reached
+            and the files are not in the local cache.
+    """
+    found = local_folder(source)
+    if found is not None:
+        return found
+    # Imported here: it takes a while, and a run on local folders never needs it.
+    import httpx
+    from huggingface_hub import errors, snapshot_download
+
+    try:
+        return Path(snapshot_download(source, allow_patterns=only))
+    except errors.HFValidationError as error:
+        raise InputError(
+            f"{source!r} is neither a folder here nor a Hugging Face Hub id (owner/name): check it."
+        ) from error
+    except errors.GatedRepoError as error:
+        raise InputError(
+            f"{source} is gated: accept its terms on its page at the Hugging Face Hub, then set HF_TOKEN."
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise InputError(
+            f"The Hugging Face Hub has no repository {source}, or it is private: check the name, or set "
+            "HF_TOKEN."
+        ) from error
+    except (errors.LocalEntryNotFoundError, errors.HfHubHTTPError, httpx.HTTPError, OSError) as error:
+        raise InputError(
+            f"{source} is not on this machine and the Hugging Face Hub cannot be reached: connect once to "
+            "download it, or give a local folder."
+        ) from error
+
+
+def fetch_cards(library: Library) -> dict[str, InputError]:
+    """Download what the library still lacks to build lanes: adapter cards and the base's chat template.
+
+    Returns what went wrong, by the adapter's name; an adapter without an error is in the library.
+
+    Raises:
+        InputError: the base cannot be found.
+    """
+    if base_folder(library.base) is None:
+        library.base_format = tokenizer_chat_format(folder(library.base, only=CARD_FILES))
+    errors: dict[str, InputError] = {}
+    for name, source in list(library.pending.items()):
+        try:
+            library.add(read_adapter(folder(source, only=CARD_FILES), name=name, source=source))
+        except InputError as error:
+            errors[name] = error
+    return errors

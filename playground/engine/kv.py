@@ -1,0 +1,204 @@
+"""Keys and values: a batch of rows that grows in place, and the store of prefixes computed before.
+
+The only file that touches Transformers' cache classes. A batch keeps its rows right-aligned in shared
+buffers, so that every row's newest token is in the same column and one forward pass serves them all;
+what is left of a shorter row is padding, hidden by the attention mask. Every layer keeps every position,
+sliding-window layers too: their mask compares columns, and right alignment makes the difference of two
+columns the difference of two positions, so what the window hides is exact.
+
+    B rows, L layers, H key/value heads, T positions, D head size
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers.cache_utils import Cache, CacheLayerMixin
+
+SPARE_COLUMNS = 64
+"""Room for new tokens in a fresh buffer; later ones double."""
+
+LayerKV = tuple[Tensor, Tensor]
+"""Keys and values of one layer of one row, each (H, T, D)."""
+
+
+class _Layer(CacheLayerMixin):
+    """One layer's buffers, (B, H, columns, D); which columns are in use is the batch's to know."""
+
+    is_sliding = False
+
+    def __init__(self, batch: BatchKV) -> None:
+        super().__init__()
+        self.batch = batch
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Buffers in the shape of the first keys and values that come."""
+        rows, heads, new, _ = key_states.shape
+        columns = new + SPARE_COLUMNS
+        self.keys = key_states.new_empty(rows, heads, columns, key_states.shape[-1])
+        self.values = value_states.new_empty(rows, heads, columns, value_states.shape[-1])
+        self.is_initialized = True
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+    ) -> tuple[Tensor, Tensor]:
+        """Write the new columns, (B, H, new, D); returns all columns in use, without a copy."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        assert self.keys is not None
+        assert self.values is not None
+        used = self.batch.used
+        end = used + key_states.shape[-2]
+        if end > self.keys.shape[-2]:
+            self.keys, self.values = _grown(self.keys, used, end), _grown(self.values, used, end)
+        self.keys[:, :, used:end] = key_states
+        self.values[:, :, used:end] = value_states
+        return self.keys[:, :, :end], self.values[:, :, :end]
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Columns the mask must cover, and where they begin."""
+        return self.batch.used + query_length, 0
+
+    def get_seq_length(self) -> int:
+        """Columns in use."""
+        return self.batch.used
+
+    def get_max_length(self) -> int:
+        """No limit."""
+        return -1
+
+
+def _grown(buffer: Tensor, used: int, needed: int) -> Tensor:
+    columns = max(2 * buffer.shape[-2], needed + SPARE_COLUMNS)
+    larger = buffer.new_empty(*buffer.shape[:2], columns, buffer.shape[-1])
+    larger[:, :, :used] = buffer[:, :, :used]
+    return larger
+
+
+class BatchKV(Cache):
+    """The keys and values of a batch of rows, as a Transformers cache.
+
+    Use: call the model with `past_key_values=batch`, `attention_mask=batch.mask(new)` and
+    `position_ids=batch.positions(new)`, then `batch.advance(new)`.
+    """
+
+    def __init__(self, layers: int, rows: Sequence[Sequence[LayerKV]] = ()) -> None:
+        """A batch of the given rows, each a list of `layers` keys and values; none is one empty row."""
+        super().__init__(layers=[_Layer(self) for _ in range(layers)])
+        self.lengths = [row[0][0].shape[-2] for row in rows] or [0]
+        self.used = max(self.lengths)
+        if self.used:
+            for number, layer in enumerate(self.layers):
+                layer.keys = self._pack([row[number][0] for row in rows])
+                layer.values = self._pack([row[number][1] for row in rows])
+                layer.is_initialized = True
+
+    def _pack(self, parts: Sequence[Tensor]) -> Tensor:
+        """Right-align (H, T, D) tensors in one buffer (B, H, used + spare, D)."""
+        heads, _, size = parts[0].shape
+        buffer = parts[0].new_empty(len(parts), heads, self.used + SPARE_COLUMNS, size)
+        for row, part in zip(buffer, parts, strict=True):
+            start = self.used - part.shape[1]
+            row[:, :start] = 0  # hidden by the mask, but 0 * NaN is NaN
+            row[:, start : self.used] = part
+        return buffer
+
+    def advance(self, new: int) -> None:
+        """The forward pass has written `new` more columns for every row."""
+        self.used += new
+        self.lengths = [length + new for length in self.lengths]
+
+    def row(self, index: int, limit: int | None = None) -> list[LayerKV]:
+        """One row's keys and values, its first `limit` positions; views into the buffers."""
+        start = self.used - self.lengths[index]
+        end = self.used if limit is None else start + limit
+        return [(layer.keys[index, :, start:end], layer.values[index, :, start:end]) for layer in self.layers]
+
+    def mask(self, new: int) -> Tensor | None:
+        """Attention mask (B, used + new) that hides the padding; None where there is none."""
+        if len(set(self.lengths)) == 1:
+            return None
+        columns = torch.arange(self.used + new)
+        starts = torch.tensor([self.used - length for length in self.lengths])
+        return columns >= starts[:, None]
+
+    def positions(self, new: int) -> Tensor:
+        """Position ids (B, new) of the next `new` tokens of every row."""
+        return torch.tensor(self.lengths)[:, None] + torch.arange(new)
+
+
+@dataclass
+class _Entry:
+    ids: np.ndarray
+    layers: list[LayerKV]
+    bytes: int
+
+
+class PrefixStore:
+    """Keys and values by (adapter, token ids), the least recently used dropped beyond a size in bytes.
+
+    K/V of the base and of each adapter differ even for the same tokens, hence the adapter in the key. An
+    entry serves every prefix of itself, so one that begins another is never kept beside it.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.bytes = 0
+        self._entries: OrderedDict[tuple[str | None, bytes], _Entry] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def longest(self, adapter: str | None, ids: Sequence[int]) -> tuple[list[LayerKV], int]:
+        """The stored keys and values that share the longest prefix with `ids`, and its length.
+
+        The tensors may be longer than that; with no common prefix they are an empty list.
+        """
+        wanted = np.asarray(ids, dtype=np.int64)
+        best, length = None, 0
+        for key, entry in self._entries.items():
+            if key[0] == adapter and (common := _common(entry.ids, wanted)) > length:
+                best, length = key, common
+        if best is None:
+            return [], 0
+        self._entries.move_to_end(best)
+        return self._entries[best].layers, length
+
+    def put(self, adapter: str | None, ids: Sequence[int], layers: Sequence[LayerKV]) -> None:
+        """Keep a copy of a row's keys and values; `ids` has one id for each position in them."""
+        wanted = np.asarray(ids, dtype=np.int64)
+        size = sum(_bytes(keys) + _bytes(values) for keys, values in layers)
+        if not len(wanted) or size > self.limit:
+            return
+        for key in [key for key in self._entries if key[0] == adapter]:
+            entry = self._entries[key]
+            common = _common(entry.ids, wanted)
+            if common == len(wanted):  # what is there covers it
+                self._entries.move_to_end(key)
+                return
+            if common == len(entry.ids):  # it covers what is there
+                self._drop(key)
+        copied = [(keys.clone(), values.clone()) for keys, values in layers]
+        self._entries[(adapter, wanted.tobytes())] = _Entry(wanted, copied, size)
+        self.bytes += size
+        while self.bytes > self.limit:
+            self._drop(next(iter(self._entries)))
+
+    def _drop(self, key: tuple[str | None, bytes]) -> None:
+        self.bytes -= self._entries.pop(key).bytes
+
+
+def _common(one: np.ndarray, other: np.ndarray) -> int:
+    """The length of the longest common prefix."""
+    length = min(len(one), len(other))
+    differ = np.flatnonzero(one[:length] != other[:length])
+    return int(differ[0]) if len(differ) else length
+
+
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()

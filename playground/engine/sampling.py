@@ -1,0 +1,120 @@
+"""Choosing the next token of every row, each by its own parameters.
+
+Sampling is Gumbel-max with counter-based noise: the token is argmax(logit + g), where g is drawn from a
+generator seeded by (seed, position in the answer) alone. argmax over Gumbel-perturbed logits is a draw
+from their softmax (Gumbel 1954; Maddison et al., arXiv 1411.0030, section 2), and noise that depends on
+nothing else makes a row independent of its neighbours, and gives two lanes with one seed the same noise:
+what differs between them comes from their distributions.
+
+The filters and their order are those of Hugging Face's `generate`: repetition penalty, temperature, top-k,
+top-p, min-p. A test compares the distributions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from playground.types import Sampling
+
+DROPPED = float("-inf")
+
+
+@dataclass
+class Row:
+    """What the choice of one row's next token depends on besides its logits."""
+
+    sampling: Sampling
+    prompt_ids: Sequence[int]
+    answer_ids: Sequence[int]
+
+
+def next_tokens(logits: Tensor, rows: Sequence[Row]) -> list[int]:
+    """The next token of every row.
+
+    Args:
+        logits: (B, V), any float type, on any device.
+        rows: B rows in the same order.
+
+    Raises:
+        ValueError: a row's logits hold NaN, or no token is left to choose.
+    """
+    logits = logits.float()
+    if all(is_plain_greedy(row.sampling) for row in rows):
+        # One argmax and one transfer for the whole batch, which is the common case.
+        best = logits.max(dim=-1)
+        if torch.isnan(best.values).any():
+            raise ValueError("the model's output is not a number")
+        return best.indices.tolist()
+    return [choose(logits[index], row) for index, row in enumerate(rows)]
+
+
+def is_plain_greedy(sampling: Sampling) -> bool:
+    """Whether the choice is the argmax of the logits as they are."""
+    return sampling.temperature == 0 and sampling.repetition_penalty == 1
+
+
+def choose(logits: Tensor, row: Row) -> int:
+    """The next token of one row from its float32 logits, shape (V,)."""
+    scores = filtered(logits, row)
+    if row.sampling.temperature > 0:
+        noise = gumbel(row.sampling.seed, len(row.answer_ids), scores.shape[-1])
+        scores = scores + noise.to(scores.device)
+    best = scores.max(dim=-1)
+    if not torch.isfinite(best.values):
+        raise ValueError("the model's output is not a number")
+    return int(best.indices)
+
+
+def filtered(logits: Tensor, row: Row) -> Tensor:
+    """Logits after penalty, temperature and filters, shape (V,); dropped tokens are -inf.
+
+    With temperature 0 only the penalty applies, since the filters never drop the likeliest token.
+    """
+    sampling = row.sampling
+    scores = logits
+    if sampling.repetition_penalty != 1:
+        seen = list(row.answer_ids)
+        if sampling.penalty_scope == "all":
+            seen += row.prompt_ids
+        scores = penalised(scores, seen, sampling.repetition_penalty)
+    if sampling.temperature == 0:
+        return scores
+    scores = scores / sampling.temperature
+    if 0 < sampling.top_k < scores.shape[-1]:
+        kth = torch.topk(scores, sampling.top_k).values[-1]
+        scores = scores.masked_fill(scores < kth, DROPPED)
+    if sampling.top_p < 1:
+        ordered, order = torch.sort(scores, descending=False)
+        # From the unlikeliest up, drop tokens while their total stays within 1 - top_p.
+        drop = ordered.softmax(dim=-1).cumsum(dim=-1) <= 1 - sampling.top_p
+        drop[-1] = False
+        scores = scores.masked_fill(drop.scatter(0, order, drop), DROPPED)
+    if sampling.min_p > 0:
+        probabilities = scores.softmax(dim=-1)
+        scores = scores.masked_fill(probabilities < sampling.min_p * probabilities.max(), DROPPED)
+    return scores
+
+
+def penalised(logits: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
+    """Repetition penalty: a seen token's logit is divided by `penalty` if positive, else multiplied."""
+    if not seen:
+        return logits
+    index = torch.tensor(sorted(set(seen)), device=logits.device)
+    values = logits[index]
+    return logits.scatter(0, index, torch.where(values > 0, values / penalty, values * penalty))
+
+
+def gumbel(seed: int, position: int, size: int) -> Tensor:
+    """Gumbel(0, 1) noise, shape (size,), a function of its arguments alone; float32 on the CPU."""
+    # Hashed, because torch's CPU generator uses no more than the low 32 bits of its seed.
+    digest = hashlib.blake2b(f"{seed}/{position}".encode(), digest_size=4).digest()
+    generator = torch.Generator()
+    generator.manual_seed(int.from_bytes(digest, "little"))
+    # -log of an Exp(1) draw is a Gumbel(0, 1) draw; in float64, for its far tail.
+    draws = torch.empty(size, dtype=torch.float64).exponential_(generator=generator)
+    return -draws.clamp_min(1e-300).log().float()

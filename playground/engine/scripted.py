@@ -1,0 +1,113 @@
+"""An engine without a model: it says what it is told, token by token.
+
+Tests, work on the page and bug reports use it where the words do not matter. It keeps the whole contract
+of an engine: rows side by side, stops and trimming, failures that stay in their row, cancelling.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+
+from playground.engine.text import Cutter
+from playground.types import Delta, Done, Event, Finish, Reply, Request, Status, Waiting
+
+Script = Sequence[str] | Exception
+"""The tokens of one reply, or the failure that ends its row."""
+
+
+class ScriptedEngine:
+    """Answers each request with what `script(request)` returns.
+
+    Attributes:
+        requests: every request that was put to it, in order, for tests to look at.
+        open_streams: generators that have begun and not ended.
+    """
+
+    def __init__(self, script: Callable[[Request], Script], delay: float = 0.0) -> None:
+        """`delay` is the seconds between two steps; a step gives every row one token."""
+        self._script = script
+        self._delay = delay
+        self.requests: list[Request] = []
+        self.open_streams = 0
+
+    def status(self) -> Status:
+        """Always ready."""
+        return Status(state="ready", note="A script", base="scripted")
+
+    def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
+        """See `Engine.stream`."""
+        self.open_streams += 1
+        try:
+            yield from self._stream(requests)
+        finally:
+            self.open_streams -= 1
+
+    def _stream(self, requests: Sequence[Request]) -> Iterator[Event]:
+        self.requests += requests
+        live = {index: _Row(index, request, self._script(request)) for index, request in enumerate(requests)}
+        while live:
+            if self._delay:
+                time.sleep(self._delay)
+                yield Waiting(note="The script pauses.")
+            for index, row in list(live.items()):
+                yield from row.step()
+                if row.done:
+                    del live[index]
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class _Row:
+    def __init__(self, index: int, request: Request, script: Script) -> None:
+        self._index = index
+        self.done = False
+        self._sampling = request.sampling
+        self._prompt_tokens = len(request.prompt.text.split())
+        self._script = script
+        self._next = 0
+        self._cutter = Cutter(request.prompt.stop)
+        self._text = ""
+        self._started = time.monotonic()
+        self._ttft: float | None = None
+
+    def step(self) -> Iterator[Event]:
+        """One more token, or the end."""
+        if isinstance(self._script, Exception):
+            yield from self._end("error", str(self._script))
+        elif self._next == len(self._script):
+            yield from self._end("stop")
+        elif self._next == self._sampling.max_new_tokens:
+            yield from self._end("length")
+        else:
+            token = self._script[self._next]
+            self._next += 1
+            self._ttft = self._ttft or time.monotonic() - self._started
+            yield self._delta(self._cutter.feed(token))
+            if self._cutter.stopped:
+                yield from self._end("stop")
+
+    def _delta(self, text: str) -> Delta:
+        self._text += text
+        return Delta(row=self._index, text=text, reply=self._reply(""))
+
+    def _end(self, finish: Finish, error: str | None = None) -> Iterator[Event]:
+        yield self._delta(self._cutter.finish())
+        self.done = True
+        if finish == "length" and self._cutter.closed:
+            finish = "stop"
+        yield Done(row=self._index, reply=self._reply(finish, error))
+
+    def _reply(self, finish: Finish, error: str | None = None) -> Reply:
+        return Reply(
+            text=self._text,
+            raw_text=self._cutter.raw,
+            finish=finish,
+            error=error,
+            prompt_tokens=self._prompt_tokens,
+            cached_tokens=0,
+            new_tokens=self._next,
+            ttft=self._ttft,
+            seconds=time.monotonic() - self._started,
+        )

@@ -1,0 +1,217 @@
+"""From token ids to readable text: UTF-8 that spans tokens, where an answer ends, what is trimmed.
+
+Pure Python over strings; the only thing asked of a tokenizer is a `decode` function. Text is given out as
+soon as it is certain: never half a character, and never anything that a stop may yet take back. How the
+text was cut into tokens or chunks makes no difference to the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from playground.types import Finish, StopRule
+
+REPLACEMENT = "\ufffd"
+CONTEXT_TOKENS = 6
+"""Prompt tokens a decoder sees before the first new one, so that it keeps that one's leading space."""
+LONGEST_CHARACTER = 4
+"""Bytes in the longest UTF-8 character, so the most tokens that one character can be spread over."""
+
+
+class Detokenizer:
+    """Turns a growing list of token ids into a growing text.
+
+    Decoding one id at a time loses spaces and splits characters, and decoding all of them at every step is
+    quadratic. So a short window is decoded twice, with and without the new ids, and the difference is the
+    new text.
+    """
+
+    def __init__(self, decode: Callable[[Sequence[int]], str], prompt_ids: Sequence[int]) -> None:
+        self._decode = decode
+        self._window = list(prompt_ids[-CONTEXT_TOKENS:])
+        self._known = len(self._window)  # ids of the window whose text has been given out
+
+    def feed(self, token: int) -> str:
+        """The text that is certain now that `token` has come; often "", never half a character."""
+        self._window.append(token)
+        text = self._new_text()
+        if text.endswith(REPLACEMENT) and len(self._window) - self._known < LONGEST_CHARACTER:
+            return ""
+        return self._accept(text)
+
+    def finish(self) -> str:
+        """What was held back; bytes that never became a character come out as U+FFFD."""
+        return self._accept(self._new_text())
+
+    def _new_text(self) -> str:
+        before = self._decode(self._window[: self._known])
+        return self._decode(self._window)[len(before) :]
+
+    def _accept(self, text: str) -> str:
+        # Keep a few ids as context for the next one; all of them are given out.
+        self._window = self._window[-CONTEXT_TOKENS:]
+        self._known = len(self._window)
+        return text
+
+
+class Cutter:
+    """Finds where an answer ends in a growing raw text, and gives out what is certainly part of it.
+
+    With a fence in the rule, the answer is a fenced block that the prompt has opened, and it ends at the
+    line that closes it:
+
+    * a line that is only the fence, then at least one blank line, then a header line, or
+    * a line that is only the fence, then nothing but white space and at most a part of a header line, to
+      the end of the text.
+
+    Fences of code blocks inside the answer do not end it: after an opening fence with a language name, the
+    next bare fence closes that code block. A header without a closed block before it, such as a comment
+    "# Query:" in code, does not end an answer either. If a header follows right after an inner code
+    block's closing fence, the model forgot its own: the answer ends after that fence, not before it.
+    """
+
+    def __init__(self, rule: StopRule) -> None:
+        self._rule = rule
+        self.raw = ""
+        self.stopped = False
+        self._cut: int | None = None  # where the answer ends in `raw`, once known
+        self._line = 0  # start of the first line not looked at as a whole
+        self._fence: int | None = None  # start of a bare fence line that may be the end
+        self._fence_end = 0
+        self._blank = False  # a blank line has followed that fence
+        self._inner = False  # inside a code block of the answer
+        self._shown = 0  # characters of `raw` given out, or dropped before the first visible one
+        self._started = False
+
+    def feed(self, text: str) -> str:
+        """Add raw text; returns what may be shown now. Sets `stopped` when the answer has ended."""
+        self.raw += text
+        if self.stopped:
+            return ""
+        if self._rule.fence:
+            self._read_lines()
+        return self._show(self._certain())
+
+    def finish(self) -> str:
+        """The raw text is complete; returns the rest of the answer, without trailing white space."""
+        if not self.stopped and self._rule.fence:
+            self._read_end()
+        end = len(self.raw) if self._cut is None else self._cut
+        return self._show(len(self.raw[:end].rstrip()))
+
+    @property
+    def closed(self) -> bool:
+        """Whether the answer's own block has closed (known for certain after `finish`)."""
+        return self._cut is not None
+
+    def _read_lines(self) -> None:
+        """Look at every line that is complete, up to a stop."""
+        while (end := self.raw.find("\n", self._line)) >= 0:
+            self._read_line(self._line, self.raw[self._line : end].rstrip(), end + 1)
+            if self.stopped:
+                return
+            self._line = end + 1
+
+    def _read_line(self, start: int, line: str, end: int) -> None:
+        if self._fence is not None:
+            if not line:
+                self._blank = True
+                return
+            if self._blank and line in self._rule.headers:
+                self.stopped = True
+                self._cut = self._end_of_answer()
+                return
+            self._drop_fence()
+        if line == self._rule.fence:
+            self._fence, self._fence_end, self._blank = start, end, False
+        elif line.startswith(self._rule.fence) and not self._inner:
+            self._inner = "`" not in line[len(self._rule.fence) :]
+
+    def _drop_fence(self) -> None:
+        """The bare fence was not the end: it opened or closed a code block inside the answer."""
+        self._inner = not self._inner
+        self._fence = None
+
+    def _end_of_answer(self) -> int:
+        assert self._fence is not None
+        return self._fence_end if self._inner else self._fence
+
+    def _read_end(self) -> None:
+        """Decide about a fence near the end, now that nothing more comes."""
+        rest = self.raw[self._line :].rstrip()
+        if self._fence is None:
+            if rest == self._rule.fence and not self._inner:
+                self._cut = self._line
+        elif not rest:
+            if not self._inner:
+                self._cut = self._fence
+        elif self._blank and self._could_be_header(rest):
+            self._cut = self._end_of_answer()
+
+    def _could_be_header(self, line: str) -> bool:
+        return any(header.startswith(line) for header in self._rule.headers)
+
+    def _certain(self) -> int:
+        """How much of `raw` no stop can take back; trailing white space waits for what follows it."""
+        line = self.raw[self._line :].rstrip()
+        if self._cut is not None:
+            end = self._cut
+        elif self._fence is not None and self._could_be_header(line):
+            end = self._end_of_answer()
+        elif self._rule.fence.startswith(line) and self._rule.fence:
+            end = self._line  # only a whole line can be a fence, so this one waits while it may be
+        else:
+            end = len(self.raw)
+        return len(self.raw[:end].rstrip())
+
+    def _show(self, end: int) -> str:
+        if end <= self._shown:
+            return ""
+        text = self.raw[self._shown : end]
+        if not self._started:  # white space before the first visible character is not part of it
+            text = text.lstrip()
+            self._started = bool(text)
+        self._shown = end
+        return text
+
+
+class Writer:
+    """One row's text while it is decoded: ids in, certain text out, the finished answer at the end."""
+
+    def __init__(
+        self,
+        decode: Callable[[Sequence[int]], str],
+        prompt_ids: Sequence[int],
+        rule: StopRule,
+    ) -> None:
+        self._detokenizer = Detokenizer(decode, prompt_ids)
+        self._cutter = Cutter(rule)
+        self.text = ""
+        """All that has been given out."""
+
+    def feed(self, token: int) -> str:
+        """The next id; returns the text that may be shown now."""
+        return self._keep(self._cutter.feed(self._detokenizer.feed(token)))
+
+    def finish(self) -> str:
+        """No more ids; returns the rest of the text."""
+        text = self._cutter.feed(self._detokenizer.finish())
+        return self._keep(text + self._cutter.finish())
+
+    def _keep(self, text: str) -> str:
+        self.text += text
+        return text
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the stop rule has ended the answer."""
+        return self._cutter.stopped
+
+    @property
+    def raw_text(self) -> str:
+        """All that was written, beyond the stop too."""
+        return self._cutter.raw
+
+    def finish_reason(self, reason: Finish) -> Finish:
+        """`reason`, unless a row that ran into its limit had just closed its block: that is a stop."""
+        return "stop" if reason == "length" and self._cutter.closed else reason

@@ -1,0 +1,318 @@
+"""What is on disk for a person to choose from: demonstration sets and adapter cards.
+
+Reads files and nothing else: no model is loaded and nothing is downloaded. A file that cannot be read is
+left out and described in `Library.problems`, so one bad file never hides the good ones.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playground.types import AdapterCard, ChatFormat, Demo, DemoSet, InputError, check_name
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The repository: `prompts/`, `adapters/` and `models/` lie here."""
+
+POCKET = "models/pocket"
+GENERAL_DEMOS = "general-3"
+"""The set for a base that no set names."""
+
+
+@dataclass
+class Library:
+    """Demonstration sets and adapter cards by name, for one base model."""
+
+    base: str
+    """The base model's name: a Hub id or a path, as given."""
+    demo_sets: dict[str, DemoSet] = field(default_factory=dict)
+    adapters: dict[str, AdapterCard] = field(default_factory=dict)
+    """Those made for this base."""
+    other_adapters: dict[str, AdapterCard] = field(default_factory=dict)
+    """Those found here that were made for another base."""
+    pending: dict[str, str] = field(default_factory=dict)
+    """Adapters asked for whose files are still to come from the Hub: name to Hub id."""
+    base_format: ChatFormat | None = None
+    """The chat template of the base's own tokenizer, once its files are here."""
+    problems: list[str] = field(default_factory=list)
+    """One sentence for each file that could not be read."""
+
+    @classmethod
+    def open(cls, base: str, adapters: Mapping[str, str] | None = None, root: Path = ROOT) -> Library:
+        """Read `root`'s prompts and adapters, and the `adapters` named beside them (name to source).
+
+        Raises:
+            InputError: an adapter that was asked for by name cannot be used. Files that merely lie in
+                `root` go to `problems` instead.
+        """
+        library = cls(base=base)
+        if (folder := base_folder(base, root)) is not None:
+            library.base_format = tokenizer_chat_format(folder)
+        for path in sorted((root / "prompts" / "demos").glob("*.toml")):
+            try:
+                demos = read_demo_set(path)
+                library.demo_sets[demos.name] = demos
+            except InputError as error:
+                library.problems.append(str(error))
+        for config in sorted((root / "adapters").glob("*/adapter_config.json")):
+            try:
+                card = read_adapter(config.parent)
+                library._shelve(card)
+            except InputError as error:
+                library.problems.append(str(error))
+        for name, source in (adapters or {}).items():
+            library.ask_for(name, source)
+        return library
+
+    def ask_for(self, name: str, source: str) -> None:
+        """Take up the adapter that a person named: at once from a folder, later from the Hub."""
+        check_name(name, "The adapter name")
+        if name in ("base", "raw", "urial", "ift", "chat"):
+            raise InputError(f"The adapter name {name!r} is taken by a lane: give it another name.")
+        folder = Path(source).expanduser()
+        if folder.is_dir():
+            self.add(read_adapter(folder, name=name))
+        elif looks_like_path(source):
+            raise InputError(f"There is no adapter folder {source}: check the path given for {name!r}.")
+        else:
+            self.pending[name] = source
+
+    def add(self, card: AdapterCard) -> None:
+        """Take up a card that a person asked for.
+
+        Raises:
+            InputError: it was made for another base.
+        """
+        if not same_model(card.base_model, self.base):
+            raise InputError(
+                f"Adapter {card.name!r} was made for the base {card.base_model!r}, not for "
+                f"{self.base!r}: start with --base {card.base_model}, or, if both are the same model, "
+                f'write base_model = "{self.base}" into its adapter.toml.'
+            )
+        self.pending.pop(card.name, None)
+        self.adapters[card.name] = card
+
+    def _shelve(self, card: AdapterCard) -> None:
+        fits = same_model(card.base_model, self.base)
+        (self.adapters if fits else self.other_adapters)[card.name] = card
+
+    def demo_set(self, name: str) -> DemoSet:
+        """The demonstration set of that name; InputError names the ones there are."""
+        if name not in self.demo_sets:
+            raise InputError(
+                f"There is no demonstration set {name!r}: choose one of {_names(self.demo_sets)}."
+            )
+        return self.demo_sets[name]
+
+    def default_demo_set(self) -> DemoSet:
+        """The set meant for this base, else the general one."""
+        for demos in self.demo_sets.values():
+            if same_model(demos.meant_for, self.base):
+                return demos
+        return self.demo_set(GENERAL_DEMOS)
+
+    def adapter(self, name: str) -> AdapterCard:
+        """The card of the adapter of that name, made for this base; InputError says what there is."""
+        if name in self.adapters:
+            return self.adapters[name]
+        if name in self.other_adapters:
+            made_for = self.other_adapters[name].base_model
+            raise InputError(
+                f"Adapter {name!r} was made for the base {made_for!r}, not for {self.base!r}: start "
+                f"with --base {made_for}, or choose another adapter."
+            )
+        if name in self.pending:
+            raise InputError(
+                f"Adapter {name!r} is still on its way from {self.pending[name]}: try again shortly."
+            )
+        raise InputError(f"There is no adapter {name!r}: choose one of {_names(self.adapters)}.")
+
+
+def _names(table: Mapping[str, object]) -> str:
+    return ", ".join(sorted(table)) or "(there are none)"
+
+
+def base_folder(base: str, root: Path = ROOT) -> Path | None:
+    """The folder that a base's name means, here or in the repository; None for a Hub id."""
+    for folder in (Path(base).expanduser(), root / base):
+        if folder.is_dir():
+            return folder
+    return None
+
+
+def looks_like_path(source: str) -> bool:
+    """Whether `source` is meant as a folder here rather than as a Hub id (``owner/name``)."""
+    return source.startswith((".", "/", "~", "\\")) or source.count("/") > 1 or ":\\" in source
+
+
+def same_model(one: str, other: str) -> bool:
+    """Whether two names mean one base model: the same path, or the same last part of a name or path.
+
+    A base is often trained on under its Hub id and run from a local copy, so the owner and the folders
+    before the name are not compared; a different name means a different model.
+    """
+    if not one or not other:
+        return False
+    return _last_part(one) == _last_part(other)
+
+
+def _last_part(name: str) -> str:
+    # A path such as "." has its name in its absolute form only.
+    path = Path(name).expanduser()
+    return (path.resolve() if path.is_dir() else path).name.lower()
+
+
+# --- Files ----------------------------------------------------------------------------------------
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The table in a TOML file; InputError names the file, and the line where the syntax breaks."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not valid TOML: {error}.") from error
+
+
+def _check_table(table: Any, where: str, required: Mapping[str, type], optional: Mapping[str, type]) -> None:
+    """Raise InputError for the first key that is missing, unknown or of the wrong type."""
+    if not isinstance(table, dict):
+        raise InputError(f"{where} must be a table.")
+    known = {**required, **optional}
+    for key, value in table.items():
+        if key not in known:
+            raise InputError(f"{where} has an unknown key {key!r}: it may have {', '.join(known)}.")
+        if not isinstance(value, known[key]):
+            want = "text" if known[key] is str else "a list of tables"
+            raise InputError(f"{where}: {key} must be {want}, not {value!r}.")
+    for key in required:
+        if key not in table:
+            raise InputError(f"{where} lacks {key!r}: add it.")
+
+
+def read_demo_set(path: Path) -> DemoSet:
+    """A demonstration set from `prompts/demos/*.toml`; see prompts/README.md for the format.
+
+    Raises:
+        InputError: the file is not such a set; one sentence that names the file and the place.
+    """
+    table = read_toml(path)
+    _check_table(
+        table,
+        str(path),
+        required={"name": str, "instruction": str},
+        optional={"description": str, "meant_for": str, "format": str, "demos": list},
+    )
+    if table.get("format", "fenced") != "fenced":
+        raise InputError(f'{path}: format {table["format"]!r} is not known: use "fenced".')
+    demos = []
+    for number, entry in enumerate(table.pop("demos", []), start=1):
+        _check_table(entry, f"{path}, demonstration {number},", {"query": str, "answer": str}, {})
+        demos.append(Demo(**entry))
+    check_name(table["name"], f"{path}: the name")
+    return DemoSet(demos=tuple(demos), **table)
+
+
+def read_adapter(folder: Path, name: str | None = None, source: str | None = None) -> AdapterCard:
+    """The card of a LoRA adapter in PEFT's layout, with `adapter.toml` where there is one.
+
+    Args:
+        folder: holds `adapter_config.json` and the weights.
+        name: what to call it; by default what its card says, else the folder's name.
+        source: where it came from, if not from `folder`.
+
+    Raises:
+        InputError: the folder is not an adapter, or its card or chat template cannot be read.
+    """
+    config_path = folder / "adapter_config.json"
+    if not config_path.is_file():
+        raise InputError(
+            f"{folder} is not an adapter: it has no adapter_config.json. Give the folder that PEFT's "
+            "save_pretrained wrote."
+        )
+    config = read_json(config_path)
+    card: dict[str, Any] = {}
+    card_path = folder / "adapter.toml"
+    if card_path.is_file():
+        card = read_toml(card_path)
+        known = ("name", "label", "source", "base_model", "chat_format", "description")
+        _check_table(card, str(card_path), {}, dict.fromkeys(known, str))
+    name = name or card.get("name") or folder.resolve().name
+    return AdapterCard(
+        name=check_name(name, f"{folder}: the name"),
+        source=source or str(folder),
+        base_model=card.get("base_model") or str(config.get("base_model_name_or_path") or ""),
+        label=card.get("label") or name,
+        description=card.get("description", ""),
+        chat_format=_chat_format(folder, card.get("chat_format", "tokenizer")),
+    )
+
+
+def _chat_format(folder: Path, named: str) -> ChatFormat | None:
+    """The chat format a card names: one of prompts/chat/, or "tokenizer" for the folder's own."""
+    if named != "tokenizer":
+        return read_chat_format(named)
+    return tokenizer_chat_format(folder)
+
+
+def read_chat_format(name: str, root: Path = ROOT) -> ChatFormat:
+    """A chat format from prompts/chat/: `NAME.toml` with template, bos_token and eos_token."""
+    path = root / "prompts" / "chat" / f"{check_name(name, 'The chat format')}.toml"
+    if not path.is_file():
+        there = {found.stem: found for found in path.parent.glob("*.toml")}
+        raise InputError(f"There is no chat format {name!r}: choose one of {_names(there)}.")
+    table = read_toml(path)
+    _check_table(table, str(path), {"template": str}, {"bos_token": str, "eos_token": str})
+    return ChatFormat(**table)
+
+
+def tokenizer_chat_format(folder: Path) -> ChatFormat | None:
+    """The chat template among a tokenizer's files, or None where there is none.
+
+    Newer tokenizers keep it in `chat_template.jinja`, older ones in `tokenizer_config.json`, there as one
+    text or as a list of named ones, of which "default" counts.
+    """
+    config_path = folder / "tokenizer_config.json"
+    config = read_json(config_path) if config_path.is_file() else {}
+    jinja_path = folder / "chat_template.jinja"
+    template = config.get("chat_template")
+    if jinja_path.is_file():
+        template = jinja_path.read_text(encoding="utf-8")
+    if isinstance(template, list):
+        template = {entry["name"]: entry["template"] for entry in template}.get("default")
+    if not template:
+        return None
+    return ChatFormat(
+        template=template,
+        bos_token=_token_text(config.get("bos_token")),
+        eos_token=_token_text(config.get("eos_token")),
+    )
+
+
+def _token_text(token: Any) -> str:
+    """A special token as tokenizer_config.json gives it: text, an object with `content`, or null."""
+    if isinstance(token, dict):
+        token = token.get("content")
+    return token if isinstance(token, str) else ""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; InputError names the file and the line."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}, line {error.lineno}: not valid JSON: {error.msg}.") from error
+    if not isinstance(data, dict):
+        raise InputError(f"{path} must hold a JSON object.")
+    return data

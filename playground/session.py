@@ -1,0 +1,192 @@
+"""The order of things: align, generate, record. The only place that knows it.
+
+A session yields snapshots of a conversation, each a whole immutable `Conversation`; the page and the
+command line draw them and call the methods here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import time
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+
+from playground.aligners import aligners
+from playground.engine import Engine
+from playground.library import Library
+from playground.store import Store, Summary
+from playground.types import (
+    SAMPLING_NAMES,
+    Answer,
+    Conversation,
+    Delta,
+    Done,
+    InputError,
+    Message,
+    Prompt,
+    Reply,
+    Request,
+    Sampling,
+    Status,
+    Turn,
+    Variant,
+)
+
+DRAW_EVERY = 0.1
+"""Seconds between two snapshots while text streams; a page cannot draw more than 8 to 10 a second."""
+SAVE_EVERY = 1.0
+"""Seconds between two writes of a streaming turn."""
+
+
+def parse_lane(spec: str, library: Library, sampling: Sampling | None = None) -> Variant:
+    """A lane as a person writes it: ``name`` or ``name:key=value,...``.
+
+    `name` is "base", the name of an aligner, or the name of an adapter, which means that adapter in its
+    own chat format. Keys are the aligner's options and the decoding parameters, which `sampling` gives the
+    defaults for. The variant's name is the text itself.
+
+    Raises:
+        InputError: an unknown name or key, or a bad value.
+    """
+    name, _, rest = spec.strip().partition(":")
+    options: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in rest.split(","))):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise InputError(f"Lane {spec!r}: {part!r} is not key=value.")
+        if key.strip() in options:
+            raise InputError(f"Lane {spec!r} gives {key.strip()!r} twice.")
+        options[key.strip()] = value.strip()
+    decoding = {key: options.pop(key) for key in list(options) if key in SAMPLING_NAMES}
+
+    kinds = aligners()
+    kind = "raw" if name == "base" else name
+    if kind not in kinds:
+        known = sorted(["base", *(set(kinds) - {"raw"}), *library.adapters])
+        if name not in {*library.adapters, *library.other_adapters, *library.pending}:
+            raise InputError(f"There is no lane {name!r}: choose one of {', '.join(known)}.")
+        if "adapter" in options:
+            raise InputError(f"Lane {name!r} is an adapter already: leave adapter= out.")
+        kind, options["adapter"] = "ift", name
+    return Variant(
+        name=spec.strip(),
+        aligner=kinds[kind].build(options, library),
+        sampling=Sampling.parse(decoding, sampling),
+    )
+
+
+class Session:
+    """Conversations with one engine, one library and one record; any number of people at once.
+
+    It holds no conversation itself: callers pass theirs in and get new ones back.
+    """
+
+    def __init__(self, engine: Engine, library: Library, store: Store) -> None:
+        self.engine = engine
+        self.library = library
+        self.store = store
+
+    def status(self) -> Status:
+        """The engine's."""
+        return self.engine.status()
+
+    def variant(self, spec: str, sampling: Sampling | None = None) -> Variant:
+        """See `parse_lane`."""
+        return parse_lane(spec, self.library, sampling)
+
+    def new(self, variants: Sequence[Variant]) -> Conversation:
+        """An empty conversation; it is recorded with its first message."""
+        if not variants:
+            raise InputError("A conversation needs at least one lane.")
+        # Sortable by time, and not to be guessed, since the id is all that a link to it needs.
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        return Conversation(id=f"{stamp}-{secrets.token_hex(8)}", variants=tuple(variants))
+
+    def open(self, id: str) -> Conversation:
+        """A recorded conversation; InputError if there is none."""
+        return self.store.load(id)
+
+    def history(self, query: str = "", limit: int = 100) -> list[Summary]:
+        """Recorded conversations, the latest first."""
+        return self.store.summaries(query, limit)
+
+    def prompt(self, conversation: Conversation, lane: int, text: str) -> Prompt:
+        """What `send(text)` would ask in that lane."""
+        messages = [*conversation.history(lane), Message(role="user", text=text)]
+        return conversation.variants[lane].aligner(messages)
+
+    def send(self, conversation: Conversation, text: str) -> Generator[Conversation, None, None]:
+        """Ask every lane, each on its own history, and yield the conversation as the answers grow.
+
+        A snapshot comes at least every tenth of a second, so a caller can look up; one that has nothing
+        new is the same object as the one before. Closing the generator stops all lanes; what they had
+        written is kept. A lane that fails carries its error in its reply, and the others go on.
+
+        Raises:
+            InputError: the message is empty.
+            OutsideError: the record cannot be written.
+        """
+        if not text.strip():
+            raise InputError("The message is empty: type something first.")
+        answers = [self._ask(conversation, lane, text) for lane in range(len(conversation.variants))]
+        asked = [lane for lane, answer in enumerate(answers) if answer.request is not None]
+        before = conversation
+
+        def snapshot() -> Conversation:
+            turn = Turn(user=text, answers=tuple(answers))
+            return dataclasses.replace(before, turns=(*before.turns, turn))
+
+        current = snapshot()
+        self.store.save(current)
+        yield current
+        requests = [request for answer in answers if (request := answer.request) is not None]
+        drawn = saved = time.monotonic()
+        changed = False
+        try:
+            with closing(self.engine.stream(requests)) as events:
+                for event in events:
+                    if isinstance(event, Delta | Done):
+                        lane = asked[event.row]
+                        answers[lane] = dataclasses.replace(answers[lane], reply=event.reply)
+                        changed = True
+                    now = time.monotonic()
+                    if now - drawn < DRAW_EVERY:
+                        continue
+                    if changed:
+                        current, changed = snapshot(), False
+                        if now - saved >= SAVE_EVERY:
+                            self.store.save(current)
+                            saved = now
+                    yield current
+                    drawn = time.monotonic()
+        finally:
+            # Reached by the end, by a failure and by a caller who stops; in the last case this runs on
+            # the caller's thread, which may be the one that serves the page, so it does little.
+            answers = [_ended(answer) for answer in answers]
+            current = snapshot()
+            self.store.save(current)
+        yield current
+
+    def _ask(self, conversation: Conversation, lane: int, text: str) -> Answer:
+        """The lane's request, or the reason why there is none."""
+        variant = conversation.variants[lane]
+        try:
+            prompt = self.prompt(conversation, lane, text)
+        except InputError as error:
+            reply = Reply(finish="error", error=str(error))
+            return Answer(variant=variant.name, request=None, reply=reply)
+        request = Request(prompt=prompt, sampling=variant.sampling)
+        return Answer(variant=variant.name, request=request, reply=Reply())
+
+    def close(self) -> None:
+        """Let go of the model."""
+        self.engine.close()
+
+
+def _ended(answer: Answer) -> Answer:
+    """An answer after its stream: one without an end was stopped."""
+    if answer.reply.finish:
+        return answer
+    return dataclasses.replace(answer, reply=dataclasses.replace(answer.reply, finish="cancelled"))

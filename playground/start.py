@@ -1,0 +1,25 @@
+"""From settings to a session: what the page and the command line both begin with."""
+
+from __future__ import annotations
+
+from playground.config import Settings
+from playground.engine import open_engine
+from playground.library import Library
+from playground.session import Session
+from playground.store import Store
+
+
+def open_library(settings: Settings) -> Library:
+    """The library for the settings' base, with the adapters they name."""
+    return Library.open(settings.base, dict(settings.adapters))
+
+
+def open_session(settings: Settings) -> Session:
+    """A session on the engine that the settings ask for; the model goes on loading behind the return.
+
+    Raises:
+        InputError: an adapter that was named cannot be used, or the record cannot be opened.
+    """
+    library = open_library(settings)
+    store = Store(settings.data_dir)
+    return Session(open_engine(settings, library), library, store)

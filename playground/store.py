@@ -1,0 +1,220 @@
+"""The record: what was asked, exactly as asked, and what came, in one SQLite file.
+
+Every call opens its own connection, so any thread may call; SQLite's write-ahead log lets readers go on
+while one writes. A turn is written when it is asked, again while it streams and once more at its end, so a
+crash costs at most the last second of text.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from playground.aligners import aligner_from_json
+from playground.types import (
+    Answer,
+    Conversation,
+    InputError,
+    OutsideError,
+    Reply,
+    Sampling,
+    Turn,
+    Variant,
+    canonical,
+    request_from_json,
+    to_json,
+)
+
+FILE = "tandem.sqlite3"
+INTERRUPTED = "Interrupted: the app stopped while this answer was being written."
+
+MIGRATIONS = (
+    """
+    CREATE TABLE conversation (
+        id TEXT PRIMARY KEY,
+        created TEXT NOT NULL,   -- UTC, ISO 8601
+        updated TEXT NOT NULL,
+        variants TEXT NOT NULL   -- JSON list: name, recipe (hash), aligner, sampling
+    );
+    CREATE TABLE turn (
+        conversation TEXT NOT NULL REFERENCES conversation(id) ON DELETE CASCADE,
+        number INTEGER NOT NULL, -- from 0
+        user TEXT NOT NULL,
+        created TEXT NOT NULL,
+        PRIMARY KEY (conversation, number)
+    );
+    CREATE TABLE answer (
+        conversation TEXT NOT NULL,
+        turn INTEGER NOT NULL,
+        lane INTEGER NOT NULL,   -- from 0
+        variant TEXT NOT NULL,
+        request TEXT,            -- JSON: the exact prompt and sampling; NULL if none could be written
+        reply TEXT NOT NULL,     -- JSON
+        PRIMARY KEY (conversation, turn, lane),
+        FOREIGN KEY (conversation, turn) REFERENCES turn(conversation, number) ON DELETE CASCADE
+    );
+    CREATE INDEX conversation_updated ON conversation(updated);
+    """,
+)
+"""Each brings the file from the version of its index to the next; never edit one that was released."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """One conversation in a list."""
+
+    id: str
+    updated: datetime
+    """UTC."""
+    title: str
+    """The first message."""
+    turns: int
+
+
+class Store:
+    """Conversations on disk."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Open the record in `data_dir`, made if need be.
+
+        Raises:
+            InputError: the folder cannot be written, or the file is newer than this program.
+        """
+        self.path = data_dir / FILE
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+            with self._connect() as db:
+                db.execute("PRAGMA journal_mode = WAL")
+                self._migrate(db)
+        except (OSError, OutsideError) as error:
+            raise InputError(
+                f"Cannot keep the record in {data_dir}: {error}; choose another folder with --data-dir."
+            ) from error
+
+    def _migrate(self, db: sqlite3.Connection) -> None:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(MIGRATIONS):
+            raise InputError(
+                f"{self.path} was written by a newer Tandem (format {version}): update, or choose "
+                "another folder with --data-dir."
+            )
+        for number in range(version, len(MIGRATIONS)):
+            db.executescript(f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        """A connection whose changes are committed together at the end, or not at all."""
+        try:
+            db = sqlite3.connect(self.path, timeout=10)
+            try:
+                db.execute("PRAGMA foreign_keys = ON")
+                db.execute("PRAGMA synchronous = NORMAL")
+                with db:
+                    yield db
+            finally:
+                db.close()
+        except sqlite3.Error as error:
+            raise OutsideError(f"The record {self.path} cannot be used: {error}.") from error
+
+    def save(self, conversation: Conversation) -> None:
+        """Write a conversation and its last turn; turns before it are as they were written."""
+        now = _now()
+        variants = [
+            {
+                "name": v.name,
+                "recipe": v.recipe,
+                "aligner": to_json(v.aligner),
+                "sampling": to_json(v.sampling),
+            }
+            for v in conversation.variants
+        ]
+        with self._connect() as db:
+            db.execute(
+                "INSERT INTO conversation VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                "updated = excluded.updated, variants = excluded.variants",
+                (conversation.id, now, now, canonical(variants)),
+            )
+            if not conversation.turns:
+                return
+            number, turn = len(conversation.turns) - 1, conversation.turns[-1]
+            db.execute(
+                "INSERT INTO turn VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET user = excluded.user",
+                (conversation.id, number, turn.user, now),
+            )
+            for lane, answer in enumerate(turn.answers):
+                request = None if answer.request is None else canonical(to_json(answer.request))
+                reply = canonical(to_json(answer.reply))
+                db.execute(
+                    "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?, ?)",
+                    (conversation.id, number, lane, answer.variant, request, reply),
+                )
+
+    def load(self, id: str) -> Conversation:
+        """The conversation of that id; an answer that was never finished comes back as an error.
+
+        Raises:
+            InputError: there is none.
+        """
+        with self._connect() as db:
+            row = db.execute("SELECT variants FROM conversation WHERE id = ?", (id,)).fetchone()
+            if row is None:
+                raise InputError(f"There is no conversation {id!r} in {self.path}: look in the history.")
+            turns = db.execute(
+                "SELECT number, user FROM turn WHERE conversation = ? ORDER BY number", (id,)
+            ).fetchall()
+            answers: dict[int, list[Answer]] = {number: [] for number, _ in turns}
+            for number, variant, request, reply in db.execute(
+                "SELECT turn, variant, request, reply FROM answer WHERE conversation = ? ORDER BY turn, lane",
+                (id,),
+            ):
+                answers[number].append(_answer(variant, request, reply))
+        return Conversation(
+            id=id,
+            variants=tuple(_variant(data) for data in json.loads(row[0])),
+            turns=tuple(Turn(user=user, answers=tuple(answers[number])) for number, user in turns),
+        )
+
+    def summaries(self, query: str = "", limit: int = 100) -> list[Summary]:
+        """Conversations with `query` in any message of the user's, the latest first."""
+        pattern = "%" + query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        with self._connect() as db:
+            rows = db.execute(
+                "SELECT c.id, c.updated, (SELECT user FROM turn WHERE conversation = c.id AND number = 0), "
+                "(SELECT COUNT(*) FROM turn WHERE conversation = c.id) FROM conversation c WHERE EXISTS "
+                "(SELECT 1 FROM turn WHERE conversation = c.id AND user LIKE ? ESCAPE '\\') "
+                "ORDER BY c.updated DESC LIMIT ?",
+                (pattern, limit),
+            ).fetchall()
+        return [
+            Summary(id=id, updated=datetime.fromisoformat(updated), title=title, turns=turns)
+            for id, updated, title, turns in rows
+        ]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _variant(data: dict[str, Any]) -> Variant:
+    return Variant(
+        name=data["name"],
+        aligner=aligner_from_json(data["aligner"]),
+        sampling=Sampling(**data["sampling"]),
+    )
+
+
+def _answer(variant: str, request: str | None, reply: str) -> Answer:
+    data = json.loads(reply)
+    if data["finish"] == "":
+        data |= {"finish": "error", "error": INTERRUPTED}
+    return Answer(
+        variant=variant,
+        request=None if request is None else request_from_json(json.loads(request)),
+        reply=Reply(**data),
+    )

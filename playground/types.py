@@ -1,0 +1,458 @@
+"""The values Tandem is made of: what was asked, of whom, and what came.
+
+Every value is frozen, keyword-only and equal by content, and builds on the standard library alone, so
+any part of the program can hold one without importing a model, a page or a database. Identity (row ids,
+times of storage) is the store's business. A value that is missing is None or has its own field; it is
+never an empty string or 0 standing in for a failure.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Role = Literal["user", "assistant"]
+Finish = Literal["stop", "length", "cancelled", "error", ""]
+PenaltyScope = Literal["all", "answer"]
+
+
+class InputError(ValueError):
+    """Something a person gave is wrong; the message is one sentence: what, where, what to do next."""
+
+
+class OutsideError(RuntimeError):
+    """Something outside broke, such as the disk; the message is one sentence, as for `InputError`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One message of a conversation, as an aligner sees it."""
+
+    role: Role
+    text: str
+
+
+# --- Recipes: demonstrations, adapters, decoding -------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """One demonstration: a query and the answer the model is shown."""
+
+    query: str
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoSet:
+    """An instruction and the demonstrations after it (URIAL, arXiv 2312.01552, section 3)."""
+
+    name: str
+    instruction: str
+    """Text before the first demonstration, verbatim; may be empty."""
+    demos: tuple[Demo, ...]
+    format: str = "fenced"
+    """The family of block markers; "fenced" is URIAL's ``# Query:`` / ``# Answer:`` with fences."""
+    meant_for: str = ""
+    """The models it was written for, for people to read."""
+    description: str = ""
+
+    def take(self, n: int) -> DemoSet:
+        """The first `n` demonstrations in order, so that K-shot sets are nested and share prefixes.
+
+        Raises:
+            InputError: `n` is negative or the set has fewer demonstrations.
+        """
+        if not 0 <= n <= len(self.demos):
+            raise InputError(
+                f"Demonstration set {self.name!r} has {len(self.demos)} demonstrations, so k={n} is "
+                f"not possible: choose k from 0 to {len(self.demos)}."
+            )
+        return dataclasses.replace(self, demos=self.demos[:n])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatFormat:
+    """How a conversation is written for a fine-tuned model: a Jinja chat template and its tokens."""
+
+    template: str
+    """Jinja source, as in a Hugging Face tokenizer's `chat_template`."""
+    bos_token: str = ""
+    eos_token: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterCard:
+    """What is known of a LoRA adapter without loading its weights."""
+
+    name: str
+    source: str
+    """Where the files are: a folder, or a Hugging Face Hub id."""
+    base_model: str
+    """The base it was trained on, as its card or PEFT's adapter_config.json says."""
+    label: str
+    description: str = ""
+    chat_format: ChatFormat | None = None
+    """None: the adapter brings no chat template and names none; the base tokenizer's is used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """Decoding parameters of one lane. The defaults are plain greedy decoding.
+
+    Raises:
+        InputError: a value is out of range, with the range in the sentence.
+        TypeError: an unknown name, so that a misspelling is never ignored.
+    """
+
+    temperature: float = 0.0
+    """0 is greedy (argmax); otherwise logits are divided by it."""
+    top_p: float = 1.0
+    """Nucleus sampling, in (0, 1]; 1 keeps everything."""
+    top_k: int = 0
+    """Keep the k likeliest tokens; 0 keeps everything."""
+    min_p: float = 0.0
+    """Drop tokens below this share of the likeliest token's probability, in [0, 1); 0 is off."""
+    repetition_penalty: float = 1.0
+    """Above 1 makes tokens seen before less likely (CTRL, arXiv 1909.05858, section 4.1); 1 is off."""
+    penalty_scope: PenaltyScope = "all"
+    """Which tokens the penalty sees: prompt and answer ("all", as Hugging Face and vLLM), or "answer"."""
+    max_new_tokens: int = 256
+    """Tokens the answer may take at most."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise InputError(f"{_words(name)} must be a number, not {value!r}.")
+            object.__setattr__(self, name, float(value))  # 1 and 1.0 are one recipe, with one hash
+        for name in ("top_k", "max_new_tokens", "seed"):
+            value = getattr(self, name)
+            if isinstance(value, float) and value.is_integer():
+                value = int(value)
+                object.__setattr__(self, name, value)
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise InputError(f"{_words(name)} must be a whole number, not {value!r}.")
+        rules = (
+            (self.temperature >= 0, "temperature", "0 (greedy) or more"),
+            (0 < self.top_p <= 1, "top_p", "above 0 and at most 1 (1 keeps every token)"),
+            (self.top_k >= 0, "top_k", "0 (off) or more"),
+            (0 <= self.min_p < 1, "min_p", "at least 0 (off) and below 1"),
+            (self.repetition_penalty > 0, "repetition_penalty", "above 0 (1 is off)"),
+            (self.max_new_tokens >= 0, "max_new_tokens", "0 or more"),
+            (0 <= self.seed < 2**63, "seed", "from 0 to 2^63 - 1"),
+            (self.penalty_scope in ("all", "answer"), "penalty_scope", "'all' or 'answer'"),
+        )
+        for holds, name, allowed in rules:
+            if not holds:
+                raise InputError(f"{_words(name)} must be {allowed}, not {getattr(self, name)!r}.")
+
+    @classmethod
+    def parse(cls, values: Mapping[str, str], base: Sampling | None = None) -> Sampling:
+        """`base` (or the defaults) with `values` read from text, as a command line gives them.
+
+        Raises:
+            InputError: a value is not a number where one is needed, or is out of range.
+        """
+        changes: dict[str, Any] = {}
+        for name, text in values.items():
+            kind = type(getattr(cls, name))
+            try:
+                changes[name] = kind(text.strip())
+            except ValueError:
+                want = "a whole number" if kind is int else "a number"
+                raise InputError(f"{_words(name)} must be {want}, not {text!r}.") from None
+        return dataclasses.replace(base or cls(), **changes)
+
+
+def _words(name: str) -> str:
+    """A field's name as a person says it, for the start of a sentence."""
+    return (
+        name.replace("_", " ")
+        .replace("top p", "top-p")
+        .replace("top k", "top-k")
+        .replace("min p", "min-p")
+        .capitalize()
+    )
+
+
+SAMPLING_NAMES = tuple(f.name for f in dataclasses.fields(Sampling))
+
+
+# --- Requests: what an engine is asked ------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopRule:
+    """Where an answer ends, besides the model's own end-of-sequence token.
+
+    With a `fence`, the answer is a fenced block: it ends at a line that is only the fence, followed by a
+    blank line and one of `headers`, or by the end of the text. Fences inside the answer do not end it.
+    """
+
+    fence: str = ""
+    headers: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
+    """Control tokens that end the answer, such as a chat format's end-of-turn token."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """Exactly what a model is asked."""
+
+    text: str
+    stop: StopRule = field(default_factory=StopRule)
+    adapter: str | None = None
+    """The adapter whose weights answer; None is the base."""
+    bos: bool = True
+    """Whether the tokenizer's beginning-of-sequence token goes before the text (if it has one)."""
+    control_tokens: bool = False
+    """Whether control tokens spelled out in `text` (``</s>``) are read as such, as a chat template
+    means them, or as the plain characters that a person typed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One row for an engine: a prompt and how to decode."""
+
+    prompt: Prompt
+    sampling: Sampling
+
+
+# --- Replies: what came ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What came for one request, or as much of it as has come."""
+
+    text: str = ""
+    """The answer, cut at its stop and trimmed of white space at both ends."""
+    raw_text: str = ""
+    """Everything the model wrote, what came after the stop included."""
+    finish: Finish = ""
+    """Why it ended; "" while it is still being written."""
+    error: str | None = None
+    """One sentence, exactly when `finish` is "error"."""
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    """Prompt tokens whose keys and values were there already and were not computed again."""
+    new_tokens: int = 0
+    ttft: float | None = None
+    """Seconds from the request to its first token."""
+    seconds: float | None = None
+    """Seconds from the request to its last token."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delta:
+    """More text of one row; what was shown is never taken back."""
+
+    row: int
+    text: str
+    reply: Reply
+    """All that has come so far, this text included; its `finish` is ""."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """The end of one row; comes exactly once for each."""
+
+    row: int
+    reply: Reply
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """Nothing new for a moment, and why; lets a caller look up (and stop) while a model is busy."""
+
+    note: str
+
+
+Event = Delta | Done | Waiting
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterStatus:
+    """What became of one adapter at load."""
+
+    card: AdapterCard
+    error: str | None = None
+    """Why it cannot be used, in one sentence; None if it can."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """What an engine is and whether it is ready."""
+
+    state: Literal["loading", "ready", "failed"]
+    note: str
+    """One line for people: what is being loaded, what is running, or why it failed."""
+    base: str
+    progress: float | None = None
+    """Share of the loading that is done, 0 to 1, while it is known."""
+    device: str | None = None
+    precision: str | None = None
+    """How the weights are held: "float32", "bfloat16", "4-bit NF4"..."""
+    parameters: int | None = None
+    context: int | None = None
+    """Positions the model has, prompt and answer together."""
+    adapters: tuple[AdapterStatus, ...] = ()
+    prefix_limit: int | None = None
+    """Bytes that keys and values of prefixes may take."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenScore:
+    """One token of a reply under a model: log-probability in nats, rank from 1, likeliest others."""
+
+    text: str
+    logprob: float
+    rank: int
+    top: tuple[tuple[str, float], ...] = ()
+
+
+# --- The record -----------------------------------------------------------------------------------
+
+
+class Aligner(Protocol):
+    """Turns a list of messages into a `Prompt`; a frozen dataclass, one file each in `aligners/`."""
+
+    @property
+    def kind(self) -> str:
+        """The aligner's name, as the command line spells it."""
+
+    @property
+    def adapter(self) -> str | None:
+        """The adapter its prompts ask for; None is the base."""
+
+    def __call__(self, messages: Sequence[Message]) -> Prompt:
+        """The prompt for the next answer to `messages`, which end with the user's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One lane's recipe: an aligner plus decoding parameters, under a name."""
+
+    name: str
+    aligner: Aligner
+    sampling: Sampling
+
+    @property
+    def recipe(self) -> str:
+        """SHA-256 of the canonical JSON of aligner and decoding: equal recipes, equal hash."""
+        content = {"aligner": to_json(self.aligner), "sampling": to_json(self.sampling)}
+        return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Who was asked, exactly what, and what came."""
+
+    variant: str
+    request: Request | None
+    """None if there was nothing to ask: the aligner could not write a prompt."""
+    reply: Reply
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """One judgment of a turn. A human vote is a verdict whose judge is "human"."""
+
+    judge: str
+    rubric: str
+    lanes: tuple[int, ...]
+    order: tuple[int, ...]
+    winner: int | None = None
+    scores: tuple[float | None, ...] = ()
+    rationale: str | None = None
+    raw: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One user message and what every lane made of it."""
+
+    user: str
+    answers: tuple[Answer, ...]
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversation:
+    """Several lanes' conversations with one user, turn by turn."""
+
+    id: str
+    variants: tuple[Variant, ...]
+    turns: tuple[Turn, ...] = ()
+
+    def history(self, lane: int) -> tuple[Message, ...]:
+        """The messages of one lane so far, its own answers in them, user and assistant alternating.
+
+        A turn whose answer failed or was stopped before it wrote anything is left out, question
+        included: an empty answer in its place would be something the model never said. An answer that
+        is empty because the model ended at once is kept as it is.
+        """
+        messages: list[Message] = []
+        for turn in self.turns:
+            if lane >= len(turn.answers):
+                continue  # the lane was added later
+            reply = turn.answers[lane].reply
+            if reply.text or reply.finish in ("stop", "length"):
+                messages.append(Message(role="user", text=turn.user))
+                messages.append(Message(role="assistant", text=reply.text))
+        return tuple(messages)
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+
+def to_json(value: Any) -> Any:
+    """A value as plain JSON data: dataclasses become objects, tuples lists. Aligners gain `kind`."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        data = {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        kind = getattr(value, "kind", None)
+        return {"kind": kind, **data} if kind else data
+    if isinstance(value, Mapping):
+        return {key: to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(item) for item in value]
+    return value
+
+
+def canonical(data: Any) -> str:
+    """JSON with sorted keys and no spaces: equal content, equal text."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def request_from_json(data: Mapping[str, Any]) -> Request:
+    """The `Request` that `to_json` wrote."""
+    prompt = dict(data["prompt"])
+    stop = prompt.pop("stop")
+    rule = StopRule(fence=stop["fence"], headers=tuple(stop["headers"]), tokens=tuple(stop["tokens"]))
+    return Request(prompt=Prompt(stop=rule, **prompt), sampling=Sampling(**data["sampling"]))
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+
+
+def check_name(name: str, what: str) -> str:
+    """`name`, if it can stand in a command line, a file name and a page.
+
+    Raises:
+        InputError: it has other characters than letters, digits, dot, dash and underscore.
+    """
+    if not _NAME.match(name):
+        raise InputError(
+            f"{what} {name!r} is not a usable name: use letters, digits, dots, dashes and "
+            "underscores, beginning with a letter or a digit."
+        )
+    return name
