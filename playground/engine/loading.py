@@ -195,7 +195,7 @@ def _adapters(
         statuses.append(AdapterStatus(card=card, error=reason))
     if peft_model is not None:
         peft_model.eval()
-        model = peft_model.get_base_model()
+        model = peft_model.base_model.model
     return model, tuple(statuses)
 
 

@@ -1,0 +1,28 @@
+#!/bin/sh
+# Makes sure that the browser tests find a Chromium: an installed one, else Debian's package where apt and
+# root are there, else Playwright's own download. Without any, the tests that need it are skipped (under CI
+# they fail).
+#
+# Usage: scripts/chromium.sh PYTHON
+set -u
+python=$1
+
+[ -n "${TANDEM_CHROMIUM:-}" ] && exit 0
+for name in chromium chromium-browser google-chrome; do
+    command -v "$name" >/dev/null 2>&1 && exit 0
+done
+"$python" -c '
+import os, sys
+from playwright.sync_api import sync_playwright
+with sync_playwright() as p:
+    sys.exit(not os.path.exists(p.chromium.executable_path))' 2>/dev/null && exit 0
+
+if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
+    echo "Installing Debian's Chromium for the browser tests..."
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends chromium >/dev/null && exit 0
+fi
+echo "Downloading Playwright's Chromium for the browser tests..."
+"$python" -m playwright install chromium && exit 0
+echo "No Chromium could be installed: the browser tests cannot run." >&2
+exit 0

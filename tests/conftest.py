@@ -1,0 +1,87 @@
+"""Fixtures: a tiny random model of a real architecture with two adapters, and the bundled pocket model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test reaches for the network
+
+import pytest
+
+from playground.config import prepare_environment
+
+prepare_environment()
+
+ROOT = Path(__file__).resolve().parent.parent
+POCKET = ROOT / "models" / "pocket"
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """Where a tiny model and its adapters are."""
+
+    base: Path
+    adapters: dict[str, Path]
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """A random 3-layer Llama with the pocket model's tokenizer, context 256, and two random adapters.
+
+    The adapters differ in rank and in the layers they touch: "wide" is on all linear layers, "thin" on
+    query and value alone, with another scaling.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("tiny")
+    base = folder / "tiny-llama"
+    tokenizer = AutoTokenizer.from_pretrained(POCKET)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        initializer_range=0.2,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    LlamaForCausalLM(config).save_pretrained(base)
+    tokenizer.save_pretrained(base)
+    recipes = {
+        "wide": LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", init_lora_weights=False),
+        "thin": LoraConfig(r=3, lora_alpha=7, target_modules=["q_proj", "v_proj"], init_lora_weights=False),
+    }
+    adapters = {}
+    for name, recipe in recipes.items():
+        model = get_peft_model(LlamaForCausalLM.from_pretrained(base), recipe)
+        adapters[name] = folder / name
+        model.save_pretrained(adapters[name])
+        (adapters[name] / "adapter.toml").write_text(
+            f'base_model = "{base}"\nchat_format = "chatml"\n', encoding="utf-8"
+        )
+    return Tiny(base=base, adapters=adapters)
+
+
+@pytest.fixture(scope="session")
+def tiny_engine(tiny: Tiny) -> Iterator[object]:
+    """The local engine on the tiny model."""
+    from playground.config import Settings
+    from playground.engine import open_engine
+    from playground.library import Library
+
+    sources = {name: str(path) for name, path in tiny.adapters.items()}
+    engine = open_engine(
+        Settings(base=str(tiny.base), device="cpu"), Library.open(str(tiny.base), sources)
+    )
+    yield engine
+    engine.close()

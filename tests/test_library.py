@@ -1,0 +1,145 @@
+"""What is on disk: good files are read exactly, bad ones give one sentence and hide nothing else."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from playground.library import (
+    ROOT,
+    Library,
+    read_adapter,
+    read_chat_format,
+    read_demo_set,
+    same_model,
+    tokenizer_chat_format,
+)
+from playground.types import Demo, InputError
+
+GOOD = '''
+name = "good"
+instruction = """
+Two
+lines"""
+[[demos]]
+query = "a"
+answer = """
+b
+```
+c"""
+'''
+
+
+def write(path: Path, text: str | bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_a_demonstration_set_is_read_to_the_byte(tmp_path):
+    demos = read_demo_set(write(tmp_path / "good.toml", GOOD))
+    assert demos.instruction == "Two\nlines"
+    assert demos.demos == (Demo(query="a", answer="b\n```\nc"),)
+
+
+BAD = {
+    "syntax": ("name = ", "not valid TOML"),
+    "not utf-8": (b"name = '\xff'", "not UTF-8 text (byte 8)"),
+    "missing instruction": ("name = 'x'", "lacks 'instruction'"),
+    "unknown key": ("name = 'x'\ninstruction = ''\nauthor = 'y'", "unknown key 'author'"),
+    "wrong type": ("name = 'x'\ninstruction = 3", "instruction must be text, not 3"),
+    "missing answer": ("name = 'x'\ninstruction = ''\n[[demos]]\nquery = 'q'", "demonstration 1, lacks 'answer'"),
+    "unknown format": ("name = 'x'\ninstruction = ''\nformat = 'loud'", "format 'loud' is not known"),
+    "bad name": ("name = '../x'\ninstruction = ''", "not a usable name"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_set_is_named_in_one_sentence_and_the_rest_still_loads(tmp_path, case):
+    text, said = BAD[case]
+    write(tmp_path / "prompts" / "demos" / "bad.toml", text)
+    write(tmp_path / "prompts" / "demos" / "good.toml", GOOD)
+    library = Library.open("some/base", root=tmp_path)
+    assert list(library.demo_sets) == ["good"]
+    assert len(library.problems) == 1
+    assert "bad.toml" in library.problems[0]
+    assert said in library.problems[0]
+
+
+def test_the_shipped_prompts_and_adapters_are_all_readable():
+    library = Library.open("models/pocket")
+    assert library.problems == []
+    assert {"pocket-3", "general-3"} <= set(library.demo_sets)
+    assert library.default_demo_set().name == "pocket-3"
+    assert Library.open("owner/Some-7B").default_demo_set().name == "general-3"
+    for name in ("pocket-3", "general-3"):
+        assert len(library.demo_sets[name].demos) == 3
+    for path in (ROOT / "prompts" / "chat").glob("*.toml"):
+        assert read_chat_format(path.stem).template
+
+
+def adapter(folder: Path, base: str = "owner/base", **files: str) -> Path:
+    write(folder / "adapter_config.json", json.dumps({"base_model_name_or_path": base}))
+    for name, text in files.items():
+        write(folder / name.replace("__", "."), text)
+    return folder
+
+
+def test_an_adapter_is_what_its_files_say_and_its_card_comes_first(tmp_path):
+    plain = read_adapter(adapter(tmp_path / "plain"))
+    assert (plain.name, plain.base_model, plain.label, plain.chat_format) == ("plain", "owner/base", "plain", None)
+    config = json.dumps({"chat_template": "{{ x }}", "bos_token": "<s>", "eos_token": {"content": "</s>"}})
+    card = 'name = "own"\nlabel = "Its own"\nbase_model = "me/other"\n'
+    full = read_adapter(adapter(tmp_path / "full", tokenizer_config__json=config, adapter__toml=card))
+    assert (full.name, full.base_model, full.label) == ("own", "me/other", "Its own")
+    assert full.chat_format.template == "{{ x }}"
+    assert (full.chat_format.bos_token, full.chat_format.eos_token) == ("<s>", "</s>")
+
+
+def test_chat_templates_are_found_in_all_three_places(tmp_path):
+    assert tokenizer_chat_format(tmp_path) is None
+    named = [{"name": "tool_use", "template": "T"}, {"name": "default", "template": "D"}]
+    write(tmp_path / "tokenizer_config.json", json.dumps({"chat_template": named, "bos_token": None}))
+    assert tokenizer_chat_format(tmp_path).template == "D"
+    assert tokenizer_chat_format(tmp_path).bos_token == ""
+    write(tmp_path / "chat_template.jinja", "J")
+    assert tokenizer_chat_format(tmp_path).template == "J"
+
+
+def test_an_adapter_for_another_base_is_refused_with_both_names(tmp_path):
+    folder = adapter(tmp_path / "odd", base="owner/Other-7B")
+    with pytest.raises(InputError, match=r"made for the base 'owner/Other-7B', not for 'owner/This-7B'"):
+        Library.open("owner/This-7B", {"odd": str(folder)})
+    # One that merely lies in adapters/ does not stop anything; asking for it says why not.
+    library = Library.open("owner/This-7B")
+    assert library.adapters == {}
+    with pytest.raises(InputError, match="start with --base models/pocket"):
+        library.adapter("pocket-ift")
+
+
+def test_unknown_names_are_answered_with_the_known_ones():
+    library = Library.open("models/pocket")
+    with pytest.raises(InputError, match=r"no demonstration set 'x': choose one of .*general-3.*pocket-3"):
+        library.demo_set("x")
+    with pytest.raises(InputError, match="no adapter 'x': choose one of pocket-ift"):
+        library.adapter("x")
+    with pytest.raises(InputError, match="There is no adapter folder ./nowhere"):
+        Library.open("models/pocket", {"x": "./nowhere"})
+    with pytest.raises(InputError, match="has no adapter_config.json"):
+        Library.open("models/pocket", {"x": str(ROOT / "prompts")})
+    with pytest.raises(InputError, match="taken by a lane"):
+        Library.open("models/pocket", {"base": str(ROOT / "adapters" / "pocket-ift")})
+
+
+def test_an_adapter_on_the_hub_waits_for_its_files():
+    library = Library.open("models/pocket", {"far": "owner/far-lora"})
+    assert library.pending == {"far": "owner/far-lora"}
+    with pytest.raises(InputError, match="still on its way from owner/far-lora"):
+        library.adapter("far")
+
+
+def test_one_model_under_several_names(tmp_path):
+    assert same_model("mistralai/Mistral-7B-v0.1", "/data/Mistral-7B-v0.1/")
+    assert same_model("models/pocket", str(ROOT / "models" / "pocket"))
+    assert not same_model("mistralai/Mistral-7B-v0.1", "mistralai/Mistral-7B-v0.3")
+    assert not same_model("", "")

@@ -1,0 +1,225 @@
+"""Conversations from send to record, on the scripted engine."""
+
+import sqlite3
+import threading
+
+import pytest
+
+from playground.engine.scripted import ScriptedEngine
+from playground.library import Library
+from playground.session import Session, parse_lane
+from playground.store import FILE, INTERRUPTED, MIGRATIONS, Store
+from playground.types import InputError, OutsideError, Sampling
+
+
+def answer_with(text):
+    """A script that says `text` in tokens of one word, then closes its block."""
+    return lambda request: [*(f"{word} " for word in text.split()), "\n```\n\n# Query:\n"]
+
+
+@pytest.fixture
+def library():
+    return Library.open("models/pocket")
+
+
+def session(library, tmp_path, script=None, delay=0.0):
+    return Session(ScriptedEngine(script or answer_with("All right."), delay), library, Store(tmp_path))
+
+
+def new(session, *specs):
+    return session.new([session.variant(spec) for spec in specs or ("base", "urial")])
+
+
+def last(snapshots):
+    """The final snapshot of a send."""
+    return list(snapshots)[-1]
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("nobody", "There is no lane 'nobody': choose one of base, chat, ift, pocket-ift, urial"),
+        ("base:k=3", "Lane 'base' has no option 'k'"),
+        ("urial:demos=nothing", "There is no demonstration set 'nothing'"),
+        ("urial:k=9", "choose k from 0 to 3"),
+        ("urial:k=three", "k must be a whole number from 0, not 'three'"),
+        ("urial:temperature=warm", "Temperature must be a number, not 'warm'"),
+        ("urial:temperature=-1", "Temperature must be 0 (greedy) or more"),
+        ("urial:top_p=0", "Top-p must be above 0"),
+        ("urial:k", "'k' is not key=value"),
+        ("urial:k=1,k=2", "gives 'k' twice"),
+        ("urial:adapter=nobody", "There is no adapter 'nobody'"),
+        ("ift", "Lane 'ift' needs an adapter"),
+        ("pocket-ift:adapter=x", "is an adapter already"),
+    ],
+)
+def test_a_lane_that_cannot_be_is_refused_in_one_sentence(library, spec, said):
+    with pytest.raises(InputError) as caught:
+        parse_lane(spec, library)
+    assert said in str(caught.value)
+
+
+def test_a_lane_is_its_aligner_and_its_decoding(library):
+    lane = parse_lane("urial:demos=pocket-3,k=2,temperature=0.7", library, Sampling(seed=4, top_p=0.9))
+    assert lane.sampling == Sampling(temperature=0.7, seed=4, top_p=0.9)
+    assert len(lane.aligner.demos.demos) == 2
+    assert lane.name == "urial:demos=pocket-3,k=2,temperature=0.7"
+    assert parse_lane("pocket-ift", library).aligner.adapter == "pocket-ift"
+    assert parse_lane("urial:adapter=pocket-ift", library).aligner.adapter == "pocket-ift"
+
+
+def test_equal_recipes_have_equal_hashes(library):
+    one = parse_lane("urial:k=3", library)
+    assert one.recipe == parse_lane("urial:demos=pocket-3", library).recipe
+    assert one.recipe != parse_lane("urial:k=2", library).recipe
+    assert one.recipe != parse_lane("urial:k=3,seed=1", library).recipe
+
+
+def test_every_lane_is_asked_on_its_own_history(library, tmp_path):
+    talk = session(library, tmp_path, lambda r: ["base says" if "# Query" not in r.prompt.text else "urial says"])
+    conversation = last(talk.send(new(talk), "One?"))
+    conversation = last(talk.send(conversation, "Two?"))
+    raw, urial = (answer.request.prompt.text for answer in conversation.turns[1].answers)
+    assert raw == "One?\nbase says\nTwo?\n"
+    assert urial.endswith(
+        "# Query:\n```\nOne?\n```\n\n# Answer:\n```\nurial says\n```\n\n"
+        "# Query:\n```\nTwo?\n```\n\n# Answer:\n```\n"
+    )
+
+
+def test_the_record_holds_exactly_what_was_asked_and_what_came(library, tmp_path):
+    talk = session(library, tmp_path)
+    conversation = last(talk.send(new(talk, "urial:temperature=0.5", "pocket-ift"), "One \u2028 \U0001f600?"))
+    conversation = last(talk.send(conversation, "Two?"))
+    # Another session on the same folder, as after a restart.
+    again = session(library, tmp_path)
+    assert again.open(conversation.id) == conversation
+    assert [summary.title for summary in again.history()] == ["One \u2028 \U0001f600?"]
+    assert [r for turn in conversation.turns for a in turn.answers for r in [a.request]] == talk.engine.requests
+
+
+def test_an_empty_message_is_refused_and_nothing_is_recorded(library, tmp_path):
+    talk = session(library, tmp_path)
+    for text in ("", " \n\t"):
+        with pytest.raises(InputError, match="message is empty"):
+            next(talk.send(new(talk), text))
+    assert talk.history() == []
+    assert talk.engine.requests == []
+
+
+def test_a_lane_that_fails_carries_its_error_and_the_other_goes_on(library, tmp_path):
+    def script(request):
+        return ValueError("no room") if "# Query" in request.prompt.text else ["fine"]
+
+    talk = session(library, tmp_path, script)
+    conversation = last(talk.send(new(talk), "Hi"))
+    good, bad = (answer.reply for answer in conversation.turns[0].answers)
+    assert (good.text, good.finish) == ("fine", "stop")
+    assert (bad.text, bad.finish, bad.error) == ("", "error", "no room")
+    # The failed turn is not in that lane's history, where an empty answer would stand for it.
+    assert [m.text for m in conversation.history(1)] == []
+    assert talk.open(conversation.id) == conversation
+
+
+def test_a_lane_whose_prompt_cannot_be_written_fails_alone(library, tmp_path):
+    import dataclasses
+
+    from playground.types import ChatFormat
+
+    talk = session(library, tmp_path)
+    variant = talk.variant("pocket-ift")
+    broken = dataclasses.replace(variant.aligner, format=ChatFormat(template="{{ raise_exception('no') }}"))
+    lanes = [dataclasses.replace(variant, aligner=broken), talk.variant("base")]
+    conversation = last(talk.send(talk.new(lanes), "Hi"))
+    bad, good = conversation.turns[0].answers
+    assert bad.request is None
+    assert "cannot write this conversation: no" in bad.reply.error
+    assert good.reply.finish == "stop"
+    assert talk.open(conversation.id) == conversation
+
+
+def test_stopping_keeps_what_was_written_and_frees_the_engine(library, tmp_path):
+    talk = session(library, tmp_path, answer_with("one two three " * 100), delay=0.02)
+    snapshots = talk.send(new(talk), "Go on")
+    for conversation in snapshots:
+        if conversation.turns[-1].answers[0].reply.new_tokens > 3:
+            break
+    snapshots.close()
+    assert talk.engine.open_streams == 0
+    stored = talk.open(conversation.id)
+    for lane in (0, 1):
+        reply = stored.turns[0].answers[lane].reply
+        assert reply.finish == "cancelled"
+        assert reply.text.startswith(conversation.turns[0].answers[lane].reply.text)
+        assert reply.text.startswith("one two three")
+    assert last(talk.send(stored, "Again")).turns[0] == stored.turns[0]
+
+
+def test_snapshots_grow_and_come_often_enough_to_stop(library, tmp_path):
+    talk = session(library, tmp_path, answer_with("word " * 60), delay=0.01)
+    texts = [c.turns[-1].answers[1].reply.text for c in talk.send(new(talk), "Hi")]
+    assert len(texts) >= 5
+    assert all(after.startswith(before) for before, after in zip(texts, texts[1:], strict=False))
+
+
+def test_a_crash_leaves_what_was_streamed_and_says_so(library, tmp_path):
+    """The turn is written before its first token and while it streams; a crash writes nothing more."""
+    talk = session(library, tmp_path, answer_with("word " * 300), delay=0.02)
+    snapshots = talk.send(new(talk), "Hi")
+    next(snapshots)
+    rows = Store(tmp_path).load(talk.history()[0].id)
+    reply = rows.turns[0].answers[0].reply
+    assert (reply.finish, reply.error) == ("error", INTERRUPTED)
+    assert rows.turns[0].answers[0].request == talk.engine.requests[0] if talk.engine.requests else True
+    snapshots.close()
+
+
+def test_many_conversations_at_once_are_each_recorded_whole(library, tmp_path):
+    talk = session(library, tmp_path, lambda r: [r.prompt.text[:9]], delay=0.001)
+    ids = {}
+
+    def chat(name):
+        conversation = new(talk, "base")
+        for turn in range(3):
+            conversation = last(talk.send(conversation, f"{name} {turn}"))
+        ids[name] = conversation.id
+
+    threads = [threading.Thread(target=chat, args=(name,)) for name in "abcdef"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for name, id in ids.items():
+        assert [turn.user for turn in talk.open(id).turns] == [f"{name} {turn}" for turn in range(3)]
+
+
+def test_history_finds_words_of_the_user_and_takes_wildcards_literally(library, tmp_path):
+    talk = session(library, tmp_path)
+    for text in ("100% sure", "a_b", "plain"):
+        last(talk.send(new(talk), text))
+    assert [s.title for s in talk.history("0%")] == ["100% sure"]
+    assert [s.title for s in talk.history("_")] == ["a_b"]
+    assert [s.title for s in talk.history()] == ["plain", "a_b", "100% sure"]
+    with pytest.raises(InputError, match="There is no conversation 'nope'"):
+        talk.open("nope")
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="choose another folder with --data-dir"):
+        Store(tmp_path / "file")
+
+
+def test_a_record_from_a_newer_program_is_left_alone(tmp_path):
+    Store(tmp_path)
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    with pytest.raises(InputError, match="written by a newer Tandem"):
+        Store(tmp_path)
+
+
+def test_a_damaged_record_is_a_failure_and_not_an_empty_history(tmp_path):
+    store = Store(tmp_path)
+    (tmp_path / FILE).write_bytes(b"not a database, not at all" * 100)
+    with pytest.raises(OutsideError, match="cannot be used"):
+        store.summaries()

@@ -1,0 +1,162 @@
+"""From ids to text: characters over several tokens, where answers end, and independence of chunking."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from playground.aligners.urial import STOP
+from playground.engine.text import Cutter, Detokenizer, Writer
+from playground.types import StopRule
+
+
+def cut(raw: str, rule: StopRule = STOP, sizes: list[int] | None = None) -> tuple[str, bool]:
+    """The answer in `raw`, fed in pieces of the given sizes (then characters), and whether it closed."""
+    cutter = Cutter(rule)
+    shown, at = "", 0
+    for size in sizes or [len(raw)]:
+        shown += cutter.feed(raw[at : at + size])
+        at += size
+    for character in raw[at:]:
+        shown += cutter.feed(character)
+    assert cutter.stopped or cutter.raw == raw
+    return shown + cutter.finish(), cutter.closed
+
+
+CASES = {
+    "closed by fence, blank line and header": ("Paris.\n```\n\n# Query:\n```\nNext", "Paris.", True),
+    "closed by the answer header too": ("Paris.\n```\n\n# Answer:\n", "Paris.", True),
+    "closed by fence and end of text": ("Paris.\n```", "Paris.", True),
+    "closed by fence, newlines and end of text": ("Paris.\n```\n\n", "Paris.", True),
+    "cut off within the header": ("Paris.\n```\n\n# Qu", "Paris.", True),
+    "spaces after the fence": ("Paris.\n```  \n \n# Query:\n", "Paris.", True),
+    "never closed": ("Paris and", "Paris and", False),
+    "an empty answer": ("```\n\n# Query:\n", "", True),
+    "trailing white space is trimmed": ("  Paris. \n\n", "Paris.", False),
+    "indentation of later lines is kept": ("a\n    b\n```", "a\n    b", True),
+    # What the reference implementation cuts or damages (stop on "# Query" anywhere, all fences deleted):
+    "a comment in code": (
+        "```python\n# Query: all rows\nx = 1\n```\nDone.\n```\n\n# Query:\n",
+        "```python\n# Query: all rows\nx = 1\n```\nDone.",
+        True,
+    ),
+    "a header-like line in prose": ("See\n\n# Query:\nbelow", "See\n\n# Query:\nbelow", False),
+    "code block at the end": (
+        "Try:\n```python\nprint(1)\n```\n```\n\n# Query:\n",
+        "Try:\n```python\nprint(1)\n```",
+        True,
+    ),
+    "code block at the end, own fence forgotten": (
+        "Try:\n```python\nprint(1)\n```\n\n# Query:\n",
+        "Try:\n```python\nprint(1)\n```",
+        True,
+    ),
+    "code block at the end, nothing after": (
+        "Try:\n```python\nprint(1)\n```",
+        "Try:\n```python\nprint(1)\n```",
+        False,
+    ),
+    "code block without a language": (
+        "Try:\n```\nprint(1)\n```\nDone.\n```\n\n# Query:\n",
+        "Try:\n```\nprint(1)\n```\nDone.",
+        True,
+    ),
+    "fence within a line": ("Use ``` for code.\n```\n\n# Query:\n", "Use ``` for code.", True),
+    "header without a blank line": ("a\n```\n# Query:\nb", "a\n```\n# Query:\nb", False),
+    "another header after a fence": ("a\n```\n\n# Queries:\nb", "a\n```\n\n# Queries:\nb", False),
+    "two blank lines": ("a\n```\n\n\n# Query:\n", "a", True),
+    "what follows the stop is dropped": ("a\n```\n\n# Query:\n```\nb\n```\n\n# Answer:\n```\nc", "a", True),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_answer_ends_where_its_own_block_closes(case):
+    raw, text, closed = CASES[case]
+    assert cut(raw) == (text, closed)
+    assert cut(raw, sizes=[1] * len(raw)) == (text, closed)
+
+
+@pytest.mark.parametrize("text", ["The answer is true", "Use C#", "I love Chess", "a # Query b", "user"])
+def test_no_character_of_an_answer_is_taken_for_the_stop(text):
+    """The reference implementation strips a character set: "true" became "t", "C#" became "C"."""
+    assert cut(f"{text}\n```\n\n# Query:\n") == (text, True)
+
+
+def test_without_a_fence_only_white_space_at_the_ends_goes():
+    """With no stop strings the reference implementation stopped after one token."""
+    raw = " a\n```\n\n# Query:\nb\n"
+    assert cut(raw, rule=StopRule()) == (raw.strip(), False)
+
+
+PIECES = ["```", "`", "\n", "\n\n", "# Query:", "# Answer:", "# Qu", " ", "word", "```python", "\t", "é", "#"]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=14), st.lists(st.integers(1, 9), max_size=12))
+def test_the_result_does_not_depend_on_the_chunking(pieces, sizes):
+    raw = "".join(pieces)
+    whole, closed = cut(raw)
+    assert cut(raw, sizes=sizes) == (whole, closed)
+    assert whole == whole.strip()
+    assert whole in raw
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=14))
+def test_what_was_shown_is_never_taken_back(pieces):
+    """At every point, the text shown so far begins the answer, whatever comes next."""
+    raw = "".join(pieces)
+    cutter, shown = Cutter(STOP), ""
+    for at, character in enumerate(raw):
+        shown += cutter.feed(character)
+        assert cut(raw)[0].startswith(shown)
+        assert cut(raw[: at + 1])[0].startswith(shown)
+
+
+def decode_bytes(ids):
+    """A tokenizer whose every token is one byte."""
+    return bytes(ids).decode("utf-8", errors="replace")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=30), st.text(max_size=5))
+def test_characters_spread_over_tokens_come_out_whole(text, before):
+    detokenizer = Detokenizer(decode_bytes, list(before.encode()))
+    parts = [detokenizer.feed(byte) for byte in text.encode()]
+    assert "".join(parts) + detokenizer.finish() == text
+    assert all("\ufffd" not in part for part in parts) or "\ufffd" in text
+
+
+def test_bytes_that_are_no_character_come_out_marked_and_hold_nothing_back():
+    detokenizer = Detokenizer(decode_bytes, [])
+    text = "".join(detokenizer.feed(byte) for byte in b"a\xff\xff\xff\xff\xff b") + detokenizer.finish()
+    assert text.startswith("a\ufffd")
+    assert text.endswith(" b")
+
+
+def test_the_first_word_keeps_its_space_after_the_prompt():
+    """A SentencePiece decoder drops the leading space of the first id it is given."""
+    words = {1: "The", 2: " cat", 3: " sat"}
+
+    def decode(ids):
+        return "".join(words[i] for i in ids).lstrip()
+
+    detokenizer = Detokenizer(decode, [1])
+    assert [detokenizer.feed(2), detokenizer.feed(3)] == [" cat", " sat"]
+
+
+def test_a_writer_holds_back_a_fence_and_gives_out_every_character_once():
+    rng = random.Random(0)
+    raw = "Paris. \U0001f600\n```python\nx\n```\n\n```\n\n# Query:\nmore"
+    for _ in range(20):
+        writer = Writer(decode_bytes, list(b"# Answer:\n```\n"), STOP)
+        shown = ""
+        for byte in raw.encode():
+            shown += writer.feed(byte)
+            assert not shown.endswith("`") or "python" in shown
+            if rng.random() < 0.01 or writer.stopped:
+                break
+        shown += writer.finish()
+        assert shown == writer.text
+        assert raw.startswith(writer.raw_text.rstrip("\ufffd"))  # cut off within a character

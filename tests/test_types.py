@@ -1,0 +1,130 @@
+"""The values: they validate themselves, and their JSON is complete."""
+
+import dataclasses
+import json
+
+import pytest
+
+from playground.types import (
+    Answer,
+    Conversation,
+    Demo,
+    DemoSet,
+    InputError,
+    Message,
+    Prompt,
+    Reply,
+    Request,
+    Sampling,
+    StopRule,
+    Turn,
+    canonical,
+    check_name,
+    request_from_json,
+    to_json,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("temperature", -0.1, "Temperature must be 0 (greedy) or more"),
+        ("temperature", float("nan"), "Temperature must be a number"),
+        ("temperature", "hot", "Temperature must be a number"),
+        ("top_p", 0, "Top-p must be above 0 and at most 1"),
+        ("top_p", 1.01, "Top-p must be above 0 and at most 1"),
+        ("top_k", 1.5, "Top-k must be a whole number"),
+        ("min_p", 1, "Min-p must be at least 0"),
+        ("repetition_penalty", 0, "Repetition penalty must be above 0"),
+        ("max_new_tokens", -1, "Max new tokens must be 0 or more"),
+        ("seed", True, "Seed must be a whole number"),
+        ("penalty_scope", "prompt", "Penalty scope must be 'all' or 'answer'"),
+    ],
+)
+def test_sampling_refuses_what_is_out_of_range_in_one_sentence(name, value, said):
+    with pytest.raises(InputError) as caught:
+        Sampling(**{name: value})
+    assert str(caught.value).startswith(said)
+    assert repr(value) in str(caught.value)
+
+
+def test_a_misspelt_parameter_is_an_error_and_never_ignored():
+    """The reference implementation passed "repitition_penalty" and decoded with 1.0 for years."""
+    with pytest.raises(TypeError):
+        Sampling(repitition_penalty=1.1)
+
+
+def test_sampling_reads_text_and_says_which_text_was_no_number():
+    assert Sampling.parse({"temperature": "0.7", "top_k": "40"}) == Sampling(temperature=0.7, top_k=40)
+    with pytest.raises(InputError, match="Top-p must be a number, not 'most'"):
+        Sampling.parse({"top_p": "most"})
+    with pytest.raises(InputError, match="Seed must be a whole number, not '1.5'"):
+        Sampling.parse({"seed": "1.5"})
+
+
+def test_equal_recipes_have_equal_json_however_the_numbers_were_written():
+    assert canonical(to_json(Sampling(temperature=1))) == canonical(to_json(Sampling(temperature=1.0)))
+    assert canonical(to_json(Sampling(max_new_tokens=8.0))) == canonical(to_json(Sampling(max_new_tokens=8)))
+
+
+def test_k_shot_sets_are_nested():
+    demos = tuple(Demo(query=str(n), answer=str(n)) for n in range(4))
+    whole = DemoSet(name="x", instruction="", demos=demos)
+    assert whole.take(0).demos == ()
+    assert whole.take(2).demos == demos[:2]
+    assert whole.take(4) == whole
+    for k in (-1, 5):
+        with pytest.raises(InputError, match="choose k from 0 to 4"):
+            whole.take(k)
+
+
+def test_a_request_survives_json():
+    request = Request(
+        prompt=Prompt(
+            text='a\n"b" \u2028 \U0001f600',
+            stop=StopRule(fence="```", headers=("# Query:",), tokens=("</s>",)),
+            adapter="x",
+            bos=False,
+            control_tokens=True,
+        ),
+        sampling=Sampling(temperature=0.3, seed=9, penalty_scope="answer"),
+    )
+    assert request_from_json(json.loads(canonical(to_json(request)))) == request
+
+
+def test_values_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Sampling().temperature = 1.0  # type: ignore[misc]
+
+
+def answer(text: str, finish: str = "stop") -> Answer:
+    return Answer(variant="x", request=None, reply=Reply(text=text, finish=finish))  # type: ignore[arg-type]
+
+
+def test_history_is_the_lanes_own_and_leaves_out_turns_that_came_to_nothing():
+    turns = (
+        Turn(user="one", answers=(answer("A1"), answer("B1"))),
+        Turn(user="two", answers=(answer("", "error"), answer("", "stop"))),
+        Turn(user="three", answers=(answer("half", "cancelled"), answer("", "cancelled"))),
+    )
+    conversation = Conversation(id="c", variants=(), turns=turns)
+    user, assistant = "user", "assistant"
+    assert [(m.role, m.text) for m in conversation.history(0)] == [
+        (user, "one"),
+        (assistant, "A1"),
+        (user, "three"),
+        (assistant, "half"),
+    ]
+    # An answer that is empty because the model ended at once is something it said.
+    assert conversation.history(1) == (
+        Message(role="user", text="one"),
+        Message(role="assistant", text="B1"),
+        Message(role="user", text="two"),
+        Message(role="assistant", text=""),
+    )
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a b", "-x", "a/b", "a\n"])
+def test_names_that_could_leave_their_folder_or_break_a_command_line_are_refused(name):
+    with pytest.raises(InputError, match="not a usable name"):
+        check_name(name, "The name")
