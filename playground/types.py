@@ -201,6 +201,9 @@ class StopRule:
     headers: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()
     """Control tokens that end the answer, such as a chat format's end-of-turn token."""
+    trim: bool = True
+    """Whether white space at both ends is left out of the answer. Where an answer is the plain
+    continuation of a document, its white space is part of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,7 +237,7 @@ class Reply:
     """What came for one request, or as much of it as has come."""
 
     text: str = ""
-    """The answer, cut at its stop and trimmed of white space at both ends."""
+    """The answer: cut at its stop, and trimmed of white space at both ends unless the rule keeps it."""
     raw_text: str = ""
     """Everything the model wrote, what came after the stop included."""
     finish: Finish = ""
@@ -437,7 +440,12 @@ def request_from_json(data: Mapping[str, Any]) -> Request:
     """The `Request` that `to_json` wrote."""
     prompt = dict(data["prompt"])
     stop = prompt.pop("stop")
-    rule = StopRule(fence=stop["fence"], headers=tuple(stop["headers"]), tokens=tuple(stop["tokens"]))
+    rule = StopRule(
+        fence=stop["fence"],
+        headers=tuple(stop["headers"]),
+        tokens=tuple(stop["tokens"]),
+        trim=stop["trim"],
+    )
     return Request(prompt=Prompt(stop=rule, **prompt), sampling=Sampling(**data["sampling"]))
 
 

@@ -54,7 +54,7 @@ def test_every_file_in_the_folder_is_an_aligner_under_its_own_name():
 
 
 def test_raw_is_the_text_and_nothing_else():
-    assert Raw()(TALK[:1]) == Prompt(text="What is 2 + 2?\n", stop=StopRule())
+    assert Raw()(TALK[:1]) == Prompt(text="What is 2 + 2?\n", stop=StopRule(trim=False))
     assert Raw()(TALK).text == "What is 2 + 2?\n4\nAnd\n\n```python\n3 + 3\n```\n?\n"
 
 
@@ -68,9 +68,7 @@ def test_urial_equals_the_golden_prompt(turns):
 
 def test_urial_without_demonstrations_or_instruction():
     bare = DemoSet(name="none", instruction="", demos=())
-    assert Urial(demos=bare)(TALK[:1]).text == (
-        "# Query:\n```\nWhat is 2 + 2?\n```\n\n# Answer:\n```\n"
-    )
+    assert Urial(demos=bare)(TALK[:1]).text == ("# Query:\n```\nWhat is 2 + 2?\n```\n\n# Answer:\n```\n")
     assert Urial(demos=DEMOS.take(0))(TALK[:1]).text.startswith("Answer well.\n\n# Query:\n```\nWhat")
 
 

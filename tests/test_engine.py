@@ -136,7 +136,9 @@ def generated(base, text, adapter, **options) -> Reply:
     options = {"max_new_tokens": 12, "do_sample": False, **options}
     ids = model.generate(**inputs, **options)[0][inputs["input_ids"].shape[1] :].tolist()
     ended = ids[-1:] == [tokenizer.eos_token_id]
-    writer = Writer(lambda part: tokenizer.decode(part, skip_special_tokens=True), inputs["input_ids"][0].tolist(), STOP)
+    writer = Writer(
+        lambda part: tokenizer.decode(part, skip_special_tokens=True), inputs["input_ids"][0].tolist(), STOP
+    )
     for token in ids[: len(ids) - ended]:
         writer.feed(token)
         if writer.stopped:
@@ -256,7 +258,9 @@ def test_an_adapter_that_does_not_fit_fails_alone(tiny, tmp_path):
     from playground.library import Library
 
     other = LlamaForCausalLM(
-        LlamaConfig(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=2)
+        LlamaConfig(
+            vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=2
+        )
     )
     odd = tmp_path / "odd"
     get_peft_model(other, LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained(odd)

@@ -48,7 +48,10 @@ BAD = {
     "missing instruction": ("name = 'x'", "lacks 'instruction'"),
     "unknown key": ("name = 'x'\ninstruction = ''\nauthor = 'y'", "unknown key 'author'"),
     "wrong type": ("name = 'x'\ninstruction = 3", "instruction must be text, not 3"),
-    "missing answer": ("name = 'x'\ninstruction = ''\n[[demos]]\nquery = 'q'", "demonstration 1, lacks 'answer'"),
+    "missing answer": (
+        "name = 'x'\ninstruction = ''\n[[demos]]\nquery = 'q'",
+        "demonstration 1, lacks 'answer'",
+    ),
     "unknown format": ("name = 'x'\ninstruction = ''\nformat = 'loud'", "format 'loud' is not known"),
     "bad name": ("name = '../x'\ninstruction = ''", "not a usable name"),
 }
@@ -87,7 +90,12 @@ def adapter(folder: Path, base: str = "owner/base", **files: str) -> Path:
 
 def test_an_adapter_is_what_its_files_say_and_its_card_comes_first(tmp_path):
     plain = read_adapter(adapter(tmp_path / "plain"))
-    assert (plain.name, plain.base_model, plain.label, plain.chat_format) == ("plain", "owner/base", "plain", None)
+    assert (plain.name, plain.base_model, plain.label, plain.chat_format) == (
+        "plain",
+        "owner/base",
+        "plain",
+        None,
+    )
     config = json.dumps({"chat_template": "{{ x }}", "bos_token": "<s>", "eos_token": {"content": "</s>"}})
     card = 'name = "own"\nlabel = "Its own"\nbase_model = "me/other"\n'
     full = read_adapter(adapter(tmp_path / "full", tokenizer_config__json=config, adapter__toml=card))
@@ -123,9 +131,9 @@ def test_unknown_names_are_answered_with_the_known_ones():
         library.demo_set("x")
     with pytest.raises(InputError, match="no adapter 'x': choose one of pocket-ift"):
         library.adapter("x")
-    with pytest.raises(InputError, match="There is no adapter folder ./nowhere"):
+    with pytest.raises(InputError, match=r"There is no adapter folder \./nowhere"):
         Library.open("models/pocket", {"x": "./nowhere"})
-    with pytest.raises(InputError, match="has no adapter_config.json"):
+    with pytest.raises(InputError, match=r"has no adapter_config\.json"):
         Library.open("models/pocket", {"x": str(ROOT / "prompts")})
     with pytest.raises(InputError, match="taken by a lane"):
         Library.open("models/pocket", {"base": str(ROOT / "adapters" / "pocket-ift")})

@@ -1,5 +1,6 @@
 """Conversations from send to record, on the scripted engine."""
 
+import itertools
 import sqlite3
 import threading
 
@@ -76,7 +77,9 @@ def test_equal_recipes_have_equal_hashes(library):
 
 
 def test_every_lane_is_asked_on_its_own_history(library, tmp_path):
-    talk = session(library, tmp_path, lambda r: ["base says" if "# Query" not in r.prompt.text else "urial says"])
+    talk = session(
+        library, tmp_path, lambda r: ["base says" if "# Query" not in r.prompt.text else "urial says"]
+    )
     conversation = last(talk.send(new(talk), "One?"))
     conversation = last(talk.send(conversation, "Two?"))
     raw, urial = (answer.request.prompt.text for answer in conversation.turns[1].answers)
@@ -95,7 +98,9 @@ def test_the_record_holds_exactly_what_was_asked_and_what_came(library, tmp_path
     again = session(library, tmp_path)
     assert again.open(conversation.id) == conversation
     assert [summary.title for summary in again.history()] == ["One \u2028 \U0001f600?"]
-    assert [r for turn in conversation.turns for a in turn.answers for r in [a.request]] == talk.engine.requests
+    assert [
+        r for turn in conversation.turns for a in turn.answers for r in [a.request]
+    ] == talk.engine.requests
 
 
 def test_an_empty_message_is_refused_and_nothing_is_recorded(library, tmp_path):
@@ -159,7 +164,7 @@ def test_snapshots_grow_and_come_often_enough_to_stop(library, tmp_path):
     talk = session(library, tmp_path, answer_with("word " * 60), delay=0.01)
     texts = [c.turns[-1].answers[1].reply.text for c in talk.send(new(talk), "Hi")]
     assert len(texts) >= 5
-    assert all(after.startswith(before) for before, after in zip(texts, texts[1:], strict=False))
+    assert all(after.startswith(before) for before, after in itertools.pairwise(texts))
 
 
 def test_a_crash_leaves_what_was_streamed_and_says_so(library, tmp_path):

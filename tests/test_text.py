@@ -87,6 +87,8 @@ def test_without_a_fence_only_white_space_at_the_ends_goes():
     """With no stop strings the reference implementation stopped after one token."""
     raw = " a\n```\n\n# Query:\nb\n"
     assert cut(raw, rule=StopRule()) == (raw.strip(), False)
+    assert cut(raw, rule=StopRule(trim=False)) == (raw, False)
+    assert cut(raw, rule=StopRule(trim=False), sizes=[1] * len(raw)) == (raw, False)
 
 
 PIECES = ["```", "`", "\n", "\n\n", "# Query:", "# Answer:", "# Qu", " ", "word", "```python", "\t", "é", "#"]

@@ -58,7 +58,7 @@ def test_sampling_reads_text_and_says_which_text_was_no_number():
     assert Sampling.parse({"temperature": "0.7", "top_k": "40"}) == Sampling(temperature=0.7, top_k=40)
     with pytest.raises(InputError, match="Top-p must be a number, not 'most'"):
         Sampling.parse({"top_p": "most"})
-    with pytest.raises(InputError, match="Seed must be a whole number, not '1.5'"):
+    with pytest.raises(InputError, match=r"Seed must be a whole number, not '1\.5'"):
         Sampling.parse({"seed": "1.5"})
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from playground.aligners import Shelf, refuse_unknown
-from playground.types import Message, Prompt
+from playground.types import Message, Prompt, StopRule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,8 @@ class Aligner:
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
         """Every message followed by a newline."""
-        return Prompt(text="".join(f"{message.text}\n" for message in messages))
+        text = "".join(f"{message.text}\n" for message in messages)
+        return Prompt(text=text, stop=StopRule(trim=False))
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:

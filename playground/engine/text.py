@@ -93,11 +93,10 @@ class Cutter:
         return self._show(self._certain())
 
     def finish(self) -> str:
-        """The raw text is complete; returns the rest of the answer, without trailing white space."""
+        """The raw text is complete; returns the rest of the answer."""
         if not self.stopped and self._rule.fence:
             self._read_end()
-        end = len(self.raw) if self._cut is None else self._cut
-        return self._show(len(self.raw[:end].rstrip()))
+        return self._show(self._trimmed(len(self.raw) if self._cut is None else self._cut))
 
     @property
     def closed(self) -> bool:
@@ -162,13 +161,18 @@ class Cutter:
             end = self._line  # only a whole line can be a fence, so this one waits while it may be
         else:
             end = len(self.raw)
-        return len(self.raw[:end].rstrip())
+        return self._trimmed(end)
+
+    def _trimmed(self, end: int) -> int:
+        return len(self.raw[:end].rstrip()) if self._rule.trim else end
 
     def _show(self, end: int) -> str:
         if end <= self._shown:
             return ""
         text = self.raw[self._shown : end]
-        if not self._started:  # white space before the first visible character is not part of it
+        if (
+            self._rule.trim and not self._started
+        ):  # white space before the first visible character is not part of it
             text = text.lstrip()
             self._started = bool(text)
         self._shown = end

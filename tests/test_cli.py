@@ -1,0 +1,237 @@
+"""The command line as scripts use it: exact bytes on standard output, one sentence on standard error."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from playground.aligners.urial import Aligner as Urial
+from playground.library import Library
+from playground.types import Message
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def tandem(*arguments, **environment):
+    """Run the real command; the result's standard output and error are bytes."""
+    return subprocess.run(
+        [sys.executable, "-m", "playground", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", **environment},
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def failed(result, status, *said):
+    """Assert that a command failed with one sentence and nothing else."""
+    error = result.stderr.decode()
+    assert result.returncode == status, error
+    assert result.stdout == b""
+    assert len(error.strip().splitlines()) == 1, error
+    for words in said:
+        assert words in error
+
+
+@pytest.fixture
+def messages(tmp_path):
+    path = tmp_path / "messages.json"
+    path.write_text('[{"role": "user", "content": "Caf\\u00e9\\r\\n\\u2028?"}]', encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def conversation(tmp_path_factory):
+    """Two turns of three lanes on the pocket model, through the real command."""
+    result = tandem(
+        "chat", "What is the capital of France?", "And of Japan?",
+        "--lane", "base", "--lane", "urial", "--lane", "pocket-ift",
+        "--max-new-tokens", "48", "--json", "--data-dir", tmp_path_factory.mktemp("data"),
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr.decode()
+    assert result.stderr == b""
+    return json.loads(result.stdout)
+
+
+KEYS = {
+    "variant", "adapter", "prompt", "text", "raw_text", "finish", "error", "prompt_tokens",
+    "cached_tokens", "new_tokens", "ttft", "seconds",
+}  # fmt: skip
+
+
+def test_chat_prints_one_document_with_everything_that_was_asked_and_came(conversation):
+    assert set(conversation) == {"id", "turns"}
+    assert [turn["user"] for turn in conversation["turns"]] == [
+        "What is the capital of France?",
+        "And of Japan?",
+    ]
+    for turn in conversation["turns"]:
+        assert [answer["variant"] for answer in turn["answers"]] == ["base", "urial", "pocket-ift"]
+        assert [answer["adapter"] for answer in turn["answers"]] == [None, None, "pocket-ift"]
+        for answer in turn["answers"]:
+            assert set(answer) == KEYS
+            assert answer["error"] is None
+            assert answer["finish"] in ("stop", "length")
+            assert 0 <= answer["cached_tokens"] < answer["prompt_tokens"]
+            assert 0 < answer["ttft"] <= answer["seconds"]
+
+
+def test_the_second_turn_computes_only_the_new_part(conversation):
+    """Cached are the first turn's prompt and answer, less the last token, which was never read."""
+    first, second = conversation["turns"]
+    for before, after in zip(first["answers"], second["answers"], strict=True):
+        assert after["cached_tokens"] >= before["prompt_tokens"] + before["new_tokens"] - 2
+        new = after["prompt"][len(before["prompt"]) :]
+        assert "And of Japan?" in new
+
+
+def test_the_aligned_lanes_answer_and_the_base_goes_on_with_a_document(conversation):
+    base, urial, ift = conversation["turns"][0]["answers"]
+    assert "Paris" in urial["text"]
+    assert "Paris" in ift["text"]
+    assert (urial["finish"], ift["finish"]) == ("stop", "stop")
+    assert base["finish"] == "length"
+    assert urial["raw_text"].startswith(urial["text"] + "\n```")
+
+
+def test_the_printed_prompt_is_the_one_that_is_asked(conversation, tmp_path):
+    path = tmp_path / "messages.json"
+    first = conversation["turns"][0]
+    for lane, name in enumerate(["base", "urial", "pocket-ift"]):
+        talk = [
+            {"role": "user", "content": first["user"]},
+            {"role": "assistant", "content": first["answers"][lane]["text"]},
+            {"role": "user", "content": "And of Japan?"},
+        ]
+        path.write_text(json.dumps(talk), encoding="utf-8")
+        result = tandem("prompt", "--lane", name, "--messages", path)
+        assert result.stdout.decode() == conversation["turns"][1]["answers"][lane]["prompt"]
+
+
+def test_prompt_prints_the_prompt_byte_for_byte_and_nothing_else(messages, tmp_path):
+    result = tandem("prompt", "--lane", "urial", "--demos", "pocket-3", "--messages", messages)
+    demos = Library.open("models/pocket").demo_set("pocket-3")
+    want = Urial(demos=demos)([Message(role="user", text="Caf\u00e9\r\n\u2028?")]).text
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout == want.encode("utf-8")
+    # A set of one's own from a file, and fewer of its demonstrations; a "C" locale changes nothing.
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'name = "own"\ninstruction = "I"\n[[demos]]\nquery = "q"\nanswer = "\u00e4"\n', encoding="utf-8"
+    )
+    result = tandem("prompt", "--demos", own, "--messages", messages, LC_ALL="C", PYTHONUTF8="0")
+    assert result.stdout.startswith("I\n\n# Query:\n```\nq\n```\n\n# Answer:\n```\n\u00e4\n```\n\n".encode())
+    result = tandem("prompt", "--demos", own, "--k", "0", "--messages", messages)
+    assert result.stdout.startswith(b"I\n\n# Query:\n```\nCaf")
+
+
+BAD_MESSAGES = {
+    "not json": ("[{", "line 1: not valid JSON"),
+    "not a list": ('{"role": "user"}', "must hold a list"),
+    "empty": ("[]", "at least one"),
+    "other keys": ('[{"role": "user", "text": "x"}]', 'message 1: it must have "role" and "content"'),
+    "two users": (
+        '[{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]',
+        "message 2: its role",
+    ),
+    "ends early": (
+        '[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]',
+        "must end with the user's message",
+    ),
+    "a number": ('[{"role": "user", "content": 3}]', '"content" must be text'),
+}
+
+
+@pytest.mark.parametrize("case", BAD_MESSAGES)
+def test_a_bad_message_file_is_refused_in_one_sentence(case, tmp_path):
+    from typer.testing import CliRunner
+
+    from playground.__main__ import app
+
+    text, said = BAD_MESSAGES[case]
+    path = tmp_path / "messages.json"
+    path.write_text(text, encoding="utf-8")
+    result = CliRunner().invoke(app, ["prompt", "--messages", str(path)])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert said in result.stderr
+    assert str(path) in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["chat", "Hi", "--lane", "nobody"], "There is no lane 'nobody': choose one of base"),
+        (["chat", "Hi", "--lane", "urial:demos=none"], "There is no demonstration set 'none'"),
+        (["chat", " "], "A message is empty"),
+        (["chat", "Hi", "--temperature", "-1"], "Temperature must be 0 (greedy) or more, not -1.0"),
+        (["chat", "Hi", "--top-p", "0"], "Top-p must be above 0 and at most 1"),
+        (["chat", "Hi", "--top-p", "1.5"], "Top-p must be above 0 and at most 1"),
+        (["chat", "Hi", "--temperature", "warm"], "Temperature must be a number, not 'warm'"),
+        (["chat", "Hi", "--adapter", "x=./nowhere"], "There is no adapter folder ./nowhere"),
+        (["chat", "Hi", "--adapter", "x"], "--adapter must be NAME=ID or NAME=PATH, not 'x'"),
+        (["chat", "Hi", "--quantize", "3bit"], "--quantize must be one of auto, 4bit, none"),
+        (["chat", "Hi", "--base", "./nowhere"], "There is no model folder ./nowhere"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_status_two(arguments, said, tmp_path):
+    from typer.testing import CliRunner
+
+    from playground.__main__ import app
+
+    result = CliRunner().invoke(
+        app, [*arguments, *(["--data-dir", str(tmp_path)] if arguments[0] == "chat" else [])]
+    )
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert said in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_an_adapter_made_for_another_base_is_refused_with_both_names(tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "adapter_config.json").write_text(
+        '{"base_model_name_or_path": "owner/Other-7B"}', encoding="utf-8"
+    )
+    result = tandem("chat", "Hi", "--adapter", f"x={other}", "--data-dir", tmp_path)
+    failed(result, 2, "made for the base 'owner/Other-7B', not for 'models/pocket'")
+
+
+def test_a_hub_model_without_a_network_is_one_sentence(tmp_path):
+    result = tandem("chat", "Hi", "--base", "owner/not-here-7B", "--data-dir", tmp_path)
+    failed(result, 2, "owner/not-here-7B is not on this machine", "Hub cannot be reached")
+
+
+def test_a_prompt_longer_than_the_context_fails_its_lane_with_the_numbers(tmp_path):
+    result = tandem(
+        "chat", "word " * 3000, "--lane", "base", "--lane", "pocket-ift:max_new_tokens=4",
+        "--json", "--data-dir", tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0
+    for answer in json.loads(result.stdout)["turns"][0]["answers"]:
+        assert answer["finish"] == "error"
+        assert "context of 2048" in answer["error"]
+
+
+def test_doctor_says_what_is_here():
+    result = tandem("doctor", "--json")
+    assert result.returncode == 0, result.stderr.decode()
+    report = json.loads(result.stdout)
+    assert report["base"] == "models/pocket"
+    assert report["precision"] == "float32"
+    assert report["context"] >= 2048
+    assert [adapter["name"] for adapter in report["adapters"]] == ["pocket-ift"]
+    assert report["problems"] == []
+    assert report["prefix_store_bytes"] > 0
+
+
+def test_history_lists_what_chat_recorded(tmp_path):
+    tandem("chat", "What is the opposite of hot?", "--lane", "base:max_new_tokens=2", "--data-dir", tmp_path)
+    rows = json.loads(tandem("history", "opposite", "--json", "--data-dir", tmp_path).stdout)
+    assert [(row["title"], row["turns"]) for row in rows] == [("What is the opposite of hot?", 1)]
+    assert json.loads(tandem("history", "nothing", "--json", "--data-dir", tmp_path).stdout) == []

@@ -1,0 +1,96 @@
+"""Who may import what: each outside thing in its place, heavy ones only where they are used."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PLAYGROUND = Path(__file__).resolve().parent.parent / "playground"
+
+HEAVY = {"torch", "transformers", "peft", "bitsandbytes", "gradio", "openai", "numpy", "huggingface_hub"}
+
+
+def loaded_by(module: str) -> set[str]:
+    """The top-level packages that importing `module` in a fresh Python brings in."""
+    code = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PLAYGROUND.parent
+    )
+    return set(result.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "playground.types",
+        "playground.config",
+        "playground.library",
+        "playground.aligners.raw",
+        "playground.aligners.urial",
+        "playground.engine",
+        "playground.engine.text",
+        "playground.engine.scripted",
+        "playground.engine.hub",
+        "playground.store",
+        "playground.session",
+        "playground.start",
+        "playground.ui.render",
+    ],
+)
+def test_it_loads_nothing_heavy(module):
+    assert loaded_by(module) & HEAVY == set()
+
+
+@pytest.mark.parametrize(
+    "module", ["playground.types", "playground.config", "playground.library", "playground.engine.text"]
+)
+def test_it_stands_on_the_standard_library_alone(module):
+    outside = loaded_by(module) - set(sys.stdlib_module_names) - loaded_by("json") - {"playground"}
+    assert {name for name in outside if not name.startswith("_")} == set()
+
+
+def imports(path: Path) -> set[str]:
+    """The top-level packages that a file names in its import statements."""
+    import ast
+
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+PLACES = {
+    "torch": ["engine/kv.py", "engine/loading.py", "engine/local.py", "engine/lora.py", "engine/sampling.py"],
+    "transformers": ["engine/kv.py", "engine/loading.py"],
+    "peft": ["engine/loading.py", "engine/lora.py"],
+    "sqlite3": ["store.py"],
+    "jinja2": ["aligners/chat.py"],
+    "huggingface_hub": ["engine/hub.py"],
+    "typer": ["__main__.py"],
+}
+
+
+@pytest.mark.parametrize("package", PLACES)
+def test_an_outside_package_is_imported_in_its_place_only(package):
+    files = sorted(PLAYGROUND.rglob("*.py"))
+    users = [str(path.relative_to(PLAYGROUND)) for path in files if package in imports(path)]
+    assert users == PLACES[package]
+
+
+def test_gradio_is_imported_in_the_page_only_and_not_by_its_renderer():
+    for path in PLAYGROUND.rglob("*.py"):
+        if "gradio" in imports(path):
+            assert path.parent == PLAYGROUND / "ui"
+            assert path.name != "render.py"
+
+
+def test_the_environment_is_read_in_one_place():
+    for path in PLAYGROUND.rglob("*.py"):
+        if path.name != "config.py":
+            text = path.read_text(encoding="utf-8")
+            assert "os.environ" not in text, path
+            assert "getenv" not in text, path
