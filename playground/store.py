@@ -213,6 +213,7 @@ def _answer(variant: str, request: str | None, reply: str) -> Answer:
     data = json.loads(reply)
     if data["finish"] == "":
         data |= {"finish": "error", "error": INTERRUPTED}
+    data["token_ids"] = tuple(data["token_ids"])
     return Answer(
         variant=variant,
         request=None if request is None else request_from_json(json.loads(request)),

@@ -252,6 +252,10 @@ class Reply:
     """Seconds from the request to its first token."""
     seconds: float | None = None
     """Seconds from the request to its last token."""
+    weights: str | None = None
+    """The weights that were run, as the engine saw them, not as they were asked for."""
+    token_ids: tuple[int, ...] = ()
+    """The tokens behind `raw_text`, where the engine knows them; may end in an end-of-sequence token."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,6 +293,10 @@ class AdapterStatus:
     card: AdapterCard
     error: str | None = None
     """Why it cannot be used, in one sentence; None if it can."""
+    kl: float | None = None
+    """KL divergence of its next-token distributions from the base's on a fixed text, in nats per token."""
+    warning: str | None = None
+    """What is odd about it though it can be used, in one sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,18 +316,25 @@ class Status:
     context: int | None = None
     """Positions the model has, prompt and answer together."""
     adapters: tuple[AdapterStatus, ...] = ()
+    plain: str | None = None
+    """Why rows are decoded one after the other and not as one batch; None if they are one batch."""
     prefix_limit: int | None = None
     """Bytes that keys and values of prefixes may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenScore:
-    """One token of a reply under a model: log-probability in nats, rank from 1, likeliest others."""
+    """One token of a reply under a model (arXiv 2312.01552, section 2.2)."""
 
+    token: int
     text: str
+    """What the token adds to the text; "" while it is only a part of a character."""
     logprob: float
+    """Natural logarithm of its probability under the unfiltered distribution."""
     rank: int
+    """1 if it is the likeliest token."""
     top: tuple[tuple[str, float], ...] = ()
+    """The likeliest tokens, written out, with their log-probabilities."""
 
 
 # --- The record -----------------------------------------------------------------------------------

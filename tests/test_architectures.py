@@ -110,6 +110,8 @@ def test_mixed_rows_over_two_turns_equal_generate_row_by_row(model, quantize):
     engine = open_engine(settings, Library.open(str(base), {"tuned": str(tuned)}))
     try:
         first = fast(engine, FIRST)
+        assert engine.status().plain is None
+        assert engine.status().adapters[0].kl > 0.01
         assert first == slow(base, tuned, quantize, FIRST)
         second = [(f"{text}{reply} And now?", a) for (text, a), reply in zip(FIRST, first, strict=True)]
         assert fast(engine, second) == slow(base, tuned, quantize, second)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from playground.config import Settings
 from playground.library import Library
-from playground.types import Event, Request, Status
+from playground.types import Event, Prompt, Reply, Request, Status, TokenScore
 
 
 class Engine(Protocol):
@@ -26,6 +26,24 @@ class Engine(Protocol):
         text. A row that fails ends with `finish="error"` and leaves the others alone. At least ten times
         a second something is yielded, `Waiting` if there is nothing else, so that a caller can stop:
         closing the generator ends the work within one step. May be called from many threads at once.
+        """
+
+    def score(
+        self, requests: Sequence[Request], replies: Sequence[Reply], top: int = 5
+    ) -> list[list[TokenScore]]:
+        """How likely each token of each reply is as an answer to the request beside it.
+
+        Scored are the reply's `token_ids`, or where it has none the tokens of its `raw_text`, under the
+        request's adapter and before any sampling filter. Blocks until all are done.
+
+        Raises:
+            OutsideError: one cannot be scored; the sentence says why.
+        """
+
+    def warm(self, prompts: Sequence[Prompt]) -> None:
+        """Read prompts that will be asked for, in quiet moments, so that their first answer comes sooner.
+
+        Returns at once. What cannot be read is left, since the same failure will be told when it is asked.
         """
 
     def close(self) -> None:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from transformers.cache_utils import Cache, CacheLayerMixin
+from transformers import PreTrainedConfig
+from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
 SPARE_COLUMNS = 64
 """Room for new tokens in a fresh buffer; later ones double."""
@@ -119,6 +120,15 @@ class BatchKV(Cache):
         end = self.used if limit is None else start + limit
         return [(layer.keys[index, :, start:end], layer.values[index, :, start:end]) for layer in self.layers]
 
+    def joined(self, other: BatchKV) -> BatchKV:
+        """A batch of these rows and the other's after them."""
+        rows = [self.row(index) for index in range(len(self.lengths))]
+        return BatchKV(len(self.layers), [*rows, *(other.row(i) for i in range(len(other.lengths)))])
+
+    def only(self, indices: Sequence[int]) -> BatchKV:
+        """A batch of some of these rows, at least one."""
+        return BatchKV(len(self.layers), [self.row(index) for index in indices])
+
     def mask(self, new: int) -> Tensor | None:
         """Attention mask (B, used + new) that hides the padding; None where there is none."""
         if len(set(self.lengths)) == 1:
@@ -130,6 +140,46 @@ class BatchKV(Cache):
     def positions(self, new: int) -> Tensor:
         """Position ids (B, new) of the next `new` tokens of every row."""
         return torch.tensor(self.lengths)[:, None] + torch.arange(new)
+
+
+class PlainKV:
+    """The plain path's keys and values: each row its own Transformers cache, of the model's own making.
+
+    For models whose state is not a list of keys and values that `BatchKV` could hold. Rows are run one
+    after the other, and nothing of them can be stored.
+    """
+
+    def __init__(self, config: PreTrainedConfig | None = None) -> None:
+        """One empty row, or none without a config."""
+        self.caches: list[Cache] = [] if config is None else [DynamicCache(config=config)]
+        self.lengths = [0] * len(self.caches)
+
+    @property
+    def used(self) -> int:
+        """Positions of the longest row."""
+        return max(self.lengths)
+
+    def joined(self, other: PlainKV) -> PlainKV:
+        """See `BatchKV.joined`."""
+        both = PlainKV()
+        both.caches = [*self.caches, *other.caches]
+        both.lengths = [*self.lengths, *other.lengths]
+        return both
+
+    def only(self, indices: Sequence[int]) -> PlainKV:
+        """See `BatchKV.only`."""
+        some = PlainKV()
+        some.caches = [self.caches[index] for index in indices]
+        some.lengths = [self.lengths[index] for index in indices]
+        return some
+
+    def advance(self, new: int) -> None:
+        """See `BatchKV.advance`."""
+        self.lengths = [length + new for length in self.lengths]
+
+    def row(self, index: int) -> list[LayerKV]:
+        """Nothing that could be stored."""
+        return []
 
 
 @dataclass
@@ -162,7 +212,7 @@ class PrefixStore:
         wanted = np.asarray(ids, dtype=np.int64)
         best, length = None, 0
         for key, entry in self._entries.items():
-            if key[0] == adapter and (common := _common(entry.ids, wanted)) > length:
+            if key[0] == adapter and (common := common_prefix(entry.ids, wanted)) > length:
                 best, length = key, common
         if best is None:
             return [], 0
@@ -173,11 +223,11 @@ class PrefixStore:
         """Keep a copy of a row's keys and values; `ids` has one id for each position in them."""
         wanted = np.asarray(ids, dtype=np.int64)
         size = sum(_bytes(keys) + _bytes(values) for keys, values in layers)
-        if not len(wanted) or size > self.limit:
+        if not size or size > self.limit:
             return
         for key in [key for key in self._entries if key[0] == adapter]:
             entry = self._entries[key]
-            common = _common(entry.ids, wanted)
+            common = common_prefix(entry.ids, wanted)
             if common == len(wanted):  # what is there covers it
                 self._entries.move_to_end(key)
                 return
@@ -193,10 +243,10 @@ class PrefixStore:
         self.bytes -= self._entries.pop(key).bytes
 
 
-def _common(one: np.ndarray, other: np.ndarray) -> int:
-    """The length of the longest common prefix."""
+def common_prefix(one: Sequence[int] | np.ndarray, other: Sequence[int] | np.ndarray) -> int:
+    """The length of the longest common prefix of two lists of ids."""
     length = min(len(one), len(other))
-    differ = np.flatnonzero(one[:length] != other[:length])
+    differ = np.flatnonzero(np.asarray(one[:length]) != np.asarray(other[:length]))
     return int(differ[0]) if len(differ) else length
 
 

@@ -8,7 +8,7 @@ without AMX its matrix products are over 100 times slower than float32 (0.8 agai
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ MOST_OF_MEMORY = 0.8
 class Loaded:
     """A model that is ready, and what is known of it."""
 
+    base: str
+    """Its name, as given."""
     model: PreTrainedModel
     """The base's own class, with PEFT's layers in it if there are adapters."""
     tokenizer: Any
@@ -54,6 +56,18 @@ class Loaded:
     """Token ids that end any answer."""
     adapters: tuple[AdapterStatus, ...]
     prefix_limit: int
+    probe: list[int]
+    """Token ids of the fixed text that the model and its adapters are tried on."""
+    base_logits: torch.Tensor
+    """The base's logits on it, (T, V), from before any adapter was there."""
+
+
+PROBE = (
+    "A tandem is a bicycle for two. The rider in front steers and changes gear, the one behind adds as much "
+    "power as they can, and both turn the pedals at the same time. What do you think: is it faster than two "
+    "bicycles?"
+)
+"""Long enough that a step's special products for few rows (see `lora`) are not used on it."""
 
 
 def load(settings: Settings, library: Library, report: Report) -> Loaded:
@@ -82,6 +96,8 @@ def load(settings: Settings, library: Library, report: Report) -> Loaded:
         folder, config=config, attn_implementation=_attention(config), **options
     )
     model.eval()
+    probe = tokenizer(PROBE)["input_ids"][: _context(config)]
+    base_logits = probe_logits(model, probe)
     model, adapters = _adapters(model, library, report)
     adapters += tuple(
         AdapterStatus(card=AdapterCard(name=name, source="", base_model="", label=name), error=str(error))
@@ -89,6 +105,7 @@ def load(settings: Settings, library: Library, report: Report) -> Loaded:
     )
     report("Getting ready", 0.95)
     return Loaded(
+        base=settings.base,
         model=model,
         tokenizer=tokenizer,
         device=device,
@@ -99,7 +116,26 @@ def load(settings: Settings, library: Library, report: Report) -> Loaded:
         ends=_ends(model, tokenizer),
         adapters=adapters,
         prefix_limit=int(PREFIX_SHARE * _free_memory(device)),
+        probe=probe,
+        base_logits=base_logits,
     )
+
+
+def probe_logits(model: Any, probe: Sequence[int]) -> torch.Tensor:
+    """A model's logits at every position of a text, (T, V), without any cache."""
+    ids = torch.tensor([probe], device=model.device)
+    # On a CPU with AVX512-BF16, a 4-bit layer repacks its weights at its first pass, and PEFT's way of
+    # reading adapters unpacks them again with a loss: a base that was run once would be another base from
+    # then on. Layers in training mode are not repacked.
+    quantised = [module for module in model.modules() if type(module).__name__ == "Linear4bit"]
+    for module in quantised:
+        module.training = True
+    try:
+        logits: torch.Tensor = model(input_ids=ids, use_cache=False).logits[0]
+    finally:
+        for module in quantised:
+            module.training = False
+    return logits
 
 
 def _device(settings: Settings) -> torch.device:

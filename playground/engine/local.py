@@ -1,72 +1,106 @@
 """One base model in memory, any number of adapters on it, all lanes of all people in one batch.
 
-One thread owns the model. `stream` hands it rows and drains a queue. Between two decoding steps the thread
-admits waiting rows (the prompt's longest stored prefix is taken from the store, the rest is read in
-chunks), drops finished and cancelled ones, then runs one forward pass over all live rows, whatever adapter
-each one uses, and chooses each row's next token by that row's own parameters.
+One thread owns the model; everybody else hands it jobs and drains a queue. Between two decoding steps the
+thread takes in new jobs, reads one chunk of a waiting job's tokens (after the longest prefix that the store
+has of them), and lets rows whose prompt is read join the batch; then it runs one forward pass over all live
+rows, whatever adapter each one uses, and chooses each row's next token by that row's own parameters. Rows
+that end or are cancelled leave between two steps, and their keys and values go to the store.
+
+The arithmetic is in `model`, the choice of tokens in `sampling`, text in `text`; here is the order of things.
 """
 
 from __future__ import annotations
 
-import inspect
+import itertools
 import queue
 import threading
 import time
 import traceback
 from collections.abc import Generator, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from playground.config import Settings
 from playground.engine import loading
-from playground.engine.kv import BatchKV, PrefixStore
-from playground.engine.lora import RowLora
+from playground.engine.kv import PrefixStore, common_prefix
+from playground.engine.model import KV, Model
 from playground.engine.sampling import Row, next_tokens
-from playground.engine.text import Writer
+from playground.engine.text import CONTEXT_TOKENS, Detokenizer, Writer
 from playground.library import Library
-from playground.types import Delta, Done, Event, Finish, InputError, Reply, Request, Status, Waiting
+from playground.types import (
+    Delta,
+    Done,
+    Event,
+    Finish,
+    InputError,
+    OutsideError,
+    Prompt,
+    Reply,
+    Request,
+    Status,
+    TokenScore,
+    Waiting,
+)
 
 BEAT = 0.1
 """Seconds after which `stream` yields `Waiting` if there is nothing else."""
 CHUNK_ALONE = 512
-"""Prompt tokens read in one forward pass while no row is decoding."""
+"""Tokens read in one forward pass while no row is decoding."""
 CHUNK_BESIDE = 64
-"""The same while rows are decoding, which wait for it."""
+"""The same while rows are decoding, which wait for it: two or three steps' time on a CPU."""
 WORTH_KEEPING = 32
-"""A prompt's keys and values go to the store at once if at least so many had to be computed."""
-GONE = "The engine has stopped: start the app again."
+"""What was read goes to the store at once if at least so many tokens had to be computed."""
 MOST_THREADS = 16
 """Decoding a few rows is bound by memory, which more threads than this do not speed up."""
 SMALL_MODEL = 20_000_000
 """Parameters below which one thread is used: a step is too short to share, and on a busy machine waiting
 for a second thread made one 40 times slower (2.6M parameters, 2 cores, 0.3 against 12.6 s for 60 tokens)."""
+CLOSED = "The engine is closed: start the app again."
+RESTARTED = "The engine broke down and was started again: send the message again."
+
+Result = TypeVar("Result")
 
 
-class _Row:
-    """One request on its way: waiting, then its prompt being read, then decoding."""
+class _Job:
+    """Token ids to be read under one adapter, and where to report."""
+
+    urgent = True  # before jobs that nobody waits for
+
+    def __init__(self, adapter: str | None) -> None:
+        self.adapter = adapter
+        self.ids: list[int] = []
+        self.cancelled = False  # set by the caller's thread, read by the decode thread
+        self.submitted = time.monotonic()
+        self.cached = 0  # ids whose keys and values were in the store
+        self.kv: KV | None = None  # from the first chunk on, until the job is read or joins the batch
+
+    def left(self) -> int:
+        """Ids still to be read."""
+        return len(self.ids) - (self.kv.lengths[0] if self.kv else 0)
+
+    def fail(self, error: str) -> None:
+        """Tell the caller."""
+
+
+class _Row(_Job):
+    """One request: its prompt is read, then it decodes in the batch."""
 
     def __init__(self, index: int, request: Request, outbox: queue.SimpleQueue[Event]) -> None:
+        super().__init__(request.prompt.adapter)
         self.index = index
         self.request = request
         self.outbox = outbox
-        self.cancelled = False  # set by the caller's thread, read by the decode thread
-        self.submitted = time.monotonic()
         self.started = self.submitted
-        self.prompt_ids: list[int] = []
         self.answer_ids: list[int] = []
         self.limit = 0  # tokens the answer may take
         self.ends: frozenset[int] = frozenset()  # token ids that end the answer
-        self.cached = 0
-        self.kv: BatchKV | None = None  # while the prompt is being read
         self.writer: Writer | None = None
+        self.weights: str | None = None
         self.ttft: float | None = None
+        self.ended = False
         self.failed = False
-
-    @property
-    def adapter(self) -> str | None:
-        return self.request.prompt.adapter
 
     def reply(self, finish: Finish, error: str | None = None) -> Reply:
         """All that has come so far."""
@@ -75,16 +109,62 @@ class _Row:
             raw_text=self.writer.raw_text if self.writer else "",
             finish=finish,
             error=error,
-            prompt_tokens=len(self.prompt_ids) or None,
-            cached_tokens=self.cached if self.prompt_ids else None,
+            prompt_tokens=len(self.ids) or None,
+            cached_tokens=self.cached if self.ids else None,
             new_tokens=len(self.answer_ids),
             ttft=self.ttft,
             seconds=time.monotonic() - self.started,
+            weights=self.weights,
+            token_ids=tuple(self.answer_ids),
         )
 
+    def say(self, text: str) -> None:
+        """Emit more of the answer."""
+        self.outbox.put(Delta(row=self.index, text=text, reply=self.reply("")))
+
+    def end(self, finish: Finish, error: str | None = None) -> None:
+        """Emit what was held back, then the row's one `Done`."""
+        if self.ended:
+            return
+        self.ended, self.failed = True, finish == "error"
+        if self.writer is not None:
+            if rest := self.writer.finish():
+                self.say(rest)
+            finish = self.writer.finish_reason(finish)
+        self.outbox.put(Done(row=self.index, reply=self.reply(finish, error)))
+
+    def fail(self, error: str) -> None:
+        self.end("error", error)
+
     def state(self) -> Row:
-        """What sampling needs to know."""
-        return Row(self.request.sampling, self.prompt_ids, self.answer_ids)
+        """What the choice of the next token depends on."""
+        return Row(self.request.sampling, self.ids, self.answer_ids)
+
+
+class _Scoring(_Job):
+    """A reply to be scored: prompt and reply are read, and the reply's tokens looked up in the logits."""
+
+    def __init__(self, request: Request, reply: Reply, top: int) -> None:
+        super().__init__(request.prompt.adapter)
+        self.request = request
+        self.reply = reply
+        self.top = top
+        self.first = 0  # index in `ids` of the reply's first token
+        self.scores: list[TokenScore] = []
+        self.result: queue.SimpleQueue[list[TokenScore] | str] = queue.SimpleQueue()
+
+    def fail(self, error: str) -> None:
+        self.result.put(error)
+
+
+class _Warming(_Job):
+    """A prompt to be read into the store before anybody asks."""
+
+    urgent = False
+
+    def __init__(self, prompt: Prompt) -> None:
+        super().__init__(prompt.adapter)
+        self.prompt = prompt
 
 
 class LocalEngine:
@@ -94,14 +174,16 @@ class LocalEngine:
         self._settings = settings
         self._library = library
         self._status = Status(state="loading", note="Starting", base=settings.base, progress=0.0)
-        self._inbox: queue.SimpleQueue[_Row | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self._ready_at = 0.0
-        self._waiting: list[_Row] = []  # rows whose prompt is not read yet, first come first served
+        self._model: Model | None = None
+        self._waiting: list[_Job] = []  # not read to the end yet, in the order they came
+        self._turn = itertools.cycle((True, False))  # see `_next_job`
         self._live: list[_Row] = []  # rows of `_batch`, in its order
-        self._batch: BatchKV | None = None
-        self._thread = threading.Thread(target=self._run, name="tandem-decode", daemon=True)
-        self._thread.start()
+        self._batch: KV | None = None
+        self._start_lock = threading.Lock()  # so that two callers do not both start a thread
+        self._start()
 
     # --- Called from any thread -------------------------------------------------------------------
 
@@ -113,8 +195,7 @@ class LocalEngine:
         """See `Engine.stream`."""
         outbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
         rows = [_Row(index, request, outbox) for index, request in enumerate(requests)]
-        for row in rows:
-            self._inbox.put(row)
+        self._hand_over(rows)
         unfinished = len(rows)
         try:
             while unfinished:
@@ -133,17 +214,27 @@ class LocalEngine:
             for row in rows:
                 row.cancelled = True
 
-    def _mourn(self, rows: Sequence[_Row], outbox: queue.SimpleQueue[Event]) -> Iterator[Event]:
-        """The decode thread is gone: pass on what it left, then end the rows it had not finished."""
-        finished = set()
-        while not outbox.empty():
-            event = outbox.get()
-            if isinstance(event, Done):
-                finished.add(event.row)
-            yield event
-        for row in rows:
-            if row.index not in finished and not row.cancelled:
-                yield Done(row=row.index, reply=row.reply("error", GONE))
+    def score(
+        self, requests: Sequence[Request], replies: Sequence[Reply], top: int = 5
+    ) -> list[list[TokenScore]]:
+        """See `Engine.score`."""
+        jobs = [_Scoring(*pair, top) for pair in zip(requests, replies, strict=True)]
+        self._hand_over(jobs)
+        scores = []
+        try:
+            for job in jobs:
+                result = self._wait_for(job.result)
+                if isinstance(result, str):
+                    raise OutsideError(result)
+                scores.append(result)
+        finally:
+            for job in jobs:
+                job.cancelled = True
+        return scores
+
+    def warm(self, prompts: Sequence[Prompt]) -> None:
+        """See `Engine.warm`."""
+        self._hand_over([_Warming(prompt) for prompt in prompts])
 
     def close(self) -> None:
         """See `Engine.close`."""
@@ -151,40 +242,80 @@ class LocalEngine:
         self._inbox.put(None)
         self._thread.join()
 
+    def _hand_over(self, jobs: Sequence[_Job]) -> None:
+        with self._start_lock:
+            if not self._thread.is_alive() and not self._closed:
+                self._start()
+        for job in jobs:
+            self._inbox.put(job)
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="tandem-decode", daemon=True)
+        self._thread.start()
+
+    def _wait_for(self, results: queue.SimpleQueue[Result]) -> Result | str:
+        while True:
+            try:
+                return results.get(timeout=BEAT)
+            except queue.Empty:
+                if not self._thread.is_alive():
+                    return CLOSED if self._closed else RESTARTED
+
+    def _mourn(self, rows: Sequence[_Row], outbox: queue.SimpleQueue[Event]) -> Iterator[Event]:
+        """The decode thread is gone: end the rows it had not ended, and pass on all that is left."""
+        for row in rows:
+            row.fail(CLOSED if self._closed else RESTARTED)
+        while not outbox.empty():
+            yield outbox.get()
+
     # --- The decode thread ------------------------------------------------------------------------
 
     def _run(self) -> None:
         with torch.inference_mode():
-            try:
-                self._load()
-            except Exception as error:
-                self._fail_loading(error)
+            if self._model is None:
+                try:
+                    self._load()
+                except Exception as error:
+                    self._fail_loading(error)
             while not self._closed:
-                self._admit(block=not (self._waiting or self._live))
-                self._drop_cancelled()
-                if self._waiting:
-                    self._read_prompt(self._waiting[0])
-                if self._live:
-                    self._step()
-            for row in [*self._waiting, *self._live]:
-                self._end(row, "error", "The engine was closed.")
+                try:
+                    self._loop()
+                except BaseException as error:
+                    # Nothing in the loop lets an exception through that one row could have caused, so
+                    # this is a breakdown of the engine: all rows end, and it goes on with new ones.
+                    traceback.print_exception(error)
+                    self._give_up(RESTARTED)
+            self._give_up(CLOSED)
+
+    def _loop(self) -> None:
+        """What happens between two steps, and one step."""
+        self._admit(block=not (self._waiting or self._live))
+        self._drop_cancelled()
+        if (job := self._next_job()) is not None:
+            self._read(job)
+        if self._live:
+            self._step()
+
+    def _give_up(self, reason: str) -> None:
+        """End every job with an error and let go of what they hold."""
+        while not self._inbox.empty():
+            if (job := self._inbox.get()) is not None:
+                self._waiting.append(job)
+        jobs = [*self._waiting, *self._live]
+        self._waiting, self._live, self._batch = [], [], None
+        for job in jobs:
+            job.fail(reason)
 
     def _load(self) -> None:
         loaded = loading.load(self._settings, self._library, self._report)
-        self._model = loaded.model
-        self._tokenizer = loaded.tokenizer
-        self._device = loaded.device
-        self._context = loaded.context
-        self._ends = loaded.ends
-        self._adapters = {status.card.name: status for status in loaded.adapters}
-        self._rows = RowLora(self._model)
-        self._layers = self._model.config.get_text_config().num_hidden_layers
-        self._store = PrefixStore(loaded.prefix_limit)
-        forward = inspect.signature(self._model.forward).parameters
-        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in forward else {}
         small = loaded.device.type == "cpu" and loaded.parameters < SMALL_MODEL
-        # Set here, since OpenMP keeps the number for each thread that calls it.
+        # Set on this thread, since OpenMP keeps the number for each thread that calls it.
         torch.set_num_threads(1 if small else min(torch.get_num_threads(), MOST_THREADS))
+        self._report("Trying it out", 0.95)
+        model = Model(loaded)
+        self._adapters = {status.card.name: status for status in model.adapters}
+        self._store = PrefixStore(loaded.prefix_limit)
+        self._model = model
         self._ready_at = time.monotonic()
         self._status = Status(
             state="ready",
@@ -195,7 +326,8 @@ class LocalEngine:
             precision=loaded.precision,
             parameters=loaded.parameters,
             context=loaded.context,
-            adapters=loaded.adapters,
+            adapters=model.adapters,
+            plain=model.plain,
             prefix_limit=loaded.prefix_limit,
         )
 
@@ -210,147 +342,207 @@ class LocalEngine:
             note = f"The model {self._settings.base} could not be loaded: {_one_line(error)}."
         self._status = Status(state="failed", note=note, base=self._settings.base)
 
+    # --- Jobs come and go -------------------------------------------------------------------------
+
     def _admit(self, block: bool) -> None:
-        """Take rows from the inbox; wait for the first if there is nothing else to do."""
+        """Take jobs from the inbox; wait for the first if there is nothing else to do."""
         while True:
             try:
-                row = self._inbox.get(block=block)
+                job = self._inbox.get(block=block)
             except queue.Empty:
                 return
             block = False
-            if row is None:
+            if job is None:
                 return
-            if self._status.state == "failed":
-                self._end(row, "error", self._status.note)
+            if job.cancelled:
+                continue
+            if self._model is None:
+                job.fail(self._status.note)
                 continue
             try:
-                if self._prepare(row):
-                    self._waiting.append(row)
+                if self._prepare(self._model, job):
+                    self._waiting.append(job)
             except InputError as error:
-                self._end(row, "error", str(error))
+                job.fail(str(error))
             except Exception as error:
-                traceback.print_exc()
-                self._end(row, "error", f"The prompt could not be read: {_one_line(error)}.")
+                job.fail(self._explain(error))
 
-    def _prepare(self, row: _Row) -> bool:
-        """Tokenise and check; False if the row ended already.
+    def _prepare(self, model: Model, job: _Job) -> bool:
+        """Tokenise and check; False if there is nothing to be read.
 
         Raises:
-            InputError: no such adapter, or the prompt does not fit.
+            InputError: no such adapter, or the tokens do not fit.
         """
-        row.started = max(row.submitted, self._ready_at)
-        prompt, sampling = row.request.prompt, row.request.sampling
-        if prompt.adapter is not None:
-            if prompt.adapter not in self._adapters:
-                raise InputError(f"Adapter {prompt.adapter!r} is not loaded: choose another lane.")
-            if error := self._adapters[prompt.adapter].error:
+        if job.adapter is not None:
+            if job.adapter not in self._adapters:
+                raise InputError(f"Adapter {job.adapter!r} is not loaded: choose another lane.")
+            if error := self._adapters[job.adapter].error:
                 raise InputError(error)
-        row.prompt_ids = loading.encode(self._tokenizer, prompt)
-        tokens = len(row.prompt_ids)
+        if isinstance(job, _Scoring):
+            return self._prepare_scoring(model, job)
+        prompt = job.prompt if isinstance(job, _Warming) else job.request.prompt  # type: ignore[attr-defined]
+        job.ids = model.encode(prompt)
+        tokens = len(job.ids)
         if not tokens:
             raise InputError("The prompt is empty: type a message.")
-        if tokens >= self._context:
+        if tokens >= model.context:
             raise InputError(
-                f"The prompt has {tokens} tokens, and the context of {self._context} must hold it and "
+                f"The prompt has {tokens} tokens, and the context of {model.context} must hold it and "
                 "the answer: use fewer demonstrations, or start a new conversation."
             )
-        row.limit = min(sampling.max_new_tokens, self._context - tokens)
-        named = (self._tokenizer.convert_tokens_to_ids(token) for token in prompt.stop.tokens)
-        row.ends = self._ends | {token for token in named if token is not None}
-        row.writer = Writer(self._decode, row.prompt_ids, prompt.stop)
-        if row.limit == 0:
-            self._end(row, "length")
-            return False
+        if isinstance(job, _Row):
+            job.started = max(job.submitted, self._ready_at)
+            job.limit = min(job.request.sampling.max_new_tokens, model.context - tokens)
+            named = {model.token_id(token) for token in prompt.stop.tokens}
+            job.ends = model.ends | {token for token in named if token is not None}
+            job.writer = Writer(model.decode, job.ids, prompt.stop)
+            if job.limit == 0:
+                job.end("length")
+                return False
         return True
 
-    def _decode(self, ids: Sequence[int]) -> str:
-        text: str = self._tokenizer.decode(
-            list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return text
+    def _prepare_scoring(self, model: Model, job: _Scoring) -> bool:
+        prompt = model.encode(job.request.prompt)
+        # The reply's own tokens where they are known: its text could be cut into others.
+        reply = list(job.reply.token_ids) or model.encode(Prompt(text=job.reply.raw_text, bos=False))
+        if not reply:
+            job.result.put([])
+            return False
+        if not prompt or len(prompt) + len(reply) > model.context:
+            raise InputError(
+                f"Prompt and reply have {len(prompt)} + {len(reply)} tokens, and the context holds "
+                f"{model.context}: score a shorter one."
+            )
+        job.first = len(prompt)
+        job.ids = prompt + reply
+        return True
 
     def _drop_cancelled(self) -> None:
-        self._waiting = [row for row in self._waiting if not row.cancelled]
+        self._waiting = [job for job in self._waiting if not job.cancelled]
         gone = [row for row in self._live if row.cancelled]
         if gone:
             self._leave(gone)
 
-    def _read_prompt(self, row: _Row) -> None:
-        """Read one chunk of a row's prompt; after the last one the row joins the batch."""
-        try:
-            if row.kv is None:
-                row.kv = self._begin(row)
-            done = row.kv.used
-            size = CHUNK_BESIDE if self._live else CHUNK_ALONE
-            chunk = row.prompt_ids[done : done + size]
-            logits = self._forward(row.kv, [row.adapter], [chunk])
-            if done + len(chunk) < len(row.prompt_ids):
-                return
-            self._waiting.remove(row)
-            if len(row.prompt_ids) - row.cached >= WORTH_KEEPING:
-                self._store.put(row.adapter, row.prompt_ids, row.kv.row(0))
-            if self._accept(row, next_tokens(logits, [row.state()])[0]):
-                self._join(row)
-            else:
-                self._keep(row, row.kv, 0)
-        except Exception as error:
-            if row in self._waiting:
-                self._waiting.remove(row)
-            self._end(row, "error", self._explain(error))
-        finally:
-            if row not in self._waiting:
-                row.kv = None
+    def _next_job(self) -> _Job | None:
+        """Whose tokens are read next, if anybody's.
 
-    def _begin(self, row: _Row) -> BatchKV:
-        """A batch of one with the longest stored prefix; at least one token is left to be read."""
-        layers, common = self._store.longest(row.adapter, row.prompt_ids)
-        row.cached = min(common, len(row.prompt_ids) - 1)
-        prefix = [(keys[:, : row.cached], values[:, : row.cached]) for keys, values in layers]
-        return BatchKV(self._layers, [prefix] if row.cached else ())
+        By turns the job that came first and the one with the least left, so that neither a long prompt
+        holds up short ones nor short ones a long one. A job that begins as another does, which is being
+        read, waits for that one's keys and values instead of computing them again.
+        """
+        ready = [job for job in self._waiting if not self._follows(job)]
+        urgent = [job for job in ready if job.urgent]
+        if not urgent and self._live:
+            return None  # warming up waits for a quiet moment
+        ready = urgent or ready
+        if not ready:
+            return None
+        return ready[0] if next(self._turn) else min(ready, key=_Job.left)
 
-    def _forward(
-        self, kv: BatchKV, adapters: Sequence[str | None], tokens: Sequence[Sequence[int]]
-    ) -> Tensor:
-        """One pass over new tokens, (B, T) ids; returns the last position's logits, (B, V)."""
-        new = len(tokens[0])
-        self._rows.select(adapters)
-        mask = kv.mask(new)
-        output = self._model(
-            input_ids=torch.tensor(tokens, device=self._device),
-            attention_mask=None if mask is None else mask.to(self._device),
-            position_ids=kv.positions(new).to(self._device),
-            past_key_values=kv,
-            use_cache=True,
-            **self._last_only,
+    def _follows(self, job: _Job) -> bool:
+        """Whether a job waits for another that is reading the same beginning."""
+        if job.kv is not None:
+            return False
+        return any(
+            other.kv is not None
+            and other.adapter == job.adapter
+            and other.urgent >= job.urgent
+            and common_prefix(other.ids, job.ids) >= other.kv.lengths[0] + WORTH_KEEPING
+            for other in self._waiting
         )
-        kv.advance(new)
-        logits: Tensor = output.logits[:, -1]
-        return logits
 
-    def _join(self, row: _Row) -> None:
+    # --- Reading ----------------------------------------------------------------------------------
+
+    def _read(self, job: _Job) -> None:
+        """Read one chunk of a job's tokens, and go on to what it is for after the last one."""
+        assert self._model is not None
+        try:
+            if job.kv is None:
+                job.kv = self._begin(self._model, job)
+            done = job.kv.lengths[0]
+            size = CHUNK_BESIDE if self._live else CHUNK_ALONE
+            chunk = job.ids[done:] if self._model.plain else job.ids[done : done + size]
+            scored = isinstance(job, _Scoring) and done + len(chunk) >= job.first
+            logits = self._model.forward(job.kv, [job.adapter], [chunk], every=scored)
+            if isinstance(job, _Scoring) and scored:
+                job.scores += self._look_up(self._model, job, logits[0], done)
+            if job.left():
+                return
+            self._waiting.remove(job)
+            if len(job.ids) - job.cached >= WORTH_KEEPING:
+                self._store.put(job.adapter, job.ids, job.kv.row(0))
+            if isinstance(job, _Row):
+                job.weights = self._model.weights()[0]
+                self._begin_answer(job, logits)
+            elif isinstance(job, _Scoring):
+                job.result.put(job.scores)
+        except Exception as error:
+            if job in self._waiting:
+                self._waiting.remove(job)
+            job.fail(self._explain(error))
+
+    def _begin(self, model: Model, job: _Job) -> KV:
+        """One row with the longest stored prefix; at least one token is left to be read."""
+        if model.plain:
+            return model.begin()
+        # A reply's first score comes from the logits of the prompt's last token, so that one is read.
+        most = (job.first if isinstance(job, _Scoring) else len(job.ids)) - 1
+        layers, common = self._store.longest(job.adapter, job.ids)
+        job.cached = min(common, most)
+        prefix = [(keys[:, : job.cached], values[:, : job.cached]) for keys, values in layers]
+        return model.begin(prefix if job.cached else ())
+
+    def _begin_answer(self, row: _Row, logits: Tensor) -> None:
         assert row.kv is not None
-        if self._batch is None:
-            self._batch = row.kv
-        else:
-            rows = [self._batch.row(index) for index in range(len(self._live))]
-            self._batch = BatchKV(self._layers, [*rows, row.kv.row(0)])
+        if not self._accept(row, next_tokens(logits, [row.state()])[0]):
+            self._keep(row, row.kv, 0)
+            return
+        # mypy cannot know that both are of one kind, which `plain` decides for the model's whole life.
+        self._batch = row.kv if self._batch is None else self._batch.joined(row.kv)  # type: ignore[arg-type]
+        row.kv = None
         self._live.append(row)
+
+    def _look_up(self, model: Model, job: _Scoring, logits: Tensor, done: int) -> list[TokenScore]:
+        """The scores of the reply's tokens that a chunk's logits, (T, V), speak of.
+
+        The logits of position p are about token p + 1; `done` is the chunk's first position.
+        """
+        scores = []
+        for offset in range(max(0, job.first - 1 - done), len(logits)):
+            position = done + offset + 1
+            if position == len(job.ids):
+                break
+            line = logits[offset].float().log_softmax(-1)
+            token = job.ids[position]
+            best = line.topk(min(job.top, len(line)))
+            # A few ids of context, so that the text is what the token adds and not what it spells alone.
+            detokenizer = Detokenizer(model.decode, job.ids[max(0, position - CONTEXT_TOKENS) : position])
+            scores.append(
+                TokenScore(
+                    token=token,
+                    text=detokenizer.feed(token),
+                    logprob=float(line[token]),
+                    rank=int((line > line[token]).sum()) + 1,
+                    top=tuple(
+                        (model.decode([other]), float(value))
+                        for value, other in zip(best.values, best.indices.tolist(), strict=True)
+                    ),
+                )
+            )
+        return scores
+
+    # --- Decoding ---------------------------------------------------------------------------------
 
     def _step(self) -> None:
         """One token more for every live row."""
+        assert self._model is not None
         assert self._batch is not None
         try:
-            logits = self._forward(
-                self._batch,
-                [row.adapter for row in self._live],
-                [row.answer_ids[-1:] for row in self._live],
+            logits = self._model.forward(
+                self._batch, [row.adapter for row in self._live], [row.answer_ids[-1:] for row in self._live]
             )
         except Exception as error:
-            # The pass was all rows' together, so none of them can go on.
-            reason = self._explain(error)
-            for row in self._live:
-                self._end(row, "error", reason)
-            self._live, self._batch = [], None
+            self._fail_step(error)
             return
         gone = []
         for row, token in zip(self._live, self._choose(logits), strict=True):
@@ -360,10 +552,22 @@ class LocalEngine:
                 if not self._accept(row, token):
                     gone.append(row)
             except Exception as error:
-                self._end(row, "error", self._explain(error))
+                row.fail(self._explain(error))
                 gone.append(row)
         if gone:
             self._leave(gone)
+
+    def _fail_step(self, error: Exception) -> None:
+        """A pass over all rows failed: out of memory ends the longest row alone, anything else all."""
+        gone = list(self._live)
+        if isinstance(error, torch.OutOfMemoryError):
+            assert self._batch is not None
+            longest = max(range(len(self._live)), key=self._batch.lengths.__getitem__)
+            gone = [self._live[longest]]
+        reason = self._explain(error)
+        for row in gone:
+            row.fail(reason)
+        self._leave(gone)
 
     def _choose(self, logits: Tensor) -> Sequence[int | Exception]:
         """Every row's next token, or what went wrong in that row alone."""
@@ -386,17 +590,14 @@ class LocalEngine:
         if row.ttft is None:
             row.ttft = time.monotonic() - row.started
         if token in row.ends:
-            self._end(row, "stop")
+            row.end("stop")
             return False
-        text = row.writer.feed(token)
-        row.outbox.put(Delta(row=row.index, text=text, reply=row.reply("")))
+        row.say(row.writer.feed(token))
         if row.writer.stopped:
-            self._end(row, "stop")
-            return False
-        if len(row.answer_ids) >= row.limit:
-            self._end(row, "length")
-            return False
-        return True
+            row.end("stop")
+        elif len(row.answer_ids) >= row.limit:
+            row.end("length")
+        return not row.ended
 
     def _leave(self, gone: Sequence[_Row]) -> None:
         """Take rows out of the batch; their keys and values go to the store."""
@@ -405,25 +606,16 @@ class LocalEngine:
             if not row.failed:  # what a failed row computed may hold NaN
                 self._keep(row, self._batch, self._live.index(row))
         stay = [index for index, row in enumerate(self._live) if row not in gone]
-        self._batch = BatchKV(self._layers, [self._batch.row(index) for index in stay]) if stay else None
+        self._batch = self._batch.only(stay) if stay else None
         self._live = [self._live[index] for index in stay]
 
-    def _keep(self, row: _Row, kv: BatchKV, index: int) -> None:
+    def _keep(self, row: _Row, kv: KV, index: int) -> None:
         # The last token was chosen but not read, so it has no keys and values yet.
-        ids = (row.prompt_ids + row.answer_ids)[: kv.lengths[index]]
+        ids = (row.ids + row.answer_ids)[: kv.lengths[index]]
         self._store.put(row.adapter, ids, kv.row(index))
 
-    def _end(self, row: _Row, finish: Finish, error: str | None = None) -> None:
-        """Emit what was held back, then the row's one `Done`."""
-        row.failed = finish == "error"
-        if row.writer is not None:
-            if rest := row.writer.finish():
-                row.outbox.put(Delta(row=row.index, text=rest, reply=row.reply("")))
-            finish = row.writer.finish_reason(finish)
-        row.outbox.put(Done(row=row.index, reply=row.reply(finish, error)))
-
     def _explain(self, error: Exception) -> str:
-        """A failure of the model, in one sentence for the lane; the traceback goes to the log."""
+        """A failure in one sentence for the lane; the traceback goes to the log."""
         if isinstance(error, torch.OutOfMemoryError):
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()

@@ -51,7 +51,8 @@ class RowLora:
         self._linears = [
             module for module in model.modules() if type(module) is nn.Linear and id(module) not in factors
         ]
-        self._rows: tuple[str | None, ...] = ()
+        self.rows: tuple[str | None, ...] = ()
+        """The adapter of every row, as last selected; None is the base."""
         for layer in self._layers:
             layer._tandem_stack = None
             layer.forward = MethodType(_lora_forward, layer)
@@ -64,11 +65,11 @@ class RowLora:
             del module.forward
 
     def select(self, adapters: Sequence[str | None]) -> None:
-        """The adapter of every row of the next forward passes; None is the base."""
+        """Set the adapter of every row of the next forward passes; None is the base."""
         rows = tuple(adapters)
-        if rows == self._rows:
+        if rows == self.rows:
             return
-        self._rows = rows
+        self.rows = rows
         for layer in self._layers:
             layer._tandem_stack = _stack(layer, rows)
 

@@ -10,7 +10,19 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 
 from playground.engine.text import Cutter
-from playground.types import Delta, Done, Event, Finish, Reply, Request, Status, Waiting
+from playground.types import (
+    Delta,
+    Done,
+    Event,
+    Finish,
+    OutsideError,
+    Prompt,
+    Reply,
+    Request,
+    Status,
+    TokenScore,
+    Waiting,
+)
 
 Script = Sequence[str] | Exception
 """The tokens of one reply, or the failure that ends its row."""
@@ -54,6 +66,15 @@ class ScriptedEngine:
                 yield from row.step()
                 if row.done:
                     del live[index]
+
+    def score(
+        self, requests: Sequence[Request], replies: Sequence[Reply], top: int = 5
+    ) -> list[list[TokenScore]]:
+        """See `Engine.score`; a script has no probabilities."""
+        raise OutsideError("A script has no probabilities to score with: load a model.")
+
+    def warm(self, prompts: Sequence[Prompt]) -> None:
+        """Nothing to read ahead."""
 
     def close(self) -> None:
         """Nothing to let go of."""

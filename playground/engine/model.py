@@ -1,0 +1,202 @@
+"""A loaded model as the decode thread uses it: forward passes over rows, whatever adapter each one uses.
+
+Two ways through the model. The fast path runs all rows as one batch over a shared right-aligned cache with
+row-stacked adapters. The plain path runs each row alone with the model's own cache; it is what a model gets
+that the fast path does not reproduce. Which one it is, is not looked up in a list of architectures but
+tried out when the model is loaded, on a fixed text, and so is every adapter: switched off it must leave the
+very logits of the base, and switched on it must not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from playground.engine import loading
+from playground.engine.kv import BatchKV, LayerKV, PlainKV
+from playground.engine.loading import Loaded
+from playground.engine.lora import RowLora
+from playground.types import AdapterStatus, Prompt
+
+KV = BatchKV | PlainKV
+
+TOLERANCE = {torch.float32: 0.01, torch.bfloat16: 0.3, torch.float16: 0.1}
+"""How far the fast path's logits may lie from the plain path's, in standard deviations of the logits; what
+rounding does is below, and a wrong mask or position is far above."""
+
+
+class Model:
+    """Forward passes, tokenisation, and what was found out about both at load."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._hf = loaded.model
+        self._tokenizer = loaded.tokenizer
+        self._device = loaded.device
+        self.context = loaded.context
+        self.ends = loaded.ends
+        self._weights = f"{loaded.base} ({loaded.precision})"
+        self._lora = RowLora(loaded.model)
+        self._layers = loaded.model.config.get_text_config().num_hidden_layers
+        self._selects = "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
+        # Adapters first: the other trial is a decoding pass, after which 4-bit layers on a CPU compute in
+        # another way than they did when the base was probed (see `probe_logits`).
+        self.adapters = self._attest(loaded)
+        self.plain = self._why_plain(loaded.probe)
+        """Why the plain path is taken; None on the fast path."""
+
+    # --- Text -------------------------------------------------------------------------------------
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """A prompt's token ids, as the tokenizer itself gives them."""
+        return loading.encode(self._tokenizer, prompt)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Token ids as text, control tokens left out."""
+        text: str = self._tokenizer.decode(
+            list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text
+
+    def token_id(self, text: str) -> int | None:
+        """The id of a control token, or None if the vocabulary has none such."""
+        token: int | None = self._tokenizer.convert_tokens_to_ids(text)
+        return None if token == self._tokenizer.unk_token_id else token
+
+    # --- Rows -------------------------------------------------------------------------------------
+
+    def begin(self, prefix: Sequence[LayerKV] = ()) -> KV:
+        """Keys and values of one row that begins with `prefix`, or with nothing."""
+        if self.plain:
+            return PlainKV(self._hf.config)
+        return BatchKV(self._layers, [list(prefix)] if prefix else ())
+
+    def forward(
+        self,
+        kv: KV,
+        adapters: Sequence[str | None],
+        tokens: Sequence[Sequence[int]],
+        every: bool = False,
+    ) -> Tensor:
+        """Read new tokens of every row.
+
+        Args:
+            kv: what the rows have read before; grows by the new tokens.
+            adapters: B names, None for the base.
+            tokens: ids, (B, T).
+            every: whether all positions' logits are wanted, or the last one's.
+
+        Returns:
+            Logits, (B, V), or with `every` (B, T, V).
+        """
+        if isinstance(kv, BatchKV):
+            self._lora.select(adapters)
+            new = len(tokens[0])
+            mask = kv.mask(new)
+            logits = self._run(
+                tokens,
+                every,
+                past_key_values=kv,
+                attention_mask=None if mask is None else mask.to(self._device),
+                position_ids=kv.positions(new).to(self._device),
+            )
+        else:
+            rows = []
+            for cache, adapter, ids in zip(kv.caches, adapters, tokens, strict=True):
+                self._lora.select([adapter])
+                rows.append(self._run([ids], every, past_key_values=cache))
+            logits = torch.cat(rows)
+        kv.advance(len(tokens[0]))
+        return logits
+
+    def _run(self, tokens: Sequence[Sequence[int]], every: bool, **cache: Any) -> Tensor:
+        if self._selects and not every:
+            cache["logits_to_keep"] = 1  # the other positions' (T, V) products are not even computed
+        ids = torch.tensor(tokens, device=self._device)
+        logits: Tensor = self._hf(input_ids=ids, use_cache=True, **cache).logits
+        return logits if every else logits[:, -1]
+
+    def weights(self) -> tuple[str, ...]:
+        """The weights of each row of the last fast pass (of the last row, on the plain path)."""
+        return tuple(
+            self._weights if name is None else f"{self._weights} + {name}" for name in self._lora.rows
+        )
+
+    # --- Trials at load ---------------------------------------------------------------------------
+
+    def _why_plain(self, probe: Sequence[int]) -> str | None:
+        """Why the fast path cannot be taken, or None if it gives what the model itself gives."""
+        kinds = set(getattr(self._hf.config.get_text_config(), "layer_types", None) or ())
+        odd = kinds - {"full_attention", "sliding_attention"}
+        if odd:
+            return f"its layers of type {', '.join(sorted(odd))} keep no plain keys and values"
+        try:
+            off = self._fast_path_error(probe)
+        except Exception as error:
+            return f"its cache is of a kind of its own ({type(error).__name__}: {error})"[:300]
+        allowed = TOLERANCE[self._hf.dtype]
+        if off > allowed:
+            return f"as one batch its logits were off by {off:.2g} standard deviations (allowed {allowed:g})"
+        return None
+
+    def _fast_path_error(self, probe: Sequence[int]) -> float:
+        """Largest difference between both paths' logits, in standard deviations of the logits.
+
+        Two rows of different lengths are read, joined to one batch, and read three tokens more.
+        """
+        rows = [list(probe), list(probe[len(probe) // 2 :])]
+        splits = [len(row) - 3 for row in rows]
+        self._lora.select([None])
+        want = torch.stack(
+            [self._run([row], every=True)[0, split - 1 :] for row, split in zip(rows, splits, strict=True)]
+        ).float()
+        batch: BatchKV | None = None
+        first = []
+        for row, split in zip(rows, splits, strict=True):
+            kv = BatchKV(self._layers)
+            first.append(self.forward(kv, [None], [row[:split]]))
+            batch = kv if batch is None else batch.joined(kv)
+        assert batch is not None
+        got = [torch.cat(first)]
+        for step in range(3):
+            tokens = [row[split + step : split + step + 1] for row, split in zip(rows, splits, strict=True)]
+            got.append(self.forward(batch, [None, None], tokens))
+        return float((torch.stack(got, dim=1).float() - want).abs().max() / want.std())
+
+    def _attest(self, loaded: Loaded) -> tuple[AdapterStatus, ...]:
+        """Try every adapter on the fixed text: off it must be the base, on it must not."""
+        ready = [status for status in loaded.adapters if status.error is None]
+        if not ready:
+            return loaded.adapters
+        off = self._probe_logits(None, loaded.probe)
+        if not torch.equal(off, loaded.base_logits):
+            reason = "Adapters cannot be used here: switched off, they still change the base's output."
+            return tuple(
+                dataclasses.replace(status, error=status.error or reason) for status in loaded.adapters
+            )
+        tried = []
+        for status in loaded.adapters:
+            if status.error is None:
+                kl = _kl(self._probe_logits(status.card.name, loaded.probe), off)
+                warning = None
+                if kl == 0:
+                    warning = f"Adapter {status.card.name!r} does nothing: its output is the base's."
+                status = dataclasses.replace(status, kl=kl, warning=warning)
+            tried.append(status)
+        return tuple(tried)
+
+    def _probe_logits(self, adapter: str | None, probe: Sequence[int]) -> Tensor:
+        self._lora.select([adapter])
+        return loading.probe_logits(self._hf, probe)
+
+
+def _kl(logits: Tensor, base: Tensor) -> float:
+    """Mean over positions of KL(softmax(logits) || softmax(base)), in nats; both (T, V)."""
+    if torch.equal(logits, base):
+        return 0.0
+    p, q = logits.double().log_softmax(-1), base.double().log_softmax(-1)
+    return float((p.exp() * (p - q)).sum(-1).mean())
