@@ -83,7 +83,9 @@ def slow(base: Path, tuned: Path, quantize: bool, rows) -> list[str]:
         inputs = tokenizer(text, return_tensors="pt")
         length = inputs["input_ids"].shape[1]
         ids = models[adapter].eval().generate(**inputs, max_new_tokens=NEW, do_sample=False)[0].tolist()
-        writer = Writer(lambda part: tokenizer.decode(part, skip_special_tokens=True), ids[:length], StopRule())
+        writer = Writer(
+            lambda part: tokenizer.decode(part, skip_special_tokens=True), ids[:length], StopRule()
+        )
         for token in ids[length:]:
             if token != tokenizer.eos_token_id:
                 writer.feed(token)

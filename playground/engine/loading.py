@@ -221,8 +221,9 @@ def _adapters(
         report(f"Loading adapter {card.name}", 0.6 + 0.3 * index / len(library.adapters))
         reason = None
         try:
+            config = _adapter_config(card)
             if peft_model is None:
-                peft_model = _first_adapter(model, card)
+                peft_model = _first_adapter(model, card, config)
             _load_adapter(peft_model, card)
         except InputError as error:
             reason = str(error)
@@ -235,16 +236,35 @@ def _adapters(
     return model, tuple(statuses)
 
 
-def _first_adapter(model: PreTrainedModel, card: AdapterCard) -> Any:
+def _adapter_config(card: AdapterCard) -> Any:
+    """PEFT's configuration of an adapter.
+
+    Raises:
+        InputError: it cannot be read, or is of a kind that the row-stacked step cannot serve exactly. This
+            is found out before the base is touched, since some kinds leave marks on it.
+    """
+    from peft import PeftConfig
+
+    try:
+        config = PeftConfig.from_pretrained(str(hub.folder(card.source)))
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"Adapter {card.name!r} cannot be read: {_first_line(error)}.") from error
+    if reason := lora.refused_config(config):
+        raise InputError(f"Adapter {card.name!r} cannot be used here: {reason}.")
+    return config
+
+
+def _first_adapter(model: PreTrainedModel, card: AdapterCard, config: Any) -> Any:
     """PEFT's model around the base, with the layers of `card` in it but not their weights.
 
     Raises:
         InputError: the adapter names layers that the base does not have.
     """
-    from peft import PeftConfig, PeftModel
+    from peft import PeftModel
 
     try:
-        config = PeftConfig.from_pretrained(str(hub.folder(card.source)))
         return PeftModel(model, config, adapter_name=card.name)
     except Exception as error:
         raise _misfit(card, model, error) from error
@@ -264,7 +284,7 @@ def _load_adapter(peft_model: Any, card: AdapterCard) -> None:
         raise _misfit(card, peft_model, error) from error
     missing = any("missing adapter keys" in str(warning.message) for warning in caught)
     reason = "its file lacks weights that its configuration names" if missing else None
-    reason = reason or lora.refusal(peft_model, card.name)
+    reason = reason or lora.refused_layers(peft_model, card.name)
     if reason:
         raise InputError(f"Adapter {card.name!r} cannot be used here: {reason}.")
 

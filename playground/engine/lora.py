@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from peft import PeftType
 from peft.tuners.lora import Linear as LoraLinear
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
@@ -133,13 +134,23 @@ def _transposed_rows() -> range:
     return range(8, 17) if torch.backends.cpu.get_cpu_capability() == "AVX512" else range(2, 17)
 
 
-def refusal(model: Any, name: str) -> str | None:
-    """Why the row-stacked step cannot serve a loaded adapter exactly, or None if it can."""
-    config = model.peft_config[name]
-    if getattr(config, "modules_to_save", None):
+def refused_config(config: Any) -> str | None:
+    """Why the row-stacked step cannot serve an adapter with this PEFT configuration exactly, or None."""
+    if config.peft_type != PeftType.LORA:
+        return f"it is of type {getattr(config.peft_type, 'value', config.peft_type)}, not LoRA"
+    if config.modules_to_save:
         return f"it replaces whole modules ({', '.join(config.modules_to_save)})"
-    if getattr(config, "bias", "none") != "none":
+    if config.bias != "none":
         return f"it trains biases (bias={config.bias!r})"
+    if config.lora_bias:
+        return "its LoRA layers have biases"
+    if getattr(config, "trainable_token_indices", None):
+        return "it trains embeddings of single tokens"
+    return None
+
+
+def refused_layers(model: nn.Module, name: str) -> str | None:
+    """The same, from the layers that PEFT made for a loaded adapter."""
     for module in model.modules():
         if not isinstance(module, LoraLayer):
             continue
@@ -149,6 +160,4 @@ def refusal(model: Any, name: str) -> str | None:
             return "it adapts embeddings"
         if name in module.lora_A and not isinstance(module, LoraLinear | LoraLinear4bit):
             return f"it adapts layers of type {type(module.get_base_layer()).__name__}"
-        if module.lora_bias.get(name):
-            return "its LoRA layers have biases"
     return None
