@@ -12,7 +12,6 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -25,6 +24,7 @@ from playground.session import Session, parse_lane
 from playground.start import open_library, open_session
 from playground.store import Store
 from playground.types import (
+    Answer,
     Conversation,
     InputError,
     Message,
@@ -174,14 +174,27 @@ def chat_json(conversation: Conversation) -> dict[str, Any]:
     }
 
 
-def answer_json(answer: Any) -> dict[str, Any]:
+REPLY_KEYS = (
+    "text",
+    "raw_text",
+    "finish",
+    "error",
+    "prompt_tokens",
+    "cached_tokens",
+    "new_tokens",
+    "ttft",
+    "seconds",
+)
+
+
+def answer_json(answer: Answer) -> dict[str, Any]:
     """One lane's part of a turn: who was asked, exactly what, and what came."""
     prompt = answer.request.prompt if answer.request else None
     return {
         "variant": answer.variant,
         "adapter": prompt.adapter if prompt else None,
         "prompt": prompt.text if prompt else None,
-        **asdict(answer.reply),
+        **{name: getattr(answer.reply, name) for name in REPLY_KEYS},
     }
 
 
@@ -312,7 +325,9 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
             "label": entry.card.label,
             "source": entry.card.source,
             "chat_template": entry.card.chat_format is not None,
+            "kl_from_base_nats": entry.kl,
             "error": entry.error,
+            "warning": entry.warning,
         }
         for entry in status.adapters
     ]
@@ -325,12 +340,16 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
         "precision": status.precision,
         "parameters": status.parameters,
         "context": status.context,
+        "plain_path": status.plain,
         "prefix_store_bytes": status.prefix_limit,
         "adapters": adapters,
         "adapters_for_other_bases": {card.name: card.base_model for card in library.other_adapters.values()},
         "demo_sets": {name: len(demos.demos) for name, demos in library.demo_sets.items()},
         "record": str(session.store.path),
-        "problems": [*library.problems, *(entry["error"] for entry in adapters if entry["error"])],
+        "problems": [
+            *library.problems,
+            *(reason for entry in adapters for reason in (entry["error"], entry["warning"]) if reason),
+        ],
     }
 
 
@@ -339,13 +358,35 @@ def print_report(report: dict[str, Any]) -> None:
     for name, value in report.items():
         if name == "adapters":
             for entry in value:
-                print(f"adapter {entry['name']}: {entry['error'] or 'ready'} ({entry['source']})")
+                state = entry["error"] or (
+                    f"ready, {entry['kl_from_base_nats']:.2f} nats per token from the base"
+                )
+                print(f"adapter {entry['name']}: {state} ({entry['source']})")
+        elif name == "plain_path":
+            print(f"decoding: {f'row after row, since {value}' if value else 'all rows as one batch'}")
         elif name == "problems":
             print("\n".join(f"PROBLEM: {problem}" for problem in value) or "no problems")
         elif isinstance(value, dict):
             print(f"{name}: {', '.join(f'{key} {item}' for key, item in value.items()) or 'none'}")
         else:
             print(f"{name}: {value}")
+
+
+# --- bench ----------------------------------------------------------------------------------------
+
+
+@app.command()
+def bench(
+    json_output: Json = False,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    runs: Annotated[int, typer.Option(min=1, help="Runs of the long figures.")] = 3,
+) -> None:
+    """Measure the engine against PEFT and `generate`; some minutes, on a machine that does nothing else."""
+    with plain_errors():
+        from benchmarks import engine as benchmark
+
+        results = benchmark.run(device, runs, say=lambda text: print(text, file=sys.stderr))
+        print(json.dumps(results, indent=1) if json_output else benchmark.table(results))
 
 
 # --- history --------------------------------------------------------------------------------------

@@ -180,6 +180,10 @@ class Session:
         request = Request(prompt=prompt, sampling=variant.sampling)
         return Answer(variant=variant.name, request=request, reply=Reply())
 
+    def warm(self, variants: Sequence[Variant]) -> None:
+        """Let the engine read, in a quiet moment, what every conversation with these variants begins with."""
+        self.engine.warm([variant.aligner([Message(role="user", text="")]) for variant in variants])
+
     def close(self) -> None:
         """Let go of the model."""
         self.engine.close()

@@ -1,4 +1,4 @@
-"""Row-stacked LoRA against PEFT's own forward, for every kind of adapter that is served; the rest is refused."""
+"""Row-stacked LoRA against PEFT's own forward, for every kind of adapter that is served or refused."""
 
 from __future__ import annotations
 

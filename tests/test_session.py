@@ -198,6 +198,17 @@ def test_many_conversations_at_once_are_each_recorded_whole(library, tmp_path):
         assert [turn.user for turn in talk.open(id).turns] == [f"{name} {turn}" for turn in range(3)]
 
 
+def test_warming_up_puts_the_beginning_of_every_prompt_to_the_engine(library, tmp_path):
+    warmed = []
+    talk = session(library, tmp_path)
+    talk.engine.warm = warmed.extend
+    talk.warm([talk.variant("urial"), talk.variant("pocket-ift")])
+    asked = talk.prompt(new(talk, "urial"), 0, "Anything")
+    start = warmed[0].text[: warmed[0].text.rindex("# Query:\n```\n")]
+    assert asked.text.startswith(start)
+    assert [prompt.adapter for prompt in warmed] == [None, "pocket-ift"]
+
+
 def test_history_finds_words_of_the_user_and_takes_wildcards_literally(library, tmp_path):
     talk = session(library, tmp_path)
     for text in ("100% sure", "a_b", "plain"):

@@ -1,0 +1,540 @@
+"""The engine against what a user would otherwise write: PEFT and `generate`, one lane after the other.
+
+    python -m playground bench [--json]
+    python -m benchmarks.engine [--json]
+
+Two models, float32, on the CPU (or on CUDA with --device cuda): the bundled pocket model, and a randomly
+initialised Llama of 125M parameters with a 16k context. Every figure is a ratio of medians of runs that took
+turns in one process, so that a slow moment of the machine hits both sides. The opponent keeps the model in
+memory as we do, switches the adapter as PEFT offers it, and gives `generate` the whole prompt at every turn.
+
+The models here never end an answer by themselves, so that both sides always write the same number of tokens.
+The pocket model's position limit is raised, which changes what it says and not how long it takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
+from transformers.utils import logging as transformers_logging
+
+from playground.config import Settings
+from playground.engine.loading import _precision
+from playground.engine.local import LocalEngine
+from playground.library import ROOT, Library
+from playground.types import Done, Prompt, Reply, Request, Sampling
+
+POSITIONS = 16384
+NEW = 40
+TURNS = 4
+STEPS = 64
+QUIET = 0.7
+"""Load average above which the figures are not to be trusted."""
+
+TARGETS: dict[str, tuple[str, float, str]] = {
+    "conversation_1k": (
+        "at most",
+        0.45,
+        "4 turns, URIAL + IFT, 1 000 tokens of demonstrations: time, ours / theirs",
+    ),
+    "conversation_4k": ("at most", 0.25, "the same with 4 000 tokens"),
+    "pair_step": ("at most", 1.3, "a step of a base and an adapter row / a step of a base row"),
+    "quad_step": ("at most", 1.6, "a step of four rows, two with the adapter / a step of a base row"),
+    "ttft_10k": ("at most", 0.05, "first token of turn 2 after 10 000 tokens: time, ours / theirs"),
+    "ttft_growth": ("at most", 4.0, "first token of turn 2: 10 000 tokens cached / 1 000"),
+    "loop_vs_generate": ("at least", 1.0, "tokens a second of one base row, ours / generate"),
+    "sixteen_rows": ("at least", 3.0, "tokens a second of 8 conversations (16 rows) / 1 conversation"),
+    "memory": ("within 5% of", 1.0, "memory with 2 lanes / (base + adapter + keys and values)"),
+    "overhead": ("at most", 0.1, "share of a step spent outside the model's forward pass"),
+}
+
+
+@dataclass
+class Subject:
+    """A model folder and an adapter folder, and how to write prompts of a given length for it."""
+
+    name: str
+    base: Path
+    adapter: Path
+    words: Callable[[int, int], str]
+    """(number of tokens, a seed) -> a text of that many tokens."""
+    tokenizer: Any = field(repr=False, default=None)
+
+
+def pocket(folder: Path) -> Subject:
+    """The bundled model, with its adapter, made to go on for ever."""
+    base = folder / "pocket"
+    shutil.copytree(ROOT / "models" / "pocket", base, ignore=shutil.ignore_patterns("recipe", "*.md"))
+    config = json.loads((base / "config.json").read_text())
+    config |= {"max_position_embeddings": POSITIONS, "eos_token_id": None}
+    (base / "config.json").write_text(json.dumps(config))
+    (base / "generation_config.json").write_text("{}")
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.eos_token = None
+    tokenizer.save_pretrained(base)
+
+    sentence = tokenizer("The capital of Italy is Rome. ", add_special_tokens=False)["input_ids"]
+
+    def words(tokens: int, seed: int) -> str:
+        start = tokenizer(f"{seed}. ", add_special_tokens=False)["input_ids"]
+        ids = (start + sentence * (tokens // len(sentence) + 1))[:tokens]
+        return str(tokenizer.decode(ids))
+
+    return Subject("pocket", base, ROOT / "adapters" / "pocket-ift", words, tokenizer)
+
+
+def llama(folder: Path) -> Subject:
+    """A random 125M Llama with a vocabulary of 32 000 whole words, and a random rank-16 adapter."""
+    base, adapter = folder / "llama-125m", folder / "adapter-125m"
+    vocabulary = {f"w{number}": number for number in range(32000)}
+    words_tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="w0"))
+    words_tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words_tokenizer, unk_token="w0")
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=32000,
+        hidden_size=768,
+        intermediate_size=2560,
+        num_hidden_layers=12,
+        num_attention_heads=12,
+        max_position_embeddings=POSITIONS,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=None,
+        pad_token_id=0,
+    )
+    model = LlamaForCausalLM(config)
+    model.generation_config.eos_token_id = None
+    model.save_pretrained(base)
+    tokenizer.save_pretrained(base)
+    recipe = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", init_lora_weights=False)
+    get_peft_model(model, recipe).save_pretrained(adapter)
+    (adapter / "adapter.toml").write_text(f'base_model = "{base}"\n')
+
+    def words(tokens: int, seed: int) -> str:
+        return " ".join(f"w{(seed * 7919 + index * 31) % 32000}" for index in range(tokens))
+
+    return Subject("125m", base, adapter, words, tokenizer)
+
+
+# --- The two sides --------------------------------------------------------------------------------
+
+
+class Theirs:
+    """PEFT and `generate`: one lane after the other, the whole prompt each time."""
+
+    def __init__(self, subject: Subject, device: str) -> None:
+        _, options = _precision(torch.device(device), quantize=False)
+        base = AutoModelForCausalLM.from_pretrained(subject.base, **options)
+        self._model = PeftModel.from_pretrained(base, subject.adapter, adapter_name="tuned").eval()
+        self._tokenizer = subject.tokenizer
+
+    def answer(self, text: str, adapter: str | None, new: int) -> str:
+        """One lane's continuation as text."""
+        inputs = self._tokenizer(text, return_tensors="pt").to(self._model.device)
+        options = {"max_new_tokens": new, "do_sample": False, "pad_token_id": 0}
+        inputs.pop("token_type_ids", None)
+        with torch.inference_mode():
+            if adapter is None:
+                with self._model.disable_adapter():
+                    ids = self._model.generate(**inputs, **options)
+            else:
+                ids = self._model.generate(**inputs, **options)
+        return str(self._tokenizer.decode(ids[0][inputs["input_ids"].shape[1] :]))
+
+
+class Ours:
+    """The local engine."""
+
+    def __init__(self, subject: Subject, device: str) -> None:
+        library = Library.open(str(subject.base), root=subject.base.parent)  # no other adapters
+        library.ask_for("tuned", str(subject.adapter))
+        settings = Settings(base=str(subject.base), device=device, quantize="none")  # type: ignore[arg-type]
+        self.engine = LocalEngine(settings, library)
+        while self.engine.status().state == "loading":
+            time.sleep(0.05)
+        if self.engine.status().state == "failed" or self.engine.status().adapters[0].error:
+            raise RuntimeError(str(self.engine.status()))
+
+    def answers(self, rows: Sequence[tuple[str, str | None]], new: int) -> list[Reply]:
+        """All rows at once."""
+        requests = [
+            Request(prompt=Prompt(text=text, adapter=adapter), sampling=Sampling(max_new_tokens=new))
+            for text, adapter in rows
+        ]
+        done = {e.row: e.reply for e in self.engine.stream(requests) if isinstance(e, Done)}
+        replies = [done[row] for row in range(len(rows))]
+        for reply in replies:
+            if reply.finish != "length" or reply.new_tokens != new:
+                raise RuntimeError(
+                    f"not comparable: {reply.finish}, {reply.new_tokens} tokens, {reply.error}"
+                )
+        return replies
+
+
+# --- Figures --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Samples:
+    """Seconds (or another unit) of one side, run by run."""
+
+    values: list[float] = field(default_factory=list)
+
+    def add(self, value: float) -> None:
+        self.values.append(value)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    def raw(self) -> dict[str, Any]:
+        return {
+            "median": self.median,
+            "min": min(self.values),
+            "max": max(self.values),
+            "runs": len(self.values),
+        }
+
+
+def timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def in_turns(runs: int, **sides: Callable[[int], float]) -> dict[str, Samples]:
+    """Every side once to warm up, then all by turns; a side gets the number of its run."""
+    samples = {name: Samples() for name in sides}
+    for run in range(runs + 1):
+        for name, side in sides.items():
+            value = side(run)
+            if run:
+                samples[name].add(value)
+    return samples
+
+
+def converse(
+    subject: Subject, answer: Callable[[list[tuple[str, str | None]]], list[str]], tokens: int, seed: int
+) -> float:
+    """Seconds for a whole conversation of a lane with long demonstrations and an adapter lane."""
+    histories = [subject.words(tokens, seed), ""]
+    questions = [subject.words(12, seed + 100 + turn) for turn in range(TURNS)]
+    started = time.perf_counter()
+    for question in questions:
+        prompts = [f"{history} {question}" for history in histories]
+        texts = answer([(prompts[0], None), (prompts[1], "tuned")])
+        histories = [f"{prompt} {text}" for prompt, text in zip(prompts, texts, strict=True)]
+    return time.perf_counter() - started
+
+
+def conversation(subject: Subject, ours: Ours, theirs: Theirs, tokens: int, runs: int) -> dict[str, Samples]:
+    """Both sides' whole conversations; every run has demonstrations of its own, so nothing is left over.
+
+    "ours" has read the demonstrations before, as the app does in the background when it starts; "ours_cold"
+    reads them in the first turn.
+    """
+
+    def cold(run: int) -> float:
+        return converse(subject, lambda rows: [r.raw_text for r in ours.answers(rows, NEW)], tokens, run + 20)
+
+    def we(run: int) -> float:
+        ours.answers([(subject.words(tokens, run), None)], 1)
+        return converse(subject, lambda rows: [r.raw_text for r in ours.answers(rows, NEW)], tokens, run)
+
+    def they(run: int) -> float:
+        return converse(subject, lambda rows: [theirs.answer(*row, NEW) for row in rows], tokens, run)
+
+    return in_turns(runs, ours=we, ours_cold=cold, theirs=they)
+
+
+def second_turn(subject: Subject, tokens: int, run: int, answer: str) -> tuple[str, str]:
+    """Prompts of turn 1 and turn 2 after so many tokens of demonstrations."""
+    first = f"{subject.words(tokens, run)} {subject.words(12, run + 50)}"
+    return first, f"{first} {answer} {subject.words(12, run + 60)}"
+
+
+def first_token(subject: Subject, ours: Ours, tokens: int, run: int) -> float:
+    """Seconds to the first token of turn 2; turn 1 has been answered."""
+    first, _ = second_turn(subject, tokens, run, "")
+    reply = ours.answers([(first, None)], 8)[0]
+    _, second = second_turn(subject, tokens, run, reply.raw_text)
+    ttft = ours.answers([(second, None)], 1)[0].ttft
+    assert ttft is not None
+    return ttft
+
+
+def step_seconds(replies: Sequence[Reply]) -> float:
+    """Seconds for one step of a batch whose rows all ran side by side, from the row that began last."""
+    last = max(replies, key=lambda reply: reply.ttft or 0)
+    assert last.seconds is not None
+    assert last.ttft is not None
+    return (last.seconds - last.ttft) / (last.new_tokens - 1)
+
+
+def steps(subject: Subject, ours: Ours, runs: int) -> dict[str, Samples]:
+    """Seconds of a step of one base row, of a pair and of four, and tokens a second of 2 and 16 rows."""
+    texts = [subject.words(200, 500 + number) for number in range(16)]
+    adapters = [None, "tuned"] * 8
+    rows = list(zip(texts, adapters, strict=True))
+    return in_turns(
+        runs,
+        one=lambda _: step_seconds(ours.answers(rows[:1], STEPS)),
+        pair=lambda _: step_seconds(ours.answers(rows[:2], STEPS)),
+        quad=lambda _: step_seconds(ours.answers(rows[:4], STEPS)),
+        sixteen=lambda _: step_seconds(ours.answers(rows, STEPS)),
+    )
+
+
+def loops(subject: Subject, ours: Ours, theirs: Theirs, runs: int) -> dict[str, Samples]:
+    """Seconds for 64 tokens of one base row after a short prompt that neither side has seen."""
+    return in_turns(
+        runs,
+        ours=lambda run: timed(lambda: ours.answers([(subject.words(8, 900 + run), None)], STEPS)),
+        theirs=lambda run: timed(lambda: theirs.answer(subject.words(8, 900 + run), None, STEPS)),
+    )
+
+
+def overhead(subject: Subject, ours: Ours, runs: int) -> Samples:
+    """Share of the steps' time that is not the model's forward pass, for a base and an adapter row."""
+    engine = ours.engine
+    model, inside, whole = engine._model, 0.0, 0.0
+    assert model is not None
+    hf, step = model._hf, engine._step
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        nonlocal inside
+        started = time.perf_counter()
+        output = hf(*args, **kwargs)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        inside += time.perf_counter() - started
+        return output
+
+    def watched_step() -> None:
+        nonlocal whole, inside
+        if not engine._waiting:  # prompts are not being read in between
+            before = inside
+            started = time.perf_counter()
+            step()
+            whole += time.perf_counter() - started
+            counted.append(inside - before)
+        else:
+            step()
+
+    samples = Samples()
+    counted: list[float] = []
+    rows = [(subject.words(200, 700), None), (subject.words(200, 701), "tuned")]
+    model._hf, engine._step = forward, watched_step  # type: ignore[method-assign]
+    try:
+        for _ in range(runs):
+            whole, counted = 0.0, []
+            ours.answers(rows, STEPS)
+            samples.add(1 - sum(counted) / whole)
+    finally:
+        model._hf, engine._step = hf, step  # type: ignore[method-assign]
+    return samples
+
+
+# --- Memory ---------------------------------------------------------------------------------------
+
+
+def resident(base: str, adapter: str, lanes: int) -> dict[str, float]:
+    """Bytes of this process, fresh for it, with a model loaded and answering in one or two lanes."""
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    library = Library.open(base, root=Path(base).parent)
+    if lanes == 2:
+        library.ask_for("tuned", adapter)
+    engine = LocalEngine(Settings(base=base, device="cpu", quantize="none"), library)
+    text = tokenizer.decode([index % 1000 + 20 for index in range(1000)])
+    requests = [
+        Request(prompt=Prompt(text=text, adapter=name), sampling=Sampling(max_new_tokens=NEW))
+        for name in (None, "tuned")[:lanes]
+    ]
+    peak = kv = 0
+    process = psutil.Process()
+    for event in engine.stream(requests):
+        batch = engine._batch
+        if batch is not None and len(batch.lengths) == lanes:
+            kv = max(kv, sum(2 * layer.keys.numel() * 4 for layer in batch.layers))  # type: ignore[union-attr]
+        if isinstance(event, Done):
+            assert event.reply.error is None, event.reply.error
+        peak = max(peak, process.memory_info().rss)
+    store = engine._store.bytes
+    engine.close()
+    return {"resident": peak, "batch": kv, "store": store}
+
+
+def memory(subject: Subject) -> dict[str, float]:
+    """Both processes' bytes, and the ratio of what two lanes take to the sum of their parts."""
+
+    def measure(lanes: int) -> dict[str, float]:
+        command = [sys.executable, "-m", "benchmarks.engine"]
+        command += ["--resident", str(subject.base), str(subject.adapter), str(lanes)]
+        environment = {**os.environ, "MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "0"}
+        output = subprocess.run(
+            command, capture_output=True, text=True, check=True, env=environment, cwd=ROOT
+        ).stdout
+        result: dict[str, float] = json.loads(output)
+        return result
+
+    alone, both = measure(1), measure(2)
+    adapter = sum(path.stat().st_size for path in subject.adapter.glob("*.safetensors"))
+    if subject.name == "pocket":
+        adapter *= 2  # float16 on disk, float32 in memory
+    grown = (both["batch"] + both["store"]) - (alone["batch"] + alone["store"])
+    parts = alone["resident"] + adapter + grown
+    return {
+        "ratio": both["resident"] / parts,
+        "alone": alone["resident"],
+        "both": both["resident"],
+        "parts": parts,
+    }
+
+
+# --- All together ---------------------------------------------------------------------------------
+
+
+def measure(subject: Subject, device: str, runs: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """All figures of one model."""
+    figures: dict[str, float | None] = dict.fromkeys(TARGETS)
+    raw: dict[str, Any] = {}
+    say(f"{subject.name}: memory")
+    if device == "cpu":
+        raw["memory"] = memory(subject)
+        figures["memory"] = raw["memory"]["ratio"]
+    ours, theirs = Ours(subject, device), Theirs(subject, device)
+
+    def ratio(key: str, samples: dict[str, Samples], top: str, bottom: str) -> None:
+        raw[key] = {name: side.raw() for name, side in samples.items()}
+        figures[key] = samples[top].median / samples[bottom].median
+
+    say(f"{subject.name}: steps")
+    stepped = steps(subject, ours, 2 * runs + 1)
+    ratio("pair_step", stepped, "pair", "one")
+    figures["quad_step"] = stepped["quad"].median / stepped["one"].median
+    figures["sixteen_rows"] = (16 / stepped["sixteen"].median) / (2 / stepped["pair"].median)
+    say(f"{subject.name}: one row against generate")
+    looped = loops(subject, ours, theirs, 2 * runs + 1)
+    ratio("loop_vs_generate", looped, "theirs", "ours")
+    raw["overhead"] = (share := overhead(subject, ours, 2 * runs + 1)).raw()
+    figures["overhead"] = share.median
+    for key, tokens in (("conversation_1k", 1000), ("conversation_4k", 4000)):
+        say(f"{subject.name}: conversation after {tokens} tokens")
+        ratio(key, conversation(subject, ours, theirs, tokens, runs), "ours", "theirs")
+    if subject.name != "pocket":
+        say(f"{subject.name}: first token after 1 000 and 10 000 tokens")
+        first = in_turns(
+            runs,
+            ours_1k=lambda run: first_token(subject, ours, 1000, run + 300),
+            ours_10k=lambda run: first_token(subject, ours, 10000, run + 400),
+        )
+        ratio("ttft_growth", first, "ours_10k", "ours_1k")
+        _, second = second_turn(subject, 10000, 400, subject.words(8, 1))
+        theirs_10k = Samples([timed(lambda: theirs.answer(second, None, 1)) for _ in range(max(1, runs - 1))])
+        ratio("ttft_10k", {"ours": first["ours_10k"], "theirs": theirs_10k}, "ours", "theirs")
+    ours.engine.close()
+    return {**figures, "raw": raw}
+
+
+def run(device: str = "cpu", runs: int = 3, say: Callable[[str], None] = print) -> dict[str, Any]:
+    """All figures of both models; see the module. `say` is told what is being measured."""
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    load = os.getloadavg()[0]
+    if load > QUIET:
+        say(f"The load average is {load:.1f}: other programs are running, so do not trust these figures.")
+    results: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for make in (pocket, llama):
+            subject = make(Path(folder))
+            results[subject.name] = measure(subject, device, runs, say)
+    results["machine"] = {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load_average_at_start": load,
+        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+    return results
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def reached(key: str, value: float) -> bool:
+    """Whether a figure is what TARGETS asks for."""
+    kind, target, _ = TARGETS[key]
+    if kind == "at most":
+        return value <= target
+    if kind == "at least":
+        return value >= target
+    return abs(value - target) <= 0.05
+
+
+def table(results: dict[str, Any]) -> str:
+    """The figures as a Markdown table."""
+    lines = ["| figure | to reach | pocket | 125M |", "|---|---|---|---|"]
+    for key, (kind, target, meaning) in TARGETS.items():
+        cells = []
+        for name in ("pocket", "125m"):
+            value = results[name][key]
+            cells.append("" if value is None else f"{value:.3g}{'' if reached(key, value) else ' (missed)'}")
+        lines.append(f"| {meaning} | {kind} {target:g} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """What `python -m benchmarks.engine` runs."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument(
+        "--runs", type=int, default=3, help="runs of the long figures (more of the short ones)"
+    )
+    parser.add_argument("--resident", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.resident:
+        base, adapter, lanes = arguments.resident
+        print(json.dumps(resident(base, adapter, int(lanes))))
+        return
+    results = run(arguments.device, arguments.runs, say=lambda text: print(text, file=sys.stderr))
+    print(json.dumps(results, indent=1) if arguments.json else table(results))
+
+
+if __name__ == "__main__":
+    main()
