@@ -64,7 +64,7 @@ def imports(path: Path) -> set[str]:
 
 
 PLACES = {
-    "torch": ["engine/kv.py", "engine/loading.py", "engine/local.py", "engine/lora.py", "engine/sampling.py"],
+    "torch": ["engine/kv.py", "engine/loading.py", "engine/local.py", "engine/lora.py", "engine/model.py", "engine/sampling.py"],
     "transformers": ["engine/kv.py", "engine/loading.py"],
     "peft": ["engine/loading.py", "engine/lora.py"],
     "sqlite3": ["store.py"],

@@ -1,0 +1,134 @@
+"""Tandem, served as a page: settings -> session -> page. Run it with ``python app.py``."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from playground import config
+from playground.config import DEFAULT_PORT, Settings
+from playground.types import InputError, OutsideError
+
+TRIES = 100
+"""Ports tried from the default one on, if none was asked for."""
+
+
+def main(
+    base: Annotated[str | None, typer.Option(help="Base model: a Hugging Face Hub id or a folder.")] = None,
+    adapter: Annotated[
+        list[str] | None, typer.Option(help="A LoRA adapter as NAME=ID or NAME=PATH; may be repeated.")
+    ] = None,
+    quantize: Annotated[str | None, typer.Option(help="auto, 4bit or none.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")] = None,
+    port: Annotated[str | None, typer.Option(help="Port; 7860, or the next free one, by default.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where conversations are kept.")] = None,
+    public: Annotated[bool, typer.Option("--public", help="List nobody's conversations.")] = False,
+) -> None:
+    """Serve the playground until Ctrl-C."""
+    space = config.on_space()
+    flags = {
+        "base": base,
+        "adapters": adapter,
+        "quantize": quantize,
+        "device": device,
+        "host": host or ("0.0.0.0" if space else None),
+        "port": port,
+        "data_dir": data_dir,
+        "public": public or space or None,
+    }
+    try:
+        run(Settings.read(flags))
+    except InputError as error:
+        _leave(str(error), 2)
+    except OutsideError as error:
+        _leave(str(error), 1)
+
+
+def run(settings: Settings) -> None:
+    """Open a session, serve its page, and close both on Ctrl-C or a request to end."""
+    port = _port(settings)
+    # Imported here: what they import reads the environment, and a bad flag should be answered at once.
+    from playground import ui
+    from playground.start import open_session
+
+    ended = threading.Event()
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        ended.set()
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+    session = open_session(settings)
+    page = ui.build(session, settings)
+    ui.serve(page, settings.host, port)
+    shown = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host
+    print(f"Tandem is at http://{f'[{shown}]' if ':' in shown else shown}:{port}", flush=True)
+    while not ended.wait(0.5):  # in slices, since on Windows a wait without end is deaf to Ctrl-C
+        pass
+    ui.stop(page)
+    # A model in the middle of loading cannot be interrupted; its thread ends with the process.
+    closing = threading.Thread(target=session.close, daemon=True)
+    closing.start()
+    closing.join(timeout=5)
+
+
+def _port(settings: Settings) -> int:
+    """The port asked for, or the first free one; checked before anything slow begins.
+
+    Raises:
+        InputError: it cannot be had.
+    """
+    ports = [settings.port] if settings.port else list(range(DEFAULT_PORT, DEFAULT_PORT + TRIES))
+    for port in ports:
+        try:
+            _try(settings.host, port)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                continue
+            if error.errno == errno.EACCES:
+                raise InputError(
+                    f"Port {port} needs the system's permission: choose one above 1023 with --port."
+                ) from error
+            raise InputError(
+                f"Cannot listen on {settings.host}: {error.strerror or error}; choose another with --host."
+            ) from error
+        return port
+    if settings.port:
+        raise InputError(
+            f"Port {settings.port} on {settings.host} is in use: stop the other program, or choose another "
+            "with --port."
+        )
+    raise InputError(
+        f"Ports {ports[0]} to {ports[-1]} on {settings.host} are all in use: choose another with --port."
+    )
+
+
+def _try(host: str, port: int) -> None:
+    """Raise OSError if nothing can listen there."""
+    family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        if sys.platform != "win32":  # there the option would allow a port that is in use
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+        probe.listen(1)
+
+
+def _leave(sentence: str, status: int) -> None:
+    print(sentence, file=sys.stderr)
+    raise typer.Exit(status)
+
+
+if __name__ == "__main__":
+    config.prepare_environment()
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()

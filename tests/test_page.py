@@ -1,0 +1,494 @@
+"""The page in a real Chromium, on the real app with the pocket model: what a person sees and does."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from transformers import AutoTokenizer
+
+from playground.engine.scripted import ScriptedEngine
+from playground.library import Library
+from playground.session import Session
+from playground.store import Store
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parent.parent
+SLOW = 60_000
+"""Milliseconds; generous, since two cores may be shared with much else."""
+ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+QUESTION = "What is the capital of France?"
+
+expect.set_options(timeout=SLOW)
+
+
+# --- The app, a browser, a person's page -----------------------------------------------------------
+
+
+class App:
+    """`python app.py` on a free port, with its record in `data_dir`."""
+
+    def __init__(self, data_dir: Path, *flags: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.data_dir = data_dir
+        self.url = f"http://127.0.0.1:{port}/"
+        self._log = (data_dir.parent / f"app-{port}.log").open("w+")
+        environ = os.environ | {"NO_PROXY": "127.0.0.1,localhost"}
+        self.process = subprocess.Popen(
+            [sys.executable, "app.py", "--port", str(port), "--data-dir", str(data_dir), *flags],
+            cwd=ROOT,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        said = self.process.stdout.readline()  # ends when the program does, too
+        assert said.strip() == f"Tandem is at {self.url.rstrip('/')}", said + self.log()
+
+    def log(self) -> str:
+        self._log.seek(0)
+        return self._log.read()
+
+    def end(self) -> None:
+        """Ctrl-C, which it answers by ending without a word."""
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(timeout=60) == 0
+        assert "Traceback" not in self.log(), self.log()
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    app = App(tmp_path_factory.mktemp("app") / "data")
+    yield app
+    app.end()
+
+
+def chromium(playwright: Playwright) -> str:
+    """The browser to drive: TANDEM_CHROMIUM, else the system's, else Playwright's own."""
+    names = ("/usr/bin/chromium", "chromium-browser", "google-chrome")
+    candidates = [os.environ.get("TANDEM_CHROMIUM"), *map(shutil.which, names)]
+    candidates.append(playwright.chromium.executable_path)
+    for path in candidates:
+        if path and Path(path).exists():
+            return path
+    missing = "There is no Chromium: install one, or name it in TANDEM_CHROMIUM."
+    if os.environ.get("CI"):
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(playwright), args=ARGS)
+        yield browser
+        browser.close()
+
+
+class Person:
+    """Someone with a page of their own, and everything that went wrong on it."""
+
+    def __init__(self, browser: Browser, url: str) -> None:
+        self.context = browser.new_context(
+            viewport={"width": 1440, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
+        )
+        self.context.set_default_timeout(SLOW)
+        self.url = url
+        self.wrong: list[str] = []
+        self.page: Page = self.context.new_page()
+        self.page.on("pageerror", lambda error: self.wrong.append(f"page error: {error}"))
+        self.page.on("console", self._console)
+        self.page.on("dialog", lambda dialog: (self.wrong.append("dialog"), dialog.dismiss()))
+        self.context.on("request", self._request)
+        self.go(url)
+
+    def _console(self, message) -> None:
+        if message.type == "error":
+            self.wrong.append(f"console: {message.text}")
+
+    def _request(self, request) -> None:
+        if not request.url.startswith((self.url, "data:", "blob:")):
+            self.wrong.append(f"foreign request: {request.url}")
+
+    def go(self, url: str) -> None:
+        self.page.goto(url)
+        expect(self.page.locator("#model .ready")).to_be_visible()
+
+    def close(self) -> None:
+        self.context.close()
+        assert self.wrong == []
+
+    def type(self, text: str) -> None:
+        self.page.fill("#message textarea", text)
+
+    @property
+    def typed(self) -> str:
+        return self.page.input_value("#message textarea")
+
+    def send(self, text: str) -> None:
+        """Type and press Enter; returns once the message is accepted."""
+        before = self.asked.count()
+        self.type(text)
+        self.page.press("#message textarea", "Enter")
+        expect(self.asked).to_have_count(before + 1)
+
+    def ask(self, text: str) -> None:
+        """Send, and wait for the answers' end."""
+        self.send(text)
+        self.finished()
+
+    def finished(self) -> None:
+        expect(self.page.locator("#send")).to_be_visible()
+
+    def dial(self, name: str, value: object) -> None:
+        self.page.fill(f"#{name} input", str(value))
+
+    def long(self) -> None:
+        """Decoding by which every answer is long, whatever the model: at this temperature all tokens are
+        about equally likely, the end included."""
+        self.dial("temperature", 1000)
+        self.dial("max-new-tokens", 1500)
+
+    def short(self) -> None:
+        self.dial("temperature", 0)
+        self.dial("max-new-tokens", 40)
+
+    def pick(self, lane: int, label: str) -> None:
+        self.page.click(f"#pick-{lane} input")
+        self.page.get_by_role("option", name=label, exact=True).click()
+
+    @property
+    def asked(self):
+        return self.page.locator("#chat-0 .user-row")
+
+    def status(self, lane: int):
+        return self.page.locator(f"#status-{lane} .figures")
+
+    def answers(self, lane: int) -> list[str]:
+        return self.page.locator(f"#chat-{lane} .bot-row").all_inner_texts()
+
+    def toast(self, sentence: str) -> None:
+        expect(self.page.locator(".toast-body").filter(has_text=sentence).first).to_be_visible()
+
+    @property
+    def conversation(self) -> str:
+        return parse_qs(urlparse(self.page.url).query)["c"][0]
+
+
+@pytest.fixture
+def person(app: App, browser: Browser) -> Iterator[Person]:
+    person = Person(browser, app.url)
+    yield person
+    person.close()
+
+
+# --- Streaming, stopping, coming back ---------------------------------------------------------------
+
+
+def test_both_lanes_stream_at_once_stop_and_are_found_again(person: Person) -> None:
+    person.long()
+    person.send(QUESTION)
+    assert person.typed == "", "an accepted message leaves the text box"
+
+    both_writing = """(past) => {
+        const lanes = [0, 1].map((lane) => ({
+            state: document.querySelector(`#status-${lane} .figures`).dataset.finish,
+            length: document.querySelector(`#chat-${lane} .bot-row`)?.innerText.length ?? 0,
+        }));
+        const writing = lanes.every(({state, length}, lane) => state === "streaming" && length > past[lane]);
+        return writing && lanes.map(({length}) => length);
+    }"""
+    lengths = person.page.wait_for_function(both_writing, arg=[20, 20], polling=20).json_value()
+    person.page.wait_for_function(both_writing, arg=lengths, polling=20)
+
+    clicked = time.monotonic()
+    person.page.click("#stop")
+    for lane in (0, 1):
+        expect(person.status(lane)).to_have_attribute("data-finish", "cancelled")
+        expect(person.status(lane)).to_contain_text("stopped")
+    took = time.monotonic() - clicked
+    assert took < 2, "half a second on a free machine"
+    person.finished()
+    stopped = [person.answers(lane)[0] for lane in (0, 1)]
+    assert all(len(text) > 20 for text in stopped), "what was written stays"
+
+    person.short()
+    person.ask(QUESTION)
+    for lane in (0, 1):
+        expect(person.status(lane)).to_have_attribute("data-finish", re.compile("stop|length"))
+    before = [person.answers(lane) for lane in (0, 1)]
+    # Above it the lane now says how it was decoded then, since that has changed.
+    assert all(texts[0].endswith(text) for texts, text in zip(before, stopped, strict=True))
+
+    person.go(person.page.url)
+    expect(person.asked).to_have_count(2)
+    assert [person.answers(lane) for lane in (0, 1)] == before
+    assert person.page.input_value("#max-new-tokens input") == "40", "decoding is the conversation's"
+
+
+def test_a_page_that_goes_away_stops_its_answers(person: Person) -> None:
+    person.long()
+    person.send(QUESTION)
+    expect(person.status(0)).to_contain_text("writing")
+    expect(person.page).to_have_url(re.compile("c="))
+    person.go(person.page.url)
+    expect(person.asked).to_have_count(1)
+    for lane in (0, 1):
+        expect(person.status(lane)).to_contain_text("stopped")
+    # The component library says on the console that its stream was cut off.
+    person.wrong = [line for line in person.wrong if not re.search("AbortError|Connection errored out", line)]
+    person.short()
+    person.ask(QUESTION)
+    expect(person.status(0)).to_have_attribute("data-finish", re.compile("stop|length"))
+
+
+def test_an_example_is_sent_and_leaves_what_is_typed(person: Person) -> None:
+    person.type("half a thought")
+    person.page.click("#example-0")
+    expect(person.asked).to_have_text([QUESTION])
+    person.finished()
+    assert person.typed == "half a thought"
+
+
+def test_a_lane_in_trouble_leaves_the_other_alone(person: Person) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(ROOT / "models/pocket")
+    text = QUESTION
+    while len(tokenizer(text).input_ids) < 1960:  # fits the context of 2048, but not beside demonstrations
+        text += " " + QUESTION
+    person.short()
+    person.ask(text)
+    expect(person.status(0)).to_have_attribute("data-finish", "error")
+    expect(person.page.locator("#chat-0 .notice.error")).to_contain_text("context of 2048")
+    expect(person.status(1)).to_have_attribute("data-finish", re.compile("stop|length"))
+    assert person.page.locator("#chat-1 .notice.error").count() == 0
+    person.ask(QUESTION)  # the lane that failed answers again, without what did not fit
+    expect(person.status(0)).to_have_attribute("data-finish", re.compile("stop|length"))
+
+
+def test_new_and_history(person: Person) -> None:
+    person.short()
+    person.ask("How many legs does a spider have?")
+    first = person.conversation
+    person.type("half a thought")
+    person.page.click("#new")
+    expect(person.asked).to_have_count(0)
+    expect(person.page.locator("#chat-0")).to_contain_text("demonstrations in its context")
+    assert "c=" not in person.page.url
+    assert person.typed == "half a thought"
+    person.ask(QUESTION)
+    assert person.conversation != first
+
+    person.page.click("#history input")
+    person.page.get_by_role("option", name=re.compile("How many legs")).first.click()
+    expect(person.asked).to_contain_text(["How many legs does a spider have?"])
+    assert person.conversation == first
+
+
+def test_lanes_change_in_mid_conversation(person: Person) -> None:
+    person.short()
+    person.ask(QUESTION)
+    person.pick(1, "Base")
+    person.ask("And of Japan?")
+    labels = person.page.locator("#chat-1 .by")
+    expect(labels).to_contain_text(["IFT · Pocket IFT", "Base, greedy"])
+    assert person.page.locator("#chat-0 .by").count() == 0, "that lane stayed what it was"
+    person.go(person.page.url)
+    expect(labels).to_have_count(2)
+    assert person.page.input_value("#pick-1 input") == "Base"
+
+
+def test_two_people_see_only_their_own(app: App, browser: Browser, person: Person) -> None:
+    other = Person(browser, app.url)
+    for somebody, text in ((person, "What is the opposite of hot?"), (other, QUESTION)):
+        somebody.long()
+        somebody.send(text)
+    for somebody in (person, other):  # both at once: neither waits for the other's end
+        for lane in (0, 1):
+            expect(somebody.status(lane)).to_have_attribute("data-finish", "streaming")
+            expect(somebody.status(lane)).to_contain_text("writing")
+    other.page.click("#stop")
+    other.finished()
+    expect(other.status(0)).to_contain_text("stopped")
+    expect(person.status(0)).not_to_contain_text("stopped")
+    person.page.click("#stop")
+    person.finished()
+    expect(person.asked).to_have_text(["What is the opposite of hot?"])
+    expect(other.asked).to_have_text([QUESTION])
+    assert person.conversation != other.conversation
+    other.close()
+
+
+def test_conversations_outlive_the_app(tmp_path: Path, browser: Browser) -> None:
+    app = App(tmp_path / "data")
+    person = Person(browser, app.url)
+    person.short()
+    person.ask(QUESTION)
+    answers = [person.answers(lane) for lane in (0, 1)]
+    id = person.conversation
+    person.page.goto("about:blank")
+    app.end()
+
+    app = App(tmp_path / "data")
+    person.url = app.url
+    person.page.goto(f"{app.url}?c={id}")
+    expect(person.asked).to_have_count(1)
+    assert [person.answers(lane) for lane in (0, 1)] == answers
+    person.ask("And of Japan?")  # accepted at once, although the model may still be loading
+    for lane in (0, 1):
+        expect(person.status(lane)).to_have_attribute("data-finish", re.compile("stop|length"))
+
+    person.long()  # and in the middle of an answer, with the page still open, Ctrl-C is as clean
+    person.send(QUESTION)
+    for lane in (0, 1):
+        expect(person.status(lane)).to_contain_text("writing")
+    app.end()
+    last = Store(app.data_dir).load(id).turns[-1]
+    assert [answer.reply.finish for answer in last.answers] == ["cancelled", "cancelled"]
+    person.context.close()  # what its console says of the lost app is of no interest
+
+
+# --- Bad input -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dial", "value", "sentence"),
+    [
+        ("top-p", "0", "Top-p must be above 0 and at most 1"),
+        ("temperature", "-1", "Temperature must be 0 (greedy) or more"),
+        ("repetition-penalty", "0", "Repetition penalty must be above 0"),
+        ("max-new-tokens", "2.5", "Max new tokens must be a whole number"),
+        ("seed", "", "Seed is empty"),
+    ],
+)
+def test_a_bad_dial_is_a_sentence_and_nothing_is_lost(
+    person: Person, dial: str, value: str, sentence: str
+) -> None:
+    person.dial(dial, value)
+    person.type(QUESTION)
+    person.page.click("#send")
+    person.toast(sentence)
+    assert person.typed == QUESTION
+    expect(person.page.locator("#send")).to_be_visible()
+    assert person.asked.count() == 0
+
+
+def test_an_empty_message_is_a_sentence(person: Person) -> None:
+    person.short()
+    person.ask(QUESTION)
+    person.type("  ")
+    person.page.click("#send")
+    person.toast("The message is empty")
+    expect(person.asked).to_have_count(1)
+
+
+def test_an_unknown_conversation_is_a_sentence_and_a_fresh_page(app: App, person: Person) -> None:
+    person.go(f"{app.url}?c=../nowhere<b>")
+    person.toast("There is no conversation '../nowhere<b>'")
+    expect(person.asked).to_have_count(0)
+    person.page.wait_for_function("!location.search.includes('c=')")
+
+
+# --- What is written is only text ------------------------------------------------------------------
+
+PAYLOADS = (
+    "<script>window.bad = 1</script>",
+    "<img src=x onerror='window.bad = 1'>",
+    '<img src="http://foreign.example/a.png">',
+    "![picture](http://foreign.example/b.png)",
+    "![picture][ref]\n\n[ref]: http://foreign.example/c.png",
+    '<div style="position:fixed;inset:0;background:url(http://foreign.example/d.png)">over</div>',
+    "<form action='http://foreign.example'><input name=q><button>Go</button></form>",
+    "<iframe src='http://foreign.example'></iframe><style>body { display: none }</style>",
+    "[click](javascript:window.bad=1)",
+    "a<b>c and </s> and <think>so</think> &amp; &lt; $x<y$ $$\\frac{1}{2}$$",
+    "in code `<u>` and ``<u> ` </u>`` and\n\n```html\n<u>&amp;</u>\n![x](http://foreign.example/e.png)\n```\n\nend",
+    "1. one\n   ```\n   <u>two</u>\n   ```\n<u>three</u>\n```\n<u>four",
+    "~~a `b~~ <u>five</u>` c | `d | <u>six</u>` |",
+    "    <u>indented</u>\n\n> ```\n> <u>quoted</u>\n> ```\n<u>after</u>",
+    "```mermaid\ngraph TD; A[<img src=x onerror='window.bad=1'>] --> B\n```",
+)
+OWN_TAGS = (
+    "p|br|code|pre|ul|ol|li|em|strong|del|a|blockquote|table|thead|tbody|tr|th|td|hr|h[1-6]|"
+    "div|span|button|svg|path"
+)
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+def test_nothing_that_was_written_acts_or_vanishes(app: App, person: Person) -> None:
+    """Of a person's messages and of a model's answers, the latter put into the record by a script."""
+    engine = ScriptedEngine(lambda request: [payload])
+    session = Session(engine, Library.open("models/pocket"), Store(app.data_dir))
+    conversation = session.new([session.variant("base"), session.variant("base")])
+    for payload in PAYLOADS:
+        *_, conversation = session.send(conversation, payload)
+    person.go(f"{app.url}?c={conversation.id}")
+    expect(person.asked).to_have_count(len(PAYLOADS))
+
+    assert person.page.evaluate("window.bad") is None
+    tags = person.page.eval_on_selector_all(
+        "#chat-0 .message-content *", "(all) => [...new Set(all.map((e) => e.tagName.toLowerCase()))]"
+    )
+    assert [tag for tag in tags if not re.fullmatch(OWN_TAGS, tag)] == []
+    assert (
+        person.page.locator(
+            "#chat-0 .message-content :is([style], [onerror], [src], u, [href^='javascript'])"
+        ).count()
+        == 0
+    )
+    for row in ("user", "bot"):
+        shown = [squeezed(text) for text in person.page.locator(f"#chat-0 .{row}-row").all_inner_texts()]
+        for text, payload in zip(shown, PAYLOADS, strict=True):
+            for piece in re.findall(r"</?\w+>?|&\w+;|foreign\.example/\w", payload):
+                assert piece in text, (payload, text)
+
+    person.page.hover("#chat-0")
+    person.page.click("#chat-0 button[aria-label='Copy conversation']")
+    copied = person.page.wait_for_function("navigator.clipboard.readText()").json_value()
+    for payload in PAYLOADS:
+        if "mermaid" not in payload and "`" not in payload:
+            assert copied.count(payload) == 2, payload
+    assert "&#0" not in copied
+
+
+def test_a_message_with_tags_is_sent_as_typed(person: Person) -> None:
+    person.short()
+    person.ask("<img src=http://foreign.example/f.png> a<b>c")
+    expect(person.asked).to_have_text(["<img src=http://foreign.example/f.png> a<b>c"])
+
+
+def test_the_page_fits_its_window(person: Person) -> None:
+    for size in ({"width": 1440, "height": 900}, {"width": 390, "height": 844}):
+        person.page.set_viewport_size(size)
+        person.page.wait_for_function(
+            "(w) => document.documentElement.scrollWidth === w && "
+            "document.documentElement.scrollHeight === innerHeight",
+            arg=size["width"],
+        )
+        expect(person.page.locator("#send")).to_be_in_viewport(ratio=1)
