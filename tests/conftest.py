@@ -80,8 +80,6 @@ def tiny_engine(tiny: Tiny) -> Iterator[object]:
     from playground.library import Library
 
     sources = {name: str(path) for name, path in tiny.adapters.items()}
-    engine = open_engine(
-        Settings(base=str(tiny.base), device="cpu"), Library.open(str(tiny.base), sources)
-    )
+    engine = open_engine(Settings(base=str(tiny.base), device="cpu"), Library.open(str(tiny.base), sources))
     yield engine
     engine.close()

@@ -207,6 +207,14 @@ def test_status_while_nothing_has_come():
     assert "token" not in render.status_line(None)
 
 
+def test_an_answer_carries_a_mark_of_the_weights_it_ran_on():
+    assert ">base</span>" in render.status_line(Reply(weights="a/b (float32)", finish="stop"))
+    line = render.status_line(Reply(weights='a/b (4-bit NF4) + <x"', finish="stop"))
+    assert ">base + &lt;x&quot;</span>" in line
+    assert 'title="This answer ran on a/b (4-bit NF4) + &lt;x&quot;"' in line
+    assert "weights" not in render.status_line(Reply(finish="error", error="x"))
+
+
 def test_lanes_and_what_they_are():
     assert [lane for _, lane in render.lane_choices([CARD])] == [
         "base",

@@ -14,6 +14,8 @@ from playground.types import Finish, StopRule
 REPLACEMENT = "\ufffd"
 CONTEXT_TOKENS = 6
 """Prompt tokens a decoder sees before the first new one, so that it keeps that one's leading space."""
+LONGEST_WINDOW = 16
+"""Ids after which the window is cut back to that context; cutting at every step would decode twice."""
 LONGEST_CHARACTER = 4
 """Bytes in the longest UTF-8 character, so the most tokens that one character can be spread over."""
 
@@ -22,36 +24,35 @@ class Detokenizer:
     """Turns a growing list of token ids into a growing text.
 
     Decoding one id at a time loses spaces and splits characters, and decoding all of them at every step is
-    quadratic. So a short window is decoded twice, with and without the new ids, and the difference is the
-    new text.
+    quadratic. So a short window is decoded, and what it has more than at the step before is the new text.
     """
 
     def __init__(self, decode: Callable[[Sequence[int]], str], prompt_ids: Sequence[int]) -> None:
         self._decode = decode
         self._window = list(prompt_ids[-CONTEXT_TOKENS:])
         self._known = len(self._window)  # ids of the window whose text has been given out
+        self._given = decode(self._window)  # their text
 
     def feed(self, token: int) -> str:
         """The text that is certain now that `token` has come; often "", never half a character."""
         self._window.append(token)
-        text = self._new_text()
+        text = self._decode(self._window)
         if text.endswith(REPLACEMENT) and len(self._window) - self._known < LONGEST_CHARACTER:
             return ""
         return self._accept(text)
 
     def finish(self) -> str:
         """What was held back; bytes that never became a character come out as U+FFFD."""
-        return self._accept(self._new_text())
-
-    def _new_text(self) -> str:
-        before = self._decode(self._window[: self._known])
-        return self._decode(self._window)[len(before) :]
+        return self._accept(self._decode(self._window))
 
     def _accept(self, text: str) -> str:
-        # Keep a few ids as context for the next one; all of them are given out.
-        self._window = self._window[-CONTEXT_TOKENS:]
-        self._known = len(self._window)
-        return text
+        new = text[len(self._given) :]
+        if len(self._window) > LONGEST_WINDOW:
+            # All of them are given out; a few stay as context for the next one.
+            self._window = self._window[-CONTEXT_TOKENS:]
+            text = self._decode(self._window)
+        self._known, self._given = len(self._window), text
+        return new
 
 
 class Cutter:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from playground.session import Session
@@ -64,10 +64,10 @@ class Chat:
         return library.adapters | absent
 
     def adapter_error(self, name: str | None) -> str | None:
-        """Why that adapter cannot be used, if it cannot."""
+        """Why that adapter cannot be used, or what is odd about it, if anything."""
         for status in self.session.status().adapters:
             if status.card.name == name:
-                return status.error
+                return status.error or status.warning
         return None
 
     def variant(self, spec: str) -> Variant:
@@ -84,6 +84,12 @@ class Chat:
             if error := self.adapter_error(name):
                 raise InputError(error) from None
             raise
+
+    def warm(self, specs: Sequence[str]) -> None:
+        """Have the lanes that a fresh page shows read ahead; one that cannot be used is left."""
+        for spec in specs:
+            with suppress(InputError):
+                self.session.warm([self.variant(spec)])
 
     def open(self, visit: Visit, id: str) -> Conversation:
         """Go to a recorded conversation; InputError if there is none."""

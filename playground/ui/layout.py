@@ -72,6 +72,7 @@ class _Page:
         ) as self.blocks:
             self._compose()
             self._connect()
+        self.chat.warm([self._default(lane) for lane in range(LANES)])
 
     # --- Components -------------------------------------------------------------------------------
 

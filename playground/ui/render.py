@@ -291,8 +291,17 @@ def status_line(reply: Reply | None, note: str = "") -> str:
     rest = "".join(f"<span>{_html(text)}</span>" for text in figures)
     return (
         f'<div class="figures" data-finish="{reply.finish or "streaming"}">'
-        f'<span class="state">{_html(state)}</span>{rest}</div>'
+        f'{_weights(reply)}<span class="state">{_html(state)}</span>{rest}</div>'
     )
+
+
+def _weights(reply: Reply) -> str:
+    """A mark that says which weights the engine ran for this answer."""
+    if reply.weights is None:
+        return ""
+    _, adapter, name = reply.weights.partition(" + ")
+    mark = f"base + {name}" if adapter else "base"
+    return f'<span class="weights" title="This answer ran on {_html(reply.weights)}">{_html(mark)}</span>'
 
 
 def tokens_per_second(reply: Reply) -> float | None:
@@ -326,6 +335,8 @@ def model_chip(status: Status) -> str:
         figures.append(where)
     if status.context is not None:
         figures.append(f"context {status.context}")
+    if status.plain is not None:
+        figures.append(f"lanes one after the other, since {status.plain}")
     rest = "".join(f"<span>{_html(text)}</span>" for text in figures)
     return f'<div class="chip ready"><span class="name">{base}</span>{rest}</div>'
 
