@@ -65,13 +65,6 @@ def imports(path: Path) -> set[str]:
 
 PLACES = {
     "torch": [f"engine/{name}.py" for name in ("kv", "loading", "local", "lora", "model", "sampling")],
-        "engine/kv.py",
-        "engine/loading.py",
-        "engine/local.py",
-        "engine/lora.py",
-        "engine/model.py",
-        "engine/sampling.py",
-    ],
     "transformers": ["engine/kv.py", "engine/loading.py"],
     "peft": ["engine/loading.py", "engine/lora.py"],
     "sqlite3": ["store.py"],
