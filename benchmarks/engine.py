@@ -256,20 +256,18 @@ def conversation(subject: Subject, ours: Ours, theirs: Theirs, tokens: int, runs
     """Both sides' whole conversations; every run has demonstrations of its own, so nothing is left over.
 
     "ours" has read the demonstrations before, as the app does in the background when it starts; "ours_cold"
-    reads them in the first turn.
+    counts the reading too.
     """
-
-    def cold(run: int) -> float:
-        return converse(subject, lambda rows: [r.raw_text for r in ours.answers(rows, NEW)], tokens, run + 20)
-
-    def we(run: int) -> float:
-        ours.answers([(subject.words(tokens, run), None)], 1)
-        return converse(subject, lambda rows: [r.raw_text for r in ours.answers(rows, NEW)], tokens, run)
-
-    def they(run: int) -> float:
-        return converse(subject, lambda rows: [theirs.answer(*row, NEW) for row in rows], tokens, run)
-
-    return in_turns(runs, ours=we, ours_cold=cold, theirs=they)
+    samples = {name: Samples() for name in ("ours", "ours_cold", "theirs")}
+    for run in range(runs):
+        reading = timed(lambda: ours.answers([(subject.words(tokens, run), None)], 1))  # noqa: B023
+        talking = converse(subject, lambda rows: [r.raw_text for r in ours.answers(rows, NEW)], tokens, run)
+        samples["ours"].add(talking)
+        samples["ours_cold"].add(reading + talking)
+        samples["theirs"].add(
+            converse(subject, lambda rows: [theirs.answer(*row, NEW) for row in rows], tokens, run)
+        )
+    return samples
 
 
 def second_turn(subject: Subject, tokens: int, run: int, answer: str) -> tuple[str, str]:
@@ -449,13 +447,13 @@ def measure(subject: Subject, device: str, runs: int, say: Callable[[str], None]
     if subject.name != "pocket":
         say(f"{subject.name}: first token after 1 000 and 10 000 tokens")
         first = in_turns(
-            runs,
+            runs - 1 or 1,
             ours_1k=lambda run: first_token(subject, ours, 1000, run + 300),
             ours_10k=lambda run: first_token(subject, ours, 10000, run + 400),
         )
         ratio("ttft_growth", first, "ours_10k", "ours_1k")
         _, second = second_turn(subject, 10000, 400, subject.words(8, 1))
-        theirs_10k = Samples([timed(lambda: theirs.answer(second, None, 1)) for _ in range(max(1, runs - 1))])
+        theirs_10k = Samples([timed(lambda: theirs.answer(second, None, 1)) for _ in range(runs - 1 or 1)])
         ratio("ttft_10k", {"ours": first["ours_10k"], "theirs": theirs_10k}, "ours", "theirs")
     ours.engine.close()
     return {**figures, "raw": raw}

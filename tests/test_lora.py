@@ -162,7 +162,7 @@ def test_an_adapter_that_does_nothing_is_reported(tiny, tmp_path):
     zero = save(tiny.base, tmp_path / "zero", LoraConfig(**{**LINEAR, "init_lora_weights": True}))
     replies, status = run(tiny.base, {"zero": zero, "wide": tiny.adapters["wide"]}, "zero", "wide", None)
     by_name = {entry.card.name: entry for entry in status.adapters}
-    assert by_name["zero"].kl == 0
+    assert by_name["zero"].kl < 1e-8
     assert "does nothing" in by_name["zero"].warning
     assert by_name["wide"].kl > 0.01
     assert by_name["wide"].warning is None

@@ -52,11 +52,6 @@ CHUNK_BESIDE = 64
 """The same while rows are decoding, which wait for it: two or three steps' time on a CPU."""
 WORTH_KEEPING = 32
 """What was read goes to the store at once if at least so many tokens had to be computed."""
-MOST_THREADS = 16
-"""Decoding a few rows is bound by memory, which more threads than this do not speed up."""
-SMALL_MODEL = 20_000_000
-"""Parameters below which one thread is used: a step is too short to share, and on a busy machine waiting
-for a second thread made one 40 times slower (2.6M parameters, 2 cores, 0.3 against 12.6 s for 60 tokens)."""
 CLOSED = "The engine is closed: start the app again."
 RESTARTED = "The engine broke down and was started again: send the message again."
 
@@ -308,9 +303,6 @@ class LocalEngine:
 
     def _load(self) -> None:
         loaded = loading.load(self._settings, self._library, self._report)
-        small = loaded.device.type == "cpu" and loaded.parameters < SMALL_MODEL
-        # Set on this thread, since OpenMP keeps the number for each thread that calls it.
-        torch.set_num_threads(1 if small else min(torch.get_num_threads(), MOST_THREADS))
         self._report("Trying it out", 0.95)
         model = Model(loaded)
         self._adapters = {status.card.name: status for status in model.adapters}
