@@ -125,7 +125,7 @@ def llama(folder: Path) -> Subject:
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=None,
-        pad_token_id=0,
+        pad_token_id=None,
     )
     model = LlamaForCausalLM(config)
     model.generation_config.eos_token_id = None

@@ -29,8 +29,8 @@ TOLERANCE = {torch.float32: 0.01, torch.bfloat16: 0.3, torch.float16: 0.1}
 """How far the fast path's logits may lie from the plain path's, in standard deviations of the logits; what
 rounding does is below, and a wrong mask or position is far above."""
 ROUNDING = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.02}
-"""How far logits of the same weights may lie apart, in the same unit: the processor's library does not promise
-the same order of additions each time, and once in a while the last bits differ."""
+"""How far logits of the same weights may lie apart, in the same unit: the processor's library does not
+promise the same order of additions each time, and once in a while the last bits differ."""
 NOTHING = 1e-8
 """Nats per token below which an adapter does nothing; rounding alone gives some 1e-10."""
 
@@ -144,7 +144,7 @@ class Model:
         except Exception as error:
             return f"its cache is of a kind of its own ({type(error).__name__}: {error})"[:300]
         allowed = TOLERANCE[self._hf.dtype]
-        if off > allowed:
+        if not off <= allowed:
             return f"as one batch its logits were off by {off:.2g} standard deviations (allowed {allowed:g})"
         return None
 
@@ -170,7 +170,7 @@ class Model:
         for step in range(3):
             tokens = [row[split + step : split + step + 1] for row, split in zip(rows, splits, strict=True)]
             got.append(self.forward(batch, [None, None], tokens))
-        return float((torch.stack(got, dim=1).float() - want).abs().max() / want.std())
+        return float((torch.stack(got, dim=1).float() - want).abs().max() / want.std().clamp_min(1e-30))
 
     def _attest(self, loaded: Loaded) -> tuple[AdapterStatus, ...]:
         """Try every adapter on the fixed text: off it must be the base, on it must not."""
@@ -178,8 +178,8 @@ class Model:
         if not ready:
             return loaded.adapters
         off = self._probe_logits(None, loaded.probe)
-        apart = float((off - loaded.base_logits).abs().max() / loaded.base_logits.std())
-        if not apart <= ROUNDING[self._hf.dtype]:
+        apart = (off - loaded.base_logits).abs().max()
+        if not apart <= ROUNDING[self._hf.dtype] * loaded.base_logits.std():
             reason = "Adapters cannot be used here: switched off, they still change the base's output."
             return tuple(
                 dataclasses.replace(status, error=status.error or reason) for status in loaded.adapters
