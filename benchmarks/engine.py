@@ -51,7 +51,7 @@ from playground.types import Done, Prompt, Reply, Request, Sampling
 POSITIONS = 16384
 NEW = 40
 TURNS = 4
-STEPS = 64
+STEPS = 48
 QUIET = 0.7
 """Load average above which the figures are not to be trusted."""
 
@@ -309,7 +309,7 @@ def steps(subject: Subject, ours: Ours, runs: int) -> dict[str, Samples]:
 
 
 def loops(subject: Subject, ours: Ours, theirs: Theirs, runs: int) -> dict[str, Samples]:
-    """Seconds for 64 tokens of one base row after a short prompt that neither side has seen."""
+    """Seconds for one base row's tokens after a short prompt that neither side has seen."""
     return in_turns(
         runs,
         ours=lambda run: timed(lambda: ours.answers([(subject.words(8, 900 + run), None)], STEPS)),
@@ -432,14 +432,14 @@ def measure(subject: Subject, device: str, runs: int, say: Callable[[str], None]
         figures[key] = samples[top].median / samples[bottom].median
 
     say(f"{subject.name}: steps")
-    stepped = steps(subject, ours, 2 * runs + 1)
+    stepped = steps(subject, ours, runs + 2)
     ratio("pair_step", stepped, "pair", "one")
     figures["quad_step"] = stepped["quad"].median / stepped["one"].median
     figures["sixteen_rows"] = (16 / stepped["sixteen"].median) / (2 / stepped["pair"].median)
     say(f"{subject.name}: one row against generate")
-    looped = loops(subject, ours, theirs, 2 * runs + 1)
+    looped = loops(subject, ours, theirs, runs + 2)
     ratio("loop_vs_generate", looped, "theirs", "ours")
-    raw["overhead"] = (share := overhead(subject, ours, 2 * runs + 1)).raw()
+    raw["overhead"] = (share := overhead(subject, ours, runs + 2)).raw()
     figures["overhead"] = share.median
     for key, tokens in (("conversation_1k", 1000), ("conversation_4k", 4000)):
         say(f"{subject.name}: conversation after {tokens} tokens")
@@ -459,18 +459,32 @@ def measure(subject: Subject, device: str, runs: int, say: Callable[[str], None]
     return {**figures, "raw": raw}
 
 
+SUBJECTS = {"pocket": pocket, "125m": llama}
+
+
 def run(device: str = "cpu", runs: int = 3, say: Callable[[str], None] = print) -> dict[str, Any]:
     """All figures of both models; see the module. `say` is told what is being measured."""
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
     load = os.getloadavg()[0]
     if load > QUIET:
         say(f"The load average is {load:.1f}: other programs are running, so do not trust these figures.")
     results: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for make in (pocket, llama):
-            subject = make(Path(folder))
-            results[subject.name] = measure(subject, device, runs, say)
+    for name in SUBJECTS:
+        # Each in a process of its own: how many threads the mathematics library uses is a setting of the
+        # whole process, and the engine chooses it by the size of the model.
+        command = [sys.executable, "-m", "benchmarks.engine", "--subject", name, "--device", device]
+        with subprocess.Popen(
+            [*command, "--runs", str(runs)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        ) as process:
+            assert process.stderr is not None
+            assert process.stdout is not None
+            for line in process.stderr:
+                if line.startswith(name):
+                    say(line.rstrip())
+            results[name] = json.loads(process.stdout.read())
     results["machine"] = {
         "processor": processor(),
         "cores": os.cpu_count(),
@@ -524,8 +538,19 @@ def main() -> None:
     parser.add_argument(
         "--runs", type=int, default=3, help="runs of the long figures (more of the short ones)"
     )
+    parser.add_argument("--subject", choices=list(SUBJECTS), help=argparse.SUPPRESS)
     parser.add_argument("--resident", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    if arguments.subject:
+        with tempfile.TemporaryDirectory() as folder:
+            subject = SUBJECTS[arguments.subject](Path(folder))
+            figures = measure(
+                subject, arguments.device, arguments.runs, lambda text: print(text, file=sys.stderr)
+            )
+        print(json.dumps(figures))
+        return
     if arguments.resident:
         base, adapter, lanes = arguments.resident
         print(json.dumps(resident(base, adapter, int(lanes))))

@@ -142,40 +142,44 @@ class BatchKV(Cache):
         return torch.tensor(self.lengths)[:, None] + torch.arange(new)
 
 
+@dataclass
+class PlainRow:
+    """One row on the plain path: what it has read, and a Transformers cache of the model's own making.
+
+    Without a cache, everything is read again at every step, which is slow and right for any model.
+    """
+
+    ids: list[int]
+    cache: Cache | None
+
+
 class PlainKV:
-    """The plain path's keys and values: each row its own Transformers cache, of the model's own making.
+    """The plain path's rows, in the place of a `BatchKV`.
 
     For models whose state is not a list of keys and values that `BatchKV` could hold. Rows are run one
     after the other, and nothing of them can be stored.
     """
 
-    def __init__(self, config: PreTrainedConfig | None = None) -> None:
-        """One empty row, or none without a config."""
-        self.caches: list[Cache] = [] if config is None else [DynamicCache(config=config)]
-        self.lengths = [0] * len(self.caches)
+    def __init__(self, rows: Sequence[PlainRow]) -> None:
+        self.rows = list(rows)
+
+    @classmethod
+    def begin(cls, config: PreTrainedConfig, cached: bool) -> PlainKV:
+        """One empty row, with the model's own cache or without any."""
+        return cls([PlainRow(ids=[], cache=DynamicCache(config=config) if cached else None)])
 
     @property
-    def used(self) -> int:
-        """Positions of the longest row."""
-        return max(self.lengths)
+    def lengths(self) -> list[int]:
+        """See `BatchKV.lengths`."""
+        return [len(row.ids) for row in self.rows]
 
     def joined(self, other: PlainKV) -> PlainKV:
         """See `BatchKV.joined`."""
-        both = PlainKV()
-        both.caches = [*self.caches, *other.caches]
-        both.lengths = [*self.lengths, *other.lengths]
-        return both
+        return PlainKV([*self.rows, *other.rows])
 
     def only(self, indices: Sequence[int]) -> PlainKV:
         """See `BatchKV.only`."""
-        some = PlainKV()
-        some.caches = [self.caches[index] for index in indices]
-        some.lengths = [self.lengths[index] for index in indices]
-        return some
-
-    def advance(self, new: int) -> None:
-        """See `BatchKV.advance`."""
-        self.lengths = [length + new for length in self.lengths]
+        return PlainKV([self.rows[index] for index in indices])
 
     def row(self, index: int) -> list[LayerKV]:
         """Nothing that could be stored."""

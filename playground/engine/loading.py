@@ -36,6 +36,10 @@ PREFIX_SHARE = 0.25
 """Share of the free memory that stored prefixes may take."""
 MOST_OF_MEMORY = 0.8
 """Share of the free memory that float32 weights may take before a CPU loads them in 4 bit."""
+UNSTATED_CONTEXT = 2048
+"""For a model that states no limit of positions, as recurrent ones do."""
+THREADS = torch.get_num_threads()
+"""What torch found fit for this machine, before anybody set another number."""
 MOST_THREADS = 16
 """Decoding a few rows is bound by memory, which more threads than this do not speed up."""
 SMALL_MODEL = 20_000_000
@@ -96,7 +100,7 @@ def load(settings: Settings, library: Library, report: Report) -> Loaded:
     parameters = _count_parameters(config)
     small = device.type == "cpu" and parameters < SMALL_MODEL
     # For this thread, which is the one that decodes: OpenMP keeps the number for each thread that calls it.
-    torch.set_num_threads(1 if small else min(torch.get_num_threads(), MOST_THREADS))
+    torch.set_num_threads(1 if small else min(THREADS, MOST_THREADS))
     quantize = settings.quantize == "4bit" or (settings.quantize == "auto" and _too_large(device, parameters))
     precision, options = _precision(device, quantize)
     report(f"Loading {settings.base} ({_millions(parameters)} parameters, {precision})", 0.2)
@@ -206,8 +210,10 @@ def _free_memory(device: torch.device) -> int:
 
 def _context(config: Any) -> int:
     text = config.get_text_config()
-    positions: int = getattr(text, "max_position_embeddings", None) or text.n_positions
-    return positions
+    for name in ("max_position_embeddings", "n_positions", "seq_length"):
+        if positions := getattr(text, name, None):
+            return int(positions)
+    return UNSTATED_CONTEXT
 
 
 def _ends(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:

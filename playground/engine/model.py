@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from playground.engine import loading
-from playground.engine.kv import BatchKV, LayerKV, PlainKV
+from playground.engine.kv import BatchKV, LayerKV, PlainKV, PlainRow
 from playground.engine.loading import Loaded
 from playground.engine.lora import RowLora
 from playground.types import AdapterStatus, Prompt
@@ -53,6 +53,7 @@ class Model:
         self.adapters = self._attest(loaded)
         self.plain = self._why_plain(loaded.probe)
         """Why the plain path is taken; None on the fast path."""
+        self._own_cache = self.plain is not None and self._own_cache_works(loaded.probe)
 
     # --- Text -------------------------------------------------------------------------------------
 
@@ -77,7 +78,7 @@ class Model:
     def begin(self, prefix: Sequence[LayerKV] = ()) -> KV:
         """Keys and values of one row that begins with `prefix`, or with nothing."""
         if self.plain:
-            return PlainKV(self._hf.config)
+            return PlainKV.begin(self._hf.config, cached=self._own_cache)
         return BatchKV(self._layers, [list(prefix)] if prefix else ())
 
     def forward(
@@ -109,20 +110,29 @@ class Model:
                 attention_mask=None if mask is None else mask.to(self._device),
                 position_ids=kv.positions(new).to(self._device),
             )
-        else:
-            rows = []
-            for cache, adapter, ids in zip(kv.caches, adapters, tokens, strict=True):
-                self._lora.select([adapter])
-                rows.append(self._run([ids], every, past_key_values=cache))
-            logits = torch.cat(rows)
-        kv.advance(len(tokens[0]))
-        return logits
+            kv.advance(new)
+            return logits
+        return torch.cat(
+            [
+                self._run_plain(row, adapter, ids, every)
+                for row, adapter, ids in zip(kv.rows, adapters, tokens, strict=True)
+            ]
+        )
 
-    def _run(self, tokens: Sequence[Sequence[int]], every: bool, **cache: Any) -> Tensor:
+    def _run_plain(self, row: PlainRow, adapter: str | None, ids: Sequence[int], every: bool) -> Tensor:
+        """`forward` for one row alone."""
+        self._lora.select([adapter])
+        row.ids += ids
+        if row.cache is not None:
+            return self._run([ids], every, past_key_values=row.cache)
+        logits = self._run([row.ids], every, use_cache=False)
+        return logits[:, -len(ids) :] if every else logits
+
+    def _run(self, tokens: Sequence[Sequence[int]], every: bool, **options: Any) -> Tensor:
         if self._selects and not every:
-            cache["logits_to_keep"] = 1  # the other positions' (T, V) products are not even computed
+            options["logits_to_keep"] = 1  # the other positions' (T, V) products are not even computed
         ids = torch.tensor(tokens, device=self._device)
-        logits: Tensor = self._hf(input_ids=ids, use_cache=True, **cache).logits
+        logits: Tensor = self._hf(input_ids=ids, **{"use_cache": True, **options}).logits
         return logits if every else logits[:, -1]
 
     def weights(self) -> tuple[str, ...]:
@@ -140,7 +150,7 @@ class Model:
         if odd:
             return f"its layers of type {', '.join(sorted(odd))} keep no plain keys and values"
         try:
-            off = self._fast_path_error(probe)
+            off = self._path_error(probe, lambda: BatchKV(self._layers))
         except Exception as error:
             return f"its cache is of a kind of its own ({type(error).__name__}: {error})"[:300]
         allowed = TOLERANCE[self._hf.dtype]
@@ -148,8 +158,16 @@ class Model:
             return f"as one batch its logits were off by {off:.2g} standard deviations (allowed {allowed:g})"
         return None
 
-    def _fast_path_error(self, probe: Sequence[int]) -> float:
-        """Largest difference between both paths' logits, in standard deviations of the logits.
+    def _own_cache_works(self, probe: Sequence[int]) -> bool:
+        """Whether the model's own cache gives, step by step, what one pass over everything gives."""
+        try:
+            off = self._path_error(probe, lambda: PlainKV.begin(self._hf.config, cached=True))
+        except Exception:
+            return False
+        return off <= TOLERANCE[self._hf.dtype]
+
+    def _path_error(self, probe: Sequence[int], begin: Callable[[], KV]) -> float:
+        """Largest difference between a path's logits and a plain pass's, in standard deviations.
 
         Two rows of different lengths are read, joined to one batch, and read three tokens more.
         """
@@ -157,15 +175,17 @@ class Model:
         splits = [len(row) - 3 for row in rows]
         self._lora.select([None])
         want = torch.stack(
-            [self._run([row], every=True)[0, split - 1 :] for row, split in zip(rows, splits, strict=True)]
+            [
+                self._run([row], every=True, use_cache=False)[0, split - 1 :]
+                for row, split in zip(rows, splits, strict=True)
+            ]
         ).float()
-        batch: BatchKV | None = None
+        batch: Any = None  # of one kind with what `begin` gives, as every row's state is
         first = []
         for row, split in zip(rows, splits, strict=True):
-            kv = BatchKV(self._layers)
+            kv = begin()
             first.append(self.forward(kv, [None], [row[:split]]))
             batch = kv if batch is None else batch.joined(kv)
-        assert batch is not None
         got = [torch.cat(first)]
         for step in range(3):
             tokens = [row[split + step : split + step + 1] for row, split in zip(rows, splits, strict=True)]
