@@ -373,7 +373,7 @@ def resident(base: str, adapter: str, lanes: int) -> dict[str, float]:
         Request(prompt=Prompt(text=text, adapter=name), sampling=Sampling(max_new_tokens=NEW))
         for name in (None, "tuned")[:lanes]
     ]
-    peak = kv = 0
+    steady = kv = 0
     process = psutil.Process()
     for event in engine.stream(requests):
         batch = engine._batch
@@ -381,10 +381,12 @@ def resident(base: str, adapter: str, lanes: int) -> dict[str, float]:
             kv = max(kv, sum(2 * layer.keys.numel() * 4 for layer in batch.layers))  # type: ignore[union-attr]
         if isinstance(event, Done):
             assert event.reply.error is None, event.reply.error
-        peak = max(peak, process.memory_info().rss)
+        if batch is not None and len(batch.lengths) == lanes:
+            # While all lanes decode; a moment before, a batch and the one it is made into are both there.
+            steady = process.memory_info().rss
     store = engine._store.bytes
     engine.close()
-    return {"resident": peak, "batch": kv, "store": store}
+    return {"resident": steady, "batch": kv, "store": store}
 
 
 def memory(subject: Subject) -> dict[str, float]:

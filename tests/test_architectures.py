@@ -134,6 +134,8 @@ def fast(engine, rows) -> list[str]:
 @pytest.mark.parametrize("quantize", [False, True], ids=["float32", "nf4"])
 def test_mixed_rows_over_two_turns_equal_generate_row_by_row(model, quantize):
     name, base, tuned = model
+    if quantize and name.startswith("mamba"):
+        pytest.skip("Transformers' Mamba multiplies with weights that 4-bit layers do not hold as such")
     settings = Settings(base=str(base), device="cpu", quantize="4bit" if quantize else "none")
     engine = open_engine(settings, Library.open(str(base), {"tuned": str(tuned)}))
     try:

@@ -120,10 +120,10 @@ class BatchKV(Cache):
         end = self.used if limit is None else start + limit
         return [(layer.keys[index, :, start:end], layer.values[index, :, start:end]) for layer in self.layers]
 
-    def joined(self, other: BatchKV) -> BatchKV:
-        """A batch of these rows and the other's after them."""
+    def joined(self, other: BatchKV, at: int) -> BatchKV:
+        """A batch of these rows with the other's one row put in at index `at`."""
         rows = [self.row(index) for index in range(len(self.lengths))]
-        return BatchKV(len(self.layers), [*rows, *(other.row(i) for i in range(len(other.lengths)))])
+        return BatchKV(len(self.layers), [*rows[:at], other.row(0), *rows[at:]])
 
     def only(self, indices: Sequence[int]) -> BatchKV:
         """A batch of some of these rows, at least one."""
@@ -173,9 +173,9 @@ class PlainKV:
         """See `BatchKV.lengths`."""
         return [len(row.ids) for row in self.rows]
 
-    def joined(self, other: PlainKV) -> PlainKV:
+    def joined(self, other: PlainKV, at: int) -> PlainKV:
         """See `BatchKV.joined`."""
-        return PlainKV([*self.rows, *other.rows])
+        return PlainKV([*self.rows[:at], *other.rows, *self.rows[at:]])
 
     def only(self, indices: Sequence[int]) -> PlainKV:
         """See `BatchKV.only`."""

@@ -16,6 +16,7 @@ import queue
 import threading
 import time
 import traceback
+from bisect import bisect_right
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -489,10 +490,12 @@ class LocalEngine:
         if not self._accept(row, next_tokens(logits, [row.state()])[0]):
             self._keep(row, row.kv, 0)
             return
+        # Rows of one adapter stay side by side, the base's first: see `lora`.
+        at = bisect_right([live.adapter or "" for live in self._live], row.adapter or "")
         # mypy cannot know that both are of one kind, which `plain` decides for the model's whole life.
-        self._batch = row.kv if self._batch is None else self._batch.joined(row.kv)  # type: ignore[arg-type]
+        self._batch = row.kv if self._batch is None else self._batch.joined(row.kv, at)  # type: ignore[arg-type]
         row.kv = None
-        self._live.append(row)
+        self._live.insert(at, row)
 
     def _look_up(self, model: Model, job: _Scoring, logits: Tensor, done: int) -> list[TokenScore]:
         """The scores of the reply's tokens that a chunk's logits, (T, V), speak of.

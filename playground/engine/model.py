@@ -185,7 +185,7 @@ class Model:
         for row, split in zip(rows, splits, strict=True):
             kv = begin()
             first.append(self.forward(kv, [None], [row[:split]]))
-            batch = kv if batch is None else batch.joined(kv)
+            batch = kv if batch is None else batch.joined(kv, at=1)
         got = [torch.cat(first)]
         for step in range(3):
             tokens = [row[split + step : split + step + 1] for row, split in zip(rows, splits, strict=True)]
