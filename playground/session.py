@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from playground.aligners import aligners
 from playground.engine import Engine
 from playground.library import Library
-from playground.store import Store, Summary
+from playground.store import INTERRUPTED, Store, Summary
 from playground.types import (
     SAMPLING_NAMES,
     Answer,
@@ -38,6 +38,7 @@ DRAW_EVERY = 0.1
 """Seconds between two snapshots while text streams; a page cannot draw more than 8 to 10 a second."""
 SAVE_EVERY = 1.0
 """Seconds between two writes of a streaming turn."""
+ELSEWHERE = "This answer is still being written, on another page: open the conversation again in a moment."
 
 
 def parse_lane(spec: str, library: Library, sampling: Sampling | None = None) -> Variant:
@@ -87,6 +88,7 @@ class Session:
         self.engine = engine
         self.library = library
         self.store = store
+        self._streaming: set[str] = set()  # ids of conversations that a `send` is under way in
 
     def status(self) -> Status:
         """The engine's."""
@@ -106,7 +108,18 @@ class Session:
 
     def open(self, id: str) -> Conversation:
         """A recorded conversation; InputError if there is none."""
-        return self.store.load(id)
+        conversation = self.store.load(id)
+        if id not in self._streaming:
+            return conversation
+        # The record cannot tell an answer that is being written from one that a crash cut off.
+        *turns, last = conversation.turns
+        answers = tuple(
+            dataclasses.replace(answer, reply=dataclasses.replace(answer.reply, error=ELSEWHERE))
+            if answer.reply.error == INTERRUPTED
+            else answer
+            for answer in last.answers
+        )
+        return dataclasses.replace(conversation, turns=(*turns, dataclasses.replace(last, answers=answers)))
 
     def history(self, query: str = "", limit: int = 100) -> list[Summary]:
         """Recorded conversations, the latest first."""
@@ -140,11 +153,12 @@ class Session:
 
         current = snapshot()
         self.store.save(current)
-        yield current
+        self._streaming.add(before.id)
         requests = [request for answer in answers if (request := answer.request) is not None]
         drawn = saved = time.monotonic()
         changed = False
         try:
+            yield current
             with closing(self.engine.stream(requests)) as events:
                 for event in events:
                     if isinstance(event, Delta | Done):
@@ -166,6 +180,7 @@ class Session:
             # the caller's thread, which may be the one that serves the page, so it does little.
             answers = [_ended(answer) for answer in answers]
             current = snapshot()
+            self._streaming.discard(before.id)
             self.store.save(current)
         yield current
 

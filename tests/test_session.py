@@ -8,7 +8,7 @@ import pytest
 
 from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
-from playground.session import Session, parse_lane
+from playground.session import ELSEWHERE, Session, parse_lane
 from playground.store import FILE, INTERRUPTED, MIGRATIONS, Store
 from playground.types import InputError, OutsideError, Sampling
 
@@ -177,6 +177,15 @@ def test_a_crash_leaves_what_was_streamed_and_says_so(library, tmp_path):
     assert (reply.finish, reply.error) == ("error", INTERRUPTED)
     assert rows.turns[0].answers[0].request == talk.engine.requests[0] if talk.engine.requests else True
     snapshots.close()
+
+
+def test_another_page_is_told_that_an_answer_is_still_being_written(library, tmp_path):
+    talk = session(library, tmp_path, answer_with("word " * 300), delay=0.02)
+    snapshots = talk.send(new(talk), "Hi")
+    id = next(snapshots).id
+    assert talk.open(id).turns[0].answers[0].reply.error == ELSEWHERE
+    snapshots.close()
+    assert talk.open(id).turns[0].answers[0].reply.finish == "cancelled"
 
 
 def test_many_conversations_at_once_are_each_recorded_whole(library, tmp_path):
