@@ -19,7 +19,7 @@ import typer
 
 from playground.config import Settings, prepare_environment
 from playground.engine.hub import fetch_cards
-from playground.library import read_demo_set
+from playground.library import read_demo_set, read_json
 from playground.session import Session, parse_lane
 from playground.start import open_library, open_session
 from playground.store import Store
@@ -256,14 +256,7 @@ def read_messages(path: Path) -> list[Message]:
     Raises:
         InputError: the file cannot be read, or is not such a list.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from error
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}: not valid JSON: {error.msg}.") from error
+    data = read_json(path)
     if not isinstance(data, list) or not data:
         raise InputError(f'{path} must hold a list of {{"role", "content"}} objects, at least one.')
     messages = []

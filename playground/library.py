@@ -172,11 +172,7 @@ def _last_part(name: str) -> str:
 def read_toml(path: Path) -> dict[str, Any]:
     """The table in a TOML file; InputError names the file, and the line where the syntax breaks."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from error
+        return tomllib.loads(_read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from error
 
@@ -237,7 +233,7 @@ def read_adapter(folder: Path, name: str | None = None, source: str | None = Non
             f"{folder} is not an adapter: it has no adapter_config.json. Give the folder that PEFT's "
             "save_pretrained wrote."
         )
-    config = read_json(config_path)
+    config = _read_object(config_path)
     card: dict[str, Any] = {}
     card_path = folder / "adapter.toml"
     if card_path.is_file():
@@ -280,7 +276,7 @@ def tokenizer_chat_format(folder: Path) -> ChatFormat | None:
     text or as a list of named ones, of which "default" counts.
     """
     config_path = folder / "tokenizer_config.json"
-    config = read_json(config_path) if config_path.is_file() else {}
+    config = _read_object(config_path) if config_path.is_file() else {}
     jinja_path = folder / "chat_template.jinja"
     template = config.get("chat_template")
     if jinja_path.is_file():
@@ -303,16 +299,25 @@ def _token_text(token: Any) -> str:
     return token if isinstance(token, str) else ""
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; InputError names the file and the line."""
+def read_json(path: Path) -> Any:
+    """What a JSON file holds; InputError names the file and the line."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(_read_text(path))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}, line {error.lineno}: not valid JSON: {error.msg}.") from error
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    data = read_json(path)
+    if not isinstance(data, dict):
+        raise InputError(f"{path} must hold a JSON object.")
+    return data
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from error
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}: not valid JSON: {error.msg}.") from error
-    if not isinstance(data, dict):
-        raise InputError(f"{path} must hold a JSON object.")
-    return data
