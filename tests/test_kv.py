@@ -5,7 +5,6 @@ import torch
 from playground.engine.kv import BatchKV, PrefixStore
 
 LAYERS, HEADS, SIZE = 2, 3, 4
-POSITION_BYTES = LAYERS * 2 * HEADS * SIZE * 4
 
 
 def kv(ids):
@@ -15,47 +14,97 @@ def kv(ids):
     return [(one + layer, -one - layer) for layer in range(LAYERS)]
 
 
+def batch(ids):
+    """A batch of that one row."""
+    return BatchKV(LAYERS, [kv(ids)])
+
+
+def read(entry, length):
+    """The ids whose first keys an entry gives to a row that begins with it."""
+    return entry.begin(length).row(0)[0][0][0, :, 0].tolist()
+
+
+def write(row, value):
+    """One position more for a batch of one row."""
+    new = torch.full((1, HEADS, 1, SIZE), float(value))
+    for layer in range(LAYERS):
+        row.update(new, new, layer)
+    row.advance(1)
+
+
 def test_the_longest_common_prefix_is_found_for_the_same_adapter_only():
     store = PrefixStore(10**6)
-    store.put(None, [1, 2, 3, 4], kv([1, 2, 3, 4]))
-    store.put("a", [1, 2, 3, 4, 5, 6], kv([1, 2, 3, 4, 5, 6]))
-    store.put(None, [1, 2, 9], kv([1, 2, 9]))
-    layers, length = store.longest(None, [1, 2, 3, 7, 8])
+    for adapter, ids in ((None, [1, 2, 3, 4]), ("a", [1, 2, 3, 4, 5, 6]), (None, [1, 2, 9])):
+        store.put(adapter, ids, batch(ids))
+    entry, length = store.longest(None, [1, 2, 3, 7, 8])
     assert length == 3
-    assert layers[0][0][0, :3, 0].tolist() == [1, 2, 3]
-    assert store.longest("b", [1, 2, 3]) == ([], 0)
-    assert store.longest(None, [5]) == ([], 0)
+    assert read(entry, length) == [1, 2, 3]
+    assert store.longest("b", [1, 2, 3]) == (None, 0)
+    assert store.longest(None, [5]) == (None, 0)
 
 
 def test_an_entry_replaces_what_it_begins_with_and_is_not_kept_beside_what_covers_it():
     store = PrefixStore(10**6)
-    store.put(None, [1, 2], kv([1, 2]))
-    store.put(None, [1, 2, 3], kv([1, 2, 3]))
-    assert (len(store), store.bytes) == (1, 3 * POSITION_BYTES)
-    store.put(None, [1], kv([1]))
-    assert (len(store), store.bytes) == (1, 3 * POSITION_BYTES)
+    for ids in ([1, 2], [1, 2, 3], [1]):
+        store.put(None, ids, batch(ids))
+    assert len(store) == 1
+    entry, length = store.longest(None, [1, 2, 3, 4])
+    assert (read(entry, length), store.bytes) == ([1, 2, 3], entry.bytes)
 
 
 def test_the_least_recently_used_goes_when_the_bytes_are_spent():
-    store = PrefixStore(5 * POSITION_BYTES)
-    store.put(None, [1, 1], kv([1, 1]))
-    store.put(None, [2, 2], kv([2, 2]))
+    one = sum(keys.nbytes + values.nbytes for keys, values in batch([1, 1]).buffers())
+    store = PrefixStore(2 * one + one // 2)
+    store.put(None, [1, 1], batch([1, 1]))
+    store.put(None, [2, 2], batch([2, 2]))
     store.longest(None, [1, 1])
-    store.put(None, [3, 3], kv([3, 3]))
+    store.put(None, [3, 3], batch([3, 3]))
     assert store.longest(None, [2, 2])[1] == 0
     assert store.longest(None, [1, 1])[1] == 2
-    assert store.bytes <= store.limit
-    store.put(None, list(range(10, 16)), kv(list(range(6))))  # larger than the whole store
+    assert store.bytes == 2 * one
+    larger = list(range(10, 500))  # than the whole store
+    store.put(None, larger, batch(larger))
     assert store.longest(None, [1, 1])[1] == 2
 
 
-def test_the_store_keeps_copies():
+def test_a_row_goes_on_in_the_buffers_it_begins_with_and_changes_nothing_of_the_entry():
     store = PrefixStore(10**6)
-    layers = kv([1, 2])
-    writable = [(keys.clone(), values.clone()) for keys, values in layers]
-    store.put(None, [1, 2], writable)
-    writable[0][0].zero_()
-    assert store.longest(None, [1, 2])[0][0][0][0, 0, 0] == 1
+    store.put(None, [1, 2, 3], batch([1, 2, 3]))
+    entry, length = store.longest(None, [1, 2, 3, 4])
+    first = entry.begin(length)
+    assert first.layers[0].keys is entry.buffers[0][0]
+    # Only one may write behind the entry: the second row gets a copy.
+    second = entry.begin(length)
+    assert second.layers[0].keys is not entry.buffers[0][0]
+    write(first, 7)
+    write(second, 8)
+    assert first.row(0)[0][0][0, :, 0].tolist() == [1, 2, 3, 7]
+    assert second.row(0)[0][0][0, :, 0].tolist() == [1, 2, 3, 8]
+    assert read(entry, 3) == [1, 2, 3]
+    assert read(entry, 2) == [1, 2]
+
+
+def test_a_row_that_is_still_being_written_is_stored_without_its_future():
+    store = PrefixStore(10**6)
+    row = batch([1, 2])
+    store.put(None, [1, 2], row, ended=False)
+    write(row, 3)
+    entry, length = store.longest(None, [1, 2, 9])
+    other = entry.begin(length)
+    write(other, 9)
+    assert row.row(0)[0][0][0, :, 0].tolist() == [1, 2, 3]
+    assert other.row(0)[0][0][0, :, 0].tolist() == [1, 2, 9]
+    store.put(None, [1, 2, 3], row)
+    assert len(store) == 1
+
+
+def test_a_row_of_a_larger_batch_is_copied():
+    store = PrefixStore(10**6)
+    both = BatchKV(LAYERS, [kv([1, 2, 3]), kv([7])])
+    store.put(None, [7], both, index=1)
+    both.layers[0].keys.zero_()
+    entry, length = store.longest(None, [7, 8])
+    assert read(entry, length) == [7]
 
 
 def test_rows_are_right_aligned_padded_and_grow_in_place():
@@ -72,10 +121,10 @@ def test_rows_are_right_aligned_padded_and_grow_in_place():
         batch.advance(1)
     assert batch.layers[0].keys is buffer
     assert batch.row(1)[0][0][0, :, 0].tolist() == [7, 0, 1, 2]
-    assert batch.row(0, limit=2)[1][0][0, :, 0].tolist() == [2, 3]
+    assert batch.row(0)[1][0][0, :2, 0].tolist() == [2, 3]
 
 
-def test_a_buffer_that_is_full_doubles_and_keeps_what_it_held():
+def test_a_buffer_that_is_full_grows_and_keeps_what_it_held():
     batch = BatchKV(LAYERS)
     for start in range(0, 400, 100):
         new = torch.arange(start, start + 100.0)[None, None, :, None].expand(1, HEADS, 100, SIZE)

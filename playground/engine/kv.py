@@ -22,7 +22,9 @@ from transformers import PreTrainedConfig
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
 SPARE_COLUMNS = 64
-"""Room for new tokens in a fresh buffer; later ones double."""
+"""Room for new tokens in a fresh buffer; it doubles when it is full."""
+MOST_GROWTH = 1024
+"""Columns that a full buffer grows by at most, so that a long one does not take twice its size."""
 
 LayerKV = tuple[Tensor, Tensor]
 """Keys and values of one layer of one row, each (H, T, D)."""
@@ -75,7 +77,7 @@ class _Layer(CacheLayerMixin):
 
 
 def _grown(buffer: Tensor, used: int, needed: int) -> Tensor:
-    columns = max(2 * buffer.shape[-2], needed + SPARE_COLUMNS)
+    columns = max(buffer.shape[-2] + min(buffer.shape[-2], MOST_GROWTH), needed + SPARE_COLUMNS)
     larger = buffer.new_empty(*buffer.shape[:2], columns, buffer.shape[-1])
     larger[:, :, :used] = buffer[:, :, :used]
     return larger
@@ -99,6 +101,18 @@ class BatchKV(Cache):
                 layer.values = self._pack([row[number][1] for row in rows])
                 layer.is_initialized = True
 
+    @classmethod
+    def on(cls, buffers: Sequence[LayerKV], length: int) -> BatchKV:
+        """One row whose first `length` positions are in `buffers`, each (1, H, columns, D), already.
+
+        New positions are written into the same buffers behind them, for as long as there is room.
+        """
+        batch = cls(len(buffers))
+        batch.lengths, batch.used = [length], length
+        for layer, (keys, values) in zip(batch.layers, buffers, strict=True):
+            layer.keys, layer.values, layer.is_initialized = keys, values, True
+        return batch
+
     def _pack(self, parts: Sequence[Tensor]) -> Tensor:
         """Right-align (H, T, D) tensors in one buffer (B, H, used + spare, D)."""
         heads, _, size = parts[0].shape
@@ -114,11 +128,10 @@ class BatchKV(Cache):
         self.used += new
         self.lengths = [length + new for length in self.lengths]
 
-    def row(self, index: int, limit: int | None = None) -> list[LayerKV]:
-        """One row's keys and values, its first `limit` positions; views into the buffers."""
-        start = self.used - self.lengths[index]
-        end = self.used if limit is None else start + limit
-        return [(layer.keys[index, :, start:end], layer.values[index, :, start:end]) for layer in self.layers]
+    def row(self, index: int) -> list[LayerKV]:
+        """One row's keys and values; views into the buffers."""
+        columns = slice(self.used - self.lengths[index], self.used)
+        return [(layer.keys[index, :, columns], layer.values[index, :, columns]) for layer in self.layers]
 
     def joined(self, other: BatchKV, at: int) -> BatchKV:
         """A batch of these rows with the other's one row put in at index `at`."""
@@ -128,6 +141,10 @@ class BatchKV(Cache):
     def only(self, indices: Sequence[int]) -> BatchKV:
         """A batch of some of these rows, at least one."""
         return BatchKV(len(self.layers), [self.row(index) for index in indices])
+
+    def buffers(self) -> list[LayerKV]:
+        """The buffers of a batch of one row, each (1, H, columns, D)."""
+        return [(layer.keys, layer.values) for layer in self.layers]
 
     def mask(self, new: int) -> Tensor | None:
         """Attention mask (B, used + new) that hides the padding; None where there is none."""
@@ -181,16 +198,33 @@ class PlainKV:
         """See `BatchKV.only`."""
         return PlainKV([self.rows[index] for index in indices])
 
-    def row(self, index: int) -> list[LayerKV]:
-        """Nothing that could be stored."""
-        return []
+
+KV = BatchKV | PlainKV
 
 
 @dataclass
-class _Entry:
+class Entry:
+    """Stored keys and values of one list of token ids."""
+
     ids: np.ndarray
-    layers: list[LayerKV]
-    bytes: int
+    buffers: list[LayerKV]
+    """For each layer, (1, H, columns, D), of which the first `len(ids)` columns are the entry's."""
+    appendable: bool
+    """Whether the columns behind those are free. Who begins with an entry may write there, and be the only
+    one who does; the entry itself is not touched by that, and others copy it."""
+
+    @property
+    def bytes(self) -> int:
+        """What the buffers take, columns that are still free included."""
+        return sum(_bytes(keys) + _bytes(values) for keys, values in self.buffers)
+
+    def begin(self, length: int) -> BatchKV:
+        """A row that begins with the first `length` positions, without a copy if that can be."""
+        if length == len(self.ids) and self.appendable:
+            self.appendable = False
+            return BatchKV.on(self.buffers, length)
+        row = [(keys[0, :, :length], values[0, :, :length]) for keys, values in self.buffers]
+        return BatchKV(len(self.buffers), [row])
 
 
 class PrefixStore:
@@ -203,43 +237,55 @@ class PrefixStore:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.bytes = 0
-        self._entries: OrderedDict[tuple[str | None, bytes], _Entry] = OrderedDict()
+        self._entries: OrderedDict[tuple[str | None, bytes], Entry] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def longest(self, adapter: str | None, ids: Sequence[int]) -> tuple[list[LayerKV], int]:
-        """The stored keys and values that share the longest prefix with `ids`, and its length.
-
-        The tensors may be longer than that; with no common prefix they are an empty list.
-        """
+    def longest(self, adapter: str | None, ids: Sequence[int]) -> tuple[Entry | None, int]:
+        """The entry that shares the longest prefix with `ids`, and the length of that prefix."""
         wanted = np.asarray(ids, dtype=np.int64)
         best, length = None, 0
         for key, entry in self._entries.items():
             if key[0] == adapter and (common := common_prefix(entry.ids, wanted)) > length:
                 best, length = key, common
         if best is None:
-            return [], 0
+            return None, 0
         self._entries.move_to_end(best)
-        return self._entries[best].layers, length
+        return self._entries[best], length
 
-    def put(self, adapter: str | None, ids: Sequence[int], layers: Sequence[LayerKV]) -> None:
-        """Keep a copy of a row's keys and values; `ids` has one id for each position in them."""
+    def put(
+        self, adapter: str | None, ids: Sequence[int], kv: KV, index: int = 0, ended: bool = True
+    ) -> None:
+        """Keep a row's keys and values.
+
+        Args:
+            adapter: the weights they are of.
+            ids: one id for each position in them.
+            kv: the row's batch. A batch of this row alone gives its buffers away; from a larger one the
+                row is copied.
+            index: which row it is.
+            ended: whether nothing more will be written into a batch of this row alone.
+        """
         wanted = np.asarray(ids, dtype=np.int64)
-        size = sum(_bytes(keys) + _bytes(values) for keys, values in layers)
-        if not size or size > self.limit:
+        if isinstance(kv, PlainKV) or not len(wanted):
             return
         for key in [key for key in self._entries if key[0] == adapter]:
-            entry = self._entries[key]
-            common = common_prefix(entry.ids, wanted)
+            stored = self._entries[key]
+            common = common_prefix(stored.ids, wanted)
             if common == len(wanted):  # what is there covers it
                 self._entries.move_to_end(key)
                 return
-            if common == len(entry.ids):  # it covers what is there
+            if common == len(stored.ids):  # it covers what is there
                 self._drop(key)
-        copied = [(keys.clone(), values.clone()) for keys, values in layers]
-        self._entries[(adapter, wanted.tobytes())] = _Entry(wanted, copied, size)
-        self.bytes += size
+        if len(kv.lengths) == 1:
+            entry = Entry(wanted, kv.buffers(), appendable=ended)
+        else:
+            entry = Entry(wanted, kv.only([index]).buffers(), appendable=True)
+        if entry.bytes > self.limit:
+            return
+        self._entries[(adapter, wanted.tobytes())] = entry
+        self.bytes += entry.bytes
         while self.bytes > self.limit:
             self._drop(next(iter(self._entries)))
 

@@ -25,8 +25,8 @@ from torch import Tensor
 
 from playground.config import Settings
 from playground.engine import loading
-from playground.engine.kv import PrefixStore, common_prefix
-from playground.engine.model import KV, Model
+from playground.engine.kv import KV, PrefixStore, common_prefix
+from playground.engine.model import Model
 from playground.engine.sampling import Row, next_tokens
 from playground.engine.text import CONTEXT_TOKENS, Detokenizer, Writer
 from playground.library import Library
@@ -463,7 +463,7 @@ class LocalEngine:
                 return
             self._waiting.remove(job)
             if len(job.ids) - job.cached >= WORTH_KEEPING:
-                self._store.put(job.adapter, job.ids, job.kv.row(0))
+                self._store.put(job.adapter, job.ids, job.kv, ended=not isinstance(job, _Row))
             if isinstance(job, _Row):
                 job.weights = self._model.weights()[0]
                 self._begin_answer(job, logits)
@@ -480,10 +480,9 @@ class LocalEngine:
             return model.begin()
         # A reply's first score comes from the logits of the prompt's last token, so that one is read.
         most = (job.first if isinstance(job, _Scoring) else len(job.ids)) - 1
-        layers, common = self._store.longest(job.adapter, job.ids)
+        entry, common = self._store.longest(job.adapter, job.ids)
         job.cached = min(common, most)
-        prefix = [(keys[:, : job.cached], values[:, : job.cached]) for keys, values in layers]
-        return model.begin(prefix if job.cached else ())
+        return entry.begin(job.cached) if entry is not None and job.cached else model.begin()
 
     def _begin_answer(self, row: _Row, logits: Tensor) -> None:
         assert row.kv is not None
@@ -607,7 +606,7 @@ class LocalEngine:
     def _keep(self, row: _Row, kv: KV, index: int) -> None:
         # The last token was chosen but not read, so it has no keys and values yet.
         ids = (row.ids + row.answer_ids)[: kv.lengths[index]]
-        self._store.put(row.adapter, ids, kv.row(index))
+        self._store.put(row.adapter, ids, kv, index)
 
     def _explain(self, error: Exception) -> str:
         """A failure in one sentence for the lane; the traceback goes to the log."""

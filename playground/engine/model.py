@@ -18,12 +18,10 @@ import torch
 from torch import Tensor
 
 from playground.engine import loading
-from playground.engine.kv import BatchKV, LayerKV, PlainKV, PlainRow
+from playground.engine.kv import KV, BatchKV, PlainKV, PlainRow
 from playground.engine.loading import Loaded
 from playground.engine.lora import RowLora
 from playground.types import AdapterStatus, Prompt
-
-KV = BatchKV | PlainKV
 
 TOLERANCE = {torch.float32: 0.01, torch.bfloat16: 0.3, torch.float16: 0.1}
 """How far the fast path's logits may lie from the plain path's, in standard deviations of the logits; what
@@ -75,11 +73,11 @@ class Model:
 
     # --- Rows -------------------------------------------------------------------------------------
 
-    def begin(self, prefix: Sequence[LayerKV] = ()) -> KV:
-        """Keys and values of one row that begins with `prefix`, or with nothing."""
+    def begin(self) -> KV:
+        """Keys and values of one row that has read nothing."""
         if self.plain:
             return PlainKV.begin(self._hf.config, cached=self._own_cache)
-        return BatchKV(self._layers, [list(prefix)] if prefix else ())
+        return BatchKV(self._layers)
 
     def forward(
         self,
