@@ -218,8 +218,8 @@ def test_a_prompt_longer_than_the_context_fails_its_lane_with_the_numbers(tmp_pa
         assert "context of 2048" in answer["error"]
 
 
-def test_doctor_says_what_is_here():
-    result = tandem("doctor", "--json")
+def test_doctor_says_what_is_here(tmp_path):
+    result = tandem("doctor", "--json", "--data-dir", tmp_path)
     assert result.returncode == 0, result.stderr.decode()
     report = json.loads(result.stdout)
     assert report["base"] == "models/pocket"
