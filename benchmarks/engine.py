@@ -376,13 +376,12 @@ def resident(base: str, adapter: str, lanes: int) -> dict[str, float]:
     steady = kv = 0
     process = psutil.Process()
     for event in engine.stream(requests):
-        batch = engine._batch
-        if batch is not None and len(batch.lengths) == lanes:
-            kv = max(kv, sum(2 * layer.keys.numel() * 4 for layer in batch.layers))  # type: ignore[union-attr]
         if isinstance(event, Done):
             assert event.reply.error is None, event.reply.error
+        batch = engine._batch
         if batch is not None and len(batch.lengths) == lanes:
             # While all lanes decode; a moment before, a batch and the one it is made into are both there.
+            kv = max(kv, sum(2 * layer.keys.numel() * 4 for layer in batch.layers))  # type: ignore[union-attr]
             steady = process.memory_info().rss
     store = engine._store.bytes
     engine.close()
