@@ -64,7 +64,9 @@ def imports(path: Path) -> set[str]:
 
 
 PLACES = {
-    "torch": [f"engine/{name}.py" for name in ("kv", "loading", "local", "lora", "model", "sampling")],
+    "torch": [
+        f"engine/{name}.py" for name in ("kv", "linear", "loading", "local", "lora", "model", "sampling")
+    ],
     "transformers": ["engine/kv.py", "engine/loading.py"],
     "peft": ["engine/loading.py", "engine/lora.py"],
     "sqlite3": ["store.py"],

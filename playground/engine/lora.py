@@ -8,21 +8,16 @@ different adapters in one batch, every row's A and B are stacked (zeros for a ba
 step. On a 125M-parameter Llama on 2 cores, stacks took 29% of a step of a base and an adapter row, since
 each row reads factors of its own from memory. PEFT's own mixed batches register hooks and pick rows in
 every layer at every step, which costs about as much as running the lanes one after the other.
-
-On a CPU a step's products for several rows can be taken as ``F.linear(x, W)`` or as ``(W @ x.T).T``. Which
-is faster depends on the processor's vector units: see `_transposed_rows`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import groupby
 from types import MethodType
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from peft import PeftType
 from peft.tuners.lora import Linear as LoraLinear
@@ -68,28 +63,22 @@ class RowLora:
 
     def __init__(self, model: nn.Module) -> None:
         self._layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
-        factors = {
-            id(factor)
-            for layer in self._layers
-            for factor in [*layer.lora_A.values(), *layer.lora_B.values()]
-        }
-        # Exactly nn.Linear: quantised layers are subclasses with a forward of their own. PEFT's own
-        # nn.Linear layers for A and B are never called here.
-        self._linears = [
-            module for module in model.modules() if type(module) is nn.Linear and id(module) not in factors
-        ]
         self.rows: tuple[str | None, ...] = ()
         """The adapter of every row, as last selected; None is the base."""
         for layer in self._layers:
             layer._tandem_deltas = []
             layer.forward = MethodType(_lora_forward, layer)
-        for linear in self._linears:
-            linear.forward = MethodType(_linear_forward, linear)  # type: ignore[method-assign]
 
     def remove(self) -> None:
         """Give every layer its own forward back."""
-        for module in [*self._layers, *self._linears]:
-            del module.forward
+        for layer in self._layers:
+            del layer.forward
+
+    def factors(self) -> list[nn.Module]:
+        """PEFT's own layers for A and B, which are never called here."""
+        return [
+            factor for layer in self._layers for factor in [*layer.lora_A.values(), *layer.lora_B.values()]
+        ]
 
     def select(self, adapters: Sequence[str | None]) -> None:
         """Set the adapter of every row of the next forward passes; None is the base."""
@@ -134,28 +123,6 @@ def _lora_forward(self: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         hidden = F.linear(x[run.rows].to(run.a.dtype), run.a) * run.scaling
         result[run.rows] += F.linear(hidden, run.b).to(result.dtype)
     return result
-
-
-def _linear_forward(self: nn.Linear, x: Tensor) -> Tensor:
-    """In place of nn.Linear's forward: the same product, in the form that is faster for few rows."""
-    rows = x.numel() // x.shape[-1]
-    if rows not in _transposed_rows() or self.weight.device.type != "cpu":
-        return F.linear(x, self.weight, self.bias)
-    result = (self.weight @ x.reshape(rows, -1).T).T
-    if self.bias is not None:
-        result = result + self.bias
-    return result.view(*x.shape[:-1], -1)
-
-
-@cache
-def _transposed_rows() -> range:
-    """For how many rows ``(W @ x.T).T`` beats `F.linear` in float32 on this processor.
-
-    Measured on weights of 192x192 to 32000x768, 2 threads. With AVX-512, `F.linear` takes 2 or 3 rows at
-    the price of one (2.3 against 6.1 ms for 32000x768) and is slower from 8 rows on (7.4 against 6.2 ms);
-    without, it takes about twice as long for two rows as for one, and the transposed form does not.
-    """
-    return range(8, 17) if torch.backends.cpu.get_cpu_capability() == "AVX512" else range(2, 17)
 
 
 def refused_config(config: Any) -> str | None:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from playground.engine import loading
 from playground.engine.kv import KV, BatchKV, PlainKV, PlainRow
+from playground.engine.linear import Linears
 from playground.engine.loading import Loaded
 from playground.engine.lora import RowLora
 from playground.types import AdapterStatus, Prompt
@@ -44,6 +45,7 @@ class Model:
         self.ends = loaded.ends
         self._weights = f"{loaded.base} ({loaded.precision})"
         self._lora = RowLora(loaded.model)
+        self._quicken(loaded)
         self._layers = loaded.model.config.get_text_config().num_hidden_layers
         self._selects = "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
         # Adapters first: the other trial is a decoding pass, after which 4-bit layers on a CPU compute in
@@ -141,6 +143,20 @@ class Model:
 
     # --- Trials at load ---------------------------------------------------------------------------
 
+    def _quicken(self, loaded: Loaded) -> None:
+        """Give the linear layers their fastest form, if the model does not notice.
+
+        Some (Mamba) read a layer's weight past the layer.
+        """
+        linears = Linears(loaded.model, leave=self._lora.factors())
+        if not self._is_base(self._probe_logits(None, loaded.probe), loaded):
+            linears.remove()
+
+    def _is_base(self, logits: Tensor, loaded: Loaded) -> bool:
+        """Whether logits on the fixed text are the plain base's, but for rounding."""
+        apart = (logits - loaded.base_logits).abs().max()
+        return bool(apart <= ROUNDING[self._hf.dtype] * loaded.base_logits.std())
+
     def _why_plain(self, probe: Sequence[int]) -> str | None:
         """Why the fast path cannot be taken, or None if it gives what the model itself gives."""
         kinds = set(getattr(self._hf.config.get_text_config(), "layer_types", None) or ())
@@ -196,8 +212,7 @@ class Model:
         if not ready:
             return loaded.adapters
         off = self._probe_logits(None, loaded.probe)
-        apart = (off - loaded.base_logits).abs().max()
-        if not apart <= ROUNDING[self._hf.dtype] * loaded.base_logits.std():
+        if not self._is_base(off, loaded):
             reason = "Adapters cannot be used here: switched off, they still change the base's output."
             return tuple(
                 dataclasses.replace(status, error=status.error or reason) for status in loaded.adapters
