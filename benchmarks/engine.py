@@ -426,7 +426,7 @@ def measure(subject: Subject, device: str, runs: int, say: Callable[[str], None]
     if device == "cpu":
         raw["memory"] = memory(subject)
         figures["memory"] = raw["memory"]["ratio"]
-    ours, theirs = Ours(subject, device), Theirs(subject, device)
+    ours = Ours(subject, device)
 
     def ratio(key: str, samples: dict[str, Samples], top: str, bottom: str) -> None:
         raw[key] = {name: side.raw() for name, side in samples.items()}
@@ -438,6 +438,7 @@ def measure(subject: Subject, device: str, runs: int, say: Callable[[str], None]
     figures["quad_step"] = stepped["quad"].median / stepped["one"].median
     figures["sixteen_rows"] = (16 / stepped["sixteen"].median) / (2 / stepped["pair"].median)
     say(f"{subject.name}: one row against generate")
+    theirs = Theirs(subject, device)
     looped = loops(subject, ours, theirs, runs + 2)
     ratio("loop_vs_generate", looped, "theirs", "ours")
     raw["overhead"] = (share := overhead(subject, ours, runs + 2)).raw()
