@@ -5,7 +5,7 @@
 
 Two models, float32, on the CPU (or on CUDA with --device cuda): the bundled pocket model, and a randomly
 initialised Llama of 125M parameters with a 16k context. Every figure is a ratio of medians of runs that took
-turns in one process, so that a slow moment of the machine hits both sides. The opponent keeps the model in
+turns, so that a slow moment of the machine hits both sides. The opponent keeps the model in
 memory as we do, switches the adapter as PEFT offers it, and gives `generate` the whole prompt at every turn.
 
 The models here never end an answer by themselves, so that both sides always write the same number of tokens.
@@ -15,7 +15,9 @@ The pocket model's position limit is raised, which changes what it says and not 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
+import multiprocessing
 import os
 import platform
 import shutil
@@ -26,6 +28,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +83,8 @@ class Subject:
     name: str
     base: Path
     adapter: Path
-    words: Callable[[int, int], str]
-    """(number of tokens, a seed) -> a text of that many tokens."""
+    words: Any
+    """(number of tokens, a seed) -> a text of that many tokens, both int; str."""
     tokenizer: Any = field(repr=False, default=None)
 
 
@@ -144,7 +147,7 @@ def llama(folder: Path) -> Subject:
 # --- The two sides --------------------------------------------------------------------------------
 
 
-class Theirs:
+class Opponent:
     """PEFT and `generate`: one lane after the other, the whole prompt each time."""
 
     def __init__(self, subject: Subject, device: str) -> None:
@@ -165,6 +168,40 @@ class Theirs:
             else:
                 ids = self._model.generate(**inputs, **options)
         return str(self._tokenizer.decode(ids[0][inputs["input_ids"].shape[1] :]))
+
+
+class Theirs:
+    """The opponent in a process of its own: two programs' threads in one process slow each other down."""
+
+    def __init__(self, subject: Subject, device: str) -> None:
+        self._pipe, theirs = multiprocessing.Pipe()
+        plain = dataclasses.replace(subject, words=None, tokenizer=None)  # what can be sent to a process
+        process = multiprocessing.get_context("spawn").Process(
+            target=_oppose, args=(plain, device, theirs), daemon=True
+        )
+        process.start()
+        self._pipe.recv()
+
+    def answer(self, text: str, adapter: str | None, new: int) -> str:
+        """One lane's continuation as text."""
+        self._pipe.send((text, adapter, new))
+        answer: str = self._pipe.recv()
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        self._pipe.send(None)
+
+
+def _oppose(subject: Subject, device: str, pipe: Connection) -> None:
+    """What the opponent's process runs."""
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    subject.tokenizer = AutoTokenizer.from_pretrained(subject.base)
+    opponent = Opponent(subject, device)
+    pipe.send("ready")
+    while (question := pipe.recv()) is not None:
+        pipe.send(opponent.answer(*question))
 
 
 class Ours:
@@ -457,6 +494,7 @@ def measure(subject: Subject, device: str, runs: int, say: Callable[[str], None]
         _, second = second_turn(subject, 10000, 400, subject.words(8, 1))
         theirs_10k = Samples([timed(lambda: theirs.answer(second, None, 1)) for _ in range(runs - 1 or 1)])
         ratio("ttft_10k", {"ours": first["ours_10k"], "theirs": theirs_10k}, "ours", "theirs")
+    theirs.close()
     ours.engine.close()
     return {**figures, "raw": raw}
 

@@ -26,6 +26,9 @@ def loaded_by(module: str) -> set[str]:
         "playground.types",
         "playground.config",
         "playground.library",
+        "playground.demos",
+        "playground.ablations",
+        "playground.demo_files",
         "playground.aligners.raw",
         "playground.aligners.urial",
         "playground.engine",
@@ -43,7 +46,17 @@ def test_it_loads_nothing_heavy(module):
 
 
 @pytest.mark.parametrize(
-    "module", ["playground.types", "playground.config", "playground.library", "playground.engine.text"]
+    "module",
+    [
+        "playground.types",
+        "playground.config",
+        "playground.library",
+        "playground.files",
+        "playground.demos",
+        "playground.ablations",
+        "playground.demo_files",
+        "playground.engine.text",
+    ],
 )
 def test_it_stands_on_the_standard_library_alone(module):
     outside = loaded_by(module) - set(sys.stdlib_module_names) - loaded_by("json") - {"playground"}
@@ -65,9 +78,10 @@ def imports(path: Path) -> set[str]:
 
 PLACES = {
     "torch": [
-        f"engine/{name}.py" for name in ("kv", "linear", "loading", "local", "lora", "model", "sampling")
+        f"engine/{name}.py"
+        for name in ("attention", "kv", "linear", "loading", "local", "lora", "model", "sampling")
     ],
-    "transformers": ["engine/kv.py", "engine/loading.py"],
+    "transformers": ["engine/attention.py", "engine/kv.py", "engine/loading.py"],
     "peft": ["engine/loading.py", "engine/lora.py"],
     "sqlite3": ["store.py"],
     "jinja2": ["aligners/chat.py"],

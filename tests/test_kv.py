@@ -1,5 +1,8 @@
 """The prefix store and the row-stacked cache, without a model."""
 
+import gc
+import weakref
+
 import torch
 
 from playground.engine.kv import BatchKV, PrefixStore
@@ -136,3 +139,15 @@ def test_a_buffer_that_is_full_grows_and_keeps_what_it_held():
 
 def test_rows_of_one_length_need_no_mask():
     assert BatchKV(LAYERS, [kv([1, 2]), kv([3, 4])]).mask(1) is None
+
+
+def test_a_batch_that_nobody_has_any_more_is_gone_at_once():
+    """Not only when Python next looks for circles of objects: its buffers are most of the memory."""
+    gc.disable()
+    try:
+        batch = BatchKV(2, [[(torch.zeros(2, 5, 4), torch.zeros(2, 5, 4))] * 2])
+        buffer = weakref.ref(batch.layers[0].keys)
+        batch = batch.joined(BatchKV(2, [[(torch.zeros(2, 3, 4), torch.zeros(2, 3, 4))] * 2]), at=1)
+        assert buffer() is None
+    finally:
+        gc.enable()

@@ -23,11 +23,15 @@ class Small(nn.Module):
         return self.head(self.narrow(self.wide(x)))
 
 
-@pytest.fixture(params=[True, False], ids=["intel-avx512", "other"])
+needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="no oneDNN here")
+
+
+@pytest.fixture(
+    params=["intel-avx512", "other, small weights", pytest.param("other, large weights", marks=needs_onednn)]
+)
 def processor(request, monkeypatch):
-    if not request.param and not torch.backends.mkldnn.is_available():
-        pytest.skip("this build of PyTorch has no oneDNN")
-    monkeypatch.setattr(linear, "intel_with_avx512", lambda: request.param)
+    monkeypatch.setattr(linear, "intel_with_avx512", lambda: request.param == "intel-avx512")
+    monkeypatch.setattr(linear, "LARGE", 1 if "large" in request.param else 10**9)
 
 
 @torch.inference_mode()
@@ -41,9 +45,9 @@ def test_every_number_of_rows_gives_the_layers_own_product(processor, shape):
     torch.testing.assert_close(model(x), want, atol=1e-5, rtol=1e-4)
 
 
+@needs_onednn
 def test_what_is_packed_is_there_once_and_comes_back_exactly(monkeypatch):
-    if not torch.backends.mkldnn.is_available():
-        pytest.skip("this build of PyTorch has no oneDNN")
+    monkeypatch.setattr(linear, "LARGE", 1)
     monkeypatch.setattr(linear, "intel_with_avx512", lambda: False)
     model = Small()
     before = {name: weight.clone() for name, weight in model.state_dict().items()}

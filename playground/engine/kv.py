@@ -30,14 +30,25 @@ LayerKV = tuple[Tensor, Tensor]
 """Keys and values of one layer of one row, each (H, T, D)."""
 
 
+@dataclass
+class _Columns:
+    """How many columns of a batch are in use.
+
+    Shared by the batch and its layers, which do not know the batch itself: objects in a circle would keep
+    their buffers until Python looks for circles.
+    """
+
+    used: int = 0
+
+
 class _Layer(CacheLayerMixin):
-    """One layer's buffers, (B, H, columns, D); which columns are in use is the batch's to know."""
+    """One layer's buffers, (B, H, columns, D)."""
 
     is_sliding = False
 
-    def __init__(self, batch: BatchKV) -> None:
+    def __init__(self, columns: _Columns) -> None:
         super().__init__()
-        self.batch = batch
+        self.columns = columns
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Buffers in the shape of the first keys and values that come."""
@@ -55,7 +66,7 @@ class _Layer(CacheLayerMixin):
             self.lazy_initialization(key_states, value_states)
         assert self.keys is not None
         assert self.values is not None
-        used = self.batch.used
+        used = self.columns.used
         end = used + key_states.shape[-2]
         if end > self.keys.shape[-2]:
             self.keys, self.values = _grown(self.keys, used, end), _grown(self.values, used, end)
@@ -65,11 +76,11 @@ class _Layer(CacheLayerMixin):
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Columns the mask must cover, and where they begin."""
-        return self.batch.used + query_length, 0
+        return self.columns.used + query_length, 0
 
     def get_seq_length(self) -> int:
         """Columns in use."""
-        return self.batch.used
+        return self.columns.used
 
     def get_max_length(self) -> int:
         """No limit."""
@@ -92,7 +103,8 @@ class BatchKV(Cache):
 
     def __init__(self, layers: int, rows: Sequence[Sequence[LayerKV]] = ()) -> None:
         """A batch of the given rows, each a list of `layers` keys and values; none is one empty row."""
-        super().__init__(layers=[_Layer(self) for _ in range(layers)])
+        self._columns = _Columns()
+        super().__init__(layers=[_Layer(self._columns) for _ in range(layers)])
         self.lengths = [row[0][0].shape[-2] for row in rows] or [0]
         self.used = max(self.lengths)
         if self.used:
@@ -100,6 +112,15 @@ class BatchKV(Cache):
                 layer.keys = self._pack([row[number][0] for row in rows])
                 layer.values = self._pack([row[number][1] for row in rows])
                 layer.is_initialized = True
+
+    @property
+    def used(self) -> int:
+        """Columns in use."""
+        return self._columns.used
+
+    @used.setter
+    def used(self, columns: int) -> None:
+        self._columns.used = columns
 
     @classmethod
     def on(cls, buffers: Sequence[LayerKV], length: int) -> BatchKV:

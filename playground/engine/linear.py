@@ -13,10 +13,11 @@ if the mathematics library lets it. Which form does depends on the processor (fl
                     oneDNN            4.9   7.8  10.0  12.8
                     packed            5.3   4.3   7.0  11.8
 
-`F.linear` is MKL's product, which is slow on processors that are not Intel's. There the weights are packed
+`F.linear` is MKL's product, which is slow on processors that are not Intel's. There, large weights are packed
 for oneDNN, which takes up to four rows in the time of one and long prompts as fast as MKL does. The packed
 weights take the place of the others, so that they cost no memory; only a weight that something else reads as
-well, such as an output layer tied to the embeddings, stays as it is.
+well, such as an output layer tied to the embeddings, stays as it is. Small weights stay too: for 192x192 a
+call of oneDNN takes 42 us, and 22 us in the other forms.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from torch import Tensor, nn
 Product = Callable[[Tensor, nn.Linear], Tensor]
 """x, (..., in), and a layer to its output, (..., out)."""
 
+LARGE = 1_000_000
+"""Numbers in a weight from which on oneDNN's longer calls pay."""
 PACKED_FOR = 4
 """Rows that the packed form is chosen for; it serves any number."""
 
@@ -53,12 +56,14 @@ class Linears:
             # Exactly nn.Linear: quantised layers are subclasses with a forward of their own.
             if type(layer) is not nn.Linear or id(layer) in left or not _is_ours(layer.weight):
                 continue
-            product: Product = _by_rows
+            product: Product
             if intel_with_avx512():
                 product = _by_mkl
-            elif not torch.backends.mkldnn.is_available():
-                continue
-            elif uses[id(layer.weight)] == 1:
+            elif layer.weight.numel() < LARGE or not torch.backends.mkldnn.is_available():
+                product = _small
+            elif uses[id(layer.weight)] > 1:
+                product = _large
+            else:
                 product = _pack(layer)
                 self._packed.append(layer)
             layer.forward = partial(_forward, product, layer)  # type: ignore[method-assign]
@@ -90,10 +95,16 @@ def _by_mkl(x: Tensor, layer: nn.Linear) -> Tensor:
     return F.linear(x, layer.weight, layer.bias)
 
 
-def _by_rows(x: Tensor, layer: nn.Linear) -> Tensor:
-    """For a weight that cannot be packed where MKL is slow."""
-    rows = x.numel() // x.shape[-1]
-    if 2 <= rows <= 4:
+def _small(x: Tensor, layer: nn.Linear) -> Tensor:
+    """A small weight where MKL is slow."""
+    if 2 <= x.numel() // x.shape[-1] <= 16:
+        return _transposed(x, layer)
+    return F.linear(x, layer.weight, layer.bias)
+
+
+def _large(x: Tensor, layer: nn.Linear) -> Tensor:
+    """A large weight that cannot be packed where MKL is slow."""
+    if 2 <= x.numel() // x.shape[-1] <= 4:
         return _transposed(x, layer)
     return torch.ops.mkldnn._linear_pointwise(x, layer.weight, layer.bias, "none", [], "")
 

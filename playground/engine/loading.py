@@ -25,7 +25,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from playground.config import Settings
-from playground.engine import hub, lora
+from playground.engine import attention, hub, lora
 from playground.library import Library
 from playground.types import AdapterCard, AdapterStatus, InputError, Prompt
 
@@ -110,6 +110,7 @@ def load(settings: Settings, library: Library, report: Report) -> Loaded:
     model.eval()
     probe = tokenizer(PROBE)["input_ids"][: _context(config)]
     base_logits = probe_logits(model, probe)
+    attention.install(model)
     model, adapters = _adapters(model, library, report)
     adapters += tuple(
         AdapterStatus(card=AdapterCard(name=name, source="", base_model="", label=name), error=str(error))
