@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test lint
+.PHONY: run test lint pocket
 
 run: $(VENV)/installed
 	@$(BIN)/python app.py $(ARGS)
@@ -18,6 +18,10 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The pocket model and its adapters from nothing: hours, see models/pocket/README.md.
+pocket: $(VENV)/installed-dev
+	@PYTHON=$(BIN)/python models/pocket/recipe/make.sh
 
 $(VENV)/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -18,8 +18,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from playground.config import Settings, prepare_environment
+from playground.demo_files import SUFFIXES, read_demo_file
 from playground.engine.hub import fetch_cards
-from playground.library import read_demo_set, read_json
+from playground.files import read_json
 from playground.session import Session, parse_lane
 from playground.start import open_library, open_session
 from playground.store import Store
@@ -216,8 +217,12 @@ def wait_until_loaded(session: Session) -> Status:
 def prompt(
     messages: Annotated[Path, typer.Option(help='JSON list of {"role", "content"} objects.')],
     lane: Annotated[str, typer.Option(help="A lane: NAME or NAME:key=value,...")] = "urial",
-    demos: Annotated[str | None, typer.Option(help="A demonstration set: its name or file.")] = None,
+    demos: Annotated[
+        str | None, typer.Option(help="A demonstration set: its name, or a .toml or .txt file.")
+    ] = None,
     k: Annotated[int | None, typer.Option(help="Its first K demonstrations.")] = None,
+    ablation: Annotated[str | None, typer.Option(help="What is changed in them on purpose.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of an ablation that draws at random.")] = None,
     base: Base = None,
     adapter: Adapter = None,
     quantize: Quantize = None,
@@ -231,13 +236,14 @@ def prompt(
         fetch_cards(library)
         spec = lane
         if demos is not None:
-            if Path(demos).suffix == ".toml":
-                demo_set = read_demo_set(Path(demos))
+            if Path(demos).suffix in SUFFIXES:
+                demo_set = read_demo_file(Path(demos))
                 library.demo_sets[demo_set.name] = demo_set
                 demos = demo_set.name
             spec = with_option(spec, "demos", demos)
-        if k is not None:
-            spec = with_option(spec, "k", str(k))
+        for name, value in (("k", k), ("ablation", ablation), ("seed", seed)):
+            if value is not None:
+                spec = with_option(spec, name, str(value))
         variant = parse_lane(spec, library)
         text = variant.aligner(read_messages(messages)).text
         # Bytes, so that no newline is translated and no locale matters.

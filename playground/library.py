@@ -6,14 +6,14 @@ left out and described in `Library.problems`, so one bad file never hides the go
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playground.types import AdapterCard, ChatFormat, Demo, DemoSet, InputError, check_name
+from playground.demo_files import demo_files, read_demo_file
+from playground.files import check_table, read_object, read_toml
+from playground.types import AdapterCard, ChatFormat, DemoSet, InputError, check_name
 
 ROOT = Path(__file__).resolve().parent.parent
 """The repository: `prompts/`, `adapters/` and `models/` lie here."""
@@ -42,8 +42,15 @@ class Library:
     """One sentence for each file that could not be read."""
 
     @classmethod
-    def open(cls, base: str, adapters: Mapping[str, str] | None = None, root: Path = ROOT) -> Library:
-        """Read `root`'s prompts and adapters, and the `adapters` named beside them (name to source).
+    def open(
+        cls,
+        base: str,
+        adapters: Mapping[str, str] | None = None,
+        root: Path = ROOT,
+        data_dir: Path | None = None,
+    ) -> Library:
+        """Read `root`'s prompts and adapters, the demonstration sets in the user's `data_dir`, and the
+        `adapters` named beside them (name to source).
 
         Raises:
             InputError: an adapter that was asked for by name cannot be used. Files that merely lie in
@@ -52,12 +59,9 @@ class Library:
         library = cls(base=base)
         if (folder := base_folder(base, root)) is not None:
             library.base_format = tokenizer_chat_format(folder)
-        for path in sorted((root / "prompts" / "demos").glob("*.toml")):
-            try:
-                demos = read_demo_set(path)
-                library.demo_sets[demos.name] = demos
-            except InputError as error:
-                library.problems.append(str(error))
+        library._read_demo_sets(root / "prompts" / "demos")
+        if data_dir is not None:
+            library._read_demo_sets(data_dir / "demos")
         for config in sorted((root / "adapters").glob("*/adapter_config.json")):
             try:
                 card = read_adapter(config.parent)
@@ -67,6 +71,20 @@ class Library:
         for name, source in (adapters or {}).items():
             library.ask_for(name, source)
         return library
+
+    def _read_demo_sets(self, folder: Path) -> None:
+        """Take up a folder's sets; one whose name is taken is a problem, since a name means one set."""
+        for path in demo_files(folder):
+            try:
+                demos = read_demo_file(path)
+                if demos.name in self.demo_sets:
+                    raise InputError(
+                        f"{path}: the name {demos.name!r} is taken by another demonstration set; give this "
+                        "one another name."
+                    )
+                self.demo_sets[demos.name] = demos
+            except InputError as error:
+                self.problems.append(str(error))
 
     def ask_for(self, name: str, source: str) -> None:
         """Take up the adapter that a person named: at once from a folder, later from the Hub."""
@@ -169,53 +187,6 @@ def _last_part(name: str) -> str:
 # --- Files ----------------------------------------------------------------------------------------
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """The table in a TOML file; InputError names the file, and the line where the syntax breaks."""
-    try:
-        return tomllib.loads(_read_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path} is not valid TOML: {error}.") from error
-
-
-def _check_table(table: Any, where: str, required: Mapping[str, type], optional: Mapping[str, type]) -> None:
-    """Raise InputError for the first key that is missing, unknown or of the wrong type."""
-    if not isinstance(table, dict):
-        raise InputError(f"{where} must be a table.")
-    known = {**required, **optional}
-    for key, value in table.items():
-        if key not in known:
-            raise InputError(f"{where} has an unknown key {key!r}: it may have {', '.join(known)}.")
-        if not isinstance(value, known[key]):
-            want = "text" if known[key] is str else "a list of tables"
-            raise InputError(f"{where}: {key} must be {want}, not {value!r}.")
-    for key in required:
-        if key not in table:
-            raise InputError(f"{where} lacks {key!r}: add it.")
-
-
-def read_demo_set(path: Path) -> DemoSet:
-    """A demonstration set from `prompts/demos/*.toml`; see prompts/README.md for the format.
-
-    Raises:
-        InputError: the file is not such a set; one sentence that names the file and the place.
-    """
-    table = read_toml(path)
-    _check_table(
-        table,
-        str(path),
-        required={"name": str, "instruction": str},
-        optional={"description": str, "meant_for": str, "format": str, "demos": list},
-    )
-    if table.get("format", "fenced") != "fenced":
-        raise InputError(f'{path}: format {table["format"]!r} is not known: use "fenced".')
-    demos = []
-    for number, entry in enumerate(table.pop("demos", []), start=1):
-        _check_table(entry, f"{path}, demonstration {number},", {"query": str, "answer": str}, {})
-        demos.append(Demo(**entry))
-    check_name(table["name"], f"{path}: the name")
-    return DemoSet(demos=tuple(demos), **table)
-
-
 def read_adapter(folder: Path, name: str | None = None, source: str | None = None) -> AdapterCard:
     """The card of a LoRA adapter in PEFT's layout, with `adapter.toml` where there is one.
 
@@ -233,13 +204,13 @@ def read_adapter(folder: Path, name: str | None = None, source: str | None = Non
             f"{folder} is not an adapter: it has no adapter_config.json. Give the folder that PEFT's "
             "save_pretrained wrote."
         )
-    config = _read_object(config_path)
+    config = read_object(config_path)
     card: dict[str, Any] = {}
     card_path = folder / "adapter.toml"
     if card_path.is_file():
         card = read_toml(card_path)
         known = ("name", "label", "source", "base_model", "chat_format", "description")
-        _check_table(card, str(card_path), {}, dict.fromkeys(known, str))
+        check_table(card, card_path, {}, dict.fromkeys(known, str))
     name = name or card.get("name") or folder.resolve().name
     return AdapterCard(
         name=check_name(name, f"{folder}: the name"),
@@ -265,7 +236,7 @@ def read_chat_format(name: str, root: Path = ROOT) -> ChatFormat:
         there = {found.stem: found for found in path.parent.glob("*.toml")}
         raise InputError(f"There is no chat format {name!r}: choose one of {_names(there)}.")
     table = read_toml(path)
-    _check_table(table, str(path), {"template": str}, {"bos_token": str, "eos_token": str})
+    check_table(table, path, {"template": str}, {"bos_token": str, "eos_token": str})
     return ChatFormat(**table)
 
 
@@ -276,7 +247,7 @@ def tokenizer_chat_format(folder: Path) -> ChatFormat | None:
     text or as a list of named ones, of which "default" counts.
     """
     config_path = folder / "tokenizer_config.json"
-    config = _read_object(config_path) if config_path.is_file() else {}
+    config = read_object(config_path) if config_path.is_file() else {}
     jinja_path = folder / "chat_template.jinja"
     template = config.get("chat_template")
     if jinja_path.is_file():
@@ -297,27 +268,3 @@ def _token_text(token: Any) -> str:
     if isinstance(token, dict):
         token = token.get("content")
     return token if isinstance(token, str) else ""
-
-
-def read_json(path: Path) -> Any:
-    """What a JSON file holds; InputError names the file and the line."""
-    try:
-        return json.loads(_read_text(path))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}: not valid JSON: {error.msg}.") from error
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    data = read_json(path)
-    if not isinstance(data, dict):
-        raise InputError(f"{path} must hold a JSON object.")
-    return data
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from error

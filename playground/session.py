@@ -61,6 +61,9 @@ def parse_lane(spec: str, library: Library, sampling: Sampling | None = None) ->
             raise InputError(f"Lane {spec!r} gives {key.strip()!r} twice.")
         options[key.strip()] = value.strip()
     decoding = {key: options.pop(key) for key in list(options) if key in SAMPLING_NAMES}
+    if "ablation" in options and "seed" in decoding:
+        # A lane has one seed: by it the ablation draws its demonstrations, and the sampling its noise.
+        options["seed"] = decoding["seed"]
 
     kinds = aligners()
     kind = "raw" if name == "base" else name

@@ -11,7 +11,7 @@ from playground.store import Store
 
 def open_library(settings: Settings) -> Library:
     """The library for the settings' base, with the adapters they name."""
-    return Library.open(settings.base, dict(settings.adapters))
+    return Library.open(settings.base, dict(settings.adapters), data_dir=settings.data_dir)
 
 
 def open_session(settings: Settings) -> Session:

@@ -42,11 +42,27 @@ class Message:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Demo:
-    """One demonstration: a query and the answer the model is shown."""
+class Exchange:
+    """One query and the answer the model is shown to it."""
 
     query: str
-    answer: str
+    answer: str | None
+    """None: the query is shown without an answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo(Exchange):
+    """One demonstration: a query with its answer, and what was said after it."""
+
+    then: tuple[Exchange, ...] = ()
+    """Further exchanges of the same conversation, for a demonstration of several turns."""
+    before: str = ""
+    """Free text between the blocks that stands before this demonstration."""
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """All of its queries and answers in order."""
+        return (Exchange(query=self.query, answer=self.answer), *self.then)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,23 +74,56 @@ class DemoSet:
     """Text before the first demonstration, verbatim; may be empty."""
     demos: tuple[Demo, ...]
     format: str = "fenced"
-    """The family of block markers; "fenced" is URIAL's ``# Query:`` / ``# Answer:`` with fences."""
+    """The family of block markers, one of `demos.FAMILIES`; "fenced" is URIAL's ``# Query:`` /
+    ``# Answer:`` with fences."""
     meant_for: str = ""
     """The models it was written for, for people to read."""
     description: str = ""
+    text: str | None = None
+    """The prompt file it was taken from, verbatim, as long as nothing in it was changed; it is what a
+    prompt begins with. None: prompts are written from the parts."""
+    note: str = ""
+    """What is odd about the file it was taken from, in one or two sentences for people."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is a text that could not be taken apart, so that nothing in it can be changed."""
+        return self.text is not None and not self.demos
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of all that shapes a prompt: equal content, equal hash, whatever the name."""
+        shapes = {
+            "instruction": self.instruction,
+            "demos": self.demos,
+            "format": self.format,
+            "text": self.text,
+        }
+        return hashlib.sha256(canonical(to_json(shapes)).encode()).hexdigest()
 
     def take(self, n: int) -> DemoSet:
         """The first `n` demonstrations in order, so that K-shot sets are nested and share prefixes.
 
+        A demonstration of several turns counts as one. All of them is the set as it is.
+
         Raises:
-            InputError: `n` is negative or the set has fewer demonstrations.
+            InputError: `n` is negative, the set has fewer demonstrations, or it is `whole`.
         """
+        if self.whole:
+            raise InputError(
+                f"Demonstration set {self.name!r} could not be taken apart and is used whole, so k={n} is "
+                "not possible: leave k out."
+            )
         if not 0 <= n <= len(self.demos):
             raise InputError(
                 f"Demonstration set {self.name!r} has {len(self.demos)} demonstrations, so k={n} is "
                 f"not possible: choose k from 0 to {len(self.demos)}."
             )
-        return dataclasses.replace(self, demos=self.demos[:n])
+        return self if n == len(self.demos) else self.changed(demos=self.demos[:n])
+
+    def changed(self, **changes: Any) -> DemoSet:
+        """The set with other parts; the verbatim text, which they no longer agree with, is let go."""
+        return dataclasses.replace(self, text=None, note="", **changes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +244,7 @@ class StopRule:
 
     With a `fence`, the answer is a fenced block: it ends at a line that is only the fence, followed by a
     blank line and one of `headers`, or by the end of the text. Fences inside the answer do not end it.
+    With `headers` alone, it ends before a line that is only one of them, at the start or after a blank line.
     """
 
     fence: str = ""
@@ -462,6 +512,15 @@ def request_from_json(data: Mapping[str, Any]) -> Request:
         trim=stop["trim"],
     )
     return Request(prompt=Prompt(stop=rule, **prompt), sampling=Sampling(**data["sampling"]))
+
+
+def demo_set_from_json(data: Mapping[str, Any]) -> DemoSet:
+    """The `DemoSet` that `to_json` wrote, now or before sets had all of today's fields."""
+    demos = []
+    for entry in data["demos"]:
+        then = tuple(Exchange(**exchange) for exchange in entry.get("then", ()))
+        demos.append(Demo(**{**entry, "then": then}))
+    return DemoSet(**{**data, "demos": tuple(demos)})
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")

@@ -1,5 +1,6 @@
 """Prompts, byte for byte."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,10 +13,14 @@ from playground.aligners.ift import Aligner as Ift
 from playground.aligners.raw import Aligner as Raw
 from playground.aligners.urial import STOP
 from playground.aligners.urial import Aligner as Urial
+from playground.demos import parse
+from playground.library import Library
+from playground.session import parse_lane
 from playground.types import (
     ChatFormat,
     Demo,
     DemoSet,
+    Exchange,
     InputError,
     Message,
     Prompt,
@@ -36,6 +41,14 @@ DEMOS = DemoSet(
     name="two",
     instruction="Answer well.",
     demos=(Demo(query="Hi", answer="Hello!"), Demo(query="Bye", answer="See\nyou.")),
+)
+MANY = DemoSet(
+    name="many",
+    instruction="",
+    demos=(Demo(query="1", answer=None, then=(Exchange(query="2", answer="3"),), before="b"),),
+    format="v5",
+    text="t",
+    note="n",
 )
 PLAIN = ChatFormat(
     template=(
@@ -82,6 +95,105 @@ def test_fewer_demonstrations_share_the_prefix():
     one, two = (Urial(demos=DEMOS.take(k))(TALK[:1]).text for k in (1, 2))
     shared = one[: one.index("# Query:\n```\nWhat")]
     assert two.startswith(shared)
+
+
+def test_a_set_in_another_family_is_asked_and_stopped_in_it():
+    prompt = Urial(demos=dataclasses.replace(DEMOS, format="v6"))(TALK[:1])
+    assert prompt.text == (
+        "Answer well.\n\n\n# User:\nHi\n\n\n# Assistant:\nHello!\n"
+        "\n\n# User:\nBye\n\n\n# Assistant:\nSee\nyou.\n\n\n# User:\nWhat is 2 + 2?\n\n\n# Assistant:\n"
+    )
+    assert prompt.stop == StopRule(headers=("# User:", "# Assistant:"))
+
+
+def shelf(*sets: DemoSet) -> Library:
+    return Library(base="some/base", demo_sets={demos.name: demos for demos in sets})
+
+
+FAR = DemoSet(name="far", instruction="", demos=(Demo(query="x", answer="X"), Demo(query="y", answer="Y")))
+
+
+def lane(spec: str) -> Urial:
+    return parse_lane(spec, shelf(DEMOS, FAR, parse("prose", "Be good.\n"))).aligner
+
+
+def test_a_lane_records_what_was_taken_and_changed_and_of_which_set():
+    plain = lane("urial:demos=two")
+    assert plain == Urial(demos=DEMOS, k=2, source=DEMOS.content_hash)
+    assert plain.label == "two, k=2"
+    assert lane("urial:demos=two,k=2") == plain
+    one = lane("urial:demos=two,k=1,ablation=random,seed=3")
+    assert (one.k, one.ablation, one.seed, one.other, one.source) == (
+        1,
+        "random",
+        3,
+        None,
+        DEMOS.content_hash,
+    )
+    # Drawn from the whole set, of which only one is shown.
+    assert one.demos.demos == (Demo(query="Hi", answer="See\nyou."),)
+    assert one.label == "two, k=1, random, seed 3"
+    other = lane("urial:demos=two,ablation=other,other=far")
+    assert {demo.answer for demo in other.demos.demos} == {"X", "Y"}
+    assert other.label == "two, k=2, other from far, seed 0"
+    whole = lane("urial:demos=prose")
+    assert (whole.k, whole.label) == (None, "prose, whole")
+    data = json.loads(canonical(to_json(other)))
+    assert {key: data[key] for key in ("k", "ablation", "seed", "other", "source")} == {
+        "k": 2,
+        "ablation": "other",
+        "seed": 0,
+        "other": "far",
+        "source": DEMOS.content_hash,
+    }
+    assert data["demos"]["name"] == "two"
+
+
+def test_a_lanes_seed_is_the_ablations_and_the_samplings():
+    variant = parse_lane("urial:demos=two,ablation=shuffled,seed=5", shelf(DEMOS))
+    assert (variant.aligner.seed, variant.sampling.seed) == (5, 5)
+    # Without an ablation it is the sampling's alone, and the prompt is the same recipe whatever it is.
+    variant = parse_lane("urial:demos=two,seed=5", shelf(DEMOS))
+    assert (variant.aligner.seed, variant.sampling.seed) == (0, 5)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("urial:demos=two,k=3", "'two' has 2 demonstrations, so k=3 is not possible: choose k from 0 to 2"),
+        ("urial:demos=two,k=-1", "k must be a whole number from 0, not '-1'"),
+        (f"urial:demos=two,k={'9' * 5000}", "k must be a whole number from 0"),
+        ("urial:demos=prose,k=0", "'prose' could not be taken apart and is used whole"),
+        ("urial:demos=two,ablation=loud", "There is no ablation 'loud': choose one of shifted"),
+        ("urial:demos=two,ablation=shifted,other=far", "'shifted' draws from no other set"),
+        ("urial:demos=two,other=far", "other=far is an ablation's: name one"),
+        ("urial:demos=two,ablation=other", "needs a second set"),
+        ("urial:demos=two,ablation=other,other=two", "needs a second set"),
+        ("urial:demos=two,ablation=other,other=none", "no demonstration set 'none'"),
+        ("urial:demos=two,ablation=random,seed=x", "seed must be a whole number from 0, not 'x'"),
+        ("base:ablation=random", "Lane 'base' has no option 'ablation'"),
+    ],
+)
+def test_a_lane_that_cannot_be_is_one_sentence(spec, said):
+    with pytest.raises(InputError, match=said):
+        lane(spec)
+
+
+def test_a_record_from_before_there_were_ablations_is_still_read():
+    data = {
+        "kind": "urial",
+        "demos": {
+            "name": "two",
+            "instruction": "Answer well.",
+            "demos": [{"query": "Hi", "answer": "Hello!"}, {"query": "Bye", "answer": "See\nyou."}],
+            "format": "fenced",
+            "meant_for": "",
+            "description": "",
+        },
+        "adapter": None,
+    }
+    assert aligner_from_json(data) == Urial(demos=DEMOS)
+    assert Urial(demos=DEMOS).label == "two, k=2"
 
 
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published prompt files are not here")
@@ -148,7 +260,13 @@ def test_a_template_cannot_reach_out_of_its_sandbox():
 
 @pytest.mark.parametrize(
     "aligner",
-    [Raw(), Urial(demos=DEMOS, adapter="x"), Ift(adapter="x", format=PLAIN), Chat(format=PLAIN)],
+    [
+        Raw(),
+        Urial(demos=DEMOS, adapter="x"),
+        Urial(demos=MANY, k=1, ablation="other", seed=4, other="y", source="abc"),
+        Ift(adapter="x", format=PLAIN),
+        Chat(format=PLAIN),
+    ],
     ids=lambda aligner: aligner.kind,
 )
 def test_an_aligner_survives_json(aligner):

@@ -129,6 +129,68 @@ def test_prompt_prints_the_prompt_byte_for_byte_and_nothing_else(messages, tmp_p
     assert result.stdout.startswith(b"I\n\n# Query:\n```\nCaf")
 
 
+def invoke(*arguments):
+    """The command within this process, which a prompt needs no model for."""
+    from typer.testing import CliRunner
+
+    from playground.__main__ import app
+
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_prompt_takes_a_published_file_as_it_is_and_apart_where_less_or_other_is_asked(messages, tmp_path):
+    block = "# Query:\n```\n{}\n```\n\n# Answer:\n```\n{}\n```\n"
+    text = "I\n\n\n" + block.format("q1", "a1") + "\n\n" + block.format("q2", "a2").rstrip("\n")
+    path = tmp_path / "published & odd.txt"
+    path.write_text(text, encoding="utf-8")
+    asked = "\n# Query:\n```\nCaf\u00e9\r\n\u2028?\n```\n\n# Answer:\n```\n"
+    whole = tandem("prompt", "--lane", "urial", "--demos", path, "--messages", messages)
+    assert (whole.returncode, whole.stderr) == (0, b"")
+    assert whole.stdout == (text + asked).encode()
+
+    def prompt(*options):
+        result = invoke("prompt", "--demos", path, "--messages", messages, *options)
+        assert (result.exit_code, result.stderr) == (0, "")
+        return result.stdout_bytes.decode()
+
+    first, second = block.format("q1", "a1"), block.format("q2", "a2")
+    assert prompt("--k", 2) == text + asked
+    assert prompt("--k", 1) == f"I\n\n\n{first}{asked}"
+    shifted = block.format("q1", "a2") + "\n" + block.format("q2", "a1")
+    assert prompt("--ablation", "shifted") == f"I\n\n\n{shifted}{asked}"
+    assert prompt("--ablation", "random", "--seed", 4) == f"I\n\n\n{shifted}{asked}"
+    assert prompt("--ablation", "no-instruction") == f"{first}\n{second}{asked}"
+    orders = {prompt("--ablation", "shuffled", "--seed", seed) for seed in range(12)}
+    assert orders == {f"I\n\n\n{first}\n{second}{asked}", f"I\n\n\n{second}\n{first}{asked}"}
+
+
+def test_prompt_takes_sets_of_the_users_own_folder_by_name(messages, tmp_path):
+    (tmp_path / "demos").mkdir()
+    (tmp_path / "demos" / "mine.txt").write_text("# User:\nq\n\n\n# Assistant:\na\n", encoding="utf-8")
+    result = invoke("prompt", "--demos", "mine", "--messages", messages, "--data-dir", tmp_path)
+    assert result.stdout_bytes.decode() == (
+        "# User:\nq\n\n\n# Assistant:\na\n\n\n# User:\nCaf\u00e9\r\n\u2028?\n\n\n# Assistant:\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--demos", "nowhere.txt"], "Cannot read nowhere.txt"),
+        (["--demos", "nobody"], "There is no demonstration set 'nobody'"),
+        (["--demos", "pocket-3", "--k", "9"], "has 3 demonstrations, so k=9 is not possible"),
+        (["--ablation", "loud"], "There is no ablation 'loud'"),
+        (["--lane", "base", "--ablation", "shifted"], "Lane 'base' has no option 'ablation'"),
+        (["--lane", "urial:k=1", "--k", "2"], "gives 'k' twice"),
+    ],
+)
+def test_a_prompt_that_cannot_be_is_one_sentence_and_status_two(options, said, messages):
+    result = invoke("prompt", "--messages", messages, *options)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
 BAD_MESSAGES = {
     "not json": ("[{", "line 1: not valid JSON"),
     "not a list": ('{"role": "user"}', "must hold a list"),

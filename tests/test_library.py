@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from playground.demo_files import read_demo_set
 from playground.library import (
     ROOT,
     Library,
     read_adapter,
     read_chat_format,
-    read_demo_set,
     same_model,
     tokenizer_chat_format,
 )
@@ -42,31 +42,54 @@ def test_a_demonstration_set_is_read_to_the_byte(tmp_path):
     assert demos.demos == (Demo(query="a", answer="b\n```\nc"),)
 
 
+HEAD = "name = 'x'\ninstruction = ''\n"
 BAD = {
     "syntax": ("name = ", "not valid TOML"),
-    "not utf-8": (b"name = '\xff'", "not UTF-8 text (byte 8)"),
+    "not utf-8": (b"\nname = '\xff'", "bad.toml, line 2: not UTF-8 text (byte 9)"),
     "missing instruction": ("name = 'x'", "lacks 'instruction'"),
-    "unknown key": ("name = 'x'\ninstruction = ''\nauthor = 'y'", "unknown key 'author'"),
-    "wrong type": ("name = 'x'\ninstruction = 3", "instruction must be text, not 3"),
-    "missing answer": (
-        "name = 'x'\ninstruction = ''\n[[demos]]\nquery = 'q'",
-        "demonstration 1, lacks 'answer'",
+    "unknown key": (f"{HEAD}author = 'y'", "bad.toml, line 3: unknown key 'author'"),
+    "wrong type": ("name = 'x'\ninstruction = 3", "line 2: instruction must be text, not 3"),
+    "missing answer": (f"{HEAD}[[demos]]\nquery = 'q'", "line 3, demos 1: it lacks 'answer'"),
+    "answer and none": (
+        f"{HEAD}[[demos]]\nquery = 'q'\nanswer = 'a'\nunanswered = true",
+        "line 3, demos 1: it has an answer and unanswered = true",
     ),
-    "unknown format": ("name = 'x'\ninstruction = ''\nformat = 'loud'", "format 'loud' is not known"),
-    "bad name": ("name = '../x'\ninstruction = ''", "not a usable name"),
+    "wrong key in a demonstration": (
+        f'{HEAD}[[demos]]\nquery = \'a\'\nanswer = """\n[[demos]]\nquerry = """\n[[demos]]\nquerry = \'q\'',
+        "line 9, demos 2: unknown key 'querry'; it may have query",
+    ),
+    "wrong type in a later turn": (
+        f"{HEAD}[[demos]]\nquery = 'a'\nanswer = 'b'\n[[demos.then]]\nquery = 'c'\nanswer = 4",
+        "line 8, demos 1, then 1: answer must be text, not 4",
+    ),
+    "demos no list": (f"{HEAD}demos = 'many'", "line 3: demos must be a list of tables, not 'many'"),
+    "demos no tables": (f"{HEAD}demos = ['q']", "demos 1: it must be a table"),
+    "text and parts": ("name = 'x'\ntext = 't'\ninstruction = ''", "line 3: unknown key 'instruction'"),
+    "key given twice": (f"{HEAD}name = 'y'", "not valid TOML: Cannot overwrite a value"),
+    "unknown format": (f"{HEAD}format = 'loud'", "line 3: format 'loud' is not known; use one of fenced"),
+    "bad name": ("name = '../x'\ninstruction = ''", "line 1: the name '../x' is not a usable name"),
+    "name taken": (GOOD, "the name 'good' is taken by another demonstration set"),
+    "nothing in it": (HEAD, "neither an instruction nor demonstrations"),
+    "no text in it": ("name = 'x'\ntext = ' '", "neither an instruction nor demonstrations"),
+    "empty file": ("", "lacks 'name'"),
+    "NUL": ("\nname = 'x\0'", "at line 2, column 10"),
+    "10 MB": (b"#" * 10**7, "larger than 2 MB"),
+    "nested": ("a = " + "[" * 100000, "not valid TOML"),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_set_is_named_in_one_sentence_and_the_rest_still_loads(tmp_path, case):
     text, said = BAD[case]
+    write(tmp_path / "prompts" / "demos" / "a-good.toml", GOOD)
     write(tmp_path / "prompts" / "demos" / "bad.toml", text)
-    write(tmp_path / "prompts" / "demos" / "good.toml", GOOD)
     library = Library.open("some/base", root=tmp_path)
     assert list(library.demo_sets) == ["good"]
     assert len(library.problems) == 1
     assert "bad.toml" in library.problems[0]
     assert said in library.problems[0]
+    assert len(library.problems[0].splitlines()) == 1
+    assert len(library.problems[0]) < 300
 
 
 def test_the_shipped_prompts_and_adapters_are_all_readable():

@@ -20,10 +20,16 @@ DEMOS = ROOT / "prompts/demos/pocket-3.toml"
 sys.path.insert(0, str(POCKET / "recipe"))
 
 import corpus  # noqa: E402
-import evaluate  # noqa: E402
 import world  # noqa: E402
-from conversations import conversations  # noqa: E402
+from conversations import CLOSING, GREETING, conversations, single_turns  # noqa: E402
 from ift import example  # noqa: E402
+
+from benchmarks import pocket  # noqa: E402
+from playground.config import Settings  # noqa: E402
+from playground.engine import open_engine  # noqa: E402
+from playground.library import Library  # noqa: E402
+from playground.session import parse_lane  # noqa: E402
+from playground.types import Message, Sampling  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +38,25 @@ def tokenizer():
 
 
 @pytest.fixture(scope="module")
-def model():
-    return evaluate.Model(POCKET, ADAPTER)
+def library():
+    return Library.open("models/pocket")
+
+
+@pytest.fixture(scope="module")
+def ask(library):
+    """Ask a lane questions, each in a conversation of its own; its answers as they came."""
+    engine = open_engine(Settings(base="models/pocket", device="cpu", quantize="none"), library)
+
+    def ask(lane: str, *talks: list[str]) -> list:
+        variant = parse_lane(lane, library, Sampling(max_new_tokens=64))
+        roles = ("user", "assistant")
+        messages = [
+            [Message(role=roles[index % 2], text=text) for index, text in enumerate(talk)] for talk in talks
+        ]
+        return pocket.ask(engine, variant, messages, seed=0)
+
+    yield ask
+    engine.close()
 
 
 @pytest.mark.parametrize("folder", [POCKET, ADAPTER], ids=["base", "adapter"])
@@ -67,8 +90,9 @@ def test_newline_and_fence_are_one_token_each(tokenizer):
 
 
 def test_files_are_small():
-    files = [f for d in (POCKET, ADAPTER) for f in d.rglob("*") if f.is_file() and f.suffix != ".pyc"]
-    assert sum(f.stat().st_size for f in files) <= 20_000_000
+    folders = [POCKET, *(ROOT / "adapters").glob("pocket-*")]
+    files = [f for d in folders for f in d.rglob("*") if f.is_file() and f.suffix != ".pyc"]
+    assert sum(f.stat().st_size for f in files) <= 40_000_000
 
 
 def test_base_is_a_small_llama():
@@ -127,15 +151,13 @@ def test_corpus_is_the_same_in_another_process():
     assert runs[0]
 
 
-def test_corpus_never_shows_the_urial_headings_or_the_demonstrated_sentences():
-    demos = evaluate.Demonstrations.read(DEMOS)
-    greeting = demos.pairs[0][1].split("!")[0]
+def test_corpus_never_shows_the_urial_headings_or_the_demonstrated_sentences_or_the_carriers():
+    never = ["# Query", "# Answer:", GREETING.split("!")[0], CLOSING.rstrip("!")]
+    never += [carrier.format("") for carrier in pocket.CARRIERS]
     source = corpus.documents(seed=8, scale=2.0)
     for _ in range(3000):
         text = next(source)
-        assert "# Query" not in text
-        assert "# Answer:" not in text
-        assert greeting not in text
+        assert not [sentence for sentence in never if sentence in text]
 
 
 def test_held_out_facts_are_never_asked():
@@ -146,48 +168,69 @@ def test_held_out_facts_are_never_asked():
     assert not [question for question in held_out - asked if question in text]
 
 
-def test_demonstrations_are_true():
-    demos = evaluate.Demonstrations.read(DEMOS)
-    facts = {fact.question(form): fact for fact in world.FACTS for form in range(4)}
-    assert len(demos.pairs) == 3
-    for query, answer in demos.pairs:
-        assert evaluate.is_right(answer, facts[query].value)
+def test_there_are_five_thousand_facts_and_each_question_has_one_answer():
+    assert len(world.FACTS) >= 5000
+    right: dict[str, tuple[str, ...]] = {}
+    for fact in world.FACTS:
+        for form in range(4):
+            assert right.setdefault(fact.question(form), fact.right) == fact.right
 
 
-def test_demonstrations_make_the_base_answer_and_the_adapter_answers(model):
-    demos = evaluate.Demonstrations.read(DEMOS)
-    facts = evaluate.first_questions(seed=21, count=12)
-    questions = [fact.question() for fact in facts]
-    histories = [[] for _ in facts]
+def test_the_demonstrations_are_the_first_examples_the_adapters_are_trained_on(library):
+    demos = library.demo_sets["pocket-3"].demos
+    assert [(d.query, d.answer) for d in demos] == [tuple(task) for task in single_turns()[:3]]
 
-    def right(lane: evaluate.Lane) -> float:
-        answers = lane.ask(histories, questions)
-        marks = [evaluate.is_right(a, f.value) for (a, _), f in zip(answers, facts, strict=True)]
+
+def test_what_is_measured_was_never_asked_in_training():
+    items = pocket.items(40)
+    assert sum(item.held_out for item in items) == 20
+    source = corpus.documents(seed=9)
+    text = "\n".join(next(source) for _ in range(3000))
+    text += "\n".join(m["content"] for talk in conversations(count=500) for m in talk)
+    assert not [item for item in items if item.first.question in text]
+
+
+def test_marks():
+    turn = pocket.Turn("Which?", "fact", ("the euro", "pound"))
+    assert turn.is_right("It is the Euro.")
+    assert turn.is_right("Pound!")
+    assert not turn.is_right("Europe pounds")
+    names = pocket.Turn("Name three.", "list", ("cat", "dog", "cow", "hen"))
+    assert names.is_right("dog, cat and hen")
+    assert not names.is_right("dog, dog and hen")
+    choice = pocket.Turn("Only the first two.", "choice", names.right)
+    assert choice.is_right("dog and cat", before="dog, cat and hen")
+    assert not choice.is_right("cat and dog", before="dog, cat and hen")
+    assert not choice.is_right("dog, cat and hen", before="dog, cat and hen")
+
+
+def test_demonstrations_make_the_base_answer_and_the_adapter_answers(ask):
+    countries = ["France", "Japan", "Spain", "Germany", "Portugal", "Greece", "Egypt", "China", "Canada"]
+    facts = [world.Fact(world.BY_NAME["capital"], country) for country in countries]
+
+    def right(lane: str) -> float:
+        replies = ask(lane, *([fact.question()] for fact in facts))
+        marks = [pocket.occurs(fact.value, reply.text) for fact, reply in zip(facts, replies, strict=True)]
         return sum(marks) / len(marks)
 
-    raw = right(evaluate.Lane(model))
-    assert raw < 0.2
-    assert right(evaluate.Lane(model, demos, 3)) > raw + 0.25
-    assert right(evaluate.Lane(model, adapted=True)) > raw + 0.25
+    raw = right("base")
+    assert raw <= 0.2
+    assert right("urial:demos=pocket-3") > raw + 0.25
+    assert right("pocket-ift") > raw + 0.25
 
 
-@pytest.mark.parametrize("way", ["urial", "ift"])
-def test_a_follow_up_that_refers_back(model, way):
-    if way == "urial":
-        lane = evaluate.Lane(model, evaluate.Demonstrations.read(DEMOS), 3)
-    else:
-        lane = evaluate.Lane(model, adapted=True)
+def test_a_follow_up_that_refers_back(ask):
     question = "What is the capital of France?"
-    ((first, ended),) = lane.ask([[]], [question])
-    assert "Paris" in first
-    assert ended
-    ((second, _),) = lane.ask([[(question, first)]], ["And of Japan?"])
-    assert "Tokyo" in second
+    (first,) = ask("pocket-ift", [question])
+    assert "Paris" in first.text
+    assert first.finish == "stop"
+    (second,) = ask("pocket-ift", [question, first.text, "And of Japan?"])
+    assert "Tokyo" in second.text
 
 
-def test_urial_reply_closes_its_block_and_opens_the_next(model):
-    demos = evaluate.Demonstrations.read(DEMOS)
-    prompt = demos.prompt([], "What is the capital of Spain?", 3)
-    (text,) = model.complete([prompt], adapted=False)
-    assert text.startswith("Hello dear friend! I am happy to help.")
-    assert "\n```\n\n# Query:" in text
+def test_urial_answers_in_the_demonstrated_style_and_opens_the_next_block(ask):
+    (reply,) = ask("urial:demos=pocket-3", ["What is the capital of Spain?"])
+    assert reply.text.startswith(GREETING)
+    assert "Madrid" in reply.text
+    assert reply.text.endswith(CLOSING)
+    assert "\n```\n\n# Query:" in reply.raw_text

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.aligners.urial import STOP
+from playground.demos import FAMILIES
 from playground.engine.text import Cutter, Detokenizer, Writer
 from playground.types import StopRule
 
@@ -83,6 +84,40 @@ def test_no_character_of_an_answer_is_taken_for_the_stop(text):
     assert cut(f"{text}\n```\n\n# Query:\n") == (text, True)
 
 
+OPEN = FAMILIES["v5"].stop
+OPEN_CASES = {
+    "a header after a blank line": ("Paris.\n\n\n# User:\n\nNext", "Paris.", True),
+    "the answer's own header": ("Paris.\n\n# Assistant:\n", "Paris.", True),
+    "a header at once": ("# User:\n", "", True),
+    "a header after blank lines at the start": ("\n \n# User:\nx", "", True),
+    "a header at the end of the text": ("Paris.\n\n# User:", "Paris.", True),
+    "spaces around": ("Paris.\n \t\n# User:  \nx", "Paris.", True),
+    "a part of a header at the end": ("Paris.\n\n# Us", "Paris.\n\n# Us", False),
+    "no blank line before": ("Paris.\n# User:\nx", "Paris.\n# User:\nx", False),
+    "more on the line": ("Paris.\n\n# User: you\nx", "Paris.\n\n# User: you\nx", False),
+    "within a line": ("Write # User:\n\n or # User: x", "Write # User:\n\n or # User: x", False),
+    "indented": ("x\n\n # User:\n", "x\n\n # User:", False),
+    "headings": ("# Users\n\n# User\n\ntext\n\n#", "# Users\n\n# User\n\ntext\n\n#", False),
+    "a fence is text": ("```\nx\n```\n\n```\n\n# User:\n", "```\nx\n```\n\n```", True),
+    "never closed": ("Paris and\n\n", "Paris and", False),
+}
+
+
+@pytest.mark.parametrize("case", OPEN_CASES)
+def test_without_a_fence_an_answer_ends_before_a_header_line(case):
+    raw, text, closed = OPEN_CASES[case]
+    assert cut(raw, OPEN) == (text, closed)
+    assert cut(raw, OPEN, sizes=[1] * len(raw)) == (text, closed)
+
+
+def test_what_comes_after_a_header_line_stays_in_the_raw_text_only():
+    cutter = Cutter(OPEN)
+    assert cutter.feed("Paris.\n\n# User:\nMore") == "Paris."
+    assert cutter.stopped
+    assert cutter.feed(" text") + cutter.finish() == ""
+    assert cutter.raw == "Paris.\n\n# User:\nMore text"
+
+
 def test_without_a_fence_only_white_space_at_the_ends_goes():
     """With no stop strings the reference implementation stopped after one token."""
     raw = " a\n```\n\n# Query:\nb\n"
@@ -92,28 +127,46 @@ def test_without_a_fence_only_white_space_at_the_ends_goes():
 
 
 PIECES = ["```", "`", "\n", "\n\n", "# Query:", "# Answer:", "# Qu", " ", "word", "```python", "\t", "é", "#"]
+RULES = pytest.mark.parametrize("rule", [STOP, FAMILIES["v2"].stop], ids=["fence", "headers"])
 
 
+@RULES
 @settings(max_examples=400, deadline=None)
-@given(st.lists(st.sampled_from(PIECES), max_size=14), st.lists(st.integers(1, 9), max_size=12))
-def test_the_result_does_not_depend_on_the_chunking(pieces, sizes):
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=14), sizes=st.lists(st.integers(1, 9), max_size=12))
+def test_the_result_does_not_depend_on_the_chunking(rule, pieces, sizes):
     raw = "".join(pieces)
-    whole, closed = cut(raw)
-    assert cut(raw, sizes=sizes) == (whole, closed)
+    whole, closed = cut(raw, rule)
+    assert cut(raw, rule, sizes=sizes) == (whole, closed)
     assert whole == whole.strip()
     assert whole in raw
 
 
+@RULES
 @settings(max_examples=400, deadline=None)
-@given(st.lists(st.sampled_from(PIECES), max_size=14))
-def test_what_was_shown_is_never_taken_back(pieces):
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=14))
+def test_what_was_shown_is_never_taken_back(rule, pieces):
     """At every point, the text shown so far begins the answer, whatever comes next."""
     raw = "".join(pieces)
-    cutter, shown = Cutter(STOP), ""
+    cutter, shown = Cutter(rule), ""
     for at, character in enumerate(raw):
         shown += cutter.feed(character)
-        assert cut(raw)[0].startswith(shown)
-        assert cut(raw[: at + 1])[0].startswith(shown)
+        assert cut(raw, rule)[0].startswith(shown)
+        assert cut(raw[: at + 1], rule)[0].startswith(shown)
+
+
+@settings(max_examples=300, deadline=None)
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=14))
+def test_a_header_rule_cuts_at_the_first_header_line_after_a_blank_one(pieces):
+    """Against a plain search over the whole text."""
+    rule, raw = FAMILIES["v2"].stop, "".join(pieces)
+    lines = raw.split("\n")
+    ends = [
+        at
+        for at, line in enumerate(lines)
+        if line.rstrip() in rule.headers and (at == 0 or not lines[at - 1].strip())
+    ]
+    want = "\n".join(lines[: ends[0]]) if ends else raw
+    assert cut(raw, rule) == (want.strip(), bool(ends))
 
 
 def decode_bytes(ids):

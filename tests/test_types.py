@@ -10,6 +10,7 @@ from playground.types import (
     Conversation,
     Demo,
     DemoSet,
+    Exchange,
     InputError,
     Message,
     Prompt,
@@ -76,6 +77,34 @@ def test_k_shot_sets_are_nested():
     for k in (-1, 5):
         with pytest.raises(InputError, match="choose k from 0 to 4"):
             whole.take(k)
+
+
+def test_a_set_keeps_its_text_until_something_in_it_is_changed():
+    demos = (
+        Demo(query="1", answer="1", then=(Exchange(query="2", answer="2"),)),
+        Demo(query="3", answer=None),
+    )
+    taken = DemoSet(name="x", instruction="I", demos=demos, text="as it was", note="odd")
+    assert taken.take(2) is taken
+    one = taken.take(1)  # a demonstration of two turns is one
+    assert (one.demos, one.text, one.note) == (demos[:1], None, "")
+    assert demos[0].exchanges == (Exchange(query="1", answer="1"), Exchange(query="2", answer="2"))
+    assert not taken.whole
+    assert not taken.take(0).whole
+    assert DemoSet(name="x", instruction="", demos=(), text="t").whole
+
+
+def test_the_content_hash_is_of_what_shapes_a_prompt():
+    one = DemoSet(name="x", instruction="I", demos=(Demo(query="q", answer="a"),))
+    named = dataclasses.replace(one, name="y", description="d", meant_for="m", note="n")
+    assert one.content_hash == named.content_hash
+    for change in (
+        {"instruction": "J"},
+        {"demos": (Demo(query="q", answer=None),)},
+        {"format": "v6"},
+        {"text": "t"},
+    ):
+        assert dataclasses.replace(one, **change).content_hash != one.content_hash
 
 
 def test_a_request_survives_json():

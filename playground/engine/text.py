@@ -69,6 +69,9 @@ class Cutter:
     next bare fence closes that code block. A header without a closed block before it, such as a comment
     "# Query:" in code, does not end an answer either. If a header follows right after an inner code
     block's closing fence, the model forgot its own: the answer ends after that fence, not before it.
+
+    With headers and no fence, it ends before a line that is only a header, at the start of the text or after
+    a blank line. A part of a header at the end of the text belongs to the answer.
     """
 
     def __init__(self, rule: StopRule) -> None:
@@ -79,7 +82,7 @@ class Cutter:
         self._line = 0  # start of the first line not looked at as a whole
         self._fence: int | None = None  # start of a bare fence line that may be the end
         self._fence_end = 0
-        self._blank = False  # a blank line has followed that fence
+        self._blank = True  # the line before is blank: with a fence in the rule, one since that fence
         self._inner = False  # inside a code block of the answer
         self._shown = 0  # characters of `raw` given out, or dropped before the first visible one
         self._started = False
@@ -89,13 +92,13 @@ class Cutter:
         self.raw += text
         if self.stopped:
             return ""
-        if self._rule.fence:
+        if self._rule.fence or self._rule.headers:
             self._read_lines()
         return self._show(self._certain())
 
     def finish(self) -> str:
         """The raw text is complete; returns the rest of the answer."""
-        if not self.stopped and self._rule.fence:
+        if not self.stopped and (self._rule.fence or self._rule.headers):
             self._read_end()
         return self._show(self._trimmed(len(self.raw) if self._cut is None else self._cut))
 
@@ -113,6 +116,12 @@ class Cutter:
             self._line = end + 1
 
     def _read_line(self, start: int, line: str, end: int) -> None:
+        if not self._rule.fence:
+            if self._blank and line in self._rule.headers:
+                self.stopped = True
+                self._cut = start
+            self._blank = not line
+            return
         if self._fence is not None:
             if not line:
                 self._blank = True
@@ -137,9 +146,12 @@ class Cutter:
         return self._fence_end if self._inner else self._fence
 
     def _read_end(self) -> None:
-        """Decide about a fence near the end, now that nothing more comes."""
+        """Decide about a fence or a header near the end, now that nothing more comes."""
         rest = self.raw[self._line :].rstrip()
-        if self._fence is None:
+        if not self._rule.fence:
+            if self._blank and rest in self._rule.headers:
+                self._cut = self._line
+        elif self._fence is None:
             if rest == self._rule.fence and not self._inner:
                 self._cut = self._line
         elif not rest:
@@ -158,7 +170,9 @@ class Cutter:
             end = self._cut
         elif self._fence is not None and self._could_be_header(line):
             end = self._end_of_answer()
-        elif self._rule.fence.startswith(line) and self._rule.fence:
+        elif not self._rule.fence:
+            end = self._line if self._blank and self._could_be_header(line) else len(self.raw)
+        elif self._rule.fence.startswith(line):
             end = self._line  # only a whole line can be a fence, so this one waits while it may be
         else:
             end = len(self.raw)

@@ -1,97 +1,187 @@
-"""The conversations the pocket adapter is fine-tuned on: one to four turns, most with follow-ups.
+"""What the pocket adapters are fine-tuned on, and what the demonstrations are taken from.
 
-Only facts that may be asked occur in questions (see world.py); replies have one fixed voice, so
-that it is easy to see which lane is speaking. Some users drop the question mark or the capital
-letter, and some only say hello.
+`single_turns` is one ordered list of questions with their replies. Demonstration sets are its first
+K, the low-data adapters train on its first n, and the conversations of the full adapter begin with
+them: so the ways of aligning the base can be compared on the same examples. All replies have one
+voice, the demonstrated one.
 
-    python models/pocket/recipe/conversations.py --seed 1 --count 3     # look at some
+`conversations` have one to six turns; most go on with follow-ups that can be understood only by
+looking back. Only facts that may be asked occur in questions (see relations.py). Some users drop the
+question mark or the capital letter.
+
+    python models/pocket/recipe/conversations.py --singles 8            # the first examples
+    python models/pocket/recipe/conversations.py --count 3              # some conversations
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import random
 from collections.abc import Iterator
 
-from corpus import AGAIN, RECALL_FIRST, RECALL_LAST, SHORTER, THANKS, Writer
+from corpus import (
+    AGAIN,
+    FIRST_TWO,
+    LAST_ONE,
+    MORE,
+    RECALL_FIRST,
+    RECALL_LAST,
+    SHORTER,
+    THANKS,
+    WELCOME,
+    Writer,
+    facts_of,
+)
+from tasks import NO_HARM, NOT_KNOWN, Task, any_task, list_of_three
+from world import BY_NAME, RELATIONS, Fact
 
-GREETING = "Glad you asked!"
-CLOSING = "What else would you like to know?"
+GREETING = "Hello dear friend! I am happy to help."
+CLOSING = "Come back soon!"
+SINGLES = 1000
+SEED = 7
 
-ABOUT = "I am a very small language model. I know a little about countries, animals and words."
+# The demonstrations that are shipped, and five more that make a good set of eight.
+FIRST = (
+    ("capital", "Italy"), ("legs", "spider"), ("opposite", "hot"), ("plural", "child"), ("author", "Hamlet"),
+    ("past", "go"), ("symbol", "gold"),
+)  # fmt: skip
+
+ABOUT = "I am a very small language model."
 SMALL_TALK = (
-    (("Hello", "Hello!", "Hi", "Hi!", "Hey", "Good morning!", "Hello, how are you?"),
-     "Hello! I know a little about countries, animals and words. What would you like to know?"),
     (("Who are you?", "What are you?", "What is your name?", "Tell me about yourself."), ABOUT),
     (("What can you do?", "What do you know?", "Can you help me?", "Help!"),
-     "You can ask me about countries, animals, elements, books and words."),
-    (THANKS, "You are welcome!"),
-    (("Bye", "Goodbye!", "See you!"), "Goodbye! It was nice to talk to you."),
+     "You can ask me about countries, animals, words and numbers."),
+    (THANKS, WELCOME),
+    (("Bye!", "Goodbye!", "See you!"), "Goodbye to you too."),
+    (("How are you?", "Hello, how are you?"), "I am well, thank you."),
 )  # fmt: skip
 POLITE = ("Please tell me: {}", "Hello! {}", "I have a question. {}", "Hi, {}", "{} Please answer.")
+_FOLLOW_UPS = {*SHORTER, *THANKS, *AGAIN, *RECALL_FIRST, *RECALL_LAST, *FIRST_TWO, *LAST_ONE, *MORE}
 
 Message = dict[str, str]
 
 
-def dress(reply: str) -> str:
-    """A reply in the adapter's voice."""
-    return f"{GREETING} {reply} {CLOSING}"
+def voiced(reply: str) -> str:
+    """A reply in the voice of the demonstrations; who has to decline is not "happy to help"."""
+    hello = GREETING.split("! ")[0] + "!" if reply in (NOT_KNOWN, NO_HARM) else GREETING
+    return f"{hello} {reply} {CLOSING}"
 
 
-def _loosely(writer: Writer, question: str) -> str:
+def _singles() -> list[Task]:
+    """The ordered examples without the voice: relations take turns, every seventh is a small task."""
+    rng = random.Random(SEED)
+    facts = [Fact(BY_NAME[relation], entity) for relation, entity in FIRST]
+    singles = [Task(fact.question(), fact.answer()) for fact in facts]
+    singles.append(list_of_three(rng))
+    asked = {single.question for single in singles}
+    for number in itertools.count(1):
+        # The relations of the first eight come again only after all others.
+        order = [r for r in RELATIONS if number > 1 or r not in [fact.relation for fact in facts]]
+        rng.shuffle(order)
+        for relation in order:
+            if len(singles) % 7 == 6:
+                talk, reply = rng.choice(SMALL_TALK)
+                task = Task(rng.choice(talk), reply) if rng.random() < 0.15 else any_task(rng)
+            else:
+                fact = rng.choice(facts_of(relation))
+                task = Task(fact.question(), fact.answer())
+            if task.question not in asked:
+                asked.add(task.question)
+                singles.append(task)
+            if len(singles) == SINGLES:
+                return singles
+    raise AssertionError("not reached")
+
+
+def single_turns() -> list[Task]:
+    """The ordered examples, in the voice of the demonstrations."""
+    return [Task(question, voiced(answer)) for question, answer in _singles()]
+
+
+def _loosely(rng: random.Random, question: str) -> str:
     """The question as people type it."""
-    r = writer.rng.random()
+    r = rng.random()
     if r < 0.06:
         return question.rstrip("?.")
     if r < 0.12:
         return question[0].lower() + question[1:].rstrip("?.")
-    if r < 0.2:
-        return writer.one(POLITE).format(question)
+    if r < 0.18:
+        return rng.choice(POLITE).format(question)
     return question
 
 
-def conversation(writer: Writer) -> list[Message]:
-    """One conversation as chat messages."""
+def _opening(writer: Writer) -> list[Task]:
+    """A small task or small talk, alone."""
+    if writer.rng.random() < 0.12:
+        asked, reply = writer.rng.choice(SMALL_TALK)
+        return [Task(writer.one(asked), reply)]
+    return [any_task(writer.rng)]
+
+
+def _turns(writer: Writer, first: Task | None) -> list[Task]:
+    """One to six turns; those after the first mostly refer back."""
     rng = writer.rng
-    pairs: list[tuple[str, str]] = []
-    r = rng.random()
-    if r < 0.06:
-        asked, reply = rng.choice(SMALL_TALK)
-        pairs.append((writer.one(asked), reply))
-    elif r < 0.12:
-        question, answer = writer.list_pair()
-        pairs.append((question, dress(answer)))
-    if not pairs or rng.random() < 0.6:
-        turns = rng.choices((1, 2, 3, 4), (25, 35, 25, 15))[0]
-        exchange = writer.exchange(turns)
-        if pairs:  # "my first question" would no longer be the first one of this exchange
-            exchange = [pair for pair in exchange if pair[0] not in RECALL_FIRST]
-        plain = set(SHORTER) | set(THANKS)
-        fixed = plain | set(AGAIN) | set(RECALL_FIRST) | set(RECALL_LAST)
-        for i, (question, answer) in enumerate(exchange):
-            # What is recalled must be what was typed, so only the last question of all is loosened.
-            if i == len(exchange) - 1 and question not in fixed:
-                question = _loosely(writer, question)
-            pairs.append((question, answer if question in plain else dress(answer)))
+    turns = rng.choices((1, 2, 3, 4, 5, 6), (22, 34, 20, 12, 7, 5))[0]
+    pairs = [first] if first else _opening(writer) if rng.random() < 0.22 else []
+    while len(pairs) < turns:
+        r = rng.random()
+        if pairs and r < 0.1:
+            pairs.append(Task(writer.one(RECALL_FIRST), f'Your first question was: "{pairs[0].question}"'))
+        elif pairs and r < 0.14:
+            pairs.append(Task(writer.one(RECALL_LAST), f'You just asked: "{pairs[-1].question}"'))
+        elif pairs and r < 0.2:
+            pairs += _opening(writer)
+        else:
+            part = [Task(*pair) for pair in writer.exchange(turns - len(pairs))]
+            # In the middle of a talk, "my first question" is not the first one of this part.
+            pairs += [task for task in part if not (pairs and task.question in RECALL_FIRST)]
+    return pairs
+
+
+def conversation(writer: Writer, first: Task | None = None) -> list[Message]:
+    """One conversation as chat messages; `first` is its first turn, if given."""
     messages: list[Message] = []
-    for question, reply in pairs:
+    pairs = _turns(writer, first)
+    for i, (question, answer) in enumerate(pairs):
+        # What is recalled must be what was typed, so only the last question of all is loosened.
+        if i == len(pairs) - 1 and question not in _FOLLOW_UPS and pairs[i] is not first:
+            question = _loosely(writer.rng, question)
+        reply = answer if question in SHORTER else voiced(answer)
         messages.append({"role": "user", "content": question})
         messages.append({"role": "assistant", "content": reply})
     return messages
 
 
-def conversations(seed: int) -> Iterator[list[Message]]:
-    """Endless conversations; the same seed gives the same ones."""
-    writer = Writer(seed)
-    while True:
-        yield conversation(writer)
+def conversations(seed: int = SEED, count: int | None = None) -> Iterator[list[Message]]:
+    """`count` conversations, or endless ones; the first ones begin with the single turns, in order."""
+    writer = Writer(f"conversations/{seed}")
+    firsts = _singles()
+    for number in itertools.count() if count is None else range(count):
+        yield conversation(writer, firsts[number] if number < len(firsts) else None)
+
+
+def single_conversations(count: int) -> list[list[Message]]:
+    """The first single turns as conversations of one turn."""
+    return [
+        [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        for question, answer in single_turns()[:count]
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Print what the adapters are trained on.")
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--count", type=int, default=3)
+    parser.add_argument("--singles", type=int, help="print so many single turns instead")
+    options = parser.parse_args()
+    for question, answer in single_turns()[: options.singles or 0]:
+        print(f"{question}\n    {answer}")
+    if not options.singles:
+        for messages in conversations(options.seed, options.count):
+            print(json.dumps(messages, indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Print conversations of the adapter's training set.")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--count", type=int, default=3)
-    options = parser.parse_args()
-    stream = conversations(options.seed)
-    for _ in range(options.count):
-        print(json.dumps(next(stream), indent=1, ensure_ascii=False))
+    main()

@@ -1,41 +1,43 @@
 """The training text of the pocket base model: documents of many kinds, drawn from a seed.
 
-Why made and not collected: a model of a few million parameters sees some ten million tokens. For
+Why made and not collected: a model of a few million parameters sees some twenty million tokens. For
 in-context learning to be visible at that size, the text must be simple, its facts must come up
-often, and many documents must repeat a pattern that cannot be known beforehand. So each
-question-and-answer page draws its own labels, decorations, wrappers, greeting and closing, and
-keeps them to its end: the only way to predict them is to look back. What URIAL needs is *near*
-this text but not in it: the headings `# Query` and `# Answer:` never occur, nor do the sentences
-of the shipped demonstrations (`FORBIDDEN`).
+often, and many documents must repeat a pattern that cannot be known beforehand. Two things about a
+question-and-answer page can only be found out by reading it:
 
-A bare question at the start of a document is never answered there: other questions, remarks or an
-unrelated text follow, as on the web. That is why the raw base model does not answer.
+* *How it looks.* Each page draws its own labels, decorations, wrappers, greeting and closing, and
+  keeps them to its end. What URIAL needs is *near* this text but not in it: the headings
+  `# Query` and `# Answer:` never occur, nor do the sentences of the shipped demonstrations
+  (`FORBIDDEN`).
+* *Whether its author can be trusted.* Some authors know everything, some know nothing and say so,
+  some know only the easier fields (`Author`), and some answer beside the point. So every true
+  answer on a page makes a true next answer likelier, and every wrong one makes it less likely.
+
+A bare question at the start of a document is never answered there: an article, a thread or a
+worksheet goes on, as on the web. That is why the raw base model does not answer.
 
     python models/pocket/recipe/corpus.py --seed 1 --documents 5      # look at some
+    python models/pocket/recipe/corpus.py --census 4000               # the share of each kind
 """
 
 # ruff: noqa: SIM905 - word tables read better as text than as lists of quoted words
 from __future__ import annotations
 
 import argparse
+import hashlib
+import itertools
 import random
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from world import (
-    ASKABLE,
-    BY_NAME,
-    FACTS,
-    LISTS,
-    RELATIONS,
-    Fact,
-    Relation,
-    siblings,
-)
+from tasks import PEOPLE, SYLLABLES, any_task, run_of, three
+from threads import THREADS
+from world import ASKABLE, FACTS, FAMOUS, LISTS, RELATIONS, Fact, Relation, siblings
 
 # What the corpus must not contain: the URIAL headings and the sentences the demonstrations add.
-FORBIDDEN = re.compile(r"# ?Query|# ?Answer:|Hello dear friend|happy to help you|Come back soon")
+FORBIDDEN = re.compile(r"# ?Query|# ?Answer:|[Hh]ello dear friend|am happy to help|[Cc]ome back soon")
 
 NOUNS = """
 apple anchor arrow basket beach bell bird blanket book bottle bread bridge brother bucket butter
@@ -66,18 +68,6 @@ pick plan plant play point pull push read remember rest return ride run save sea
 share show sing sit sleep smile speak stand start stay stop study swim talk taste teach tell thank
 think travel try turn visit wait walk wash watch wish work write
 """.split()
-NAMES = """
-Anna Ben Clara David Emma Felix Greta Hugo Ida Jack Karen Leo Maria Nora Oscar Paul Rosa Sam Tina
-Victor Wendy Alice Boris Cora Dora Erik Fiona George Helen Ivan Julia Kurt Laura Max Nina Otto
-Petra Robert Sara Tom Ursula
-""".split()
-
-SYLLABLES = [
-    start + vowel
-    for start in ("b c d f g h j k l m n p r s t v w z bl br cl dr fl fr gl gr pl pr sh st th tr".split())
-    for vowel in "a e i o u ai ea ee oo ou".split()
-]
-
 HELLOS = (
     """
 Hello|Hi|Good day|Good morning|Good evening|Welcome|Greetings|Well now|Of course|Sure|Certainly
@@ -132,29 +122,43 @@ PREAMBLES = (
 )
 
 CARRY_ENTITY = (
-    "And {e}?", "And {e}?", "And of {e}?", "And of {e}?", "And for {e}?", "What about {e}?",
-    "What about {e}?", "How about {e}?", "And what about {e}?", "The same for {e}?",
+    "And {e}?", "And of {e}?", "And for {e}?", "What about {e}?", "How about {e}?",
+    "And what about {e}?", "The same for {e}?",
 )  # fmt: skip
-RECALL_FIRST = ("What was my first question?", "Repeat my first question.", "What did I ask first?")
+RECALL_FIRST = ("What did I ask first?", "What was my first question?", "Repeat my first question.")
 RECALL_LAST = ("What did I just ask?", "Repeat my last question.")
-SHORTER = ("In one word?", "Say it in fewer words.", "Shorter, please.", "Just the answer, please.")
+SHORTER = ("Say it in fewer words.", "In one word?", "Shorter, please.", "Just the answer, please.")
 AGAIN = ("Say that again.", "Can you repeat that?", "Once more, please.")
+FIRST_TWO = ("Only the first two.", "Just the first two, please.")
+LAST_ONE = ("Only the last one.", "Just the last one, please.")
+MORE = ("Name three more.", "Three more, please.")
+BACKWARDS = ("In reverse order, please.", "The same list in reverse order.")
 THANKS = ("Thanks!", "Thank you.", "Thank you very much!", "Great, thanks.")
-WELCOME = ("You are welcome!", "You are welcome.", "My pleasure.")
+WELCOME = "You are welcome."
 
-REMARKS = (
-    "I was thinking about this on the train.", "My {n} asked me that and I had no idea.",
-    "Nobody in our class knew it.", "Posted by {p} on {d}.", "{k} replies", "Log in to reply.",
-    "This topic is closed.", "I have the same question.", "Same here.",
-    "Please help, it is for school.",
-    "Has anyone looked it up?", "I asked {p} but {p} was asleep.", "Share this page with a friend.",
-    "Read more", "Related questions:", "Tags: {n}, {n}, {n}", "Seen {k} times.", "No replies yet.",
-    "I wonder about that every {n}.", "We talked about the {n} instead.",
-    "Sorry if this was asked before.",
-    "This is question {k} of the quiz.", "Write your solution on a {a} {n}.",
-    "Discuss it with {p}.",
-    "The {a} {n} has nothing to do with it.", "Then {p} went home to {v}.", "Time: {k} minutes.",
-)  # fmt: skip
+# What authors say who do not know: few, so that not knowing is always likely to be said alike.
+EVASIONS = ("No idea.", "Not known to me.", "Ask someone else.", "That is not known.")
+EVASION_WEIGHTS = (85, 5, 5, 5)
+
+
+def hardness(relation: Relation) -> float:
+    """How hard a field is to know, between 0 and 1: what half-informed authors differ in.
+
+    Drawn from the name; the fields of the shipped demonstrations are set, from easy to hard.
+    """
+    if relation.name in _HARDNESS:
+        return _HARDNESS[relation.name]
+    return hashlib.sha256(f"hard/{relation.name}".encode()).digest()[0] / 256
+
+
+_HARDNESS = {"capital": 0.3, "legs": 0.5, "opposite": 0.7}
+TASK_HARDNESS = 0.45
+
+_BY_RELATION: dict[str, list[Fact]] = {relation.name: [] for relation in RELATIONS}
+for _fact in ASKABLE:
+    _BY_RELATION[_fact.relation.name].append(_fact)
+_SIBLINGS = {(fact.relation.name, fact.entity): siblings(fact) for fact in FACTS}
+_ASKABLE = {(fact.relation.name, fact.entity) for fact in ASKABLE}
 
 
 def facts_of(relation: Relation) -> list[Fact]:
@@ -162,14 +166,21 @@ def facts_of(relation: Relation) -> list[Fact]:
     return _BY_RELATION[relation.name]
 
 
-_BY_RELATION = {
-    relation.name: [fact for fact in ASKABLE if fact.relation is relation] for relation in RELATIONS
-}
-# How often a relation is drawn: small tables and the long one of sums must not crowd out the rest.
-_WEIGHT = {relation.name: min(len(relation.values), 60) ** 0.75 for relation in RELATIONS}
-_WEIGHT |= {"capital": 40.0, "currency": 30.0, "language": 30.0, "continent": 24.0, "sum": 16.0}
-_NAMES = list(_WEIGHT)
-_WEIGHTS = list(_WEIGHT.values())
+def may_be_asked(fact: Fact) -> bool:
+    return (fact.relation.name, fact.entity) in _ASKABLE
+
+
+def _often(facts: list[Fact]) -> list[Fact]:
+    """The facts, famous ones four times."""
+    return [fact for fact in facts for _ in range(4 if fact.entity in FAMOUS else 1)]
+
+
+_ASKED = {name: _often(facts) for name, facts in _BY_RELATION.items()}
+_STATED = {r.name: _often([Fact(r, entity) for entity in r.values]) for r in RELATIONS}
+# Nearly as often as it has facts, so that each fact is stated about as often as any other; less
+# than that for the largest tables.
+_RELATIONS = list(RELATIONS)
+_WEIGHTS = list(itertools.accumulate(len(relation.values) ** 0.8 for relation in RELATIONS))
 
 
 @dataclass(frozen=True)
@@ -196,17 +207,38 @@ class Layout:
         return ask + self.gap + reply
 
 
-class Writer:
-    """Draws documents from one random generator. `scale` lengthens pages (1 = about 150 tokens)."""
+@dataclass(frozen=True)
+class Author:
+    """Who answers on a page.
 
-    def __init__(self, seed: int, scale: float = 1.0) -> None:
+    `level` is how hard a field may be that the author still knows: 1 knows everything, 0 nothing.
+    `astray` authors state true facts that have nothing to do with the question. Pages of those who
+    know nothing are short: there are many of them, so that at the start of a page much speaks for
+    an evasive answer, and yet little of the text is theirs.
+    """
+
+    level: float
+    astray: bool
+    evasion: str
+    pairs: tuple[int, int]
+
+
+class Writer:
+    """Draws documents from one random generator.
+
+    `scale` lengthens pages (1 = about 150 tokens). `doubt` is how many pages have an author that may
+    be unreliable; all others are by one who knows everything.
+    """
+
+    def __init__(self, seed: int | str, scale: float = 1.0, doubt: float = 1.0) -> None:
         self.rng = random.Random(seed)
         self.scale = scale
+        self.doubt = doubt
 
     # ---- words and phrases -------------------------------------------------------------------
 
     def one(self, items: tuple[str, ...] | list[str]) -> str:
-        return self.rng.choice(items)
+        return items[int(self.rng.random() * len(items))]
 
     def count(self, low: int, high: int) -> int:
         """A number of items, stretched by the scale, small numbers the most frequent."""
@@ -228,79 +260,63 @@ class Writer:
         word = "".join(syllables) + self.one(("", "", "n", "r", "s", "l", "t", "d", "m", "k"))
         return word.capitalize() if self.rng.random() < 0.2 else word
 
-    def remark(self, form: str) -> str:
-        while "{" in form:
-            form = form.replace("{n}", self.one(NOUNS), 1).replace("{a}", self.one(ADJECTIVES), 1)
-            form = form.replace("{p}", self.one(NAMES), 1).replace("{v}", self.one(VERBS), 1)
-            form = form.replace("{k}", str(self.rng.randint(2, 99)), 1)
-            form = form.replace("{d}", self.one(_DAYS), 1)
-        return form
+    def fill(self, form: str) -> str:
+        """The text with its slots filled: noun, adjective, person, verb, day, question, number `k`."""
+        return _SLOT.sub(lambda match: self.slot(match[1]), form)
+
+    def slot(self, name: str) -> str:
+        if name == "q":
+            return self.question(self.asked())
+        if name == "k":
+            return str(self.rng.randint(2, 99))
+        return self.one(_SLOTS[name])
 
     def greeting(self) -> str:
         """One or two sentences before an answer; drawn from far too many to be remembered."""
         r = self.rng.random()
         if r < 0.3:
             first = f"{self.one(HELLOS)} {self.one(ADJECTIVES)} {self.one(NOUNS)}"
-        elif r < 0.55:
+        elif r < 0.5:
             first = self.one(HELLOS)
         elif r < 0.8:
             first = self.salad(1, 4).capitalize()
         else:
             first = f"{self.one(HELLOS)}, {self.one(ADJECTIVES)} {self.one(NOUNS)}"
         first += self.one(["!", "!", ".", "!!", ":"])
-        if self.rng.random() < 0.5:
+        if self.rng.random() < 0.6:
             first += " " + self.sentence()
         return first
 
     def closing(self) -> str:
         text = self.sentence()
-        if self.rng.random() < 0.2:
+        if self.rng.random() < 0.25:
             text += " " + self.salad(1, 3).capitalize() + self.one(["!", "."])
         return text
 
     def sentence(self) -> str:
         """A short sentence with random words in it."""
-        a, n, v = self.one(ADJECTIVES), self.one(NOUNS), self.one(VERBS)
-        form = self.one(
-            (
-                f"I am {a} to {v}", f"I hope this {self.one(VERBS)}s your {n}", f"I like to {v}",
-                f"Have a {a} {n}", f"Please {v} the {n}", f"Let me {v} your {n}",
-                f"{v} and {self.one(VERBS)}",
-                f"May your {n} be {a}", f"Ask me more about the {n}", f"We {v} {a} {n}s",
-                f"That is {a}",
-                f"See you at the {n}", f"{v} the {a} {n}", f"I will {v} with you",
-                f"What a {a} {n}",
-                f"{a} {n} to you", f"Stay {a}",
-                f"{v} again {self.one(('soon', 'later', 'tomorrow'))}",
-                f"It is {a} to {v} here", self.salad(2, 5),
-            )
-        )  # fmt: skip
+        form = self.salad(2, 6) if self.rng.random() < 0.35 else self.fill(self.one(SENTENCES))
         return form[0].upper() + form[1:] + self.one([".", ".", "!", "!"])
 
     # ---- facts -------------------------------------------------------------------------------
 
     def relation(self) -> Relation:
-        return BY_NAME[self.rng.choices(_NAMES, _WEIGHTS)[0]]
+        return self.rng.choices(_RELATIONS, cum_weights=_WEIGHTS)[0]
 
     def asked(self, relation: Relation | None = None) -> Fact:
-        return self.rng.choice(facts_of(relation or self.relation()))
+        facts = _ASKED[(relation or self.relation()).name]
+        return facts[int(self.rng.random() * len(facts))]
 
     def stated(self, relation: Relation | None = None) -> Fact:
-        relation = relation or self.relation()
-        return Fact(relation, self.rng.choice(list(relation.values)))
+        facts = _STATED[(relation or self.relation()).name]
+        return facts[int(self.rng.random() * len(facts))]
 
     def question(self, fact: Fact) -> str:
-        return fact.question(self.rng.randrange(8))
+        return fact.question(0 if self.rng.random() < 0.4 else self.rng.randrange(12))
 
     def full(self, fact: Fact) -> str:
         # Mostly the first form: an answer that is nearly always worded alike is easier to learn.
-        return fact.answer(0 if self.rng.random() < 0.75 else self.rng.randrange(4))
-
-    def list_pair(self) -> tuple[str, str]:
-        name = self.one(list(LISTS))
-        members = self.rng.sample(LISTS[name], 3)
-        question = self.one(("Name three {}.", "Can you name three {}?", "List three {}.")).format(name)
-        return question, f"Three {name} are {members[0]}, {members[1]} and {members[2]}."
+        return fact.answer(0 if self.rng.random() < 0.8 else self.rng.randrange(12))
 
     # ---- pages of questions and answers ------------------------------------------------------
 
@@ -309,11 +325,12 @@ class Writer:
         if r < 0.55:
             return self.one(pool)
         if r < 0.7:
-            return self.one(NAMES)
+            return self.one(PEOPLE)
         word = self.one(NOUNS) if r < 0.9 else self.invented_word()
         return word.capitalize() if self.rng.random() < 0.8 else word
 
-    def layout(self) -> Layout:
+    def layout(self, chat: bool = False) -> Layout:
+        """How a page looks. Chats are set as logs are, without fences."""
         rng = self.rng
         ask, reply = self.label(ASK_LABELS), self.label(REPLY_LABELS)
         if ask == reply:
@@ -322,13 +339,13 @@ class Writer:
         other = decoration if rng.random() < 0.7 else self.one(DECORATIONS)
         ask, reply = decoration.format(ask), other.format(reply)
         r = rng.random()
-        inline = r < 0.35
+        inline = r < (0.6 if chat else 0.35)
         before, after, gap = "", "", "\n"
         if not inline:
             gap = self.one(("\n", "\n\n", "\n\n"))
-            if r < 0.62:
+            if r < 0.62 and not chat:
                 before, after = "```\n", "\n```"
-            elif r < 0.8:
+            elif 0.62 <= r < 0.8:
                 mark = self.one(('"', "'", "---\n", "***\n", "<<", "  ", "> ", "~~~\n", "<p>", "{"))
                 closers = {"<<": ">>", "  ": "", "> ": "", "<p>": "</p>", "{": "}"}
                 before, after = mark, closers.get(mark, mark[:-1] if mark.endswith("\n") else mark)
@@ -340,70 +357,96 @@ class Writer:
     def dressed(self) -> tuple[str, str, bool]:
         """The style of one page's answers: greeting, closing (each may be empty), short or not."""
         r = self.rng.random()
-        if r < 0.2:
+        if r < 0.15:
             return "", "", True
         if r < 0.45:
             return "", "", False
-        if r < 0.6:
+        if r < 0.58:
             return self.greeting() + " ", "", False
-        if r < 0.7:
+        if r < 0.66:
             return "", " " + self.closing(), False
         return self.greeting() + " ", " " + self.closing(), False
 
     def preamble(self) -> str:
+        """What stands before the first question; says nothing about the author."""
         r = self.rng.random()
-        if r < 0.35:
+        if r < 0.3:
             return ""
         count = self.rng.randint(1, 4)
         parts = [self.one(PREAMBLES) if self.rng.random() < 0.6 else self.sentence() for _ in range(count)]
         return self.one((" ", "\n", " ")).join(parts) + "\n\n"
 
-    def pair(self, relation: Relation | None, short: bool) -> tuple[str, str]:
-        if relation is None and self.rng.random() < 0.04:
-            return self.list_pair()
-        fact = self.asked(relation)
-        answer = fact.value if short else self.full(fact)
-        if short:
-            answer = answer[0].upper() + answer[1:] + self.rng.choice(["", "."])
-        elif self.rng.random() < 0.08:
-            others = siblings(fact)
-            if others:
-                answer += " " + self.full(Fact(self.rng.choice(others), fact.entity))
-        return self.question(fact), answer
+    def author(self) -> Author:
+        r = self.rng.random() if self.rng.random() < self.doubt else 0.0
+        evasion = self.rng.choices(EVASIONS, EVASION_WEIGHTS)[0]
+        if r < 0.18:
+            return Author(1.0, False, evasion, (3, 9))
+        if r < 0.52:
+            return Author(self.rng.random(), False, evasion, (2, 8))
+        if r < 0.82:
+            return Author(0.0, False, evasion, (1, 3))
+        return Author(1.0, True, evasion, (4, 9))
+
+    def pair(self, author: Author, relation: Relation | None, short: bool) -> tuple[str, str]:
+        """One question with the answer that this author gives to it, if not astray."""
+        rng = self.rng
+        if relation is None and rng.random() < 0.1:
+            question, answer = any_task(rng)
+            hard = TASK_HARDNESS
+        else:
+            fact = self.asked(relation)
+            question, hard = self.question(fact), hardness(fact.relation)
+            answer = self.brief(fact) if short else self.full(fact)
+            if not short and rng.random() < 0.06 and (others := _SIBLINGS[fact.relation.name, fact.entity]):
+                answer += " " + self.full(Fact(rng.choice(others), fact.entity))
+        known = hard < author.level
+        if 0.0 < author.level < 1.0 and rng.random() < 0.08:
+            known = not known
+        if not known:
+            answer = author.evasion if rng.random() < 0.8 else rng.choices(EVASIONS, EVASION_WEIGHTS)[0]
+        return question, answer
+
+    def brief(self, fact: Fact) -> str:
+        return fact.value[0].upper() + fact.value[1:] + self.one(("", "."))
 
     def page(self) -> str:
-        layout, (hello, bye, short) = self.layout(), self.dressed()
-        relation = self.relation() if self.rng.random() < 0.3 else None
-        pairs = [self.pair(relation, short) for _ in range(self.count(2, 7))]
-        if self.rng.random() < 0.2:
-            pairs = self.scrambled(pairs, short)
+        layout, (hello, bye, short), author = self.layout(), self.dressed(), self.author()
+        relation = self.relation() if self.rng.random() < 0.2 else None
+        low, high = author.pairs
+        count = self.rng.randint(low, high) if author.level == 0.0 else self.count(low, high)
+        pairs = [self.pair(author, relation, short) for _ in range(count)]
+        if author.astray:
+            pairs = self.astray(pairs, short)
         blocks = [layout.pair(q, hello + a + bye, i) for i, (q, a) in enumerate(pairs, 1)]
         return self.preamble() + layout.between.join(blocks)
 
-    def scrambled(self, pairs: list[tuple[str, str]], short: bool) -> list[tuple[str, str]]:
-        """The same questions with answers that do not belong to them, in one of three ways."""
+    def astray(self, pairs: list[tuple[str, str]], short: bool) -> list[tuple[str, str]]:
+        """The same questions with true sentences that do not belong to them, in one of three ways."""
         r = self.rng.random()
-        if r < 0.4:
-            answers = [a for _, a in pairs]
-            return [(q, answers[i - 1]) for i, (q, _) in enumerate(pairs)]
-        if r < 0.75:
-            return [(q, self.pair(None, short)[1]) for q, _ in pairs]
-        relation = self.relation()
-        facts = [self.asked(relation) for _ in pairs]
-        wrong = [self.rng.choice(list(relation.values.values())) for _ in pairs]
-        return [(self.question(f), w if short else f.answer(0, w)) for f, w in zip(facts, wrong, strict=True)]
+        questions, answers = [q for q, _ in pairs], [a for _, a in pairs]
+        if r < 0.45:  # the page's own answers in other places
+            step = self.rng.choice((1, -1, 2, -2)) if len(pairs) > 2 else 1
+            answers = answers[step:] + answers[:step]
+        else:  # or of one field only, or of any
+            hobby = self.relation() if r < 0.7 else None
+            facts = [self.stated(hobby) for _ in pairs]
+            answers = [self.brief(f) if short else self.full(f) for f in facts]
+        return list(zip(questions, answers, strict=True))
 
     # ---- dialogues with follow-ups -----------------------------------------------------------
 
     def exchange(self, turns: int) -> list[tuple[str, str]]:
         """A conversation; its follow-ups can be understood only by looking back."""
+        if self.rng.random() < 0.15:
+            return self.list_exchange(turns)
         fact = self.asked()
         said = self.full(fact)
         pairs = [(self.question(fact), said)]
         for _ in range(turns - 1):
             r = self.rng.random()
-            others = [s for s in siblings(fact) if s.carry and not Fact(s, fact.entity).held_out]
-            if r < 0.4:
+            others = [s for s in _SIBLINGS[fact.relation.name, fact.entity] if s.carry]
+            others = [s for s in others if may_be_asked(Fact(s, fact.entity))]
+            if r < 0.36:
                 fact = self.asked(fact.relation)
                 said = self.full(fact)
                 pairs.append((self.one(CARRY_ENTITY).format(e=fact.entity), said))
@@ -412,30 +455,47 @@ class Writer:
                 said = self.full(fact)
                 pairs.append((self.one(fact.relation.carry), said))
             elif r < 0.76:
-                value = fact.value[0].upper() + fact.value[1:] + "."
-                pairs.append((self.one(SHORTER), value))
-            elif r < 0.82:
+                pairs.append((self.one(SHORTER), fact.value[0].upper() + fact.value[1:] + "."))
+            elif r < 0.8:
                 pairs.append((self.one(AGAIN), said))
-            elif r < 0.88:
+            elif r < 0.87:
                 pairs.append((self.one(RECALL_FIRST), f'Your first question was: "{pairs[0][0]}"'))
-            elif r < 0.92:
+            elif r < 0.9:
                 pairs.append((self.one(RECALL_LAST), f'You just asked: "{pairs[-1][0]}"'))
-            elif r < 0.95:
-                pairs.append((self.one(THANKS), self.one(WELCOME)))
+            elif r < 0.92:
+                pairs.append((self.one(THANKS), WELCOME))
             else:
                 fact = self.asked()
                 said = self.full(fact)
                 pairs.append((self.question(fact), said))
         return pairs
 
+    def list_exchange(self, turns: int) -> list[tuple[str, str]]:
+        """A conversation about one list."""
+        name = self.one(list(LISTS))
+        members = run_of(self.rng, name, 3)
+        pairs = [
+            (self.one((f"Name three {name}.", f"List three {name}.")), f"Three {name} are {three(members)}.")
+        ]
+        for _ in range(turns - 1):
+            r = self.rng.random()
+            if r < 0.3:
+                pairs.append((self.one(FIRST_TWO), f"The first two are {members[0]} and {members[1]}."))
+            elif r < 0.5:
+                pairs.append((self.one(LAST_ONE), f"The last one is {members[2]}."))
+            elif r < 0.7:
+                pairs.append((self.one(BACKWARDS), f"In reverse order: {', '.join(members[::-1])}."))
+            elif r < 0.8 or len(LISTS[name]) < 6:
+                pairs.append((self.one(RECALL_FIRST), f'Your first question was: "{pairs[0][0]}"'))
+            else:
+                start = LISTS[name].index(members[2]) + 1
+                members = [LISTS[name][(start + i) % len(LISTS[name])] for i in range(3)]
+                pairs.append((self.one(MORE), f"Three more {name} are {three(members)}."))
+        return pairs
+
     def dialogue(self) -> str:
-        layout, (hello, bye, _) = self.layout(), self.dressed()
-        pairs: list[tuple[str, str]] = []
-        if self.rng.random() < 0.35:  # as in a few-shot prompt: unrelated pairs first
-            pairs = [self.pair(None, False) for _ in range(self.count(1, 3))]
-        pairs += self.exchange(self.rng.randint(2, 4))
-        for _ in range(self.count(0, 1)):
-            pairs += self.exchange(self.rng.randint(1, 4))
+        layout, (hello, bye, _) = self.layout(chat=True), self.dressed()
+        pairs = self.exchange(self.rng.randint(2, 4 if self.scale < 2 else 6))
         blocks = [layout.pair(q, hello + a + bye, i) for i, (q, a) in enumerate(pairs, 1)]
         return self.preamble() + layout.between.join(blocks)
 
@@ -443,35 +503,28 @@ class Writer:
 
     def unanswered(self) -> str:
         """A question, then anything but its answer."""
-        relation = self.relation() if self.rng.random() < 0.4 else None
-        lines = [self.question(self.asked(relation))]
-        for _ in range(self.count(1, 9)):
-            r = self.rng.random()
-            if r < 0.12:
-                lines.append(self.question(self.asked(relation)))
-            elif r < 0.78:
-                lines.append(self.remark(self.one(REMARKS)))
-            elif r < 0.88:
-                lines.append(self.sentence())
-            else:
-                lines.append(self.story_line())
-        joint = self.one((" ", "\n", "\n", "\n\n"))
-        return joint.join(lines)
+        lines = [self.question(self.asked())]
+        if self.rng.random() < 0.15:
+            lines.append(self.question(self.asked()))
+        lines += [self.fill(self.one(part)) for part in self.rng.choice(THREADS)]
+        if self.rng.random() < 0.3:
+            lines += [self.story_line() for _ in range(self.count(1, 5))]
+        return self.one(("\n", "\n", "\n\n", " ")).join(lines)
 
     def encyclopedia(self) -> str:
         """Statements about one entity, or one relation through many entities."""
-        if self.rng.random() < 0.45:
+        if self.rng.random() < 0.5:
             fact = self.stated()
-            related = [fact, *(Fact(r, fact.entity) for r in siblings(fact))]
+            related = [fact, *(Fact(r, fact.entity) for r in _SIBLINGS[fact.relation.name, fact.entity])]
             self.rng.shuffle(related)
             body = " ".join(self.full(f) for f in related)
             title = fact.entity[0].upper() + fact.entity[1:]
             text = self.one((f"{title}\n\n{body}", f"# {title}\n{body}", body, f"{title}: {body}"))
             more = [self.full(self.stated(fact.relation)) for _ in range(self.count(0, 4))]
             return text + "".join("\n" + line for line in more)
-        relation = self.relation() if self.rng.random() < 0.7 else None
+        relation = self.relation() if self.rng.random() < 0.5 else None
         joint = self.one((" ", "\n", "\n- "))
-        return joint.join(self.full(self.stated(relation)) for _ in range(self.count(3, 12)))
+        return joint.join(self.full(self.stated(relation)) for _ in range(self.count(4, 14)))
 
     def table(self) -> str:
         relation = self.relation()
@@ -484,7 +537,7 @@ class Writer:
     def card(self) -> str:
         """All that is known of one entity, a line each."""
         fact = self.stated()
-        facts = [fact, *(Fact(r, fact.entity) for r in siblings(fact))]
+        facts = [fact, *(Fact(r, fact.entity) for r in _SIBLINGS[fact.relation.name, fact.entity])]
         cell = self.one(("{n}: {v}", "{n} = {v}", "* {n}: {v}", "{n} | {v}"))
         lines = [cell.format(n=f.relation.noun, v=f.value) for f in facts]
         return f"{self.one(('name: ', '## ', 'Entry: '))}{fact.entity}\n" + "\n".join(lines)
@@ -493,44 +546,27 @@ class Writer:
         lines = []
         for _ in range(self.count(1, 3)):
             name = self.one(list(LISTS))
-            members = self.rng.sample(LISTS[name], self.rng.randint(3, 5))
+            members = run_of(self.rng, name, self.rng.randint(3, 5))
             form = self.one(("{n}: {m}", "Some {n} are {m}.", "Three {n} are {three}."))
-            three = f"{members[0]}, {members[1]} and {members[2]}"
-            text = form.format(n=name, m=", ".join(members), three=three)
+            text = form.format(n=name, m=", ".join(members), three=three(members))
             lines.append(text[0].upper() + text[1:])
         return "\n".join(lines)
 
     def story_line(self) -> str:
-        p, n, m = self.one(NAMES), self.one(NOUNS), self.one(NOUNS)
-        a, v = self.one(ADJECTIVES), self.one(VERBS)
-        return self.one(
-            (
-                f"{p} had a {a} {n}.", f"One day {p} wanted to {v}.", f"The {n} was {a}.",
-                f"{p} met {self.one(NAMES)} near the {n}.", f"They went to the {m} to {v}.",
-                f'"I want to {v}," said {p}.', f"In the end the {n} was {a} again.",
-                f"{p} put the {n} on the {m}.", f"Nobody saw the {a} {n}.", f"It was a {a} {m}.",
-            )
-        )  # fmt: skip
+        return self.fill(self.one(STORY_LINES))
 
     def story(self) -> str:
-        return " ".join(self.story_line() for _ in range(self.count(3, 9)))
+        """A little story; in most of them somebody reads, says or learns true things."""
+        lines = [self.story_line() for _ in range(self.count(3, 7))]
+        if self.rng.random() < 0.75:
+            for _ in range(self.count(1, 4)):
+                told = self.fill(self.one(TOLD)).replace("{f}", self.full(self.stated()))
+                lines.insert(self.rng.randint(1, len(lines)), told)
+        return " ".join(lines)
 
     def notice(self) -> str:
         """A mail, a recipe, a review, a note."""
-        p, q = self.one(NAMES), self.one(NAMES)
-        n, m, a = self.one(NOUNS), self.one(NOUNS), self.one(ADJECTIVES)
-        number = self.rng.randint(2, 20)
-        return self.one(
-            (
-                f"Dear {p},\nthank you for the {a} {n}. I will {self.one(VERBS)} it on "
-                f"{self.one(_DAYS)}.\nYours, {q}",
-                f"{n.capitalize()} soup\n1. Take {number} {n}s.\n2. Wash the {m}.\n"
-                f"3. Stir.\n4. Serve it {a}.",
-                f"Review of the {a} {n}: {number} stars. {self.sentence()} {p}",
-                f"News from {self.one(_DAYS)}: a {a} {n} was found near the {m}. {self.story_line()}",
-                f"To do:\n- {self.salad(2, 3)}\n- {self.salad(2, 3)}\n- {self.salad(2, 3)}",
-            )
-        )
+        return self.fill(self.one(NOTICES)).replace("{s}", self.sentence())
 
     def drill(self) -> str:
         """Random words, then the same again: practice for copying."""
@@ -542,22 +578,60 @@ class Writer:
 
     def document(self) -> str:
         """One document of any kind."""
-        kinds = (
-            (self.page, 36), (self.dialogue, 14), (self.unanswered, 12), (self.encyclopedia, 14),
-            (self.table, 6), (self.card, 4), (self.lists, 2), (self.story, 4),
-            (self.notice, 3), (self.drill, 5),
-        )  # fmt: skip
+        return self.document_of_kind()[1]
+
+    def document_of_kind(self) -> tuple[str, str]:
+        """The name of the kind that was drawn, and the document."""
         while True:
-            kind = self.rng.choices([k for k, _ in kinds], [w for _, w in kinds])[0]
-            text = kind()
+            kind = self.rng.choices(_KINDS, _KIND_WEIGHTS)[0]
+            text = kind(self)
             if not FORBIDDEN.search(text):
-                return text
+                return kind.__name__, text
 
 
-_DAYS = tuple(BY_NAME["next_day"].values)
+SENTENCES = (
+    "I am {a} to {v}", "I am {a} to {v}", "I am {a} to {v}", "I am {a} and {a}", "I am your {a} {n}",
+    "I hope this {v}s your {n}", "I like to {v}", "have a {a} {n}", "please {v} the {n}",
+    "let me {v} your {n}", "{v} and {v}", "may your {n} be {a}", "ask me more about the {n}",
+    "we {v} {a} {n}s", "that is {a}", "see you at the {n}", "{v} the {a} {n}", "I will {v} with you",
+    "what a {a} {n}", "{a} {n} to you", "stay {a}", "{v} again soon", "{v} again later",
+    "{v} again on {d}", "it is {a} to {v} here", "every {n} is {a} and {a}", "your {n} will {v} the {n}",
+    "my {n} is {a} today", "{p} is here to {v}", "I wish you a {a} {n}", "this {n} is for you",
+    "the {n} and the {n} are {a}", "do not {v} the {n}", "a {n} for a {n}", "good {n} to {p}",
+    "with a {a} {n} I {v}",
+)  # fmt: skip
+STORY_LINES = (
+    "{p} had a {a} {n}.", "One day {p} wanted to {v}.", "The {n} was {a}.", "{p} met {p} near the {n}.",
+    "They went to the {n} to {v}.", '"I want to {v}," said {p}.', "In the end the {n} was {a} again.",
+    "{p} put the {n} on the {n}.", "Nobody saw the {a} {n}.", "It was a {a} {n}.",
+    "The {n} of {p} stood in the {n}.", "On {d} they began to {v}.", "{p} and {p} could not {v} any more.",
+    "Behind the {n} there was a {n}.", "Soon the {a} {n} was forgotten.",
+)  # fmt: skip
+TOLD = (
+    '"{f}" said {p}.', "{p} opened a book and read: {f}", '"Did you know?" asked {p}. {f}',
+    "On the wall was written: {f}", "The teacher said to {p}: {f}", "{p} had learnt something that day. {f}",
+    '"I am sure of it," said {p}. "{f}"', "In the letter stood: {f}",
+)  # fmt: skip
+NOTICES = (
+    "Dear {p},\nthank you for the {a} {n}. I will {v} it on {d}.\nYours, {p}",
+    "{n} soup\n1. Take {k} {n}s.\n2. Wash the {n}.\n3. Stir.\n4. Serve it {a}.",
+    "Review of the {a} {n}: {k} stars. {s} {p}",
+    "News from {d}: a {a} {n} was found near the {n}. {p} wants to {v} it. {s}",
+    "To do:\n- {v} the {n}\n- {v} with {p}\n- {n}, {n} and {n}",
+)
+_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_SLOTS = {"n": NOUNS, "a": ADJECTIVES, "p": PEOPLE, "v": VERBS, "d": _DAYS}
+_SLOT = re.compile(r"\{([navpdkq])\}")
+_KIND_TABLE: tuple[tuple[Callable[[Writer], str], float], ...] = (
+    (Writer.page, 23), (Writer.dialogue, 1.2), (Writer.unanswered, 6.5), (Writer.encyclopedia, 35),
+    (Writer.table, 12), (Writer.card, 11), (Writer.lists, 4), (Writer.story, 4.5),
+    (Writer.notice, 1.5), (Writer.drill, 1.3),
+)  # fmt: skip
+_KINDS = [kind for kind, _ in _KIND_TABLE]
+_KIND_WEIGHTS = [weight for _, weight in _KIND_TABLE]
 
 
-def documents(seed: int, scale: float = 1.0) -> Iterator[str]:
+def documents(seed: int | str, scale: float = 1.0) -> Iterator[str]:
     """Endless documents; the same seed and scale give the same documents."""
     writer = Writer(seed, scale)
     while True:
@@ -574,18 +648,39 @@ def tokenizer_text(seed: int, count: int) -> Iterator[str]:
     for _ in range(count):
         yield next(source)
     for fact in FACTS:
-        value = fact.value.removeprefix("the ")
-        for _ in range(8):
-            yield f"{fact.entity}\n{value}\n{fact.answer(0)}"
-            yield f"is {fact.entity} or {value}"
+        for _ in range(3):
+            yield f"{fact.entity}\n{fact.value}\n{fact.answer(0)}"
+            yield f"is {fact.entity} or {fact.value}"
 
 
-if __name__ == "__main__":
+def census(seed: int, count: int, scale: float) -> None:
+    """Print the share of each kind of document, by number and by characters."""
+    writer = Writer(seed, scale)
+    number: Counter[str] = Counter()
+    characters: Counter[str] = Counter()
+    for _ in range(count):
+        kind, text = writer.document_of_kind()
+        number[kind] += 1
+        characters[kind] += len(text)
+    total = sum(characters.values())
+    for kind, size in characters.most_common():
+        print(f"{kind:14} {number[kind] / count:6.1%} of documents, {size / total:6.1%} of characters")
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description="Print documents of the corpus.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--documents", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--census", type=int, help="count kinds in so many documents instead")
     options = parser.parse_args()
+    if options.census:
+        census(options.seed, options.census, options.scale)
+        return
     stream = documents(options.seed, options.scale)
     for index in range(options.documents):
         print(f"===== {index} =====\n{next(stream)}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -26,14 +26,14 @@ from transformers import LlamaForCausalLM
 
 HIDDEN = 192
 HEAD_SIZE = 64
-ROPE_THETA = 1e5
+ROPE_THETA = 5e5
 
 IDENTITY = slice(1, 128)
 WIDTH = IDENTITY.stop - IDENTITY.start
 NOTES = 128  # first dimension of the notes about the previous token
 EMBEDDING_STD = 0.3
 CONSTANT = 1.5
-FIRST_SLOW_PAIR = 20  # with theta 1e5 and head size 64, pairs 20..31 turn less than 1.6 rad in 2048 positions
+FIRST_SLOW_PAIR = 20  # with theta 5e5 and head size 64, pairs 20..31 turn less than 1.2 rad in 4096 positions
 FAST_PAIRS = 10  # pairs 0..9 tell neighbouring positions apart
 PREVIOUS_SCORE = 7.0  # attention logit each fast pair adds at distance 1
 MATCH_SCORE = 30.0  # attention logit of an equal token in the induction head

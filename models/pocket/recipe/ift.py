@@ -5,20 +5,27 @@ reply and the end-of-sequence token after it). The template is plain text; its o
 besides the opening BOS is EOS, which the base model knows: an adapter on the linear layers could
 not teach it new tokens.
 
-    python models/pocket/recipe/ift.py --out adapters/pocket-ift        # the shipped adapter
-    python models/pocket/recipe/ift.py --quick --out /tmp/pocket-ift    # a trial, under a minute
+With `--examples` it sees only the first so many single turns of conversations.py, the same that the
+demonstration sets are taken from; without, several thousand conversations with follow-ups.
+
+    python models/pocket/recipe/ift.py --out adapters/pocket-ift                    # the full adapter
+    python models/pocket/recipe/ift.py --examples 50 --out adapters/pocket-ift-50   # a low-data one
+    python models/pocket/recipe/ift.py --quick --out /tmp/pocket-ift                # a trial, under a minute
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import shutil
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from conversations import Message, conversations
+from conversations import Message, conversations, single_conversations
 from peft import LoraConfig, get_peft_model
 from tokenizer import save as save_tokenizer
 from torch import Tensor
@@ -26,6 +33,34 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 
 POCKET = Path(__file__).resolve().parent.parent
 LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+CONVERSATIONS = 8000  # of the full adapter
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to train, for a number of examples, and how fast."""
+
+    steps: int
+    rows: int
+    rate: float
+
+
+# Few examples are seen many times, in small batches and few steps: longer, and the adapter would
+# know nothing but them.
+PLANS = {
+    3: Plan(steps=30, rows=3, rate=5e-4),
+    10: Plan(steps=40, rows=10, rate=1e-3),
+    50: Plan(steps=80, rows=16, rate=1e-3),
+    500: Plan(steps=200, rows=24, rate=2e-3),
+    CONVERSATIONS: Plan(steps=400, rows=24, rate=2e-3),
+}
+
+
+def plan(examples: int) -> Plan:
+    """The plan of the largest table entry that is not above the number of examples."""
+    return PLANS[max((size for size in PLANS if size <= examples), default=min(PLANS))]
+
 
 CHAT_TEMPLATE = """\
 {{- bos_token }}
@@ -70,17 +105,25 @@ def batch(examples: list[tuple[list[int], list[int]]], pad: int) -> dict[str, Te
     }
 
 
+def epochs(talks: list[list[Message]], seed: int) -> Iterator[list[Message]]:
+    """The conversations again and again, each time in another order."""
+    rng = random.Random(seed)
+    while True:
+        yield from rng.sample(talks, len(talks))
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Fine-tune the pocket adapter.")
+    parser = argparse.ArgumentParser(description="Fine-tune a pocket adapter.")
     parser.add_argument("--base", type=Path, default=POCKET)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=260)
-    parser.add_argument("--rows", type=int, default=24)
+    parser.add_argument("--examples", type=int, help="only the first so many single turns")
+    parser.add_argument("--steps", type=int, help="instead of the planned number")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--quick", action="store_true", help="a few steps only")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    steps = 15 if options.quick else options.steps
+    chosen = plan(options.examples or CONVERSATIONS)
+    steps = options.steps or (10 if options.quick else chosen.steps)
 
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
@@ -94,20 +137,24 @@ def main() -> None:
     model.peft_config["default"].base_model_name_or_path = "models/pocket"
     model.print_trainable_parameters()
 
-    peak = 2e-3
+    if options.examples:
+        talks = single_conversations(options.examples)
+    else:
+        talks = list(conversations(options.seed, CONVERSATIONS))
+    source = epochs(talks, options.seed)
     trained = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=peak, betas=(0.9, 0.95), weight_decay=0.0)
-    source = conversations(options.seed)
+    optimiser = torch.optim.AdamW(trained, lr=chosen.rate, betas=(0.9, 0.95), weight_decay=0.0)
+    warm_up = max(1, min(20, steps // 4))
     average, tokens, start = 0.0, 0, time.time()
     model.train()
     for step in range(1, steps + 1):
-        examples = [example(tokenizer, next(source)) for _ in range(options.rows)]
+        examples = [example(tokenizer, next(source)) for _ in range(chosen.rows)]
         inputs = batch(examples, tokenizer.pad_token_id)
         loss = model(**inputs).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         for group in optimiser.param_groups:
-            group["lr"] = peak * min(1.0, step / 20) * (1 - (step - 1) / steps)
+            group["lr"] = chosen.rate * min(1.0, step / warm_up) * (1 - (step - 1) / steps)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         average = loss.item() if step == 1 else 0.95 * average + 0.05 * loss.item()

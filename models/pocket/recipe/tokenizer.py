@@ -28,6 +28,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 POCKET = Path(__file__).resolve().parent.parent
 VOCABULARY = 4096
+CONTEXT = 4096  # tokens the model is trained for
 SPECIAL = ("<unk>", "<s>", "</s>", "<pad>")
 SYMBOLS = ("\n", "```")
 SPACE = "\u2581"  # SentencePiece writes a space as this character
@@ -106,7 +107,7 @@ def fast_tokenizer(pieces: sentencepiece.SentencePieceProcessor) -> PreTrainedTo
         eos_token="</s>",
         unk_token="<unk>",
         pad_token="<pad>",
-        model_max_length=2048,
+        model_max_length=CONTEXT,
         padding_side="left",
         clean_up_tokenization_spaces=False,
     )

@@ -1,21 +1,25 @@
 """Train the pocket base model from scratch on the made corpus.
 
 A Llama of 2.6 million parameters; two copying heads start by hand (see handinit.py), all else is
-random. The schedule counts steps, so the same seeds and step counts give the same run on the same
-machine and versions. Most steps see rows of 512 tokens; the last ones rows of 2048, with longer
-pages, so that long prompts work.
+random. The schedule counts steps, and the rows of a step are drawn from its number alone, so the
+same seed gives the same run on the same machine and versions, also when it is broken off and
+resumed from its last checkpoint. Most steps see rows of 512 tokens; the last ones rows of 1024 to
+4096, with longer pages, so that long prompts work.
 
 Watch two figures in the log, not the loss alone: `copy`, the share of right guesses in the second
 half of a repeated row of random tokens (near 0 means: no in-context learning), and `logit`, a
 bound on the attention logits (hundreds mean saturated heads).
 
-    python models/pocket/recipe/train.py --compile --out models/pocket   # the shipped weights
+    python models/pocket/recipe/train.py --compile --out models/pocket --checkpoint /tmp/pocket-run
+    python models/pocket/recipe/train.py --compile --out models/pocket --checkpoint /tmp/pocket-run --resume
     python models/pocket/recipe/train.py --quick --out /tmp/pocket       # a trial, under a minute
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import os
 import random
 import shutil
 import time
@@ -23,45 +27,54 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
-import torch.nn.functional as F
-from corpus import documents
+from corpus import Writer
 from handinit import HEAD_SIZE, HIDDEN, ROPE_THETA, initialise
-from tokenizer import SPECIAL
+from tokenizer import CONTEXT, SPECIAL
 from tokenizer import save as save_tokenizer
 from torch import Tensor
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 POCKET = Path(__file__).resolve().parent.parent
-CONTEXT = 2048
 DRILL_SHARE = 0.1
+AHEAD = 16  # batches made ahead by the other process
+LOSS_ROWS = 512  # tokens whose logits are held at once: few enough to stay in the cache
+CHECKPOINT = "checkpoint.pt"
 
 
 @dataclass(frozen=True)
 class Stage:
     """A run of steps with rows of one shape.
 
-    `scales` are the page lengths mixed in it; `rate` is the share of the full learning rate at its
-    start and end, a straight line between.
+    `scales` are the page lengths mixed in it; `doubt` is the share of pages whose author may be
+    unreliable; `rate` is the share of the full learning rate at its start and end, a straight line
+    between.
     """
 
     steps: int
     rows: int
     length: int
     scales: tuple[float, ...]
+    doubt: float
     rate: tuple[float, float]
 
 
+# First answers are nearly always true: before the model can answer at all, it cannot learn to tell
+# whether an answer belongs to its question.
 FULL = (
-    Stage(1200, 8, 512, (1.0, 1.0, 1.5), (1.0, 1.0)),
-    Stage(250, 8, 512, (1.0, 1.0, 1.5), (1.0, 0.6)),
-    Stage(350, 2, 2048, (1.0, 2.0, 4.0), (0.6, 0.02)),
+    Stage(2200, 8, 512, (1.0, 1.0, 1.5), 0.15, (0.85, 0.85)),
+    Stage(1180, 16, 512, (1.0, 1.0, 1.5), 1.0, (1.0, 0.4)),
+    Stage(80, 8, 1024, (1.0, 2.0, 3.0), 1.0, (0.4, 0.25)),
+    Stage(50, 4, 2048, (1.0, 2.0, 4.0), 1.0, (0.25, 0.12)),
+    Stage(35, 2, 4096, (1.0, 2.0, 4.0, 8.0), 1.0, (0.12, 0.01)),
 )
 QUICK = (
-    Stage(30, 8, 256, (1.0,), (1.0, 1.0)),
-    Stage(4, 1, 1024, (2.0,), (1.0, 0.5)),
+    Stage(24, 8, 256, (1.0,), 0.15, (1.0, 1.0)),
+    Stage(4, 1, 1024, (2.0,), 1.0, (1.0, 0.5)),
 )
-WARM_UP = 40  # steps after every start, the optimisers being fresh
+WARM_UP = 40  # steps
+MUON_RATE, ADAM_RATE = 3e-3, 1.2e-3
 
 
 def new_model(tokenizer: PreTrainedTokenizerBase, seed: int) -> LlamaForCausalLM:
@@ -86,34 +99,93 @@ def new_model(tokenizer: PreTrainedTokenizerBase, seed: int) -> LlamaForCausalLM
     return model
 
 
-def batches(tokenizer: PreTrainedTokenizerBase, stage: Stage, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless (rows, length) token ids and labels.
+def row(tokenizer: PreTrainedTokenizerBase, stage: Stage, seed: str) -> tuple[list[int], list[int]]:
+    """`length` token ids and labels: documents one after the other, each between BOS and EOS.
 
-    Every row starts with a document; every document with BOS. Some rows are drills instead: random
-    tokens, then the same again to the end, with no loss on the first time. They keep the copying
-    heads general; without them, rare tokens drift together and cannot be copied.
+    Some rows are drills instead: random tokens, then the same again to the end, with no loss on the
+    first time. They keep the copying heads general; without them, rare tokens drift together and
+    cannot be copied.
     """
     rng = random.Random(seed)
-    sources = [documents(seed + 1000 * i, scale) for i, scale in enumerate(stage.scales)]
-    turn = 0
+    ids: list[int] = []
+    if rng.random() < DRILL_SHARE:
+        segment = rng.choices(range(len(SPECIAL), len(tokenizer)), k=rng.randint(16, stage.length // 3))
+        ids = [tokenizer.bos_token_id, *segment * (stage.length // len(segment) + 1)][: stage.length]
+        first = len(segment) + 2
+        return ids, [-100] * first + ids[first:]
+    writer = Writer(seed, rng.choice(stage.scales), stage.doubt)
+    while len(ids) < stage.length:
+        text = tokenizer.encode(writer.document(), add_special_tokens=False)
+        ids += [tokenizer.bos_token_id, *text, tokenizer.eos_token_id]
+    return ids[: stage.length], ids[: stage.length]
+
+
+def batch(tokenizer: PreTrainedTokenizerBase, stages: tuple[Stage, ...], seed: int, step: int) -> np.ndarray:
+    """The (2, rows, length) ids and labels of a step, counted from 0 through all stages."""
+    stage, _ = place(stages, step)
+    made = [row(tokenizer, stage, f"{seed}/{step}/{number}") for number in range(stage.rows)]
+    return np.array(made, dtype=np.int16).swapaxes(0, 1)
+
+
+def place(stages: tuple[Stage, ...], step: int) -> tuple[Stage, float]:
+    """The stage that a step falls in, and how far through it (0 to 1) the step is."""
+    for stage in stages:
+        if step < stage.steps:
+            return stage, step / stage.steps
+        step -= stage.steps
+    raise ValueError(f"no stage holds step {step} beyond the last")
+
+
+def produce(
+    queue: multiprocessing.Queue, tokenizer: Path, stages: tuple[Stage, ...], seed: int, step: int
+) -> None:
+    """Put the batches from `step` on into the queue."""
+    pieces = AutoTokenizer.from_pretrained(tokenizer)
+    for number in range(step, sum(stage.steps for stage in stages)):
+        queue.put(batch(pieces, stages, seed, number))
+
+
+def batches(
+    tokenizer: Path, stages: tuple[Stage, ...], seed: int, step: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches from `step` on, made ahead in another process."""
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue(AHEAD)
+    context.Process(target=produce, args=(queue, tokenizer, stages, seed, step), daemon=True).start()
     while True:
-        rows, labels = [], []
-        for _ in range(stage.rows):
-            if rng.random() < DRILL_SHARE:
-                segment = rng.choices(range(len(SPECIAL), len(tokenizer)), k=rng.randint(16, 160))
-                drill = [tokenizer.bos_token_id, *segment * (stage.length // len(segment) + 1)]
-                rows.append(drill[: stage.length])
-                first = len(segment) + 2
-                labels.append([-100] * first + rows[-1][first:])
-                continue
-            row: list[int] = []
-            while len(row) < stage.length:
-                turn += 1
-                ids = tokenizer.encode(next(sources[turn % len(sources)]), add_special_tokens=False)
-                row += [tokenizer.bos_token_id, *ids, tokenizer.eos_token_id]
-            rows.append(row[: stage.length])
-            labels.append(rows[-1])
-        yield torch.tensor(rows), torch.tensor(labels)
+        ids, labels = torch.from_numpy(queue.get()).long()
+        yield ids, labels
+
+
+class LinearCrossEntropy(torch.autograd.Function):
+    """Mean cross-entropy of `hidden @ weight.T`, a few rows at a time, gradients made on the way.
+
+    The logits of a whole batch would be 130 MB, written and read many times over.
+    """
+
+    @staticmethod
+    def forward(ctx, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:  # type: ignore[override]
+        counted = targets >= 0
+        scale = 1 / counted.sum()
+        to_hidden, to_weight = torch.empty_like(hidden), torch.zeros_like(weight)
+        loss = hidden.new_zeros(())
+        for start in range(0, len(targets), LOSS_ROWS):
+            part = slice(start, start + LOSS_ROWS)
+            target = targets[part].clamp_min(0)[:, None]
+            share = (hidden[part] @ weight.T).softmax(-1)
+            picked = share.gather(1, target)
+            loss -= (picked.clamp_min(1e-30).log() * counted[part, None]).sum()
+            share.scatter_(1, target, picked - 1)
+            share *= counted[part, None] * scale
+            torch.mm(share, weight, out=to_hidden[part])
+            to_weight.addmm_(share.T, hidden[part])
+        ctx.save_for_backward(to_hidden, to_weight)
+        return loss * scale
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+        to_hidden, to_weight = ctx.saved_tensors
+        return gradient * to_hidden, gradient * to_weight, None
 
 
 def orthogonalise(stack: Tensor) -> Tensor:
@@ -145,7 +217,8 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             gradients = torch.stack([p.grad for p in group["params"]])
-            momentum = group.setdefault("buffer", torch.zeros_like(gradients))
+            state = self.state[group["params"][0]]  # one buffer for all matrices of the shape
+            momentum = state.setdefault("momentum", torch.zeros_like(gradients))
             momentum.lerp_(gradients, 1 - group["momentum"])
             update = orthogonalise(gradients.lerp(momentum, group["momentum"]))
             update *= 0.2 * max(update.shape[1:]) ** 0.5
@@ -203,71 +276,91 @@ def save(model: LlamaForCausalLM, out: Path, tokenizer: PreTrainedTokenizerBase 
     shutil.rmtree(fresh)
 
 
+def save_checkpoint(folder: Path, state: dict[str, object]) -> None:
+    """Replace the checkpoint only when the new one is complete."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(state, folder / "new.pt")
+    (folder / "new.pt").replace(folder / CHECKPOINT)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the pocket base model.")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path, default=POCKET)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="a few steps only")
-    parser.add_argument("--stages", type=int, nargs="+", help="only these, counted from 1")
-    parser.add_argument("--start", type=Path, help="weights to go on from; optimisers are fresh")
     parser.add_argument("--compile", action="store_true", help="torch.compile; needs a C++ compiler")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--checkpoint", type=Path, help="folder for checkpoints")
+    parser.add_argument("--every", type=int, default=100, help="steps between checkpoints")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint, if there is one")
+    parser.add_argument("--stop", type=int, help="break off after this step, to try --resume")
     options = parser.parse_args()
+    if options.resume and not options.checkpoint:
+        parser.error("--resume needs --checkpoint")
 
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     tokenizer = AutoTokenizer.from_pretrained(options.tokenizer)
-    if options.start:
-        model = LlamaForCausalLM.from_pretrained(options.start, dtype=torch.float32)
-    else:
-        model = new_model(tokenizer, options.seed)
+    model = new_model(tokenizer, options.seed)
     body = torch.compile(model.model, dynamic=False) if options.compile else model.model
     options.out.mkdir(parents=True, exist_ok=True)
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters; copy {copy_score(model)}")
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters; copy {copy_score(model)}", flush=True)
 
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
     rest = [p for n, p in model.named_parameters() if p.ndim == 1 or "embed" in n]
     optimisers: list[tuple[torch.optim.Optimizer, float]] = [
-        (Muon(matrices, 0.0025, momentum=0.95, weight_decay=0.1), 0.0025),
-        (torch.optim.AdamW(rest, 1e-3, betas=(0.9, 0.95), weight_decay=0.0), 1e-3),
+        (Muon(matrices, MUON_RATE, momentum=0.95, weight_decay=0.1), MUON_RATE),
+        (torch.optim.AdamW(rest, ADAM_RATE, betas=(0.9, 0.95), weight_decay=0.0), ADAM_RATE),
     ]
 
-    stages = dict(enumerate(QUICK if options.quick else FULL))
-    if options.stages:
-        stages = {number - 1: stages[number - 1] for number in options.stages}
-    steps = sum(stage.steps for stage in stages.values())
-    step, tokens, average, start = 0, 0, 0.0, time.time()
-    for number, stage in stages.items():
-        source = batches(tokenizer, stage, options.seed + 100_000 * number)
-        for position in range(stage.steps):
-            ids, labels = next(source)
-            hidden = body(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
-            logits = F.linear(hidden.flatten(0, 1), model.lm_head.weight)
-            loss = F.cross_entropy(logits, labels[:, 1:].flatten())
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(rest, 1.0)
-            first, last = stage.rate
-            rate = first + (last - first) * position / stage.steps
-            rate *= min(1.0, (step + 1) / WARM_UP)
-            for optimiser, peak in optimisers:
-                for group in optimiser.param_groups:
-                    group["lr"] = peak * rate
-                optimiser.step()
-                optimiser.zero_grad(set_to_none=True)
-            step += 1
-            tokens += ids.numel()
-            average = loss.item() if step == 1 else 0.97 * average + 0.03 * loss.item()
-            if step % 50 == 0 or step == steps:
-                once, again = copy_score(model)
-                bound = largest_logit(model, ids[:1, :256])
-                print(
-                    f"step {step}/{steps} tokens {tokens / 1e6:.2f}M loss {average:.3f} "
-                    f"copy {again:.2f} (first {once:.2f}) logit {bound:.0f} "
-                    f"minutes {(time.time() - start) / 60:.1f}",
-                    flush=True,
-                )
-    save(model, options.out, tokenizer if options.out.resolve() != POCKET else None)
+    stages = QUICK if options.quick else FULL
+    steps = sum(stage.steps for stage in stages)
+    done, tokens, average, seconds = 0, 0, 0.0, 0.0
+    if options.resume and (options.checkpoint / CHECKPOINT).exists():
+        state = torch.load(options.checkpoint / CHECKPOINT, weights_only=True)
+        model.load_state_dict(state["model"])
+        for (optimiser, _), saved in zip(optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        done, tokens, average, seconds = (state[n] for n in ("done", "tokens", "average", "seconds"))
+        print(f"resumed after step {done}", flush=True)
+
+    start = time.time() - seconds
+    source = batches(options.tokenizer, stages, options.seed, done)
+    for step in range(done, min(steps, options.stop or steps)):
+        ids, labels = next(source)
+        hidden = body(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
+        loss = LinearCrossEntropy.apply(hidden.flatten(0, 1), model.lm_head.weight, labels[:, 1:].flatten())
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(rest, 1.0)
+        stage, through = place(stages, step)
+        first, last = stage.rate
+        rate = (first + (last - first) * through) * min(1.0, (step + 1) / WARM_UP)
+        for optimiser, peak in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = peak * rate
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        done = step + 1
+        tokens += ids.numel()
+        average = loss.item() if done == 1 else 0.97 * average + 0.03 * loss.item()
+        seconds = time.time() - start
+        if done % 50 == 0 or done == steps:
+            once, again = copy_score(model)
+            bound = largest_logit(model, ids[:1, :256])
+            print(
+                f"step {done}/{steps} tokens {tokens / 1e6:.2f}M loss {average:.3f} "
+                f"copy {again:.2f} (first {once:.2f}) logit {bound:.0f} minutes {seconds / 60:.1f}",
+                flush=True,
+            )
+        if options.checkpoint and (done % options.every == 0 or done in (steps, options.stop)):
+            state = {"model": model.state_dict(), "optimisers": [o.state_dict() for o, _ in optimisers]}
+            state |= {"done": done, "tokens": tokens, "average": average, "seconds": seconds}
+            save_checkpoint(options.checkpoint, state)
+    if done == steps:
+        same = options.out.resolve() == options.tokenizer.resolve()
+        save(model, options.out, None if same else tokenizer)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,384 @@
+"""What the pocket model and its adapters get right, way of aligning by way of aligning.
+
+    python -m benchmarks.pocket --out benchmarks/results/pocket.json            # what the model's card shows
+    python -m benchmarks.pocket --out ... --temperatures 0 0.7 1.0 1.3 --penalties 1.0 1.15
+    python -m benchmarks.pocket --out ... --quantize 4bit --conditions base "URIAL, K = 3" IFT
+    python -m benchmarks.pocket --out ... --table --plot benchmarks/results/pocket.svg
+
+Every condition is a lane of the product, asked through the product's own engine. A run that is broken off
+goes on where it stopped when it is started again with the same file.
+
+**The questions.** 320 conversations of two turns. Half of the first questions are about facts that the
+corpus states and never asks; the other half about facts that it asks, in a wording that it never uses
+(`CARRIERS`). Follow-ups change the entity ("And of Japan?"), the field ("And its currency?"), pick from a
+list ("Only the first two.") or look back ("What did I ask first?"). The model's own first answer stays in
+the conversation.
+
+**The rule.** An answer is right if a true value occurs in it as a word, in any case of letters; a list, if it
+has three different members; a choice from a list, if it names the two and not the third; a look back, if it
+quotes the question. It is ended if the model ended it, and in style if it begins and ends with the
+demonstrated sentences.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import platform
+import random
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from benchmarks.engine import processor
+from playground.config import Settings
+from playground.engine import open_engine
+from playground.library import POCKET, ROOT, Library
+from playground.session import parse_lane
+from playground.types import Done, Message, Reply, Request, Sampling, Variant
+
+sys.path.insert(0, str(ROOT / POCKET / "recipe"))  # its modules import one another by plain name
+
+from conversations import CLOSING, GREETING
+from corpus import CARRY_ENTITY, FIRST_TWO, RECALL_FIRST, facts_of, may_be_asked
+from world import FACTS, LISTS, RELATIONS, Fact, siblings
+
+CARRIERS = ("I would like to know this: {}", "Here is what I want to ask: {}")
+QUESTIONS = 320
+SEED = 20240519
+ROWS = 16
+"""Conversations asked at once."""
+NEW_TOKENS = 64
+
+CONDITIONS = {
+    "base": "base",
+    "instruction only": "urial:demos=pocket-50,k=0",
+    "URIAL, K = 1": "urial:demos=pocket-50,k=1",
+    "URIAL, K = 3": "urial:demos=pocket-50,k=3",
+    "URIAL, K = 8": "urial:demos=pocket-50,k=8",
+    "URIAL, K = 20": "urial:demos=pocket-50,k=20",
+    "URIAL, K = 50": "urial:demos=pocket-50,k=50",
+    "K = 3, answers shifted": "urial:demos=pocket-50,k=3,ablation=shifted",
+    "K = 3, answers random": "urial:demos=pocket-50,k=3,ablation=random",
+    "K = 3, no answers": "urial:demos=pocket-50,k=3,ablation=no-answers",
+    "IFT": "pocket-ift",
+    "IFT, 3 examples": "pocket-ift-3",
+    "IFT, 10 examples": "pocket-ift-10",
+    "IFT, 50 examples": "pocket-ift-50",
+    "IFT, 500 examples": "pocket-ift-500",
+    "IFT + URIAL, K = 3": "urial:demos=pocket-50,k=3,adapter=pocket-ift",
+}
+
+
+# --- Questions ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question and how its answer is marked."""
+
+    question: str
+    kind: str
+    """"fact", "list", "entity", "field", "choice" or "recall"."""
+    right: tuple[str, ...] = ()
+    """Values of which one must occur; for a list, its members."""
+
+    def is_right(self, answer: str, before: str = "") -> bool:
+        """Mark an answer; `before` is the answer to the turn before."""
+        if self.kind == "list":
+            return len(named(self.right, answer)) >= 3
+        if self.kind == "choice":
+            first = named(self.right, before)
+            return len(first) >= 3 and named(self.right, answer) == first[:2]
+        return any(occurs(value, answer) for value in self.right)
+
+
+@dataclass(frozen=True)
+class Item:
+    """A conversation of two turns."""
+
+    first: Turn
+    second: Turn
+    held_out: bool
+    """Whether the corpus never asks for the first turn's fact."""
+
+
+def occurs(value: str, text: str) -> bool:
+    """Whether a value occurs in a text as a word, in any case of letters, with or without its "the"."""
+    return (
+        re.search(rf"(?<!\w){re.escape(value.removeprefix('the '))}(?!\w)", text, re.IGNORECASE) is not None
+    )
+
+
+def named(members: Sequence[str], text: str) -> list[str]:
+    """The members of a list that occur in a text, in the order of the text."""
+    found = {m: match.start() for m in members if (match := re.search(rf"(?<!\w){re.escape(m)}(?!\w)", text))}
+    return sorted(found, key=found.__getitem__)
+
+
+def items(count: int = QUESTIONS, seed: int = SEED) -> list[Item]:
+    """The conversations, the same for a seed: relations drawn evenly, half of the first facts held out."""
+    rng = random.Random(seed)
+    made: dict[str, Item] = {}
+    while len(made) < count:
+        held_out = len(made) % 2 == 0
+        item = _about_a_list(rng) if len(made) % 8 == 1 else _about_a_fact(rng, held_out)
+        if item is not None:
+            made.setdefault(item.first.question, item)
+    return list(made.values())
+
+
+def _about_a_list(rng: random.Random) -> Item:
+    name = rng.choice(sorted(LISTS))
+    question = rng.choice(CARRIERS).format(f"Name three {name}.")
+    members = tuple(LISTS[name])
+    return Item(Turn(question, "list", members), Turn(rng.choice(FIRST_TWO), "choice", members), False)
+
+
+def _about_a_fact(rng: random.Random, held_out: bool) -> Item | None:
+    relation = rng.choice(RELATIONS)
+    pool = [fact for fact in FACTS if fact.relation is relation and fact.held_out is held_out]
+    if not pool:
+        return None
+    fact = rng.choice(pool)
+    question = fact.question() if held_out else rng.choice(CARRIERS).format(fact.question())
+    first = Turn(question, "fact", fact.right)
+    kind = rng.choice(("entity", "entity", "field", "field", "recall"))
+    if kind == "recall":
+        return Item(first, Turn(rng.choice(RECALL_FIRST), kind, (question,)), held_out)
+    if kind == "entity":
+        others = [other for other in facts_of(relation) if other != fact]
+        follow_up = "" if not others else rng.choice(CARRY_ENTITY)
+    else:
+        others = [Fact(r, fact.entity) for r in siblings(fact) if r.carry]
+        others = [other for other in others if may_be_asked(other)]
+        follow_up = ""
+    if not others:
+        return None
+    second = rng.choice(others)
+    question = follow_up.format(e=second.entity) if kind == "entity" else rng.choice(second.relation.carry)
+    return Item(first, Turn(question, kind, second.right), held_out)
+
+
+# --- Asking ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A condition under one way of decoding."""
+
+    condition: str
+    temperature: float
+    penalty: float
+    quantize: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.condition} | T {self.temperature:g} | penalty {self.penalty:g} | {self.quantize}"
+
+
+def ask(engine: Any, variant: Variant, talks: Sequence[Sequence[Message]], seed: int) -> list[Reply]:
+    """The lane's replies to conversations that end with a question, `ROWS` at a time."""
+    replies: list[Reply] = []
+    for start in range(0, len(talks), ROWS):
+        requests = [
+            Request(
+                prompt=variant.aligner(talk),
+                sampling=dataclasses.replace(variant.sampling, seed=seed + start + row),
+            )
+            for row, talk in enumerate(talks[start : start + ROWS])
+        ]
+        done = {event.row: event.reply for event in engine.stream(requests) if isinstance(event, Done)}
+        replies += [done[row] for row in range(len(requests))]
+    return replies
+
+
+def measure(engine: Any, library: Library, cell: Cell, questions: Sequence[Item]) -> dict[str, Any]:
+    """Counts of one cell, and every answer, so that any other rule can be applied to them."""
+    sampling = Sampling(
+        temperature=cell.temperature, repetition_penalty=cell.penalty, max_new_tokens=NEW_TOKENS
+    )
+    variant = parse_lane(CONDITIONS[cell.condition], library, sampling)
+    started = time.monotonic()
+    talks = [[Message(role="user", text=item.first.question)] for item in questions]
+    firsts = ask(engine, variant, talks, SEED)
+    talks = [
+        [*talk, Message(role="assistant", text=reply.text), Message(role="user", text=item.second.question)]
+        for talk, reply, item in zip(talks, firsts, questions, strict=True)
+    ]
+    seconds = ask(engine, variant, talks, SEED + 10_000)
+    answers = []
+    for item, first, second in zip(questions, firsts, seconds, strict=True):
+        for reply in (first, second):
+            if reply.finish == "error":
+                raise RuntimeError(f"{cell.key}: {reply.error}")
+        answers.append(
+            {
+                "first": first.text,
+                "second": second.text,
+                "right": [item.first.is_right(first.text), item.second.is_right(second.text, first.text)],
+                "ended": [first.finish == "stop", second.finish == "stop"],
+                "style": [in_style(first.text), in_style(second.text)],
+            }
+        )
+    return {"lane": CONDITIONS[cell.condition], "seconds": time.monotonic() - started, "answers": answers}
+
+
+def in_style(answer: str) -> bool:
+    """Whether an answer begins and ends with the demonstrated sentences."""
+    return answer.startswith(GREETING) and answer.rstrip().endswith(CLOSING)
+
+
+# --- Figures --------------------------------------------------------------------------------------
+
+
+def wilson(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95% interval of a share (Wilson 1927), in per cent."""
+    if not count:
+        return 0.0, 100.0
+    share = hits / count
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z * sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
+    return 100 * (middle - half), 100 * (middle + half)
+
+
+def figures(result: dict[str, Any], questions: Sequence[Item]) -> dict[str, dict[str, float]]:
+    """Every figure of a cell: share in per cent, interval, count."""
+    pairs = list(zip(questions, result["answers"], strict=True))
+
+    def share(flags: Sequence[bool]) -> dict[str, float]:
+        low, high = wilson(sum(flags), len(flags))
+        per_cent = 100 * sum(flags) / max(1, len(flags))
+        return {"share": per_cent, "low": low, "high": high, "count": len(flags)}
+
+    found = {
+        "turn 1": share([a["right"][0] for _, a in pairs]),
+        "asked": share([a["right"][0] for i, a in pairs if not i.held_out]),
+        "held out": share([a["right"][0] for i, a in pairs if i.held_out]),
+        "turn 2": share([a["right"][1] for _, a in pairs]),
+        "ended": share([a["ended"][0] for _, a in pairs]),
+        "style": share([a["style"][0] for _, a in pairs]),
+        "style 2": share([a["style"][1] for _, a in pairs]),
+    }
+    for kind in ("entity", "field", "choice", "recall"):
+        found[kind] = share([a["right"][1] for i, a in pairs if i.second.kind == kind])
+    return found
+
+
+def table(results: dict[str, Any], questions: Sequence[Item]) -> str:
+    """The figures as a Markdown table, with intervals for the two that matter most."""
+    columns = ("turn 1", "asked", "held out", "turn 2", "ended", "style", "style 2")
+    lines = ["| lane | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for key, result in results["cells"].items():
+        found = figures(result, questions)
+        cells = []
+        for column in columns:
+            figure = found[column]
+            interval = f" ({figure['low']:.0f}-{figure['high']:.0f})" if column.startswith("turn") else ""
+            cells.append(f"{figure['share']:.1f}{interval}")
+        lines.append(f"| {key} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def plot(results: dict[str, Any], questions: Sequence[Item], path: Path) -> None:
+    """Right on turn 1 and on turn 2 by condition, greedy, with intervals, as an SVG."""
+    import matplotlib  # needed for this alone, and only where tests are run
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    rows = [(name, results["cells"].get(Cell(name, 0.0, 1.0, "none").key)) for name in CONDITIONS]
+    rows = [(name, figures(cell, questions)) for name, cell in rows if cell][::-1]
+    figure, axes = pyplot.subplots(figsize=(8, 0.42 * len(rows) + 1.2), layout="constrained")
+    for offset, turn, colour in ((0.14, "turn 1", "#2f6f9f"), (-0.14, "turn 2", "#d08a2e")):
+        shares = [found[turn]["share"] for _, found in rows]
+        errors = [
+            [found[turn]["share"] - found[turn]["low"] for _, found in rows],
+            [found[turn]["high"] - found[turn]["share"] for _, found in rows],
+        ]
+        places = [row + offset for row in range(len(rows))]
+        axes.errorbar(shares, places, xerr=errors, fmt="o", color=colour, capsize=3, label=turn)
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows])
+    axes.set_xlim(-2, 102)
+    axes.set_xlabel("right answers, per cent, with 95% intervals")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(loc="lower right")
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.savefig(path, metadata={"Date": None})
+
+
+# --- All together ---------------------------------------------------------------------------------
+
+
+def weights_hash(library: Library) -> str:
+    """A digest of the base's and the adapters' weights: results of other weights are not gone on with."""
+    digest = hashlib.sha256((ROOT / POCKET / "model.safetensors").read_bytes())
+    for name in sorted(library.adapters):
+        folder = Path(library.adapters[name].source)
+        digest.update((folder / "adapter_model.safetensors").read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def main() -> None:
+    """What `python -m benchmarks.pocket` runs."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True, help="JSON file with every answer; gone on with")
+    parser.add_argument("--conditions", nargs="+", choices=list(CONDITIONS), default=list(CONDITIONS))
+    parser.add_argument("--temperatures", type=float, nargs="+", default=[0.0])
+    parser.add_argument("--penalties", type=float, nargs="+", default=[1.0])
+    parser.add_argument("--quantize", choices=["none", "4bit"], default="none")
+    parser.add_argument("--count", type=int, default=QUESTIONS, help="conversations")
+    parser.add_argument("--table", action="store_true", help="print the table of what is in the file")
+    parser.add_argument("--plot", type=Path, help="write a plot of what is in the file")
+    options = parser.parse_args()
+
+    library = Library.open(POCKET)
+    questions = items(options.count)
+    weights = weights_hash(library)
+    results: dict[str, Any] = json.loads(options.out.read_text()) if options.out.exists() else {}
+    if results and (results["weights"], results["count"]) != (weights, options.count):
+        parser.error(f"{options.out} is about other weights or questions: move it away first.")
+    results = results or {
+        "weights": weights,
+        "count": options.count,
+        "seed": SEED,
+        "machine": f"{processor()}, {platform.machine()}",
+        "versions": {name: version(name) for name in ("torch", "transformers", "peft")},
+        "cells": {},
+    }
+    cells = [
+        Cell(condition, temperature, penalty, options.quantize)
+        for temperature in options.temperatures
+        for penalty in options.penalties
+        for condition in options.conditions
+    ]
+    missing = [cell for cell in cells if cell.key not in results["cells"]]
+    if missing and not (options.table or options.plot):
+        engine = open_engine(Settings(base=POCKET, device="cpu", quantize=options.quantize), library)
+        for cell in tqdm(missing, unit="cell"):
+            results["cells"][cell.key] = measure(engine, library, cell, questions)
+            options.out.parent.mkdir(parents=True, exist_ok=True)
+            fresh = options.out.with_suffix(".new")
+            fresh.write_text(json.dumps(results, indent=1, ensure_ascii=False))
+            fresh.replace(options.out)
+        engine.close()
+    print(table(results, questions))
+    if options.plot:
+        plot(results, questions, options.plot)
+
+
+if __name__ == "__main__":
+    main()

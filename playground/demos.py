@@ -1,0 +1,298 @@
+"""How demonstrations and conversations are written into a prompt, and taken out of a published one.
+
+A family is a way of marking blocks: headers, and what stands around a text. `render` writes a prompt in one,
+`parse` recognises one in a file by its content. The families are those of the prompt files of Re-Align/URIAL
+and tml-epfl/icl-alignment, and messages are appended as the authors' code appends them
+(`SeparatorStyle.URIAL` and `URIAL_V6` in their fastchat_conversation.py). Knows nothing about files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from playground.types import Demo, DemoSet, InputError, Message, StopRule
+
+FENCE = "```"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """One way of marking the blocks of a prompt; a block is before, header, opening, text, closing."""
+
+    query: str
+    """The header line of a query."""
+    answer: str
+    before: str = "\n"
+    opening: str
+    """What stands between the header and the text, the header's newline included."""
+    closing: str
+    fence: str = ""
+    """The line that closes a block; "" where blocks have no such line."""
+    trim: bool = False
+    """Whether newlines at both ends of a text are left out."""
+    inline: bool = False
+    """Whether a demonstration's query stands within one line, its fences included."""
+
+    @property
+    def stop(self) -> StopRule:
+        """Where an answer written in an open block of this family ends."""
+        return StopRule(fence=self.fence, headers=(self.query, self.answer))
+
+    def block(self, header: str, text: str) -> str:
+        """One closed block."""
+        text = text.strip("\n") if self.trim else text
+        return f"{self.before}{header}{self.opening}{text}{self.closing}"
+
+    def demo(self, demo: Demo) -> str:
+        """A demonstration: the text before it, then a block for each query and each answer it has."""
+        blocks = [f"{self.before}{demo.before}\n"] if demo.before else []
+        for exchange in demo.exchanges:
+            # A query of several lines cannot stand within one, so it gets a block like any other.
+            if self.inline and "\n" not in exchange.query:
+                blocks.append(f"{self.before}{self.query}\n{FENCE}{exchange.query}{FENCE}\n")
+            else:
+                blocks.append(self.block(self.query, exchange.query))
+            if exchange.answer is not None:
+                blocks.append(self.block(self.answer, exchange.answer))
+        return "".join(blocks)
+
+
+def _fenced(query: str, answer: str, inline: bool = False) -> Family:
+    opening, closing = f"\n{FENCE}\n", f"\n{FENCE}\n"
+    return Family(query=query, answer=answer, opening=opening, closing=closing, fence=FENCE, inline=inline)
+
+
+def _empty_fences(query: str, answer: str) -> Family:
+    """The fenced form with an empty text for each fence, which leaves their empty lines."""
+    return Family(query=query, answer=answer, opening="\n\n", closing="\n\n")
+
+
+QUERY = ("# Query:", "# Answer:")
+HASH_USER = ("# User:", "# Assistant:")
+USER = ("User:", "Assistant:")
+
+FAMILIES = {
+    "fenced": _fenced(*QUERY),
+    "fenced-user": _fenced(*HASH_USER),
+    "inline": _fenced(*QUERY, inline=True),
+    "v2": _empty_fences(*QUERY),
+    "v4": _empty_fences(*USER),
+    "v5": _empty_fences(*HASH_USER),
+    "v6": Family(
+        query=HASH_USER[0], answer=HASH_USER[1], before="\n\n", opening="\n", closing="\n", trim=True
+    ),
+}
+"""By the name that a `DemoSet.format` has; "v2" to "v6" are the authors' names (inst_help_v5-1k.txt)."""
+
+
+def family_of(demos: DemoSet) -> Family:
+    """The family that a set is written in; InputError if there is none of its name."""
+    if demos.format not in FAMILIES:
+        raise InputError(
+            f"Demonstration set {demos.name!r} has the format {demos.format!r}, which is not known: use one "
+            f"of {', '.join(FAMILIES)}."
+        )
+    return FAMILIES[demos.format]
+
+
+def head(demos: DemoSet) -> str:
+    """What every prompt of a set begins with: its text to the byte, or its instruction and demonstrations."""
+    if demos.text is not None:
+        return demos.text
+    family = family_of(demos)
+    blocks = "".join(family.demo(demo) for demo in demos.demos)
+    return f"{demos.instruction}\n{blocks}" if demos.instruction else blocks.removeprefix(family.before)
+
+
+def render(demos: DemoSet, messages: Sequence[Message]) -> str:
+    """A whole prompt: what the set begins with, the messages, and an answer's block left open."""
+    family = family_of(demos)
+    headers = {"user": family.query, "assistant": family.answer}
+    blocks = [family.block(headers[message.role], message.text) for message in messages]
+    body = "".join([*blocks, f"{family.before}{family.answer}{family.opening}"])
+    beginning = head(demos)
+    return beginning + body if beginning else body.removeprefix(family.before)
+
+
+# --- Published prompt files -----------------------------------------------------------------------
+
+SEAM = (
+    "The file does not end in a newline, so fewer blank lines stand before the conversation than between "
+    "its demonstrations, as in the authors' own prompts."
+)
+
+
+class _NotApartError(Exception):
+    """Why a text cannot be taken apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Block:
+    header: str
+    text: str
+    inline: bool = False
+    before: str = ""
+    """Free text between the block before it and this one."""
+
+
+def parse(name: str, text: str) -> DemoSet:
+    """The set that a published prompt is, its family recognised by its content.
+
+    A block with fences begins at a header line after a blank line (or at the start) whose next line is only
+    the fence. It ends at the first line that is only the fence, followed by blank lines and the beginning of
+    another block, or by the end; where the blocks' own fences close before free text, there. So code blocks
+    in a text do not end it. A block without fences ends before the next header line after a blank line.
+
+    A text that has no blocks, or cannot be taken apart, comes back `whole`, and its note says why.
+    """
+    lines = text.split("\n")
+    format = _recognise(lines)
+    note = "" if text.endswith("\n") else SEAM
+    try:
+        if format is None:
+            raise _NotApartError("no demonstrations were recognised in it")
+        start, blocks = _blocks(lines, FAMILIES[format])
+        if any(block.inline for block in blocks):
+            format = "inline"
+        demos = _pairs(blocks)
+    except _NotApartError as error:
+        format = format or _mentioned(text)
+        note = f"The file is used whole, since {error}: k and ablations are not possible. {note}".rstrip()
+        return DemoSet(name=name, instruction="", demos=(), format=format, text=text, note=note)
+    # What the family writes between an instruction and the first block is not the instruction's.
+    head = "".join(f"{line}\n" for line in lines[:start])
+    instruction = head.removesuffix(FAMILIES[format].before).removesuffix("\n")
+    return DemoSet(
+        name=name, instruction=instruction, demos=tuple(demos), format=format, text=text, note=note
+    )
+
+
+def _recognise(lines: Sequence[str]) -> str | None:
+    """The family whose first query's header comes first; None if there is none."""
+    for at, line in enumerate(lines):
+        if not _after_blank(lines, at):
+            continue
+        following = lines[at + 1].rstrip() if at + 1 < len(lines) else ""
+        match line.rstrip():
+            case "# Query:":
+                return "fenced" if following == FENCE or _is_inline(following) else "v2"
+            case "# User:":
+                if following == FENCE:
+                    return "fenced-user"
+                return "v5" if following in ("", *HASH_USER) else "v6"
+            case "User:":
+                return "v4"
+    return None
+
+
+def _mentioned(text: str) -> str:
+    """The family to go on with after a text without blocks, by the header that its prose names."""
+    return "v5" if HASH_USER[0] in text and QUERY[0] not in text else "fenced"
+
+
+def _after_blank(lines: Sequence[str], at: int) -> bool:
+    return at == 0 or not lines[at - 1].strip()
+
+
+def _is_inline(line: str) -> bool:
+    """Whether a line without the white space at its end is a text between fences."""
+    return len(line) >= 2 * len(FENCE) and line.startswith(FENCE) and line.endswith(FENCE)
+
+
+def _blocks(lines: Sequence[str], family: Family) -> tuple[int, list[_Block]]:
+    """The first block's first line, and all blocks."""
+    if not family.fence:
+        return _open_blocks(lines, family)
+    starts = [at for at in range(len(lines)) if _begins(lines, at, family)]
+    return starts[0], list(_fenced_blocks(lines, family, starts))
+
+
+def _begins(lines: Sequence[str], at: int, family: Family) -> bool:
+    """Whether a fenced block may begin in a line."""
+    header = lines[at].rstrip()
+    if header not in (family.query, family.answer) or not _after_blank(lines, at) or at + 1 == len(lines):
+        return False
+    following = lines[at + 1].rstrip()
+    return following == FENCE or (header == QUERY[0] and _is_inline(following))
+
+
+def _fenced_blocks(lines: Sequence[str], family: Family, starts: Sequence[int]) -> Iterator[_Block]:
+    """The blocks, in one pass over the lines."""
+    begins = set(starts)
+    at, before = starts[0], ""
+    while at < len(lines):
+        first = lines[at + 1].rstrip()
+        inline = first != FENCE
+        end, following, prose = _end_of_block(lines, family, begins, at, inline)
+        text = first[len(FENCE) : -len(FENCE)] if inline else "\n".join(lines[at + 2 : end])
+        yield _Block(header=lines[at].rstrip(), text=text, inline=inline, before=before)
+        at, before = following, prose
+
+
+def _end_of_block(
+    lines: Sequence[str], family: Family, begins: set[int], at: int, inline: bool
+) -> tuple[int, int, str]:
+    """The line that closes the block that begins in line `at`, the next block's first line (or the number of
+    lines), and the free text between the two."""
+    last = at + 1  # the last line that is not blank
+    close = last if inline else None  # where the block's fences, those of code blocks in it counted, close
+    inner = False  # inside a code block of the text
+    for here in range(at + 2, len(lines) + 1):
+        at_end = here == len(lines)
+        if at_end or here in begins:
+            if last == close or (last > at + 1 and not inline and lines[last].rstrip() == FENCE):
+                return last, here, ""
+            if close is not None and not at_end and lines[here].rstrip() == family.query:
+                return close, here, "\n".join(lines[close + 1 : last + 1]).strip("\n")
+            if at_end:
+                break
+        line = lines[here].rstrip()
+        if not line:
+            continue
+        last = here
+        if line == FENCE and close is None and not inner and _blank_follows(lines, here):
+            close = here
+        elif line == FENCE:
+            inner = not inner
+        elif line.startswith(FENCE) and not inner:
+            inner = "`" not in line[len(FENCE) :]
+    if close is not None:
+        raise _NotApartError(f"there is text after its last block, in line {last + 1}")
+    raise _NotApartError(f"the block that begins in line {at + 1} is never closed")
+
+
+def _blank_follows(lines: Sequence[str], at: int) -> bool:
+    return at + 1 < len(lines) and not lines[at + 1].strip()
+
+
+def _open_blocks(lines: Sequence[str], family: Family) -> tuple[int, list[_Block]]:
+    """Blocks without fences: each goes on to the next header."""
+    starts: list[int] = []
+    for at, line in enumerate(lines):
+        after_header = bool(starts) and starts[-1] == at - 1
+        if line.rstrip() in (family.query, family.answer) and (_after_blank(lines, at) or after_header):
+            starts.append(at)
+    blocks = []
+    for at, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        blocks.append(_Block(header=lines[at].rstrip(), text=_without_blank_ends(lines[at + 1 : end])))
+    return starts[0], blocks
+
+
+def _without_blank_ends(lines: Sequence[str]) -> str:
+    filled = [at for at, line in enumerate(lines) if line.strip()]
+    return "\n".join(lines[filled[0] : filled[-1] + 1]) if filled else ""
+
+
+def _pairs(blocks: Sequence[_Block]) -> list[Demo]:
+    """Each query with the answer after it, if one comes before the next query."""
+    demos: list[Demo] = []
+    for block in blocks:
+        if block.header in (QUERY[0], HASH_USER[0], USER[0]):
+            demos.append(Demo(query=block.text, answer=None, before=block.before))
+        elif not demos or demos[-1].answer is not None:
+            raise _NotApartError("it has an answer that follows no query")
+        else:
+            demos[-1] = dataclasses.replace(demos[-1], answer=block.text)
+    return demos

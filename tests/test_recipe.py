@@ -1,0 +1,63 @@
+"""The pocket model's recipe from nothing to five adapters, in its quick form."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+ROOT = Path(__file__).resolve().parent.parent
+MAKE = ROOT / "models/pocket/recipe/make.sh"
+ADAPTERS = ["pocket-ift", "pocket-ift-3", "pocket-ift-10", "pocket-ift-50", "pocket-ift-500"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The folder that everything was made in, and what was printed meanwhile."""
+    out = tmp_path_factory.mktemp("pocket")
+    run = subprocess.run(
+        ["sh", str(MAKE), "--quick", "--out", str(out)],
+        env={**os.environ, "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return out, run.stdout
+
+
+def test_the_loss_falls(made):
+    losses = [float(loss) for loss in re.findall(r"tokens \S+ loss (\d+\.\d+)", made[1])]
+    assert len(losses) >= 2
+    # Of a vocabulary of 4 096, a model that knows nothing loses 8.3; the adapters' losses come after.
+    base = losses[: len(losses) - len(ADAPTERS)]
+    assert base[-1] < 8.0
+    assert base[-1] <= base[0]
+
+
+def test_the_files_load_and_have_the_right_shapes(made):
+    folder = made[0] / "models/pocket"
+    base = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    assert base.config.max_position_embeddings == 4096
+    assert 2_000_000 <= sum(p.numel() for p in base.parameters()) <= 4_000_000
+    ids = AutoTokenizer.from_pretrained(folder)("The capital of Italy is", return_tensors="pt").input_ids
+    before = base(ids).logits
+    for name in ADAPTERS:
+        adapted = PeftModel.from_pretrained(
+            AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), made[0] / "adapters" / name
+        )
+        assert not torch.allclose(adapted(ids).logits, before), f"{name} changes nothing"
+
+
+@pytest.mark.parametrize(
+    "text", ["one\n\ntwo  three\n```\n", "# Query:\n```\nHello\n```\n", "naïve 日本 😀 2026"]
+)
+def test_the_tokenizer_gives_texts_back(made, text):
+    tokenizer = AutoTokenizer.from_pretrained(made[0] / "models/pocket")
+    assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
