@@ -8,7 +8,17 @@ import pytest
 
 PLAYGROUND = Path(__file__).resolve().parent.parent / "playground"
 
-HEAVY = {"torch", "transformers", "peft", "bitsandbytes", "gradio", "openai", "numpy", "huggingface_hub"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "gradio",
+    "openai",
+    "bm25s",
+    "numpy",
+    "huggingface_hub",
+}
 
 
 def loaded_by(module: str) -> set[str]:
@@ -83,6 +93,7 @@ PLACES = {
     ],
     "transformers": ["engine/attention.py", "engine/kv.py", "engine/loading.py"],
     "peft": ["engine/loading.py", "engine/lora.py"],
+    "bm25s": ["retrieval.py"],
     "sqlite3": ["store.py"],
     "jinja2": ["aligners/chat.py"],
     "huggingface_hub": ["engine/hub.py"],

@@ -4,6 +4,7 @@ The prompt is an instruction, then demonstrations, then the conversation, every 
 set's own family (`demos.FAMILIES`), by default a fenced one under ``# Query:`` or ``# Answer:``; the last
 answer's block is left open for the model to fill. With an adapter, the same prompt is put to the fine-tuned
 weights (IFT + URIAL). With an ablation, the demonstrations are changed on purpose (`ablations.ABLATIONS`).
+Which demonstrations are shown may depend on the conversation: then those nearest to a message are chosen.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ from typing import Any, ClassVar
 from playground.ablations import ablate
 from playground.aligners import Shelf, refuse_unknown
 from playground.demos import FAMILIES, family_of, render
+from playground.retrieval import Choice, nearest
 from playground.types import DemoSet, InputError, Message, Prompt, demo_set_from_json
 
 STOP = FAMILIES["fenced"].stop
+_LATER = ("k", "ablation", "seed", "other", "pick", "source")  # keys that old records lack
+PICKS = ("first", "nearest", "nearest-turn")
+"""Which k demonstrations: the first ones, those nearest to a conversation's first message, or to its last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +31,8 @@ class Aligner:
 
     kind: ClassVar[str] = "urial"
     demos: DemoSet
-    """What stands in the prompt, so after `k` and the ablation."""
+    """What stands in the prompt, so after `k` and the ablation; where the conversation chooses, the set that
+    they are chosen from."""
     adapter: str | None = None
     k: int | None = None
     """How many demonstrations were taken; None in a text used whole, and in old records."""
@@ -35,31 +41,58 @@ class Aligner:
     """The ablation's; 0 without one."""
     other: str | None = None
     """The set that answers were drawn from, if another one."""
+    pick: str = "first"
+    """One of `PICKS`."""
     source: str | None = None
     """`DemoSet.content_hash` of the set that was asked for, before anything was taken or changed."""
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
         """The whole prompt, up to the open block that the answer goes into."""
-        text = render(self.demos, messages)
-        return Prompt(text=text, stop=family_of(self.demos).stop, adapter=self.adapter)
+        demos = self.shown(messages)
+        return Prompt(text=render(demos, messages), stop=family_of(demos).stop, adapter=self.adapter)
+
+    def chosen(self, messages: Sequence[Message]) -> list[Choice]:
+        """The demonstrations that a conversation chooses, in the prompt's order; none where it has no say."""
+        asked = [message.text for message in messages if message.role == "user"]
+        if self.pick == "first" or not asked or self.k is None:
+            return []
+        return nearest(self.demos, asked[0 if self.pick == "nearest" else -1], self.k)
+
+    def shown(self, messages: Sequence[Message]) -> DemoSet:
+        """The demonstrations as they stand in the prompt for a conversation."""
+        if self.pick == "first":
+            return self.demos
+        demos = self.demos.changed(demos=tuple(choice.demo for choice in self.chosen(messages)))
+        return ablate(demos, self.ablation, self.seed, self.demos) if self.ablation else demos
 
     @property
     def label(self) -> str:
         """What is in the context, for people: the set's name, how much of it, and how it was changed."""
-        shown = "whole" if self.demos.whole else f"k={len(self.demos.demos)}"
-        parts = [self.demos.name, shown]
+        parts = [self.demos.name, "whole" if self.demos.whole else f"k={self._count}"]
+        if self.pick != "first":
+            parts.append("nearest to each message" if self.pick == "nearest-turn" else "nearest")
         if self.ablation is not None:
             drawn = f" from {self.other}" if self.other else ""
             parts += [f"{self.ablation}{drawn}", f"seed {self.seed}"]
         return ", ".join(parts)
 
+    @property
+    def _count(self) -> int:
+        return len(self.demos.demos) if self.k is None else self.k
+
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
         """Options: `demos` (a set's name), `k` (its first k demonstrations), `adapter` (a name), `ablation`
-        (a name), `seed` (the ablation's), `other` (the set that the ablation "other" draws answers from)."""
-        refuse_unknown(options, ("demos", "k", "adapter", "ablation", "seed", "other"), "urial")
+        (a name), `seed` (the ablation's), `other` (the set that the ablation "other" draws answers from),
+        `pick` (which k demonstrations, one of `PICKS`)."""
+        refuse_unknown(options, ("demos", "k", "adapter", "ablation", "seed", "other", "pick"), "urial")
         asked = shelf.demo_set(options["demos"]) if "demos" in options else shelf.default_demo_set()
         demos = asked.take(_number(options, "k")) if "k" in options else asked
+        pick = options.get("pick", "first")
+        if pick not in PICKS:
+            raise InputError(f"pick={pick} is not known: choose one of {', '.join(PICKS)}.")
+        if pick != "first" and ("k" not in options or not demos.demos):
+            raise InputError(f"pick={pick} chooses k demonstrations of a set: say how many, as in k=3.")
         ablation, seed, other = options.get("ablation"), 0, None
         if ablation is None:
             for name in ("seed", "other"):
@@ -72,11 +105,14 @@ class Aligner:
             other = shelf.demo_set(options["other"]) if "other" in options else None
             if other is not None and ablation != "other":
                 raise InputError(f"The ablation {ablation!r} draws from no other set: leave other= out.")
+            if pick != "first" and ablation == "other":
+                raise InputError("The ablation 'other' goes with pick=first only: leave one of them out.")
             demos = ablate(demos, ablation, seed, other if ablation == "other" else asked)
         return cls(
-            demos=demos,
+            demos=demos if pick == "first" else asked,
             adapter=shelf.adapter(options["adapter"]).name if "adapter" in options else None,
             k=None if demos.whole else len(demos.demos),
+            pick=pick,
             ablation=ablation,
             seed=seed,
             other=other.name if other else None,
@@ -86,7 +122,7 @@ class Aligner:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:
         """See `aligner_from_json`; records from before there were ablations lack their keys."""
-        fields = {name: data[name] for name in ("k", "ablation", "seed", "other", "source") if name in data}
+        fields = {name: data[name] for name in _LATER if name in data}
         return cls(demos=demo_set_from_json(data["demos"]), adapter=data["adapter"], **fields)
 
 
