@@ -59,6 +59,7 @@ SEED = 20240519
 ROWS = 16
 """Conversations asked at once."""
 NEW_TOKENS = 64
+PRECISION = {"none": "float32", "4bit": "NF4"}
 
 CONDITIONS = {
     "base": "base",
@@ -184,7 +185,8 @@ class Cell:
 
     @property
     def key(self) -> str:
-        return f"{self.condition} | T {self.temperature:g} | penalty {self.penalty:g} | {self.quantize}"
+        decoding = f"T {self.temperature:g}, penalty {self.penalty:g}"
+        return f"{self.condition}; {decoding}; {PRECISION[self.quantize]}"
 
 
 def ask(engine: Any, variant: Variant, talks: Sequence[Sequence[Message]], seed: int) -> list[Reply]:

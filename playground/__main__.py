@@ -343,7 +343,10 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
         "prefix_store_bytes": status.prefix_limit,
         "adapters": adapters,
         "adapters_for_other_bases": {card.name: card.base_model for card in library.other_adapters.values()},
-        "demo_sets": {name: len(demos.demos) for name, demos in library.demo_sets.items()},
+        "demo_sets": {
+            name: "whole" if demos.whole else len(demos.demos) for name, demos in library.demo_sets.items()
+        },
+        "demo_notes": {name: demos.note for name, demos in library.demo_sets.items() if demos.note},
         "record": str(session.store.path),
         "problems": [
             *library.problems,
