@@ -227,6 +227,12 @@ def test_lanes_and_what_they_are():
     assert render.lane_name(variant("urial:k=2", shots), CARDS) == "Base + URIAL (k=2)"
     assert "2 demonstrations in its context; no weights" in render.lane_sentence(shots, CARDS)
     assert "1 demonstration in" in render.lane_sentence(replace(shots, demos=DEMOS.take(1)), CARDS)
+    for changes, words in (
+        ({"ablation": "shifted"}, "2 demonstrations (shifted) in its context"),
+        ({"k": 1, "pick": "nearest-turn"}, "1 demonstration nearest to each message in its context"),
+        ({"demos": replace(DEMOS, demos=(), text="x\n")}, f"the whole text of {DEMOS.name} in its context"),
+    ):
+        assert words in render.lane_sentence(replace(shots, **changes), CARDS)
     both = render.lane_sentence(replace(shots, adapter="tuned"), CARDS)
     assert "Tuned <b>" in both
     assert "&lt;b&gt;" in render.placeholder("x", both)

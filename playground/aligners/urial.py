@@ -77,6 +77,16 @@ class Aligner:
         return ", ".join(parts)
 
     @property
+    def summary(self) -> str:
+        """What is in the context, in a few words of a sentence."""
+        if self.demos.whole:
+            return f"the whole text of {self.demos.name}"
+        words = f"{self._count} demonstration{'' if self._count == 1 else 's'}"
+        if self.pick != "first":
+            words += f" nearest to {'each message' if self.pick == 'nearest-turn' else 'the first message'}"
+        return f"{words} ({self.ablation})" if self.ablation else words
+
+    @property
     def _count(self) -> int:
         return len(self.demos.demos) if self.k is None else self.k
 

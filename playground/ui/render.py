@@ -173,8 +173,7 @@ def lane_sentence(aligner: Aligner, cards: Mapping[str, AdapterCard]) -> str:
     card = cards.get(aligner.adapter or "")
     weights = f"the adapter {card.label if card else aligner.adapter} on its weights"
     if aligner.kind == "urial":
-        demos = getattr(aligner, "demos").demos  # noqa: B009 - only URIAL's has them
-        shown = f"{len(demos)} demonstration{'' if len(demos) == 1 else 's'} in its context"
+        shown = getattr(aligner, "summary") + " in its context"  # noqa: B009 - only URIAL's has one
         if aligner.adapter is None:
             return f"The base model with {shown}; no weights are changed."
         return f"The base model with {weights} and {shown}."
