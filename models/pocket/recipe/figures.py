@@ -2,14 +2,12 @@
 
 Each relation has a wording of its own, so that no question belongs to two facts. Sums are kept small
 (a model of this size learns them as a table, not as a method).
-
-    python models/pocket/recipe/figures.py      # checks the tables and prints their sizes
 """
 
 # ruff: noqa: SIM905 - word tables read better as text than as lists of quoted words
 from __future__ import annotations
 
-from language import both_ways, report
+from language import both_ways
 from relations import Relation, column, rows
 
 UNITS_IN_WORDS = """
@@ -418,6 +416,3 @@ def _relations() -> tuple[Relation, ...]:
 
 
 RELATIONS: tuple[Relation, ...] = _relations()
-
-if __name__ == "__main__":
-    report(RELATIONS, LISTS)

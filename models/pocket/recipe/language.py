@@ -2,8 +2,6 @@
 
 Most tables hold one entry a word, `word|value|other right values`, several entries a line. Regular
 forms are built by their rule from plain word lists, so that a list cannot disagree with its rule.
-
-    python models/pocket/recipe/language.py     # checks the tables and prints their sizes
 """
 
 # ruff: noqa: SIM905 - word tables read better as text than as lists of quoted words
@@ -12,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from relations import Fact, Relation
+from relations import Relation
 
 # Used in both directions; every word stands here once.
 OPPOSITES = """
@@ -295,14 +293,13 @@ def _pasts() -> dict[str, str]:
     return pairs(PASTS) | regular
 
 
-def _degrees(index: int) -> dict[str, str]:
-    """The comparative (index 1) or superlative (index 2) of every adjective."""
-    ending, word = (("er", "more"), ("est", "most"))[index - 1]
-    degrees = pairs(COMPARATIVES, index)
-    degrees |= {base: base + ending for base in COMPARATIVES_ER.split()}
-    degrees |= {base: base[:-1] + ending for base in COMPARATIVES_R.split()}
-    degrees |= {base: base[:-1] + "i" + ending for base in COMPARATIVES_IER.split()}
-    return degrees | {base: f"{word} {base}" for base in COMPARATIVES_MORE.split()}
+def _comparatives() -> dict[str, str]:
+    """The comparative of every adjective."""
+    comparatives = pairs(COMPARATIVES)
+    comparatives |= {base: base + "er" for base in COMPARATIVES_ER.split()}
+    comparatives |= {base: base[:-1] + "er" for base in COMPARATIVES_R.split()}
+    comparatives |= {base: base[:-1] + "ier" for base in COMPARATIVES_IER.split()}
+    return comparatives | {base: f"more {base}" for base in COMPARATIVES_MORE.split()}
 
 
 def _rhymes() -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
@@ -370,7 +367,7 @@ def _relations() -> tuple[Relation, ...]:
             ("What is the comparative of {e}?", "What is the comparative form of {e}?",
              "Give the comparative of {e}."),
             ("The comparative of {e} is {v}.",),
-            _degrees(1),
+            _comparatives(),
             ("And its comparative?", "What is its comparative?"),
         ),
         Relation(
@@ -404,65 +401,16 @@ def _relations() -> tuple[Relation, ...]:
     )  # fmt: skip
 
 
-# Relations in which a value may be the entity itself: one sheep, two sheep.
-UNCHANGED = ("plural", "past", "square")
-
-
-def check(relations: tuple[Relation, ...], lists: dict[str, list[str]]) -> list[str]:
-    """What is wrong with the relations and lists of one module, in words; empty if nothing is."""
-    faults: list[str] = []
-    asked: dict[str, str] = {}
-    for relation in relations:
-        for entity, value in relation.values.items():
-            fact = Fact(relation, entity)
-            where = f"{relation.name}/{entity}"
-            questions = [fact.question(form) for form in range(len(relation.questions))]
-            answers = [fact.answer(form) for form in range(len(relation.answers))]
-            texts = [*questions, *answers, entity, *fact.right]
-            if not all(text.strip() and text.isascii() and "_" not in text for text in texts):
-                faults.append(f"{where}: an empty or odd text")
-            if not answers[0].startswith("The ") or entity not in answers[0] or value not in answers[0]:
-                faults.append(f"{where}: {answers[0]}")
-            if len(answers[0].split()) > 15:
-                faults.append(f"{where}: too long: {answers[0]}")
-            same = entity == value and relation.name not in UNCHANGED
-            if same or len(set(fact.right)) != len(fact.right):
-                faults.append(f"{where}: a value twice: {fact.right}")
-            for question in set(questions):
-                if question in asked:
-                    faults.append(f"{where}: {question} is asked by {asked[question]} as well")
-                asked[question] = where
-        for entity in relation.also:
-            if entity not in relation.values:
-                faults.append(f"{relation.name}/{entity}: other values without a first one")
-    for noun, members in lists.items():
-        if len(members) < 4 or len(set(members)) != len(members):
-            faults.append(f"the list of {noun} is short or names one member twice")
-    return faults
-
-
-def report(relations: tuple[Relation, ...], lists: dict[str, list[str]]) -> None:
-    """Print the size of every relation, and the faults."""
-    for relation in relations:
-        first = Fact(relation, next(iter(relation.values)))
-        print(f"{relation.name:16} {len(relation.values):4} facts: {first.answer()}")
-    print(f"{'all':16} {sum(len(relation.values) for relation in relations):4} facts, {len(lists)} lists")
-    for fault in check(relations, lists):
-        print(fault)
-
-
-def repeated(*tables: str) -> list[str]:
-    """Words that the tables hold more than once: one of the two entries would be lost."""
-    words = Counter(entry.split("|")[0] for table in tables for entry in table.split())
-    return [word for word, count in words.items() if count > 1]
-
-
 RELATIONS: tuple[Relation, ...] = _relations()
 
-if __name__ == "__main__":
-    report(RELATIONS, LISTS)
-    print("repeated:", repeated(OPPOSITES.replace("|", " "), OPPOSITES_ONE_WAY), repeated(RHYMES),
-          repeated(SYNONYMS), repeated(PLURALS, PLURALS_IES, PLURALS_ES, PLURALS_S),
-          repeated(PASTS, PASTS_ED, PASTS_D, PASTS_IED, PASTS_DOUBLED),
-          repeated(COUNTERPARTS.replace("|", " ")),
-          repeated(COMPARATIVES, COMPARATIVES_ER, COMPARATIVES_R, COMPARATIVES_IER))  # fmt: skip
+
+def check_tables() -> None:
+    """Refuse a word that one kind of table has twice: one of the two entries would be lost."""
+    for tables in (
+        (OPPOSITES.replace("|", " "), OPPOSITES_ONE_WAY), (RHYMES,), (SYNONYMS,),
+        (PLURALS, PLURALS_IES, PLURALS_ES, PLURALS_S), (PASTS, PASTS_ED, PASTS_D, PASTS_IED, PASTS_DOUBLED),
+        (COUNTERPARTS.replace("|", " "),),
+        (COMPARATIVES, COMPARATIVES_ER, COMPARATIVES_R, COMPARATIVES_IER),
+    ):  # fmt: skip
+        words = Counter(entry.split("|")[0] for table in tables for entry in table.split())
+        assert not [word for word, count in words.items() if count > 1], words.most_common(3)

@@ -1,14 +1,11 @@
 """Facts about things people make, do and remember: objects, jobs, works, dishes, games, feasts.
 
 Animals, plants, metals and the like are not among them; other modules of the recipe hold those.
-
-    python models/pocket/recipe/things.py       # checks the tables and prints their sizes
 """
 
 # ruff: noqa: SIM905 - word tables read better as text than as lists of quoted words
 from __future__ import annotations
 
-from language import report
 from relations import UNCOUNTABLE, Relation, column, rows
 
 # thing | what it is
@@ -1217,6 +1214,3 @@ def _relations() -> tuple[Relation, ...]:
 
 
 RELATIONS: tuple[Relation, ...] = _relations()
-
-if __name__ == "__main__":
-    report(RELATIONS, LISTS)

@@ -70,6 +70,11 @@ def problems() -> list[str]:
             found.append(f"{fact.relation.name}: {answer!r} does not name {fact.entity!r} and {fact.value!r}")
         if not re.fullmatch(r"[ -~]+", f"{fact.entity}{fact.value}"):
             found.append(f"{fact.relation.name}: {fact.entity!r} or {fact.value!r} is not plain ASCII")
+        if len(set(fact.right)) < len(fact.right):
+            found.append(f"{fact.relation.name}: {fact.entity} has a value twice")
+    for relation in RELATIONS:
+        if extra := set(relation.also) - set(relation.values):
+            found.append(f"{relation.name}: {extra} have further values without a first one")
     for name, members in LISTS.items():
         if len(members) < 4 or len(set(members)) < len(members):
             found.append(f"list {name} is shorter than four or repeats a member")
@@ -82,6 +87,8 @@ if len(BY_NAME) < len(RELATIONS) or any(m.LISTS[n] != LISTS[n] for m in MODULES 
 
 
 def main() -> None:
+    for module in (geography, language, nature):
+        module.check_tables()
     for relation in RELATIONS:
         held = sum(Fact(relation, entity).held_out for entity in relation.values)
         example = Fact(relation, next(iter(relation.values)))
