@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -91,7 +92,10 @@ class Session:
         self.engine = engine
         self.library = library
         self.store = store
-        self._streaming: set[str] = set()  # ids of conversations that a `send` is under way in
+        self._streaming: dict[str, Callable[[], Conversation]] = {}
+        """By conversation that a `send` is under way in: what it would be if that send ended now."""
+        self._recording = threading.Lock()  # an unfinished turn is never written after `close` wrote its end
+        self._closed = False
 
     def status(self) -> Status:
         """The engine's."""
@@ -150,13 +154,13 @@ class Session:
         asked = [lane for lane, answer in enumerate(answers) if answer.request is not None]
         before = conversation
 
-        def snapshot() -> Conversation:
+        def snapshot(answers: Iterable[Answer]) -> Conversation:
             turn = Turn(user=text, answers=tuple(answers))
             return dataclasses.replace(before, turns=(*before.turns, turn))
 
-        current = snapshot()
+        current = snapshot(answers)
         self.store.save(current)
-        self._streaming.add(before.id)
+        self._streaming[before.id] = lambda: snapshot(map(_ended, answers))
         requests = [request for answer in answers if (request := answer.request) is not None]
         drawn = saved = time.monotonic()
         changed = False
@@ -164,6 +168,8 @@ class Session:
             yield current
             with closing(self.engine.stream(requests)) as events:
                 for event in events:
+                    if self._closed:
+                        break
                     if isinstance(event, Delta | Done):
                         lane = asked[event.row]
                         answers[lane] = dataclasses.replace(answers[lane], reply=event.reply)
@@ -172,18 +178,19 @@ class Session:
                     if now - drawn < DRAW_EVERY:
                         continue
                     if changed:
-                        current, changed = snapshot(), False
+                        current, changed = snapshot(answers), False
                         if now - saved >= SAVE_EVERY:
-                            self.store.save(current)
+                            with self._recording:
+                                if not self._closed:
+                                    self.store.save(current)
                             saved = now
                     yield current
                     drawn = time.monotonic()
         finally:
             # Reached by the end, by a failure and by a caller who stops; in the last case this runs on
             # the caller's thread, which may be the one that serves the page, so it does little.
-            answers = [_ended(answer) for answer in answers]
-            current = snapshot()
-            self._streaming.discard(before.id)
+            current = snapshot(map(_ended, answers))
+            self._streaming.pop(before.id, None)
             self.store.save(current)
         yield current
 
@@ -203,8 +210,17 @@ class Session:
         self.engine.warm([variant.aligner([Message(role="user", text="")]) for variant in variants])
 
     def close(self) -> None:
-        """Let go of the model."""
-        self.engine.close()
+        """Stop all lanes, record what they had written, and let go of the model.
+
+        Does not rely on whoever was reading a `send`: they may have gone without closing it.
+        """
+        try:
+            with self._recording:
+                self._closed = True
+                for ended in list(self._streaming.values()):
+                    self.store.save(ended())
+        finally:
+            self.engine.close()
 
 
 def _ended(answer: Answer) -> Answer:

@@ -179,6 +179,18 @@ def test_a_crash_leaves_what_was_streamed_and_says_so(library, tmp_path):
     snapshots.close()
 
 
+def test_closing_records_an_answer_that_nobody_reads_any_more_as_stopped(library, tmp_path):
+    talk = session(library, tmp_path, lambda request: ["on and "] * 500, delay=0.01)
+    sending = talk.send(new(talk), "Question")
+    snapshot = next(shown for shown in sending if all(a.reply.text for a in shown.turns[-1].answers))
+    talk.close()  # the reader has gone, and has closed nothing
+    recorded = Store(tmp_path).load(snapshot.id).turns[-1].answers
+    assert [answer.reply.finish for answer in recorded] == ["cancelled", "cancelled"]
+    assert all(answer.reply.text.startswith("on and ") for answer in recorded)
+    assert last(sending).turns[-1].answers == recorded  # and what comes late changes nothing
+    assert Store(tmp_path).load(snapshot.id).turns[-1].answers == recorded
+
+
 def test_another_page_is_told_that_an_answer_is_still_being_written(library, tmp_path):
     talk = session(library, tmp_path, answer_with("word " * 300), delay=0.02)
     snapshots = talk.send(new(talk), "Hi")

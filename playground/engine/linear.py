@@ -32,8 +32,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Product = Callable[[Tensor, nn.Linear], Tensor]
-"""x, (..., in), and a layer to its output, (..., out)."""
+Product = Callable[[nn.Linear, Tensor], Tensor]
+"""A layer and x, (..., in), to the layer's output, (..., out)."""
 
 LARGE = 1_000_000
 """Numbers in a weight from which on oneDNN's longer calls pay."""
@@ -50,7 +50,7 @@ class Linears:
         uses = Counter(
             id(weight) for module in model.modules() for weight in module._parameters.values()
         )  # a tied weight is there once for each layer that has it
-        self._packed: list[nn.Linear] = []
+        self._packed: list[tuple[nn.Linear, Tensor]] = []
         self._layers: list[nn.Linear] = []
         for layer in model.modules():
             # Exactly nn.Linear: quantised layers are subclasses with a forward of their own.
@@ -64,17 +64,18 @@ class Linears:
             elif uses[id(layer.weight)] > 1:
                 product = _large
             else:
-                product = _pack(layer)
-                self._packed.append(layer)
-            layer.forward = partial(_forward, product, layer)  # type: ignore[method-assign]
+                packed = _pack(layer)
+                self._packed.append((layer, packed))
+                product = partial(_packed, packed)
+            layer.forward = partial(product, layer)  # type: ignore[method-assign]
             self._layers.append(layer)
         if self._packed:
             _own_memory(model)
 
     def remove(self) -> None:
         """Give every layer its own weights and forward back."""
-        for layer in self._packed:
-            layer.weight.data = layer.forward.args[0].keywords["packed"].to_dense()  # type: ignore[attr-defined]
+        for layer, packed in self._packed:
+            layer.weight.data = packed.to_dense()
         for layer in self._layers:
             del layer.forward
 
@@ -83,48 +84,43 @@ def _is_ours(weight: Tensor) -> bool:
     return weight.device.type == "cpu" and weight.dtype == torch.float32
 
 
-def _forward(product: Product, layer: nn.Linear, x: Tensor) -> Tensor:
-    """In place of nn.Linear's forward."""
-    return product(x, layer)
-
-
-def _by_mkl(x: Tensor, layer: nn.Linear) -> Tensor:
+def _by_mkl(layer: nn.Linear, x: Tensor) -> Tensor:
     """MKL with AVX-512: up to 3 rows at the price of one; from 8 to 16 the other way round is faster."""
     if 8 <= x.numel() // x.shape[-1] <= 16:
-        return _transposed(x, layer)
+        return _transposed(layer, x)
     return F.linear(x, layer.weight, layer.bias)
 
 
-def _small(x: Tensor, layer: nn.Linear) -> Tensor:
+def _small(layer: nn.Linear, x: Tensor) -> Tensor:
     """A small weight where MKL is slow."""
     if 2 <= x.numel() // x.shape[-1] <= 16:
-        return _transposed(x, layer)
+        return _transposed(layer, x)
     return F.linear(x, layer.weight, layer.bias)
 
 
-def _large(x: Tensor, layer: nn.Linear) -> Tensor:
+def _large(layer: nn.Linear, x: Tensor) -> Tensor:
     """A large weight that cannot be packed where MKL is slow."""
     if 2 <= x.numel() // x.shape[-1] <= 4:
-        return _transposed(x, layer)
+        return _transposed(layer, x)
     return torch.ops.mkldnn._linear_pointwise(x, layer.weight, layer.bias, "none", [], "")
 
 
-def _transposed(x: Tensor, layer: nn.Linear) -> Tensor:
+def _transposed(layer: nn.Linear, x: Tensor) -> Tensor:
     result = (layer.weight @ x.reshape(-1, x.shape[-1]).T).T
     if layer.bias is not None:
         result = result + layer.bias
     return result.view(*x.shape[:-1], -1)
 
 
-def _pack(layer: nn.Linear) -> Product:
+def _pack(layer: nn.Linear) -> Tensor:
     """Put the weight into oneDNN's own order, and let go of it in the usual one."""
-    packed = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach(), PACKED_FOR)
+    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach(), PACKED_FOR)
     # The parameter keeps its shape. Whoever reads it all the same gets NaN and not something wrong.
     layer.weight.data = torch.full((), torch.nan).expand(layer.weight.shape)
-    return partial(_by_packed, packed=packed)
+    return packed
 
 
-def _by_packed(x: Tensor, layer: nn.Linear, packed: Tensor) -> Tensor:
+def _packed(packed: Tensor, layer: nn.Linear, x: Tensor) -> Tensor:
     return torch.ops.mkldnn._linear_pointwise(x, packed, layer.bias, "none", [], "")
 
 

@@ -45,12 +45,12 @@ class Model:
         self.ends = loaded.ends
         self._weights = f"{loaded.base} ({loaded.precision})"
         self._lora = RowLora(loaded.model)
-        self._quicken(loaded)
+        off = self._quicken(loaded)
         self._layers = loaded.model.config.get_text_config().num_hidden_layers
         self._selects = "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
         # Adapters first: the other trial is a decoding pass, after which 4-bit layers on a CPU compute in
         # another way than they did when the base was probed (see `probe_logits`).
-        self.adapters = self._attest(loaded)
+        self.adapters = self._attest(loaded, off)
         self.plain = self._why_plain(loaded.probe)
         """Why the plain path is taken; None on the fast path."""
         self._own_cache = self.plain is not None and self._own_cache_works(loaded.probe)
@@ -143,14 +143,18 @@ class Model:
 
     # --- Trials at load ---------------------------------------------------------------------------
 
-    def _quicken(self, loaded: Loaded) -> None:
+    def _quicken(self, loaded: Loaded) -> Tensor:
         """Give the linear layers their fastest form, if the model does not notice.
 
-        Some (Mamba) read a layer's weight past the layer.
+        Some (Mamba) read a layer's weight past the layer. Returns the logits of the fixed text, (T, V), with
+        the adapters off and the layers as they are from now on.
         """
         linears = Linears(loaded.model, leave=self._lora.factors())
-        if not self._is_base(self._probe_logits(None, loaded.probe), loaded):
-            linears.remove()
+        off = self._probe_logits(None, loaded.probe)
+        if self._is_base(off, loaded):
+            return off
+        linears.remove()
+        return self._probe_logits(None, loaded.probe)
 
     def _is_base(self, logits: Tensor, loaded: Loaded) -> bool:
         """Whether logits on the fixed text are the plain base's, but for rounding."""
@@ -206,12 +210,12 @@ class Model:
             got.append(self.forward(batch, [None, None], tokens))
         return float((torch.stack(got, dim=1).float() - want).abs().max() / want.std().clamp_min(1e-30))
 
-    def _attest(self, loaded: Loaded) -> tuple[AdapterStatus, ...]:
-        """Try every adapter on the fixed text: off it must be the base, on it must not."""
+    def _attest(self, loaded: Loaded, off: Tensor) -> tuple[AdapterStatus, ...]:
+        """Try every adapter on the fixed text: `off`, its logits without any, must be the base's, and with an
+        adapter on they must not."""
         ready = [status for status in loaded.adapters if status.error is None]
         if not ready:
             return loaded.adapters
-        off = self._probe_logits(None, loaded.probe)
         if not self._is_base(off, loaded):
             reason = "Adapters cannot be used here: switched off, they still change the base's output."
             return tuple(
