@@ -9,10 +9,11 @@ and tml-epfl/icl-alignment, and messages are appended as the authors' code appen
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from playground.types import Demo, DemoSet, InputError, Message, StopRule
+from playground.types import Demo, DemoSet, InputError, Message, Piece, StopRule, numbered
 
 FENCE = "```"
 
@@ -99,21 +100,58 @@ def family_of(demos: DemoSet) -> Family:
 
 def head(demos: DemoSet) -> str:
     """What every prompt of a set begins with: its text to the byte, or its instruction and demonstrations."""
-    if demos.text is not None:
-        return demos.text
+    return "".join(text for _, _, text in _head(demos))
+
+
+def _head(demos: DemoSet) -> list[Piece]:
+    if demos.text:
+        return _cut(demos)
     family = family_of(demos)
-    blocks = "".join(family.demo(demo) for demo in demos.demos)
-    return f"{demos.instruction}\n{blocks}" if demos.instruction else blocks.removeprefix(family.before)
+    blocks = [family.demo(demo) for demo in demos.demos]
+    if blocks and not demos.instruction:
+        blocks[0] = blocks[0].removeprefix(family.before)
+    found: list[Piece] = [("instruction", None, f"{demos.instruction}\n")] if demos.instruction else []
+    return found + [("demonstration", number, block) for number, block in enumerate(blocks, start=1)]
+
+
+def _cut(demos: DemoSet) -> list[Piece]:
+    """A set's own text, cut where its demonstrations begin."""
+    text, family = demos.text or "", family_of(demos)
+    starts: list[int] = []
+    for demo in demos.demos:
+        query = re.compile(rf"{re.escape(family.query)}\s*(?:{FENCE})?\s*{re.escape(demo.query)}")
+        found = query.search(text, starts[-1] + 1 if starts else 0)
+        if found is None:
+            return [("text", None, text)]
+        starts.append(found.start())
+    if not starts:
+        return [("text", None, text)]
+    ends = [*starts[1:], len(text)]
+    return [
+        ("instruction", None, text[: starts[0]]),
+        *(("demonstration", at + 1, text[starts[at] : ends[at]]) for at in range(len(starts))),
+    ]
 
 
 def render(demos: DemoSet, messages: Sequence[Message]) -> str:
+    """A whole prompt's text; see `pieces`."""
+    return "".join(text for _, _, text in pieces(demos, messages))
+
+
+def pieces(demos: DemoSet, messages: Sequence[Message]) -> list[Piece]:
     """A whole prompt: what the set begins with, the messages, and an answer's block left open."""
     family = family_of(demos)
     headers = {"user": family.query, "assistant": family.answer}
-    blocks = [family.block(headers[message.role], message.text) for message in messages]
-    body = "".join([*blocks, f"{family.before}{family.answer}{family.opening}"])
-    beginning = head(demos)
-    return beginning + body if beginning else body.removeprefix(family.before)
+    body: list[Piece] = [
+        (kind, number, family.block(headers[message.role], message.text))
+        for kind, number, message in numbered(messages)
+    ]
+    body.append(("cue", None, f"{family.before}{family.answer}{family.opening}"))
+    beginning = _head(demos)
+    if not beginning:
+        kind, number, text = body[0]
+        body[0] = kind, number, text.removeprefix(family.before)
+    return beginning + body
 
 
 # --- Published prompt files -----------------------------------------------------------------------

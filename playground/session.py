@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from typing import cast, get_args
 
+from playground import budget
 from playground.aligners import aligners
 from playground.engine import Engine
 from playground.library import Library
@@ -26,7 +28,7 @@ from playground.types import (
     Done,
     InputError,
     Message,
-    Prompt,
+    Overflow,
     Reply,
     Request,
     Sampling,
@@ -46,8 +48,8 @@ def parse_lane(spec: str, library: Library, sampling: Sampling | None = None) ->
     """A lane as a person writes it: ``name`` or ``name:key=value,...``.
 
     `name` is "base", the name of an aligner, or the name of an adapter, which means that adapter in its
-    own chat format. Keys are the aligner's options and the decoding parameters, which `sampling` gives the
-    defaults for. The variant's name is the text itself.
+    own chat format. Keys are the aligner's options, `overflow`, and the decoding parameters, which `sampling`
+    gives the defaults for. The variant's name is the text itself.
 
     Raises:
         InputError: an unknown name or key, or a bad value.
@@ -62,6 +64,11 @@ def parse_lane(spec: str, library: Library, sampling: Sampling | None = None) ->
             raise InputError(f"Lane {spec!r} gives {key.strip()!r} twice.")
         options[key.strip()] = value.strip()
     decoding = {key: options.pop(key) for key in list(options) if key in SAMPLING_NAMES}
+    overflow = options.pop("overflow", "refuse")
+    if overflow not in get_args(Overflow):
+        raise InputError(
+            f"Lane {spec!r}: overflow must be one of {', '.join(get_args(Overflow))}, not {overflow!r}."
+        )
     if "ablation" in options and "seed" in decoding:
         # A lane has one seed: by it the ablation draws its demonstrations, and the sampling its noise.
         options["seed"] = decoding["seed"]
@@ -79,6 +86,7 @@ def parse_lane(spec: str, library: Library, sampling: Sampling | None = None) ->
         name=spec.strip(),
         aligner=kinds[kind].build(options, library),
         sampling=Sampling.parse(decoding, sampling),
+        overflow=cast(Overflow, overflow),
     )
 
 
@@ -132,10 +140,18 @@ class Session:
         """Recorded conversations, the latest first."""
         return self.store.summaries(query, limit)
 
-    def prompt(self, conversation: Conversation, lane: int, text: str) -> Prompt:
-        """What `send(text)` would ask in that lane."""
+    def request(self, conversation: Conversation, lane: int, text: str) -> Request:
+        """What `send(text)` would ask in that lane, once the model is loaded.
+
+        Raises:
+            InputError: no prompt can be written, or it does not fit.
+        """
+        variant = conversation.variants[lane]
         messages = [*conversation.history(lane), Message(role="user", text=text)]
-        return conversation.variants[lane].aligner(messages)
+        context = self.engine.status().context
+        if context is None:  # still loading, or a server's affair
+            return Request(prompt=variant.aligner(messages), sampling=variant.sampling)
+        return budget.fit(variant, messages, lambda prompt: len(self.engine.tokens(prompt) or ()), context)
 
     def send(self, conversation: Conversation, text: str) -> Generator[Conversation, None, None]:
         """Ask every lane, each on its own history, and yield the conversation as the answers grow.
@@ -150,9 +166,8 @@ class Session:
         """
         if not text.strip():
             raise InputError("The message is empty: type something first.")
-        answers = [self._ask(conversation, lane, text) for lane in range(len(conversation.variants))]
-        asked = [lane for lane, answer in enumerate(answers) if answer.request is not None]
         before = conversation
+        answers = self._ask(before, text)
 
         def snapshot(answers: Iterable[Answer]) -> Conversation:
             turn = Turn(user=text, answers=tuple(answers))
@@ -161,11 +176,18 @@ class Session:
         current = snapshot(answers)
         self.store.save(current)
         self._streaming[before.id] = lambda: snapshot(map(_ended, answers))
-        requests = [request for answer in answers if (request := answer.request) is not None]
-        drawn = saved = time.monotonic()
-        changed = False
         try:
             yield current
+            if self.status().state == "loading":
+                # Only its tokenizer can tell what fits.
+                while self.status().state == "loading" and not self._closed:
+                    time.sleep(DRAW_EVERY)
+                    yield current
+                answers[:] = self._ask(before, text)
+            asked = [lane for lane, answer in enumerate(answers) if answer.request is not None]
+            requests = [request for answer in answers if (request := answer.request) is not None]
+            drawn = saved = time.monotonic()
+            changed = False
             with closing(self.engine.stream(requests)) as events:
                 for event in events:
                     if self._closed:
@@ -194,16 +216,17 @@ class Session:
             self.store.save(current)
         yield current
 
-    def _ask(self, conversation: Conversation, lane: int, text: str) -> Answer:
-        """The lane's request, or the reason why there is none."""
-        variant = conversation.variants[lane]
-        try:
-            prompt = self.prompt(conversation, lane, text)
-        except InputError as error:
-            reply = Reply(finish="error", error=str(error))
-            return Answer(variant=variant.name, request=None, reply=reply)
-        request = Request(prompt=prompt, sampling=variant.sampling)
-        return Answer(variant=variant.name, request=request, reply=Reply())
+    def _ask(self, conversation: Conversation, text: str) -> list[Answer]:
+        """Every lane's request, or the reason why there is none."""
+        answers = []
+        for lane, variant in enumerate(conversation.variants):
+            try:
+                request = self.request(conversation, lane, text)
+                answers.append(Answer(variant=variant.name, request=request, reply=Reply()))
+            except InputError as error:
+                reply = Reply(finish="error", error=str(error))
+                answers.append(Answer(variant=variant.name, request=None, reply=reply))
+        return answers
 
     def warm(self, variants: Sequence[Variant]) -> None:
         """Let the engine read, in a quiet moment, what every conversation with these variants begins with."""

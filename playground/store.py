@@ -40,7 +40,7 @@ MIGRATIONS = (
         id TEXT PRIMARY KEY,
         created TEXT NOT NULL,   -- UTC, ISO 8601
         updated TEXT NOT NULL,
-        variants TEXT NOT NULL   -- JSON list: name, recipe (hash), aligner, sampling
+        variants TEXT NOT NULL   -- JSON list: name, recipe (hash), aligner, sampling, overflow
     );
     CREATE TABLE turn (
         conversation TEXT NOT NULL REFERENCES conversation(id) ON DELETE CASCADE,
@@ -131,6 +131,7 @@ class Store:
                 "recipe": v.recipe,
                 "aligner": to_json(v.aligner),
                 "sampling": to_json(v.sampling),
+                "overflow": v.overflow,
             }
             for v in conversation.variants
         ]
@@ -206,6 +207,7 @@ def _variant(data: dict[str, Any]) -> Variant:
         name=data["name"],
         aligner=aligner_from_json(data["aligner"]),
         sampling=Sampling(**data["sampling"]),
+        overflow=data.get("overflow", "refuse"),
     )
 
 

@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -256,6 +256,25 @@ class StopRule:
     continuation of a document, its white space is part of it."""
 
 
+PartKind = Literal["instruction", "demonstration", "history", "message", "cue", "text"]
+"""What a stretch of a prompt is; "text" where it cannot be told apart any further."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A stretch of a prompt's text, for people; it begins where the one before it ends."""
+
+    kind: PartKind
+    end: int
+    """Where it ends, in characters of the prompt's text."""
+    number: int | None = None
+    """Which demonstration, or which turn of the history it is, from 1."""
+
+
+Piece = tuple[PartKind, int | None, str]
+"""A part while a prompt is put together: its kind, its number, its text."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
     """Exactly what a model is asked."""
@@ -269,6 +288,42 @@ class Prompt:
     control_tokens: bool = False
     """Whether control tokens spelled out in `text` (``</s>``) are read as such, as a chat template
     means them, or as the plain characters that a person typed."""
+    parts: tuple[Part, ...] = field(default=(), compare=False)
+    """What the text is made of, all of it in order; empty in records from before it was kept."""
+
+    @classmethod
+    def of(cls, pieces: Iterable[Piece], **rest: Any) -> Prompt:
+        """The prompt that `pieces` put one after the other make; `rest` are the other fields."""
+        text, parts = "", []
+        for kind, number, piece in pieces:
+            text += piece
+            if piece:
+                parts.append(Part(kind=kind, number=number, end=len(text)))
+        return cls(text=text, parts=tuple(parts), **rest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """One token of a prompt as a tokenizer cut it."""
+
+    id: int
+    piece: str
+    """As it stands in the vocabulary, such as ``▁the`` or ``<0x0A>``."""
+    start: int | None
+    """Where it begins in the prompt's text, in characters. None for one that is put before the text, or
+    where a tokenizer does not say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """What an overflowing prompt was asked without, so that it fits the context."""
+
+    turns: int = 0
+    """The oldest turns of the conversation."""
+    demos: int = 0
+    """The last demonstrations."""
+    tokens: int
+    """Tokens the prompt would have had with them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,6 +332,8 @@ class Request:
 
     prompt: Prompt
     sampling: Sampling
+    left_out: LeftOut | None = None
+    """None: nothing."""
 
 
 # --- Replies: what came ---------------------------------------------------------------------------
@@ -405,6 +462,11 @@ class Aligner(Protocol):
         """The prompt for the next answer to `messages`, which end with the user's."""
 
 
+Overflow = Literal["refuse", "drop-turns", "drop-demos"]
+"""What happens to a prompt that does not fit the context: it is refused, or asked without the oldest turns,
+or without the last demonstrations."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Variant:
     """One lane's recipe: an aligner plus decoding parameters, under a name."""
@@ -412,11 +474,16 @@ class Variant:
     name: str
     aligner: Aligner
     sampling: Sampling
+    overflow: Overflow = "refuse"
 
     @property
     def recipe(self) -> str:
-        """SHA-256 of the canonical JSON of aligner and decoding: equal recipes, equal hash."""
-        content = {"aligner": to_json(self.aligner), "sampling": to_json(self.sampling)}
+        """SHA-256 of the canonical JSON of all but the name: equal recipes, equal hash."""
+        content = {
+            "aligner": to_json(self.aligner),
+            "sampling": to_json(self.sampling),
+            "overflow": self.overflow,
+        }
         return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
@@ -452,6 +519,17 @@ class Turn:
     user: str
     answers: tuple[Answer, ...]
     verdicts: tuple[Verdict, ...] = ()
+
+
+def numbered(messages: Sequence[Message]) -> Iterator[tuple[PartKind, int | None, Message]]:
+    """Each message with what it is in a prompt: a turn of the history, or the message to be answered."""
+    turn = 0
+    for at, message in enumerate(messages):
+        turn += message.role == "user" or turn == 0
+        if at == len(messages) - 1 and message.role == "user":
+            yield "message", None, message
+        else:
+            yield "history", turn, message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -502,8 +580,10 @@ def canonical(data: Any) -> str:
 
 
 def request_from_json(data: Mapping[str, Any]) -> Request:
-    """The `Request` that `to_json` wrote."""
+    """The `Request` that `to_json` wrote, now or before requests had all of today's fields."""
     prompt = dict(data["prompt"])
+    parts = tuple(Part(**part) for part in prompt.pop("parts", ()))
+    left_out = data.get("left_out")
     stop = prompt.pop("stop")
     rule = StopRule(
         fence=stop["fence"],
@@ -511,7 +591,11 @@ def request_from_json(data: Mapping[str, Any]) -> Request:
         tokens=tuple(stop["tokens"]),
         trim=stop["trim"],
     )
-    return Request(prompt=Prompt(stop=rule, **prompt), sampling=Sampling(**data["sampling"]))
+    return Request(
+        prompt=Prompt(stop=rule, parts=parts, **prompt),
+        sampling=Sampling(**data["sampling"]),
+        left_out=None if left_out is None else LeftOut(**left_out),
+    )
 
 
 def demo_set_from_json(data: Mapping[str, Any]) -> DemoSet:

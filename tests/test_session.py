@@ -224,7 +224,7 @@ def test_warming_up_puts_the_beginning_of_every_prompt_to_the_engine(library, tm
     talk = session(library, tmp_path)
     talk.engine.warm = warmed.extend
     talk.warm([talk.variant("urial"), talk.variant("pocket-ift")])
-    asked = talk.prompt(new(talk, "urial"), 0, "Anything")
+    asked = talk.request(new(talk, "urial"), 0, "Anything").prompt
     start = warmed[0].text[: warmed[0].text.rindex("# Query:\n```\n")]
     assert asked.text.startswith(start)
     assert [prompt.adapter for prompt in warmed] == [None, "pocket-ift"]

@@ -16,7 +16,7 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from playground.aligners import Shelf, refuse_unknown
-from playground.types import ChatFormat, InputError, Message, Prompt, StopRule
+from playground.types import ChatFormat, InputError, Message, PartKind, Piece, Prompt, StopRule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,28 @@ def prompt(format: ChatFormat, messages: Sequence[Message], adapter: str | None)
     # A template that writes the BOS token itself must not get a second one from the tokenizer.
     bos = not (format.bos_token and text.startswith(format.bos_token))
     stop = StopRule(tokens=(format.eos_token,) if format.eos_token else ())
-    return Prompt(text=text, stop=stop, adapter=adapter, bos=bos, control_tokens=True)
+    pieces = _pieces(format, messages, text)
+    return Prompt.of(pieces, stop=stop, adapter=adapter, bos=bos, control_tokens=True)
+
+
+def _pieces(format: ChatFormat, messages: Sequence[Message], text: str) -> list[Piece]:
+    """The template's text, cut where the text for fewer messages ends, as far as the template allows that."""
+    cuts: list[tuple[PartKind, int]] = []
+    if len(messages) > 1:
+        cuts.append(("history", len(messages) - 1))
+    cuts.append(("message", len(messages)))
+    pieces: list[Piece] = []
+    done = ""
+    for kind, number in cuts:
+        try:
+            shorter = render(format, messages[:number], generation_prompt=False)
+        except InputError:  # it refuses a conversation that ends there
+            continue
+        if text.startswith(shorter) and shorter.startswith(done):
+            pieces.append((kind, None, shorter[len(done) :]))
+            done = shorter
+    last: PartKind = "cue" if pieces and pieces[-1][0] == "message" else "text"
+    return [*pieces, (last, None, text[len(done) :])]
 
 
 def render(format: ChatFormat, messages: Sequence[Message], generation_prompt: bool = True) -> str:

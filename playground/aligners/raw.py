@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from playground.aligners import Shelf, refuse_unknown
-from playground.types import Message, Prompt, StopRule
+from playground.types import Message, Prompt, StopRule, numbered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +23,8 @@ class Aligner:
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
         """Every message followed by a newline."""
-        text = "".join(f"{message.text}\n" for message in messages)
-        return Prompt(text=text, stop=StopRule(trim=False))
+        pieces = [(kind, number, f"{message.text}\n") for kind, number, message in numbered(messages)]
+        return Prompt.of(pieces, stop=StopRule(trim=False))
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:

@@ -9,13 +9,14 @@ Which demonstrations are shown may depend on the conversation: then those neares
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from playground.ablations import ablate
 from playground.aligners import Shelf, refuse_unknown
-from playground.demos import FAMILIES, family_of, render
+from playground.demos import FAMILIES, family_of, pieces
 from playground.retrieval import Choice, nearest
 from playground.types import DemoSet, InputError, Message, Prompt, demo_set_from_json
 
@@ -49,7 +50,7 @@ class Aligner:
     def __call__(self, messages: Sequence[Message]) -> Prompt:
         """The whole prompt, up to the open block that the answer goes into."""
         demos = self.shown(messages)
-        return Prompt(text=render(demos, messages), stop=family_of(demos).stop, adapter=self.adapter)
+        return Prompt.of(pieces(demos, messages), stop=family_of(demos).stop, adapter=self.adapter)
 
     def chosen(self, messages: Sequence[Message]) -> list[Choice]:
         """The demonstrations that a conversation chooses, in the prompt's order; none where it has no say."""
@@ -66,9 +67,22 @@ class Aligner:
         return ablate(demos, self.ablation, self.seed, self.demos) if self.ablation else demos
 
     @property
+    def count(self) -> int:
+        """How many demonstrations stand in the prompt; 0 in a text used whole."""
+        return len(self.demos.demos) if self.k is None else self.k
+
+    def fewer(self, k: int) -> Aligner:
+        """The same with the first `k` of its demonstrations, or, where the conversation chooses, with `k`."""
+        if k == self.count:
+            return self
+        if self.pick != "first":
+            return dataclasses.replace(self, k=k)
+        return dataclasses.replace(self, demos=self.demos.take(k), k=k)
+
+    @property
     def label(self) -> str:
         """What is in the context, for people: the set's name, how much of it, and how it was changed."""
-        parts = [self.demos.name, "whole" if self.demos.whole else f"k={self._count}"]
+        parts = [self.demos.name, "whole" if self.demos.whole else f"k={self.count}"]
         if self.pick != "first":
             parts.append("nearest to each message" if self.pick == "nearest-turn" else "nearest")
         if self.ablation is not None:
@@ -81,14 +95,10 @@ class Aligner:
         """What is in the context, in a few words of a sentence."""
         if self.demos.whole:
             return f"the whole text of {self.demos.name}"
-        words = f"{self._count} demonstration{'' if self._count == 1 else 's'}"
+        words = f"{self.count} demonstration{'' if self.count == 1 else 's'}"
         if self.pick != "first":
             words += f" nearest to {'each message' if self.pick == 'nearest-turn' else 'the first message'}"
         return f"{words} ({self.ablation})" if self.ablation else words
-
-    @property
-    def _count(self) -> int:
-        return len(self.demos.demos) if self.k is None else self.k
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from playground.config import Settings
 from playground.library import Library
-from playground.types import Event, Prompt, Reply, Request, Status, TokenScore
+from playground.types import Event, Prompt, Reply, Request, Status, Token, TokenScore
 
 
 class Engine(Protocol):
@@ -26,6 +26,12 @@ class Engine(Protocol):
         text. A row that fails ends with `finish="error"` and leaves the others alone. At least ten times
         a second something is yielded, `Waiting` if there is nothing else, so that a caller can stop:
         closing the generator ends the work within one step. May be called from many threads at once.
+        """
+
+    def tokens(self, prompt: Prompt) -> list[Token] | None:
+        """A prompt as this engine's tokenizer cuts it, to the token what `stream` reads.
+
+        None while the model is loading, and for an engine that does not know its model's tokens.
         """
 
     def score(

@@ -27,7 +27,7 @@ from transformers.utils import logging as transformers_logging
 from playground.config import Settings
 from playground.engine import attention, hub, lora
 from playground.library import Library
-from playground.types import AdapterCard, AdapterStatus, InputError, Prompt
+from playground.types import AdapterCard, AdapterStatus, InputError, Prompt, Token
 
 Report = Callable[[str, float], None]
 """Told what is being done, for people, and the share of the work before it."""
@@ -335,3 +335,21 @@ def encode(tokenizer: Any, prompt: Prompt) -> list[int]:
         if opening[:1] == [tokenizer.bos_token_id]:
             return [tokenizer.bos_token_id, *ids]
     return ids
+
+
+def tokens(tokenizer: Any, prompt: Prompt) -> list[Token]:
+    """The tokens of `encode`, with their pieces and where they begin in the text."""
+    ids = encode(tokenizer, prompt)
+    starts: list[int | None] = [None] * len(ids)
+    if tokenizer.is_fast:
+        offsets = tokenizer(
+            prompt.text,
+            add_special_tokens=False,
+            split_special_tokens=not prompt.control_tokens,
+            return_offsets_mapping=True,
+        )["offset_mapping"]
+        starts[len(ids) - len(offsets) :] = [start for start, _ in offsets]
+    pieces = tokenizer.convert_ids_to_tokens(ids)
+    return [
+        Token(id=id, piece=piece, start=start) for id, piece, start in zip(ids, pieces, starts, strict=True)
+    ]

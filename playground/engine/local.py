@@ -41,6 +41,7 @@ from playground.types import (
     Reply,
     Request,
     Status,
+    Token,
     TokenScore,
     Waiting,
 )
@@ -209,6 +210,10 @@ class LocalEngine:
             # No lock: the decode thread only ever reads it, and a step more or less does not matter.
             for row in rows:
                 row.cancelled = True
+
+    def tokens(self, prompt: Prompt) -> list[Token] | None:
+        """See `Engine.tokens`."""
+        return None if self._model is None else self._model.tokens(prompt)
 
     def score(
         self, requests: Sequence[Request], replies: Sequence[Reply], top: int = 5

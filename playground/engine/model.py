@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from playground.engine.kv import KV, BatchKV, PlainKV, PlainRow
 from playground.engine.linear import Linears
 from playground.engine.loading import Loaded
 from playground.engine.lora import RowLora
-from playground.types import AdapterStatus, Prompt
+from playground.types import AdapterStatus, Prompt, Token
 
 TOLERANCE = {torch.float32: 0.01, torch.bfloat16: 0.3, torch.float16: 0.1}
 """How far the fast path's logits may lie from the plain path's, in standard deviations of the logits; what
@@ -40,6 +41,8 @@ class Model:
     def __init__(self, loaded: Loaded) -> None:
         self._hf = loaded.model
         self._tokenizer = loaded.tokenizer
+        # Its settings change from call to call, and it does not stand being used while they do.
+        self._tokenizing = threading.Lock()
         self._device = loaded.device
         self.context = loaded.context
         self.ends = loaded.ends
@@ -59,13 +62,20 @@ class Model:
 
     def encode(self, prompt: Prompt) -> list[int]:
         """A prompt's token ids, as the tokenizer itself gives them."""
-        return loading.encode(self._tokenizer, prompt)
+        with self._tokenizing:
+            return loading.encode(self._tokenizer, prompt)
+
+    def tokens(self, prompt: Prompt) -> list[Token]:
+        """The same with their pieces and places; from any thread."""
+        with self._tokenizing:
+            return loading.tokens(self._tokenizer, prompt)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Token ids as text, control tokens left out."""
-        text: str = self._tokenizer.decode(
-            list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
+        with self._tokenizing:
+            text: str = self._tokenizer.decode(
+                list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
         return text
 
     def token_id(self, text: str) -> int | None:

@@ -6,6 +6,7 @@ of an engine: rows side by side, stops and trimming, failures that stay in their
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 
@@ -20,6 +21,7 @@ from playground.types import (
     Reply,
     Request,
     Status,
+    Token,
     TokenScore,
     Waiting,
 )
@@ -66,6 +68,13 @@ class ScriptedEngine:
                 yield from row.step()
                 if row.done:
                     del live[index]
+
+    def tokens(self, prompt: Prompt) -> list[Token]:
+        """A script counts words."""
+        return [
+            Token(id=number, piece=word[0], start=word.start())
+            for number, word in enumerate(re.finditer(r"\S+", prompt.text))
+        ]
 
     def score(
         self, requests: Sequence[Request], replies: Sequence[Reply], top: int = 5

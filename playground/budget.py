@@ -1,0 +1,92 @@
+"""How a prompt's tokens are spent, and what happens where they are more than the context holds."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from playground.types import InputError, LeftOut, Message, Prompt, Request, Token, Variant
+
+
+def by_part(prompt: Prompt, tokens: Sequence[Token]) -> list[int]:
+    """How many tokens each of `prompt.parts` takes; a token belongs to the part that it begins in."""
+    ends = [part.end for part in prompt.parts]
+    counts = [0] * len(ends)
+    part = 0
+    for token in tokens:
+        if token.start is not None:  # one without a place goes with the token before it
+            part = min(bisect_right(ends, token.start), len(ends) - 1)
+        counts[part] += 1
+    return counts
+
+
+def room(variant: Variant, context: int) -> int:
+    """Tokens that a lane wants free for its answer: what that may take, at most a quarter of the context."""
+    return max(1, min(variant.sampling.max_new_tokens, context // 4))
+
+
+def fit(
+    variant: Variant, messages: Sequence[Message], count: Callable[[Prompt], int], context: int
+) -> Request:
+    """The request for the next answer to `messages`, brought into the context as the variant says.
+
+    A lane that refuses asks as long as one token is free for the answer. One that leaves something out does
+    so until `room` is free, as far as leaving out goes.
+
+    Args:
+        count: the tokens of a prompt.
+        context: the tokens that prompt and answer may have together.
+
+    Raises:
+        InputError: it does not fit; the sentence has the numbers, and the largest k that would.
+    """
+    prompt = variant.aligner(messages)
+    tokens = count(prompt)
+    wanted = context - room(variant, context)
+    if tokens <= wanted or (variant.overflow == "refuse" and tokens < context):
+        return Request(prompt=prompt, sampling=variant.sampling)
+
+    # From the most to the least; the n-th is without n turns or demonstrations.
+    smaller: list[Callable[[], Prompt]] = []
+    if variant.overflow == "drop-turns":
+        turns = len(messages) // 2
+        smaller = [lambda n=n: variant.aligner(messages[2 * n :]) for n in range(turns + 1)]  # type: ignore[misc]
+    elif variant.overflow == "drop-demos":
+        smaller = _with_fewer(variant.aligner, messages)
+    if smaller:
+        n = min(_first(smaller, lambda each: count(each()) <= wanted), len(smaller) - 1)
+        prompt = smaller[n]()
+        if count(prompt) < context:
+            left_out = LeftOut(tokens=tokens, **{variant.overflow.removeprefix("drop-"): n})
+            return Request(prompt=prompt, sampling=variant.sampling, left_out=left_out)
+    raise InputError(
+        f"The prompt has {tokens} tokens, and the context of {context} must hold it and the answer: "
+        f"{_advice(variant, messages, count, wanted)}."
+    )
+
+
+def _advice(
+    variant: Variant, messages: Sequence[Message], count: Callable[[Prompt], int], wanted: int
+) -> str:
+    fewer = _with_fewer(variant.aligner, messages)
+    n = _first(fewer, lambda each: count(each()) <= wanted)
+    if n < len(fewer):
+        most = len(fewer) - 1 - n
+        return f"k={most} is the largest that fits, or have the lane leave out what does not"
+    if len(messages) > 1:
+        return "start a new conversation, or have the lane leave out the oldest turns"
+    return "send a shorter message"
+
+
+def _with_fewer(aligner: Any, messages: Sequence[Message]) -> list[Callable[[], Prompt]]:
+    """The prompt with all of an aligner's demonstrations, with one fewer, and so on; none if it has none."""
+    most = getattr(aligner, "count", 0)  # only URIAL's has demonstrations
+    if not most:
+        return []
+    return [lambda k=k: aligner.fewer(k)(messages) for k in range(most, -1, -1)]  # type: ignore[misc]
+
+
+def _first(items: Sequence[Any], holds: Callable[[Any], bool]) -> int:
+    """The index of the first item for which `holds`, as it does for all after it; else their number."""
+    return bisect_left(items, True, key=holds)
