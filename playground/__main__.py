@@ -158,6 +158,8 @@ def print_turn(turn: Turn) -> None:
     for answer in turn.answers:
         reply = answer.reply
         print(f"[{answer.variant}] {reply.error or reply.text}")
+        if answer.request and (left_out := answer.request.left_out):
+            print(f"    {left_out}")
         if reply.finish != "error":
             cached = f", {reply.cached_tokens} of {reply.prompt_tokens} prompt tokens cached"
             print(f"    {reply.finish}, {reply.new_tokens} tokens in {reply.seconds:.2f} s{cached}")
@@ -190,11 +192,12 @@ REPLY_KEYS = (
 
 def answer_json(answer: Answer) -> dict[str, Any]:
     """One lane's part of a turn: who was asked, exactly what, and what came."""
-    prompt = answer.request.prompt if answer.request else None
+    request = answer.request
     return {
         "variant": answer.variant,
-        "adapter": prompt.adapter if prompt else None,
-        "prompt": prompt.text if prompt else None,
+        "adapter": request.prompt.adapter if request else None,
+        "prompt": request.prompt.text if request else None,
+        "left_out": to_json(request.left_out) if request else None,
         **{name: getattr(answer.reply, name) for name in REPLY_KEYS},
     }
 

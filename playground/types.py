@@ -271,6 +271,10 @@ class Part:
     """Which demonstration, or which turn of the history it is, from 1."""
 
 
+def _count(number: int, thing: str, which: str) -> str:
+    return f"{which} {thing}" if number == 1 else f"{which} {number} {thing}s"
+
+
 Piece = tuple[PartKind, int | None, str]
 """A part while a prompt is put together: its kind, its number, its text."""
 
@@ -324,6 +328,14 @@ class LeftOut:
     """The last demonstrations."""
     tokens: int
     """Tokens the prompt would have had with them."""
+
+    def __str__(self) -> str:
+        what = (
+            _count(self.demos, "demonstration", "last")
+            if self.demos
+            else _count(self.turns, "turn", "oldest")
+        )
+        return f"Asked without the {what}: the whole prompt of {self.tokens} tokens does not fit."
 
 
 @dataclass(frozen=True, kw_only=True)

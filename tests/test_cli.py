@@ -58,7 +58,7 @@ def conversation(tmp_path_factory):
 
 
 KEYS = {
-    "variant", "adapter", "prompt", "text", "raw_text", "finish", "error", "prompt_tokens",
+    "variant", "adapter", "prompt", "left_out", "text", "raw_text", "finish", "error", "prompt_tokens",
     "cached_tokens", "new_tokens", "ttft", "seconds",
 }  # fmt: skip
 

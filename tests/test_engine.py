@@ -93,6 +93,20 @@ class TestContract:
         reply = run(engine, [request("Hello", max_new_tokens=0)])[1][0]
         assert (reply.text, reply.finish, reply.new_tokens, reply.error) == ("", "length", 0, None)
 
+    def test_a_prompts_tokens_are_those_that_it_counts_and_begin_where_they_say(self, engine):
+        asked = request("What is été 雪?\n```\n")
+        prompt = asked.prompt
+        _, (reply,) = run(engine, [asked])
+        tokens = engine.tokens(prompt)
+        assert len(tokens) == reply.prompt_tokens
+        starts = [token.start for token in tokens if token.start is not None]
+        assert starts == sorted(starts)
+        words = [token for token in tokens if token.piece.lstrip("\u2581").isascii()]
+        words = [token for token in words if token.piece.lstrip("\u2581").isalpha()]
+        assert words
+        for token in words:
+            assert prompt.text[token.start :].lstrip().startswith(token.piece.lstrip("\u2581"))
+
     def test_many_threads_at_once_each_get_their_own_answers(self, engine):
         texts = [f"{n} question" for n in range(6)]
         alone = {text: run(engine, [request(text)])[1][0].text for text in texts}
