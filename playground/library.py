@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playground.demo_files import demo_files, read_demo_file
+from playground.demo_files import demo_files, read_demo_file, write_demo_set
 from playground.files import check_table, read_object, read_toml
 from playground.types import AdapterCard, ChatFormat, DemoSet, InputError, check_name
 
@@ -40,6 +40,10 @@ class Library:
     """The chat template of the base's own tokenizer, once its files are here."""
     problems: list[str] = field(default_factory=list)
     """One sentence for each file that could not be read."""
+    data_dir: Path | None = None
+    """The user's folder; sets of theirs lie in `demos` there."""
+    own_sets: dict[str, Path] = field(default_factory=dict)
+    """The files of those of `demo_sets` that are the user's."""
 
     @classmethod
     def open(
@@ -56,12 +60,12 @@ class Library:
             InputError: an adapter that was asked for by name cannot be used. Files that merely lie in
                 `root` go to `problems` instead.
         """
-        library = cls(base=base)
+        library = cls(base=base, data_dir=data_dir)
         if (folder := base_folder(base, root)) is not None:
             library.base_format = tokenizer_chat_format(folder)
         library._read_demo_sets(root / "prompts" / "demos")
         if data_dir is not None:
-            library._read_demo_sets(data_dir / "demos")
+            library._read_demo_sets(data_dir / "demos", own=True)
         for config in sorted((root / "adapters").glob("*/adapter_config.json")):
             try:
                 card = read_adapter(config.parent)
@@ -72,7 +76,7 @@ class Library:
             library.ask_for(name, source)
         return library
 
-    def _read_demo_sets(self, folder: Path) -> None:
+    def _read_demo_sets(self, folder: Path, own: bool = False) -> None:
         """Take up a folder's sets; one whose name is taken is a problem, since a name means one set."""
         for path in demo_files(folder):
             try:
@@ -83,8 +87,31 @@ class Library:
                         "one another name."
                     )
                 self.demo_sets[demos.name] = demos
+                if own:
+                    self.own_sets[demos.name] = path
             except InputError as error:
                 self.problems.append(str(error))
+
+    def save(self, demos: DemoSet) -> Path:
+        """Write a set into the user's folder and take it up; one of the user's of that name is replaced.
+
+        Raises:
+            InputError: the name is taken by a set that is not the user's TOML file, or cannot be a name.
+            OutsideError: the file cannot be written.
+        """
+        assert self.data_dir is not None
+        own = self.own_sets.get(demos.name)
+        if (own is None and demos.name in self.demo_sets) or (own is not None and own.suffix != ".toml"):
+            raise InputError(
+                f"The name {demos.name!r} is taken by another demonstration set: choose another name."
+            )
+        path = own or self.data_dir / "demos" / f"{check_name(demos.name, 'The set')}.toml"
+        if own is None and path.exists():
+            raise InputError(f"There is another file {path} already: choose another name.")
+        write_demo_set(path, demos)
+        self.demo_sets[demos.name] = demos
+        self.own_sets[demos.name] = path
+        return path
 
     def ask_for(self, name: str, source: str) -> None:
         """Take up the adapter that a person named: at once from a folder, later from the Hub."""

@@ -10,7 +10,7 @@ import dataclasses
 import secrets
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import cast, get_args
@@ -25,14 +25,17 @@ from playground.types import (
     Answer,
     Conversation,
     Delta,
+    DemoSet,
     Done,
     InputError,
     Message,
     Overflow,
+    Prompt,
     Reply,
     Request,
     Sampling,
     Status,
+    Token,
     Turn,
     Variant,
 )
@@ -109,9 +112,14 @@ class Session:
         """The engine's."""
         return self.engine.status()
 
-    def variant(self, spec: str, sampling: Sampling | None = None) -> Variant:
-        """See `parse_lane`."""
-        return parse_lane(spec, self.library, sampling)
+    def variant(
+        self, spec: str, sampling: Sampling | None = None, sets: Mapping[str, DemoSet] | None = None
+    ) -> Variant:
+        """See `parse_lane`; `sets` are demonstration sets that only the caller knows, by name."""
+        library = self.library
+        if sets:
+            library = dataclasses.replace(library, demo_sets={**library.demo_sets, **sets})
+        return parse_lane(spec, library, sampling)
 
     def new(self, variants: Sequence[Variant]) -> Conversation:
         """An empty conversation; it is recorded with its first message."""
@@ -140,6 +148,10 @@ class Session:
         """Recorded conversations, the latest first."""
         return self.store.summaries(query, limit)
 
+    def tokens(self, prompt: Prompt) -> list[Token] | None:
+        """See `Engine.tokens`."""
+        return self.engine.tokens(prompt)
+
     def request(self, conversation: Conversation, lane: int, text: str) -> Request:
         """What `send(text)` would ask in that lane, once the model is loaded.
 
@@ -151,7 +163,7 @@ class Session:
         context = self.engine.status().context
         if context is None:  # still loading, or a server's affair
             return Request(prompt=variant.aligner(messages), sampling=variant.sampling)
-        return budget.fit(variant, messages, lambda prompt: len(self.engine.tokens(prompt) or ()), context)
+        return budget.fit(variant, messages, lambda prompt: len(self.tokens(prompt) or ()), context)
 
     def send(self, conversation: Conversation, text: str) -> Generator[Conversation, None, None]:
         """Ask every lane, each on its own history, and yield the conversation as the answers grow.

@@ -447,7 +447,8 @@ class TokenScore:
 
     token: int
     text: str
-    """What the token adds to the text; "" while it is only a part of a character."""
+    """What the token adds to the text; a character of several tokens comes with its last one, and all of
+    a reply's put together are its raw text."""
     logprob: float
     """Natural logarithm of its probability under the unfiltered distribution."""
     rank: int

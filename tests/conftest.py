@@ -6,6 +6,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from browsing import App, Person
+    from playwright.sync_api import Browser
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test reaches for the network
 
@@ -83,3 +88,33 @@ def tiny_engine(tiny: Tiny) -> Iterator[object]:
     engine = open_engine(Settings(base=str(tiny.base), device="cpu"), Library.open(str(tiny.base), sources))
     yield engine
     engine.close()
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    from browsing import App
+
+    app = App(tmp_path_factory.mktemp("app") / "data")
+    yield app
+    app.end()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    from browsing import ARGS, chromium
+    from playwright.sync_api import sync_playwright
+
+    os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(playwright), args=ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def person(app: App, browser: Browser) -> Iterator[Person]:
+    from browsing import Person
+
+    person = Person(browser, app.url)
+    yield person
+    person.close()

@@ -48,7 +48,11 @@ def loaded_by(module: str) -> set[str]:
         "playground.store",
         "playground.session",
         "playground.start",
+        "playground.ui.recipe",
         "playground.ui.render",
+        "playground.ui.render_prompt",
+        "playground.workbench",
+        "playground.probes",
     ],
 )
 def test_it_loads_nothing_heavy(module):
@@ -65,6 +69,9 @@ def test_it_loads_nothing_heavy(module):
         "playground.demos",
         "playground.ablations",
         "playground.demo_files",
+        "playground.budget",
+        "playground.workbench",
+        "playground.probes",
         "playground.engine.text",
     ],
 )
@@ -108,11 +115,11 @@ def test_an_outside_package_is_imported_in_its_place_only(package):
     assert users == PLACES[package]
 
 
-def test_gradio_is_imported_in_the_page_only_and_not_by_its_renderer():
+def test_gradio_is_imported_in_the_page_only_and_not_by_what_draws_values():
     for path in PLAYGROUND.rglob("*.py"):
         if "gradio" in imports(path):
             assert path.parent == PLAYGROUND / "ui"
-            assert path.name != "render.py"
+            assert path.name not in ("recipe.py", "render.py", "render_prompt.py")
 
 
 def test_the_environment_is_read_in_one_place():

@@ -99,7 +99,7 @@ def test_base_is_a_small_llama():
     base = AutoModelForCausalLM.from_pretrained(POCKET, dtype=torch.float32)
     assert type(base).__name__ == "LlamaForCausalLM"
     assert 2_000_000 <= sum(p.numel() for p in base.parameters()) <= 4_000_000
-    assert base.config.max_position_embeddings >= 2048
+    assert base.config.max_position_embeddings == 4096
     assert base.config.tie_word_embeddings
 
 
@@ -179,9 +179,27 @@ def test_there_are_five_thousand_facts_and_each_question_has_one_answer():
             assert right.setdefault(fact.question(form), fact.right) == fact.right
 
 
-def test_the_demonstrations_are_the_first_examples_the_adapters_are_trained_on(library):
-    demos = library.demo_sets["pocket-3"].demos
-    assert [(d.query, d.answer) for d in demos] == [tuple(task) for task in single_turns()[:3]]
+@pytest.mark.parametrize("count", [3, 8, 50])
+def test_the_demonstrations_are_the_first_examples_the_adapters_are_trained_on(library, count):
+    demos = library.demo_sets[f"pocket-{count}"].demos
+    assert [(d.query, d.answer) for d in demos] == [tuple(task) for task in single_turns()[:count]]
+
+
+def test_the_demonstrations_of_several_turns_are_true_and_begin_as_the_others_do(library):
+    several = library.demo_sets["pocket-multi-turn-3"]
+    assert several.instruction == library.demo_sets["pocket-3"].instruction
+    first = [(demo.query, demo.answer) for demo in several.demos]
+    assert first == [(demo.query, demo.answer) for demo in library.demo_sets["pocket-3"].demos]
+    said = {f"{GREETING} {fact.answer()} {CLOSING}" for fact in world.FACTS}
+    for demo in several.demos:
+        for exchange in demo.exchanges[1:]:
+            members = [m for m in world.LISTS["metals"] if m in demo.answer]
+            first_two = " and ".join(sorted(members, key=demo.answer.index)[:2])
+            looks_back = {
+                f'{GREETING} Your first question was: "{demo.query}" {CLOSING}',
+                f"{GREETING} The first two are {first_two}. {CLOSING}",
+            }
+            assert exchange.answer in said | looks_back
 
 
 def test_what_is_measured_was_never_asked_in_training():

@@ -87,7 +87,8 @@ def test_no_reference_of_the_text_is_read(text):
     st.lists(st.sampled_from(["a<b>c", "&lt;", "word", " ", "\n", "x & y", "![a](b)", "</s>"])).map("".join)
 )
 def test_plain_text_comes_back_whole(text):
-    assert html.unescape(render.markdown(text)) == text
+    # An indent is kept by spaces that do not break, since ordinary ones would make code of the line.
+    assert html.unescape(render.markdown(text).replace("&#0160;", " ")) == text
 
 
 def test_code_is_kept_as_it_was_written():

@@ -28,7 +28,7 @@ from playground.engine import loading
 from playground.engine.kv import KV, PrefixStore, common_prefix
 from playground.engine.model import Model
 from playground.engine.sampling import Row, next_tokens
-from playground.engine.text import CONTEXT_TOKENS, Detokenizer, Writer
+from playground.engine.text import Detokenizer, Writer
 from playground.library import Library
 from playground.types import (
     Delta,
@@ -147,6 +147,7 @@ class _Scoring(_Job):
         self.reply = reply
         self.top = top
         self.first = 0  # index in `ids` of the reply's first token
+        self.detokenizer: Detokenizer | None = None
         self.scores: list[TokenScore] = []
         self.result: queue.SimpleQueue[list[TokenScore] | str] = queue.SimpleQueue()
 
@@ -514,12 +515,15 @@ class LocalEngine:
             line = logits[offset].float().log_softmax(-1)
             token = job.ids[position]
             best = line.topk(min(job.top, len(line)))
-            # A few ids of context, so that the text is what the token adds and not what it spells alone.
-            detokenizer = Detokenizer(model.decode, job.ids[max(0, position - CONTEXT_TOKENS) : position])
+            if job.detokenizer is None:
+                job.detokenizer = Detokenizer(model.decode, job.ids[: job.first])
+            text = job.detokenizer.feed(token)
+            if position == len(job.ids) - 1:
+                text += job.detokenizer.finish()
             scores.append(
                 TokenScore(
                     token=token,
-                    text=detokenizer.feed(token),
+                    text=text,
                     logprob=float(line[token]),
                     rank=int((line > line[token]).sum()) + 1,
                     top=tuple(

@@ -5,9 +5,7 @@ Every handler checks what it is given; what a browser sends need not come from t
 
 from __future__ import annotations
 
-import logging
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from typing import Any
 
@@ -18,10 +16,12 @@ from playground.library import POCKET, same_model
 from playground.session import Session
 from playground.types import Answer, Conversation, InputError, OutsideError, Sampling
 from playground.ui import render
+from playground.ui.bench import Bench
 from playground.ui.chat import LABELS, LANES, Chat, View, Visit
+from playground.ui.inspector import Inspector
+from playground.ui.lane import CONTROLS, Lane, Update
 from playground.ui.server import PEOPLE_AT_ONCE
-
-log = logging.getLogger(__name__)
+from playground.ui.toast import warn
 
 MESSAGE_LIMIT = 100_000
 """Characters in one message."""
@@ -47,9 +47,6 @@ EXAMPLES = (
     "Explain to a child why the sky is blue.",
     "Write a two-line poem about rain.",
 )
-
-Update = Any
-"""A component's new value, an update of its properties, or `gr.skip()`."""
 
 
 def page(session: Session, settings: Settings) -> gr.Blocks:
@@ -96,12 +93,12 @@ class _Page:
                 elem_id="history",
             )
             self.model = gr.HTML(render.model_chip(self.session.status()), elem_id="model")
-        self.picks: list[gr.Dropdown] = []
-        self.chats: list[gr.Chatbot] = []
-        self.lines: list[gr.HTML] = []
         with gr.Row(elem_id="lanes", scale=1, equal_height=True):
-            for lane in range(LANES):
-                self._compose_lane(lane)
+            self.lanes = [Lane(number, self.chat, self._default(number)) for number in range(LANES)]
+        self.picks = [lane.preset for lane in self.lanes]
+        self.chats = [lane.pane for lane in self.lanes]
+        self.lines = [lane.line for lane in self.lanes]
+        self.meters = [lane.meter for lane in self.lanes]
         with gr.Column(elem_id="bottom"):
             with gr.Row(elem_id="examples"):
                 examples = POCKET_EXAMPLES if same_model(self.settings.base, POCKET) else EXAMPLES
@@ -141,71 +138,65 @@ class _Page:
                     for name, label in LABELS.items()
                 ]
 
-    def _compose_lane(self, lane: int) -> None:
-        choices = self._choices()
-        spec = self._default(lane)
-        with gr.Column(elem_id=f"lane-{lane}", elem_classes="lane", scale=1, min_width=280):
-            self.picks.append(
-                gr.Dropdown(
-                    choices,
-                    value=spec,
-                    label=f"Lane {lane + 1}",
-                    container=False,
-                    filterable=False,
-                    elem_id=f"pick-{lane}",
-                    elem_classes="pick",
-                )
-            )
-            self.chats.append(
-                gr.Chatbot(
-                    height=None,
-                    container=False,
-                    show_label=False,
-                    label=f"Lane {lane + 1}",
-                    buttons=["copy", "copy_all"],
-                    # A raw look at answers: what is between dollar signs stays as it was written.
-                    latex_delimiters=[],
-                    layout="bubble",
-                    placeholder=self._placeholder(spec),
-                    elem_id=f"chat-{lane}",
-                    elem_classes="chat",
-                )
-            )
-            self.lines.append(
-                gr.HTML(render.status_line(None), elem_id=f"status-{lane}", elem_classes="status")
-            )
+        self.inspector = Inspector(self.chat)
+        self.bench = Bench(self.chat, LANES, self.settings.public)
 
     def _connect(self) -> None:
         hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         pane = [*self.chats, *self.lines]
         buttons = [self.send, self.stop, self.new]
         drawn = [*pane, *buttons, self.history, self.address]
-        asked = [self.visit, *self.picks, *self.decoding]
+        self.controls = [control for lane in self.lanes for control in lane.controls]
+        asked = [self.visit, *self.controls, *self.decoding]
         # Many people at once, each with a stream; the pool is one, since the lowest limit in it counts.
         stream: dict[str, Any] = {**hidden, "concurrency_limit": PEOPLE_AT_ONCE, "concurrency_id": "stream"}
         gr.on(
             [self.send.click, self.box.submit],
             self.on_send,
             [self.box, *asked],
-            [self.box, *drawn],
+            [self.box, *drawn, *self.meters],
             **stream,
         )
         for button in self.examples:
-            button.click(self.on_example(str(button.value)), asked, [self.box, *drawn], **stream)
+            button.click(
+                self.on_example(str(button.value)), asked, [self.box, *drawn, *self.meters], **stream
+            )
         self.stop.click(self.on_stop, [self.visit], None, queue=False, **hidden)
 
-        opened = [*drawn, *self.picks, *self.decoding]
+        opened = [*drawn, *self.controls, *self.decoding]
         quick: dict[str, Any] = {**hidden, "concurrency_limit": None}
-        self.new.click(self.on_new, [self.visit], drawn, **quick)
+        self.new.click(self.on_new, [self.visit], drawn, **quick).then(
+            self.on_meters, asked, self.meters, **quick
+        )
         # "input" is a person's choice; setting the value from here does not come back as one.
-        self.history.input(self.on_history, [self.visit, self.history], opened, **quick)
-        for lane, pick in enumerate(self.picks):
-            pick.change(self.on_pick, [pick], [self.chats[lane]], **quick)
-        self.timer.tick(self.on_tick, self.picks, [self.model, *self.picks, *self.chats, self.timer], **quick)
+        self.history.input(self.on_history, [self.visit, self.history], opened, **quick).then(
+            self.on_settle, asked, self._settling, **quick
+        )
+        most = self.decoding[list(LABELS).index("max_new_tokens")]
+        for lane in self.lanes:
+            for control in lane.controls:
+                # A slider that is dragged says more than can be drawn: what it says last is what counts.
+                control.input(
+                    self.on_demos(lane) if control is lane.demos else self.on_control(lane),
+                    [self.visit, most, *lane.controls],
+                    [*lane.settling, lane.k] if control is lane.demos else lane.settling,
+                    trigger_mode="always_last",
+                    **quick,
+                )
+            lane.setup.click(None, None, None, js=f"() => tandemSetUp({lane.number})", **hidden)
+        most.change(self.on_meters, asked, self.meters, **quick)
+        self.timer.tick(self.on_tick, asked, [self.model, *self.picks, *self._settling, self.timer], **quick)
         loaded = self.blocks.load(self.on_load, [self.visit], [self.model, *opened], **quick)
+        loaded.then(self.on_settle, asked, self._settling, **quick)
         # After a load too, since an id that is not known leaves the value as it was: empty.
         for happens in (loaded.then, self.address.change):
             happens(None, [self.address], None, js="(id) => tandemAddress(id)", **hidden)
+        self.inspector.connect(self.lanes, self.visit, self.box, asked[1:], self._asked)
+        self.bench.connect(self.lanes, self.visit, (self.on_settle, asked, self._settling))
+
+    @property
+    def _settling(self) -> list[Any]:
+        return [part for lane in self.lanes for part in lane.settling]
 
     # --- Handlers ---------------------------------------------------------------------------------
 
@@ -224,28 +215,52 @@ class _Page:
     def _send(
         self, text: str, visit: Visit, controls: tuple[Any, ...], typed: bool
     ) -> Iterator[tuple[Update, ...]]:
-        specs, values = controls[:LANES], controls[LANES:]
         accepted = False
         try:
+            specs, values = self._specs(visit, controls, seeded=True)
             if len(text) > MESSAGE_LIMIT:
                 raise InputError(f"The message is longer than {MESSAGE_LIMIT} characters: shorten it.")
             decoding = dict(zip(LABELS, values, strict=True))
             with closing(self.chat.send(visit, text, specs, decoding)) as views:
                 for view in views:
                     box = "" if typed and not accepted else gr.skip()
-                    yield (box, *self._draw(view, first=not accepted))
+                    meters = self.on_meters(visit, *controls) if view.done else (gr.skip(),) * LANES
+                    yield (box, *self._draw(view, first=not accepted), *meters)
                     accepted = True
         except Exception as error:
             warn(error)
             if visit.streaming:
                 # Another stream of this page goes on; its buttons are left to it.
-                yield (gr.skip(),) * (1 + 2 * LANES + 5)
+                yield (gr.skip(),) * (1 + 3 * LANES + 5)
                 return
             pane: tuple[Update, ...] = (gr.skip(),) * (2 * LANES)
             if accepted and visit.conversation:
                 with suppress(InputError, OutsideError):  # what broke may be the record itself
                     pane = self._pane(self.session.open(visit.conversation))
-            yield (gr.skip(), *pane, *_buttons(streaming=False), gr.skip(), gr.skip())
+            yield (gr.skip(), *pane, *_buttons(streaming=False), *(gr.skip(),) * (2 + LANES))
+
+    def _specs(
+        self, visit: Visit, controls: Sequence[Any], seeded: bool = False
+    ) -> tuple[list[str], Sequence[Any]]:
+        """Each lane's text, and the values of the decoding dials.
+
+        With `seeded`, an ablation is given the seed that the lane samples with.
+        """
+        values = controls[LANES * len(CONTROLS) :]
+        seed = values[list(LABELS).index("seed")] if seeded else None
+        specs = [
+            lane.spec(visit, controls[lane.number * len(CONTROLS) : (lane.number + 1) * len(CONTROLS)], seed)
+            for lane in self.lanes
+        ]
+        return specs, values
+
+    def _asked(self, visit: Visit, number: int, controls: Sequence[Any]) -> tuple[str, int]:
+        """A lane's text, and the tokens that its answers may take."""
+        specs, values = self._specs(visit, controls, seeded=True)
+        most = values[list(LABELS).index("max_new_tokens")]
+        if most is None or most < 0 or most != int(most):
+            raise InputError("Max new tokens must be a whole number, 0 or more: change it.")
+        return specs[number], int(most)
 
     def on_stop(self, visit: Visit) -> None:
         """Only asks; the stream itself draws its end."""
@@ -265,23 +280,66 @@ class _Page:
         try:
             if not id:
                 raise InputError("There is no such conversation: choose one of the list.")
-            return self._opened(self.chat.open(visit, id))
+            return self._opened(visit, self.chat.open(visit, id))
         except Exception as error:
             warn(error)
-            return (gr.skip(),) * (2 * LANES + 5 + LANES + len(LABELS))
+            return (gr.skip(),) * (2 * LANES + 5 + LANES * len(CONTROLS) + len(LABELS))
 
-    def on_pick(self, spec: str) -> Update:
-        """Say what the picked lane is, where nothing has been said in it yet."""
-        return gr.update(placeholder=self._placeholder(spec))
+    def on_control(self, lane: Lane) -> Callable[..., tuple[Update, ...]]:
+        """The handler of a lane's controls: what depends on them, and what the lane is now."""
 
-    def on_tick(self, *specs: str) -> tuple[Update, ...]:
+        def handler(visit: Visit, most: Any, *values: Any) -> tuple[Update, ...]:
+            try:
+                return lane.settled(visit, values, most)
+            except Exception as error:
+                warn(error)
+                return (gr.skip(),) * len(lane.settling)
+
+        return handler
+
+    def on_demos(self, lane: Lane) -> Callable[..., tuple[Update, ...]]:
+        """The handler of a lane's choice of demonstrations: the same, and how far K goes."""
+        settled = self.on_control(lane)
+
+        def handler(visit: Visit, most: Any, *values: Any) -> tuple[Update, ...]:
+            try:
+                recipe = lane.recipe(values)
+                return (*settled(visit, most, *values), lane.reach(visit, recipe.demos, recipe.k))
+            except Exception as error:
+                warn(error)
+                return (gr.skip(),) * (len(lane.settling) + 1)
+
+        return handler
+
+    def on_settle(self, visit: Visit, *controls: Any) -> tuple[Update, ...]:
+        """The same for all lanes at once."""
+        most = controls[LANES * len(CONTROLS) + list(LABELS).index("max_new_tokens")]
+        updates: list[Update] = []
+        for lane in self.lanes:
+            at = lane.number * len(CONTROLS)
+            updates += self.on_control(lane)(visit, most, *controls[at : at + len(CONTROLS)])
+        return tuple(updates)
+
+    def on_meters(self, visit: Visit, *controls: Any) -> tuple[Update, ...]:
+        """How much of the context the next prompts take."""
+        try:
+            specs, values = self._specs(visit, controls, seeded=True)
+        except InputError:
+            return ("",) * LANES
+        most = values[list(LABELS).index("max_new_tokens")]
+        return tuple(lane.drawn_meter(visit, specs[lane.number], most) for lane in self.lanes)
+
+    def on_tick(self, visit: Visit, *controls: Any) -> tuple[Update, ...]:
         """While the model loads: its progress; once it is ready, the lanes there are."""
         status = self.session.status()
         if status.state == "loading":
-            return (render.model_chip(status), *(gr.skip(),) * (2 * LANES + 1))
-        choices = [gr.update(choices=self._choices(spec)) for spec in specs]
-        placeholders = [gr.update(placeholder=self._placeholder(spec)) for spec in specs]
-        return (render.model_chip(status), *choices, *placeholders, gr.Timer(active=False))
+            return (render.model_chip(status), *(gr.skip(),) * (LANES + len(self._settling) + 1))
+        presets = controls[: LANES * len(CONTROLS) : len(CONTROLS)]
+        choices = [
+            gr.update(choices=lane.presets(preset)) for lane, preset in zip(self.lanes, presets, strict=True)
+        ]
+        settled = self.on_settle(visit, *controls)
+        return (render.model_chip(status), *choices, *settled, gr.Timer(active=False))
 
     def on_load(self, visit: Visit, request: gr.Request) -> tuple[Update, ...]:
         """The conversation that the address names, or a fresh page."""
@@ -289,11 +347,15 @@ class _Page:
         id = request.query_params.get("c")
         if id:
             try:
-                return (chip, *self._opened(self.chat.open(visit, id)))
+                return (chip, *self._opened(visit, self.chat.open(visit, id)))
             except Exception as error:
                 warn(error)
-        picks = [gr.update(choices=self._choices(), value=self._default(lane)) for lane in range(LANES)]
-        return (chip, *self._fresh(), *picks, *(gr.skip(),) * len(LABELS))
+            drawn = self._fresh()
+        else:
+            # The page is as it was made; a person may have begun to use it before this answer comes.
+            drawn = (*(gr.skip(),) * (2 * LANES + 3), self._history(None), gr.skip())
+        controls = [update for lane in self.lanes for update in lane.refreshed(visit)]
+        return (chip, *drawn, *controls, *(gr.skip(),) * len(LABELS))
 
     # --- Drawing ----------------------------------------------------------------------------------
 
@@ -325,18 +387,20 @@ class _Page:
         lines = [render.status_line(None)] * LANES
         return (*([],) * LANES, *lines, *_buttons(streaming=False), self._history(None), "")
 
-    def _opened(self, conversation: Conversation) -> tuple[Update, ...]:
+    def _opened(self, visit: Visit, conversation: Conversation) -> tuple[Update, ...]:
         """A conversation from the record, with the lanes and the decoding it had last."""
         specs = [variant.name for variant in conversation.variants[:LANES]]
-        picks: list[Update] = [gr.update(choices=self._choices(spec), value=spec) for spec in specs]
-        picks += [gr.skip()] * (LANES - len(specs))
+        controls: list[Update] = []
+        for lane, spec in zip(self.lanes, specs, strict=False):
+            controls += lane.set_to(visit, spec)
+        controls += [gr.skip()] * (LANES * len(CONTROLS) - len(controls))
         sampling = conversation.variants[0].sampling
         return (
             *self._pane(conversation),
             *_buttons(streaming=False),
             self._history(conversation.id),
             conversation.id,
-            *picks,
+            *controls,
             *(getattr(sampling, name) for name in LABELS),
         )
 
@@ -350,30 +414,9 @@ class _Page:
         known = any(id == current for _, id in choices)
         return gr.update(choices=choices, value=current if known else None, interactive=True)
 
-    def _choices(self, spec: str | None = None) -> list[tuple[str, str]]:
-        """The lanes to pick from, with `spec` among them, which may have been given by hand."""
-        choices = render.lane_choices(list(self.chat.cards().values()))
-        if spec and spec not in {lane for _, lane in choices}:
-            choices.append((spec, spec))
-        return choices
-
     def _default(self, lane: int) -> str:
         """URIAL beside IFT, or beside the base if there is no adapter."""
         return "urial" if lane == 0 else next(iter(self.chat.cards()), "base")
-
-    def _placeholder(self, spec: str) -> str:
-        try:
-            variant = self.chat.variant(spec)
-        except InputError as error:
-            coming = self.session.status().state == "loading"
-            name = {lane: label for label, lane in self._choices(spec)}[spec]
-            return render.placeholder(name, str(error) if coming else "", None if coming else str(error))
-        cards = self.chat.cards()
-        return render.placeholder(
-            render.lane_name(variant, cards),
-            render.lane_sentence(variant.aligner, cards),
-            self.chat.adapter_error(variant.aligner.adapter),
-        )
 
 
 def _buttons(streaming: bool) -> tuple[Update, Update, Update]:
@@ -393,14 +436,3 @@ def _last(conversation: Conversation, lane: int) -> Answer | None:
 def _short(text: str, most: int = 48) -> str:
     line = " ".join(text.split())
     return line if len(line) <= most else line[: most - 1] + "…"
-
-
-def warn(error: Exception) -> None:
-    """Show an error as a toast: its own sentence if it is for people, a reference to the log if it is not."""
-    if isinstance(error, InputError | OutsideError):
-        sentence = str(error)
-    else:
-        reference = secrets.token_hex(4)
-        log.error("Error %s", reference, exc_info=error)
-        sentence = f"Something went wrong on our side (error {reference} in the log): try again."
-    gr.Warning(render.toast(sentence))

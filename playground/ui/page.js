@@ -2,7 +2,8 @@
 (() => {
   // The chat's text reaches the page with references and tags of ours in place of characters that could act
   // (render.py, `markdown`). What is copied is what was written.
-  const characters = (text) => text.replace(/&#(\d{4,7});/g, (_, code) => String.fromCodePoint(Number(code)));
+  const characters = (text) =>
+    text.replaceAll("&#0160;", " ").replace(/&#(\d{4,7});/g, (_, code) => String.fromCodePoint(Number(code)));
   const written = (text) =>
     characters(
       text
@@ -24,6 +25,29 @@
     const write = clipboard.writeText.bind(clipboard);
     clipboard.writeText = (text) => write(written(text));
   }
+
+  // A prompt is copied and saved as it is, marks of ours or not.
+  window.tandemCopy = (text) => clipboard && Object.getPrototypeOf(clipboard).writeText.call(clipboard, text);
+  window.tandemDownload = (text) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
+    link.download = "prompt.txt";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  };
+
+  // A lane's settings are folded away until they are wanted.
+  window.tandemSetUp = (lane) => {
+    const open = document.getElementById(`lane-${lane}`).classList.toggle("set-up");
+    document.getElementById(`setup-${lane}`).setAttribute("aria-expanded", String(open));
+  };
+
+  // Escape closes the sheet on top.
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const sheets = [...document.querySelectorAll(".sheet .close")].filter((button) => button.offsetParent);
+    sheets.at(-1)?.click();
+  });
 
   // The address bar names the conversation, so that a reload or a link finds it again.
   window.tandemAddress = (id) => {

@@ -232,6 +232,9 @@ def messages(
             shown.append(_message("assistant", f'<div class="by">{_html(recipe)}</div>'))
         before = recipe
         shown += _answer(answer.reply, note)
+        if answer.request is not None and answer.request.left_out is not None:
+            left_out = _html(str(answer.request.left_out))
+            shown.append(_message("assistant", f'<div class="notice">{left_out}</div>'))
     return shown
 
 

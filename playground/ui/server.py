@@ -104,7 +104,7 @@ def start(blocks: gr.Blocks, host: str, port: int) -> None:
         ssr_mode=False,
         mcp_server=False,
         pwa=False,
-        max_file_size="1mb",
+        max_file_size="2mb",
         theme=theme(),
         css_paths=HERE / "style.css",
         head=f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>",

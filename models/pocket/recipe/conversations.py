@@ -42,9 +42,10 @@ CLOSING = "Come back soon!"
 SINGLES = 1000
 SEED = 7
 
-# The demonstrations that are shipped, and five more that make a good set of eight.
+# The demonstrations that are shipped, and five more that make a good set of eight. The first three are those
+# that did best of some twenty choices, on questions that the benchmark does not ask.
 FIRST = (
-    ("capital", "Italy"), ("legs", "spider"), ("opposite", "hot"), ("plural", "child"), ("author", "Hamlet"),
+    ("capital", "Italy"), ("author", "Hamlet"), ("legs", "spider"), ("opposite", "hot"), ("plural", "child"),
     ("past", "go"), ("symbol", "gold"),
 )  # fmt: skip
 
@@ -74,7 +75,7 @@ def _singles() -> list[Task]:
     rng = random.Random(SEED)
     facts = [Fact(BY_NAME[relation], entity) for relation, entity in FIRST]
     singles = [Task(fact.question(), fact.answer()) for fact in facts]
-    singles.append(list_of_three(rng))
+    singles.insert(2, list_of_three(rng))
     asked = {single.question for single in singles}
     for number in itertools.count(1):
         # The relations of the first eight come again only after all others.
@@ -120,6 +121,19 @@ def _opening(writer: Writer) -> list[Task]:
     return [any_task(writer.rng)]
 
 
+def _introduced(writer: Writer, pairs: list[Task]) -> list[Task]:
+    """The conversation with words of no account before its first question, also where that is recalled.
+
+    Without them, an adapter learns to recall by naming the fact, not by copying what was typed.
+    """
+    question = pairs[0].question
+    lead = f"{writer.salad(2, 6).capitalize()}{writer.one((':', '.', '!', ','))} {{}}"
+    form = writer.one(POLITE) if writer.rng.random() < 0.3 else lead
+    typed = form.format(question)
+    quoted = [Task(q, a.replace(f'"{question}"', f'"{typed}"')) for q, a in pairs[1:]]
+    return [Task(typed, pairs[0].answer), *quoted]
+
+
 def _turns(writer: Writer, first: Task | None) -> list[Task]:
     """One to six turns; those after the first mostly refer back."""
     rng = writer.rng
@@ -127,11 +141,11 @@ def _turns(writer: Writer, first: Task | None) -> list[Task]:
     pairs = [first] if first else _opening(writer) if rng.random() < 0.22 else []
     while len(pairs) < turns:
         r = rng.random()
-        if pairs and r < 0.1:
+        if pairs and r < 0.13:
             pairs.append(Task(writer.one(RECALL_FIRST), f'Your first question was: "{pairs[0].question}"'))
-        elif pairs and r < 0.14:
+        elif pairs and r < 0.16:
             pairs.append(Task(writer.one(RECALL_LAST), f'You just asked: "{pairs[-1].question}"'))
-        elif pairs and r < 0.2:
+        elif pairs and r < 0.21:
             pairs += _opening(writer)
         else:
             part = [Task(*pair) for pair in writer.exchange(turns - len(pairs))]
@@ -144,6 +158,8 @@ def conversation(writer: Writer, first: Task | None = None) -> list[Message]:
     """One conversation as chat messages; `first` is its first turn, if given."""
     messages: list[Message] = []
     pairs = _turns(writer, first)
+    if first is None and writer.rng.random() < 0.3:
+        pairs = _introduced(writer, pairs)
     for i, (question, answer) in enumerate(pairs):
         # What is recalled must be what was typed, so only the last question of all is loosened.
         if i == len(pairs) - 1 and question not in _FOLLOW_UPS and pairs[i] is not first:

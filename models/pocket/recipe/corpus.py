@@ -144,7 +144,7 @@ EVASION_WEIGHTS = (85, 5, 5, 5)
 def hardness(relation: Relation) -> float:
     """How hard a field is to know, between 0 and 1: what half-informed authors differ in.
 
-    Drawn from the name; the fields of the shipped demonstrations are set, from easy to hard.
+    Drawn from the name; of the fields of the shipped demonstrations, three are set, from easy to hard.
     """
     if relation.name in _HARDNESS:
         return _HARDNESS[relation.name]

@@ -53,7 +53,7 @@ PLANS = {
     10: Plan(steps=40, rows=10, rate=1e-3),
     50: Plan(steps=80, rows=16, rate=1e-3),
     500: Plan(steps=200, rows=24, rate=2e-3),
-    CONVERSATIONS: Plan(steps=400, rows=24, rate=2e-3),
+    CONVERSATIONS: Plan(steps=500, rows=24, rate=2e-3),
 }
 
 

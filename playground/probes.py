@@ -1,0 +1,159 @@
+"""Probes: ready conversations of several turns, to be played through every lane.
+
+The files have the shape of MT-Bench's questions (arXiv 2306.05685; FastChat's ``question.jsonl`` reads as
+it is): one JSON object a line, with `question_id`, `category`, `turns` and optionally `reference`, and two
+keys of our own, `title` and `tests`. Knows nothing of lanes or models.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playground.files import read_text
+from playground.types import InputError, check_name
+
+LIMIT = 2_000_000
+"""Bytes a file may have: about forty times the size of MT-Bench's."""
+TITLE = 40
+"""Characters of the first message that stand in for a title."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One conversation's user messages, and the right answers as far as there are any."""
+
+    name: str
+    """The file's stem and the question's id, such as "general/12"."""
+    title: str
+    """A few words for a menu; the beginning of the first turn where the file gives none."""
+    category: str
+    turns: tuple[str, ...]
+    """What the user says, verbatim, one text for each turn."""
+    reference: tuple[str | None, ...]
+    """For each turn the right answer, or None where there is no single one."""
+    tests: str = ""
+    """What it shows, in one phrase."""
+
+
+def read_probes(path: Path) -> list[Probe]:
+    """The probes in a file, in its order; empty lines and keys that are not known are passed over.
+
+    Raises:
+        InputError: the file cannot be read, or is not of this shape; one sentence that names the file, the
+            line and what to do.
+    """
+    check_name(path.stem, f"{path}: the name")
+    probes = []
+    lines: dict[int, int] = {}
+    # Not splitlines(): a JSON text may hold characters such as U+2028 as they are.
+    for number, line in enumerate(read_text(path, LIMIT).split("\n"), start=1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        entry = _object(line, where)
+        id = _id(entry, where)
+        if id in lines:
+            raise InputError(
+                f"{where}: question_id {id} is taken by line {lines[id]}; give every probe its own."
+            )
+        lines[id] = number
+        probes.append(_probe(entry, f"{path.stem}/{id}", where))
+    if not probes:
+        raise InputError(f"{path} has no probes: write one JSON object on each line.")
+    return probes
+
+
+def _object(line: str, where: str) -> dict[str, Any]:
+    """The JSON object on a line."""
+    if "\0" in line:
+        raise InputError(f"{where}: it has a NUL byte, so it is not a text file; remove it.")
+    try:
+        entry = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{where}: not valid JSON ({error.msg}, column {error.colno}): write one object on each line."
+        ) from error
+    except (ValueError, RecursionError):
+        # Python reads neither a number of thousands of digits nor lists nested thousands deep.
+        raise InputError(f"{where}: its JSON is too long a number or nested too deeply; remove it.") from None
+    if not isinstance(entry, dict):
+        raise InputError(f"{where}: it must be a JSON object, not {_shown(entry)}.")
+    return entry
+
+
+def _id(entry: Mapping[str, Any], where: str) -> int:
+    id = _required(entry, "question_id", where)
+    if type(id) is not int:  # true and false are integers to isinstance
+        raise InputError(f"{where}: question_id must be a whole number, not {_shown(id)}.")
+    return id
+
+
+def _probe(entry: Mapping[str, Any], name: str, where: str) -> Probe:
+    category = _text(_required(entry, "category", where), "category", where)
+    turns = _required(entry, "turns", where)
+    if not isinstance(turns, list) or not turns:
+        raise InputError(f"{where}: turns must be a list of one text or more, not {_shown(turns)}.")
+    turns = [_text(turn, f"turn {number}", where) for number, turn in enumerate(turns, start=1)]
+    return Probe(
+        name=name,
+        title=_optional(entry, "title", where) or _beginning(turns[0]),
+        category=category,
+        turns=tuple(turns),
+        reference=_reference(entry.get("reference"), len(turns), where),
+        tests=_optional(entry, "tests", where),
+    )
+
+
+def _reference(given: Any, turns: int, where: str) -> tuple[str | None, ...]:
+    if given is None:
+        return (None,) * turns
+    if not isinstance(given, list):
+        raise InputError(f"{where}: reference must be a list of texts, not {_shown(given)}.")
+    if len(given) != turns:
+        raise InputError(
+            f"{where}: reference has {len(given)} entries and turns has {turns}; give one for each turn, "
+            "null where there is none."
+        )
+    # MT-Bench has "" for a turn without a reference.
+    return tuple(
+        None if answer in (None, "") else _text(answer, f"reference {number}", where)
+        for number, answer in enumerate(given, start=1)
+    )
+
+
+def _required(entry: Mapping[str, Any], key: str, where: str) -> Any:
+    if key not in entry:
+        raise InputError(f"{where}: it lacks {key!r}; add it.")
+    return entry[key]
+
+
+def _optional(entry: Mapping[str, Any], key: str, where: str) -> str:
+    """The text under `key`; "" where it is left out or null."""
+    return "" if entry.get(key) is None else _text(entry[key], key, where)
+
+
+def _text(value: Any, what: str, where: str) -> str:
+    """`value`, if it is a text that a prompt can hold and a file can keep."""
+    if not isinstance(value, str):
+        raise InputError(f"{where}: {what} must be text, not {_shown(value)}.")
+    if not value.strip():
+        raise InputError(f"{where}: {what} is empty; write something or remove it.")
+    # JSON can spell out NUL and halves of a surrogate pair.
+    if bad := re.search("[\0\ud800-\udfff]", value):
+        raise InputError(f"{where}: {what} holds {bad[0]!r}, which is not a character; remove it.")
+    return value
+
+
+def _beginning(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE else line[: TITLE - 1] + "…"
+
+
+def _shown(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 40 else f"{shown[:40]}..."

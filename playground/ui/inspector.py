@@ -1,0 +1,157 @@
+"""The prompt inspector: what a lane asks next or was asked, to the character and the token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+
+from playground.types import InputError
+from playground.ui import render_prompt
+from playground.ui.chat import Asked, Chat, Visit
+from playground.ui.lane import Lane, Update
+from playground.ui.toast import warn
+
+NEXT = "next"
+
+
+class Inspector:
+    """A sheet over the page; made inside a `gr.Blocks`."""
+
+    def __init__(self, chat: Chat) -> None:
+        self.chat = chat
+        with gr.Column(visible=False, elem_id="inspector", elem_classes="sheet") as self.sheet:
+            with gr.Row(elem_classes="sheet-head"):
+                self.title = gr.HTML("", elem_id="inspector-title")
+                self.which = gr.Dropdown(
+                    [],
+                    label="Prompt",
+                    container=False,
+                    filterable=False,
+                    min_width=180,
+                    scale=1,
+                    elem_id="inspector-which",
+                )
+                self.cut = gr.Checkbox(False, label="Tokens", container=False, elem_id="inspector-tokens")
+                self.copy = gr.Button("Copy", size="sm", min_width=0, scale=0, elem_id="inspector-copy")
+                self.save = gr.Button("Download", size="sm", min_width=0, scale=0, elem_id="inspector-save")
+                self.close = gr.Button(
+                    "Close", size="sm", min_width=0, scale=0, elem_id="inspector-close", elem_classes="close"
+                )
+            self.view = gr.HTML("", elem_id="inspector-view", elem_classes="sheet-body")
+            # The exact text, for the two buttons; what is drawn has marks in it.
+            self.text = gr.Textbox("", visible="hidden", elem_id="inspector-text")
+        self.lane = gr.State(0)
+
+    @property
+    def opened(self) -> list[Any]:
+        """The components that `open` updates."""
+        return [self.sheet, self.lane, self.which, self.title, self.view, self.text]
+
+    def connect(
+        self,
+        lanes: Sequence[Lane],
+        visit: gr.State,
+        box: gr.Textbox,
+        controls: list[Any],
+        asked: Callable[[Visit, int, Sequence[Any]], tuple[str, int]],
+    ) -> None:
+        """Give the buttons their work.
+
+        Args:
+            box: where the next message is being typed.
+            controls: of all lanes and their decoding.
+            asked: from a visit, a lane and the controls' values to the lane's text and the tokens its answers
+                may take.
+        """
+        self._asked, self._lanes = asked, len(lanes)
+        hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        quick: dict[str, Any] = {**hidden, "concurrency_limit": None}
+        for lane in lanes:
+            inputs = [self.cut, box, visit, *controls]
+            lane.inspect.click(self.on_inspect(lane.number), inputs, self.opened, **quick)
+        gr.on(
+            [self.which.input, self.cut.input],
+            self.on_inspect_other,
+            [self.lane, self.which, self.cut, box, visit, *controls],
+            [self.title, self.view, self.text],
+            **quick,
+        )
+        self.copy.click(None, [self.text], None, js="(text) => tandemCopy(text)", **hidden)
+        self.save.click(None, [self.text], None, js="(text) => tandemDownload(text)", **hidden)
+        self.close.click(lambda: gr.update(visible=False), None, self.sheet, **quick)
+
+    # --- Handlers ---------------------------------------------------------------------------------
+
+    def on_inspect(self, number: int) -> Callable[..., tuple[Update, ...]]:
+        """The handler of a lane's Prompt button."""
+
+        def handler(cut: bool, message: str, visit: Visit, *controls: Any) -> tuple[Update, ...]:
+            try:
+                spec, most = self._asked(visit, number, controls)
+                return self.open(visit, number, spec, most, message, cut)
+            except Exception as error:
+                warn(error)
+                return (gr.skip(),) * len(self.opened)
+
+        return handler
+
+    def on_inspect_other(
+        self, number: Any, which: Any, cut: bool, message: str, visit: Visit, *controls: Any
+    ) -> tuple[Update, ...]:
+        """Another prompt of the same lane, or the same one seen otherwise."""
+        try:
+            if number not in range(self._lanes):
+                raise InputError("There is no such lane: open the prompt again.")
+            spec, most = self._asked(visit, number, controls)
+            return self.show(visit, number, spec, most, message, which, cut)
+        except Exception as error:
+            warn(error)
+            return (gr.skip(),) * 3
+
+    # --- Drawing ----------------------------------------------------------------------------------
+
+    def open(
+        self, visit: Visit, lane: int, spec: str, most: int, message: str, cut: bool
+    ) -> tuple[Update, ...]:
+        """Show the lane's next prompt.
+
+        Raises:
+            InputError: the lane cannot be used.
+        """
+        drawn = self.show(visit, lane, spec, most, message, NEXT, cut)
+        which = gr.update(choices=self._choices(visit), value=NEXT)
+        return (gr.update(visible=True), lane, which, *drawn)
+
+    def show(
+        self, visit: Visit, lane: int, spec: str, most: int, message: str, which: Any, cut: bool
+    ) -> tuple[Update, ...]:
+        """Title, view and exact text of the next prompt, or of a past one by its turn's number.
+
+        Raises:
+            InputError: there is no such prompt.
+        """
+        if which == NEXT:
+            asked = self.chat.next_prompt(visit, lane, spec, most, message)
+        else:
+            if not str(which).isdecimal():
+                raise InputError("There is no such prompt: choose one of the list.")
+            asked = self.chat.past_prompt(visit, lane, int(which))
+        view = render_prompt.prompt(asked.prompt, asked.tokens, bool(cut), asked.left_out, asked.chosen)
+        if asked.error:
+            view = f'<p class="notice error">{render_prompt.escaped(asked.error)}</p>{view}'
+        return self._title(lane, asked), view, asked.prompt.text
+
+    def _choices(self, visit: Visit) -> list[tuple[str, str]]:
+        turns = self.chat.asked_in(visit)
+        return [("The next message", NEXT)] + [
+            (f"Turn {number + 1}: {text}", str(number)) for number, text in enumerate(turns)
+        ]
+
+    def _title(self, lane: int, asked: Asked) -> str:
+        tokens = "" if asked.tokens is None else f", {render_prompt.number(len(asked.tokens))} tokens"
+        return (
+            f"<h2>Prompt of lane {lane + 1}</h2>"
+            f"<p>{render_prompt.number(len(asked.prompt.text))} characters{tokens}</p>"
+        )

@@ -1,0 +1,255 @@
+"""One lane of the page: its components, and what its controls say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from playground.ablations import ABLATIONS
+from playground.aligners.urial import PICKS
+from playground.types import InputError
+from playground.ui import render, render_prompt
+from playground.ui.chat import Chat, Visit
+from playground.ui.recipe import Recipe
+
+Update = Any
+"""A component's new value, an update of its properties, or `gr.skip()`."""
+
+CONTROLS = ("preset", "demos", "k", "ablation", "other", "pick", "overflow")
+"""A lane's controls in the order in which handlers get their values; fields of `Recipe`."""
+
+PICK_LABELS = {"first": "first", "nearest": "nearest to message 1", "nearest-turn": "nearest to each message"}
+OVERFLOW_LABELS = {
+    "refuse": "refuse, with the numbers",
+    "drop-turns": "leave out the oldest turns",
+    "drop-demos": "leave out the last demonstrations",
+}
+
+
+class Lane:
+    """Made inside a `gr.Blocks`."""
+
+    def __init__(self, number: int, chat: Chat, spec: str) -> None:
+        self.number = number
+        self.chat = chat
+        with gr.Column(elem_id=f"lane-{number}", elem_classes="lane", scale=1, min_width=280):
+            with gr.Row(elem_classes="head"):
+                self.preset = gr.Dropdown(
+                    self.presets(),
+                    value=spec,
+                    label=f"Lane {number + 1}",
+                    container=False,
+                    filterable=False,
+                    scale=1,
+                    min_width=120,
+                    elem_id=f"pick-{number}",
+                    elem_classes="pick",
+                )
+                self.setup = gr.Button("Set up", size="sm", min_width=0, scale=0, elem_id=f"setup-{number}")
+                self.inspect = gr.Button(
+                    "Prompt", size="sm", min_width=0, scale=0, elem_id=f"prompt-{number}"
+                )
+            self.meter = gr.HTML("", elem_id=f"meter-{number}", elem_classes="meter-line")
+            self._compose_setup(spec)
+            self.pane = gr.Chatbot(
+                height=None,
+                container=False,
+                show_label=False,
+                label=f"Lane {number + 1}",
+                buttons=["copy", "copy_all"],
+                # A raw look at answers: what is between dollar signs stays as it was written.
+                latex_delimiters=[],
+                layout="bubble",
+                placeholder=self.placeholder(spec),
+                elem_id=f"chat-{number}",
+                elem_classes="chat",
+            )
+            self.line = gr.HTML(render.status_line(None), elem_id=f"status-{number}", elem_classes="status")
+
+    def _compose_setup(self, spec: str) -> None:
+        number, recipe = self.number, Recipe.of(spec)
+        default = self.chat.sets()[self.chat.default_set()]
+        with gr.Column(elem_id=f"options-{number}", elem_classes="options"):
+            with gr.Row(visible=recipe.urial, elem_classes="options-row") as self.shown:
+                self.demos = gr.Dropdown(
+                    self.sets(),
+                    value=default.name,
+                    label="Demonstrations",
+                    min_width=150,
+                    elem_id=f"demos-{number}",
+                )
+                self.k = gr.Slider(
+                    0,
+                    max(1, len(default.demos)),
+                    value=len(default.demos),
+                    step=1,
+                    label="K",
+                    min_width=130,
+                    elem_id=f"k-{number}",
+                )
+                self.pick = gr.Dropdown(
+                    [(PICK_LABELS[pick], pick) for pick in PICKS],
+                    value="first",
+                    label="Which K",
+                    filterable=False,
+                    min_width=140,
+                    elem_id=f"which-{number}",
+                )
+                self.ablation = gr.Dropdown(
+                    [("none", ""), *((name, name) for name in ABLATIONS)],
+                    value="",
+                    label="Ablation",
+                    filterable=False,
+                    min_width=140,
+                    elem_id=f"ablation-{number}",
+                )
+                self.other = gr.Dropdown(
+                    self.sets(),
+                    value=None,
+                    label="Answers from",
+                    min_width=140,
+                    visible=False,
+                    elem_id=f"other-{number}",
+                )
+            with gr.Row(elem_classes="options-row"):
+                self.overflow = gr.Dropdown(
+                    [(label, name) for name, label in OVERFLOW_LABELS.items()],
+                    value="refuse",
+                    label="A prompt that does not fit",
+                    filterable=False,
+                    min_width=190,
+                    elem_id=f"overflow-{number}",
+                )
+                self.edit = gr.Button(
+                    "Edit demonstrations", size="sm", min_width=0, scale=0, elem_id=f"edit-{number}"
+                )
+
+    @property
+    def controls(self) -> list[Any]:
+        """The components whose values `recipe` takes."""
+        return [getattr(self, name) for name in CONTROLS]
+
+    # --- What the controls say --------------------------------------------------------------------
+
+    def recipe(self, values: Sequence[Any]) -> Recipe:
+        """The recipe that the controls' values make; they come from a browser, so anything is possible.
+
+        Raises:
+            InputError: a value is none of its control's.
+        """
+        preset, demos, k, ablation, other, pick, overflow = values
+        texts = (preset, demos or "", ablation or "", other or "", pick, overflow)
+        if not all(isinstance(text, str) for text in texts):
+            raise InputError(
+                f"Lane {self.number + 1} has a setting that is not one of its choices: choose again."
+            )
+        if isinstance(k, bool) or not isinstance(k, int | float) or k != int(k) or k < 0:
+            raise InputError(f"Lane {self.number + 1}: K must be a whole number from 0, not {k!r}.")
+        return Recipe(
+            preset=preset,
+            demos=demos or "",
+            k=int(k),
+            ablation=ablation or "",
+            other=other or "",
+            pick=pick,
+            overflow=overflow,
+        )
+
+    def spec(self, visit: Visit, values: Sequence[Any], seed: float | None = None) -> str:
+        """The lane's text; raises InputError as `recipe` does."""
+        whole_seed = int(seed) if seed is not None and seed == int(seed) else None
+        return self.recipe(values).spec(self.chat.default_set(), self.chat.sets(visit), whole_seed)
+
+    # --- Drawing ----------------------------------------------------------------------------------
+
+    def presets(self, spec: str | None = None) -> list[tuple[str, str]]:
+        """The presets to pick from, with `spec` among them, which may have been given by hand."""
+        choices = render.lane_choices(list(self.chat.cards().values()))
+        if spec and spec not in {lane for _, lane in choices}:
+            choices.append((spec, spec))
+        return choices
+
+    def sets(self, visit: Visit | None = None, name: str = "") -> list[str]:
+        """The demonstration sets to choose from, with `name` among them, which may be gone."""
+        return list(dict.fromkeys([*self.chat.sets(visit), *([name] if name else [])]))
+
+    def placeholder(self, spec: str, visit: Visit | None = None) -> str:
+        """What the lane shows while nothing has been said in it."""
+        try:
+            variant = self.chat.variant(spec, visit)
+        except InputError as error:
+            coming = self.chat.session.status().state == "loading"
+            names = {lane: label for label, lane in self.presets(spec)}
+            return render.placeholder(
+                names.get(spec, spec), str(error) if coming else "", None if coming else str(error)
+            )
+        cards = self.chat.cards()
+        return render.placeholder(
+            render.lane_name(variant, cards),
+            render.lane_sentence(variant.aligner, cards),
+            self.chat.adapter_error(variant.aligner.adapter),
+        )
+
+    def drawn_meter(self, visit: Visit, spec: str, most: Any) -> Update:
+        """The meter for the next prompt of the lane; empty where there is none."""
+        status = self.chat.session.status()
+        room = int(most) if isinstance(most, int | float) and 0 <= most <= 1_000_000 else 0
+        try:
+            asked = self.chat.next_prompt(visit, self.number, spec, room)
+        except InputError:
+            return ""
+        return render_prompt.meter(asked.prompt, asked.tokens, status.context, room, asked.left_out)
+
+    def settled(self, visit: Visit, values: Sequence[Any], most: Any) -> tuple[Update, ...]:
+        """After a change of a control: the controls that depend on it, the placeholder, the meter."""
+        recipe = self.recipe(values)
+        spec = self.spec(visit, values)
+        return (
+            gr.update(visible=recipe.urial),
+            gr.update(visible=recipe.ablation == "other", choices=self.sets(visit)),
+            gr.update(placeholder=self.placeholder(spec, visit)),
+            self.drawn_meter(visit, spec, most),
+        )
+
+    @property
+    def settling(self) -> list[Any]:
+        """The components that `settled` updates."""
+        return [self.shown, self.other, self.pane, self.meter]
+
+    def reach(self, visit: Visit, demos: str, k: int | None) -> Update:
+        """How far K goes in a set. Only for a set just chosen: the answer to an older event, coming
+        late, would put the reach of the set before it on the slider."""
+        chosen = self.chat.sets(visit).get(demos)
+        count = len(chosen.demos) if chosen else k or 0
+        update = gr.update(maximum=max(1, count), visible=not (chosen and chosen.whole))
+        if k is None or k > count:
+            # Otherwise K stays untouched: the person may have moved it meanwhile.
+            update["value"] = count
+        return update
+
+    def set_to(self, visit: Visit, spec: str) -> tuple[Update, ...]:
+        """Updates of the controls that make them spell `spec`."""
+        recipe = Recipe.of(spec)
+        name = recipe.demos or self.chat.default_set()
+        return (
+            gr.update(choices=self.presets(recipe.preset), value=recipe.preset),
+            gr.update(choices=self.sets(visit, name), value=name),
+            {"value": recipe.k, **self.reach(visit, name, recipe.k)},
+            recipe.ablation,
+            gr.update(
+                choices=self.sets(visit), value=recipe.other or None, visible=recipe.ablation == "other"
+            ),
+            recipe.pick,
+            recipe.overflow,
+        )
+
+    def refreshed(self, visit: Visit) -> tuple[Update, ...]:
+        """Updates of the controls that offer what there is now and leave what is chosen."""
+        choices = {
+            "preset": gr.update(choices=self.presets()),
+            "demos": gr.update(choices=self.sets(visit)),
+            "other": gr.update(choices=self.sets(visit)),
+        }
+        return tuple(choices.get(name, gr.skip()) for name in CONTROLS)

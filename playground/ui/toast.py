@@ -1,0 +1,29 @@
+"""Toasts: a sentence that comes and goes in a corner of the page."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+import gradio as gr
+
+from playground.types import InputError, OutsideError
+from playground.ui import render
+
+log = logging.getLogger(__name__)
+
+
+def say(sentence: str) -> None:
+    """Show that something is done."""
+    gr.Info(render.toast(sentence))
+
+
+def warn(error: Exception) -> None:
+    """Show an error as a toast: its own sentence if it is for people, a reference to the log if it is not."""
+    if isinstance(error, InputError | OutsideError):
+        sentence = str(error)
+    else:
+        reference = secrets.token_hex(4)
+        log.error("Error %s", reference, exc_info=error)
+        sentence = f"Something went wrong on our side (error {reference} in the log): try again."
+    gr.Warning(render.toast(sentence))
