@@ -251,7 +251,7 @@ def wilson(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
     share = hits / count
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z * sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
-    return 100 * (middle - half), 100 * (middle + half)
+    return max(0.0, 100 * (middle - half)), min(100.0, 100 * (middle + half))
 
 
 def figures(result: dict[str, Any], questions: Sequence[Item]) -> dict[str, dict[str, float]]:

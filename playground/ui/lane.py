@@ -71,7 +71,7 @@ class Lane:
     def _compose_setup(self, spec: str) -> None:
         number, recipe = self.number, Recipe.of(spec)
         default = self.chat.sets()[self.chat.default_set()]
-        with gr.Column(elem_id=f"options-{number}", elem_classes="options"):
+        with gr.Column(elem_id=f"options-{number}", elem_classes="settings"):
             with gr.Row(visible=recipe.urial, elem_classes="options-row") as self.shown:
                 self.demos = gr.Dropdown(
                     self.sets(),
@@ -247,9 +247,5 @@ class Lane:
 
     def refreshed(self, visit: Visit) -> tuple[Update, ...]:
         """Updates of the controls that offer what there is now and leave what is chosen."""
-        choices = {
-            "preset": gr.update(choices=self.presets()),
-            "demos": gr.update(choices=self.sets(visit)),
-            "other": gr.update(choices=self.sets(visit)),
-        }
-        return tuple(choices.get(name, gr.skip()) for name in CONTROLS)
+        sets = gr.update(choices=self.sets(visit))
+        return tuple(sets if name in ("demos", "other") else gr.skip() for name in CONTROLS)
