@@ -1,4 +1,4 @@
-"""The command line: `python -m playground chat|prompt|doctor|history`.
+"""The command line: `python -m playground chat|prompt|fetch|doctor|bench|history`.
 
 Standard output carries the answer and nothing else; errors go to standard error in one sentence, with exit
 status 2 for bad input and 1 for a failure.
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -21,6 +21,7 @@ from playground.config import Settings, prepare_environment
 from playground.demo_files import SUFFIXES, read_demo_file
 from playground.engine.hub import fetch_cards
 from playground.files import read_json
+from playground.library import Library
 from playground.session import Session, parse_lane
 from playground.start import open_library, open_session
 from playground.store import Store
@@ -35,6 +36,9 @@ from playground.types import (
     Turn,
     to_json,
 )
+
+if TYPE_CHECKING:
+    from playground.fetch import Collection
 
 app = typer.Typer(
     help="Ways of aligning one base language model, side by side.",
@@ -284,6 +288,69 @@ def read_messages(path: Path) -> list[Message]:
     if messages[-1].role != "user":
         raise InputError(f"{path} must end with the user's message, which the prompt asks for an answer to.")
     return messages
+
+
+# --- fetch ----------------------------------------------------------------------------------------
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="A collection; without one, they are listed.")] = "",
+    json_output: Json = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Download prompt files that others have published, as demonstration sets of yours."""
+    with plain_errors():
+        # Imported here: it brings in an HTTP client, which no other command needs.
+        from playground import fetch as published
+
+        if not name:
+            print_collections(published.collections(), json_output)
+            return
+        settings = read_settings(data_dir=data_dir)
+        collection = published.find_collection(name)
+        outcomes = []
+        for outcome in published.fetch(collection, settings.data_dir / "demos", settings.mirror):
+            outcomes.append(outcome)
+            if not json_output and outcome.error is None:
+                print(f"{FETCHED[outcome.state]} {outcome.path}", flush=True)
+            elif outcome.error is not None:
+                print(outcome.error, file=sys.stderr)
+        library = Library.open(settings.base, data_dir=settings.data_dir)
+        for problem in library.problems:
+            if any(problem.startswith(f"{settings.data_dir / 'demos' / o.file.name}") for o in outcomes):
+                print(problem, file=sys.stderr)
+        sets = {path.resolve(): demos for demos, path in library.own_sets.items()}
+        if json_output:
+            rows = [
+                {
+                    "name": outcome.file.name,
+                    "path": str(outcome.path),
+                    "state": outcome.state,
+                    "set": sets.get(outcome.path),
+                    "error": outcome.error,
+                }
+                for outcome in outcomes
+            ]
+            print(json.dumps({"collection": name, "files": rows}, ensure_ascii=False, indent=1))
+        elif names := [sets[outcome.path] for outcome in outcomes if outcome.path in sets]:
+            print(f"Use them as demos=NAME: {', '.join(names)}")
+        if any(outcome.error for outcome in outcomes):
+            raise typer.Exit(1)
+
+
+FETCHED = {"fetched": "fetched", "here": "already here:", "kept": "kept as it is, though not as published:"}
+
+
+def print_collections(collections: list[Collection], json_output: bool) -> None:
+    """What there is to fetch."""
+    if json_output:
+        print(json.dumps([to_json(entry) for entry in collections], ensure_ascii=False, indent=1))
+        return
+    for entry in collections:
+        size = sum(file.size for file in entry.files)
+        print(f"{entry.name}: {entry.description}")
+        print(f"    {len(entry.files)} files, {size} bytes, {entry.licence}, github.com/{entry.repository}")
 
 
 # --- doctor ---------------------------------------------------------------------------------------

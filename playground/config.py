@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class Settings:
     """Where the record of conversations is kept."""
     public: bool = False
     """Strangers use this page: it lists nobody's conversations."""
+    mirror: str | None = None
+    """Where `fetch` finds the files that it downloads from GitHub otherwise, under the same paths."""
 
     @classmethod
     def read(
@@ -49,7 +52,7 @@ class Settings:
         """
         environ = os.environ if environ is None else environ
         given = {name: value for name, value in (flags or {}).items() if value not in (None, [], ())}
-        for name in ("base", "quantize", "device", "host", "port", "data_dir", "public"):
+        for name in ("base", "quantize", "device", "host", "port", "data_dir", "public", "mirror"):
             text = environ.get(PREFIX + name.upper())
             if name not in given and text:
                 given[name] = text
@@ -72,6 +75,8 @@ class Settings:
             values["port"] = _port(given["port"])
         if "public" in given:
             values["public"] = str(given["public"]).lower() in ("1", "true", "yes", "on")
+        if "mirror" in given:
+            values["mirror"] = _mirror(given["mirror"])
         values["data_dir"] = Path(given.get("data_dir") or _data_dir(environ)).expanduser()
         return cls(**values)
 
@@ -88,6 +93,12 @@ def _port(value: Any) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise InputError(f"--port must be a whole number from 1 to 65535, not {value!r}.")
     return int(text)
+
+
+def _mirror(text: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", text):
+        raise InputError(f"{PREFIX}MIRROR must be an address such as https://host/path, not {text!r}.")
+    return text.rstrip("/")
 
 
 def _data_dir(environ: Mapping[str, str]) -> Path:

@@ -69,7 +69,7 @@ def read_object(path: Path) -> dict[str, Any]:
 At = tuple[tuple[str, int], ...]
 """A table in a TOML file: its name and its number among those of that name, from 1, outermost first."""
 
-_KINDS = {str: "text", list: "a list of tables", bool: "true or false"}
+_KINDS = {str: "text", list: "a list of tables", bool: "true or false", int: "a whole number"}
 
 
 def check_table(

@@ -53,6 +53,7 @@ def loaded_by(module: str) -> set[str]:
         "playground.ui.render_prompt",
         "playground.workbench",
         "playground.probes",
+        "playground.fetch",
     ],
 )
 def test_it_loads_nothing_heavy(module):
@@ -104,6 +105,7 @@ PLACES = {
     "sqlite3": ["store.py"],
     "jinja2": ["aligners/chat.py"],
     "huggingface_hub": ["engine/hub.py"],
+    "httpx": ["engine/hub.py", "fetch.py"],
     "typer": ["__main__.py"],
 }
 
