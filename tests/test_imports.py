@@ -50,6 +50,7 @@ def loaded_by(module: str) -> set[str]:
         "playground.start",
         "playground.ui.recipe",
         "playground.ui.render",
+        "playground.ui.render_diff",
         "playground.ui.render_prompt",
         "playground.workbench",
         "playground.probes",
@@ -73,6 +74,8 @@ def test_it_loads_nothing_heavy(module):
         "playground.budget",
         "playground.workbench",
         "playground.probes",
+        "playground.checks",
+        "playground.diff",
         "playground.engine.text",
     ],
 )
@@ -121,7 +124,7 @@ def test_gradio_is_imported_in_the_page_only_and_not_by_what_draws_values():
     for path in PLAYGROUND.rglob("*.py"):
         if "gradio" in imports(path):
             assert path.parent == PLAYGROUND / "ui"
-            assert path.name not in ("recipe.py", "render.py", "render_prompt.py")
+            assert path.name not in ("recipe.py", "render.py", "render_diff.py", "render_prompt.py")
 
 
 def test_the_environment_is_read_in_one_place():

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from playground.checks import pace
 from playground.types import (
     AdapterCard,
     Aligner,
@@ -282,7 +283,7 @@ def status_line(reply: Reply | None, note: str = "") -> str:
     figures = []
     if reply.new_tokens:
         figures.append(_count(reply.new_tokens, "token"))
-    rate = tokens_per_second(reply)
+    rate = pace(reply)
     if rate is not None:
         figures.append(f"{rate:.1f} tokens/s" if rate < 100 else f"{rate:.0f} tokens/s")
     if reply.ttft is not None:
@@ -304,13 +305,6 @@ def _weights(reply: Reply) -> str:
     _, adapter, name = reply.weights.partition(" + ")
     mark = f"base + {name}" if adapter else "base"
     return f'<span class="weights" title="This answer ran on {_html(reply.weights)}">{_html(mark)}</span>'
-
-
-def tokens_per_second(reply: Reply) -> float | None:
-    """The pace of writing: tokens after the first one by the time they took."""
-    if reply.new_tokens < 2 or reply.ttft is None or reply.seconds is None or reply.seconds <= reply.ttft:
-        return None
-    return (reply.new_tokens - 1) / (reply.seconds - reply.ttft)
 
 
 def _count(number: int, thing: str) -> str:

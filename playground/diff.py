@@ -1,0 +1,215 @@
+"""Where two answers differ, word by word, in bounded time.
+
+What is equal is found by difflib (Ratcliff and Obershelp), whose time is quadratic and at worst cubic. So
+every comparison of two words is paid for from one budget, `WORK`: long texts are compared by whole sentences
+and lines first and by words only between those that are equal, and what the budget does not reach counts as
+different. Nothing is measured by a clock, so the same two texts always give the same result.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import lru_cache
+from itertools import accumulate, chain, pairwise
+from typing import Literal
+
+Mark = Literal["same", "only"]
+Stretch = tuple[str, Mark]
+"""A stretch of a text, and whether the other text has it too."""
+
+WORK = 3_000_000
+"""Steps that one comparison may take at most; a step is one place of a text, or one pair of equal words."""
+DIRECT = 100_000
+"""Steps of a first look that are few enough to compare by words at once: about 2000 words of prose."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diff:
+    """Two texts side by side; what is marked "same" makes the same text on both sides."""
+
+    left: tuple[Stretch, ...]
+    """The left text in stretches, neighbours of different marks; their texts concatenate to it."""
+    right: tuple[Stretch, ...]
+    similarity: float
+    """Words in what is the same, as a share of the words of both texts, 0 to 1 (the Dice coefficient). Of
+    two texts without any word: 1 if they are equal, else 0."""
+
+
+def diff(left: str, right: str) -> Diff:
+    """Compare two texts by their words; signs and white space are the same as far as they stand, in both
+    texts, beside a word that is the same, or at the beginning or the end."""
+    a, b = _Side(left), _Side(right)
+    _same_signs(a, -1, b, -1)
+    _same_signs(a, len(a.tokens), b, len(b.tokens))
+    shared = 0
+    for i, j, size in _matches(_sentences(a.tokens), _sentences(b.tokens)):
+        shared += size
+        for x, y in zip(a.words[i : i + size], b.words[j : j + size], strict=True):
+            a.same[x] = b.same[y] = True
+            _same_signs(a, x, b, y)
+    words = len(a.words) + len(b.words)
+    similarity = 2 * shared / words if words else float(left == right)
+    return Diff(left=a.stretches(), right=b.stretches(), similarity=similarity)
+
+
+class _Side:
+    """A text in tokens: which of them are words, and which the other text has too."""
+
+    def __init__(self, text: str) -> None:
+        self.tokens = tokens(text)
+        self.words = [at for at, token in enumerate(self.tokens) if is_word(token)]
+        self.same = [False] * len(self.tokens)
+
+    def open(self, at: int) -> bool:
+        """Whether there is such a place, no word stands there, and nothing is known of it yet."""
+        return 0 <= at < len(self.tokens) and not self.same[at] and not is_word(self.tokens[at])
+
+    def stretches(self) -> tuple[Stretch, ...]:
+        """Neighbours of one mark together."""
+        edges = [at for at in range(1, len(self.tokens)) if self.same[at] != self.same[at - 1]]
+        return tuple(
+            ("".join(self.tokens[start:end]), "same" if self.same[start] else "only")
+            for start, end in pairwise([0, *edges, len(self.tokens)])
+            if start < end
+        )
+
+
+def _same_signs(a: _Side, x: int, b: _Side, y: int) -> None:
+    """Mark what is equal between two places and the next words, after them and before them."""
+    for step in (1, -1):
+        i, j = x + step, y + step
+        while a.open(i) and b.open(j) and a.tokens[i] == b.tokens[j]:
+            a.same[i] = b.same[j] = True
+            i, j = i + step, j + step
+
+
+# --- Words ----------------------------------------------------------------------------------------
+
+_TOKEN = re.compile(r"[wd][wdj]*(?:(?:a|(?<=d)n(?=d))[wd][wdj]*)*|cj*|s+|[pan](?:j+p?)*|j+")
+"""Over classes of characters, see `_class`: a word, a character, white space, punctuation."""
+# Scripts written without spaces: Thai and Lao, Burmese, Khmer, kana, Chinese characters.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+
+
+def tokens(text: str) -> list[str]:
+    """`text` in words, runs of white space and single signs of punctuation; they concatenate to it.
+
+    A word is a run of letters and digits with the apostrophes in it ("don't"); a number keeps its point and
+    commas ("3.14"). In scripts without spaces each character is a word. Marks stay with what they stand on.
+    """
+    classes = "".join(map(_class, text))
+    return [text[found.start() : found.end()] for found in _TOKEN.finditer(classes)]
+
+
+def is_word(token: str) -> bool:
+    """Whether a token is a word, and not white space or punctuation."""
+    return token[0].isalnum()
+
+
+@lru_cache(maxsize=4096)
+def _class(character: str) -> str:
+    if character.isspace():
+        return "s"
+    if character in "'\u2019":
+        return "a"
+    if character in ".,":
+        return "n"
+    if unicodedata.category(character)[0] == "M" or character in "\u200c\u200d":
+        return "j"
+    if _UNSPACED.match(character) and character.isalpha():
+        return "c"
+    if character.isdigit():
+        return "d"
+    return "w" if character.isalnum() else "p"
+
+
+# --- Matching -------------------------------------------------------------------------------------
+
+Match = tuple[int, int, int]
+"""Where a stretch begins in each of two sequences, and how many items it has."""
+
+
+class _Budget:
+    """Steps that are left of `WORK`."""
+
+    def __init__(self) -> None:
+        self._left = WORK
+
+    def pays(self, steps: int) -> bool:
+        """Whether there are so many steps left; then they are spent."""
+        if steps > self._left:
+            return False
+        self._left -= steps
+        return True
+
+
+Sentence = tuple[str, ...]
+"""The words of a sentence or a line, without signs and white space."""
+
+
+def _matches(lines_a: Sequence[Sentence], lines_b: Sequence[Sentence]) -> Iterator[Match]:
+    """Stretches of words that are equal in two texts, none of them crossing another; places count words."""
+    budget = _Budget()
+    a, b = list(chain(*lines_a)), list(chain(*lines_b))
+    if _first_look(a, b) <= DIRECT:
+        yield from _equal(a, b, budget)
+        return
+    starts_a = [0, *accumulate(map(len, lines_a))]
+    starts_b = [0, *accumulate(map(len, lines_b))]
+    done_a = done_b = 0
+    for i, j, size in [*sorted(_equal(lines_a, lines_b, budget)), (len(lines_a), len(lines_b), 0)]:
+        for x, y, n in _equal(a[done_a : starts_a[i]], b[done_b : starts_b[j]], budget):
+            yield done_a + x, done_b + y, n
+        done_a, done_b = starts_a[i + size], starts_b[j + size]
+        yield starts_a[i], starts_b[j], done_a - starts_a[i]
+
+
+def _first_look(a: Sequence[str], b: Sequence[str]) -> int:
+    """Steps that finding the longest common stretch takes: places of `a`, and pairs of equal words."""
+    counts = Counter(b)
+    return len(a) + sum(counts[word] for word in a)
+
+
+def _sentences(parts: Sequence[str]) -> list[Sentence]:
+    """The words of tokens in sentences; the end of a line ends one, too."""
+    ends = [
+        at + 1
+        for at, token in enumerate(parts)
+        if token.isspace() and ("\n" in token or (at and parts[at - 1][-1] in ".!?\u2026"))
+    ]
+    lines = (tuple(filter(is_word, parts[start:end])) for start, end in pairwise([0, *ends, len(parts)]))
+    return [line for line in lines if line]
+
+
+def _equal(a: Sequence[Hashable], b: Sequence[Hashable], budget: _Budget) -> Iterator[Match]:
+    """As difflib's `get_matching_blocks`, without what the budget does not reach.
+
+    What both begin and end with is equal in any case.
+    """
+    shortest = min(len(a), len(b))
+    head = next((at for at in range(shortest) if a[at] != b[at]), shortest)
+    shortest -= head
+    tail = next((at for at in range(shortest) if a[-1 - at] != b[-1 - at]), shortest)
+    end_a, end_b = len(a) - tail, len(b) - tail
+    if head:
+        yield 0, 0, head
+    matcher = SequenceMatcher(None, a, b, autojunk=False)
+    costs = [0, *accumulate(1 + len(matcher.b2j.get(item, ())) for item in a)]  # type: ignore[attr-defined]
+    ranges = [(head, end_a, head, end_b)]
+    while ranges:
+        i_low, i_high, j_low, j_high = ranges.pop()
+        if i_low == i_high or j_low == j_high or not budget.pays(costs[i_high] - costs[i_low]):
+            continue
+        i, j, size = matcher.find_longest_match(i_low, i_high, j_low, j_high)
+        if size:
+            yield i, j, size
+            ranges += [(i + size, i_high, j + size, j_high), (i_low, i, j_low, j)]
+    if tail:
+        yield end_a, end_b, tail
