@@ -6,6 +6,7 @@ status 2 for bad input and 1 for a failure.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import json
 import platform
@@ -109,7 +110,12 @@ def chat(
     min_p: Annotated[str | None, typer.Option(help="In [0, 1); 0 is off.")] = None,
     repetition_penalty: Annotated[str | None, typer.Option(help="1 is off.")] = None,
     max_new_tokens: Annotated[str | None, typer.Option(help="Tokens an answer may take.")] = None,
+    penalty_scope: Annotated[
+        str | None, typer.Option(help="What the penalty sees: all (prompt and answer), or answer.")
+    ] = None,
     seed: Annotated[str | None, typer.Option(help="Seed of the sampling noise.")] = None,
+    stop: Annotated[list[str] | None, typer.Option(help="A text that ends answers; repeatable.")] = None,
+    start: Annotated[str, typer.Option(help="Words that every answer is to begin with.")] = "",
     json_output: Json = False,
     base: Base = None,
     adapter: Adapter = None,
@@ -125,12 +131,14 @@ def chat(
         "min_p": min_p,
         "repetition_penalty": repetition_penalty,
         "max_new_tokens": max_new_tokens,
+        "penalty_scope": penalty_scope,
         "seed": seed,
     }
     with plain_errors():
         if any(not message.strip() for message in messages):
             raise InputError("A message is empty: give every turn some text.")
         sampling = Sampling.parse({name: text for name, text in decoding.items() if text is not None})
+        sampling = dataclasses.replace(sampling, stop=tuple(stop or ()))
         settings = read_settings(base, adapter, quantize, device, data_dir)
         session = open_session(settings)
         try:
@@ -138,7 +146,7 @@ def chat(
             lanes = lane or ["base", "urial"]
             conversation = session.new([session.variant(spec, sampling) for spec in lanes])
             for message in messages:
-                conversation = ask(session, conversation, message, show=not json_output)
+                conversation = ask(session, conversation, message, show=not json_output, start=start)
         finally:
             session.close()
         if json_output:
@@ -147,9 +155,11 @@ def chat(
             fail(session.status().note, 1)
 
 
-def ask(session: Session, conversation: Conversation, message: str, show: bool) -> Conversation:
+def ask(
+    session: Session, conversation: Conversation, message: str, show: bool, start: str = ""
+) -> Conversation:
     """One turn to its end; with `show`, printed when it is complete."""
-    for snapshot in session.send(conversation, message):
+    for snapshot in session.send(conversation, message, start=start):
         conversation = snapshot
     if show:
         print_turn(conversation.turns[-1])
@@ -161,7 +171,7 @@ def print_turn(turn: Turn) -> None:
     print(f"> {turn.user}\n")
     for answer in turn.answers:
         reply = answer.reply
-        print(f"[{answer.variant}] {reply.error or reply.text}")
+        print(f"[{answer.variant}] {reply.error or answer.text}")
         if answer.request and (left_out := answer.request.left_out):
             print(f"    {left_out}")
         if reply.finish != "error":
@@ -182,7 +192,6 @@ def chat_json(conversation: Conversation) -> dict[str, Any]:
 
 
 REPLY_KEYS = (
-    "text",
     "raw_text",
     "finish",
     "error",
@@ -202,6 +211,7 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "adapter": request.prompt.adapter if request else None,
         "prompt": request.prompt.text if request else None,
         "left_out": to_json(request.left_out) if request else None,
+        "text": answer.text,
         **{name: getattr(answer.reply, name) for name in REPLY_KEYS},
     }
 

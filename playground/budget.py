@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -27,7 +28,11 @@ def room(variant: Variant, context: int) -> int:
 
 
 def fit(
-    variant: Variant, messages: Sequence[Message], count: Callable[[Prompt], int], context: int
+    variant: Variant,
+    messages: Sequence[Message],
+    count: Callable[[Prompt], int],
+    context: int,
+    start: str = "",
 ) -> Request:
     """The request for the next answer to `messages`, brought into the context as the variant says.
 
@@ -37,10 +42,13 @@ def fit(
     Args:
         count: the tokens of a prompt.
         context: the tokens that prompt and answer may have together.
+        start: words that the answer is to begin with.
 
     Raises:
         InputError: it does not fit; the sentence has the numbers, and the largest k that would.
     """
+    if start:
+        return _begun(fit(variant, messages, lambda prompt: count(prompt.begun(start)), context), start)
     prompt = variant.aligner(messages)
     tokens = count(prompt)
     wanted = context - room(variant, context)
@@ -64,6 +72,10 @@ def fit(
         f"The prompt has {tokens} tokens, and the context of {context} must hold it and the answer: "
         f"{_advice(variant, messages, count, wanted)}."
     )
+
+
+def _begun(request: Request, start: str) -> Request:
+    return dataclasses.replace(request, prompt=request.prompt.begun(start))
 
 
 def _advice(

@@ -10,23 +10,21 @@ import dataclasses
 import secrets
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import cast, get_args
+from typing import Literal, cast, get_args
 
 from playground import budget
 from playground.aligners import aligners
 from playground.engine import Engine
 from playground.library import Library
 from playground.store import INTERRUPTED, Store, Summary
+from playground.streams import Streams
 from playground.types import (
     SAMPLING_NAMES,
     Answer,
     Conversation,
-    Delta,
     DemoSet,
-    Done,
     InputError,
     Message,
     Overflow,
@@ -44,7 +42,21 @@ DRAW_EVERY = 0.1
 """Seconds between two snapshots while text streams; a page cannot draw more than 8 to 10 a second."""
 SAVE_EVERY = 1.0
 """Seconds between two writes of a streaming turn."""
+BUSY = "An answer is still being written: wait for its end, or stop it first."
 ELSEWHERE = "This answer is still being written, on another page: open the conversation again in a moment."
+
+
+HistoryMode = Literal["own", "shared", "swapped"]
+"""Whose earlier answers a lane is asked on: its own; those of one lane for all; or the next lane's, so that
+with two lanes each goes on from the other's answers. Tells "the second answer is worse" from "the first one
+was worse, and the second suffers from it"."""
+
+
+def histories_of(mode: HistoryMode, lanes: int, leader: int = 0) -> tuple[int, ...]:
+    """For each lane, the lane whose answers it is asked on, as `Turn.histories` has it."""
+    if mode == "shared":
+        return (leader,) * lanes
+    return tuple((lane + 1) % lanes for lane in range(lanes)) if mode == "swapped" else ()
 
 
 def parse_lane(spec: str, library: Library, sampling: Sampling | None = None) -> Variant:
@@ -103,8 +115,8 @@ class Session:
         self.engine = engine
         self.library = library
         self.store = store
-        self._streaming: dict[str, Callable[[], Conversation]] = {}
-        """By conversation that a `send` is under way in: what it would be if that send ended now."""
+        self._runs: dict[str, _Run] = {}
+        """What is under way, by conversation."""
         self._recording = threading.Lock()  # an unfinished turn is never written after `close` wrote its end
         self._closed = False
 
@@ -125,24 +137,19 @@ class Session:
         """An empty conversation; it is recorded with its first message."""
         if not variants:
             raise InputError("A conversation needs at least one lane.")
-        # Sortable by time, and not to be guessed, since the id is all that a link to it needs.
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        return Conversation(id=f"{stamp}-{secrets.token_hex(8)}", variants=tuple(variants))
+        return Conversation(id=_new_id(), variants=tuple(variants))
 
     def open(self, id: str) -> Conversation:
         """A recorded conversation; InputError if there is none."""
         conversation = self.store.load(id)
-        if id not in self._streaming:
+        if id not in self._runs:
             return conversation
         # The record cannot tell an answer that is being written from one that a crash cut off.
-        *turns, last = conversation.turns
-        answers = tuple(
-            dataclasses.replace(answer, reply=dataclasses.replace(answer.reply, error=ELSEWHERE))
-            if answer.reply.error == INTERRUPTED
-            else answer
-            for answer in last.answers
-        )
-        return dataclasses.replace(conversation, turns=(*turns, dataclasses.replace(last, answers=answers)))
+        for lane, answer in enumerate(conversation.turns[-1].answers):
+            if answer.reply.error == INTERRUPTED:
+                told = dataclasses.replace(answer, reply=dataclasses.replace(answer.reply, error=ELSEWHERE))
+                conversation = _showing(conversation, lane, told)
+        return conversation
 
     def history(self, query: str = "", limit: int = 100) -> list[Summary]:
         """Recorded conversations, the latest first."""
@@ -152,93 +159,231 @@ class Session:
         """See `Engine.tokens`."""
         return self.engine.tokens(prompt)
 
-    def request(self, conversation: Conversation, lane: int, text: str) -> Request:
+    def request(
+        self, conversation: Conversation, lane: int, text: str, history: int | None = None, start: str = ""
+    ) -> Request:
         """What `send(text)` would ask in that lane, once the model is loaded.
+
+        Args:
+            history: the lane whose earlier answers it is asked on; None: its own.
+            start: words that the answer is to begin with.
 
         Raises:
             InputError: no prompt can be written, or it does not fit.
         """
         variant = conversation.variants[lane]
-        messages = [*conversation.history(lane), Message(role="user", text=text)]
+        said = conversation.history(lane if history is None else history)
+        messages = [*said, Message(role="user", text=text)]
         context = self.engine.status().context
         if context is None:  # still loading, or a server's affair
-            return Request(prompt=variant.aligner(messages), sampling=variant.sampling)
-        return budget.fit(variant, messages, lambda prompt: len(self.tokens(prompt) or ()), context)
+            return Request(prompt=variant.aligner(messages).begun(start), sampling=variant.sampling)
+        return budget.fit(variant, messages, lambda prompt: len(self.tokens(prompt) or ()), context, start)
 
-    def send(self, conversation: Conversation, text: str) -> Generator[Conversation, None, None]:
-        """Ask every lane, each on its own history, and yield the conversation as the answers grow.
+    def send(
+        self, conversation: Conversation, text: str, histories: Sequence[int] = (), start: str = ""
+    ) -> Generator[Conversation, None, None]:
+        """Ask every lane and yield the conversation as the answers grow.
 
         A snapshot comes at least every tenth of a second, so a caller can look up; one that has nothing
-        new is the same object as the one before. Closing the generator stops all lanes; what they had
-        written is kept. A lane that fails carries its error in its reply, and the others go on.
+        new is the same object as the one before. Closing the generator, or `stop`, stops the lanes; what they
+        had written is kept. A lane that fails carries its error in its reply, and the others go on.
+
+        Args:
+            histories: for each lane, the lane whose earlier answers it is asked on, see `histories_of`; by
+                default each has its own.
+            start: words that every answer is to begin with.
 
         Raises:
-            InputError: the message is empty.
+            InputError: the message is empty, or an answer of this conversation is still being written.
             OutsideError: the record cannot be written.
         """
         if not text.strip():
             raise InputError("The message is empty: type something first.")
-        before = conversation
-        answers = self._ask(before, text)
+        lanes = range(len(conversation.variants))
 
-        def snapshot(answers: Iterable[Answer]) -> Conversation:
-            turn = Turn(user=text, answers=tuple(answers))
-            return dataclasses.replace(before, turns=(*before.turns, turn))
+        def asked() -> Conversation:
+            answers = [self._asked(conversation, lane, text, histories, start) for lane in lanes]
+            turn = Turn(user=text, answers=tuple(answers), histories=tuple(histories))
+            return dataclasses.replace(conversation, turns=(*conversation.turns, turn))
 
-        current = snapshot(answers)
-        self.store.save(current)
-        self._streaming[before.id] = lambda: snapshot(map(_ended, answers))
+        yield from self._run(asked, lanes)
+
+    def retry(
+        self, conversation: Conversation, lanes: Sequence[int], start: str | None = None
+    ) -> Generator[Conversation, None, None]:
+        """Ask lanes again for the last turn, with the variants they have now; the answers so far are kept.
+
+        A lane that samples does so with its seed plus the number of the version, since the same seed would
+        bring the same answer. For what is yielded see `send`.
+
+        Args:
+            start: words that the answers are to begin with; None: those that they began with before.
+
+        Raises:
+            InputError: there is no turn, or no such lane in it, or an answer is still being written.
+        """
+        before, turn = self._last(conversation, lanes)
+
+        def asked() -> Conversation:
+            again = turn
+            for lane in lanes:
+                version = len(turn.all(lane))
+                begun = _start(turn.answers[lane]) if start is None else start
+                answer = self._asked(before, lane, turn.user, turn.histories, begun, version)
+                again = again.showing(answer, lane)
+            return dataclasses.replace(conversation, turns=(*before.turns, again))
+
+        yield from self._run(asked, lanes)
+
+    def extend(self, conversation: Conversation, lane: int) -> Generator[Conversation, None, None]:
+        """Let a lane go on with its last answer, which was cut off; the longer one is another version.
+
+        The model is asked for what follows the answer's text. For what is yielded see `send`.
+
+        Raises:
+            InputError: the answer came to its own end, or an answer is still being written.
+        """
+        before, turn = self._last(conversation, [lane])
+        answer = turn.answers[lane]
+        if answer.request is None or answer.reply.finish not in ("length", "cancelled") or not answer.text:
+            raise InputError("This answer came to its own end: there is nothing to go on with.")
+        written = answer.reply.raw_text
+        if answer.request.prompt.stop.trim and not _start(answer):
+            written = written.lstrip()  # as it stands in the conversation
+        start = _start(answer) + written
+
+        def asked() -> Conversation:
+            longer = self._asked(
+                before, lane, turn.user, turn.histories, start, len(turn.all(lane)), reseed=False
+            )
+            return dataclasses.replace(conversation, turns=(*before.turns, turn.showing(longer, lane)))
+
+        yield from self._run(asked, [lane])
+
+    def show(self, conversation: Conversation, lane: int, version: int) -> Conversation:
+        """The conversation with another version of a lane's last answer shown, and gone on from.
+
+        Raises:
+            InputError: there is no such version, or an answer is still being written.
+        """
+        before, turn = self._last(conversation, [lane])
+        if not 0 <= version < len(turn.all(lane)):
+            raise InputError(f"There is no version {version + 1} of this answer: choose another.")
+        if conversation.id in self._runs:
+            raise InputError(BUSY)
+        turn = turn.showing(turn.all(lane)[version], lane)
+        conversation = dataclasses.replace(conversation, turns=(*before.turns, turn))
+        self.store.save(conversation)
+        return conversation
+
+    def branch(
+        self, conversation: Conversation, turns: int, lanes: Sequence[int] | None = None
+    ) -> Conversation:
+        """A new conversation that begins with another's first turns; the other stays as it is.
+
+        It is recorded with its first message.
+
+        Args:
+            turns: how many of its turns.
+            lanes: which of its lanes, in their new order; one may be there twice. By default all.
+
+        Raises:
+            InputError: there are no such turns or lanes.
+        """
+        lanes = range(len(conversation.variants)) if lanes is None else lanes
+        if not 0 <= turns <= len(conversation.turns):
+            raise InputError(f"The conversation has {len(conversation.turns)} turns: choose one of them.")
+        if not lanes or not all(0 <= lane < len(conversation.variants) for lane in lanes):
+            raise InputError("There is no such lane: choose one that is there.")
+        return Conversation(
+            id=_new_id(),
+            variants=tuple(conversation.variants[lane] for lane in lanes),
+            turns=tuple(turn.rearranged(lanes) for turn in conversation.turns[:turns]),
+            parent=conversation.id,
+        )
+
+    def stop(self, id: str, lane: int | None = None) -> None:
+        """Stop what is being written in a conversation, or in one lane of it; returns at once."""
+        if run := self._runs.get(id):
+            run.stop(lane)
+
+    # --- Asking -----------------------------------------------------------------------------------
+
+    def _last(self, conversation: Conversation, lanes: Sequence[int]) -> tuple[Conversation, Turn]:
+        """The last turn, and the conversation before it."""
+        if not conversation.turns:
+            raise InputError("Nothing has been asked yet: send a message first.")
+        turn = conversation.turns[-1]
+        if not lanes or not all(0 <= lane < len(turn.answers) for lane in lanes):
+            raise InputError("That lane has no answer to this message: send another message.")
+        return conversation.before(len(conversation.turns) - 1), turn
+
+    def _asked(
+        self,
+        before: Conversation,
+        lane: int,
+        text: str,
+        histories: Sequence[int],
+        start: str,
+        version: int = 0,
+        reseed: bool = True,
+    ) -> Answer:
+        """A lane's answer before its first word: its request, or the reason why there is none."""
+        variant = before.variants[lane]
+        if version and reseed and variant.sampling.temperature:
+            sampling = dataclasses.replace(variant.sampling, seed=(variant.sampling.seed + version) % 2**63)
+            variants = (*before.variants[:lane], dataclasses.replace(variant, sampling=sampling))
+            before = dataclasses.replace(before, variants=(*variants, *before.variants[lane + 1 :]))
         try:
+            request = self.request(before, lane, text, histories[lane] if histories else None, start)
+        except InputError as error:
+            reply = Reply(finish="error", error=str(error))
+            return Answer(variant=variant.name, request=None, reply=reply, version=version)
+        return Answer(variant=variant.name, request=request, reply=Reply(), version=version)
+
+    def _run(
+        self, asked: Callable[[], Conversation], lanes: Sequence[int]
+    ) -> Generator[Conversation, None, None]:
+        """Let lanes of the last turn of `asked()` be answered, recording them; see `send`."""
+        run = _Run(asked(), lanes)
+        id = run.conversation.id
+        with self._recording:
+            if id in self._runs:
+                raise InputError(BUSY)
+            self._runs[id] = run
+        try:
+            self.store.save(run.conversation)
+            current = run.conversation
             yield current
             if self.status().state == "loading":
                 # Only its tokenizer can tell what fits.
-                while self.status().state == "loading" and not self._closed:
+                while self.status().state == "loading" and not (self._closed or run.stopped):
                     time.sleep(DRAW_EVERY)
                     yield current
-                answers[:] = self._ask(before, text)
-            asked = [lane for lane, answer in enumerate(answers) if answer.request is not None]
-            requests = [request for answer in answers if (request := answer.request) is not None]
+                run.conversation = asked()
             drawn = saved = time.monotonic()
-            changed = False
-            with closing(self.engine.stream(requests)) as events:
-                for event in events:
-                    if self._closed:
-                        break
-                    if isinstance(event, Delta | Done):
-                        lane = asked[event.row]
-                        answers[lane] = dataclasses.replace(answers[lane], reply=event.reply)
-                        changed = True
-                    now = time.monotonic()
-                    if now - drawn < DRAW_EVERY:
-                        continue
-                    if changed:
-                        current, changed = snapshot(answers), False
-                        if now - saved >= SAVE_EVERY:
-                            with self._recording:
-                                if not self._closed:
-                                    self.store.save(current)
-                            saved = now
-                    yield current
-                    drawn = time.monotonic()
+            for _ in run.grow(self.engine):
+                if self._closed:
+                    break
+                now = time.monotonic()
+                if now - drawn < DRAW_EVERY:
+                    continue
+                if current is not run.conversation:
+                    current = run.conversation
+                    if now - saved >= SAVE_EVERY:
+                        with self._recording:
+                            if not self._closed:
+                                self.store.save(current)
+                        saved = now
+                yield current
+                drawn = time.monotonic()
         finally:
             # Reached by the end, by a failure and by a caller who stops; in the last case this runs on
             # the caller's thread, which may be the one that serves the page, so it does little.
-            current = snapshot(map(_ended, answers))
-            self._streaming.pop(before.id, None)
-            self.store.save(current)
-        yield current
-
-    def _ask(self, conversation: Conversation, text: str) -> list[Answer]:
-        """Every lane's request, or the reason why there is none."""
-        answers = []
-        for lane, variant in enumerate(conversation.variants):
-            try:
-                request = self.request(conversation, lane, text)
-                answers.append(Answer(variant=variant.name, request=request, reply=Reply()))
-            except InputError as error:
-                reply = Reply(finish="error", error=str(error))
-                answers.append(Answer(variant=variant.name, request=None, reply=reply))
-        return answers
+            run.stop()
+            self._runs.pop(id, None)
+            self.store.save(run.ended())
+        yield run.ended()
 
     def warm(self, variants: Sequence[Variant]) -> None:
         """Let the engine read, in a quiet moment, what every conversation with these variants begins with."""
@@ -252,10 +397,69 @@ class Session:
         try:
             with self._recording:
                 self._closed = True
-                for ended in list(self._streaming.values()):
-                    self.store.save(ended())
+                for run in list(self._runs.values()):
+                    run.stop()
+                    self.store.save(run.ended())
         finally:
             self.engine.close()
+
+
+class _Run:
+    """Lanes of a conversation's last turn while they are being answered."""
+
+    def __init__(self, conversation: Conversation, lanes: Sequence[int]) -> None:
+        self.conversation = conversation
+        """With all that has come so far; only the thread that reads `grow` sets it."""
+        self.stopped = False
+        """Whether all lanes were stopped."""
+        self._lanes = lanes
+        self._stopped: set[int] = set()
+        self._streams: Streams | None = None
+
+    def stop(self, lane: int | None = None) -> None:
+        """Stop one lane, or all; from any thread."""
+        self._stopped |= set(self._lanes) if lane is None else {lane}
+        self.stopped = self._stopped >= set(self._lanes)
+        if self._streams:
+            self._streams.stop(lane)
+
+    def grow(self, engine: Engine) -> Iterator[None]:
+        """Ask the engine and take in what comes; yields at least every tenth of a second."""
+        answers = self.conversation.turns[-1].answers
+        requests = {lane: request for lane in self._lanes if (request := answers[lane].request)}
+        self._streams = Streams(engine, requests)
+        for lane in list(self._stopped):
+            self._streams.stop(lane)
+        for came in self._streams:
+            if came is not None:
+                lane, reply = came
+                answer = self.conversation.turns[-1].answers[lane]
+                ended = _ended(answer) if reply is None else dataclasses.replace(answer, reply=reply)
+                self.conversation = _showing(self.conversation, lane, ended)
+            yield
+
+    def ended(self) -> Conversation:
+        """What it would be if it ended now."""
+        conversation = self.conversation
+        for lane in self._lanes:
+            conversation = _showing(conversation, lane, _ended(conversation.turns[-1].answers[lane]))
+        return conversation
+
+
+def _showing(conversation: Conversation, lane: int, answer: Answer) -> Conversation:
+    """The conversation with an answer shown in a lane of its last turn."""
+    *turns, last = conversation.turns
+    return dataclasses.replace(conversation, turns=(*turns, last.showing(answer, lane)))
+
+
+def _start(answer: Answer) -> str:
+    return answer.request.prompt.start if answer.request else ""
+
+
+def _new_id() -> str:
+    # Sortable by time, and not to be guessed, since the id is all that a link to it needs.
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return f"{stamp}-{secrets.token_hex(8)}"
 
 
 def _ended(answer: Answer) -> Answer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,6 +60,25 @@ MIGRATIONS = (
         FOREIGN KEY (conversation, turn) REFERENCES turn(conversation, number) ON DELETE CASCADE
     );
     CREATE INDEX conversation_updated ON conversation(updated);
+    """,
+    """
+    ALTER TABLE conversation ADD COLUMN parent TEXT; -- the conversation its first turns were taken from
+    ALTER TABLE turn ADD COLUMN histories TEXT;      -- JSON list: whose answers each lane was asked on
+    ALTER TABLE answer RENAME TO answer_1;
+    CREATE TABLE answer (
+        conversation TEXT NOT NULL,
+        turn INTEGER NOT NULL,
+        lane INTEGER NOT NULL,    -- from 0
+        version INTEGER NOT NULL, -- from 0, in the order in which they were asked
+        shown INTEGER NOT NULL,   -- 1 for the one that the conversation goes on from
+        variant TEXT NOT NULL,
+        request TEXT,             -- JSON: the exact prompt and sampling; NULL if none could be written
+        reply TEXT NOT NULL,      -- JSON
+        PRIMARY KEY (conversation, turn, lane, version),
+        FOREIGN KEY (conversation, turn) REFERENCES turn(conversation, number) ON DELETE CASCADE
+    );
+    INSERT INTO answer SELECT conversation, turn, lane, 0, 1, variant, request, reply FROM answer_1;
+    DROP TABLE answer_1;
     """,
 )
 """Each brings the file from the version of its index to the next; never edit one that was released."""
@@ -123,7 +142,10 @@ class Store:
             raise OutsideError(f"The record {self.path} cannot be used: {error}.") from error
 
     def save(self, conversation: Conversation) -> None:
-        """Write a conversation and its last turn; turns before it are as they were written."""
+        """Write a conversation and its last turn; turns before it are as they were written.
+
+        One that is not in the record yet is written whole: its first turns may be another's.
+        """
         now = _now()
         variants = [
             {
@@ -136,25 +158,15 @@ class Store:
             for v in conversation.variants
         ]
         with self._connect() as db:
+            known = db.execute("SELECT 1 FROM conversation WHERE id = ?", (conversation.id,)).fetchone()
+            first = max(0, len(conversation.turns) - 1) if known else 0
             db.execute(
-                "INSERT INTO conversation VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-                "updated = excluded.updated, variants = excluded.variants",
-                (conversation.id, now, now, canonical(variants)),
+                "INSERT INTO conversation (id, created, updated, variants, parent) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET updated = excluded.updated, variants = excluded.variants",
+                (conversation.id, now, now, canonical(variants), conversation.parent),
             )
-            if not conversation.turns:
-                return
-            number, turn = len(conversation.turns) - 1, conversation.turns[-1]
-            db.execute(
-                "INSERT INTO turn VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET user = excluded.user",
-                (conversation.id, number, turn.user, now),
-            )
-            for lane, answer in enumerate(turn.answers):
-                request = None if answer.request is None else canonical(to_json(answer.request))
-                reply = canonical(to_json(answer.reply))
-                db.execute(
-                    "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?, ?, ?)",
-                    (conversation.id, number, lane, answer.variant, request, reply),
-                )
+            for number, turn in enumerate(conversation.turns[first:], first):
+                _save_turn(db, conversation.id, number, turn, now)
 
     def load(self, id: str) -> Conversation:
         """The conversation of that id; an answer that was never finished comes back as an error.
@@ -163,22 +175,37 @@ class Store:
             InputError: there is none.
         """
         with self._connect() as db:
-            row = db.execute("SELECT variants FROM conversation WHERE id = ?", (id,)).fetchone()
+            row = db.execute("SELECT variants, parent FROM conversation WHERE id = ?", (id,)).fetchone()
             if row is None:
                 raise InputError(f"There is no conversation {id!r} in {self.path}: look in the history.")
             turns = db.execute(
-                "SELECT number, user FROM turn WHERE conversation = ? ORDER BY number", (id,)
+                "SELECT number, user, histories FROM turn WHERE conversation = ? ORDER BY number", (id,)
             ).fetchall()
-            answers: dict[int, list[Answer]] = {number: [] for number, _ in turns}
-            for number, variant, request, reply in db.execute(
-                "SELECT turn, variant, request, reply FROM answer WHERE conversation = ? ORDER BY turn, lane",
+            rows = db.execute(
+                "SELECT turn, lane, shown, variant, request, reply, version FROM answer "
+                "WHERE conversation = ? ORDER BY turn, lane, version",
                 (id,),
-            ):
-                answers[number].append(_answer(variant, request, reply))
+            ).fetchall()
+        versions: dict[int, dict[int, list[Answer]]] = {number: {} for number, *_ in turns}
+        shown: dict[int, list[Answer]] = {number: [] for number, *_ in turns}
+        for number, lane, is_shown, *rest in rows:
+            answer = _answer(*rest)
+            versions[number].setdefault(lane, []).append(answer)
+            if is_shown:
+                shown[number].append(answer)
         return Conversation(
             id=id,
             variants=tuple(_variant(data) for data in json.loads(row[0])),
-            turns=tuple(Turn(user=user, answers=tuple(answers[number])) for number, user in turns),
+            turns=tuple(
+                Turn(
+                    user=user,
+                    answers=tuple(shown[number]),
+                    versions=_several(versions[number]),
+                    histories=tuple(json.loads(histories or "[]")),
+                )
+                for number, user, histories in turns
+            ),
+            parent=row[1],
         )
 
     def summaries(self, query: str = "", limit: int = 100) -> list[Summary]:
@@ -198,6 +225,40 @@ class Store:
         ]
 
 
+def _save_turn(db: sqlite3.Connection, id: str, number: int, turn: Turn, now: str) -> None:
+    histories = canonical(list(turn.histories)) if turn.histories else None
+    db.execute(
+        "INSERT INTO turn (conversation, number, user, created, histories) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET user = excluded.user, histories = excluded.histories",
+        (id, number, turn.user, now, histories),
+    )
+    for lane, shown in enumerate(turn.answers):
+        for answer in turn.all(lane):
+            request = None if answer.request is None else canonical(to_json(answer.request))
+            db.execute(
+                "INSERT OR REPLACE INTO answer "
+                "(conversation, turn, lane, version, shown, variant, request, reply) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    id,
+                    number,
+                    lane,
+                    answer.version,
+                    answer.version == shown.version,
+                    answer.variant,
+                    request,
+                    canonical(to_json(answer.reply)),
+                ),
+            )
+
+
+def _several(versions: Mapping[int, list[Answer]]) -> tuple[tuple[Answer, ...], ...]:
+    """All answers of each lane, where some lane has more than one; see `Turn.versions`."""
+    if all(len(answers) == 1 for answers in versions.values()):
+        return ()
+    return tuple(tuple(answers) for _, answers in sorted(versions.items()))
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
@@ -211,7 +272,7 @@ def _variant(data: dict[str, Any]) -> Variant:
     )
 
 
-def _answer(variant: str, request: str | None, reply: str) -> Answer:
+def _answer(variant: str, request: str | None, reply: str, version: int) -> Answer:
     data = json.loads(reply)
     if data["finish"] == "":
         data |= {"finish": "error", "error": INTERRUPTED}
@@ -220,4 +281,5 @@ def _answer(variant: str, request: str | None, reply: str) -> Answer:
         variant=variant,
         request=None if request is None else request_from_json(json.loads(request)),
         reply=Reply(**data),
+        version=version,
     )

@@ -175,6 +175,8 @@ class Sampling:
     max_new_tokens: int = 256
     """Tokens the answer may take at most."""
     seed: int = 0
+    stop: tuple[str, ...] = ()
+    """Texts that end the answer where they first stand in it, besides the prompt's own stop rule."""
 
     def __post_init__(self) -> None:
         for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
@@ -198,20 +200,27 @@ class Sampling:
             (self.max_new_tokens >= 0, "max_new_tokens", "0 or more"),
             (0 <= self.seed < 2**63, "seed", "from 0 to 2^63 - 1"),
             (self.penalty_scope in ("all", "answer"), "penalty_scope", "'all' or 'answer'"),
+            (_are_stops(self.stop), "stop", f"at most {MOST_STOPS} texts, none of them empty"),
         )
         for holds, name, allowed in rules:
             if not holds:
                 raise InputError(f"{_words(name)} must be {allowed}, not {getattr(self, name)!r}.")
+        object.__setattr__(self, "stop", tuple(self.stop))
 
     @classmethod
     def parse(cls, values: Mapping[str, str], base: Sampling | None = None) -> Sampling:
         """`base` (or the defaults) with `values` read from text, as a command line gives them.
+
+        `stop` is one text, in which ``\\n`` is a newline.
 
         Raises:
             InputError: a value is not a number where one is needed, or is out of range.
         """
         changes: dict[str, Any] = {}
         for name, text in values.items():
+            if name == "stop":
+                changes[name] = (text.replace("\\n", "\n"),)
+                continue
             kind = type(getattr(cls, name))
             try:
                 changes[name] = kind(text.strip())
@@ -219,6 +228,15 @@ class Sampling:
                 want = "a whole number" if kind is int else "a number"
                 raise InputError(f"{_words(name)} must be {want}, not {text!r}.") from None
         return dataclasses.replace(base or cls(), **changes)
+
+
+MOST_STOPS = 8
+
+
+def _are_stops(stops: Any) -> bool:
+    if not isinstance(stops, list | tuple) or len(stops) > MOST_STOPS:
+        return False
+    return all(isinstance(text, str) and text for text in stops)
 
 
 def _words(name: str) -> str:
@@ -251,13 +269,16 @@ class StopRule:
     headers: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()
     """Control tokens that end the answer, such as a chat format's end-of-turn token."""
+    texts: tuple[str, ...] = ()
+    """Texts before which the answer ends, wherever they stand in it."""
     trim: bool = True
     """Whether white space at both ends is left out of the answer. Where an answer is the plain
     continuation of a document, its white space is part of it."""
 
 
-PartKind = Literal["instruction", "demonstration", "history", "message", "cue", "text"]
-"""What a stretch of a prompt is; "text" where it cannot be told apart any further."""
+PartKind = Literal["instruction", "demonstration", "history", "message", "cue", "start", "text"]
+"""What a stretch of a prompt is: "start" is the answer's beginning where it was given, "text" what cannot be
+told apart any further."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,6 +313,8 @@ class Prompt:
     control_tokens: bool = False
     """Whether control tokens spelled out in `text` (``</s>``) are read as such, as a chat template
     means them, or as the plain characters that a person typed."""
+    start: str = ""
+    """The words that the answer begins with where they were given: the end of `text`."""
     parts: tuple[Part, ...] = field(default=(), compare=False)
     """What the text is made of, all of it in order; empty in records from before it was kept."""
 
@@ -304,6 +327,14 @@ class Prompt:
             if piece:
                 parts.append(Part(kind=kind, number=number, end=len(text)))
         return cls(text=text, parts=tuple(parts), **rest)
+
+    def begun(self, start: str) -> Prompt:
+        """The prompt with the answer's first words written already, so that the model goes on from them."""
+        if not start:
+            return self
+        text = self.text + start
+        part = Part(kind="start", number=None, end=len(text))
+        return dataclasses.replace(self, text=text, start=start, parts=(*self.parts, part))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -346,6 +377,12 @@ class Request:
     sampling: Sampling
     left_out: LeftOut | None = None
     """None: nothing."""
+
+    @property
+    def stop(self) -> StopRule:
+        """Where the answer ends: the prompt's rule, and the texts that the lane was told to stop at."""
+        rule = self.prompt.stop
+        return dataclasses.replace(rule, texts=(*rule.texts, *self.sampling.stop))
 
 
 # --- Replies: what came ---------------------------------------------------------------------------
@@ -508,6 +545,13 @@ class Answer:
     request: Request | None
     """None if there was nothing to ask: the aligner could not write a prompt."""
     reply: Reply
+    version: int = 0
+    """Which of the lane's answers to this turn it is, in the order in which they were asked, from 0."""
+
+    @property
+    def text(self) -> str:
+        """The whole answer: the words it was begun with, if any, and what the model wrote."""
+        return (self.request.prompt.start if self.request else "") + self.reply.text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -531,7 +575,41 @@ class Turn:
 
     user: str
     answers: tuple[Answer, ...]
+    """The answer of each lane that is shown, and that the conversation goes on from."""
     verdicts: tuple[Verdict, ...] = ()
+    versions: tuple[tuple[Answer, ...], ...] = ()
+    """All answers of each lane, the shown one in its place; () where every lane has only that one."""
+    histories: tuple[int, ...] = ()
+    """For each lane, the lane whose earlier answers it was asked on; () where each had its own."""
+
+    def all(self, lane: int) -> tuple[Answer, ...]:
+        """Every answer of a lane, in the order in which they were asked."""
+        return self.versions[lane] if self.versions else (self.answers[lane],)
+
+    def showing(self, answer: Answer, lane: int) -> Turn:
+        """The turn with `answer` shown in a lane: another version, a new one, or more of the same."""
+        answers = (*self.answers[:lane], answer, *self.answers[lane + 1 :])
+        versions = [self.all(each) for each in range(len(self.answers))]
+        versions[lane] = (*versions[lane][: answer.version], answer, *versions[lane][answer.version + 1 :])
+        several = any(len(each) > 1 for each in versions)
+        return dataclasses.replace(self, answers=answers, versions=tuple(versions) if several else ())
+
+    def rearranged(self, lanes: Sequence[int]) -> Turn:
+        """The turn with its lanes in another order, some left out or there twice.
+
+        Verdicts are about lanes side by side, so they stay only where no lane changed its place.
+        """
+        kept = [lane for lane in lanes if lane < len(self.answers)]
+        same = tuple(kept) == tuple(range(len(self.answers)))
+        asked_on = self.histories or tuple(range(len(self.answers)))
+        whose = [kept.index(asked_on[lane]) if asked_on[lane] in kept else -1 for lane in kept]
+        return dataclasses.replace(
+            self,
+            answers=tuple(self.answers[lane] for lane in kept),
+            versions=tuple(self.all(lane) for lane in kept) if self.versions else (),
+            verdicts=self.verdicts if same else (),
+            histories=tuple(whose) if self.histories else (),
+        )
 
 
 def numbered(messages: Sequence[Message]) -> Iterator[tuple[PartKind, int | None, Message]]:
@@ -552,6 +630,8 @@ class Conversation:
     id: str
     variants: tuple[Variant, ...]
     turns: tuple[Turn, ...] = ()
+    parent: str | None = None
+    """The conversation that its first turns were taken from; None if it was begun anew."""
 
     def history(self, lane: int) -> tuple[Message, ...]:
         """The messages of one lane so far, its own answers in them, user and assistant alternating.
@@ -567,8 +647,12 @@ class Conversation:
             reply = turn.answers[lane].reply
             if reply.text or reply.finish in ("stop", "length"):
                 messages.append(Message(role="user", text=turn.user))
-                messages.append(Message(role="assistant", text=reply.text))
+                messages.append(Message(role="assistant", text=turn.answers[lane].text))
         return tuple(messages)
+
+    def before(self, turn: int) -> Conversation:
+        """The conversation as it was when that turn (from 0) was about to be asked."""
+        return dataclasses.replace(self, turns=self.turns[:turn])
 
 
 # --- JSON -----------------------------------------------------------------------------------------
@@ -602,6 +686,7 @@ def request_from_json(data: Mapping[str, Any]) -> Request:
         fence=stop["fence"],
         headers=tuple(stop["headers"]),
         tokens=tuple(stop["tokens"]),
+        texts=tuple(stop.get("texts", ())),
         trim=stop["trim"],
     )
     return Request(

@@ -46,6 +46,7 @@ def loaded_by(module: str) -> set[str]:
         "playground.engine.scripted",
         "playground.engine.hub",
         "playground.store",
+        "playground.streams",
         "playground.session",
         "playground.start",
         "playground.ui.recipe",

@@ -3,12 +3,13 @@
 import itertools
 import sqlite3
 import threading
+import time
 
 import pytest
 
 from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
-from playground.session import ELSEWHERE, Session, parse_lane
+from playground.session import ELSEWHERE, Session, histories_of, parse_lane
 from playground.store import FILE, INTERRUPTED, MIGRATIONS, Store
 from playground.types import InputError, OutsideError, Sampling
 
@@ -29,6 +30,14 @@ def session(library, tmp_path, script=None, delay=0.0):
 
 def new(session, *specs):
     return session.new([session.variant(spec) for spec in specs or ("base", "urial")])
+
+
+def until(holds, seconds=5):
+    """Wait for something that another thread does."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def last(snapshots):
@@ -150,7 +159,7 @@ def test_stopping_keeps_what_was_written_and_frees_the_engine(library, tmp_path)
         if conversation.turns[-1].answers[0].reply.new_tokens > 3:
             break
     snapshots.close()
-    assert talk.engine.open_streams == 0
+    until(lambda: talk.engine.open_streams == 0)
     stored = talk.open(conversation.id)
     for lane in (0, 1):
         reply = stored.turns[0].answers[lane].reply
@@ -260,3 +269,185 @@ def test_a_damaged_record_is_a_failure_and_not_an_empty_history(tmp_path):
     (tmp_path / FILE).write_bytes(b"not a database, not at all" * 100)
     with pytest.raises(OutsideError, match="cannot be used"):
         store.summaries()
+
+
+# --- Again, further, otherwise --------------------------------------------------------------------
+
+
+def counting():
+    """A script whose every answer is another one."""
+    number = itertools.count(1)
+    return lambda request: [f"answer {next(number)}"]
+
+
+def test_a_retry_keeps_the_answer_before_and_asks_with_another_seed(library, tmp_path):
+    talk = session(library, tmp_path, counting())
+    conversation = last(talk.send(new(talk, "base:temperature=0.7,seed=5", "urial"), "Hi"))
+    first = conversation.turns[0].answers
+    conversation = last(talk.retry(conversation, [0]))
+    turn = conversation.turns[0]
+    assert turn.answers[1] == first[1]
+    assert [answer.version for answer in turn.all(0)] == [0, 1]
+    assert turn.all(0)[0] == first[0]
+    assert turn.all(0)[1].text != first[0].text
+    assert [answer.request.sampling.seed for answer in turn.all(0)] == [5, 6]
+    assert talk.open(conversation.id) == conversation
+    # The next message goes on from what is shown, and that can be changed back.
+    back = talk.show(conversation, 0, 0)
+    assert talk.open(conversation.id) == back
+    assert back.turns[0].answers == first
+    for shown in (conversation, back):
+        text = shown.turns[0].answers[0].text
+        assert talk.request(shown, 0, "Go on").prompt.text == f"Hi\n{text}\nGo on\n"
+
+
+def test_greedy_lanes_are_asked_again_exactly_as_before(library, tmp_path):
+    talk = session(library, tmp_path)
+    conversation = last(talk.send(new(talk), "Hi"))
+    conversation = last(talk.retry(conversation, [0, 1]))
+    for lane in (0, 1):
+        before, again = conversation.turns[0].all(lane)
+        assert again.request == before.request
+
+
+def test_what_there_is_not_cannot_be_retried_or_shown(library, tmp_path):
+    talk = session(library, tmp_path)
+    with pytest.raises(InputError, match="Nothing has been asked yet"):
+        last(talk.retry(new(talk), [0]))
+    conversation = last(talk.send(new(talk), "Hi"))
+    for lanes in ([], [2], [-1]):
+        with pytest.raises(InputError, match="has no answer to this message"):
+            last(talk.retry(conversation, lanes))
+    with pytest.raises(InputError, match="There is no version 2"):
+        talk.show(conversation, 0, 1)
+    with pytest.raises(InputError, match="came to its own end"):
+        last(talk.extend(conversation, 0))
+
+
+def test_an_answer_that_was_begun_goes_on_from_its_words(library, tmp_path):
+    talk = session(library, tmp_path, lambda request: [" of", " France", " is Paris."])
+    conversation = last(talk.send(new(talk), "Capital?", start="The capital"))
+    raw, urial = conversation.turns[0].answers
+    assert raw.request.prompt.text == "Capital?\nThe capital"
+    assert urial.request.prompt.text.endswith("# Answer:\n```\nThe capital")
+    assert urial.request.prompt.parts[-1].kind == "start"
+    assert (urial.reply.text, urial.text) == (" of France is Paris.", "The capital of France is Paris.")
+    assert talk.open(conversation.id) == conversation
+    later = talk.request(conversation, 1, "And?").prompt.text
+    assert "# Answer:\n```\nThe capital of France is Paris.\n```\n" in later
+
+
+def test_an_answer_that_was_cut_off_can_go_on(library, tmp_path):
+    def script(request):
+        begun = request.prompt.start
+        return ["```py\n", "one\n", "two\n"] if not begun else ["three\n```\ndone.", "\n```\n\n# Query:\n"]
+
+    talk = session(library, tmp_path, script)
+    conversation = last(talk.send(new(talk, "urial:max_new_tokens=2"), "Count"))
+    cut = conversation.turns[0].answers[0]
+    assert (cut.reply.finish, cut.text) == ("length", "```py\none")
+    conversation = last(talk.extend(conversation, 0))
+    longer = conversation.turns[0].answers[0]
+    assert longer.version == 1
+    assert longer.request.prompt.start == "```py\none\n"
+    # The code block was opened before: its end is not taken for the answer's.
+    assert longer.text == "```py\none\nthree\n```\ndone."
+    assert talk.open(conversation.id) == conversation
+
+
+def test_one_lane_is_stopped_alone(library, tmp_path):
+    talk = session(library, tmp_path, lambda request: ["word "] * 60, delay=0.01)
+    conversation = None
+    for conversation in talk.send(new(talk), "Go on"):
+        if conversation.turns[-1].answers[0].reply.new_tokens > 3:
+            talk.stop(conversation.id, 0)
+    stopped, ended = (answer.reply for answer in conversation.turns[-1].answers)
+    assert (stopped.finish, ended.finish) == ("cancelled", "stop")
+    assert 3 < stopped.new_tokens < 60
+    assert ended.new_tokens == 60
+    assert talk.open(conversation.id) == conversation
+    until(lambda: talk.engine.open_streams == 0)
+
+
+def test_all_lanes_are_stopped_from_another_thread(library, tmp_path):
+    talk = session(library, tmp_path, lambda request: ["word "] * 600, delay=0.01)
+    sending = talk.send(new(talk), "Go on")
+    id = next(sending).id
+    threading.Timer(0.2, talk.stop, [id]).start()
+    began = time.monotonic()
+    conversation = last(sending)
+    assert time.monotonic() - began < 5
+    assert [answer.reply.finish for answer in conversation.turns[-1].answers] == ["cancelled"] * 2
+    talk.stop(id)  # and once more does nothing
+
+
+def test_a_conversation_is_asked_one_thing_at_a_time(library, tmp_path):
+    talk = session(library, tmp_path, lambda request: ["word "] * 100, delay=0.01)
+    sending = talk.send(new(talk), "Hi")
+    conversation = next(sending)
+    for other in (talk.send(conversation, "Ho"), talk.retry(conversation, [0])):
+        with pytest.raises(InputError, match="still being written"):
+            next(other)
+    sending.close()
+    assert len(talk.open(conversation.id).turns) == 1
+
+
+def test_a_branch_begins_with_the_first_turns_and_leaves_the_other_alone(library, tmp_path):
+    talk = session(library, tmp_path, counting())
+    conversation = new(talk, "base", "urial", "pocket-ift")
+    for text in ("One?", "Two?", "Three?"):
+        conversation = last(talk.send(conversation, text))
+    branch = talk.branch(conversation, 2)
+    assert (branch.turns, branch.variants) == (conversation.turns[:2], conversation.variants)
+    assert branch.parent == conversation.id
+    with pytest.raises(InputError, match="There is no conversation"):
+        talk.open(branch.id)
+    branch = last(talk.send(branch, "Other?"))
+    assert talk.open(branch.id) == branch
+    assert talk.open(conversation.id) == conversation
+    # Lanes in another order: each keeps its own answers.
+    swapped = talk.branch(conversation, 3, [2, 0, 2])
+    assert [v.name for v in swapped.variants] == ["pocket-ift", "base", "pocket-ift"]
+    assert swapped.history(1) == conversation.history(0)
+    assert swapped.history(0) == swapped.history(2) == conversation.history(2)
+    for turns, lanes in ((4, None), (-1, None), (1, []), (1, [3])):
+        with pytest.raises(InputError):
+            talk.branch(conversation, turns, lanes)
+
+
+def test_lanes_can_go_on_from_one_anothers_answers(library, tmp_path):
+    talk = session(library, tmp_path, counting())
+    conversation = last(talk.send(new(talk, "base", "base:seed=1"), "Hi"))
+    said = [answer.text for answer in conversation.turns[0].answers]
+    for mode, whose in (("own", (0, 1)), ("shared", (1, 1)), ("swapped", (1, 0))):
+        asked = last(talk.send(talk.branch(conversation, 1), "So?", histories_of(mode, 2, leader=1)))
+        prompts = [answer.request.prompt.text for answer in asked.turns[1].answers]
+        assert prompts == [f"Hi\n{said[lane]}\nSo?\n" for lane in whose]
+        assert talk.open(asked.id) == asked
+        again = last(talk.retry(asked, [0]))
+        assert again.turns[1].answers[0].request.prompt.text == prompts[0]
+
+
+def test_a_record_of_the_first_format_is_read_and_written_on(library, tmp_path):
+    talk = session(library, tmp_path)
+    conversation = last(talk.send(new(talk), "Hi"))
+    with sqlite3.connect(tmp_path / FILE) as db:
+        rows = {
+            table: db.execute(f"SELECT * FROM {table}").fetchall()
+            for table in ("conversation", "turn", "answer")
+        }
+    db.close()
+    (tmp_path / FILE).unlink()
+    for suffix in ("-wal", "-shm"):
+        (tmp_path / f"{FILE}{suffix}").unlink(missing_ok=True)
+    with sqlite3.connect(tmp_path / FILE) as db:
+        db.executescript(f"{MIGRATIONS[0]} PRAGMA user_version = 1;")
+        db.execute("INSERT INTO conversation VALUES (?, ?, ?, ?)", rows["conversation"][0][:4])
+        db.execute("INSERT INTO turn VALUES (?, ?, ?, ?)", rows["turn"][0][:4])
+        for id, turn, lane, _version, _shown, *rest in rows["answer"]:
+            db.execute("INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?)", (id, turn, lane, *rest))
+    db.close()
+    again = session(library, tmp_path)
+    assert again.open(conversation.id) == conversation
+    conversation = last(again.retry(conversation, [0]))
+    assert again.open(conversation.id) == conversation

@@ -1,5 +1,6 @@
 """From ids to text: characters over several tokens, where answers end, and independence of chunking."""
 
+import dataclasses
 import random
 
 import pytest
@@ -127,7 +128,15 @@ def test_without_a_fence_only_white_space_at_the_ends_goes():
 
 
 PIECES = ["```", "`", "\n", "\n\n", "# Query:", "# Answer:", "# Qu", " ", "word", "```python", "\t", "é", "#"]
-RULES = pytest.mark.parametrize("rule", [STOP, FAMILIES["v2"].stop], ids=["fence", "headers"])
+TEXTS = ("wordword", "\n\n# Qu", "`` ", "é")
+_RULES = {
+    "fence": STOP,
+    "headers": FAMILIES["v2"].stop,
+    "fence and texts": dataclasses.replace(STOP, texts=TEXTS),
+    "headers and texts": dataclasses.replace(FAMILIES["v2"].stop, texts=TEXTS),
+    "texts": StopRule(texts=TEXTS),
+}
+RULES = pytest.mark.parametrize("rule", _RULES.values(), ids=_RULES.keys())
 
 
 @RULES
@@ -152,6 +161,42 @@ def test_what_was_shown_is_never_taken_back(rule, pieces):
         shown += cutter.feed(character)
         assert cut(raw, rule)[0].startswith(shown)
         assert cut(raw[: at + 1], rule)[0].startswith(shown)
+
+
+@settings(max_examples=300, deadline=None)
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=14))
+def test_texts_alone_cut_at_the_first_of_them(pieces):
+    """Against a plain search: the one that is complete first, and of those the longest."""
+    rule, raw = _RULES["texts"], "".join(pieces)
+    found = [(raw.index(text) + len(text), raw.index(text)) for text in TEXTS if text in raw]
+    want = raw[: min(found)[1]] if found else raw
+    assert cut(raw, rule) == (want.strip(), bool(found))
+
+
+def test_a_text_ends_an_answer_wherever_it_stands():
+    rule = dataclasses.replace(STOP, texts=("END", "\n\n"))
+    for sizes in (None, [1] * 40):
+        assert cut("one END two", rule, sizes) == ("one", True)
+        assert cut("one\n\ntwo END", rule, sizes) == ("one", True)
+        assert cut("one EN", rule, sizes) == ("one EN", False)
+        assert cut("END", rule, sizes) == ("", True)
+        # What stands before it is all there is: a closed block ends the answer.
+        assert cut("one\n```\n\n# QuEND", rule, sizes) == ("one", True)
+
+
+def begun(start: str, raw: str, rule: StopRule = STOP) -> tuple[str, str]:
+    """What is given out of an answer that begins with `start`, and its raw text."""
+    cutter = Cutter(rule, start)
+    return "".join(map(cutter.feed, raw)) + cutter.finish(), cutter.raw
+
+
+def test_of_an_answer_that_was_begun_only_the_rest_is_given_out():
+    assert begun("The capital", " is Paris.\n```\n") == (" is Paris.", " is Paris.\n```\n")
+    # The fence that closes a code block of the beginning's is not the answer's end.
+    assert begun("```py\nx", "\n```\n\nDone.\n```\n\n# Query:\n")[0] == "\n```\n\nDone."
+    # A text that stands in the beginning ends nothing.
+    rule = dataclasses.replace(STOP, texts=("END",))
+    assert begun("END of", " it END.", rule)[0] == " it"
 
 
 @settings(max_examples=300, deadline=None)

@@ -394,7 +394,7 @@ class LocalEngine:
             job.limit = min(job.request.sampling.max_new_tokens, model.context - tokens)
             named = {model.token_id(token) for token in prompt.stop.tokens}
             job.ends = model.ends | {token for token in named if token is not None}
-            job.writer = Writer(model.decode, job.ids, prompt.stop)
+            job.writer = Writer(model.decode, job.ids, job.request.stop, prompt.start)
             if job.limit == 0:
                 job.end("length")
                 return False

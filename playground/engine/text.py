@@ -72,27 +72,41 @@ class Cutter:
 
     With headers and no fence, it ends before a line that is only a header, at the start of the text or after
     a blank line. A part of a header at the end of the text belongs to the answer.
+
+    Whatever else the rule says, it ends before the first of the rule's `texts`. An answer that was begun for
+    the model is read from its beginning, so that a code block opened there is known; what is given out, and
+    what could end it, is only what the model wrote.
     """
 
-    def __init__(self, rule: StopRule) -> None:
+    def __init__(self, rule: StopRule, start: str = "") -> None:
+        """`start` is what the answer begins with already."""
         self._rule = rule
-        self.raw = ""
+        self._all = start  # the answer and what came after it
+        self._start = len(start)
         self.stopped = False
-        self._cut: int | None = None  # where the answer ends in `raw`, once known
+        self._cut: int | None = None  # where the answer ends in `_all`, once known
         self._line = 0  # start of the first line not looked at as a whole
         self._fence: int | None = None  # start of a bare fence line that may be the end
         self._fence_end = 0
         self._blank = True  # the line before is blank: with a fence in the rule, one since that fence
         self._inner = False  # inside a code block of the answer
-        self._shown = 0  # characters of `raw` given out, or dropped before the first visible one
-        self._started = False
+        self._shown = len(start)  # characters given out, or dropped before the first visible one
+        self._started = bool(start)
+        self._searched = len(start)  # no text of the rule's ends before this
+
+    @property
+    def raw(self) -> str:
+        """All that the model wrote."""
+        return self._all[self._start :]
 
     def feed(self, text: str) -> str:
         """Add raw text; returns what may be shown now. Sets `stopped` when the answer has ended."""
-        self.raw += text
+        self._all += text
         if self.stopped:
             return ""
-        if self._rule.fence or self._rule.headers:
+        if self._rule.texts:
+            self._read_texts()
+        elif self._rule.fence or self._rule.headers:
             self._read_lines()
         return self._show(self._certain())
 
@@ -100,7 +114,7 @@ class Cutter:
         """The raw text is complete; returns the rest of the answer."""
         if not self.stopped and (self._rule.fence or self._rule.headers):
             self._read_end()
-        return self._show(self._trimmed(len(self.raw) if self._cut is None else self._cut))
+        return self._show(self._trimmed(len(self._all) if self._cut is None else self._cut))
 
     @property
     def closed(self) -> bool:
@@ -109,8 +123,8 @@ class Cutter:
 
     def _read_lines(self) -> None:
         """Look at every line that is complete, up to a stop."""
-        while (end := self.raw.find("\n", self._line)) >= 0:
-            self._read_line(self._line, self.raw[self._line : end].rstrip(), end + 1)
+        while (end := self._all.find("\n", self._line)) >= 0:
+            self._read_line(self._line, self._all[self._line : end].rstrip(), end + 1)
             if self.stopped:
                 return
             self._line = end + 1
@@ -136,6 +150,36 @@ class Cutter:
         elif line.startswith(self._rule.fence) and not self._inner:
             self._inner = "`" not in line[len(self._rule.fence) :]
 
+    def _read_texts(self) -> None:
+        """Read lines up to the end of the first of the rule's texts; if none ends the answer, that does."""
+        found = [
+            (at + len(text), at)
+            for text in self._rule.texts
+            if (at := self._all.find(text, max(self._start, self._searched - len(text) + 1))) >= 0
+        ]
+        written = self._all
+        end, at = min(found, default=(len(written), len(written)))
+        self._all = written[:end]
+        if self._rule.fence or self._rule.headers:
+            self._read_lines()
+        if found and not self.stopped:
+            self.stopped = True
+            self._all = written[:at]
+            if self._rule.fence or self._rule.headers:
+                self._read_end()  # what stands before the text is all there is
+            self._cut = at if self._cut is None else min(at, self._cut)
+        self._all = written
+        self._searched = len(written)
+
+    def _may_be_text(self, end: int) -> int:
+        """`end`, or where a part of one of the rule's texts begins that the raw text ends with."""
+        longest = max(map(len, self._rule.texts))
+        for at in range(max(self._start, len(self._all) - longest + 1), len(self._all)):
+            rest = self._all[at:]
+            if any(text.startswith(rest) for text in self._rule.texts):
+                return min(end, at)
+        return end
+
     def _drop_fence(self) -> None:
         """The bare fence was not the end: it opened or closed a code block inside the answer."""
         self._inner = not self._inner
@@ -147,7 +191,7 @@ class Cutter:
 
     def _read_end(self) -> None:
         """Decide about a fence or a header near the end, now that nothing more comes."""
-        rest = self.raw[self._line :].rstrip()
+        rest = self._all[self._line :].rstrip()
         if not self._rule.fence:
             if self._blank and rest in self._rule.headers:
                 self._cut = self._line
@@ -165,26 +209,28 @@ class Cutter:
 
     def _certain(self) -> int:
         """How much of `raw` no stop can take back; trailing white space waits for what follows it."""
-        line = self.raw[self._line :].rstrip()
+        line = self._all[self._line :].rstrip()
         if self._cut is not None:
             end = self._cut
         elif self._fence is not None and self._could_be_header(line):
             end = self._end_of_answer()
         elif not self._rule.fence:
-            end = self._line if self._blank and self._could_be_header(line) else len(self.raw)
+            end = self._line if self._blank and self._could_be_header(line) else len(self._all)
         elif self._rule.fence.startswith(line):
             end = self._line  # only a whole line can be a fence, so this one waits while it may be
         else:
-            end = len(self.raw)
+            end = len(self._all)
+        if self._rule.texts and self._cut is None:
+            end = self._may_be_text(end)
         return self._trimmed(end)
 
     def _trimmed(self, end: int) -> int:
-        return len(self.raw[:end].rstrip()) if self._rule.trim else end
+        return len(self._all[:end].rstrip()) if self._rule.trim else end
 
     def _show(self, end: int) -> str:
         if end <= self._shown:
             return ""
-        text = self.raw[self._shown : end]
+        text = self._all[self._shown : end]
         if (
             self._rule.trim and not self._started
         ):  # white space before the first visible character is not part of it
@@ -202,9 +248,11 @@ class Writer:
         decode: Callable[[Sequence[int]], str],
         prompt_ids: Sequence[int],
         rule: StopRule,
+        start: str = "",
     ) -> None:
+        """`start` is what the answer begins with already: the end of the prompt."""
         self._detokenizer = Detokenizer(decode, prompt_ids)
-        self._cutter = Cutter(rule)
+        self._cutter = Cutter(rule, start)
         self.text = ""
         """All that has been given out."""
 
