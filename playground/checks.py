@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import Literal
 
 from playground.diff import is_word, tokens
-from playground.types import Answer, Part, PartKind, Prompt, Reply, StopRule
+from playground.types import Answer, Finish, Part, PartKind, Prompt, Reply, StopRule
 
 Kind = Literal["empty", "cut", "refusal", "loop", "query", "header", "fence", "token", "script"]
 """What a `Finding` is about; each kind's rule stands at its function."""
@@ -35,7 +35,7 @@ class Finding:
     sentence: str
     """What it is, with the evidence."""
     span: tuple[int, int] | None = None
-    """The characters of the reply's `text` that it is about; None if it is about none of them."""
+    """The characters of the answer's `text` that it is about; None if it is about none of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +52,13 @@ class Measures:
     """Seconds to the first token; None if there was none, or the engine does not say."""
 
 
-def measures(reply: Reply) -> Measures:
-    """The figures of what has come so far."""
+def measures(answer: Answer) -> Measures:
+    """The figures of what has come so far, the words that it was begun with included in its length."""
     return Measures(
-        characters=len(reply.text),
-        words=sum(map(is_word, tokens(reply.text))),
-        tokens_per_second=pace(reply),
-        ttft=reply.ttft,
+        characters=len(answer.text),
+        words=sum(map(is_word, tokens(answer.text))),
+        tokens_per_second=pace(answer.reply),
+        ttft=answer.reply.ttft,
     )
 
 
@@ -75,21 +75,21 @@ def check(answer: Answer) -> tuple[Finding, ...]:
     What needs the end of the answer, such as a fence that nothing closes, is said once it has ended. An
     answer that failed says so itself, in `Reply.error`.
     """
-    reply = answer.reply
+    reply, text = answer.reply, answer.text
     prompt = answer.request.prompt if answer.request else Prompt(text="")
     said = _said(prompt)
-    query = _query(reply.text, prompt, said)
-    before_query = reply.text[: query.span[0]] if query and query.span else reply.text
+    query = _query(text, prompt, said)
+    before_query = text[: query.span[0]] if query and query.span else text
     found = (
         _empty(reply),
         _cut(reply),
-        _refusal(reply.text, said),
-        _loop(reply, said),
-        query or _query_alone(reply, prompt.stop),
+        _refusal(text, prompt.start, said),
+        _loop(text, reply.finish, said),
+        query or _query_alone(answer),
         _header(before_query, prompt, said),
-        _fence(reply, prompt.stop, said),
-        _token(reply.text, said),
-        _script(reply.text, prompt, said),
+        _fence(text, reply.finish, prompt.stop, said),
+        _token(text, said),
+        _script(text, prompt, said),
     )
     return tuple(finding for finding in found if finding is not None)
 
@@ -214,10 +214,13 @@ _ASKED_TO_REFUSE = re.compile(
 )
 
 
-def _refusal(text: str, said: str) -> Finding | None:
-    """The answer begins with one of the common English refusals; an "I can't" about a thing is none."""
+def _refusal(text: str, start: str, said: str) -> Finding | None:
+    """The answer begins with one of the common English refusals; an "I can't" about a thing is none.
+
+    One that the answer was begun with is not the model's.
+    """
     found = _REFUSAL.match(text.replace("\u2019", "'"))
-    if found is None or _ASKED_TO_REFUSE.search(said):
+    if found is None or found.end() <= len(start) or _ASKED_TO_REFUSE.search(said):
         return None
     ends = [at + 1 for mark in ".!?\n" if (at := text.find(mark, found.end())) >= 0]
     span = (len(text) - len(text.lstrip()), min(ends, default=len(text)))
@@ -243,7 +246,7 @@ _ASKED_TO_REPEAT = re.compile(
 )
 
 
-def _loop(reply: Reply, said: str) -> Finding | None:
+def _loop(text: str, finish: Finish, said: str) -> Finding | None:
     """The same words in direct succession, at least `LOOP_TIMES` times and `LOOP_WORDS` words altogether.
 
     Case, punctuation and the numbers of a list do not count; other numbers do, and what comes again must have
@@ -253,13 +256,12 @@ def _loop(reply: Reply, said: str) -> Finding | None:
     """
     if _ASKED_TO_REPEAT.search(said):
         return None
-    text = reply.text
     blocks = [block[:2] for block in _code(text)]
     blocks += [row.span() for row in re.finditer(r"(?m)^[ \t]*\|.*$", text)]
     for start, end, unit_end, what, times in _runs(text):
         unit = text[start:unit_end]
         drawn = any(low <= start < high for low, high in blocks) or not any(map(str.isalpha, unit))
-        if not drawn or (reply.finish == "length" and len(text[end:].split()) <= 1):
+        if not drawn or (finish == "length" and len(text[end:].split()) <= 1):
             sentence = f"{what} {times} times in a row: {_quoted(unit)}."
             return Finding(kind="loop", label="Repeats itself", sentence=sentence, span=(start, end))
     return None
@@ -402,16 +404,17 @@ def _foreign_query(text: str, said: str) -> int | None:
     return found.start()
 
 
-def _query_alone(reply: Reply, rule: StopRule) -> Finding | None:
+def _query_alone(answer: Answer) -> Finding | None:
     """The whole of a fenced answer is a query that the model wrote: an answer's header comes after it."""
-    if reply.finish != "stop" or not reply.text or not rule.fence:
+    reply = answer.reply
+    if reply.finish != "stop" or not reply.text or answer.request is None:
         return None
+    rule = answer.request.prompt.stop
     lines = [line.strip() for line in (after(reply) or "").split("\n") if line.strip()]
-    answer = rule.headers[-1]
-    if lines[:2] != [rule.fence, answer]:
+    if not rule.fence or lines[:2] != [rule.fence, rule.headers[-1]]:
         return None
-    sentence = f"Instead of an answer the model wrote a query, and after it {_quoted(answer)}."
-    span = (0, len(reply.text))
+    sentence = f"Instead of an answer the model wrote a query, and after it {_quoted(rule.headers[-1])}."
+    span = (0, len(answer.text))
     return Finding(kind="query", label="Invented query", sentence=sentence, span=span)
 
 
@@ -428,15 +431,14 @@ def _header(text: str, prompt: Prompt, said: str) -> Finding | None:
     return Finding(kind="header", label="Header left", sentence=sentence, span=(start, end))
 
 
-def _fence(reply: Reply, rule: StopRule, said: str) -> Finding | None:
+def _fence(text: str, finish: Finish, rule: StopRule, said: str) -> Finding | None:
     """A code fence that nothing closes, in an answer to a fenced prompt that ended by itself.
 
     A code block that is whole is part of the answer, and one that the limit cut off is no oddity of its own.
     None where the conversation or the answer is about such fences.
     """
-    text = reply.text
     blocks = _code(text)
-    if not rule.fence or reply.finish != "stop" or not blocks or blocks[-1][2]:
+    if not rule.fence or finish != "stop" or not blocks or blocks[-1][2]:
         return None
     if _FENCES.search(said) or _FENCES.search(text):
         return None

@@ -535,7 +535,7 @@ def test_what_came_after_the_answer_is_the_rest_of_the_raw_text():
 
 def test_measures():
     reply = Reply(text="Don't 学习, 3.14!", new_tokens=11, ttft=0.5, seconds=2.5)
-    found = measures(reply)
+    found = measures(answer_of(reply))
     assert (found.characters, found.words, found.ttft) == (15, 4, 0.5)
     assert found.tokens_per_second == pytest.approx(5.0)
     for less in (
@@ -545,7 +545,29 @@ def test_measures():
         Reply(new_tokens=9, ttft=0.5),
         Reply(),
     ):
-        assert measures(less).tokens_per_second is None
+        assert measures(answer_of(less)).tokens_per_second is None
+
+
+def answer_of(reply):
+    return Answer(variant="x", request=None, reply=reply)
+
+
+def begun(lane, start, written):
+    prompt = LANES[lane]([Message(role="user", text="Hi")]).begun(start)
+    cutter = Cutter(prompt.stop, start)
+    reply = Reply(text=cutter.feed(written) + cutter.finish(), raw_text=cutter.raw, finish="stop")
+    return Answer(variant=lane, request=Request(prompt=prompt, sampling=Sampling()), reply=reply)
+
+
+def test_an_answer_that_was_begun_is_read_from_its_beginning():
+    code = begun("fenced", "```python\n", "x = 1\n```\nThat is it.\n```\n\n# Query:\n")
+    assert kinds(code) == []
+    assert measures(code).words == 6
+    loop = begun("base", DOCTOR * 2, DOCTOR * 3)
+    assert kinds(loop) == ["loop"]
+    assert loop.text[slice(*check(loop)[0].span)] == (DOCTOR * 5).rstrip(". ")
+    assert kinds(begun("base", "I'm sorry, but", " I can't help with that.")) == ["refusal"]
+    assert kinds(begun("base", "I'm sorry, but I can't help with that.", " Ask a locksmith.")) == []
 
 
 HOSTILE = [
