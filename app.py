@@ -32,6 +32,13 @@ def main(
     port: Annotated[str | None, typer.Option(help="Port; 7860, or the next free one, by default.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where conversations are kept.")] = None,
     public: Annotated[bool, typer.Option("--public", help="List nobody's conversations.")] = False,
+    judge_model: Annotated[str | None, typer.Option(help="The model that judges, such as gpt-4o.")] = None,
+    judge_url: Annotated[
+        str | None, typer.Option(help="The judge's server; any that speaks OpenAI's chat API.")
+    ] = None,
+    judge_budget: Annotated[
+        str | None, typer.Option(help="Tokens that judging may take in one visit.")
+    ] = None,
 ) -> None:
     """Serve the playground until Ctrl-C."""
     space = config.on_space()
@@ -44,6 +51,9 @@ def main(
         "port": port,
         "data_dir": data_dir,
         "public": public or space or None,
+        "judge_model": judge_model,
+        "judge_url": judge_url,
+        "judge_budget": judge_budget,
     }
     try:
         run(Settings.read(flags))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import warnings
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from playground.secret import Secret
 from playground.types import InputError
 
 Quantize = Literal["auto", "4bit", "none"]
@@ -40,6 +42,19 @@ class Settings:
     """Strangers use this page: it lists nobody's conversations."""
     mirror: str | None = None
     """Where `fetch` finds the files that it downloads from GitHub otherwise, under the same paths."""
+    judge_model: str | None = None
+    """The model that judges unless another is named; None: a person names one."""
+    judge_url: str = "https://api.openai.com/v1"
+    """The address of the judge's server, which speaks OpenAI's chat API."""
+    judge_key: Secret | None = None
+    """Its key, which goes to that address and no other; from the environment alone."""
+    judge_budget: int | None = None
+    """Tokens that judging may take in one visit without a key of the visitor's own; None: any number, and
+    on a public page none."""
+    judge_timeout: float = 120.0
+    """Seconds that one question to a judge may take."""
+    judge_prices: tuple[float, float, str] | None = None
+    """What a million tokens cost, in and out, and the currency; None: costs are shown in tokens alone."""
 
     @classmethod
     def read(
@@ -77,8 +92,46 @@ class Settings:
             values["public"] = str(given["public"]).lower() in ("1", "true", "yes", "on")
         if "mirror" in given:
             values["mirror"] = _mirror(given["mirror"])
+        values |= _judge(given, environ)
         values["data_dir"] = Path(given.get("data_dir") or _data_dir(environ)).expanduser()
         return cls(**values)
+
+
+def _judge(given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """What is set of the judge: by flags, by TANDEM_JUDGE_*, and the key by OPENAI_API_KEY too."""
+    names = ("model", "url", "budget", "timeout", "prices")
+    said = {name: given.get(f"judge_{name}", environ.get(f"{PREFIX}JUDGE_{name.upper()}")) for name in names}
+    key = environ.get(f"{PREFIX}JUDGE_KEY") or environ.get("OPENAI_API_KEY")
+    values: dict[str, Any] = {name: said[name] for name in ("model", "url") if said[name]}
+    if key and key.strip():
+        values["key"] = Secret(key.strip())
+    if said["budget"] is not None and said["budget"] != "":
+        text = str(said["budget"]).strip().replace("_", "")
+        if not text.isdecimal():
+            raise InputError(f"--judge-budget must be a whole number of tokens, not {said['budget']!r}.")
+        values["budget"] = int(text)
+    if said["timeout"]:
+        values["timeout"] = _positive(said["timeout"], f"{PREFIX}JUDGE_TIMEOUT", "a number of seconds")
+    if said["prices"]:
+        parts = [part.strip() for part in said["prices"].split(",")]
+        if len(parts) != 3 or not parts[2]:
+            raise InputError(
+                f"{PREFIX}JUDGE_PRICES must be the price of a million tokens in, of a million tokens out and "
+                f"the currency, such as 2.50,10,USD, not {said['prices']!r}."
+            )
+        prices = [_positive(part, f"{PREFIX}JUDGE_PRICES", "a price", zero=True) for part in parts[:2]]
+        values["prices"] = (prices[0], prices[1], parts[2])
+    return {f"judge_{name}": value for name, value in values.items()}
+
+
+def _positive(value: Any, name: str, what: str, zero: bool = False) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
+        raise InputError(f"{name} must be {what} above 0, not {value!r}.")
+    return number
 
 
 def _adapter(text: str) -> tuple[str, str]:

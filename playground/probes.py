@@ -1,8 +1,8 @@
 """Probes: ready conversations of several turns, to be played through every lane.
 
 The files have the shape of MT-Bench's questions (arXiv 2306.05685; FastChat's ``question.jsonl`` reads as
-it is): one JSON object a line, with `question_id`, `category`, `turns` and optionally `reference`, and two
-keys of our own, `title` and `tests`. Knows nothing of lanes or models.
+it is): one JSON object a line, with `question_id`, `category`, `turns` and optionally `reference`, and three
+keys of our own, `title`, `tests` and `check`. Knows nothing of lanes or models.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from playground.files import read_text
 from playground.types import InputError, check_name
@@ -21,6 +21,21 @@ LIMIT = 2_000_000
 """Bytes a file may have: about forty times the size of MT-Bench's."""
 TITLE = 40
 """Characters of the first message that stand in for a title."""
+
+
+CheckKind = Literal["any", "all", "some", "first"]
+"""How many of a check's values an answer must name: one, all of them, `count` different ones, or those
+`count` that the answer before it named first and none of the others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """By what an answer can be told right or wrong without understanding it."""
+
+    kind: CheckKind
+    values: tuple[str, ...]
+    count: int = 0
+    """Of "some" and "first": how many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +53,8 @@ class Probe:
     """For each turn the right answer, or None where there is no single one."""
     tests: str = ""
     """What it shows, in one phrase."""
+    checks: tuple[Check | None, ...] = ()
+    """For each turn how its answer is marked, or None where that takes a judge; empty: none can be."""
 
 
 def read_probes(path: Path) -> list[Probe]:
@@ -106,6 +123,7 @@ def _probe(entry: Mapping[str, Any], name: str, where: str) -> Probe:
         turns=tuple(turns),
         reference=_reference(entry.get("reference"), len(turns), where),
         tests=_optional(entry, "tests", where),
+        checks=_checks(entry.get("check"), len(turns), where),
     )
 
 
@@ -124,6 +142,40 @@ def _reference(given: Any, turns: int, where: str) -> tuple[str | None, ...]:
         None if answer in (None, "") else _text(answer, f"reference {number}", where)
         for number, answer in enumerate(given, start=1)
     )
+
+
+def _checks(given: Any, turns: int, where: str) -> tuple[Check | None, ...]:
+    if given is None:
+        return ()
+    if not isinstance(given, list) or len(given) != turns:
+        raise InputError(
+            f"{where}: check must be a list with one entry for each turn, null where there is none, not "
+            f"{_shown(given)}."
+        )
+    return tuple(
+        None if entry is None else _check(entry, f"{where}: check {number}")
+        for number, entry in enumerate(given, start=1)
+    )
+
+
+def _check(entry: Any, where: str) -> Check:
+    kinds = [kind for kind in get_args(CheckKind) if isinstance(entry, dict) and kind in entry]
+    if len(kinds) != 1 or set(entry) - {kinds[0], "count"}:
+        raise InputError(
+            f"{where} must be an object with one of {', '.join(get_args(CheckKind))}, and count, not "
+            f"{_shown(entry)}."
+        )
+    kind, values, count = kinds[0], entry[kinds[0]], entry.get("count", 0)
+    if not isinstance(values, list) or not values:
+        raise InputError(f"{where}: {kind} must be a list of one text or more, not {_shown(values)}.")
+    counted = kind in ("some", "first")
+    if type(count) is not int or not (1 <= count <= len(values) if counted else count == 0):
+        raise InputError(
+            f"{where}: count must be a whole number from 1 to {len(values)}, with some and first only, not "
+            f"{_shown(count)}."
+        )
+    texts = tuple(_text(value, kind, where) for value in values)
+    return Check(kind=cast(CheckKind, kind), values=texts, count=count)
 
 
 def _required(entry: Mapping[str, Any], key: str, where: str) -> Any:

@@ -17,6 +17,8 @@ from typing import Literal, cast, get_args
 from playground import budget
 from playground.aligners import aligners
 from playground.engine import Engine
+from playground.judging.candidates import holds
+from playground.judging.judges import Judges
 from playground.library import Library
 from playground.store import INTERRUPTED, Store, Summary
 from playground.streams import Streams
@@ -36,6 +38,7 @@ from playground.types import (
     Token,
     Turn,
     Variant,
+    Verdict,
 )
 
 DRAW_EVERY = 0.1
@@ -111,10 +114,11 @@ class Session:
     It holds no conversation itself: callers pass theirs in and get new ones back.
     """
 
-    def __init__(self, engine: Engine, library: Library, store: Store) -> None:
+    def __init__(self, engine: Engine, library: Library, store: Store, judges: Judges | None = None) -> None:
         self.engine = engine
         self.library = library
         self.store = store
+        self.judges = judges or Judges(store)
         self._runs: dict[str, _Run] = {}
         """What is under way, by conversation."""
         self._recording = threading.Lock()  # an unfinished turn is never written after `close` wrote its end
@@ -385,6 +389,14 @@ class Session:
             self.store.save(run.ended())
         yield run.ended()
 
+    def verdicts(self, conversation: Conversation) -> tuple[tuple[Verdict, ...], ...]:
+        """For each turn the verdicts on the answers it has now, those under way as far as they have come."""
+        recorded = self.judges.verdicts(conversation.id)
+        return tuple(
+            tuple(verdict for verdict in recorded.get(turn, ()) if holds(verdict, conversation, turn))
+            for turn in range(len(conversation.turns))
+        )
+
     def warm(self, variants: Sequence[Variant]) -> None:
         """Let the engine read, in a quiet moment, what every conversation with these variants begins with."""
         self.engine.warm([variant.aligner([Message(role="user", text="")]) for variant in variants])
@@ -395,6 +407,7 @@ class Session:
         Does not rely on whoever was reading a `send`: they may have gone without closing it.
         """
         try:
+            self.judges.close()
             with self._recording:
                 self._closed = True
                 for run in list(self._runs.values()):

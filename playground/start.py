@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playground.config import Settings
 from playground.engine import open_engine
+from playground.judging.judges import Judges
 from playground.library import Library
 from playground.session import Session
 from playground.store import Store
@@ -22,4 +23,4 @@ def open_session(settings: Settings) -> Session:
     """
     library = open_library(settings)
     store = Store(settings.data_dir)
-    return Session(open_engine(settings, library), library, store)
+    return Session(open_engine(settings, library), library, store, Judges(store, settings))

@@ -7,6 +7,7 @@ crash costs at most the last second of text.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -20,19 +21,25 @@ from playground.aligners import aligner_from_json
 from playground.types import (
     Answer,
     Conversation,
+    Game,
     InputError,
     OutsideError,
     Reply,
     Sampling,
     Turn,
     Variant,
+    Verdict,
     canonical,
+    game_from_json,
     request_from_json,
     to_json,
+    verdict_from_json,
 )
 
 FILE = "tandem.sqlite3"
 INTERRUPTED = "Interrupted: the app stopped while this answer was being written."
+
+UNJUDGED = "Unfinished: the app stopped while the judge was at work; ask again."
 
 MIGRATIONS = (
     """
@@ -79,6 +86,20 @@ MIGRATIONS = (
     );
     INSERT INTO answer SELECT conversation, turn, lane, 0, 1, variant, request, reply FROM answer_1;
     DROP TABLE answer_1;
+    """,
+    """
+    CREATE TABLE verdict (
+        id TEXT PRIMARY KEY,
+        conversation TEXT NOT NULL REFERENCES conversation(id) ON DELETE CASCADE,
+        turn INTEGER NOT NULL,
+        created TEXT NOT NULL,   -- UTC, ISO 8601
+        verdict TEXT NOT NULL    -- JSON
+    );
+    CREATE INDEX verdict_conversation ON verdict(conversation);
+    CREATE TABLE game (
+        key TEXT PRIMARY KEY,    -- hash of everything that shapes a judge's reply
+        game TEXT NOT NULL       -- JSON
+    );
     """,
 )
 """Each brings the file from the version of its index to the next; never edit one that was released."""
@@ -168,6 +189,11 @@ class Store:
             for number, turn in enumerate(conversation.turns[first:], first):
                 _save_turn(db, conversation.id, number, turn, now)
 
+    def holds(self, id: str) -> bool:
+        """Whether there is a conversation of that id."""
+        with self._connect() as db:
+            return db.execute("SELECT 1 FROM conversation WHERE id = ?", (id,)).fetchone() is not None
+
     def load(self, id: str) -> Conversation:
         """The conversation of that id; an answer that was never finished comes back as an error.
 
@@ -186,6 +212,7 @@ class Store:
                 "WHERE conversation = ? ORDER BY turn, lane, version",
                 (id,),
             ).fetchall()
+            verdicts = _verdicts(db, id)
         versions: dict[int, dict[int, list[Answer]]] = {number: {} for number, *_ in turns}
         shown: dict[int, list[Answer]] = {number: [] for number, *_ in turns}
         for number, lane, is_shown, *rest in rows:
@@ -202,11 +229,37 @@ class Store:
                     answers=tuple(shown[number]),
                     versions=_several(versions[number]),
                     histories=tuple(json.loads(histories or "[]")),
+                    verdicts=verdicts.get(number, ()),
                 )
                 for number, user, histories in turns
             ),
             parent=row[1],
         )
+
+    def save_verdict(self, conversation: str, turn: int, verdict: Verdict) -> None:
+        """Write a verdict of a recorded conversation's turn (from 0); one of the same id is replaced."""
+        with self._connect() as db:
+            db.execute(
+                "INSERT INTO verdict VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                "verdict = excluded.verdict",
+                (verdict.id, conversation, turn, _now(), canonical(to_json(verdict))),
+            )
+
+    def verdicts(self, conversation: str) -> dict[int, tuple[Verdict, ...]]:
+        """Every verdict on a conversation by turn (from 0), in the order in which they were asked for."""
+        with self._connect() as db:
+            return _verdicts(db, conversation)
+
+    def save_game(self, key: str, game: Game) -> None:
+        """Keep a judge's reply, so that the same question is not paid for twice."""
+        with self._connect() as db:
+            db.execute("INSERT OR REPLACE INTO game VALUES (?, ?)", (key, canonical(to_json(game))))
+
+    def game(self, key: str) -> Game | None:
+        """The reply kept under that key, or None."""
+        with self._connect() as db:
+            row = db.execute("SELECT game FROM game WHERE key = ?", (key,)).fetchone()
+        return None if row is None else game_from_json(json.loads(row[0]))
 
     def summaries(self, query: str = "", limit: int = 100) -> list[Summary]:
         """Conversations with `query` in any message of the user's, the latest first."""
@@ -270,6 +323,18 @@ def _variant(data: dict[str, Any]) -> Variant:
         sampling=Sampling(**data["sampling"]),
         overflow=data.get("overflow", "refuse"),
     )
+
+
+def _verdicts(db: sqlite3.Connection, conversation: str) -> dict[int, tuple[Verdict, ...]]:
+    found: dict[int, list[Verdict]] = {}
+    for turn, text in db.execute(
+        "SELECT turn, verdict FROM verdict WHERE conversation = ? ORDER BY created, rowid", (conversation,)
+    ):
+        verdict = verdict_from_json(json.loads(text))
+        if verdict.outcome == "unfinished":
+            verdict = dataclasses.replace(verdict, error=UNJUDGED)
+        found.setdefault(turn, []).append(verdict)
+    return {turn: tuple(verdicts) for turn, verdicts in found.items()}
 
 
 def _answer(variant: str, request: str | None, reply: str, version: int) -> Answer:

@@ -554,19 +554,103 @@ class Answer:
         return (self.request.prompt.start if self.request else "") + self.reply.text
 
 
+Outcome = Literal[
+    "win",
+    "tie",
+    "both-bad",
+    "inconsistent",
+    "scored",
+    "unparsable",
+    "refused",
+    "cut",
+    "empty",
+    "failed",
+    "cancelled",
+    "unfinished",
+]
+"""What became of a judgment. The first five say something about the answers: one is better, none is, none
+is any good, the judge preferred whichever stood in one place, or each got a score. The others say nothing
+about them: the reply could not be read, the judge would not judge, its reply was cut off at its limit, or
+was empty, the call failed, a person stopped it, or it has not ended."""
+
+SETTLED: tuple[Outcome, ...] = ("win", "tie", "both-bad", "inconsistent", "scored")
+"""The outcomes that say something about the answers."""
+
+Scope = Literal["turn", "conversation"]
+"""What is judged: the answer of one turn, seen in its conversation, or the whole conversation up to it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aspect:
+    """One side of an answer, such as its clarity, and its score (URIAL, arXiv 2312.01552, section 4.3)."""
+
+    name: str
+    score: float | None
+    """None: the judge says that it does not apply."""
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Game:
+    """One call of a judge: what it was shown, exactly what it was sent, and what came."""
+
+    shown: tuple[int, ...]
+    """The lanes whose answers it saw, in the order in which they stood: the first is "A"."""
+    outcome: Outcome
+    winner: int | None = None
+    """The better lane, if `outcome` is "win"."""
+    score: float | None = None
+    aspects: tuple[Aspect, ...] = ()
+    reason: str | None = None
+    """The judge's reasons, without the verdict's form around them."""
+    messages: tuple[tuple[str, str], ...] = ()
+    """(role, text) of each message, as sent; none for a person and for the reference judge."""
+    parameters: str | None = None
+    """The rest of the request's body, as JSON."""
+    raw: str | None = None
+    """The whole reply; None if there was none."""
+    error: str | None = None
+    """One sentence, where the outcome is not one of `SETTLED`."""
+    finish: str | None = None
+    """Why the reply ended, in the server's word."""
+    prompt_tokens: int | None = None
+    """Tokens, as the server counted them."""
+    new_tokens: int | None = None
+    seconds: float | None = None
+    cached: bool = False
+    """Whether the reply was on record from before, so that it cost nothing now."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """One judgment of a turn. A human vote is a verdict whose judge is "human"."""
+    """One judgment of a turn's answers, by a model, by the reference rule, or by a person's vote."""
 
+    id: str
     judge: str
+    """"human", "reference", or the name of the model that was asked."""
+    server: str | None = None
+    """The address that the model was asked at."""
     rubric: str
+    scope: Scope = "turn"
     lanes: tuple[int, ...]
-    order: tuple[int, ...]
+    judged: tuple[str, ...]
+    """For each of `lanes` the hash of what was judged there, see `judging.candidates`: a verdict holds for
+    these answers and no others."""
+    outcome: Outcome
     winner: int | None = None
+    """The better lane, if `outcome` is "win"."""
     scores: tuple[float | None, ...] = ()
-    rationale: str | None = None
-    raw: tuple[str, ...] = ()
+    """For each of `lanes`, the mean over samples; None where there is no score, which is never a 0."""
+    scale: tuple[float, float] | None = None
+    """The lowest and the highest score there is."""
+    aspects: tuple[tuple[Aspect, ...], ...] = ()
+    """For each of `lanes`; empty where the rubric has none."""
+    games: tuple[Game, ...] = ()
+    """Every call, in both orders; of a vote one, with the order in which the answers were shown."""
     error: str | None = None
+    """One sentence, where the outcome is not one of `SETTLED`."""
+    by: str | None = None
+    """Of a vote: whose, as a meaningless id, so that voting again replaces it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -703,6 +787,34 @@ def demo_set_from_json(data: Mapping[str, Any]) -> DemoSet:
         then = tuple(Exchange(**exchange) for exchange in entry.get("then", ()))
         demos.append(Demo(**{**entry, "then": then}))
     return DemoSet(**{**data, "demos": tuple(demos)})
+
+
+def game_from_json(data: Mapping[str, Any]) -> Game:
+    """The `Game` that `to_json` wrote."""
+    return Game(
+        **{
+            **data,
+            "shown": tuple(data["shown"]),
+            "aspects": tuple(Aspect(**aspect) for aspect in data["aspects"]),
+            "messages": tuple((role, text) for role, text in data["messages"]),
+        }
+    )
+
+
+def verdict_from_json(data: Mapping[str, Any]) -> Verdict:
+    """The `Verdict` that `to_json` wrote."""
+    scale = data["scale"]
+    return Verdict(
+        **{
+            **data,
+            "lanes": tuple(data["lanes"]),
+            "judged": tuple(data["judged"]),
+            "scores": tuple(data["scores"]),
+            "scale": None if scale is None else (scale[0], scale[1]),
+            "aspects": tuple(tuple(Aspect(**aspect) for aspect in lane) for lane in data["aspects"]),
+            "games": tuple(game_from_json(game) for game in data["games"]),
+        }
+    )
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")

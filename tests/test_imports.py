@@ -56,6 +56,8 @@ def loaded_by(module: str) -> set[str]:
         "playground.workbench",
         "playground.probes",
         "playground.fetch",
+        "playground.judging.judges",
+        "playground.judging.client",
     ],
 )
 def test_it_loads_nothing_heavy(module):
@@ -78,6 +80,12 @@ def test_it_loads_nothing_heavy(module):
         "playground.checks",
         "playground.diff",
         "playground.engine.text",
+        "playground.secret",
+        "playground.judging.rubrics",
+        "playground.judging.fastchat",
+        "playground.judging.parse",
+        "playground.judging.reference",
+        "playground.judging.verdicts",
     ],
 )
 def test_it_stands_on_the_standard_library_alone(module):
@@ -106,6 +114,7 @@ PLACES = {
     "transformers": ["engine/attention.py", "engine/kv.py", "engine/loading.py"],
     "peft": ["engine/loading.py", "engine/lora.py"],
     "bm25s": ["retrieval.py"],
+    "openai": ["judging/client.py"],
     "sqlite3": ["store.py"],
     "jinja2": ["aligners/chat.py"],
     "huggingface_hub": ["engine/hub.py"],

@@ -1,0 +1,80 @@
+"""What judging costs: counted before by a stated rule, and kept within what a visit may take."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from playground.judging.rubrics import Messages
+from playground.types import InputError
+
+BYTES_PER_TOKEN = 4
+TOKENS_PER_MESSAGE = 4
+
+
+def tokens_of(messages: Messages) -> int:
+    """About how many tokens the messages have: one for every four bytes of UTF-8, and four a message.
+
+    The judge's own tokenizer is not at hand. For English text the rule is within some 15 %.
+    """
+    return sum(-(-len(text.encode()) // BYTES_PER_TOKEN) + TOKENS_PER_MESSAGE for _, text in messages)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What a judgment will cost, before it is asked for."""
+
+    calls: int
+    """Questions that have to be put to the judge."""
+    cached: int
+    """Questions whose answers are on record already and cost nothing."""
+    prompt_tokens: int
+    """About as many tokens in, by `tokens_of`, cached questions not counted."""
+    most_new_tokens: int
+    """At most as many tokens out."""
+    price: tuple[float, str] | None = None
+    """At most as much money, and its currency; None where no prices are set."""
+
+    @property
+    def most_tokens(self) -> int:
+        """Tokens in and out at most."""
+        return self.prompt_tokens + self.most_new_tokens
+
+
+class JudgeBudget:
+    """Tokens that judging may take in one visit; any thread may ask."""
+
+    def __init__(self, limit: int | None) -> None:
+        """`limit` None: any number."""
+        self.limit = limit
+        self._used = 0
+        self._lock = threading.Lock()
+
+    @property
+    def used(self) -> int:
+        """Tokens used, and those set aside for what is under way."""
+        return self._used
+
+    @property
+    def left(self) -> int | None:
+        """Tokens left; None: any number."""
+        return None if self.limit is None else max(0, self.limit - self._used)
+
+    def set_aside(self, tokens: int) -> None:
+        """Take tokens out, before they are spent.
+
+        Raises:
+            InputError: there are not so many left.
+        """
+        with self._lock:
+            if self.limit is not None and self._used + tokens > self.limit:
+                raise InputError(
+                    f"This may take up to {tokens} tokens, and {self.left} of this visit's {self.limit} for "
+                    "judging are left: type a key of your own, or judge less at once."
+                )
+            self._used += tokens
+
+    def settle(self, aside: int, spent: int) -> None:
+        """Put back what was set aside and not spent."""
+        with self._lock:
+            self._used += spent - aside

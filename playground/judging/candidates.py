@@ -1,0 +1,84 @@
+"""What a judge is asked about: one lane's conversation up to a turn, and the names of nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from playground.types import Conversation, InputError, Verdict, canonical
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A lane's questions and answers, the judged one last; whose they are is not in it."""
+
+    exchanges: tuple[tuple[str, str], ...]
+    """(question, answer) of each turn that the lane had before it when it wrote the last answer, and that."""
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the texts: equal texts, equal hash."""
+        return hashlib.sha256(canonical(self.exchanges).encode()).hexdigest()
+
+    @property
+    def answer(self) -> str:
+        """The judged answer."""
+        return self.exchanges[-1][1]
+
+
+def candidate(conversation: Conversation, turn: int, lane: int) -> Candidate:
+    """What there is to judge in a lane at a turn (both from 0).
+
+    Raises:
+        InputError: there is no such turn or lane, or no answer in it.
+    """
+    if not 0 <= turn < len(conversation.turns):
+        raise InputError(
+            f"There is no turn {turn + 1} in this conversation: it has {len(conversation.turns)}."
+        )
+    if not 0 <= lane < len(conversation.variants):
+        raise InputError(f"There is no lane {lane + 1} in this conversation: it has {_lanes(conversation)}.")
+    found = _candidate(conversation, turn, lane)
+    if found is None:
+        raise InputError(
+            f"Lane {conversation.variants[lane].name!r} has no answer in turn {turn + 1}, so there is "
+            "nothing to judge: retry it, or judge the other lanes."
+        )
+    return found
+
+
+def _candidate(conversation: Conversation, turn: int, lane: int) -> Candidate | None:
+    here = conversation.turns[turn]
+    if lane >= len(here.answers):
+        return None
+    answer = here.answers[lane]
+    if answer.reply.finish in ("", "error") or not (answer.text or answer.reply.finish in ("stop", "length")):
+        return None
+    asked_on = here.histories[lane] if here.histories else lane
+    if asked_on < 0:
+        return None  # a lane that is no longer there
+    texts = [message.text for message in conversation.before(turn).history(asked_on)]
+    return Candidate(exchanges=(*zip(texts[::2], texts[1::2], strict=True), (here.user, answer.text)))
+
+
+def _lanes(conversation: Conversation) -> str:
+    count = len(conversation.variants)
+    return "one lane" if count == 1 else f"{count} lanes"
+
+
+def answered(conversation: Conversation, turn: int) -> tuple[int, ...]:
+    """The lanes that have something to judge at a turn."""
+    return tuple(
+        lane for lane in range(len(conversation.variants)) if _candidate(conversation, turn, lane) is not None
+    )
+
+
+def holds(verdict: Verdict, conversation: Conversation, turn: int) -> bool:
+    """Whether a verdict is about the answers that the turn has now."""
+    for lane, judged in zip(verdict.lanes, verdict.judged, strict=True):
+        if lane >= len(conversation.variants):
+            return False
+        now = _candidate(conversation, turn, lane)
+        if now is None or now.hash != judged:
+            return False
+    return True

@@ -1,0 +1,176 @@
+"""Judge prompts in FastChat's format, asked exactly as FastChat asks them (MT-Bench, arXiv 2306.05685).
+
+``judge_prompts.jsonl`` has one object a line, with `name`, `type` ("single" or "pairwise"), `system_prompt`,
+`prompt_template` (for Python's `str.format`) and `output_format`. A template for one turn and the one of the
+same name with "-multi-turn" after it are one rubric here, which asks the first about first turns and the
+second about second turns; FastChat knows no more than two. Answers go in as they are, as FastChat puts them:
+nothing is fenced and nothing rewritten. Replies are read by our rule, not by FastChat's.
+"""
+
+from __future__ import annotations
+
+import json
+import string
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from playground.files import read_text
+from playground.judging.rubrics import LIMIT, SINGLE_SCALE, Kind, Material, Messages
+from playground.types import InputError, check_name
+
+MULTI = "-multi-turn"
+FORMATS = {"single": "[[rating]]", "pairwise": "[[A]]"}
+FIELDS = {
+    ("single", False): ("question", "answer"),
+    ("single", True): ("question_1", "question_2", "answer_1", "answer_2"),
+    ("pairwise", False): ("question", "answer_a", "answer_b"),
+    ("pairwise", True): (
+        "question_1",
+        "question_2",
+        "answer_a_1",
+        "answer_a_2",
+        "answer_b_1",
+        "answer_b_2",
+    ),
+}
+REFERENCES = ("ref_answer_1", "ref_answer_2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """One line of the file."""
+
+    system: str
+    text: str
+    fields: frozenset[str]
+    """The names in its braces."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FastChatRubric:
+    """A template for first turns, one for second turns, or both."""
+
+    name: str
+    kind: Kind
+    description: str
+    first: Template | None = None
+    second: Template | None = None
+    aspects: tuple[str, ...] = ()
+    schema: dict[str, Any] | None = None
+
+    @property
+    def scale(self) -> tuple[float, float] | None:
+        """See `Rubric.scale`."""
+        return SINGLE_SCALE if self.kind == "single" else None
+
+    @property
+    def fixed(self) -> dict[str, Any] | None:
+        """What FastChat asks its judge with."""
+        return {"n": 1, "temperature": 0, "max_tokens": 2048}
+
+    @property
+    def reference(self) -> bool:
+        """Whether a template has a place for a reference answer."""
+        return any(set(REFERENCES) & form.fields for form in (self.first, self.second) if form)
+
+    def messages(self, material: Material, structured: bool) -> Messages:
+        """See `Rubric.messages`."""
+        turns = len(material.candidates[0].exchanges)
+        if any(len(candidate.exchanges) != turns for candidate in material.candidates):
+            raise InputError(
+                f"Rubric {self.name!r} compares answers with as many turns before them, and one lane lacks "
+                "some: choose one of the other rubrics."
+            )
+        form = {1: self.first, 2: self.second}.get(turns)
+        if form is None:
+            known = " and ".join(str(n) for n, t in ((1, self.first), (2, self.second)) if t)
+            raise InputError(
+                f"Rubric {self.name!r} has a template for turn {known} only, not for turn {turns}: choose "
+                "one of the other rubrics."
+            )
+        values: dict[str, str] = {}
+        for side, candidate in zip(("a", "b"), material.candidates, strict=False):
+            answer = "answer" if self.kind == "single" else f"answer_{side}"
+            if turns == 1:
+                values |= {"question": candidate.exchanges[0][0], answer: candidate.exchanges[0][1]}
+            for number, exchange in enumerate(candidate.exchanges, start=1):
+                values |= {f"question_{number}": exchange[0], f"{answer}_{number}": exchange[1]}
+        questions = [question for question, _ in material.candidates[0].exchanges]
+        references = dict(material.references)
+        for name, question in zip(REFERENCES, questions, strict=False):
+            if name in form.fields:
+                if question not in references:
+                    raise InputError(
+                        f"Rubric {self.name!r} needs a reference answer to each question, and there is none "
+                        f"to {_beginning(question)!r}: choose a rubric without references."
+                    )
+                values[name] = references[question]
+        return (("system", form.system), ("user", form.text.format(**values)))
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]}..."
+
+
+def read_judge_prompts(path: Path) -> list[FastChatRubric]:
+    """The rubrics in a file of FastChat's format.
+
+    Raises:
+        InputError: the file cannot be read, or a line is no such prompt; the line is named.
+    """
+    lines: dict[str, tuple[Kind, str, Template]] = {}
+    for number, line in enumerate(read_text(path, LIMIT).split("\n"), start=1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            raise InputError(f"{where}: not valid JSON: write one object on each line.") from None
+        name, kind, description, template = _template(entry, where)
+        if name in lines:
+            raise InputError(f"{where}: there are two judge prompts of the name {name!r}; rename one.")
+        lines[name] = (kind, description, template)
+    rubrics = []
+    for name, (kind, description, template) in lines.items():
+        if name.endswith(MULTI):
+            if name.removesuffix(MULTI) in lines:
+                continue
+            rubric = FastChatRubric(name=name, kind=kind, description=description, second=template)
+        else:
+            second = lines[name + MULTI][2] if name + MULTI in lines else None
+            rubric = FastChatRubric(
+                name=name, kind=kind, description=description, first=template, second=second
+            )
+        rubrics.append(rubric)
+    if not rubrics:
+        raise InputError(f"{path} has no judge prompts: write one JSON object on each line.")
+    return rubrics
+
+
+def _template(entry: Any, where: str) -> tuple[str, Kind, str, Template]:
+    keys = ("name", "type", "system_prompt", "prompt_template", "output_format")
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in keys):
+        raise InputError(f"{where}: a judge prompt has the texts {', '.join(keys)}.")
+    name, kind = check_name(entry["name"], f"{where}: the name"), entry["type"]
+    if FORMATS.get(kind) != entry["output_format"]:
+        raise InputError(
+            f"{where}: type and output_format must be single and [[rating]], or pairwise and [[A]], not "
+            f"{kind!r} and {entry['output_format']!r}."
+        )
+    try:
+        parsed = list(string.Formatter().parse(entry["prompt_template"]))
+    except ValueError as error:
+        raise InputError(f"{where}: its prompt_template cannot be read: {error}.") from None
+    fields = {field for _, field, _, _ in parsed if field is not None}
+    allowed = {*FIELDS[kind, name.endswith(MULTI)], *REFERENCES}
+    if any(spec or conversion for _, _, spec, conversion in parsed) or not fields <= allowed:
+        odd = ", ".join(sorted(fields - allowed)) or "a format"
+        raise InputError(
+            f"{where}: its prompt_template has {{{odd}}}; it may have {', '.join(sorted(allowed))}."
+        )
+    template = Template(
+        system=entry["system_prompt"], text=entry["prompt_template"], fields=frozenset(fields)
+    )
+    return name, cast(Kind, kind), str(entry.get("description") or ""), template

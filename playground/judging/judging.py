@@ -1,0 +1,219 @@
+"""One judgment under way, in a thread of its own: it goes on whoever looks, and can be stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from playground.judging.client import Heard, JudgeModel, Refusals, ask
+from playground.judging.parse import read_reply
+from playground.judging.rubrics import Messages, Rubric
+from playground.judging.verdicts import concluded
+from playground.types import Game, OutsideError, Verdict
+
+AT_ONCE = 4
+"""Questions of one judgment that a server is asked at the same time."""
+STOPPED = "Stopped before the judge had answered: ask again."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One question to be put to a judge."""
+
+    shown: tuple[int, ...]
+    messages: dict[bool, Messages]
+    """By whether the server keeps to the rubric's schema."""
+    parameters: dict[str, Any]
+    key: str
+    """Hash of all that shapes the reply."""
+    tokens: int
+    """Tokens it takes at most."""
+    known: Game | None
+    """The reply on record."""
+
+
+class Judging:
+    """A judgment and how far it has come. Any thread may look at it, wait for it or cancel it."""
+
+    def __init__(
+        self,
+        verdict: Verdict,
+        save: Callable[[Verdict], None],
+        keep: Callable[[str, Game], None],
+        spent: Callable[[int], None],
+    ) -> None:
+        """
+        Args:
+            verdict: as begun and recorded.
+            save: records the verdict.
+            keep: records a reply under its call's key.
+            spent: is told once, at the end, how many tokens the calls took.
+        """
+        self._verdict = verdict
+        self._save = save
+        self._keep = keep
+        self._spent = spent
+        self._ended = threading.Event()
+        self._cancelled = threading.Event()
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """As far as it has come; its outcome is "unfinished" until it ends."""
+        return self._verdict
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self._ended.is_set()
+
+    def wait(self, timeout: float | None = None) -> Verdict:
+        """Block until it has ended, or for `timeout` seconds; the verdict then."""
+        self._ended.wait(timeout)
+        return self._verdict
+
+    def cancel(self) -> None:
+        """Stop asking; what has been answered is kept. Does nothing once it has ended."""
+        self._cancelled.set()
+        with self._lock:
+            if self._loop is not None and self._task is not None:
+                self._loop.call_soon_threadsafe(self._task.cancel)
+
+    def start(
+        self,
+        judge: JudgeModel,
+        rubric: Rubric,
+        calls: Sequence[Call],
+        refusals: Refusals,
+        turn: threading.Semaphore,
+        ended: Callable[[], None],
+    ) -> None:
+        """Ask; returns at once. `turn` is waited for, so that not too many judgments run side by side."""
+        games: list[Game | None] = [call.known for call in calls]
+
+        def work() -> None:
+            try:
+                while not turn.acquire(timeout=0.1):
+                    if self._cancelled.is_set():
+                        break
+                else:
+                    try:
+                        asyncio.run(self._ask_all(judge, rubric, calls, games, refusals))
+                    finally:
+                        turn.release()
+            finally:
+                self._end(rubric, calls, games)
+                ended()
+
+        threading.Thread(target=work, name="judge", daemon=True).start()
+
+    async def _ask_all(
+        self,
+        judge: JudgeModel,
+        rubric: Rubric,
+        calls: Sequence[Call],
+        games: list[Game | None],
+        refusals: Refusals,
+    ) -> None:
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def one(number: int, call: Call) -> None:
+            async with places:
+                heard = await ask(judge, call.messages, rubric.schema, call.parameters, refusals)
+            game = _game(rubric, call.shown, heard)
+            games[number] = game
+            if game.outcome in ("win", "tie", "both-bad", "scored"):
+                self._try(lambda: self._keep(call.key, game))
+            so_far = tuple(game for game in games if game is not None)
+            self._record(dataclasses.replace(self._verdict, games=so_far))
+
+        async def everything() -> None:
+            await asyncio.gather(
+                *(
+                    one(n, call)
+                    for n, (call, game) in enumerate(zip(calls, games, strict=True))
+                    if game is None
+                )
+            )
+
+        task = asyncio.create_task(everything())
+        with self._lock:
+            self._loop, self._task = asyncio.get_running_loop(), task
+            if self._cancelled.is_set():
+                task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            return
+        finally:
+            with self._lock:
+                self._loop = self._task = None
+
+    def _end(self, rubric: Rubric, calls: Sequence[Call], games: list[Game | None]) -> None:
+        whole = [
+            game or Game(shown=call.shown, outcome="cancelled", error=STOPPED)
+            for call, game in zip(calls, games, strict=True)
+        ]
+        self._spent(sum(_spent(call, game) for call, game in zip(calls, games, strict=True)))
+        self._record(concluded(self._verdict, rubric.kind, whole))
+        self._ended.set()
+
+    def _record(self, verdict: Verdict) -> None:
+        self._verdict = verdict
+        self._try(lambda: self._save(verdict))
+
+    def _try(self, write: Callable[[], None]) -> None:
+        """Write; a record that cannot be written is said and does not lose the verdict."""
+        try:
+            write()
+        except OutsideError as error:
+            self._verdict = dataclasses.replace(self._verdict, error=str(error))
+
+
+def _game(rubric: Rubric, shown: tuple[int, ...], heard: Heard) -> Game:
+    """What a reply comes to."""
+    game = Game(
+        shown=shown,
+        outcome=heard.outcome or "unparsable",
+        error=heard.error,
+        messages=heard.messages,
+        parameters=heard.parameters,
+        raw=heard.raw,
+        finish=heard.finish,
+        prompt_tokens=heard.prompt_tokens,
+        new_tokens=heard.new_tokens,
+        seconds=heard.seconds,
+    )
+    if heard.outcome is not None or heard.raw is None:
+        return game
+    reading = read_reply(rubric, heard.raw)
+    game = dataclasses.replace(game, reason=reading.reason)
+    if reading.error is not None:
+        return dataclasses.replace(game, error=f"{reading.error} Look at it, or ask again.")
+    if reading.letter is not None:
+        if reading.letter == "tie":
+            return dataclasses.replace(game, outcome="tie")
+        return dataclasses.replace(game, outcome="win", winner=shown["AB".index(reading.letter)])
+    rated = [aspect.score for aspect in reading.aspects if aspect.score is not None]
+    mean = sum(rated) / len(rated) if rated else None
+    return dataclasses.replace(
+        game,
+        outcome="scored",
+        score=mean if reading.score is None else reading.score,
+        aspects=reading.aspects,
+    )
+
+
+def _spent(call: Call, game: Game | None) -> int:
+    """Tokens that a call took: as the server counted, or at most, where it does not say."""
+    if game is None or game.cached:
+        return 0
+    if game.prompt_tokens is None and game.new_tokens is None:
+        return 0 if game.outcome == "failed" else call.tokens
+    return (game.prompt_tokens or 0) + (game.new_tokens or 0)

@@ -1,0 +1,65 @@
+"""The reference judge: right or wrong by a stated rule, without any model.
+
+It knows nothing but the answers that a probe gives, and it reads nothing but words and numbers. A `Check`
+says which texts must occur in an answer; `rule` says so in a sentence. It is for questions that have one
+answer, and cannot tell a well explained answer from a bare one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from playground.judging.candidates import Candidate
+from playground.probes import Check
+
+REFERENCE = "reference"
+RUBRIC = "known-answer"
+PAIR_RUBRIC = "known-answer-pair"
+SCALE = (0.0, 1.0)
+"""Wrong and right."""
+
+
+def occurs(value: str, text: str) -> bool:
+    """Whether a value occurs in a text as a word, in any case of letters, with or without its "the".
+
+    A number is not found within another: neither 8 in 18 nor in 8.5, and 10080 is not 10,080.
+    """
+    pattern = rf"(?<!\w)(?<!\d[.,]){re.escape(value.removeprefix('the '))}(?!\w)(?![.,]\d)"
+    return re.search(pattern, text, re.IGNORECASE) is not None
+
+
+def named(members: Sequence[str], text: str) -> list[str]:
+    """The members of a list that occur in a text, in the order of the text."""
+    found = {m: match.start() for m in members if (match := re.search(rf"(?<!\w){re.escape(m)}(?!\w)", text))}
+    return sorted(found, key=found.__getitem__)
+
+
+def is_right(check: Check, candidate: Candidate) -> bool:
+    """Whether a lane's last answer is right by the rule."""
+    answer = candidate.answer
+    if check.kind == "any":
+        return any(occurs(value, answer) for value in check.values)
+    if check.kind == "all":
+        return all(occurs(value, answer) for value in check.values)
+    if check.kind == "some":
+        return len(named(check.values, answer)) >= check.count
+    if len(candidate.exchanges) < 2:
+        return False
+    before = named(check.values, candidate.exchanges[-2][1])
+    return len(before) > check.count and named(check.values, answer) == before[: check.count]
+
+
+def rule(check: Check) -> str:
+    """The rule in one sentence."""
+    shown = ", ".join(repr(value) for value in check.values[:6]) + (", ..." if len(check.values) > 6 else "")
+    if check.kind == "any":
+        return f"Right if the answer has {'one of ' if len(check.values) > 1 else ''}{shown} in it."
+    if check.kind == "all":
+        return f"Right if the answer has {shown} in it, all of them."
+    if check.kind == "some":
+        return f"Right if the answer names {check.count} different ones of {shown}."
+    return (
+        f"Right if the answer names the first {check.count} that the answer before it named, and no other, "
+        f"of {shown}."
+    )

@@ -1,0 +1,167 @@
+"""Votes, the reference judge and the record of verdicts; models that judge are in test_judge_models.py."""
+
+import dataclasses
+import json
+
+import pytest
+
+from playground.config import Settings
+from playground.engine.scripted import ScriptedEngine
+from playground.judging.candidates import candidate, holds
+from playground.judging.judges import Judges
+from playground.library import Library
+from playground.secret import Secret
+from playground.session import Session
+from playground.store import UNJUDGED, Store
+from playground.types import InputError, Verdict, to_json, verdict_from_json
+
+
+def session(tmp_path, answer="Yes.", **settings):
+    """A session whose lanes answer `answer(request)`."""
+    say = answer if callable(answer) else lambda request: answer
+    engine = ScriptedEngine(lambda request: [say(request)])
+    store = Store(tmp_path)
+    return Session(engine, Library.open("models/pocket"), store, Judges(store, Settings(**settings)))
+
+
+def chat(talk, *messages, lanes=("base", "pocket-ift")):
+    conversation = talk.new([talk.variant(lane) for lane in lanes])
+    for message in messages:
+        *_, conversation = talk.send(conversation, message)
+    return conversation
+
+
+# --- Votes ----------------------------------------------------------------------------------------
+
+
+def test_a_vote_names_the_lane_that_stood_first_and_is_on_record_after_a_restart(tmp_path):
+    talk = session(tmp_path)
+    conversation = chat(talk, "One?", "Two?")
+    vote = talk.judges.vote(conversation, 1, "A", shown=(1, 0), by="visit")
+    assert (vote.judge, vote.outcome, vote.winner, vote.lanes) == ("human", "win", 1, (0, 1))
+    assert vote.games[0].shown == (1, 0)
+    again = session(tmp_path)
+    assert again.open(conversation.id).turns[1].verdicts == (vote,)
+    assert again.verdicts(conversation) == ((), (vote,))
+
+
+@pytest.mark.parametrize(
+    ("vote", "outcome", "winner"),
+    [("A", "win", 0), ("B", "win", 1), ("tie", "tie", None), ("both-bad", "both-bad", None)],
+)
+def test_the_four_votes(tmp_path, vote, outcome, winner):
+    talk = session(tmp_path)
+    given = talk.judges.vote(chat(talk, "One?"), 0, vote, shown=(0, 1))
+    assert (given.outcome, given.winner) == (outcome, winner)
+
+
+def test_voting_again_replaces_a_persons_vote_and_nobody_elses(tmp_path):
+    talk = session(tmp_path)
+    conversation = chat(talk, "One?")
+    talk.judges.vote(conversation, 0, "A", shown=(0, 1), by="one")
+    talk.judges.vote(conversation, 0, "B", shown=(0, 1), by="two")
+    talk.judges.vote(conversation, 0, "tie", shown=(1, 0), by="one")
+    votes = {verdict.by: verdict.outcome for verdict in talk.verdicts(conversation)[0]}
+    assert votes == {"one": "tie", "two": "win"}
+
+
+@pytest.mark.parametrize(
+    ("vote", "shown", "said"),
+    [
+        ("C", (0, 1), "A vote is A, B, tie or both-bad, not 'C'"),
+        ("A", (0,), "A comparison is of two lanes, and turn 1 has 1 to compare"),
+        ("A", (0, 0), "must differ"),
+        ("A", (0, 5), "There is no lane 6 in this conversation: it has 2 lanes"),
+    ],
+)
+def test_a_vote_that_cannot_be_is_refused_in_one_sentence(tmp_path, vote, shown, said):
+    talk = session(tmp_path)
+    with pytest.raises(InputError, match=said):
+        talk.judges.vote(chat(talk, "One?"), 0, vote, shown=shown)
+
+
+def test_an_answer_that_failed_cannot_be_voted_on(tmp_path):
+    talk = session(tmp_path)
+    talk.engine._script = lambda r: ValueError("broken") if r.prompt.adapter else ["Yes."]
+    conversation = chat(talk, "One?")
+    with pytest.raises(InputError, match="Lane 'pocket-ift' has no answer in turn 1"):
+        talk.judges.vote(conversation, 0, "A", shown=(0, 1))
+
+
+def test_a_verdict_is_not_shown_for_another_answer(tmp_path):
+    talk = session(tmp_path)
+    conversation = chat(talk, "One?", "Two?")
+    vote = talk.judges.vote(conversation, 1, "A", shown=(0, 1))
+    assert holds(vote, conversation, 1)
+
+    def changed(turn):
+        here = conversation.turns[turn]
+        reply = dataclasses.replace(here.answers[0].reply, text="No.")
+        answers = (dataclasses.replace(here.answers[0], reply=reply), *here.answers[1:])
+        turns = list(conversation.turns)
+        turns[turn] = dataclasses.replace(here, answers=answers)
+        return dataclasses.replace(conversation, turns=tuple(turns))
+
+    assert talk.verdicts(changed(1)) == ((), ())
+    assert talk.verdicts(changed(0)) == ((), ())  # what went before it was another conversation
+    assert talk.verdicts(conversation) == ((), (vote,))
+
+
+def test_what_is_judged_is_what_the_lane_had_before_it(tmp_path):
+    talk = session(tmp_path, lambda request: f"to {request.prompt.text.strip().splitlines()[-1]}")
+    conversation = chat(talk, "One?", "Two?", lanes=("base",))
+    assert candidate(conversation, 1, 0).exchanges == (("One?", "to One?"), ("Two?", "to Two?"))
+    assert candidate(conversation, 0, 0).exchanges == (("One?", "to One?"),)
+
+
+def test_it_is_what_the_lane_was_asked_on_and_the_words_it_was_begun_with_count(tmp_path):
+    talk = session(tmp_path, lambda request: f"by {request.prompt.adapter}")
+    conversation = chat(talk, "One?")
+    *_, conversation = talk.send(conversation, "Two?", histories=(1, 1), start="Well, ")
+    before = ("One?", "by pocket-ift")
+    assert candidate(conversation, 1, 0).exchanges == (before, ("Two?", "Well, by None"))
+    assert candidate(conversation, 1, 1).exchanges == (before, ("Two?", "Well, by pocket-ift"))
+
+
+def test_a_branch_that_was_not_recorded_yet_can_be_voted_on(tmp_path):
+    talk = session(tmp_path)
+    branch = talk.branch(chat(talk, "One?", "Two?"), 1, lanes=(1, 0))
+    vote = talk.judges.vote(branch, 0, "A", shown=(0, 1))
+    assert talk.open(branch.id).turns[0].verdicts == (vote,)
+
+
+# --- The record -----------------------------------------------------------------------------------
+
+
+def test_a_verdict_is_the_same_after_json(tmp_path):
+    talk = session(tmp_path)
+    vote = talk.judges.vote(chat(talk, "One?"), 0, "both-bad", shown=(1, 0), by="x")
+    assert verdict_from_json(json.loads(json.dumps(to_json(vote)))) == vote
+
+
+def test_a_verdict_that_a_killed_app_left_is_unfinished(tmp_path):
+    talk = session(tmp_path)
+    conversation = chat(talk, "One?")
+    begun = Verdict(
+        id="x",
+        judge="gpt-4o",
+        rubric="pairwise",
+        lanes=(0, 1),
+        judged=tuple(candidate(conversation, 0, lane).hash for lane in (0, 1)),
+        outcome="unfinished",
+    )
+    talk.store.save_verdict(conversation.id, 0, begun)
+    [shown] = session(tmp_path).verdicts(conversation)[0]
+    assert (shown.outcome, shown.error) == ("unfinished", UNJUDGED)
+
+
+def test_a_key_shows_itself_nowhere():
+    key = Secret("sk-very-secret")
+    assert "very" not in f"{key} {key!r} {Settings(judge_key=key)}"
+    with pytest.raises(TypeError):
+        json.dumps(to_json(Settings(judge_key=key).judge_key))
+    import pickle
+
+    with pytest.raises(TypeError):
+        pickle.dumps(key)
+    assert key.scrub("Bad key SK-very-secret.") == "Bad key (key)."
