@@ -253,7 +253,8 @@ def prompt(
         fetch_cards(library)
         spec = lane
         if demos is not None:
-            if Path(demos).suffix in SUFFIXES:
+            # By any other suffix, a name comes first: a file may be called as a set is.
+            if Path(demos).suffix in SUFFIXES or (demos not in library.demo_sets and Path(demos).exists()):
                 demo_set = read_demo_file(Path(demos))
                 library.demo_sets[demo_set.name] = demo_set
                 demos = demo_set.name

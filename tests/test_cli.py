@@ -164,6 +164,22 @@ def test_prompt_takes_a_published_file_as_it_is_and_apart_where_less_or_other_is
     assert orders == {f"I\n\n\n{first}\n{second}{asked}", f"I\n\n\n{second}\n{first}{asked}"}
 
 
+def test_a_prompt_file_may_have_any_suffix_and_a_set_comes_before_a_file_of_its_name(
+    messages, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine.prompt", "plain", "pocket-3"):
+        Path(name).write_text("Be brief.\n", encoding="utf-8")
+    want = invoke("prompt", "--demos", "mine.prompt", "--messages", messages).stdout_bytes
+    assert want.startswith(b"Be brief.\n\n# Query:\n```\nCaf")
+    assert invoke("prompt", "--demos", "plain", "--messages", messages).stdout_bytes == want
+    named = invoke("prompt", "--demos", "pocket-3", "--messages", messages).stdout_bytes
+    assert named.count(b"# Answer:\n") == 4
+    folder = invoke("prompt", "--demos", tmp_path, "--messages", messages)
+    assert (folder.exit_code, folder.stdout) == (2, "")
+    assert "Is a directory" in folder.stderr
+
+
 def test_prompt_takes_sets_of_the_users_own_folder_by_name(messages, tmp_path):
     (tmp_path / "demos").mkdir()
     (tmp_path / "demos" / "mine.txt").write_text("# User:\nq\n\n\n# Assistant:\na\n", encoding="utf-8")
