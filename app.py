@@ -31,7 +31,6 @@ def main(
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")] = None,
     port: Annotated[str | None, typer.Option(help="Port; 7860, or the next free one, by default.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where conversations are kept.")] = None,
-    public: Annotated[bool, typer.Option("--public", help="List nobody's conversations.")] = False,
     judge_model: Annotated[str | None, typer.Option(help="The model that judges, such as gpt-4o.")] = None,
     judge_url: Annotated[
         str | None, typer.Option(help="The judge's server; any that speaks OpenAI's chat API.")
@@ -39,6 +38,26 @@ def main(
     judge_budget: Annotated[
         str | None, typer.Option(help="Tokens that judging may take in one visit.")
     ] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="Strangers come: limits, and nobody's conversations listed.")
+    ] = False,
+    auth: Annotated[
+        str | None, typer.Option(help="USER:PASSWORD that the page asks for; better in TANDEM_AUTH.")
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A name that the page may be called by; may be repeated.")
+    ] = None,
+    proxies: Annotated[str | None, typer.Option(help="Proxies in front that add to X-Forwarded-For.")] = None,
+    max_tokens: Annotated[str | None, typer.Option(help="Tokens that an answer may take; 0: any.")] = None,
+    max_turns: Annotated[str | None, typer.Option(help="Turns of a conversation; 0: any.")] = None,
+    max_characters: Annotated[str | None, typer.Option(help="Characters of a message; 0: any.")] = None,
+    visitor_messages: Annotated[
+        str | None, typer.Option(help="Messages a minute of one visitor; 0: any.")
+    ] = None,
+    total_messages: Annotated[
+        str | None, typer.Option(help="Messages a minute of all visitors; 0: any.")
+    ] = None,
+    queue: Annotated[str | None, typer.Option(help="Messages being answered at one moment; 0: any.")] = None,
 ) -> None:
     """Serve the playground until Ctrl-C."""
     space = config.on_space()
@@ -54,6 +73,15 @@ def main(
         "judge_model": judge_model,
         "judge_url": judge_url,
         "judge_budget": judge_budget,
+        "auth": auth,
+        "hosts": allow_host,
+        "proxies": proxies,
+        "max_tokens": max_tokens,
+        "max_turns": max_turns,
+        "max_characters": max_characters,
+        "visitor_messages": visitor_messages,
+        "total_messages": total_messages,
+        "queue": queue,
     }
     try:
         run(Settings.read(flags))
@@ -79,7 +107,7 @@ def run(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, end)
     session = open_session(settings)
     page = ui.build(session, settings)
-    ui.serve(page, settings.host, port)
+    ui.serve(page, settings, port)
     shown = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host
     print(f"Tandem is at http://{f'[{shown}]' if ':' in shown else shown}:{port}", flush=True)
     while not ended.wait(0.5):  # in slices, since on Windows a wait without end is deaf to Ctrl-C

@@ -8,10 +8,11 @@ import os
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from playground.limits import PUBLIC, Limits
 from playground.secret import Secret
 from playground.types import InputError
 
@@ -39,7 +40,8 @@ class Settings:
     data_dir: Path = Path("data")
     """Where the record of conversations is kept."""
     public: bool = False
-    """Strangers use this page: it lists nobody's conversations."""
+    """Strangers use this page: it lists nobody's conversations, loads no model, takes no path, saves nothing
+    of its own, and keeps the limits of `limits.PUBLIC` where no others are given."""
     mirror: str | None = None
     """Where `fetch` finds the files that it downloads from GitHub otherwise, under the same paths."""
     judge_model: str | None = None
@@ -55,6 +57,13 @@ class Settings:
     """Seconds that one question to a judge may take."""
     judge_prices: tuple[float, float, str] | None = None
     """What a million tokens cost, in and out, and the currency; None: costs are shown in tokens alone."""
+    limits: Limits = field(default_factory=Limits)
+    auth: tuple[str, str] | None = field(default=None, repr=False)
+    """The name and password that the page asks for; never shown or logged."""
+    hosts: tuple[str, ...] = ()
+    """Names by which the page may be called, beside this machine's own."""
+    proxies: int = 0
+    """Proxies in front of the page that say in X-Forwarded-For whom they speak for."""
 
     @classmethod
     def read(
@@ -67,12 +76,15 @@ class Settings:
         """
         environ = os.environ if environ is None else environ
         given = {name: value for name, value in (flags or {}).items() if value not in (None, [], ())}
-        for name in ("base", "quantize", "device", "host", "port", "data_dir", "public", "mirror"):
+        limits = [field.name for field in fields(Limits)]
+        plain = ("base", "quantize", "device", "host", "port", "data_dir", "public", "mirror")
+        for name in (*plain, "auth", "proxies", *limits):
             text = environ.get(PREFIX + name.upper())
             if name not in given and text:
                 given[name] = text
-        if "adapters" not in given and environ.get(PREFIX + "ADAPTERS"):
-            given["adapters"] = environ[PREFIX + "ADAPTERS"].split(",")
+        for name in ("adapters", "hosts"):
+            if name not in given and environ.get(PREFIX + name.upper()):
+                given[name] = environ[PREFIX + name.upper()].split(",")
 
         values: dict[str, Any] = {}
         if "base" in given:
@@ -93,6 +105,16 @@ class Settings:
         if "mirror" in given:
             values["mirror"] = _mirror(given["mirror"])
         values |= _judge(given, environ)
+        if "auth" in given:
+            values["auth"] = _auth(given["auth"])
+        if "hosts" in given:
+            values["hosts"] = tuple(name.strip().lower() for name in given["hosts"] if name.strip())
+        # A Space stands behind one proxy of its own.
+        values["proxies"] = _count("proxies", given.get("proxies", 1 if "SPACE_ID" in environ else 0)) or 0
+        values["limits"] = replace(
+            PUBLIC if values.get("public") else Limits(),
+            **{name: _count(name, given[name]) for name in limits if name in given},
+        )
         values["data_dir"] = Path(given.get("data_dir") or _data_dir(environ)).expanduser()
         return cls(**values)
 
@@ -154,6 +176,22 @@ def _mirror(text: str) -> str:
     return text.rstrip("/")
 
 
+def _count(name: str, value: Any) -> int | None:
+    """A whole number; None for 0, which lifts a limit."""
+    text = str(value).strip()
+    if not text.isdecimal() or len(text) > 9:
+        raise InputError(f"--{name.replace('_', '-')} must be a whole number, or 0 for none, not {value!r}.")
+    return int(text) or None
+
+
+def _auth(text: str) -> tuple[str, str]:
+    # The sentence does not repeat what was given, which may be a password.
+    name, colon, password = text.partition(":")
+    if not (colon and name.strip() and password):
+        raise InputError("--auth must be USER:PASSWORD; give it in the environment, as TANDEM_AUTH.")
+    return name.strip(), password
+
+
 def _data_dir(environ: Mapping[str, str]) -> Path:
     """The user's data folder by the XDG rule (on Windows, under LOCALAPPDATA)."""
     home = environ.get("XDG_DATA_HOME") or environ.get("LOCALAPPDATA")
@@ -164,8 +202,10 @@ def prepare_environment() -> None:
     """Set what libraries read when they are imported, before any of them is.
 
     No call home: Gradio's analytics and run history are off. The bundled page is served to this machine
-    past any proxy, since Gradio checks its own address through the proxy otherwise and fails.
+    past any proxy, since Gradio checks its own address through the proxy otherwise and fails. The server
+    below Gradio believes any caller on this machine about whom it speaks for; here `--proxies` alone says.
     """
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_RUN_HISTORY"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

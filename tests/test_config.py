@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from playground.config import Settings
+from playground.limits import PUBLIC, Limits
 from playground.types import InputError
 
 
@@ -43,3 +44,39 @@ def test_a_bad_value_is_named_with_what_is_allowed(flags, said):
     with pytest.raises(InputError) as caught:
         Settings.read(flags, {})
     assert said in str(caught.value)
+
+
+def test_limits_are_those_of_a_public_page_unless_told_otherwise():
+    assert Settings.read({}, {}).limits == Limits()
+    assert Settings.read({"public": True}, {}).limits == PUBLIC
+    environ = {"TANDEM_PUBLIC": "1", "TANDEM_MAX_TOKENS": "64", "TANDEM_QUEUE": "0"}
+    limits = Settings.read({"max_turns": "5"}, environ).limits
+    assert (limits.max_tokens, limits.max_turns, limits.queue) == (64, 5, None)
+    assert limits.visitor_messages == PUBLIC.visitor_messages
+    assert Settings.read({"max_tokens": "64"}, {}).limits == Limits(max_tokens=64)
+
+
+@pytest.mark.parametrize("text", ["-1", "many", "1.5", "1" * 30])
+def test_a_limit_is_a_whole_number(text):
+    with pytest.raises(InputError, match="--max-tokens must be a whole number"):
+        Settings.read({}, {"TANDEM_MAX_TOKENS": text})
+
+
+def test_a_password_is_read_and_never_shown():
+    settings = Settings.read({}, {"TANDEM_AUTH": "ada:ABC:123"})
+    assert settings.auth == ("ada", "ABC:123")
+    assert "ABC" not in repr(settings)
+    for text in ("ada", ":secret", "ada:", "secretpassword"):
+        with pytest.raises(InputError) as caught:
+            Settings.read({"auth": text}, {})
+        assert "secret" not in str(caught.value)
+
+
+def test_a_space_has_a_proxy_of_its_own():
+    assert Settings.read({}, {}).proxies == 0
+    assert Settings.read({}, {"SPACE_ID": "a/b"}).proxies == 1
+    assert Settings.read({"proxies": "2"}, {"SPACE_ID": "a/b"}).proxies == 2
+    assert Settings.read({}, {"TANDEM_HOSTS": "One.example, two.example"}).hosts == (
+        "one.example",
+        "two.example",
+    )

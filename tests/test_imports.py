@@ -35,6 +35,7 @@ def loaded_by(module: str) -> set[str]:
     [
         "playground.types",
         "playground.config",
+        "playground.limits",
         "playground.library",
         "playground.demos",
         "playground.ablations",
@@ -69,6 +70,7 @@ def test_it_loads_nothing_heavy(module):
     [
         "playground.types",
         "playground.config",
+        "playground.limits",
         "playground.library",
         "playground.files",
         "playground.demos",

@@ -18,11 +18,11 @@ def build(session: Session, settings: Settings) -> gr.Blocks:
     return page(session, settings)
 
 
-def serve(blocks: gr.Blocks, host: str, port: int) -> None:
+def serve(blocks: gr.Blocks, settings: Settings, port: int) -> None:
     """Serve a page that `build` made, and return; `stop` ends it."""
     from playground.ui.server import start
 
-    start(blocks, host, port)
+    start(blocks, settings, port)
 
 
 def stop(blocks: gr.Blocks) -> None:

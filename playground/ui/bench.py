@@ -344,8 +344,10 @@ class Bench:
         """A file that a person brought becomes a set of this visit, and is taken up.
 
         Raises:
-            InputError: it is no demonstration set.
+            InputError: it is no demonstration set, or this page takes none.
         """
+        if self._public:
+            raise InputError("This page takes no files: run Tandem yourself to import sets.")
         demos = self.chat.read_set(path)
         taken = self.chat.sets(visit).get(demos.name)
         if taken is not None and taken.content_hash != demos.content_hash:

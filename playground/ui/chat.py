@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from playground.demo_files import read_demo_file
+from playground.limits import Gate
 from playground.retrieval import Choice
 from playground.session import Session
 from playground.types import (
@@ -86,8 +87,13 @@ class Asked:
 class Chat:
     """The page's side of a session. Holds nothing of any person; that is in their `Visit`."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(
+        self, session: Session, gate: Gate | None = None, visitor: Callable[[], str] = lambda: ""
+    ) -> None:
+        """`gate` lets messages in; `visitor` says, within a handler, who is asking."""
         self.session = session
+        self.gate = gate or Gate()
+        self.visitor = visitor
 
     def cards(self) -> dict[str, AdapterCard]:
         """Adapters to choose from, those included that are still to come or could not be loaded."""
@@ -160,11 +166,13 @@ class Chat:
         """
         _refuse_while_streaming(visit)
         conversation = self._next(visit, text, specs, decoding)
-        visit.streaming, visit.stopping = True, False
-        try:
-            yield from self._stream(visit, conversation, text)
-        finally:
-            visit.streaming = False
+        turns = len(conversation.turns) + 1
+        with self.gate.message(self.visitor(), conversation.variants, turns, text):
+            visit.streaming, visit.stopping = True, False
+            try:
+                yield from self._stream(visit, conversation, text)
+            finally:
+                visit.streaming = False
 
     def _next(
         self, visit: Visit, text: str, specs: Sequence[str], decoding: Mapping[str, float | None]

@@ -13,6 +13,7 @@ import gradio as gr
 
 from playground.config import Settings
 from playground.library import POCKET, same_model
+from playground.limits import Gate
 from playground.session import Session
 from playground.types import Answer, Conversation, InputError, OutsideError, Sampling
 from playground.ui import render
@@ -20,7 +21,7 @@ from playground.ui.bench import Bench
 from playground.ui.chat import LABELS, LANES, Chat, View, Visit
 from playground.ui.inspector import Inspector
 from playground.ui.lane import CONTROLS, Lane, Update
-from playground.ui.server import PEOPLE_AT_ONCE
+from playground.ui.server import PEOPLE_AT_ONCE, visitor
 from playground.ui.toast import warn
 
 MESSAGE_LIMIT = 100_000
@@ -58,7 +59,8 @@ class _Page:
     def __init__(self, session: Session, settings: Settings) -> None:
         self.session = session
         self.settings = settings
-        self.chat = Chat(session)
+        gate = Gate(settings.limits)
+        self.chat = Chat(session, gate, lambda: visitor(settings.proxies))
         # Nothing is uploaded or made on this page; what Gradio caches anyway goes after an hour.
         with gr.Blocks(
             title="Tandem",
@@ -218,6 +220,7 @@ class _Page:
         accepted = False
         try:
             specs, values = self._specs(visit, controls, seeded=True)
+            text = text or ""  # a caller without the page may send none
             if len(text) > MESSAGE_LIMIT:
                 raise InputError(f"The message is longer than {MESSAGE_LIMIT} characters: shorten it.")
             decoding = dict(zip(LABELS, values, strict=True))

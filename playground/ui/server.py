@@ -5,55 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import gradio as gr
+from gradio.context import LocalContext
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from playground.config import Settings, on_space
+from playground.types import InputError
+from playground.ui import guard
 
 HERE = Path(__file__).parent
 PEOPLE_AT_ONCE = 64
 """Streams at once. Each takes a worker thread at times, and the engine steps them all together."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
-
-# Second to the escaping in render.py: even if a tag of a model's came through, it could load nothing foreign.
-# The component library compiles its templates in the page, which needs 'unsafe-eval'.
-POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "media-src 'self' data: blob:",
-        "font-src 'self' data:",
-        "connect-src 'self'",
-        "worker-src 'self' blob:",
-        "object-src 'none'",
-        "base-uri 'self'",
-        "form-action 'none'",
-    )
-)
-HEADERS = {
-    "content-security-policy": POLICY,
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-}
-
-
-class SecureHeaders:
-    """Adds `HEADERS` to every answer; a plain ASGI layer, so that streams pass through unbuffered."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                extra = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-                message["headers"] = [*message["headers"], *extra]
-            await send(message)
-
-        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+SPACES = "'self' https://huggingface.co https://*.hf.space"
+"""Who shows a Space in a frame."""
 
 
 def theme() -> gr.themes.Base:
@@ -83,18 +47,17 @@ def theme() -> gr.themes.Base:
     )
 
 
-def start(blocks: gr.Blocks, host: str, port: int) -> None:
+def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
     """Serve `blocks` and return; `end` ends it."""
-    middleware = [Middleware(SecureHeaders)]
-    if host in LOOPBACK:
-        # A page elsewhere whose name was made to mean this machine (DNS rebinding) is turned away.
-        middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK)))
+    host = settings.host
+    blocks.queue(api_open=False)  # otherwise a caller could go past the queue
     blocks.launch(
         server_name=f"[{host}]" if ":" in host and not host.startswith("[") else host,
         server_port=port,
         prevent_thread_lock=True,
         quiet=True,
         max_threads=2 * PEOPLE_AT_ONCE,
+        auth=[settings.auth] if settings.auth else None,
         share=False,
         inbrowser=False,
         show_error=False,
@@ -108,8 +71,36 @@ def start(blocks: gr.Blocks, host: str, port: int) -> None:
         theme=theme(),
         css_paths=HERE / "style.css",
         head=f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>",
-        app_kwargs={"middleware": middleware},
+        app_kwargs={"middleware": layers(settings)},
     )
+
+
+def layers(settings: Settings) -> list[Middleware]:
+    """What a request passes, from the outside in."""
+    space = on_space()
+    layers = [Middleware(guard.SecureHeaders, framed_by=SPACES if space else "'self'")]
+    if not space:  # which is called by its owner's name for it, and only through its own proxy
+        local = settings.host in LOOPBACK
+        names = {"localhost", "127.0.0.1", "::1"} if local else guard.own_names()
+        layers.append(Middleware(guard.KnownHosts, names=names | set(settings.hosts), addresses=not local))
+    layers.append(Middleware(guard.OpenPaths, uploads=not settings.public))
+    if settings.auth:
+        layers.append(Middleware(guard.FewLogins, proxies=settings.proxies))
+    return layers
+
+
+def visitor(proxies: int) -> str:
+    """Who asks, within a handler: the name that they logged in with, or where they come from."""
+    request = LocalContext.request.get(None)
+    if request is None:
+        return ""
+    if not isinstance(request, gr.Request):  # a caller may say that it sends many events as one
+        raise InputError("This does not come from the page: reload it.")
+    if request.username:
+        return f"user {request.username}"
+    client = request.client
+    forwarded = request.headers.getlist("x-forwarded-for")
+    return guard.visitor_of(client.host if client else "", forwarded, proxies)
 
 
 def end(blocks: gr.Blocks) -> None:

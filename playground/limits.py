@@ -1,0 +1,153 @@
+"""How much and how often strangers may ask. Checked on the server, where a message is taken.
+
+What a browser sends need not come from the page, so no check relies on what the page offers.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from playground.types import InputError, Variant
+
+WINDOW = 60.0
+"""Seconds over which messages are counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """None: no limit."""
+
+    max_tokens: int | None = None
+    """Tokens that one answer may take."""
+    max_turns: int | None = None
+    """Turns of one conversation."""
+    max_characters: int | None = None
+    """Characters of one message."""
+    visitor_messages: int | None = None
+    """Messages a minute of one visitor."""
+    total_messages: int | None = None
+    """Messages a minute of all visitors together."""
+    queue: int | None = None
+    """Messages that are being answered or wait for it at one moment."""
+
+
+PUBLIC = Limits(
+    max_tokens=512, max_turns=20, max_characters=8_000, visitor_messages=12, total_messages=120, queue=24
+)
+"""For a page that strangers use, unless it is told otherwise."""
+
+
+class Rate:
+    """Counts what happened within the last minute, by who did it; any thread may call."""
+
+    def __init__(self, most: int | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._clock = clock
+        self._times: dict[str, deque[float]] = {}
+        self._lock = threading.Lock()
+
+    def wait(self, who: str) -> float:
+        """Seconds until `who` may go on; 0 if at once."""
+        if self._most is None:
+            return 0
+        with self._lock:
+            now = self._clock()
+            times = self._recent(who, now)
+            return 0 if len(times) < self._most else times[0] + WINDOW - now
+
+    def count(self, who: str) -> None:
+        """It happened."""
+        if self._most is None:
+            return
+        with self._lock:
+            now = self._clock()
+            for other in list(self._times):  # so that names which never come back are not kept
+                self._recent(other, now)
+            self._times.setdefault(who, deque()).append(now)
+
+    def _recent(self, who: str, now: float) -> deque[float]:
+        times = self._times.get(who, deque())
+        while times and times[0] + WINDOW <= now:
+            times.popleft()
+        if not times:
+            self._times.pop(who, None)
+        return times
+
+
+class Gate:
+    """Lets messages in while they keep the limits. Holds counts and no text."""
+
+    def __init__(self, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limits = limits or Limits()
+        self._visitor = Rate(self.limits.visitor_messages, clock)
+        self._total = Rate(self.limits.total_messages, clock)
+        self._within = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def message(
+        self, visitor: str, variants: Sequence[Variant], turns: int, text: str = ""
+    ) -> Iterator[None]:
+        """Around the answering of one message, or of anything else that has the model write.
+
+        Args:
+            visitor: who asks, by any name that stays the same.
+            variants: of the lanes that will answer.
+            turns: the conversation's, with the one that is asked for.
+
+        Raises:
+            InputError: a limit would be passed; nothing was counted.
+        """
+        self._check(variants, turns, text)
+        self._enter(visitor)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._within -= 1
+
+    def _check(self, variants: Sequence[Variant], turns: int, text: str) -> None:
+        limits = self.limits
+        asked = max((variant.sampling.max_new_tokens for variant in variants), default=0)
+        if limits.max_characters is not None and len(text) > limits.max_characters:
+            raise InputError(
+                f"A message here may have at most {limits.max_characters} characters, not {len(text)}: "
+                "shorten it."
+            )
+        if limits.max_turns is not None and turns > limits.max_turns:
+            raise InputError(
+                f"A conversation here may have at most {limits.max_turns} turns: press New to begin another."
+            )
+        if limits.max_tokens is not None and asked > limits.max_tokens:
+            raise InputError(
+                f"An answer here may take at most {limits.max_tokens} tokens, not {asked}: lower Max new "
+                "tokens."
+            )
+
+    def _enter(self, visitor: str) -> None:
+        limits = self.limits
+        with self._lock:  # looked at and counted in one, so that two at once do not both pass
+            if limits.queue is not None and self._within >= limits.queue:
+                raise InputError(
+                    f"{self._within} messages are being answered already, which is all that this page takes "
+                    "at once: try again in a moment."
+                )
+            if wait := self._visitor.wait(visitor):
+                raise InputError(
+                    f"You have sent {limits.visitor_messages} messages within a minute, which is all that "
+                    f"this page takes: try again in {math.ceil(wait)} s."
+                )
+            if wait := self._total.wait(""):
+                raise InputError(
+                    f"This page has taken {limits.total_messages} messages within a minute, which is all it "
+                    f"takes: try again in {math.ceil(wait)} s."
+                )
+            self._visitor.count(visitor)
+            self._total.count("")
+            self._within += 1

@@ -1,0 +1,227 @@
+"""What every request passes on its way to the page: plain ASGI layers, so that streams are not buffered.
+
+Gradio serves more than the page uses: every handler by name, a description of all of them, deep links that
+write what a page holds to disk. Its "private" handlers can be called by anybody who knows their number. So
+what the page does not use is closed here, and the handlers behind what it does use check what they are
+given.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from playground.limits import Rate
+
+# Second to the escaping in render.py: even if a tag of a model's came through, it could load nothing foreign.
+# The component library compiles its templates in the page, which needs 'unsafe-eval'.
+POLICY = (
+    "default-src 'self'",
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data: blob:",
+    "media-src 'self' data: blob:",
+    "font-src 'self' data:",
+    "connect-src 'self'",
+    "worker-src 'self' blob:",
+    "object-src 'none'",
+    "base-uri 'self'",
+    "form-action 'none'",
+)
+HEADERS = {
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+
+OPEN = frozenset(
+    (
+        "/",
+        "/config",
+        "/favicon.ico",
+        "/login",
+        "/logout",
+        "/robots.txt",
+        "/theme.css",
+        "/gradio_api/app_id",
+        "/gradio_api/cancel",
+        "/gradio_api/login_check",
+        "/gradio_api/queue/data",
+        "/gradio_api/queue/join",
+        "/gradio_api/reset",
+        "/gradio_api/run/predict",  # what does not wait in the queue, as Stop; nothing else goes there
+        "/gradio_api/startup-events",
+        "/gradio_api/theme.css",
+    )
+)
+"""Paths that the page uses."""
+OPEN_BELOW = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/", "/gradio_api/file=")
+"""Paths that the page uses, by their beginning; Gradio gives out files of its own cache alone."""
+UPLOADS = frozenset(("/gradio_api/upload", "/gradio_api/upload_progress"))
+"""Closed as well where strangers come, since they bring no files."""
+
+MOST_BYTES = 4_000_000
+"""Of one request; an uploaded file and the longest message are well below."""
+LOGINS = 10
+"""Tries to log in, a minute and visitor."""
+
+
+class SecureHeaders:
+    """Adds `HEADERS` and the content security policy to every answer."""
+
+    def __init__(self, app: ASGIApp, framed_by: str = "'self'") -> None:
+        """Args: the layers behind; who may show the page in a frame."""
+        self._app = app
+        policy = "; ".join((*POLICY, f"frame-ancestors {framed_by}"))
+        headers = {"content-security-policy": policy, **HEADERS}
+        self._extra = [(name.encode(), value.encode()) for name, value in headers.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *self._extra]
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+class KnownHosts:
+    """Turns away what calls the page by a foreign name.
+
+    A page elsewhere whose name was made to mean this machine (DNS rebinding) could read this one otherwise.
+    An address that is written out cannot be such a name.
+    """
+
+    def __init__(self, app: ASGIApp, names: Iterable[str], addresses: bool) -> None:
+        """Args: the layers behind; names that are right; whether any address written out is, too."""
+        self._app = app
+        self._names = frozenset(name.lower() for name in names)
+        self._addresses = addresses
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http" or self._knows(Headers(scope=scope).get("host", "")):
+            await self._app(scope, receive, send)
+            return
+        sentence = "This page goes by another name: add this one with --allow-host when Tandem is started."
+        await PlainTextResponse(sentence, status_code=400)(scope, receive, send)
+
+    def _knows(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        return name in self._names or (self._addresses and _is_address(name))
+
+
+def own_names() -> set[str]:
+    """Names that mean this machine on a local network."""
+    name = socket.gethostname().lower()
+    return {"localhost", name, f"{name}.local", socket.getfqdn().lower()}
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+class OpenPaths:
+    """Answers 404 for what the page does not use, and 413 for a request that is too large."""
+
+    def __init__(self, app: ASGIApp, uploads: bool) -> None:
+        """Args: the layers behind; whether files may be brought."""
+        self._app = app
+        self._open = OPEN | UPLOADS if uploads else OPEN
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        path: str = scope["path"]
+        # A trailing slash, which Gradio takes for the same; but not two, and no way up.
+        if scope["type"] != "http" or not (
+            (path.removesuffix("/") or "/") in self._open
+            or (path.startswith(OPEN_BELOW) and "/../" not in path)
+        ):
+            if scope["type"] == "http":
+                await PlainTextResponse("There is nothing here.", status_code=404)(scope, receive, send)
+            else:
+                await send({"type": "websocket.close", "code": 1008})
+            return
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isdecimal() and int(length) > MOST_BYTES:
+            await PlainTextResponse("The request is too large.", status_code=413)(scope, receive, send)
+            return
+        await self._app(scope, _counted(receive), send)
+
+
+def _counted(receive: Receive) -> Receive:
+    """A request's body without more than it may have, for a body that does not tell its length."""
+    taken = 0
+
+    async def receive_some() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        # To the layers behind it is as if the caller had gone away in the middle.
+        return message if taken <= MOST_BYTES else {"type": "http.disconnect"}
+
+    return receive_some
+
+
+class FewLogins:
+    """Lets nobody guess passwords quickly."""
+
+    def __init__(self, app: ASGIApp, proxies: int) -> None:
+        """Args: the layers behind; proxies in front, see `visitor_of`."""
+        self._app = app
+        self._proxies = proxies
+        self._rate = Rate(LOGINS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] == "http" and scope["path"].rstrip("/") == "/login" and scope["method"] == "POST":
+            client = scope.get("client")
+            told = Headers(scope=scope).getlist("x-forwarded-for")
+            visitor = visitor_of(client[0] if client else "", told, self._proxies)
+            if self._rate.wait(visitor):
+                sentence = "Too many tries to log in: wait a minute."
+                await PlainTextResponse(sentence, status_code=429)(scope, receive, send)
+                return
+            self._rate.count(visitor)
+        await self._app(scope, receive, send)
+
+
+def visitor_of(address: str, forwarded: Sequence[str], proxies: int) -> str:
+    """Who asks, as far as the network tells.
+
+    Args:
+        address: where the connection comes from.
+        forwarded: the X-Forwarded-For headers, in their order.
+        proxies: how many proxies in front add to them. What stands before their entries was written by the
+            caller, who may write anything.
+
+    Returns:
+        An address, or for IPv6 the network that one household has.
+    """
+    told = [part.strip() for part in ",".join(forwarded).split(",") if part.strip()]
+    if proxies and told:
+        address = told[-min(proxies, len(told))]
+    try:
+        number = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:100]
+    if number.version == 6:
+        return str(ipaddress.ip_network((number, 64), strict=False))
+    return str(number)

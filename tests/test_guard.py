@@ -1,0 +1,398 @@
+"""The page as a foreign caller sees it: over HTTP, with and without strangers, a password, a proxy."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from playground import ui
+from playground.config import Settings
+from playground.engine.scripted import ScriptedEngine
+from playground.library import Library
+from playground.limits import Limits
+from playground.session import Session
+from playground.store import Store
+from playground.ui import guard
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Served:
+    """A page on the scripted engine, and somebody who calls it without a browser."""
+
+    def __init__(self, tmp_path, **settings) -> None:
+        self.settings = Settings(data_dir=tmp_path, **settings)
+        self.engine = ScriptedEngine(lambda request: ["All ", "right."])
+        self.session = Session(self.engine, Library.open("models/pocket"), Store(tmp_path))
+        self.blocks = ui.build(self.session, self.settings)
+        self.port = free_port()
+        ui.serve(self.blocks, self.settings, self.port)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=30)
+
+    def end(self) -> None:
+        self.client.close()
+        ui.stop(self.blocks)
+        self.session.close()
+
+    # --- What the page's own script does --------------------------------------------------------------
+
+    @functools.cached_property
+    def config(self) -> dict:
+        return self.client.get("/config").json()
+
+    def component(self, elem_id: str) -> int:
+        return next(c["id"] for c in self.config["components"] if c["props"].get("elem_id") == elem_id)
+
+    def event(self, elem_id: str, kind: str) -> dict:
+        """The handler behind a component's event."""
+        target = [self.component(elem_id), kind]
+        return next(d for d in self.config["dependencies"] if target in d["targets"] and d["backend_fn"])
+
+    def data(self, event: dict, changes: dict[str, object]) -> list[object]:
+        """What the page sends to a handler: the values of components, but for `changes` by their ids."""
+        props = {c["id"]: c["props"] for c in self.config["components"]}
+        inputs = [props[id] for id in event["inputs"]]
+        return [changes.get(one.get("elem_id"), one.get("value")) for one in inputs]
+
+    def call(self, event: dict, who: str, changes: dict[str, object] | None = None, **body) -> dict:
+        """Call a handler as the page does, with what its components hold but for `changes`.
+
+        Returns its last message, with the sentences of its toasts as "said".
+        """
+        data = self.data(event, changes or {})
+        joined = self.client.post(
+            "/gradio_api/queue/join",
+            json={"data": data, "fn_index": event["id"], "session_hash": who, "event_data": None, **body},
+        )
+        joined.raise_for_status()
+        wanted = joined.json()["event_id"]
+        logs = []
+        with self.client.stream("GET", "/gradio_api/queue/data", params={"session_hash": who}) as stream:
+            for line in stream.iter_lines():
+                if not line.startswith("data:"):
+                    continue
+                message = json.loads(line[5:])
+                if message.get("event_id") != wanted:
+                    continue
+                if message["msg"] == "log":
+                    logs.append(message["log"])
+                if message["msg"] == "process_completed":
+                    return {**message, "said": " ".join(logs)}
+        raise AssertionError("the stream ended early")
+
+    def send(self, who: str, text: str = "hello", **changes) -> str:
+        """Send a message as the page does; the sentence of its toast, if any."""
+        named = {name.replace("_", "-"): value for name, value in changes.items()}
+        return self.call(self.event("send", "click"), who, {"message": text, **named})["said"]
+
+
+@contextmanager
+def serving(tmp_path, **settings) -> Iterator[Served]:
+    served = Served(tmp_path, **settings)
+    try:
+        yield served
+    finally:
+        served.end()
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("plain")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def public(tmp_path_factory) -> Iterator[Served]:
+    limits = Limits(max_tokens=300, max_turns=3, max_characters=1000, total_messages=1000, queue=8)
+    with serving(tmp_path_factory.mktemp("public"), public=True, limits=limits) as served:
+        yield served
+
+
+# --- What is served ----------------------------------------------------------------------------------
+
+CLOSED = [
+    "/openapi.json",
+    "/docs",
+    "/monitoring",
+    "/monitoring/summary",
+    "/gradio_api/info",
+    "/gradio_api/openapi.json",
+    "/gradio_api/runs",
+    "/gradio_api/run-history/records",
+    "/gradio_api/deep_link?session_hash=x",
+    "/gradio_api/call/on_send/x",
+    "/gradio_api/stream/x/1/1/playlist.m3u8",
+    "/gradio_api/proxy=http://foreign.example/",
+    "/gradio_api/vibe-code",
+    "/gradio_api/token",
+    "/gradio_api/dev/reload",
+    "/file=/etc/passwd",
+    "/assets/../../../../etc/passwd",
+    "/anything",
+]
+
+
+@pytest.mark.parametrize("path", CLOSED)
+@pytest.mark.parametrize("who", ["plain", "public"])
+def test_what_the_page_does_not_use_is_not_there(who, path, request):
+    served = request.getfixturevalue(who)
+    assert served.client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["call/on_send", "call/v2/on_send", "run/on_send", "api/on_send", "component_server"]
+)
+def test_handlers_cannot_be_called_by_name(plain, path):
+    answer = plain.client.post(f"/gradio_api/{path}", json={"data": [], "session_hash": "x"})
+    assert answer.status_code == 404
+    assert plain.engine.requests == []
+
+
+def test_what_waits_in_the_queue_cannot_be_called_past_it(plain):
+    event = plain.event("send", "click")
+    body = {"data": plain.data(event, {"message": "hello"}), "fn_index": event["id"], "session_hash": "x"}
+    assert plain.client.post("/gradio_api/run/predict", json=body).status_code == 404
+    assert plain.engine.requests == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd",
+        "app.py",
+        "playground/config.py",
+        "models/pocket/config.json",
+        "http://foreign.example/x",
+        "data",
+    ],
+)
+def test_no_file_but_those_made_for_the_page_is_given_out(plain, path):
+    answer = plain.client.get(f"/gradio_api/file={path}")
+    assert answer.status_code in (400, 403, 404)
+    assert "root:" not in answer.text
+
+
+def test_the_record_is_not_given_out(plain):
+    answer = plain.client.get(f"/gradio_api/file={plain.session.store.path}")
+    assert answer.status_code in (403, 404)
+
+
+def test_answers_carry_the_policy_and_the_page_is_in_no_foreign_frame(plain):
+    for path in ("/", "/config", "/nowhere", "/theme.css"):
+        headers = plain.client.get(path).headers
+        policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+        assert policy["default-src"] == policy["connect-src"] == policy["frame-ancestors"] == "'self'"
+        assert policy["img-src"] == "'self' data: blob:"
+        assert policy["form-action"] == policy["object-src"] == "'none'"
+        assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "no-referrer")
+
+
+def test_a_space_may_be_shown_in_its_hubs_frame(monkeypatch):
+    monkeypatch.setenv("SPACE_ID", "a/b")
+    layers = ui_layers(Settings(host="0.0.0.0", public=True))
+    assert "huggingface.co" in layers["SecureHeaders"]["framed_by"]
+    assert "KnownHosts" not in layers
+    assert layers["OpenPaths"] == {"uploads": False}
+
+
+def ui_layers(settings):
+    from playground.ui.server import layers
+
+    return {layer.cls.__name__: layer.kwargs for layer in layers(settings)}
+
+
+def test_a_foreign_name_for_this_machine_is_turned_away(plain):
+    assert plain.client.get("/config", headers={"host": f"localhost:{plain.port}"}).status_code == 200
+    for host in (
+        "foreign.example",
+        f"foreign.example:{plain.port}",
+        "127.0.0.1.foreign.example",
+        "192.0.2.1",
+        "",
+    ):
+        answer = plain.client.get("/config", headers={"host": host})
+        assert answer.status_code == 400, host
+        assert "--allow-host" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("host", "right"),
+    [
+        ("192.0.2.7:7860", True),
+        ("[2001:db8::1]:7860", True),
+        ("[2001:db8::1", False),
+        ("localhost", True),
+        ("Tandem.Example:443", True),
+        ("foreign.example", False),
+        ("192.0.2.7.foreign.example", False),
+        ("", False),
+    ],
+)
+def test_on_all_interfaces_addresses_and_allowed_names_are_right(host, right):
+    layer = ui_layers(Settings(host="0.0.0.0", hosts=("tandem.example",)))["KnownHosts"]
+    assert guard.KnownHosts(None, **layer)._knows(host) is right
+
+
+def test_too_large_a_request_is_refused_whether_it_tells_its_length_or_not(plain):
+    large = b'{"data": ["' + b"x" * guard.MOST_BYTES + b'"], "fn_index": 0, "session_hash": "x"}'
+    assert plain.client.post("/gradio_api/queue/join", content=large).status_code == 413
+    try:
+        answer = plain.client.post("/gradio_api/queue/join", content=iter([large[:1000], large[1000:]]))
+        assert answer.status_code >= 400
+    except httpx.HTTPError:
+        pass  # hung up on
+    assert plain.engine.requests == []
+
+
+def test_strangers_bring_no_files(plain, public):
+    files = {"files": ("set.txt", b"text")}
+    assert plain.client.post("/gradio_api/upload", files=files).status_code == 200
+    assert (
+        plain.client.post("/gradio_api/upload", files={"files": ("a", b"x" * 2_100_000)}).status_code == 413
+    )
+    assert public.client.post("/gradio_api/upload", files=files).status_code == 404
+
+
+# --- A password -----------------------------------------------------------------------------------------
+
+
+def test_without_the_password_there_is_nothing_and_it_cannot_be_guessed_quickly(tmp_path, capfd):
+    with serving(tmp_path, auth=("ada", "long and secret")) as served:
+        post = served.client.post
+        assert "long and secret" not in served.client.get("/").text
+        for path in ("/config", "/gradio_api/queue/data?session_hash=x"):
+            assert served.client.get(path).status_code == 401
+        body = {"data": [], "fn_index": 0, "session_hash": "x"}
+        assert post("/gradio_api/queue/join", json=body).status_code == 401
+        assert post("/gradio_api/upload", files={"files": ("a", b"x")}).status_code == 401
+        right = {"username": "ada", "password": "long and secret"}
+        assert post("/login", data=right).status_code == 200
+        assert served.send("me") == ""
+        assert len(served.engine.requests) == 2
+        served.client.cookies.clear()
+        answers = [post("/login", data={**right, "password": str(n)}).status_code for n in range(15)]
+        assert answers == [400] * (guard.LOGINS - 1) + [429] * (16 - guard.LOGINS)
+        assert post("/login", data=right).status_code == 429
+        assert served.engine.requests[2:] == []
+    said = capfd.readouterr()
+    assert "secret" not in said.out + said.err
+
+
+# --- Limits -----------------------------------------------------------------------------------------------
+
+
+def test_limits_hold_for_a_caller_without_the_page(public):
+    before = len(public.engine.requests)
+    assert "at most 300 tokens, not 100000" in public.send("limits", max_new_tokens=100_000)
+    assert "at most 1000 characters" in public.send("limits", "x" * 1001)
+    assert len(public.engine.requests) == before
+    for _ in range(3):
+        assert public.send("limits") == ""
+    assert len(public.engine.requests) == before + 6
+    assert "at most 3 turns" in public.send("limits")
+    assert len(public.engine.requests) == before + 6
+
+
+def test_one_who_asks_all_the_time_waits_and_cannot_change_the_name(tmp_path):
+    with serving(tmp_path, public=True, limits=Limits(visitor_messages=2)) as served:
+        assert served.send("one") == ""
+        assert served.send("two") == ""
+        served.client.headers["x-forwarded-for"] = "203.0.113.9"
+        assert "You have sent 2 messages within a minute" in served.send("three")
+        assert "&#" not in served.send("three")
+
+
+def test_behind_a_proxy_its_visitors_are_told_apart(tmp_path):
+    with serving(tmp_path, public=True, proxies=1, limits=Limits(visitor_messages=1)) as served:
+        for address in ("203.0.113.9", "203.0.113.10"):
+            served.client.headers["x-forwarded-for"] = f"forged, {address}"
+            assert served.send(address) == ""
+        served.client.headers["x-forwarded-for"] = "forged otherwise, 203.0.113.9"
+        assert "You have sent" in served.send("again")
+
+
+@pytest.mark.parametrize(
+    ("address", "forwarded", "proxies", "visitor"),
+    [
+        ("192.0.2.1", ["203.0.113.9"], 0, "192.0.2.1"),
+        ("192.0.2.1", ["203.0.113.9"], 1, "203.0.113.9"),
+        ("192.0.2.1", ["1.1.1.1, 203.0.113.9"], 1, "203.0.113.9"),
+        ("192.0.2.1", ["1.1.1.1", "203.0.113.9"], 1, "203.0.113.9"),
+        ("192.0.2.1", ["1.1.1.1, 203.0.113.9, 10.0.0.1"], 2, "203.0.113.9"),
+        ("192.0.2.1", ["203.0.113.9"], 2, "203.0.113.9"),
+        ("192.0.2.1", [], 1, "192.0.2.1"),
+        ("192.0.2.1", [" , "], 1, "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", [], 0, "2001:db8:1:2::/64"),
+        ("nonsense" * 50, [], 0, ("nonsense" * 50)[:100]),
+    ],
+)
+def test_who_asks(address, forwarded, proxies, visitor):
+    assert guard.visitor_of(address, forwarded, proxies) == visitor
+
+
+# --- Foreign calls ----------------------------------------------------------------------------------------
+
+
+def test_strangers_save_nothing_and_bring_no_paths(public, tmp_path):
+    secret = tmp_path / "secret.toml"
+    secret.write_text('name = "secret"\n')
+    opened = public.event("bench-save", "click")
+    assert "saves nothing" in public.call(opened, "saver", {"bench-name": "mine"})["said"]
+    assert not (public.settings.data_dir / "demos").exists()
+    uploaded = public.event("bench-import", "upload")
+    file = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
+    answer = public.call(uploaded, "saver", {"bench-import": file})
+    assert "secret" not in json.dumps(answer["output"])
+    assert not answer["success"] or "takes no files" in answer["said"]
+
+
+def test_a_file_that_was_not_uploaded_is_not_read(plain, tmp_path):
+    secret = tmp_path / "secret.toml"
+    secret.write_text('name = "secret"\n')
+    uploaded = plain.event("bench-import", "upload")
+    file = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
+    assert "secret" not in json.dumps(plain.call(uploaded, "reader", {"bench-import": file})["output"])
+
+
+def test_another_persons_conversation_opens_only_by_its_id(public):
+    assert public.send("owner", "my secret message") == ""
+    id = public.session.history()[0].id
+    assert public.session.open(id).turns[0].user == "my secret message"
+    for guess in ("", None, "%", "' OR 1=1 --", id[:-1], [id], {"id": id}, 0):
+        answer = public.call(public.event("history", "input"), "thief", {"history": guess})
+        assert "my secret message" not in json.dumps(answer), guess
+    assert "my secret message" not in public.client.get("/config").text
+    assert "my secret message" not in public.client.get("/").text
+
+
+@pytest.mark.parametrize("who", ["plain", "public"])
+def test_no_handler_says_more_than_a_sentence_when_it_is_called_with_nonsense(who, request, capfd):
+    """Every handler there is, by its number, with what no page would send; none may ask the engine."""
+    served = request.getfixturevalue(who)
+    before = len(served.engine.requests)
+    for event in served.config["dependencies"]:
+        if not event["backend_fn"]:
+            continue
+        for value in (None, "../../etc/passwd", [{"path": "/etc/passwd"}]):
+            answer = served.call(event, f"nonsense-{event['id']}", data=[value] * len(event["inputs"]))
+            said = json.dumps(answer)
+            assert "Traceback" not in said, (event["targets"], value)
+            assert "root:" not in said
+            assert str(served.settings.data_dir) not in said
+    assert len(served.engine.requests) == before
+
+
+def test_settings_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().public = True
