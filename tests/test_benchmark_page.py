@@ -12,7 +12,7 @@ def test_a_token_is_seen_in_the_first_frame_with_its_letters():
 
 
 def test_letters_are_those_that_a_browser_shows():
-    assert letters("**Bold**, 3 `x_1` é") == 6
+    assert letters("**Bold**, 3 `x_1` é") == 5
 
 
 def test_the_table_says_what_was_missed():
