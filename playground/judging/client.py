@@ -222,7 +222,7 @@ def _heard(completion: Any) -> dict[str, Any]:
         "new_tokens": _count(getattr(usage, "completion_tokens", None)),
     }
     choices = getattr(completion, "choices", None)
-    if isinstance(completion, str) or not isinstance(choices, list | None):
+    if isinstance(completion, str) or not isinstance(choices, list):
         return heard | {
             "outcome": "failed",
             "error": "The judge's server sent something that is no chat reply.",
