@@ -19,7 +19,7 @@ from typing import Literal
 from playground.diff import is_word, tokens
 from playground.types import Answer, Finish, Part, PartKind, Prompt, Reply, StopRule
 
-Kind = Literal["empty", "cut", "refusal", "loop", "query", "header", "fence", "token", "script"]
+Kind = Literal["empty", "cut", "refusal", "loop", "query", "header", "fence", "token", "language"]
 """What a `Finding` is about; each kind's rule stands at its function."""
 QUOTE = 60
 """Characters of an answer that a sentence quotes at most."""
@@ -89,7 +89,7 @@ def check(answer: Answer) -> tuple[Finding, ...]:
         _header(before_query, prompt, said),
         _fence(text, reply.finish, prompt.stop, said),
         _token(text, said),
-        _script(text, prompt, said),
+        _language(text, prompt, said),
     )
     return tuple(finding for finding in found if finding is not None)
 
@@ -491,11 +491,31 @@ _SCRIPTS = {
     "THAI": "Thai",
 }
 """Scripts by the first word of their letters' names in Unicode; letters of others are not counted."""
+TONGUE_WORDS = 6
+"""Common words of another language that an answer must have at least."""
+TONGUE_SHARE = 0.12
+"""Their share of its words, at least."""
+_TONGUES = {
+    word: name
+    for name, words in {
+        "Dutch": "het een van niet voor zijn ik wordt ook naar deze heeft maar",
+        "English": "the of and to that it for with you are is this what how who why which my your can do i",
+        "French": "le les des et est pas pour dans sur avec qui vous je ce une au nous mais sont",
+        "German": "der und ist nicht ein eine zu mit auf f\u00fcr von sich wie ich auch wir sind aber dem",
+        "Italian": "il di che \u00e8 non per gli sono della anche pi\u00f9 ma nel questo",
+        "Portuguese": "uma n\u00e3o \u00e9 voc\u00ea s\u00e3o mais tamb\u00e9m em os ao pelo muito",
+        "Spanish": "el los las y es m\u00e1s pero muy est\u00e1 lo tambi\u00e9n por como su qu\u00e9",
+    }.items()
+    for word in words.split()
+}
+"""Words that are among the commonest of one of these languages and not of the others."""
 _LANGUAGES = re.compile(
     r"(?i)\b(?:russ|rus[oa]\b|ukra|bulgar|serb|ma[cz]edon|mazedon|belarus|slav|kyril|cyril|chin|mandarin|"
     r"[ck]anton|japan|japon|giappon|kanji|kana|hiragana|katakana|[ck]orea|core[ae]|hangul|arab|persi|farsi|iran|"
     r"urdu|pakistan|hebr|israel|jidd|yidd|hind|sanskrit|indi[ae]|nepal|marath|bengal|bangla|tamil|telugu|thai|"
-    r"gre[ec]|griech|grie[ck]|grec|georgi|armen|mongol|ka[sz]ak|devanagari|asia)"
+    r"gre[ec]|griech|grie[ck]|grec|georgi|armen|mongol|ka[sz]ak|devanagari|asia|"
+    r"german|deutsch|alem[aá]|allemand|tedesc|french|fran[cç][aé]|französ|spani|españ|espagn|spagn|ital|portug|"
+    r"dutch|holland|niederl|nederl|engl|ingl|angl|engels|latin)"
 )
 _WRITING = re.compile(
     r"(?i)transl|transk|transcri|übers|tradu|vertaal|languag|sprache|langue|lengua|idiom|lingua|taal|alphabet|"
@@ -503,24 +523,51 @@ _WRITING = re.compile(
 )
 
 
-def _script(text: str, prompt: Prompt, said: str) -> Finding | None:
-    """An answer mostly in another script, where everything that was said is in Latin letters.
+def _language(text: str, prompt: Prompt, said: str) -> Finding | None:
+    """An answer in another language than what was said, by its letters or by its commonest words.
 
-    Single letters, such as those of formulas, do not count. None where a language or a way of writing was
-    spoken of. An answer in Latin letters is never odd: that may be code, or an asked-for translation.
+    None where a language or a way of writing was spoken of.
     """
     instruction = prompt.text[: next((p.end for p in prompt.parts if p.kind == "instruction"), 0)]
-    if text.isascii() or _LANGUAGES.search(instruction + said) or _WRITING.search(said):
+    if _LANGUAGES.search(instruction + said) or _WRITING.search(said):
         return None
-    letters = _letters(text)
+    sentence = _other_script(text, said) or _other_tongue(text, said)
+    return Finding(kind="language", label="Other language", sentence=sentence) if sentence else None
+
+
+def _other_script(text: str, said: str) -> str | None:
+    """Whether an answer is mostly in another script, where all that was said is in Latin letters.
+
+    Single letters, such as those of formulas, do not count. An answer in Latin letters is never odd: that may
+    be code.
+    """
+    letters = Counter[str]() if text.isascii() else _letters(text)
     if not letters or set(_letters(said)) != {"Latin"}:
         return None
     script, count = letters.most_common(1)[0]
     if script == "Latin" or count < SCRIPT_LETTERS or count < SCRIPT_SHARE * letters.total():
         return None
     share = int(100 * count / letters.total())
-    sentence = f"The message is in Latin letters, and {share} % of the answer's letters are {script}."
-    return Finding(kind="script", label="Other script", sentence=sentence)
+    return f"The message is in Latin letters, and {share} % of the answer's letters are {script}."
+
+
+def _other_tongue(text: str, said: str) -> str | None:
+    """Whether an answer's commonest words are those of one language, and those of what was said another's."""
+    there, _ = _tongue(said, least=2)
+    here, count = _tongue(_uncoded(text), least=TONGUE_WORDS)
+    if not there or not here or here == there:
+        return None
+    return f"The message is in {there}, and {count} words of the answer are common {here} ones."
+
+
+def _tongue(text: str, least: int) -> tuple[str, int]:
+    """The language that a text's common words are of, and how many; ("", 0) if they are too few or mixed."""
+    words = re.findall(r"[^\W\d_]+", text.casefold())
+    found = Counter(_TONGUES[word] for word in words if word in _TONGUES)
+    for name, count in found.most_common(1):
+        if count >= max(least, TONGUE_SHARE * len(words)) and 4 * (found.total() - count) <= count:
+            return name, count
+    return "", 0
 
 
 def _letters(text: str) -> Counter[str]:

@@ -240,6 +240,18 @@ GOOD = {
         "Как тебя зовут, друг?",
         "У меня нет имени, но ты можешь его дать.",
     ),
+    "a poem that is quoted": (
+        "Which German poem about autumn do you like?",
+        "Der Sommer ist vorbei, und auf den Wiesen ist es nicht mehr warm, und ich bin auch nicht mehr jung.",
+    ),
+    "a few foreign words": (
+        "What does the motto of that school say?",
+        "It says \u201cIl vaut mieux \u00eatre que para\u00eetre\u201d: it is better to be than to seem.",
+    ),
+    "code in a language with such words": (
+        "How do I count the lines and the words of it?",
+        "```sh\nfor el in los las el; do echo es y el; done\n```",
+    ),
     "a few words in another script": (
         "What is the Kremlin?",
         "The Kremlin (Московский Кремль) is a fortress in the middle of Moscow, by the river.",
@@ -429,10 +441,30 @@ BAD = {
         "stop",
         ["refusal"],
     ),
-    "Chinese": ("base", "Who are you?", "我是一个语言模型，可以回答问题。", "stop", ["script"]),
-    "Russian": ("fenced", "Who are you?", "Я - модель, which отвечает на вопросы людей.", "stop", ["script"]),
-    "Arabic": ("chatml", "Who are you?", "أنا نموذج لغوي يمكنه الإجابة عن الأسئلة.", "stop", ["script"]),
-    "Hindi": ("v4", "Who are you?", "मैं एक भाषा मॉडल हूँ और सवालों के जवाब देता हूँ।", "stop", ["script"]),
+    "Chinese": ("base", "Who are you?", "我是一个语言模型，可以回答问题。", "stop", ["language"]),
+    "German": (
+        "base",
+        "Who are you, and what can you do for me?",
+        "Ich bin ein Sprachmodell und kann Fragen beantworten. Das ist nicht immer leicht, aber wir sind da.",
+        "stop",
+        ["language"],
+    ),
+    "English to a Spanish message": (
+        "chatml",
+        "\u00bfD\u00f3nde est\u00e1 el museo, y por qu\u00e9 es famoso?",
+        "The museum is in the middle of the city, and it is famous for that which you can see from the roof.",
+        "stop",
+        ["language"],
+    ),
+    "Russian": (
+        "fenced",
+        "Who are you?",
+        "Я - модель, which отвечает на вопросы людей.",
+        "stop",
+        ["language"],
+    ),
+    "Arabic": ("chatml", "Who are you?", "أنا نموذج لغوي يمكنه الإجابة عن الأسئلة.", "stop", ["language"]),
+    "Hindi": ("v4", "Who are you?", "मैं एक भाषा मॉडल हूँ और सवालों के जवाब देता हूँ।", "stop", ["language"]),
 }
 
 
@@ -445,7 +477,7 @@ def test_a_bad_answer_gives_the_right_warning(name):
     for finding in found:
         assert 1 <= len(finding.label.split()) <= 3
         assert finding.sentence.endswith(".")
-        if finding.kind not in ("empty", "cut", "script"):
+        if finding.kind not in ("empty", "cut", "language"):
             start, end = finding.span
             assert 0 <= start < end <= len(answer.reply.text)
 
@@ -470,6 +502,8 @@ def test_the_evidence_is_in_the_sentence_and_the_place_in_the_span():
     assert where == "I'm sorry, but I can't help with that."
     fence, where = only("fenced", "Hi", "a\n\n```sql\nb")
     assert (where, "line 3" in fence.sentence) == ("```sql", True)
+    language, _ = only("base", "Who are you?", BAD["German"][2])
+    assert "The message is in English, and 8 words" in language.sentence
     script, _ = only("base", "Hi", "Привет, как дела?")
     assert "100 % of the answer's letters are Cyrillic" in script.sentence
     assert "after 256 tokens" in check(answered("base", "Hi", "x y", "length"))[0].sentence
