@@ -28,13 +28,11 @@ import hashlib
 import json
 import platform
 import random
-import re
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +41,9 @@ from tqdm import tqdm
 from benchmarks.engine import processor
 from playground.config import Settings
 from playground.engine import open_engine
+from playground.judging.reference import named, occurs
 from playground.library import POCKET, ROOT, Library
+from playground.scoreboard import wilson
 from playground.session import parse_lane
 from playground.types import Done, Message, Reply, Request, Sampling, Variant
 
@@ -115,19 +115,6 @@ class Item:
     second: Turn
     held_out: bool
     """Whether the corpus never asks for the first turn's fact."""
-
-
-def occurs(value: str, text: str) -> bool:
-    """Whether a value occurs in a text as a word, in any case of letters, with or without its "the"."""
-    return (
-        re.search(rf"(?<!\w){re.escape(value.removeprefix('the '))}(?!\w)", text, re.IGNORECASE) is not None
-    )
-
-
-def named(members: Sequence[str], text: str) -> list[str]:
-    """The members of a list that occur in a text, in the order of the text."""
-    found = {m: match.start() for m in members if (match := re.search(rf"(?<!\w){re.escape(m)}(?!\w)", text))}
-    return sorted(found, key=found.__getitem__)
 
 
 def items(count: int = QUESTIONS, seed: int = SEED) -> list[Item]:
@@ -247,22 +234,12 @@ def in_style(answer: str) -> bool:
 # --- Figures --------------------------------------------------------------------------------------
 
 
-def wilson(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95% interval of a share (Wilson 1927), in per cent."""
-    if not count:
-        return 0.0, 100.0
-    share = hits / count
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
-    return max(0.0, 100 * (middle - half)), min(100.0, 100 * (middle + half))
-
-
 def figures(result: dict[str, Any], questions: Sequence[Item]) -> dict[str, dict[str, float]]:
     """Every figure of a cell: share in per cent, interval, count."""
     pairs = list(zip(questions, result["answers"], strict=True))
 
     def share(flags: Sequence[bool]) -> dict[str, float]:
-        low, high = wilson(sum(flags), len(flags))
+        low, high = (100 * bound for bound in wilson(sum(flags), len(flags)))
         per_cent = 100 * sum(flags) / max(1, len(flags))
         return {"share": per_cent, "low": low, "high": high, "count": len(flags)}
 

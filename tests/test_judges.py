@@ -9,6 +9,7 @@ from playground.config import Settings
 from playground.engine.scripted import ScriptedEngine
 from playground.judging.candidates import candidate, holds
 from playground.judging.judges import Judges
+from playground.judging.reference import occurs
 from playground.library import Library
 from playground.secret import Secret
 from playground.session import Session
@@ -165,3 +166,101 @@ def test_a_key_shows_itself_nowhere():
     with pytest.raises(TypeError):
         pickle.dumps(key)
     assert key.scrub("Bad key SK-very-secret.") == "Bad key (key)."
+
+
+# --- The reference judge --------------------------------------------------------------------------
+
+
+def answers(*texts):
+    """What the lanes of the first message answer, then those of the second, and so on: base, adapter."""
+    left = list(texts)
+
+    def answer(request):
+        pair = left[0]
+        text = pair[1 if request.prompt.adapter else 0]
+        pair[1 if request.prompt.adapter else 0] = None
+        if pair == [None, None]:
+            left.pop(0)
+        return text
+
+    return answer
+
+
+RIVERS = (["Nile, Rhine, Seine", "Rivers: the Nile and the Nile"], ["Nile and Rhine.", "The Nile."])
+
+
+def test_the_reference_judge_marks_by_the_probes_rule_and_says_it(tmp_path):
+    talk = session(tmp_path, answers(["It is paris.", "Rome."], ["Tokyo", "No idea about Japan."]))
+    conversation = chat(talk, "What is the capital of France?", "And of Japan?")
+    verdict = talk.judges.judge_by_reference(conversation, 0)
+    assert (verdict.judge, verdict.outcome, verdict.scores) == ("reference", "scored", (1.0, 0.0))
+    assert verdict.scale == (0, 1)
+    assert verdict.games[0].reason == "Right if the answer has 'Paris' in it. It is right."
+    assert talk.judges.judge_by_reference(conversation, 1, lanes=[1]).scores == (0.0,)
+    assert [len(verdicts) for verdicts in session(tmp_path).verdicts(conversation)] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("texts", "outcome", "winner"),
+    [
+        (["Paris", "Rome"], "win", 0),
+        (["Rome", "Paris"], "win", 1),
+        (["Paris", "Paris."], "tie", None),
+        (["Rome", "Bonn"], "both-bad", None),
+    ],
+)
+def test_the_reference_judge_compares_in_both_orders(tmp_path, texts, outcome, winner):
+    talk = session(tmp_path, answers(texts))
+    conversation = chat(talk, "What is the capital of France?")
+    verdict = talk.judges.judge_by_reference(conversation, 0, pair=True)
+    assert (verdict.outcome, verdict.winner) == (outcome, winner)
+    assert [game.shown for game in verdict.games] == [(0, 1), (1, 0)]
+
+
+def test_a_choice_is_marked_by_the_answer_before_it(tmp_path):
+    talk = session(tmp_path, answers(*map(list, RIVERS)))
+    conversation = chat(talk, "Name three rivers.", "Only the first two.")
+    assert talk.judges.judge_by_reference(conversation, 0).scores == (1.0, 0.0)
+    assert talk.judges.judge_by_reference(conversation, 1).scores == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "found"),
+    [
+        ("8", "It has 8 legs.", True),
+        ("8", "It has 18 legs.", False),
+        ("8", "It is 8.5.", False),
+        ("5", "It is 8.5.", False),
+        ("10080", "10,080 minutes", False),
+        ("10,080", "It is 10,080.", True),
+        ("080", "10,080", False),
+        ("the yen", "Yen!", True),
+        ("metal", "a nonmetal", False),
+        ("7/15", "so (7/15)", True),
+    ],
+)
+def test_a_value_is_found_as_a_word_or_a_number_of_its_own(value, text, found):
+    assert occurs(value, text) is found
+
+
+def test_a_turn_without_a_known_answer_is_not_marked(tmp_path):
+    talk = session(tmp_path)
+    conversation = chat(talk, "What is the capital of France?", "Something else?")
+    with pytest.raises(InputError, match="Turn 2 is not one of a probe with a known answer"):
+        talk.judges.judge_by_reference(conversation, 1)
+    assert talk.judges.probe(conversation, 0).name == "pocket/1"
+    assert talk.judges.probe(conversation, 1) is None
+
+
+def test_the_users_own_rubrics_and_probes_are_read_from_their_folder(tmp_path):
+    (tmp_path / "judge").mkdir()
+    (tmp_path / "judge" / "short.toml").write_text('name = "short"\nkind = "single"\ninstruction = "i"')
+    (tmp_path / "judge" / "bad.toml").write_text("name = 3")
+    (tmp_path / "probes").mkdir()
+    probe = {"question_id": 1, "category": "c", "turns": ["Mine?"], "check": [{"any": ["yes"]}]}
+    (tmp_path / "probes" / "mine.jsonl").write_text(json.dumps(probe))
+    talk = session(tmp_path, "Yes.")
+    assert talk.judges.rubric("short").description == ""
+    assert len(talk.judges.problems) == 1
+    assert "bad.toml" in talk.judges.problems[0]
+    assert talk.judges.judge_by_reference(chat(talk, "Mine?"), 0).scores == (1.0, 1.0)

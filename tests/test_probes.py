@@ -75,6 +75,48 @@ def test_the_weak_spots_are_four_of_each_kind_and_hold_the_traps_of_the_demonstr
     assert any("```python" in (answer or "") for probe in probes for answer in probe.reference)
 
 
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_the_reference_itself_is_right_by_a_probes_check(path):
+    """A stated answer that its own check would mark wrong is a mistake in one of them."""
+    from playground.judging.candidates import Candidate
+    from playground.judging.reference import is_right, rule
+
+    for probe in read_probes(path):
+        for number, check in enumerate(probe.checks):
+            if check is None or check.kind == "first":
+                continue
+            exchanges = ((probe.turns[number], probe.reference[number]),)
+            assert is_right(check, Candidate(exchanges=exchanges)), (probe.name, number, rule(check))
+
+
+def test_the_pocket_probes_state_the_worlds_facts_and_mark_by_them():
+    import sys
+
+    sys.path.insert(0, str(ROOT / "models" / "pocket" / "recipe"))
+    from world import FACTS, LISTS
+
+    facts = {fact.answer(): fact for fact in FACTS}
+    probes = shipped("pocket").values()
+    assert len(probes) == 24
+    assert {len(probe.turns) for probe in probes} == {2, 3, 4}
+    for probe in probes:
+        assert len(probe.checks) == len(probe.turns)
+        for turn, reference, check in zip(probe.turns, probe.reference, probe.checks, strict=True):
+            if reference.startswith('"'):  # a look back
+                assert reference == f'"{probe.turns[0]}"'
+                assert check.values == (probe.turns[0].rstrip("?."),)
+            elif check.kind == "any":
+                fact = facts[reference]
+                stated = [value.removeprefix("the ").removeprefix("a ") for value in fact.right]
+                assert set(check.values) & set(stated) or check.values[0] in fact.value, probe.name
+                assert not turn.endswith(".") or "neighbour" in turn
+            else:
+                name = reference.split(",")[0].removeprefix("Any three ").split(" of the answer")[0]
+                name = name.removeprefix("The first two ")
+                assert set(LISTS[name]) <= set(check.values)
+                assert check.count == (3 if check.kind == "some" else 2)
+
+
 def test_the_numbers_in_the_math_references_are_right():
     said = {probe.title: probe.reference for probe in shipped("general").values() if probe.category == "math"}
 
@@ -245,6 +287,26 @@ BAD = {
     "reference a number": ([{**GOOD, "reference": [None, 2]}], "line 1: reference 2 must be text, not 2"),
     "title a number": ([{**GOOD, "title": 3}], "line 1: title must be text, not 3"),
     "tests empty": ([{**GOOD, "tests": " "}], "line 1: tests is empty"),
+    "check short": ([{**GOOD, "check": [None]}], "check must be a list with one entry for each turn"),
+    "check unknown": (
+        [{**GOOD, "check": [None, {"most": ["a"]}]}],
+        "check 2 must be an object with one of any",
+    ),
+    "check twice": ([{**GOOD, "check": [{"any": ["a"], "all": ["a"]}, None]}], "check 1 must be an object"),
+    "check empty": (
+        [{**GOOD, "check": [{"any": []}, None]}],
+        "check 1: any must be a list of one text or more",
+    ),
+    "check of a number": ([{**GOOD, "check": [{"any": [5]}, None]}], "check 1: any must be text, not 5"),
+    "check uncounted": (
+        [{**GOOD, "check": [{"some": ["a", "b"]}, None]}],
+        "count must be a whole number from 1",
+    ),
+    "check overcounted": ([{**GOOD, "check": [{"some": ["a"], "count": 2}, None]}], "from 1 to 1"),
+    "check any counted": (
+        [{**GOOD, "check": [{"any": ["a"], "count": 1}, None]}],
+        "with some and first only",
+    ),
     "NUL": ([GOOD, b"\0"], "line 2: it has a NUL byte"),
     "not UTF-8": ([GOOD, b'"\xff"'], "line 2: not UTF-8 text"),
     "3 MB": ([b" " * 3_000_000], "is larger than 2 MB"),

@@ -29,9 +29,13 @@ def occurs(value: str, text: str) -> bool:
     return re.search(pattern, text, re.IGNORECASE) is not None
 
 
-def named(members: Sequence[str], text: str) -> list[str]:
+def named(members: Sequence[str], text: str, flags: re.RegexFlag = re.NOFLAG) -> list[str]:
     """The members of a list that occur in a text, in the order of the text."""
-    found = {m: match.start() for m in members if (match := re.search(rf"(?<!\w){re.escape(m)}(?!\w)", text))}
+    found = {
+        member: match.start()
+        for member in members
+        if (match := re.search(rf"(?<!\w){re.escape(member)}(?!\w)", text, flags))
+    }
     return sorted(found, key=found.__getitem__)
 
 
@@ -43,11 +47,11 @@ def is_right(check: Check, candidate: Candidate) -> bool:
     if check.kind == "all":
         return all(occurs(value, answer) for value in check.values)
     if check.kind == "some":
-        return len(named(check.values, answer)) >= check.count
+        return len(named(check.values, answer, re.IGNORECASE)) >= check.count
     if len(candidate.exchanges) < 2:
         return False
-    before = named(check.values, candidate.exchanges[-2][1])
-    return len(before) > check.count and named(check.values, answer) == before[: check.count]
+    before = named(check.values, candidate.exchanges[-2][1], re.IGNORECASE)
+    return len(before) > check.count and named(check.values, answer, re.IGNORECASE) == before[: check.count]
 
 
 def rule(check: Check) -> str:
