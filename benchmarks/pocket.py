@@ -75,6 +75,7 @@ CONDITIONS = {
     "K = 3, nearest": "urial:demos=pocket-50,k=3,pick=nearest",
     "K = 3, nearest to each message": "urial:demos=pocket-50,k=3,pick=nearest-turn",
     "K = 8, nearest": "urial:demos=pocket-50,k=8,pick=nearest",
+    "K = 3, of two turns": "urial:demos=pocket-multi-turn-3",
     "IFT": "pocket-ift",
     "IFT, 3 examples": "pocket-ift-3",
     "IFT, 10 examples": "pocket-ift-10",

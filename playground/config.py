@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import math
 import os
-import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from playground.limits import PUBLIC, Limits
 from playground.secret import Secret
@@ -171,7 +171,12 @@ def _port(value: Any) -> int:
 
 
 def _mirror(text: str) -> str:
-    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", text):
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # half an IPv6 address, a port that is no number
+        usable = False
+    if not usable:
         raise InputError(f"{PREFIX}MIRROR must be an address such as https://host/path, not {text!r}.")
     return text.rstrip("/")
 

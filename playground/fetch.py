@@ -175,7 +175,7 @@ def fetch(
         pause: seconds before a second attempt.
 
     Raises:
-        InputError: the folder lies within this repository.
+        InputError: the folder lies within this repository, or the environment names a proxy of no use.
         OutsideError: a server cannot be reached, or the disk takes no more.
     """
     folder = folder.resolve()
@@ -184,7 +184,7 @@ def fetch(
             f"{folder} lies within Tandem's own folder, where other people's files do not belong: give "
             "another --data-dir."
         )
-    with httpx.Client(timeout=timeout, follow_redirects=True) as client:
+    with _client(timeout) as client:
         for file in collection.files:
             path = folder / file.name
             try:
@@ -199,6 +199,16 @@ def fetch(
                     f"Cannot write {path}: {error.strerror or error}; make room or give another --data-dir, "
                     "then fetch again."
                 ) from error
+
+
+def _client(timeout: float) -> httpx.Client:
+    try:
+        return httpx.Client(timeout=timeout, follow_redirects=True)
+    except (ImportError, ValueError, OSError) as error:
+        raise InputError(
+            f"The proxy or the certificates that the environment names cannot be used ({_reason(error)}): "
+            "mend HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE, or leave them out."
+        ) from error
 
 
 class _FileError(Exception):

@@ -432,6 +432,9 @@ def test_the_command_says_what_is_wrong_in_one_sentence(tmp_path):
     for arguments, environment, status, said in (
         (["nothing"], {}, 2, "choose one of icl-alignment, urial"),
         (["urial"], {"TANDEM_MIRROR": "nowhere"}, 2, "TANDEM_MIRROR"),
+        (["urial"], {"TANDEM_MIRROR": "http://host:port"}, 2, "TANDEM_MIRROR"),
+        (["urial", "--data-dir", tmp_path], {"ALL_PROXY": "foo://x"}, 2, "ALL_PROXY"),
+        (["urial", "--data-dir", tmp_path], {"SSL_CERT_FILE": "/none"}, 2, "SSL_CERT_FILE"),
         (["urial", "--data-dir", "data"], {}, 2, "--data-dir"),
         (["urial", "--data-dir", tmp_path], {"TANDEM_MIRROR": "http://127.0.0.1:9"}, 1, "cannot be reached"),
     ):
