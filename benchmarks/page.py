@@ -224,7 +224,7 @@ def app(data_dir: Path) -> Iterator[tuple[Watched, Session, str]]:
     engine = Watched(session.engine)
     session.engine = engine
     page = ui.build(session, settings)
-    ui.serve(page, settings.host, port)
+    ui.serve(page, settings, port)
     try:
         yield engine, session, f"http://{settings.host}:{port}/"
     finally:
