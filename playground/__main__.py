@@ -1,4 +1,4 @@
-"""The command line: `python -m playground chat|prompt|fetch|doctor|bench|history`.
+"""The command line: `python -m playground chat|prompt|judge|fetch|doctor|bench|history`.
 
 Standard output carries the answer and nothing else; errors go to standard error in one sentence, with exit
 status 2 for bad input and 1 for a failure.
@@ -431,6 +431,7 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
         "record": str(session.store.path),
         "problems": [
             *library.problems,
+            *session.judges.problems,
             *(reason for entry in adapters for reason in (entry["error"], entry["warning"]) if reason),
         ],
     }
@@ -470,6 +471,58 @@ def bench(
 
         results = benchmark.run(device, runs, say=lambda text: print(text, file=sys.stderr))
         print(json.dumps(results, indent=1) if json_output else benchmark.table(results))
+
+
+# --- judge ----------------------------------------------------------------------------------------
+
+
+@app.command()
+def judge(
+    id: Annotated[str, typer.Argument(help="A recorded conversation, see `history`.")],
+    rubric: Annotated[str | None, typer.Option(help="What is asked: single, pairwise, aspects...")] = None,
+    model: Annotated[
+        str | None, typer.Option("--judge", help='A model, or "reference" for probes with a known answer.')
+    ] = None,
+    url: Annotated[str | None, typer.Option("--judge-url", help="The judge's server.")] = None,
+    turns: Annotated[str | None, typer.Option(help="Which turns, such as 1,2; by default all.")] = None,
+    lanes: Annotated[str | None, typer.Option(help="Which lanes, such as 1,3; by default all.")] = None,
+    scope: Annotated[str, typer.Option(help="turn, or conversation for all up to each turn.")] = "turn",
+    samples: Annotated[int, typer.Option(help="How often each question is put.")] = 1,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Only say what it would cost.")] = False,
+    judge_budget: Annotated[str | None, typer.Option(help="Tokens it may take.")] = None,
+    json_output: Json = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Judge the answers of a conversation; the key is OPENAI_API_KEY or TANDEM_JUDGE_KEY."""
+    from playground.judging import report
+    from playground.judging.judges import Judges
+
+    with plain_errors():
+        flags = {
+            "judge_model": model,
+            "judge_url": url,
+            "judge_budget": judge_budget,
+            "data_dir": data_dir,
+        }
+        settings = Settings.read(flags)
+        store = Store(settings.data_dir)
+        judges = Judges(store, settings)
+        try:
+            asked = report.questions(judges, store.load(id), rubric, turns, lanes, scope, samples)
+            if estimate:
+                document = report.estimate_json(asked)
+                print(json.dumps(document, indent=1) if json_output else report.estimate_text(document))
+                return
+            judged = report.ask(judges, asked)
+        finally:
+            judges.close()
+        if json_output:
+            print(json.dumps(report.verdicts_json(id, judged), ensure_ascii=False, indent=1))
+        else:
+            print(report.verdicts_text(store.load(id), judged))
+        errors = [verdict.error for _, verdict in judged if verdict.error]
+        if errors:
+            fail(errors[0], 1)
 
 
 # --- history --------------------------------------------------------------------------------------

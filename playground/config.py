@@ -152,7 +152,7 @@ def _positive(value: Any, name: str, what: str, zero: bool = False) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
-        raise InputError(f"{name} must be {what} above 0, not {value!r}.")
+        raise InputError(f"{name} must be {what} {'of 0 or more' if zero else 'above 0'}, not {value!r}.")
     return number
 
 

@@ -30,6 +30,42 @@ def test_flags_come_before_the_environment_and_the_environment_before_defaults()
     assert Settings.read({"adapters": ["z=c/d"]}, environ).adapters == (("z", "c/d"),)
 
 
+def test_the_judge_is_set_by_flags_and_variables_and_its_key_by_variables_alone():
+    environ = {
+        "OPENAI_API_KEY": "sk-one",
+        "TANDEM_JUDGE_URL": "http://127.0.0.1:8000/v1",
+        "TANDEM_JUDGE_MODEL": "a",
+        "TANDEM_JUDGE_BUDGET": "50_000",
+        "TANDEM_JUDGE_PRICES": "2.5, 10, EUR",
+        "TANDEM_JUDGE_TIMEOUT": "9.5",
+    }
+    settings = Settings.read({"judge_model": "b", "judge_budget": None}, environ)
+    assert (settings.judge_model, settings.judge_url) == ("b", "http://127.0.0.1:8000/v1")
+    assert (settings.judge_budget, settings.judge_timeout) == (50_000, 9.5)
+    assert settings.judge_prices == (2.5, 10.0, "EUR")
+    assert settings.judge_key.reveal() == "sk-one"
+    assert "sk-one" not in repr(settings)
+    assert Settings.read({}, environ | {"TANDEM_JUDGE_KEY": "sk-two"}).judge_key.reveal() == "sk-two"
+    plain = Settings.read({}, {})
+    assert (plain.judge_key, plain.judge_model, plain.judge_budget) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("TIMEOUT", "0", "TANDEM_JUDGE_TIMEOUT must be a number of seconds above 0, not '0'"),
+        ("TIMEOUT", "soon", "TANDEM_JUDGE_TIMEOUT must be a number of seconds"),
+        ("BUDGET", "-1", "--judge-budget must be a whole number of tokens, not '-1'"),
+        ("PRICES", "2.5,10", "such as 2.50,10,USD, not '2.5,10'"),
+        ("PRICES", "a,b,USD", "TANDEM_JUDGE_PRICES must be a price"),
+    ],
+)
+def test_a_judge_that_is_set_wrongly_is_said(variable, value, said):
+    with pytest.raises(InputError) as caught:
+        Settings.read({}, {f"TANDEM_JUDGE_{variable}": value})
+    assert said in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
