@@ -128,6 +128,15 @@ class Session:
         """The engine's."""
         return self.engine.status()
 
+    def exchange(self, engine: Engine, library: Library) -> None:
+        """Go on with another engine and its library; what is being written ends on the one before."""
+        with self._recording:
+            self.engine, self.library = engine, library
+
+    def uses(self, engine: Engine) -> bool:
+        """Whether an answer is still being written by an engine."""
+        return any(run.engine is engine for run in list(self._runs.values()))
+
     def variant(
         self, spec: str, sampling: Sampling | None = None, sets: Mapping[str, DemoSet] | None = None
     ) -> Variant:
@@ -366,7 +375,9 @@ class Session:
                     yield current
                 run.conversation = asked()
             drawn = saved = time.monotonic()
-            for _ in run.grow(self.engine):
+            with self._recording:  # so that nobody closes it between the two
+                run.engine = self.engine
+            for _ in run.grow(run.engine):
                 if self._closed:
                     break
                 now = time.monotonic()
@@ -423,6 +434,8 @@ class _Run:
     def __init__(self, conversation: Conversation, lanes: Sequence[int]) -> None:
         self.conversation = conversation
         """With all that has come so far; only the thread that reads `grow` sets it."""
+        self.engine: Engine | None = None
+        """What writes the answers; None before they are asked for."""
         self.stopped = False
         """Whether all lanes were stopped."""
         self._lanes = lanes

@@ -476,6 +476,12 @@ class Status:
     """Why rows are decoded one after the other and not as one batch; None if they are one batch."""
     prefix_limit: int | None = None
     """Bytes that keys and values of prefixes may take."""
+    prefix_bytes: int | None = None
+    """Bytes that they take now."""
+    memory: int | None = None
+    """Bytes that this process holds in the machine's memory."""
+    device_memory: int | None = None
+    """Bytes that it holds on a GPU; None where there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,6 +50,7 @@ def loaded_by(module: str) -> set[str]:
         "playground.streams",
         "playground.session",
         "playground.start",
+        "playground.changeover",
         "playground.ui.recipe",
         "playground.ui.render",
         "playground.ui.render_diff",

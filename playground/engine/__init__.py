@@ -9,6 +9,7 @@ from collections.abc import Generator, Sequence
 from typing import Protocol
 
 from playground.config import Settings
+from playground.engine.hub import Report
 from playground.library import Library
 from playground.types import Event, Prompt, Reply, Request, Status, Token, TokenScore
 
@@ -61,3 +62,14 @@ def open_engine(settings: Settings, library: Library) -> Engine:
     from playground.engine.local import LocalEngine
 
     return LocalEngine(settings, library)
+
+
+def fits_beside(settings: Settings, report: Report) -> bool:
+    """Whether the model that `settings` name fits in memory beside what is there; see `loading`.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    from playground.engine import loading
+
+    return loading.fits_beside(settings, report)

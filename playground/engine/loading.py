@@ -7,8 +7,9 @@ without AMX its matrix products are over 100 times slower than float32 (0.8 agai
 
 from __future__ import annotations
 
+import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,16 +27,16 @@ from transformers.utils import logging as transformers_logging
 
 from playground.config import Settings
 from playground.engine import attention, hub, lora
+from playground.engine.hub import Report
 from playground.library import Library
 from playground.types import AdapterCard, AdapterStatus, InputError, Prompt, Token
-
-Report = Callable[[str, float], None]
-"""Told what is being done, for people, and the share of the work before it."""
 
 PREFIX_SHARE = 0.25
 """Share of the free memory that stored prefixes may take."""
 MOST_OF_MEMORY = 0.8
 """Share of the free memory that float32 weights may take before a CPU loads them in 4 bit."""
+BYTES_IN_4BIT = 0.75
+"""Of a parameter, with the embeddings, which stay as they are, and what quantising takes meanwhile."""
 UNSTATED_CONTEXT = 2048
 """For a model that states no limit of positions, as recurrent ones do."""
 THREADS = torch.get_num_threads()
@@ -89,24 +90,28 @@ def load(settings: Settings, library: Library, report: Report) -> Loaded:
     """
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
+    transformers_logging.set_tqdm_hook(_watched)
     device = _device(settings)
     report(f"Finding {settings.base}", 0.05)
-    unusable = hub.fetch_cards(library)
-    folder = hub.folder(settings.base)
-    if not (folder / "config.json").is_file():
-        raise InputError(f"{settings.base} is not a model: {folder} has no config.json.")
+    unusable = hub.fetch_cards(library, report)
+    folder = hub.folder(settings.base, report=report)
+    config = _config(folder, settings.base)
     tokenizer = _tokenizer(folder, settings.base)
-    config = AutoConfig.from_pretrained(folder)
     parameters = _count_parameters(config)
     small = device.type == "cpu" and parameters < SMALL_MODEL
     # For this thread, which is the one that decodes: OpenMP keeps the number for each thread that calls it.
     torch.set_num_threads(1 if small else min(THREADS, MOST_THREADS))
     quantize = settings.quantize == "4bit" or (settings.quantize == "auto" and _too_large(device, parameters))
     precision, options = _precision(device, quantize)
-    report(f"Loading {settings.base} ({_millions(parameters)} parameters, {precision})", 0.2)
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, config=config, attn_implementation=_attention(config), **options
-    )
+    note = f"Loading {settings.base} ({_millions(parameters)} parameters, {precision})"
+    report(note, 0.2)
+    _here.report = lambda share: report(note, 0.2 + 0.4 * share)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, config=config, attn_implementation=_attention(config), **options
+        )
+    finally:
+        _here.report = None
     model.eval()
     probe = tokenizer(PROBE)["input_ids"][: _context(config)]
     base_logits = probe_logits(model, probe)
@@ -134,6 +139,53 @@ def load(settings: Settings, library: Library, report: Report) -> Loaded:
     )
 
 
+_here = threading.local()
+"""What this thread is loading: `report`, told the share of the weights that are read."""
+
+
+def _watched(factory: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """What Transformers makes in place of a progress bar: one that tells whoever loads in this thread."""
+    report = getattr(_here, "report", None)
+    if report is None or not args:
+        return factory(*args, **options)
+    return _Watched(args[0], report)
+
+
+class _Watched:
+    def __init__(self, items: Any, report: Callable[[float], None]) -> None:
+        self._items, self._report = items, report
+
+    def __iter__(self) -> Iterator[Any]:
+        items = list(self._items)
+        for number, item in enumerate(items):
+            self._report(number / len(items))
+            yield item
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *args, **options: None
+
+
+def fits_beside(settings: Settings, report: Report) -> bool:
+    """Whether a model can be loaded while what is in memory stays there, in the precision that it would
+    have alone. What is not here is downloaded first.
+
+    Raises:
+        InputError: as `load`.
+    """
+    device = _device(settings)
+    config = _config(hub.folder(settings.base, report=report), settings.base)
+    quantize = settings.quantize == "4bit" or (settings.quantize == "auto" and device.type == "cuda")
+    full = 4 if device.type == "cpu" else 2
+    needed = _count_parameters(config) * (BYTES_IN_4BIT if quantize else full)
+    return needed <= MOST_OF_MEMORY * _free_memory(device)
+
+
+def held(device: torch.device) -> tuple[int, int | None]:
+    """Bytes that this process holds in the machine's memory, and on its GPU."""
+    on_gpu = torch.cuda.memory_reserved(device) if device.type == "cuda" else None
+    return int(psutil.Process().memory_info().rss), on_gpu
+
+
 def probe_logits(model: Any, probe: Sequence[int]) -> torch.Tensor:
     """A model's logits at every position of a text, (T, V), without any cache."""
     ids = torch.tensor([probe], device=model.device)
@@ -156,6 +208,19 @@ def _device(settings: Settings) -> torch.device:
     if settings.device == "cuda" and not available:
         raise InputError("There is no CUDA device here: use --device cpu, or leave --device out.")
     return torch.device("cuda", 0) if available and settings.device != "cpu" else torch.device("cpu")
+
+
+def _config(folder: Path, base: str) -> Any:
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{base} is not a model: {folder} has no config.json.")
+    try:
+        config = AutoConfig.from_pretrained(folder)
+        _count_parameters(config)  # which fails for what is no causal language model
+    except Exception as error:
+        raise InputError(
+            f"{base} is not a language model that can be loaded here: {_first_line(error)}."
+        ) from error
+    return config
 
 
 def _tokenizer(folder: Path, base: str) -> Any:

@@ -11,6 +11,8 @@ The arithmetic is in `model`, the choice of tokens in `sampling`, text in `text`
 
 from __future__ import annotations
 
+import dataclasses
+import gc
 import itertools
 import queue
 import threading
@@ -58,6 +60,10 @@ CLOSED = "The engine is closed: start the app again."
 RESTARTED = "The engine broke down and was started again: send the message again."
 
 Result = TypeVar("Result")
+
+
+class _Closed(BaseException):
+    """The engine was closed while it loaded; no failure that a library could take for its own."""
 
 
 class _Job:
@@ -176,6 +182,7 @@ class LocalEngine:
         self._closed = False
         self._ready_at = 0.0
         self._model: Model | None = None
+        self._store = PrefixStore(0)
         self._waiting: list[_Job] = []  # not read to the end yet, in the order they came
         self._turn = itertools.cycle((True, False))  # see `_next_job`
         self._live: list[_Row] = []  # rows of `_batch`, in its order
@@ -187,7 +194,13 @@ class LocalEngine:
 
     def status(self) -> Status:
         """See `Engine.status`."""
-        return self._status
+        model = self._model
+        if model is None:
+            return self._status
+        memory, on_device = loading.held(model.device)
+        return dataclasses.replace(
+            self._status, memory=memory, device_memory=on_device, prefix_bytes=self._store.bytes
+        )
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
         """See `Engine.stream`."""
@@ -239,10 +252,15 @@ class LocalEngine:
         self._hand_over([_Warming(prompt) for prompt in prompts])
 
     def close(self) -> None:
-        """See `Engine.close`."""
+        """See `Engine.close`. A model that is being loaded is given up at the next report of its progress."""
         self._closed = True
         self._inbox.put(None)
         self._thread.join()
+        self._model, self._store = None, PrefixStore(0)
+        # A model is full of references to itself, and another one may be waiting for its memory.
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     def _hand_over(self, jobs: Sequence[_Job]) -> None:
         with self._start_lock:
@@ -277,6 +295,8 @@ class LocalEngine:
             if self._model is None:
                 try:
                     self._load()
+                except _Closed:
+                    self._fail_loading(InputError(CLOSED))
                 except Exception as error:
                     self._fail_loading(error)
             while not self._closed:
@@ -331,11 +351,18 @@ class LocalEngine:
         )
 
     def _report(self, note: str, progress: float) -> None:
+        if self._closed:
+            raise _Closed
         self._status = Status(state="loading", note=note, base=self._settings.base, progress=progress)
 
     def _fail_loading(self, error: Exception) -> None:
         if isinstance(error, InputError):
             note = str(error)
+        elif _out_of_memory(error):
+            note = (
+                f"The model {self._settings.base} does not fit in memory: choose a smaller one, or load it "
+                "in 4 bit (--quantize 4bit)."
+            )
         else:
             traceback.print_exc()
             note = f"The model {self._settings.base} could not be loaded: {_one_line(error)}."
@@ -628,6 +655,13 @@ class LocalEngine:
             )
         traceback.print_exception(error)
         return f"The model failed on this answer: {_one_line(error)}."
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, on a GPU or, where PyTorch says so in words alone, here."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def _one_line(error: Any) -> str:

@@ -43,7 +43,7 @@ class Model:
         self._tokenizer = loaded.tokenizer
         # Its settings change from call to call, and it does not stand being used while they do.
         self._tokenizing = threading.Lock()
-        self._device = loaded.device
+        self.device = loaded.device
         self.context = loaded.context
         self.ends = loaded.ends
         self._weights = f"{loaded.base} ({loaded.precision})"
@@ -117,8 +117,8 @@ class Model:
                 tokens,
                 every,
                 past_key_values=kv,
-                attention_mask=None if mask is None else mask.to(self._device),
-                position_ids=kv.positions(new).to(self._device),
+                attention_mask=None if mask is None else mask.to(self.device),
+                position_ids=kv.positions(new).to(self.device),
             )
             kv.advance(new)
             return logits
@@ -141,7 +141,7 @@ class Model:
     def _run(self, tokens: Sequence[Sequence[int]], every: bool, **options: Any) -> Tensor:
         if self._selects and not every:
             options["logits_to_keep"] = 1  # the other positions' (T, V) products are not even computed
-        ids = torch.tensor(tokens, device=self._device)
+        ids = torch.tensor(tokens, device=self.device)
         logits: Tensor = self._hf(input_ids=ids, **{"use_cache": True, **options}).logits
         return logits if every else logits[:, -1]
 

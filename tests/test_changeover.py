@@ -1,0 +1,439 @@
+"""Another base or adapter while people are here, on tiny random models and the pocket model."""
+
+from __future__ import annotations
+
+import gc
+import json
+import threading
+import time
+import weakref
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from playground.changeover import Changeover
+from playground.config import Settings
+from playground.engine import open_engine
+from playground.engine.model import Model
+from playground.session import Session
+from playground.start import open_library
+from playground.store import Store
+from playground.types import InputError, Sampling
+
+POCKET = Path("models/pocket")
+WAIT = 60
+
+
+def until(true, seconds=WAIT):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+class House:
+    """A session on the pocket model, and what loads others into it."""
+
+    def __init__(self, data_dir, **options):
+        self.settings = Settings(data_dir=data_dir, device="cpu")
+        library = open_library(self.settings)
+        self.session = Session(open_engine(self.settings, library), library, Store(data_dir))
+        until(lambda: self.session.status().state != "loading")
+        self.change = Changeover(self.session, self.settings, **options)
+
+    def ended(self):
+        until(lambda: not self.change.progress().busy)
+        return self.change.progress()
+
+    @property
+    def base(self):
+        return self.session.status().base
+
+    def ask(self, text="Hello", *lanes, conversation=None, **sampling):
+        sampling = Sampling(**{"max_new_tokens": 5, **sampling})
+        if conversation is None:
+            conversation = self.session.new(
+                [self.session.variant(lane, sampling) for lane in lanes or ("base",)]
+            )
+        *_, conversation = self.session.send(conversation, text)
+        return conversation
+
+
+@contextmanager
+def house(path, **options):
+    here = House(path, **options)
+    try:
+        yield here
+    finally:
+        here.change.cancel()
+        until(lambda: not here.change.progress().busy)
+        here.session.close()
+
+
+@pytest.fixture
+def here(tmp_path):
+    with house(tmp_path) as here:
+        yield here
+
+
+@pytest.fixture
+def tight(tmp_path):
+    """Where two models do not fit in memory at once."""
+    with house(tmp_path, fits_beside=lambda settings, report: False) as here:
+        yield here
+
+
+def weights(conversation):
+    return [answer.reply.weights for answer in conversation.turns[-1].answers]
+
+
+# --- Another base, another adapter -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("room", ["here", "tight"])
+def test_another_base_and_back_and_conversations_stay(room, tiny, request):
+    here = request.getfixturevalue(room)
+    before = here.ask("What is the capital of France?", "base", "pocket-ift")
+    model = weakref.ref(here.session.engine._model)
+    assert isinstance(model(), Model)
+
+    here.change.base(str(tiny.base))
+    assert here.change.progress().busy
+    assert here.ended().state == "done", here.change.progress()
+    assert here.base == here.session.library.base == str(tiny.base)
+    assert "tiny" in weights(here.ask("Hello"))[0]
+    until(lambda: gc.collect() is not None and model() is None)  # its memory is free again
+
+    # The conversation goes on; the lane whose adapter is gone says so, and the other answers.
+    after = here.ask("And of Japan?", conversation=here.session.open(before.id))
+    base, gone = (answer.reply for answer in after.turns[-1].answers)
+    assert "tiny" in base.weights
+    assert (gone.finish, gone.error) == ("error", "Adapter 'pocket-ift' is not loaded: choose another lane.")
+    assert after.turns[0] == before.turns[0]
+
+    here.change.base("models/pocket")
+    assert here.ended().state == "done"
+    again = here.ask("And of Spain?", conversation=here.session.open(before.id))
+    assert [answer.reply.error for answer in again.turns[-1].answers] == [None, None]
+    assert weights(again) == weights(before)
+
+
+def test_an_adapter_is_put_on_the_running_base_and_is_there_again_after_another_base(here, tiny):
+    here.change.base(str(tiny.base))
+    assert here.ended().state == "done"
+    here.change.adapter(str(tiny.adapters["wide"]), "broad")
+    assert here.ended().state == "done", here.change.progress()
+    here.change.adapter(str(tiny.adapters["thin"]))
+    assert here.ended().state == "done", here.change.progress()
+    assert [status.card.name for status in here.session.status().adapters] == ["broad", "thin"]
+    assert all(status.kl > 0 for status in here.session.status().adapters)
+    assert weights(here.ask("Hello", "broad", "base"))[0].endswith("+ broad")
+
+    with pytest.raises(InputError, match="already"):
+        here.change.adapter(str(tiny.adapters["wide"]), "thin")
+    here.change.base("models/pocket")
+    assert here.ended().state == "done"
+    assert "broad" not in here.session.library.adapters
+    here.change.base(str(tiny.base))
+    assert here.ended().state == "done"
+    assert set(here.session.library.adapters) == {"broad", "thin"}
+
+
+def test_answers_under_way_end_on_the_model_they_began_on(here, tiny):
+    conversation = here.session.new(
+        [here.session.variant("base", Sampling(max_new_tokens=900, seed=1, temperature=1000))]
+    )
+    stream = here.session.send(conversation, "Hello")
+    next(stream)
+    engine = here.session.engine
+    results = []
+    reader = threading.Thread(target=lambda: results.extend(stream))
+    reader.start()
+    here.change.base(str(tiny.base))
+    assert here.ended().state == "done"
+    assert here.base == str(tiny.base)
+    reader.join(WAIT)
+    reply = results[-1].turns[0].answers[0].reply
+    assert reply.finish in ("stop", "length")
+    assert reply.new_tokens > 100
+    assert "pocket" in reply.weights
+    until(lambda: not engine._thread.is_alive())
+
+
+def test_where_memory_is_tight_answers_under_way_are_waited_for_and_new_messages_wait(tight, tiny):
+    long = tight.session.new([tight.session.variant("base", Sampling(max_new_tokens=600, temperature=1000))])
+    stream = tight.session.send(long, "Hello")
+    next(stream)
+    written, waited = [], []
+    reader = threading.Thread(target=lambda: written.extend(stream))
+    reader.start()
+    until(lambda: tight.session.uses(tight.session.engine))
+    tight.change.base(str(tiny.base))
+    until(lambda: tight.session.status().state == "loading")
+    assert tight.session.status().base == str(tiny.base)
+    later = threading.Thread(target=lambda: waited.append(tight.ask("Hello")))
+    later.start()
+    reader.join(WAIT)
+    later.join(WAIT)
+    assert tight.ended().state == "done"
+    assert written[-1].turns[0].answers[0].reply.new_tokens == 600
+    assert "pocket" in weights(written[-1])[0]
+    assert "tiny" in weights(waited[0])[0]
+
+
+# --- What cannot be loaded -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("room", ["here", "tight"])
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("./nowhere", "There is no model folder ./nowhere"),
+        ("nobody/nothing-of-this-name", "is not on this machine and the Hugging Face Hub cannot be reached"),
+        ("not a name", "neither a folder here nor a Hugging Face Hub id"),
+        ("prompts", "has no config.json"),
+        ("broken", "is not a language model that can be loaded here"),
+        ("empty", "could not be loaded"),
+    ],
+)
+def test_what_is_no_model_is_a_sentence_and_the_running_one_stays(room, what, said, request, tmp_path):
+    here = request.getfixturevalue(room)
+    if what in ("broken", "empty"):
+        config = {
+            "broken": {"model_type": "no-such"},
+            "empty": json.loads((POCKET / "config.json").read_text()),
+        }
+        folder = tmp_path / what
+        folder.mkdir()
+        (folder / "config.json").write_text(json.dumps(config[what]))
+        if what == "empty":
+            for name in ("tokenizer.json", "tokenizer_config.json"):
+                (folder / name).write_bytes((POCKET / name).read_bytes())
+        what = str(folder)
+    here.change.base(what)
+    ended = here.ended()
+    assert ended.state == "failed"
+    assert said in ended.note
+    assert here.base == "models/pocket"
+    assert here.session.status().state == "ready"
+    assert "pocket" in weights(here.ask("Hello", "pocket-ift"))[0]
+
+
+@pytest.mark.parametrize("source", ["", "  ", None, 7, "a\0b", "x" * 501, "a\nb"])
+def test_what_cannot_be_a_source_is_said_at_once(here, source):
+    for begin in (here.change.base, here.change.adapter):
+        with pytest.raises(InputError):
+            begin(source)
+    assert here.change.progress().state == "idle"
+
+
+def test_an_adapter_for_another_base_or_no_adapter_is_said_at_once(here, tiny, tmp_path):
+    with pytest.raises(InputError, match="was made for the base"):
+        here.change.adapter(str(tiny.adapters["wide"]))
+    with pytest.raises(InputError, match="is not an adapter"):
+        here.change.adapter(str(tmp_path), "mine")
+    with pytest.raises(InputError, match="There is no adapter folder"):
+        here.change.adapter("./nowhere/adapter", "mine")
+    with pytest.raises(InputError, match="taken by a lane"):
+        here.change.adapter(str(tiny.adapters["wide"]), "urial")
+    with pytest.raises(InputError, match="precision"):
+        here.change.base(str(tiny.base), "8bit")
+    assert here.change.progress().state == "idle"
+
+
+def test_an_adapter_that_is_not_on_the_hub_leaves_everything_as_it_was(here):
+    engine = here.session.engine
+    here.change.adapter("nobody/nothing-of-this-name", "mine")
+    ended = here.ended()
+    assert (ended.state, here.session.engine) == ("failed", engine)
+    assert "cannot be reached" in ended.note
+    assert "mine" not in here.session.library.pending
+
+
+@pytest.mark.parametrize("room", ["here", "tight"])
+def test_a_model_without_memory_is_a_sentence(room, tiny, request, monkeypatch):
+    from playground.engine import loading
+
+    here = request.getfixturevalue(room)
+
+    def full(*args, **options):
+        if "tiny" in str(args[0]):
+            raise RuntimeError(
+                "[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory"
+            )
+        return real(*args, **options)
+
+    real = loading.AutoModelForCausalLM.from_pretrained
+    monkeypatch.setattr(loading.AutoModelForCausalLM, "from_pretrained", full)
+    here.change.base(str(tiny.base))
+    ended = here.ended()
+    assert ended.state == "failed"
+    assert "does not fit in memory" in ended.note
+    assert (here.base, here.session.status().state) == ("models/pocket", "ready")
+
+
+def test_if_the_old_model_cannot_come_back_either_both_reasons_are_told(tight, tiny):
+    from playground.engine.scripted import ScriptedEngine
+    from playground.types import Status
+
+    class Broken(ScriptedEngine):
+        def __init__(self, settings):
+            super().__init__(lambda request: [])
+            self.settings = settings
+
+        def status(self):
+            return Status(state="failed", note=f"{self.settings.base} is broken.", base=self.settings.base)
+
+    tight.change._open_engine = lambda settings, library: Broken(settings)
+    tight.change.base(str(tiny.base))
+    ended = tight.ended()
+    assert ended.state == "failed"
+    assert f"{tiny.base} is broken. Nor could models/pocket be loaded again" in ended.note
+    assert tight.session.status().state == "failed"
+    tight.change._open_engine = open_engine
+    tight.change.base("models/pocket")  # and from there a model can be loaded again
+    assert tight.ended().state == "done"
+
+
+# --- Cancel -----------------------------------------------------------------------------------------
+
+
+class Slow:
+    """Something in a load that takes as long as it is let."""
+
+    def __init__(self):
+        self.reached, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self):
+        self.reached.set()
+        assert self.go_on.wait(WAIT)
+
+
+@pytest.mark.parametrize("room", ["here", "tight"])
+def test_a_load_that_is_cancelled_ends_in_the_midst_of_its_weights(room, tiny, request, monkeypatch):
+    from playground.engine import loading
+
+    here = request.getfixturevalue(room)
+    slow, seen = Slow(), []
+    watch = loading._Watched.__iter__
+
+    def slowly(self):
+        for item in watch(self):
+            slow()
+            seen.append(item)
+            yield item
+
+    monkeypatch.setattr(loading._Watched, "__iter__", slowly)
+    here.change.base(str(tiny.base))
+    assert slow.reached.wait(WAIT)
+    here.change.cancel()
+    assert here.change.progress().state == "stopping"
+    monkeypatch.setattr(loading._Watched, "__iter__", watch)
+    time.sleep(0.5)  # an answer to the cancel may take a moment
+    slow.go_on.set()
+    assert here.ended().state == "cancelled"
+    assert len(seen) == 1
+    assert (here.base, here.session.status().state) == ("models/pocket", "ready")
+    assert "pocket" in weights(here.ask("Hello", "pocket-ift"))[0]
+    here.change.base(str(tiny.base))
+    assert here.ended().state == "done"
+
+
+def test_waiting_for_answers_can_be_cancelled(tight, tiny):
+    engine = tight.session.engine
+    long = tight.session.new([tight.session.variant("base", Sampling(max_new_tokens=3000, temperature=1000))])
+    stream = tight.session.send(long, "Hello")
+    next(stream)
+    next(stream)
+    tight.change.base(str(tiny.base))
+    until(lambda: "Waiting for the answers" in tight.change.progress().note)
+    tight.change.cancel()
+    assert tight.ended().state == "cancelled"
+    assert tight.session.engine is engine
+    assert next(stream) is not None
+    stream.close()
+
+
+def test_only_one_change_at_a_time(here, tiny, monkeypatch):
+    slow = Slow()
+    here.change._fits_beside = lambda settings, report: (slow(), report("Looking", 0.1), True)[-1]
+    here.change.base(str(tiny.base))
+    assert slow.reached.wait(WAIT)
+    with pytest.raises(InputError, match="Another model is being loaded"):
+        here.change.base("models/pocket")
+    here.change.cancel()
+    here.change.cancel()
+    slow.go_on.set()
+    assert here.ended().state == "cancelled"
+    here.change.cancel()  # of nothing
+    assert here.change.progress().state == "cancelled"
+
+
+# --- A download -------------------------------------------------------------------------------------
+
+
+class Hub(BaseHTTPRequestHandler):
+    """As much of the Hugging Face Hub as one slow repository needs."""
+
+    SIZE = 400_000_000
+    sent = 0
+
+    def log_message(self, *args):
+        pass
+
+    def do_HEAD(self):
+        self.do_GET()
+
+    def do_GET(self):
+        commit = "0" * 40
+        if "/api/models/" in self.path:
+            files = [{"type": "file", "path": "model.safetensors", "size": self.SIZE, "oid": "1" * 40}]
+            answer = files if "/tree/" in self.path else {"id": "some/model", "sha": commit, "siblings": []}
+            body = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            return
+        self.send_response(200)
+        self.send_header("X-Repo-Commit", commit)
+        self.send_header("ETag", f'"{"1" * 40}"')
+        self.send_header("Content-Length", str(self.SIZE))
+        self.end_headers()
+        try:
+            while self.command == "GET" and Hub.sent < self.SIZE:
+                self.wfile.write(b"\0" * 500_000)
+                Hub.sent += 500_000
+                time.sleep(0.05)
+        except OSError:
+            pass
+
+
+def test_a_download_tells_how_far_it_is_and_is_cancelled_in_its_midst(here, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        address = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        here.change.base("some/model")
+        until(lambda: " MB of 400 MB" in here.change.progress().note)
+        assert here.change.progress().note.startswith("Downloading some/model: ")
+        here.change.cancel()
+        assert here.ended().state == "cancelled"
+        sent = Hub.sent
+        assert sent < Hub.SIZE / 2
+        time.sleep(0.5)
+        assert Hub.sent <= sent + 2_000_000, "the download goes on behind our back"
+        assert (here.base, here.session.status().state) == ("models/pocket", "ready")
+    finally:
+        server.shutdown()
