@@ -121,7 +121,8 @@ PLACES = {
     "sqlite3": ["store.py"],
     "jinja2": ["aligners/chat.py"],
     "huggingface_hub": ["engine/hub.py"],
-    "httpx": ["engine/hub.py", "fetch.py"],
+    "httpx": ["fetch.py"],
+    "httpx2": ["engine/hub.py"],
     "typer": ["__main__.py"],
 }
 
