@@ -250,6 +250,16 @@ class Store:
         with self._connect() as db:
             return _verdicts(db, conversation)
 
+    def judged(self, limit: int) -> list[str]:
+        """The ids of conversations that have a verdict, the latest first."""
+        with self._connect() as db:
+            rows = db.execute(
+                "SELECT id FROM conversation WHERE id IN (SELECT conversation FROM verdict) "
+                "ORDER BY updated DESC LIMIT ?",
+                (limit,),
+            ).fetchall()
+        return [id for (id,) in rows]
+
     def save_game(self, key: str, game: Game) -> None:
         """Keep a judge's reply, so that the same question is not paid for twice."""
         with self._connect() as db:

@@ -95,6 +95,7 @@ LETTERS = {
     "Verdict: [[ tie ]]": "tie",
     "[[C]]": "tie",
     "**Verdict: B**": "B",
+    "**Verdict:** Assistant B": "B",
     'I say "[[A]]" if A is better, "[[B]]" if B is.\nMy verdict: [[B]]': "B",
     "[[B]]\nNo, on second thought: [[A]]": "A",
     '{"reasons": "[[A]]", "verdict": "B"}': "B",
@@ -120,7 +121,8 @@ def test_a_reply_without_a_winner_names_none(raw):
 VERDICTS = [
     "[[A]]", "[[b]]", "[[ C ]]", "[[tie]]", "[[10]]", "[[ 9.5 ]]", "[[8/10]]", "[[n/a]]", "[[-1]]",
     "Verdict: A", "**Verdict**: B", "verdict : tie", '"verdict": "A"', "Score: 10", "Rating: 9/10",
-    "Final score: [[10]]", '"score": 10', "winner: A", "Score\uff1a10", "helpfulness: [[5]]",
+    "Final score: [[10]]", '"score": 10', "winner: A", "Verdict: Assistant A",
+    "Score\uff1a10", "helpfulness: [[5]]",
 ]  # fmt: skip
 
 

@@ -6,7 +6,10 @@ import threading
 from dataclasses import dataclass
 
 from playground.judging.rubrics import Messages
-from playground.types import InputError
+from playground.types import InputError, Verdict
+
+Prices = tuple[float, float, str]
+"""Of a million tokens in, of a million out, and the currency."""
 
 BYTES_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
@@ -39,6 +42,43 @@ class Estimate:
     def most_tokens(self) -> int:
         """Tokens in and out at most."""
         return self.prompt_tokens + self.most_new_tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a judgment has cost, by the server's own count."""
+
+    calls: int
+    cached: int
+    """Answers from the record, which cost nothing."""
+    prompt_tokens: int
+    new_tokens: int
+    unknown: int
+    """Calls whose tokens the server did not say; in neither sum."""
+    price: tuple[float, str] | None = None
+    """Money, and its currency; None where no prices are set."""
+
+
+def cost_of(verdict: Verdict, prices: Prices | None = None) -> Cost:
+    """What a verdict's games took; those under way are not in it."""
+    paid = [game for game in verdict.games if game.messages and not game.cached]
+    tokens_in = sum(game.prompt_tokens or 0 for game in paid)
+    tokens_out = sum(game.new_tokens or 0 for game in paid)
+    return Cost(
+        calls=len(paid),
+        cached=sum(game.cached for game in verdict.games),
+        prompt_tokens=tokens_in,
+        new_tokens=tokens_out,
+        unknown=sum(game.prompt_tokens is None or game.new_tokens is None for game in paid),
+        price=priced(tokens_in, tokens_out, prices),
+    )
+
+
+def priced(tokens_in: int, tokens_out: int, prices: Prices | None) -> tuple[float, str] | None:
+    """Tokens in money, where prices are set."""
+    if prices is None:
+        return None
+    return (tokens_in * prices[0] + tokens_out * prices[1]) / 1e6, prices[2]
 
 
 class JudgeBudget:

@@ -71,9 +71,13 @@ def clean(server: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
 
 
+def _is_openai(server: str) -> bool:
+    return urlsplit(server.strip()).hostname == urlsplit(OPENAI).hostname
+
+
 def without_key(judge: JudgeModel) -> str | None:
     """What is missing where a key is needed and none is there, and how to set it; None if nothing is."""
-    if judge.key or urlsplit(judge.server).hostname != urlsplit(OPENAI).hostname:
+    if judge.key or not _is_openai(judge.server):
         return None
     return (
         f"There is no key for {judge.model} at {clean(judge.server)}: set OPENAI_API_KEY before starting, "
@@ -96,6 +100,8 @@ class Heard:
     prompt_tokens: int | None = None
     new_tokens: int | None = None
     seconds: float
+    late: bool = False
+    """Whether it failed for want of time, so that the server may have done the work all the same."""
 
 
 class Refusals:
@@ -139,10 +145,12 @@ async def ask(
     client = openai.AsyncOpenAI(
         api_key=judge.key.reveal() if judge.key else "none",
         base_url=judge.server.strip(),
-        organization=None,
         timeout=judge.timeout,
         max_retries=judge.retries,
     )
+    if not _is_openai(judge.server):
+        # The client takes them from the environment; they are OpenAI's affair.
+        client.organization = client.project = None
     body: dict[str, Any] = {}
     sent: Messages = ()
     seen: list[openai.types.chat.ChatCompletion] = []
@@ -164,7 +172,8 @@ async def ask(
     except asyncio.CancelledError:
         raise
     except Exception as error:  # whatever a server can make of a client
-        heard = {"outcome": "failed", "error": _sentence(error, judge)}
+        late = isinstance(error, TimeoutError | openai.APITimeoutError)
+        heard = {"outcome": "failed", "error": _sentence(error, judge), "late": late}
     finally:
         await _close(client)
     hide = judge.key.scrub if judge.key else str

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from playground.config import Settings
 from playground.judging import reference
-from playground.judging.budget import Estimate, JudgeBudget, tokens_of
+from playground.judging.budget import Cost, Estimate, JudgeBudget, cost_of, priced, tokens_of
 from playground.judging.candidates import answered, candidate
 from playground.judging.client import JudgeModel, Refusals, clean, without_key
 from playground.judging.judging import Call, Judging
@@ -144,13 +144,12 @@ class Judges:
         asked = [call for call in calls if call.known is None]
         tokens_in = sum(max(tokens_of(messages) for messages in call.messages.values()) for call in asked)
         tokens_out = sum(call.tokens for call in asked) - tokens_in
-        prices = self.settings.judge_prices
         return Estimate(
             calls=len(asked),
             cached=len(calls) - len(asked),
             prompt_tokens=tokens_in,
             most_new_tokens=tokens_out,
-            price=prices and ((tokens_in * prices[0] + tokens_out * prices[1]) / 1e6, prices[2]),
+            price=priced(tokens_in, tokens_out, self.settings.judge_prices),
         )
 
     def judge(
@@ -328,6 +327,14 @@ class Judges:
             turn: tuple(live.get(verdict.id, verdict) for verdict in recorded)
             for turn, recorded in self.store.verdicts(conversation).items()
         }
+
+    def cost(self, verdict: Verdict) -> Cost:
+        """What a verdict has cost so far, in money too where prices are set."""
+        return cost_of(verdict, self.settings.judge_prices)
+
+    def judged(self, limit: int = 1000) -> list[Conversation]:
+        """Recorded conversations that have a verdict or a vote, the latest first, for a scoreboard."""
+        return [self.store.load(id) for id in self.store.judged(limit)]
 
     def under_way(self, conversation: str) -> list[Judging]:
         """The judgments on a conversation that have not ended."""

@@ -51,7 +51,8 @@ class Judging:
             verdict: as begun and recorded.
             save: records the verdict.
             keep: records a reply under its call's key.
-            spent: is told once, at the end, how many tokens the calls took.
+            spent: is told once, at the end, how many tokens the calls took; for one that was stopped, or had
+                no answer in time, as many as it may have taken.
         """
         self._verdict = verdict
         self._save = save
@@ -62,6 +63,8 @@ class Judging:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self._open: set[int] = set()
+        """Calls that were put to the server and have no answer, but may have cost something."""
 
     @property
     def verdict(self) -> Verdict:
@@ -125,7 +128,10 @@ class Judging:
 
         async def one(number: int, call: Call) -> None:
             async with places:
+                self._open.add(number)
                 heard = await ask(judge, call.messages, rubric.schema, call.parameters, refusals)
+            if not heard.late:
+                self._open.discard(number)
             game = _game(rubric, call.shown, heard)
             games[number] = game
             if game.outcome in ("win", "tie", "both-bad", "scored"):
@@ -160,7 +166,12 @@ class Judging:
             game or Game(shown=call.shown, outcome="cancelled", error=STOPPED)
             for call, game in zip(calls, games, strict=True)
         ]
-        self._spent(sum(_spent(call, game) for call, game in zip(calls, games, strict=True)))
+        self._spent(
+            sum(
+                call.tokens if number in self._open else _spent(call, game)
+                for number, (call, game) in enumerate(zip(calls, games, strict=True))
+            )
+        )
         self._record(concluded(self._verdict, rubric.kind, whole))
         self._ended.set()
 

@@ -33,7 +33,7 @@ _SCORE = re.compile(
 )
 _BARE = re.compile(rf"[*_`]*{_NUMBER}[*_`]*\.?", re.I)
 _LETTER = re.compile(
-    r"\[\[\s*(?P<brackets>a|b|c|tie)\s*\]\]|\bverdict\b[\"'*_`\s]*[:\uff1a][\"'*_`\s\[]*(?P<label>a|b|c|tie)\b",
+    r"\[\[\s*(?P<brackets>a|b|c|tie)\s*\]\]|\bverdict\b[\"'*_`\s]*[:\uff1a][\"'*_`\s\[]*(?:(?:assistant|answer)\s+)?(?P<label>a|b|c|tie)\b",
     re.I,
 )
 _FENCED = re.compile(r"\A\s*```(?:json)?\s*\n(.*)\n\s*```\s*\Z", re.DOTALL | re.IGNORECASE)
