@@ -146,6 +146,7 @@ class Person:
 
     def finished(self) -> None:
         expect(self.page.locator("#send")).to_be_visible()
+        expect(self.page.locator("#new")).to_be_enabled()
 
     def dial(self, name: str, value: object) -> None:
         self.page.fill(f"#{name} input", str(value))

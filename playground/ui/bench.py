@@ -13,7 +13,8 @@ from playground.demos import pieces
 from playground.types import Demo, DemoSet, Exchange, InputError, Prompt
 from playground.ui import render_prompt
 from playground.ui.chat import Chat, Visit
-from playground.ui.lane import CONTROLS, Lane, Update
+from playground.ui.dials import Update
+from playground.ui.lane import LETTERS, Lane
 from playground.ui.toast import say, warn
 from playground.workbench import Draft
 
@@ -85,7 +86,7 @@ class Bench:
                 )
                 self.use = [
                     gr.Button(
-                        f"Use in lane {lane + 1}", size="sm", min_width=0, scale=0, elem_id=f"use-{lane}"
+                        f"Use in {LETTERS[lane]}", size="sm", min_width=0, scale=0, elem_id=f"use-{lane}"
                     )
                     for lane in range(lanes)
                 ]
@@ -171,7 +172,8 @@ class Bench:
         for lane, button in zip(lanes, self.use, strict=True):
             inputs = [visit, *lane.controls]
             lane.edit.click(self.on_edit(lane), inputs, [self.sheet, *self.drawn], **quick)
-            used = button.click(self.on_use(lane), inputs, [self.sheet, *lane.controls], **quick)
+            outputs = [self.sheet, lane.shown, *lane.controls]
+            used = button.click(self.on_use(lane), inputs, outputs, **quick)
             used.then(*settle, **quick)
         self.close.click(lambda: gr.update(visible=False), None, self.sheet, **quick)
 
@@ -225,20 +227,20 @@ class Bench:
 
         return handler
 
-    def on_use(self, lane: Lane) -> Callable[..., tuple[Update, ...]]:
+    def on_use(self, lane: Lane) -> Callable[..., dict[Any, Update]]:
         """The handler that puts the workbench's set into a lane, all of it."""
 
-        def handler(visit: Visit, *values: Any) -> tuple[Update, ...]:
+        def handler(visit: Visit, *values: Any) -> dict[Any, Update]:
             try:
                 name = self.keep(visit)
                 recipe = lane.recipe(values)
                 preset = recipe.preset if recipe.urial else "urial"
                 recipe = dataclasses.replace(recipe, preset=preset, demos=name, k=None, pick="first")
                 spec = recipe.spec(self.chat.default_set(), self.chat.sets(visit))
-                return (gr.update(visible=False), *lane.set_to(visit, spec))
+                return {self.sheet: gr.update(visible=False), **lane.set_to(visit, spec)}
             except Exception as error:
                 warn(error)
-                return (gr.skip(),) * (1 + len(CONTROLS))
+                return {self.sheet: gr.skip()}
 
         return handler
 

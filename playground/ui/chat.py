@@ -6,9 +6,10 @@ No components here: `layout` turns what these yield into updates of the page.
 from __future__ import annotations
 
 import dataclasses
+import random
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from typing import Any
 from playground.demo_files import read_demo_file
 from playground.limits import Gate
 from playground.retrieval import Choice
-from playground.session import Session
+from playground.session import HistoryMode, Session, histories_of
 from playground.types import (
     AdapterCard,
+    Answer,
     Conversation,
     DemoSet,
     InputError,
@@ -30,17 +32,10 @@ from playground.types import (
 )
 from playground.workbench import Draft
 
-LANES = 2
+LANES = 4
+"""Lanes that a page can have."""
 LONG = 20
 """Turns above which the page is drawn less often: a browser's work for one drawing grows with the history."""
-LABELS = {
-    "temperature": "Temperature",
-    "top_p": "Top-p",
-    "repetition_penalty": "Repetition penalty",
-    "max_new_tokens": "Max new tokens",
-    "seed": "Seed",
-}
-"""The decoding parameters on the page; the others keep what a conversation has."""
 
 
 @dataclass
@@ -48,14 +43,41 @@ class Visit:
     """One open page: which conversation it shows, what was asked of its stream, what is on its workbench."""
 
     conversation: str | None = None
+    branch: Conversation | None = None
+    """A conversation that begins with another's turns, shown and not recorded until its first message."""
+    lanes: int = 2
+    """How many lanes are shown."""
     streaming: bool = False
-    stopping: bool = False
+    editing_turn: int | None = None
+    """The turn whose message is being edited: the next one sent branches there."""
+    blind: bool = False
+    """Whether the lanes are shuffled and their names hidden."""
     sets: dict[str, DemoSet] = field(default_factory=dict)
     """Demonstration sets of this page alone, by name: edited or imported, and not saved."""
     draft: Draft | None = None
     """What is on its workbench."""
     editing: int | None = None
     """Which of the draft's cards is being edited; one past the last is a new one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What the page's controls ask of its lanes, as the next thing is asked."""
+
+    specs: Sequence[str]
+    """Each lane's text."""
+    decoding: Sequence[Mapping[str, Any]]
+    """Fields of `Sampling`, for each lane."""
+    mode: HistoryMode = "own"
+    leader: int = 0
+    """The lane that all go on from in mode "shared"."""
+    start: str = ""
+    """Words that the answers are to begin with."""
+
+    @property
+    def histories(self) -> tuple[int, ...]:
+        """As `Turn.histories` has it."""
+        return histories_of(self.mode, len(self.specs), self.leader)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +89,8 @@ class View:
     """Which lanes differ from the view before."""
     note: str = ""
     """What answers without a first word are waiting for."""
+    asked: bool = False
+    """Whether a turn has just been begun, so that what is before it is past."""
     done: bool = False
 
 
@@ -144,57 +168,170 @@ class Chat:
         """Go to a recorded conversation; InputError if there is none."""
         _refuse_while_streaming(visit)
         conversation = self.session.open(id)
-        visit.conversation = conversation.id
+        self._go_to(visit, conversation)
+        visit.blind = False
+        visit.lanes = min(LANES, len(conversation.variants))
         return conversation
 
     def new(self, visit: Visit) -> None:
         """Leave the conversation; the next message begins another."""
         _refuse_while_streaming(visit)
-        visit.conversation = None
+        self._go_to(visit, None)
 
-    def stop(self, visit: Visit) -> None:
-        """Ask the visit's stream to end; it looks up ten times a second."""
-        visit.stopping = True
+    def stop(self, visit: Visit, lane: int | None = None) -> None:
+        """Stop all lanes, or one."""
+        if visit.conversation:
+            self.session.stop(visit.conversation, lane)
 
-    def send(
-        self, visit: Visit, text: str, specs: Sequence[str], decoding: Mapping[str, float | None]
-    ) -> Generator[View]:
+    def current(self, visit: Visit) -> Conversation | None:
+        """The conversation that the page shows; None on a fresh one."""
+        if visit.branch is not None:
+            return visit.branch
+        return self.session.open(visit.conversation) if visit.conversation else None
+
+    # --- Asking -----------------------------------------------------------------------------------
+
+    def send(self, visit: Visit, text: str, wish: Wish) -> Generator[View]:
         """Ask every lane and yield views as the answers grow; the last one is `done`.
+
+        While a past message is being edited, the conversation branches there.
 
         Raises:
             InputError: the message, a lane or a decoding parameter cannot be used; nothing has changed.
         """
+        yield from self.play(visit, [text], lambda: wish)
+
+    def play(self, visit: Visit, texts: Sequence[str], wish: Callable[[], Wish]) -> Generator[View]:
+        """Ask every lane one message after the other, until all are answered or all lanes were stopped.
+
+        Args:
+            wish: gives what the controls ask; called before each message.
+        """
         _refuse_while_streaming(visit)
-        conversation = self._next(visit, text, specs, decoding)
-        turns = len(conversation.turns) + 1
-        with self.gate.message(self.visitor(), conversation.variants, turns, text):
-            visit.streaming, visit.stopping = True, False
-            try:
-                yield from self._stream(visit, conversation, text)
-            finally:
-                visit.streaming = False
+        for text in texts:
+            if not text.strip():
+                raise InputError("The message is empty: type something first.")
+        conversation = self._asked_of(visit, wish())
+        with _streaming(visit):
+            for text in texts:
+                wished = wish()
+                conversation = self._wished(visit, conversation, wished)
+                histories, start = wished.histories, wished.start
+                with self._let_in(conversation, text, len(conversation.turns) + 1):
+                    sending = self.session.send(conversation, text, histories, start)
+                    for view in self._stream(visit, sending):
+                        conversation = view.conversation
+                        yield dataclasses.replace(view, done=False)
+                if all(answer.reply.finish == "cancelled" for answer in conversation.turns[-1].answers):
+                    break
+            yield View(conversation=conversation, changed=(True,) * LANES, done=True)
 
-    def _next(
-        self, visit: Visit, text: str, specs: Sequence[str], decoding: Mapping[str, float | None]
-    ) -> Conversation:
-        """The visit's conversation, or a new one, with the lanes and decoding now asked for."""
-        if not text.strip():
-            raise InputError("The message is empty: type something first.")
-        for name, value in decoding.items():
-            if value is None:
-                raise InputError(f"{LABELS[name]} is empty: give a number.")
-        current = self._current(visit)
-        variants = []
-        for lane, spec in enumerate(specs):
-            variant = self._variant(visit, current, lane, spec)
-            sampling = dataclasses.replace(variant.sampling, **decoding)  # type: ignore[arg-type]
-            variants.append(dataclasses.replace(variant, sampling=sampling))
+    def retry(self, visit: Visit, lanes: Sequence[int], wish: Wish) -> Generator[View]:
+        """Ask lanes again for the last message, as they are set up now."""
+        _refuse_while_streaming(visit)
+        conversation = self._wished(visit, self._present(visit), wish)
+        with _streaming(visit), self._let_in(conversation):
+            start = wish.start or None
+            yield from self._stream(visit, self.session.retry(conversation, lanes, start))
+
+    def extend(self, visit: Visit, lane: int, wish: Wish) -> Generator[View]:
+        """Let a lane's last answer go on."""
+        _refuse_while_streaming(visit)
+        conversation = self._wished(visit, self._present(visit), wish)
+        with _streaming(visit), self._let_in(conversation):
+            yield from self._stream(visit, self.session.extend(conversation, lane))
+
+    def _let_in(
+        self, conversation: Conversation, text: str = "", turns: int = 0
+    ) -> AbstractContextManager[None]:
+        """Through the page's limits; InputError if they are reached."""
+        return self.gate.message(self.visitor(), conversation.variants, turns, text)
+
+    # --- Moving about in a conversation -------------------------------------------------------------
+
+    def show(self, visit: Visit, lane: int, step: int) -> Conversation:
+        """Show the version of a lane's last answer that is `step` further on."""
+        _refuse_while_streaming(visit)
+        conversation = self._present(visit)
+        if not conversation.turns or lane >= len(conversation.turns[-1].answers):
+            raise InputError("That lane has no answer yet: send a message first.")
+        version = conversation.turns[-1].answers[lane].version + step
+        conversation = self.session.show(conversation, lane, version)
+        self._go_to(visit, conversation)
+        return conversation
+
+    def branch(self, visit: Visit, turns: int) -> Conversation:
+        """Go on from the first `turns` turns in a new conversation."""
+        _refuse_while_streaming(visit)
+        visit.branch = self.session.branch(self._present(visit), turns)
+        visit.conversation = None
+        visit.editing_turn = None
+        return visit.branch
+
+    def undo(self, visit: Visit) -> tuple[Conversation, str]:
+        """The conversation without its last turn, as a branch, and that turn's message."""
+        conversation = self._present(visit)
+        if not conversation.turns:
+            raise InputError("There is nothing to undo: nothing has been asked.")
+        return self.branch(visit, len(conversation.turns) - 1), conversation.turns[-1].user
+
+    def edit(self, visit: Visit, turn: int) -> str:
+        """Begin to edit a past message; its text."""
+        _refuse_while_streaming(visit)
+        conversation = self._present(visit)
+        if not 0 <= turn < len(conversation.turns):
+            raise InputError("There is no such message: choose another.")
+        visit.editing_turn = turn
+        return conversation.turns[turn].user
+
+    def arrange(self, visit: Visit, lanes: Sequence[int]) -> Conversation | None:
+        """Put the lanes in another order, some left out or there twice; the conversation branches."""
+        _refuse_while_streaming(visit)
+        if not 1 <= len(lanes) <= LANES:
+            raise InputError(f"A page has one lane to {LANES}: choose another.")
+        current = self.current(visit)
+        if current is not None:
+            lanes = [lane for lane in lanes if lane < len(current.variants)]
+            visit.branch = self.session.branch(current, len(current.turns), lanes)
+            visit.conversation = None
+        return visit.branch
+
+    def _present(self, visit: Visit) -> Conversation:
+        current = self.current(visit)
         if current is None:
-            return self.session.new(variants)
-        return dataclasses.replace(current, variants=tuple(variants))
+            raise InputError("Nothing has been asked yet: send a message first.")
+        return current
 
-    def _current(self, visit: Visit) -> Conversation | None:
-        return self.session.open(visit.conversation) if visit.conversation else None
+    def _go_to(self, visit: Visit, conversation: Conversation | None) -> None:
+        visit.conversation = conversation.id if conversation else None
+        visit.branch = visit.editing_turn = None
+
+    def _asked_of(self, visit: Visit, wish: Wish) -> Conversation:
+        """The conversation that the next message goes to; a new one if there is none."""
+        current = self.current(visit)
+        if current is None:
+            variants = self._variants(visit, None, wish)
+            if visit.blind:
+                variants = tuple(random.SystemRandom().sample(variants, len(variants)))
+            return self.session.new(variants)
+        if visit.editing_turn is not None:
+            current = self.session.branch(current, min(visit.editing_turn, len(current.turns)))
+        return self._wished(visit, current, wish)
+
+    def _wished(self, visit: Visit, conversation: Conversation, wish: Wish) -> Conversation:
+        """The conversation with the lanes and decoding now asked for; in a blind one they stay."""
+        if visit.blind:
+            return conversation
+        variants = self._variants(visit, conversation, wish)
+        return dataclasses.replace(conversation, variants=variants)
+
+    def _variants(self, visit: Visit, current: Conversation | None, wish: Wish) -> tuple[Variant, ...]:
+        variants = []
+        for lane, (spec, decoding) in enumerate(zip(wish.specs, wish.decoding, strict=True)):
+            variant = self._variant(visit, current, lane, spec)
+            sampling = dataclasses.replace(variant.sampling, **decoding)
+            variants.append(dataclasses.replace(variant, sampling=sampling))
+        return tuple(variants)
 
     def _variant(self, visit: Visit, current: Conversation | None, lane: int, spec: str) -> Variant:
         """The lane as picked, with the decoding it had before."""
@@ -204,26 +341,35 @@ class Chat:
         variant = self.variant(spec, visit)
         return dataclasses.replace(variant, sampling=before.sampling) if before else variant
 
-    def next_prompt(self, visit: Visit, lane: int, spec: str, most: int, text: str = "") -> Asked:
-        """What sending `text` would ask in a lane, for answers of at most so many tokens.
+    # --- Prompts ------------------------------------------------------------------------------------
+
+    def next_prompt(self, visit: Visit, lane: int, wish: Wish, text: str = "") -> Asked:
+        """What sending `text` would ask in a lane.
 
         Raises:
             InputError: the lane cannot be used.
         """
-        current = self._current(visit)
-        variant = self._variant(visit, current, lane, spec)
-        sampling = dataclasses.replace(variant.sampling, max_new_tokens=most)
-        variant = dataclasses.replace(variant, sampling=sampling)
-        history = current.history(lane) if current else ()
+        current = self.current(visit)
+        if current is not None and visit.editing_turn is not None:
+            current = current.before(visit.editing_turn)
+        if visit.blind and current is not None and lane < len(current.variants):
+            variant = current.variants[lane]
+        else:
+            variant = self._variant(visit, current, lane, wish.specs[lane])
+            sampling = dataclasses.replace(variant.sampling, **wish.decoding[lane])
+            variant = dataclasses.replace(variant, sampling=sampling)
+        histories = wish.histories
+        whose = histories[lane] if lane < len(histories) else lane
+        history = current.history(whose) if current else ()
         messages = [*history, Message(role="user", text=text)]
-        prompt = variant.aligner(messages)
+        prompt = variant.aligner(messages).begun(wish.start)
         chosen = _chosen(variant, messages, None)
         asked = Asked(prompt=prompt, tokens=self.session.tokens(prompt), chosen=chosen)
         conversation = current or self.session.new([variant])
         variants = [variant] * max(LANES, lane + 1)
         try:
             request = self.session.request(
-                dataclasses.replace(conversation, variants=tuple(variants)), lane, text
+                dataclasses.replace(conversation, variants=tuple(variants)), lane, text, whose, wish.start
             )
         except InputError as error:
             return dataclasses.replace(asked, error=str(error))
@@ -238,7 +384,7 @@ class Chat:
 
     def asked_in(self, visit: Visit) -> list[str]:
         """The user's message of each turn so far."""
-        current = self._current(visit)
+        current = self.current(visit)
         return [turn.user for turn in current.turns] if current else []
 
     def read_set(self, path: Any) -> DemoSet:
@@ -259,7 +405,7 @@ class Chat:
         Raises:
             InputError: there is no such answer, or nothing was asked for it.
         """
-        current = self._current(visit)
+        current = self.current(visit)
         answers = current.turns[turn].answers if current and 0 <= turn < len(current.turns) else ()
         request = answers[lane].request if lane < len(answers) else None
         if request is None:
@@ -267,43 +413,61 @@ class Chat:
         assert current is not None
         chosen: Sequence[Choice] = ()
         variant = current.variants[lane]
-        if variant.name == answers[lane].variant:  # else the lane was another one then
-            before = dataclasses.replace(current, turns=current.turns[:turn])
-            messages = [*before.history(lane), Message(role="user", text=current.turns[turn].user)]
+        histories = current.turns[turn].histories
+        whose = histories[lane] if histories else lane
+        if variant.name == answers[lane].variant and whose >= 0:  # else the lane was another one then
+            history = current.before(turn).history(whose)
+            messages = [*history, Message(role="user", text=current.turns[turn].user)]
             chosen = _chosen(variant, messages, request.left_out)
         tokens = self.session.tokens(request.prompt)
         return Asked(prompt=request.prompt, tokens=tokens, left_out=request.left_out, chosen=chosen)
 
-    def _stream(self, visit: Visit, conversation: Conversation, text: str) -> Iterator[View]:
-        every = 0.09 if len(conversation.turns) < LONG else 0.22
-        visit.conversation = conversation.id
+    def answer(self, visit: Visit, lane: int, turn: int) -> Answer:
+        """A lane's shown answer of a turn, counted from 0.
+
+        Raises:
+            InputError: there is none.
+        """
+        turns = self._present(visit).turns
+        if not 0 <= turn < len(turns) or not 0 <= lane < len(turns[turn].answers):
+            raise InputError("There is no such answer: choose another.")
+        return turns[turn].answers[lane]
+
+    # --- Streaming ----------------------------------------------------------------------------------
+
+    def _stream(self, visit: Visit, snapshots: Generator[Conversation, None, None]) -> Iterator[View]:
         drawn: View | None = None
         drawn_at = 0.0
-        stopped = False
-        with closing(self.session.send(conversation, text)) as snapshots:
+        with closing(snapshots):
             for conversation in snapshots:
-                if visit.stopping:
-                    stopped = True
-                    break
-                if time.monotonic() - drawn_at < every:
+                if drawn is None:
+                    self._go_to(visit, conversation)
+                every = 0.1 if len(conversation.turns) < LONG else 0.15
+                if drawn is not None and time.monotonic() - drawn_at < every:
                     continue
                 view = self._view(conversation, drawn)
                 if any(view.changed):
                     yield view
                     drawn, drawn_at = view, time.monotonic()
-        if stopped:
-            conversation = self.session.open(conversation.id)
         yield dataclasses.replace(self._view(conversation, drawn), done=True, changed=(True,) * LANES)
 
     def _view(self, conversation: Conversation, drawn: View | None) -> View:
         status = self.session.status()
-        note = f"Loading… {status.note}" if status.state == "loading" else ""
+        note = f"Loading\u2026 {status.note}" if status.state == "loading" else ""
         if drawn is None or drawn.note != note:
-            changed = (True,) * LANES
-        else:
-            now, then = conversation.turns[-1].answers, drawn.conversation.turns[-1].answers
-            changed = tuple(now[lane] is not then[lane] for lane in range(LANES))
+            return View(conversation=conversation, changed=(True,) * LANES, note=note, asked=drawn is None)
+        now, then = conversation.turns[-1].answers, drawn.conversation.turns[-1].answers
+        changed = tuple(lane < len(now) and now[lane] is not then[lane] for lane in range(LANES))
         return View(conversation=conversation, changed=changed, note=note)
+
+
+@contextmanager
+def _streaming(visit: Visit) -> Iterator[None]:
+    visit.streaming = True
+    try:
+        yield
+    finally:
+        visit.streaming = False
 
 
 def _chosen(variant: Variant, messages: Sequence[Message], left_out: LeftOut | None) -> Sequence[Choice]:

@@ -9,8 +9,9 @@ import gradio as gr
 
 from playground.types import InputError
 from playground.ui import render_prompt
-from playground.ui.chat import Asked, Chat, Visit
-from playground.ui.lane import Lane, Update
+from playground.ui.chat import Asked, Chat, Visit, Wish
+from playground.ui.dials import Update
+from playground.ui.lane import LETTERS, Lane
 from playground.ui.toast import warn
 
 NEXT = "next"
@@ -54,27 +55,26 @@ class Inspector:
         lanes: Sequence[Lane],
         visit: gr.State,
         box: gr.Textbox,
-        controls: list[Any],
-        asked: Callable[[Visit, int, Sequence[Any]], tuple[str, int]],
+        asking: list[Any],
+        wish: Callable[..., Wish],
     ) -> None:
         """Give the buttons their work.
 
         Args:
             box: where the next message is being typed.
-            controls: of all lanes and their decoding.
-            asked: from a visit, a lane and the controls' values to the lane's text and the tokens its answers
-                may take.
+            asking: the components that say what is asked, the visit first.
+            wish: from their values to what they ask.
         """
-        self._asked, self._lanes = asked, len(lanes)
+        self._wish, self._lanes = wish, len(lanes)
         hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         quick: dict[str, Any] = {**hidden, "concurrency_limit": None}
         for lane in lanes:
-            inputs = [self.cut, box, visit, *controls]
+            inputs = [self.cut, box, *asking]
             lane.inspect.click(self.on_inspect(lane.number), inputs, self.opened, **quick)
         gr.on(
             [self.which.input, self.cut.input],
             self.on_inspect_other,
-            [self.lane, self.which, self.cut, box, visit, *controls],
+            [self.lane, self.which, self.cut, box, *asking],
             [self.title, self.view, self.text],
             **quick,
         )
@@ -87,10 +87,9 @@ class Inspector:
     def on_inspect(self, number: int) -> Callable[..., tuple[Update, ...]]:
         """The handler of a lane's Prompt button."""
 
-        def handler(cut: bool, message: str, visit: Visit, *controls: Any) -> tuple[Update, ...]:
+        def handler(cut: bool, message: str, visit: Visit, *values: Any) -> tuple[Update, ...]:
             try:
-                spec, most = self._asked(visit, number, controls)
-                return self.open(visit, number, spec, most, message, cut)
+                return self.open(visit, number, self._wish(visit, *values), message, cut)
             except Exception as error:
                 warn(error)
                 return (gr.skip(),) * len(self.opened)
@@ -98,34 +97,41 @@ class Inspector:
         return handler
 
     def on_inspect_other(
-        self, number: Any, which: Any, cut: bool, message: str, visit: Visit, *controls: Any
+        self, number: Any, which: Any, cut: bool, message: str, visit: Visit, *values: Any
     ) -> tuple[Update, ...]:
         """Another prompt of the same lane, or the same one seen otherwise."""
         try:
             if number not in range(self._lanes):
                 raise InputError("There is no such lane: open the prompt again.")
-            spec, most = self._asked(visit, number, controls)
-            return self.show(visit, number, spec, most, message, which, cut)
+            return self.show(visit, number, self._wish(visit, *values), message, which, cut)
         except Exception as error:
             warn(error)
             return (gr.skip(),) * 3
 
     # --- Drawing ----------------------------------------------------------------------------------
 
-    def open(
-        self, visit: Visit, lane: int, spec: str, most: int, message: str, cut: bool
-    ) -> tuple[Update, ...]:
+    def open(self, visit: Visit, lane: int, wish: Wish, message: str, cut: bool) -> tuple[Update, ...]:
         """Show the lane's next prompt.
 
         Raises:
             InputError: the lane cannot be used.
         """
-        drawn = self.show(visit, lane, spec, most, message, NEXT, cut)
+        drawn = self.show(visit, lane, wish, message, NEXT, cut)
         which = gr.update(choices=self._choices(visit), value=NEXT)
         return (gr.update(visible=True), lane, which, *drawn)
 
+    def open_past(self, visit: Visit, lane: int, turn: int) -> tuple[Update, ...]:
+        """Show the prompt of an answer that was given.
+
+        Raises:
+            InputError: there is none.
+        """
+        drawn = self._drawn(lane, self.chat.past_prompt(visit, lane, turn), False)
+        which = gr.update(choices=self._choices(visit), value=str(turn))
+        return (gr.update(visible=True), lane, which, *drawn)
+
     def show(
-        self, visit: Visit, lane: int, spec: str, most: int, message: str, which: Any, cut: bool
+        self, visit: Visit, lane: int, wish: Wish, message: str, which: Any, cut: bool
     ) -> tuple[Update, ...]:
         """Title, view and exact text of the next prompt, or of a past one by its turn's number.
 
@@ -133,11 +139,16 @@ class Inspector:
             InputError: there is no such prompt.
         """
         if which == NEXT:
-            asked = self.chat.next_prompt(visit, lane, spec, most, message)
+            if lane >= visit.lanes:
+                raise InputError("That lane is not shown: open the prompt again.")
+            asked = self.chat.next_prompt(visit, lane, wish, message)
         else:
             if not str(which).isdecimal():
                 raise InputError("There is no such prompt: choose one of the list.")
             asked = self.chat.past_prompt(visit, lane, int(which))
+        return self._drawn(lane, asked, cut)
+
+    def _drawn(self, lane: int, asked: Asked, cut: bool) -> tuple[Update, ...]:
         view = render_prompt.prompt(asked.prompt, asked.tokens, bool(cut), asked.left_out, asked.chosen)
         if asked.error:
             view = f'<p class="notice error">{render_prompt.escaped(asked.error)}</p>{view}'
@@ -152,6 +163,6 @@ class Inspector:
     def _title(self, lane: int, asked: Asked) -> str:
         tokens = "" if asked.tokens is None else f", {render_prompt.number(len(asked.tokens))} tokens"
         return (
-            f"<h2>Prompt of lane {lane + 1}</h2>"
+            f"<h2>Prompt of lane {LETTERS[lane]}</h2>"
             f"<p>{render_prompt.number(len(asked.prompt.text))} characters{tokens}</p>"
         )

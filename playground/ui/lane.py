@@ -11,11 +11,9 @@ from playground.ablations import ABLATIONS
 from playground.aligners.urial import PICKS
 from playground.types import InputError
 from playground.ui import render, render_prompt
-from playground.ui.chat import Chat, Visit
+from playground.ui.chat import Chat, Visit, Wish
+from playground.ui.dials import Dials, Update
 from playground.ui.recipe import Recipe
-
-Update = Any
-"""A component's new value, an update of its properties, or `gr.skip()`."""
 
 CONTROLS = ("preset", "demos", "k", "ablation", "other", "pick", "overflow")
 """A lane's controls in the order in which handlers get their values; fields of `Recipe`."""
@@ -28,18 +26,33 @@ OVERFLOW_LABELS = {
 }
 
 
+ON_CLICK = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-act]');
+  if (!button) return;
+  if (button.dataset.act === 'copy') tandemCopy(button.closest('[data-text]').dataset.text);
+  else trigger('click', {act: button.dataset.act, turn: Number(button.dataset.turn)});
+});
+"""
+LETTERS = "ABCD"
+
+
 class Lane:
     """Made inside a `gr.Blocks`."""
 
-    def __init__(self, number: int, chat: Chat, spec: str) -> None:
+    def __init__(self, number: int, chat: Chat, spec: str, visible: bool = True) -> None:
         self.number = number
         self.chat = chat
-        with gr.Column(elem_id=f"lane-{number}", elem_classes="lane", scale=1, min_width=280):
+        self.dials = Dials(f"-{number}")
+        with gr.Column(
+            elem_id=f"lane-{number}", elem_classes="lane", scale=1, min_width=280, visible=visible
+        ) as self.column:
             with gr.Row(elem_classes="head"):
+                gr.HTML(f"<b>{LETTERS[number]}</b>", elem_classes="letter")
                 self.preset = gr.Dropdown(
                     self.presets(),
                     value=spec,
-                    label=f"Lane {number + 1}",
+                    label=f"Lane {LETTERS[number]}",
                     container=False,
                     filterable=False,
                     scale=1,
@@ -53,20 +66,25 @@ class Lane:
                 )
             self.meter = gr.HTML("", elem_id=f"meter-{number}", elem_classes="meter-line")
             self._compose_setup(spec)
-            self.pane = gr.Chatbot(
-                height=None,
-                container=False,
-                show_label=False,
-                label=f"Lane {number + 1}",
-                buttons=["copy", "copy_all"],
-                # A raw look at answers: what is between dollar signs stays as it was written.
-                latex_delimiters=[],
-                layout="bubble",
-                placeholder=self.placeholder(spec),
-                elem_id=f"chat-{number}",
-                elem_classes="chat",
-            )
-            self.line = gr.HTML(render.status_line(None), elem_id=f"status-{number}", elem_classes="status")
+            # Two parts, since what is being written is drawn ten times a second, and what is past once.
+            with gr.Column(elem_id=f"chat-{number}", elem_classes="chat"):
+                self.past = gr.HTML("", js_on_load=ON_CLICK, elem_classes="past")
+                self.live = gr.HTML(
+                    self.placeholder(spec), js_on_load=ON_CLICK, elem_id=f"live-{number}", elem_classes="live"
+                )
+            with gr.Row(elem_classes="foot"):
+                self.line = gr.HTML(
+                    render.status_line(None), elem_id=f"status-{number}", elem_classes="status"
+                )
+                self.stop = gr.Button(
+                    "Stop",
+                    size="sm",
+                    min_width=0,
+                    scale=0,
+                    visible=False,
+                    elem_id=f"stop-{number}",
+                    elem_classes="stop-lane",
+                )
 
     def _compose_setup(self, spec: str) -> None:
         number, recipe = self.number, Recipe.of(spec)
@@ -113,6 +131,9 @@ class Lane:
                     visible=False,
                     elem_id=f"other-{number}",
                 )
+            with gr.Row(visible=False, elem_classes="dials own-dials") as self.own_dials:
+                self.dials.compose_main()
+                self.dials.compose_more()
             with gr.Row(elem_classes="options-row"):
                 self.overflow = gr.Dropdown(
                     [(label, name) for name, label in OVERFLOW_LABELS.items()],
@@ -125,6 +146,13 @@ class Lane:
                 self.edit = gr.Button(
                     "Edit demonstrations", size="sm", min_width=0, scale=0, elem_id=f"edit-{number}"
                 )
+                self.swap = gr.Button(
+                    "Swap with the next", size="sm", min_width=0, scale=0, elem_id=f"swap-{number}"
+                )
+                self.duplicate = gr.Button(
+                    "Duplicate", size="sm", min_width=0, scale=0, elem_id=f"duplicate-{number}"
+                )
+                self.remove = gr.Button("Remove", size="sm", min_width=0, scale=0, elem_id=f"remove-{number}")
 
     @property
     def controls(self) -> list[Any]:
@@ -192,31 +220,23 @@ class Lane:
             self.chat.adapter_error(variant.aligner.adapter),
         )
 
-    def drawn_meter(self, visit: Visit, spec: str, most: Any) -> Update:
+    def drawn_meter(self, visit: Visit, wish: Wish) -> Update:
         """The meter for the next prompt of the lane; empty where there is none."""
         status = self.chat.session.status()
-        room = int(most) if isinstance(most, int | float) and 0 <= most <= 1_000_000 else 0
         try:
-            asked = self.chat.next_prompt(visit, self.number, spec, room)
+            asked = self.chat.next_prompt(visit, self.number, wish)
         except InputError:
             return ""
+        room = int(wish.decoding[self.number]["max_new_tokens"])
         return render_prompt.meter(asked.prompt, asked.tokens, status.context, room, asked.left_out)
 
-    def settled(self, visit: Visit, values: Sequence[Any], most: Any) -> tuple[Update, ...]:
-        """After a change of a control: the controls that depend on it, the placeholder, the meter."""
+    def settled(self, visit: Visit, values: Sequence[Any]) -> dict[Any, Update]:
+        """After a change of a control: the controls that depend on it."""
         recipe = self.recipe(values)
-        spec = self.spec(visit, values)
-        return (
-            gr.update(visible=recipe.urial),
-            gr.update(visible=recipe.ablation == "other", choices=self.sets(visit)),
-            gr.update(placeholder=self.placeholder(spec, visit)),
-            self.drawn_meter(visit, spec, most),
-        )
-
-    @property
-    def settling(self) -> list[Any]:
-        """The components that `settled` updates."""
-        return [self.shown, self.other, self.pane, self.meter]
+        return {
+            self.shown: gr.update(visible=recipe.urial),
+            self.other: gr.update(visible=recipe.ablation == "other", choices=self.sets(visit)),
+        }
 
     def reach(self, visit: Visit, demos: str, k: int | None) -> Update:
         """How far K goes in a set. Only for a set just chosen: the answer to an older event, coming
@@ -229,23 +249,24 @@ class Lane:
             update["value"] = count
         return update
 
-    def set_to(self, visit: Visit, spec: str) -> tuple[Update, ...]:
+    def set_to(self, visit: Visit, spec: str) -> dict[Any, Update]:
         """Updates of the controls that make them spell `spec`."""
         recipe = Recipe.of(spec)
         name = recipe.demos or self.chat.default_set()
-        return (
-            gr.update(choices=self.presets(recipe.preset), value=recipe.preset),
-            gr.update(choices=self.sets(visit, name), value=name),
-            {"value": recipe.k, **self.reach(visit, name, recipe.k)},
-            recipe.ablation,
-            gr.update(
+        return {
+            self.preset: gr.update(choices=self.presets(recipe.preset), value=recipe.preset),
+            self.demos: gr.update(choices=self.sets(visit, name), value=name),
+            self.k: {"value": recipe.k, **self.reach(visit, name, recipe.k)},
+            self.ablation: recipe.ablation,
+            self.other: gr.update(
                 choices=self.sets(visit), value=recipe.other or None, visible=recipe.ablation == "other"
             ),
-            recipe.pick,
-            recipe.overflow,
-        )
+            self.pick: recipe.pick,
+            self.overflow: recipe.overflow,
+            self.shown: gr.update(visible=recipe.urial),
+        }
 
-    def refreshed(self, visit: Visit) -> tuple[Update, ...]:
+    def refreshed(self, visit: Visit) -> dict[Any, Update]:
         """Updates of the controls that offer what there is now and leave what is chosen."""
         sets = gr.update(choices=self.sets(visit))
-        return tuple(sets if name in ("demos", "other") else gr.skip() for name in CONTROLS)
+        return {self.demos: sets, self.other: sets}

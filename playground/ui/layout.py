@@ -1,11 +1,12 @@
 """The page's composition: components, and which handler each event goes to.
 
-Every handler checks what it is given; what a browser sends need not come from this page.
+Every handler checks what it is given; what a browser sends need not come from this page. A handler gives the
+updates by component, so that what it does not name stays as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from typing import Any
 
@@ -15,26 +16,20 @@ from playground.config import Settings
 from playground.library import POCKET, same_model
 from playground.limits import Gate
 from playground.session import Session
-from playground.types import Answer, Conversation, InputError, OutsideError, Sampling
-from playground.ui import render
+from playground.types import Answer, Conversation, InputError, OutsideError
+from playground.ui import dials, render, render_talk
 from playground.ui.bench import Bench
-from playground.ui.chat import LABELS, LANES, Chat, View, Visit
+from playground.ui.chat import LANES, Chat, View, Visit, Wish
 from playground.ui.inspector import Inspector
-from playground.ui.lane import CONTROLS, Lane, Update
+from playground.ui.lane import CONTROLS, LETTERS, Lane
 from playground.ui.server import PEOPLE_AT_ONCE, visitor
-from playground.ui.toast import warn
+from playground.ui.sheet import Sheet
+from playground.ui.toast import say, warn
 
 MESSAGE_LIMIT = 100_000
 """Characters in one message."""
-
-EXPLAINED = {
-    "temperature": "0 always takes the likeliest",
-    "top_p": "keeps the likeliest share",
-    "repetition_penalty": "above 1 repeats less; 1 is off",
-    "max_new_tokens": "the longest an answer gets",
-    "seed": "same number, same luck",
-}
-STEPS = {"temperature": 0.1, "top_p": 0.05, "repetition_penalty": 0.05, "max_new_tokens": 32, "seed": 1}
+START_LIMIT = 2_000
+"""Characters that an answer can be begun with."""
 
 POCKET_EXAMPLES = (
     "What is the capital of France?",
@@ -48,6 +43,17 @@ EXAMPLES = (
     "Explain to a child why the sky is blue.",
     "Write a two-line poem about rain.",
 )
+MODES = (
+    ("its own answers", "own"),
+    ("lane A's answers", "shared-0"),
+    ("lane B's answers", "shared-1"),
+    ("lane C's answers", "shared-2"),
+    ("lane D's answers", "shared-3"),
+    ("the next lane's answers", "swapped"),
+)
+
+Updates = dict[Any, Any]
+"""By component: its new value, or an update of its properties."""
 
 
 def page(session: Session, settings: Settings) -> gr.Blocks:
@@ -71,7 +77,7 @@ class _Page:
         ) as self.blocks:
             self._compose()
             self._connect()
-        self.chat.warm([self._default(lane) for lane in range(LANES)])
+        self.chat.warm([self._default(lane) for lane in range(Visit.lanes)])
 
     # --- Components -------------------------------------------------------------------------------
 
@@ -82,9 +88,14 @@ class _Page:
         self.timer = gr.Timer(0.5)
         with gr.Row(elem_id="topbar"):
             gr.HTML(
-                "<h1>Tandem</h1><p>One base model, aligned in two ways: ask once, see both answer.</p>",
+                "<h1>Tandem</h1><p>One base model, aligned in several ways: ask once, see all answer.</p>",
                 elem_id="title",
             )
+            with gr.Row(elem_id="tools"):
+                self.add = self._tool("Add a lane", "add-lane")
+                self.square = self._tool("The 2\u00d72", "square")
+                self.blind = self._tool("Blind", "blind")
+            self.model = gr.HTML(render.model_chip(self.session.status()), elem_id="model")
             self.history = gr.Dropdown(
                 [],
                 value=None,
@@ -94,23 +105,16 @@ class _Page:
                 min_width=180,
                 elem_id="history",
             )
-            self.model = gr.HTML(render.model_chip(self.session.status()), elem_id="model")
         with gr.Row(elem_id="lanes", scale=1, equal_height=True):
-            self.lanes = [Lane(number, self.chat, self._default(number)) for number in range(LANES)]
-        self.picks = [lane.preset for lane in self.lanes]
-        self.chats = [lane.pane for lane in self.lanes]
-        self.lines = [lane.line for lane in self.lanes]
-        self.meters = [lane.meter for lane in self.lanes]
+            self.lanes = [
+                Lane(number, self.chat, self._default(number), number < Visit.lanes)
+                for number in range(LANES)
+            ]
         with gr.Column(elem_id="bottom"):
-            with gr.Row(elem_id="examples"):
-                examples = POCKET_EXAMPLES if same_model(self.settings.base, POCKET) else EXAMPLES
-                self.examples = [
-                    gr.Button(text, size="sm", min_width=0, elem_id=f"example-{number}")
-                    for number, text in enumerate(examples)
-                ]
+            self._compose_above()
             with gr.Row(elem_id="composer", equal_height=False):
                 self.box = gr.Textbox(
-                    placeholder="Ask both lanes",
+                    placeholder="Ask all lanes",
                     label="Message",
                     show_label=False,
                     container=False,
@@ -126,309 +130,695 @@ class _Page:
                     "Stop", variant="stop", min_width=88, scale=0, visible=False, elem_id="stop"
                 )
                 self.new = gr.Button("New", min_width=88, scale=0, elem_id="new")
-            with gr.Row(elem_id="decoding"):
-                self.decoding = [
-                    gr.Number(
-                        getattr(Sampling, name),
-                        label=label,
-                        info=EXPLAINED[name],
-                        step=STEPS[name],
-                        min_width=120,
-                        elem_id=name.replace("_", "-"),
-                        elem_classes="dial",
-                    )
-                    for name, label in LABELS.items()
-                ]
-
+            self._compose_decoding()
         self.inspector = Inspector(self.chat)
         self.bench = Bench(self.chat, LANES, self.settings.public)
+        self.after = Sheet("after", "After the stop")
+
+    def _tool(self, label: str, id: str, **rest: Any) -> gr.Button:
+        return gr.Button(label, size="sm", min_width=0, scale=0, elem_id=id, **rest)
+
+    def _compose_above(self) -> None:
+        """What stands above the text box: examples on a fresh page, what one can do in a conversation."""
+        with gr.Row(elem_id="examples", elem_classes="above") as self.fresh:
+            examples = POCKET_EXAMPLES if same_model(self.settings.base, POCKET) else EXAMPLES
+            self.examples = [self._tool(text, f"example-{number}") for number, text in enumerate(examples)]
+        with gr.Row(visible=False, elem_id="actions", elem_classes="above") as self.begun:
+            self.retry = self._tool("Retry all", "retry")
+            self.undo = self._tool("Undo the turn", "undo")
+            self.replay = self._tool("Replay", "replay")
+        with gr.Row(visible=False, elem_id="editing", elem_classes="above") as self.editing:
+            self.edited = gr.HTML("", elem_id="edited")
+            self.leave = self._tool("Cancel", "cancel-edit")
+
+    def _compose_decoding(self) -> None:
+        self.dials = dials.Dials()
+        with gr.Row(elem_id="decoding", elem_classes="dials"):
+            self.dials.compose_main()
+            self.more = self._tool("More", "more")
+        with gr.Row(elem_id="decoding-more", elem_classes="dials"):
+            self.dials.compose_more()
+            self.linked = gr.Checkbox(
+                True,
+                label="The same in all lanes",
+                min_width=150,
+                elem_id="linked",
+                elem_classes="dial check",
+            )
+            self.mode = gr.Dropdown(
+                [*MODES[:3], MODES[-1]],
+                value="own",
+                label="Each lane goes on from",
+                info="whose earlier answers it is asked on",
+                filterable=False,
+                min_width=170,
+                elem_id="mode",
+                elem_classes="dial wide",
+            )
+            self.start = gr.Textbox(
+                "",
+                label="Answers begin with",
+                info="words written for the model; it goes on from them",
+                lines=1,
+                max_lines=4,
+                max_length=START_LIMIT,
+                min_width=190,
+                elem_id="start",
+                elem_classes="dial wide",
+            )
 
     def _connect(self) -> None:
         hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        pane = [*self.chats, *self.lines]
-        buttons = [self.send, self.stop, self.new]
-        drawn = [*pane, *buttons, self.history, self.address]
         self.controls = [control for lane in self.lanes for control in lane.controls]
-        asked = [self.visit, *self.controls, *self.decoding]
+        self.asking = [
+            self.visit,
+            self.linked,
+            self.mode,
+            self.start,
+            *self.dials.controls,
+            *(control for lane in self.lanes for control in (*lane.controls, *lane.dials.controls)),
+        ]
         # Many people at once, each with a stream; the pool is one, since the lowest limit in it counts.
-        stream: dict[str, Any] = {**hidden, "concurrency_limit": PEOPLE_AT_ONCE, "concurrency_id": "stream"}
-        gr.on(
-            [self.send.click, self.box.submit],
-            self.on_send,
-            [self.box, *asked],
-            [self.box, *drawn, *self.meters],
-            **stream,
-        )
-        for button in self.examples:
-            button.click(
-                self.on_example(str(button.value)), asked, [self.box, *drawn, *self.meters], **stream
-            )
-        self.stop.click(self.on_stop, [self.visit], None, queue=False, **hidden)
+        stream: dict[str, Any] = {
+            **hidden,
+            "concurrency_limit": PEOPLE_AT_ONCE,
+            "concurrency_id": "stream",
+            "outputs": self.everything,
+        }
+        quick: dict[str, Any] = {**hidden, "concurrency_limit": None, "outputs": self.everything}
+        loud: dict[str, Any] = {**hidden, "concurrency_limit": None}
 
-        opened = [*drawn, *self.controls, *self.decoding]
-        quick: dict[str, Any] = {**hidden, "concurrency_limit": None}
-        self.new.click(self.on_new, [self.visit], drawn, **quick).then(
-            self.on_meters, asked, self.meters, **quick
-        )
-        # "input" is a person's choice; setting the value from here does not come back as one.
-        self.history.input(self.on_history, [self.visit, self.history], opened, **quick).then(
-            self.on_settle, asked, self._settling, **quick
-        )
-        most = self.decoding[list(LABELS).index("max_new_tokens")]
+        gr.on([self.send.click, self.box.submit], self.on_send, [self.box, *self.asking], **stream)
+        for button in self.examples:
+            button.click(self.on_example(str(button.value)), self.asking, **stream)
+        self.retry.click(self.on_retry, self.asking, **stream)
+        self.replay.click(self.on_replay, self.asking, **stream)
+        self.stop.click(self.on_stop(None), [self.visit], None, queue=False, **hidden)
         for lane in self.lanes:
-            for control in lane.controls:
-                # A slider that is dragged says more than can be drawn: what it says last is what counts.
-                control.input(
-                    self.on_demos(lane) if control is lane.demos else self.on_control(lane),
-                    [self.visit, most, *lane.controls],
-                    [*lane.settling, lane.k] if control is lane.demos else lane.settling,
-                    trigger_mode="always_last",
-                    **quick,
-                )
-            lane.setup.click(None, None, None, js=f"() => tandemSetUp({lane.number})", **hidden)
-        most.change(self.on_meters, asked, self.meters, **quick)
-        self.timer.tick(self.on_tick, asked, [self.model, *self.picks, *self._settling, self.timer], **quick)
-        loaded = self.blocks.load(self.on_load, [self.visit], [self.model, *opened], **quick)
-        loaded.then(self.on_settle, asked, self._settling, **quick)
+            lane.stop.click(self.on_stop(lane.number), [self.visit], None, queue=False, **hidden)
+            for part in (lane.past, lane.live):
+                part.click(self.on_act(lane), self.asking, **stream)
+
+        self.undo.click(self.on_undo, self.asking, **quick)
+        self.leave.click(self.on_leave, self.asking, **quick)
+        self.new.click(self.on_new, self.asking, **quick)
+        self.add.click(self.on_add, self.asking, **quick)
+        self.square.click(self.on_square, self.asking, **quick)
+        self.blind.click(self.on_blind, self.asking, **quick)
+        # "input" is a person's choice; setting the value from here does not come back as one.
+        opened = self.history.input(self.on_history, [self.visit, self.history], **quick)
+        opened.then(self.on_meters, self.asking, **quick)
+        for lane in self.lanes:
+            self._connect_lane(lane, hidden, quick)
+        self.linked.input(self.on_linked, self.asking, **quick)
+        for own in (self.dials, *(lane.dials for lane in self.lanes)):
+            own.preset.input(self.on_preset(own), [own.preset], **quick)
+            for control in own.controls:
+                control.input(self.on_dial(own), own.controls, trigger_mode="always_last", **quick)
+            most = own.controls[list(dials.DIALS).index("max_new_tokens")]
+            most.change(self.on_meters, self.asking, trigger_mode="always_last", **quick)
+        for control in (self.mode, self.start):
+            control.input(self.on_meters, self.asking, trigger_mode="always_last", **quick)
+        self.more.click(None, None, None, js="() => tandemMore()", **hidden)
+        self.timer.tick(self.on_tick, self.asking, **quick)
+        loaded = self.blocks.load(self.on_load, self.asking, **quick)
+        settled = loaded.then(self.on_settle, self.asking, **quick)
         # After a load too, since an id that is not known leaves the value as it was: empty.
-        for happens in (loaded.then, self.address.change):
+        for happens in (settled.then, self.address.change):
             happens(None, [self.address], None, js="(id) => tandemAddress(id)", **hidden)
-        self.inspector.connect(self.lanes, self.visit, self.box, asked[1:], self._asked)
-        self.bench.connect(self.lanes, self.visit, (self.on_settle, asked, self._settling))
+        self.inspector.connect(self.lanes, self.visit, self.box, self.asking, self._wish)
+        self.bench.connect(self.lanes, self.visit, (self.on_settle, self.asking, self.everything))
+        self.after.connect(loud)
+
+    def _connect_lane(self, lane: Lane, hidden: dict[str, Any], quick: dict[str, Any]) -> None:
+        for control in lane.controls:
+            # A slider that is dragged says more than can be drawn: what it says last is what counts.
+            handler = self.on_demos(lane) if control is lane.demos else self.on_control(lane)
+            control.input(handler, self.asking, trigger_mode="always_last", **quick)
+        lane.setup.click(None, None, None, js=f"() => tandemSetUp({lane.number})", **hidden)
+        lane.swap.click(self.on_arrange(lane, _swapped), self.asking, **quick)
+        lane.duplicate.click(self.on_arrange(lane, _duplicated), self.asking, **quick)
+        lane.remove.click(self.on_arrange(lane, _removed), self.asking, **quick)
 
     @property
-    def _settling(self) -> list[Any]:
-        return [part for lane in self.lanes for part in lane.settling]
+    def everything(self) -> list[Any]:
+        """All components that handlers update."""
+        own = (self.dials, *(lane.dials for lane in self.lanes))
+        parts = [
+            *(self.box, self.send, self.stop, self.new, self.history, self.address, self.model, self.timer),
+            *(self.fresh, self.begun, self.editing, self.edited, self.retry, self.undo, self.replay),
+            *(self.add, self.square, self.blind, self.linked, self.mode),
+            *(self.inspector.opened + self.after.parts),
+            *(part for each in own for part in (each.preset, *each.controls)),
+        ]
+        for lane in self.lanes:
+            parts += [lane.column, lane.past, lane.live, lane.line, lane.stop, lane.meter, lane.own_dials]
+            parts += [lane.shown, *lane.controls]
+        return parts
 
-    # --- Handlers ---------------------------------------------------------------------------------
+    # --- What the controls say ----------------------------------------------------------------------
 
-    def on_send(self, text: str, visit: Visit, *controls: Any) -> Iterator[tuple[Update, ...]]:
+    def _wish(self, visit: Visit, *values: Any, draw_seed: bool = False) -> Wish:
+        """What the values of `asking`, less the visit, ask for; they come from a browser.
+
+        Raises:
+            InputError: one of them cannot be.
+        """
+        linked, mode, start, *rest = values
+        common, rest = rest[: len(dials.DIALS)], rest[len(dials.DIALS) :]
+        shared = dials.read(common, draw_seed) if linked else None
+        size = len(CONTROLS) + len(dials.DIALS)
+        specs, decoding = [], []
+        for lane in self.lanes[: visit.lanes]:
+            own = rest[lane.number * size : (lane.number + 1) * size]
+            decoding.append(shared or dials.read(own[len(CONTROLS) :], draw_seed))
+            specs.append(lane.spec(visit, own[: len(CONTROLS)], decoding[-1]["seed"]))
+        if not isinstance(start, str) or len(start) > START_LIMIT:
+            raise InputError(f"Answers can begin with at most {START_LIMIT} characters: shorten them.")
+        name, _, leader = str(mode).partition("-")
+        if mode not in {value for _, value in MODES} or (leader and int(leader) >= len(specs)):
+            raise InputError("The lane that all are to go on from is not there: choose another.")
+        return Wish(
+            specs=specs,
+            decoding=decoding,
+            mode=name,  # type: ignore[arg-type]
+            leader=int(leader or 0),
+            start=start,
+        )
+
+    def _controls(self, lane: Lane, values: Sequence[Any]) -> Sequence[Any]:
+        """Of the values of `asking`, less the visit, those of a lane's controls."""
+        size = len(CONTROLS) + len(dials.DIALS)
+        at = 3 + len(dials.DIALS) + lane.number * size
+        return values[at : at + len(CONTROLS)]
+
+    # --- Asking -------------------------------------------------------------------------------------
+
+    def on_send(self, text: str, visit: Visit, *values: Any) -> Iterator[Updates]:
         """Ask every lane; the text box is emptied once the message is accepted."""
-        yield from self._send(text, visit, controls, typed=True)
+        yield from self._send(text, visit, values, typed=True)
 
-    def on_example(self, text: str) -> Callable[..., Iterator[tuple[Update, ...]]]:
+    def on_example(self, text: str) -> Callable[..., Iterator[Updates]]:
         """The handler of an example's button, which leaves the text box alone."""
 
-        def handler(visit: Visit, *controls: Any) -> Iterator[tuple[Update, ...]]:
-            yield from self._send(text, visit, controls, typed=False)
+        def handler(visit: Visit, *values: Any) -> Iterator[Updates]:
+            yield from self._send(text, visit, values, typed=False)
 
         return handler
 
-    def _send(
-        self, text: str, visit: Visit, controls: tuple[Any, ...], typed: bool
-    ) -> Iterator[tuple[Update, ...]]:
-        accepted = False
-        try:
-            specs, values = self._specs(visit, controls, seeded=True)
-            text = text or ""  # a caller without the page may send none
+    def _send(self, text: str, visit: Visit, values: Sequence[Any], typed: bool) -> Iterator[Updates]:
+        text = text or ""  # a caller without the page may send none
+
+        def views() -> Generator[View]:
             if len(text) > MESSAGE_LIMIT:
                 raise InputError(f"The message is longer than {MESSAGE_LIMIT} characters: shorten it.")
-            decoding = dict(zip(LABELS, values, strict=True))
-            with closing(self.chat.send(visit, text, specs, decoding)) as views:
-                for view in views:
-                    box = "" if typed and not accepted else gr.skip()
-                    meters = self.on_meters(visit, *controls) if view.done else (gr.skip(),) * LANES
-                    yield (box, *self._draw(view, first=not accepted), *meters)
-                    accepted = True
+            wish = self._wish(visit, *values, draw_seed=True)
+            return self.chat.send(visit, text, wish)
+
+        yield from self._streamed(visit, values, views, {self.box: ""} if typed else {})
+
+    def on_retry(self, visit: Visit, *values: Any) -> Iterator[Updates]:
+        """Ask all lanes again for the last message."""
+
+        def views() -> Generator[View]:
+            current = self.chat.current(visit)
+            answered = len(current.turns[-1].answers) if current and current.turns else 0
+            wish = self._wish(visit, *values, draw_seed=True)
+            return self.chat.retry(visit, range(min(answered, visit.lanes)), wish)
+
+        yield from self._streamed(visit, values, views)
+
+    def on_replay(self, visit: Visit, *values: Any) -> Iterator[Updates]:
+        """Put the same messages to the lanes as they are set up now, in a new conversation."""
+
+        def views() -> Generator[View]:
+            texts = self.chat.asked_in(visit)
+            if not texts:
+                raise InputError("There is nothing to replay: nothing has been asked.")
+            self._wish(visit, *values)  # which says what is wrong before anything is left
+            self.chat.new(visit)
+            return self.chat.play(visit, texts, lambda: self._wish(visit, *values, draw_seed=True))
+
+        yield from self._streamed(visit, values, views)
+
+    def on_act(self, lane: Lane) -> Callable[..., Iterator[Updates]]:
+        """The handler of the buttons in a lane's conversation."""
+
+        def handler(visit: Visit, event: gr.EventData, *values: Any) -> Iterator[Updates]:
+            data = event._data or {}
+            act, turn = data.get("act"), data.get("turn")
+
+            def views() -> Generator[View]:
+                wish = self._wish(visit, *values, draw_seed=True)
+                if act == "retry":
+                    return self.chat.retry(visit, [lane.number], wish)
+                return self.chat.extend(visit, lane.number, wish)
+
+            if act in ("retry", "extend"):
+                yield from self._streamed(visit, values, views)
+            else:
+                yield self._tried(lambda: self._acted(visit, values, lane, act, turn))
+
+        return handler
+
+    def _acted(self, visit: Visit, values: Sequence[Any], lane: Lane, act: Any, turn: Any) -> Updates:
+        if not isinstance(turn, int):
+            raise InputError("There is no such button: reload the page.")
+        if act == "edit":
+            text = self.chat.edit(visit, turn)
+            words = f"<p>Editing message {turn + 1}: sending it branches the conversation there.</p>"
+            return {self.box: text, self.edited: words, **self._above(visit)}
+        if act == "branch":
+            self.chat.branch(visit, turn + 1)
+            say("A new conversation goes on from here; the whole one stays in the history.")
+            return {**self._shown(visit), **self._metered(visit, values)}
+        if act in ("earlier", "later"):
+            self.chat.show(visit, lane.number, -1 if act == "earlier" else 1)
+            return {**self._shown(visit), **self._metered(visit, values)}
+        if act == "prompt":
+            opened = self.inspector.open_past(visit, lane.number, turn)
+            return dict(zip(self.inspector.opened, opened, strict=True))
+        if act == "after":
+            answer = self.chat.answer(visit, lane.number, turn)
+            name = f"Lane {LETTERS[lane.number]}, message {turn + 1}"
+            return self.after.opened(render_talk.after(answer, name))
+        raise InputError("There is no such button: reload the page.")
+
+    def _streamed(
+        self,
+        visit: Visit,
+        values: Sequence[Any],
+        views: Callable[[], Generator[View]],
+        accepted: Updates | None = None,
+    ) -> Iterator[Updates]:
+        """Draw views as they come; `accepted` goes with the first one."""
+        begun = False
+        try:
+            with closing(views()) as each:
+                for view in each:
+                    updates = self._drawn(visit, view)
+                    if not begun:
+                        updates |= accepted or {}
+                        begun = True
+                    if view.done:
+                        updates |= self._metered(visit, values)
+                    yield updates
         except Exception as error:
             warn(error)
             if visit.streaming:
-                # Another stream of this page goes on; its buttons are left to it.
-                yield (gr.skip(),) * (1 + 3 * LANES + 5)
-                return
-            pane: tuple[Update, ...] = (gr.skip(),) * (2 * LANES)
-            if accepted and visit.conversation:
+                return  # another stream of this page goes on, and its buttons are left to it
+            updates = self._buttons(streaming=False)
+            if begun:
                 with suppress(InputError, OutsideError):  # what broke may be the record itself
-                    pane = self._pane(self.session.open(visit.conversation))
-            yield (gr.skip(), *pane, *_buttons(streaming=False), *(gr.skip(),) * (2 + LANES))
+                    updates |= self._shown(visit)
+            yield updates
 
-    def _specs(
-        self, visit: Visit, controls: Sequence[Any], seeded: bool = False
-    ) -> tuple[list[str], Sequence[Any]]:
-        """Each lane's text, and the values of the decoding dials.
+    def on_stop(self, lane: int | None) -> Callable[[Visit], None]:
+        """The handler that only asks; the stream itself draws its end."""
 
-        With `seeded`, an ablation is given the seed that the lane samples with.
-        """
-        values = controls[LANES * len(CONTROLS) :]
-        seed = values[list(LABELS).index("seed")] if seeded else None
-        specs = [
-            lane.spec(visit, controls[lane.number * len(CONTROLS) : (lane.number + 1) * len(CONTROLS)], seed)
-            for lane in self.lanes
-        ]
-        return specs, values
+        def handler(visit: Visit) -> None:
+            self.chat.stop(visit, lane)
 
-    def _asked(self, visit: Visit, number: int, controls: Sequence[Any]) -> tuple[str, int]:
-        """A lane's text, and the tokens that its answers may take."""
-        specs, values = self._specs(visit, controls, seeded=True)
-        most = values[list(LABELS).index("max_new_tokens")]
-        if most is None or most < 0 or most != int(most):
-            raise InputError("Max new tokens must be a whole number, 0 or more: change it.")
-        return specs[number], int(most)
+        return handler
 
-    def on_stop(self, visit: Visit) -> None:
-        """Only asks; the stream itself draws its end."""
-        self.chat.stop(visit)
+    # --- The conversation ---------------------------------------------------------------------------
 
-    def on_new(self, visit: Visit) -> tuple[Update, ...]:
-        """An empty page; the text box and the lanes stay as they are."""
+    def _tried(self, act: Callable[[], Updates]) -> Updates:
+        """The updates of an act, or none and a sentence if it cannot be done."""
         try:
-            self.chat.new(visit)
-        except InputError as error:
-            warn(error)
-            return (gr.skip(),) * (2 * LANES + 5)
-        return self._fresh()
-
-    def on_history(self, visit: Visit, id: str | None) -> tuple[Update, ...]:
-        """Go to a past conversation."""
-        try:
-            if not id:
-                raise InputError("There is no such conversation: choose one of the list.")
-            return self._opened(visit, self.chat.open(visit, id))
+            return act()
         except Exception as error:
             warn(error)
-            return (gr.skip(),) * (2 * LANES + 5 + LANES * len(CONTROLS) + len(LABELS))
+            return {self.box: gr.skip()}
 
-    def on_control(self, lane: Lane) -> Callable[..., tuple[Update, ...]]:
+    def on_new(self, visit: Visit, *values: Any) -> Updates:
+        """An empty page; the text box and the lanes stay as they are."""
+
+        def act() -> Updates:
+            self.chat.new(visit)
+            return {**self._shown(visit, values), **self._metered(visit, values)}
+
+        return self._tried(act)
+
+    def on_undo(self, visit: Visit, *values: Any) -> Updates:
+        """Without the last turn; its message is in the text box again."""
+
+        def act() -> Updates:
+            _, text = self.chat.undo(visit)
+            return {self.box: text, **self._shown(visit, values), **self._metered(visit, values)}
+
+        return self._tried(act)
+
+    def on_leave(self, visit: Visit, *values: Any) -> Updates:
+        """No longer edit a past message."""
+        visit.editing_turn = None
+        return {self.box: "", **self._above(visit), **self._metered(visit, values)}
+
+    def on_history(self, visit: Visit, id: str | None) -> Updates:
+        """Go to a past conversation."""
+
+        def act() -> Updates:
+            if not id:
+                raise InputError("There is no such conversation: choose one of the list.")
+            self.chat.open(visit, id)
+            return self._opened(visit)
+
+        return self._tried(act)
+
+    # --- Lanes ----------------------------------------------------------------------------------------
+
+    def on_add(self, visit: Visit, *values: Any) -> Updates:
+        """One lane more, at the right."""
+
+        def act() -> Updates:
+            self._refuse_in_the_blind(visit)
+            if visit.lanes >= LANES:
+                raise InputError(f"A page has {LANES} lanes at most: remove one first.")
+            visit.lanes += 1
+            return {**self._columns(visit), **self._metered(visit, values)}
+
+        return self._tried(act)
+
+    def on_square(self, visit: Visit, *values: Any) -> Updates:
+        """Base, base + URIAL, IFT, IFT + URIAL, in a new conversation."""
+
+        def act() -> Updates:
+            self._refuse_in_the_blind(visit)
+            adapter = next(iter(self.chat.cards()), None)
+            if adapter is None:
+                raise InputError("The 2\u00d72 needs an adapter: start Tandem with --adapter NAME=PATH.")
+            self.chat.new(visit)
+            visit.lanes = 4
+            updates: Updates = {}
+            for lane, spec in zip(
+                self.lanes, ("base", "urial", adapter, f"urial:adapter={adapter}"), strict=True
+            ):
+                updates |= lane.set_to(visit, spec)
+                updates[lane.live] = lane.placeholder(spec, visit)
+            return {**self._shown(visit), **updates}
+
+        return self._tried(act)
+
+    def on_blind(self, visit: Visit, *values: Any) -> Updates:
+        """Hide the lanes' names and shuffle them, from the next conversation on; or show them again."""
+
+        def act() -> Updates:
+            if visit.blind:
+                conversation = self.chat.current(visit)
+                visit.blind = False
+                updates = self._set_to(visit, conversation) if conversation else {}
+                return {**updates, **self._shown(visit, values)}
+            self.chat.new(visit)
+            visit.blind = True
+            return self._shown(visit, values)
+
+        return self._tried(act)
+
+    def on_arrange(self, lane: Lane, arranged: Callable[[int, int], list[int]]) -> Callable[..., Updates]:
+        """The handler that puts the lanes in another order."""
+
+        def handler(visit: Visit, *values: Any) -> Updates:
+            def act() -> Updates:
+                self._refuse_in_the_blind(visit)
+                specs = self._wish(visit, *values).specs
+                order = arranged(lane.number, visit.lanes)
+                self.chat.arrange(visit, order)
+                visit.lanes = len(order)
+                updates: Updates = {}
+                for each, old in zip(self.lanes, order, strict=False):
+                    updates |= each.set_to(visit, specs[old])
+                    updates |= self._dials_from(values, old, each.number)
+                    updates[each.live] = each.placeholder(specs[old], visit)
+                return {**updates, **self._shown(visit, keep_empty=True)}
+
+            return self._tried(act)
+
+        return handler
+
+    def _dials_from(self, values: Sequence[Any], old: int, new: int) -> Updates:
+        """A lane's own dials as another lane's were."""
+        size = len(CONTROLS) + len(dials.DIALS)
+        at = 3 + len(dials.DIALS) + old * size + len(CONTROLS)
+        return dict(zip(self.lanes[new].dials.controls, values[at : at + len(dials.DIALS)], strict=True))
+
+    def _refuse_in_the_blind(self, visit: Visit) -> None:
+        if visit.blind:
+            raise InputError("The lanes are hidden: press Reveal first.")
+
+    def on_control(self, lane: Lane) -> Callable[..., Updates]:
         """The handler of a lane's controls: what depends on them, and what the lane is now."""
 
-        def handler(visit: Visit, most: Any, *values: Any) -> tuple[Update, ...]:
-            try:
-                return lane.settled(visit, values, most)
-            except Exception as error:
-                warn(error)
-                return (gr.skip(),) * len(lane.settling)
+        def handler(visit: Visit, *values: Any) -> Updates:
+            return self._tried(lambda: self._settled(visit, lane, values))
 
         return handler
 
-    def on_demos(self, lane: Lane) -> Callable[..., tuple[Update, ...]]:
+    def on_demos(self, lane: Lane) -> Callable[..., Updates]:
         """The handler of a lane's choice of demonstrations: the same, and how far K goes."""
-        settled = self.on_control(lane)
 
-        def handler(visit: Visit, most: Any, *values: Any) -> tuple[Update, ...]:
-            try:
-                recipe = lane.recipe(values)
-                return (*settled(visit, most, *values), lane.reach(visit, recipe.demos, recipe.k))
-            except Exception as error:
-                warn(error)
-                return (gr.skip(),) * (len(lane.settling) + 1)
+        def handler(visit: Visit, *values: Any) -> Updates:
+            def act() -> Updates:
+                recipe = lane.recipe(self._controls(lane, values))
+                reach = lane.reach(visit, recipe.demos, recipe.k)
+                return {**self._settled(visit, lane, values), lane.k: reach}
+
+            return self._tried(act)
 
         return handler
 
-    def on_settle(self, visit: Visit, *controls: Any) -> tuple[Update, ...]:
+    def _settled(self, visit: Visit, lane: Lane, values: Sequence[Any]) -> Updates:
+        own = self._controls(lane, values)
+        updates = lane.settled(visit, own)
+        if not self._turns(visit):
+            updates[lane.live] = lane.placeholder(lane.spec(visit, own), visit)
+        return {**updates, **self._metered(visit, values)}
+
+    def on_settle(self, visit: Visit, *values: Any) -> Updates:
         """The same for all lanes at once."""
-        most = controls[LANES * len(CONTROLS) + list(LABELS).index("max_new_tokens")]
-        updates: list[Update] = []
+
+        def act() -> Updates:
+            updates: Updates = {}
+            for lane in self.lanes[: visit.lanes]:
+                updates |= self._settled(visit, lane, values)
+            return updates
+
+        return self._tried(act)
+
+    # --- Decoding -----------------------------------------------------------------------------------
+
+    def on_preset(self, own: dials.Dials) -> Callable[[Any], Updates]:
+        """The handler of a preset that was chosen."""
+        return lambda preset: own.chosen(preset) or {self.box: gr.skip()}
+
+    def on_dial(self, own: dials.Dials) -> Callable[..., Updates]:
+        """The handler of a dial that was turned."""
+        return lambda *values: own.after(values)
+
+    def on_linked(self, visit: Visit, linked: Any, mode: Any, start: Any, *values: Any) -> Updates:
+        """Whether all lanes decode alike; where not, each begins with what they had in common."""
+        updates: Updates = {}
         for lane in self.lanes:
-            at = lane.number * len(CONTROLS)
-            updates += self.on_control(lane)(visit, most, *controls[at : at + len(CONTROLS)])
-        return tuple(updates)
+            updates[lane.own_dials] = gr.update(visible=not linked)
+            if not linked:
+                updates |= dict(zip(lane.dials.controls, values, strict=False))
+                updates |= lane.dials.after(values[: len(dials.DIALS)])
+                for control, value in zip(lane.dials.controls, values, strict=False):
+                    marked = updates[control]
+                    updates[control] = {**marked, "value": value} if isinstance(marked, dict) else value
+        return updates
 
-    def on_meters(self, visit: Visit, *controls: Any) -> tuple[Update, ...]:
+    def on_meters(self, visit: Visit, *values: Any) -> Updates:
         """How much of the context the next prompts take."""
-        try:
-            specs, values = self._specs(visit, controls, seeded=True)
-        except InputError:
-            return ("",) * LANES
-        most = values[list(LABELS).index("max_new_tokens")]
-        return tuple(lane.drawn_meter(visit, specs[lane.number], most) for lane in self.lanes)
+        return self._metered(visit, values)
 
-    def on_tick(self, visit: Visit, *controls: Any) -> tuple[Update, ...]:
+    def _metered(self, visit: Visit, values: Sequence[Any]) -> Updates:
+        try:
+            wish = self._wish(visit, *values)
+        except InputError:
+            return {lane.meter: "" for lane in self.lanes}
+        return {lane.meter: lane.drawn_meter(visit, wish) for lane in self.lanes[: visit.lanes]}
+
+    # --- The model ----------------------------------------------------------------------------------
+
+    def on_tick(self, visit: Visit, *values: Any) -> Updates:
         """While the model loads: its progress; once it is ready, the lanes there are."""
         status = self.session.status()
+        updates: Updates = {self.model: render.model_chip(status)}
         if status.state == "loading":
-            return (render.model_chip(status), *(gr.skip(),) * (LANES + len(self._settling) + 1))
-        presets = controls[: LANES * len(CONTROLS) : len(CONTROLS)]
-        choices = [
-            gr.update(choices=lane.presets(preset)) for lane, preset in zip(self.lanes, presets, strict=True)
-        ]
-        settled = self.on_settle(visit, *controls)
-        return (render.model_chip(status), *choices, *settled, gr.Timer(active=False))
+            return updates
+        updates[self.timer] = gr.Timer(active=False)
+        for lane in self.lanes:
+            preset = self._controls(lane, values)[0]
+            updates[lane.preset] = gr.update(
+                choices=lane.presets(preset if isinstance(preset, str) else None)
+            )
+        return {**updates, **self.on_settle(visit, *values)}
 
-    def on_load(self, visit: Visit, request: gr.Request) -> tuple[Update, ...]:
+    def on_load(self, visit: Visit, request: gr.Request, *values: Any) -> Updates:
         """The conversation that the address names, or a fresh page."""
-        chip = render.model_chip(self.session.status())
+        updates: Updates = {self.model: render.model_chip(self.session.status())}
         id = request.query_params.get("c")
         if id:
             try:
-                return (chip, *self._opened(visit, self.chat.open(visit, id)))
+                self.chat.open(visit, id)
+                return {**updates, **self._opened(visit)}
             except Exception as error:
                 warn(error)
-            drawn = self._fresh()
-        else:
-            # The page is as it was made; a person may have begun to use it before this answer comes.
-            drawn = (*(gr.skip(),) * (2 * LANES + 3), self._history(None), gr.skip())
-        controls = [update for lane in self.lanes for update in lane.refreshed(visit)]
-        return (chip, *drawn, *controls, *(gr.skip(),) * len(LABELS))
+            updates |= self._shown(visit, values)
+        # Else the page is as it was made; a person may have begun to use it before this answer comes.
+        for lane in self.lanes:
+            updates |= lane.refreshed(visit)
+        return {**updates, self.history: self._history(visit)}
 
-    # --- Drawing ----------------------------------------------------------------------------------
+    # --- Drawing ------------------------------------------------------------------------------------
 
-    def _draw(self, view: View, first: bool) -> tuple[Update, ...]:
-        pane: list[Update] = []
-        for draw in (self._messages, self._line):
-            for lane in range(LANES):
-                pane.append(draw(view.conversation, lane, view.note) if view.changed[lane] else gr.skip())
+    def _turns(self, visit: Visit) -> int:
+        current = self.chat.current(visit)
+        return len(current.turns) if current else 0
+
+    def _drawn(self, visit: Visit, view: View) -> Updates:
+        """A view's updates: while answers grow, only what changed."""
+        conversation = view.conversation
+        updates: Updates = {}
+        last = len(conversation.turns) - 1
+        for lane in self.lanes[: visit.lanes]:
+            if view.asked:
+                updates[lane.past] = self._talk(visit, conversation, lane, range(last))
+            if view.changed[lane.number]:
+                updates[lane.live] = self._talk(visit, conversation, lane, [last], view.note)
+                updates[lane.line] = self._line(visit, conversation, lane, view.note)
+                answer = _last(conversation, lane.number)
+                writing = answer is not None and not answer.reply.finish
+                updates[lane.stop] = gr.update(visible=writing and visit.lanes > 1)
         if view.done:
-            return (*pane, *_buttons(streaming=False), self._history(view.conversation.id), gr.skip())
-        if first:
-            return (*pane, *_buttons(streaming=True), gr.update(interactive=False), view.conversation.id)
-        return (*pane, *(gr.skip(),) * 5)
+            updates |= {**self._buttons(False), **self._above(visit), self.history: self._history(visit)}
+        elif view.asked:
+            updates |= {**self._buttons(True), **self._above(visit), self.address: conversation.id}
+        return updates
 
-    def _pane(self, conversation: Conversation) -> tuple[Update, ...]:
-        chats = [self._messages(conversation, lane) for lane in range(LANES)]
-        lines = [self._line(conversation, lane) for lane in range(LANES)]
-        return (*chats, *lines)
+    def _talk(
+        self, visit: Visit, conversation: Conversation, lane: Lane, turns: Iterable[int], note: str = ""
+    ) -> str:
+        cards = self.chat.cards()
+        return render_talk.talk(conversation, lane.number, list(turns), cards, note, visit.blind)
 
-    def _messages(self, conversation: Conversation, lane: int, note: str = "") -> Update:
-        return render.messages(conversation, lane, self.chat.cards(), note)
+    def _line(self, visit: Visit, conversation: Conversation, lane: Lane, note: str = "") -> str:
+        answer = _last(conversation, lane.number)
+        return render.status_line(answer.reply if answer else None, note, visit.blind)
 
-    def _line(self, conversation: Conversation, lane: int, note: str = "") -> Update:
-        answer = _last(conversation, lane)
-        return render.status_line(answer.reply if answer else None, note)
+    def _shown(self, visit: Visit, values: Sequence[Any] = (), keep_empty: bool = False) -> Updates:
+        """All of the page but its controls, for what the visit shows now.
 
-    def _fresh(self) -> tuple[Update, ...]:
-        """No conversation: the panes, the buttons, the history and the address."""
-        lines = [render.status_line(None)] * LANES
-        return (*([],) * LANES, *lines, *_buttons(streaming=False), self._history(None), "")
+        Args:
+            values: of `asking`, for what an empty lane says it is.
+            keep_empty: whether empty lanes are left as they are.
+        """
+        conversation = self.chat.current(visit)
+        turns = len(conversation.turns) if conversation else 0
+        updates = {**self._columns(visit), **self._above(visit), **self._buttons(False)}
+        for lane in self.lanes[: visit.lanes]:
+            if conversation is not None and turns:
+                updates[lane.past] = self._talk(visit, conversation, lane, range(turns - 1))
+                updates[lane.live] = self._talk(visit, conversation, lane, [turns - 1])
+                updates[lane.line] = self._line(visit, conversation, lane)
+            else:
+                updates |= {lane.past: "", lane.line: render.status_line(None)}
+                if visit.blind:
+                    hidden = "One of the lanes; which one is shown when you reveal them."
+                    updates[lane.live] = render.placeholder(f"Lane {LETTERS[lane.number]}", hidden)
+                elif values and not keep_empty:
+                    spec = lane.spec(visit, self._controls(lane, values))
+                    updates[lane.live] = lane.placeholder(spec, visit)
+            updates[lane.stop] = gr.update(visible=False)
+        updates[self.history] = self._history(visit)
+        updates[self.address] = visit.conversation or ""
+        return updates
 
-    def _opened(self, visit: Visit, conversation: Conversation) -> tuple[Update, ...]:
+    def _columns(self, visit: Visit) -> Updates:
+        """Which lanes are there, and whether they are hidden."""
+        modes = [mode for mode in MODES if not mode[1].startswith("shared") or int(mode[1][-1]) < visit.lanes]
+        classes = ["lane", "blind"] if visit.blind else ["lane"]
+        return {
+            **{
+                lane.column: gr.update(visible=lane.number < visit.lanes, elem_classes=classes)
+                for lane in self.lanes
+            },
+            self.mode: gr.update(choices=modes),
+            self.add: gr.update(interactive=visit.lanes < LANES and not visit.blind),
+            self.blind: gr.update(value="Reveal" if visit.blind else "Blind"),
+        }
+
+    def _above(self, visit: Visit) -> Updates:
+        """What stands above the text box."""
+        editing = visit.editing_turn is not None
+        turns = self._turns(visit)
+        return {
+            self.fresh: gr.update(visible=not editing and not turns),
+            self.begun: gr.update(visible=not editing and bool(turns)),
+            self.editing: gr.update(visible=editing),
+        }
+
+    def _buttons(self, streaming: bool) -> Updates:
+        """Send or Stop, whichever can be used, and what cannot be done while answers are written."""
+        waits = (self.new, self.retry, self.undo, self.replay, self.square, self.blind)
+        return {
+            self.send: gr.update(visible=not streaming),
+            self.stop: gr.update(visible=streaming),
+            self.history: gr.update(interactive=not streaming),
+            **{button: gr.update(interactive=not streaming) for button in waits},
+        }
+
+    def _opened(self, visit: Visit) -> Updates:
         """A conversation from the record, with the lanes and the decoding it had last."""
-        specs = [variant.name for variant in conversation.variants[:LANES]]
-        controls: list[Update] = []
-        for lane, spec in zip(self.lanes, specs, strict=False):
-            controls += lane.set_to(visit, spec)
-        controls += [gr.skip()] * (LANES * len(CONTROLS) - len(controls))
-        sampling = conversation.variants[0].sampling
-        return (
-            *self._pane(conversation),
-            *_buttons(streaming=False),
-            self._history(conversation.id),
-            conversation.id,
-            *controls,
-            *(getattr(sampling, name) for name in LABELS),
-        )
+        conversation = self.chat.current(visit)
+        assert conversation is not None
+        return {**self._set_to(visit, conversation), **self._shown(visit)}
 
-    def _history(self, current: str | None) -> Update:
+    def _set_to(self, visit: Visit, conversation: Conversation) -> Updates:
+        """The controls as a conversation's lanes have them."""
+        updates: Updates = {}
+        variants = conversation.variants[: visit.lanes]
+        linked = all(variant.sampling == variants[0].sampling for variant in variants)
+        for lane, variant in zip(self.lanes, variants, strict=False):
+            updates |= lane.set_to(visit, variant.name)
+            updates |= lane.dials.set_to(variant.sampling)
+        for lane in self.lanes:
+            updates[lane.own_dials] = gr.update(visible=not linked)
+        return {**updates, **self.dials.set_to(variants[0].sampling), self.linked: linked}
+
+    def _history(self, visit: Visit) -> Any:
         if self.settings.public:
             return gr.skip()
         choices = [
-            (f"{_short(summary.title)} · {summary.updated.astimezone():%d %b %H:%M}", summary.id)
+            (f"{_short(summary.title)} \u00b7 {summary.updated.astimezone():%d %b %H:%M}", summary.id)
             for summary in self.session.history()
         ]
-        known = any(id == current for _, id in choices)
-        return gr.update(choices=choices, value=current if known else None, interactive=True)
+        known = any(id == visit.conversation for _, id in choices)
+        return gr.update(choices=choices, value=visit.conversation if known else None, interactive=True)
 
     def _default(self, lane: int) -> str:
-        """URIAL beside IFT, or beside the base if there is no adapter."""
-        return "urial" if lane == 0 else next(iter(self.chat.cards()), "base")
+        """URIAL beside IFT, or beside the base if there is no adapter; then the base, and both at once."""
+        adapter = next(iter(self.chat.cards()), None)
+        both = f"urial:adapter={adapter}" if adapter else "urial"
+        return ("urial", adapter or "base", "base", both)[lane]
 
 
-def _buttons(streaming: bool) -> tuple[Update, Update, Update]:
-    """Send or Stop, whichever can be used, and New."""
-    return (
-        gr.update(visible=not streaming),
-        gr.update(visible=streaming),
-        gr.update(interactive=not streaming),
-    )
+def _swapped(lane: int, lanes: int) -> list[int]:
+    order = list(range(lanes))
+    other = (lane + 1) % lanes
+    order[lane], order[other] = order[other], order[lane]
+    return order
+
+
+def _duplicated(lane: int, lanes: int) -> list[int]:
+    order = list(range(lanes))
+    return [*order[: lane + 1], lane, *order[lane + 1 :]]
+
+
+def _removed(lane: int, lanes: int) -> list[int]:
+    if lanes == 1:
+        raise InputError("The last lane stays: add another one first.")
+    return [each for each in range(lanes) if each != lane]
 
 
 def _last(conversation: Conversation, lane: int) -> Answer | None:
@@ -438,4 +828,4 @@ def _last(conversation: Conversation, lane: int) -> Answer | None:
 
 def _short(text: str, most: int = 48) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 1] + "…"
+    return line if len(line) <= most else line[: most - 1] + "\u2026"

@@ -1,33 +1,6 @@
-// Two small things that the page's components do not do themselves.
+// Small things that the page's components do not do themselves.
 (() => {
-  // The chat's text reaches the page with references and tags of ours in place of characters that could act
-  // (render.py, `markdown`). What is copied is what was written.
-  const characters = (text) =>
-    text.replaceAll("&#0160;", " ").replace(/&#(\d{4,7});/g, (_, code) => String.fromCodePoint(Number(code)));
-  const written = (text) =>
-    characters(
-      text
-        .replace(/<div class="(?:by|waiting|notice)[^>]*>.*?<\/div>\n*/g, "")
-        .replace(
-          /<pre class="(ticks|tildes)-(\d+)"(?: title="([^"]*)")?><code>(.*?)<\/code><\/pre>/g,
-          (_, kind, count, language, code) => {
-            const fence = (kind === "ticks" ? "`" : "~").repeat(Number(count));
-            return `${fence}${language ?? ""}\n${code}\n${fence}`;
-          },
-        )
-        .replace(/<code class="ticks-(\d+)">(.*?)<\/code>/g, (_, count, code) => {
-          const ticks = "`".repeat(Number(count));
-          return ticks + code + ticks;
-        }),
-    );
-  const clipboard = navigator.clipboard;
-  if (clipboard) {
-    const write = clipboard.writeText.bind(clipboard);
-    clipboard.writeText = (text) => write(written(text));
-  }
-
-  // A prompt is copied and saved as it is, marks of ours or not.
-  window.tandemCopy = (text) => clipboard && Object.getPrototypeOf(clipboard).writeText.call(clipboard, text);
+  window.tandemCopy = (text) => navigator.clipboard?.writeText(text);
   window.tandemDownload = (text) => {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
@@ -41,6 +14,33 @@
     const open = document.getElementById(`lane-${lane}`).classList.toggle("set-up");
     document.getElementById(`setup-${lane}`).setAttribute("aria-expanded", String(open));
   };
+
+  // So are the decoding parameters that are seldom turned.
+  window.tandemMore = () => {
+    const open = document.getElementById("bottom").classList.toggle("more");
+    document.getElementById("more").setAttribute("aria-expanded", String(open));
+  };
+
+  // A lane stays at its end while it grows, unless a person has scrolled away from there.
+  const follow = (talk) => {
+    let atEnd = true;
+    talk.addEventListener("scroll", () => {
+      atEnd = talk.scrollHeight - talk.scrollTop - talk.clientHeight < 40;
+    });
+    new MutationObserver(() => {
+      if (atEnd) talk.scrollTop = talk.scrollHeight;
+    }).observe(talk, { childList: true, subtree: true, characterData: true });
+  };
+  const found = new WeakSet();
+  new MutationObserver(() => {
+    for (const talk of document.querySelectorAll(".lane > .chat")) {
+      if (found.has(talk)) continue;
+      found.add(talk);
+      talk.tabIndex = 0;
+      talk.setAttribute("role", "log");
+      follow(talk);
+    }
+  }).observe(document.documentElement, { childList: true, subtree: true });
 
   // Escape closes the sheet on top.
   addEventListener("keydown", (event) => {
