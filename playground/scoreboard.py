@@ -16,7 +16,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 from statistics import fmean, stdev
 from typing import TypeVar
 
@@ -81,8 +81,8 @@ class Mean:
     conversations: int
 
     @classmethod
-    def of(cls, scores: Iterable[tuple[str, float]]) -> Mean | None:
-        """The mean of (conversation, score); None where there is none."""
+    def of(cls, scores: Iterable[tuple[str, float]], scale: tuple[float, float] | None = None) -> Mean | None:
+        """The mean of (conversation, score), its interval within `scale`; None where there is none."""
         by: dict[str, list[float]] = {}
         for conversation, score in scores:
             by.setdefault(conversation, []).append(score)
@@ -92,7 +92,8 @@ class Mean:
         value, interval = fmean(means), None
         if len(means) > 1:
             half = t_quantile(len(means) - 1) * stdev(means) / sqrt(len(means))
-            interval = (value - half, value + half)
+            low, high = scale or (-inf, inf)
+            interval = (max(low, value - half), min(high, value + half))
         return cls(
             value=value,
             interval=interval,
@@ -390,6 +391,7 @@ def _standing(seat: Seat, entries: Iterable[_Entry]) -> Standing:
         and (not entry.verdict.scores or entry.verdict.scores[number] is None)
     ]
     turns = sorted({entry.turn for entry, _, _ in scored})
+    scale = next((entry.verdict.scale for entry, _, _ in scored), None)
     aspects: dict[str, list[tuple[str, float]]] = {}
     for entry, number in mine:
         for aspect in entry.verdict.aspects[number] if entry.verdict.aspects else ():
@@ -397,14 +399,16 @@ def _standing(seat: Seat, entries: Iterable[_Entry]) -> Standing:
                 aspects.setdefault(aspect.name, []).append((entry.conversation.id, aspect.score))
     return Standing(
         seat=seat,
-        mean=Mean.of((entry.conversation.id, score) for entry, _, score in scored),
+        mean=Mean.of(((entry.conversation.id, score) for entry, _, score in scored), scale),
         by_turn=_present(
             {
-                turn + 1: Mean.of((e.conversation.id, score) for e, _, score in scored if e.turn == turn)
+                turn + 1: Mean.of(
+                    ((e.conversation.id, score) for e, _, score in scored if e.turn == turn), scale
+                )
                 for turn in turns
             }
         ),
-        aspects=_present({name: Mean.of(scores) for name, scores in aspects.items()}),
+        aspects=_present({name: Mean.of(scores, scale) for name, scores in aspects.items()}),
         wins=_share(settled, seat.recipe),
         inconsistent=Share(
             hits=sum(entry.verdict.outcome == "inconsistent" for entry in settled), count=len(settled)

@@ -708,6 +708,9 @@ def test_a_public_page_spends_nothing_of_its_own_and_calls_nowhere_else(tmp_path
         talk.judges.judge(
             chat(talk, "One?"), 0, "single", talk.judges.model(), budget=talk.judges.new_budget()
         )
+    assert "type a key of your own" in talk.judges.missing(talk.judges.model(), talk.judges.new_budget())
+    own = talk.judges.model(key=Secret("sk-visitor"))
+    assert talk.judges.missing(own, talk.judges.new_budget()) is None
     with pytest.raises(InputError, match="address cannot be chosen"):
         talk.judges.model(server="http://169.254.169.254/v1")
     assert session(tmp_path / "x", public=True, judge_budget=500).judges.new_budget().left == 500

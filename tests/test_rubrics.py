@@ -50,6 +50,8 @@ SCORES = {
     '{"reasons": "x", "score": 8}': 8,
     '```json\n{"reasons": "x", "score": 8}\n```': 8,
     '{"reasons": "a \\\\frac{1}{2} \\"quoted\\"", "score": "8/10"}': 8,
+    'Sure, score: 3 is too low.\n{"reasons": "x", "score": 8}\n': 8,
+    'In {braces} it says\n{"reasons": "x", "score": 6}': 6,
     '{"score": 7.5, "reasons": "x", "more": 1}': 7.5,
     '{"reasons": "no score here"} Score: [[5]]': 5,
 }
@@ -139,6 +141,28 @@ def test_nothing_in_an_answer_reads_as_a_verdict(text):
 @pytest.mark.parametrize("text", ["arr[0][1]", "[[x, y], [1, 2]]", "The score was close.", "A: yes", "[1]"])
 def test_other_text_is_left_as_it_is(text):
     assert neutral(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[1" + " " * 100_000,
+        "[[" * 50_000,
+        "{" * 100_000,
+        "score " * 20_000,
+        "Score:" + "*" * 100_000,
+        "[[1/" * 30_000,
+    ],
+    ids=lambda text: text[:8],
+)
+def test_no_text_takes_long(text):
+    import time
+
+    started = time.monotonic()
+    neutral(text)
+    for name in ("single", "pairwise", "aspects"):
+        read_reply(rubric(name), text)
+    assert time.monotonic() - started < 2
 
 
 def test_the_mark_is_in_none_of_the_texts():

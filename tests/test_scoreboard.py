@@ -107,6 +107,7 @@ def test_a_mean_counts_each_conversation_once():
     half = 12.706 * 2.8284271 / 2**0.5
     assert mean.interval == pytest.approx((4 - half, 4 + half))
     assert Mean.of([("a", 4), ("a", 6)]).interval is None
+    assert Mean.of([("a", 1), ("b", 0)], (0, 1)).interval == (0, 1)
     assert Mean.of([]) is None
 
 

@@ -215,7 +215,7 @@ async def _close(client: Any) -> None:
 
 def _lacking(error: openai.APIStatusError, body: Mapping[str, Any]) -> str | None:
     """The parameter that a server says it does not take."""
-    if error.status_code not in (400, 422):
+    if error.status_code not in (400, 422, 500, 501):
         return None
     for name, pattern in _REFUSED:
         if name in body and pattern.search(error.message):

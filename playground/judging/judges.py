@@ -116,6 +116,12 @@ class Judges:
             timeout=own.judge_timeout,
         )
 
+    def missing(self, judge: JudgeModel, budget: JudgeBudget | None = None) -> str | None:
+        """What keeps this judge from being asked and what to do about it, in a sentence; None if nothing."""
+        if budget is not None and budget.left == 0 and not judge.own_key:
+            return "This visit's tokens for judging are used up, or there are none: type a key of your own."
+        return without_key(judge)
+
     def new_budget(self) -> JudgeBudget:
         """What one visit may take with the settings' key: on a public page nothing, unless it is set."""
         limit = self.settings.judge_budget

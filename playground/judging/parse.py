@@ -36,7 +36,6 @@ _LETTER = re.compile(
     r"\[\[\s*(?P<brackets>a|b|c|tie)\s*\]\]|\bverdict\b[\"'*_`\s]*[:\uff1a][\"'*_`\s\[]*(?:(?:assistant|answer)\s+)?(?P<label>a|b|c|tie)\b",
     re.I,
 )
-_FENCED = re.compile(r"\A\s*```(?:json)?\s*\n(.*)\n\s*```\s*\Z", re.DOTALL | re.IGNORECASE)
 
 
 def read_reply(rubric: Rubric, raw: str) -> Reading:
@@ -51,10 +50,12 @@ def read_reply(rubric: Rubric, raw: str) -> Reading:
 
 
 def _json(raw: str) -> dict[str, Any] | None:
-    """The object that a reply is, with or without a code fence around it; None if it is free text."""
-    fenced = _FENCED.match(raw)
+    """The object that a reply is, or ends with, or has in a code fence; None if it is free text."""
+    start, end = raw.find("{"), raw.rfind("}") + 1
+    if start < 0 or raw[end:].strip(" \n\r\t`"):
+        return None
     try:
-        data = json.loads(fenced[1] if fenced else raw)
+        data = json.loads(raw[start:end])
     except (ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None

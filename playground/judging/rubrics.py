@@ -85,7 +85,7 @@ class Rubric(Protocol):
 
 # --- Laying out ------------------------------------------------------------------------------------
 
-_BRACKETS = re.compile(r"\[\[(\s*(?:[abc]|tie|n/?a|[-+]?\d[\d.,]*\s*(?:/\s*\d+)?)\s*)\]\]", re.IGNORECASE)
+_BRACKETS = re.compile(r"\[\[(\s*(?:[abc]|tie|n/?a|[-+]?\d[\d.,]*(?:\s*/\s*\d+)?)\s*)\]\]", re.IGNORECASE)
 _LABELLED = re.compile(
     r"\b(verdict|rating|score|winner)([\"'*_` ]*)[:\uff1a]"
     r"(?=[\"'*_` ]*(?:\[|(?:assistant|answer|a|b|c|tie|both)\b|[-+]?\d))",
