@@ -90,7 +90,8 @@ class Library:
                 if own:
                     self.own_sets[demos.name] = path
             except InputError as error:
-                self.problems.append(str(error))
+                # A file's name need not be text, and a sentence about it must be.
+                self.problems.append(str(error).encode("utf-8", "replace").decode("utf-8"))
 
     def save(self, demos: DemoSet) -> Path:
         """Write a set into the user's folder and take it up; one of the user's of that name is replaced.

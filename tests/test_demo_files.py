@@ -1,6 +1,7 @@
 """Demonstration sets on disk: odd files, what is written reads back equal, and the user's own folder."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,17 @@ def test_a_file_name_that_is_no_name_is_said_or_made_one(tmp_path, name):
     else:
         with pytest.raises(InputError, match="not a usable name"):
             read_prompt_file(path)
+
+
+def test_a_file_name_that_is_no_text_is_a_problem_that_can_be_printed(tmp_path):
+    (tmp_path / "demos").mkdir()
+    name = os.fsencode(tmp_path / "demos") + b"/caf\xe9 .txt"
+    try:
+        Path(os.fsdecode(name)).write_bytes(b"\0")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    (problem,) = open_library(Settings(data_dir=tmp_path)).problems
+    assert "caf? .txt, line 1: it has a NUL byte" in problem
 
 
 def test_a_path_may_lead_anywhere_but_a_name_may_not(tmp_path):
