@@ -35,6 +35,7 @@ from playground.types import (
     Sampling,
     Status,
     Turn,
+    check_characters,
     to_json,
 )
 
@@ -295,6 +296,7 @@ def read_messages(path: Path) -> list[Message]:
             )
         if not isinstance(entry["content"], str):
             raise InputError(f'{path}, message {number}: "content" must be text.')
+        check_characters(entry["content"], f'{path}, message {number}: "content"')
         messages.append(Message(role=expected, text=entry["content"]))  # type: ignore[arg-type]
     if messages[-1].role != "user":
         raise InputError(f"{path} must end with the user's message, which the prompt asks for an answer to.")

@@ -39,6 +39,7 @@ from playground.types import (
     Turn,
     Variant,
     Verdict,
+    check_characters,
 )
 
 DRAW_EVERY = 0.1
@@ -207,11 +208,13 @@ class Session:
             start: words that every answer is to begin with.
 
         Raises:
-            InputError: the message is empty, or an answer of this conversation is still being written.
+            InputError: the message is empty or holds half a character, or an answer of this conversation is
+                still being written.
             OutsideError: the record cannot be written.
         """
         if not text.strip():
             raise InputError("The message is empty: type something first.")
+        check_characters(text, "The message")
         lanes = range(len(conversation.variants))
 
         def asked() -> Conversation:

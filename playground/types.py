@@ -838,3 +838,18 @@ def check_name(name: str, what: str) -> str:
             "underscores, beginning with a letter or a digit."
         )
     return name
+
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def check_characters(text: str, what: str) -> str:
+    """`text`, if every character of it is one: JSON and command lines can bring halves of a surrogate pair,
+    which no model reads and no file holds.
+
+    Raises:
+        InputError: it has such a half.
+    """
+    if bad := _HALF.search(text):
+        raise InputError(f"{what} holds {bad[0]!r}, which is half a character: remove it.")
+    return text

@@ -220,6 +220,10 @@ BAD_MESSAGES = {
         '[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]',
         "must end with the user's message",
     ),
+    "half a character": (
+        '[{"role": "user", "content": "a \\ud83d"}]',
+        "message 1: \"content\" holds '\\ud83d', which is half a character",
+    ),
     "a number": ('[{"role": "user", "content": 3}]', '"content" must be text'),
 }
 

@@ -117,6 +117,8 @@ def test_an_empty_message_is_refused_and_nothing_is_recorded(library, tmp_path):
     for text in ("", " \n\t"):
         with pytest.raises(InputError, match="message is empty"):
             next(talk.send(new(talk), text))
+    with pytest.raises(InputError, match=r"message holds .*udc80.*half a character"):
+        next(talk.send(new(talk), "a \udc80 b"))
     assert talk.history() == []
     assert talk.engine.requests == []
 
