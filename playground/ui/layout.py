@@ -20,6 +20,7 @@ from playground.types import Answer, Conversation, InputError, OutsideError
 from playground.ui import dials, render, render_talk
 from playground.ui.bench import Bench
 from playground.ui.chat import LANES, Chat, View, Visit, Wish
+from playground.ui.compare import Compare
 from playground.ui.inspector import Inspector
 from playground.ui.lane import CONTROLS, LETTERS, Lane
 from playground.ui.server import PEOPLE_AT_ONCE, visitor
@@ -133,6 +134,7 @@ class _Page:
             self._compose_decoding()
         self.inspector = Inspector(self.chat)
         self.bench = Bench(self.chat, LANES, self.settings.public)
+        self.compare = Compare(self.chat)
         self.after = Sheet("after", "After the stop")
 
     def _tool(self, label: str, id: str, **rest: Any) -> gr.Button:
@@ -147,6 +149,7 @@ class _Page:
             self.retry = self._tool("Retry all", "retry")
             self.undo = self._tool("Undo the turn", "undo")
             self.replay = self._tool("Replay", "replay")
+            self.differences = self._tool("Differences", "differences")
         with gr.Row(visible=False, elem_id="editing", elem_classes="above") as self.editing:
             self.edited = gr.HTML("", elem_id="edited")
             self.leave = self._tool("Cancel", "cancel-edit")
@@ -248,6 +251,7 @@ class _Page:
             happens(None, [self.address], None, js="(id) => tandemAddress(id)", **hidden)
         self.inspector.connect(self.lanes, self.visit, self.box, self.asking, self._wish)
         self.bench.connect(self.lanes, self.visit, (self.on_settle, self.asking, self.everything))
+        self.compare.connect(self.differences, self.visit)
         self.after.connect(loud)
 
     def _connect_lane(self, lane: Lane, hidden: dict[str, Any], quick: dict[str, Any]) -> None:
@@ -760,7 +764,7 @@ class _Page:
 
     def _buttons(self, streaming: bool) -> Updates:
         """Send or Stop, whichever can be used, and what cannot be done while answers are written."""
-        waits = (self.new, self.retry, self.undo, self.replay, self.square, self.blind)
+        waits = (self.new, self.retry, self.undo, self.replay, self.square)
         return {
             self.send: gr.update(visible=not streaming),
             self.stop: gr.update(visible=streaming),

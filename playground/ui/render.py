@@ -106,14 +106,7 @@ def status_line(reply: Reply | None, note: str = "", blind: bool = False) -> str
         state = FINISH[reply.finish]
     else:
         state = "writing" if reply.new_tokens else (note or "reading the prompt")
-    figures = []
-    if reply.new_tokens:
-        figures.append(_count(reply.new_tokens, "token"))
-    rate = pace(reply)
-    if rate is not None:
-        figures.append(f"{rate:.1f} tokens/s" if rate < 100 else f"{rate:.0f} tokens/s")
-    if reply.ttft is not None:
-        figures.append(f"first after {reply.ttft:.2f} s")
+    figures = pace_words(reply)
     if reply.prompt_tokens is not None and not blind:
         cached = f", {reply.cached_tokens} cached" if reply.cached_tokens else ""
         figures.append(f"prompt {_count(reply.prompt_tokens, 'token')}{cached}")
@@ -122,6 +115,17 @@ def status_line(reply: Reply | None, note: str = "", blind: bool = False) -> str
         f'<div class="figures" data-finish="{reply.finish or "streaming"}">'
         f'{"" if blind else _weights(reply)}<span class="state">{_html(state)}</span>{rest}</div>'
     )
+
+
+def pace_words(reply: Reply) -> list[str]:
+    """How long an answer is and how fast it came, in words."""
+    words = [_count(reply.new_tokens, "token")] if reply.new_tokens else []
+    rate = pace(reply)
+    if rate is not None:
+        words.append(f"{rate:.1f} tokens/s" if rate < 100 else f"{rate:.0f} tokens/s")
+    if reply.ttft is not None:
+        words.append(f"first after {reply.ttft:.2f} s")
+    return words
 
 
 def _weights(reply: Reply) -> str:

@@ -21,6 +21,7 @@ NAMES = {
     "history": "history",
     "message": "message",
     "cue": "cue",
+    "start": "given words",
     "text": "text",
 }
 """What the kinds of parts are called where several are counted together."""

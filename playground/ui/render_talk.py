@@ -14,7 +14,7 @@ from playground.checks import check
 from playground.types import AdapterCard, Answer, Conversation
 from playground.ui import render_diff
 from playground.ui.markdown import markdown
-from playground.ui.render import decoding, lane_choices
+from playground.ui.render import FINISH, decoding, lane_choices, pace_words
 from playground.ui.render_diff import attribute
 from playground.ui.render_prompt import escaped
 
@@ -155,6 +155,9 @@ def _below(conversation: Conversation, lane: int, number: int, answer: Answer, b
         acts.append(button("prompt", number))
         acts.append(button("after", number))
     acts.append(button("branch", number))
+    if not last:  # the last one's figures stand at the foot of the lane
+        figures = " \u00b7 ".join([FINISH[answer.reply.finish], *pace_words(answer.reply)])
+        acts.append(f'<span class="took">{escaped(figures)}</span>')
     text = attribute_text(answer.text)
     return f'{_findings(answer)}<div class="acts" data-text="{text}">{"".join(acts)}</div>'
 

@@ -1,0 +1,132 @@
+"""Two answers beside each other, with what only one of them has marked: a sheet over the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from playground.diff import diff
+from playground.types import Answer, Conversation, InputError
+from playground.ui import render, render_diff
+from playground.ui.chat import Chat, Visit
+from playground.ui.dials import Update
+from playground.ui.lane import LETTERS
+from playground.ui.toast import warn
+
+
+class Compare:
+    """Made inside a `gr.Blocks`."""
+
+    def __init__(self, chat: Chat) -> None:
+        self.chat = chat
+        with gr.Column(visible=False, elem_id="compare", elem_classes="sheet") as self.sheet:
+            with gr.Row(elem_classes="sheet-head"):
+                gr.HTML("<h2>Differences</h2>")
+                self.turn = self._choice("Message", "compare-turn")
+                self.left = self._choice("Left", "compare-left")
+                self.right = self._choice("Right", "compare-right")
+                self.close = gr.Button(
+                    "Close", size="sm", min_width=0, scale=0, elem_id="compare-close", elem_classes="close"
+                )
+            self.body = gr.HTML("", elem_id="compare-body", elem_classes="sheet-body")
+
+    def _choice(self, label: str, id: str) -> gr.Dropdown:
+        return gr.Dropdown(
+            [], label=label, container=False, filterable=False, min_width=120, scale=1, elem_id=id
+        )
+
+    @property
+    def parts(self) -> list[Any]:
+        """The components that it updates."""
+        return [self.sheet, self.turn, self.left, self.right, self.body]
+
+    def connect(self, opens: gr.Button, visit: gr.State) -> None:
+        """Give the buttons their work; `opens` opens the sheet."""
+        quick: dict[str, Any] = {
+            "show_progress": "hidden",
+            "api_visibility": "private",
+            "concurrency_limit": None,
+        }
+        opens.click(self.on_open, [visit], self.parts, **quick)
+        chosen = [visit, self.turn, self.left, self.right]
+        self.turn.input(self.on_turn, [visit, self.turn], self.parts, **quick)
+        gr.on([self.left.input, self.right.input], self.on_choice, chosen, self.body, **quick)
+        self.close.click(lambda: gr.update(visible=False), None, self.sheet, **quick)
+
+    # --- Handlers ---------------------------------------------------------------------------------
+
+    def on_open(self, visit: Visit) -> dict[Any, Update]:
+        """The last turn, the first two lanes."""
+        try:
+            turns = self.chat.asked_in(visit)
+            if not turns:
+                raise InputError("There is nothing to compare yet: send a message first.")
+            choices = [(f"{number + 1}: {text}", number) for number, text in enumerate(turns)]
+            last = len(turns) - 1
+            return {
+                self.sheet: gr.update(visible=True),
+                self.turn: gr.update(choices=choices, value=last),
+                **self._of_turn(visit, last),
+            }
+        except Exception as error:
+            warn(error)
+            return {self.sheet: gr.skip()}
+
+    def on_turn(self, visit: Visit, turn: Any) -> dict[Any, Update]:
+        """Another turn."""
+        try:
+            return self._of_turn(visit, turn)
+        except Exception as error:
+            warn(error)
+            return {self.sheet: gr.skip()}
+
+    def on_choice(self, visit: Visit, turn: Any, left: Any, right: Any) -> Update:
+        """Other answers of the turn."""
+        try:
+            return self._sides(visit, turn, str(left), str(right))
+        except Exception as error:
+            warn(error)
+            return gr.skip()
+
+    # --- Drawing ----------------------------------------------------------------------------------
+
+    def _of_turn(self, visit: Visit, turn: Any) -> dict[Any, Update]:
+        names = list(self._answers(visit, turn))
+        if len(names) < 2:
+            raise InputError("This message has one answer only: add a lane, or retry, to compare.")
+        shown = [name for name in names if "," not in name]
+        left, right = shown[:2] if len(shown) > 1 else names[:2]
+        return {
+            self.left: gr.update(choices=names, value=left),
+            self.right: gr.update(choices=names, value=right),
+            self.body: self._sides(visit, turn, left, right),
+        }
+
+    def _answers(self, visit: Visit, turn: Any) -> dict[str, Answer]:
+        """All answers of a turn, each version of each lane, by a name for people."""
+        conversation = self.chat.current(visit)
+        if conversation is None or not isinstance(turn, int) or not 0 <= turn < len(conversation.turns):
+            raise InputError("There is no such message: choose another.")
+        found: dict[str, Answer] = {}
+        for lane, shown in enumerate(conversation.turns[turn].answers):
+            name = self._name(visit, conversation, lane)
+            for answer in conversation.turns[turn].all(lane):
+                other = answer.version != shown.version
+                found[f"{name}, version {answer.version + 1}" if other else name] = answer
+        return found
+
+    def _name(self, visit: Visit, conversation: Conversation, lane: int) -> str:
+        if visit.blind:
+            return f"Lane {LETTERS[lane]}"
+        return f"{LETTERS[lane]} \u00b7 {render.lane_name(conversation.variants[lane], self.chat.cards())}"
+
+    def _sides(self, visit: Visit, turn: Any, left: str, right: str) -> str:
+        answers = self._answers(visit, turn)
+        if left not in answers or right not in answers:
+            raise InputError("There is no such answer: choose another.")
+        found = diff(answers[left].text, answers[right].text)
+        one, other = render_diff.sides(found, (left, right))
+        heads = f"<span>{render_diff.attribute(left)}</span><span>{render_diff.attribute(right)}</span>"
+        beside = f'<div class="pair heads">{heads}</div><div class="pair">{one}{other}</div>'
+        return f"{render_diff.similarity(found)}{beside}"
