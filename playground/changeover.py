@@ -85,6 +85,8 @@ class Changeover:
         """What the running model was opened with."""
         self._named = {settings.base: settings.adapters}
         """Adapters that were asked for, by the base they are for, so that going back finds them."""
+        self.changes = 0
+        """How often another engine took the place of one."""
         self._progress = Progress()
         self._cancel = threading.Event()
         self._lock = threading.Lock()
@@ -169,21 +171,25 @@ class Changeover:
         session = self._session
         old, old_library = session.engine, session.library
         if old.status().state != "ready" or self._fits_beside(settings, self._report):
-            session.exchange(self._opened(settings, library, wanted), library)
+            self._exchange(self._opened(settings, library, wanted), library)
             return
         between = _Between(lambda: self._progress, settings.base)
-        session.exchange(between, old_library)  # from now on messages wait
+        self._exchange(between, old_library)  # from now on messages wait
         try:
             self._let_go(old, cancellable=True)
         except _Cancelled:
-            session.exchange(old, old_library)
+            self._exchange(old, old_library)
             raise
         try:
             new = self._opened(settings, library, wanted)
         except BaseException as error:
             self._restore(old_library, error)
             raise
-        session.exchange(new, library)
+        self._exchange(new, library)
+
+    def _exchange(self, engine: Engine, library: Library) -> None:
+        self._session.exchange(engine, library)
+        self.changes += 1
 
     def _opened(self, settings: Settings, library: Library, wanted: str | None) -> Engine:
         """An engine that is ready; closed again if it does not get there."""
@@ -210,7 +216,7 @@ class Changeover:
             note = f"Loading {self.settings.base} again: {status.note}"
             self._progress = dataclasses.replace(self._progress, note=note, share=status.progress)
             time.sleep(LOOK_EVERY)
-        self._session.exchange(back, library)
+        self._exchange(back, library)
         if status.state == "failed":
             raise OutsideError(
                 f"{error} Nor could {self.settings.base} be loaded again: {status.note}"

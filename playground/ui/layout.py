@@ -12,12 +12,13 @@ from typing import Any
 
 import gradio as gr
 
+from playground.changeover import Changeover
 from playground.config import Settings
 from playground.library import POCKET, same_model
 from playground.limits import Gate
 from playground.session import Session
 from playground.types import Answer, Conversation, InputError, OutsideError
-from playground.ui import dials, render, render_talk
+from playground.ui import dials, model_panel, render, render_talk
 from playground.ui.bench import Bench
 from playground.ui.chat import LANES, Chat, View, Visit, Wish
 from playground.ui.compare import Compare
@@ -96,7 +97,8 @@ class _Page:
                 self.add = self._tool("Add a lane", "add-lane")
                 self.square = self._tool("The 2\u00d72", "square")
                 self.blind = self._tool("Blind", "blind")
-            self.model = gr.HTML(render.model_chip(self.session.status()), elem_id="model")
+            chip = render.model_chip(self.session.status())
+            self.model = gr.HTML(chip, js_on_load=model_panel.ON_CLICK, elem_id="model")
             self.history = gr.Dropdown(
                 [],
                 value=None,
@@ -132,6 +134,8 @@ class _Page:
                 )
                 self.new = gr.Button("New", min_width=88, scale=0, elem_id="new")
             self._compose_decoding()
+        changeover = None if self.settings.public else Changeover(self.session, self.settings)
+        self.panel = model_panel.ModelPanel(self.session, changeover)
         self.inspector = Inspector(self.chat)
         self.bench = Bench(self.chat, LANES, self.settings.public)
         self.compare = Compare(self.chat)
@@ -249,6 +253,7 @@ class _Page:
         # After a load too, since an id that is not known leaves the value as it was: empty.
         for happens in (settled.then, self.address.change):
             happens(None, [self.address], None, js="(id) => tandemAddress(id)", **hidden)
+        self.panel.connect(self.model, self.timer)
         self.inspector.connect(self.lanes, self.visit, self.box, self.asking, self._wish)
         self.bench.connect(self.lanes, self.visit, (self.on_settle, self.asking, self.everything))
         self.compare.connect(self.differences, self.visit)

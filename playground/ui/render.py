@@ -142,16 +142,17 @@ def _count(number: int, thing: str) -> str:
 
 
 def model_chip(status: Status) -> str:
-    """The model and its state, as HTML: a bar while it loads, its figures once it is ready."""
-    base = _html(status.base)
+    """The model and its state, as HTML: a bar while it loads, its figures once it is ready. A button, which
+    opens the model panel."""
     if status.state == "failed":
-        return f'<div class="chip failed" role="alert">{_html(status.note)}</div>'
+        return _chip("failed", f'<span role="alert">{_html(status.note)}</span>')
+    name = f'<span class="name">{_html(short_name(status.base))}</span>'
     if status.state == "loading":
         value = "" if status.progress is None else f' value="{status.progress:.3f}"'
-        return (
-            f'<div class="chip loading"><span class="name">{base}</span>'
-            f'<progress max="1"{value} aria-label="Loading the model"></progress>'
-            f"<span>{_html(status.note)}</span></div>"
+        return _chip(
+            "loading",
+            f'{name}<progress max="1"{value} aria-label="Loading the model"></progress>'
+            f"<span>{_html(status.note)}</span>",
         )
     figures = []
     if status.parameters is not None:
@@ -163,8 +164,19 @@ def model_chip(status: Status) -> str:
         figures.append(f"context {status.context}")
     if status.plain is not None:
         figures.append(f"lanes one after the other, since {status.plain}")
-    rest = "".join(f"<span>{_html(text)}</span>" for text in figures)
-    return f'<div class="chip ready"><span class="name">{base}</span>{rest}</div>'
+    return _chip("ready", name + "".join(f"<span>{_html(text)}</span>" for text in figures))
+
+
+def _chip(state: str, inside: str) -> str:
+    return (
+        f'<button type="button" class="chip {state}" aria-haspopup="dialog" '
+        f'title="What this model is; load another one or an adapter">{inside}</button>'
+    )
+
+
+def short_name(base: str) -> str:
+    """A base's name without the folders before it."""
+    return base.rstrip("/").rpartition("/")[2] or base if base.startswith(("/", "~", ".")) else base
 
 
 def big(number: int) -> str:

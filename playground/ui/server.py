@@ -69,7 +69,7 @@ def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
         pwa=False,
         max_file_size="2mb",
         theme=theme(),
-        css_paths=HERE / "style.css",
+        css_paths=[HERE / "style.css", HERE / "model_panel.css"],
         head=f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>",
         app_kwargs={"middleware": layers(settings)},
     )

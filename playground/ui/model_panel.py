@@ -1,0 +1,179 @@
+"""The model panel: what runs, where, with which adapters; another base or adapter, without a restart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from playground.changeover import SOURCE_LIMIT, Changeover
+from playground.session import Session
+from playground.ui import render_model
+from playground.ui.toast import warn
+
+PRECISIONS = [("auto", "auto"), ("4 bit", "4bit"), ("full", "none")]
+CALM, BUSY = 4.0, 0.4
+"""Seconds between two looks at the model: as a rule, and while another is being loaded."""
+
+Updates = dict[Any, Any]
+
+# The chip is a button inside; a click beside it means nothing.
+ON_CLICK = """
+element.addEventListener('click', (event) => {
+  if (event.target.closest('button')) trigger('click');
+});
+"""
+
+
+class ModelPanel:
+    """A sheet over the page; made inside a `gr.Blocks`."""
+
+    def __init__(self, session: Session, changeover: Changeover | None) -> None:
+        """`changeover` loads other models; None: this page loads none."""
+        self.session = session
+        self.changeover = changeover
+        with gr.Column(visible=False, elem_id="model-panel", elem_classes="sheet") as self.sheet:
+            with gr.Row(elem_classes="sheet-head"):
+                gr.HTML("<h2>Model</h2>")
+                self.close = gr.Button(
+                    "Close", size="sm", min_width=0, scale=0, elem_id="model-close", elem_classes="close"
+                )
+            self.about = gr.HTML("", elem_id="model-about", elem_classes="sheet-body")
+            if changeover is not None:
+                with gr.Column(elem_id="model-load"):
+                    self._compose_loading()
+        if changeover is not None:
+            # Beside the sheet, since what is in a hidden one does not tick.
+            self.timer = gr.Timer(CALM)
+            self.open, self.seen = gr.State(False), gr.State(changeover.changes)
+
+    def _compose_loading(self) -> None:
+        with gr.Row(elem_classes="load-row"):
+            self.base = self._field("Another base", "Folder or Hub id", "load-base", 3)
+            self.precision = gr.Dropdown(
+                PRECISIONS,
+                value="auto",
+                label="Precision",
+                filterable=False,
+                min_width=80,
+                scale=1,
+                elem_id="load-precision",
+            )
+            self.load_base = gr.Button("Load", size="sm", min_width=72, scale=0, elem_id="load-base-go")
+        with gr.Row(elem_classes="load-row"):
+            self.adapter = self._field("Another adapter", "Folder or Hub id", "load-adapter", 3)
+            self.name = self._field("Called", "its name", "load-name", 1)
+            self.load_adapter = gr.Button("Load", size="sm", min_width=72, scale=0, elem_id="load-adapter-go")
+        with gr.Row(elem_id="change-row"):
+            self.progress = gr.HTML("", elem_id="change")
+            self.cancel = gr.Button(
+                "Cancel", size="sm", min_width=0, scale=0, visible=False, elem_id="change-cancel"
+            )
+
+    def _field(self, label: str, placeholder: str, id: str, scale: int) -> gr.Textbox:
+        return gr.Textbox(
+            label=label,
+            placeholder=placeholder,
+            max_length=SOURCE_LIMIT,
+            min_width=80,
+            scale=scale,
+            elem_id=id,
+        )
+
+    @property
+    def _shown(self) -> list[Any]:
+        parts = [self.sheet, self.about]
+        return parts if self.changeover is None else [*parts, *self._loading, self.open]
+
+    @property
+    def _loading(self) -> list[Any]:
+        return [self.progress, self.cancel, self.timer]
+
+    def connect(self, chip: gr.HTML, waiting: gr.Timer) -> None:
+        """Give the buttons their work.
+
+        Args:
+            chip: what opens the sheet; made with `ON_CLICK`.
+            waiting: started whenever the model has changed; it draws the chip and the lanes there are.
+        """
+        hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        quick: dict[str, Any] = {**hidden, "concurrency_limit": None}
+        opened = chip.click(self.on_open, None, self._shown, **quick)
+        opened.then(None, None, None, js="() => document.getElementById('model-close')?.focus()", **hidden)
+        shut: list[Any] = [self.sheet] if self.changeover is None else [self.sheet, self.open]
+        closed = self.close.click(self.on_close, None, shut, **quick)
+        closed.then(None, None, None, js="() => document.querySelector('#model button')?.focus()", **hidden)
+        if self.changeover is None:
+            return
+        for happens in (self.load_base.click, self.base.submit):
+            happens(self.on_base, [self.base, self.precision], [*self._shown, self.base], **quick)
+        for happens in (self.load_adapter.click, self.adapter.submit, self.name.submit):
+            happens(
+                self.on_adapter, [self.adapter, self.name], [*self._shown, self.adapter, self.name], **quick
+            )
+        self.cancel.click(self.on_cancel, None, self._shown, **quick)
+        self._waiting = waiting
+        drawn = [self.about, *self._loading, self.seen, waiting]
+        self.timer.tick(self.on_tick, [self.open, self.seen], drawn, **quick)
+
+    # --- Handlers ---------------------------------------------------------------------------------
+
+    def on_open(self) -> Updates:
+        """Show the sheet."""
+        opened = {self.sheet: gr.update(visible=True), **self._drawn()}
+        return opened if self.changeover is None else {**opened, self.open: True}
+
+    def on_close(self) -> Updates:
+        """Put it away."""
+        shut = {self.sheet: gr.update(visible=False)}
+        return shut if self.changeover is None else {**shut, self.open: False}
+
+    def on_base(self, source: Any, precision: Any) -> Updates:
+        """Begin to load another base."""
+        assert self.changeover is not None
+        try:
+            self.changeover.base(source, precision)
+        except Exception as error:
+            warn(error)
+            return {self.sheet: gr.skip()}
+        return {self.base: "", **self._drawn()}
+
+    def on_adapter(self, source: Any, name: Any) -> Updates:
+        """Begin to load another adapter."""
+        assert self.changeover is not None
+        try:
+            self.changeover.adapter(source, name)
+        except Exception as error:
+            warn(error)
+            return {self.sheet: gr.skip()}
+        return {self.adapter: "", self.name: "", **self._drawn()}
+
+    def on_cancel(self) -> Updates:
+        """Give up what is being loaded."""
+        assert self.changeover is not None
+        self.changeover.cancel()
+        return self._drawn()
+
+    def on_tick(self, opened: Any, seen: Any) -> Updates:
+        """How far it is; and, whoever changed the model, that it is another one now."""
+        assert self.changeover is not None
+        changes = self.changeover.changes
+        updates: Updates = {self.seen: changes}
+        if seen != changes:
+            updates[self._waiting] = gr.Timer(active=True)
+        return {**updates, **self._drawn()} if opened else updates
+
+    # --- Drawing ----------------------------------------------------------------------------------
+
+    def _drawn(self) -> Updates:
+        library = self.session.library
+        status = self.session.status()
+        updates: Updates = {self.about: render_model.model(status, library.other_adapters, library.problems)}
+        if self.changeover is not None:
+            now = self.changeover.progress()
+            updates |= {
+                self.progress: render_model.progress(now),
+                self.cancel: gr.update(visible=now.busy, interactive=now.state == "loading"),
+                self.timer: gr.Timer(BUSY if now.busy else CALM),
+            }
+        return updates

@@ -1,0 +1,115 @@
+"""The model panel's HTML: what it says, and that a name in it is only text."""
+
+import pytest
+
+from playground.changeover import Progress
+from playground.types import AdapterCard, AdapterStatus, Status
+from playground.ui import render_model
+
+EVIL = "<img src=x onerror=alert(1)>\"'&"
+
+
+def card(name="x", **rest):
+    return AdapterCard(**{"name": name, "source": "", "base_model": "", "label": name, **rest})
+
+
+def status(**rest):
+    return Status(**{"state": "ready", "note": "Ready", "base": "models/pocket", **rest})
+
+
+def test_what_runs_and_what_it_takes():
+    html = render_model.model(
+        status(
+            parameters=7_240_000_000,
+            precision="4-bit NF4",
+            device="Some GPU",
+            context=32_768,
+            memory=412_300_000,
+            device_memory=5_100_000_000,
+            prefix_limit=2_000_000_000,
+            prefix_bytes=25_000_000,
+        ),
+        {},
+        [],
+    )
+    for text in (
+        "7.2B",
+        "4-bit NF4",
+        "Some GPU",
+        "32\u202f768 tokens",
+        "412 MB of the machine&#x27;s, 5.1 GB of the GPU&#x27;s",
+        "25.0 MB of at most 2.0 GB",
+        "all as one batch",
+        "None for this base.",
+    ):
+        assert text in html
+
+
+def test_what_is_not_known_is_left_out():
+    html = render_model.model(status(plain="it is odd"), {}, [])
+    assert "one after the other, since it is odd" in html
+    for name in ("Memory", "Context", "Precision", "Stored prompts"):
+        assert name not in html
+
+
+def test_adapters_with_what_the_trial_said():
+    adapters = (
+        AdapterStatus(card=card("good"), kl=1.25),
+        AdapterStatus(card=card("half"), kl=0.625),
+        AdapterStatus(card=card("idle"), kl=2e-9, warning="It does nothing."),
+        AdapterStatus(card=card("bad"), error="It does not fit."),
+    )
+    html = render_model.model(
+        status(adapters=adapters), {"other": card("other", base_model="far/away")}, ["A file."]
+    )
+    assert "KL 1.250 nats per token" in html
+    assert "KL 2.0e-09 nats per token" in html
+    assert 'style="width:100%"' in html
+    assert 'style="width:50%"' in html
+    for text in ("It does nothing.", "It does not fit.", "far/away", "A file."):
+        assert text in html
+
+
+@pytest.mark.parametrize("state", ["ready", "loading", "failed"])
+def test_names_are_only_text(state):
+    html = render_model.model(
+        status(
+            state=state,
+            base=EVIL,
+            note=EVIL,
+            device=EVIL,
+            precision=EVIL,
+            adapters=(AdapterStatus(card=card("x", label=EVIL), error=EVIL, warning=EVIL),),
+        ),
+        {EVIL: card(EVIL, base_model=EVIL)},
+        [EVIL],
+    )
+    html += "".join(
+        render_model.progress(Progress(state=s, note=EVIL, share=0.5)) for s in ("loading", "failed", "done")
+    )
+    assert "<img" not in html
+    assert "&lt;img src=x onerror=alert(1)&gt;&quot;&#x27;&amp;" in html
+
+
+def test_progress():
+    assert render_model.progress(Progress()) == ""
+    assert 'value="0.250"' in render_model.progress(Progress(state="loading", note="Half", share=0.25))
+    assert "<progress" in render_model.progress(Progress(state="stopping", note="Stopping"))
+    assert 'role="alert"' in render_model.progress(Progress(state="failed", note="No."))
+    assert "<progress" not in render_model.progress(Progress(state="cancelled", note="Cancelled"))
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (123_456, "123 kB"),
+        (99_960_000, "100 MB"),
+        (5.1e9, "5.1 GB"),
+        (2e13, "20.0 TB"),
+    ],
+)
+def test_sizes(count, text):
+    assert render_model.size(int(count)) == text
