@@ -230,7 +230,7 @@ class _Page:
         self.leave.click(self.on_leave, self.asking, **quick)
         self.new.click(self.on_new, self.asking, **quick)
         self.add.click(self.on_add, self.asking, **quick)
-        self.square.click(self.on_square, self.asking, **quick)
+        self.square.click(self.on_square, self.asking, **quick).then(self.on_meters, self.asking, **quick)
         self.blind.click(self.on_blind, self.asking, **quick)
         # "input" is a person's choice; setting the value from here does not come back as one.
         opened = self.history.input(self.on_history, [self.visit, self.history], **quick)
@@ -265,9 +265,10 @@ class _Page:
             handler = self.on_demos(lane) if control is lane.demos else self.on_control(lane)
             control.input(handler, self.asking, trigger_mode="always_last", **quick)
         lane.setup.click(None, None, None, js=f"() => tandemSetUp({lane.number})", **hidden)
-        lane.swap.click(self.on_arrange(lane, _swapped), self.asking, **quick)
-        lane.duplicate.click(self.on_arrange(lane, _duplicated), self.asking, **quick)
-        lane.remove.click(self.on_arrange(lane, _removed), self.asking, **quick)
+        moves = ((lane.swap, _swapped), (lane.duplicate, _duplicated), (lane.remove, _removed))
+        for button, arranged in moves:
+            moved = button.click(self.on_arrange(lane, arranged), self.asking, **quick)
+            moved.then(self.on_meters, self.asking, **quick)
 
     @property
     def everything(self) -> list[Any]:
