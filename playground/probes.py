@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -55,6 +55,40 @@ class Probe:
     """What it shows, in one phrase."""
     checks: tuple[Check | None, ...] = ()
     """For each turn how its answer is marked, or None where that takes a judge; empty: none can be."""
+
+    @property
+    def file(self) -> str:
+        """The stem of the file that it is in."""
+        return self.name.partition("/")[0]
+
+    def asked(self, said: Sequence[str]) -> int:
+        """How many of its messages, from the first on, a conversation has in it, other messages between
+        them or not."""
+        rest = iter(said)
+        return next((number for number, turn in enumerate(self.turns) if turn not in rest), len(self.turns))
+
+
+def find_probes(folders: Sequence[Path]) -> tuple[list[Probe], list[str]]:
+    """The probes in the `*.jsonl` files of some folders, and one sentence for each file left out.
+
+    A file that cannot be read hides no other, and a name means one file: the first.
+    """
+    probes: list[Probe] = []
+    problems: list[str] = []
+    stems: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted(path for path in folder.glob("*.jsonl") if path.is_file()):
+            try:
+                if path.stem in stems:
+                    raise InputError(
+                        f"{path}: the name {path.stem!r} is taken by {stems[path.stem]}; give this file "
+                        "another name."
+                    )
+                probes += read_probes(path)
+                stems[path.stem] = path
+            except InputError as error:
+                problems.append(str(error))
+    return probes, problems
 
 
 def read_probes(path: Path) -> list[Probe]:

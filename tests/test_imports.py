@@ -57,6 +57,7 @@ def loaded_by(module: str) -> set[str]:
         "playground.ui.guard",
         "playground.ui.render_diff",
         "playground.ui.markdown",
+        "playground.ui.render_probes",
         "playground.ui.render_prompt",
         "playground.ui.render_talk",
         "playground.workbench",

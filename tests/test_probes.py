@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from playground.library import ROOT
-from playground.probes import Probe, read_probes
+from playground.probes import Probe, find_probes, read_probes
 from playground.types import InputError
 
 SHIPPED = sorted((ROOT / "prompts" / "probes").glob("*.jsonl"))
@@ -331,3 +331,42 @@ def test_a_file_that_is_missing_or_cannot_be_named_is_said(tmp_path):
         read_probes(tmp_path / "none.jsonl")
     with pytest.raises(InputError, match="'my probes' is not a usable name"):
         read_probes(write(tmp_path / "my probes.jsonl", GOOD))
+
+
+# --- Several files, and a conversation ------------------------------------------------------------
+
+
+def test_a_bad_file_and_a_taken_name_hide_no_other(tmp_path):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.mkdir()
+    theirs.mkdir()
+    write(ours / "general.jsonl", GOOD)
+    write(theirs / "bad.jsonl", "no JSON")
+    write(theirs / "general.jsonl", {**GOOD, "title": "Not this one"})
+    write(theirs / "mine.jsonl", GOOD)
+    (theirs / "folder.jsonl").mkdir()
+    probes, problems = find_probes([ours, theirs, tmp_path / "none"])
+    assert [(probe.name, probe.title == "Not this one") for probe in probes] == [
+        ("general/7", False),
+        ("mine/7", False),
+    ]
+    assert len(problems) == 2
+    assert "bad.jsonl, line 1: not valid JSON" in problems[0]
+    assert "'general' is taken by" in problems[1]
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        ([], 0),
+        (["one"], 1),
+        (["one", "something else", "two"], 2),
+        (["two", "one"], 1),
+        (["one", "two", "one"], 3),
+        (["one", "two", "one", "more"], 3),
+        (["two"], 0),
+    ],
+)
+def test_how_far_a_conversation_has_come_is_told_by_its_messages(said, asked):
+    probe = Probe(name="a/1", title="", category="c", turns=("one", "two", "one"), reference=(None,) * 3)
+    assert probe.asked(said) == asked

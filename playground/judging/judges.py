@@ -20,7 +20,7 @@ from playground.judging.judging import Call, Judging
 from playground.judging.reference import PAIR_RUBRIC, REFERENCE
 from playground.judging.rubrics import Kind, Material, Rubric, read_rubrics
 from playground.judging.verdicts import concluded
-from playground.probes import Check, Probe, read_probes
+from playground.probes import Check, Probe, find_probes
 from playground.secret import Secret
 from playground.store import Store
 from playground.types import Conversation, Game, InputError, Scope, Verdict, canonical
@@ -75,15 +75,17 @@ class Judges:
 
     @cached_property
     def _probes(self) -> tuple[list[Probe], list[str]]:
-        probes: list[Probe] = []
-        problems = []
-        for folder in self._folders:
-            for path in sorted((folder / "probes").glob("*.jsonl")):
-                try:
-                    probes += read_probes(path)
-                except InputError as error:
-                    problems.append(str(error))
-        return probes, problems
+        return find_probes([folder / "probes" for folder in self._folders])
+
+    @property
+    def probes(self) -> list[Probe]:
+        """Those of `prompts/probes` and of `probes` in the user's folder."""
+        return self._probes[0]
+
+    @property
+    def probe_problems(self) -> list[str]:
+        """One sentence for each file there that has no probes."""
+        return self._probes[1]
 
     def probe(self, conversation: Conversation, turn: int) -> Probe | None:
         """The probe whose messages are the user's, word for word, up to this turn (from 0)."""

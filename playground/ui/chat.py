@@ -16,6 +16,7 @@ from typing import Any
 
 from playground.demo_files import read_demo_file
 from playground.limits import Gate
+from playground.probes import Probe
 from playground.retrieval import Choice
 from playground.session import HistoryMode, Session, histories_of
 from playground.types import (
@@ -52,6 +53,8 @@ class Visit:
     """The turn whose message is being edited: the next one sent branches there."""
     blind: bool = False
     """Whether the lanes are shuffled and their names hidden."""
+    probe: str | None = None
+    """The name of the probe that is being played; its next turn follows from what has been asked."""
     sets: dict[str, DemoSet] = field(default_factory=dict)
     """Demonstration sets of this page alone, by name: edited or imported, and not saved."""
     draft: Draft | None = None
@@ -170,6 +173,7 @@ class Chat:
         conversation = self.session.open(id)
         self._go_to(visit, conversation)
         visit.blind = False
+        visit.probe = None
         visit.lanes = min(LANES, len(conversation.variants))
         return conversation
 
@@ -295,6 +299,26 @@ class Chat:
             visit.branch = self.session.branch(current, len(current.turns), lanes)
             visit.conversation = None
         return visit.branch
+
+    # --- Probes -------------------------------------------------------------------------------------
+
+    def take_up(self, visit: Visit, name: str) -> Probe:
+        """Begin a new conversation that a probe's messages go to; InputError if there is no such probe."""
+        _refuse_while_streaming(visit)
+        probe = next((probe for probe in self.session.judges.probes if probe.name == name), None)
+        if probe is None:
+            raise InputError(f"There is no probe {name!r}: choose one of the list.")
+        self.new(visit)
+        visit.probe = name
+        return probe
+
+    def probing(self, visit: Visit) -> tuple[Probe, int] | None:
+        """The probe that is being played and how many of its messages have been asked, if any is.
+
+        Told by the conversation, so that a turn undone is to be asked again.
+        """
+        probe = next((probe for probe in self.session.judges.probes if probe.name == visit.probe), None)
+        return (probe, probe.asked(self.asked_in(visit))) if probe else None
 
     def _present(self, visit: Visit) -> Conversation:
         current = self.current(visit)

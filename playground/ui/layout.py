@@ -24,6 +24,7 @@ from playground.ui.chat import LANES, Chat, View, Visit, Wish
 from playground.ui.compare import Compare
 from playground.ui.inspector import Inspector
 from playground.ui.lane import CONTROLS, LETTERS, Lane
+from playground.ui.probing import Probing
 from playground.ui.server import PEOPLE_AT_ONCE, visitor
 from playground.ui.sheet import Sheet
 from playground.ui.toast import say, warn
@@ -97,6 +98,7 @@ class _Page:
                 self.add = self._tool("Add a lane", "add-lane")
                 self.square = self._tool("The 2\u00d72", "square")
                 self.blind = self._tool("Blind", "blind")
+                self.probes = self._tool("Probes", "probes")
             chip = render.model_chip(self.session.status())
             self.model = gr.HTML(chip, js_on_load=model_panel.ON_CLICK, elem_id="model")
             self.history = gr.Dropdown(
@@ -113,6 +115,7 @@ class _Page:
                 Lane(number, self.chat, self._default(number), number < Visit.lanes)
                 for number in range(LANES)
             ]
+        self.probing = Probing(self.chat, self.settings.public)
         with gr.Column(elem_id="bottom"):
             self._compose_above()
             with gr.Row(elem_id="composer", equal_height=False):
@@ -140,6 +143,7 @@ class _Page:
         self.bench = Bench(self.chat, LANES, self.settings.public)
         self.compare = Compare(self.chat)
         self.after = Sheet("after", "After the stop")
+        self.probing.compose_sheet()
 
     def _tool(self, label: str, id: str, **rest: Any) -> gr.Button:
         return gr.Button(label, size="sm", min_width=0, scale=0, elem_id=id, **rest)
@@ -149,6 +153,7 @@ class _Page:
         with gr.Row(elem_id="examples", elem_classes="above") as self.fresh:
             examples = POCKET_EXAMPLES if same_model(self.settings.base, POCKET) else EXAMPLES
             self.examples = [self._tool(text, f"example-{number}") for number, text in enumerate(examples)]
+        self.probing.compose_row()
         with gr.Row(visible=False, elem_id="actions", elem_classes="above") as self.begun:
             self.retry = self._tool("Retry all", "retry")
             self.undo = self._tool("Undo the turn", "undo")
@@ -220,6 +225,11 @@ class _Page:
             button.click(self.on_example(str(button.value)), self.asking, **stream)
         self.retry.click(self.on_retry, self.asking, **stream)
         self.replay.click(self.on_replay, self.asking, **stream)
+        for button, everything in ((self.probing.next, False), (self.probing.all, True)):
+            button.click(self.on_play(everything), self.asking, **stream)
+        self.probing.list.click(self.on_probe, self.asking, **quick)
+        self.probing.following.click(self.on_next_probe, self.asking, **quick)
+        self.probing.leave.click(self.on_leave_probe, self.asking, **quick)
         self.stop.click(self.on_stop(None), [self.visit], None, queue=False, **hidden)
         for lane in self.lanes:
             lane.stop.click(self.on_stop(lane.number), [self.visit], None, queue=False, **hidden)
@@ -258,6 +268,7 @@ class _Page:
         self.bench.connect(self.lanes, self.visit, (self.on_settle, self.asking, self.everything))
         self.compare.connect(self.differences, self.visit)
         self.after.connect(loud)
+        self.probing.connect(self.probes, loud)
 
     def _connect_lane(self, lane: Lane, hidden: dict[str, Any], quick: dict[str, Any]) -> None:
         for control in lane.controls:
@@ -278,7 +289,7 @@ class _Page:
             *(self.box, self.send, self.stop, self.new, self.history, self.address, self.model, self.timer),
             *(self.fresh, self.begun, self.editing, self.edited, self.retry, self.undo, self.replay),
             *(self.add, self.square, self.blind, self.linked, self.mode),
-            *(self.inspector.opened + self.after.parts),
+            *(self.inspector.opened + self.after.parts + self.probing.parts),
             *(part for each in own for part in (each.preset, *each.controls)),
         ]
         for lane in self.lanes:
@@ -466,6 +477,7 @@ class _Page:
 
         def act() -> Updates:
             self.chat.new(visit)
+            visit.probe = None
             return {**self._shown(visit, values), **self._metered(visit, values)}
 
         return self._tried(act)
@@ -494,6 +506,40 @@ class _Page:
             return self._opened(visit)
 
         return self._tried(act)
+
+    # --- Probes -------------------------------------------------------------------------------------
+
+    def on_probe(self, visit: Visit, event: gr.EventData, *values: Any) -> Updates:
+        """Take up the probe that was chosen from the list, in a new conversation."""
+        name = (event._data or {}).get("probe")
+        return self._tried(lambda: self._probed(visit, values, name))
+
+    def on_next_probe(self, visit: Visit, *values: Any) -> Updates:
+        """The one that follows in the list."""
+        return self._tried(lambda: self._probed(visit, values, self.probing.after(visit)))
+
+    def _probed(self, visit: Visit, values: Sequence[Any], name: Any) -> Updates:
+        self.chat.take_up(visit, str(name))
+        updates = {**self._shown(visit, values), **self._metered(visit, values)}
+        return {**updates, self.probing.sheet: gr.update(visible=False)}
+
+    def on_play(self, all_of_it: bool) -> Callable[..., Iterator[Updates]]:
+        """The handler that asks the probe's next message, or all that are left."""
+
+        def handler(visit: Visit, *values: Any) -> Iterator[Updates]:
+            def views() -> Generator[View]:
+                texts = self.probing.left(visit)
+                wish = lambda: self._wish(visit, *values, draw_seed=True)  # noqa: E731
+                return self.chat.play(visit, texts if all_of_it else texts[:1], wish)
+
+            yield from self._streamed(visit, values, views)
+
+        return handler
+
+    def on_leave_probe(self, visit: Visit, *values: Any) -> Updates:
+        """Go on without it; the conversation stays."""
+        visit.probe = None
+        return self._tried(lambda: self._above(visit))
 
     # --- Lanes ----------------------------------------------------------------------------------------
 
@@ -763,14 +809,15 @@ class _Page:
         editing = visit.editing_turn is not None
         turns = self._turns(visit)
         return {
-            self.fresh: gr.update(visible=not editing and not turns),
+            self.fresh: gr.update(visible=not editing and not turns and visit.probe is None),
+            **self.probing.above(visit, editing),
             self.begun: gr.update(visible=not editing and bool(turns)),
             self.editing: gr.update(visible=editing),
         }
 
     def _buttons(self, streaming: bool) -> Updates:
         """Send or Stop, whichever can be used, and what cannot be done while answers are written."""
-        waits = (self.new, self.retry, self.undo, self.replay, self.square)
+        waits = (self.new, self.retry, self.undo, self.replay, self.square, *self.probing.waits)
         return {
             self.send: gr.update(visible=not streaming),
             self.stop: gr.update(visible=streaming),
