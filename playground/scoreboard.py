@@ -1,9 +1,9 @@
 """What verdicts and votes add up to: pure functions over recorded conversations.
 
-A variant is told by its recipe, whatever it was called. Of several verdicts by the same judge and rubric on
-the same answers the latest settled one counts, so that asking twice does not count twice. What has no
-verdict is counted apart and never as a score. A comparison that is "inconsistent" or "both bad" counts as a
-tie in every rate, where a tie is half a win.
+A variant is told by its recipe, whatever it was called and whatever seed it drew by. Of several verdicts by
+the same judge and rubric on the same answers the latest settled one counts, so that asking twice does not
+count twice. What has no verdict is counted apart and never as a score. A comparison that is "inconsistent" or
+"both bad" counts as a tie in every rate, where a tie is half a win.
 
 Intervals are of 95 %: Wilson's for shares, Student's t over the conversations' means for scores (turns of one
 conversation are not independent, so they count as one), and for kappa the percentiles of a bootstrap that
@@ -15,13 +15,14 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import inf, sqrt
 from statistics import fmean, stdev
 from typing import TypeVar
 
 from playground.judging.candidates import holds
-from playground.types import SETTLED, Conversation, Outcome, Verdict
+from playground.types import SETTLED, Conversation, Outcome, Variant, Verdict
 
 HUMAN = "human"
 Z = 1.959964
@@ -119,6 +120,8 @@ class Seat:
     recipe: str
     name: str
     """As it was called last."""
+    variant: Variant | None = None
+    """With its decoding, less the seed; None where only its name is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,13 +240,24 @@ class _Entry:
     turn: int
     verdict: Verdict
 
+    @cached_property
+    def _seats(self) -> dict[int, Seat]:
+        return {lane: self._seat(lane) for lane in self.verdict.lanes}
+
+    def _seat(self, lane: int) -> Seat:
+        """Whose answer it is; told by its name where the lane has become another variant since.
+
+        With the decoding that this answer had, and without its seed, which may be new in every turn.
+        """
+        variant, answer = self.conversation.variants[lane], self.conversation.turns[self.turn].answers[lane]
+        if variant.name != answer.variant:
+            return Seat(recipe=f"name {answer.variant}", name=answer.variant)
+        sampling = answer.request.sampling if answer.request else variant.sampling
+        variant = replace(variant, sampling=replace(sampling, seed=0))
+        return Seat(recipe=variant.recipe, name=variant.name, variant=variant)
+
     def seat(self, lane: int) -> Seat:
-        """Whose answer it is; told by its name where the lane has become another variant since."""
-        variant, name = (
-            self.conversation.variants[lane],
-            self.conversation.turns[self.turn].answers[lane].variant,
-        )
-        return Seat(recipe=variant.recipe if variant.name == name else f"name {name}", name=name)
+        return self._seats[lane]
 
     def recipe(self, lane: int) -> str:
         return self.seat(lane).recipe

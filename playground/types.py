@@ -657,6 +657,8 @@ class Verdict:
     """One sentence, where the outcome is not one of `SETTLED`."""
     by: str | None = None
     """Of a vote: whose, as a meaningless id, so that voting again replaces it."""
+    blind: bool = False
+    """Of a vote: whether it was cast while nothing said whose answers they are."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,8 +24,9 @@ from playground.types import Answer, Aspect, Conversation, Game, Reply, Sampling
 IDS = iter(range(10**6))
 
 
-def variant(name, seed=0):
-    return Variant(name=name, aligner=Aligner(), sampling=Sampling(seed=seed))
+def variant(name, temperature=0, seed=0):
+    sampling = Sampling(temperature=temperature, seed=seed)
+    return Variant(name=name, aligner=Aligner(), sampling=sampling)
 
 
 ONE, TWO = variant("one", 1), variant("two", 2)

@@ -287,6 +287,7 @@ class Judges:
         vote: Vote,
         shown: Sequence[int],
         by: str | None = None,
+        blind: bool = False,
     ) -> Verdict:
         """Record a person's vote.
 
@@ -295,9 +296,10 @@ class Judges:
             shown: the two lanes in the order in which their answers were shown.
             by: whose vote, as an id that means nothing, such as the visit's; a later vote of theirs on the
                 same answers replaces it.
+            blind: whether the person cannot know whose answers they are. Once they can, such a vote stands.
 
         Raises:
-            InputError: there are not two answers.
+            InputError: there are not two answers, or the person has voted on them blind before.
             OutsideError: the record cannot be written.
         """
         if vote not in ("A", "B", "tie", "both-bad"):
@@ -309,6 +311,12 @@ class Judges:
         if by is not None:
             who = canonical([conversation.id, turn, lanes, judged, by])
             id = hashlib.sha256(who.encode()).hexdigest()[:32]
+            cast = self.store.verdicts(conversation.id).get(turn, ())
+            if not blind and any(verdict.id == id and verdict.blind for verdict in cast):
+                raise InputError(
+                    "You voted on these answers while their names were hidden, and that vote stands: vote on "
+                    "other answers."
+                )
         game = (
             Game(shown=shown, outcome="win", winner=shown["AB".index(vote)])
             if vote in ("A", "B")
@@ -324,6 +332,7 @@ class Judges:
             winner=game.winner,
             games=(game,),
             by=by,
+            blind=blind,
         )
         self._record(conversation, turn, verdict)
         return verdict

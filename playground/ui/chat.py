@@ -61,6 +61,12 @@ class Visit:
     """What is on its workbench."""
     editing: int | None = None
     """Which of the draft's cards is being edited; one past the last is a new one."""
+    own: set[str] = field(default_factory=set)
+    """Conversations that it has shown."""
+    voter: str | None = None
+    """Whose votes it casts where the browser does not say."""
+    pair: tuple[int, int] = (0, 1)
+    """The two lanes that are voted on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,6 +335,8 @@ class Chat:
     def _go_to(self, visit: Visit, conversation: Conversation | None) -> None:
         visit.conversation = conversation.id if conversation else None
         visit.branch = visit.editing_turn = None
+        if conversation:
+            visit.own.add(conversation.id)
 
     def _asked_of(self, visit: Visit, wish: Wish) -> Conversation:
         """The conversation that the next message goes to; a new one if there is none."""

@@ -25,9 +25,11 @@ from playground.ui.compare import Compare
 from playground.ui.inspector import Inspector
 from playground.ui.lane import CONTROLS, LETTERS, Lane
 from playground.ui.probing import Probing
-from playground.ui.server import PEOPLE_AT_ONCE, visitor
+from playground.ui.scores import Scores
+from playground.ui.server import PEOPLE_AT_ONCE, visitor, voter
 from playground.ui.sheet import Sheet
 from playground.ui.toast import say, warn
+from playground.ui.votes import Votes
 
 MESSAGE_LIMIT = 100_000
 """Characters in one message."""
@@ -99,6 +101,7 @@ class _Page:
                 self.square = self._tool("The 2\u00d72", "square")
                 self.blind = self._tool("Blind", "blind")
                 self.probes = self._tool("Probes", "probes")
+                self.scoring = self._tool("Scores", "open-scores")
             chip = render.model_chip(self.session.status())
             self.model = gr.HTML(chip, js_on_load=model_panel.ON_CLICK, elem_id="model")
             self.history = gr.Dropdown(
@@ -144,6 +147,7 @@ class _Page:
         self.compare = Compare(self.chat)
         self.after = Sheet("after", "After the stop")
         self.probing.compose_sheet()
+        self.scores = Scores(self.chat, self.settings.public)
 
     def _tool(self, label: str, id: str, **rest: Any) -> gr.Button:
         return gr.Button(label, size="sm", min_width=0, scale=0, elem_id=id, **rest)
@@ -155,6 +159,7 @@ class _Page:
             self.examples = [self._tool(text, f"example-{number}") for number, text in enumerate(examples)]
         self.probing.compose_row()
         with gr.Row(visible=False, elem_id="actions", elem_classes="above") as self.begun:
+            self.votes = Votes(self.chat, voter)
             self.retry = self._tool("Retry all", "retry")
             self.undo = self._tool("Undo the turn", "undo")
             self.replay = self._tool("Replay", "replay")
@@ -269,6 +274,8 @@ class _Page:
         self.compare.connect(self.differences, self.visit)
         self.after.connect(loud)
         self.probing.connect(self.probes, loud)
+        self.votes.connect(self.visit, self._marked, self.everything, loud)
+        self.scores.connect(self.scoring, self.visit, self._opened, self.everything, loud)
 
     def _connect_lane(self, lane: Lane, hidden: dict[str, Any], quick: dict[str, Any]) -> None:
         for control in lane.controls:
@@ -289,7 +296,7 @@ class _Page:
             *(self.box, self.send, self.stop, self.new, self.history, self.address, self.model, self.timer),
             *(self.fresh, self.begun, self.editing, self.edited, self.retry, self.undo, self.replay),
             *(self.add, self.square, self.blind, self.linked, self.mode),
-            *(self.inspector.opened + self.after.parts + self.probing.parts),
+            *(self.inspector.opened + self.after.parts + self.probing.parts + self.votes.parts),
             *(part for each in own for part in (each.preset, *each.controls)),
         ]
         for lane in self.lanes:
@@ -749,14 +756,28 @@ class _Page:
         if view.done:
             updates |= {**self._buttons(False), **self._above(visit), self.history: self._history(visit)}
         elif view.asked:
-            updates |= {**self._buttons(True), **self._above(visit), self.address: conversation.id}
+            updates |= {**self._buttons(True), **self._above(visit, True), self.address: conversation.id}
         return updates
 
     def _talk(
         self, visit: Visit, conversation: Conversation, lane: Lane, turns: Iterable[int], note: str = ""
     ) -> str:
         cards = self.chat.cards()
-        return render_talk.talk(conversation, lane.number, list(turns), cards, note, visit.blind)
+        answer = _last(conversation, lane.number)
+        marks = self.votes.marks(visit, conversation, lane.number) if answer and answer.reply.finish else {}
+        return render_talk.talk(conversation, lane.number, list(turns), cards, note, visit.blind, marks)
+
+    def _marked(self, visit: Visit) -> Updates:
+        """The lanes with what judges and people have said by now; what is being written is left alone."""
+        conversation = self.chat.current(visit)
+        if conversation is None or not conversation.turns:
+            return {}
+        last, updates = len(conversation.turns) - 1, {}
+        for lane in self.lanes[: visit.lanes]:
+            updates[lane.past] = self._talk(visit, conversation, lane, range(last))
+            if not visit.streaming:
+                updates[lane.live] = self._talk(visit, conversation, lane, [last])
+        return updates
 
     def _line(self, visit: Visit, conversation: Conversation, lane: Lane, note: str = "") -> str:
         answer = _last(conversation, lane.number)
@@ -804,8 +825,8 @@ class _Page:
             self.blind: gr.update(value="Reveal" if visit.blind else "Blind"),
         }
 
-    def _above(self, visit: Visit) -> Updates:
-        """What stands above the text box."""
+    def _above(self, visit: Visit, streaming: bool = False) -> Updates:
+        """What stands above the text box; `streaming` as an answer begins to be written."""
         editing = visit.editing_turn is not None
         turns = self._turns(visit)
         return {
@@ -813,6 +834,7 @@ class _Page:
             **self.probing.above(visit, editing),
             self.begun: gr.update(visible=not editing and bool(turns)),
             self.editing: gr.update(visible=editing),
+            **self.votes.drawn(visit, streaming),
         }
 
     def _buttons(self, streaming: bool) -> Updates:

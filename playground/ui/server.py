@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import gradio as gr
@@ -101,6 +102,14 @@ def visitor(proxies: int) -> str:
     client = request.client
     forwarded = request.headers.getlist("x-forwarded-for")
     return guard.visitor_of(client.host if client else "", forwarded, proxies)
+
+
+def voter() -> str | None:
+    """The meaningless id that the browser keeps for its votes, within a handler; None if it sends none."""
+    request = LocalContext.request.get(None)
+    cookies = request.headers.get("cookie", "") if isinstance(request, gr.Request) else ""
+    found = re.search(r"(?:^|;\s*)tandem-voter=([0-9a-f]{32})(?:;|$)", cookies or "")
+    return found[1] if found else None
 
 
 def end(blocks: gr.Blocks) -> None:

@@ -10,14 +10,15 @@ import gradio as gr
 class Sheet:
     """Made inside a `gr.Blocks`."""
 
-    def __init__(self, id: str, title: str) -> None:
+    def __init__(self, id: str, title: str, on_load: str | None = None) -> None:
+        """`on_load` is JavaScript that what it shows is begun with."""
         with gr.Column(visible=False, elem_id=id, elem_classes="sheet") as self.sheet:
             with gr.Row(elem_classes="sheet-head"):
                 gr.HTML(f"<h2>{title}</h2>")
                 self.close = gr.Button(
                     "Close", size="sm", min_width=0, scale=0, elem_id=f"{id}-close", elem_classes="close"
                 )
-            self.body = gr.HTML("", elem_id=f"{id}-body", elem_classes="sheet-body")
+            self.body = gr.HTML("", js_on_load=on_load, elem_id=f"{id}-body", elem_classes="sheet-body")
 
     @property
     def parts(self) -> list[Any]:
