@@ -323,7 +323,10 @@ def fetch(
         settings = read_settings(data_dir=data_dir)
         collection = published.find_collection(name)
         outcomes = []
-        for outcome in published.fetch(collection, settings.data_dir / "demos", settings.mirror):
+        taken = Library.open(settings.base, data_dir=settings.data_dir).demo_sets
+        for outcome in published.fetch(
+            collection, settings.data_dir / "demos", settings.mirror, taken=list(taken)
+        ):
             outcomes.append(outcome)
             if not json_output and outcome.error is None:
                 print(f"{FETCHED[outcome.state]} {outcome.path}", flush=True)
@@ -331,13 +334,15 @@ def fetch(
                 print(outcome.error, file=sys.stderr)
         library = Library.open(settings.base, data_dir=settings.data_dir)
         for problem in library.problems:
-            if any(problem.startswith(f"{settings.data_dir / 'demos' / o.file.name}") for o in outcomes):
+            ours = [settings.data_dir / "demos" / outcome.path.name for outcome in outcomes if outcome.file]
+            if problem.startswith(tuple(f"{path}" for path in ours)):
                 print(problem, file=sys.stderr)
         sets = {path.resolve(): demos for demos, path in library.own_sets.items()}
         if json_output:
             rows = [
                 {
-                    "name": outcome.file.name,
+                    "name": outcome.file.name if outcome.file else None,
+                    "published": outcome.file.path if outcome.file else None,
                     "path": str(outcome.path),
                     "state": outcome.state,
                     "set": sets.get(outcome.path),
@@ -364,6 +369,8 @@ def print_collections(collections: list[Collection], json_output: bool) -> None:
         size = sum(file.size for file in entry.files)
         print(f"{entry.name}: {entry.description}")
         print(f"    {len(entry.files)} files, {size} bytes, {entry.licence}, github.com/{entry.repository}")
+        if entry.folders and entry.revision:
+            print(f"    and the other ones in {', '.join(entry.folders)} at {entry.revision[:7]}, by git")
 
 
 # --- doctor ---------------------------------------------------------------------------------------

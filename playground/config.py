@@ -224,6 +224,30 @@ def prepare_environment() -> None:
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
 
 
+def git_environment(home: Path) -> dict[str, str]:
+    """The environment for a git that runs with nobody's settings and asks nobody: proxies, certificates and
+    the places of programs and temporary files are kept; keys, credentials and git's own variables are not.
+
+    Args:
+        home: a folder of no one's, where git and its helpers look for what a person has set.
+    """
+    kept = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
+    proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+    names = (*kept, *proxies, *(name.lower() for name in proxies))
+    environment = {name: os.environ[name] for name in names if name in os.environ}
+    for name, ours in (("SSL_CERT_FILE", "GIT_SSL_CAINFO"), ("SSL_CERT_DIR", "GIT_SSL_CAPATH")):
+        if os.environ.get(name):
+            environment[ours] = os.environ[name]
+    return environment | {
+        "HOME": str(home),
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+    }
+
+
 def on_space() -> bool:
     """Whether this runs as a Hugging Face Space, which listens on all interfaces by its own rule."""
     return "SPACE_ID" in os.environ

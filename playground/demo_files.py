@@ -43,9 +43,13 @@ def read_prompt_file(path: Path) -> DemoSet:
         raise InputError(f"{path}, line {line}: it has a NUL byte, so it is not a text file; remove it.")
     if not text.strip():
         raise InputError(f"{path} is empty: write an instruction or demonstrations into it.")
-    # Published names have characters such as "&" and spaces, which a lane's text cannot have.
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-")
-    return parse(check_name(name, f"{path}: the name"), text)
+    return parse(check_name(set_name(path.stem), f"{path}: the name"), text)
+
+
+def set_name(stem: str) -> str:
+    """What a set is called by its file's name: published ones have characters such as "&" and spaces, which a
+    lane's text cannot have. "" where nothing of it can stand."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).lstrip("._-")
 
 
 def read_demo_set(path: Path) -> DemoSet:

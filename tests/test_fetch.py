@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -347,6 +348,10 @@ def entry(path="x.txt", size="3", sha256=SHA, more=""):
         (HEAD + entry("/etc/passwd.txt"), ["line 6", "/etc/passwd.txt"]),
         (HEAD + entry("a\\\\b.txt"), ["line 6"]),
         (HEAD + entry("c:x.txt"), ["line 6"]),
+        (HEAD + 'folders = ["a/../b"]\n' + entry(), ["line 5", "'a/../b'", "'..'"]),
+        (HEAD + 'folders = ["--x", 3]\n' + entry(), ["line 5", "3 must be a folder"]),
+        (HEAD + 'folders = "a"\n' + entry(), ["line 5", "folders must be a list"]),
+        (HEAD.replace("revision", "#") + 'folders = ["a"]\nfiles = []\n', ["line 5", "'revision'"]),
         (HEAD + entry("run.sh"), ["line 6", "prompt file"]),
         (HEAD + entry(sha256="abc"), ["line 8", "64"]),
         (HEAD + entry(size="0"), ["line 7", "at least 1"]),
@@ -396,7 +401,8 @@ def test_the_manifests_name_the_authors_files(collection, tmp_path):
             if file.blob:
                 assert hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest() == file.blob
             server.files[path_at(server, collection, file)] = data
-        outcomes = list(fetch(collection, tmp_path, mirror=server.url, pause=0.0))
+        listed = replace(collection, folders=())
+        outcomes = list(fetch(listed, tmp_path, mirror=server.url, pause=0.0))
     finally:
         server.close()
     assert {outcome.state for outcome in outcomes} == {"fetched"}
@@ -455,7 +461,9 @@ def test_the_command_names_the_sets_and_fails_for_what_it_could_not_get(server, 
     mine.write_text("My own instruction.\n")
     result = tandem("icl-alignment", "--data-dir", tmp_path, TANDEM_MIRROR=server.url)
     assert result.returncode == 1
-    assert len(result.stderr.splitlines()) == len(collection.files) - 1
+    *listed, folders = result.stderr.splitlines()
+    assert len(listed) == len(collection.files) - 1
+    assert "the repository of commit cd779a7" in folders
     assert "SHA-256" in result.stderr.splitlines()[0]
     assert result.stdout.splitlines() == [
         f"kept as it is, though not as published: {mine}",
@@ -474,7 +482,7 @@ def test_a_fetched_file_whose_name_is_taken_is_said(server, tmp_path):
     result = tandem("icl-alignment", "--data-dir", tmp_path, "--json", TANDEM_MIRROR=server.url)
     assert result.returncode == 1
     rows = json.loads(result.stdout)["files"]
-    assert [row["state"] for row in rows] == ["kept"] + ["failed"] * (len(collection.files) - 1)
+    assert [row["state"] for row in rows] == ["kept"] + ["failed"] * len(collection.files)
     assert [row["set"] for row in rows] == [None] * len(rows)
     assert "urial.txt: the name 'urial' is taken" in result.stderr
 

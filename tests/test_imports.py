@@ -63,6 +63,7 @@ def loaded_by(module: str) -> set[str]:
         "playground.workbench",
         "playground.probes",
         "playground.fetch",
+        "playground.commits",
         "playground.judging.judges",
         "playground.judging.client",
     ],
@@ -89,6 +90,7 @@ def test_it_loads_nothing_heavy(module):
         "playground.diff",
         "playground.engine.text",
         "playground.secret",
+        "playground.commits",
         "playground.judging.rubrics",
         "playground.judging.fastchat",
         "playground.judging.parse",
@@ -127,6 +129,7 @@ PLACES = {
     "jinja2": ["aligners/chat.py"],
     "huggingface_hub": ["engine/hub.py"],
     "httpx": ["fetch.py"],
+    "subprocess": ["commits.py"],
     "httpx2": ["engine/hub.py"],
     "typer": ["__main__.py"],
 }

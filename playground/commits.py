@@ -1,0 +1,272 @@
+"""Files of one commit, taken out of a repository on a server by git itself.
+
+A commit's name is the hash of all that is in it, so whoever knows the name alone can tell whether what came
+is that commit; git checks it, object by object. The git that is installed is run in a folder of its own that
+goes again, with nobody's settings, hooks, credentials or prompts, and for HTTP alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from playground.config import git_environment
+
+TIME = 300.0
+"""Seconds that all of it may take."""
+TRANSFER = 100_000_000
+"""Bytes that may lie in git's folder: a server that knows no filter sends the whole commit."""
+FILES = 500
+"""Files that are taken at most; more are no collection of prompts."""
+REGULAR = ("100644", "100755")
+"""Git's modes of a plain file: neither a link, nor a folder, nor another repository."""
+
+
+class CommitError(Exception):
+    """The files cannot be had; one sentence."""
+
+
+class NoGitError(CommitError):
+    """There is no git on this machine."""
+
+
+class _PassingError(CommitError):
+    """It failed this time; another attempt may not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """A file as it is in the commit."""
+
+    path: str
+    data: bytes | None
+    """None where it is larger than what was asked for."""
+    size: int
+
+
+def take(
+    url: str,
+    revision: str,
+    folders: Sequence[str],
+    suffix: str,
+    largest: int,
+    *,
+    timeout: float,
+    limit: float = TIME,
+    attempts: int = 1,
+    pause: float = 0.0,
+) -> list[Taken]:
+    """The plain files in a commit that lie below `folders` and end in `suffix`, in order of their paths.
+
+    Args:
+        url: the repository's, over HTTP.
+        revision: the commit's name in full.
+        largest: bytes that a file may have; a larger one is named but not taken.
+        timeout: seconds without a byte after which a server counts as silent.
+        limit: seconds that all attempts may take together.
+        attempts: how often it is tried where it may help.
+        pause: seconds before the second attempt; twice as many before the third.
+
+    Raises:
+        NoGitError: git is not installed.
+        CommitError: the server has no such commit, sends another, sends too much or too slowly, or there
+            are no such files in it.
+        OSError: the disk takes no more.
+    """
+    program = shutil.which("git")
+    if program is None:
+        raise NoGitError("git is not installed")
+    end = time.monotonic() + limit
+    for attempt in range(attempts):
+        try:
+            # Cleared away as far as it goes: a virus scanner may still hold a file of it.
+            with tempfile.TemporaryDirectory(prefix="tandem-git-", ignore_cleanup_errors=True) as folder:
+                repository = _Repository(program, Path(folder), url, revision, timeout, end, limit)
+                return repository.take(folders, suffix, largest)
+        except _PassingError:
+            if attempt == attempts - 1:
+                raise
+            time.sleep(pause * (attempt + 1))
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+class _Repository:
+    """An empty repository in a folder of its own, and the commands that fill and read it."""
+
+    def __init__(
+        self, program: str, folder: Path, url: str, revision: str, timeout: float, end: float, limit: float
+    ) -> None:
+        self.program = program
+        self.folder = folder
+        self.revision = revision
+        self.end = end
+        self.limit = limit
+        parts = urlsplit(url)
+        self.host = parts.hostname
+        self.what = f"commit {revision[:7]} of {parts.path.strip('/').removesuffix('.git')}"
+        self.settings = {
+            "protocol.allow": "never",
+            f"protocol.{parts.scheme}.allow": "always",
+            "transfer.fsckObjects": "true",
+            "core.hooksPath": os.devnull,
+            "core.fsmonitor": "false",
+            "credential.helper": "",
+            "gc.auto": "0",
+            "maintenance.auto": "false",
+            "fetch.recurseSubmodules": "false",
+            "http.lowSpeedLimit": "1",
+            "http.lowSpeedTime": str(max(1, round(timeout))),
+            "remote.origin.url": url,
+        }
+
+    def take(self, folders: Sequence[str], suffix: str, largest: int) -> list[Taken]:
+        """See `take`."""
+        self._git("init", "--quiet", "--bare", "--template=", ".")
+        # The folders first and then the files that are wanted, where the server can leave out the others.
+        self._fetch("--depth=1", self.revision)
+        entries = self._entries(folders, suffix)
+        if not entries:
+            raise CommitError(
+                f"There are no prompt files in {', '.join(folders)} at {self.what}: report it, so that the "
+                "manifest can be mended."
+            )
+        if len(entries) > FILES:
+            raise CommitError(
+                f"There are {len(entries)} files at {self.what}, more than the {FILES} allowed."
+            )
+        self._fetch(*dict.fromkeys(entries.values()))
+        names = "".join(f"{blob}\n" for blob in entries.values())
+        sizes = self._git("cat-file", "--batch-check=%(objecttype) %(objectsize)", given=names.encode())
+        taken = []
+        for (path, blob), line in zip(entries.items(), sizes.decode().splitlines(), strict=True):
+            kind, size = line.split()
+            if kind != "blob":
+                raise CommitError(f"{path} at {self.what} is no file but a {kind}: nothing was taken.")
+            data = self._git("cat-file", "blob", blob) if int(size) <= largest else None
+            taken.append(Taken(path=path, data=data, size=int(size)))
+        return taken
+
+    def _entries(self, folders: Sequence[str], suffix: str) -> dict[str, str]:
+        """Path to blob of the plain files that are wanted."""
+        listed = self._git("ls-tree", "-r", "-z", "--full-tree", self.revision, "--", *folders)
+        entries = {}
+        for row in listed.split(b"\0")[:-1]:
+            about, _, raw = row.partition(b"\t")
+            mode, _, blob = about.decode("ascii").split(" ")
+            path = raw.decode("utf-8", "replace")
+            if mode in REGULAR and PurePosixPath(path).suffix == suffix and ".." not in path.split("/"):
+                entries[path] = blob
+        return entries
+
+    def _fetch(self, *what: str) -> None:
+        self._git(
+            "-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
+            "--filter=blob:none", "origin", *what,
+        )  # fmt: skip
+
+    def _git(self, *command: str, given: bytes = b"") -> bytes:
+        """What a git command prints; it and all that it started end at the limits."""
+        settings = [part for key, value in self.settings.items() for part in ("-c", f"{key}={value}")]
+        with (
+            tempfile.TemporaryFile() as into,
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
+        ):
+            into.write(given)
+            into.seek(0)
+            process = subprocess.Popen(
+                [self.program, *settings, *command],
+                cwd=self.folder,
+                env=git_environment(self.folder),
+                stdin=into,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+            try:
+                self._watch(process)
+            finally:
+                _end(process)
+            if process.returncode != 0:
+                err.seek(0)
+                raise self._said(err.read(100_000).decode("utf-8", "replace"))
+            out.seek(0)
+            return out.read()
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        while True:
+            try:
+                process.wait(0.1)
+                return
+            except subprocess.TimeoutExpired:
+                pass
+            if time.monotonic() > self.end:
+                raise CommitError(
+                    f"{self.what} did not come from {self.host} within {self.limit:g} s: fetch again when "
+                    "the connection is better."
+                )
+            if _size(self.folder) > TRANSFER:
+                raise CommitError(
+                    f"{self.host} sends more than {TRANSFER // 10**6} MB for {self.what}, which prompt files "
+                    "do not need, so it was stopped; report it, so that the manifest can be mended."
+                )
+
+    def _said(self, text: str) -> CommitError:
+        """What a failed command said, as a sentence."""
+        lines = [line.strip() for line in re.split(r"[\r\n]+", text.strip())]
+        told = [line for line in lines if line.startswith(("fatal: ", "error: "))]
+        reason = (told or lines)[0] if text.strip() else "it ended without a word"
+        # The part after the address, without what a terminal would take for a command.
+        reason = re.sub(r"^(fatal|error): (unable to access '[^']*': )?", "", reason)
+        reason = re.sub(r"[^\x20-\x7e]", "?", reason).strip(" .")[:200]
+        if re.search("not our ref|unadvertised object|couldn't find remote ref", text):
+            return CommitError(
+                f"{self.host} does not have {self.what}: its authors have taken it away; report it, so that "
+                "the manifest can be mended."
+            )
+        if re.search("repository '.*' not found|could not read Username", text):
+            return CommitError(
+                f"{self.host} does not have the repository of {self.what}: its authors have taken it away; "
+                "report it, so that the manifest can be mended."
+            )
+        if re.search("fsck error|did not send all necessary|hash mismatch|SHA1 mismatch|bad object", text):
+            return _PassingError(
+                f"git refused what {self.host} sent as {self.what} ({reason}), and it was thrown away: fetch "
+                "again later, and report it if it stays so."
+            )
+        if re.search("Could not resolve|Failed to connect|Couldn't connect", text):
+            return _PassingError(
+                f"{self.host} cannot be reached ({reason}): check the connection and fetch again."
+            )
+        return _PassingError(f"git cannot fetch {self.what} from {self.host} ({reason}): fetch again later.")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a command and its helpers, which would go on receiving without it."""
+    if process.poll() is None:
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+        process.wait()
+
+
+def _size(folder: Path) -> int:
+    """Bytes in the files of a folder that is being written to."""
+    total = 0
+    for place, _, files in os.walk(folder):
+        for name in files:
+            try:
+                total += os.lstat(os.path.join(place, name)).st_size
+            except FileNotFoundError:  # renamed or removed since it was listed
+                continue
+    return total
