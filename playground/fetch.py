@@ -412,7 +412,7 @@ def _fetch_folders(
             timeout=timeout, limit=limit, attempts=ATTEMPTS, pause=pause,
         )  # fmt: skip
     except commits.CommitError as error:
-        said = _without_git(collection) if isinstance(error, commits.NoGitError) else str(error)
+        said = _without_git(collection, folder) if isinstance(error, commits.NoGitError) else str(error)
         yield Outcome(file=None, path=folder, state="failed", error=said)
         return
     listed = {file.path for file in collection.files}
@@ -433,8 +433,9 @@ def _fetch_folders(
             yield Outcome(file=file, path=path, state="failed", error=str(error))
 
 
-def _without_git(collection: Collection) -> str:
-    listed = ", ".join(file.name for file in collection.files) or "nothing"
+def _without_git(collection: Collection, folder: Path) -> str:
+    there = [file.name for file in collection.files if (folder / file.name).is_file()]
+    listed = ", ".join(there) or "nothing yet"
     return (
         f"git is not installed, so of {collection.repository} there is only what needs none ({listed}): for "
         f"the other prompt files in {', '.join(collection.folders)}, install git (Debian and Ubuntu: apt "
