@@ -139,7 +139,7 @@ class GitServer:
             for start in range(0, len(data), step):
                 request.wfile.write(data[start : start + step])
                 request.wfile.flush()
-                time.sleep(5 if fault == "silent" else 0.1 if step < len(data) else 0)
+                time.sleep(20 if fault == "silent" else 0.1 if step < len(data) else 0)
         except OSError:  # the other side has gone
             pass
 
@@ -366,7 +366,7 @@ def test_a_silent_server_is_given_up(server, them):
     begun = time.monotonic()
     with pytest.raises(CommitError, match=r"git cannot fetch commit .*fetch again later"):
         taken(server, them.first, timeout=1.0)
-    assert time.monotonic() - begun < 4.5
+    assert time.monotonic() - begun < 15  # curl looks at the speed of the last five seconds
 
 
 def test_a_server_that_sends_too_much_is_cut_off(server, them, work, monkeypatch):
