@@ -90,8 +90,8 @@ def test_a_change_of_recipe_is_said_where_it_happens():
 
 def test_what_can_be_done_with_an_answer():
     shown = drawn(conversation(answer(DONE), answer(Reply(text="b", finish="length", new_tokens=9))))
-    assert acts(shown, 0) == ["edit", "copy", "prompt", "after", "branch"]
-    assert acts(shown, 1) == ["edit", "retry", "extend", "copy", "prompt", "after", "branch"]
+    assert acts(shown, 0) == ["edit", "copy", "prompt", "after", "judge", "branch"]
+    assert acts(shown, 1) == ["edit", "retry", "extend", "copy", "prompt", "after", "judge", "branch"]
     assert "Cut off" in shown
     assert acts(drawn(conversation(answer(Reply(text="b"))))) == [], "not while it is being written"
 

@@ -228,7 +228,7 @@ class Judges:
             InputError: the turn is not one of a probe with a known answer, or there is nothing to judge.
         """
         lanes = self._lanes(conversation, turn, lanes, "pairwise" if pair else "single")
-        check = self._check(conversation, turn)
+        check = self.check(conversation, turn)
         candidates = {lane: candidate(conversation, turn, lane) for lane in lanes}
         right = {lane: reference.is_right(check, candidates[lane]) for lane in lanes}
         verdict = Verdict(
@@ -270,7 +270,8 @@ class Judges:
         self._record(conversation, turn, verdict)
         return verdict
 
-    def _check(self, conversation: Conversation, turn: int) -> Check:
+    def check(self, conversation: Conversation, turn: int) -> Check:
+        """The rule for a turn; InputError if it is none of a probe with a known answer."""
         probe = self.probe(conversation, turn)
         check = probe.checks[turn] if probe and probe.checks else None
         if check is None:

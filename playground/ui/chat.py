@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from playground.demo_files import read_demo_file
+from playground.judging.budget import JudgeBudget
 from playground.limits import Gate
 from playground.probes import Probe
 from playground.retrieval import Choice
+from playground.secret import Secret
 from playground.session import HistoryMode, Session, histories_of
 from playground.types import (
     AdapterCard,
@@ -67,6 +69,13 @@ class Visit:
     """Whose votes it casts where the browser does not say."""
     pair: tuple[int, int] = (0, 1)
     """The two lanes that are voted on."""
+    keys: dict[str, Secret] = field(default_factory=dict)
+    """Keys that were typed for judges, by address; here and nowhere else."""
+    judge_model: str = ""
+    judge_server: str = ""
+    judge_budget: JudgeBudget | None = None
+    seen_verdicts: tuple[Any, ...] = ()
+    """Tells whether there is something new to draw of what judges do."""
 
 
 @dataclass(frozen=True, kw_only=True)

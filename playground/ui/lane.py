@@ -31,7 +31,7 @@ element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-act]');
   if (!button) return;
   if (button.dataset.act === 'copy') tandemCopy(button.closest('[data-text]').dataset.text);
-  else trigger('click', {act: button.dataset.act, turn: Number(button.dataset.turn)});
+  else trigger('click', {act: button.dataset.act, turn: Number(button.dataset.turn), id: button.dataset.id});
 });
 """
 LETTERS = "ABCD"

@@ -18,11 +18,12 @@ from playground.library import POCKET, same_model
 from playground.limits import Gate
 from playground.session import Session
 from playground.types import Answer, Conversation, InputError, OutsideError
-from playground.ui import dials, model_panel, render, render_talk
+from playground.ui import dials, judge_panel, model_panel, render, render_talk
 from playground.ui.bench import Bench
 from playground.ui.chat import LANES, Chat, View, Visit, Wish
 from playground.ui.compare import Compare
 from playground.ui.inspector import Inspector
+from playground.ui.judge_panel import JudgePanel
 from playground.ui.lane import CONTROLS, LETTERS, Lane
 from playground.ui.probing import Probing
 from playground.ui.scores import Scores
@@ -91,6 +92,7 @@ class _Page:
         # The id in the address bar; hidden, and read by page.js when it changes.
         self.address = gr.Textbox("", visible="hidden", elem_id="address", container=False)
         self.timer = gr.Timer(0.5)
+        self.judge = JudgePanel(self.chat, self.settings)
         with gr.Row(elem_id="topbar"):
             gr.HTML(
                 "<h1>Tandem</h1><p>One base model, aligned in several ways: ask once, see all answer.</p>",
@@ -148,6 +150,7 @@ class _Page:
         self.after = Sheet("after", "After the stop")
         self.probing.compose_sheet()
         self.scores = Scores(self.chat, self.settings.public)
+        self.judge.compose_sheet()
 
     def _tool(self, label: str, id: str, **rest: Any) -> gr.Button:
         return gr.Button(label, size="sm", min_width=0, scale=0, elem_id=id, **rest)
@@ -160,6 +163,7 @@ class _Page:
         self.probing.compose_row()
         with gr.Row(visible=False, elem_id="actions", elem_classes="above") as self.begun:
             self.votes = Votes(self.chat, voter)
+            self.judge.compose_row()
             self.retry = self._tool("Retry all", "retry")
             self.undo = self._tool("Undo the turn", "undo")
             self.replay = self._tool("Replay", "replay")
@@ -275,6 +279,7 @@ class _Page:
         self.after.connect(loud)
         self.probing.connect(self.probes, loud)
         self.votes.connect(self.visit, self._marked, self.everything, loud)
+        self.judge.connect(self.visit, self._marked, self.everything, loud)
         self.scores.connect(self.scoring, self.visit, self._opened, self.everything, loud)
 
     def _connect_lane(self, lane: Lane, hidden: dict[str, Any], quick: dict[str, Any]) -> None:
@@ -296,7 +301,8 @@ class _Page:
             *(self.box, self.send, self.stop, self.new, self.history, self.address, self.model, self.timer),
             *(self.fresh, self.begun, self.editing, self.edited, self.retry, self.undo, self.replay),
             *(self.add, self.square, self.blind, self.linked, self.mode),
-            *(self.inspector.opened + self.after.parts + self.probing.parts + self.votes.parts),
+            *(self.inspector.opened + self.after.parts + self.probing.parts),
+            *(self.votes.parts + self.judge.parts),
             *(part for each in own for part in (each.preset, *each.controls)),
         ]
         for lane in self.lanes:
@@ -402,7 +408,9 @@ class _Page:
                     return self.chat.retry(visit, [lane.number], wish)
                 return self.chat.extend(visit, lane.number, wish)
 
-            if act in ("retry", "extend"):
+            if act in judge_panel.ACTS:
+                yield self._tried(lambda: self.judge.acted(visit, act, turn, data.get("id")))
+            elif act in ("retry", "extend"):
                 yield from self._streamed(visit, values, views)
             else:
                 yield self._tried(lambda: self._acted(visit, values, lane, act, turn))
@@ -835,6 +843,7 @@ class _Page:
             self.begun: gr.update(visible=not editing and bool(turns)),
             self.editing: gr.update(visible=editing),
             **self.votes.drawn(visit, streaming),
+            **self.judge.watched(visit),
         }
 
     def _buttons(self, streaming: bool) -> Updates:

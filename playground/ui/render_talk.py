@@ -26,6 +26,7 @@ ICONS = {
     "after": "M8 2v9M4.5 7.5L8 11l3.5-3.5M3 14h10",
     "retry": "M13 8a5 5 0 1 1-1.5-3.5L13 6M13 2.5V6H9.5",
     "extend": "M2 8h11M9 4l4 4-4 4",
+    "judge": "M8 2v12M5 14h6M3 4.5h10M3 4.5L1.5 9h3zM13 4.5L11.5 9h3z",
     "earlier": "M10 3L5 8l5 5",
     "later": "M6 3l5 5-5 5",
 }
@@ -37,6 +38,7 @@ LABELS = {
     "after": "What came after the stop",
     "retry": "Ask this lane again",
     "extend": "Let the answer go on",
+    "judge": "Let a judge say how good the answers of this turn are",
     "earlier": "The version before",
     "later": "The next version",
 }
@@ -154,6 +156,7 @@ def _below(conversation: Conversation, lane: int, number: int, answer: Answer, b
     if answer.request is not None and not blind:
         acts.append(button("prompt", number))
         acts.append(button("after", number))
+    acts.append(button("judge", number))
     acts.append(button("branch", number))
     if not last:  # the last one's figures stand at the foot of the lane
         figures = " \u00b7 ".join([FINISH[answer.reply.finish], *pace_words(answer.reply)])

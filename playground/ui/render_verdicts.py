@@ -231,6 +231,16 @@ def spent(cost: Cost) -> str:
     return ", ".join(words)
 
 
+def about(sentence: str) -> str:
+    """What a judge's panel says in passing."""
+    return f'<p class="what">{visible(sentence)}</p>'
+
+
+def missing(sentence: str) -> str:
+    """Why nothing can be asked yet."""
+    return f'<p class="notice error">{visible(sentence)}</p>'
+
+
 def estimated(estimate: Estimate) -> str:
     """What a judgment will take, as HTML."""
     if not estimate.calls:
