@@ -66,6 +66,18 @@ def test_voting_again_replaces_a_persons_vote_and_nobody_elses(tmp_path):
     assert votes == {"one": "tie", "two": "win"}
 
 
+def test_a_blind_vote_can_be_changed_while_names_are_hidden_and_stands_from_then_on(tmp_path):
+    talk = session(tmp_path)
+    conversation = chat(talk, "One?")
+    talk.judges.vote(conversation, 0, "A", shown=(0, 1), by="one", blind=True)
+    talk.judges.vote(conversation, 0, "B", shown=(0, 1), by="one", blind=True)
+    with pytest.raises(InputError, match="while their names were hidden, and that vote stands"):
+        talk.judges.vote(conversation, 0, "A", shown=(0, 1), by="one")
+    talk.judges.vote(conversation, 0, "A", shown=(0, 1), by="two")
+    votes = {verdict.by: (verdict.winner, verdict.blind) for verdict in talk.verdicts(conversation)[0]}
+    assert votes == {"one": (1, True), "two": (0, False)}
+
+
 @pytest.mark.parametrize(
     ("vote", "shown", "said"),
     [

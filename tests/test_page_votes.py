@@ -57,6 +57,8 @@ def test_a_vote_by_click_is_seen_kept_and_can_be_changed(app: App, person: Perso
     expect(chosen(person)).to_have_text("Both bad")  # it is the same person after a reload
     [vote] = votes(app, person.conversation)
     assert vote.outcome == "both-bad", "a changed vote takes the place of the one before"
+    person.ask("And of Japan?")
+    expect(marks(person, 0)).to_have_text("Your vote: both bad")
 
 
 def test_keys_vote_and_leave_what_is_typed(app: App, person: Person) -> None:

@@ -302,3 +302,10 @@ def test_scores_prefer_the_higher_one_and_a_failure_prefers_nobody():
     assert said(5.0, 5.0) == (None,)
     assert said(5.0, None, outcome="unparsable") is None
     assert preference(judged(conversation, 0, outcome="failed").turns[0].verdicts[0], 0, 1) is None
+
+
+def test_a_variant_is_the_same_whatever_its_seed():
+    talks = [talk(("a", "b"), variants=(variant("one", 1, seed), variant("two", 2, seed))) for seed in (3, 4)]
+    sums = board([win(each, 0, 0) for each in talks], "judge", "pairwise")
+    assert [(pair.first.name, pair.first_wins) for pair in sums.pairs] == [("one", 2)]
+    assert sums.pairs[0].first.variant.sampling.seed == 0

@@ -770,10 +770,11 @@ class _Page:
     def _talk(
         self, visit: Visit, conversation: Conversation, lane: Lane, turns: Iterable[int], note: str = ""
     ) -> str:
-        cards = self.chat.cards()
+        cards, turns = self.chat.cards(), list(turns)
         answer = _last(conversation, lane.number)
-        marks = self.votes.marks(visit, conversation, lane.number) if answer and answer.reply.finish else {}
-        return render_talk.talk(conversation, lane.number, list(turns), cards, note, visit.blind, marks)
+        writing = turns == [len(conversation.turns) - 1] and answer is not None and not answer.reply.finish
+        marks = {} if writing else self.votes.marks(visit, conversation, lane.number)
+        return render_talk.talk(conversation, lane.number, turns, cards, note, visit.blind, marks)
 
     def _marked(self, visit: Visit) -> Updates:
         """The lanes with what judges and people have said by now; what is being written is left alone."""
