@@ -18,11 +18,11 @@ from playground.types import Verdict
 pytestmark = pytest.mark.browser
 
 KEY = "sk-typed-for-this-visit-alone-7f3a"
-SCORE = json.dumps({"reason": "Right and <b>to the point</b> ${1 + 1}.", "score": 8})
+SCORE = json.dumps({"reasons": "Right and <b>to the point</b> ${1 + 1}.", "score": 8})
 
 
 def verdict(letter: str) -> str:
-    return json.dumps({"reason": f"I prefer {letter}.", "verdict": letter})
+    return json.dumps({"reasons": f"I prefer {letter}.", "verdict": letter})
 
 
 def compares(body: Body) -> bool:
