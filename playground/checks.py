@@ -322,7 +322,7 @@ _CONTROL = (
 """Control tokens as they are spelled in the usual chat formats."""
 _FORMAT = re.compile(rf"{_CONTROL}(?:(?:user|assistant|system|model)\b)?")
 _AT_EDGE = re.compile(rf"(?m)^[ \t]*({_CONTROL})|({_CONTROL})[ \t]*$")
-_MARKUP = re.compile(r"(?i)token|template|prompt|mark-?up|markdown|\w*ml\b|\btags?\b|urial")
+_MARKUP = re.compile(r"(?i)token|template|prompt|mark-?up|markdown|ml\b|\btags?\b|urial")
 _FENCES = re.compile(r"(?i)markdown|back-?tick|fence|code block")
 _DIALOGUE = re.compile(
     r"(?i)dialog|conversa|\bchat|interview|script|scene|sketch|role|\bplay|stor(?:y|ies)\b|faq|example|"

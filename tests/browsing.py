@@ -88,7 +88,8 @@ def chromium(playwright: Playwright) -> str:
 class Person:
     """Someone with a page of their own, and everything that went wrong on it."""
 
-    def __init__(self, browser: Browser, url: str) -> None:
+    def __init__(self, browser: Browser, url: str, enter: bool = True) -> None:
+        """`enter`: whether the page lets them in at once."""
         self.context = browser.new_context(
             viewport={"width": 1440, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
         )
@@ -101,7 +102,8 @@ class Person:
         self.page.on("console", self._console)
         self.page.on("dialog", lambda dialog: (self.wrong.append("dialog"), dialog.dismiss()))
         self.context.on("request", self._request)
-        self.go(url)
+        if enter:
+            self.go(url)
 
     def _console(self, message) -> None:
         if message.type == "error" and not (self.leaving and re.search(CUT_OFF, message.text)):

@@ -630,3 +630,16 @@ def test_hostile_text_takes_no_time(unit):
         began = time.thread_time()  # a processor's time, whatever else is running on it
         check(Answer(variant=lane, request=request, reply=answer.reply))
         assert time.thread_time() - began < 10
+
+
+@pytest.mark.parametrize(
+    "unit", [*HOSTILE, "x", "ab", "a_", "é", "<|", "[", "User: a b c\n\n", "1. ", "Aa: "]
+)
+def test_a_hostile_message_takes_no_time(unit):
+    text = (unit * 30_000)[:30_000]
+    for lane in ("fenced", "v5", "headings"):
+        request = Request(prompt=LANES[lane]([Message(role="user", text=text)]), sampling=Sampling())
+        for said in ("Paris.", text):
+            began = time.thread_time()
+            check(Answer(variant=lane, request=request, reply=answered("base", "Hi", said).reply))
+            assert time.thread_time() - began < 5

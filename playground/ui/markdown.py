@@ -27,7 +27,7 @@ _DEEP = re.compile(r"(?m)^(?:[ \t]*(?:[>*+-]|\d{1,9}[.)])){15}")
 def markdown(text: str) -> str:
     """`text` as HTML."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if len(text) > LONGEST or _DEEP.search(text):
+    if len(text) > LONGEST or "\0" in text or _DEEP.search(text):  # markdown-it puts another for a NUL
         return f'<p class="plain">{visible(text)}</p>'
     return str(_PARSER.render(text))
 

@@ -17,12 +17,12 @@ from playground.types import (
     Status,
     Variant,
 )
-from playground.ui.render_prompt import escaped
+from playground.ui.render_diff import attribute, visible
 
 
 def _html(text: str) -> str:
-    """`text` for HTML, on one line."""
-    return " ".join(escaped(text).split())
+    """`text` for HTML, on one line, with nothing in it that cannot be seen."""
+    return " ".join(visible(text).split())
 
 
 # --- Names ----------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def _weights(reply: Reply) -> str:
         return ""
     _, adapter, name = reply.weights.partition(" + ")
     mark = f"base + {name}" if adapter else "base"
-    return f'<span class="weights" title="This answer ran on {_html(reply.weights)}">{_html(mark)}</span>'
+    return f'<span class="weights" title="This answer ran on {attribute(reply.weights)}">{_html(mark)}</span>'
 
 
 def _count(number: int, thing: str) -> str:

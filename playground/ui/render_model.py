@@ -3,12 +3,12 @@ name is anybody's text."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping
 
 from playground.changeover import Progress
 from playground.types import AdapterCard, Status
 from playground.ui.render import big
+from playground.ui.render_diff import visible
 
 UNNAMED = "a base that it does not name"
 
@@ -24,20 +24,20 @@ def model(status: Status, others: Mapping[str, AdapterCard], problems: Iterable[
     parts = [_state(status), _facts(status), _adapters(status)]
     if others:
         rows = "".join(
-            f"<li>{_name(card.label, name)}<span>for {_html(card.base_model or UNNAMED)}</span></li>"
+            f"<li>{_name(card.label, name)}<span>for {visible(card.base_model or UNNAMED)}</span></li>"
             for name, card in sorted(others.items())
         )
         parts.append(f"<h3>Here, but for another base</h3><ul class='adapters others'>{rows}</ul>")
-    if sentences := [f"<li>{_html(sentence)}</li>" for sentence in problems]:
+    if sentences := [f"<li>{visible(sentence)}</li>" for sentence in problems]:
         parts.append(f"<h3>Could not be read</h3><ul class='problems'>{''.join(sentences)}</ul>")
     return f'<div class="model">{"".join(parts)}</div>'
 
 
 def _state(status: Status) -> str:
     if status.state == "failed":
-        return f'<p class="notice error">{_html(status.note)}</p>'
+        return f'<p class="notice error">{visible(status.note)}</p>'
     if status.state == "loading":
-        return f'<p class="notice">Loading: {_html(status.note)}</p>'
+        return f'<p class="notice">Loading: {visible(status.note)}</p>'
     return ""
 
 
@@ -62,7 +62,7 @@ def _facts(status: Status) -> str:
         "Stored prompts": prefixes,
     }
     rows = "".join(
-        f"<div><dt>{name}</dt><dd>{_html(value)}</dd></div>" for name, value in facts.items() if value
+        f"<div><dt>{name}</dt><dd>{visible(value)}</dd></div>" for name, value in facts.items() if value
     )
     return f"<dl>{rows}</dl>"
 
@@ -77,11 +77,11 @@ def _adapters(status: Status) -> str:
     for one in status.adapters:
         name = _name(one.card.label, one.card.name)
         if one.error is not None:
-            told = f"<span class='bad'>{_html(one.error)}</span>"
+            told = f"<span class='bad'>{visible(one.error)}</span>"
         else:
             told = f"<span>{attestation(one.kl)}</span>{_bar(one.kl, largest)}"
             if one.warning is not None:
-                told += f"<span class='bad'>{_html(one.warning)}</span>"
+                told += f"<span class='bad'>{visible(one.warning)}</span>"
         rows.append(f"<li>{name}{told}</li>")
     why = (
         "Each was tried on a fixed text when it was loaded: how far it moves the next token from what the "
@@ -91,7 +91,7 @@ def _adapters(status: Status) -> str:
 
 
 def _name(label: str, name: str) -> str:
-    return f'<span class="who"><b>{_html(label)}</b> <code>{_html(name)}</code></span>'
+    return f'<span class="who"><b>{visible(label)}</b> <code>{visible(name)}</code></span>'
 
 
 def attestation(kl: float | None) -> str:
@@ -109,7 +109,7 @@ def _bar(kl: float | None, largest: float) -> str:
 
 def progress(now: Progress) -> str:
     """How far a change is, or how the last one ended; empty before the first."""
-    note = _html(now.note)
+    note = visible(now.note)
     if now.busy:
         value = "" if now.share is None else f' value="{now.share:.3f}"'
         bar = f'<progress max="1"{value} aria-label="Loading"></progress>'
@@ -128,7 +128,3 @@ def size(count: int) -> str:
             return f"{value:.0f} {unit}" if value >= 99.5 or unit == "bytes" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
-
-
-def _html(text: str) -> str:
-    return html.escape(text, quote=True)
