@@ -393,6 +393,17 @@ def test_no_handler_says_more_than_a_sentence_when_it_is_called_with_nonsense(wh
     assert len(served.engine.requests) == before
 
 
+@pytest.mark.parametrize("who", ["plain", "public"])
+def test_the_model_panel_tells_strangers_no_paths(who, request, monkeypatch):
+    served = request.getfixturevalue(who)
+    monkeypatch.setattr(served.session.library, "problems", ["/some/where/demos/x.toml cannot be read."])
+    status = dataclasses.replace(served.engine.status(), base="/some/where/else")
+    monkeypatch.setattr(served.engine, "status", lambda: status)
+    told = json.dumps(served.call(served.event("model", "click"), f"looker-{who}"))
+    assert "else" in told
+    assert ("/some/where" in told) == (who == "plain")
+
+
 def test_settings_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().public = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import gradio as gr
@@ -9,6 +10,7 @@ import gradio as gr
 from playground.changeover import SOURCE_LIMIT, Changeover
 from playground.session import Session
 from playground.ui import render_model
+from playground.ui.render import short_name
 from playground.ui.toast import warn
 
 PRECISIONS = [("auto", "auto"), ("4 bit", "4bit"), ("full", "none")]
@@ -168,7 +170,11 @@ class ModelPanel:
     def _drawn(self) -> Updates:
         library = self.session.library
         status = self.session.status()
-        updates: Updates = {self.about: render_model.model(status, library.other_adapters, library.problems)}
+        problems = library.problems
+        if self.changeover is None:  # strangers are told no paths
+            status = dataclasses.replace(status, base=short_name(status.base))
+            problems = []
+        updates: Updates = {self.about: render_model.model(status, library.other_adapters, problems)}
         if self.changeover is not None:
             now = self.changeover.progress()
             updates |= {
