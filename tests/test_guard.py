@@ -304,6 +304,12 @@ def test_limits_hold_for_a_caller_without_the_page(public):
     assert len(public.engine.requests) == before + 6
 
 
+def test_a_fresh_page_asks_for_no_more_than_it_may(tmp_path):
+    with serving(tmp_path, public=True, limits=Limits(max_tokens=40)) as served:
+        assert served.send("somebody") == ""
+        assert {request.sampling.max_new_tokens for request in served.engine.requests} == {40}
+
+
 def test_one_who_asks_all_the_time_waits_and_cannot_change_the_name(tmp_path):
     with serving(tmp_path, public=True, limits=Limits(visitor_messages=2)) as served:
         assert served.send("one") == ""

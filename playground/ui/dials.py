@@ -68,9 +68,9 @@ OWN = "Own"
 class Dials:
     """The controls of one way of decoding; made inside a `gr.Blocks`, in two places: `main` and `more`."""
 
-    def __init__(self, suffix: str = "") -> None:
-        """`suffix` ends the ids of its elements."""
-        self.suffix = suffix
+    def __init__(self, suffix: str = "", most: int | None = None) -> None:
+        """`suffix` ends the ids of its elements; `most` is what an answer may take on this page."""
+        self.suffix, self.most = suffix, most
         self._made: dict[str, Any] = {}
 
     @property
@@ -126,8 +126,11 @@ class Dials:
 
     def _number(self, name: str) -> gr.Number:
         dial = DIALS[name]
+        value = getattr(Sampling, name)
+        if name == "max_new_tokens" and self.most is not None:
+            value = min(value, self.most)
         return gr.Number(
-            getattr(Sampling, name),
+            value,
             label=dial.label,
             info=dial.about,
             step=dial.step or 1,

@@ -43,7 +43,7 @@ class Lane:
     def __init__(self, number: int, chat: Chat, spec: str, visible: bool = True) -> None:
         self.number = number
         self.chat = chat
-        self.dials = Dials(f"-{number}")
+        self.dials = Dials(f"-{number}", chat.gate.limits.max_tokens)
         with gr.Column(
             elem_id=f"lane-{number}", elem_classes="lane", scale=1, min_width=280, visible=visible
         ) as self.column:

@@ -173,7 +173,7 @@ class _Page:
             self.leave = self._tool("Cancel", "cancel-edit")
 
     def _compose_decoding(self) -> None:
-        self.dials = dials.Dials()
+        self.dials = dials.Dials(most=self.settings.limits.max_tokens)
         with gr.Row(elem_id="decoding", elem_classes="dials"):
             self.dials.compose_main()
             self.more = self._tool("More", "more")
