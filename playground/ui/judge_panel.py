@@ -259,7 +259,9 @@ class JudgePanel:
 
         def act() -> Updates:
             self._keep(visit, key, values)
-            return {self.key: "", **self._told(visit, values)}
+            updates = self._told(visit, values)
+            updates[self.key]["value"] = ""
+            return updates
 
         return self._tried(act)
 

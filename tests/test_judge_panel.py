@@ -1,0 +1,136 @@
+"""The judge's panel by its handlers: keys, budgets, what a browser could send, unfinished verdicts."""
+
+from __future__ import annotations
+
+import gradio as gr
+import pytest
+from judge_server import JudgeServer
+from test_judges import chat as talk_of
+from test_judges import session
+
+from playground.config import Settings
+from playground.judging.judges import Judges
+from playground.secret import Secret
+from playground.store import Store
+from playground.types import InputError
+from playground.ui import render_verdicts
+from playground.ui.chat import Chat, Visit
+from playground.ui.judge_panel import JudgePanel
+
+OPENAI = "https://api.openai.com/v1"
+
+
+def panel(tmp_path, visitor="me", **settings):
+    """A panel on a conversation of one turn, the visit that shows it, and who visits (a list of one)."""
+    talk = session(tmp_path)
+    chosen = Settings(data_dir=tmp_path, judge_url=settings.pop("judge_url", OPENAI), **settings)
+    talk.judges = Judges(Store(tmp_path), chosen)
+    visitors = [visitor]
+    with gr.Blocks():
+        made = JudgePanel(Chat(talk, visitor=lambda: visitors[0]), chosen)
+        made.compose_row()
+        made.compose_sheet()
+    made._marked = lambda visit: {}
+    visit = Visit(conversation=talk_of(talk, "One?").id)
+    return made, visit, visitors
+
+
+def values(**changes):
+    asked = {
+        "turn": 0,
+        "scope": "turn",
+        "lanes": [0, 1],
+        "who": "model",
+        "rubric": "single",
+        "rule": "known-answer",
+        "samples": 1,
+        "model": "m",
+        "server": "",
+    }
+    return list((asked | changes).values())
+
+
+def test_a_key_goes_to_the_address_it_was_typed_for_and_back_to_no_browser(tmp_path):
+    made, visit, _ = panel(tmp_path)
+    updates = made.on_key(visit, " sk-one ", *values(server="http://one/v1/"))
+    assert updates[made.key]["value"] == "", "the field is emptied"
+    assert "sk-one" not in repr(updates)
+    assert visit.keys == {"http://one/v1": Secret("sk-one")}
+    assert made._wish(visit, values(server="http://one/v1")).judge.key == Secret("sk-one")
+    assert made._wish(visit, values(server="http://two/v1")).judge.key is None
+    assert made._wish(visit, values()).judge.key is None
+    made.on_forget(visit, *values())
+    assert visit.keys == {}
+
+
+def test_without_a_key_it_says_what_is_missing_and_how_to_set_it(tmp_path):
+    made, visit, _ = panel(tmp_path)
+    told = made.on_control(visit, *values(model="gpt-4o"))[made.about]
+    assert "There is no key for gpt-4o at https://api.openai.com/v1: set OPENAI_API_KEY" in told
+
+
+def test_strangers_have_a_budget_that_a_reload_does_not_renew(tmp_path):
+    server = JudgeServer(lambda asked, body: asked.say('{"reasons": "r", "score": 8}'))
+    made, visit, visitors = panel(
+        tmp_path, public=True, judge_url=server.url, judge_budget=9_000, judge_key=Secret("sk-house")
+    )
+    updates = made.on_ask(visit, "", *values())
+    assert updates[made.sheet]["visible"] is False
+    for judging in made.judges.under_way(visit.conversation):
+        judging.wait(10)
+    left = made._budget(visit).left
+    assert left == 9_000 - 240, "two calls of 120 tokens"
+    again = Visit(conversation=visit.conversation)
+    assert made._budget(again).left == left
+    visitors[0] = "another"
+    assert made._budget(again).left == 9_000
+    server.end()
+
+
+def test_on_a_public_page_no_address_is_chosen(tmp_path):
+    made, visit, _ = panel(tmp_path, public=True)
+    with pytest.raises(InputError, match="address cannot be chosen"):
+        made._wish(visit, values(server="http://inside/v1"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"turn": 7}, "Choose one of the turns"),
+        ({"turn": "0"}, "Choose one of the turns"),
+        ({"lanes": [0, 9]}, "Choose lanes that have an answer: A, B."),
+        ({"lanes": "AB"}, "Choose lanes that have an answer: A, B."),
+        ({"scope": "all"}, "Choose what counts"),
+        ({"samples": 1.5}, "Samples must be a whole number"),
+        ({"rubric": "taste"}, "There is no rubric 'taste'"),
+        ({"rubric": "pairwise", "lanes": [1]}, "A comparison is of two lanes"),
+        ({"model": " "}, "Name the model that is to judge"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_in_one_sentence(tmp_path, changes, said):
+    made, visit, _ = panel(tmp_path)
+    with pytest.raises(InputError, match=said):
+        made._wish(visit, values(**changes))
+
+
+def test_a_verdict_that_the_end_of_the_app_cut_off_is_unfinished_and_can_be_asked_again(tmp_path):
+    server = JudgeServer(lambda asked, body: asked.silence())
+    made, visit, _ = panel(tmp_path, judge_url=server.url)
+    made.on_ask(visit, "", *values())
+    [judging] = made.judges.under_way(visit.conversation)
+    # As a program that starts again finds it: on record, and nobody at work.
+    conversation = made.chat.current(visit)
+    later = Judges(Store(tmp_path), made.settings)
+    [verdict] = later.verdicts(conversation.id)[0]
+    drawn = render_verdicts.marks(0, [(verdict,)], None, (), {})[0]
+    assert "unfinished" in drawn
+    assert "Unfinished: the app stopped while the judge was at work; ask again." in drawn
+    assert 'data-act="judge-again"' in drawn
+    judging.cancel()
+    judging.wait(10)
+    updates = made.acted(visit, "judge-again", 0, verdict.id)
+    assert updates[made.sheet]["visible"] is True
+    assert updates[made.model] == "m"
+    with pytest.raises(InputError, match="There is no such verdict"):
+        made.acted(visit, "verdict", 0, "no-such-id")
+    server.end()
