@@ -205,8 +205,12 @@ class JudgePanel:
         self.open.click(self.on_open, [visit], self.parts, **options)
         self.turn.input(self.on_turn, [visit, *self.controls], self.parts, **options)
         self.who.input(self.on_who, [visit, *self.controls], self.parts, **options)
-        for control in (self.scope, self.lanes, *self.controls[4:]):
-            control.input(
+        chosen = (self.scope, self.lanes, self.rubric, self.rule)
+        for changes in (
+            *(control.input for control in chosen),
+            *(control.change for control in (self.samples, self.model, self.server)),
+        ):
+            changes(
                 self.on_control, [visit, *self.controls], self.parts, trigger_mode="always_last", **options
             )
         gr.on([self.key.blur, self.key.submit], self.on_key, typed, self.parts, **options)
