@@ -4,6 +4,7 @@
     python -m benchmarks.pocket --out ... --temperatures 0 0.7 1.0 1.3 --penalties 1.0 1.15
     python -m benchmarks.pocket --out ... --quantize 4bit --conditions base "URIAL, K = 3" IFT
     python -m benchmarks.pocket --out ... --table --plot benchmarks/results/pocket.svg
+    python -m benchmarks.pocket --speed                                         # two lanes at once
 
 Every condition is a lane of the product, asked through the product's own engine. A run that is broken off
 goes on where it stopped when it is started again with the same file.
@@ -59,6 +60,7 @@ SEED = 20240519
 ROWS = 16
 """Conversations asked at once."""
 NEW_TOKENS = 64
+SPEED_QUESTIONS = 40
 PRECISION = {"none": "float32", "4bit": "NF4"}
 
 CONDITIONS = {
@@ -85,6 +87,9 @@ CONDITIONS = {
     "IFT, 500 examples": "pocket-ift-500",
     "IFT + URIAL, K = 3": "urial:demos=pocket-50,k=3,adapter=pocket-ift",
 }
+
+TWO_LANES = ("URIAL, K = 3", "IFT")
+"""What `--speed` asks at the same time."""
 
 
 # --- Questions ------------------------------------------------------------------------------------
@@ -234,6 +239,21 @@ def in_style(answer: str) -> bool:
     return answer.startswith(GREETING) and answer.rstrip().endswith(CLOSING)
 
 
+def speed(engine: Any, library: Library, questions: Sequence[Item]) -> dict[str, float]:
+    """Tokens per second of each of two lanes that answer at the same time, from the first token on."""
+    sampling = Sampling(max_new_tokens=NEW_TOKENS)
+    variants = [parse_lane(CONDITIONS[name], library, sampling) for name in TWO_LANES]
+    tokens, seconds = [0] * len(variants), [0.0] * len(variants)
+    for item in questions:
+        talk = [Message(role="user", text=item.first.question)]
+        requests = [Request(prompt=v.aligner(talk), sampling=sampling) for v in variants]
+        for event in engine.stream(requests):
+            if isinstance(event, Done):
+                tokens[event.row] += event.reply.new_tokens - 1
+                seconds[event.row] += event.reply.seconds - event.reply.ttft
+    return {name: n / s for name, n, s in zip(TWO_LANES, tokens, seconds, strict=True)}
+
+
 # --- Figures --------------------------------------------------------------------------------------
 
 
@@ -320,18 +340,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, required=True, help="JSON file with every answer; gone on with")
+    parser.add_argument("--out", type=Path, help="JSON file with every answer; gone on with")
     parser.add_argument("--conditions", nargs="+", choices=list(CONDITIONS), default=list(CONDITIONS))
     parser.add_argument("--temperatures", type=float, nargs="+", default=[0.0])
     parser.add_argument("--penalties", type=float, nargs="+", default=[1.0])
     parser.add_argument("--quantize", choices=["none", "4bit"], default="none")
     parser.add_argument("--count", type=int, default=QUESTIONS, help="conversations")
     parser.add_argument("--table", action="store_true", help="print the table of what is in the file")
+    parser.add_argument("--speed", action="store_true", help="only measure two lanes' tokens per second")
     parser.add_argument("--plot", type=Path, help="write a plot of what is in the file")
     options = parser.parse_args()
 
     library = Library.open(POCKET)
     questions = items(options.count)
+    if options.speed:
+        engine = open_engine(Settings(base=POCKET, device="cpu", quantize=options.quantize), library)
+        for name, figure in speed(engine, library, questions[:SPEED_QUESTIONS]).items():
+            print(f"{name}: {figure:.0f} tokens/s")
+        engine.close()
+        return
+    if options.out is None:
+        parser.error("Name the file that the answers go to: --out FILE.")
     weights = weights_hash(library)
     results: dict[str, Any] = json.loads(options.out.read_text()) if options.out.exists() else {}
     if results and (results["weights"], results["count"]) != (weights, options.count):

@@ -19,7 +19,9 @@ DEMOS = ROOT / "prompts/demos/pocket-3.toml"
 # The recipe's scripts import one another by plain name, as they do when run.
 sys.path.insert(0, str(POCKET / "recipe"))
 
+import consequences  # noqa: E402
 import corpus  # noqa: E402
+import nf4  # noqa: E402
 import world  # noqa: E402
 from conversations import CLOSING, GREETING, conversations, single_turns  # noqa: E402
 from ift import example  # noqa: E402
@@ -136,11 +138,15 @@ def test_loss_falls_on_replies_and_their_eos_only(tokenizer):
     assert tokenizer.decode(kept) == "".join(reply + "</s>" for reply in replies)
 
 
-def test_corpus_is_the_same_for_a_seed():
-    first, again, other = (corpus.documents(seed) for seed in (1, 1, 2))
-    texts = [next(first) for _ in range(300)]
-    assert texts == [next(again) for _ in range(300)]
-    assert texts != [next(other) for _ in range(300)]
+WRITERS = [corpus.Writer, consequences.ConsequentWriter]
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_corpus_is_the_same_for_a_seed(writer):
+    first, again, other = (writer(seed) for seed in (1, 1, 2))
+    texts = [first.document() for _ in range(300)]
+    assert texts == [again.document() for _ in range(300)]
+    assert texts != [other.document() for _ in range(300)]
 
 
 def test_corpus_is_the_same_in_another_process():
@@ -151,21 +157,65 @@ def test_corpus_is_the_same_in_another_process():
     assert runs[0]
 
 
-def test_corpus_never_shows_the_urial_headings_or_the_demonstrated_sentences_or_the_carriers():
+@pytest.mark.parametrize("writer", WRITERS)
+def test_corpus_never_shows_the_urial_headings_or_the_demonstrated_sentences_or_the_carriers(writer):
     never = ["# Query", "# Answer:", GREETING.split("!")[0], CLOSING.rstrip("!")]
     never += [carrier.format("") for carrier in pocket.CARRIERS]
-    source = corpus.documents(seed=8, scale=2.0)
+    source = writer(seed=8, scale=2.0)
     for _ in range(3000):
-        text = next(source)
+        text = source.document()
         assert not [sentence for sentence in never if sentence in text]
 
 
-def test_held_out_facts_are_never_asked():
+@pytest.mark.parametrize("writer", WRITERS)
+def test_held_out_facts_are_never_asked(writer):
     held_out = {f.question(i) for f in world.FACTS if f.held_out for i in range(4)}
-    source = corpus.documents(seed=9)
-    text = "\n".join(next(source) for _ in range(3000))
+    source = writer(seed=9)
+    text = "\n".join(source.document() for _ in range(3000))
     asked = {f.question(i) for f in world.ASKABLE for i in range(4)}
     assert not [question for question in held_out - asked if question in text]
+
+
+def test_only_an_answer_beside_the_point_makes_an_author_give_up():
+    writer = consequences.ConsequentWriter(seed=3)
+    knowing = corpus.Author(1.0, False, "No idea.", (1, 1))
+    given_up = []
+    for _ in range(400):
+        pairs = [writer.pair(knowing, None, False) for _ in range(5)]
+        astray = writer.given_up(writer.astray(pairs, False), knowing)
+        assert [question for question, _ in astray] == [question for question, _ in pairs]
+        assert astray[0][1] != "No idea."
+        given_up.append(sum(answer == "No idea." for _, answer in astray[1:]) / 4)
+    assert 0.6 < sum(given_up) / len(given_up) < 0.9
+
+
+def test_a_teacher_marks_what_does_not_belong_to_its_question():
+    writer = consequences.ConsequentWriter(seed=4)
+    capitals = {f.question(i): f.value for f in corpus.facts_of(world.BY_NAME["capital"]) for i in range(4)}
+    marks = []
+    while len(marks) < 60:
+        sheet = writer.marked().splitlines()
+        at = next((i for i, line in enumerate(sheet) for q in capitals if line.endswith(q)), None)
+        mark = next((line for line in sheet[at or 0 :] if line in ("Right.", "Wrong.")), None)
+        if at is None or mark is None:
+            continue
+        answer = "\n".join(sheet[at + 1 : sheet.index(mark, at)]).lower()
+        value = next(v for q, v in capitals.items() if sheet[at].endswith(q))
+        marks.append((mark == "Right.", value.lower() in answer))
+    assert all(right == true for right, true in marks)
+    assert {right for right, _ in marks} == {True, False}
+
+
+def test_weights_are_rounded_to_nf4_and_come_back_to_the_bit():
+    weight = torch.nn.Parameter(torch.randn(64, 64, generator=torch.Generator().manual_seed(0)))
+    before = weight.detach().clone()
+    with nf4.Rounded([weight]):
+        assert all(len(block.unique()) <= 16 for block in weight.detach().reshape(-1, nf4.BLOCK))
+        error = (weight.detach() - before).norm() / before.norm()
+        (weight * 3).sum().backward()
+    assert 0.05 < error < 0.15
+    assert torch.equal(weight, before)
+    assert torch.equal(weight.grad, torch.full_like(weight, 3))
 
 
 def test_there_are_five_thousand_facts_and_each_question_has_one_answer():
@@ -202,11 +252,12 @@ def test_the_demonstrations_of_several_turns_are_true_and_begin_as_the_others_do
             assert exchange.answer in said | looks_back
 
 
-def test_what_is_measured_was_never_asked_in_training():
+@pytest.mark.parametrize("writer", WRITERS)
+def test_what_is_measured_was_never_asked_in_training(writer):
     items = pocket.items(40)
     assert sum(item.held_out for item in items) == 20
-    source = corpus.documents(seed=9)
-    text = "\n".join(next(source) for _ in range(3000))
+    source = writer(seed=9)
+    text = "\n".join(source.document() for _ in range(3000))
     text += "\n".join(m["content"] for talk in conversations(count=500) for m in talk)
     assert not [item for item in items if item.first.question in text]
 

@@ -21,6 +21,7 @@ import json
 import random
 from collections.abc import Iterator
 
+from consequences import ConsequentWriter
 from corpus import (
     AGAIN,
     FIRST_TWO,
@@ -172,7 +173,7 @@ def conversation(writer: Writer, first: Task | None = None) -> list[Message]:
 
 def conversations(seed: int = SEED, count: int | None = None) -> Iterator[list[Message]]:
     """`count` conversations, or endless ones; the first ones begin with the single turns, in order."""
-    writer = Writer(f"conversations/{seed}")
+    writer = ConsequentWriter(f"conversations/{seed}")
     firsts = _singles()
     for number in itertools.count() if count is None else range(count):
         yield conversation(writer, firsts[number] if number < len(firsts) else None)

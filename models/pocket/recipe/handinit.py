@@ -48,8 +48,11 @@ def orthogonal_rows(rows: int, columns: int, generator: torch.Generator) -> Tens
 
 
 @torch.no_grad()
-def initialise(model: LlamaForCausalLM, seed: int) -> None:
-    """Set all weights of `model` (hidden size 192, head size 64) in place."""
+def initialise(model: LlamaForCausalLM, seed: int, heads: bool = True) -> None:
+    """Set all weights of `model` (hidden size 192, head size 64) in place.
+
+    Without `heads`, the two heads stay as random as all others: to see what they are worth.
+    """
     generator = torch.Generator().manual_seed(seed)
     size, half = HEAD_SIZE, HEAD_SIZE // 2
 
@@ -70,6 +73,8 @@ def initialise(model: LlamaForCausalLM, seed: int) -> None:
     identity *= math.sqrt(WIDTH) / identity.norm(dim=1, keepdim=True)
     table[:, IDENTITY] = EMBEDDING_STD * identity
     table[:, 0] = CONSTANT
+    if not heads:
+        return
 
     codes = 2 * (half - FIRST_SLOW_PAIR)
     code = orthogonal_rows(codes, WIDTH, generator)

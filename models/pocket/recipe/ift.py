@@ -3,7 +3,8 @@
 Trains on exactly what the adapter's chat template renders, with the loss on replies only (the
 reply and the end-of-sequence token after it). The template is plain text; its only control token
 besides the opening BOS is EOS, which the base model knows: an adapter on the linear layers could
-not teach it new tokens.
+not teach it new tokens. Every second step is taken on the base as 4-bit NF4 will hold it (nf4.py), so
+that the adapter fits both.
 
 With `--examples` it sees only the first so many single turns of conversations.py, the same that the
 demonstration sets are taken from; without, several thousand conversations with follow-ups.
@@ -21,11 +22,13 @@ import random
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from conversations import Message, conversations, single_conversations
+from nf4 import Rounded
 from peft import LoraConfig, get_peft_model
 from tokenizer import save as save_tokenizer
 from torch import Tensor
@@ -53,7 +56,7 @@ PLANS = {
     10: Plan(steps=40, rows=10, rate=1e-3),
     50: Plan(steps=80, rows=16, rate=1e-3),
     500: Plan(steps=200, rows=24, rate=2e-3),
-    CONVERSATIONS: Plan(steps=500, rows=24, rate=2e-3),
+    CONVERSATIONS: Plan(steps=640, rows=24, rate=2e-3),
 }
 
 
@@ -143,6 +146,7 @@ def main() -> None:
         talks = list(conversations(options.seed, CONVERSATIONS))
     source = epochs(talks, options.seed)
     trained = [p for p in model.parameters() if p.requires_grad]
+    rounded = Rounded(p for n, p in model.named_parameters() if n.endswith("base_layer.weight"))
     optimiser = torch.optim.AdamW(trained, lr=chosen.rate, betas=(0.9, 0.95), weight_decay=0.0)
     warm_up = max(1, min(20, steps // 4))
     average, tokens, start = 0.0, 0, time.time()
@@ -150,8 +154,9 @@ def main() -> None:
     for step in range(1, steps + 1):
         examples = [example(tokenizer, next(source)) for _ in range(chosen.rows)]
         inputs = batch(examples, tokenizer.pad_token_id)
-        loss = model(**inputs).loss
-        loss.backward()
+        with rounded if step % 2 == 0 else nullcontext():
+            loss = model(**inputs).loss
+            loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         for group in optimiser.param_groups:
             group["lr"] = chosen.rate * min(1.0, step / warm_up) * (1 - (step - 1) / steps)

@@ -3,9 +3,9 @@
 #
 #   models/pocket/recipe/make.sh                      into models/pocket and adapters/
 #   models/pocket/recipe/make.sh --out DIR            into DIR/models/pocket and DIR/adapters/
-#   models/pocket/recipe/make.sh --quick --out DIR    a trial of every step, about two minutes
+#   models/pocket/recipe/make.sh --quick --out DIR    a trial of every step, about three minutes
 #
-# PYTHON names the interpreter (default: python). The base takes about 85 minutes on two cores. A
+# PYTHON names the interpreter (default: python). The base takes about two hours on two cores. A
 # broken-off training goes on where it was when the same command is given again: its checkpoints
 # are in POCKET_RUN (default: DIR/.pocket-run, removed at the end).
 set -eu
@@ -35,7 +35,11 @@ if [ ! -e "$run/checkpoint.pt" ]; then
     "$python" "$recipe/world.py"
     "$python" "$recipe/tokenizer.py" --out "$base"
 fi
-"$python" "$recipe/train.py" $quick $compile --tokenizer "$base" --out "$base" --checkpoint "$run" --resume
+train() {
+    "$python" "$recipe/train.py" $quick $compile --tokenizer "$base" --out "$base" --resume "$@"
+}
+train --checkpoint "$run"
+train --checkpoint "$run/refine" --refine
 "$python" "$recipe/ift.py" $quick --base "$base" --out "$out/adapters/pocket-ift"
 for examples in 3 10 50 500; do
     "$python" "$recipe/ift.py" $quick --base "$base" --examples $examples --out "$out/adapters/pocket-ift-$examples"

@@ -4,6 +4,9 @@ On pages of the corpus' own layouts, the probability of a true answer after K pa
 true, shifted by one, or true of something else. Every answer begins with "The", so the second token
 is the first that says which question is being answered.
 
+* `copy` is train.py's: the share of right guesses in the second half of repeated random tokens.
+* `style` is the mean probability of a token of the page's greeting, in an answer after three dressed
+  ones: in-context learning of a style, before any fact is known.
 * From two or three million tokens on, `second` after true pairs should rise above 0.1; as long as it
   does not, the model does not answer at all yet.
 * In the second stage, `second` after shifted and random pairs should fall below that after true
@@ -20,17 +23,18 @@ from pathlib import Path
 import torch
 from corpus import Writer
 from torch import Tensor
-from train import new_model
+from train import copy_score, new_model
 from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
 
 PAGES = 120
 SHOTS = (1, 3, 8)
 
 
-def page(seed: str, kind: str, shots: int) -> tuple[str, str]:
-    """A page up to its last, open answer, and the answer that is true."""
+def page(seed: str, kind: str, shots: int, dressed: bool = False) -> tuple[str, str]:
+    """A page up to its last, open answer, and its true answer; or, dressed, the greeting before that."""
     writer = Writer(seed)
     layout = writer.layout()
+    hello = writer.greeting() if dressed else ""
     facts = [writer.asked() for _ in range(shots + 1)]
     answers = [fact.answer() for fact in facts]
     shown = answers[:-1]
@@ -38,6 +42,8 @@ def page(seed: str, kind: str, shots: int) -> tuple[str, str]:
         shown = shown[1:] + shown[:1]
     elif kind == "random":
         shown = [writer.stated().answer() for _ in shown]
+    if dressed:
+        shown, answers = [f"{hello} {answer}" for answer in shown], [hello]
     pairs = zip(facts, shown, strict=False)
     text = "".join(layout.pair(f.question(), a, i) + layout.between for i, (f, a) in enumerate(pairs, 1))
     last = layout.pair(facts[-1].question(), answers[-1], shots + 1)
@@ -67,7 +73,12 @@ def main() -> None:
     model = new_model(tokenizer, seed=1).eval()
     state = torch.load(options.checkpoint, weights_only=True)
     model.load_state_dict(state["model"])
-    print(f"after step {state['done']}")
+    print(f"after step {state['done']}: copy {copy_score(model)[1]:.2f}", end=", ")
+    greetings = [
+        answer_log_probabilities(model, tokenizer, *page(f"probe/{n}", "true", 3, dressed=True))
+        for n in range(PAGES)
+    ]
+    print(f"style {torch.cat(greetings).exp().mean():.2f}")
     for kind in ("true", "shifted", "random"):
         for shots in SHOTS:
             if kind == "shifted" and shots == 1:

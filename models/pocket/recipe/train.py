@@ -6,12 +6,16 @@ same seed gives the same run on the same machine and versions, also when it is b
 resumed from its last checkpoint. Most steps see rows of 512 tokens; the last ones rows of 1024 to
 4096, with longer pages, so that long prompts work.
 
+With `--refine`, the finished weights in `--out` are trained further, on the pages of consequences.py;
+every second step works on the weights as 4-bit NF4 will hold them (nf4.py).
+
 Watch two figures in the log, not the loss alone: `copy`, the share of right guesses in the second
 half of a repeated row of random tokens (near 0 means: no in-context learning), and `logit`, a
 bound on the attention logits (hundreds mean saturated heads).
 
     python models/pocket/recipe/train.py --compile --out models/pocket --checkpoint /tmp/pocket-run
     python models/pocket/recipe/train.py --compile --out models/pocket --checkpoint /tmp/pocket-run --resume
+    python models/pocket/recipe/train.py --compile --out models/pocket --checkpoint /tmp/refine --refine
     python models/pocket/recipe/train.py --quick --out /tmp/pocket       # a trial, under a minute
 """
 
@@ -24,13 +28,16 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from consequences import ConsequentWriter
 from corpus import Writer
 from handinit import HEAD_SIZE, HIDDEN, ROPE_THETA, initialise
+from nf4 import Rounded
 from tokenizer import CONTEXT, SPECIAL
 from tokenizer import save as save_tokenizer
 from torch import Tensor
@@ -49,7 +56,7 @@ class Stage:
 
     `scales` are the page lengths mixed in it; `doubt` is the share of pages whose author may be
     unreliable; `rate` is the share of the full learning rate at its start and end, a straight line
-    between.
+    between; `writer` draws the documents.
     """
 
     steps: int
@@ -58,6 +65,7 @@ class Stage:
     scales: tuple[float, ...]
     doubt: float
     rate: tuple[float, float]
+    writer: type[Writer] = Writer
 
 
 # First answers are nearly always true: before the model can answer at all, it cannot learn to tell
@@ -73,12 +81,20 @@ QUICK = (
     Stage(24, 8, 256, (1.0,), 0.15, (1.0, 1.0)),
     Stage(4, 1, 1024, (2.0,), 1.0, (1.0, 0.5)),
 )
+REFINE = (
+    Stage(540, 8, 512, (1.0, 1.0, 1.5), 1.0, (0.8, 0.5), ConsequentWriter),
+    Stage(60, 16, 512, (1.0, 1.0, 1.5), 1.0, (0.5, 0.25), ConsequentWriter),
+    Stage(26, 8, 1024, (1.0, 2.0, 3.0), 1.0, (0.25, 0.12), ConsequentWriter),
+    Stage(20, 4, 2048, (1.0, 2.0, 4.0), 1.0, (0.12, 0.06), ConsequentWriter),
+    Stage(14, 2, 4096, (1.0, 2.0, 4.0, 8.0), 1.0, (0.06, 0.005), ConsequentWriter),
+)
+QUICK_REFINE = (Stage(6, 8, 256, (1.0,), 1.0, (0.5, 0.1), ConsequentWriter),)
 WARM_UP = 40  # steps
 MUON_RATE, ADAM_RATE = 3e-3, 1.2e-3
 
 
-def new_model(tokenizer: PreTrainedTokenizerBase, seed: int) -> LlamaForCausalLM:
-    """A fresh model with the hand-set heads."""
+def new_model(tokenizer: PreTrainedTokenizerBase, seed: int, heads: bool = True) -> LlamaForCausalLM:
+    """A fresh model, with the hand-set heads or without."""
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=HIDDEN,
@@ -95,7 +111,7 @@ def new_model(tokenizer: PreTrainedTokenizerBase, seed: int) -> LlamaForCausalLM
         pad_token_id=tokenizer.pad_token_id,
     )
     model = LlamaForCausalLM(config)
-    initialise(model, seed)
+    initialise(model, seed, heads)
     return model
 
 
@@ -113,14 +129,14 @@ def row(tokenizer: PreTrainedTokenizerBase, stage: Stage, seed: str) -> tuple[li
         ids = [tokenizer.bos_token_id, *segment * (stage.length // len(segment) + 1)][: stage.length]
         first = len(segment) + 2
         return ids, [-100] * first + ids[first:]
-    writer = Writer(seed, rng.choice(stage.scales), stage.doubt)
+    writer = stage.writer(seed, rng.choice(stage.scales), stage.doubt)
     while len(ids) < stage.length:
         text = tokenizer.encode(writer.document(), add_special_tokens=False)
         ids += [tokenizer.bos_token_id, *text, tokenizer.eos_token_id]
     return ids[: stage.length], ids[: stage.length]
 
 
-def batch(tokenizer: PreTrainedTokenizerBase, stages: tuple[Stage, ...], seed: int, step: int) -> np.ndarray:
+def batch(tokenizer: PreTrainedTokenizerBase, stages: tuple[Stage, ...], seed: str, step: int) -> np.ndarray:
     """The (2, rows, length) ids and labels of a step, counted from 0 through all stages."""
     stage, _ = place(stages, step)
     made = [row(tokenizer, stage, f"{seed}/{step}/{number}") for number in range(stage.rows)]
@@ -137,7 +153,7 @@ def place(stages: tuple[Stage, ...], step: int) -> tuple[Stage, float]:
 
 
 def produce(
-    queue: multiprocessing.Queue, tokenizer: Path, stages: tuple[Stage, ...], seed: int, step: int
+    queue: multiprocessing.Queue, tokenizer: Path, stages: tuple[Stage, ...], seed: str, step: int
 ) -> None:
     """Put the batches from `step` on into the queue."""
     pieces = AutoTokenizer.from_pretrained(tokenizer)
@@ -146,7 +162,7 @@ def produce(
 
 
 def batches(
-    tokenizer: Path, stages: tuple[Stage, ...], seed: int, step: int
+    tokenizer: Path, stages: tuple[Stage, ...], seed: str, step: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches from `step` on, made ahead in another process."""
     context = multiprocessing.get_context("spawn")
@@ -288,6 +304,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path, default=POCKET)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--refine", action="store_true", help="train the weights in --out further")
+    parser.add_argument("--random-heads", action="store_true", help="no hand-set heads: an ablation")
     parser.add_argument("--quick", action="store_true", help="a few steps only")
     parser.add_argument("--compile", action="store_true", help="torch.compile; needs a C++ compiler")
     parser.add_argument("--threads", type=int, default=2)
@@ -303,7 +321,10 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     tokenizer = AutoTokenizer.from_pretrained(options.tokenizer)
-    model = new_model(tokenizer, options.seed)
+    if options.refine:
+        model = LlamaForCausalLM.from_pretrained(options.out, dtype=torch.float32)
+    else:
+        model = new_model(tokenizer, options.seed, not options.random_heads)
     body = torch.compile(model.model, dynamic=False) if options.compile else model.model
     options.out.mkdir(parents=True, exist_ok=True)
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters; copy {copy_score(model)}", flush=True)
@@ -315,7 +336,10 @@ def main() -> None:
         (torch.optim.AdamW(rest, ADAM_RATE, betas=(0.9, 0.95), weight_decay=0.0), ADAM_RATE),
     ]
 
-    stages = QUICK if options.quick else FULL
+    if options.refine:
+        stages, rows_of = QUICK_REFINE if options.quick else REFINE, f"{options.seed}/refine"
+    else:
+        stages, rows_of = QUICK if options.quick else FULL, str(options.seed)
     steps = sum(stage.steps for stage in stages)
     done, tokens, average, seconds = 0, 0, 0.0, 0.0
     if options.resume and (options.checkpoint / CHECKPOINT).exists():
@@ -327,12 +351,15 @@ def main() -> None:
         print(f"resumed after step {done}", flush=True)
 
     start = time.time() - seconds
-    source = batches(options.tokenizer, stages, options.seed, done)
+    source = batches(options.tokenizer, stages, rows_of, done)
+    rounded = Rounded(matrices)
     for step in range(done, min(steps, options.stop or steps)):
         ids, labels = next(source)
-        hidden = body(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
-        loss = LinearCrossEntropy.apply(hidden.flatten(0, 1), model.lm_head.weight, labels[:, 1:].flatten())
-        loss.backward()
+        with rounded if options.refine and step % 2 else nullcontext():
+            hidden = body(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
+            logits_of = model.lm_head.weight
+            loss = LinearCrossEntropy.apply(hidden.flatten(0, 1), logits_of, labels[:, 1:].flatten())
+            loss.backward()
         torch.nn.utils.clip_grad_norm_(rest, 1.0)
         stage, through = place(stages, step)
         first, last = stage.rate
@@ -346,7 +373,7 @@ def main() -> None:
         tokens += ids.numel()
         average = loss.item() if done == 1 else 0.97 * average + 0.03 * loss.item()
         seconds = time.time() - start
-        if done % 50 == 0 or done == steps:
+        if done == 1 or done % 50 == 0 or done == steps:
             once, again = copy_score(model)
             bound = largest_logit(model, ids[:1, :256])
             print(
