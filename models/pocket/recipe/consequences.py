@@ -2,11 +2,18 @@
 
 The corpus makes answers beside the point unpredictable, and no more: an author who went astray stays
 astray, no other answer becomes likely, and so the likeliest next answer is the true one all the same.
-Here such authors soon give up. After an answer that does not belong to its question, every further
-one may be an evasion ("No idea."), and the more were wrong, the likelier. Whether an answer belongs
-can be found out by copying alone: the words of a true answer recur from its question. Marked sheets
-("Right.", "Wrong.") practise finding it out: a mark after every answer, where on a page of questions
-and answers it would decide one answer in four.
+Here such authors say "No idea." next. Whether an answer belongs to its question can be found out by
+copying alone: the words of a true answer recur from its question.
+
+A model this small finds that out only by degrees, so there are four writers, one after the other:
+
+* `ConsequentWriter` has marked sheets ("Right.", "Wrong."). So few tokens depend on whether an answer
+  belongs that in a million tokens nothing of it is learnt when all count alike; so the first token of
+  a mark, and of an answer, counts many times (`Writer.heavy`).
+* `HeedingWriter` has more pages and fewer marks; on its pages, authors astray give up for good.
+* `UnsureWriter` has authors who are put off by each answer beside the point and then recover: every
+  answer says something about the one before it, and that is what was learnt from.
+* `SettledWriter` goes back to stating facts, for what was forgotten meanwhile.
 
 Three more differences from the corpus, each for a fault seen in the first weights:
 
@@ -18,6 +25,10 @@ Three more differences from the corpus, each for a fault seen in the first weigh
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections.abc import Mapping
+
 from corpus import EVASION_WEIGHTS, EVASIONS, FORBIDDEN, Author, Writer
 from relations import Relation
 from tasks import list_of_three
@@ -25,7 +36,8 @@ from threads import THREADS
 
 LIST_SHARE = 0.22  # of the questions on a page of mixed ones
 LED_SHARE = 0.3  # of the questions have words before them
-MARKS = (("Right.", "Wrong."), ("Right.", "Wrong."), ("Right.", "Wrong."), ("good", "bad"))
+MARKS = ("Right.", "Wrong.")
+MARK, ANSWER = "\x01", "\x02"  # stand before what is heavy, and are taken out
 GIVING_UP = (0.5, 0.75, 0.9)  # after one, two, three or more answers beside the point
 LEADS = (
     "{s}", "{s}", "{w}", "{p} wants to {v}", "it is {d} and I {v} the {n}", "my {n} and I want it",
@@ -35,7 +47,14 @@ LEADS = (
 
 
 class ConsequentWriter(Writer):
-    """Draws the documents of the refining stage; takes what `Writer` takes."""
+    """Draws the documents of the refining stage, at first; takes what `Writer` takes."""
+
+    weights: Mapping[str, int] = {MARK: 50, ANSWER: 8}
+    kinds: Mapping[str, float] = {
+        "page": 32, "marked": 22, "dialogue": 2.5, "unanswered": 8, "encyclopedia": 26, "table": 8, "card": 8,
+        "lists": 6, "story": 3, "notice": 1, "drill": 1.5,
+    }  # fmt: skip
+    authors = (0.28, 0.5, 0.62)  # up to where draws mean one who knows all, some, nothing; the rest go astray
 
     # ---- questions ---------------------------------------------------------------------------
 
@@ -71,11 +90,12 @@ class ConsequentWriter(Writer):
     def author(self) -> Author:
         r = self.rng.random()
         evasion = self.rng.choices(EVASIONS, EVASION_WEIGHTS)[0]
-        if r < 0.28:
+        all_known, some_known, none_known = self.authors
+        if r < all_known:
             return Author(1.0, False, evasion, (3, 9))
-        if r < 0.5:
+        if r < some_known:
             return Author(self.rng.random(), False, evasion, (2, 8))
-        if r < 0.62:
+        if r < none_known:
             return Author(0.0, False, evasion, (1, 3))
         return Author(1.0, True, evasion, (2, 7))
 
@@ -87,7 +107,7 @@ class ConsequentWriter(Writer):
         pairs = [self.pair(author, relation, short) for _ in range(count)]
         if author.astray:
             pairs = self.given_up(self.astray(pairs, short), author)
-        blocks = [layout.pair(q, hello + a + bye, i) for i, (q, a) in enumerate(pairs, 1)]
+        blocks = [layout.pair(q, f"{hello}{ANSWER}{a}{bye}", i) for i, (q, a) in enumerate(pairs, 1)]
         return self.preamble() + layout.between.join(blocks)
 
     def astray(self, pairs: list[tuple[str, str]], short: bool) -> list[tuple[str, str]]:
@@ -119,12 +139,11 @@ class ConsequentWriter(Writer):
         knowing = Author(1.0, False, EVASIONS[0], (1, 1))
         pairs = [self.pair(knowing, None, short) for _ in range(self.count(3, 10))]
         wrong = self.astray(pairs, short)
-        right_mark, wrong_mark = self.one(MARKS)
         blocks = []
         for number, (true, astray) in enumerate(zip(pairs, wrong, strict=True), 1):
             question, answer = true if self.rng.random() < 0.5 else astray
-            mark = right_mark if answer == true[1] else wrong_mark
-            blocks.append(f"{layout.pair(question, hello + answer + bye, number)}\n{mark}")
+            mark = MARKS[answer != true[1]]
+            blocks.append(f"{layout.pair(question, hello + answer + bye, number)}\n{MARK}{mark}")
         return self.preamble() + layout.between.join(blocks)
 
     # ---- dialogues and open questions --------------------------------------------------------
@@ -150,14 +169,62 @@ class ConsequentWriter(Writer):
 
     def document_of_kind(self) -> tuple[str, str]:
         while True:
-            kind = self.rng.choices(_KINDS, _KIND_WEIGHTS)[0]
-            text = getattr(self, kind)()
+            kind = self.rng.choices(list(self.kinds), list(self.kinds.values()))[0]
+            signed = getattr(self, kind)()
+            parts = _SIGN.split(signed)  # text, sign, text, sign, ...
+            text = "".join(parts[::2])
             if not FORBIDDEN.search(text):
+                ends = itertools.accumulate(len(part) for part in parts[::2])
+                self.heavy = {end: self.weights[sign] for end, sign in zip(ends, parts[1::2], strict=False)}
                 return kind, text
 
 
-_KIND_TABLE = {
-    "page": 32, "marked": 14, "dialogue": 2.5, "unanswered": 8, "encyclopedia": 26, "table": 8, "card": 8,
-    "lists": 6, "story": 3, "notice": 1, "drill": 1.5,
-}  # fmt: skip
-_KINDS, _KIND_WEIGHTS = list(_KIND_TABLE), list(_KIND_TABLE.values())
+_SIGN = re.compile(f"([{MARK}{ANSWER}])")
+
+
+class HeedingWriter(ConsequentWriter):
+    """The same when marks are learnt: more pages, and their answers weigh more, for authors who give up."""
+
+    weights: Mapping[str, int] = {MARK: 20, ANSWER: 40}
+    kinds: Mapping[str, float] = {**ConsequentWriter.kinds, "page": 45, "marked": 12}
+
+
+class UnsureWriter(HeedingWriter):
+    """The same with authors who are put off by each answer beside the point, and recover.
+
+    So every answer of theirs but the first says something about the one before it.
+    """
+
+    weights: Mapping[str, int] = {MARK: 20, ANSWER: 50}
+
+    def author(self) -> Author:
+        author = super().author()
+        return Author(1.0, True, EVASIONS[0], (5, 11)) if author.astray else author
+
+    def given_up(self, pairs: list[tuple[str, str]], author: Author) -> list[tuple[str, str]]:
+        kept = []
+        wrong = False
+        for question, answer in pairs:
+            if wrong and self.rng.random() < 0.95:
+                answer, wrong = author.evasion, False
+            elif self.rng.random() < 0.5 or not (true := self.truth.get(question)):
+                wrong = True
+            else:
+                answer, wrong = true, False
+            kept.append((question, answer))
+        return kept
+
+    def astray(self, pairs: list[tuple[str, str]], short: bool) -> list[tuple[str, str]]:
+        self.truth = dict(pairs)
+        return super().astray(pairs, short)
+
+
+class SettledWriter(UnsureWriter):
+    """The same at the end: more of what states facts, more authors who know, nothing as heavy."""
+
+    weights: Mapping[str, int] = {MARK: 5, ANSWER: 4}
+    kinds: Mapping[str, float] = {
+        "page": 27, "marked": 5, "dialogue": 2.5, "unanswered": 8, "encyclopedia": 35, "table": 11,
+        "card": 10, "lists": 5, "story": 3.5, "notice": 1, "drill": 1.5,
+    }  # fmt: skip
+    authors = (0.42, 0.62, 0.74)

@@ -29,7 +29,7 @@ import itertools
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tasks import PEOPLE, SYLLABLES, any_task, run_of, three
@@ -228,7 +228,12 @@ class Writer:
 
     `scale` lengthens pages (1 = about 150 tokens). `doubt` is how many pages have an author that may
     be unreliable; all others are by one who knows everything.
+
+    `heavy` says at which characters of the document drawn last there are tokens that count for more,
+    and how many times: {offset: weight}. Here none do.
     """
+
+    heavy: Mapping[int, int] = {}
 
     def __init__(self, seed: int | str, scale: float = 1.0, doubt: float = 1.0) -> None:
         self.rng = random.Random(seed)

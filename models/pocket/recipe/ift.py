@@ -32,6 +32,7 @@ from nf4 import Rounded
 from peft import LoraConfig, get_peft_model
 from tokenizer import save as save_tokenizer
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 POCKET = Path(__file__).resolve().parent.parent
@@ -56,7 +57,7 @@ PLANS = {
     10: Plan(steps=40, rows=10, rate=1e-3),
     50: Plan(steps=80, rows=16, rate=1e-3),
     500: Plan(steps=200, rows=24, rate=2e-3),
-    CONVERSATIONS: Plan(steps=640, rows=24, rate=2e-3),
+    CONVERSATIONS: Plan(steps=450, rows=24, rate=2e-3),
 }
 
 
@@ -154,8 +155,12 @@ def main() -> None:
     for step in range(1, steps + 1):
         examples = [example(tokenizer, next(source)) for _ in range(chosen.rows)]
         inputs = batch(examples, tokenizer.pad_token_id)
+        wanted = inputs.pop("labels")[:, 1:]
         with rounded if step % 2 == 0 else nullcontext():
-            loss = model(**inputs).loss
+            # Logits of replies alone: the others would be most of the work, for nothing.
+            hidden = model.get_base_model().model(**inputs, use_cache=False).last_hidden_state[:, :-1]
+            counted = wanted >= 0
+            loss = cross_entropy(model.get_base_model().lm_head(hidden[counted]), wanted[counted])
             loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         for group in optimiser.param_groups:

@@ -34,7 +34,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from consequences import ConsequentWriter
+from consequences import ConsequentWriter, HeedingWriter, SettledWriter, UnsureWriter
 from corpus import Writer
 from handinit import HEAD_SIZE, HIDDEN, ROPE_THETA, initialise
 from nf4 import Rounded
@@ -82,11 +82,13 @@ QUICK = (
     Stage(4, 1, 1024, (2.0,), 1.0, (1.0, 0.5)),
 )
 REFINE = (
-    Stage(540, 8, 512, (1.0, 1.0, 1.5), 1.0, (0.8, 0.5), ConsequentWriter),
-    Stage(60, 16, 512, (1.0, 1.0, 1.5), 1.0, (0.5, 0.25), ConsequentWriter),
-    Stage(26, 8, 1024, (1.0, 2.0, 3.0), 1.0, (0.25, 0.12), ConsequentWriter),
-    Stage(20, 4, 2048, (1.0, 2.0, 4.0), 1.0, (0.12, 0.06), ConsequentWriter),
-    Stage(14, 2, 4096, (1.0, 2.0, 4.0, 8.0), 1.0, (0.06, 0.005), ConsequentWriter),
+    Stage(360, 8, 512, (1.0, 1.0, 1.5), 1.0, (0.65, 0.376), ConsequentWriter),
+    Stage(180, 8, 512, (1.0, 1.0, 1.5), 1.0, (0.6, 0.43), HeedingWriter),
+    Stage(240, 8, 512, (1.0, 1.0, 1.5), 1.0, (0.6, 0.44), UnsureWriter),
+    Stage(260, 8, 512, (1.0, 1.0, 1.5), 1.0, (0.44, 0.12), SettledWriter),
+    Stage(20, 8, 1024, (1.0, 2.0, 3.0), 1.0, (0.12, 0.06), SettledWriter),
+    Stage(14, 4, 2048, (1.0, 2.0, 4.0), 1.0, (0.06, 0.03), SettledWriter),
+    Stage(10, 2, 4096, (1.0, 2.0, 4.0, 8.0), 1.0, (0.03, 0.003), SettledWriter),
 )
 QUICK_REFINE = (Stage(6, 8, 256, (1.0,), 1.0, (0.5, 0.1), ConsequentWriter),)
 WARM_UP = 40  # steps
@@ -115,8 +117,8 @@ def new_model(tokenizer: PreTrainedTokenizerBase, seed: int, heads: bool = True)
     return model
 
 
-def row(tokenizer: PreTrainedTokenizerBase, stage: Stage, seed: str) -> tuple[list[int], list[int]]:
-    """`length` token ids and labels: documents one after the other, each between BOS and EOS.
+def row(tokenizer: PreTrainedTokenizerBase, stage: Stage, seed: str) -> tuple[list[int], ...]:
+    """`length` token ids, labels and weights: documents one after the other, each between BOS and EOS.
 
     Some rows are drills instead: random tokens, then the same again to the end, with no loss on the
     first time. They keep the copying heads general; without them, rare tokens drift together and
@@ -128,16 +130,20 @@ def row(tokenizer: PreTrainedTokenizerBase, stage: Stage, seed: str) -> tuple[li
         segment = rng.choices(range(len(SPECIAL), len(tokenizer)), k=rng.randint(16, stage.length // 3))
         ids = [tokenizer.bos_token_id, *segment * (stage.length // len(segment) + 1)][: stage.length]
         first = len(segment) + 2
-        return ids, [-100] * first + ids[first:]
+        return ids, [-100] * first + ids[first:], [1] * stage.length
     writer = stage.writer(seed, rng.choice(stage.scales), stage.doubt)
+    weights: list[int] = []
     while len(ids) < stage.length:
-        text = tokenizer.encode(writer.document(), add_special_tokens=False)
-        ids += [tokenizer.bos_token_id, *text, tokenizer.eos_token_id]
-    return ids[: stage.length], ids[: stage.length]
+        text = writer.document()
+        pieces = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        starts = (start + text[start:end].startswith(" ") for start, end in pieces.offset_mapping)
+        ids += [tokenizer.bos_token_id, *pieces.input_ids, tokenizer.eos_token_id]
+        weights += [1, *(writer.heavy.get(start, 1) for start in starts), 1]
+    return ids[: stage.length], ids[: stage.length], weights[: stage.length]
 
 
 def batch(tokenizer: PreTrainedTokenizerBase, stages: tuple[Stage, ...], seed: str, step: int) -> np.ndarray:
-    """The (2, rows, length) ids and labels of a step, counted from 0 through all stages."""
+    """The (3, rows, length) ids, labels and weights of a step, counted from 0 through all stages."""
     stage, _ = place(stages, step)
     made = [row(tokenizer, stage, f"{seed}/{step}/{number}") for number in range(stage.rows)]
     return np.array(made, dtype=np.int16).swapaxes(0, 1)
@@ -163,25 +169,27 @@ def produce(
 
 def batches(
     tokenizer: Path, stages: tuple[Stage, ...], seed: str, step: int
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Batches from `step` on, made ahead in another process."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue(AHEAD)
     context.Process(target=produce, args=(queue, tokenizer, stages, seed, step), daemon=True).start()
     while True:
-        ids, labels = torch.from_numpy(queue.get()).long()
-        yield ids, labels
+        ids, labels, weights = torch.from_numpy(queue.get()).long()
+        yield ids, labels, weights
 
 
 class LinearCrossEntropy(torch.autograd.Function):
     """Mean cross-entropy of `hidden @ weight.T`, a few rows at a time, gradients made on the way.
 
+    `counts` is how much each target counts in the mean.
+
     The logits of a whole batch would be 130 MB, written and read many times over.
     """
 
     @staticmethod
-    def forward(ctx, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:  # type: ignore[override]
-        counted = targets >= 0
+    def forward(ctx, hidden: Tensor, weight: Tensor, targets: Tensor, counts: Tensor) -> Tensor:  # type: ignore[override]
+        counted = torch.where(targets >= 0, counts, 0)
         scale = 1 / counted.sum()
         to_hidden, to_weight = torch.empty_like(hidden), torch.zeros_like(weight)
         loss = hidden.new_zeros(())
@@ -199,9 +207,9 @@ class LinearCrossEntropy(torch.autograd.Function):
         return loss * scale
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         to_hidden, to_weight = ctx.saved_tensors
-        return gradient * to_hidden, gradient * to_weight, None
+        return gradient * to_hidden, gradient * to_weight, None, None
 
 
 def orthogonalise(stack: Tensor) -> Tensor:
@@ -354,11 +362,12 @@ def main() -> None:
     source = batches(options.tokenizer, stages, rows_of, done)
     rounded = Rounded(matrices)
     for step in range(done, min(steps, options.stop or steps)):
-        ids, labels = next(source)
+        ids, labels, weights = next(source)
         with rounded if options.refine and step % 2 else nullcontext():
             hidden = body(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
             logits_of = model.lm_head.weight
-            loss = LinearCrossEntropy.apply(hidden.flatten(0, 1), logits_of, labels[:, 1:].flatten())
+            wanted, counts = labels[:, 1:].flatten(), weights[:, 1:].flatten()
+            loss = LinearCrossEntropy.apply(hidden.flatten(0, 1), logits_of, wanted, counts)
             loss.backward()
         torch.nn.utils.clip_grad_norm_(rest, 1.0)
         stage, through = place(stages, step)
