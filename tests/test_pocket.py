@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -194,7 +195,7 @@ def test_a_teacher_marks_what_does_not_belong_to_its_question():
     capitals = {f.question(i): f.value for f in corpus.facts_of(world.BY_NAME["capital"]) for i in range(4)}
     marks = []
     while len(marks) < 60:
-        sheet = writer.marked().splitlines()
+        sheet = writer.marked().replace(consequences.MARK, "").splitlines()
         at = next((i for i, line in enumerate(sheet) for q in capitals if line.endswith(q)), None)
         mark = next((line for line in sheet[at or 0 :] if line in ("Right.", "Wrong.")), None)
         if at is None or mark is None:
@@ -204,6 +205,36 @@ def test_a_teacher_marks_what_does_not_belong_to_its_question():
         marks.append((mark == "Right.", value.lower() in answer))
     assert all(right == true for right, true in marks)
     assert {right for right, _ in marks} == {True, False}
+
+
+def test_unsure_authors_have_no_idea_after_each_answer_beside_the_point_and_only_then():
+    writer = consequences.UnsureWriter(seed=5)
+    knowing = corpus.Author(1.0, True, "No idea.", (5, 5))
+    after = {"true": [], "astray": [], "No idea.": []}
+    for _ in range(300):
+        pairs = [writer.pair(knowing, None, False) for _ in range(5)]
+        kept = writer.given_up(writer.astray(pairs, False), knowing)
+        kinds = [
+            "No idea." if answer == "No idea." else "true" if (question, answer) in pairs else "astray"
+            for question, answer in kept
+        ]
+        for before, kind in itertools.pairwise(kinds):
+            after[before].append(kind == "No idea.")
+    assert sum(after["astray"]) / len(after["astray"]) > 0.9
+    assert not any(after["No idea."])
+    assert sum(after["true"]) / len(after["true"]) < 0.02
+
+
+def test_what_counts_for_more_is_the_start_of_marks_and_of_answers():
+    writer = consequences.ConsequentWriter(seed=6)
+    heavy = []
+    for _ in range(300):
+        text = writer.document()
+        assert consequences.MARK not in text
+        assert consequences.ANSWER not in text
+        heavy += [(text[at : at + 6], weight) for at, weight in writer.heavy.items()]
+    assert {start for start, weight in heavy if weight == 50} == {"Right.", "Wrong."}
+    assert any(start == "No ide" and weight == 8 for start, weight in heavy)
 
 
 def test_weights_are_rounded_to_nf4_and_come_back_to_the_bit():

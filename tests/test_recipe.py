@@ -38,8 +38,9 @@ def test_the_loss_falls(made):
     for _step, steps, loss in found[: len(found) - len(ADAPTERS)]:
         runs.setdefault(steps, []).append(float(loss))
     (first, last), (_, refined) = runs.values()  # after one step and after all, of training and of refining
-    assert first > 8.0  # of 4 096 pieces, a model that knows nothing loses 8.3
-    assert last < first - 0.3
+    # Of 4 096 pieces, a model that knows nothing loses 8.3; one that can copy, less on rows that repeat.
+    assert 5.0 < first < 9.0
+    assert last < first
     assert refined < last
 
 

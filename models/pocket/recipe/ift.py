@@ -38,7 +38,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 POCKET = Path(__file__).resolve().parent.parent
 LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
-CONVERSATIONS = 8000  # of the full adapter
+CONVERSATIONS = 6400  # of the full adapter
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ PLANS = {
     3: Plan(steps=30, rows=3, rate=5e-4),
     10: Plan(steps=40, rows=10, rate=1e-3),
     50: Plan(steps=80, rows=16, rate=1e-3),
-    500: Plan(steps=200, rows=24, rate=2e-3),
-    CONVERSATIONS: Plan(steps=450, rows=24, rate=2e-3),
+    500: Plan(steps=160, rows=24, rate=2e-3),
+    CONVERSATIONS: Plan(steps=320, rows=20, rate=2e-3),
 }
 
 
