@@ -1,6 +1,7 @@
 """Probes as HTML: which come first, what is found, and text that stays text."""
 
 import re
+from itertools import groupby
 
 from playground.library import POCKET, ROOT
 from playground.probes import Probe, find_probes
@@ -23,6 +24,11 @@ def test_the_pocket_worlds_own_come_first_for_the_pocket_model_and_last_for_othe
     assert files("mistralai/Mistral-7B-v0.1") == ["general", "weak-spots", "pocket"]
     assert "knows its own small world alone" in render_probes.probes(PROBES, POCKET)
     assert "knows its own small world alone" not in render_probes.probes(PROBES, "other/model")
+
+
+def test_a_category_is_one_group_of_a_file() -> None:
+    kinds = [(probe.file, probe.category) for probe in render_probes.in_order(PROBES, POCKET)]
+    assert [kind for kind, _ in groupby(kinds)] == list(dict.fromkeys(kinds))
 
 
 def test_every_kind_narrows_to_its_probes_and_all_are_in_one():

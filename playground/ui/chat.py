@@ -320,12 +320,18 @@ class Chat:
     def take_up(self, visit: Visit, name: str) -> Probe:
         """Begin a new conversation that a probe's messages go to; InputError if there is no such probe."""
         _refuse_while_streaming(visit)
-        probe = next((probe for probe in self.session.judges.probes if probe.name == name), None)
-        if probe is None:
-            raise InputError(f"There is no probe {name!r}: choose one of the list.")
+        probe = self.find_probe(name)
         self.new(visit)
         visit.probe = name
         return probe
+
+    def find_probe(self, name: str) -> Probe:
+        """The probe of that name; InputError if there is none."""
+        for probe in self.session.judges.probes:
+            if probe.name == name:
+                return probe
+        shown = name if len(name) <= 60 else f"{name[:59]}\u2026"
+        raise InputError(f"There is no probe {shown!r}: choose one under Probes.")
 
     def probing(self, visit: Visit) -> tuple[Probe, int] | None:
         """The probe that is being played and how many of its messages have been asked, if any is.

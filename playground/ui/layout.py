@@ -18,7 +18,8 @@ from playground.library import POCKET, same_model
 from playground.limits import Gate
 from playground.session import Session
 from playground.types import Answer, Conversation, InputError, OutsideError
-from playground.ui import dials, judge_panel, model_panel, render, render_talk
+from playground.ui import dials, judge_panel, model_panel, render, render_talk, shortcuts
+from playground.ui.address import FOLLOW, Address, Controls
 from playground.ui.bench import Bench
 from playground.ui.chat import LANES, Chat, View, Visit, Wish
 from playground.ui.compare import Compare
@@ -89,8 +90,7 @@ class _Page:
 
     def _compose(self) -> None:
         self.visit = gr.State(Visit())
-        # The id in the address bar; hidden, and read by page.js when it changes.
-        self.address = gr.Textbox("", visible="hidden", elem_id="address", container=False)
+        self.address = Address(self.chat)
         self.timer = gr.Timer(0.5)
         self.judge = JudgePanel(self.chat, self.settings)
         with gr.Row(elem_id="topbar"):
@@ -104,6 +104,8 @@ class _Page:
                 self.blind = self._tool("Blind", "blind")
                 self.probes = self._tool("Probes", "probes")
                 self.scoring = self._tool("Scores", "open-scores")
+                self.copy_link = self._tool("Copy link", "copy-link")
+                self.keys = self._tool("?", "keys")
             chip = render.model_chip(self.session.status())
             self.model = gr.HTML(chip, js_on_load=model_panel.ON_CLICK, elem_id="model")
             self.history = gr.Dropdown(
@@ -151,6 +153,7 @@ class _Page:
         self.probing.compose_sheet()
         self.scores = Scores(self.chat, self.settings.public)
         self.judge.compose_sheet()
+        self.shortcuts = Sheet("shortcuts", "Keyboard")
 
     def _tool(self, label: str, id: str, **rest: Any) -> gr.Button:
         return gr.Button(label, size="sm", min_width=0, scale=0, elem_id=id, **rest)
@@ -269,9 +272,17 @@ class _Page:
         self.timer.tick(self.on_tick, self.asking, **quick)
         loaded = self.blocks.load(self.on_load, self.asking, **quick)
         settled = loaded.then(self.on_settle, self.asking, **quick)
+        spelled = settled.then(self.on_setup, self.asking, **quick)
         # After a load too, since an id that is not known leaves the value as it was: empty.
-        for happens in (settled.then, self.address.change):
-            happens(None, [self.address], None, js="(id) => tandemAddress(id)", **hidden)
+        followed = [self.address.conversation, self.address.kept]
+        spelled.then(None, followed, None, js=FOLLOW, **hidden)
+        said = [self.linked, self.mode, *self.dials.controls, *self.controls, self.address.moved]
+        said += [dial for lane in self.lanes for dial in lane.dials.controls]
+        changes = [each.change for each in said]
+        gr.on(changes, self.on_setup, self.asking, trigger_mode="always_last", **quick)
+        self.address.connect(self.copy_link, hidden)
+        self.keys.click(lambda: self.shortcuts.opened(shortcuts.listed()), None, self.shortcuts.parts, **loud)
+        self.shortcuts.connect(loud)
         self.panel.connect(self.model, self.timer)
         self.inspector.connect(self.lanes, self.visit, self.box, self.asking, self._wish)
         self.bench.connect(self.lanes, self.visit, (self.on_settle, self.asking, self.everything))
@@ -298,7 +309,8 @@ class _Page:
         """All components that handlers update."""
         own = (self.dials, *(lane.dials for lane in self.lanes))
         parts = [
-            *(self.box, self.send, self.stop, self.new, self.history, self.address, self.model, self.timer),
+            *(self.box, self.send, self.stop, self.new, self.history, self.model, self.timer),
+            *self.address.parts,
             *(self.fresh, self.begun, self.editing, self.edited, self.retry, self.undo, self.replay),
             *(self.add, self.square, self.blind, self.linked, self.mode),
             *(self.inspector.opened + self.after.parts + self.probing.parts),
@@ -732,14 +744,53 @@ class _Page:
         if id:
             try:
                 self.chat.open(visit, id)
+                if probe := request.query_params.get("probe"):
+                    self.address.take_up(visit, probe, [])
                 return {**updates, **self._opened(visit)}
             except Exception as error:
                 warn(error)
             updates |= self._shown(visit, values)
+        updates |= self._set_up(visit, request.query_params.multi_items())
         # Else the page is as it was made; a person may have begun to use it before this answer comes.
         for lane in self.lanes:
             updates |= lane.refreshed(visit)
         return {**updates, self.history: self._history(visit)}
+
+    # --- The set-up as a link -----------------------------------------------------------------------
+
+    def _set_up(self, visit: Visit, pairs: Sequence[tuple[str, str]]) -> Updates:
+        """A fresh page as its address says."""
+
+        def act() -> Updates:
+            updates = self.address.follow(visit, pairs, self._set_by_link())
+            if not updates and visit.probe is None:
+                return {}
+            columns = self._columns(visit)
+            mode = {self.mode: {**columns[self.mode], "value": updates.pop(self.mode, "own")}}
+            return {**columns, **self._above(visit), **updates, **mode}
+
+        return self._tried(act)
+
+    def _set_by_link(self) -> Controls:
+        return Controls(
+            lanes=self.lanes,
+            dials=self.dials,
+            linked=self.linked,
+            mode=self.mode,
+            modes=[value for _, value in MODES],
+            defaults=[self._default(lane) for lane in range(LANES)],
+        )
+
+    def on_setup(self, visit: Visit, linked: Any, mode: Any, *values: Any) -> Updates:
+        """After any change of the set-up: the link that spells it."""
+        try:
+            wish = self._wish(visit, linked, mode, *values)
+            size, of_new = len(CONTROLS) + len(dials.DIALS), list(dials.DIALS).index("new_seed")
+            own = [1 + len(dials.DIALS) + lane * size + len(CONTROLS) for lane in range(visit.lanes)]
+            new_seeds = [bool(values[(1 if linked else at) + of_new]) for at in own]
+            return self.address.spelled(visit, wish, self._set_by_link(), bool(linked), str(mode), new_seeds)
+        except InputError:  # a control is being changed, and says what is wrong when it is used
+            return {self.box: gr.skip()}
 
     # --- Drawing ------------------------------------------------------------------------------------
 
@@ -764,7 +815,11 @@ class _Page:
         if view.done:
             updates |= {**self._buttons(False), **self._above(visit), self.history: self._history(visit)}
         elif view.asked:
-            updates |= {**self._buttons(True), **self._above(visit, True), self.address: conversation.id}
+            updates |= {
+                **self._buttons(True),
+                **self._above(visit, True),
+                self.address.conversation: conversation.id,
+            }
         return updates
 
     def _talk(
@@ -817,7 +872,7 @@ class _Page:
                     updates[lane.live] = lane.placeholder(spec, visit)
             updates[lane.stop] = gr.update(visible=False)
         updates[self.history] = self._history(visit)
-        updates[self.address] = visit.conversation or ""
+        updates[self.address.conversation] = visit.conversation or ""
         return updates
 
     def _columns(self, visit: Visit) -> Updates:
@@ -830,6 +885,7 @@ class _Page:
                 for lane in self.lanes
             },
             self.mode: gr.update(choices=modes),
+            **self.address.of(visit),
             self.add: gr.update(interactive=visit.lanes < LANES and not visit.blind),
             self.blind: gr.update(value="Reveal" if visit.blind else "Blind"),
         }
@@ -845,6 +901,7 @@ class _Page:
             self.editing: gr.update(visible=editing),
             **self.votes.drawn(visit, streaming),
             **self.judge.watched(visit),
+            **self.address.of(visit),
         }
 
     def _buttons(self, streaming: bool) -> Updates:

@@ -9,17 +9,42 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   };
 
-  // A lane's settings are folded away until they are wanted.
-  window.tandemSetUp = (lane) => {
-    const open = document.getElementById(`lane-${lane}`).classList.toggle("set-up");
-    document.getElementById(`setup-${lane}`).setAttribute("aria-expanded", String(open));
+  // What a browser keeps of this page: not at all where it keeps nothing.
+  const keep = (name, text) => {
+    try {
+      if (text) localStorage.setItem(name, text);
+      else localStorage.removeItem(name);
+    } catch {}
+  };
+  const kept = (name) => {
+    try {
+      return localStorage.getItem(name) ?? "";
+    } catch {
+      return "";
+    }
   };
 
-  // So are the decoding parameters that are seldom turned.
-  window.tandemMore = () => {
-    const open = document.getElementById("bottom").classList.toggle("more");
-    document.getElementById("more").setAttribute("aria-expanded", String(open));
+  // A lane's settings, and the decoding parameters that are seldom turned, are folded away until they are wanted.
+  // Which of them are open is kept by their buttons' ids.
+  const open = new Set(kept("tandem-open").split(" ").filter(Boolean));
+  const folds = [0, 1, 2, 3].map((lane) => [`setup-${lane}`, `lane-${lane}`, "set-up"]);
+  folds.push(["more", "bottom", "more"]);
+  const fold = (id) => {
+    if (!open.delete(id)) open.add(id);
+    keep("tandem-open", [...open].join(" "));
+    unfold();
   };
+  const unfold = () => {
+    for (const [id, holder, name] of folds) {
+      const button = document.getElementById(id);
+      if (!button) continue;
+      document.getElementById(holder)?.classList.toggle(name, open.has(id));
+      const state = String(open.has(id));
+      if (button.getAttribute("aria-expanded") !== state) button.setAttribute("aria-expanded", state);
+    }
+  };
+  window.tandemSetUp = (lane) => fold(`setup-${lane}`);
+  window.tandemMore = () => fold("more");
 
   // A lane stays at its end while it grows, unless a person has scrolled away from there.
   const follow = (talk) => {
@@ -33,21 +58,13 @@
   };
   const found = new WeakSet();
   new MutationObserver(() => {
+    unfold();
     for (const talk of document.querySelectorAll(".lane > .chat")) {
       if (found.has(talk)) continue;
       found.add(talk);
-      talk.tabIndex = 0;
-      talk.setAttribute("role", "log");
       follow(talk);
     }
   }).observe(document.documentElement, { childList: true, subtree: true });
-
-  // Escape closes the sheet on top.
-  addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    const sheets = [...document.querySelectorAll(".sheet .close")].filter((button) => button.offsetParent);
-    sheets.at(-1)?.click();
-  });
 
   // Whose votes are whose: an id that means nothing, and goes nowhere but here.
   if (!/(^|; )tandem-voter=/.test(document.cookie)) {
@@ -75,11 +92,24 @@
     }
   });
 
-  // The address bar names the conversation, so that a reload or a link finds it again.
-  window.tandemAddress = (id) => {
-    const address = new URL(location.href);
-    if (id) address.searchParams.set("c", id);
-    else address.searchParams.delete("c");
-    if (address.href !== location.href) history.replaceState(history.state, "", address);
+  // The address bar names the conversation, so that a reload or a link finds it again, or else the set-up where it
+  // is another than on a fresh page. The set-up is kept for the next visit, too: but not its probe.
+  const named = /^(c|lane|linked|history|probe|new_seed|temperature|top_p|top_k|min_p|repetition_penalty|penalty_scope|max_new_tokens|seed|stop|[abcd]\.\w+)=/;
+  const parts = (query) => query.split("&").filter(Boolean);
+  const go = (ours) => {
+    const theirs = parts(location.search.slice(1)).filter((part) => !named.test(part));
+    const query = [...theirs, ...ours].join("&");
+    const address = location.pathname + (query && `?${query}`) + location.hash;
+    if (address !== location.pathname + location.search + location.hash) {
+      history.replaceState(history.state, "", address);
+    }
   };
+  window.tandemAddress = (id, setup) => {
+    const probe = parts(setup).filter((part) => part.startsWith("probe="));
+    go(id ? [`c=${encodeURIComponent(id)}`, ...probe] : parts(setup));
+    keep("tandem-setup", parts(setup).filter((part) => !probe.includes(part)).join("&"));
+  };
+  window.tandemCopyLink = (link) => tandemCopy(`${location.origin}${location.pathname}?${link}`);
+  // Before the component library asks the server for the page, which reads the address.
+  if (!parts(location.search.slice(1)).some((part) => named.test(part))) go(parts(kept("tandem-setup")));
 })();

@@ -41,9 +41,17 @@ def category_name(category: str) -> str:
 
 
 def in_order(probes: Sequence[Probe], base: str) -> list[Probe]:
-    """The probes that suit a base first: the pocket world's for the pocket model, and last for others."""
+    """The probes by file and category, in the order in which these come; the pocket world's are first for the
+    pocket model, and last for others."""
     first = same_model(base, POCKET)
-    return sorted(probes, key=lambda probe: (probe.file == POCKET_FILE) != first)
+    kinds = list(dict.fromkeys((probe.file, probe.category) for probe in probes))
+    files = list(dict.fromkeys(file for file, _ in kinds))
+
+    def place(probe: Probe) -> tuple[bool, int, int]:
+        of_kind = kinds.index((probe.file, probe.category))
+        return (probe.file == POCKET_FILE) != first, files.index(probe.file), of_kind
+
+    return sorted(probes, key=place)
 
 
 def narrowed(probes: Sequence[Probe], kind: str, words: str) -> list[Probe]:

@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 
 from playground.config import Settings, on_space
 from playground.types import InputError
-from playground.ui import guard
+from playground.ui import guard, shortcuts
 
 HERE = Path(__file__).parent
 PEOPLE_AT_ONCE = 64
@@ -34,9 +34,10 @@ def theme() -> gr.themes.Base:
         body_background_fill_dark="*neutral_950",
         block_background_fill="white",
         block_background_fill_dark="*neutral_900",
-        body_text_color_subdued="*neutral_500",
+        body_text_color_subdued="#68615c",
         body_text_color_subdued_dark="*neutral_400",
-        input_placeholder_color="*neutral_500",
+        input_placeholder_color="#68615c",
+        input_placeholder_color_dark="*neutral_400",
         color_accent="*primary_700",
         background_fill_secondary="*neutral_100",
         background_fill_secondary_dark="*neutral_800",
@@ -70,10 +71,16 @@ def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
         pwa=False,
         max_file_size="2mb",
         theme=theme(),
-        css_paths=[HERE / "style.css", HERE / "model_panel.css"],
-        head=f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>",
+        css_paths=[HERE / "style.css", HERE / "model_panel.css", HERE / "around.css"],
+        head="".join(f"<script>{script}</script>" for script in scripts()),
         app_kwargs={"middleware": layers(settings)},
     )
+
+
+def scripts() -> list[str]:
+    """What runs in the browser, besides the component library."""
+    files = (HERE / "page.js", HERE / "around.js")
+    return [shortcuts.script(), *(path.read_text(encoding="utf-8") for path in files)]
 
 
 def layers(settings: Settings) -> list[Middleware]:

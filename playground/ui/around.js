@@ -1,0 +1,176 @@
+// Getting around: keys, where the focus goes, and what somebody who cannot see the page is told.
+(() => {
+  const visible = (element) => element && element.getClientRects().length > 0;
+  const sheets = () => [...document.querySelectorAll(".sheet")].filter(visible);
+  const CONTROLS = "button, input, textarea, select, summary, a[href], [tabindex]";
+  const controls = (within) =>
+    [...within.querySelectorAll(CONTROLS)].filter((each) => visible(each) && !each.disabled && each.tabIndex >= 0);
+
+  // --- Sheets: the focus goes in when they open, stays while they are there, and goes back after ---
+
+  let pressed = null;
+  const press = ({ target }) => {
+    const element = target.closest?.(CONTROLS);
+    if (!element) return;
+    // A button drawn again meanwhile is another one in the same place.
+    const places = [];
+    for (let place = element; place; place = place.parentElement) if (place.id) places.push(place.id);
+    pressed = { element, places };
+  };
+  addEventListener("pointerdown", press, true);
+  addEventListener("keydown", press, true);
+  const back = ({ element, places } = {}) => {
+    if (element?.isConnected && visible(element) && !element.disabled) return element.focus();
+    for (const place of places ?? []) {
+      const there = document.getElementById(place);
+      const control = there && (there.matches(CONTROLS) ? there : controls(there)[0]);
+      if (visible(control) && !control.closest(".sheet")) return control.focus();
+    }
+    document.querySelector("#message textarea")?.focus();
+  };
+
+  let shown = [];
+  const follow = () => {
+    const now = sheets();
+    for (const sheet of now) {
+      if (shown.some((each) => each.sheet === sheet)) continue;
+      shown.push({ sheet, opener: pressed });
+      sheet.setAttribute("role", "dialog");
+      sheet.setAttribute("aria-modal", "true");
+      sheet.setAttribute("aria-label", sheet.querySelector("h2")?.textContent ?? "");
+      sheet.tabIndex = -1;
+      if (!sheet.contains(document.activeElement)) sheet.focus();
+    }
+    const gone = shown.filter(({ sheet }) => !now.includes(sheet));
+    shown = shown.filter(({ sheet }) => now.includes(sheet));
+    const lost = document.activeElement === document.body || !visible(document.activeElement);
+    if (gone.length && lost) back(gone.at(-1).opener);
+  };
+
+  const stay = (event) => {
+    const sheet = shown.at(-1)?.sheet;
+    if (event.key !== "Tab" || !sheet) return;
+    const all = controls(sheet);
+    const at = all.indexOf(document.activeElement);
+    const inside = sheet.contains(document.activeElement);
+    const wrapped = event.shiftKey ? at <= 0 : at === all.length - 1 || !inside;
+    if (!all.length || !wrapped) return;
+    event.preventDefault();
+    all.at(event.shiftKey ? -1 : 0).focus();
+  };
+
+  // --- Keys --------------------------------------------------------------------------------------
+
+  const mac = /Mac|iPhone|iPad/.test(navigator.platform);
+  const typing = (target) => target.matches?.("input:not([type=checkbox], [type=range]), textarea, select");
+  const click = (selector) => {
+    const button = document.querySelector(selector);
+    if (!visible(button) || button.disabled) return false;
+    button.click();
+    return true;
+  };
+  const withAlt = (event) => {
+    const { key } = event;
+    const code = /^[a-z]$/i.test(key) ? `Key${key.toUpperCase()}` : /^\d$/.test(key) ? `Digit${key}` : event.code;
+    return tandemKeys.find((each) => each.key === code);
+  };
+  addEventListener("keydown", (event) => {
+    stay(event);
+    if (event.defaultPrevented || event.isComposing) return;
+    const { target, key } = event;
+    const other = event.ctrlKey || event.metaKey;
+    const covered = sheets().length > 0;
+    if (key === "Escape") {
+      if (target.matches?.("input[aria-expanded=true]")) return; // which closes its list
+      if (covered) controls(sheets().at(-1)).find((each) => each.matches(".close"))?.click();
+      else click("#stop");
+    } else if (covered || event.repeat) {
+      return;
+    } else if (key === "Enter" && other) {
+      if (click("#send")) event.preventDefault();
+    } else if (key === "?" && !other && !event.altKey && !typing(target)) {
+      if (click("#keys")) event.preventDefault();
+    } else if (event.altKey && !other && !event.shiftKey && !event.getModifierState("AltGraph")) {
+      const found = withAlt(event);
+      if (!found || (mac && typing(target))) return;
+      event.preventDefault();
+      if (found.focus) document.querySelector(found.focus)?.focus();
+      else {
+        pressed = { element: document.querySelector(found.click), places: [] };
+        click(found.click);
+      }
+    }
+  });
+
+  // --- Labels, and what is said ------------------------------------------------------------------
+
+  const said = document.createElement("div");
+  said.className = "unseen";
+  said.setAttribute("role", "status");
+  const say = (words) => {
+    const line = document.createElement("p");
+    line.textContent = words;
+    said.append(line);
+    while (said.children.length > 4) said.firstChild.remove();
+  };
+
+  // An answer is said once it has ended; while it grows, ten times a second, nothing is.
+  const ENDS = { stop: "", length: ", cut at the limit", cancelled: ", stopped", error: ", error" };
+  const states = {};
+  const listen = (lane, letter) => {
+    const state = document.querySelector(`#status-${lane} .figures`)?.dataset.finish ?? "";
+    const ended = states[lane] === "streaming" && state in ENDS;
+    states[lane] = state;
+    if (!ended) return;
+    const rows = document.querySelectorAll(`#live-${lane} .bot-row`);
+    const text = (rows[rows.length - 1]?.innerText ?? "").trim();
+    say(`Lane ${letter}${ENDS[state]}: ${text.length > 600 ? `${text.slice(0, 600)}\u2026` : text}`);
+  };
+
+  const set = (element, name, value) => {
+    if (element && element.getAttribute(name) !== value) element.setAttribute(name, value);
+  };
+  const label = () => {
+    ["A", "B", "C", "D"].forEach((letter, lane) => {
+      const column = document.getElementById(`lane-${lane}`);
+      if (!column) return;
+      set(column, "role", "region");
+      set(column, "aria-label", `Lane ${letter}`);
+      const talk = document.getElementById(`chat-${lane}`);
+      set(talk, "role", "log");
+      set(talk, "aria-live", "off");
+      set(talk, "aria-label", `Conversation of lane ${letter}`);
+      set(talk, "tabindex", "0");
+      for (const [id, words] of [["setup", "Set up"], ["prompt", "Prompt of"], ["stop", "Stop"]]) {
+        set(document.getElementById(`${id}-${lane}`), "aria-label", `${words} lane ${letter}`);
+      }
+      listen(lane, letter);
+    });
+    set(document.getElementById("keys"), "aria-label", "Keyboard shortcuts");
+    for (const { shown, click } of tandemKeys) {
+      const button = click && document.querySelector(click);
+      if (!button) continue;
+      set(button, "title", shown);
+      set(button, "aria-keyshortcuts", shown);
+    }
+    for (const body of document.querySelectorAll(".sheet-body")) set(body, "tabindex", "0");
+  };
+
+  let waiting = false;
+  const changed = () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      if (!said.isConnected && document.body) document.body.append(said);
+      label();
+      follow();
+    });
+  };
+  new MutationObserver(changed).observe(document.documentElement, {
+    childList: true,
+    subtree: true,
+    attributes: true,
+    attributeFilter: ["class", "style", "data-finish"],
+  });
+})();

@@ -1,0 +1,94 @@
+"""The set-up as a link: what is spelled is read back, and a bad value is one sentence."""
+
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from playground.types import Sampling
+from playground.ui.link import SetUp, Way, read, spelled
+
+MODES = ["own", "shared-0", "shared-1", "swapped"]
+
+
+def back(link: str) -> SetUp:
+    setup, problems = read(parse_qsl(link, keep_blank_values=True), 4, MODES)
+    assert problems == []
+    return setup
+
+
+numbers = st.floats(0, 5).map(lambda value: round(value, 3))
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(
+    lambda text: "\\" not in text  # which a box of stop texts has no way to spell either, before an n
+)
+ways = st.builds(
+    Way,
+    sampling=st.builds(
+        Sampling,
+        temperature=numbers,
+        top_p=st.sampled_from([1.0, 0.9, 0.123]),
+        top_k=st.integers(0, 100),
+        repetition_penalty=st.sampled_from([1.0, 1.15]),
+        penalty_scope=st.sampled_from(["all", "answer"]),
+        max_new_tokens=st.integers(0, 5000),
+        seed=st.integers(0, 2**63 - 1),
+        stop=st.lists(texts, max_size=3).map(tuple),
+    ),
+    new_seed=st.booleans(),
+)
+LANES = ("urial:k=2,pick=nearest", "pocket-ift", "urial:adapter=a.b,ablation=other,other=x-3,seed=7", "base")
+
+
+@settings(max_examples=60, deadline=None)
+@given(way=ways, mode=st.sampled_from(MODES), lanes=st.integers(1, 4))
+def test_what_is_spelled_is_read_back(way: Way, mode: str, lanes: int) -> None:
+    plain = Way() == way
+    setup = SetUp(lanes=LANES[:lanes], common=None if plain else way, mode=mode, probe="pocket/3")
+    assert back(spelled(setup)) == setup
+    apart = SetUp(lanes=LANES[:lanes], linked=False, own=dict.fromkeys(range(lanes), way), mode=mode)
+    assert back(spelled(apart)) == apart
+
+
+def test_a_link_reads_as_a_person_would_write_it() -> None:
+    setup = SetUp(
+        lanes=("urial:k=3", "pocket-ift"),
+        common=Way(sampling=Sampling(temperature=0.7), new_seed=True),
+        probe="pocket/3",
+    )
+    assert spelled(setup) == "lane=urial:k=3&lane=pocket-ift&temperature=0.7&new_seed=yes&probe=pocket/3"
+    assert spelled(SetUp(lanes=("base",))) == "lane=base"
+
+
+BAD = {
+    "temperature=hot": "Temperature must be a number, not 'hot'",
+    "temperature=-1": "Temperature must be 0 (greedy) or more",
+    "temperature=nan": "Temperature must be a number",
+    "top_p=2": "must be above 0 and at most 1",
+    "seed=1.5": "Seed must be a whole number",
+    "max_new_tokens=" + "9" * 5000: "max_new_tokens is longer than 40 characters",
+    "penalty_scope=x": "must be 'all' or 'answer'",
+    "stop=": "none of them empty",
+    "b.top_k=-2": "must be 0 (off) or more",
+    "history=theirs": "history can be own, shared-0, shared-1, swapped, not 'theirs'",
+    "lane=" + "x" * 501: "Lane 1 of the link is longer than 500 characters",
+    "lane=urial:temperature=0.7": "Lane 1 of the link has decoding parameters in it",
+    "&".join(["lane=base"] * 5): "has 5 lanes: the first 4 are shown",
+}
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad[:24])
+def test_a_bad_value_is_one_sentence_and_the_rest_is_used(bad: str) -> None:
+    setup, problems = read(parse_qsl(f"{bad}&min_p=0.1&c=x&__theme=dark", keep_blank_values=True), 4, MODES)
+    assert len(problems) == 1
+    assert BAD[bad] in problems[0]
+    assert len(problems[0]) < 300
+    assert setup.common is not None
+    assert setup.common.sampling.min_p == 0.1
+
+
+def test_parameters_of_other_names_are_passed_over() -> None:
+    assert read([("c", "1"), ("__theme", "dark"), ("b.other", "1"), ("start", "Yes")], 4, MODES) == (
+        SetUp(),
+        [],
+    )
