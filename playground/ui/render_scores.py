@@ -68,7 +68,7 @@ def _pair(pair: Pair, cards: Cards) -> str:
         f'<div class="tally"><b>{pair.first_wins}</b><span>:</span><b>{pair.second_wins}</b></div>'
         f'<div class="seat right">{_seat(pair.second, cards)}</div></header>'
         '<table><thead class="unseen"><tr><th>Turns</th><th>Win rate of the first, and its interval</th>'
-        f"<th></th><th>Comparisons</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        f"<th>Drawn</th><th>Comparisons</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
         f'<p class="note">{", ".join(filter(None, (counts, where)))}.{note}</p></article>'
     )
 
