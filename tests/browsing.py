@@ -157,7 +157,7 @@ class Person:
         """Decoding by which every answer is long, whatever the model: at this temperature all tokens are
         about equally likely, the end included."""
         self.dial("temperature", 1000)
-        self.dial("max-new-tokens", 1500)
+        self.dial("max-new-tokens", 3500)
 
     def short(self) -> None:
         self.dial("temperature", 0)

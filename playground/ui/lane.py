@@ -31,7 +31,10 @@ element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-act]');
   if (!button) return;
   if (button.dataset.act === 'copy') tandemCopy(button.closest('[data-text]').dataset.text);
-  else trigger('click', {act: button.dataset.act, turn: Number(button.dataset.turn), id: button.dataset.id});
+  else trigger(
+    ['retry', 'extend'].includes(button.dataset.act) ? 'click' : 'submit',
+    {act: button.dataset.act, turn: Number(button.dataset.turn), id: button.dataset.id},
+  );
 });
 """
 LETTERS = "ABCD"
@@ -81,7 +84,6 @@ class Lane:
                     size="sm",
                     min_width=0,
                     scale=0,
-                    visible=False,
                     elem_id=f"stop-{number}",
                     elem_classes="stop-lane",
                 )

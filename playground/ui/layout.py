@@ -227,18 +227,28 @@ class _Page:
             **hidden,
             "concurrency_limit": PEOPLE_AT_ONCE,
             "concurrency_id": "stream",
-            "outputs": self.everything,
+            "outputs": self.growing,
         }
         quick: dict[str, Any] = {**hidden, "concurrency_limit": None, "outputs": self.everything}
+        metered: dict[str, Any] = {**quick, "outputs": self.meters}
+        watched = [self.judge.timer, self.judge.stop, self.judge.cancel]
+        listed = [*self.meters, *self.above, *self.votes.parts[1:], *watched, self.history]
+        ended: dict[str, Any] = {**quick, "outputs": listed}
         loud: dict[str, Any] = {**hidden, "concurrency_limit": None}
 
-        gr.on([self.send.click, self.box.submit], self.on_send, [self.box, *self.asking], **stream)
-        for button in self.examples:
-            button.click(self.on_example(str(button.value)), self.asking, **stream)
-        self.retry.click(self.on_retry, self.asking, **stream)
-        self.replay.click(self.on_replay, self.asking, **stream)
-        for button, everything in ((self.probing.next, False), (self.probing.all, True)):
-            button.click(self.on_play(everything), self.asking, **stream)
+        streams = [
+            gr.on([self.send.click, self.box.submit], self.on_send, [self.box, *self.asking], **stream),
+            *(
+                button.click(self.on_example(str(button.value)), self.asking, **stream)
+                for button in self.examples
+            ),
+            self.retry.click(self.on_retry, self.asking, **stream),
+            self.replay.click(self.on_replay, self.asking, **stream),
+            *(
+                button.click(self.on_play(everything), self.asking, **stream)
+                for button, everything in ((self.probing.next, False), (self.probing.all, True))
+            ),
+        ]
         self.probing.list.click(self.on_probe, self.asking, **quick)
         self.probing.following.click(self.on_next_probe, self.asking, **quick)
         self.probing.leave.click(self.on_leave_probe, self.asking, **quick)
@@ -246,28 +256,32 @@ class _Page:
         for lane in self.lanes:
             lane.stop.click(self.on_stop(lane.number), [self.visit], None, queue=False, **hidden)
             for part in (lane.past, lane.live):
-                part.click(self.on_act(lane), self.asking, **stream)
+                streams.append(part.click(self.on_asked(lane), self.asking, **stream))
+                part.submit(self.on_act(lane), self.asking, **quick)
+        for each in streams:
+            each.then(self.on_ended, self.asking, **ended)
 
         self.undo.click(self.on_undo, self.asking, **quick)
         self.leave.click(self.on_leave, self.asking, **quick)
         self.new.click(self.on_new, self.asking, **quick)
         self.add.click(self.on_add, self.asking, **quick)
-        self.square.click(self.on_square, self.asking, **quick).then(self.on_meters, self.asking, **quick)
+        self.square.click(self.on_square, self.asking, **quick).then(self.on_meters, self.asking, **metered)
         self.blind.click(self.on_blind, self.asking, **quick)
         # "input" is a person's choice; setting the value from here does not come back as one.
         opened = self.history.input(self.on_history, [self.visit, self.history], **quick)
-        opened.then(self.on_meters, self.asking, **quick)
+        opened.then(self.on_meters, self.asking, **metered)
         for lane in self.lanes:
-            self._connect_lane(lane, hidden, quick)
+            self._connect_lane(lane, hidden, quick, metered)
         self.linked.input(self.on_linked, self.asking, **quick)
         for own in (self.dials, *(lane.dials for lane in self.lanes)):
-            own.preset.input(self.on_preset(own), [own.preset], **quick)
+            turned = {**quick, "outputs": [own.preset, *own.controls]}
+            own.preset.input(self.on_preset(own), [own.preset], **turned)
             for control in own.controls:
-                control.input(self.on_dial(own), own.controls, trigger_mode="always_last", **quick)
+                control.input(self.on_dial(own), own.controls, trigger_mode="always_last", **turned)
             most = own.controls[list(dials.DIALS).index("max_new_tokens")]
-            most.change(self.on_meters, self.asking, trigger_mode="always_last", **quick)
+            most.change(self.on_meters, self.asking, trigger_mode="always_last", **metered)
         for control in (self.mode, self.start):
-            control.input(self.on_meters, self.asking, trigger_mode="always_last", **quick)
+            control.input(self.on_meters, self.asking, trigger_mode="always_last", **metered)
         self.more.click(None, None, None, js="() => tandemMore()", **hidden)
         self.timer.tick(self.on_tick, self.asking, **quick)
         loaded = self.blocks.load(self.on_load, self.asking, **quick)
@@ -293,16 +307,36 @@ class _Page:
         self.judge.connect(self.visit, self._marked, self.everything, loud)
         self.scores.connect(self.scoring, self.visit, self._opened, self.everything, loud)
 
-    def _connect_lane(self, lane: Lane, hidden: dict[str, Any], quick: dict[str, Any]) -> None:
+    def _connect_lane(
+        self, lane: Lane, hidden: dict[str, Any], quick: dict[str, Any], metered: dict[str, Any]
+    ) -> None:
+        settling = {**quick, "outputs": [lane.shown, lane.other, lane.k, lane.live, *self.meters]}
         for control in lane.controls:
             # A slider that is dragged says more than can be drawn: what it says last is what counts.
             handler = self.on_demos(lane) if control is lane.demos else self.on_control(lane)
-            control.input(handler, self.asking, trigger_mode="always_last", **quick)
+            control.input(handler, self.asking, trigger_mode="always_last", **settling)
         lane.setup.click(None, None, None, js=f"() => tandemSetUp({lane.number})", **hidden)
         moves = ((lane.swap, _swapped), (lane.duplicate, _duplicated), (lane.remove, _removed))
         for button, arranged in moves:
             moved = button.click(self.on_arrange(lane, arranged), self.asking, **quick)
-            moved.then(self.on_meters, self.asking, **quick)
+            moved.then(self.on_meters, self.asking, **metered)
+
+    @property
+    def growing(self) -> list[Any]:
+        """What is updated while answers grow: few, since a browser's work for an update grows with them."""
+        parts = [self.box, self.send, self.stop, self.address.conversation, *self.above]
+        return parts + [part for lane in self.lanes for part in (lane.past, lane.live, lane.line)]
+
+    @property
+    def above(self) -> list[Any]:
+        """What stands above the text box, as `_above` updates it."""
+        standing = self.probing.standing
+        return [self.fresh, self.begun, self.editing, self.votes.row, self.address.moved, *standing]
+
+    @property
+    def meters(self) -> list[Any]:
+        """What shows how much of the context the next prompts take."""
+        return [lane.meter for lane in self.lanes]
 
     @property
     def everything(self) -> list[Any]:
@@ -318,7 +352,7 @@ class _Page:
             *(part for each in own for part in (each.preset, *each.controls)),
         ]
         for lane in self.lanes:
-            parts += [lane.column, lane.past, lane.live, lane.line, lane.stop, lane.meter, lane.own_dials]
+            parts += [lane.column, lane.past, lane.live, lane.line, lane.meter, lane.own_dials]
             parts += [lane.shown, *lane.controls]
         return parts
 
@@ -407,25 +441,29 @@ class _Page:
 
         yield from self._streamed(visit, values, views)
 
-    def on_act(self, lane: Lane) -> Callable[..., Iterator[Updates]]:
-        """The handler of the buttons in a lane's conversation."""
+    def on_asked(self, lane: Lane) -> Callable[..., Iterator[Updates]]:
+        """The handler of the buttons in a lane's conversation that ask the lane."""
 
         def handler(visit: Visit, event: gr.EventData, *values: Any) -> Iterator[Updates]:
-            data = event._data or {}
-            act, turn = data.get("act"), data.get("turn")
-
             def views() -> Generator[View]:
                 wish = self._wish(visit, *values, draw_seed=True)
-                if act == "retry":
-                    return self.chat.retry(visit, [lane.number], wish)
-                return self.chat.extend(visit, lane.number, wish)
+                if (event._data or {}).get("act") == "extend":
+                    return self.chat.extend(visit, lane.number, wish)
+                return self.chat.retry(visit, [lane.number], wish)
 
+            yield from self._streamed(visit, values, views)
+
+        return handler
+
+    def on_act(self, lane: Lane) -> Callable[..., Updates]:
+        """The handler of the other buttons in a lane's conversation."""
+
+        def handler(visit: Visit, event: gr.EventData, *values: Any) -> Updates:
+            data = event._data or {}
+            act, turn = data.get("act"), data.get("turn")
             if act in judge_panel.ACTS:
-                yield self._tried(lambda: self.judge.acted(visit, act, turn, data.get("id")))
-            elif act in ("retry", "extend"):
-                yield from self._streamed(visit, values, views)
-            else:
-                yield self._tried(lambda: self._acted(visit, values, lane, act, turn))
+                return self._tried(lambda: self.judge.acted(visit, act, turn, data.get("id")))
+            return self._tried(lambda: self._acted(visit, values, lane, act, turn))
 
         return handler
 
@@ -468,8 +506,6 @@ class _Page:
                     if not begun:
                         updates |= accepted or {}
                         begun = True
-                    if view.done:
-                        updates |= self._metered(visit, values)
                     yield updates
         except Exception as error:
             warn(error)
@@ -478,8 +514,12 @@ class _Page:
             updates = self._buttons(streaming=False)
             if begun:
                 with suppress(InputError, OutsideError):  # what broke may be the record itself
-                    updates |= self._shown(visit)
+                    updates |= self._talks(visit)
             yield updates
+
+    def on_ended(self, visit: Visit, *values: Any) -> Updates:
+        """After the end of answers: what is counted and listed."""
+        return {**self._metered(visit, values), **self._above(visit), self.history: self._history(visit)}
 
     def on_stop(self, lane: int | None) -> Callable[[Visit], None]:
         """The handler that only asks; the stream itself draws its end."""
@@ -491,13 +531,17 @@ class _Page:
 
     # --- The conversation ---------------------------------------------------------------------------
 
-    def _tried(self, act: Callable[[], Updates]) -> Updates:
-        """The updates of an act, or none and a sentence if it cannot be done."""
+    def _tried(self, act: Callable[[], Updates], idle: Any = None) -> Updates:
+        """The updates of an act, or none and a sentence if it cannot be done.
+
+        Args:
+            idle: one of the event's components, by default the text box; Gradio takes no empty answer.
+        """
         try:
             return act()
         except Exception as error:
             warn(error)
-            return {self.box: gr.skip()}
+            return {idle or self.box: gr.skip()}
 
     def on_new(self, visit: Visit, *values: Any) -> Updates:
         """An empty page; the text box and the lanes stay as they are."""
@@ -652,7 +696,7 @@ class _Page:
         """The handler of a lane's controls: what depends on them, and what the lane is now."""
 
         def handler(visit: Visit, *values: Any) -> Updates:
-            return self._tried(lambda: self._settled(visit, lane, values))
+            return self._tried(lambda: self._settled(visit, lane, values), lane.meter)
 
         return handler
 
@@ -665,7 +709,7 @@ class _Page:
                 reach = lane.reach(visit, recipe.demos, recipe.k)
                 return {**self._settled(visit, lane, values), lane.k: reach}
 
-            return self._tried(act)
+            return self._tried(act, lane.meter)
 
         return handler
 
@@ -691,7 +735,7 @@ class _Page:
 
     def on_preset(self, own: dials.Dials) -> Callable[[Any], Updates]:
         """The handler of a preset that was chosen."""
-        return lambda preset: own.chosen(preset) or {self.box: gr.skip()}
+        return lambda preset: own.chosen(preset) or {own.preset: gr.skip()}
 
     def on_dial(self, own: dials.Dials) -> Callable[..., Updates]:
         """The handler of a dial that was turned."""
@@ -809,11 +853,8 @@ class _Page:
             if view.changed[lane.number]:
                 updates[lane.live] = self._talk(visit, conversation, lane, [last], view.note)
                 updates[lane.line] = self._line(visit, conversation, lane, view.note)
-                answer = _last(conversation, lane.number)
-                writing = answer is not None and not answer.reply.finish
-                updates[lane.stop] = gr.update(visible=writing and visit.lanes > 1)
         if view.done:
-            updates |= {**self._buttons(False), **self._above(visit), self.history: self._history(visit)}
+            updates |= self._buttons(False)
         elif view.asked:
             updates |= {
                 **self._buttons(True),
@@ -854,15 +895,9 @@ class _Page:
             values: of `asking`, for what an empty lane says it is.
             keep_empty: whether empty lanes are left as they are.
         """
-        conversation = self.chat.current(visit)
-        turns = len(conversation.turns) if conversation else 0
-        updates = {**self._columns(visit), **self._above(visit), **self._buttons(False)}
-        for lane in self.lanes[: visit.lanes]:
-            if conversation is not None and turns:
-                updates[lane.past] = self._talk(visit, conversation, lane, range(turns - 1))
-                updates[lane.live] = self._talk(visit, conversation, lane, [turns - 1])
-                updates[lane.line] = self._line(visit, conversation, lane)
-            else:
+        updates = {**self._columns(visit), **self._above(visit), **self._buttons(False), **self._talks(visit)}
+        if not self._turns(visit):
+            for lane in self.lanes[: visit.lanes]:
                 updates |= {lane.past: "", lane.line: render.status_line(None)}
                 if visit.blind:
                     hidden = "One of the lanes; which one is shown when you reveal them."
@@ -870,9 +905,19 @@ class _Page:
                 elif values and not keep_empty:
                     spec = lane.spec(visit, self._controls(lane, values))
                     updates[lane.live] = lane.placeholder(spec, visit)
-            updates[lane.stop] = gr.update(visible=False)
         updates[self.history] = self._history(visit)
         updates[self.address.conversation] = visit.conversation or ""
+        return updates
+
+    def _talks(self, visit: Visit) -> Updates:
+        """All lanes of the conversation that the visit shows; nothing where nothing has been asked."""
+        conversation = self.chat.current(visit)
+        updates: Updates = {}
+        if conversation is not None and (turns := len(conversation.turns)):
+            for lane in self.lanes[: visit.lanes]:
+                updates[lane.past] = self._talk(visit, conversation, lane, range(turns - 1))
+                updates[lane.live] = self._talk(visit, conversation, lane, [turns - 1])
+                updates[lane.line] = self._line(visit, conversation, lane)
         return updates
 
     def _columns(self, visit: Visit) -> Updates:
@@ -900,19 +945,14 @@ class _Page:
             self.begun: gr.update(visible=not editing and bool(turns)),
             self.editing: gr.update(visible=editing),
             **self.votes.drawn(visit, streaming),
-            **self.judge.watched(visit),
             **self.address.of(visit),
+            **({} if streaming else self.judge.watched(visit)),
         }
 
     def _buttons(self, streaming: bool) -> Updates:
-        """Send or Stop, whichever can be used, and what cannot be done while answers are written."""
-        waits = (self.new, self.retry, self.undo, self.replay, self.square, *self.probing.waits)
-        return {
-            self.send: gr.update(visible=not streaming),
-            self.stop: gr.update(visible=streaming),
-            self.history: gr.update(interactive=not streaming),
-            **{button: gr.update(interactive=not streaming) for button in waits},
-        }
+        """Send or Stop, whichever can be used. What else cannot be used then is dimmed by the style sheet,
+        and refused by its handler."""
+        return {self.send: gr.update(visible=not streaming), self.stop: gr.update(visible=streaming)}
 
     def _opened(self, visit: Visit) -> Updates:
         """A conversation from the record, with the lanes and the decoding it had last."""

@@ -73,12 +73,12 @@ class Probing:
     @property
     def parts(self) -> list[Any]:
         """The components that handlers of the page update."""
-        return [self.row, self.chip, self.next, self.all, self.following, self.leave, self.sheet]
+        return [*self.standing, self.leave, self.sheet]
 
     @property
-    def waits(self) -> list[gr.Button]:
-        """The buttons that wait while answers are written."""
-        return [self.next, self.all, self.following, self.leave]
+    def standing(self) -> list[Any]:
+        """The components that `above` updates."""
+        return [self.row, self.chip, self.next, self.all, self.following]
 
     def connect(self, opener: gr.Button, quick: dict[str, Any]) -> None:
         """Give the sheet's controls their work; what plays a probe is the page's.
