@@ -286,14 +286,15 @@ class _Page:
         self.timer.tick(self.on_tick, self.asking, **quick)
         loaded = self.blocks.load(self.on_load, self.asking, **quick)
         settled = loaded.then(self.on_settle, self.asking, **quick)
-        spelled = settled.then(self.on_setup, self.asking, **quick)
+        spelling: dict[str, Any] = {**quick, "outputs": self.address.parts}
+        spelled = settled.then(self.on_setup, self.asking, **spelling)
         # After a load too, since an id that is not known leaves the value as it was: empty.
         followed = [self.address.conversation, self.address.kept]
         spelled.then(None, followed, None, js=FOLLOW, **hidden)
         said = [self.linked, self.mode, *self.dials.controls, *self.controls, self.address.moved]
         said += [dial for lane in self.lanes for dial in lane.dials.controls]
         changes = [each.change for each in said]
-        gr.on(changes, self.on_setup, self.asking, trigger_mode="always_last", **quick)
+        gr.on(changes, self.on_setup, self.asking, trigger_mode="always_last", **spelling)
         self.address.connect(self.copy_link, hidden)
         self.keys.click(lambda: self.shortcuts.opened(shortcuts.listed()), None, self.shortcuts.parts, **loud)
         self.shortcuts.connect(loud)
@@ -834,7 +835,7 @@ class _Page:
             new_seeds = [bool(values[(1 if linked else at) + of_new]) for at in own]
             return self.address.spelled(visit, wish, self._set_by_link(), bool(linked), str(mode), new_seeds)
         except InputError:  # a control is being changed, and says what is wrong when it is used
-            return {self.box: gr.skip()}
+            return {self.address.link: gr.skip()}
 
     # --- Drawing ------------------------------------------------------------------------------------
 
