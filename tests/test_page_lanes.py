@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import pytest
@@ -88,6 +89,24 @@ def test_one_lane_is_stopped_and_the_other_goes_on(person: Person) -> None:
     )
     person.page.click("#stop")
     person.finished()
+
+
+def test_stop_at_any_moment_leaves_a_page_that_goes_on(person: Person, app: App) -> None:
+    person.long()
+    dice = random.Random(7)
+    for number in range(5):
+        person.send(f"Question {number}?")
+        person.page.wait_for_timeout(dice.randrange(700))
+        person.page.click("#stop")
+        person.finished()
+        for lane in (0, 1):
+            expect(person.status(lane)).to_have_attribute("data-finish", "cancelled")
+    turns = recorded(person, app).turns
+    assert [turn.user for turn in turns] == [f"Question {number}?" for number in range(5)]
+    assert {answer.reply.finish for turn in turns for answer in turn.answers} == {"cancelled"}
+    person.short()
+    person.ask(QUESTION)
+    expect(person.status(0)).to_have_attribute("data-finish", re.compile("stop|length"))
 
 
 def test_a_retry_keeps_every_version_and_the_next_message_goes_on_from_the_shown_one(
