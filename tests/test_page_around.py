@@ -15,6 +15,18 @@ from playground.ui.shortcuts import ALWAYS, GROUPS
 pytestmark = pytest.mark.browser
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa"], "resultTypes": ["violations"]}
+SHEETS = (
+    "#keys",
+    "#probes",
+    "#open-scores",
+    "#prompt-0",
+    "#edit-0",
+    "#differences",
+    "#open-judge",
+    "#model button",
+    "#live-0 button[data-act=after]",
+)
+"""What opens each of them in a conversation."""
 FOCUSED = "document.activeElement.closest('[id]')?.id"
 
 
@@ -36,7 +48,7 @@ def focused(page: Page, id: str) -> None:
 def test_no_rule_of_accessibility_is_broken(person: Person, scheme: str) -> None:
     page = person.page
     page.emulate_media(color_scheme=scheme)
-    page.reload()
+    person.go(person.url)
     expect(page.locator("#meter-1 .meter p")).to_be_visible()
     faultless(page, "the first screen")
     page.click("#more")
@@ -48,18 +60,14 @@ def test_no_rule_of_accessibility_is_broken(person: Person, scheme: str) -> None
     page.hover("#live-0 .turn")
     expect(page.locator("#live-0 .acts").last).to_have_css("opacity", "1")
     faultless(page, "a conversation")
-    sheets = {
-        "#keys": "#shortcuts kbd",
-        "#probes": "#probes-list .probe",
-        "#prompt-0": "#inspector-view .prompt",
-        "#differences": ".pair",
-    }
-    for opener, shown in sheets.items():
+    page.click("#setup-0")
+    sheet = page.locator(".sheet:visible")
+    for opener in SHEETS:
         page.click(opener)
-        expect(page.locator(shown).first).to_be_visible()
+        expect(sheet).to_have_count(1)
         faultless(page, opener)
         page.keyboard.press("Escape")
-        expect(page.locator(shown).first).to_be_hidden()
+        expect(sheet).to_have_count(0)
 
 
 def test_an_answer_is_said_once_when_it_has_ended(person: Person) -> None:
