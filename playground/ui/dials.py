@@ -63,6 +63,11 @@ PRESETS: Mapping[str, Mapping[str, float]] = {
     "T 1.0": {"temperature": 1.0, "top_p": 1.0, "repetition_penalty": 1.0, "top_k": 0, "min_p": 0.0},
 }
 OWN = "Own"
+SOURCES = (
+    "Penalty 1.15: for base models, arXiv 2405.19874. 0.7: MT-Bench's for writing, arXiv 2306.05685. "
+    "1.0: the model's own distribution. 0.5: between greedy and that."
+)
+"""Where the presets come from."""
 
 
 class Dials:
@@ -84,6 +89,7 @@ class Dials:
             [*PRESETS, OWN],
             value="Greedy",
             label="Decoding",
+            info=SOURCES,
             filterable=False,
             min_width=130,
             elem_id=f"decoding-preset{self.suffix}",
