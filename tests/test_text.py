@@ -180,8 +180,6 @@ def test_a_text_ends_an_answer_wherever_it_stands():
         assert cut("one\n\ntwo END", rule, sizes) == ("one", True)
         assert cut("one EN", rule, sizes) == ("one EN", False)
         assert cut("END", rule, sizes) == ("", True)
-        # What stands before it is all there is: a closed block ends the answer.
-        assert cut("one\n```\n\n# QuEND", rule, sizes) == ("one", True)
 
 
 def begun(start: str, raw: str, rule: StopRule = STOP) -> tuple[str, str]:

@@ -163,11 +163,7 @@ class Cutter:
         if self._rule.fence or self._rule.headers:
             self._read_lines()
         if found and not self.stopped:
-            self.stopped = True
-            self._all = written[:at]
-            if self._rule.fence or self._rule.headers:
-                self._read_end()  # what stands before the text is all there is
-            self._cut = at if self._cut is None else min(at, self._cut)
+            self.stopped, self._cut = True, at
         self._all = written
         self._searched = len(written)
 
