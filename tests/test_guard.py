@@ -382,6 +382,21 @@ def test_another_persons_conversation_opens_only_by_its_id(public):
     assert "my secret message" not in public.client.get("/").text
 
 
+def test_a_choice_that_has_left_its_list_costs_the_event_nothing_but_a_sentence(plain):
+    """A browser may send what it still shows, before it hears of the range or the list that there is now."""
+    demos, stale = plain.event("demos-0", "input"), {"demos-0": "pocket-3", "k-0": 9}
+    done = plain.call(demos, "stale", stale)
+    assert done["success"], done
+    k = demos["outputs"].index(plain.component("k-0"))
+    assert done["output"]["data"][k]["value"] == 3
+    assert "3" in plain.send("stale", k_0=9)
+    for changes in ({"demos-0": "gone"}, {"history": "gone"}, {"mode": "shared-3"}):
+        elem_id, value = next(iter(changes.items()))
+        done = plain.call(plain.event(elem_id, "input"), "stale", changes)
+        assert done["success"], (elem_id, value, done)
+    assert "choose another" in plain.send("stale", mode="shared-3")
+
+
 @pytest.mark.parametrize("who", ["plain", "public"])
 def test_no_handler_says_more_than_a_sentence_when_it_is_called_with_nonsense(who, request, capfd):
     """Every handler there is, by its number, with what no page would send; none may ask the engine."""

@@ -13,6 +13,7 @@ from playground.demos import pieces
 from playground.types import Demo, DemoSet, Exchange, InputError, Prompt
 from playground.ui import render_prompt
 from playground.ui.chat import Chat, Visit
+from playground.ui.choice import Choice
 from playground.ui.dials import Update
 from playground.ui.lane import LETTERS, Lane
 from playground.ui.toast import say, warn
@@ -41,10 +42,10 @@ class Bench:
         with gr.Column(visible=False, elem_id="bench", elem_classes="sheet") as self.sheet:
             with gr.Row(elem_classes="sheet-head"):
                 gr.HTML("<h2>Demonstrations</h2>", elem_id="bench-title")
-                self.pick = gr.Dropdown(
+                self.pick = Choice(
                     [], label="Set", container=False, min_width=170, scale=1, elem_id="bench-set"
                 )
-                self.compare = gr.Dropdown(
+                self.compare = Choice(
                     [], label="Compare with", container=False, min_width=170, scale=1, elem_id="bench-compare"
                 )
                 self.load = gr.UploadButton(

@@ -185,6 +185,8 @@ class Chat:
     def open(self, visit: Visit, id: str) -> Conversation:
         """Go to a recorded conversation; InputError if there is none."""
         _refuse_while_streaming(visit)
+        if not self.session.store.holds(id):  # whose own sentence names a file, no stranger's business
+            raise InputError(f"There is no conversation {id!r} here: look in the history.")
         conversation = self.session.open(id)
         self._go_to(visit, conversation)
         visit.blind = False

@@ -10,6 +10,7 @@ from playground.diff import diff
 from playground.types import Answer, Conversation, InputError
 from playground.ui import render, render_diff
 from playground.ui.chat import Chat, Visit
+from playground.ui.choice import Choice
 from playground.ui.dials import Update
 from playground.ui.lane import LETTERS
 from playground.ui.toast import warn
@@ -31,10 +32,8 @@ class Compare:
                 )
             self.body = gr.HTML("", elem_id="compare-body", elem_classes="sheet-body")
 
-    def _choice(self, label: str, id: str) -> gr.Dropdown:
-        return gr.Dropdown(
-            [], label=label, container=False, filterable=False, min_width=120, scale=1, elem_id=id
-        )
+    def _choice(self, label: str, id: str) -> Choice:
+        return Choice([], label=label, container=False, filterable=False, min_width=120, scale=1, elem_id=id)
 
     @property
     def parts(self) -> list[Any]:

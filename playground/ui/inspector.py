@@ -10,6 +10,7 @@ import gradio as gr
 from playground.types import InputError
 from playground.ui import render_prompt
 from playground.ui.chat import Asked, Chat, Visit, Wish
+from playground.ui.choice import Choice
 from playground.ui.dials import Update
 from playground.ui.lane import LETTERS, Lane
 from playground.ui.toast import warn
@@ -25,7 +26,7 @@ class Inspector:
         with gr.Column(visible=False, elem_id="inspector", elem_classes="sheet") as self.sheet:
             with gr.Row(elem_classes="sheet-head"):
                 self.title = gr.HTML("", elem_id="inspector-title")
-                self.which = gr.Dropdown(
+                self.which = Choice(
                     [],
                     label="Prompt",
                     container=False,

@@ -26,6 +26,7 @@ from playground.secret import Secret
 from playground.types import Conversation, InputError, OutsideError, Scope, Verdict
 from playground.ui import render_verdicts
 from playground.ui.chat import Chat, Visit
+from playground.ui.choice import Choice, Choices
 from playground.ui.render_verdicts import LETTERS
 from playground.ui.sheet import Sheet
 from playground.ui.toast import say, warn
@@ -90,7 +91,7 @@ class JudgePanel:
                 )
             with gr.Column(elem_classes="sheet-body", elem_id="judge-body"):
                 with gr.Row(elem_classes="options-row"):
-                    self.turn = gr.Dropdown(
+                    self.turn = Choice(
                         [], label="Answers of", filterable=False, min_width=220, elem_id="judge-turn"
                     )
                     self.scope = gr.Dropdown(
@@ -101,7 +102,7 @@ class JudgePanel:
                         min_width=180,
                         elem_id="judge-scope",
                     )
-                    self.lanes = gr.CheckboxGroup([], label="Lanes", min_width=160, elem_id="judge-lanes")
+                    self.lanes = Choices([], label="Lanes", min_width=160, elem_id="judge-lanes")
                 with gr.Row(elem_classes="options-row"):
                     self.who = gr.Dropdown(
                         [("a model", MODEL), ("reference: a rule, no model", REFERENCE)],
@@ -111,7 +112,7 @@ class JudgePanel:
                         min_width=200,
                         elem_id="judge-who",
                     )
-                    self.rubric = gr.Dropdown(
+                    self.rubric = Choice(
                         self._rubrics(),
                         value=self._rubrics()[0],
                         label="Rubric",
@@ -357,10 +358,10 @@ class JudgePanel:
         conversation = self._conversation(visit)
         turn = self._turn(conversation, turn)
         there = answered(conversation, turn)
-        chosen = tuple(sorted(set(lanes))) if isinstance(lanes, list) else ()
+        chosen = tuple(lane for lane in there if isinstance(lanes, list) and lane in lanes)
         if not there:
             raise InputError(f"Turn {turn + 1} has no answer yet: wait for it, or choose another.")
-        if not chosen or not set(chosen) <= set(there):
+        if not chosen or len(chosen) < len(lanes):
             raise InputError(
                 f"Choose lanes that have an answer: {', '.join(LETTERS[lane] for lane in there)}."
             )

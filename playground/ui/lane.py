@@ -12,6 +12,7 @@ from playground.aligners.urial import PICKS
 from playground.types import InputError
 from playground.ui import render, render_prompt
 from playground.ui.chat import Chat, Visit, Wish
+from playground.ui.choice import Choice, Reach
 from playground.ui.dials import Dials, Update
 from playground.ui.recipe import Recipe
 
@@ -52,7 +53,7 @@ class Lane:
         ) as self.column:
             with gr.Row(elem_classes="head"):
                 gr.HTML(f"<b>{LETTERS[number]}</b>", elem_classes="letter")
-                self.preset = gr.Dropdown(
+                self.preset = Choice(
                     self.presets(),
                     value=spec,
                     label=f"Lane {LETTERS[number]}",
@@ -93,14 +94,14 @@ class Lane:
         default = self.chat.sets()[self.chat.default_set()]
         with gr.Column(elem_id=f"options-{number}", elem_classes="settings"):
             with gr.Row(visible=recipe.urial, elem_classes="options-row") as self.shown:
-                self.demos = gr.Dropdown(
+                self.demos = Choice(
                     self.sets(),
                     value=default.name,
                     label="Demonstrations",
                     min_width=150,
                     elem_id=f"demos-{number}",
                 )
-                self.k = gr.Slider(
+                self.k = Reach(
                     0,
                     max(1, len(default.demos)),
                     value=len(default.demos),
@@ -125,7 +126,7 @@ class Lane:
                     min_width=140,
                     elem_id=f"ablation-{number}",
                 )
-                self.other = gr.Dropdown(
+                self.other = Choice(
                     self.sets(),
                     value=None,
                     label="Answers from",

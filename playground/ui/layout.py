@@ -20,12 +20,14 @@ from playground.session import Session
 from playground.types import Answer, Conversation, InputError, OutsideError
 from playground.ui import dials, judge_panel, model_panel, render, render_talk, shortcuts
 from playground.ui.address import FOLLOW, Address, Controls
+from playground.ui.asking import MODES, START_LIMIT, Asking
 from playground.ui.bench import Bench
-from playground.ui.chat import LANES, Chat, View, Visit, Wish
+from playground.ui.chat import LANES, Chat, View, Visit
+from playground.ui.choice import Choice
 from playground.ui.compare import Compare
 from playground.ui.inspector import Inspector
 from playground.ui.judge_panel import JudgePanel
-from playground.ui.lane import CONTROLS, LETTERS, Lane
+from playground.ui.lane import LETTERS, Lane
 from playground.ui.probing import Probing
 from playground.ui.scores import Scores
 from playground.ui.server import PEOPLE_AT_ONCE, visitor, voter
@@ -35,8 +37,6 @@ from playground.ui.votes import Votes
 
 MESSAGE_LIMIT = 100_000
 """Characters in one message."""
-START_LIMIT = 2_000
-"""Characters that an answer can be begun with."""
 
 POCKET_EXAMPLES = (
     "What is the capital of France?",
@@ -50,15 +50,6 @@ EXAMPLES = (
     "Explain to a child why the sky is blue.",
     "Write a two-line poem about rain.",
 )
-MODES = (
-    ("its own answers", "own"),
-    ("lane A's answers", "shared-0"),
-    ("lane B's answers", "shared-1"),
-    ("lane C's answers", "shared-2"),
-    ("lane D's answers", "shared-3"),
-    ("the next lane's answers", "swapped"),
-)
-
 Updates = dict[Any, Any]
 """By component: its new value, or an update of its properties."""
 
@@ -108,7 +99,7 @@ class _Page:
                 self.keys = self._tool("?", "keys")
             chip = render.model_chip(self.session.status())
             self.model = gr.HTML(chip, js_on_load=model_panel.ON_CLICK, elem_id="model")
-            self.history = gr.Dropdown(
+            self.history = Choice(
                 [],
                 value=None,
                 label="History",
@@ -189,7 +180,7 @@ class _Page:
                 elem_id="linked",
                 elem_classes="dial check",
             )
-            self.mode = gr.Dropdown(
+            self.mode = Choice(
                 [*MODES[:3], MODES[-1]],
                 value="own",
                 label="Each lane goes on from",
@@ -214,14 +205,8 @@ class _Page:
     def _connect(self) -> None:
         hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         self.controls = [control for lane in self.lanes for control in lane.controls]
-        self.asking = [
-            self.visit,
-            self.linked,
-            self.mode,
-            self.start,
-            *self.dials.controls,
-            *(control for lane in self.lanes for control in (*lane.controls, *lane.dials.controls)),
-        ]
+        self.asking = Asking(self.linked, self.mode, self.start, self.dials, self.lanes)
+        self.inputs = [self.visit, *self.asking.components]
         # Many people at once, each with a stream; the pool is one, since the lowest limit in it counts.
         stream: dict[str, Any] = {
             **hidden,
@@ -237,70 +222,70 @@ class _Page:
         loud: dict[str, Any] = {**hidden, "concurrency_limit": None}
 
         streams = [
-            gr.on([self.send.click, self.box.submit], self.on_send, [self.box, *self.asking], **stream),
+            gr.on([self.send.click, self.box.submit], self.on_send, [self.box, *self.inputs], **stream),
             *(
-                button.click(self.on_example(str(button.value)), self.asking, **stream)
+                button.click(self.on_example(str(button.value)), self.inputs, **stream)
                 for button in self.examples
             ),
-            self.retry.click(self.on_retry, self.asking, **stream),
-            self.replay.click(self.on_replay, self.asking, **stream),
+            self.retry.click(self.on_retry, self.inputs, **stream),
+            self.replay.click(self.on_replay, self.inputs, **stream),
             *(
-                button.click(self.on_play(everything), self.asking, **stream)
+                button.click(self.on_play(everything), self.inputs, **stream)
                 for button, everything in ((self.probing.next, False), (self.probing.all, True))
             ),
         ]
-        self.probing.list.click(self.on_probe, self.asking, **quick)
-        self.probing.following.click(self.on_next_probe, self.asking, **quick)
-        self.probing.leave.click(self.on_leave_probe, self.asking, **quick)
+        self.probing.list.click(self.on_probe, self.inputs, **quick)
+        self.probing.following.click(self.on_next_probe, self.inputs, **quick)
+        self.probing.leave.click(self.on_leave_probe, self.inputs, **quick)
         self.stop.click(self.on_stop(None), [self.visit], None, queue=False, **hidden)
         for lane in self.lanes:
             lane.stop.click(self.on_stop(lane.number), [self.visit], None, queue=False, **hidden)
             for part in (lane.past, lane.live):
-                streams.append(part.click(self.on_asked(lane), self.asking, **stream))
-                part.submit(self.on_act(lane), self.asking, **quick)
+                streams.append(part.click(self.on_asked(lane), self.inputs, **stream))
+                part.submit(self.on_act(lane), self.inputs, **quick)
         for each in streams:
-            each.then(self.on_ended, self.asking, **ended)
+            each.then(self.on_ended, self.inputs, **ended)
 
-        self.undo.click(self.on_undo, self.asking, **quick)
-        self.leave.click(self.on_leave, self.asking, **quick)
-        self.new.click(self.on_new, self.asking, **quick)
-        self.add.click(self.on_add, self.asking, **quick)
-        self.square.click(self.on_square, self.asking, **quick).then(self.on_meters, self.asking, **metered)
-        self.blind.click(self.on_blind, self.asking, **quick)
+        self.undo.click(self.on_undo, self.inputs, **quick)
+        self.leave.click(self.on_leave, self.inputs, **quick)
+        self.new.click(self.on_new, self.inputs, **quick)
+        self.add.click(self.on_add, self.inputs, **quick)
+        self.square.click(self.on_square, self.inputs, **quick).then(self.on_meters, self.inputs, **metered)
+        self.blind.click(self.on_blind, self.inputs, **quick)
         # "input" is a person's choice; setting the value from here does not come back as one.
         opened = self.history.input(self.on_history, [self.visit, self.history], **quick)
-        opened.then(self.on_meters, self.asking, **metered)
+        opened.then(self.on_meters, self.inputs, **metered)
         for lane in self.lanes:
             self._connect_lane(lane, hidden, quick, metered)
-        self.linked.input(self.on_linked, self.asking, **quick)
+        self.linked.input(self.on_linked, self.inputs, **quick)
         for own in (self.dials, *(lane.dials for lane in self.lanes)):
             turned = {**quick, "outputs": [own.preset, *own.controls]}
             own.preset.input(self.on_preset(own), [own.preset], **turned)
             for control in own.controls:
                 control.input(self.on_dial(own), own.controls, trigger_mode="always_last", **turned)
             most = own.controls[list(dials.DIALS).index("max_new_tokens")]
-            most.change(self.on_meters, self.asking, trigger_mode="always_last", **metered)
+            most.change(self.on_meters, self.inputs, trigger_mode="always_last", **metered)
         for control in (self.mode, self.start):
-            control.input(self.on_meters, self.asking, trigger_mode="always_last", **metered)
+            control.input(self.on_meters, self.inputs, trigger_mode="always_last", **metered)
         self.more.click(None, None, None, js="() => tandemMore()", **hidden)
-        self.timer.tick(self.on_tick, self.asking, **quick)
-        loaded = self.blocks.load(self.on_load, self.asking, **quick)
-        settled = loaded.then(self.on_settle, self.asking, **quick)
+        self.timer.tick(self.on_tick, self.inputs, **quick)
+        loaded = self.blocks.load(self.on_load, self.inputs, **quick)
+        settled = loaded.then(self.on_settle, self.inputs, **quick)
         spelling: dict[str, Any] = {**quick, "outputs": self.address.parts}
-        spelled = settled.then(self.on_setup, self.asking, **spelling)
+        spelled = settled.then(self.on_setup, self.inputs, **spelling)
         # After a load too, since an id that is not known leaves the value as it was: empty.
         followed = [self.address.conversation, self.address.kept]
         spelled.then(None, followed, None, js=FOLLOW, **hidden)
         said = [self.linked, self.mode, *self.dials.controls, *self.controls, self.address.moved]
         said += [dial for lane in self.lanes for dial in lane.dials.controls]
         changes = [each.change for each in said]
-        gr.on(changes, self.on_setup, self.asking, trigger_mode="always_last", **spelling)
+        gr.on(changes, self.on_setup, self.inputs, trigger_mode="always_last", **spelling)
         self.address.connect(self.copy_link, hidden)
         self.keys.click(lambda: self.shortcuts.opened(shortcuts.listed()), None, self.shortcuts.parts, **loud)
         self.shortcuts.connect(loud)
         self.panel.connect(self.model, self.timer)
-        self.inspector.connect(self.lanes, self.visit, self.box, self.asking, self._wish)
-        self.bench.connect(self.lanes, self.visit, (self.on_settle, self.asking, self.everything))
+        self.inspector.connect(self.lanes, self.visit, self.box, self.inputs, self.asking.wish)
+        self.bench.connect(self.lanes, self.visit, (self.on_settle, self.inputs, self.everything))
         self.compare.connect(self.differences, self.visit)
         self.after.connect(loud)
         self.probing.connect(self.probes, loud)
@@ -315,12 +300,12 @@ class _Page:
         for control in lane.controls:
             # A slider that is dragged says more than can be drawn: what it says last is what counts.
             handler = self.on_demos(lane) if control is lane.demos else self.on_control(lane)
-            control.input(handler, self.asking, trigger_mode="always_last", **settling)
+            control.input(handler, self.inputs, trigger_mode="always_last", **settling)
         lane.setup.click(None, None, None, js=f"() => tandemSetUp({lane.number})", **hidden)
         moves = ((lane.swap, _swapped), (lane.duplicate, _duplicated), (lane.remove, _removed))
         for button, arranged in moves:
-            moved = button.click(self.on_arrange(lane, arranged), self.asking, **quick)
-            moved.then(self.on_meters, self.asking, **metered)
+            moved = button.click(self.on_arrange(lane, arranged), self.inputs, **quick)
+            moved.then(self.on_meters, self.inputs, **metered)
 
     @property
     def growing(self) -> list[Any]:
@@ -357,42 +342,6 @@ class _Page:
             parts += [lane.shown, *lane.controls]
         return parts
 
-    # --- What the controls say ----------------------------------------------------------------------
-
-    def _wish(self, visit: Visit, *values: Any, draw_seed: bool = False) -> Wish:
-        """What the values of `asking`, less the visit, ask for; they come from a browser.
-
-        Raises:
-            InputError: one of them cannot be.
-        """
-        linked, mode, start, *rest = values
-        common, rest = rest[: len(dials.DIALS)], rest[len(dials.DIALS) :]
-        shared = dials.read(common, draw_seed) if linked else None
-        size = len(CONTROLS) + len(dials.DIALS)
-        specs, decoding = [], []
-        for lane in self.lanes[: visit.lanes]:
-            own = rest[lane.number * size : (lane.number + 1) * size]
-            decoding.append(shared or dials.read(own[len(CONTROLS) :], draw_seed))
-            specs.append(lane.spec(visit, own[: len(CONTROLS)], decoding[-1]["seed"]))
-        if not isinstance(start, str) or len(start) > START_LIMIT:
-            raise InputError(f"Answers can begin with at most {START_LIMIT} characters: shorten them.")
-        name, _, leader = str(mode).partition("-")
-        if mode not in {value for _, value in MODES} or (leader and int(leader) >= len(specs)):
-            raise InputError("The lane that all are to go on from is not there: choose another.")
-        return Wish(
-            specs=specs,
-            decoding=decoding,
-            mode=name,  # type: ignore[arg-type]
-            leader=int(leader or 0),
-            start=start,
-        )
-
-    def _controls(self, lane: Lane, values: Sequence[Any]) -> Sequence[Any]:
-        """Of the values of `asking`, less the visit, those of a lane's controls."""
-        size = len(CONTROLS) + len(dials.DIALS)
-        at = 3 + len(dials.DIALS) + lane.number * size
-        return values[at : at + len(CONTROLS)]
-
     # --- Asking -------------------------------------------------------------------------------------
 
     def on_send(self, text: str, visit: Visit, *values: Any) -> Iterator[Updates]:
@@ -413,7 +362,7 @@ class _Page:
         def views() -> Generator[View]:
             if len(text) > MESSAGE_LIMIT:
                 raise InputError(f"The message is longer than {MESSAGE_LIMIT} characters: shorten it.")
-            wish = self._wish(visit, *values, draw_seed=True)
+            wish = self.asking.wish(visit, *values, draw_seed=True)
             return self.chat.send(visit, text, wish)
 
         yield from self._streamed(visit, values, views, {self.box: ""} if typed else {})
@@ -424,7 +373,7 @@ class _Page:
         def views() -> Generator[View]:
             current = self.chat.current(visit)
             answered = len(current.turns[-1].answers) if current and current.turns else 0
-            wish = self._wish(visit, *values, draw_seed=True)
+            wish = self.asking.wish(visit, *values, draw_seed=True)
             return self.chat.retry(visit, range(min(answered, visit.lanes)), wish)
 
         yield from self._streamed(visit, values, views)
@@ -436,9 +385,9 @@ class _Page:
             texts = self.chat.asked_in(visit)
             if not texts:
                 raise InputError("There is nothing to replay: nothing has been asked.")
-            self._wish(visit, *values)  # which says what is wrong before anything is left
+            self.asking.wish(visit, *values)  # which says what is wrong before anything is left
             self.chat.new(visit)
-            return self.chat.play(visit, texts, lambda: self._wish(visit, *values, draw_seed=True))
+            return self.chat.play(visit, texts, lambda: self.asking.wish(visit, *values, draw_seed=True))
 
         yield from self._streamed(visit, values, views)
 
@@ -447,7 +396,7 @@ class _Page:
 
         def handler(visit: Visit, event: gr.EventData, *values: Any) -> Iterator[Updates]:
             def views() -> Generator[View]:
-                wish = self._wish(visit, *values, draw_seed=True)
+                wish = self.asking.wish(visit, *values, draw_seed=True)
                 if (event._data or {}).get("act") == "extend":
                     return self.chat.extend(visit, lane.number, wish)
                 return self.chat.retry(visit, [lane.number], wish)
@@ -601,7 +550,7 @@ class _Page:
         def handler(visit: Visit, *values: Any) -> Iterator[Updates]:
             def views() -> Generator[View]:
                 texts = self.probing.left(visit)
-                wish = lambda: self._wish(visit, *values, draw_seed=True)  # noqa: E731
+                wish = lambda: self.asking.wish(visit, *values, draw_seed=True)  # noqa: E731
                 return self.chat.play(visit, texts if all_of_it else texts[:1], wish)
 
             yield from self._streamed(visit, values, views)
@@ -668,26 +617,22 @@ class _Page:
         def handler(visit: Visit, *values: Any) -> Updates:
             def act() -> Updates:
                 self._refuse_in_the_blind(visit)
-                specs = self._wish(visit, *values).specs
+                said, specs = self.asking.said(values), self.asking.wish(visit, *values).specs
                 order = arranged(lane.number, visit.lanes)
                 self.chat.arrange(visit, order)
                 visit.lanes = len(order)
                 updates: Updates = {}
                 for each, old in zip(self.lanes, order, strict=False):
                     updates |= each.set_to(visit, specs[old])
-                    updates |= self._dials_from(values, old, each.number)
+                    updates |= dict(zip(each.dials.controls, said.dials[old], strict=True))
                     updates[each.live] = each.placeholder(specs[old], visit)
-                return {**updates, **self._shown(visit, keep_empty=True)}
+                updates |= self._shown(visit, keep_empty=True)
+                updates[self.mode]["value"] = self.asking.rearranged(values, order)
+                return updates
 
             return self._tried(act)
 
         return handler
-
-    def _dials_from(self, values: Sequence[Any], old: int, new: int) -> Updates:
-        """A lane's own dials as another lane's were."""
-        size = len(CONTROLS) + len(dials.DIALS)
-        at = 3 + len(dials.DIALS) + old * size + len(CONTROLS)
-        return dict(zip(self.lanes[new].dials.controls, values[at : at + len(dials.DIALS)], strict=True))
 
     def _refuse_in_the_blind(self, visit: Visit) -> None:
         if visit.blind:
@@ -706,7 +651,7 @@ class _Page:
 
         def handler(visit: Visit, *values: Any) -> Updates:
             def act() -> Updates:
-                recipe = lane.recipe(self._controls(lane, values))
+                recipe = lane.recipe(self.asking.of_lane(lane, values))
                 reach = lane.reach(visit, recipe.demos, recipe.k)
                 return {**self._settled(visit, lane, values), lane.k: reach}
 
@@ -715,7 +660,7 @@ class _Page:
         return handler
 
     def _settled(self, visit: Visit, lane: Lane, values: Sequence[Any]) -> Updates:
-        own = self._controls(lane, values)
+        own = self.asking.of_lane(lane, values)
         updates = lane.settled(visit, own)
         if not self._turns(visit):
             updates[lane.live] = lane.placeholder(lane.spec(visit, own), visit)
@@ -761,7 +706,7 @@ class _Page:
 
     def _metered(self, visit: Visit, values: Sequence[Any]) -> Updates:
         try:
-            wish = self._wish(visit, *values)
+            wish = self.asking.wish(visit, *values)
         except InputError:
             return {lane.meter: "" for lane in self.lanes}
         return {lane.meter: lane.drawn_meter(visit, wish) for lane in self.lanes[: visit.lanes]}
@@ -776,7 +721,7 @@ class _Page:
             return updates
         updates[self.timer] = gr.Timer(active=False)
         for lane in self.lanes:
-            preset = self._controls(lane, values)[0]
+            preset = self.asking.of_lane(lane, values)[0]
             updates[lane.preset] = gr.update(
                 choices=lane.presets(preset if isinstance(preset, str) else None)
             )
@@ -829,10 +774,8 @@ class _Page:
     def on_setup(self, visit: Visit, linked: Any, mode: Any, *values: Any) -> Updates:
         """After any change of the set-up: the link that spells it."""
         try:
-            wish = self._wish(visit, linked, mode, *values)
-            size, of_new = len(CONTROLS) + len(dials.DIALS), list(dials.DIALS).index("new_seed")
-            own = [1 + len(dials.DIALS) + lane * size + len(CONTROLS) for lane in range(visit.lanes)]
-            new_seeds = [bool(values[(1 if linked else at) + of_new]) for at in own]
+            wish = self.asking.wish(visit, linked, mode, *values)
+            new_seeds = self.asking.new_seeds(visit, linked, mode, *values)
             return self.address.spelled(visit, wish, self._set_by_link(), bool(linked), str(mode), new_seeds)
         except InputError:  # a control is being changed, and says what is wrong when it is used
             return {self.address.link: gr.skip()}
@@ -904,7 +847,7 @@ class _Page:
                     hidden = "One of the lanes; which one is shown when you reveal them."
                     updates[lane.live] = render.placeholder(f"Lane {LETTERS[lane.number]}", hidden)
                 elif values and not keep_empty:
-                    spec = lane.spec(visit, self._controls(lane, values))
+                    spec = lane.spec(visit, self.asking.of_lane(lane, values))
                     updates[lane.live] = lane.placeholder(spec, visit)
         updates[self.history] = self._history(visit)
         updates[self.address.conversation] = visit.conversation or ""

@@ -10,6 +10,7 @@ from playground.probes import Probe
 from playground.types import InputError
 from playground.ui import render_probes
 from playground.ui.chat import Chat, Visit
+from playground.ui.choice import Choice
 from playground.ui.dials import Update
 
 MOST_WORDS = 200
@@ -44,7 +45,7 @@ class Probing:
         with gr.Column(visible=False, elem_id="probes-sheet", elem_classes="sheet") as self.sheet:
             with gr.Row(elem_classes="sheet-head"):
                 gr.HTML("<h2>Probes</h2>")
-                self.kind = gr.Dropdown(
+                self.kind = Choice(
                     [("All probes", "")],
                     value="",
                     label="Kind of probe",

@@ -18,6 +18,7 @@ from playground.judging.judges import Vote
 from playground.types import Conversation, InputError, Verdict
 from playground.ui import render_verdicts
 from playground.ui.chat import Chat, Visit
+from playground.ui.choice import Choice
 from playground.ui.render_verdicts import LETTERS
 from playground.ui.toast import warn
 
@@ -34,7 +35,7 @@ class Votes:
         self.chat = chat
         self.browser = browser
         with gr.Row(visible=False, elem_id="votes") as self.row:
-            self.pair = gr.Dropdown(
+            self.pair = Choice(
                 [],
                 label="Which two answers",
                 container=False,
