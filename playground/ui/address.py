@@ -12,6 +12,7 @@ from playground.types import InputError, Sampling
 from playground.ui import dials, link
 from playground.ui.chat import LANES, Chat, Visit, Wish
 from playground.ui.dials import Dials
+from playground.ui.events import HIDDEN, QUICK
 from playground.ui.lane import Lane
 from playground.ui.toast import say, warn
 
@@ -53,12 +54,12 @@ class Address:
         """The components that handlers update."""
         return [self.conversation, self.link, self.kept, self.moved]
 
-    def connect(self, copy: gr.Button, hidden: dict[str, Any]) -> None:
-        """Have page.js follow; `hidden` are the options of an event."""
+    def connect(self, copy: gr.Button) -> None:
+        """Have page.js follow."""
         for box in (self.conversation, self.kept):
-            box.change(None, [self.conversation, self.kept], None, js=FOLLOW, **hidden)
-        copied = copy.click(None, [self.link], None, js="(link) => tandemCopyLink(link)", **hidden)
-        copied.then(self.on_copied, None, None, concurrency_limit=None, **hidden)
+            box.change(None, [self.conversation, self.kept], None, js=FOLLOW, **HIDDEN)
+        copied = copy.click(None, [self.link], None, js="(link) => tandemCopyLink(link)", **HIDDEN)
+        copied.then(self.on_copied, None, None, **QUICK)
 
     def on_copied(self) -> None:
         """Say what is in the link that page.js copied."""

@@ -15,6 +15,7 @@ from playground.ui import render_prompt
 from playground.ui.chat import Chat, Visit
 from playground.ui.choice import Choice
 from playground.ui.dials import Update
+from playground.ui.events import QUICK
 from playground.ui.lane import LETTERS, Lane
 from playground.ui.toast import say, warn
 from playground.workbench import Draft
@@ -149,15 +150,10 @@ class Bench:
         self, lanes: Sequence[Lane], visit: gr.State, settle: tuple[Any, list[Any], list[Any]]
     ) -> None:
         """Give the buttons their work; `settle` is the event after a lane's controls were set from here."""
-        quick: dict[str, Any] = {
-            "show_progress": "hidden",
-            "api_visibility": "private",
-            "concurrency_limit": None,
-        }
         drawing = [visit, self.compare]
 
         def on(happens: Any, act: Callable[..., Any], *inputs: Any) -> None:
-            happens(self.on_bench(act), [*drawing, *inputs], self.drawn, **quick)
+            happens(self.on_bench(act), [*drawing, *inputs], self.drawn, **QUICK)
 
         on(self.pick.input, self.take_up, self.pick)
         on(self.compare.input, lambda visit: None)
@@ -165,18 +161,18 @@ class Bench:
         on(self.add.click, self.begin_new)
         on(self.cancel.click, self.stop_editing)
         on(self.load.upload, self.take_in, self.load)
-        self.cards.click(self.on_card, drawing, self.drawn, **quick)
-        self.apply.click(self.on_apply, [*drawing, *self.texts], self.drawn, **quick)
-        self.save.click(self.on_save, [*drawing, self.name], self.drawn, **quick)
+        self.cards.click(self.on_card, drawing, self.drawn, **QUICK)
+        self.apply.click(self.on_apply, [*drawing, *self.texts], self.drawn, **QUICK)
+        self.save.click(self.on_save, [*drawing, self.name], self.drawn, **QUICK)
         rows = [row for row, _, _ in self.turns]
-        self.more.click(self.on_more, [visit, *self.texts], rows, **quick)
+        self.more.click(self.on_more, [visit, *self.texts], rows, **QUICK)
         for lane, button in zip(lanes, self.use, strict=True):
             inputs = [visit, *lane.controls]
-            lane.edit.click(self.on_edit(lane), inputs, [self.sheet, *self.drawn], **quick)
+            lane.edit.click(self.on_edit(lane), inputs, [self.sheet, *self.drawn], **QUICK)
             outputs = [self.sheet, lane.shown, *lane.controls]
-            used = button.click(self.on_use(lane), inputs, outputs, **quick)
-            used.then(*settle, **quick)
-        self.close.click(lambda: gr.update(visible=False), None, self.sheet, **quick)
+            used = button.click(self.on_use(lane), inputs, outputs, **QUICK)
+            used.then(*settle, **QUICK)
+        self.close.click(lambda: gr.update(visible=False), None, self.sheet, **QUICK)
 
     # --- Handlers ---------------------------------------------------------------------------------
 

@@ -154,6 +154,12 @@ class Chat:
         """The name of the base's own set."""
         return self.session.library.default_demo_set().name
 
+    def default_lane(self, lane: int) -> str:
+        """URIAL beside IFT, or beside the base if there is no adapter; then the base, and both at once."""
+        adapter = next(iter(self.cards()), None)
+        both = f"urial:adapter={adapter}" if adapter else "urial"
+        return ("urial", adapter or "base", "base", both)[lane]
+
     def adapter_error(self, name: str | None) -> str | None:
         """Why that adapter cannot be used, or what is odd about it, if anything."""
         for status in self.session.status().adapters:

@@ -12,6 +12,7 @@ from playground.ui import render, render_diff
 from playground.ui.chat import Chat, Visit
 from playground.ui.choice import Choice
 from playground.ui.dials import Update
+from playground.ui.events import QUICK
 from playground.ui.lane import LETTERS
 from playground.ui.toast import warn
 
@@ -42,16 +43,11 @@ class Compare:
 
     def connect(self, opens: gr.Button, visit: gr.State) -> None:
         """Give the buttons their work; `opens` opens the sheet."""
-        quick: dict[str, Any] = {
-            "show_progress": "hidden",
-            "api_visibility": "private",
-            "concurrency_limit": None,
-        }
-        opens.click(self.on_open, [visit], self.parts, **quick)
+        opens.click(self.on_open, [visit], self.parts, **QUICK)
         chosen = [visit, self.turn, self.left, self.right]
-        self.turn.input(self.on_turn, [visit, self.turn], self.parts, **quick)
-        gr.on([self.left.input, self.right.input], self.on_choice, chosen, self.body, **quick)
-        self.close.click(lambda: gr.update(visible=False), None, self.sheet, **quick)
+        self.turn.input(self.on_turn, [visit, self.turn], self.parts, **QUICK)
+        gr.on([self.left.input, self.right.input], self.on_choice, chosen, self.body, **QUICK)
+        self.close.click(lambda: gr.update(visible=False), None, self.sheet, **QUICK)
 
     # --- Handlers ---------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from playground.ui import render_prompt
 from playground.ui.chat import Asked, Chat, Visit, Wish
 from playground.ui.choice import Choice
 from playground.ui.dials import Update
+from playground.ui.events import HIDDEN, QUICK
 from playground.ui.lane import LETTERS, Lane
 from playground.ui.toast import warn
 
@@ -67,21 +68,19 @@ class Inspector:
             wish: from their values to what they ask.
         """
         self._wish, self._lanes = wish, len(lanes)
-        hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        quick: dict[str, Any] = {**hidden, "concurrency_limit": None}
         for lane in lanes:
             inputs = [self.cut, box, *asking]
-            lane.inspect.click(self.on_inspect(lane.number), inputs, self.opened, **quick)
+            lane.inspect.click(self.on_inspect(lane.number), inputs, self.opened, **QUICK)
         gr.on(
             [self.which.input, self.cut.input],
             self.on_inspect_other,
             [self.lane, self.which, self.cut, box, *asking],
             [self.title, self.view, self.text],
-            **quick,
+            **QUICK,
         )
-        self.copy.click(None, [self.text], None, js="(text) => tandemCopy(text)", **hidden)
-        self.save.click(None, [self.text], None, js="(text) => tandemDownload(text)", **hidden)
-        self.close.click(lambda: gr.update(visible=False), None, self.sheet, **quick)
+        self.copy.click(None, [self.text], None, js="(text) => tandemCopy(text)", **HIDDEN)
+        self.save.click(None, [self.text], None, js="(text) => tandemDownload(text)", **HIDDEN)
+        self.close.click(lambda: gr.update(visible=False), None, self.sheet, **QUICK)
 
     # --- Handlers ---------------------------------------------------------------------------------
 

@@ -27,9 +27,10 @@ from playground.types import Conversation, InputError, OutsideError, Scope, Verd
 from playground.ui import render_verdicts
 from playground.ui.chat import Chat, Visit
 from playground.ui.choice import Choice, Choices
+from playground.ui.events import QUICK
 from playground.ui.render_verdicts import LETTERS
 from playground.ui.sheet import Sheet
-from playground.ui.toast import say, warn
+from playground.ui.toast import say, tried
 
 Updates = dict[Any, Any]
 ACTS = ("judge", "judge-stop", "judge-again", "verdict")
@@ -191,49 +192,37 @@ class JudgePanel:
         own = [self.sheet, self.of_model, self.key, self.about]
         return [*self.controls, *own, *buttons, *self.whole.parts]
 
-    def connect(
-        self, visit: gr.State, marked: Callable[[Visit], Updates], outputs: list[Any], options: dict[str, Any]
-    ) -> None:
+    def connect(self, visit: gr.State, marked: Callable[[Visit], Updates], outputs: list[Any]) -> None:
         """Give the components their work.
 
         Args:
             marked: the updates that draw the lanes with their verdicts.
-            outputs: all that handlers update.
-            options: of an event.
+            outputs: what `marked` updates.
         """
         self._marked = marked
         typed = [visit, self.key, *self.controls]
-        self.open.click(self.on_open, [visit], self.parts, **options)
-        self.turn.input(self.on_turn, [visit, *self.controls], self.parts, **options)
-        self.who.input(self.on_who, [visit, *self.controls], self.parts, **options)
+        self.open.click(self.on_open, [visit], self.parts, **QUICK)
+        self.turn.input(self.on_turn, [visit, *self.controls], self.parts, **QUICK)
+        self.who.input(self.on_who, [visit, *self.controls], self.parts, **QUICK)
         chosen = (self.scope, self.lanes, self.rubric, self.rule)
         for changes in (
             *(control.input for control in chosen),
             *(control.change for control in (self.samples, self.model, self.server)),
         ):
-            changes(
-                self.on_control, [visit, *self.controls], self.parts, trigger_mode="always_last", **options
-            )
-        gr.on([self.key.blur, self.key.submit], self.on_key, typed, self.parts, **options)
-        self.ask.click(self.on_ask, typed, outputs, **options)
-        gr.on([self.stop.click, self.cancel.click], self.on_stop, [visit], self.parts, **options)
-        self.forget.click(self.on_forget, [visit, *self.controls], self.parts, **options)
-        self.close.click(lambda: gr.update(visible=False), None, self.sheet, **options)
-        self.timer.tick(self.on_tick, [visit], outputs, **options)
-        self.whole.connect(options)
+            changes(self.on_control, [visit, *self.controls], self.parts, trigger_mode="always_last", **QUICK)
+        gr.on([self.key.blur, self.key.submit], self.on_key, typed, self.parts, **QUICK)
+        self.ask.click(self.on_ask, typed, [*outputs, *self.parts], **QUICK)
+        gr.on([self.stop.click, self.cancel.click], self.on_stop, [visit], self.parts, **QUICK)
+        self.forget.click(self.on_forget, [visit, *self.controls], self.parts, **QUICK)
+        self.close.click(lambda: gr.update(visible=False), None, self.sheet, **QUICK)
+        self.timer.tick(self.on_tick, [visit], [*outputs, *self.parts], **QUICK)
+        self.whole.connect()
 
     # --- Handlers ---------------------------------------------------------------------------------
 
-    def _tried(self, act: Callable[[], Updates]) -> Updates:
-        try:
-            return act()
-        except Exception as error:
-            warn(error)
-            return {self.about: gr.skip()}
-
     def on_open(self, visit: Visit) -> Updates:
         """Open the panel on the last turn."""
-        return self._tried(lambda: self.opened(visit, None))
+        return tried(lambda: self.opened(visit, None), self.about)
 
     def on_turn(self, visit: Visit, *values: Any) -> Updates:
         """Another turn: the lanes that have an answer in it."""
@@ -245,7 +234,7 @@ class JudgePanel:
             changed[2] = list(lanes)
             return {**self._offered(lanes, lanes), **self._told(visit, changed)}
 
-        return self._tried(act)
+        return tried(act, self.about)
 
     def on_who(self, visit: Visit, *values: Any) -> Updates:
         """A model or the rule: each with its rubrics."""
@@ -253,11 +242,11 @@ class JudgePanel:
         def act() -> Updates:
             return {**self._shown(values[3] == REFERENCE), **self._told(visit, values)}
 
-        return self._tried(act)
+        return tried(act, self.about)
 
     def on_control(self, visit: Visit, *values: Any) -> Updates:
         """What it takes now."""
-        return self._tried(lambda: self._told(visit, values))
+        return tried(lambda: self._told(visit, values), self.about)
 
     def on_key(self, visit: Visit, key: Any, *values: Any) -> Updates:
         """Keep a key that was typed, and empty the field."""
@@ -268,12 +257,12 @@ class JudgePanel:
             updates[self.key]["value"] = ""
             return updates
 
-        return self._tried(act)
+        return tried(act, self.about)
 
     def on_forget(self, visit: Visit, *values: Any) -> Updates:
         """Forget every key that was typed in this visit."""
         visit.keys.clear()
-        return self._tried(lambda: self._told(visit, values))
+        return tried(lambda: self._told(visit, values), self.about)
 
     def on_ask(self, visit: Visit, key: Any, *values: Any) -> Updates:
         """Ask the judge, and close the panel: the verdict comes under the answers."""
@@ -289,7 +278,7 @@ class JudgePanel:
             visit.own.add(wish.conversation.id)
             return {self.sheet: gr.update(visible=False)}
 
-        updates: Updates = {self.key: "", **self._tried(act)}
+        updates: Updates = {self.key: "", **tried(act, self.about)}
         if begun:
             updates |= {**self._marked(visit), **self.watched(visit)}
             if self._under_way(visit):
@@ -313,7 +302,7 @@ class JudgePanel:
             visit.seen_verdicts = seen
             return {**watched, **self._marked(visit)}
 
-        return self._tried(act)
+        return tried(act, self.about)
 
     def acted(self, visit: Visit, act: str, turn: Any, id: Any) -> Updates:
         """What the buttons under an answer do.

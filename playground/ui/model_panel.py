@@ -10,6 +10,7 @@ import gradio as gr
 from playground.changeover import SOURCE_LIMIT, Changeover
 from playground.session import Session
 from playground.ui import render_model
+from playground.ui.events import HIDDEN, QUICK
 from playground.ui.render import short_name
 from playground.ui.toast import warn
 
@@ -98,25 +99,23 @@ class ModelPanel:
             chip: what opens the sheet; made with `ON_CLICK`.
             waiting: started whenever the model has changed; it draws the chip and the lanes there are.
         """
-        hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        quick: dict[str, Any] = {**hidden, "concurrency_limit": None}
-        opened = chip.click(self.on_open, None, self._shown, **quick)
-        opened.then(None, None, None, js="() => document.getElementById('model-close')?.focus()", **hidden)
+        opened = chip.click(self.on_open, None, self._shown, **QUICK)
+        opened.then(None, None, None, js="() => document.getElementById('model-close')?.focus()", **HIDDEN)
         shut: list[Any] = [self.sheet] if self.changeover is None else [self.sheet, self.open]
-        closed = self.close.click(self.on_close, None, shut, **quick)
-        closed.then(None, None, None, js="() => document.querySelector('#model button')?.focus()", **hidden)
+        closed = self.close.click(self.on_close, None, shut, **QUICK)
+        closed.then(None, None, None, js="() => document.querySelector('#model button')?.focus()", **HIDDEN)
         if self.changeover is None:
             return
         for happens in (self.load_base.click, self.base.submit):
-            happens(self.on_base, [self.base, self.precision], [*self._shown, self.base], **quick)
+            happens(self.on_base, [self.base, self.precision], [*self._shown, self.base], **QUICK)
         for happens in (self.load_adapter.click, self.adapter.submit, self.name.submit):
             happens(
-                self.on_adapter, [self.adapter, self.name], [*self._shown, self.adapter, self.name], **quick
+                self.on_adapter, [self.adapter, self.name], [*self._shown, self.adapter, self.name], **QUICK
             )
-        self.cancel.click(self.on_cancel, None, self._shown, **quick)
+        self.cancel.click(self.on_cancel, None, self._shown, **QUICK)
         self._waiting = waiting
         drawn = [self.about, *self._loading, self.seen, waiting]
-        self.timer.tick(self.on_tick, [self.open, self.seen], drawn, **quick)
+        self.timer.tick(self.on_tick, [self.open, self.seen], drawn, **QUICK)
 
     # --- Handlers ---------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from playground.ui import render_probes
 from playground.ui.chat import Chat, Visit
 from playground.ui.choice import Choice
 from playground.ui.dials import Update
+from playground.ui.events import QUICK
 
 MOST_WORDS = 200
 """Characters to filter by."""
@@ -81,22 +82,18 @@ class Probing:
         """The components that `above` updates."""
         return [self.row, self.chip, self.next, self.all, self.following]
 
-    def connect(self, opener: gr.Button, quick: dict[str, Any]) -> None:
-        """Give the sheet's controls their work; what plays a probe is the page's.
-
-        Args:
-            quick: the options of an event, without its outputs.
-        """
-        opener.click(self.on_open, [self.kind, self.words], [self.sheet, self.kind, self.list], **quick)
+    def connect(self, opener: gr.Button) -> None:
+        """Give the sheet's controls their work; what plays a probe is the page's."""
+        opener.click(self.on_open, [self.kind, self.words], [self.sheet, self.kind, self.list], **QUICK)
         gr.on(
             [self.kind.input, self.words.change],
             self.on_narrow,
             [self.kind, self.words],
             self.list,
             trigger_mode="always_last",
-            **quick,
+            **QUICK,
         )
-        self.close.click(lambda: gr.update(visible=False), None, self.sheet, **quick)
+        self.close.click(lambda: gr.update(visible=False), None, self.sheet, **QUICK)
 
     # --- Handlers -----------------------------------------------------------------------------------
 

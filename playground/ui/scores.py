@@ -13,6 +13,7 @@ from playground.scoreboard import board, boards_in
 from playground.types import Conversation, InputError, Verdict
 from playground.ui import render_scores
 from playground.ui.chat import Chat, Visit
+from playground.ui.events import QUICK
 from playground.ui.sheet import Sheet
 from playground.ui.toast import warn
 
@@ -43,7 +44,6 @@ class Scores:
         visit: gr.State,
         opened: Callable[[Visit], Updates],
         outputs: list[Any],
-        options: dict[str, Any],
     ) -> None:
         """Give the buttons their work.
 
@@ -51,12 +51,11 @@ class Scores:
             button: opens the sheet.
             opened: the updates of the page after its conversation has changed.
             outputs: all that `opened` updates.
-            options: of an event.
         """
         self._opened = opened
-        button.click(self.on_scores, [visit], self.sheet.parts, **options)
-        self.sheet.body.click(self.on_open, [visit], [*outputs, *self.sheet.parts], **options)
-        self.sheet.connect(options)
+        button.click(self.on_scores, [visit], self.sheet.parts, **QUICK)
+        self.sheet.body.click(self.on_open, [visit], [*outputs, *self.sheet.parts], **QUICK)
+        self.sheet.connect()
 
     # --- Handlers ---------------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import gradio as gr
 
+from playground.ui.events import QUICK
+
 
 class Sheet:
     """Made inside a `gr.Blocks`."""
@@ -29,6 +31,6 @@ class Sheet:
         """The updates that show it with `html`, which must be safe."""
         return {self.sheet: gr.update(visible=True), self.body: html}
 
-    def connect(self, quick: dict[str, Any]) -> None:
-        """Give the button its work; `quick` are the options of an event."""
-        self.close.click(lambda: gr.update(visible=False), None, self.sheet, **quick)
+    def connect(self) -> None:
+        """Give the button its work."""
+        self.close.click(lambda: gr.update(visible=False), None, self.sheet, **QUICK)

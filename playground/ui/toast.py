@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
 
@@ -27,3 +29,16 @@ def warn(error: Exception) -> None:
         log.error("Error %s", reference, exc_info=error)
         sentence = f"Something went wrong on our side (error {reference} in the log): try again."
     gr.Warning(render.toast(sentence))
+
+
+def tried(act: Callable[[], dict[Any, Any]], idle: Any) -> dict[Any, Any]:
+    """The updates of an act; or none, and its error as a toast.
+
+    Args:
+        idle: one of the event's outputs; Gradio takes no empty answer.
+    """
+    try:
+        return act()
+    except Exception as error:
+        warn(error)
+        return {idle: gr.skip()}

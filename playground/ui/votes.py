@@ -19,6 +19,7 @@ from playground.types import Conversation, InputError, Verdict
 from playground.ui import render_verdicts
 from playground.ui.chat import Chat, Visit
 from playground.ui.choice import Choice
+from playground.ui.events import QUICK
 from playground.ui.render_verdicts import LETTERS
 from playground.ui.toast import warn
 
@@ -56,19 +57,17 @@ class Votes:
         """The components that `drawn` updates."""
         return [self.row, self.pair, self.said, *self.buttons.values()]
 
-    def connect(
-        self, visit: gr.State, marked: Callable[[Visit], Updates], outputs: list[Any], options: dict[str, Any]
-    ) -> None:
+    def connect(self, visit: gr.State, marked: Callable[[Visit], Updates], outputs: list[Any]) -> None:
         """Give the buttons their work.
 
         Args:
             marked: the updates that draw the lanes with their marks.
-            options: of an event.
+            outputs: what `marked` updates.
         """
         self._marked = marked
         for vote, button in self.buttons.items():
-            button.click(self.on_vote(vote), [visit], outputs, **options)
-        self.pair.input(self.on_pair, [visit, self.pair], self.parts, **options)
+            button.click(self.on_vote(vote), [visit], [*outputs, *self.parts], **QUICK)
+        self.pair.input(self.on_pair, [visit, self.pair], self.parts, **QUICK)
 
     # --- Handlers ---------------------------------------------------------------------------------
 

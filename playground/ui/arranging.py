@@ -1,0 +1,184 @@
+"""How the lanes stand and what they are: the handlers of adding, moving, hiding and setting them up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+
+from playground.types import InputError
+from playground.ui import dials
+from playground.ui.chat import LANES, Visit
+from playground.ui.drawing import Drawing
+from playground.ui.lane import Lane
+from playground.ui.parts import Parts, Updates
+from playground.ui.toast import tried
+
+
+class Arranging:
+    """Handlers; each checks what it is given."""
+
+    def __init__(self, page: Parts, drawing: Drawing) -> None:
+        self.page, self.chat, self.lanes, self.asking = page, page.chat, page.lanes, page.asking
+        self.drawing = drawing
+
+    # --- Lanes ----------------------------------------------------------------------------------------
+
+    def on_add(self, visit: Visit, *values: Any) -> Updates:
+        """One lane more, at the right."""
+
+        def act() -> Updates:
+            self._refuse_in_the_blind(visit)
+            if visit.lanes >= LANES:
+                raise InputError(f"A page has {LANES} lanes at most: remove one first.")
+            visit.lanes += 1
+            return {**self.drawing.columns(visit), **self.drawing.metered(visit, values)}
+
+        return tried(act, self.page.box)
+
+    def on_square(self, visit: Visit, *values: Any) -> Updates:
+        """Base, base + URIAL, IFT, IFT + URIAL, in a new conversation."""
+
+        def act() -> Updates:
+            self._refuse_in_the_blind(visit)
+            adapter = next(iter(self.chat.cards()), None)
+            if adapter is None:
+                raise InputError("The 2\u00d72 needs an adapter: start Tandem with --adapter NAME=PATH.")
+            self.chat.new(visit)
+            visit.lanes = 4
+            updates: Updates = {}
+            for lane, spec in zip(
+                self.lanes, ("base", "urial", adapter, f"urial:adapter={adapter}"), strict=True
+            ):
+                updates |= lane.set_to(visit, spec)
+                updates[lane.live] = lane.placeholder(spec, visit)
+            return {**self.drawing.shown(visit), **updates}
+
+        return tried(act, self.page.box)
+
+    def on_blind(self, visit: Visit, *values: Any) -> Updates:
+        """Hide the lanes' names and shuffle them, from the next conversation on; or show them again."""
+
+        def act() -> Updates:
+            if visit.blind:
+                conversation = self.chat.current(visit)
+                visit.blind = False
+                updates = self.drawing.set_to(visit, conversation) if conversation else {}
+                return {**updates, **self.drawing.shown(visit, values)}
+            self.chat.new(visit)
+            visit.blind = True
+            return self.drawing.shown(visit, values)
+
+        return tried(act, self.page.box)
+
+    def on_arrange(self, lane: Lane, arranged: Callable[[int, int], list[int]]) -> Callable[..., Updates]:
+        """The handler that puts the lanes in another order."""
+
+        def handler(visit: Visit, *values: Any) -> Updates:
+            def act() -> Updates:
+                self._refuse_in_the_blind(visit)
+                said, specs = self.asking.said(values), self.asking.wish(visit, *values).specs
+                order = arranged(lane.number, visit.lanes)
+                self.chat.arrange(visit, order)
+                visit.lanes = len(order)
+                updates: Updates = {}
+                for each, old in zip(self.lanes, order, strict=False):
+                    updates |= each.set_to(visit, specs[old])
+                    updates |= dict(zip(each.dials.controls, said.dials[old], strict=True))
+                    updates[each.live] = each.placeholder(specs[old], visit)
+                updates |= self.drawing.shown(visit, keep_empty=True)
+                updates[self.page.mode]["value"] = self.asking.rearranged(values, order)
+                return updates
+
+            return tried(act, self.page.box)
+
+        return handler
+
+    def _refuse_in_the_blind(self, visit: Visit) -> None:
+        if visit.blind:
+            raise InputError("The lanes are hidden: press Reveal first.")
+
+    def on_control(self, lane: Lane) -> Callable[..., Updates]:
+        """The handler of a lane's controls: what depends on them, and what the lane is now."""
+
+        def handler(visit: Visit, *values: Any) -> Updates:
+            return tried(lambda: self._settled(visit, lane, values), lane.meter)
+
+        return handler
+
+    def on_demos(self, lane: Lane) -> Callable[..., Updates]:
+        """The handler of a lane's choice of demonstrations: the same, and how far K goes."""
+
+        def handler(visit: Visit, *values: Any) -> Updates:
+            def act() -> Updates:
+                recipe = lane.recipe(self.asking.of_lane(lane, values))
+                reach = lane.reach(visit, recipe.demos, recipe.k)
+                return {**self._settled(visit, lane, values), lane.k: reach}
+
+            return tried(act, lane.meter)
+
+        return handler
+
+    def _settled(self, visit: Visit, lane: Lane, values: Sequence[Any]) -> Updates:
+        own = self.asking.of_lane(lane, values)
+        updates = lane.settled(visit, own)
+        if not self.drawing.turns(visit):
+            updates[lane.live] = lane.placeholder(lane.spec(visit, own), visit)
+        return {**updates, **self.drawing.metered(visit, values)}
+
+    def on_settle(self, visit: Visit, *values: Any) -> Updates:
+        """The same for all lanes at once."""
+
+        def act() -> Updates:
+            updates: Updates = {}
+            for lane in self.lanes[: visit.lanes]:
+                updates |= self._settled(visit, lane, values)
+            return updates
+
+        return tried(act, self.page.box)
+
+    # --- Decoding -----------------------------------------------------------------------------------
+
+    def on_preset(self, own: dials.Dials) -> Callable[[Any], Updates]:
+        """The handler of a preset that was chosen."""
+        return lambda preset: own.chosen(preset) or {own.preset: gr.skip()}
+
+    def on_dial(self, own: dials.Dials) -> Callable[..., Updates]:
+        """The handler of a dial that was turned."""
+        return lambda *values: own.after(values)
+
+    def on_linked(self, visit: Visit, linked: Any, mode: Any, start: Any, *values: Any) -> Updates:
+        """Whether all lanes decode alike; where not, each begins with what they had in common."""
+        updates: Updates = {}
+        for lane in self.lanes:
+            updates[lane.own_dials] = gr.update(visible=not linked)
+            if not linked:
+                updates |= dict(zip(lane.dials.controls, values, strict=False))
+                updates |= lane.dials.after(values[: len(dials.DIALS)])
+                for control, value in zip(lane.dials.controls, values, strict=False):
+                    marked = updates[control]
+                    updates[control] = {**marked, "value": value} if isinstance(marked, dict) else value
+        return updates
+
+    def on_meters(self, visit: Visit, *values: Any) -> Updates:
+        """How much of the context the next prompts take."""
+        return self.drawing.metered(visit, values)
+
+
+def swapped(lane: int, lanes: int) -> list[int]:
+    order = list(range(lanes))
+    other = (lane + 1) % lanes
+    order[lane], order[other] = order[other], order[lane]
+    return order
+
+
+def duplicated(lane: int, lanes: int) -> list[int]:
+    order = list(range(lanes))
+    return [*order[: lane + 1], lane, *order[lane + 1 :]]
+
+
+def removed(lane: int, lanes: int) -> list[int]:
+    if lanes == 1:
+        raise InputError("The last lane stays: add another one first.")
+    return [each for each in range(lanes) if each != lane]

@@ -1,0 +1,97 @@
+"""How a page begins, and how it can be found again: its address, the model that loads, the set-up's link."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from playground.types import InputError
+from playground.ui import render
+from playground.ui.address import Controls
+from playground.ui.arranging import Arranging
+from playground.ui.asking import MODES
+from playground.ui.chat import LANES, Visit
+from playground.ui.drawing import Drawing
+from playground.ui.parts import Parts, Updates
+from playground.ui.toast import tried, warn
+
+
+class Arriving:
+    """Handlers; each checks what it is given."""
+
+    def __init__(self, page: Parts, drawing: Drawing, arranging: Arranging) -> None:
+        self.page, self.chat, self.lanes, self.asking = page, page.chat, page.lanes, page.asking
+        self.drawing, self.arranging = drawing, arranging
+
+    # --- The model ----------------------------------------------------------------------------------
+
+    def on_tick(self, visit: Visit, *values: Any) -> Updates:
+        """While the model loads: its progress; once it is ready, the lanes there are."""
+        status = self.page.session.status()
+        updates: Updates = {self.page.model: render.model_chip(status)}
+        if status.state == "loading":
+            return updates
+        updates[self.page.timer] = gr.Timer(active=False)
+        for lane in self.lanes:
+            preset = self.asking.of_lane(lane, values)[0]
+            updates[lane.preset] = gr.update(
+                choices=lane.presets(preset if isinstance(preset, str) else None)
+            )
+        return {**updates, **self.arranging.on_settle(visit, *values)}
+
+    def on_load(self, visit: Visit, request: gr.Request, *values: Any) -> Updates:
+        """The conversation that the address names, or a fresh page."""
+        updates: Updates = {self.page.model: render.model_chip(self.page.session.status())}
+        id = request.query_params.get("c")
+        if id:
+            try:
+                self.chat.open(visit, id)
+                if probe := request.query_params.get("probe"):
+                    self.page.address.take_up(visit, probe, [])
+                return {**updates, **self.drawing.opened(visit)}
+            except Exception as error:
+                warn(error)
+            updates |= self.drawing.shown(visit, values)
+        updates |= self._set_up(visit, request.query_params.multi_items())
+        # Else the page is as it was made; a person may have begun to use it before this answer comes.
+        for lane in self.lanes:
+            updates |= lane.refreshed(visit)
+        return {**updates, self.page.history: self.drawing.history(visit)}
+
+    # --- The set-up as a link -----------------------------------------------------------------------
+
+    def _set_up(self, visit: Visit, pairs: Sequence[tuple[str, str]]) -> Updates:
+        """A fresh page as its address says."""
+
+        def act() -> Updates:
+            updates = self.page.address.follow(visit, pairs, self._set_by_link())
+            if not updates and visit.probe is None:
+                return {}
+            columns = self.drawing.columns(visit)
+            mode = {self.page.mode: {**columns[self.page.mode], "value": updates.pop(self.page.mode, "own")}}
+            return {**columns, **self.drawing.above(visit), **updates, **mode}
+
+        return tried(act, self.page.box)
+
+    def _set_by_link(self) -> Controls:
+        return Controls(
+            lanes=self.lanes,
+            dials=self.page.dials,
+            linked=self.page.linked,
+            mode=self.page.mode,
+            modes=[value for _, value in MODES],
+            defaults=[self.chat.default_lane(lane) for lane in range(LANES)],
+        )
+
+    def on_setup(self, visit: Visit, linked: Any, mode: Any, *values: Any) -> Updates:
+        """After any change of the set-up: the link that spells it."""
+        try:
+            wish = self.asking.wish(visit, linked, mode, *values)
+            new_seeds = self.asking.new_seeds(visit, linked, mode, *values)
+            return self.page.address.spelled(
+                visit, wish, self._set_by_link(), bool(linked), str(mode), new_seeds
+            )
+        except InputError:  # a control is being changed, and says what is wrong when it is used
+            return {self.page.address.link: gr.skip()}

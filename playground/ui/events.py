@@ -1,0 +1,14 @@
+"""How every event of the page is connected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+HIDDEN: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
+"""No sign of work on components, and no name to call it by.
+
+The empty list is what makes it cheap: at every message of an event, ten a second while answers grow, Gradio's
+script otherwise tells each of its outputs that the event goes on, and searches the page's tree for each one.
+"""
+QUICK: dict[str, Any] = {**HIDDEN, "concurrency_limit": None}
+"""The same for a handler that never waits: any number at once."""
