@@ -114,8 +114,11 @@ class Person:
             self.wrong.append(f"foreign request: {request.url}")
 
     def go(self, url: str) -> None:
-        self.leave_for(url)
+        """To an address; what the page that is left complains of comes late, and counts for nothing."""
+        self.leaving = True
+        self.page.goto(url)
         expect(self.page.locator("#model .ready")).to_be_visible()
+        self.leaving = False
 
     def leave_for(self, url: str) -> None:
         self.leaving = True
@@ -163,9 +166,18 @@ class Person:
         self.dial("temperature", 0)
         self.dial("max-new-tokens", 40)
 
+    def options(self, control: str):
+        """The list of a dropdown, opened; another one's may still be closing."""
+        box = self.page.locator(f"#{control} input")
+        box.click()
+        expect(box).to_have_attribute("aria-expanded", "true")
+        return self.page.locator(f"#{box.get_attribute('aria-controls')}")
+
+    def choose(self, control: str, label: str) -> None:
+        self.options(control).get_by_role("option", name=label, exact=True).click()
+
     def pick(self, lane: int, label: str) -> None:
-        self.page.click(f"#pick-{lane} input")
-        self.page.get_by_role("option", name=label, exact=True).click()
+        self.choose(f"pick-{lane}", label)
 
     @property
     def asked(self):

@@ -113,8 +113,7 @@ def test_new_and_history(person: Person) -> None:
     expect(person.page).not_to_have_url(re.compile(f"c={first}"))
     assert person.conversation != first
 
-    person.page.click("#history input")
-    person.page.get_by_role("option", name=re.compile("How many legs")).first.click()
+    person.options("history").get_by_role("option", name=re.compile("How many legs")).first.click()
     expect(person.asked).to_contain_text(["How many legs does a spider have?"])
     expect(person.page).to_have_url(re.compile(f"c={first}"))
 

@@ -191,8 +191,7 @@ def test_a_set_up_is_in_the_address_kept_for_the_next_visit_and_left_alone_by_a_
     person.dial("temperature", 0.7)
     page.click("#setup-2")
     page.click("#more")
-    page.click("#mode input")
-    page.get_by_role("option", name="lane C's answers", exact=True).click()
+    person.choose("mode", "lane C's answers")
     in_address(person, ("lane", "base"), ("temperature", "0.7"), ("history", "shared-2"))
     assert [key for key, _ in link_of(person)] == ["lane", "lane", "lane", "temperature", "history"]
 

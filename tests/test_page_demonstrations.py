@@ -41,11 +41,6 @@ Two
 """
 
 
-def choose(person: Person, control: str, name: str) -> None:
-    person.page.click(f"#{control} input")
-    person.page.get_by_role("option", name=name, exact=True).click()
-
-
 def slide(person: Person, lane: int, k: int) -> None:
     """Set K by its number, as a person types it once the slider reaches so far."""
     reach = f"#k-{lane} input[type=range]"
@@ -102,11 +97,11 @@ def test_k_and_an_ablation_are_chosen_seen_in_the_prompt_and_named_in_the_record
 ) -> None:
     person.short()
     person.page.click("#setup-0")
-    choose(person, "demos-0", "pocket-50")
+    person.choose("demos-0", "pocket-50")
     slide(person, 0, 3)
     expect(meter(person, 0)).to_contain_text("demonstrations 153")
     slide(person, 0, 8)
-    choose(person, "ablation-0", "shifted")
+    person.choose("ablation-0", "shifted")
     expect(person.page.locator("#chat-0 .about")).to_contain_text("8 demonstrations (shifted)")
     person.type(QUESTION)
 
@@ -138,7 +133,7 @@ def test_k_and_an_ablation_are_chosen_seen_in_the_prompt_and_named_in_the_record
     assert person.page.input_value("#demos-0 input") == "pocket-50"
     assert person.page.input_value("#ablation-0 input") == "shifted"
     person.page.click("#prompt-0")
-    choose(person, "inspector-which", f"Turn 1: {QUESTION}")
+    person.choose("inspector-which", f"Turn 1: {QUESTION}")
     expect(person.page.locator("#inspector-title")).to_contain_text(f"{len(ids)} tokens")
     person.page.click("#inspector-copy")
     assert person.page.evaluate("navigator.clipboard.readText()") == shown
@@ -149,9 +144,9 @@ def test_k_and_an_ablation_are_chosen_seen_in_the_prompt_and_named_in_the_record
 
 def test_the_nearest_demonstrations_say_why(person: Person) -> None:
     person.page.click("#setup-0")
-    choose(person, "demos-0", "pocket-50")
+    person.choose("demos-0", "pocket-50")
     slide(person, 0, 2)
-    choose(person, "which-0", "nearest to each message")
+    person.choose("which-0", "nearest to each message")
     person.type("What is the currency of France?")
     person.page.click("#prompt-0")
     headings = person.page.locator("#inspector-view .part.demonstration h4")
@@ -221,13 +216,13 @@ def test_a_set_is_edited_used_and_saved_and_the_record_has_its_content(person: P
 def test_two_sets_are_compared(person: Person) -> None:
     person.page.click("#setup-1")
     person.page.click("#edit-1")
-    choose(person, "bench-set", "pocket-8")
-    choose(person, "bench-compare", "pocket-multi-turn-3")
+    person.choose("bench-set", "pocket-8")
+    person.choose("bench-compare", "pocket-multi-turn-3")
     cards = person.page.locator("#bench-cards")
     expect(cards.locator(".pair:not(.heads)")).to_have_count(8)
     expect(cards.locator(".pair:not(.heads) > div:nth-child(2) .card")).to_have_count(3)
     expect(cards.locator(".pair.same")).to_have_count(0)
-    choose(person, "bench-compare", "pocket-3")
+    person.choose("bench-compare", "pocket-3")
     expect(cards.locator(".pair.same")).to_have_count(3)
     close(person)
 
@@ -284,7 +279,7 @@ def test_a_prompt_that_overflows_is_refused_with_the_largest_k_or_loses_what_the
 ) -> None:
     person.short()
     person.page.click("#setup-0")
-    choose(person, "demos-0", "general-50")
+    person.choose("demos-0", "general-50")
     slide(person, 0, 50)
     expect(person.page.locator("#meter-0 .meter.over")).to_be_visible()
     person.ask(QUESTION)
@@ -293,7 +288,7 @@ def test_a_prompt_that_overflows_is_refused_with_the_largest_k_or_loses_what_the
     most = int(re.search(r"k=(\d+)", refused.inner_text())[1])
     expect(person.status(1)).to_have_attribute("data-finish", re.compile("stop|length"))
 
-    choose(person, "overflow-0", "leave out the last demonstrations")
+    person.choose("overflow-0", "leave out the last demonstrations")
     person.ask(QUESTION)
     expect(person.page.locator("#chat-0 .notice").last).to_contain_text(
         f"Asked without the last {50 - most} demonstrations"

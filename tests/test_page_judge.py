@@ -56,13 +56,11 @@ def opened(person: Person, server: JudgeServer, rubric: str = "single", model: s
     page.click("#open-judge")
     expect(page.locator("#judge-ask")).to_be_visible()
     if page.input_value("#judge-who input") != "a model":
-        page.click("#judge-who input")
-        page.get_by_role("option", name="a model", exact=True).click()
+        person.choose("judge-who", "a model")
     page.locator("#judge-model").locator("input, textarea").fill(model)
     page.locator("#judge-server").locator("input, textarea").fill(server.url)
     if rubric != "single":
-        page.click("#judge-rubric input")
-        page.get_by_role("option", name=rubric, exact=True).click()
+        person.choose("judge-rubric", rubric)
     expect(page.locator("#judge-about")).to_contain_text(re.compile("tokens in, at most|costs nothing"))
 
 

@@ -14,11 +14,6 @@ from playground.store import Store
 pytestmark = pytest.mark.browser
 
 
-def choose(person: Person, control: str, name: str) -> None:
-    person.page.click(f"#{control} input")
-    person.page.get_by_role("option", name=name, exact=True).click()
-
-
 def act(person: Person, lane: int, name: str, turn: int) -> None:
     """Press a button under a message or an answer."""
     turn_of = person.page.locator(f"#chat-{lane} .turn[data-turn='{turn}']")
@@ -206,7 +201,7 @@ def test_lanes_are_swapped_duplicated_and_removed_with_their_answers(person: Per
 
 def test_every_lane_can_decode_in_its_own_way(person: Person, app: App) -> None:
     person.short()
-    choose(person, "decoding-preset", "T 0.7, top-p 0.9")
+    person.choose("decoding-preset", "T 0.7, top-p 0.9")
     expect(person.page.locator("#temperature input")).to_have_value("0.7")
     person.dial("top-p", 0.8)
     expect(person.page.locator("#decoding-preset input")).to_have_value("Own")
@@ -215,7 +210,7 @@ def test_every_lane_can_decode_in_its_own_way(person: Person, app: App) -> None:
     person.page.click("#linked input")
     person.page.click("#setup-1")
     expect(person.page.locator("#temperature-1 input")).to_have_value("0.7")
-    choose(person, "decoding-preset-1", "Greedy")
+    person.choose("decoding-preset-1", "Greedy")
     expect(person.page.locator("#temperature-1 input")).to_have_value("0")
     person.page.fill("#stop-texts-1 textarea", "Paris\n\\n\\n")
     person.page.press("#stop-texts-1 textarea", "Tab")
@@ -238,7 +233,7 @@ def test_answers_are_begun_and_lanes_go_on_from_one_another(person: Person, app:
     expect(person.page.locator("#chat-1 .notice")).to_contain_text("Begun for the model")
     assert person.answers(1)[0].startswith("The capital of France is Paris")
     person.page.fill("#start textarea", "")
-    choose(person, "mode", "the next lane's answers")
+    person.choose("mode", "the next lane's answers")
     person.ask("And of Japan?")
     first, second = recorded(person, app).turns
     assert second.histories == (1, 0)

@@ -167,8 +167,7 @@ def test_what_people_and_models_said_is_only_text(
     expect(person.page.locator("#inspector-view .tok").first).to_be_visible()
     harmless(person)
     person.page.keyboard.press("Escape")
-    person.page.click("#history input")
-    expect(person.page.get_by_role("option").first).to_be_visible()
+    expect(person.options("history").get_by_role("option").first).to_be_visible()
     harmless(person)
     person.close()
 
@@ -194,8 +193,9 @@ def test_names_of_models_adapters_and_sets_are_only_text(hostile: App, browser: 
     harmless(person)
     page.keyboard.press("Escape")
 
-    page.click("#pick-0 input")
-    expect(page.get_by_role("option").filter(has_text="<img class=evil").first).to_be_visible()
+    expect(
+        person.options("pick-0").get_by_role("option").filter(has_text="<img class=evil").first
+    ).to_be_visible()
     harmless(person)
     page.locator("#message textarea").click()
     expect(page.locator("#chat-1")).to_contain_text("<img class=evil src=x")
@@ -214,8 +214,7 @@ def test_a_set_on_the_workbench_and_an_imported_file_are_only_text(
     page.click("#setup-0")
     page.click("#edit-0")
     expect(page.locator("#bench")).to_be_visible()
-    page.click("#bench-set input")
-    page.get_by_role("option", name="hostile", exact=True).click()
+    person.choose("bench-set", "hostile")
     cards = page.locator("#bench-cards .card")
     expect(cards).to_have_count(5)
     for card, text in zip(cards.all_text_contents(), TAGS[1:6], strict=True):

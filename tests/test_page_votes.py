@@ -125,16 +125,14 @@ def test_of_three_lanes_two_are_voted_on(app: App, person: Person) -> None:
     expect(person.page.locator("#lane-2")).to_be_visible()
     person.ask(QUESTION)
     expect(person.page.locator("#vote-said")).to_be_visible()
-    person.page.click("#vote-pair input")
-    person.page.get_by_role("option", name="A and C", exact=True).click()
+    person.choose("vote-pair", "A and C")
     expect(person.page.locator("#vote-2")).to_have_text("C better")
     person.page.click("#vote-2")
     expect(marks(person, 2)).to_have_text("Your vote: C better")
     assert marks(person, 1).count() == 0
     [vote] = votes(app, person.conversation)
     assert (vote.lanes, vote.winner) == ((0, 2), 2)
-    person.page.click("#vote-pair input")
-    person.page.get_by_role("option", name="A and B", exact=True).click()
+    person.choose("vote-pair", "A and B")
     expect(person.page.locator("#vote-2")).to_have_text("B better")
     expect(chosen(person)).to_have_count(0)
 
