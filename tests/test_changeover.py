@@ -8,10 +8,10 @@ import threading
 import time
 import weakref
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from slow_hub import slow_hub
 
 from playground.changeover import Changeover
 from playground.config import Settings
@@ -374,55 +374,16 @@ def test_only_one_change_at_a_time(here, tiny, monkeypatch):
 # --- A download -------------------------------------------------------------------------------------
 
 
-class Hub(BaseHTTPRequestHandler):
-    """As much of the Hugging Face Hub as one slow repository needs."""
-
-    SIZE = 400_000_000
-    sent = 0
-
-    def log_message(self, *args):
-        pass
-
-    def do_HEAD(self):
-        self.do_GET()
-
-    def do_GET(self):
-        commit = "0" * 40
-        if "/api/models/" in self.path:
-            files = [{"type": "file", "path": "model.safetensors", "size": self.SIZE, "oid": "1" * 40}]
-            answer = files if "/tree/" in self.path else {"id": "some/model", "sha": commit, "siblings": []}
-            body = json.dumps(answer).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-            return
-        self.send_response(200)
-        self.send_header("X-Repo-Commit", commit)
-        self.send_header("ETag", f'"{"1" * 40}"')
-        self.send_header("Content-Length", str(self.SIZE))
-        self.end_headers()
-        try:
-            while self.command == "GET" and Hub.sent < self.SIZE:
-                self.wfile.write(b"\0" * 500_000)
-                Hub.sent += 500_000
-                time.sleep(0.05)
-        except OSError:
-            pass
-
-
 def test_a_download_tells_how_far_it_is_and_is_cancelled_in_its_midst(here, tmp_path, monkeypatch):
     from huggingface_hub import constants
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        address = f"http://127.0.0.1:{server.server_port}"
+    with slow_hub(400_000_000) as hub:
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(constants, "ENDPOINT", hub.address)
         monkeypatch.setattr(
-            constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
+            constants,
+            "HUGGINGFACE_CO_URL_TEMPLATE",
+            hub.address + "/{repo_id}/resolve/{revision}/{filename}",
         )
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
         here.change.base("some/model")
@@ -430,10 +391,8 @@ def test_a_download_tells_how_far_it_is_and_is_cancelled_in_its_midst(here, tmp_
         assert here.change.progress().note.startswith("Downloading some/model: ")
         here.change.cancel()
         assert here.ended().state == "cancelled"
-        sent = Hub.sent
-        assert sent < Hub.SIZE / 2
+        sent = hub.sent
+        assert sent < hub.size / 2
         time.sleep(0.5)
-        assert Hub.sent <= sent + 2_000_000, "the download goes on behind our back"
+        assert hub.sent <= sent + 2_000_000, "the download goes on behind our back"
         assert (here.base, here.session.status().state) == ("models/pocket", "ready")
-    finally:
-        server.shutdown()

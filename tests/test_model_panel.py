@@ -2,65 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-import threading
-import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from browsing import QUESTION, App, Person
 from conftest import Tiny
 from playwright.sync_api import Browser, expect
+from slow_hub import slow_hub
 
 pytestmark = pytest.mark.browser
 
 
-class SlowHub(BaseHTTPRequestHandler):
-    """As much of the Hugging Face Hub as one repository needs whose download never ends."""
-
-    SIZE = 4_000_000_000
-
-    def log_message(self, *args) -> None:
-        pass
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        commit, etag = "0" * 40, "1" * 40
-        if "/api/models/" in self.path:
-            files = [{"type": "file", "path": "model.safetensors", "size": self.SIZE, "oid": etag}]
-            answer = files if "/tree/" in self.path else {"id": "some/model", "sha": commit, "siblings": []}
-            body = json.dumps(answer).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-            return
-        self.send_response(200)
-        self.send_header("X-Repo-Commit", commit)
-        self.send_header("ETag", f'"{etag}"')
-        self.send_header("Content-Length", str(self.SIZE))
-        self.end_headers()
-        try:
-            while self.command == "GET":
-                self.wfile.write(b"\0" * 200_000)
-                time.sleep(0.05)
-        except OSError:
-            pass
-
-
 @pytest.fixture(scope="module")
 def hub() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), SlowHub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with slow_hub() as hub:
+        yield hub.address
 
 
 @pytest.fixture
