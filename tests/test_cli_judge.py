@@ -1,11 +1,17 @@
 """`python -m playground judge` as scripts use it, against a judge's server over a real socket."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from judge_server import JudgeServer
-from test_cli import failed, tandem
+from test_cli import ROOT, failed, tandem
 from test_judges import chat, session
+from test_session import until
+
+from playground.store import UNJUDGED
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -84,6 +90,25 @@ def test_the_cost_is_said_before_anything_is_asked(judge, server, conversation):
     assert cost["most_new_tokens"] == 4 * 2048
     assert cost["most_price"] is None
     assert server.bodies == []
+
+
+def test_a_verdict_whose_app_was_killed_is_unfinished_and_can_be_asked_for_again(
+    judge, server, conversation, tmp_path
+):
+    answer, server.behave = server.behave, lambda asked, body: asked.silence()
+    command = ["judge", conversation.id, "--judge", "gpt-4o", "--turns", "1", "--data-dir", str(tmp_path)]
+    environment = os.environ | {"TANDEM_JUDGE_URL": server.url, "OPENAI_API_KEY": KEY}
+    process = subprocess.Popen([sys.executable, "-m", "playground", *command], cwd=ROOT, env=environment)
+    until(lambda: server.bodies, seconds=60)
+    process.kill()
+    process.wait()
+    [left] = session(tmp_path).verdicts(conversation)[0]
+    assert (left.outcome, left.error) == ("unfinished", UNJUDGED)
+    server.behave = answer
+    result = judge(conversation.id, "--judge", "gpt-4o", "--turns", "1", "--json")
+    assert [entry["scores"] for entry in json.loads(result.stdout)["verdicts"]] == [[7.0, 7.0]]
+    outcomes = [verdict.outcome for verdict in session(tmp_path).verdicts(conversation)[0]]
+    assert sorted(outcomes) == ["scored", "unfinished"], outcomes
 
 
 def test_a_judge_that_fails_is_one_sentence_and_status_1(judge, server, conversation):
