@@ -4,6 +4,7 @@
     python -m benchmarks.pocket --out ... --temperatures 0 0.7 1.0 1.3 --penalties 1.0 1.15
     python -m benchmarks.pocket --out ... --quantize 4bit --conditions base "URIAL, K = 3" IFT
     python -m benchmarks.pocket --out ... --table --plot benchmarks/results/pocket.svg
+    python -m benchmarks.pocket --out ... --grid                                # one column a way of decoding
     python -m benchmarks.pocket --speed                                         # two lanes at once
 
 Every condition is a lane of the product, asked through the product's own engine. A run that is broken off
@@ -61,6 +62,9 @@ ROWS = 16
 """Conversations asked at once."""
 NEW_TOKENS = 64
 SPEED_QUESTIONS = 40
+TEMPERATURES, PENALTIES = (0.0, 0.7, 1.0, 1.3), (1.0, 1.15)
+GRID = ("turn 1", "turn 2", "style")
+"""What a cell of `grid` says."""
 PRECISION = {"none": "float32", "4bit": "NF4"}
 
 CONDITIONS = {
@@ -295,6 +299,23 @@ def table(results: dict[str, Any], questions: Sequence[Item]) -> str:
     return "\n".join(lines)
 
 
+def grid(results: dict[str, Any], questions: Sequence[Item], quantize: str) -> str:
+    """Right on turn 1 / right on turn 2 / first answers in style, in per cent: a column a way of decoding."""
+    ways = [(temperature, penalty) for temperature in TEMPERATURES for penalty in PENALTIES]
+    names = [f"T {temperature:g}, {penalty:g}" for temperature, penalty in ways]
+    lines = ["| lane | " + " | ".join(names) + " |", "|---" * (len(ways) + 1) + "|"]
+    for condition in CONDITIONS:
+        cells = [results["cells"].get(Cell(condition, *way, quantize).key) for way in ways]
+        if not any(cells):
+            continue
+        told = []
+        for cell in cells:
+            found = figures(cell, questions) if cell else {}
+            told.append(" / ".join(f"{found[name]['share']:.0f}" for name in GRID if found) or "-")
+        lines.append(f"| {condition} | {' | '.join(told)} |")
+    return "\n".join(lines)
+
+
 def plot(results: dict[str, Any], questions: Sequence[Item], path: Path) -> None:
     """Right on turn 1 and on turn 2 by condition, greedy, with intervals, as an SVG."""
     import matplotlib  # needed for this alone, and only where tests are run
@@ -347,6 +368,7 @@ def main() -> None:
     parser.add_argument("--quantize", choices=["none", "4bit"], default="none")
     parser.add_argument("--count", type=int, default=QUESTIONS, help="conversations")
     parser.add_argument("--table", action="store_true", help="print the table of what is in the file")
+    parser.add_argument("--grid", action="store_true", help="print it with a column for every decoding")
     parser.add_argument("--speed", action="store_true", help="only measure two lanes' tokens per second")
     parser.add_argument("--plot", type=Path, help="write a plot of what is in the file")
     options = parser.parse_args()
@@ -380,7 +402,7 @@ def main() -> None:
         for condition in options.conditions
     ]
     missing = [cell for cell in cells if cell.key not in results["cells"]]
-    if missing and not (options.table or options.plot):
+    if missing and not (options.table or options.grid or options.plot):
         engine = open_engine(Settings(base=POCKET, device="cpu", quantize=options.quantize), library)
         for cell in tqdm(missing, unit="cell"):
             results["cells"][cell.key] = measure(engine, library, cell, questions)
@@ -389,7 +411,7 @@ def main() -> None:
             fresh.write_text(json.dumps(results, indent=1, ensure_ascii=False))
             fresh.replace(options.out)
         engine.close()
-    print(table(results, questions))
+    print(grid(results, questions, options.quantize) if options.grid else table(results, questions))
     if options.plot:
         plot(results, questions, options.plot)
 

@@ -168,7 +168,7 @@ class Bench:
         self.more.click(self.on_more, [visit, *self.texts], rows, **QUICK)
         for lane, button in zip(lanes, self.use, strict=True):
             inputs = [visit, *lane.controls]
-            lane.edit.click(self.on_edit(lane), inputs, [self.sheet, *self.drawn], **QUICK)
+            lane.edit.click(self.on_edit(lane), inputs, [self.sheet, *self.use, *self.drawn], **QUICK)
             outputs = [self.sheet, lane.shown, *lane.controls]
             used = button.click(self.on_use(lane), inputs, outputs, **QUICK)
             used.then(*settle, **QUICK)
@@ -217,10 +217,11 @@ class Bench:
                 name = lane.recipe(values).demos or self.chat.default_set()
                 if visit.draft is None or visit.draft.demos.name != name:
                     self.take_up(visit, name)
-                return (gr.update(visible=True), *self.draw(visit))
+                there = [gr.update(visible=number < visit.lanes) for number in range(len(self.use))]
+                return (gr.update(visible=True), *there, *self.draw(visit))
             except Exception as error:
                 warn(error)
-                return (gr.skip(),) * (1 + len(self.drawn))
+                return (gr.skip(),) * (1 + len(self.use) + len(self.drawn))
 
         return handler
 

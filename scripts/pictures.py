@@ -1,0 +1,94 @@
+"""The README's pictures, made anew: the real app, the shipped model, a headless Chromium.
+
+python scripts/pictures.py [FOLDER]        # docs/ by default
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from browsing import ARGS, QUESTION, App, Person, chromium  # noqa: E402
+
+WIDE, NARROW = (1440, 900), (390, 844)
+CALM = 1_500
+"""Milliseconds after which nothing moves any more."""
+
+
+class Pictures:
+    """Takes them, each on a fresh page."""
+
+    def __init__(self, browser: Browser, app: App, folder: Path) -> None:
+        self.browser, self.app, self.folder = browser, app, folder
+
+    @contextmanager
+    def of(self, name: str, size: tuple[int, int] = WIDE, theme: str = "light") -> Iterator[Person]:
+        """A page to bring into the state that the picture `name` shows."""
+        person = Person(self.browser, f"{self.app.url}?__theme={theme}")
+        person.page.set_viewport_size({"width": size[0], "height": size[1]})
+        yield person
+        person.page.wait_for_timeout(CALM)
+        person.page.screenshot(path=self.folder / f"{name}.png")
+        person.close()
+
+    def take(self) -> None:
+        """All of them."""
+        with self.of("page") as person:
+            for text in (QUESTION, "And its currency?", "What did I ask first?"):
+                person.ask(text)
+        with self.of("page-dark", theme="dark") as person:
+            person.page.click("#square")
+            expect(person.page.locator(".lane:visible")).to_have_count(4)
+            for text in (QUESTION, "And of Japan?"):
+                person.ask(text)
+        for theme, name in (("light", "phone"), ("dark", "phone-dark")):
+            with self.of(name, NARROW, theme) as person:
+                for text in (QUESTION, "And of Japan?"):
+                    person.ask(text)
+        with self.of("workbench") as person:
+            person.page.click("#setup-0")
+            person.page.click("#edit-0")
+            expect(person.page.locator("#bench-cards")).to_contain_text("tokens")
+        with self.of("judge") as person:
+            self._judged(person)
+
+    def _judged(self, person: Person) -> None:
+        page = person.page
+        for text in ("Name three colours.", "Just the first two, please.", "What did I ask first?"):
+            person.ask(text)
+        page.click("#vote-2")
+        page.click("#open-judge")
+        person.choose("judge-who", "reference: a rule, no model")
+        person.choose("judge-rule", "known-answer-pair")
+        page.click("#judge-ask")
+        verdict = page.locator("#chat-1 details.mark > summary").last
+        expect(verdict).to_be_visible()
+        for lane in (0, 1):
+            page.locator(f"#chat-{lane} details.mark > summary").last.click()
+            page.locator(f"#chat-{lane}").evaluate("(chat) => { chat.scrollTop = chat.scrollHeight }")
+
+
+def main() -> None:
+    """Take them all."""
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "docs")
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+    with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
+        app = App(Path(data) / "data")
+        browser = playwright.chromium.launch(executable_path=chromium(playwright), args=ARGS)
+        Pictures(browser, app, folder).take()
+        browser.close()
+        app.end()
+
+
+if __name__ == "__main__":
+    main()
