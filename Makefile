@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Test files run beside each other; 0: one after the other, in this process.
+WORKERS ?= 2
 
 .PHONY: run test lint pocket
 
@@ -12,7 +14,7 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	@scripts/chromium.sh $(BIN)/python
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

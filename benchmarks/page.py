@@ -74,7 +74,7 @@ SEND, STOP, NEW = "#send", "#stop", "#new"
 IN_PAGE = {
     "lane": "#chat-%",
     "answer": ".bot-row",
-    "aside": ".waiting, .notice, .by",  # what stands among answers and is none
+    "aside": ".waiting, .notice, .by, .codepoint",  # what stands among answers and is none
     "status": "#status-% .figures",
     "stop": STOP,
 }
@@ -314,15 +314,19 @@ def latencies(tokens: Sequence[tuple[float, int]], frames: Sequence[tuple[float,
     return found
 
 
-def stop(page: Page, figures: Figures, after: float) -> None:
-    """One message that is stopped `after` seconds of its answers."""
+def stop(page: Page, figures: Figures, after: float) -> bool:
+    """One message that is stopped `after` seconds of its answers; False if one had ended by itself."""
     send(page)
     page.wait_for_function("() => watched.seen.frames.length > 1")
     page.wait_for_timeout(1000 * after)
     page.click(STOP)
+    page.wait_for_function(ENDED)
+    if set(page.evaluate("() => watched.finishes()")) != {"cancelled"}:
+        return False
     page.wait_for_function("() => watched.seen.stopped")
     seen = page.evaluate("() => watched.seen")
     figures.stops.append((seen["stopped"] - seen["clicked"]) / 1000)
+    return True
 
 
 def measure(browser: Browser, runs: int, data_dir: Path) -> dict[int, Figures]:
@@ -335,12 +339,14 @@ def measure(browser: Browser, runs: int, data_dir: Path) -> dict[int, Figures]:
         for run in range(runs):
             for turns in TURNS:
                 print(f"run {run + 1}, {turns} turns", file=sys.stderr)
-                counts = False
-                while not counts:
-                    with opened(browser, session, url, turns, next(seeds)) as page:
-                        counts = answer(page, engine, session, found[turns])
-                with opened(browser, session, url, turns, next(seeds)) as page:
-                    stop(page, found[turns], after=0.2 + 0.3 * run)
+                for act in (
+                    lambda page, own: answer(page, engine, session, own),
+                    lambda page, own, run=run: stop(page, own, after=0.2 + 0.3 * run),
+                ):
+                    counts = False
+                    while not counts:
+                        with opened(browser, session, url, turns, next(seeds)) as page:
+                            counts = act(page, found[turns])
     return found
 
 
