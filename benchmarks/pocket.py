@@ -77,8 +77,11 @@ CONDITIONS = {
     "URIAL, K = 50": "urial:demos=pocket-50,k=50",
     "K = 3, answers shifted": "urial:demos=pocket-50,k=3,ablation=shifted",
     "K = 3, answers random": "urial:demos=pocket-50,k=3,ablation=random",
-    "K = 3, answers random, seed 1": "urial:demos=pocket-50,k=3,ablation=random,seed=1",
-    "K = 3, answers random, seed 2": "urial:demos=pocket-50,k=3,ablation=random,seed=2",
+    # It depends on the draw, so there are ten.
+    **{
+        f"K = 3, answers random, seed {seed}": f"urial:demos=pocket-50,k=3,ablation=random,seed={seed}"
+        for seed in range(1, 10)
+    },
     "K = 3, no answers": "urial:demos=pocket-50,k=3,ablation=no-answers",
     "K = 3, nearest": "urial:demos=pocket-50,k=3,pick=nearest",
     "K = 3, nearest to each message": "urial:demos=pocket-50,k=3,pick=nearest-turn",
