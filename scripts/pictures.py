@@ -33,7 +33,8 @@ class Pictures:
     @contextmanager
     def of(self, name: str, size: tuple[int, int] = WIDE, theme: str = "light") -> Iterator[Person]:
         """A page to bring into the state that the picture `name` shows."""
-        person = Person(self.browser, f"{self.app.url}?__theme={theme}")
+        person = Person(self.browser, self.app.url, enter=False)
+        person.go(f"{self.app.url}?__theme={theme}")
         person.page.set_viewport_size({"width": size[0], "height": size[1]})
         yield person
         person.page.wait_for_timeout(CALM)
@@ -67,8 +68,9 @@ class Pictures:
             person.ask(text)
         page.click("#vote-2")
         page.click("#open-judge")
-        person.choose("judge-who", "reference: a rule, no model")
-        person.choose("judge-rule", "known-answer-pair")
+        expect(page.locator("#judge-about")).to_contain_text("no model is asked")
+        page.wait_for_timeout(CALM)
+        person.choose("judge-rule", "two compared")
         page.click("#judge-ask")
         verdict = page.locator("#chat-1 details.mark > summary").last
         expect(verdict).to_be_visible()

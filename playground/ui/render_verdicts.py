@@ -170,7 +170,7 @@ def _game(game: Game, verdict: Verdict) -> str:
         first, second = (LETTERS[lane] for lane in game.shown)
         said = f"{LETTERS[game.winner]} better" if game.winner is not None else OUTCOMES[game.outcome]
         head = f"<b>{first} first, then {second}: {said}</b>"
-        if game.shown != verdict.lanes and game.messages:
+        if game.shown != verdict.lanes:
             head += f" (to the judge, {first} is \u201cA\u201d)"
     elif game.score is not None and verdict.scale is not None and len(verdict.games) > len(verdict.lanes):
         head = f"<b>{score_of(game.score, verdict.scale)}</b>"
