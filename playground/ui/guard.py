@@ -8,6 +8,7 @@ given.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable, Sequence
@@ -67,6 +68,9 @@ UPLOADS = frozenset(("/gradio_api/upload", "/gradio_api/upload_progress"))
 
 MOST_BYTES = 4_000_000
 """Of one request; an uploaded file and the longest message are well below."""
+STREAM = "/gradio_api/queue/data"
+PATIENCE = 5
+"""Seconds that a stream which is over has for being put away."""
 LOGINS = 10
 """Tries to log in, a minute and visitor."""
 
@@ -163,7 +167,32 @@ class OpenPaths:
         if length.isdecimal() and int(length) > MOST_BYTES:
             await PlainTextResponse("The request is too large.", status_code=413)(scope, receive, send)
             return
-        await self._app(scope, _counted(receive), send)
+        receive = _counted(receive)
+        if path == STREAM:
+            receive, send = _ended_in_order(receive, send)
+        await self._app(scope, receive, send)
+
+
+def _ended_in_order(receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """A stream of events whose end is not taken for a caller who went away.
+
+    The page leaves a stream as soon as it is told that it is over. If Gradio hears of that before it has put
+    the stream away itself, it forgets all that the page waits for, the next stream's events included.
+    """
+    over = False
+
+    async def tell(message: Message) -> None:
+        nonlocal over
+        over = over or b'"close_stream"' in message.get("body", b"")
+        await send(message)
+
+    async def hear() -> Message:
+        message = await receive()
+        if over and message["type"] == "http.disconnect":
+            await asyncio.sleep(PATIENCE)  # broken off once the stream has been put away
+        return message
+
+    return hear, tell
 
 
 def _counted(receive: Receive) -> Receive:
