@@ -103,7 +103,7 @@ class Arranging:
         """The handler of a lane's controls: what depends on them, and what the lane is now."""
 
         def handler(visit: Visit, *values: Any) -> Updates:
-            return tried(lambda: self._settled(visit, lane, values), lane.meter)
+            return tried(lambda: self._settled_alone(visit, lane, values), lane.meter)
 
         return handler
 
@@ -114,7 +114,7 @@ class Arranging:
             def act() -> Updates:
                 recipe = lane.recipe(self.asking.of_lane(lane, values))
                 reach = lane.reach(visit, recipe.demos, recipe.k)
-                return {**self._settled(visit, lane, values), lane.k: reach}
+                return {**self._settled_alone(visit, lane, values), lane.k: reach}
 
             return tried(act, lane.meter)
 
@@ -125,7 +125,10 @@ class Arranging:
         updates = lane.settled(visit, own)
         if not self.drawing.turns(visit):
             updates[lane.live] = lane.placeholder(lane.spec(visit, own), visit)
-        return {**updates, **self.drawing.metered(visit, values)}
+        return updates
+
+    def _settled_alone(self, visit: Visit, lane: Lane, values: Sequence[Any]) -> Updates:
+        return {**self._settled(visit, lane, values), **self.drawing.metered(visit, values)}
 
     def on_settle(self, visit: Visit, *values: Any) -> Updates:
         """The same for all lanes at once."""
@@ -134,7 +137,7 @@ class Arranging:
             updates: Updates = {}
             for lane in self.lanes[: visit.lanes]:
                 updates |= self._settled(visit, lane, values)
-            return updates
+            return {**updates, **self.drawing.metered(visit, values)}
 
         return tried(act, self.page.box)
 
@@ -148,15 +151,16 @@ class Arranging:
         """The handler of a dial that was turned."""
         return lambda *values: own.after(values)
 
-    def on_linked(self, visit: Visit, linked: Any, mode: Any, start: Any, *values: Any) -> Updates:
+    def on_linked(self, visit: Visit, *values: Any) -> Updates:
         """Whether all lanes decode alike; where not, each begins with what they had in common."""
+        said = self.asking.said(values)
         updates: Updates = {}
         for lane in self.lanes:
-            updates[lane.own_dials] = gr.update(visible=not linked)
-            if not linked:
-                updates |= dict(zip(lane.dials.controls, values, strict=False))
-                updates |= lane.dials.after(values[: len(dials.DIALS)])
-                for control, value in zip(lane.dials.controls, values, strict=False):
+            updates[lane.own_dials] = gr.update(visible=not said.linked)
+            if not said.linked:
+                own = dict(zip(lane.dials.controls, said.common, strict=True))
+                updates |= {**own, **lane.dials.after(said.common)}
+                for control, value in own.items():
                     marked = updates[control]
                     updates[control] = {**marked, "value": value} if isinstance(marked, dict) else value
         return updates
@@ -167,6 +171,7 @@ class Arranging:
 
 
 def swapped(lane: int, lanes: int) -> list[int]:
+    """The order of so many lanes with one and the next, after the last the first, in each other's places."""
     order = list(range(lanes))
     other = (lane + 1) % lanes
     order[lane], order[other] = order[other], order[lane]
@@ -174,11 +179,17 @@ def swapped(lane: int, lanes: int) -> list[int]:
 
 
 def duplicated(lane: int, lanes: int) -> list[int]:
+    """The order with one lane twice."""
     order = list(range(lanes))
     return [*order[: lane + 1], lane, *order[lane + 1 :]]
 
 
 def removed(lane: int, lanes: int) -> list[int]:
+    """The order without one lane.
+
+    Raises:
+        InputError: it is the last.
+    """
     if lanes == 1:
         raise InputError("The last lane stays: add another one first.")
     return [each for each in range(lanes) if each != lane]

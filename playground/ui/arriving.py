@@ -85,13 +85,13 @@ class Arriving:
             defaults=[self.chat.default_lane(lane) for lane in range(LANES)],
         )
 
-    def on_setup(self, visit: Visit, linked: Any, mode: Any, *values: Any) -> Updates:
+    def on_setup(self, visit: Visit, *values: Any) -> Updates:
         """After any change of the set-up: the link that spells it."""
         try:
-            wish = self.asking.wish(visit, linked, mode, *values)
-            new_seeds = self.asking.new_seeds(visit, linked, mode, *values)
+            wish, said = self.asking.wish(visit, *values), self.asking.said(values)
+            new_seeds = self.asking.new_seeds(visit, *values)
             return self.page.address.spelled(
-                visit, wish, self._set_by_link(), bool(linked), str(mode), new_seeds
+                visit, wish, self._set_by_link(), bool(said.linked), str(said.mode), new_seeds
             )
         except InputError:  # a control is being changed, and says what is wrong when it is used
             return {self.page.address.link: gr.skip()}

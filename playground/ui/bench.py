@@ -17,7 +17,7 @@ from playground.ui.choice import Choice
 from playground.ui.dials import Update
 from playground.ui.events import QUICK
 from playground.ui.lane import LETTERS, Lane
-from playground.ui.toast import say, warn
+from playground.ui.toast import say, tried, warn
 from playground.workbench import Draft
 
 TURNS = 4
@@ -229,16 +229,15 @@ class Bench:
         """The handler that puts the workbench's set into a lane, all of it."""
 
         def handler(visit: Visit, *values: Any) -> dict[Any, Update]:
-            try:
+            def act() -> dict[Any, Update]:
                 name = self.keep(visit)
                 recipe = lane.recipe(values)
                 preset = recipe.preset if recipe.urial else "urial"
                 recipe = dataclasses.replace(recipe, preset=preset, demos=name, k=None, pick="first")
                 spec = recipe.spec(self.chat.default_set(), self.chat.sets(visit))
                 return {self.sheet: gr.update(visible=False), **lane.set_to(visit, spec)}
-            except Exception as error:
-                warn(error)
-                return {self.sheet: gr.skip()}
+
+            return tried(act, self.sheet)
 
         return handler
 

@@ -14,7 +14,7 @@ from playground.ui.choice import Choice
 from playground.ui.dials import Update
 from playground.ui.events import QUICK
 from playground.ui.lane import LETTERS
-from playground.ui.toast import warn
+from playground.ui.toast import tried
 
 
 class Compare:
@@ -53,7 +53,8 @@ class Compare:
 
     def on_open(self, visit: Visit) -> dict[Any, Update]:
         """The last turn, the first two lanes."""
-        try:
+
+        def act() -> dict[Any, Update]:
             turns = self.chat.asked_in(visit)
             if not turns:
                 raise InputError("There is nothing to compare yet: send a message first.")
@@ -64,25 +65,16 @@ class Compare:
                 self.turn: gr.update(choices=choices, value=last),
                 **self._of_turn(visit, last),
             }
-        except Exception as error:
-            warn(error)
-            return {self.sheet: gr.skip()}
+
+        return tried(act, self.sheet)
 
     def on_turn(self, visit: Visit, turn: Any) -> dict[Any, Update]:
         """Another turn."""
-        try:
-            return self._of_turn(visit, turn)
-        except Exception as error:
-            warn(error)
-            return {self.sheet: gr.skip()}
+        return tried(lambda: self._of_turn(visit, turn), self.sheet)
 
-    def on_choice(self, visit: Visit, turn: Any, left: Any, right: Any) -> Update:
+    def on_choice(self, visit: Visit, turn: Any, left: Any, right: Any) -> dict[Any, Update]:
         """Other answers of the turn."""
-        try:
-            return self._sides(visit, turn, str(left), str(right))
-        except Exception as error:
-            warn(error)
-            return gr.skip()
+        return tried(lambda: {self.body: self._sides(visit, turn, str(left), str(right))}, self.body)
 
     # --- Drawing ----------------------------------------------------------------------------------
 

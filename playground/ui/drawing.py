@@ -25,6 +25,7 @@ class Drawing:
         self.page, self.chat, self.lanes, self.asking = page, page.chat, page.lanes, page.asking
 
     def turns(self, visit: Visit) -> int:
+        """How many there are in the conversation that is shown."""
         current = self.chat.current(visit)
         return len(current.turns) if current else 0
 
@@ -52,6 +53,7 @@ class Drawing:
     def talk(
         self, visit: Visit, conversation: Conversation, lane: Lane, turns: Iterable[int], note: str = ""
     ) -> str:
+        """Some turns of one lane, with what judges and people said of them."""
         cards, turns = self.chat.cards(), list(turns)
         answer = _last(conversation, lane.number)
         writing = turns == [len(conversation.turns) - 1] and answer is not None and not answer.reply.finish
@@ -71,6 +73,7 @@ class Drawing:
         return updates
 
     def line(self, visit: Visit, conversation: Conversation, lane: Lane, note: str = "") -> str:
+        """The figures of a lane's last answer."""
         answer = _last(conversation, lane.number)
         return render.status_line(answer.reply if answer else None, note, visit.blind)
 
@@ -144,6 +147,7 @@ class Drawing:
         }
 
     def metered(self, visit: Visit, values: Sequence[Any]) -> Updates:
+        """How much of the context each lane's next prompt takes; `values` are of `asking`."""
         try:
             wish = self.asking.wish(visit, *values)
         except InputError:
@@ -169,6 +173,7 @@ class Drawing:
         return {**updates, **self.page.dials.set_to(variants[0].sampling), self.page.linked: linked}
 
     def history(self, visit: Visit) -> Any:
+        """The list of conversations; a stranger is told of none."""
         if self.page.settings.public:
             return gr.skip()
         choices = [

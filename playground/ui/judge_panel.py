@@ -347,10 +347,10 @@ class JudgePanel:
         conversation = self._conversation(visit)
         turn = self._turn(conversation, turn)
         there = answered(conversation, turn)
-        chosen = tuple(lane for lane in there if isinstance(lanes, list) and lane in lanes)
+        chosen = tuple(lane for lane in there if lane in lanes) if isinstance(lanes, list) else ()
         if not there:
             raise InputError(f"Turn {turn + 1} has no answer yet: wait for it, or choose another.")
-        if not chosen or len(chosen) < len(lanes):
+        if not chosen or any(lane not in there for lane in lanes):
             raise InputError(
                 f"Choose lanes that have an answer: {', '.join(LETTERS[lane] for lane in there)}."
             )

@@ -15,7 +15,7 @@ from playground.ui import render_scores
 from playground.ui.chat import Chat, Visit
 from playground.ui.events import QUICK
 from playground.ui.sheet import Sheet
-from playground.ui.toast import warn
+from playground.ui.toast import tried
 
 Updates = dict[Any, Any]
 ON_CLICK = """
@@ -61,23 +61,19 @@ class Scores:
 
     def on_scores(self, visit: Visit) -> Updates:
         """Open the sheet with what there is now."""
-        try:
-            return self.sheet.opened(self.drawn(visit))
-        except Exception as error:
-            warn(error)
-            return {self.sheet.body: gr.skip()}
+        return tried(lambda: self.sheet.opened(self.drawn(visit)), self.sheet.body)
 
     def on_open(self, visit: Visit, event: gr.EventData) -> Updates:
         """Go to a conversation of the list."""
-        try:
+
+        def act() -> Updates:
             id = (event._data or {}).get("id")
             if not isinstance(id, str) or (self.public and id not in visit.own):
                 raise InputError("There is no such conversation: choose one of the list.")
             self.chat.open(visit, id)
             return {**self._opened(visit), self.sheet.sheet: gr.update(visible=False)}
-        except Exception as error:
-            warn(error)
-            return {self.sheet.body: gr.skip()}
+
+        return tried(act, self.sheet.body)
 
     # --- Drawing ----------------------------------------------------------------------------------
 

@@ -21,8 +21,7 @@ class Talking:
     """Handlers; each checks what it is given."""
 
     def __init__(self, page: Parts, drawing: Drawing) -> None:
-        self.page, self.chat, self.lanes, self.asking = page, page.chat, page.lanes, page.asking
-        self.drawing = drawing
+        self.page, self.chat, self.asking, self.drawing = page, page.chat, page.asking, drawing
 
     # --- Asking -------------------------------------------------------------------------------------
 
@@ -47,7 +46,7 @@ class Talking:
             wish = self.asking.wish(visit, *values, draw_seed=True)
             return self.chat.send(visit, text, wish)
 
-        yield from self._streamed(visit, values, views, {self.page.box: ""} if typed else {})
+        yield from self._streamed(visit, views, {self.page.box: ""} if typed else {})
 
     def on_retry(self, visit: Visit, *values: Any) -> Iterator[Updates]:
         """Ask all lanes again for the last message."""
@@ -58,7 +57,7 @@ class Talking:
             wish = self.asking.wish(visit, *values, draw_seed=True)
             return self.chat.retry(visit, range(min(answered, visit.lanes)), wish)
 
-        yield from self._streamed(visit, values, views)
+        yield from self._streamed(visit, views)
 
     def on_replay(self, visit: Visit, *values: Any) -> Iterator[Updates]:
         """Put the same messages to the lanes as they are set up now, in a new conversation."""
@@ -71,7 +70,7 @@ class Talking:
             self.chat.new(visit)
             return self.chat.play(visit, texts, lambda: self.asking.wish(visit, *values, draw_seed=True))
 
-        yield from self._streamed(visit, values, views)
+        yield from self._streamed(visit, views)
 
     def on_asked(self, lane: Lane) -> Callable[..., Iterator[Updates]]:
         """The handler of the buttons in a lane's conversation that ask the lane."""
@@ -83,7 +82,7 @@ class Talking:
                     return self.chat.extend(visit, lane.number, wish)
                 return self.chat.retry(visit, [lane.number], wish)
 
-            yield from self._streamed(visit, values, views)
+            yield from self._streamed(visit, views)
 
         return handler
 
@@ -125,7 +124,6 @@ class Talking:
     def _streamed(
         self,
         visit: Visit,
-        values: Sequence[Any],
         views: Callable[[], Generator[View]],
         accepted: Updates | None = None,
     ) -> Iterator[Updates]:
@@ -164,8 +162,6 @@ class Talking:
             self.chat.stop(visit, lane)
 
         return handler
-
-    # --- The conversation ---------------------------------------------------------------------------
 
     # --- The conversation ---------------------------------------------------------------------------
 
@@ -233,7 +229,7 @@ class Talking:
                 wish = lambda: self.asking.wish(visit, *values, draw_seed=True)  # noqa: E731
                 return self.chat.play(visit, texts if all_of_it else texts[:1], wish)
 
-            yield from self._streamed(visit, values, views)
+            yield from self._streamed(visit, views)
 
         return handler
 
