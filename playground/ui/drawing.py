@@ -40,14 +40,10 @@ class Drawing:
             if view.changed[lane.number]:
                 updates[lane.live] = self.talk(visit, conversation, lane, [last], view.note)
                 updates[lane.line] = self.line(visit, conversation, lane, view.note)
-        if view.done:
-            updates |= self.buttons(False)
-        elif view.asked:
-            updates |= {
-                **self.buttons(True),
-                **self.above(visit, True),
-                self.page.address.conversation: conversation.id,
-            }
+        # With every view, since Gradio's script now and then loses a change of what is visible.
+        updates |= self.buttons(not view.done)
+        if view.asked and not view.done:
+            updates |= {**self.above(visit, True), self.page.address.conversation: conversation.id}
         return updates
 
     def talk(

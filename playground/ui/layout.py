@@ -61,7 +61,15 @@ class _Page:
         quick: dict[str, Any] = {**QUICK, "outputs": page.everything}
         metered: dict[str, Any] = {**quick, "outputs": page.meters}
         watched = [page.judge.timer, page.judge.stop, page.judge.cancel]
-        listed = [*page.meters, *page.above, *page.votes.parts[1:], *watched, page.history]
+        listed = [
+            *page.meters,
+            *page.above,
+            *page.votes.parts[1:],
+            *watched,
+            page.send,
+            page.stop,
+            page.history,
+        ]
         ended: dict[str, Any] = {**quick, "outputs": listed}
 
         streams = [

@@ -152,6 +152,7 @@ class Talking:
         return {
             **self.drawing.metered(visit, values),
             **self.drawing.above(visit),
+            **self.drawing.buttons(visit.streaming),
             self.page.history: self.drawing.history(visit),
         }
 
