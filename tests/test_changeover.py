@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from slow_hub import slow_hub
+from waiting import WAIT, until
 
 from playground.changeover import Changeover
 from playground.config import Settings
@@ -23,14 +24,6 @@ from playground.store import Store
 from playground.types import InputError, Sampling
 
 POCKET = Path("models/pocket")
-WAIT = 60
-
-
-def until(true, seconds=WAIT):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 class House:

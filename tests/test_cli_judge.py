@@ -9,7 +9,7 @@ import pytest
 from judge_server import JudgeServer
 from test_cli import ROOT, failed, tandem
 from test_judges import chat, session
-from test_session import until
+from waiting import until
 
 from playground.store import UNJUDGED
 
@@ -99,7 +99,7 @@ def test_a_verdict_whose_app_was_killed_is_unfinished_and_can_be_asked_for_again
     command = ["judge", conversation.id, "--judge", "gpt-4o", "--turns", "1", "--data-dir", str(tmp_path)]
     environment = os.environ | {"TANDEM_JUDGE_URL": server.url, "OPENAI_API_KEY": KEY}
     process = subprocess.Popen([sys.executable, "-m", "playground", *command], cwd=ROOT, env=environment)
-    until(lambda: server.bodies, seconds=60)
+    until(lambda: server.bodies)
     process.kill()
     process.wait()
     [left] = session(tmp_path).verdicts(conversation)[0]

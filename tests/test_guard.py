@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import functools
 import json
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import gradio as gr
 import httpx
 import pytest
+from waiting import until
 
 from playground import ui
 from playground.config import Settings
@@ -20,6 +23,7 @@ from playground.limits import Limits
 from playground.session import Session
 from playground.store import Store
 from playground.ui import guard
+from playground.ui.chat import LANES, Visit
 
 
 def batched(whole: list, size: int) -> Iterator[list]:
@@ -431,6 +435,40 @@ def test_no_handler_says_more_than_a_sentence_when_it_is_called_with_nonsense(wh
     assert len(served.engine.requests) == before
 
 
+class Hasty(Visit):
+    """A page on which lanes come and go between any two looks at how many there are."""
+
+    looks = 0
+
+    @property
+    def lanes(self) -> int:
+        self.looks += 1
+        return 1 + self.looks % LANES
+
+    @lanes.setter
+    def lanes(self, lanes: int) -> None:
+        """Whatever it is set to, it will be another at the next look."""
+
+
+def test_lanes_that_come_and_go_meanwhile_cost_no_event(plain, caplog):
+    """Events of one page are handled side by side: what one sets, another may see half way through."""
+    states = [block for block in plain.blocks.blocks.values() if isinstance(block, gr.State)]
+    (visit,) = (state for state in states if isinstance(state.value, Visit))
+    events = [event for event in plain.config["dependencies"] if event["backend_fn"]]
+    caplog.clear()
+    for looks in range(2):
+        caller = f"hasty-{looks}"
+        plain.blocks.state_holder[caller][visit._id] = hasty = Hasty()
+        hasty.looks = looks
+        for some in batched(events, 20):
+            hasty.blind = False  # where most of them are refused
+            targets = {plain.join(event, caller, plain.data(event, {})): event["targets"] for event in some}
+            for id, answer in plain.completed(caller, targets).items():
+                assert answer["success"], (targets[id], answer)
+        assert hasty.looks > 200
+    assert not [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+
+
 @pytest.mark.parametrize("who", ["plain", "public"])
 def test_the_model_panel_tells_strangers_no_paths(who, request, monkeypatch):
     served = request.getfixturevalue(who)
@@ -445,3 +483,52 @@ def test_the_model_panel_tells_strangers_no_paths(who, request, monkeypatch):
 def test_settings_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().public = True
+
+
+# --- Streams of events ---------------------------------------------------------------------------------
+
+
+def test_a_stream_that_is_over_is_put_away_before_its_caller_counts_as_gone():
+    """Else Gradio throws away what the page's next stream is to bring."""
+    seen = []
+    bodies = [b'data: {"msg":"close_stream"}', b'data: {"msg":"process_completed"}']
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bodies.pop(0), "more_body": True})
+        with suppress(asyncio.TimeoutError):
+            seen.append((await asyncio.wait_for(receive(), 0.2))["type"])
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def leaving():
+        return {"type": "http.disconnect"}
+
+    async def ignored(message):
+        pass
+
+    scope = {"type": "http", "path": guard.STREAM, "headers": []}
+    while bodies:
+        asyncio.run(guard.OpenPaths(app, uploads=False)(scope, leaving, ignored))
+    assert seen == ["http.disconnect"]  # of the second alone, which was left in the middle
+
+
+def test_a_stream_of_nobody_and_two_streams_of_one_page_are_no_failures(plain, capfd, monkeypatch):
+    """A page from before a restart asks for the first; one that is reloaded may leave the second behind."""
+    told = plain.client.get(guard.STREAM, params={"session_hash": "nobody"})
+    assert '"session_not_found":true' in told.text
+
+    ended = []
+    of = guard._Stream.of
+
+    async def followed(*args):
+        await of(*args)
+        ended.append(args)
+
+    monkeypatch.setattr(guard._Stream, "of", followed)
+    plain.blocks._queue.pending_messages_per_session["both"] = asyncio.Queue()
+    asked = plain.client.build_request("GET", guard.STREAM, params={"session_hash": "both"})
+    for stream in [plain.client.send(asked, stream=True) for _ in range(2)]:
+        stream.close()
+    until(lambda: len(ended) == 2)
+    said = capfd.readouterr()
+    assert said.out + said.err == ""

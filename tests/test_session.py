@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from waiting import until
 
 from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
@@ -30,14 +31,6 @@ def session(library, tmp_path, script=None, delay=0.0):
 
 def new(session, *specs):
     return session.new([session.variant(spec) for spec in specs or ("base", "urial")])
-
-
-def until(holds, seconds=5):
-    """Wait for something that another thread does."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def last(snapshots):

@@ -71,17 +71,11 @@ class Address:
 
     # --- From the controls to a link --------------------------------------------------------------------
 
-    def spelled(
-        self, visit: Visit, wish: Wish, controls: Controls, linked: bool, mode: str, new_seeds: Sequence[bool]
-    ) -> Updates:
-        """The updates that hold the set-up.
-
-        Args:
-            new_seeds: whether each lane draws a seed for every turn.
-        """
+    def spelled(self, visit: Visit, wish: Wish, controls: Controls, linked: bool, mode: str) -> Updates:
+        """The updates that hold the set-up."""
         ways = [
             link.Way(sampling=Sampling(**decoding), new_seed=new)
-            for decoding, new in zip(wish.decoding, new_seeds, strict=True)
+            for decoding, new in zip(wish.decoding, wish.new_seeds, strict=True)
         ]
         setup = link.SetUp(
             lanes=tuple(wish.specs),

@@ -78,8 +78,10 @@ class Arranging:
         def handler(visit: Visit, *values: Any) -> Updates:
             def act() -> Updates:
                 self._refuse_in_the_blind(visit)
-                said, specs = self.asking.said(values), self.asking.wish(visit, *values).specs
-                order = arranged(lane.number, visit.lanes)
+                said, wish = self.asking.said(values), self.asking.wish(visit, *values)
+                wish.require(lane.number)
+                specs = wish.specs
+                order = arranged(lane.number, len(specs))
                 self.chat.arrange(visit, order)
                 visit.lanes = len(order)
                 updates: Updates = {}

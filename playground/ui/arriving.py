@@ -89,9 +89,8 @@ class Arriving:
         """After any change of the set-up: the link that spells it."""
         try:
             wish, said = self.asking.wish(visit, *values), self.asking.said(values)
-            new_seeds = self.asking.new_seeds(visit, *values)
             return self.page.address.spelled(
-                visit, wish, self._set_by_link(), bool(said.linked), str(said.mode), new_seeds
+                visit, wish, self._set_by_link(), bool(said.linked), str(said.mode)
             )
         except InputError:  # a control is being changed, and says what is wrong when it is used
             return {self.page.address.link: gr.skip()}

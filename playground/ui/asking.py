@@ -88,9 +88,11 @@ class Asking:
         """
         said = self.said(values)
         shared = dials.read(said.common, draw_seed) if said.linked else None
-        specs, decoding = [], []
+        specs, decoding, new_seeds = [], [], []
         for lane in self.lanes[: visit.lanes]:
-            decoding.append(shared or dials.read(said.dials[lane.number], draw_seed))
+            own = said.common if said.linked else said.dials[lane.number]
+            new_seeds.append(dials.draws_seeds(own))
+            decoding.append(shared or dials.read(own, draw_seed))
             specs.append(lane.spec(visit, said.lanes[lane.number], decoding[-1]["seed"]))
         if not isinstance(said.start, str) or len(said.start) > START_LIMIT:
             raise InputError(f"Answers can begin with at most {START_LIMIT} characters: shorten them.")
@@ -100,6 +102,7 @@ class Asking:
         return Wish(
             specs=specs,
             decoding=decoding,
+            new_seeds=new_seeds,
             mode=name,  # type: ignore[arg-type]
             leader=int(leader or 0),
             start=said.start,
@@ -116,9 +119,3 @@ class Asking:
         if not leader:
             return name
         return f"{name}-{order.index(int(leader))}" if int(leader) in order else "own"
-
-    def new_seeds(self, visit: Visit, *values: Any) -> list[bool]:
-        """Whether each lane draws a seed for every turn."""
-        said, at = self.said(values), list(dials.DIALS).index("new_seed")
-        own = [said.common if said.linked else each for each in said.dials]
-        return [bool(each[at]) for each in own[: visit.lanes]]

@@ -86,6 +86,8 @@ class Wish:
     """Each lane's text."""
     decoding: Sequence[Mapping[str, Any]]
     """Fields of `Sampling`, for each lane."""
+    new_seeds: Sequence[bool] = ()
+    """Whether each lane draws a seed for every turn."""
     mode: HistoryMode = "own"
     leader: int = 0
     """The lane that all go on from in mode "shared"."""
@@ -96,6 +98,11 @@ class Wish:
     def histories(self) -> tuple[int, ...]:
         """As `Turn.histories` has it."""
         return histories_of(self.mode, len(self.specs), self.leader)
+
+    def require(self, *lanes: int) -> None:
+        """InputError if one of the lanes is not there: it may have gone since its button was pressed."""
+        if any(lane >= len(self.specs) for lane in lanes):
+            raise InputError("That lane is not shown any more: choose another.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,6 +263,7 @@ class Chat:
     def retry(self, visit: Visit, lanes: Sequence[int], wish: Wish) -> Generator[View]:
         """Ask lanes again for the last message, as they are set up now."""
         _refuse_while_streaming(visit)
+        wish.require(*lanes)
         conversation = self._wished(visit, self._present(visit), wish)
         with _streaming(visit), self._let_in(conversation):
             start = wish.start or None
@@ -264,6 +272,7 @@ class Chat:
     def extend(self, visit: Visit, lane: int, wish: Wish) -> Generator[View]:
         """Let a lane's last answer go on."""
         _refuse_while_streaming(visit)
+        wish.require(lane)
         conversation = self._wished(visit, self._present(visit), wish)
         with _streaming(visit), self._let_in(conversation):
             yield from self._stream(visit, self.session.extend(conversation, lane))
@@ -402,8 +411,9 @@ class Chat:
         """What sending `text` would ask in a lane.
 
         Raises:
-            InputError: the lane cannot be used.
+            InputError: the lane is not there or cannot be used.
         """
+        wish.require(lane)
         current = self.current(visit)
         if current is not None and visit.editing_turn is not None:
             current = current.before(visit.editing_turn)

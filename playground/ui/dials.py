@@ -182,6 +182,11 @@ class Dials:
         return updates
 
 
+def draws_seeds(values: Sequence[Any]) -> bool:
+    """Whether a seed is drawn for every turn, from the values of `Dials.controls`."""
+    return bool(values[list(DIALS).index("new_seed")])
+
+
 def read(values: Sequence[Any], draw_seed: bool = True) -> dict[str, Any]:
     """Fields of `Sampling` from the values of `Dials.controls`, which come from a browser.
 

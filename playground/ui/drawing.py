@@ -148,7 +148,7 @@ class Drawing:
             wish = self.asking.wish(visit, *values)
         except InputError:
             return {lane.meter: "" for lane in self.lanes}
-        return {lane.meter: lane.drawn_meter(visit, wish) for lane in self.lanes[: visit.lanes]}
+        return {lane.meter: lane.drawn_meter(visit, wish) for lane in self.lanes[: len(wish.specs)]}
 
     def opened(self, visit: Visit) -> Updates:
         """A conversation from the record, with the lanes and the decoding it had last."""

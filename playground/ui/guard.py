@@ -169,30 +169,46 @@ class OpenPaths:
             return
         receive = _counted(receive)
         if path == STREAM:
-            receive, send = _ended_in_order(receive, send)
-        await self._app(scope, receive, send)
+            await _Stream(receive, send).of(self._app, scope)
+        else:
+            await self._app(scope, receive, send)
 
 
-def _ended_in_order(receive: Receive, send: Send) -> tuple[Receive, Send]:
-    """A stream of events whose end is not taken for a caller who went away.
+class _Stream:
+    """One stream of events, so that its end is not taken for a caller who went away, nor for a failure.
 
     The page leaves a stream as soon as it is told that it is over. If Gradio hears of that before it has put
     the stream away itself, it forgets all that the page waits for, the next stream's events included.
     """
-    over = False
 
-    async def tell(message: Message) -> None:
-        nonlocal over
-        over = over or b'"close_stream"' in message.get("body", b"")
-        await send(message)
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive, self._send = receive, send
+        self._over = self._lost = self._gone = False
 
-    async def hear() -> Message:
-        message = await receive()
-        if over and message["type"] == "http.disconnect":
-            await asyncio.sleep(PATIENCE)  # broken off once the stream has been put away
+    async def of(self, app: ASGIApp, scope: Scope) -> None:
+        """Have the layers behind serve it."""
+        try:
+            await app(scope, self._hear, self._tell)
+        except (KeyError, RuntimeError):
+            # Gradio raises what it has told the caller already; and a page that is reloaded may leave two
+            # streams behind, of which the second cannot be put away any more.
+            if not (self._lost or self._gone):
+                raise
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _tell(self, message: Message) -> None:
+        body = message.get("body", b"")
+        self._over = self._over or b'"close_stream"' in body
+        self._lost = self._lost or b'"session_not_found":true' in body
+        await self._send(message)
+
+    async def _hear(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            if self._over:
+                await asyncio.sleep(PATIENCE)  # broken off once the stream has been put away
+            self._gone = True
         return message
-
-    return hear, tell
 
 
 def _counted(receive: Receive) -> Receive:

@@ -139,8 +139,6 @@ class Inspector:
             InputError: there is no such prompt.
         """
         if which == NEXT:
-            if lane >= visit.lanes:
-                raise InputError("That lane is not shown: open the prompt again.")
             asked = self.chat.next_prompt(visit, lane, wish, message)
         else:
             if not str(which).isdecimal():

@@ -55,7 +55,7 @@ class Talking:
             current = self.chat.current(visit)
             answered = len(current.turns[-1].answers) if current and current.turns else 0
             wish = self.asking.wish(visit, *values, draw_seed=True)
-            return self.chat.retry(visit, range(min(answered, visit.lanes)), wish)
+            return self.chat.retry(visit, range(min(answered, len(wish.specs))), wish)
 
         yield from self._streamed(visit, views)
 
