@@ -7,6 +7,7 @@ import pytest
 from judge_server import JudgeServer
 from test_judges import chat as talk_of
 from test_judges import session
+from waiting import until
 
 from playground.config import Settings
 from playground.judging.judges import Judges
@@ -133,4 +134,27 @@ def test_a_verdict_that_the_end_of_the_app_cut_off_is_unfinished_and_can_be_aske
     assert updates[made.model] == "m"
     with pytest.raises(InputError, match="There is no such verdict"):
         made.acted(visit, "verdict", 0, "no-such-id")
+    server.end()
+
+
+def test_the_clock_stands_still_only_once_what_ended_has_been_drawn(tmp_path):
+    """What else looks at the judge, as the end of an answer, may be the first to see that it has ended."""
+    server = JudgeServer(lambda asked, body: asked.silence())
+    made, visit, _ = panel(tmp_path, judge_url=server.url)
+    drawn = []
+    made._marked = lambda visit: drawn.append(made._seen(visit)) or {}
+    made.on_ask(visit, "", *values())
+    [judging] = made.judges.under_way(visit.conversation)
+    assert made.on_tick(visit)[made.timer].active
+    made.on_stop(visit)
+    judging.wait(10)
+    until(lambda: not made.judges.under_way(visit.conversation))
+    watched = made.watched(visit)
+    assert watched[made.stop]["visible"] is False
+    assert watched[made.timer].active
+    before = len(drawn)
+    assert not made.on_tick(visit)[made.timer].active
+    assert len(drawn) == before + 1
+    assert drawn[-1][-1][0][1] == "cancelled"
+    assert made.timer not in made.watched(visit)
     server.end()

@@ -295,12 +295,11 @@ class JudgePanel:
         """While something is under way: how far it has come."""
 
         def act() -> Updates:
-            watched = self.watched(visit)
             seen = self._seen(visit)
-            if seen == visit.seen_verdicts:
-                return watched
+            new = seen != visit.seen_verdicts
             visit.seen_verdicts = seen
-            return {**watched, **self._marked(visit)}
+            idle = {self.timer: gr.Timer(active=False)}
+            return {**idle, **self.watched(visit), **(self._marked(visit) if new else {})}
 
         return tried(act, self.about)
 
@@ -555,21 +554,23 @@ class JudgePanel:
         return list(self.judges.under_way(id)) if id else []
 
     def watched(self, visit: Visit) -> Updates:
-        """The buttons that stop, and the clock that looks again while something is under way."""
+        """The buttons that stop, and the clock, while something is under way or has yet to be drawn.
+
+        Only the clock's own handler lets it stand still: it draws what ended meanwhile.
+        """
         running = bool(self._under_way(visit))
-        return {
-            self.timer: gr.Timer(active=running),
-            self.stop: gr.update(visible=running),
-            self.cancel: gr.update(visible=running),
-        }
+        updates = {self.stop: gr.update(visible=running), self.cancel: gr.update(visible=running)}
+        if running or self._seen(visit) != visit.seen_verdicts:
+            updates[self.timer] = gr.Timer(active=True)
+        return updates
 
     def _seen(self, visit: Visit) -> tuple[Any, ...]:
         """Tells whether there is something new to draw."""
         conversation = self.chat.current(visit)
-        if conversation is None:
+        verdicts = self.judges.verdicts(conversation.id) if conversation else {}
+        if conversation is None or not verdicts:
             return ()
         running = tuple(judging.verdict.id for judging in self._under_way(visit))
-        verdicts = self.judges.verdicts(conversation.id)
         seen = tuple((each.id, each.outcome, len(each.games)) for turn in verdicts.values() for each in turn)
         return (conversation.id, visit.streaming, running, seen)
 
