@@ -559,7 +559,7 @@ class JudgePanel:
         Only the clock's own handler lets it stand still: it draws what ended meanwhile.
         """
         running = bool(self._under_way(visit))
-        updates = {self.stop: gr.update(visible=running), self.cancel: gr.update(visible=running)}
+        updates: Updates = {button: gr.update(visible=running) for button in (self.stop, self.cancel)}
         if running or self._seen(visit) != visit.seen_verdicts:
             updates[self.timer] = gr.Timer(active=True)
         return updates
