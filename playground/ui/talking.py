@@ -151,7 +151,8 @@ class Talking:
         """After the end of answers: what is counted and listed."""
         return {
             **self.drawing.metered(visit, values),
-            **self.drawing.above(visit),
+            # The next answers may have begun to be written meanwhile.
+            **self.drawing.above(visit, visit.streaming),
             **self.drawing.buttons(visit.streaming),
             self.page.history: self.drawing.history(visit),
         }
