@@ -285,11 +285,12 @@ class Session:
         before, turn = self._last(conversation, [lane])
         if not 0 <= version < len(turn.all(lane)):
             raise InputError(f"There is no version {version + 1} of this answer: choose another.")
-        if conversation.id in self._runs:
-            raise InputError(BUSY)
         turn = turn.showing(turn.all(lane)[version], lane)
         conversation = dataclasses.replace(conversation, turns=(*before.turns, turn))
-        self.store.save(conversation)
+        with self._recording:
+            if conversation.id in self._runs:
+                raise InputError(BUSY)
+            self.store.save(conversation)
         return conversation
 
     def branch(
@@ -368,7 +369,9 @@ class Session:
                 raise InputError(BUSY)
             self._runs[id] = run
         try:
-            self.store.save(run.conversation)
+            with self._recording:
+                if not self._closed:
+                    self.store.save(run.conversation)
             current = run.conversation
             yield current
             if self.status().state == "loading":
@@ -399,8 +402,10 @@ class Session:
             # Reached by the end, by a failure and by a caller who stops; in the last case this runs on
             # the caller's thread, which may be the one that serves the page, so it does little.
             run.stop()
-            self._runs.pop(id, None)
-            self.store.save(run.ended())
+            try:
+                self.store.save(run.ended())
+            finally:  # not before, else the next answers begin, and this is written over them
+                self._runs.pop(id, None)
         yield run.ended()
 
     def verdicts(self, conversation: Conversation) -> tuple[tuple[Verdict, ...], ...]:

@@ -179,6 +179,7 @@ class Store:
             for v in conversation.variants
         ]
         with self._connect() as db:
+            db.execute("BEGIN IMMEDIATE")
             known = db.execute("SELECT 1 FROM conversation WHERE id = ?", (conversation.id,)).fetchone()
             first = max(0, len(conversation.turns) - 1) if known else 0
             db.execute(
@@ -201,6 +202,7 @@ class Store:
             InputError: there is none.
         """
         with self._connect() as db:
+            db.execute("BEGIN")  # all that follows is as of one moment, whoever writes meanwhile
             row = db.execute("SELECT variants, parent FROM conversation WHERE id = ?", (id,)).fetchone()
             if row is None:
                 raise InputError(f"There is no conversation {id!r} in {self.path}: look in the history.")
@@ -296,6 +298,10 @@ def _save_turn(db: sqlite3.Connection, id: str, number: int, turn: Turn, now: st
         (id, number, turn.user, now, histories),
     )
     for lane, shown in enumerate(turn.answers):
+        # Versions that this turn does not know, having been written by another page, stay, and are not shown.
+        db.execute(
+            "UPDATE answer SET shown = 0 WHERE conversation = ? AND turn = ? AND lane = ?", (id, number, lane)
+        )
         for answer in turn.all(lane):
             request = None if answer.request is None else canonical(to_json(answer.request))
             db.execute(

@@ -1,5 +1,6 @@
 """Conversations from send to record, on the scripted engine."""
 
+import dataclasses
 import itertools
 import sqlite3
 import threading
@@ -221,6 +222,50 @@ def test_many_conversations_at_once_are_each_recorded_whole(library, tmp_path):
         thread.join()
     for name, id in ids.items():
         assert [turn.user for turn in talk.open(id).turns] == [f"{name} {turn}" for turn in range(3)]
+
+
+def test_the_next_answers_wait_until_the_last_ones_are_on_record(library, tmp_path, monkeypatch):
+    """Else the end of the last ones would be written over what the next ones began with."""
+    talk = session(library, tmp_path)
+    save, refused = talk.store.save, []
+
+    def met_by_another(conversation):
+        if conversation.turns[-1].answers[0].reply.finish == "stop":
+            with pytest.raises(InputError, match="still being written"):
+                next(talk.retry(conversation, [0]))
+            refused.append(conversation)
+        save(conversation)
+
+    monkeypatch.setattr(talk.store, "save", met_by_another)
+    conversation = last(talk.send(new(talk), "One"))
+    assert refused
+    monkeypatch.undo()
+    assert last(talk.retry(conversation, [0])).turns[0].answers[0].version == 1
+
+
+def test_the_record_is_read_as_of_one_moment(library, tmp_path):
+    talk = session(library, tmp_path)
+    once = last(talk.send(new(talk), "One"))
+    grown = [dataclasses.replace(once, turns=once.turns * (1 + turns)) for turns in range(120)]
+    writer = threading.Thread(target=lambda: [talk.store.save(each) for each in grown])
+    writer.start()
+    seen = {}
+    while writer.is_alive():
+        loaded = talk.store.load(once.id)
+        seen[len(loaded.turns)] = loaded
+    writer.join()
+    assert len(seen) > 10
+    assert all(loaded == grown[turns - 1] for turns, loaded in seen.items())
+
+
+def test_one_answer_of_a_lane_is_shown_whichever_was_written_last(library, tmp_path):
+    talk = session(library, tmp_path)
+    once = last(talk.send(new(talk), "One"))
+    twice = last(talk.retry(once, [0]))
+    talk.store.save(once)  # which knows of one version
+    [turn] = talk.open(once.id).turns
+    assert turn.answers == once.turns[0].answers
+    assert turn.all(0) == twice.turns[0].all(0)
 
 
 def test_warming_up_puts_the_beginning_of_every_prompt_to_the_engine(library, tmp_path):
