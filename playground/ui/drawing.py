@@ -44,6 +44,8 @@ class Drawing:
         updates |= self.buttons(not view.done)
         if view.asked and not view.done:
             updates |= {**self.above(visit, True), self.page.address.conversation: conversation.id}
+            # Now, while nothing can be chosen from it; at the end the list would change under the hand.
+            updates[self.page.history] = self.history(visit)
         return updates
 
     def talk(

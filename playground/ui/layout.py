@@ -68,7 +68,6 @@ class _Page:
             *watched,
             page.send,
             page.stop,
-            page.history,
         ]
         ended: dict[str, Any] = {**quick, "outputs": listed}
 

@@ -188,7 +188,7 @@ class Parts:
     @property
     def growing(self) -> list[Any]:
         """What is updated while answers grow: few, since a browser's work for an update grows with them."""
-        parts = [self.box, self.send, self.stop, self.address.conversation, *self.above]
+        parts = [self.box, self.send, self.stop, self.history, self.address.conversation, *self.above]
         return parts + [part for lane in self.lanes for part in (lane.past, lane.live, lane.line)]
 
     @property

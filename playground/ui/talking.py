@@ -148,13 +148,12 @@ class Talking:
             yield updates
 
     def on_ended(self, visit: Visit, *values: Any) -> Updates:
-        """After the end of answers: what is counted and listed."""
+        """After the end of answers: what is counted, and what can be done now."""
         return {
             **self.drawing.metered(visit, values),
             # The next answers may have begun to be written meanwhile.
             **self.drawing.above(visit, visit.streaming),
             **self.drawing.buttons(visit.streaming),
-            self.page.history: self.drawing.history(visit),
         }
 
     def on_stop(self, lane: int | None) -> Callable[[Visit], None]:
