@@ -255,10 +255,10 @@ class Chat:
                     sending = self.session.send(conversation, text, histories, start)
                     for view in self._stream(visit, sending):
                         conversation = view.conversation
-                        yield dataclasses.replace(view, done=False)
+                        yield view
                 if all(answer.reply.finish == "cancelled" for answer in conversation.turns[-1].answers):
                     break
-            yield View(conversation=conversation, changed=(True,) * LANES, done=True)
+        yield _last_of(conversation)
 
     def retry(self, visit: Visit, lanes: Sequence[int], wish: Wish) -> Generator[View]:
         """Ask lanes again for the last message, as they are set up now."""
@@ -267,7 +267,10 @@ class Chat:
         conversation = self._wished(visit, self._present(visit), wish)
         with _streaming(visit), self._let_in(conversation):
             start = wish.start or None
-            yield from self._stream(visit, self.session.retry(conversation, lanes, start))
+            for view in self._stream(visit, self.session.retry(conversation, lanes, start)):
+                conversation = view.conversation
+                yield view
+        yield _last_of(conversation)
 
     def extend(self, visit: Visit, lane: int, wish: Wish) -> Generator[View]:
         """Let a lane's last answer go on."""
@@ -275,7 +278,10 @@ class Chat:
         wish.require(lane)
         conversation = self._wished(visit, self._present(visit), wish)
         with _streaming(visit), self._let_in(conversation):
-            yield from self._stream(visit, self.session.extend(conversation, lane))
+            for view in self._stream(visit, self.session.extend(conversation, lane)):
+                conversation = view.conversation
+                yield view
+        yield _last_of(conversation)
 
     def _let_in(
         self, conversation: Conversation, text: str = "", turns: int = 0
@@ -514,7 +520,7 @@ class Chat:
                 if any(view.changed):
                     yield view
                     drawn, drawn_at = view, time.monotonic()
-        yield dataclasses.replace(self._view(conversation, drawn), done=True, changed=(True,) * LANES)
+        yield dataclasses.replace(self._view(conversation, drawn), changed=(True,) * LANES)
 
     def _view(self, conversation: Conversation, drawn: View | None) -> View:
         status = self.session.status()
@@ -524,6 +530,11 @@ class Chat:
         now, then = conversation.turns[-1].answers, drawn.conversation.turns[-1].answers
         changed = tuple(lane < len(now) and now[lane] is not then[lane] for lane in range(LANES))
         return View(conversation=conversation, changed=changed, note=note)
+
+
+def _last_of(conversation: Conversation) -> View:
+    """The view that gives the page back to its person: whatever they do now is no longer refused."""
+    return View(conversation=conversation, changed=(True,) * LANES, done=True)
 
 
 @contextmanager
