@@ -369,9 +369,7 @@ class Session:
                 raise InputError(BUSY)
             self._runs[id] = run
         try:
-            with self._recording:
-                if not self._closed:
-                    self.store.save(run.conversation)
+            self._record(run.conversation)
             current = run.conversation
             yield current
             if self.status().state == "loading":
@@ -392,9 +390,7 @@ class Session:
                 if current is not run.conversation:
                     current = run.conversation
                     if now - saved >= SAVE_EVERY:
-                        with self._recording:
-                            if not self._closed:
-                                self.store.save(current)
+                        self._record(current)
                         saved = now
                 yield current
                 drawn = time.monotonic()
@@ -407,6 +403,12 @@ class Session:
             finally:  # not before, else the next answers begin, and this is written over them
                 self._runs.pop(id, None)
         yield run.ended()
+
+    def _record(self, unfinished: Conversation) -> None:
+        """Write how far a turn has come, unless `close` has written its end."""
+        with self._recording:
+            if not self._closed:
+                self.store.save(unfinished)
 
     def verdicts(self, conversation: Conversation) -> tuple[tuple[Verdict, ...], ...]:
         """For each turn the verdicts on the answers it has now, those under way as far as they have come."""

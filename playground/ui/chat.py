@@ -253,9 +253,7 @@ class Chat:
                 histories, start = wished.histories, wished.start
                 with self._let_in(conversation, text, len(conversation.turns) + 1):
                     sending = self.session.send(conversation, text, histories, start)
-                    for view in self._stream(visit, sending):
-                        conversation = view.conversation
-                        yield view
+                    conversation = yield from self._stream(visit, sending)
                 if all(answer.reply.finish == "cancelled" for answer in conversation.turns[-1].answers):
                     break
         yield _last_of(conversation)
@@ -267,9 +265,7 @@ class Chat:
         conversation = self._wished(visit, self._present(visit), wish)
         with _streaming(visit), self._let_in(conversation):
             start = wish.start or None
-            for view in self._stream(visit, self.session.retry(conversation, lanes, start)):
-                conversation = view.conversation
-                yield view
+            conversation = yield from self._stream(visit, self.session.retry(conversation, lanes, start))
         yield _last_of(conversation)
 
     def extend(self, visit: Visit, lane: int, wish: Wish) -> Generator[View]:
@@ -278,9 +274,7 @@ class Chat:
         wish.require(lane)
         conversation = self._wished(visit, self._present(visit), wish)
         with _streaming(visit), self._let_in(conversation):
-            for view in self._stream(visit, self.session.extend(conversation, lane)):
-                conversation = view.conversation
-                yield view
+            conversation = yield from self._stream(visit, self.session.extend(conversation, lane))
         yield _last_of(conversation)
 
     def _let_in(
@@ -506,7 +500,10 @@ class Chat:
 
     # --- Streaming ----------------------------------------------------------------------------------
 
-    def _stream(self, visit: Visit, snapshots: Generator[Conversation, None, None]) -> Iterator[View]:
+    def _stream(
+        self, visit: Visit, snapshots: Generator[Conversation, None, None]
+    ) -> Generator[View, None, Conversation]:
+        """Views as the answers grow; returns the conversation at their end, which is left to be drawn."""
         drawn: View | None = None
         drawn_at = 0.0
         with closing(snapshots):
@@ -520,7 +517,7 @@ class Chat:
                 if any(view.changed):
                     yield view
                     drawn, drawn_at = view, time.monotonic()
-        yield dataclasses.replace(self._view(conversation, drawn), changed=(True,) * LANES)
+        return conversation
 
     def _view(self, conversation: Conversation, drawn: View | None) -> View:
         status = self.session.status()
