@@ -63,6 +63,8 @@ def test_the_panel_says_what_runs(person: Person) -> None:
     rows = about.locator(".adapters li")
     expect(rows).to_have_count(5)
     expect(rows.first).to_contain_text(re.compile(r"KL \d\.\d{3} nats per token"))
+    expect(page.locator("#model-panel")).to_be_focused()
+    page.keyboard.press("Tab")
     expect(page.locator("#model-close")).to_be_focused()
     for size in ({"width": 1440, "height": 900}, {"width": 390, "height": 844}):
         page.set_viewport_size(size)
@@ -71,6 +73,15 @@ def test_the_panel_says_what_runs(person: Person) -> None:
     page.keyboard.press("Escape")
     expect(page.locator("#model-panel")).to_be_hidden()
     expect(page.locator("#model button")).to_be_focused()
+
+    # Who is quick and writes while it closes is not torn away.
+    page.keyboard.press("Enter")
+    expect(page.locator("#model-panel")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.focus("#message textarea")
+    expect(page.locator("#model-panel")).to_be_hidden()
+    page.wait_for_timeout(500)
+    expect(page.locator("#message textarea")).to_be_focused()
 
 
 def test_another_base_and_an_adapter_for_it_while_the_conversation_stays(

@@ -10,7 +10,7 @@ import gradio as gr
 from playground.changeover import SOURCE_LIMIT, Changeover
 from playground.session import Session
 from playground.ui import render_model
-from playground.ui.events import HIDDEN, QUICK
+from playground.ui.events import QUICK
 from playground.ui.render import short_name
 from playground.ui.toast import warn
 
@@ -99,11 +99,9 @@ class ModelPanel:
             chip: what opens the sheet; made with `ON_CLICK`.
             waiting: started whenever the model has changed; it draws the chip and the lanes there are.
         """
-        opened = chip.click(self.on_open, None, self._shown, **QUICK)
-        opened.then(None, None, None, js="() => document.getElementById('model-close')?.focus()", **HIDDEN)
+        chip.click(self.on_open, None, self._shown, **QUICK)
         shut: list[Any] = [self.sheet] if self.changeover is None else [self.sheet, self.open]
-        closed = self.close.click(self.on_close, None, shut, **QUICK)
-        closed.then(None, None, None, js="() => document.querySelector('#model button')?.focus()", **HIDDEN)
+        self.close.click(self.on_close, None, shut, **QUICK)
         if self.changeover is None:
             return
         for happens in (self.load_base.click, self.base.submit):
