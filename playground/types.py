@@ -624,7 +624,7 @@ class Game:
     new_tokens: int | None = None
     seconds: float | None = None
     cached: bool = False
-    """Whether the reply was on record from before, so that it cost nothing now."""
+    """Whether the reply was there already, on record or to another lane, so that it cost nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

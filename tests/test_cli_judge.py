@@ -84,7 +84,7 @@ def test_the_reference_judge_needs_no_key_and_no_server(judge, server, conversat
 def test_the_cost_is_said_before_anything_is_asked(judge, server, conversation):
     arguments = (conversation.id, "--rubric", "pairwise", "--judge", "gpt-4o", "--estimate")
     text = judge(*arguments, TANDEM_JUDGE_PRICES="2.5,10,USD").stdout.decode()
-    assert text.startswith("4 calls (0 more are on record): about ")
+    assert text.startswith("4 calls (0 more cost nothing): about ")
     assert text.endswith(" USD\n")
     cost = json.loads(judge(*arguments, "--json").stdout)
     assert cost["most_new_tokens"] == 4 * 2048

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from judge_server import JudgeServer
-from test_judges import chat, session
+from test_judges import chat, own_words, session
+from waiting import until
 
 from playground.judging.client import JudgeModel
 from playground.judging.judges import Judges
@@ -53,6 +54,11 @@ def text_only(say):
             say(asked, body)
 
     return behave
+
+
+def put(server):
+    """Questions that a server like `text_only` took, without the ones that it turned down."""
+    return [body for body in server.bodies if "response_format" not in body]
 
 
 def says(text, **fields):
@@ -477,21 +483,82 @@ def test_judging_does_not_block_chatting_and_goes_on_by_itself(tmp_path, serve):
     id = judging.verdict.id
     del judging  # nobody looks any more
     go.set()
-    until = time.monotonic() + 20
-    while talk.judges.under_way(conversation.id) and time.monotonic() < until:
-        time.sleep(0.02)
+    until(lambda: not talk.judges.under_way(conversation.id))
     [verdict] = session(tmp_path).verdicts(longer)[0]
     assert (verdict.id, verdict.scores) == (id, (4.0, 4.0))
 
 
-def test_two_people_judge_the_same_turn_at_once(tmp_path, serve):
-    server = serve(says("Verdict: [[A]]"))
-    talk = session(tmp_path)
+def test_two_people_judge_the_same_turn_at_once_and_one_pays(tmp_path, serve):
+    go = threading.Event()
+
+    def say(asked, body):
+        go.wait(20)
+        asked.say("Verdict: [[A]]")
+
+    server = serve(text_only(say))
+    talk = session(tmp_path, own_words)
     conversation = chat(talk, "One?")
     judgings = [talk.judges.judge(conversation, 0, "pairwise", model(server)) for _ in range(2)]
+    until(lambda: len(put(server)) == 2)
+    go.set()
     assert [judging.wait(20).outcome for judging in judgings] == ["inconsistent", "inconsistent"]
+    assert len(put(server)) == 2
+    costs = [talk.judges.cost(judging.verdict) for judging in judgings]
+    assert (sum(cost.calls for cost in costs), sum(cost.cached for cost in costs)) == (2, 2)
     shown = session(tmp_path).verdicts(conversation)[0]
     assert {verdict.id for verdict in shown} == {judging.verdict.id for judging in judgings}
+
+
+def test_who_waits_for_a_question_of_somebody_elses_puts_it_when_that_one_stops(tmp_path, serve):
+    go = threading.Event()
+    server = serve(
+        text_only(lambda asked, body: asked.say("Score: [[4]]") if go.is_set() else asked.silence())
+    )
+    talk = session(tmp_path, own_words)
+    conversation = chat(talk, "One?")
+    first = talk.judges.judge(conversation, 0, "single", model(server))
+    until(lambda: len(put(server)) == 2)
+    second, third = (talk.judges.judge(conversation, 0, "single", model(server)) for _ in range(2))
+    time.sleep(0.3)
+    assert len(put(server)) == 2
+    started = time.monotonic()
+    third.cancel()
+    assert third.wait(10).outcome == "cancelled"
+    assert time.monotonic() - started < 1
+    go.set()
+    first.cancel()
+    assert first.wait(10).outcome == "cancelled"
+    assert second.wait(10).scores == (4.0, 4.0)
+    assert talk.judges.cost(second.verdict).calls == 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome", "scores"),
+    [("Score: [[4]]", "scored", (4.0, 4.0)), ("Hm.", "unparsable", (None, None))],
+)
+def test_answers_that_are_alike_are_asked_about_once(tmp_path, serve, reply, outcome, scores):
+    server = serve(says(reply))
+    talk = session(tmp_path, "Paris.")
+    conversation = chat(talk, "One?")
+    before = talk.judges.estimate(conversation, 0, "single", model(server))
+    assert (before.calls, before.cached) == (1, 1)
+    verdict = talk.judges.judge(conversation, 0, "single", model(server)).wait(20)
+    assert (verdict.outcome, verdict.scores) == (outcome, scores)
+    assert [(game.shown, game.raw, game.cached) for game in verdict.games] == [
+        ((0,), reply, False),
+        ((1,), reply, True),
+    ]
+    assert len(put(server)) == 1
+    cost = talk.judges.cost(verdict)
+    assert (cost.calls, cost.cached, cost.prompt_tokens, cost.new_tokens) == (1, 1, 100, 20)
+
+
+def test_of_answers_that_are_alike_none_is_the_better_one(tmp_path, serve):
+    server = serve(says("Verdict: [[A]]"))
+    verdict, *_ = judged(tmp_path, server)
+    assert (verdict.outcome, verdict.winner) == ("inconsistent", None)
+    assert [game.winner for game in verdict.games] == [0, 1]
+    assert len(put(server)) == 1
 
 
 def test_many_judgments_from_many_threads_are_each_recorded_whole(tmp_path, serve):
@@ -514,21 +581,17 @@ def test_many_judgments_from_many_threads_are_each_recorded_whole(tmp_path, serv
 
 def test_a_judgment_is_cancelled_at_once_and_the_connection_ends(tmp_path, serve):
     server = serve(lambda asked, body: asked.silence())
-    talk = session(tmp_path)
+    talk = session(tmp_path, own_words)
     conversation = chat(talk, "One?")
     judging = talk.judges.judge(conversation, 0, "pairwise", model(server))
-    until = time.monotonic() + 10
-    while len(server.bodies) < 2 and time.monotonic() < until:
-        time.sleep(0.02)
+    until(lambda: len(server.bodies) == 2)
     started = time.monotonic()
     judging.cancel()
     verdict = judging.wait(10)
     assert time.monotonic() - started < 1
     assert verdict.outcome == "cancelled"
     assert "ask again" in sentence(verdict.error)
-    while server.left < 2 and time.monotonic() < until:
-        time.sleep(0.02)
-    assert server.left == 2
+    until(lambda: server.left == 2)
     judging.cancel()  # and again, when there is nothing left to stop
 
 
@@ -557,10 +620,10 @@ def test_closing_the_session_stops_what_is_under_way(tmp_path, serve):
 KILLED = """
 import sys, time
 sys.path.insert(0, {tests!r})
-from test_judges import chat, session
+from test_judges import chat, own_words, session
 from test_judge_models import model
 class Server: url = {url!r}
-talk = session(__import__("pathlib").Path({folder!r}))
+talk = session(__import__("pathlib").Path({folder!r}), own_words)
 conversation = chat(talk, "One?")
 judging = talk.judges.judge(conversation, 0, "pairwise", model(Server))
 print(conversation.id, flush=True)
@@ -573,9 +636,7 @@ def test_an_app_killed_while_a_judge_is_at_work_leaves_an_unfinished_verdict(tmp
     code = KILLED.format(tests=str(ROOT / "tests"), url=server.url, folder=str(tmp_path))
     app = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     id = app.stdout.readline().strip()
-    until = time.monotonic() + 20
-    while len(server.bodies) < 2 and time.monotonic() < until:
-        time.sleep(0.05)
+    until(lambda: len(server.bodies) == 2)
     os.kill(app.pid, signal.SIGKILL)
     app.wait(10)
     app.stdout.close()
@@ -594,10 +655,10 @@ def test_an_app_killed_while_a_judge_is_at_work_leaves_an_unfinished_verdict(tmp
 
 def test_the_same_question_is_not_paid_for_twice_whoever_asks_it(tmp_path, serve):
     server = serve(says("Verdict: [[A]]"))
-    verdict, talk, conversation = judged(tmp_path, server)
+    verdict, talk, conversation = judged(tmp_path, server, answer=own_words)
     asked = len(server.bodies)
     assert talk.judges.estimate(conversation, 0, "pairwise", model(server)).calls == 0
-    swapped = chat(session(tmp_path, "Paris."), "One?", lanes=("pocket-ift", "base"))
+    swapped = chat(session(tmp_path, own_words), "One?", lanes=("pocket-ift", "base"))
     again = Judges(Store(tmp_path)).judge(swapped, 0, "pairwise", model(server)).wait(20)
     assert len(server.bodies) == asked
     assert (again.outcome, again.winner) == ("inconsistent", None)
@@ -610,7 +671,7 @@ def test_the_same_question_is_not_paid_for_twice_whoever_asks_it(tmp_path, serve
 
 def test_a_reply_without_a_verdict_is_asked_for_again(tmp_path, serve):
     server = serve(says("Hm."))
-    verdict, talk, conversation = judged(tmp_path, server, "single")
+    verdict, talk, conversation = judged(tmp_path, server, "single", own_words)
     assert verdict.outcome == "unparsable"
     server.behave = says("Score: [[5]]")
     again = talk.judges.judge(conversation, 0, "single", model(server)).wait(20)
@@ -638,7 +699,7 @@ def test_a_cached_reply_is_of_the_same_texts_in_their_places(tmp_path, serve):
 
 def test_the_cost_is_estimated_before_and_known_after(tmp_path, serve):
     server = serve(says("Score: [[5]]"))
-    talk = session(tmp_path, judge_prices=(2.0, 8.0, "USD"))
+    talk = session(tmp_path, own_words, judge_prices=(2.0, 8.0, "USD"))
     conversation = chat(talk, "One?")
     before = talk.judges.estimate(conversation, 0, "single", model(server))
     assert (before.calls, before.cached, before.most_new_tokens) == (2, 0, 2 * 2048)
@@ -660,13 +721,10 @@ def test_the_cost_is_estimated_before_and_known_after(tmp_path, serve):
 
 def test_a_visit_keeps_within_its_budget(tmp_path, serve):
     server = serve(says("Score: [[5]]"))
-    talk = session(tmp_path, judge_budget=6000)
+    talk = session(tmp_path, own_words, judge_budget=6000)
     budget = talk.judges.new_budget()
     conversation = chat(talk, "One?", "Two?")
     talk.judges.judge(conversation, 0, "single", model(server), budget=budget).wait(20)
-    until = time.monotonic() + 5
-    while budget.used != 240 and time.monotonic() < until:
-        time.sleep(0.01)
     assert (budget.used, budget.left) == (240, 5760)  # what the server counted, not what was set aside
     asked = len(server.bodies)
     with pytest.raises(InputError, match="5760 of this visit's 6000 for judging are left"):
@@ -682,7 +740,7 @@ def test_a_visit_keeps_within_its_budget(tmp_path, serve):
 
 
 def test_two_at_once_cannot_overspend_a_budget(tmp_path, serve):
-    talk = session(tmp_path)
+    talk = session(tmp_path, own_words)
     conversation = chat(talk, "One?")
     server = serve(lambda asked, body: asked.silence())
     most = talk.judges.estimate(conversation, 0, "single", model(server)).most_tokens
@@ -690,15 +748,10 @@ def test_two_at_once_cannot_overspend_a_budget(tmp_path, serve):
     judging = talk.judges.judge(conversation, 0, "single", model(server), budget=budget)
     with pytest.raises(InputError, match="are left"):
         talk.judges.judge(conversation, 0, "single", model(server), budget=budget)
-    until = time.monotonic() + 5
-    while len(server.bodies) < 2 and time.monotonic() < until:
-        time.sleep(0.01)
+    until(lambda: len(server.bodies) == 2)
     judging.cancel()
     judging.wait(5)
-    # What was asked and stopped may have been paid for all the same.
-    while budget.used != most * len(server.bodies) // 2 and time.monotonic() < until:
-        time.sleep(0.01)
-    assert budget.used == most * len(server.bodies) // 2
+    until(lambda: budget.used == most)  # what was asked and stopped may have been paid for all the same
 
 
 def test_a_public_page_spends_nothing_of_its_own_and_calls_nowhere_else(tmp_path):

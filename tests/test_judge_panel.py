@@ -6,7 +6,7 @@ import gradio as gr
 import pytest
 from judge_server import JudgeServer
 from test_judges import chat as talk_of
-from test_judges import session
+from test_judges import own_words, session
 from waiting import until
 
 from playground.config import Settings
@@ -23,7 +23,7 @@ OPENAI = "https://api.openai.com/v1"
 
 def panel(tmp_path, visitor="me", **settings):
     """A panel on a conversation of one turn, the visit that shows it, and who visits (a list of one)."""
-    talk = session(tmp_path)
+    talk = session(tmp_path, own_words)
     chosen = Settings(data_dir=tmp_path, judge_url=settings.pop("judge_url", OPENAI), **settings)
     talk.judges = Judges(Store(tmp_path), chosen)
     visitors = [visitor]

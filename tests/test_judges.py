@@ -25,6 +25,11 @@ def session(tmp_path, answer="Yes.", **settings):
     return Session(engine, Library.open("models/pocket"), store, Judges(store, Settings(**settings)))
 
 
+def own_words(request):
+    """Answers that differ between the lanes."""
+    return "Mine." if request.prompt.adapter else "Other."
+
+
 def chat(talk, *messages, lanes=("base", "pocket-ift")):
     conversation = talk.new([talk.variant(lane) for lane in lanes])
     for message in messages:

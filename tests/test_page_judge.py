@@ -93,7 +93,7 @@ def test_a_model_scores_compares_and_is_not_paid_twice(
 ) -> None:
     server = served()
     person.short()
-    person.ask("How many legs does a spider have?")
+    person.ask("Who are you?")  # to which the lanes' answers differ
     opened(person, server)
     expect(person.page.locator("#judge-about")).to_contain_text("2 calls: about")
     ask(person)
@@ -114,7 +114,7 @@ def test_a_model_scores_compares_and_is_not_paid_twice(
     expect(reasons).to_contain_text("B first, then A: B better (to the judge, B is \u201cA\u201d)")
     reasons.get_by_text("All that was sent and came").click()
     whole = person.page.locator("#verdict-body")
-    expect(whole).to_contain_text("How many legs does a spider have?")
+    expect(whole).to_contain_text("Who are you?")
     sent = person.page.locator("#verdict-body pre").all_inner_texts()
     assert server.bodies[-1]["messages"][0]["content"] in sent, "to the byte"
     person.page.click("#verdict-close")

@@ -30,7 +30,7 @@ class Estimate:
     calls: int
     """Questions that have to be put to the judge."""
     cached: int
-    """Questions whose answers are on record already and cost nothing."""
+    """Questions that cost nothing: their replies are on record, or they are asked here for another lane."""
     prompt_tokens: int
     """About as many tokens in, by `tokens_of`, cached questions not counted."""
     most_new_tokens: int
@@ -50,7 +50,7 @@ class Cost:
 
     calls: int
     cached: int
-    """Answers from the record, which cost nothing."""
+    """Replies that cost nothing: from the record, or to the same question of another lane."""
     prompt_tokens: int
     new_tokens: int
     unknown: int

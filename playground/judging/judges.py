@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import secrets
 import threading
@@ -16,7 +15,7 @@ from playground.judging import reference
 from playground.judging.budget import Cost, Estimate, JudgeBudget, cost_of, priced, tokens_of
 from playground.judging.candidates import answered, candidate
 from playground.judging.client import JudgeModel, Refusals, clean, without_key
-from playground.judging.judging import Call, Judging
+from playground.judging.judging import Call, Judging, Questions, replied_before
 from playground.judging.reference import PAIR_RUBRIC, REFERENCE
 from playground.judging.rubrics import Kind, Material, Rubric, read_rubrics
 from playground.judging.verdicts import concluded
@@ -46,6 +45,7 @@ class Judges:
         self.settings = settings or Settings()
         self._folders = (root / "prompts", self.store.path.parent)
         self._refusals = Refusals()
+        self._questions = Questions()
         self._turn = threading.Semaphore(SIDE_BY_SIDE)
         self._under_way: dict[str, tuple[str, int, Judging]] = {}
         """By verdict: its conversation, its turn, and the judgment."""
@@ -149,7 +149,7 @@ class Judges:
         return self._estimate(calls)
 
     def _estimate(self, calls: Sequence[Call]) -> Estimate:
-        asked = [call for call in calls if call.known is None]
+        asked = {call.key: call for call in calls if call.known is None}.values()
         tokens_in = sum(max(tokens_of(messages) for messages in call.messages.values()) for call in asked)
         tokens_out = sum(call.tokens for call in asked) - tokens_in
         return Estimate(
@@ -208,7 +208,15 @@ class Judges:
         except BaseException:
             spent(0)
             raise
-        judging.start(judge, sheet, calls, self._refusals, self._turn, lambda: self._forget(verdict.id))
+        judging.start(
+            judge,
+            sheet,
+            calls,
+            self._refusals,
+            self._questions,
+            self._turn,
+            lambda: self._forget(verdict.id),
+        )
         return judging
 
     def judge_by_reference(
@@ -381,6 +389,7 @@ class Judges:
         judging = Judging(
             verdict,
             save=lambda verdict: self.store.save_verdict(conversation.id, turn, verdict),
+            known=self.store.game,
             keep=self.store.save_game,
             spent=spent,
         )
@@ -489,7 +498,7 @@ class Judges:
             parameters=parameters,
             key=key,
             tokens=most_in + parameters["max_tokens"],
-            known=game and _again(game, shown),
+            known=game and replied_before(game, shown),
         )
 
     def _references(
@@ -503,9 +512,3 @@ class Judges:
             }
         found |= {number: text for number, text in (given or {}).items() if text.strip() and number <= turn}
         return tuple((conversation.turns[number].user, text) for number, text in sorted(found.items()))
-
-
-def _again(game: Game, shown: tuple[int, ...]) -> Game:
-    """A reply on record, for the same texts in whatever lanes they are now."""
-    winner = None if game.winner is None else shown[game.shown.index(game.winner)]
-    return dataclasses.replace(game, shown=shown, winner=winner, cached=True)

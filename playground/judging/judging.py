@@ -7,7 +7,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from playground.judging.client import Heard, JudgeModel, Refusals, ask
 from playground.judging.parse import read_reply
@@ -15,8 +15,12 @@ from playground.judging.rubrics import Messages, Rubric
 from playground.judging.verdicts import concluded
 from playground.types import Game, OutsideError, Verdict
 
+T = TypeVar("T")
+
 AT_ONCE = 4
 """Questions of one judgment that a server is asked at the same time."""
+LOOK = 0.05
+"""Seconds between looks at whether the reply to a question that somebody else has put is there."""
 STOPPED = "Stopped before the judge had answered: ask again."
 
 
@@ -36,6 +40,29 @@ class Call:
     """The reply on record."""
 
 
+class Questions:
+    """Which questions are being put to a judge just now, so that nobody pays for the same one meanwhile.
+
+    Any thread may ask; whoever takes a question gives it back.
+    """
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._lock = threading.Lock()
+
+    def take(self, key: str) -> bool:
+        """Whether the question is the caller's to put; False while it is somebody else's."""
+        with self._lock:
+            free = key not in self._taken
+            self._taken.add(key)
+        return free
+
+    def give_back(self, key: str) -> None:
+        """The reply is on record, or there is none: anybody may put the question again."""
+        with self._lock:
+            self._taken.discard(key)
+
+
 class Judging:
     """A judgment and how far it has come. Any thread may look at it, wait for it or cancel it."""
 
@@ -43,6 +70,7 @@ class Judging:
         self,
         verdict: Verdict,
         save: Callable[[Verdict], None],
+        known: Callable[[str], Game | None],
         keep: Callable[[str, Game], None],
         spent: Callable[[int], None],
     ) -> None:
@@ -50,12 +78,14 @@ class Judging:
         Args:
             verdict: as begun and recorded.
             save: records the verdict.
+            known: the reply on record under a call's key.
             keep: records a reply under its call's key.
             spent: is told once, at the end, how many tokens the calls took; for one that was stopped, or had
                 no answer in time, as many as it may have taken.
         """
         self._verdict = verdict
         self._save = save
+        self._known = known
         self._keep = keep
         self._spent = spent
         self._ended = threading.Event()
@@ -94,6 +124,7 @@ class Judging:
         rubric: Rubric,
         calls: Sequence[Call],
         refusals: Refusals,
+        questions: Questions,
         turn: threading.Semaphore,
         ended: Callable[[], None],
     ) -> None:
@@ -107,7 +138,7 @@ class Judging:
                         break
                 else:
                     try:
-                        asyncio.run(self._ask_all(judge, rubric, calls, games, refusals))
+                        asyncio.run(self._ask_all(judge, rubric, calls, games, refusals, questions))
                     finally:
                         turn.release()
             finally:
@@ -123,30 +154,44 @@ class Judging:
         calls: Sequence[Call],
         games: list[Game | None],
         refusals: Refusals,
+        questions: Questions,
     ) -> None:
         places = asyncio.Semaphore(AT_ONCE)
 
-        async def one(number: int, call: Call) -> None:
-            async with places:
-                self._open.add(number)
-                heard = await ask(judge, call.messages, rubric.schema, call.parameters, refusals)
+        async def one(number: int) -> Game:
+            call = calls[number]
+            if (known := self._try(lambda: self._known(call.key))) is not None:
+                return replied_before(known, call.shown)
+            self._open.add(number)
+            heard = await ask(judge, call.messages, rubric.schema, call.parameters, refusals)
             if not heard.late:
                 self._open.discard(number)
             game = _game(rubric, call.shown, heard)
-            games[number] = game
             if game.outcome in ("win", "tie", "both-bad", "scored"):
                 self._try(lambda: self._keep(call.key, game))
+            return game
+
+        async def same(key: str, numbers: list[int]) -> None:
+            """Calls that ask for the same, as of two answers that are alike: it is asked once."""
+            async with places:
+                # Whoever has the question may sit in another judgment's loop, so there is nothing to await.
+                while not questions.take(key):
+                    await asyncio.sleep(LOOK)
+                try:
+                    game = await one(numbers[0])
+                finally:
+                    questions.give_back(key)
+            for number in numbers:
+                games[number] = game if number == numbers[0] else replied_before(game, calls[number].shown)
             so_far = tuple(game for game in games if game is not None)
             self._record(dataclasses.replace(self._verdict, games=so_far))
 
         async def everything() -> None:
-            await asyncio.gather(
-                *(
-                    one(n, call)
-                    for n, (call, game) in enumerate(zip(calls, games, strict=True))
-                    if game is None
-                )
-            )
+            alike: dict[str, list[int]] = {}
+            for number, (call, game) in enumerate(zip(calls, games, strict=True)):
+                if game is None:
+                    alike.setdefault(call.key, []).append(number)
+            await asyncio.gather(*(same(key, numbers) for key, numbers in alike.items()))
 
         task = asyncio.create_task(everything())
         with self._lock:
@@ -179,12 +224,19 @@ class Judging:
         self._verdict = verdict
         self._try(lambda: self._save(verdict))
 
-    def _try(self, write: Callable[[], None]) -> None:
-        """Write; a record that cannot be written is said and does not lose the verdict."""
+    def _try(self, use: Callable[[], T]) -> T | None:
+        """Read or write; a record that cannot be used is said and does not lose the verdict."""
         try:
-            write()
+            return use()
         except OutsideError as error:
             self._verdict = dataclasses.replace(self._verdict, error=str(error))
+            return None
+
+
+def replied_before(game: Game, shown: tuple[int, ...]) -> Game:
+    """The reply to the same question, for the same texts in whatever lanes they are now."""
+    winner = None if game.winner is None else shown[game.shown.index(game.winner)]
+    return dataclasses.replace(game, shown=shown, winner=winner, cached=True)
 
 
 def _game(rubric: Rubric, shown: tuple[int, ...], heard: Heard) -> Game:

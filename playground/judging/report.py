@@ -156,7 +156,7 @@ def estimate_text(cost: dict[str, Any]) -> str:
     if cost["most_price"] is not None:
         price = f", at most {cost['most_price']:.4f} {cost['currency']}"
     return (
-        f"{cost['calls']} calls ({cost['cached']} more are on record): about {cost['prompt_tokens']} "
+        f"{cost['calls']} calls ({cost['cached']} more cost nothing): about {cost['prompt_tokens']} "
         f"tokens in, at most {cost['most_new_tokens']} out{price}"
     )
 

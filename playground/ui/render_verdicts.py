@@ -247,7 +247,7 @@ def estimated(estimate: Estimate) -> str:
         return (
             f"<p>All of {_count(estimate.cached, 'reply', 'replies')} from the cache: this costs nothing.</p>"
         )
-    cached = f" ({number(estimate.cached)} more from the cache)" if estimate.cached else ""
+    cached = f" ({number(estimate.cached)} more at no cost)" if estimate.cached else ""
     tokens = f"{number(estimate.prompt_tokens)} tokens in, at most {number(estimate.most_new_tokens)} out"
     price = _price(estimate.price, "at most ")
     return f"<p><b>{_count(estimate.calls, 'call')}</b>{cached}: about {tokens}{price}.</p>"
