@@ -22,10 +22,6 @@ pytestmark = pytest.mark.browser
 
 
 def test_both_lanes_stream_at_once_stop_and_are_found_again(person: Person) -> None:
-    person.long()
-    person.send(QUESTION)
-    assert person.typed == "", "an accepted message leaves the text box"
-
     both_writing = """(past) => {
         const lanes = [0, 1].map((lane) => ({
             state: document.querySelector(`#status-${lane} .figures`).dataset.finish,
@@ -34,17 +30,29 @@ def test_both_lanes_stream_at_once_stop_and_are_found_again(person: Person) -> N
         const writing = lanes.every(({state, length}, lane) => state === "streaming" && length > past[lane]);
         return writing && lanes.map(({length}) => length);
     }"""
-    lengths = person.page.wait_for_function(both_writing, arg=[20, 20], polling=20).json_value()
-    person.page.wait_for_function(both_writing, arg=lengths, polling=20)
 
-    clicked = time.monotonic()
-    person.page.click("#stop")
-    for lane in (0, 1):
-        expect(person.status(lane)).to_have_attribute("data-finish", "cancelled")
-        expect(person.status(lane)).to_contain_text("stopped")
-    took = time.monotonic() - clicked
+    def stopped_after() -> float:
+        """Seconds from the click on Stop until both lanes have stopped."""
+        person.send(QUESTION)
+        assert person.typed == "", "an accepted message leaves the text box"
+        lengths = person.page.wait_for_function(both_writing, arg=[20, 20], polling=20).json_value()
+        person.page.wait_for_function(both_writing, arg=lengths, polling=20)
+        clicked = time.monotonic()
+        person.page.click("#stop")
+        for lane in (0, 1):
+            expect(person.status(lane)).to_have_attribute("data-finish", "cancelled")
+            expect(person.status(lane)).to_contain_text("stopped")
+        took = time.monotonic() - clicked
+        person.finished()
+        return took
+
+    person.long()
+    for _ in range(3):  # others may use the machine, too: then it is tried again
+        if (took := stopped_after()) < 2:
+            break
+        person.page.click("#new")
+        expect(person.asked).to_have_count(0)
     assert took < 2, "half a second on a free machine"
-    person.finished()
     stopped = [person.answers(lane)[0] for lane in (0, 1)]
     assert all(len(text) > 20 for text in stopped), "what was written stays"
 

@@ -98,6 +98,13 @@ def test_an_answer_is_said_once_when_it_has_ended(person: Person) -> None:
         log = page.get_by_role("log", name=f"Conversation of lane {letter}")
         assert log.get_attribute("aria-live") == "off"
         assert log.get_attribute("id") == f"chat-{lane}"
+    # One that is there whole before it was seen to grow is said, too.
+    page.evaluate("""() => {
+        const figures = '<div class="figures" data-finish="length" data-ended="another">&nbsp;</div>';
+        document.querySelector("#status-0 .figures").outerHTML = figures;
+    }""")
+    page.wait_for_function("heard.length === 3")
+    assert page.evaluate("heard")[2].startswith("Lane A, cut at the limit: ")
 
 
 # --- Keys and focus -----------------------------------------------------------------------------------

@@ -162,7 +162,8 @@ def test_what_people_and_models_said_is_only_text(
 
     # The prompt of a past answer, whole and cut into tokens; the history; a copy.
     person.page.click("#chat-0 .turn >> nth=-1 >> button[data-act='prompt']")
-    expect(person.page.locator("#inspector")).to_be_visible()
+    expect(person.page.locator("#inspector-view h4").last).to_be_visible()
+    expect(person.page.locator("#inspector-which input")).not_to_have_value("")
     person.page.check("#inspector-tokens input")
     expect(person.page.locator("#inspector-view .tok").first).to_be_visible()
     harmless(person)

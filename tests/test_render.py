@@ -45,6 +45,9 @@ def test_status_while_nothing_has_come():
     assert "writing" in render.status_line(Reply(new_tokens=1, ttft=0.1, seconds=0.1))
     assert "tokens/s" not in render.status_line(Reply(new_tokens=1, ttft=0.1, seconds=0.1))
     assert "token" not in render.status_line(None)
+    assert "data-ended" not in render.status_line(Reply(), ended="x")
+    assert ' data-ended="x &quot;1&quot;"' in render.status_line(Reply(finish="stop"), ended='x "1"')
+    assert "data-ended" not in render.status_line(Reply(finish="stop"))
 
 
 def test_an_answer_carries_a_mark_of_the_weights_it_ran_on():

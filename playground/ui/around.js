@@ -116,15 +116,18 @@
 
   // An answer is said once it has ended; while it grows, ten times a second, nothing is.
   const ENDS = { stop: "", length: ", cut at the limit", cancelled: ", stopped", error: ", error" };
-  const states = {};
+  // Which one has, the server says: a short one may be there whole before it was ever seen to grow.
+  const heard = {};
   const listen = (lane, letter) => {
-    const state = document.querySelector(`#status-${lane} .figures`)?.dataset.finish ?? "";
-    const ended = states[lane] === "streaming" && state in ENDS;
-    states[lane] = state;
-    if (!ended) return;
-    const rows = document.querySelectorAll(`#live-${lane} .bot-row`);
-    const text = (rows[rows.length - 1]?.innerText ?? "").trim();
-    say(`Lane ${letter}${ENDS[state]}: ${text.length > 600 ? `${text.slice(0, 600)}\u2026` : text}`);
+    const { ended, finish } = document.querySelector(`#status-${lane} .figures`)?.dataset ?? {};
+    if (!ended || heard[lane] === ended) return;
+    heard[lane] = ended;
+    setTimeout(() => {
+      // Its text is drawn with its figures, but not in the same moment.
+      const rows = document.querySelectorAll(`#live-${lane} .bot-row`);
+      const text = (rows[rows.length - 1]?.innerText ?? "").trim();
+      say(`Lane ${letter}${ENDS[finish] ?? ""}: ${text.length > 600 ? `${text.slice(0, 600)}\u2026` : text}`);
+    }, 100);
   };
 
   const set = (element, name, value) => {
@@ -171,6 +174,6 @@
     childList: true,
     subtree: true,
     attributes: true,
-    attributeFilter: ["class", "style", "data-finish"],
+    attributeFilter: ["class", "style", "data-ended"],
   });
 })();

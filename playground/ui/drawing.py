@@ -39,7 +39,7 @@ class Drawing:
                 updates[lane.past] = self.talk(visit, conversation, lane, range(last))
             if view.changed[lane.number]:
                 updates[lane.live] = self.talk(visit, conversation, lane, [last], view.note)
-                updates[lane.line] = self.line(visit, conversation, lane, view.note)
+                updates[lane.line] = self.line(visit, conversation, lane, view.note, fresh=True)
         # With every view, since Gradio's script now and then loses a change of what is visible.
         updates |= self.buttons(not view.done)
         if view.asked and not view.done:
@@ -70,10 +70,16 @@ class Drawing:
                 updates[lane.live] = self.talk(visit, conversation, lane, [last])
         return updates
 
-    def line(self, visit: Visit, conversation: Conversation, lane: Lane, note: str = "") -> str:
-        """The figures of a lane's last answer."""
+    def line(
+        self, visit: Visit, conversation: Conversation, lane: Lane, note: str = "", fresh: bool = False
+    ) -> str:
+        """The figures of a lane's last answer; `fresh`: it is being written, or was until now."""
         answer = _last(conversation, lane.number)
-        return render.status_line(answer.reply if answer else None, note, visit.blind)
+        if answer is None:
+            return render.status_line(None, note, visit.blind)
+        # Two answers that take equally long to the microsecond are one.
+        which = f"{conversation.id} {len(conversation.turns)} {answer.version} {answer.reply.seconds}"
+        return render.status_line(answer.reply, note, visit.blind, ended=which if fresh else "")
 
     def shown(self, visit: Visit, values: Sequence[Any] = (), keep_empty: bool = False) -> Updates:
         """All of the page but its controls, for what the visit shows now.

@@ -76,6 +76,7 @@ class Inspector:
             self.on_inspect_other,
             [self.lane, self.which, self.cut, box, *asking],
             [self.title, self.view, self.text],
+            trigger_mode="always_last",  # a long prompt takes a while to draw
             **QUICK,
         )
         self.copy.click(None, [self.text], None, js="(text) => tandemCopy(text)", **HIDDEN)

@@ -95,10 +95,13 @@ FINISH = {"stop": "done", "length": "cut at the limit", "cancelled": "stopped", 
 """Why an answer ended, in words."""
 
 
-def status_line(reply: Reply | None, note: str = "", blind: bool = False) -> str:
-    """What a lane is doing or has done, as HTML; `note` says what it waits for.
+def status_line(reply: Reply | None, note: str = "", blind: bool = False, ended: str = "") -> str:
+    """What a lane is doing or has done, as HTML.
 
-    With `blind`, nothing that tells which lane it is: not its weights, nor the length of its prompt.
+    Args:
+        note: what it waits for.
+        blind: nothing that tells which lane it is: not its weights, nor the length of its prompt.
+        ended: names an answer that has ended just now, so that the page says it to who cannot see it.
     """
     if reply is None:
         return '<div class="figures" data-finish="">&nbsp;</div>'
@@ -111,8 +114,9 @@ def status_line(reply: Reply | None, note: str = "", blind: bool = False) -> str
         cached = f", {reply.cached_tokens} cached" if reply.cached_tokens else ""
         figures.append(f"prompt {_count(reply.prompt_tokens, 'token')}{cached}")
     rest = "".join(f"<span>{_html(text)}</span>" for text in figures)
+    told = f' data-ended="{attribute(ended)}"' if ended and reply.finish else ""
     return (
-        f'<div class="figures" data-finish="{reply.finish or "streaming"}">'
+        f'<div class="figures" data-finish="{reply.finish or "streaming"}"{told}>'
         f'{"" if blind else _weights(reply)}<span class="state">{_html(state)}</span>{rest}</div>'
     )
 
