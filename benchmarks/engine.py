@@ -361,7 +361,7 @@ def overhead(subject: Subject, ours: Ours, runs: int) -> Samples:
     engine = ours.engine
     model, inside, whole = engine._model, 0.0, 0.0
     assert model is not None
-    hf, step = model._hf, engine._step
+    hf, step = model.hf, engine._step
 
     def forward(*args: Any, **kwargs: Any) -> Any:
         nonlocal inside
@@ -386,14 +386,14 @@ def overhead(subject: Subject, ours: Ours, runs: int) -> Samples:
     samples = Samples()
     counted: list[float] = []
     rows = [(subject.words(200, 700), None), (subject.words(200, 701), "tuned")]
-    model._hf, engine._step = forward, watched_step  # type: ignore[method-assign]
+    model.hf, engine._step = forward, watched_step  # type: ignore[method-assign]
     try:
         for _ in range(runs):
             whole, counted = 0.0, []
             ours.answers(rows, STEPS)
             samples.add(1 - sum(counted) / whole)
     finally:
-        model._hf, engine._step = hf, step  # type: ignore[method-assign]
+        model.hf, engine._step = hf, step  # type: ignore[method-assign]
     return samples
 
 

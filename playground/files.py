@@ -14,6 +14,11 @@ from playground.types import InputError
 BOM = "\ufeff"
 
 
+def first_line(error: Exception) -> str:
+    """An error's first line, at most 300 characters, without a full stop at its end."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")[:300]
+
+
 def read_text(path: Path, limit: int | None = None) -> str:
     """A file's text; a byte order mark is left out, and every line ends in a newline alone.
 

@@ -452,7 +452,11 @@ class AdapterStatus:
     kl: float | None = None
     """KL divergence of its next-token distributions from the base's on a fixed text, in nats per token."""
     warning: str | None = None
-    """What is odd about it though it can be used, in one sentence."""
+    """What is unusual about it though it can be used, in one sentence."""
+    serving: str = ""
+    """What it changes and how that is computed, in a few words; "" where it cannot be used."""
+    ends: tuple[str, ...] = ()
+    """What ends an answer of its lanes: tokens and texts, as they are written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -471,6 +475,12 @@ class Status:
     parameters: int | None = None
     context: int | None = None
     """Positions the model has, prompt and answer together."""
+    layers: tuple[tuple[str, int], ...] = ()
+    """Of the linear and embedding layers, how many are held in each precision."""
+    warnings: tuple[str, ...] = ()
+    """What is unusual about the base though it can be used, one sentence each."""
+    ends: tuple[str, ...] = ()
+    """Tokens that end any answer of the base, as they are written."""
     adapters: tuple[AdapterStatus, ...] = ()
     plain: str | None = None
     """Why rows are decoded one after the other and not as one batch; None if they are one batch."""

@@ -224,7 +224,7 @@ def test_an_answer_ends_where_the_context_does(tiny_engine):
 
 
 def test_control_tokens_in_a_persons_text_are_plain_characters(tiny_engine):
-    from playground.engine.loading import encode
+    from playground.engine.tokenizer import encode
 
     tokenizer = tiny_engine._model._tokenizer
     end = tokenizer.eos_token_id

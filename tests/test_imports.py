@@ -119,12 +119,6 @@ def imports(path: Path) -> set[str]:
 
 
 PLACES = {
-    "torch": [
-        f"engine/{name}.py"
-        for name in ("attention", "kv", "linear", "loading", "local", "lora", "model", "sampling")
-    ],
-    "transformers": ["engine/attention.py", "engine/kv.py", "engine/loading.py"],
-    "peft": ["engine/loading.py", "engine/lora.py"],
     "bm25s": ["retrieval.py"],
     "openai": ["judging/client.py"],
     "sqlite3": ["store.py"],
@@ -135,6 +129,12 @@ PLACES = {
     "httpx2": ["engine/hub.py"],
     "typer": ["__main__.py"],
 }
+
+
+@pytest.mark.parametrize("package", ["torch", "peft", "bitsandbytes", "gguf"])
+def test_what_runs_models_is_imported_in_the_engine_only(package):
+    users = {path for path in PLAYGROUND.rglob("*.py") if package in imports(path)}
+    assert users - set((PLAYGROUND / "engine").glob("*.py")) == set()
 
 
 @pytest.mark.parametrize("package", PLACES)

@@ -1,4 +1,4 @@
-"""Loading a base model and its adapters, and reading a prompt the way its tokenizer does.
+"""Loading a base model and its adapters.
 
 CUDA: 4-bit NF4 with double quantisation, computing in bfloat16 where the card has it, else float16. CPU:
 float32, or NF4 where the float32 weights would not fit in memory or the user asks. Never bfloat16 on a CPU:
@@ -8,7 +8,6 @@ without AMX its matrix products are over 100 times slower than float32 (0.8 agai
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +18,20 @@ import torch
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
-    AutoTokenizer,
     BitsAndBytesConfig,
     PreTrainedModel,
 )
 from transformers.utils import logging as transformers_logging
 
 from playground.config import Settings
-from playground.engine import attention, hub, lora
+from playground.engine import attention, hub
+from playground.engine.adapters import load_adapters
 from playground.engine.hub import Report
+from playground.engine.positions import context_length
+from playground.engine.tokenizer import eos_token_ids, load_tokenizer
+from playground.files import first_line
 from playground.library import Library
-from playground.types import AdapterCard, AdapterStatus, InputError, Prompt, Token
+from playground.types import AdapterCard, AdapterStatus, InputError
 
 PREFIX_SHARE = 0.25
 """Share of the free memory that stored prefixes may take."""
@@ -37,8 +39,6 @@ MOST_OF_MEMORY = 0.8
 """Share of the free memory that float32 weights may take before a CPU loads them in 4 bit."""
 BYTES_IN_4BIT = 0.75
 """Of a parameter, with the embeddings, which stay as they are, and what quantising takes meanwhile."""
-UNSTATED_CONTEXT = 2048
-"""For a model that states no limit of positions, as recurrent ones do."""
 THREADS = torch.get_num_threads()
 """What torch found fit for this machine, before anybody set another number."""
 MOST_THREADS = 16
@@ -96,7 +96,7 @@ def load(settings: Settings, library: Library, report: Report) -> Loaded:
     unusable = hub.fetch_cards(library, report)
     folder = hub.folder(settings.base, report=report)
     config = _config(folder, settings.base)
-    tokenizer = _tokenizer(folder, settings.base)
+    tokenizer = load_tokenizer(folder, settings.base)
     parameters = _count_parameters(config)
     small = device.type == "cpu" and parameters < SMALL_MODEL
     # For this thread, which is the one that decodes: OpenMP keeps the number for each thread that calls it.
@@ -113,10 +113,10 @@ def load(settings: Settings, library: Library, report: Report) -> Loaded:
     finally:
         _here.report = None
     model.eval()
-    probe = tokenizer(PROBE)["input_ids"][: _context(config)]
+    probe = tokenizer(PROBE)["input_ids"][: context_length(config)]
     base_logits = probe_logits(model, probe)
     attention.install(model)
-    model, adapters = _adapters(model, library, report)
+    model, adapters = load_adapters(model, library, report)
     adapters += tuple(
         AdapterStatus(card=AdapterCard(name=name, source="", base_model="", label=name), error=str(error))
         for name, error in unusable.items()
@@ -130,8 +130,8 @@ def load(settings: Settings, library: Library, report: Report) -> Loaded:
         device_name=torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
         precision=precision,
         parameters=parameters,
-        context=_context(config),
-        ends=_ends(model, tokenizer),
+        context=context_length(config),
+        ends=eos_token_ids(model, tokenizer),
         adapters=adapters,
         prefix_limit=int(PREFIX_SHARE * _free_memory(device)),
         probe=probe,
@@ -218,16 +218,9 @@ def _config(folder: Path, base: str) -> Any:
         _count_parameters(config)  # which fails for what is no causal language model
     except Exception as error:
         raise InputError(
-            f"{base} is not a language model that can be loaded here: {_first_line(error)}."
+            f"{base} is not a language model that can be loaded here: {first_line(error)}."
         ) from error
     return config
-
-
-def _tokenizer(folder: Path, base: str) -> Any:
-    try:
-        return AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"The tokenizer of {base} cannot be read: {_first_line(error)}.") from error
 
 
 def _attention(config: Any) -> str | None:
@@ -274,147 +267,5 @@ def _free_memory(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def _context(config: Any) -> int:
-    text = config.get_text_config()
-    for name in ("max_position_embeddings", "n_positions", "seq_length"):
-        if positions := getattr(text, name, None):
-            return int(positions)
-    return UNSTATED_CONTEXT
-
-
-def _ends(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:
-    ends = model.generation_config.eos_token_id if model.generation_config else None
-    named = ends if isinstance(ends, list) else [ends]
-    return frozenset(token for token in [*named, tokenizer.eos_token_id] if token is not None)
-
-
-# --- Adapters -------------------------------------------------------------------------------------
-
-
-def _adapters(
-    model: PreTrainedModel, library: Library, report: Report
-) -> tuple[PreTrainedModel, tuple[AdapterStatus, ...]]:
-    """Put every adapter of the library on the model; see `load`."""
-    statuses = []
-    peft_model: Any = None
-    for index, card in enumerate(list(library.adapters.values())):
-        report(f"Loading adapter {card.name}", 0.6 + 0.3 * index / len(library.adapters))
-        reason = None
-        try:
-            config = _adapter_config(card)
-            if peft_model is None:
-                peft_model = _first_adapter(model, card, config)
-            _load_adapter(peft_model, card)
-        except InputError as error:
-            reason = str(error)
-            if peft_model is not None and card.name in peft_model.peft_config:
-                peft_model.delete_adapter(card.name)
-        statuses.append(AdapterStatus(card=card, error=reason))
-    if peft_model is not None:
-        peft_model.eval()
-        model = peft_model.base_model.model
-    return model, tuple(statuses)
-
-
-def _adapter_config(card: AdapterCard) -> Any:
-    """PEFT's configuration of an adapter.
-
-    Raises:
-        InputError: it cannot be read, or is of a kind that the row-stacked step cannot serve exactly. This
-            is found out before the base is touched, since some kinds leave marks on it.
-    """
-    from peft import PeftConfig
-
-    try:
-        config = PeftConfig.from_pretrained(str(hub.folder(card.source)))
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"Adapter {card.name!r} cannot be read: {_first_line(error)}.") from error
-    if reason := lora.refused_config(config):
-        raise InputError(f"Adapter {card.name!r} cannot be used here: {reason}.")
-    return config
-
-
-def _first_adapter(model: PreTrainedModel, card: AdapterCard, config: Any) -> Any:
-    """PEFT's model around the base, with the layers of `card` in it but not their weights.
-
-    Raises:
-        InputError: the adapter names layers that the base does not have.
-    """
-    from peft import PeftModel
-
-    try:
-        return PeftModel(model, config, adapter_name=card.name)
-    except Exception as error:
-        raise _misfit(card, model, error) from error
-
-
-def _load_adapter(peft_model: Any, card: AdapterCard) -> None:
-    """Load one adapter's weights.
-
-    Raises:
-        InputError: it does not fit the base, or the row-stacked step cannot serve it exactly.
-    """
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            peft_model.load_adapter(str(hub.folder(card.source)), adapter_name=card.name)
-    except Exception as error:
-        raise _misfit(card, peft_model, error) from error
-    missing = any("missing adapter keys" in str(warning.message) for warning in caught)
-    reason = "its file lacks weights that its configuration names" if missing else None
-    reason = reason or lora.refused_layers(peft_model, card.name)
-    if reason:
-        raise InputError(f"Adapter {card.name!r} cannot be used here: {reason}.")
-
-
-def _misfit(card: AdapterCard, model: Any, error: Exception) -> InputError:
-    return InputError(
-        f"Adapter {card.name!r} does not fit the base {model.name_or_path}: {_first_line(error)}."
-    )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")[:300]
-
-
 def _millions(parameters: int) -> str:
     return f"{parameters / 1e9:.1f}B" if parameters >= 1e9 else f"{parameters / 1e6:.1f}M"
-
-
-# --- Prompts --------------------------------------------------------------------------------------
-
-
-def encode(tokenizer: Any, prompt: Prompt) -> list[int]:
-    """A prompt's token ids, as the tokenizer itself gives them.
-
-    BOS comes first exactly if the tokenizer puts one before a text of its own accord and the prompt does
-    not decline it. Control tokens spelled out in the text count as such only where the prompt says so.
-    """
-    ids: list[int] = tokenizer(
-        prompt.text, add_special_tokens=False, split_special_tokens=not prompt.control_tokens
-    )["input_ids"]
-    if prompt.bos and tokenizer.bos_token_id is not None:
-        opening = tokenizer("")["input_ids"]
-        if opening[:1] == [tokenizer.bos_token_id]:
-            return [tokenizer.bos_token_id, *ids]
-    return ids
-
-
-def tokens(tokenizer: Any, prompt: Prompt) -> list[Token]:
-    """The tokens of `encode`, with their pieces and where they begin in the text."""
-    ids = encode(tokenizer, prompt)
-    starts: list[int | None] = [None] * len(ids)
-    if tokenizer.is_fast:
-        offsets = tokenizer(
-            prompt.text,
-            add_special_tokens=False,
-            split_special_tokens=not prompt.control_tokens,
-            return_offsets_mapping=True,
-        )["offset_mapping"]
-        starts[len(ids) - len(offsets) :] = [start for start, _ in offsets]
-    pieces = tokenizer.convert_ids_to_tokens(ids)
-    return [
-        Token(id=id, piece=piece, start=start) for id, piece, start in zip(ids, pieces, starts, strict=True)
-    ]

@@ -12,22 +12,19 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from playground.engine import loading
+from playground.engine import loading, tokenizer, trial
 from playground.engine.kv import KV, BatchKV, PlainKV, PlainRow
 from playground.engine.linear import Linears
 from playground.engine.loading import Loaded
 from playground.engine.lora import RowLora
 from playground.types import AdapterStatus, Prompt, Token
 
-TOLERANCE = {torch.float32: 0.01, torch.bfloat16: 0.3, torch.float16: 0.1}
-"""How far the fast path's logits may lie from the plain path's, in standard deviations of the logits; what
-rounding does is below, and a wrong mask or position is far above."""
 ROUNDING = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.02}
 """How far logits of the same weights may lie apart, in the same unit: the processor's library does not
 promise the same order of additions each time, and once in a while the last bits differ."""
@@ -39,7 +36,7 @@ class Model:
     """Forward passes, tokenisation, and what was found out about both at load."""
 
     def __init__(self, loaded: Loaded) -> None:
-        self._hf = loaded.model
+        self.hf = loaded.model
         self._tokenizer = loaded.tokenizer
         # Its settings change from call to call, and it does not stand being used while they do.
         self._tokenizing = threading.Lock()
@@ -49,26 +46,26 @@ class Model:
         self._weights = f"{loaded.base} ({loaded.precision})"
         self._lora = RowLora(loaded.model)
         off = self._quicken(loaded)
-        self._layers = loaded.model.config.get_text_config().num_hidden_layers
+        self.layers = loaded.model.config.get_text_config().num_hidden_layers
         self._selects = "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
         # Adapters first: the other trial is a decoding pass, after which 4-bit layers on a CPU compute in
         # another way than they did when the base was probed (see `probe_logits`).
         self.adapters = self._attest(loaded, off)
-        self.plain = self._why_plain(loaded.probe)
+        self.plain = trial.why_plain(self, loaded.probe)
         """Why the plain path is taken; None on the fast path."""
-        self._own_cache = self.plain is not None and self._own_cache_works(loaded.probe)
+        self._own_cache = self.plain is not None and trial.own_cache_works(self, loaded.probe)
 
     # --- Text -------------------------------------------------------------------------------------
 
     def encode(self, prompt: Prompt) -> list[int]:
         """A prompt's token ids, as the tokenizer itself gives them."""
         with self._tokenizing:
-            return loading.encode(self._tokenizer, prompt)
+            return tokenizer.encode(self._tokenizer, prompt)
 
     def tokens(self, prompt: Prompt) -> list[Token]:
         """The same with their pieces and places; from any thread."""
         with self._tokenizing:
-            return loading.tokens(self._tokenizer, prompt)
+            return tokenizer.tokens(self._tokenizer, prompt)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Token ids as text, control tokens left out."""
@@ -88,8 +85,8 @@ class Model:
     def begin(self) -> KV:
         """Keys and values of one row that has read nothing."""
         if self.plain:
-            return PlainKV.begin(self._hf.config, cached=self._own_cache)
-        return BatchKV(self._layers)
+            return PlainKV.begin(self.hf.config, cached=self._own_cache)
+        return BatchKV(self.layers)
 
     def forward(
         self,
@@ -113,7 +110,7 @@ class Model:
             self._lora.select(adapters)
             new = len(tokens[0])
             mask = kv.mask(new)
-            logits = self._run(
+            logits = self.run(
                 tokens,
                 every,
                 past_key_values=kv,
@@ -134,15 +131,21 @@ class Model:
         self._lora.select([adapter])
         row.ids += ids
         if row.cache is not None:
-            return self._run([ids], every, past_key_values=row.cache)
-        logits = self._run([row.ids], every, use_cache=False)
+            return self.run([ids], every, past_key_values=row.cache)
+        logits = self.run([row.ids], every, use_cache=False)
         return logits[:, -len(ids) :] if every else logits
 
-    def _run(self, tokens: Sequence[Sequence[int]], every: bool, **options: Any) -> Tensor:
+    def select(self, adapters: Sequence[str | None]) -> None:
+        """Set the adapter of every row of the next passes."""
+        self._lora.select(adapters)
+
+    def run(self, tokens: Sequence[Sequence[int]], every: bool, **options: Any) -> Tensor:
+        """One pass of the model as it is: logits of the last position, (B, V), or with `every` of all,
+        (B, T, V). `options` are the model's own."""
         if self._selects and not every:
             options["logits_to_keep"] = 1  # the other positions' (T, V) products are not even computed
         ids = torch.tensor(tokens, device=self.device)
-        logits: Tensor = self._hf(input_ids=ids, **{"use_cache": True, **options}).logits
+        logits: Tensor = self.hf(input_ids=ids, **{"use_cache": True, **options}).logits
         return logits if every else logits[:, -1]
 
     def weights(self) -> tuple[str, ...]:
@@ -169,56 +172,7 @@ class Model:
     def _is_base(self, logits: Tensor, loaded: Loaded) -> bool:
         """Whether logits on the fixed text are the plain base's, but for rounding."""
         apart = (logits - loaded.base_logits).abs().max()
-        return bool(apart <= ROUNDING[self._hf.dtype] * loaded.base_logits.std())
-
-    def _why_plain(self, probe: Sequence[int]) -> str | None:
-        """Why the fast path cannot be taken, or None if it gives what the model itself gives."""
-        kinds = set(getattr(self._hf.config.get_text_config(), "layer_types", None) or ())
-        odd = kinds - {"full_attention", "sliding_attention"}
-        if odd:
-            return f"its layers of type {', '.join(sorted(odd))} keep no plain keys and values"
-        try:
-            off = self._path_error(probe, lambda: BatchKV(self._layers))
-        except Exception as error:
-            return f"its cache is of a kind of its own ({type(error).__name__}: {error})"[:300]
-        allowed = TOLERANCE[self._hf.dtype]
-        if not off <= allowed:
-            return f"as one batch its logits were off by {off:.2g} standard deviations (allowed {allowed:g})"
-        return None
-
-    def _own_cache_works(self, probe: Sequence[int]) -> bool:
-        """Whether the model's own cache gives, step by step, what one pass over everything gives."""
-        try:
-            off = self._path_error(probe, lambda: PlainKV.begin(self._hf.config, cached=True))
-        except Exception:
-            return False
-        return off <= TOLERANCE[self._hf.dtype]
-
-    def _path_error(self, probe: Sequence[int], begin: Callable[[], KV]) -> float:
-        """Largest difference between a path's logits and a plain pass's, in standard deviations.
-
-        Two rows of different lengths are read, joined to one batch, and read three tokens more.
-        """
-        rows = [list(probe), list(probe[len(probe) // 2 :])]
-        splits = [len(row) - 3 for row in rows]
-        self._lora.select([None])
-        want = torch.stack(
-            [
-                self._run([row], every=True, use_cache=False)[0, split - 1 :]
-                for row, split in zip(rows, splits, strict=True)
-            ]
-        ).float()
-        batch: Any = None  # of one kind with what `begin` gives, as every row's state is
-        first = []
-        for row, split in zip(rows, splits, strict=True):
-            kv = begin()
-            first.append(self.forward(kv, [None], [row[:split]]))
-            batch = kv if batch is None else batch.joined(kv, at=1)
-        got = [torch.cat(first)]
-        for step in range(3):
-            tokens = [row[split + step : split + step + 1] for row, split in zip(rows, splits, strict=True)]
-            got.append(self.forward(batch, [None, None], tokens))
-        return float((torch.stack(got, dim=1).float() - want).abs().max() / want.std().clamp_min(1e-30))
+        return bool(apart <= ROUNDING[self.hf.dtype] * loaded.base_logits.std())
 
     def _attest(self, loaded: Loaded, off: Tensor) -> tuple[AdapterStatus, ...]:
         """Try every adapter on the fixed text: `off`, its logits without any, must be the base's, and with an
@@ -244,7 +198,7 @@ class Model:
 
     def _probe_logits(self, adapter: str | None, probe: Sequence[int]) -> Tensor:
         self._lora.select([adapter])
-        return loading.probe_logits(self._hf, probe)
+        return loading.probe_logits(self.hf, probe)
 
 
 def _kl(logits: Tensor, base: Tensor) -> float:
