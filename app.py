@@ -28,6 +28,9 @@ def main(
     ] = None,
     quantize: Annotated[str | None, typer.Option(help="auto, 4bit or none.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    same_base: Annotated[
+        bool, typer.Option("--same-base", help="Do not warn of adapters that name another base but fit.")
+    ] = False,
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")] = None,
     port: Annotated[str | None, typer.Option(help="Port; 7860, or the next free one, by default.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where conversations are kept.")] = None,
@@ -66,6 +69,7 @@ def main(
         "adapters": adapter,
         "quantize": quantize,
         "device": device,
+        "same_base": same_base or None,
         "host": host or ("0.0.0.0" if space else None),
         "port": port,
         "data_dir": data_dir,

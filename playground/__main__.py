@@ -53,6 +53,9 @@ Base = Annotated[str | None, typer.Option(help="Base model: Hugging Face Hub id 
 Adapter = Annotated[list[str] | None, typer.Option(help="A LoRA adapter: NAME=ID or NAME=PATH; repeatable.")]
 Quantize = Annotated[str | None, typer.Option(help="auto, 4bit or none.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
+SameBase = Annotated[
+    bool, typer.Option("--same-base", help="Do not warn of adapters that name another base but fit.")
+]
 DataDir = Annotated[Path | None, typer.Option(help="Where the record of conversations is kept.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
@@ -82,6 +85,7 @@ def read_settings(
     quantize: str | None = None,
     device: str | None = None,
     data_dir: Path | None = None,
+    same_base: bool = False,
 ) -> Settings:
     """Settings from this command line, the environment and the defaults."""
     return Settings.read(
@@ -90,6 +94,7 @@ def read_settings(
             "adapters": adapter,
             "quantize": quantize,
             "device": device,
+            "same_base": same_base or None,
             "data_dir": data_dir,
         }
     )
@@ -122,6 +127,7 @@ def chat(
     adapter: Adapter = None,
     quantize: Quantize = None,
     device: Device = None,
+    same_base: SameBase = False,
     data_dir: DataDir = None,
 ) -> None:
     """Put MESSAGES, one after the other, to every lane."""
@@ -140,7 +146,7 @@ def chat(
             raise InputError("A message is empty: give every turn some text.")
         sampling = Sampling.parse({name: text for name, text in decoding.items() if text is not None})
         sampling = dataclasses.replace(sampling, stop=tuple(stop or ()))
-        settings = read_settings(base, adapter, quantize, device, data_dir)
+        settings = read_settings(base, adapter, quantize, device, data_dir, same_base=same_base)
         session = open_session(settings)
         try:
             fetch_cards(session.library)
@@ -245,11 +251,12 @@ def prompt(
     adapter: Adapter = None,
     quantize: Quantize = None,
     device: Device = None,
+    same_base: SameBase = False,
     data_dir: DataDir = None,
 ) -> None:
     """Print the exact prompt of a lane for a conversation, byte for byte, and nothing else."""
     with plain_errors():
-        settings = read_settings(base, adapter, quantize, device, data_dir)
+        settings = read_settings(base, adapter, quantize, device, data_dir, same_base=same_base)
         library = open_library(settings)
         fetch_cards(library)
         spec = lane
@@ -383,11 +390,12 @@ def doctor(
     adapter: Adapter = None,
     quantize: Quantize = None,
     device: Device = None,
+    same_base: SameBase = False,
     data_dir: DataDir = None,
 ) -> None:
     """Load the model and say what is here, what works, and what does not."""
     with plain_errors():
-        settings = read_settings(base, adapter, quantize, device, data_dir)
+        settings = read_settings(base, adapter, quantize, device, data_dir, same_base=same_base)
         session = open_session(settings)
         try:
             status = wait_until_loaded(session)
