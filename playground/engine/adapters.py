@@ -123,7 +123,7 @@ def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: boo
     if not parts:
         raise InputError("it changes no module of this base")
     adapter = Adapter(parts=parts, serving=_serving(settings, collector))
-    _count_rows(adapter, skeleton)
+    _count_rows(model, adapter, skeleton)
     if names.mapped:
         adapter.warnings.append(
             f"{len(names.mapped)} of its weights have names written in another way (such as "
@@ -175,10 +175,16 @@ def _own_embeddings(model: Any, skeleton: Skeleton, weights: Mapping[str, Tensor
     return kept
 
 
-def _count_rows(adapter: Adapter, skeleton: Skeleton) -> None:
+def _count_rows(model: Any, adapter: Adapter, skeleton: Skeleton) -> None:
     inside, outside = (adapter.parts.get(path or "") for path in (skeleton.embedding, skeleton.head))
     adapter.embedding_rows = _rows(inside)
     adapter.logits = _rows(outside)
+    known = adapter.embedding_rows or int(model.get_input_embeddings().weight.shape[0])
+    if adapter.logits is not None and adapter.logits > known:
+        raise InputError(
+            f"its output layer writes {adapter.logits} tokens, and there are embeddings for {known} only: "
+            "save it with its embeddings (save_embedding_layers=True)"
+        )
 
 
 def _rows(part: Part | None) -> int | None:
