@@ -72,11 +72,11 @@ def test_layers_that_hold_their_weights_transposed_are_served(gpt2, tmp_path):
 REFUSED = {
     "pissa": (LoraConfig(**{**LINEAR, "init_lora_weights": "pissa"}), "init_lora_weights = 'pissa'"),
     "parameters": (
-        LoraConfig(**LINEAR, target_parameters=["mlp.gate_proj.weight"]),
+        LoraConfig(**{**LINEAR, "target_modules": ["q_proj"]}, target_parameters=["mlp.gate_proj.weight"]),
         "target_parameters = ['mlp.gate_proj.weight']",
     ),
     "whole blocks": (
-        LoraConfig(**{**LINEAR, "target_modules": ["q_proj"]}, modules_to_save=["self_attn"]),
+        LoraConfig(**{**LINEAR, "target_modules": ["up_proj"]}, modules_to_save=["self_attn"]),
         "self_attn",
     ),
     "prompt tuning": (

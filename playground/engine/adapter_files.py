@@ -126,6 +126,8 @@ class KeyMap:
     """Name in the file to the name that PEFT expects, or to that of one of the base's own weights."""
     mapped: list[str]
     """Names in the file that were written in another way."""
+    again: dict[str, str]
+    """Names in the file that mean a weight which is there under its own name too (PEFT writes some twice)."""
 
 
 _WRAPPERS = re.compile(r"(^|\.)(_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)")
@@ -173,11 +175,15 @@ def map_keys(
     for name in allowed:
         by_core.setdefault(core(name), []).append(name)
     names: dict[str, str] = {}
+    again: dict[str, str] = {}
     unknown, mapped = [], []
-    for key in shapes:
+    for key in sorted(shapes, key=lambda key: key not in allowed):  # those under their own name first
         found = key if key in allowed else _meant(key, by_core)
-        if found is None or found in names.values():
+        if found is None:
             unknown.append(key)
+            continue
+        if found in names.values():
+            again[key] = found
             continue
         names[key] = found
         if key != found and not (found in extra and key.startswith("base_model.")):
@@ -192,7 +198,7 @@ def map_keys(
             f"its weights {_some(wrong)} have other shapes than here ({pairs}): it was made for another "
             "base, or its rank was changed"
         )
-    return KeyMap(names, mapped)
+    return KeyMap(names, mapped, again)
 
 
 def _meant(key: str, by_core: Mapping[str, list[str]]) -> str | None:

@@ -258,7 +258,7 @@ class Collector:
             weight = _weight(path, real).to(device, torch.float32)
             weight = weight.T if module.fan_in_fan_out else weight
             dora = magnitude / torch.linalg.norm(weight + scaling * (b @ a), dim=1)
-            base_bias = real.bias
+            base_bias = getattr(real, "bias", None)
         self.ranks.add(a.shape[0])
         self._part(path).steps.append(
             Lora(

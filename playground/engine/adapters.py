@@ -114,7 +114,11 @@ def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: boo
     shapes = read_shapes(folder, allow_pickle)
     skeleton = Skeleton(model, settings, _vocabulary(model, shapes))
     names = map_keys(shapes, skeleton.expected(), skeleton.own_embeddings())
-    weights = {names.names[key]: value for key, value in read_weights(folder).items() if key in names.names}
+    read = read_weights(folder)
+    weights = {names.names[key]: value for key, value in read.items() if key in names.names}
+    for key, name in names.again.items():
+        if not torch.equal(read[key], weights[name]):
+            raise InputError(f"its file holds two different weights for {name}, one as {shown(key, 150)}")
     expected = skeleton.expected()
     skeleton.load({name: value for name, value in weights.items() if name in expected})
     own = _own_embeddings(model, skeleton, {n: value for n, value in weights.items() if n not in expected})
