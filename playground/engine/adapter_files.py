@@ -148,7 +148,7 @@ def core(key: str) -> str:
     key = _OPENING.sub("", key).replace(".language_model.", ".")
     key = _FACTOR.sub(r".\1.\3", key)
     key = key.replace(".base_layer.", ".").replace(".original_module.", ".")
-    key = _SAVED.sub("", key)
+    key = _SAVED.sub("", key).replace(".modules_to_save.", ".")
     if key.endswith("lora_magnitude_vector.weight"):
         return key.removesuffix(".weight")
     if not key.endswith((".weight", ".bias")):
@@ -157,7 +157,10 @@ def core(key: str) -> str:
 
 
 def map_keys(
-    shapes: Mapping[str, Shape], expected: Mapping[str, Shape], extra: Mapping[str, Shape]
+    shapes: Mapping[str, Shape],
+    expected: Mapping[str, Shape],
+    extra: Mapping[str, Shape],
+    aliases: Mapping[str, str],
 ) -> KeyMap:
     """What each name in the file means.
 
@@ -165,6 +168,7 @@ def map_keys(
         shapes: names and shapes in the file.
         expected: names and shapes that PEFT expects; all must be there.
         extra: names of the base's own weights that the file may hold beside them, with their shapes.
+        aliases: names under which PEFT writes a weight a second time, to its own name.
 
     Raises:
         InputError: names are missing, unknown or ambiguous, or shapes differ; the reason alone, with the
@@ -178,7 +182,7 @@ def map_keys(
     again: dict[str, str] = {}
     unknown, mapped = [], []
     for key in sorted(shapes, key=lambda key: key not in allowed):  # those under their own name first
-        found = key if key in allowed else _meant(key, by_core)
+        found = key if key in allowed else aliases.get(key) or _meant(key, by_core)
         if found is None:
             unknown.append(key)
             continue

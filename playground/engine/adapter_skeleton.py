@@ -104,6 +104,12 @@ class Skeleton:
                 found[f"{PREFIX}{path}.weight"] = tuple(layer.weight.shape)
         return found
 
+    def aliases(self) -> dict[str, str]:
+        """Names under which PEFT writes a weight a second time: tokens of a tied output layer."""
+        last = ".token_adapter.trainable_tokens_delta"
+        tied = self.is_tied and self.embedding is not None and self.head is not None
+        return {f"{PREFIX}{self.head}{last}": f"{PREFIX}{self.embedding}{last}"} if tied else {}
+
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Have PEFT load the weights, which have the names that it expects.
 

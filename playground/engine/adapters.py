@@ -113,7 +113,7 @@ def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: boo
     settings = check_config(read_object(folder / "adapter_config.json"))
     shapes = read_shapes(folder, allow_pickle)
     skeleton = Skeleton(model, settings, _vocabulary(model, shapes))
-    names = map_keys(shapes, skeleton.expected(), skeleton.own_embeddings())
+    names = map_keys(shapes, skeleton.expected(), skeleton.own_embeddings(), skeleton.aliases())
     read = read_weights(folder)
     weights = {names.names[key]: value for key, value in read.items() if key in names.names}
     for key, name in names.again.items():
