@@ -187,7 +187,8 @@ def map_keys(
             unknown.append(key)
             continue
         if found in names.values():
-            again[key] = found
+            if ".original_module." not in key:  # what the adapter's own copy stands in place of
+                again[key] = found
             continue
         names[key] = found
         if key != found and not (found in extra and key.startswith("base_model.")):

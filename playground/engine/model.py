@@ -48,9 +48,9 @@ class Model:
         self.context = loaded.context
         self.ends = loaded.ends
         self._weights = f"{loaded.base} ({loaded.precision})"
+        self._vocabulary = int(loaded.base_logits.shape[-1])
         off = self._quicken(loaded)
         self._adapters = RowAdapters(loaded.model, loaded.parts)
-        self._vocabulary = int(loaded.base_logits.shape[-1])
         self._has_own_vocabularies = any(parts.logits is not None for parts in loaded.parts.values())
         self._mixed: str | None = None
         """Why rows of different adapters cannot be one batch; None if they can."""
@@ -200,6 +200,7 @@ class Model:
 
     def _is_base(self, logits: Tensor, loaded: Loaded) -> bool:
         """Whether logits on the fixed text are the plain base's, but for rounding."""
+        logits = logits[:, : self._vocabulary]  # a row beside it may have had more tokens
         apart = (logits - loaded.base_logits).abs().max()
         return bool(apart <= ROUNDING[self.hf.dtype] * loaded.base_logits.std())
 
