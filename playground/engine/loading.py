@@ -113,7 +113,7 @@ def load(settings: Settings, library: Library, report: Report) -> Loaded:
     finally:
         _here.report = None
     model.eval()
-    probe = tokenizer(PROBE)["input_ids"][: context_length(config)]
+    probe = tokenizer(PROBE)["input_ids"][: context_length(config, tokenizer)]
     base_logits = probe_logits(model, probe)
     attention.install(model)
     model, adapters = load_adapters(model, library, report)
@@ -130,7 +130,7 @@ def load(settings: Settings, library: Library, report: Report) -> Loaded:
         device_name=torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
         precision=precision,
         parameters=parameters,
-        context=context_length(config),
+        context=context_length(config, tokenizer),
         ends=eos_token_ids(model, tokenizer),
         adapters=adapters,
         prefix_limit=int(PREFIX_SHARE * _free_memory(device)),

@@ -13,17 +13,20 @@ import dataclasses
 import inspect
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
 from playground.engine import loading, tokenizer, trial
 from playground.engine.kv import KV, BatchKV, PlainKV, PlainRow
 from playground.engine.linear import Linears
 from playground.engine.loading import Loaded
 from playground.engine.lora import RowLora
-from playground.types import AdapterStatus, Prompt, Token
+from playground.engine.rope import Regime, RowRope
+from playground.types import AdapterStatus, InputError, Prompt, Token
 
 ROUNDING = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.02}
 """How far logits of the same weights may lie apart, in the same unit: the processor's library does not
@@ -47,6 +50,8 @@ class Model:
         self._lora = RowLora(loaded.model)
         off = self._quicken(loaded)
         self.layers = loaded.model.config.get_text_config().num_hidden_layers
+        self.rope = RowRope(loaded.model)
+        """False where no position depends on a text's length, as in most models."""
         self._selects = "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
         # Adapters first: the other trial is a decoding pass, after which 4-bit layers on a CPU compute in
         # another way than they did when the base was probed (see `probe_logits`).
@@ -54,6 +59,8 @@ class Model:
         self.plain = trial.why_plain(self, loaded.probe)
         """Why the plain path is taken; None on the fast path."""
         self._own_cache = self.plain is not None and trial.own_cache_works(self, loaded.probe)
+        if self.plain is not None and not self._own_cache:
+            self._require_exact(loaded)
 
     # --- Text -------------------------------------------------------------------------------------
 
@@ -94,6 +101,7 @@ class Model:
         adapters: Sequence[str | None],
         tokens: Sequence[Sequence[int]],
         every: bool = False,
+        whole: Sequence[int] | None = None,
     ) -> Tensor:
         """Read new tokens of every row.
 
@@ -102,6 +110,8 @@ class Model:
             adapters: B names, None for the base.
             tokens: ids, (B, T).
             every: whether all positions' logits are wanted, or the last one's.
+            whole: length of each row's whole prompt where this is a part of it, since scaled positions may
+                depend on it; without it, what is read ends with these tokens.
 
         Returns:
             Logits, (B, V), or with `every` (B, T, V).
@@ -110,13 +120,15 @@ class Model:
             self._lora.select(adapters)
             new = len(tokens[0])
             mask = kv.mask(new)
-            logits = self.run(
-                tokens,
-                every,
-                past_key_values=kv,
-                attention_mask=None if mask is None else mask.to(self.device),
-                position_ids=kv.positions(new).to(self.device),
-            )
+            lengths = whole or [length + new for length in kv.lengths]
+            with self.rope.rows(lengths) if self.rope else nullcontext():
+                logits = self.run(
+                    tokens,
+                    every,
+                    past_key_values=kv,
+                    attention_mask=None if mask is None else mask.to(self.device),
+                    position_ids=kv.positions(new).to(self.device),
+                )
             kv.advance(new)
             return logits
         return torch.cat(
@@ -129,11 +141,33 @@ class Model:
     def _run_plain(self, row: PlainRow, adapter: str | None, ids: Sequence[int], every: bool) -> Tensor:
         """`forward` for one row alone."""
         self._lora.select([adapter])
+        read = len(row.ids)
         row.ids += ids
         if row.cache is not None:
+            if read and self.must_reread(len(row.ids)):
+                row.cache, ids = DynamicCache(config=self.hf.config), row.ids
             return self.run([ids], every, past_key_values=row.cache)
         logits = self.run([row.ids], every, use_cache=False)
         return logits[:, -len(ids) :] if every else logits
+
+    def regime(self, length: int) -> Regime:
+        """What a text's keys depend on besides its tokens and adapter; equal lengths have equal ones, and in
+        most models all have."""
+        return self.rope.regime(length)
+
+    def must_reread(self, length: int) -> bool:
+        """Whether a text is read again from its start before its token number `length`, because the model
+        then has other positions for all of it."""
+        return self.rope.must_reread(length)
+
+    def token_limit(self, adapter: str | None) -> int:
+        """Rows of the embedding that a row with this adapter reads from; ids are below it."""
+        return int(self.hf.get_input_embeddings().weight.shape[0])
+
+    def token_text(self, token: int) -> str:
+        """A token as the vocabulary writes it."""
+        with self._tokenizing:
+            return str(self._tokenizer.convert_ids_to_tokens(token))
 
     def select(self, adapters: Sequence[str | None]) -> None:
         """Set the adapter of every row of the next passes."""
@@ -168,6 +202,20 @@ class Model:
             return off
         linears.remove()
         return self._probe_logits(None, loaded.probe)
+
+    def _require_exact(self, loaded: Loaded) -> None:
+        """Check that reading a text anew at every step is what `generate` does.
+
+        Raises:
+            InputError: it is not, so the model cannot be served exactly.
+        """
+        reason = None
+        if self.rope and not self.rope.rereads:
+            reason = "its positions change with the length of a text, and its own cache could not be used"
+        elif not trial.forgets(self, loaded.probe):
+            reason = "what it gives for a text depends on the one that it read before"
+        if reason:
+            raise InputError(f"{loaded.base} cannot be served exactly here: {reason}; choose another base.")
 
     def _is_base(self, logits: Tensor, loaded: Loaded) -> bool:
         """Whether logits on the fixed text are the plain base's, but for rounding."""
