@@ -26,6 +26,7 @@ from transformers.utils import logging as transformers_logging
 from playground.config import Settings
 from playground.engine import attention, hub
 from playground.engine.adapters import load_adapters
+from playground.engine.architecture import refuse_architecture
 from playground.engine.hub import Report
 from playground.engine.positions import context_length
 from playground.engine.tokenizer import eos_token_ids, load_tokenizer
@@ -215,7 +216,10 @@ def _config(folder: Path, base: str) -> Any:
         raise InputError(f"{base} is not a model: {folder} has no config.json.")
     try:
         config = AutoConfig.from_pretrained(folder)
+        refuse_architecture(config, base)
         _count_parameters(config)  # which fails for what is no causal language model
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(
             f"{base} is not a language model that can be loaded here: {first_line(error)}."

@@ -58,9 +58,9 @@ class Model:
         self.adapters = self._attest(loaded, off)
         self.plain = trial.why_plain(self, loaded.probe)
         """Why the plain path is taken; None on the fast path."""
-        self._own_cache = self.plain is not None and trial.own_cache_works(self, loaded.probe)
-        if self.plain is not None and not self._own_cache:
-            self._require_exact(loaded)
+        self._own_cache = False
+        if self.plain is not None:
+            self._choose_cache(loaded)
 
     # --- Text -------------------------------------------------------------------------------------
 
@@ -197,25 +197,32 @@ class Model:
         the adapters off and the layers as they are from now on.
         """
         linears = Linears(loaded.model, leave=self._lora.factors())
-        off = self._probe_logits(None, loaded.probe)
-        if self._is_base(off, loaded):
-            return off
+        if linears.fit(lambda tokens: self._probe_logits(None, loaded.probe[:tokens])):
+            off = self._probe_logits(None, loaded.probe)
+            if self._is_base(off, loaded):
+                return off
         linears.remove()
         return self._probe_logits(None, loaded.probe)
 
-    def _require_exact(self, loaded: Loaded) -> None:
-        """Check that reading a text anew at every step is what `generate` does.
+    def _choose_cache(self, loaded: Loaded) -> None:
+        """Take the model's own cache on the plain path if that gives what `generate` gives, else none.
 
         Raises:
-            InputError: it is not, so the model cannot be served exactly.
+            InputError: neither does, so the model cannot be served exactly.
         """
+        self._own_cache = trial.own_cache_works(self, loaded.probe)
+        if self._own_cache and trial.writes_as_generate(self, loaded.probe, self.begin):
+            return
+        self._own_cache = False
         reason = None
         if self.rope and not self.rope.rereads:
             reason = "its positions change with the length of a text, and its own cache could not be used"
         elif not trial.forgets(self, loaded.probe):
-            reason = "what it gives for a text depends on the one that it read before"
+            reason = "its output for a text depends on the text that it read before"
+        elif not trial.writes_as_generate(self, loaded.probe, self.begin):
+            reason = "its output differs from that of its own `generate`"
         if reason:
-            raise InputError(f"{loaded.base} cannot be served exactly here: {reason}; choose another base.")
+            raise InputError(f"{loaded.base} cannot be served exactly: {reason}; choose another base.")
 
     def _is_base(self, logits: Tensor, loaded: Loaded) -> bool:
         """Whether logits on the fixed text are the plain base's, but for rounding."""

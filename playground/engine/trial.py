@@ -69,6 +69,32 @@ def forgets(model: Model, probe: Sequence[int]) -> bool:
     return bool((first - again).abs().max() <= TOLERANCE[model.hf.dtype] * first.std())
 
 
+def writes_as_generate(model: Model, probe: Sequence[int], begin: Callable[[], KV]) -> bool:
+    """Whether a path's logits are those of `generate` for one row; also True where `generate` itself fails,
+    since there is nothing to compare with."""
+    model.select([None])
+    prompt = torch.tensor([probe[: len(probe) - STEPS]], device=model.device)
+    try:
+        written = model.hf.generate(
+            input_ids=prompt,
+            attention_mask=torch.ones_like(prompt),
+            max_new_tokens=STEPS,
+            do_sample=False,
+            num_beams=1,
+            output_logits=True,
+            return_dict_in_generate=True,
+        )
+    except Exception:
+        return True
+    ids = written.sequences[0].tolist()
+    kv = begin()
+    got = [model.forward(kv, [None], [ids[: prompt.shape[1]]])]
+    got += [model.forward(kv, [None], [[token]]) for token in ids[prompt.shape[1] : -1]]
+    want = torch.cat(written.logits).float()
+    off = (torch.cat(got).float() - want).abs().max() / want.std().clamp_min(1e-30)
+    return bool(off <= TOLERANCE[model.hf.dtype])
+
+
 def _rows(probe: Sequence[int]) -> list[list[int]]:
     """Two rows of different lengths."""
     return [list(probe), list(probe[len(probe) // 2 :])]
