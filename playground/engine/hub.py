@@ -228,10 +228,10 @@ def _sentences(found: Source) -> Iterator[None]:
             "tag or commit that it has."
         ) from error
     except errors.RepositoryNotFoundError as error:
-        how = "the token in HF_TOKEN has no access to it" if has_token else "set HF_TOKEN"
+        how = "check whether the token in HF_TOKEN has access to it" if has_token else "set HF_TOKEN"
         raise InputError(
             f"The Hugging Face Hub has no repository {found.repository}, or it is private: check the name, "
-            f"or {'whether ' if has_token else ''}{how}."
+            f"or {how}."
         ) from error
     except errors.HfHubHTTPError as error:
         raise InputError(_explain_status(found, error)) from error

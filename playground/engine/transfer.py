@@ -113,6 +113,9 @@ class _Progress:
 
 def _fetch_all(found: Source, commit: str, names: list[str], progress: _Progress) -> None:
     """Fetch large files beside each other; the first failure ends the others."""
+    import httpx2
+    from huggingface_hub.errors import HfHubHTTPError
+
     pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="tandem-download")
     jobs: set[Future[None]] = {pool.submit(_fetch, found, commit, name, progress) for name in names}
     pending = jobs
@@ -122,11 +125,15 @@ def _fetch_all(found: Source, commit: str, names: list[str], progress: _Progress
             for job in done:
                 job.result()
             progress.tell()
-    except BaseException:
+    except BaseException as error:
         progress.stopped.set()
         for job in jobs:
             job.cancel()
         wait(jobs, timeout=PATIENCE)
+        if isinstance(error, httpx2.HTTPError) and not isinstance(error, HfHubHTTPError):
+            raise InputError(
+                f"The download of {found.name} broke off: load it again, and it continues where it was."
+            ) from error
         raise
     finally:
         pool.shutdown(wait=False)
@@ -134,7 +141,8 @@ def _fetch_all(found: Source, commit: str, names: list[str], progress: _Progress
 
 def _fetch(found: Source, commit: str, name: str, progress: _Progress) -> None:
     """Fetch one large file to its place among the cache's blobs, or continue to."""
-    from huggingface_hub import WeakFileLock, get_hf_file_metadata, hf_hub_url
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.utils._fixes import WeakFileLock
     from huggingface_hub.utils._headers import build_hf_headers
 
     assert found.repository is not None
