@@ -42,7 +42,9 @@ def repository(folder, **files):
 
 
 def sharded(names):
-    return json.dumps({"weight_map": {f"w{n}": name for n, name in enumerate(names)}}).encode()
+    return json.dumps(
+        {"metadata": {}, "weight_map": {f"w{n}": name for n, name in enumerate(names)}}
+    ).encode()
 
 
 # --- What is downloaded -----------------------------------------------------------------------------

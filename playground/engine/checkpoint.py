@@ -95,6 +95,8 @@ def _shards(index: Mapping[str, Any], where: str) -> tuple[str, ...]:
     table = index.get("weight_map")
     if not isinstance(table, dict) or not table or not all(isinstance(name, str) for name in table.values()):
         raise InputError(f"{where} is damaged: it has no weight_map of file names.")
+    if not isinstance(index.get("metadata"), dict):
+        raise InputError(f"{where} is damaged: it has no metadata, as Transformers expects.")
     names = sorted(set(table.values()))
     for name in names:
         if Path(name).name != name or name.startswith("."):
