@@ -445,6 +445,7 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
         "base": status.base,
         "device": status.device,
         "precision": status.precision,
+        "layers": dict(status.layers),
         "parameters": status.parameters,
         "context": status.context,
         "plain_path": status.plain,
@@ -456,6 +457,7 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
         },
         "demo_notes": {name: demos.note for name, demos in library.demo_sets.items() if demos.note},
         "record": str(session.store.path),
+        "warnings": list(status.warnings),
         "problems": [
             *library.problems,
             *session.judges.problems,
@@ -475,6 +477,9 @@ def print_report(report: dict[str, Any]) -> None:
                 print(f"adapter {entry['name']}: {state} ({entry['source']})")
         elif name == "plain_path":
             print(f"decoding: {f'row after row, since {value}' if value else 'all rows as one batch'}")
+        elif name == "warnings":
+            for warning in value:
+                print(f"WARNING: {warning}")
         elif name == "problems":
             print("\n".join(f"PROBLEM: {problem}" for problem in value) or "no problems")
         elif isinstance(value, dict):
