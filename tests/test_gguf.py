@@ -276,10 +276,10 @@ def test_a_file_of_a_repository_is_downloaded_alone_with_its_template(plain, tmp
 
 def test_room_beside_another_model_is_counted_de_quantised(plain, monkeypatch):
     settings = Settings(base=str(plain[0]), device="cpu")
-    parameters = sum(np.prod(tensor.shape) for tensor in read_gguf(plain[0]).tensors)
+    parameters = sum(int(np.prod(tensor.shape)) for tensor in read_gguf(plain[0]).tensors)
     for free, fits in ((4 * parameters / loading.MOST_OF_MEMORY + 10, True), (3 * parameters, False)):
         monkeypatch.setattr(loading, "_free_memory", lambda device, free=free: free)
-        assert loading.fits_beside(settings, lambda note, share: None) is bool(fits)
+        assert loading.fits_beside(settings, lambda note, share: None) is fits
 
 
 def test_four_bits_and_a_gguf_file_do_not_go_together(plain):
