@@ -26,6 +26,7 @@ from playground.engine import Engine
 from playground.engine.hub import Report
 from playground.library import Library
 from playground.session import Session
+from playground.sources import model_name
 from playground.start import open_library
 from playground.types import (
     Done,
@@ -123,7 +124,9 @@ class Changeover:
             InputError: as for `base`.
         """
         source = _source(source, "The adapter")
-        name = (name.strip() if isinstance(name, str) else "") or Path(source).expanduser().resolve().name
+        name = (name.strip() if isinstance(name, str) else "") or Path(
+            model_name(source)
+        ).expanduser().resolve().name
         library = self._session.library
         if name in library.adapters or name in library.pending or name in library.other_adapters:
             raise InputError(f"There is an adapter {name!r} already: give this one another name.")

@@ -15,6 +15,7 @@ from hub_server import hub_server, use_hub
 from test_bases import opened, refused, served, status
 from tokenizers import pre_tokenizers
 
+from playground.config import Settings
 from playground.engine import loading
 from playground.gguf import FILE_TYPES, TENSOR_KINDS, read_gguf
 from playground.library import Library
@@ -271,6 +272,14 @@ def test_a_file_of_a_repository_is_downloaded_alone_with_its_template(plain, tmp
         library = Library.open("o/m:it.gguf")
         fetch_cards(library)
         assert library.base_format.template == tiny_gguf.TEMPLATE
+
+
+def test_room_beside_another_model_is_counted_de_quantised(plain, monkeypatch):
+    settings = Settings(base=str(plain[0]), device="cpu")
+    parameters = sum(int(np.prod(tensor.shape)) for tensor in read_gguf(plain[0]).tensors)
+    for free, fits in ((4 * parameters / loading.MOST_OF_MEMORY + 10, True), (3 * parameters, False)):
+        monkeypatch.setattr(loading, "_free_memory", lambda device, free=free: free)
+        assert loading.fits_beside(settings, lambda note, share: None) is fits
 
 
 def test_four_bits_and_a_gguf_file_do_not_go_together(plain):
