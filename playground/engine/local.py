@@ -27,6 +27,7 @@ from torch import Tensor
 
 from playground.config import Settings
 from playground.engine import loading
+from playground.engine.adapters import BaseChangedError
 from playground.engine.kv import KV, PrefixStore, common_prefix
 from playground.engine.model import Model
 from playground.engine.rope import Regime
@@ -109,6 +110,7 @@ class _Row(_Job):
         self.answer_ids: list[int] = []
         self.limit = 0  # tokens the answer may take
         self.ends: frozenset[int] = frozenset()  # token ids that end the answer
+        self.vocabulary: int | None = None  # tokens that may be chosen
         self.writer: Writer | None = None
         self.weights: str | None = None
         self.ttft: float | None = None
@@ -155,7 +157,7 @@ class _Row(_Job):
 
     def state(self) -> Row:
         """What the choice of the next token depends on."""
-        return Row(self.request.sampling, self.ids, self.answer_ids)
+        return Row(self.request.sampling, self.ids, self.answer_ids, self.vocabulary)
 
 
 class _Scoring(_Job):
@@ -343,9 +345,7 @@ class LocalEngine:
             job.fail(reason)
 
     def _load(self) -> None:
-        loaded = loading.load(self._settings, self._library, self._report)
-        self._report("Trying it out", 0.95)
-        model = Model(loaded)
+        model, loaded = self._load_model()
         self._adapters = {status.card.name: status for status in model.adapters}
         self._store = PrefixStore(loaded.prefix_limit)
         self._model = model
@@ -357,12 +357,27 @@ class LocalEngine:
             progress=1.0,
             device=loaded.device_name,
             precision=loaded.precision,
+            layers=loaded.layers,
+            warnings=loaded.warnings,
             parameters=loaded.parameters,
             context=loaded.context,
             adapters=model.adapters,
             plain=model.plain,
             prefix_limit=loaded.prefix_limit,
         )
+
+    def _load_model(self) -> tuple[Model, loading.Loaded]:
+        """The base with every adapter that leaves it as it is; one that does not is left out, and the base
+        loaded anew."""
+        refused: dict[str, str] = {}
+        while True:
+            try:
+                loaded = loading.load(self._settings, self._library, self._report, refused)
+                self._report("Trying it out", 0.95)
+                return Model(loaded), loaded
+            except BaseChangedError as error:
+                refused[error.name] = str(error)
+            gc.collect()
 
     def _report(self, note: str, progress: float) -> None:
         if self._closed:
@@ -434,6 +449,7 @@ class LocalEngine:
             )
         if isinstance(job, _Row):
             job.started = max(job.submitted, self._ready_at)
+            job.vocabulary = model.vocabulary(job.adapter)
             job.limit = min(job.request.sampling.max_new_tokens, model.context - tokens)
             named = {model.token_id(token) for token in prompt.stop.tokens}
             job.ends = model.ends | {token for token in named if token is not None}
