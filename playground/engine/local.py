@@ -522,7 +522,9 @@ class LocalEngine:
             size = CHUNK_BESIDE if self._live else CHUNK_ALONE
             chunk = ids[done:] if self._model.plain else ids[done : done + size]
             scored = isinstance(job, _Scoring) and done + len(chunk) >= job.first
-            logits = self._model.forward(job.kv, [job.adapter], [chunk], every=scored, whole=[len(ids)])
+            # Only where positions depend on it.
+            whole = {"whole": [len(ids)]} if self._model.rope else {}
+            logits = self._model.forward(job.kv, [job.adapter], [chunk], every=scored, **whole)
             if isinstance(job, _Scoring) and scored:
                 job.scores += self._look_up(self._model, job, logits[0], done)
             if job.left():
