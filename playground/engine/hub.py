@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from playground.library import Library, base_folder, looks_like_path, read_adapter, tokenizer_chat_format
+from playground.library import Library, base_folder, looks_like_path, read_adapter
 from playground.types import InputError
 
 Report = Callable[[str, float], None]
@@ -116,7 +116,7 @@ def fetch_cards(library: Library, report: Report | None = None) -> dict[str, Inp
         InputError: the base cannot be found.
     """
     if base_folder(library.base) is None:
-        library.base_format = tokenizer_chat_format(folder(library.base, CARD_FILES, report))
+        library.read_base_format(folder(library.base, CARD_FILES, report))
     errors: dict[str, InputError] = {}
     for name, source in list(library.pending.items()):
         try:
