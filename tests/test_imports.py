@@ -122,7 +122,7 @@ PLACES = {
     "bm25s": ["retrieval.py"],
     "openai": ["judging/client.py"],
     "sqlite3": ["store.py"],
-    "jinja2": ["aligners/chat.py"],
+    "jinja2": ["templates.py"],
     "huggingface_hub": ["engine/hub.py"],
     "httpx": ["fetch.py"],
     "subprocess": ["commits.py"],

@@ -11,7 +11,7 @@ from typing import Any
 
 from playground.engine.checkpoint import INDEX, PICKLE, SAFETENSORS, weight_files
 from playground.files import read_object
-from playground.library import Library, chat_format_of, read_adapter
+from playground.library import Library, read_adapter
 from playground.sources import GGUF, Source, find_source
 from playground.types import InputError
 
@@ -276,7 +276,7 @@ def fetch_cards(library: Library, report: Report | None = None) -> dict[str, Inp
     base = find_source(library.base)
     if base.folder is None:
         here = folder(library.base, CARD_FILES, report)
-        library.base_format = chat_format_of(dataclasses.replace(base, folder=here))
+        library.read_base_format(dataclasses.replace(base, folder=here))
     errors: dict[str, InputError] = {}
     for name, source in list(library.pending.items()):
         try:

@@ -7,9 +7,11 @@ without AMX its matrix products are over 100 times slower than float32 (0.8 agai
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -21,6 +23,7 @@ from transformers.utils import logging as transformers_logging
 from playground.config import Settings
 from playground.engine import attention, gguf_model, hub, quantised
 from playground.engine.adapter_parts import Adapter
+from playground.engine.adapter_tokenizers import AdapterText, differing_words, read_adapter_text
 from playground.engine.adapters import load_adapters
 from playground.engine.base import Base, check_numbers, load_weights, nf4, open_base
 from playground.engine.hub import Report
@@ -54,6 +57,8 @@ class Loaded:
     model: PreTrainedModel
     """The base, which no adapter has touched."""
     tokenizer: Any
+    texts: dict[str, AdapterText]
+    """By adapter, its own tokenizer and end tokens; only those that can be used."""
     device: torch.device
     device_name: str
     precision: str
@@ -133,7 +138,8 @@ def load(
     check_numbers(settings.base, model, base_logits)
     attention.install(model)
     found = load_adapters(model, library, report, settings, refused)
-    adapters = found.statuses + tuple(
+    adapters, texts = _adapter_texts(found.statuses, tokenizer, None if base.header else base.folder)
+    adapters += tuple(
         AdapterStatus(card=AdapterCard(name=name, source="", base_model="", label=name), error=str(error))
         for name, error in unusable.items()
     )
@@ -142,6 +148,7 @@ def load(
         base=settings.base,
         model=model,
         tokenizer=tokenizer,
+        texts=texts,
         device=device,
         device_name=torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
         precision=precision,
@@ -157,6 +164,29 @@ def load(
         probe=probe,
         base_logits=base_logits,
     )
+
+
+def _adapter_texts(
+    statuses: Sequence[AdapterStatus], base: Any, folder: Path | None
+) -> tuple[tuple[AdapterStatus, ...], dict[str, AdapterText]]:
+    """The tokenizers and end tokens that adapters bring, and each adapter's status with what was found."""
+    texts, checked = {}, []
+    for status in statuses:
+        name = status.card.name
+        try:
+            if status.error is None:
+                texts[name] = read_adapter_text(name, hub.folder(status.card.source), folder)
+                own = texts[name].tokenizer
+                if own is not None and (word := differing_words(own, base, PROBE)):
+                    warning = (
+                        f"The tokenizer of adapter {name!r} cuts {word!r} into other tokens than the base's: "
+                        "check that the adapter was made for this base."
+                    )
+                    status = dataclasses.replace(status, warning=status.warning or warning)
+        except InputError as error:
+            status = dataclasses.replace(status, error=str(error))
+        checked.append(status)
+    return tuple(checked), texts
 
 
 _here = threading.local()

@@ -28,6 +28,7 @@ from torch import Tensor
 from playground.config import Settings
 from playground.engine import loading
 from playground.engine.adapters import BaseChangedError
+from playground.engine.ends import named_ends, with_ends
 from playground.engine.kv import KV, PrefixStore, common_prefix
 from playground.engine.model import Model
 from playground.engine.rope import Regime
@@ -361,7 +362,8 @@ class LocalEngine:
             warnings=loaded.warnings,
             parameters=loaded.parameters,
             context=loaded.context,
-            adapters=model.adapters,
+            ends=model.tokenizer(None).texts(model.ends(None)),
+            adapters=tuple(with_ends(status, model, self._library) for status in model.adapters),
             plain=model.plain,
             prefix_limit=loaded.prefix_limit,
         )
@@ -451,9 +453,10 @@ class LocalEngine:
             job.started = max(job.submitted, self._ready_at)
             job.vocabulary = model.vocabulary(job.adapter)
             job.limit = min(job.request.sampling.max_new_tokens, model.context - tokens)
-            named = {model.token_id(token) for token in prompt.stop.tokens}
-            job.ends = model.ends | {token for token in named if token is not None}
-            job.writer = Writer(model.decode, job.ids, job.request.stop, prompt.start)
+            tokenizer = model.tokenizer(job.adapter)
+            rule, named = named_ends(tokenizer, job.request.stop)
+            job.ends = model.ends(job.adapter) | named
+            job.writer = Writer(tokenizer.decode, job.ids, rule, prompt.start)
             if job.limit == 0:
                 job.end("length")
                 return False
@@ -462,7 +465,9 @@ class LocalEngine:
     def _prepare_scoring(self, model: Model, job: _Scoring) -> bool:
         prompt = model.encode(job.request.prompt)
         # The reply's own tokens where they are known: its text could be cut into others.
-        reply = list(job.reply.token_ids) or model.encode(Prompt(text=job.reply.raw_text, bos=False))
+        reply = list(job.reply.token_ids) or model.encode(
+            Prompt(text=job.reply.raw_text, bos=False, adapter=job.adapter)
+        )
         if not reply:
             job.result.put([])
             return False
@@ -573,6 +578,7 @@ class LocalEngine:
         The logits of position p are about token p + 1; `done` is the chunk's first position.
         """
         scores = []
+        decode = model.tokenizer(job.adapter).decode
         for offset in range(max(0, job.first - 1 - done), len(logits)):
             position = done + offset + 1
             if position == len(job.ids):
@@ -581,7 +587,7 @@ class LocalEngine:
             token = job.ids[position]
             best = line.topk(min(job.top, len(line)))
             if job.detokenizer is None:
-                job.detokenizer = Detokenizer(model.decode, job.ids[: job.first])
+                job.detokenizer = Detokenizer(decode, job.ids[: job.first])
             text = job.detokenizer.feed(token)
             if position == len(job.ids) - 1:
                 text += job.detokenizer.finish()
@@ -592,7 +598,7 @@ class LocalEngine:
                     logprob=float(line[token]),
                     rank=int((line > line[token]).sum()) + 1,
                     top=tuple(
-                        (model.decode([other]), float(value))
+                        (decode([other]), float(value))
                         for value, other in zip(best.values, best.indices.tolist(), strict=True)
                     ),
                 )
@@ -721,8 +727,9 @@ def _check_tokens(model: Model, job: _Job) -> None:
     limit = model.token_limit(job.adapter)
     beyond = next((token for token in job.ids if token >= limit), None)
     if beyond is not None:
+        token = model.tokenizer(job.adapter).text(beyond)
         raise InputError(
-            f"The token {model.token_text(beyond)!r} has the id {beyond}, but the model has embeddings for "
+            f"The token {token!r} has the id {beyond}, but the model has embeddings for "
             f"{limit} tokens only: leave it out of the text, or use the model's own tokenizer."
         )
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -22,13 +21,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import DynamicCache
 
-from playground.engine import loading, tokenizer, trial
+from playground.engine import loading, trial
 from playground.engine.adapters import BaseChangedError
 from playground.engine.kv import KV, BatchKV, PlainKV, PlainRow
 from playground.engine.linear import Linears
 from playground.engine.loading import Loaded
 from playground.engine.rope import Regime, RowRope
 from playground.engine.row_adapters import RowAdapters, RowsMixedError
+from playground.engine.tokenizer import Tokenizer
 from playground.files import first_line
 from playground.types import AdapterStatus, InputError, Prompt, Token
 
@@ -44,12 +44,16 @@ class Model:
 
     def __init__(self, loaded: Loaded) -> None:
         self.hf = loaded.model
-        self._tokenizer = loaded.tokenizer
-        # Its settings change from call to call, and it does not stand being used while they do.
-        self._tokenizing = threading.Lock()
+        self._tokenizer = Tokenizer(loaded.tokenizer)
+        self._own_tokenizers = {
+            name: Tokenizer(text.tokenizer)
+            for name, text in loaded.texts.items()
+            if text.tokenizer is not None
+        }
         self.device = loaded.device
         self.context = loaded.context
-        self.ends = loaded.ends
+        self._ends = loaded.ends
+        self._own_ends = {name: text.ends for name, text in loaded.texts.items()}
         self._weights = f"{loaded.base} ({loaded.precision})"
         off = self._quicken(loaded)
         self._adapters = RowAdapters(loaded.model, loaded.parts)
@@ -72,28 +76,25 @@ class Model:
 
     # --- Text -------------------------------------------------------------------------------------
 
+    def tokenizer(self, adapter: str | None) -> Tokenizer:
+        """The tokenizer of a row: the adapter's own, if it brings one that differs from the base's."""
+        return self._tokenizer if adapter is None else self._own_tokenizers.get(adapter, self._tokenizer)
+
     def encode(self, prompt: Prompt) -> list[int]:
-        """A prompt's token ids, as the tokenizer itself gives them."""
-        with self._tokenizing:
-            return tokenizer.encode(self._tokenizer, prompt)
+        """A prompt's token ids, as the tokenizer of its adapter gives them."""
+        return self.tokenizer(prompt.adapter).encode(prompt)
 
     def tokens(self, prompt: Prompt) -> list[Token]:
         """The same with their pieces and places; from any thread."""
-        with self._tokenizing:
-            return tokenizer.tokens(self._tokenizer, prompt)
+        return self.tokenizer(prompt.adapter).tokens(prompt)
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """Token ids as text, control tokens left out."""
-        with self._tokenizing:
-            text: str = self._tokenizer.decode(
-                list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-            )
-        return text
-
-    def token_id(self, text: str) -> int | None:
-        """The id of a control token, or None if the vocabulary has none such."""
-        token: int | None = self._tokenizer.convert_tokens_to_ids(text)
-        return None if token == self._tokenizer.unk_token_id else token
+    def ends(self, adapter: str | None) -> frozenset[int]:
+        """Ids that end any answer of a row: those of the base, and for an adapter also its own."""
+        if adapter is None:
+            return self._ends
+        own = self._own_tokenizers.get(adapter)
+        eos = {own.hf.eos_token_id} - {None} if own else set()
+        return self._ends | self._own_ends.get(adapter, frozenset()) | eos
 
     # --- Rows -------------------------------------------------------------------------------------
 
@@ -177,11 +178,6 @@ class Model:
         """Tokens that a row with this adapter has logits for; further columns belong to other rows."""
         own = self._adapters.logits(adapter)
         return self._vocabulary if own is None else own
-
-    def token_text(self, token: int) -> str:
-        """A token as the vocabulary writes it."""
-        with self._tokenizing:
-            return str(self._tokenizer.convert_ids_to_tokens(token))
 
     def select(self, adapters: Sequence[str | None]) -> None:
         """Set the adapter of every row of the next passes."""
