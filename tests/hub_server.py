@@ -1,5 +1,8 @@
-"""Local folders served over a real socket with the Hugging Face Hub's API: what `huggingface_hub` needs to list
-and download a model, with the Hub's own status codes and error headers. `use_hub` points this process at it."""
+"""Local folders served over a real socket with the Hugging Face Hub's API.
+
+It has what `huggingface_hub` needs to list and download a model, with the Hub's own status codes and error
+headers. `use_hub` points this process at it.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 LARGE = (".safetensors", ".bin", ".gguf", ".h5", ".onnx", ".msgpack", ".pt", ".model")
-"""Files kept in large file storage: their ETag is a SHA-256, and downloads are redirected to another address."""
+"""Files kept in large file storage: their ETag is a SHA-256, and downloads are redirected to another host."""
 TOKEN = "hf_that_has_access"
-"""The token that opens gated and private repositories; any other that begins with hf_ is known but has no access."""
+"""Opens gated and private repositories; any other token that begins with hf_ is valid but has no access."""
 PIECE = 64_000
 """Bytes sent at a time where `HubServer.pause` is set."""
 
@@ -89,7 +92,7 @@ class HubServer(ThreadingHTTPServer):
 
 
 @dataclass
-class _Refusal(Exception):
+class _RefusedError(Exception):
     status: int
     code: str | None
     message: str
@@ -111,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         try:
             if self.server.down:
-                raise _Refusal(503, None, "Service Unavailable")
+                raise _RefusedError(503, None, "Service Unavailable")
             if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
                 self._info(match[1], match[2] or "main")
             elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)", path):
@@ -121,8 +124,8 @@ class _Handler(BaseHTTPRequestHandler):
             elif match := re.fullmatch(r"/storage/([^/]+/[^/]+)/([0-9a-f]{40})/(.+)", path):
                 self._content(self.server.repositories[match[1]].folder(match[2]) / match[3], match[3], {})
             else:
-                raise _Refusal(404, None, "Not Found")
-        except _Refusal as refusal:
+                raise _RefusedError(404, None, "Not Found")
+        except _RefusedError as refusal:
             headers = {"X-Error-Message": refusal.message, **refusal.headers}
             if refusal.code:
                 headers["X-Error-Code"] = refusal.code
@@ -135,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _token(self) -> str | None:
         given = self.headers.get("Authorization", "").removeprefix("Bearer ").strip()
         if given and not given.startswith("hf_"):
-            raise _Refusal(401, None, "Invalid credentials in Authorization header")
+            raise _RefusedError(401, None, "Invalid credentials in Authorization header")
         return given or None
 
     def _find(self, id: str, revision: str) -> tuple[Repository, str]:
@@ -143,10 +146,10 @@ class _Handler(BaseHTTPRequestHandler):
         repository = self.server.repositories.get(id)
         if repository is None or (repository.private and token != TOKEN):
             # Without a token a missing repository and a private one look the same.
-            raise _Refusal(404 if token else 401, "RepoNotFound", "Repository not found")
+            raise _RefusedError(404 if token else 401, "RepoNotFound", "Repository not found")
         commit = repository.commit(revision)
         if commit is None:
-            raise _Refusal(404, "RevisionNotFound", f"Invalid rev id: {revision}")
+            raise _RefusedError(404, "RevisionNotFound", f"Invalid rev id: {revision}")
         return repository, commit
 
     # --- Answers ----------------------------------------------------------------------------------
@@ -174,10 +177,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _resolve(self, id: str, revision: str, name: str) -> None:
         repository, commit = self._find(id, revision)
         if repository.gated and (token := self._token()) != TOKEN:
-            raise _Refusal(403 if token else 401, "GatedRepo", f"Access to model {id} is restricted.")
+            raise _RefusedError(403 if token else 401, "GatedRepo", f"Access to model {id} is restricted.")
         path = repository.folder(commit) / name
         if name not in _files(repository.folder(commit)):
-            raise _Refusal(404, "EntryNotFound", "Entry not found", {"X-Repo-Commit": commit})
+            raise _RefusedError(404, "EntryNotFound", "Entry not found", {"X-Repo-Commit": commit})
         if path.suffix not in LARGE:
             self._content(path, name, {"X-Repo-Commit": commit, "ETag": f'"{_digest(path, "sha1")}"'})
             return
@@ -187,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
             "X-Repo-Commit": commit,
             "X-Linked-ETag": f'"{sha}"',
             "X-Linked-Size": str(path.stat().st_size),
-            # Another host, as the Hub's storage is, so that the client does not follow it when it asks for metadata.
+            # Another host, as the Hub's storage is: the client does not follow it to read metadata.
             "Location": f"http://localhost:{self.server.server_port}/storage/{id}/{commit}/{name}",
             "Content-Length": "0",
         }.items():
@@ -201,7 +204,7 @@ class _Handler(BaseHTTPRequestHandler):
             start, end = int(match[1]), int(match[2] or end)
         partial = "Range" in self.headers
         if partial and start >= size:
-            raise _Refusal(416, None, "Range Not Satisfiable", {"Content-Range": f"bytes */{size}"})
+            raise _RefusedError(416, None, "Range Not Satisfiable", {"Content-Range": f"bytes */{size}"})
         self.send_response(206 if partial else 200)
         headers = {"Accept-Ranges": "bytes", **headers, "Content-Length": str(end - start + 1)}
         if partial:
@@ -244,9 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    return {
-        path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()
-    }
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def _digest(path: Path, kind: str) -> str:
