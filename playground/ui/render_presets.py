@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from playground.memory import FOUR_BIT
+from playground.memory import FOUR_BIT, MOST_OF_MEMORY
 from playground.presets import DECODING, Offer, Preset
 from playground.types import Sampling
 from playground.ui.render import big
@@ -52,7 +52,7 @@ def _row(offer: Offer, running: str | None, loading: str | None) -> str:
     return (
         f'<li class="{classes}"><div class="what"><p class="who"><b>{visible(preset.label)}</b> '
         f"<code>{visible(' + '.join(preset.sources))}</code></p><p>{visible(preset.description)}</p>"
-        f'<p class="figures">{_figures(offer)}</p><div id="{id}">{note}</div></div>'
+        f'<p class="facts">{_facts(offer)}</p><div id="{id}">{note}</div></div>'
         f"{_button(offer, runs, loading, id)}</li>"
     )
 
@@ -77,7 +77,7 @@ def _button(offer: Offer, runs: bool, loading: str | None, note: str) -> str:
     )
 
 
-def _figures(offer: Offer) -> str:
+def _facts(offer: Offer) -> str:
     preset = offer.preset
     here = {
         "complete": "on this machine",
@@ -105,8 +105,8 @@ def _notes(offer: Offer) -> list[tuple[str, str]]:
         notes.append(
             (
                 "bad",
-                f"Too large for this machine, even in 4 bit: {size(offer.memory[FOUR_BIT])} are needed, and "
-                f"models can have {size(offer.room.size)}.",
+                f"Too large for this machine: even in 4 bit it needs {size(offer.memory[FOUR_BIT])}, and "
+                f"weights can have {size(round(MOST_OF_MEMORY * offer.room.size))}.",
             )
         )
     elif offer.room.full not in offer.fits:
