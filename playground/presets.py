@@ -265,13 +265,17 @@ def offer_json(offer: Offer) -> dict[str, Any]:
 
 def offer_line(row: Mapping[str, Any]) -> str:
     """The same in one line for people."""
-    memory = ", ".join(f"{size / 1e9:.2f} GB in {precision}" for precision, size in row["memory"].items())
+    memory = ", ".join(f"{_megabytes(size)} in {precision}" for precision, size in row["memory"].items())
     fits = f"fits in {' or '.join(row['fits'])}" if row["fits"] else "too large for this machine"
     download = {
         "complete": "downloaded",
-        "partial": f"partly downloaded ({row['downloaded_bytes'] / 1e6:.0f} MB)",
+        "partial": f"partly downloaded ({_megabytes(row['downloaded_bytes'])})",
         "absent": "not downloaded",
     }[row["download"]]
     parts = [row["base"], *row["adapters"].values()]
     gate = {"no": "", "yes": ", gated", "maybe": ", may be gated"}[row["gate"]]
     return f"preset {row['name']}: {' + '.join(parts)}: {memory}; {fits}; {download}; {row['licence']}{gate}"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -52,7 +52,7 @@ def test_what_a_preset_is_and_needs():
         "1.0B parameters",
         "4.0 GB in float32, 750 MB in 4 bit",
         "MIT",
-        "demonstrations general-3, greedy, repetition penalty 1.15",
+        "Set-up: demonstrations general-3, greedy, repetition penalty 1.15",
         "not downloaded",
     ):
         assert words in text(html)

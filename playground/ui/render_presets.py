@@ -52,7 +52,7 @@ def _row(offer: Offer, running: str | None, loading: str | None) -> str:
     return (
         f'<li class="{classes}"><div class="what"><p class="who"><b>{visible(preset.label)}</b> '
         f"<code>{visible(' + '.join(preset.sources))}</code></p><p>{visible(preset.description)}</p>"
-        f'<p class="facts">{_facts(offer)}</p><div id="{id}">{note}</div></div>'
+        f'<p class="facts">{_facts(offer)}</p><p>Set-up: {visible(describe_setup(preset))}</p><div id="{id}">{note}</div></div>'
         f"{_button(offer, runs, loading, id)}</li>"
     )
 
@@ -92,7 +92,6 @@ def _facts(offer: Offer) -> str:
         f"{big(preset.parameters)} parameters",
         ", ".join(memory),
         visible(preset.licence),
-        visible(describe_setup(preset)),
         here,
     ]
     return "".join(f"<span>{part}</span>" for part in parts if part)
