@@ -51,13 +51,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Base = Annotated[str | None, typer.Option(help="Base model: Hugging Face Hub id or folder.")]
+Base = Annotated[
+    str | None, typer.Option(help="Base model: Hub id, ID@REVISION, folder, FILE.gguf or ID:FILE.gguf.")
+]
 Adapter = Annotated[list[str] | None, typer.Option(help="A LoRA adapter: NAME=ID or NAME=PATH; repeatable.")]
 Preset = Annotated[
     str | None, typer.Option(help="A preset, which brings a base and adapters; `doctor` lists them.")
 ]
 Quantize = Annotated[str | None, typer.Option(help="auto, 4bit or none.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
+AllowPickle = Annotated[
+    bool, typer.Option("--allow-pickle", help="Read weights in pickled files (.bin) too.")
+]
+RemoteCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Let the base's repository run Python code here.")
+]
 DataDir = Annotated[Path | None, typer.Option(help="Where the record of conversations is kept.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
@@ -87,6 +95,8 @@ def read_settings(
     quantize: str | None = None,
     device: str | None = None,
     data_dir: Path | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
     preset: str | None = None,
 ) -> Settings:
     """Settings from this command line, the environment and the defaults."""
@@ -97,6 +107,8 @@ def read_settings(
             "quantize": quantize,
             "device": device,
             "data_dir": data_dir,
+            "allow_pickle": allow_pickle or None,
+            "trust_remote_code": trust_remote_code or None,
             "preset": preset,
         }
     )
@@ -130,6 +142,8 @@ def chat(
     adapter: Adapter = None,
     quantize: Quantize = None,
     device: Device = None,
+    allow_pickle: AllowPickle = False,
+    trust_remote_code: RemoteCode = False,
     data_dir: DataDir = None,
 ) -> None:
     """Put MESSAGES, one after the other, to every lane."""
@@ -148,7 +162,9 @@ def chat(
             raise InputError("A message is empty: give every turn some text.")
         given = {name: text for name, text in decoding.items() if text is not None}
         Sampling.parse(given)  # which says what is wrong before anything is loaded
-        settings = read_settings(base, adapter, quantize, device, data_dir, preset=preset)
+        settings = read_settings(
+            base, adapter, quantize, device, data_dir, allow_pickle, trust_remote_code, preset
+        )
         session = open_session(settings)
         try:
             fetch_cards(session.library)
@@ -257,11 +273,13 @@ def prompt(
     adapter: Adapter = None,
     quantize: Quantize = None,
     device: Device = None,
+    allow_pickle: AllowPickle = False,
+    trust_remote_code: RemoteCode = False,
     data_dir: DataDir = None,
 ) -> None:
     """Print the exact prompt of a lane for a conversation, byte for byte, and nothing else."""
     with plain_errors():
-        settings = read_settings(base, adapter, quantize, device, data_dir)
+        settings = read_settings(base, adapter, quantize, device, data_dir, allow_pickle, trust_remote_code)
         library = open_library(settings)
         fetch_cards(library)
         spec = lane
@@ -396,11 +414,15 @@ def doctor(
     adapter: Adapter = None,
     quantize: Quantize = None,
     device: Device = None,
+    allow_pickle: AllowPickle = False,
+    trust_remote_code: RemoteCode = False,
     data_dir: DataDir = None,
 ) -> None:
     """Load the model and say what is here, what works, and what does not."""
     with plain_errors():
-        settings = read_settings(base, adapter, quantize, device, data_dir, preset=preset)
+        settings = read_settings(
+            base, adapter, quantize, device, data_dir, allow_pickle, trust_remote_code, preset
+        )
         session = open_session(settings)
         try:
             status = wait_until_loaded(session)

@@ -69,6 +69,8 @@ class HubServer(ThreadingHTTPServer):
         """Bytes of a file's content after which a connection is closed."""
         self.before_piece: Callable[[str], None] | None = None
         """Called with the file's path before each piece, in the thread of the request; may block."""
+        self.on_request: Callable[[str, Any], None] | None = None
+        """Called with the path and the headers of each request."""
         self.down = False
         """Whether every request is answered with 503."""
 
@@ -111,18 +113,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.requests.append((self.command, self.path, self.headers.get("Range")))
-        path = unquote(urlsplit(self.path).path)
+        if self.server.on_request is not None:
+            self.server.on_request(self.path, self.headers)
+        path = urlsplit(self.path).path
         try:
             if self.server.down:
                 raise _RefusedError(503, None, "Service Unavailable")
             if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
-                self._info(match[1], match[2] or "main")
+                self._info(match[1], unquote(match[2] or "main"))
             elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)", path):
-                self._tree(match[1], match[2])
+                self._tree(match[1], unquote(match[2]))
             elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
-                self._resolve(match[1], match[2], match[3])
+                self._resolve(match[1], unquote(match[2]), unquote(match[3]))
             elif match := re.fullmatch(r"/storage/([^/]+/[^/]+)/([0-9a-f]{40})/(.+)", path):
-                self._content(self.server.repositories[match[1]].folder(match[2]) / match[3], match[3], {})
+                name = unquote(match[3])
+                self._content(self.server.repositories[match[1]].folder(match[2]) / name, name, {})
             else:
                 raise _RefusedError(404, None, "Not Found")
         except _RefusedError as refusal:

@@ -128,10 +128,10 @@ PLACES = {
     "openai": ["judging/client.py"],
     "sqlite3": ["store.py"],
     "jinja2": ["aligners/chat.py"],
-    "huggingface_hub": ["engine/hub.py", "engine/hub_cache.py"],
+    "huggingface_hub": ["engine/hub.py", "engine/hub_cache.py", "engine/transfer.py"],
     "httpx": ["fetch.py"],
     "subprocess": ["commits.py"],
-    "httpx2": ["engine/hub.py"],
+    "httpx2": ["engine/hub.py", "engine/transfer.py"],
     "typer": ["__main__.py"],
 }
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from playground import memory
 from playground.config import Settings
 from playground.engine import loading
 from playground.library import Library
-from playground.memory import BYTES, Room, fitting_precisions, weights_size
+from playground.memory import Room, fitting_precisions, weights_size
 from playground.presets import (
     Cached,
     Offer,
@@ -95,10 +96,8 @@ def test_every_shipped_preset_is_counted_above():
 
 
 def test_the_rule_for_memory_is_the_engines():
-    assert BYTES["4 bit"] == loading.BYTES_IN_4BIT
-    from playground import memory
-
-    assert memory.MOST_OF_MEMORY == loading.MOST_OF_MEMORY
+    assert loading.BYTES_IN_4BIT is memory.BYTES_IN_4BIT
+    assert loading.MOST_OF_MEMORY is memory.MOST_OF_MEMORY
     assert weights_size(1_000, "float32") == 4_000
     assert weights_size(1_000, "4 bit") == 750
 

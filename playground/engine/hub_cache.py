@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from playground.files import read_object
-from playground.library import base_folder
 from playground.presets import Cached
+from playground.sources import find_source
 from playground.types import InputError
 
 WEIGHTS = {
@@ -22,18 +22,20 @@ def measure_cached(source: str) -> Cached:
     """How much of a base or an adapter is on this machine.
 
     Args:
-        source: a folder, or a Hub id with @revision if one is meant.
+        source: as `sources.find_source` reads it.
     """
-    if base_folder(source) is not None:
+    found = find_source(source)
+    if found.folder is not None:
         return Cached(state="complete")
     # Imported here: it takes a while, and a run on local folders never needs it.
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
-    id, _, revision = source.partition("@")
-    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=id, repo_type="model")
+    assert found.repository is not None
+    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=found.repository, repo_type="model")
     size = sum(path.stat().st_size for path in folder.glob("blobs/*"))
-    if _is_complete(_find_snapshot(folder, revision or constants.DEFAULT_REVISION)):
+    snapshot = _find_snapshot(folder, found.revision or constants.DEFAULT_REVISION)
+    if (snapshot / found.file).is_file() if found.file else _is_complete(snapshot):
         return Cached(state="complete", size=size)
     return Cached(state="partial" if size >= LEAST else "absent", size=size if size >= LEAST else 0)
 

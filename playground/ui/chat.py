@@ -170,12 +170,13 @@ class Chat:
         return ("urial", adapter or "base", "base", both)[lane]
 
     def default_adapter(self) -> str | None:
-        """The first of the preset's adapters, else of all, those last that could not be loaded."""
+        """The first adapter that is not known to be unusable, a preset's own before others; None without one."""
         preset = self.session.library.preset
         own = [adapter.name for adapter in preset.adapters] if preset else []
         broken = {status.card.name for status in self.session.status().adapters if status.error is not None}
-        names = [name for name in dict.fromkeys([*own, *self.cards()]) if name in self.cards()]
-        return next(iter([*(name for name in names if name not in broken), *names]), None)
+        cards = self.cards()
+        names = [name for name in dict.fromkeys([*own, *cards]) if name in cards and name not in broken]
+        return names[0] if names else None
 
     def adapter_error(self, name: str | None) -> str | None:
         """Why that adapter cannot be used, or what is odd about it, if anything."""

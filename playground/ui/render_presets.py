@@ -52,7 +52,8 @@ def _row(offer: Offer, running: str | None, loading: str | None) -> str:
     return (
         f'<li class="{classes}"><div class="what"><p class="who"><b>{visible(preset.label)}</b> '
         f"<code>{visible(' + '.join(preset.sources))}</code></p><p>{visible(preset.description)}</p>"
-        f'<p class="facts">{_facts(offer)}</p><p>Set-up: {visible(describe_setup(preset))}</p><div id="{id}">{note}</div></div>'
+        f'<p class="facts">{_facts(offer)}</p><p>Set-up: {visible(describe_setup(preset))}</p>'
+        f'<div id="{id}">{note}</div></div>'
         f"{_button(offer, runs, loading, id)}</li>"
     )
 
