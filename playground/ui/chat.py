@@ -170,7 +170,7 @@ class Chat:
         return ("urial", adapter or "base", "base", both)[lane]
 
     def default_adapter(self) -> str | None:
-        """The first adapter that is not known to be unusable, a preset's own before others; None without one."""
+        """The first usable adapter, a preset's own before others; None without one."""
         preset = self.session.library.preset
         own = [adapter.name for adapter in preset.adapters] if preset else []
         broken = {status.card.name for status in self.session.status().adapters if status.error is not None}
