@@ -66,6 +66,9 @@ AllowPickle = Annotated[
 RemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Let the base's repository run Python code here.")
 ]
+SameBase = Annotated[
+    bool, typer.Option("--same-base", help="Do not warn of adapters that name another base but fit.")
+]
 DataDir = Annotated[Path | None, typer.Option(help="Where the record of conversations is kept.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
@@ -97,6 +100,7 @@ def read_settings(
     data_dir: Path | None = None,
     allow_pickle: bool = False,
     trust_remote_code: bool = False,
+    same_base: bool = False,
     preset: str | None = None,
 ) -> Settings:
     """Settings from this command line, the environment and the defaults."""
@@ -106,6 +110,7 @@ def read_settings(
             "adapters": adapter,
             "quantize": quantize,
             "device": device,
+            "same_base": same_base or None,
             "data_dir": data_dir,
             "allow_pickle": allow_pickle or None,
             "trust_remote_code": trust_remote_code or None,
@@ -144,6 +149,7 @@ def chat(
     device: Device = None,
     allow_pickle: AllowPickle = False,
     trust_remote_code: RemoteCode = False,
+    same_base: SameBase = False,
     data_dir: DataDir = None,
 ) -> None:
     """Put MESSAGES, one after the other, to every lane."""
@@ -163,7 +169,15 @@ def chat(
         given = {name: text for name, text in decoding.items() if text is not None}
         Sampling.parse(given)  # which says what is wrong before anything is loaded
         settings = read_settings(
-            base, adapter, quantize, device, data_dir, allow_pickle, trust_remote_code, preset
+            base,
+            adapter,
+            quantize,
+            device,
+            data_dir,
+            allow_pickle,
+            trust_remote_code,
+            same_base,
+            preset,
         )
         session = open_session(settings)
         try:
@@ -275,11 +289,21 @@ def prompt(
     device: Device = None,
     allow_pickle: AllowPickle = False,
     trust_remote_code: RemoteCode = False,
+    same_base: SameBase = False,
     data_dir: DataDir = None,
 ) -> None:
     """Print the exact prompt of a lane for a conversation, byte for byte, and nothing else."""
     with plain_errors():
-        settings = read_settings(base, adapter, quantize, device, data_dir, allow_pickle, trust_remote_code)
+        settings = read_settings(
+            base,
+            adapter,
+            quantize,
+            device,
+            data_dir,
+            allow_pickle,
+            trust_remote_code,
+            same_base,
+        )
         library = open_library(settings)
         fetch_cards(library)
         spec = lane
@@ -416,12 +440,21 @@ def doctor(
     device: Device = None,
     allow_pickle: AllowPickle = False,
     trust_remote_code: RemoteCode = False,
+    same_base: SameBase = False,
     data_dir: DataDir = None,
 ) -> None:
     """Load the model and say what is here, what works, and what does not."""
     with plain_errors():
         settings = read_settings(
-            base, adapter, quantize, device, data_dir, allow_pickle, trust_remote_code, preset
+            base,
+            adapter,
+            quantize,
+            device,
+            data_dir,
+            allow_pickle,
+            trust_remote_code,
+            same_base,
+            preset,
         )
         session = open_session(settings)
         try:
@@ -464,6 +497,7 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
         "base": status.base,
         "device": status.device,
         "precision": status.precision,
+        "layers": dict(status.layers),
         "parameters": status.parameters,
         "context": status.context,
         "plain_path": status.plain,
@@ -476,6 +510,7 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
         "demo_notes": {name: demos.note for name, demos in library.demo_sets.items() if demos.note},
         "presets": [offer_json(offer) for offer in offers],
         "record": str(session.store.path),
+        "warnings": list(status.warnings),
         "problems": [
             *library.problems,
             *preset_problems,
@@ -498,6 +533,9 @@ def print_report(report: dict[str, Any]) -> None:
             print("\n".join(map(offer_line, value)) or "presets: none")
         elif name == "plain_path":
             print(f"decoding: {f'row after row, since {value}' if value else 'all rows as one batch'}")
+        elif name == "warnings":
+            for warning in value:
+                print(f"WARNING: {warning}")
         elif name == "problems":
             print("\n".join(f"PROBLEM: {problem}" for problem in value) or "no problems")
         elif isinstance(value, dict):

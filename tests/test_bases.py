@@ -264,8 +264,8 @@ def with_nan(key, row=None):
             ("lacks 1 of the model's weights (lm_head.weight)",),
         ),
         (None, {"num_hidden_layers": 4}, ("lacks 9 of the model's weights", "model.layers.3.")),
-        (None, {"num_hidden_layers": 2}, ("has 9 weights that its configuration leaves", "model.layers.2.")),
-        (None, {"vocab_size": 5000}, ("2 weights are of other", "lm_head.weight: [4096, 64], not [5000, 64]")),
+        (None, {"num_hidden_layers": 2}, ("has 9 weights that its configuration", "model.layers.2.")),
+        (None, {"vocab_size": 5000}, ("2 weights are of other shapes", "[4096, 64], not [5000, 64]")),
         (
             lambda w: w | {"model.layers.0.mlp.up_proj.weight": torch.zeros(100, 64)},
             {},

@@ -47,7 +47,7 @@ HARMLESS = {
 ROPE_TENSOR = "rope_freqs.weight"
 DIGITS_ALONE = ("smollm", "refact", "command-r", "starcoder", "codeshell", "exaone", "minerva-7b")
 """Pre-tokenizers that cut GPT-2's way after taking every digit alone."""
-PLAIN = ("gpt-2", "default", "")
+PLAIN = ("gpt-2", "phi-2", "mpt", "olmo", "jais")
 """Pre-tokenizers that cut GPT-2's way."""
 
 
@@ -284,13 +284,16 @@ def set_pretokenizer(header: GgufFile, tokenizer: Any) -> str | None:
     from tokenizers import pre_tokenizers
     from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
 
-    name = header.metadata.get("tokenizer.ggml.pre", "")
-    if header.metadata.get("tokenizer.ggml.model") != "gpt2" or name in (*PLAIN, *GGUF_PRE_TOKENIZER_SPLITS):
+    name = header.metadata.get("tokenizer.ggml.pre")
+    if header.metadata.get("tokenizer.ggml.model") != "gpt2" or name in (None, *GGUF_PRE_TOKENIZER_SPLITS):
+        return None
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    if name in PLAIN:  # whatever the tokenizer's class, which goes by the architecture
+        tokenizer.backend_tokenizer.pre_tokenizer = level
         return None
     if name in DIGITS_ALONE:
-        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-            [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-        )
+        digits = pre_tokenizers.Digits(individual_digits=True)
+        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, level])
         return None
     return (
         f"The GGUF file's pre-tokenizer {name!r} is not known here: text may be cut into other tokens than "
