@@ -28,6 +28,9 @@ def main(
     adapter: Annotated[
         list[str] | None, typer.Option(help="A LoRA adapter as NAME=ID or NAME=PATH; may be repeated.")
     ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="A preset of models/presets.toml: base, adapters, set-up.")
+    ] = None,
     quantize: Annotated[str | None, typer.Option(help="auto, 4bit or none.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     allow_pickle: Annotated[
@@ -74,6 +77,7 @@ def main(
     space = config.on_space()
     flags = {
         "base": base,
+        "preset": preset,
         "adapters": adapter,
         "quantize": quantize,
         "device": device,

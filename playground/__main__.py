@@ -20,9 +20,11 @@ import typer
 
 from playground.config import Settings, prepare_environment
 from playground.demo_files import SUFFIXES, read_demo_file
+from playground.engine import measure_room, offer_presets
 from playground.engine.hub import fetch_cards
 from playground.files import read_json
 from playground.library import Library
+from playground.presets import list_presets, offer_json, offer_line
 from playground.session import Session, parse_lane
 from playground.start import open_library, open_session
 from playground.store import Store
@@ -53,6 +55,9 @@ Base = Annotated[
     str | None, typer.Option(help="Base model: Hub id, ID@REVISION, folder, FILE.gguf or ID:FILE.gguf.")
 ]
 Adapter = Annotated[list[str] | None, typer.Option(help="A LoRA adapter: NAME=ID or NAME=PATH; repeatable.")]
+Preset = Annotated[
+    str | None, typer.Option(help="A preset, which brings a base and adapters; `doctor` lists them.")
+]
 Quantize = Annotated[str | None, typer.Option(help="auto, 4bit or none.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
 AllowPickle = Annotated[
@@ -96,6 +101,7 @@ def read_settings(
     allow_pickle: bool = False,
     trust_remote_code: bool = False,
     same_base: bool = False,
+    preset: str | None = None,
 ) -> Settings:
     """Settings from this command line, the environment and the defaults."""
     return Settings.read(
@@ -108,6 +114,7 @@ def read_settings(
             "data_dir": data_dir,
             "allow_pickle": allow_pickle or None,
             "trust_remote_code": trust_remote_code or None,
+            "preset": preset,
         }
     )
 
@@ -135,6 +142,7 @@ def chat(
     stop: Annotated[list[str] | None, typer.Option(help="A text that ends answers; repeatable.")] = None,
     start: Annotated[str, typer.Option(help="Words that every answer is to begin with.")] = "",
     json_output: Json = False,
+    preset: Preset = None,
     base: Base = None,
     adapter: Adapter = None,
     quantize: Quantize = None,
@@ -158,8 +166,8 @@ def chat(
     with plain_errors():
         if any(not message.strip() for message in messages):
             raise InputError("A message is empty: give every turn some text.")
-        sampling = Sampling.parse({name: text for name, text in decoding.items() if text is not None})
-        sampling = dataclasses.replace(sampling, stop=tuple(stop or ()))
+        given = {name: text for name, text in decoding.items() if text is not None}
+        Sampling.parse(given)  # which says what is wrong before anything is loaded
         settings = read_settings(
             base,
             adapter,
@@ -169,11 +177,16 @@ def chat(
             allow_pickle,
             trust_remote_code,
             same_base,
+            preset,
         )
         session = open_session(settings)
         try:
             fetch_cards(session.library)
-            lanes = lane or ["base", "urial"]
+            suggested = session.library.preset
+            sampling = Sampling.parse(given, suggested.sampling if suggested else None)
+            sampling = dataclasses.replace(sampling, stop=tuple(stop or ()))
+            own = [each.name for each in suggested.adapters] if suggested else []
+            lanes = lane or [*(own or ["base"]), "urial"]
             conversation = session.new([session.variant(spec, sampling) for spec in lanes])
             for message in messages:
                 conversation = ask(session, conversation, message, show=not json_output, start=start)
@@ -420,6 +433,7 @@ def print_collections(collections: list[Collection], json_output: bool) -> None:
 @app.command()
 def doctor(
     json_output: Json = False,
+    preset: Preset = None,
     base: Base = None,
     adapter: Adapter = None,
     quantize: Quantize = None,
@@ -440,6 +454,7 @@ def doctor(
             allow_pickle,
             trust_remote_code,
             same_base,
+            preset,
         )
         session = open_session(settings)
         try:
@@ -461,6 +476,8 @@ PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "gradio", "openai",
 def doctor_json(settings: Settings, session: Session, status: Status) -> dict[str, Any]:
     """The document that `doctor --json` prints."""
     library = session.library
+    presets, preset_problems = list_presets(settings.data_dir)
+    offers = offer_presets(presets, measure_room(settings))
     adapters = [
         {
             "name": entry.card.name,
@@ -491,10 +508,12 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
             name: "whole" if demos.whole else len(demos.demos) for name, demos in library.demo_sets.items()
         },
         "demo_notes": {name: demos.note for name, demos in library.demo_sets.items() if demos.note},
+        "presets": [offer_json(offer) for offer in offers],
         "record": str(session.store.path),
         "warnings": list(status.warnings),
         "problems": [
             *library.problems,
+            *preset_problems,
             *session.judges.problems,
             *(reason for entry in adapters for reason in (entry["error"], entry["warning"]) if reason),
         ],
@@ -510,6 +529,8 @@ def print_report(report: dict[str, Any]) -> None:
                     f"ready, {entry['kl_from_base_nats']:.2f} nats per token from the base"
                 )
                 print(f"adapter {entry['name']}: {state} ({entry['source']})")
+        elif name == "presets":
+            print("\n".join(map(offer_line, value)) or "presets: none")
         elif name == "plain_path":
             print(f"decoding: {f'row after row, since {value}' if value else 'all rows as one batch'}")
         elif name == "warnings":

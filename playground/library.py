@@ -19,6 +19,7 @@ from typing import Any
 from playground.demo_files import demo_files, read_demo_file, write_demo_set
 from playground.files import check_table, read_object, read_toml
 from playground.gguf import read_gguf
+from playground.presets import Preset
 from playground.sources import ROOT as ROOT
 from playground.sources import Source, find_source, looks_like_path
 from playground.templates import choose_template, find_ends, read_templates
@@ -48,6 +49,8 @@ class Library:
     """The folder that `base_format` was read from; "" where it did not come from one."""
     problems: list[str] = field(default_factory=list)
     """One sentence for each file that could not be read."""
+    preset: Preset | None = None
+    """What the base was chosen by, if by a preset: its demonstration set is the default."""
     data_dir: Path | None = None
     """The user's folder; sets of theirs lie in `demos` there."""
     own_sets: dict[str, Path] = field(default_factory=dict)
@@ -165,7 +168,9 @@ class Library:
         return self.demo_sets[name]
 
     def default_demo_set(self) -> DemoSet:
-        """The set meant for this base, else the general one."""
+        """The preset's set, else the one meant for this base, else the general one."""
+        if self.preset is not None and self.preset.demos in self.demo_sets:
+            return self.demo_sets[self.preset.demos]
         for demos in self.demo_sets.values():
             if same_model(demos.meant_for, self.base):
                 return demos

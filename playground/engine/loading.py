@@ -31,14 +31,11 @@ from playground.engine.positions import context_length
 from playground.engine.precision import layer_precisions, summarise
 from playground.engine.tokenizer import eos_token_ids, load_tokenizer
 from playground.library import Library
+from playground.memory import BYTES_IN_4BIT, MOST_OF_MEMORY
 from playground.types import AdapterCard, AdapterStatus, InputError
 
 PREFIX_SHARE = 0.25
 """Share of the free memory that stored prefixes may take."""
-MOST_OF_MEMORY = 0.8
-"""Share of the free memory that float32 weights may take before a CPU loads them in 4 bit."""
-BYTES_IN_4BIT = 0.75
-"""Of a parameter, with the embeddings, which stay as they are, and what quantising takes meanwhile."""
 THREADS = torch.get_num_threads()
 """What torch found fit for this machine, before anybody set another number."""
 MOST_THREADS = 16
