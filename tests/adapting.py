@@ -33,7 +33,7 @@ LINEAR = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "init_lora_we
 
 
 def make_base(folder: Path, kind: str = "Llama", seed: int = 0, **config: Any) -> Path:
-    """A random model of a kind of Transformers, in a folder; values of `config` that are None are left out."""
+    """A random model of a kind of Transformers, in a folder; a `config` value of None is left out."""
     torch.manual_seed(seed)
     values = {key: value for key, value in {**SHAPE, **config}.items() if value is not None}
     stem = kind.removesuffix("Text")
@@ -110,13 +110,17 @@ def compare(
     # A step of one token, with the rows' own keys and values.
     past = model(input_ids=ids[:-1].expand(len(rows), -1), use_cache=True).past_key_values
     step = model(input_ids=ids[-1:].expand(len(rows), -1), past_key_values=past).logits
+    wanted = {
+        name: by_peft(base, adapters.get(name or ""), ids, (tokens or {}).get(name or "", 0))
+        for name in {None, *rows}
+    }
     for row, name in enumerate(rows):
-        want = by_peft(base, adapters.get(name or ""), ids, (tokens or {}).get(name or "", 0))
+        want = wanted[name]
         size = want.shape[-1]
         torch.testing.assert_close(got[row, :, :size], want, atol=5e-4, rtol=1e-3)
         torch.testing.assert_close(step[row, -1, :size], want[-1], atol=5e-4, rtol=1e-3)
         assert bool((got[row, :, size:] == -torch.inf).all())
     own.remove()
     after = model(input_ids=ids[None], use_cache=False).logits[0]
-    torch.testing.assert_close(after, by_peft(base, None, ids), atol=0, rtol=0)
+    torch.testing.assert_close(after, wanted[None], atol=0, rtol=0)
     return read

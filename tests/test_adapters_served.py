@@ -59,6 +59,11 @@ def test_each_row_of_a_mixed_batch_gets_what_peft_gives_it_alone(base, two, tmp_
     one = make_adapter(base, tmp_path / "one", KINDS[kind])
     read = compare(base, {"one": one, "two": two}, ROWS, IDS)
     assert read["one"].serving
+
+
+def test_a_batch_of_one_adapter_alone_gets_what_peft_gives_it(base, tmp_path):
+    config = LoraConfig(**LINEAR, use_dora=True, modules_to_save=["embed_tokens", "norm"])
+    one = make_adapter(base, tmp_path / "one", config)
     compare(base, {"one": one}, ["one"], IDS)
     compare(base, {"one": one}, ["one", "one"], IDS)
 
@@ -84,7 +89,7 @@ def elsewhere(request, tmp_path_factory):
 
 @pytest.mark.parametrize("use_dora", [False, True])
 def test_layers_of_other_architectures_are_served(elsewhere, tmp_path, use_dora):
-    base, targets, embedding = elsewhere
+    base, targets, _ = elsewhere
     common = {**LINEAR, "target_modules": targets, "use_dora": use_dora}
     folder = make_adapter(base, tmp_path / "x", LoraConfig(**common))
     compare(base, {"one": folder}, ["one", None, "one"], IDS)
@@ -107,7 +112,7 @@ def test_embeddings_and_biases_of_other_architectures_are_served(elsewhere, tmp_
 @pytest.mark.parametrize("config", ["head", "tokens", "saved"])
 def test_tokens_added_to_the_vocabulary_are_the_adapters_alone(base, two, tmp_path, config):
     added = {
-        "head": LoraConfig(**{**LINEAR, "target_modules": ["q_proj", "lm_head"]}),
+        "head": LoraConfig(**{**LINEAR, "target_modules": ["embed_tokens", "lm_head"]}),
         "tokens": LoraConfig(**QV, trainable_token_indices=[5, 97]),
         "saved": LoraConfig(**QV, modules_to_save=["embed_tokens", "lm_head"]),
     }[config]

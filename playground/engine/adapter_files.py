@@ -126,6 +126,8 @@ class KeyMap:
     """Name in the file to the name that PEFT expects, or to that of one of the base's own weights."""
     mapped: list[str]
     """Names in the file that were written in another way."""
+    again: dict[str, str]
+    """Names in the file that mean a weight which is there under its own name too (PEFT writes some twice)."""
 
 
 _WRAPPERS = re.compile(r"(^|\.)(_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)")
@@ -146,7 +148,7 @@ def core(key: str) -> str:
     key = _OPENING.sub("", key).replace(".language_model.", ".")
     key = _FACTOR.sub(r".\1.\3", key)
     key = key.replace(".base_layer.", ".").replace(".original_module.", ".")
-    key = _SAVED.sub("", key)
+    key = _SAVED.sub("", key).replace(".modules_to_save.", ".")
     if key.endswith("lora_magnitude_vector.weight"):
         return key.removesuffix(".weight")
     if not key.endswith((".weight", ".bias")):
@@ -155,7 +157,10 @@ def core(key: str) -> str:
 
 
 def map_keys(
-    shapes: Mapping[str, Shape], expected: Mapping[str, Shape], extra: Mapping[str, Shape]
+    shapes: Mapping[str, Shape],
+    expected: Mapping[str, Shape],
+    extra: Mapping[str, Shape],
+    aliases: Mapping[str, str],
 ) -> KeyMap:
     """What each name in the file means.
 
@@ -163,6 +168,7 @@ def map_keys(
         shapes: names and shapes in the file.
         expected: names and shapes that PEFT expects; all must be there.
         extra: names of the base's own weights that the file may hold beside them, with their shapes.
+        aliases: names under which PEFT writes a weight a second time, to its own name.
 
     Raises:
         InputError: names are missing, unknown or ambiguous, or shapes differ; the reason alone, with the
@@ -173,11 +179,15 @@ def map_keys(
     for name in allowed:
         by_core.setdefault(core(name), []).append(name)
     names: dict[str, str] = {}
+    again: dict[str, str] = {}
     unknown, mapped = [], []
-    for key in shapes:
-        found = key if key in allowed else _meant(key, by_core)
-        if found is None or found in names.values():
+    for key in sorted(shapes, key=lambda key: key not in allowed):  # those under their own name first
+        found = key if key in allowed else aliases.get(key) or _meant(key, by_core)
+        if found is None:
             unknown.append(key)
+            continue
+        if found in names.values():
+            again[key] = found
             continue
         names[key] = found
         if key != found and not (found in extra and key.startswith("base_model.")):
@@ -192,7 +202,7 @@ def map_keys(
             f"its weights {_some(wrong)} have other shapes than here ({pairs}): it was made for another "
             "base, or its rank was changed"
         )
-    return KeyMap(names, mapped)
+    return KeyMap(names, mapped, again)
 
 
 def _meant(key: str, by_core: Mapping[str, list[str]]) -> str | None:

@@ -104,6 +104,12 @@ class Skeleton:
                 found[f"{PREFIX}{path}.weight"] = tuple(layer.weight.shape)
         return found
 
+    def aliases(self) -> dict[str, str]:
+        """Names under which PEFT writes a weight a second time: tokens of a tied output layer."""
+        last = ".token_adapter.trainable_tokens_delta"
+        tied = self.is_tied and self.embedding is not None and self.head is not None
+        return {f"{PREFIX}{self.head}{last}": f"{PREFIX}{self.embedding}{last}"} if tied else {}
+
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Have PEFT load the weights, which have the names that it expects.
 
@@ -258,7 +264,7 @@ class Collector:
             weight = _weight(path, real).to(device, torch.float32)
             weight = weight.T if module.fan_in_fan_out else weight
             dora = magnitude / torch.linalg.norm(weight + scaling * (b @ a), dim=1)
-            base_bias = real.bias
+            base_bias = getattr(real, "bias", None)
         self.ranks.add(a.shape[0])
         self._part(path).steps.append(
             Lora(

@@ -113,8 +113,12 @@ def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: boo
     settings = check_config(read_object(folder / "adapter_config.json"))
     shapes = read_shapes(folder, allow_pickle)
     skeleton = Skeleton(model, settings, _vocabulary(model, shapes))
-    names = map_keys(shapes, skeleton.expected(), skeleton.own_embeddings())
-    weights = {names.names[key]: value for key, value in read_weights(folder).items() if key in names.names}
+    names = map_keys(shapes, skeleton.expected(), skeleton.own_embeddings(), skeleton.aliases())
+    read = read_weights(folder)
+    weights = {names.names[key]: value for key, value in read.items() if key in names.names}
+    for key, name in names.again.items():
+        if not torch.equal(read[key], weights[name]):
+            raise InputError(f"its file holds two different weights for {name}, one as {shown(key, 150)}")
     expected = skeleton.expected()
     skeleton.load({name: value for name, value in weights.items() if name in expected})
     own = _own_embeddings(model, skeleton, {n: value for n, value in weights.items() if n not in expected})
@@ -123,7 +127,7 @@ def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: boo
     if not parts:
         raise InputError("it changes no module of this base")
     adapter = Adapter(parts=parts, serving=_serving(settings, collector))
-    _count_rows(adapter, skeleton)
+    _count_rows(model, adapter, skeleton)
     if names.mapped:
         adapter.warnings.append(
             f"{len(names.mapped)} of its weights have names written in another way (such as "
@@ -175,10 +179,16 @@ def _own_embeddings(model: Any, skeleton: Skeleton, weights: Mapping[str, Tensor
     return kept
 
 
-def _count_rows(adapter: Adapter, skeleton: Skeleton) -> None:
+def _count_rows(model: Any, adapter: Adapter, skeleton: Skeleton) -> None:
     inside, outside = (adapter.parts.get(path or "") for path in (skeleton.embedding, skeleton.head))
     adapter.embedding_rows = _rows(inside)
     adapter.logits = _rows(outside)
+    known = adapter.embedding_rows or int(model.get_input_embeddings().weight.shape[0])
+    if adapter.logits is not None and adapter.logits > known:
+        raise InputError(
+            f"its output layer writes {adapter.logits} tokens, and there are embeddings for {known} only: "
+            "save it with its embeddings (save_embedding_layers=True)"
+        )
 
 
 def _rows(part: Part | None) -> int | None:

@@ -5,9 +5,10 @@ of neighbouring rows with one adapter add its own change to its rows; base rows 
 that no loaded adapter touches are not touched here either. The usual change is a plain LoRA, ``(x A) B``
 from the adapter's own weights. Beyond a few different adapters in one batch, every row's A and B are stacked
 (zeros for a base row) for one ``bmm(bmm(x, A), B)``. Which rows are where is worked out when the batch's
-membership changes, not at every step. On a 125M-parameter Llama on 2 cores, stacks took 29% of a step of a base and an
-adapter row, since each row reads factors of its own from memory. PEFT's own mixed batches register hooks and
-pick rows in every layer at every step, which costs about as much as running the lanes one after the other.
+membership changes, not at every step. On a 125M-parameter Llama on 2 cores, stacks took 29% of a step of a
+base and an adapter row, since each row reads factors of its own from memory. PEFT's own mixed batches
+register hooks and pick rows in every layer at every step, which costs about as much as running the lanes one
+after the other.
 """
 
 from __future__ import annotations
