@@ -16,14 +16,16 @@ MOST_MARKS = 6
 class Header:
     """A family's header line, such as ``# Query:``, in the forms that models give it.
 
-    The number of ``#`` may differ, and text may follow on the line: ``## Query: And of Spain?``.
+    The number of ``#`` may differ, and text may follow on the line: ``## Query: And of Spain?``. A header
+    without ``#`` looks like a speaker's name (``User:``), and answers have dialogues and forms in them, so it
+    counts with text after it only if the line has a ``#``.
     """
 
     text: str
 
     @property
     def marks(self) -> bool:
-        """Whether the header has ``#`` before its name; without, it looks like a speaker's name."""
+        """Whether the header has ``#`` before its name."""
         return self.text.startswith("#")
 
     @property
@@ -33,22 +35,21 @@ class Header:
 
     @property
     def pattern(self) -> str:
-        """A regular expression for the header at the beginning of a line."""
-        marks = rf"#{{1,{MOST_MARKS}}}[ \t]*"
-        return (marks if self.marks else f"(?:{marks})?") + re.escape(self.name)
+        """A regular expression for the header, with ``#``, at the beginning of a line."""
+        return rf"#{{1,{MOST_MARKS}}}[ \t]*{re.escape(self.name)}"
 
     def begins(self, line: str) -> bool:
-        """Whether a line begins with the header."""
+        """Whether a line that begins like this is the header, whatever follows."""
         return re.match(self.pattern, line) is not None
 
     def may_begin(self, line: str) -> bool:
-        """Whether a line that is not complete yet may begin with the header."""
+        """Whether a line that is not complete yet may become the header."""
         rest = line.lstrip("#")
         marks = len(line) - len(rest)
-        if marks > MOST_MARKS or (self.marks and line and not marks):
-            return False
-        rest = rest.lstrip(" \t") if marks else rest
-        return self.name.startswith(rest) or rest.startswith(self.name)
+        if not marks:
+            return self.text.startswith(line)
+        rest = rest.lstrip(" \t")
+        return marks <= MOST_MARKS and (self.name.startswith(rest) or rest.startswith(self.name))
 
 
 _LANGUAGE = re.compile(r"\{?\.?[A-Za-z][\w+#.:/-]{0,30}\}?(?:\s*\{.*\}|\s+[\w-]+=.*)?")

@@ -269,8 +269,8 @@ class StopRule:
     `engine.text.Cutter` applies it and describes how.
     """
 
-    name: StopName = ""
-    """How `fence` and `headers` are used; "" without them, and in records from before it was recorded."""
+    name: StopName = "own"
+    """How `fence` and `headers` are used; "" in records of earlier versions, which had another rule."""
     fence: str = ""
     """The line that closes the answer's block; "" in formats without such lines."""
     headers: tuple[str, ...] = ()

@@ -108,7 +108,7 @@ CASES = {
 KEPT = {
     "in prose": 'It stands under "# Query:" and\n`# Query:` begins the next one.',
     "within a line": "The line # Query: marks a message, as does ## Query: too.",
-    "in a list": "Blocks:\n\n- # Query: the question\n* # Query:\n1. # Query: x\n  # Query:\n> # Query:\nDone.",
+    "in a list": "Blocks:\n\n- # Query: a question\n* # Query:\n1. # Query: x\n  # Query:\n> # Query:",
     "in a table": "| # Query: | # Answer: |\n|---|---|\n| a | b |",
     "in bold": "**# Query:** comes first, then **# Answer:**.",
     "in a code block": "```sql\n# Query: all rows\n\n# Query:\nselect 1;\n```\nThat is all.",
@@ -198,12 +198,12 @@ def test_without_a_fence_an_answer_ends_before_a_header_line(case):
 SPEAKER = FAMILIES["v4"].stop
 SPEAKER_CASES = {
     "a header after a blank line": ("Paris.\n\nUser:\n\nNext", "Paris.", True),
-    "text on the line": ("Paris.\n\nUser: Next", "Paris.", True),
-    "no blank line before": ("Paris.\nUser: Next", "Paris.", True),
+    "no blank line before": ("Paris.\nUser:\nNext", "Paris.", True),
+    "a form": ("Paris.\n\nUser: alice\nHost: b", "Paris.\n\nUser: alice\nHost: b", False),
     "with #": ("Paris.\n\n# User: Next", "Paris.", True),
     "the answer's own header": ("Paris.\n\nAssistant:\n", "Paris.", True),
     "within a line": ("The User: he asks.\nUsers: two", "The User: he asks.\nUsers: two", False),
-    "a dialogue that is led over to": (
+    "a dialogue": (
         "Like this:\n\nUser: Hello\n\nDone.",
         "Like this:\n\nUser: Hello\n\nDone.",
         False,
@@ -214,17 +214,18 @@ SPEAKER_CASES = {
 
 
 @pytest.mark.parametrize("case", SPEAKER_CASES)
-def test_a_header_like_a_speakers_name_ends_an_answer_unless_it_is_led_over_to(case):
+def test_a_header_like_a_speakers_name_ends_an_answer_alone_on_its_line(case):
     raw, text, closed = SPEAKER_CASES[case]
     assert cut(raw, SPEAKER) == (text, closed)
     assert cut(raw, SPEAKER, sizes=[1] * len(raw)) == (text, closed)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("rest", ["{}\n", "{} Next\n", "#{}\nNext\n", "{}\r\nNext"])
+@pytest.mark.parametrize("rest", ["{}\n", "# {}\nNext\n", "#{} Next\n", "{}\r\nNext"])
 @pytest.mark.parametrize("before", ["\n", "\n\n", "\r\n", "\n \n\n"])
 def test_every_family_ends_at_its_own_user_header(family, rest, before):
     header = FAMILIES[family].query
+    rest = rest.replace("# {}", "#{}" if header.startswith("#") else "# {}")
     raw = "One.\n\nTwo." + before + rest.format(header)
     assert cut(raw, FAMILIES[family].stop) == ("One.\n\nTwo.", True)
     if FAMILIES[family].fence:

@@ -59,9 +59,9 @@ class Cutter:
 
     By the rule "own" an answer ends at the first of these:
 
-    * a line that begins with the family's own user header, outside code. Text may follow on the line, and the
-      number of ``#`` may differ. Inside a code block that the answer opened, the line counts as code if the
-      block names a language or has had a line of code;
+    * a line that begins with the family's own user header, outside code. Text may follow on the line, and
+      the number of ``#`` may differ; ``User:``, which has none, must be alone on its line. In a code block
+      that the answer opened, the line is code if the block names a language or has had a line of code;
     * with a fence in the rule, a line that is only the fence, then a header of the family, with or without
       blank lines between them. The fence is not part of the answer, unless it closes a code block in it;
     * with a fence, a line that is only the fence, then at most a part of a header, to the end of the text;
@@ -177,7 +177,6 @@ class Cutter:
             and not (self._code and self._code.shields)
             and bool(self._headers)
             and self._headers[0].begins(line)
-            and not self._is_quoted()
         )
 
     def _ends_at_whole(self, line: str) -> bool:
@@ -188,13 +187,6 @@ class Cutter:
             return False
         alone = [header.text for header in self._headers if self._blank or header is self._headers[0]]
         return line in alone
-
-    def _is_quoted(self) -> bool:
-        """Whether a header without ``#``, which looks like a speaker's name, would be part of a dialogue.
-
-        It would if the line before ends in a colon and text follows the header.
-        """
-        return not self._headers[0].marks and self._before.endswith(":")
 
     def _is_header(self, line: str) -> bool:
         return any(header.begins(line) for header in self._headers)
@@ -282,9 +274,9 @@ class Cutter:
         if self._code and self._code.shields:
             return False
         headers = self._headers[:1] if self._rule.fence or not self._blank else self._headers
-        quoted = self._is_quoted() if headers else False
+        # The answer's header counts alone on its line.
         return any(
-            header.text.startswith(line) if quoted or at else header.may_begin(line)
+            header.text.startswith(line) if at else header.may_begin(line)
             for at, header in enumerate(headers)
         )
 
