@@ -134,6 +134,29 @@ class ChatFormat:
     """Jinja source, as in a Hugging Face tokenizer's `chat_template`."""
     bos_token: str = ""
     eos_token: str = ""
+    name: str = ""
+    """Which of a tokenizer's templates it is; "" for the only one."""
+    special_tokens: tuple[tuple[str, str], ...] = ()
+    """The tokenizer's special tokens as (variable, text), which the template can read; empty in old records,
+    where only the two above are known."""
+    ends: tuple[str, ...] = ()
+    """What the template writes right after an assistant's text: tokens, and texts where there is no token.
+    A text that begins with a newline ends an answer only there."""
+    problem: str = ""
+    """Why no prompt can be written with it, in one sentence; "" if one can."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ChatFormat:
+        """The `ChatFormat` that `to_json` wrote, now or before formats had all of today's fields."""
+        special_tokens = tuple((name, text) for name, text in data.get("special_tokens", ()))
+        return cls(**{**data, "special_tokens": special_tokens, "ends": tuple(data.get("ends", ()))})
+
+    @property
+    def token_variables(self) -> dict[str, str]:
+        """The template's variables for special tokens, and their text."""
+        if self.special_tokens:
+            return dict(self.special_tokens)
+        return {"bos_token": self.bos_token, "eos_token": self.eos_token}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +171,11 @@ class AdapterCard:
     label: str
     description: str = ""
     chat_format: ChatFormat | None = None
-    """None: the adapter brings no chat template and names none; the base tokenizer's is used."""
+    """The chat format that its card names, or a sketch of its tokenizer's, which `Library.chat_format`
+    completes. None: it brings no single template and names none."""
+    tokenizer: str = ""
+    """The folder of the chat template and tokenizer beside its weights; "" if there are none, or if the card
+    names a chat format."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,17 +283,25 @@ SAMPLING_NAMES = tuple(f.name for f in dataclasses.fields(Sampling))
 # --- Requests: what an engine is asked ------------------------------------------------------------
 
 
+StopName = Literal["", "own", "paper"]
+"""How the end of an answer is found in a URIAL format. "own": at the format's own user header, and at the
+fence that closes the answer's block. "paper": at the first of the texts that the authors' published code
+stops at, anywhere in the answer."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StopRule:
     """Where an answer ends, besides the model's own end-of-sequence token.
 
-    With a `fence`, the answer is a fenced block: it ends at a line that is only the fence, followed by a
-    blank line and one of `headers`, or by the end of the text. Fences inside the answer do not end it.
-    With `headers` alone, it ends before a line that is only one of them, at the start or after a blank line.
+    `engine.text.Cutter` applies it and describes how.
     """
 
+    name: StopName = "own"
+    """How `fence` and `headers` are used; "" in records of earlier versions, which had another rule."""
     fence: str = ""
+    """The line that closes the answer's block; "" in formats without such lines."""
     headers: tuple[str, ...] = ()
+    """The header lines of a query and of an answer."""
     tokens: tuple[str, ...] = ()
     """Control tokens that end the answer, such as a chat format's end-of-turn token."""
     texts: tuple[str, ...] = ()
@@ -785,6 +820,7 @@ def request_from_json(data: Mapping[str, Any]) -> Request:
     left_out = data.get("left_out")
     stop = prompt.pop("stop")
     rule = StopRule(
+        name=stop.get("name", ""),
         fence=stop["fence"],
         headers=tuple(stop["headers"]),
         tokens=tuple(stop["tokens"]),

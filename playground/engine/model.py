@@ -12,22 +12,25 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from transformers import DynamicCache
 
-from playground.engine import loading, tokenizer, trial
+from playground.engine import loading, trial
 from playground.engine.adapters import BaseChangedError
 from playground.engine.kv import KV, BatchKV, PlainKV, PlainRow
 from playground.engine.linear import Linears
 from playground.engine.loading import Loaded
+from playground.engine.rope import Regime, RowRope
 from playground.engine.row_adapters import RowAdapters, RowsMixedError
+from playground.engine.tokenizer import Tokenizer
 from playground.files import first_line
-from playground.types import AdapterStatus, Prompt, Token
+from playground.types import AdapterStatus, InputError, Prompt, Token
 
 ROUNDING = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.02}
 """How far logits of the same weights may lie apart, in the same unit: the processor's library does not
@@ -41,12 +44,16 @@ class Model:
 
     def __init__(self, loaded: Loaded) -> None:
         self.hf = loaded.model
-        self._tokenizer = loaded.tokenizer
-        # Its settings change from call to call, and it does not stand being used while they do.
-        self._tokenizing = threading.Lock()
+        self._tokenizer = Tokenizer(loaded.tokenizer)
+        self._own_tokenizers = {
+            name: Tokenizer(text.tokenizer)
+            for name, text in loaded.texts.items()
+            if text.tokenizer is not None
+        }
         self.device = loaded.device
         self.context = loaded.context
-        self.ends = loaded.ends
+        self._ends = loaded.ends
+        self._own_ends = {name: text.ends for name, text in loaded.texts.items()}
         self._weights = f"{loaded.base} ({loaded.precision})"
         self._vocabulary = int(loaded.base_logits.shape[-1])
         off = self._quicken(loaded)
@@ -55,38 +62,39 @@ class Model:
         self._mixed: str | None = None
         """Why rows of different adapters cannot be one batch; None if they can."""
         self.layers = loaded.model.config.get_text_config().num_hidden_layers
+        self.rope = RowRope(loaded.model)
+        """False where no position depends on a text's length, as in most models."""
         self._selects = "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
         # Adapters first: the other trial is a decoding pass, after which 4-bit layers on a CPU compute in
         # another way than they did when the base was probed (see `probe_logits`).
         self.adapters = self._attest(loaded, off)
-        self.plain = self._mixed or trial.why_plain(self, loaded.probe)
+        self.plain = loaded.plain or self._mixed or trial.why_plain(self, loaded.probe)
         """Why the plain path is taken; None on the fast path."""
-        self._own_cache = self.plain is not None and trial.own_cache_works(self, loaded.probe)
+        self._own_cache = False
+        if self.plain is not None:
+            self._choose_cache(loaded)
 
     # --- Text -------------------------------------------------------------------------------------
 
+    def tokenizer(self, adapter: str | None) -> Tokenizer:
+        """The tokenizer of a row: the adapter's own, if it brings one that differs from the base's."""
+        return self._tokenizer if adapter is None else self._own_tokenizers.get(adapter, self._tokenizer)
+
     def encode(self, prompt: Prompt) -> list[int]:
-        """A prompt's token ids, as the tokenizer itself gives them."""
-        with self._tokenizing:
-            return tokenizer.encode(self._tokenizer, prompt)
+        """A prompt's token ids, as the tokenizer of its adapter gives them."""
+        return self.tokenizer(prompt.adapter).encode(prompt)
 
     def tokens(self, prompt: Prompt) -> list[Token]:
         """The same with their pieces and places; from any thread."""
-        with self._tokenizing:
-            return tokenizer.tokens(self._tokenizer, prompt)
+        return self.tokenizer(prompt.adapter).tokens(prompt)
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """Token ids as text, control tokens left out."""
-        with self._tokenizing:
-            text: str = self._tokenizer.decode(
-                list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-            )
-        return text
-
-    def token_id(self, text: str) -> int | None:
-        """The id of a control token, or None if the vocabulary has none such."""
-        token: int | None = self._tokenizer.convert_tokens_to_ids(text)
-        return None if token == self._tokenizer.unk_token_id else token
+    def ends(self, adapter: str | None) -> frozenset[int]:
+        """Ids that end any answer of a row: those of the base, and for an adapter also its own."""
+        if adapter is None:
+            return self._ends
+        own = self._own_tokenizers.get(adapter)
+        eos = {own.hf.eos_token_id} - {None} if own else set()
+        return self._ends | self._own_ends.get(adapter, frozenset()) | eos
 
     # --- Rows -------------------------------------------------------------------------------------
 
@@ -102,6 +110,7 @@ class Model:
         adapters: Sequence[str | None],
         tokens: Sequence[Sequence[int]],
         every: bool = False,
+        whole: Sequence[int] | None = None,
     ) -> Tensor:
         """Read new tokens of every row.
 
@@ -110,6 +119,8 @@ class Model:
             adapters: B names, None for the base.
             tokens: ids, (B, T).
             every: whether all positions' logits are wanted, or the last one's.
+            whole: length of each row's whole prompt where this is a part of it, since scaled positions may
+                depend on it; without it, what is read ends with these tokens.
 
         Returns:
             Logits, (B, V), or with `every` (B, T, V).
@@ -118,13 +129,15 @@ class Model:
             self._adapters.select(adapters)
             new = len(tokens[0])
             mask = kv.mask(new)
-            logits = self.run(
-                tokens,
-                every,
-                past_key_values=kv,
-                attention_mask=None if mask is None else mask.to(self.device),
-                position_ids=kv.positions(new).to(self.device),
-            )
+            lengths = whole or [length + new for length in kv.lengths]
+            with self.rope.rows(lengths) if self.rope else nullcontext():
+                logits = self.run(
+                    tokens,
+                    every,
+                    past_key_values=kv,
+                    attention_mask=None if mask is None else mask.to(self.device),
+                    position_ids=kv.positions(new).to(self.device),
+                )
             kv.advance(new)
             return logits
         alone = [
@@ -137,11 +150,24 @@ class Model:
     def _run_plain(self, row: PlainRow, adapter: str | None, ids: Sequence[int], every: bool) -> Tensor:
         """`forward` for one row alone."""
         self._adapters.select([adapter])
+        read = len(row.ids)
         row.ids += ids
         if row.cache is not None:
+            if read and self.must_reread(len(row.ids)):
+                row.cache, ids = DynamicCache(config=self.hf.config), row.ids
             return self.run([ids], every, past_key_values=row.cache)
         logits = self.run([row.ids], every, use_cache=False)
         return logits[:, -len(ids) :] if every else logits
+
+    def regime(self, length: int) -> Regime:
+        """What a text's keys depend on besides its tokens and adapter; equal lengths have equal ones, and in
+        most models all have."""
+        return self.rope.regime(length)
+
+    def must_reread(self, length: int) -> bool:
+        """Whether a text is read again from its start before its token number `length`, because the model
+        then has other positions for all of it."""
+        return self.rope.must_reread(length)
 
     def token_limit(self, adapter: str | None) -> int:
         """Rows of the embedding that a row with this adapter reads from; ids are below it."""
@@ -192,11 +218,32 @@ class Model:
         the adapters off and the layers as they are from now on.
         """
         linears = Linears(loaded.model)
-        off = loading.probe_logits(self.hf, loaded.probe)
-        if self._is_base(off, loaded):
-            return off
+        if linears.fit(lambda tokens: loading.probe_logits(self.hf, loaded.probe[:tokens])):
+            off = loading.probe_logits(self.hf, loaded.probe)
+            if self._is_base(off, loaded):
+                return off
         linears.remove()
         return loading.probe_logits(self.hf, loaded.probe)
+
+    def _choose_cache(self, loaded: Loaded) -> None:
+        """Take the model's own cache on the plain path if that gives what `generate` gives, else none.
+
+        Raises:
+            InputError: neither does, so the model cannot be served exactly.
+        """
+        self._own_cache = trial.own_cache_works(self, loaded.probe)
+        if self._own_cache and trial.writes_as_generate(self, loaded.probe, self.begin):
+            return
+        self._own_cache = False
+        reason = None
+        if self.rope and not self.rope.rereads:
+            reason = "its positions change with the length of a text, and its own cache could not be used"
+        elif not trial.forgets(self, loaded.probe):
+            reason = "its output for a text depends on the text that it read before"
+        elif not trial.writes_as_generate(self, loaded.probe, self.begin):
+            reason = "its output differs from that of its own `generate`"
+        if reason:
+            raise InputError(f"{loaded.base} cannot be served exactly: {reason}; choose another base.")
 
     def _is_base(self, logits: Tensor, loaded: Loaded) -> bool:
         """Whether logits on the fixed text are the plain base's, but for rounding."""

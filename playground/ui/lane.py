@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from playground.ablations import ABLATIONS
-from playground.aligners.urial import PICKS
+from playground.aligners.urial import PICKS, STOP_RULES
 from playground.types import InputError
 from playground.ui import render, render_prompt
 from playground.ui.chat import Chat, Visit, Wish
@@ -16,7 +16,7 @@ from playground.ui.choice import Choice, Reach
 from playground.ui.dials import Dials, Update
 from playground.ui.recipe import Recipe
 
-CONTROLS = ("preset", "demos", "k", "ablation", "other", "pick", "overflow")
+CONTROLS = ("preset", "demos", "k", "ablation", "other", "pick", "overflow", "stop_rule")
 """A lane's controls in the order in which handlers get their values; fields of `Recipe`."""
 
 PICK_LABELS = {"first": "first", "nearest": "nearest to message 1", "nearest-turn": "nearest to each message"}
@@ -126,6 +126,14 @@ class Lane:
                     min_width=140,
                     elem_id=f"ablation-{number}",
                 )
+                self.stop_rule = gr.Dropdown(
+                    [(render_prompt.STOP_LABELS[rule], rule) for rule in STOP_RULES],
+                    value="own",
+                    label="Stop rule",
+                    filterable=False,
+                    min_width=140,
+                    elem_id=f"stop-rule-{number}",
+                )
                 self.other = Choice(
                     self.sets(),
                     value=None,
@@ -170,8 +178,8 @@ class Lane:
         Raises:
             InputError: a value is none of its control's.
         """
-        preset, demos, k, ablation, other, pick, overflow = values
-        texts = (preset, demos or "", ablation or "", other or "", pick, overflow)
+        preset, demos, k, ablation, other, pick, overflow, stop_rule = values
+        texts = (preset, demos or "", ablation or "", other or "", pick, overflow, stop_rule)
         if not all(isinstance(text, str) for text in texts):
             raise InputError(
                 f"Lane {self.number + 1} has a setting that is not one of its choices: choose again."
@@ -186,6 +194,7 @@ class Lane:
             other=other or "",
             pick=pick,
             overflow=overflow,
+            stop_rule=stop_rule,
         )
 
     def spec(self, visit: Visit, values: Sequence[Any], seed: float | None = None) -> str:
@@ -266,6 +275,7 @@ class Lane:
             ),
             self.pick: recipe.pick,
             self.overflow: recipe.overflow,
+            self.stop_rule: recipe.stop_rule,
             self.shown: gr.update(visible=recipe.urial),
         }
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from playground.aligners.urial import STOP_RULES
 from playground.types import DemoSet
 
-OPTIONS = ("adapter", "demos", "k", "ablation", "other", "pick", "overflow", "seed")
+OPTIONS = ("adapter", "demos", "k", "ablation", "other", "pick", "stop", "overflow", "seed")
 """What the controls can express; `seed` is the ablation's, which is the lane's own."""
 
 
@@ -26,6 +27,7 @@ class Recipe:
     """The set that the ablation "other" draws from."""
     pick: str = "first"
     overflow: str = "refuse"
+    stop_rule: str = "own"
 
     @property
     def urial(self) -> bool:
@@ -51,6 +53,8 @@ class Recipe:
                 options["k"] = str(self.k)
             if self.pick != "first":
                 options["pick"] = self.pick
+            if self.stop_rule != "own":
+                options["stop"] = self.stop_rule
             if self.ablation:
                 options["ablation"] = self.ablation
                 if self.ablation == "other" and self.other:
@@ -72,7 +76,8 @@ class Recipe:
         options.pop("seed", None)
         known = OPTIONS if name == "urial" else ("overflow",)
         k = options.get("k", "0")
-        if not set(options) <= set(known) or not k.isdecimal():
+        stop_rule = options.get("stop", "own")  # another value is a stop sequence
+        if not set(options) <= set(known) or not k.isdecimal() or stop_rule not in STOP_RULES:
             return cls(preset=spec)
         adapter = options.get("adapter")
         return cls(
@@ -83,4 +88,5 @@ class Recipe:
             other=options.get("other", ""),
             pick=options.get("pick", "first"),
             overflow=options.get("overflow", "refuse"),
+            stop_rule=stop_rule,
         )
