@@ -101,7 +101,6 @@ def test_today_stands_in_a_template_that_asks_for_it(tmp_path):
             {"special_tokens_map_json": '{"bos_token": {"content": "<s>"}, "eos_token": "</s>"}'},
         ),
         ({"bos_token": {"content": "<s>", "__type": "AddedToken"}, "eos_token": "<pad>"}, {}),
-        ({"bos_token": None, "eos_token": None}, {}),
         ({"eos_token": "<|new|>"}, {}),
     ],
 )
