@@ -80,6 +80,19 @@ PIECES = (
     "\ud800",
     "\0",
 )
+SOUND = (
+    "{% for m in messages %}{{ m.role }}{{ m['content'] | trim }}{% endfor %}",
+    "{%- for m in messages -%}\n {{ loop.index }}\n{% if loop.last %}{{ pad_token }}{% endif %}{%- endfor %}",
+    "{% for m in messages %}{% if loop.index > 1 %}{% break %}{% endif %}{{ m.content }}{% endfor %}",
+    "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}",
+    "{% if messages | length > 1 %}{{ raise_exception('no\nmore') }}{% else %}one{% endif %}",
+    "{% set x = namespace(n=1) %}{% set x.n = x.n + 1 %}{{ x.n }}",
+    "{% macro f(a) %}<{{ a }}>{% endmacro %}{{ f(1) }}{{ f(messages[0].role) }}",
+    "{% if add_generation_prompt %}### Assistant\n{% endif %}",
+    "{{ messages | tojson }}{{ dict(a=1).items() | list }}",
+    "{{ messages[-1].content.split()[0] | upper }}",
+)
+"""Whole templates, which are joined with pieces and mutated."""
 WHOLE = "{% for m in messages %}{{ m.role + ': ' + m.content + eos_token }}{% endfor %}"
 
 
@@ -121,9 +134,12 @@ def said(talk: list[Message]) -> list[dict[str, str]]:
 
 
 def mutated_template(rng: random.Random) -> str:
-    pieces = [rng.choice(PIECES) for _ in range(rng.randrange(1, 7))]
-    if rng.random() < 0.6:
-        pieces.insert(rng.randrange(len(pieces) + 1), WHOLE)
+    pieces = [rng.choice(SOUND) for _ in range(rng.randrange(1, 4))]
+    if rng.random() < 0.5:
+        pieces += [rng.choice(PIECES) for _ in range(rng.randrange(1, 4))]
+    if rng.random() < 0.3:
+        pieces.append(WHOLE)
+    rng.shuffle(pieces)
     text = "".join(pieces)
     if rng.random() < 0.3:
         at = rng.randrange(len(text))
