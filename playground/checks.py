@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import Literal
 
 from playground.diff import is_word, tokens
+from playground.headers import Header, leads_over, looks_like_code
 from playground.types import Answer, Finish, Part, PartKind, Prompt, Reply, StopRule
 
 Kind = Literal["empty", "cut", "refusal", "loop", "query", "header", "fence", "token", "language"]
@@ -357,10 +358,9 @@ def _query(text: str, prompt: Prompt, said: str) -> Finding | None:
 def _own_header(text: str, prompt: Prompt, headers: Sequence[str], said: str) -> int | None:
     """Where a line that is one of the prompt's headers begins a block as the prompt writes them, if any does.
 
-    Code may have such lines as comments. A code block that names a language, or that the line stands in the
-    midst of, is code. In fenced formats a block begins with a fence after the header; where it may stand at
-    the very end, a blank line or a fence comes before it. A chat format's headers look like any heading, so
-    they count only where both are in the text.
+    Code may have such lines as comments, see `_is_code`. In fenced formats a block begins with a fence after
+    the header; a header with text on its line, or at the very end, has a blank line or a fence before it. A
+    chat format's headers look like any heading, so they count only where both are in the text.
     """
     if not headers or _MARKUP.search(said) or any(header in said for header in headers):
         return None
@@ -369,17 +369,44 @@ def _own_header(text: str, prompt: Prompt, headers: Sequence[str], said: str) ->
         return None
     fence = prompt.stop.fence
     blocks = _code(text)
-    for found in re.finditer(rf"(?m)^(?:{'|'.join(map(re.escape, headers))})[ \t]*$", text):
+    forms = "|".join(_form(header, prompt) for header in headers)
+    for found in re.finditer(rf"(?m)^(?:{forms})$", text):
         start = found.start()
         line_before = text[text.rfind("\n", 0, max(0, start - 1)) + 1 : start].strip()
         apart = line_before in ("", fence)
-        block = next((text[low:high] for low, high, _ in blocks if low < start < high), None)
-        if block is not None and not (fence and apart and block.split("\n", 1)[0].strip() == fence):
+        block = next(((low, high) for low, high, _ in blocks if low < start < high), None)
+        if block is not None and (not apart or _is_code(text, *block, fence)):
             continue
         following = text[found.end() :].lstrip()
-        if not fence or following.split("\n", 1)[0].rstrip() == fence or (apart and not following):
+        alone = found[0].rstrip() in headers
+        if (
+            not fence
+            or following.split("\n", 1)[0].rstrip() == fence
+            or (apart and not (alone and following))
+        ):
             return start
     return None
+
+
+def _form(header: str, prompt: Prompt) -> str:
+    """A pattern for a header's line, in the forms at which the stop rule ends an answer."""
+    own = Header(header)
+    if header in prompt.stop.headers[:1] and own.marks:
+        return rf"{own.pattern}[^\n]*"
+    return rf"{re.escape(header)}[ \t]*"
+
+
+def _is_code(text: str, start: int, end: int, fence: str) -> bool:
+    """Whether a code block that has a header in it is code or quotes the header, as the stop rule reads it.
+
+    It is if it names a language, has a line of code, or begins with ``#`` after a line that leads over to it.
+    """
+    opening, *lines = text[start:end].split("\n")
+    if not fence or opening.strip() != fence or any(map(looks_like_code, lines)):
+        return True
+    body = text[:start].rstrip()
+    before, gap = body.split("\n")[-1], text[len(body) : start].count("\n") > 1
+    return bool(lines) and lines[0].startswith("#") and leads_over(before, gap)
 
 
 def _foreign_query(text: str, said: str) -> int | None:
@@ -435,10 +462,11 @@ def _fence(text: str, finish: Finish, rule: StopRule, said: str) -> Finding | No
     """A code fence that nothing closes, in an answer to a fenced prompt that ended by itself.
 
     A code block that is whole is part of the answer, and one that the limit cut off is no oddity of its own.
-    None where the conversation or the answer is about such fences.
+    None where the conversation or the answer is about such fences, and by the paper's stop rule, which leaves
+    the fence that closes the answer in it.
     """
     blocks = _code(text)
-    if not rule.fence or finish != "stop" or not blocks or blocks[-1][2]:
+    if not rule.fence or rule.name == "paper" or finish != "stop" or not blocks or blocks[-1][2]:
         return None
     if _FENCES.search(said) or _FENCES.search(text):
         return None

@@ -13,9 +13,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from playground.types import Demo, DemoSet, InputError, Message, Piece, StopRule, numbered
+from playground.types import Demo, DemoSet, InputError, Message, Piece, StopName, StopRule, numbered
 
 FENCE = "```"
+PAPER_STOPS = ("# Query", "# User")
+"""Texts at which the published code of URIAL and of icl-alignment stops, in every format of theirs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,12 @@ class Family:
     @property
     def stop(self) -> StopRule:
         """Where an answer written in an open block of this family ends."""
-        return StopRule(fence=self.fence, headers=(self.query, self.answer))
+        return self.stop_rule("own")
+
+    def stop_rule(self, name: StopName) -> StopRule:
+        """The rule of that name for this family."""
+        texts = PAPER_STOPS if name == "paper" else ()
+        return StopRule(name=name, fence=self.fence, headers=(self.query, self.answer), texts=texts)
 
     def block(self, header: str, text: str) -> str:
         """One closed block."""

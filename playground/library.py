@@ -7,6 +7,9 @@ left out and described in `Library.problems`, so one bad file never hides the go
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,11 +18,12 @@ from typing import Any
 
 from playground.demo_files import demo_files, read_demo_file, write_demo_set
 from playground.files import check_table, read_object, read_toml
+from playground.gguf import read_gguf
+from playground.presets import Preset
+from playground.sources import ROOT as ROOT
+from playground.sources import Source, find_source, looks_like_path
 from playground.templates import choose_template, find_ends, read_templates
 from playground.types import AdapterCard, ChatFormat, DemoSet, InputError, check_name
-
-ROOT = Path(__file__).resolve().parent.parent
-"""The repository: `prompts/`, `adapters/` and `models/` lie here."""
 
 POCKET = "models/pocket"
 GENERAL_DEMOS = "general-3"
@@ -45,6 +49,8 @@ class Library:
     """The folder that `base_format` was read from; "" where it did not come from one."""
     problems: list[str] = field(default_factory=list)
     """One sentence for each file that could not be read."""
+    preset: Preset | None = None
+    """What the base was chosen by, if by a preset: its demonstration set is the default."""
     data_dir: Path | None = None
     """The user's folder; sets of theirs lie in `demos` there."""
     own_sets: dict[str, Path] = field(default_factory=dict)
@@ -66,8 +72,8 @@ class Library:
                 `root` go to `problems` instead.
         """
         library = cls(base=base, data_dir=data_dir)
-        if (folder := base_folder(base, root)) is not None:
-            library.read_base_format(folder)
+        if (local := _local_source(base, root)) is not None:
+            library.read_base_format(local)
         library._read_demo_sets(root / "prompts" / "demos")
         if data_dir is not None:
             library._read_demo_sets(data_dir / "demos", own=True)
@@ -81,10 +87,16 @@ class Library:
             library.ask_for(name, source)
         return library
 
-    def read_base_format(self, folder: Path) -> None:
-        """Take up the chat template among the base's own files."""
-        self.base_tokenizer = str(folder) if has_templates(folder) else ""
-        self.base_format = sketch_chat_format(folder)
+    def read_base_format(self, source: Source) -> None:
+        """Take up the chat template of a base on this machine: of its tokenizer's files, or of the GGUF file
+        that it is."""
+        assert source.folder is not None
+        if source.file is not None:
+            self.base_tokenizer = ""
+            self.base_format = read_gguf(source.folder / source.file).chat_format
+            return
+        self.base_tokenizer = str(source.folder) if has_templates(source.folder) else ""
+        self.base_format = sketch_chat_format(source.folder)
 
     def _read_demo_sets(self, folder: Path, own: bool = False) -> None:
         """Take up a folder's sets; one whose name is taken is a problem, since a name means one set."""
@@ -138,17 +150,8 @@ class Library:
             self.pending[name] = source
 
     def add(self, card: AdapterCard) -> None:
-        """Take up a card that a person asked for.
-
-        Raises:
-            InputError: it was made for another base.
-        """
-        if not same_model(card.base_model, self.base):
-            raise InputError(
-                f"Adapter {card.name!r} was made for the base {card.base_model!r}, not for "
-                f"{self.base!r}: start with --base {card.base_model}, or, if both are the same model, "
-                f'write base_model = "{self.base}" into its adapter.toml.'
-            )
+        """Take up a card that a person asked for. Whether it fits the base is for the engine to find out, by
+        its shapes: the name of a base differs from copy to copy."""
         self.pending.pop(card.name, None)
         self.adapters[card.name] = card
 
@@ -165,7 +168,9 @@ class Library:
         return self.demo_sets[name]
 
     def default_demo_set(self) -> DemoSet:
-        """The set meant for this base, else the general one."""
+        """The preset's set, else the one meant for this base, else the general one."""
+        if self.preset is not None and self.preset.demos in self.demo_sets:
+            return self.demo_sets[self.preset.demos]
         for demos in self.demo_sets.values():
             if same_model(demos.meant_for, self.base):
                 return demos
@@ -241,34 +246,76 @@ def _names(table: Mapping[str, object]) -> str:
     return ", ".join(sorted(table)) or "(there are none)"
 
 
-def base_folder(base: str, root: Path = ROOT) -> Path | None:
-    """The folder that a base's name means, here or in the repository; None for a Hub id."""
-    for folder in (Path(base).expanduser(), root / base):
-        if folder.is_dir():
-            return folder
-    return None
-
-
-def looks_like_path(source: str) -> bool:
-    """Whether `source` is meant as a folder here rather than as a Hub id (``owner/name``)."""
-    return source.startswith((".", "/", "~", "\\")) or source.count("/") > 1 or ":\\" in source
-
-
 def same_model(one: str, other: str) -> bool:
     """Whether two names mean one base model: the same path, or the same last part of a name or path.
 
-    A base is often trained on under its Hub id and run from a local copy, so the owner and the folders
-    before the name are not compared; a different name means a different model.
+    A base is often trained on under its Hub id and run from a local copy, or trained on in 4 bit, so the
+    owner, the folders before the name and a suffix for 4 bit are not compared; a different name means a
+    different model. Where both names are folders here, their files decide and not their names.
     """
     if not one or not other:
         return False
+    folders = [_folder(name) for name in (one, other)]
+    if folders[0] is not None and folders[1] is not None:
+        return folders[0] == folders[1] or _same_files(folders[0], folders[1])
     return _last_part(one) == _last_part(other)
+
+
+_FOUR_BIT = re.compile(r"(-unsloth)?-bnb-4bit$")
+_CACHED = re.compile(r"(?:^|/)models--(?:[^/]*--)?([^/]+?)/snapshots/[^/]+/?$")
+"""A snapshot in the Hub's cache: models--OWNER--NAME/snapshots/HASH."""
+
+
+def _folder(name: str) -> Path | None:
+    path = Path(name).expanduser()
+    for folder in (path, ROOT / path):
+        if folder.is_dir():
+            return folder.resolve()
+    return None
 
 
 def _last_part(name: str) -> str:
     # A path such as "." has its name in its absolute form only.
-    path = Path(name).expanduser()
-    return (path.resolve() if path.is_dir() else path).name.lower()
+    name = str(_folder(name) or name).replace("\\", "/").rstrip("/")
+    cached = _CACHED.search(name)
+    last = (cached[1] if cached else name.rpartition("/")[2]).lower()
+    return _FOUR_BIT.sub("", last.partition("@")[0])
+
+
+SAMPLE = 1 << 16
+"""Bytes read at each place of a weights file to tell it from another of the same size."""
+
+
+def _same_files(one: Path, other: Path) -> bool:
+    """Whether two folders hold one model: what shapes it in config.json, and samples of the weights."""
+    return _last_part(str(one)) == _last_part(str(other)) and _fingerprint(one) == _fingerprint(other)
+
+
+def _fingerprint(folder: Path) -> tuple[Any, ...]:
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+        files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.gguf"), *folder.glob("*.bin")])
+        samples = tuple((path.name, path.stat().st_size, _sample(path)) for path in files)
+    except (OSError, ValueError, RecursionError):
+        return (str(folder),)
+    aside = {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "use_cache"}
+    shape = (
+        {key: value for key, value in config.items() if key not in aside}
+        if isinstance(config, dict)
+        else config
+    )
+    return (json.dumps(shape, sort_keys=True), samples)
+
+
+def _sample(path: Path) -> bytes:
+    """A digest of a file's beginning, middle and end."""
+    digest = hashlib.blake2b()
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        for place in (0, size // 2, max(0, size - SAMPLE)):
+            file.seek(place)
+            digest.update(file.read(SAMPLE))
+    return digest.digest()
 
 
 # --- Files ----------------------------------------------------------------------------------------
@@ -382,6 +429,15 @@ def _format(templates: Mapping[str, str], name: str, tokens: Mapping[str, str]) 
         name=name if len(templates) > 1 else "",
         special_tokens=tuple(tokens.items()),
     )
+
+
+def _local_source(base: str, root: Path) -> Source | None:
+    """The base's files on this machine; None for a Hub id, and for a path that the engine will refuse."""
+    try:
+        source = find_source(base, root)
+    except InputError:
+        return None
+    return source if source.folder is not None else None
 
 
 @lru_cache(maxsize=64)

@@ -69,7 +69,8 @@ def parse_lane(spec: str, library: Library, sampling: Sampling | None = None) ->
 
     `name` is "base", the name of an aligner, or the name of an adapter, which means that adapter in its
     own chat format. Keys are the aligner's options, `overflow`, and the decoding parameters, which `sampling`
-    gives the defaults for. The variant's name is the text itself. See `lane_spec` for values in quotes.
+    gives the defaults for; `stop` is a stop sequence, or an aligner's stop rule if it has one of that name.
+    The variant's name is the text itself. See `lane_spec` for values in quotes.
 
     Raises:
         InputError: an unknown name or key, or a bad value.
@@ -94,6 +95,8 @@ def parse_lane(spec: str, library: Library, sampling: Sampling | None = None) ->
         if "adapter" in options:
             raise InputError(f"Lane {name!r} is an adapter already: leave adapter= out.")
         kind, options["adapter"] = "ift", name
+    if decoding.get("stop") in getattr(kinds[kind], "stop_rules", ()):
+        options["stop"] = decoding.pop("stop")  # the name of a rule and not a stop sequence
     return Variant(
         name=spec.strip(),
         aligner=kinds[kind].build(options, library),

@@ -283,17 +283,25 @@ SAMPLING_NAMES = tuple(f.name for f in dataclasses.fields(Sampling))
 # --- Requests: what an engine is asked ------------------------------------------------------------
 
 
+StopName = Literal["", "own", "paper"]
+"""How the end of an answer is found in a URIAL format. "own": at the format's own user header, and at the
+fence that closes the answer's block. "paper": at the first of the texts that the authors' published code
+stops at, anywhere in the answer."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StopRule:
     """Where an answer ends, besides the model's own end-of-sequence token.
 
-    With a `fence`, the answer is a fenced block: it ends at a line that is only the fence, followed by a
-    blank line and one of `headers`, or by the end of the text. Fences inside the answer do not end it.
-    With `headers` alone, it ends before a line that is only one of them, at the start or after a blank line.
+    `engine.text.Cutter` applies it and describes how.
     """
 
+    name: StopName = "own"
+    """How `fence` and `headers` are used; "" in records of earlier versions, which had another rule."""
     fence: str = ""
+    """The line that closes the answer's block; "" in formats without such lines."""
     headers: tuple[str, ...] = ()
+    """The header lines of a query and of an answer."""
     tokens: tuple[str, ...] = ()
     """Control tokens that end the answer, such as a chat format's end-of-turn token."""
     texts: tuple[str, ...] = ()
@@ -812,6 +820,7 @@ def request_from_json(data: Mapping[str, Any]) -> Request:
     left_out = data.get("left_out")
     stop = prompt.pop("stop")
     rule = StopRule(
+        name=stop.get("name", ""),
         fence=stop["fence"],
         headers=tuple(stop["headers"]),
         tokens=tuple(stop["tokens"]),

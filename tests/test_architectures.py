@@ -183,7 +183,7 @@ TARGETS = {
     "DeepseekV2": ["q_a_proj", "q_b_proj", "kv_b_proj", "o_proj"],
 }
 IN_4BIT = ("mistral, sliding window", "phi3, longrope, fused qkv", "bloom, alibi")
-FOR_LORA = (*FLATTENED, "deepseek-v2, complex rotary positions")
+OTHER_SHAPES = (*FLATTENED, "deepseek-v2, complex rotary positions")
 """Those with layers that see rows of another shape than (rows, positions, size)."""
 NEW = 10
 FIRST = [
@@ -277,17 +277,14 @@ def one_thread():
 
 
 @pytest.mark.parametrize("quantize", [False, True], ids=["float32", "nf4"])
-def test_mixed_rows_over_two_turns_equal_generate_row_by_row(model, quantize, request):
+def test_mixed_rows_over_two_turns_equal_generate_row_by_row(model, quantize):
     name, base, tuned = model
     if quantize and name not in IN_4BIT:
         pytest.skip("4-bit layers are tried on a handful of architectures")
-    if name in FOR_LORA:
-        reason = "RowLora takes x as (B, T, size) only: not as (B * T, size), nor as (B, 1, T, size)"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     compare(name, base, tuned, quantize, FIRST)
 
 
-@pytest.mark.parametrize("model", FOR_LORA, indirect=True)
+@pytest.mark.parametrize("model", OTHER_SHAPES, indirect=True)
 def test_base_rows_equal_generate_where_layers_flatten_rows(model):
     name, base, tuned = model
     compare(name, base, tuned, False, [(text, None) for text, _ in FIRST], adapters=False)

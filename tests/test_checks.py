@@ -2,14 +2,17 @@
 
 # ruff: noqa: RUF001 - answers in other scripts are among them
 
+import dataclasses
 import random
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from playground.aligners import chat, raw, urial
-from playground.checks import LOOP_WORDS, after, check, measures
+from playground.checks import LOOP_WORDS, _own_header, after, check, measures
 from playground.engine.text import Cutter
 from playground.library import Library
 from playground.probes import read_probes
@@ -367,28 +370,6 @@ BAD = {
         ["cut", "loop"],
     ),
     "a loop in code": ("chatml", "Code?", "```\n" + "print('a b c')\n" * 30, "length", ["cut", "loop"]),
-    "an invented query, fence forgotten": (
-        "fenced",
-        "Hi",
-        "Paris.\n\n# Query:\n```\nWhat is Rome?\n```\n\n# Answer:\n```\nA city.",
-        "length",
-        ["cut", "query"],
-    ),
-    "an invented query, blank line forgotten": (
-        "fenced",
-        "Hi",
-        "Paris.\n```\n# Query:\n```\nWhat is Rome?\n",
-        "stop",
-        ["query"],
-    ),
-    "a query's header at the end": ("fenced", "Hi", "Paris.\n\n# Query:", "length", ["cut", "query"]),
-    "an invented query without fences": (
-        "v5",
-        "Hi",
-        "Paris.\n# User:\nAnd Rome?\n# Assistant:\nTwo.",
-        "stop",
-        ["query"],
-    ),
     "an invented query in a chat format": (
         "headings",
         "Hi",
@@ -468,6 +449,64 @@ BAD = {
 }
 
 
+RECORDED = {
+    "fence forgotten": (
+        "fenced",
+        "Paris.\n\n# Query:\n```\nWhat is Rome?\n```\n\n# Answer:\n```\nA city.",
+    ),
+    "blank line forgotten": ("fenced", "Paris.\n```\n# Query:\n```\nWhat is Rome?\n"),
+    "header at the end": ("fenced", "Paris.\n\n# Query:"),
+    "text on the header's line": ("fenced", "Paris.\n\n# Query: What is Rome?\n\nA city."),
+    "another number of #": ("fenced", "Paris.\n\n## Query:\n```\nWhat is Rome?"),
+    "without fences": ("v5", "Paris.\n# User:\nAnd Rome?\n# Assistant:\nTwo."),
+    "without fences, text on the line": ("v5", "Paris.\n\n# User: And Rome?"),
+}
+"""Invented queries in answers that an earlier stop rule let through."""
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_an_invented_query_in_a_recorded_answer_is_found_and_today_s_rule_ends_before_it(name):
+    lane, written = RECORDED[name]
+    answer = answered(lane, "Hi", written)
+    assert answer.reply.text == "Paris."
+    assert kinds(answer) == []
+    reply = dataclasses.replace(answer.reply, text=written, raw_text=written)
+    assert "query" in kinds(dataclasses.replace(answer, reply=reply))
+
+
+CODE = st.sampled_from(
+    [
+        *(
+            "```",
+            "```python",
+            "````",
+            "",
+            "# Query:",
+            "# Query: all rows",
+            "# Answer:",
+            "# User:",
+            "## User: x",
+        ),
+        *("Paris.", "See:", "three more words", "x = 1", "- item"),
+    ]
+)
+
+
+@pytest.mark.parametrize("lane", ["fenced", "v5"])
+@settings(max_examples=300, deadline=None)
+@given(lines=st.lists(CODE, max_size=9))
+def test_no_header_that_the_stop_rule_leaves_in_an_answer_is_called_an_invented_query(lane, lines):
+    answer = answered(lane, "Hi", "\n".join(lines))
+    headers = answer.request.prompt.stop.headers
+    assert _own_header(answer.text, answer.request.prompt, headers[:1], "Hi") is None
+
+
+def test_by_the_papers_rule_the_closing_fence_stays_and_is_no_issue():
+    prompt = dataclasses.replace(LANES["fenced"], stop="paper")([Message(role="user", text="Hi")])
+    reply = Reply(text="Paris.\n```", raw_text="Paris.\n```\n\n# Query", finish="stop")
+    assert check(Answer(variant="x", request=Request(prompt=prompt, sampling=Sampling()), reply=reply)) == ()
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_answer_gives_the_right_warning(name):
     lane, said, written, finish, expected = BAD[name]
@@ -510,7 +549,8 @@ def test_the_evidence_is_in_the_sentence_and_the_place_in_the_span():
 
 
 def test_long_evidence_is_quoted_up_to_a_limit():
-    query, where = only("v5", "Hi", f"Yes.\n# User:\n{' '.join(f'word{n}' for n in range(200))}")
+    written = f"Yes.\n\nUser: {' '.join(f'word{n}' for n in range(200))}"
+    query, where = only("base", "Hi", written)
     assert len(query.sentence) < 150
     assert len(where) > 900
 

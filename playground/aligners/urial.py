@@ -18,10 +18,12 @@ from playground.ablations import ablate
 from playground.aligners import Shelf, refuse_unknown
 from playground.demos import FAMILIES, family_of, pieces
 from playground.retrieval import Choice, nearest
-from playground.types import DemoSet, InputError, Message, Prompt, demo_set_from_json
+from playground.types import DemoSet, InputError, Message, Prompt, StopName, demo_set_from_json
 
 STOP = FAMILIES["fenced"].stop
-_LATER = ("k", "ablation", "seed", "other", "pick", "source")  # keys that old records lack
+_LATER = ("k", "ablation", "seed", "other", "pick", "source", "stop")  # keys that old records lack
+STOP_RULES: tuple[StopName, ...] = ("own", "paper")
+"""How the end of an answer is found, see `types.StopName`."""
 PICKS = ("first", "nearest", "nearest-turn")
 """Which k demonstrations: the first ones, those nearest to a conversation's first message, or to its last."""
 
@@ -31,6 +33,8 @@ class Aligner:
     """Instruction, demonstrations, conversation."""
 
     kind: ClassVar[str] = "urial"
+    stop_rules: ClassVar[tuple[StopName, ...]] = STOP_RULES
+    """Values of the option `stop`, which are no stop sequences in a lane of this kind."""
     demos: DemoSet
     """What stands in the prompt, so after `k` and the ablation; where the conversation chooses, the set that
     they are chosen from."""
@@ -47,10 +51,14 @@ class Aligner:
     source: str | None = None
     """`DemoSet.content_hash` of the set that was asked for, before anything was taken or changed."""
 
+    stop: StopName = "own"
+    """One of `STOP_RULES`."""
+
     def __call__(self, messages: Sequence[Message]) -> Prompt:
         """The whole prompt, up to the open block that the answer goes into."""
         demos = self.shown(messages)
-        return Prompt.of(pieces(demos, messages), stop=family_of(demos).stop, adapter=self.adapter)
+        rule = family_of(demos).stop_rule(self.stop)
+        return Prompt.of(pieces(demos, messages), stop=rule, adapter=self.adapter)
 
     def chosen(self, messages: Sequence[Message]) -> list[Choice]:
         """The demonstrations that a conversation chooses, in the prompt's order; none where it has no say."""
@@ -88,6 +96,8 @@ class Aligner:
         if self.ablation is not None:
             drawn = f" from {self.other}" if self.other else ""
             parts += [f"{self.ablation}{drawn}", f"seed {self.seed}"]
+        if self.stop != "own":
+            parts.append(f"stop={self.stop}")
         return ", ".join(parts)
 
     @property
@@ -104,8 +114,15 @@ class Aligner:
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
         """Options: `demos` (a set's name), `k` (its first k demonstrations), `adapter` (a name), `ablation`
         (a name), `seed` (the ablation's), `other` (the set that the ablation "other" draws answers from),
-        `pick` (which k demonstrations, one of `PICKS`)."""
-        refuse_unknown(options, ("demos", "k", "adapter", "ablation", "seed", "other", "pick"), "urial")
+        `pick` (which k demonstrations, one of `PICKS`), `stop` (how the end of an answer is found, one of
+        `STOP_RULES`)."""
+        known = ("demos", "k", "adapter", "ablation", "seed", "other", "pick", "stop")
+        refuse_unknown(options, known, "urial")
+        stop = next((rule for rule in STOP_RULES if rule == options.get("stop", "own")), None)
+        if stop is None:
+            raise InputError(
+                f"stop={options['stop']} is not a stop rule: choose one of {', '.join(STOP_RULES)}."
+            )
         asked = shelf.demo_set(options["demos"]) if "demos" in options else shelf.default_demo_set()
         demos = asked.take(_number(options, "k")) if "k" in options else asked
         pick = options.get("pick", "first")
@@ -137,6 +154,7 @@ class Aligner:
             seed=seed,
             other=other.name if other else None,
             source=asked.content_hash,
+            stop=stop,
         )
 
     @classmethod

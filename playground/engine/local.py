@@ -27,6 +27,7 @@ from torch import Tensor
 
 from playground.config import Settings
 from playground.engine import loading
+from playground.engine.adapters import BaseChangedError
 from playground.engine.ends import named_ends, with_ends
 from playground.engine.kv import KV, PrefixStore, common_prefix
 from playground.engine.model import Model
@@ -110,6 +111,7 @@ class _Row(_Job):
         self.answer_ids: list[int] = []
         self.limit = 0  # tokens the answer may take
         self.ends: frozenset[int] = frozenset()  # token ids that end the answer
+        self.vocabulary: int | None = None  # tokens that may be chosen
         self.writer: Writer | None = None
         self.weights: str | None = None
         self.ttft: float | None = None
@@ -156,7 +158,7 @@ class _Row(_Job):
 
     def state(self) -> Row:
         """What the choice of the next token depends on."""
-        return Row(self.request.sampling, self.ids, self.answer_ids)
+        return Row(self.request.sampling, self.ids, self.answer_ids, self.vocabulary)
 
 
 class _Scoring(_Job):
@@ -344,9 +346,7 @@ class LocalEngine:
             job.fail(reason)
 
     def _load(self) -> None:
-        loaded = loading.load(self._settings, self._library, self._report)
-        self._report("Trying it out", 0.95)
-        model = Model(loaded)
+        model, loaded = self._load_model()
         self._adapters = {status.card.name: status for status in model.adapters}
         self._store = PrefixStore(loaded.prefix_limit)
         self._model = model
@@ -358,6 +358,8 @@ class LocalEngine:
             progress=1.0,
             device=loaded.device_name,
             precision=loaded.precision,
+            layers=loaded.layers,
+            warnings=loaded.warnings,
             parameters=loaded.parameters,
             context=loaded.context,
             ends=model.tokenizer(None).texts(model.ends(None)),
@@ -365,6 +367,19 @@ class LocalEngine:
             plain=model.plain,
             prefix_limit=loaded.prefix_limit,
         )
+
+    def _load_model(self) -> tuple[Model, loading.Loaded]:
+        """The base with every adapter that leaves it as it is; one that does not is left out, and the base
+        loaded anew."""
+        refused: dict[str, str] = {}
+        while True:
+            try:
+                loaded = loading.load(self._settings, self._library, self._report, refused)
+                self._report("Trying it out", 0.95)
+                return Model(loaded), loaded
+            except BaseChangedError as error:
+                refused[error.name] = str(error)
+            gc.collect()
 
     def _report(self, note: str, progress: float) -> None:
         if self._closed:
@@ -436,6 +451,7 @@ class LocalEngine:
             )
         if isinstance(job, _Row):
             job.started = max(job.submitted, self._ready_at)
+            job.vocabulary = model.vocabulary(job.adapter)
             job.limit = min(job.request.sampling.max_new_tokens, model.context - tokens)
             tokenizer = model.tokenizer(job.adapter)
             rule, named = named_ends(tokenizer, job.request.stop)
@@ -511,7 +527,9 @@ class LocalEngine:
             size = CHUNK_BESIDE if self._live else CHUNK_ALONE
             chunk = ids[done:] if self._model.plain else ids[done : done + size]
             scored = isinstance(job, _Scoring) and done + len(chunk) >= job.first
-            logits = self._model.forward(job.kv, [job.adapter], [chunk], every=scored, whole=[len(ids)])
+            # Only where positions depend on it.
+            whole = {"whole": [len(ids)]} if self._model.rope else {}
+            logits = self._model.forward(job.kv, [job.adapter], [chunk], every=scored, **whole)
             if isinstance(job, _Scoring) and scored:
                 job.scores += self._look_up(self._model, job, logits[0], done)
             if job.left():

@@ -36,8 +36,14 @@ WINDOW_NAMES = (
     "attention_window_size",
     "attention_chunk_size",
     "floor_scale",
+    "keep_window_size",
+    "index_topk",
+    "index_block_size",
 )
-"""What configurations and layers call a distance or a position from which on attention differs."""
+"""What configurations and layers call a distance, a number of keys or a position from which on attention
+differs."""
+BLOCK_NAMES = ("block_size", "topk_blocks")
+"""What layers that attend to a few blocks of keys call their blocks (MiniMax M3)."""
 
 
 def context_length(config: Any, tokenizer: Any = None) -> int:
@@ -123,6 +129,9 @@ def lowered(model: PreTrainedModel, window: int, length: int) -> Iterator[None]:
         for module in model.modules():
             for name in WINDOW_NAMES:
                 _lower(undo, module, name, window)
+            if all(hasattr(module, name) for name in BLOCK_NAMES):
+                for name in BLOCK_NAMES:
+                    _lower(undo, module, name, window // 2)
             if "dynamic" in str(getattr(module, "rope_type", "")):
                 _lower(undo, module, "original_max_seq_len", length)
                 _lower(undo, module, "max_seq_len_cached", length)

@@ -164,5 +164,6 @@ class Inspector:
         tokens = "" if asked.tokens is None else f", {render_prompt.number(len(asked.tokens))} tokens"
         return (
             f"<h2>Prompt of lane {LETTERS[lane]}</h2>"
-            f"<p>{render_prompt.number(len(asked.prompt.text))} characters{tokens}</p>"
+            f"<p>{render_prompt.number(len(asked.prompt.text))} characters{tokens}"
+            f"{render_prompt.stop_rule(asked.prompt)}</p>"
         )

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from playground.ablations import ABLATIONS
-from playground.aligners.urial import PICKS
+from playground.aligners.urial import PICKS, STOP_RULES
 from playground.library import Library
 from playground.templates import template_variables
 from playground.types import InputError
@@ -26,6 +26,7 @@ CONTROLS = (
     "other",
     "pick",
     "overflow",
+    "stop_rule",
     "system",
     "instruction",
     "template",
@@ -146,6 +147,14 @@ class Lane:
                     min_width=140,
                     elem_id=f"ablation-{number}",
                 )
+                self.stop_rule = gr.Dropdown(
+                    [(render_prompt.STOP_LABELS[rule], rule) for rule in STOP_RULES],
+                    value="own",
+                    label="Stop rule",
+                    filterable=False,
+                    min_width=140,
+                    elem_id=f"stop-rule-{number}",
+                )
                 self.other = Choice(
                     self.sets(),
                     value=None,
@@ -248,9 +257,9 @@ class Lane:
         Raises:
             InputError: a value is none of its control's.
         """
-        preset, demos, k, ablation, other, pick, overflow, *chat = values
+        preset, demos, k, ablation, other, pick, overflow, stop_rule, *chat = values
         system, instruction, template, think, variables = (value or "" for value in chat)
-        texts = [preset, demos or "", ablation or "", other or "", pick, overflow]
+        texts = [preset, demos or "", ablation or "", other or "", pick, overflow, stop_rule]
         texts += [system, instruction, template, think, variables]
         if not all(isinstance(text, str) for text in texts):
             raise InputError(
@@ -266,6 +275,7 @@ class Lane:
             other=other or "",
             pick=pick,
             overflow=overflow,
+            stop_rule=stop_rule,
             system=system,
             instruction=instruction,
             template=template,
@@ -392,6 +402,7 @@ class Lane:
             ),
             self.pick: recipe.pick,
             self.overflow: recipe.overflow,
+            self.stop_rule: recipe.stop_rule,
             self.shown: gr.update(visible=recipe.urial),
             **self._set_chat(visit, recipe),
         }

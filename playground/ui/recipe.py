@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from playground.aligners.urial import STOP_RULES
 from playground.lane_spec import format_spec, parse_spec
 from playground.types import SAMPLING_NAMES, DemoSet, InputError
 
 CHAT_OPTIONS = ("system", "instruction", "template", "think")
 """What the controls of a lane in a chat format can express, besides variables of its template."""
-OPTIONS = ("adapter", "demos", "k", "ablation", "other", "pick", "overflow", "seed")
+OPTIONS = ("adapter", "demos", "k", "ablation", "other", "pick", "stop", "overflow", "seed")
 """What the controls can express; `seed` is the ablation's, which is the lane's own."""
 
 RESERVED = {*OPTIONS, *CHAT_OPTIONS, *SAMPLING_NAMES}
@@ -34,6 +35,7 @@ class Recipe:
     """The set that the ablation "other" draws from."""
     pick: str = "first"
     overflow: str = "refuse"
+    stop_rule: str = "own"
     system: str = ""
     """The system message of a lane in a chat format."""
     instruction: str = ""
@@ -88,6 +90,8 @@ class Recipe:
                 options["k"] = str(self.k)
             if self.pick != "first":
                 options["pick"] = self.pick
+            if self.stop_rule != "own":
+                options["stop"] = self.stop_rule
             if self.ablation:
                 options["ablation"] = self.ablation
                 if self.ablation == "other" and self.other:
@@ -122,7 +126,8 @@ class Recipe:
         options.pop("seed", None)
         known = OPTIONS if name == "urial" else ("overflow",)
         k = options.get("k", "0")
-        if not set(options) <= set(known) or not k.isdecimal():
+        stop_rule = options.get("stop", "own")  # another value is a stop sequence
+        if not set(options) <= set(known) or not k.isdecimal() or stop_rule not in STOP_RULES:
             return cls(preset=spec)
         adapter = options.get("adapter")
         return cls(
@@ -133,6 +138,7 @@ class Recipe:
             other=options.get("other", ""),
             pick=options.get("pick", "first"),
             overflow=options.get("overflow", "refuse"),
+            stop_rule=stop_rule,
         )
 
     @classmethod

@@ -137,6 +137,17 @@ def _ends(ends: Sequence[str]) -> str:
     return f'<p class="notice ends">The answer ends at {written}</p>'
 
 
+STOP_LABELS: Mapping[str, str] = {"own": "Own header and fence", "paper": "Paper (substring)"}
+"""The stop rules of a URIAL format, see `types.StopName`."""
+
+
+def stop_rule(asked: Prompt) -> str:
+    """The rule by which an answer to a prompt ends, for a line of text; "" where the format has none."""
+    if not asked.stop.headers:
+        return ""
+    return f" \u00b7 Stop rule: {STOP_LABELS.get(asked.stop.name, 'not recorded')}"
+
+
 def _why(choice: Choice) -> str:
     """Which demonstration was chosen, and by which words."""
     if not choice.words:

@@ -1,0 +1,104 @@
+"""The header lines of prompt families as models write them, and what looks like code around them.
+
+String rules only; what they are for is described at `engine.text.Cutter` and `checks`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+MOST_MARKS = 6
+"""``#`` characters that a heading of Markdown has at most."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """A family's header line, such as ``# Query:``, in the forms that models give it.
+
+    The number of ``#`` may differ, and text may follow on the line: ``## Query: And of Spain?``. A header
+    without ``#`` looks like a speaker's name (``User:``), and answers have dialogues and forms in them, so it
+    counts with text after it only if the line has a ``#``.
+    """
+
+    text: str
+
+    @property
+    def marks(self) -> bool:
+        """Whether the header has ``#`` before its name."""
+        return self.text.startswith("#")
+
+    @property
+    def name(self) -> str:
+        """The header without its ``#``: ``Query:``."""
+        return self.text.lstrip("#").lstrip()
+
+    @property
+    def pattern(self) -> str:
+        """A regular expression for the header, with ``#``, at the beginning of a line."""
+        return rf"#{{1,{MOST_MARKS}}}[ \t]*{re.escape(self.name)}"
+
+    def begins(self, line: str) -> bool:
+        """Whether a line that begins like this is the header, whatever follows."""
+        return re.match(self.pattern, line) is not None
+
+    def may_begin(self, line: str) -> bool:
+        """Whether a line that is not complete yet may become the header."""
+        rest = line.lstrip("#")
+        marks = len(line) - len(rest)
+        if not marks:
+            return self.text.startswith(line)
+        rest = rest.lstrip(" \t")
+        return marks <= MOST_MARKS and (self.name.startswith(rest) or rest.startswith(self.name))
+
+
+_LANGUAGE = re.compile(r"\{?\.?[A-Za-z][\w+#.:/-]{0,30}\}?(?:\s*\{.*\}|\s+[\w-]+=.*)?")
+
+
+def names_language(info: str) -> bool:
+    """Whether the text after an opening fence is a language ("python", "c++ {.numbered}") and no prose."""
+    return _LANGUAGE.fullmatch(info) is not None
+
+
+_CODE = re.compile(
+    r"""(?x)
+    .*[;{}]$ | [)\]}]+[,;]?$
+    | (?:[ ]{2,}|\t)[ \t]*(?![-*+\d\u2022])\S
+    | (?:def|class|fn|func|function|public|private|protected|static|const|let|var|val|package|namespace
+      |struct|enum|interface|impl)\s+\w+.*[({:=;]
+    | (?:if|elif|for|while|try|with|except|finally|else|switch|case|match)\b.*[:{]$
+    | (?:import|from|using|require|\#\s*include)\s+[\w.*"'<>/]+(?:\s+import\s+.+|\s+as\s+\w+)?;?$
+    | (?:return|raise|throw|yield|await|assert|echo|print)\b(?!.*[.?!]$)
+    | (?i:select\s+(?:\*|\d|.*\bfrom\b) | insert\s+into\b | update\s+\w+\s+set\b | delete\s+from\b
+      | (?:create|alter|drop)\s+(?:table|view|index|database)\b | (?:from|where)\s+\w+\s*[=<>])
+    | [\w.*&]+(?:\[[^\]]*\])?(?:,\s*\w+)*\s*(?:[-+*/|&%:]?=|<-)\s*\S
+    | [\w.:$]+\(.*\)[;:]?$
+    | \$\s | >>> | // | /\* | --\s | \#! | @\w+ | <[\w/!?]
+    | (?:pip|npm|git|cd|ls|sudo|apt|docker|curl|python3?|mkdir|cat|grep)\s+\S+(?:\s.*)?(?<![.?!])$
+    | .*(?:->|=>|::|==|!=|&&|\|\|)
+    """
+)
+
+
+def looks_like_code(line: str) -> bool:
+    """Whether a line without the white space at its end is probably code, and not a sentence."""
+    return _CODE.match(line) is not None
+
+
+_LIST_ITEM = re.compile(r"[ \t]*(?:[-*+\u2022|#>]|\d+[.)])")
+
+
+def leads_over(line: str, blank_after: bool) -> bool:
+    """Whether a line leads over to a code block that begins after it.
+
+    It does if it ends in a colon, or if it is the unfinished sentence of a paragraph of its own. A code block
+    stands apart from the text around it; the fence that closes an answer usually does not.
+
+    Args:
+        line: the last line that is not blank, "" if there is none.
+        blank_after: whether a blank line follows it.
+    """
+    if line.endswith(":"):
+        return True
+    ended = line.rstrip("\"'\u201d\u2019)*_`").endswith((".", "!", "?", "\u2026", "\u3002"))
+    return blank_after and not ended and len(line.split()) > 2 and not _LIST_ITEM.match(line)
