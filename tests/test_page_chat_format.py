@@ -75,7 +75,8 @@ def test_a_lane_gets_a_system_message_a_template_and_variables(person: Person, a
 
 def test_reasoning_before_an_answer_is_folded(person: Person, app: App) -> None:
     person.short()
-    person.page.fill("#start textarea", "<think>One two three.</think>\n\nParis")
+    person.page.click("#more")
+    person.page.fill("#start textarea", "<think>One two three.</think> Paris")
     person.ask(QUESTION)
     details = person.page.locator("#chat-0 details.thinking")
     expect(details.locator("summary")).to_have_text("Thinking, 3 words")

@@ -303,7 +303,7 @@ class Lane:
 
     def instructions(self, visit: Visit | None = None, name: str = "") -> list[tuple[str, str]]:
         """The demonstration sets whose instruction can be the system message."""
-        return [("no", ""), *((each, each) for each in self.sets(visit, name))]
+        return [("none", ""), *((each, each) for each in self.sets(visit, name))]
 
     def templates(self, recipe: Recipe) -> list[tuple[str, str]]:
         """The chat templates to choose from, the default first."""
