@@ -20,9 +20,11 @@ import typer
 
 from playground.config import Settings, prepare_environment
 from playground.demo_files import SUFFIXES, read_demo_file
+from playground.engine import measure_room, offer_presets
 from playground.engine.hub import fetch_cards
 from playground.files import read_json
 from playground.library import Library
+from playground.presets import list_presets, offer_json, offer_line
 from playground.session import Session, parse_lane
 from playground.start import open_library, open_session
 from playground.store import Store
@@ -49,10 +51,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Base = Annotated[str | None, typer.Option(help="Base model: Hugging Face Hub id or folder.")]
+Base = Annotated[
+    str | None, typer.Option(help="Base model: Hub id, ID@REVISION, folder, FILE.gguf or ID:FILE.gguf.")
+]
 Adapter = Annotated[list[str] | None, typer.Option(help="A LoRA adapter: NAME=ID or NAME=PATH; repeatable.")]
+Preset = Annotated[
+    str | None, typer.Option(help="A preset, which brings a base and adapters; `doctor` lists them.")
+]
 Quantize = Annotated[str | None, typer.Option(help="auto, 4bit or none.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
+AllowPickle = Annotated[
+    bool, typer.Option("--allow-pickle", help="Read weights in pickled files (.bin) too.")
+]
+RemoteCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Let the base's repository run Python code here.")
+]
+SameBase = Annotated[
+    bool, typer.Option("--same-base", help="Do not warn of adapters that name another base but fit.")
+]
 DataDir = Annotated[Path | None, typer.Option(help="Where the record of conversations is kept.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
@@ -82,6 +98,10 @@ def read_settings(
     quantize: str | None = None,
     device: str | None = None,
     data_dir: Path | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    same_base: bool = False,
+    preset: str | None = None,
 ) -> Settings:
     """Settings from this command line, the environment and the defaults."""
     return Settings.read(
@@ -90,7 +110,11 @@ def read_settings(
             "adapters": adapter,
             "quantize": quantize,
             "device": device,
+            "same_base": same_base or None,
             "data_dir": data_dir,
+            "allow_pickle": allow_pickle or None,
+            "trust_remote_code": trust_remote_code or None,
+            "preset": preset,
         }
     )
 
@@ -118,10 +142,14 @@ def chat(
     stop: Annotated[list[str] | None, typer.Option(help="A text that ends answers; repeatable.")] = None,
     start: Annotated[str, typer.Option(help="Words that every answer is to begin with.")] = "",
     json_output: Json = False,
+    preset: Preset = None,
     base: Base = None,
     adapter: Adapter = None,
     quantize: Quantize = None,
     device: Device = None,
+    allow_pickle: AllowPickle = False,
+    trust_remote_code: RemoteCode = False,
+    same_base: SameBase = False,
     data_dir: DataDir = None,
 ) -> None:
     """Put MESSAGES, one after the other, to every lane."""
@@ -138,13 +166,27 @@ def chat(
     with plain_errors():
         if any(not message.strip() for message in messages):
             raise InputError("A message is empty: give every turn some text.")
-        sampling = Sampling.parse({name: text for name, text in decoding.items() if text is not None})
-        sampling = dataclasses.replace(sampling, stop=tuple(stop or ()))
-        settings = read_settings(base, adapter, quantize, device, data_dir)
+        given = {name: text for name, text in decoding.items() if text is not None}
+        Sampling.parse(given)  # which says what is wrong before anything is loaded
+        settings = read_settings(
+            base,
+            adapter,
+            quantize,
+            device,
+            data_dir,
+            allow_pickle,
+            trust_remote_code,
+            same_base,
+            preset,
+        )
         session = open_session(settings)
         try:
             fetch_cards(session.library)
-            lanes = lane or ["base", "urial"]
+            suggested = session.library.preset
+            sampling = Sampling.parse(given, suggested.sampling if suggested else None)
+            sampling = dataclasses.replace(sampling, stop=tuple(stop or ()))
+            own = [each.name for each in suggested.adapters] if suggested else []
+            lanes = lane or [*(own or ["base"]), "urial"]
             conversation = session.new([session.variant(spec, sampling) for spec in lanes])
             for message in messages:
                 conversation = ask(session, conversation, message, show=not json_output, start=start)
@@ -245,11 +287,23 @@ def prompt(
     adapter: Adapter = None,
     quantize: Quantize = None,
     device: Device = None,
+    allow_pickle: AllowPickle = False,
+    trust_remote_code: RemoteCode = False,
+    same_base: SameBase = False,
     data_dir: DataDir = None,
 ) -> None:
     """Print the exact prompt of a lane for a conversation, byte for byte, and nothing else."""
     with plain_errors():
-        settings = read_settings(base, adapter, quantize, device, data_dir)
+        settings = read_settings(
+            base,
+            adapter,
+            quantize,
+            device,
+            data_dir,
+            allow_pickle,
+            trust_remote_code,
+            same_base,
+        )
         library = open_library(settings)
         fetch_cards(library)
         spec = lane
@@ -379,15 +433,29 @@ def print_collections(collections: list[Collection], json_output: bool) -> None:
 @app.command()
 def doctor(
     json_output: Json = False,
+    preset: Preset = None,
     base: Base = None,
     adapter: Adapter = None,
     quantize: Quantize = None,
     device: Device = None,
+    allow_pickle: AllowPickle = False,
+    trust_remote_code: RemoteCode = False,
+    same_base: SameBase = False,
     data_dir: DataDir = None,
 ) -> None:
     """Load the model and say what is here, what works, and what does not."""
     with plain_errors():
-        settings = read_settings(base, adapter, quantize, device, data_dir)
+        settings = read_settings(
+            base,
+            adapter,
+            quantize,
+            device,
+            data_dir,
+            allow_pickle,
+            trust_remote_code,
+            same_base,
+            preset,
+        )
         session = open_session(settings)
         try:
             status = wait_until_loaded(session)
@@ -408,6 +476,8 @@ PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "gradio", "openai",
 def doctor_json(settings: Settings, session: Session, status: Status) -> dict[str, Any]:
     """The document that `doctor --json` prints."""
     library = session.library
+    presets, preset_problems = list_presets(settings.data_dir)
+    offers = offer_presets(presets, measure_room(settings))
     adapters = [
         {
             "name": entry.card.name,
@@ -427,6 +497,7 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
         "base": status.base,
         "device": status.device,
         "precision": status.precision,
+        "layers": dict(status.layers),
         "parameters": status.parameters,
         "context": status.context,
         "plain_path": status.plain,
@@ -437,9 +508,12 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
             name: "whole" if demos.whole else len(demos.demos) for name, demos in library.demo_sets.items()
         },
         "demo_notes": {name: demos.note for name, demos in library.demo_sets.items() if demos.note},
+        "presets": [offer_json(offer) for offer in offers],
         "record": str(session.store.path),
+        "warnings": list(status.warnings),
         "problems": [
             *library.problems,
+            *preset_problems,
             *session.judges.problems,
             *(reason for entry in adapters for reason in (entry["error"], entry["warning"]) if reason),
         ],
@@ -455,8 +529,13 @@ def print_report(report: dict[str, Any]) -> None:
                     f"ready, {entry['kl_from_base_nats']:.2f} nats per token from the base"
                 )
                 print(f"adapter {entry['name']}: {state} ({entry['source']})")
+        elif name == "presets":
+            print("\n".join(map(offer_line, value)) or "presets: none")
         elif name == "plain_path":
             print(f"decoding: {f'row after row, since {value}' if value else 'all rows as one batch'}")
+        elif name == "warnings":
+            for warning in value:
+                print(f"WARNING: {warning}")
         elif name == "problems":
             print("\n".join(f"PROBLEM: {problem}" for problem in value) or "no problems")
         elif isinstance(value, dict):

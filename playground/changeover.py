@@ -25,7 +25,10 @@ from playground.config import Settings
 from playground.engine import Engine
 from playground.engine.hub import Report
 from playground.library import Library
+from playground.memory import FOUR_BIT, Room, weights_size
+from playground.presets import Offer, Preset, find_preset, list_presets, with_adapters
 from playground.session import Session
+from playground.sources import model_name
 from playground.start import open_library
 from playground.types import (
     Done,
@@ -87,6 +90,8 @@ class Changeover:
         """Adapters that were asked for, by the base they are for, so that going back finds them."""
         self.changes = 0
         """How often another engine took the place of one."""
+        self.loading: str | None = None
+        """The name of the preset that is being loaded, or was last."""
         self._progress = Progress()
         self._cancel = threading.Event()
         self._lock = threading.Lock()
@@ -109,8 +114,70 @@ class Changeover:
         if quantize not in ("auto", "4bit", "none"):
             raise InputError(f"The precision must be one of auto, 4bit, none, not {quantize!r}.")
         adapters = self._named.get(source, ())
-        settings = dataclasses.replace(self.settings, base=source, quantize=quantize, adapters=adapters)
+        settings = dataclasses.replace(
+            self.settings, base=source, preset=None, quantize=quantize, adapters=adapters
+        )
         self._begin(settings, None, f"{source} is loaded.")
+
+    def preset(self, name: Any) -> None:
+        """Begin to load a preset: its base, with its adapters and those that are there for it.
+
+        Where exactly these run already, only the set-up that it suggests becomes the library's.
+
+        Args:
+            name: of a preset.
+
+        Raises:
+            InputError: there is none of that name, it is too large for this machine, or as for `base`.
+        """
+        preset = find_preset(name if isinstance(name, str) else "", self.settings.data_dir)
+        (offer,) = engines.offer_presets([preset], self._room())
+        if not offer.fits:
+            raise InputError(
+                f"{preset.label} is too large for this machine: even in 4 bit it needs "
+                f"{offer.memory[FOUR_BIT] / 1e9:.1f} GB. To try it anyway, give its base under Another base."
+            )
+        settings = dataclasses.replace(
+            self.settings,
+            base=preset.base,
+            preset=name,
+            quantize="auto",
+            adapters=with_adapters(preset, self._named.get(preset.base, ())),
+        )
+        if self.runs(preset):
+            self._adopt(settings, preset)
+            return
+        self._begin(settings, None, f"{preset.label} is loaded.", preset.name)
+
+    def running(self) -> str | None:
+        """The name of the preset whose set-up is in use, if it runs."""
+        return self.settings.preset if self._session.status().state == "ready" else None
+
+    def runs(self, preset: Preset) -> bool:
+        """Whether a preset's base runs, with its adapters."""
+        ready = self._session.status().state == "ready" and not self._progress.busy
+        named = dict(self.settings.adapters)
+        same = all(named.get(adapter.name) == adapter.source for adapter in preset.adapters)
+        return ready and self.settings.base == preset.base and same
+
+    def _adopt(self, settings: Settings, preset: Preset) -> None:
+        self.settings = dataclasses.replace(self.settings, preset=settings.preset)
+        self._session.library.preset = preset
+        self._end("done", f"{preset.label} runs already.")
+
+    def offers(self) -> tuple[list[Offer], list[str]]:
+        """The presets on this machine, and one sentence for each that cannot be read."""
+        presets, problems = list_presets(self.settings.data_dir)
+        return engines.offer_presets(presets, self._room()), problems
+
+    def _room(self) -> Room:
+        status = self._session.status()
+        held = 0
+        if status.parameters is not None:
+            held = weights_size(
+                status.parameters, FOUR_BIT if "4-bit" in (status.precision or "") else "float32"
+            )
+        return engines.measure_room(self.settings, held)
 
     def adapter(self, source: Any, name: Any = "") -> None:
         """Begin to load another adapter for the base that runs.
@@ -123,7 +190,9 @@ class Changeover:
             InputError: as for `base`.
         """
         source = _source(source, "The adapter")
-        name = (name.strip() if isinstance(name, str) else "") or Path(source).expanduser().resolve().name
+        name = (name.strip() if isinstance(name, str) else "") or Path(
+            model_name(source)
+        ).expanduser().resolve().name
         library = self._session.library
         if name in library.adapters or name in library.pending or name in library.other_adapters:
             raise InputError(f"There is an adapter {name!r} already: give this one another name.")
@@ -138,13 +207,14 @@ class Changeover:
                 self._cancel.set()
                 self._progress = dataclasses.replace(self._progress, state="stopping", note="Stopping")
 
-    def _begin(self, settings: Settings, wanted: str | None, done: str) -> None:
+    def _begin(self, settings: Settings, wanted: str | None, done: str, preset: str | None = None) -> None:
         with self._lock:
             if self._progress.busy:
                 raise InputError("Another model is being loaded: wait for it, or cancel it.")
             if self._session.status().state == "loading":
                 raise InputError("The model is still loading: wait for it.")
             library = open_library(settings)
+            self.loading = preset
             self._cancel.clear()
             self._progress = Progress(state="loading", note="Starting", share=0.0)
             _thread(self._run, settings, library, wanted, done)

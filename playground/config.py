@@ -13,6 +13,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from playground.limits import PUBLIC, Limits
+from playground.presets import find_preset, with_adapters
 from playground.secret import Secret
 from playground.types import InputError
 
@@ -29,11 +30,19 @@ class Settings:
 
     base: str = "models/pocket"
     """Hugging Face Hub id or folder of the base model; "models/pocket" is the bundled one."""
+    preset: str | None = None
+    """The preset that the base comes from, whose set-up is suggested; None: a base named by itself."""
     adapters: tuple[tuple[str, str], ...] = ()
     """Adapters beside those in `adapters/`: (name, Hub id or folder)."""
     quantize: Quantize = "auto"
     """"auto": 4-bit on CUDA, and on a CPU only if the float32 weights would not fit in memory."""
     device: Device = "auto"
+    allow_pickle: bool = False
+    """Whether weights in pickled files (`*.bin`) are read where there are no others."""
+    trust_remote_code: bool = False
+    """Whether Python code of the base's repository may run; never in public mode."""
+    same_base: bool = False
+    """Whether adapters whose configuration names another base are used without a warning, if they fit."""
     host: str = "127.0.0.1"
     port: int | None = None
     """None: 7860, or the next free one."""
@@ -78,7 +87,7 @@ class Settings:
         given = {name: value for name, value in (flags or {}).items() if value not in (None, [], ())}
         limits = [field.name for field in fields(Limits)]
         plain = ("base", "quantize", "device", "host", "port", "data_dir", "public", "mirror")
-        for name in (*plain, "auth", "proxies", *limits):
+        for name in (*plain, "allow_pickle", "trust_remote_code", "same_base", "auth", "proxies", *limits):
             text = environ.get(PREFIX + name.upper())
             if name not in given and text:
                 given[name] = text
@@ -91,11 +100,16 @@ class Settings:
             values["base"] = given["base"]
         if "adapters" in given:
             values["adapters"] = tuple(_adapter(text) for text in given["adapters"])
+        values["data_dir"] = Path(given.get("data_dir") or _data_dir(environ)).expanduser()
+        if preset := _named_preset(flags or {}, environ):
+            values |= _preset(preset, values)
         for name, allowed in (("quantize", ("auto", "4bit", "none")), ("device", ("auto", "cpu", "cuda"))):
             if name in given:
                 if given[name] not in allowed:
                     raise InputError(f"--{name} must be one of {', '.join(allowed)}, not {given[name]!r}.")
                 values[name] = given[name]
+        for name in ("allow_pickle", "trust_remote_code", "same_base"):
+            values[name] = _switch(name, given.get(name, False))
         if "host" in given:
             values["host"] = given["host"]
         if "port" in given:
@@ -104,6 +118,11 @@ class Settings:
             values["public"] = str(given["public"]).lower() in ("1", "true", "yes", "on")
         if "mirror" in given:
             values["mirror"] = _mirror(given["mirror"])
+        if values.get("public") and values["trust_remote_code"]:
+            raise InputError(
+                "--trust-remote-code cannot be used in public mode, where other people reach this machine: "
+                "leave one of them out."
+            )
         values |= _judge(given, environ)
         if "auth" in given:
             values["auth"] = _auth(given["auth"])
@@ -115,8 +134,38 @@ class Settings:
             PUBLIC if values.get("public") else Limits(),
             **{name: _count(name, given[name]) for name in limits if name in given},
         )
-        values["data_dir"] = Path(given.get("data_dir") or _data_dir(environ)).expanduser()
         return cls(**values)
+
+
+def _named_preset(flags: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
+    """The preset that is asked for; one of the environment gives way to a base that a flag names."""
+    preset, base = flags.get("preset"), flags.get("base")
+    if preset and base:
+        raise InputError("--preset brings its own base: leave out --base, or leave out --preset.")
+    if preset or base:
+        return preset or None
+    named = environ.get(f"{PREFIX}PRESET")
+    if named and environ.get(f"{PREFIX}BASE"):
+        raise InputError(f"{PREFIX}PRESET brings its own base: set it or {PREFIX}BASE, not both.")
+    return named or None
+
+
+def _preset(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a preset makes: its base, and its adapters before those that were named beside it."""
+    preset = find_preset(name, values["data_dir"])
+    return {
+        "preset": name,
+        "base": preset.base,
+        "adapters": with_adapters(preset, values.get("adapters", ())),
+    }
+
+
+def _switch(name: str, value: Any) -> bool:
+    """A flag, or its variable's text."""
+    text = str(value).strip().lower()
+    if text not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+        raise InputError(f"{PREFIX}{name.upper()} must be 1 or 0, not {value!r}.")
+    return text in ("1", "true", "yes", "on")
 
 
 def _judge(given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:

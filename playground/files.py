@@ -14,7 +14,7 @@ from playground.types import InputError
 BOM = "\ufeff"
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """An error's first line, at most 300 characters, without a full stop at its end."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")[:300]
 
@@ -61,6 +61,10 @@ def read_json(path: Path) -> Any:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise InputError(f"{path}, line {error.lineno}: not valid JSON: {error.msg}.") from error
+    except RecursionError:
+        raise InputError(f"{path} is not valid JSON: it is nested too deeply.") from None
+    except ValueError as error:  # a number of more digits than Python reads
+        raise InputError(f"{path} is not valid JSON: {first_line(error)}.") from error
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from playground.aligners import aligners
 from playground.engine import Engine
 from playground.judging.candidates import holds
 from playground.judging.judges import Judges
+from playground.lane_spec import parse_spec
 from playground.library import Library
 from playground.store import INTERRUPTED, Store, Summary
 from playground.streams import Streams
@@ -69,20 +70,12 @@ def parse_lane(spec: str, library: Library, sampling: Sampling | None = None) ->
     `name` is "base", the name of an aligner, or the name of an adapter, which means that adapter in its
     own chat format. Keys are the aligner's options, `overflow`, and the decoding parameters, which `sampling`
     gives the defaults for; `stop` is a stop sequence, or an aligner's stop rule if it has one of that name.
-    The variant's name is the text itself.
+    The variant's name is the text itself. See `lane_spec` for values in quotes.
 
     Raises:
         InputError: an unknown name or key, or a bad value.
     """
-    name, _, rest = spec.strip().partition(":")
-    options: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in rest.split(","))):
-        key, equals, value = part.partition("=")
-        if not equals:
-            raise InputError(f"Lane {spec!r}: {part!r} is not key=value.")
-        if key.strip() in options:
-            raise InputError(f"Lane {spec!r} gives {key.strip()!r} twice.")
-        options[key.strip()] = value.strip()
+    name, options = parse_spec(spec)
     decoding = {key: options.pop(key) for key in list(options) if key in SAMPLING_NAMES}
     overflow = options.pop("overflow", "refuse")
     if overflow not in get_args(Overflow):

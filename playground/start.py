@@ -6,13 +6,22 @@ from playground.config import Settings
 from playground.engine import open_engine
 from playground.judging.judges import Judges
 from playground.library import Library
+from playground.presets import find_preset
 from playground.session import Session
 from playground.store import Store
 
 
 def open_library(settings: Settings) -> Library:
-    """The library for the settings' base, with the adapters they name."""
-    return Library.open(settings.base, dict(settings.adapters), data_dir=settings.data_dir)
+    """The library for the settings' base, with the adapters and the preset they name."""
+    library = Library.open(settings.base, dict(settings.adapters), data_dir=settings.data_dir)
+    if settings.preset is not None:
+        library.preset = find_preset(settings.preset, settings.data_dir)
+        if library.preset.demos is not None and library.preset.demos not in library.demo_sets:
+            library.problems.append(
+                f"The preset {settings.preset!r} names the demonstration set {library.preset.demos!r}, which "
+                "is not here: another one is suggested."
+            )
+    return library
 
 
 def open_session(settings: Settings) -> Session:

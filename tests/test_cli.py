@@ -10,6 +10,7 @@ import pytest
 
 from playground.aligners.urial import Aligner as Urial
 from playground.library import Library
+from playground.store import Store
 from playground.types import Message
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -312,6 +313,43 @@ def test_doctor_says_what_is_here(tmp_path):
     ]  # fmt: skip
     assert report["problems"] == []
     assert report["prefix_store_bytes"] > 0
+    presets = {preset["name"]: preset for preset in report["presets"]}
+    assert presets["pocket"]["fits"] == ["float32", "4 bit"]
+    assert presets["pocket"]["download"] == "complete"
+    assert presets["mistral-7b-v0.1"]["memory"] == {"float32": 28_966_928_384, "4 bit": 5_431_299_072}
+    assert presets["llama-3.1-8b"]["gate"] == "yes"
+
+
+def test_doctor_lists_presets_and_what_is_wrong_with_a_users_own(tmp_path):
+    (tmp_path / "presets.toml").write_text('[[presets]]\nname = "mine"\n')
+    result = tandem("doctor", "--data-dir", tmp_path, HF_HOME=str(tmp_path))
+    assert result.returncode == 1
+    lines = result.stdout.decode().splitlines()
+    (line,) = [line for line in lines if line.startswith("preset smollm2-135m: ")]
+    assert "538 MB in float32, 101 MB in 4 bit" in line
+    assert "not downloaded; Apache-2.0" in line
+    (problem,) = [line for line in lines if line.startswith("PROBLEM: ")]
+    assert "presets.toml, line 1, presets 1: it lacks 'label'" in problem
+
+
+def test_a_preset_brings_its_base_its_lanes_and_its_decoding(tmp_path):
+    (tmp_path / "presets.toml").write_text(
+        '[[presets]]\nname = "mine"\nlabel = "Mine"\ndescription = "It."\nbase = "models/pocket"\n'
+        'parameters = 1\nlicence = "MIT"\ndemos = "pocket-8"\ndecoding = "repetition_penalty=1.3"\n'
+        '[[presets.adapters]]\nname = "again"\nsource = "adapters/pocket-ift"\n'
+    )
+    result = tandem(
+        "chat", "What is the capital of France?", "--preset", "mine", "--max-new-tokens", "4", "--json",
+        "--data-dir", tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr.decode()
+    ift, urial = json.loads(result.stdout)["turns"][0]["answers"]
+    assert (ift["variant"], ift["adapter"], urial["variant"]) == ("again", "again", "urial")
+    assert urial["prompt"].count("# Query:") == 9
+    recorded = Store(tmp_path).load(json.loads(result.stdout)["id"])
+    assert {variant.sampling.repetition_penalty for variant in recorded.variants} == {1.3}
+    failed(tandem("chat", "Hi", "--preset", "none"), 2, "There is no preset 'none': choose one of pocket, ")
+    failed(tandem("chat", "Hi", "--preset", "pocket", "--base", "x/y"), 2, "leave out --base")
 
 
 def test_history_lists_what_chat_recorded(tmp_path):

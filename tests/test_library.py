@@ -137,10 +137,10 @@ def test_chat_templates_are_found_in_all_three_places(tmp_path):
     assert tokenizer_chat_format(tmp_path).template == "J"
 
 
-def test_an_adapter_for_another_base_is_refused_with_both_names(tmp_path):
+def test_an_adapter_that_a_person_names_is_taken_up_whatever_base_it_names(tmp_path):
     folder = adapter(tmp_path / "odd", base="owner/Other-7B")
-    with pytest.raises(InputError, match=r"made for the base 'owner/Other-7B', not for 'owner/This-7B'"):
-        Library.open("owner/This-7B", {"odd": str(folder)})
+    library = Library.open("owner/This-7B", {"odd": str(folder)})
+    assert library.adapters["odd"].base_model == "owner/Other-7B"
     # One that merely lies in adapters/ does not stop anything; asking for it says why not.
     library = Library.open("owner/This-7B")
     assert library.adapters == {}
@@ -169,8 +169,40 @@ def test_an_adapter_on_the_hub_waits_for_its_files():
         library.adapter("far")
 
 
-def test_one_model_under_several_names(tmp_path):
-    assert same_model("mistralai/Mistral-7B-v0.1", "/data/Mistral-7B-v0.1/")
-    assert same_model("models/pocket", str(ROOT / "models" / "pocket"))
+SAME = [
+    ("mistralai/Mistral-7B-v0.1", "/data/Mistral-7B-v0.1/"),
+    ("models/pocket", str(ROOT / "models" / "pocket")),
+    ("unsloth/Meta-Llama-3.1-8B-bnb-4bit", "meta-llama/Meta-Llama-3.1-8B"),
+    ("unsloth/Meta-Llama-3.1-8B-unsloth-bnb-4bit", "meta-llama/Meta-Llama-3.1-8B"),
+    ("C:\\models\\Some-7B", "owner/Some-7B"),
+    ("C:\\models\\Some-7B\\", "/srv/some-7b"),
+    ("/home/a/.cache/huggingface/hub/models--owner--Some-7B/snapshots/0a1b2c3d", "owner/Some-7B"),
+    ("owner/Some-7B@main", "owner/Some-7B"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_one_model_under_several_names(one, other):
+    assert same_model(one, other)
+    assert same_model(other, one)
+
+
+def test_other_models_and_no_names_are_not_the_same():
     assert not same_model("mistralai/Mistral-7B-v0.1", "mistralai/Mistral-7B-v0.3")
     assert not same_model("", "")
+
+
+def model_folder(folder: Path, weights: bytes, **config: object) -> str:
+    write(folder / "config.json", json.dumps({"model_type": "llama", **config}))
+    write(folder / "model.safetensors", weights)
+    return str(folder)
+
+
+def test_two_bases_in_folders_of_one_name_are_told_apart_by_their_files(tmp_path):
+    one = model_folder(tmp_path / "a" / "base", b"x" * 300_000, hidden_size=64)
+    same = model_folder(tmp_path / "b" / "base", b"x" * 300_000, hidden_size=64, transformers_version="5")
+    shape = model_folder(tmp_path / "c" / "base", b"x" * 300_000, hidden_size=32)
+    weights = model_folder(tmp_path / "d" / "base", b"x" * 150_000 + b"y" + b"x" * 149_999, hidden_size=64)
+    assert same_model(one, same)
+    assert not same_model(one, shape)
+    assert not same_model(one, weights)

@@ -52,6 +52,43 @@ def test_what_is_not_known_is_left_out():
         assert name not in html
 
 
+def test_layers_warnings_and_ends_of_the_base():
+    html = render_model.model(
+        status(
+            layers=(("4-bit NF4", 210), ("float32", 61)),
+            warnings=("Its tokenizer has no end.", "It is large."),
+            ends=("<|im_end|>", "\n\n", "</s>"),
+        ),
+        {},
+        [],
+    )
+    assert "<dt>Layers</dt><dd>210 in 4-bit NF4, 61 in float32</dd>" in html
+    assert '<p class="notice warning">Its tokenizer has no end.</p>' in html
+    assert html.count("notice warning") == 2
+    assert "<code>&lt;|im_end|&gt;</code> <code>\\n\\n</code> <code>&lt;/s&gt;</code>" in html
+    bare = render_model.model(status(), {}, [])
+    for words in ("Layers", "Answers end at", "warning"):
+        assert words not in bare
+
+
+def test_how_an_adapter_is_served_and_what_ends_it():
+    adapters = (
+        AdapterStatus(
+            card=card("good"),
+            kl=1.0,
+            serving="DoRA, row by row",
+            ends=("<|end|>", "\n"),
+            warning="Other base.",
+        ),
+        AdapterStatus(card=card("bad"), error="It does not fit."),
+    )
+    html = render_model.model(status(adapters=adapters), {}, [])
+    assert "<span class='more'>DoRA, row by row</span>" in html
+    assert "Answers end at <code>&lt;|end|&gt;</code> <code>\\n</code>" in html
+    assert "<span class='bad'>Other base.</span>" in html
+    assert html.count("Answers end at") == 1
+
+
 def test_adapters_with_what_the_trial_said():
     adapters = (
         AdapterStatus(card=card("good"), kl=1.25),
@@ -79,7 +116,13 @@ def test_names_are_only_text(state):
             note=EVIL,
             device=EVIL,
             precision=EVIL,
-            adapters=(AdapterStatus(card=card("x", label=EVIL), error=EVIL, warning=EVIL),),
+            layers=((EVIL, 3),),
+            warnings=(EVIL,),
+            ends=(EVIL,),
+            adapters=(
+                AdapterStatus(card=card("x", label=EVIL), error=EVIL, warning=EVIL),
+                AdapterStatus(card=card("y", label=EVIL), serving=EVIL, ends=(EVIL,), warning=EVIL),
+            ),
         ),
         {EVIL: card(EVIL, base_model=EVIL)},
         [EVIL],

@@ -19,8 +19,9 @@ from playground.types import AdapterCard, Aligner, ChatFormat, DemoSet, InputErr
 class Shelf(Protocol):
     """What an aligner may look up while it is built; `library.Library` is one."""
 
-    base_format: ChatFormat | None
-    """The chat template of the base's own tokenizer."""
+    def chat_format(self, adapter: str | None = None, template: str | None = None) -> ChatFormat | None:
+        """The complete chat format of an adapter, or for None of the base; None if there is none. Raises
+        InputError for an unknown adapter or template name."""
 
     def demo_set(self, name: str) -> DemoSet:
         """The set of that name; raises InputError naming the ones there are."""
@@ -60,9 +61,19 @@ def aligner_from_json(data: Mapping[str, Any]) -> Aligner:
     return aligners()[data["kind"]].from_json(data)
 
 
-def refuse_unknown(options: Mapping[str, str], known: tuple[str, ...], lane: str) -> None:
-    """Raise InputError for the first option that `lane` does not have."""
+def refuse_unknown(
+    options: Mapping[str, str], known: tuple[str, ...], lane: str, besides: tuple[str, ...] | None = None
+) -> None:
+    """Raise InputError for the first option that `lane` does not have.
+
+    Args:
+        besides: options that were taken already, where `known` are the variables of a chat template.
+    """
     for name in options:
-        if name not in known:
-            has = f"it has {', '.join(known)}" if known else "it has none besides the decoding ones"
-            raise InputError(f"Lane {lane!r} has no option {name!r}: {has}.")
+        if name in known:
+            continue
+        has = f"it has {', '.join(known)}" if known else "it has none besides the decoding ones"
+        if besides is not None:
+            reads = f"its template reads {', '.join(known)}" if known else "its template reads no variables"
+            has = f"it has {', '.join(besides)}, and {reads}"
+        raise InputError(f"Lane {lane!r} has no option {name!r}: {has}.")

@@ -1,22 +1,21 @@
 """The base model in a chat template, without an adapter.
 
 Shows what the template alone does: a base model that sees ``user``/``assistant`` markers often answers.
-`render` is also how `ift` writes its prompts. Templates are run in Jinja's sandbox, since they come with
-models from anywhere.
+`prompt` is also how `ift` writes its prompts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import jinja2
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-from playground.aligners import Shelf, refuse_unknown
+from playground import templates
+from playground.aligners import Shelf
+from playground.aligners.chat_options import ChatOptions
 from playground.types import ChatFormat, InputError, Message, PartKind, Piece, Prompt, StopRule
+
+NO_OPTIONS = ChatOptions()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,35 +24,44 @@ class Aligner:
 
     kind: ClassVar[str] = "chat"
     format: ChatFormat
+    options: ChatOptions = field(default_factory=ChatOptions)
     adapter: None = None
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
         """The template's text for the conversation, with the generation prompt at its end."""
-        return prompt(self.format, messages, adapter=None)
+        return prompt(self.format, messages, None, self.options)
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
-        """Option: `adapter`, whose chat format to borrow (its weights are not used)."""
-        refuse_unknown(options, ("adapter",), "chat")
+        """Options: `adapter`, whose chat format to borrow (its weights are not used), `template` (the name of
+        one of several), and those of `ChatOptions`."""
+        template = options.get("template")
         if "adapter" in options:
-            return cls(format=chat_format(shelf, options["adapter"]))
-        if shelf.base_format is None:
-            raise InputError("The base has no chat template: borrow an adapter's, as in chat:adapter=NAME.")
-        return cls(format=shelf.base_format)
+            format = chat_format(shelf, options["adapter"], template)
+        else:
+            base = shelf.chat_format(None, template)
+            if base is None:
+                raise InputError(
+                    "The base has no chat template: borrow an adapter's, as in chat:adapter=NAME."
+                )
+            format = base
+        return cls(format=format, options=ChatOptions.build(options, shelf, format, "chat"))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:
         """See `aligner_from_json`."""
-        return cls(format=ChatFormat(**data["format"]))
+        return cls(
+            format=ChatFormat.from_json(data["format"]), options=ChatOptions.from_json(data.get("options"))
+        )
 
 
-def chat_format(shelf: Shelf, adapter: str) -> ChatFormat:
+def chat_format(shelf: Shelf, adapter: str, template: str | None = None) -> ChatFormat:
     """The chat format of the adapter of that name: its own, the one its card names, or the base's.
 
     Raises:
-        InputError: it is unknown, or there is no chat template anywhere.
+        InputError: it is unknown, or there is no such chat template.
     """
-    format = shelf.adapter(adapter).chat_format or shelf.base_format
+    format = shelf.chat_format(adapter, template)
     if format is None:
         raise InputError(
             f"Adapter {adapter!r} has no chat template: name one of prompts/chat/ in its adapter.toml "
@@ -62,31 +70,69 @@ def chat_format(shelf: Shelf, adapter: str) -> ChatFormat:
     return format
 
 
-def prompt(format: ChatFormat, messages: Sequence[Message], adapter: str | None) -> Prompt:
+def prompt(
+    format: ChatFormat, messages: Sequence[Message], adapter: str | None, options: ChatOptions = NO_OPTIONS
+) -> Prompt:
     """`messages` in the chat format, as `tokenizer.apply_chat_template` would write them.
 
     Raises:
-        InputError: the template refuses the conversation; its own reason is in the sentence.
+        InputError: the template refuses the conversation, or its system message; the reason is in the
+            sentence.
     """
-    text = render(format, messages)
-    # A template that writes the BOS token itself must not get a second one from the tokenizer.
+    said = options.messages(messages)
+    variables = dict(options.variables)
+    try:
+        text = templates.render(format, said, variables=variables)
+    except InputError as error:
+        if options.system and _renders(format, said[1:], variables):
+            raise InputError(
+                f"The chat template takes no system message: remove it from the lane. {error}"
+            ) from error
+        raise
+    if options.system and _renders(format, said[1:], variables) == text:
+        raise InputError("The chat template leaves the system message out: remove it from the lane.")
+    # Whether the tokenizer's BOS is there already is decided on token ids, but a text that begins with it
+    # needs none in any case.
     bos = not (format.bos_token and text.startswith(format.bos_token))
-    stop = StopRule(tokens=(format.eos_token,) if format.eos_token else ())
-    pieces = _pieces(format, messages, text)
-    return Prompt.of(pieces, stop=stop, adapter=adapter, bos=bos, control_tokens=True)
+    pieces = _pieces(format, said, text, variables)
+    return Prompt.of(pieces, stop=_stop(format), adapter=adapter, bos=bos, control_tokens=True)
 
 
-def _pieces(format: ChatFormat, messages: Sequence[Message], text: str) -> list[Piece]:
+def render(format: ChatFormat, messages: Sequence[Message], generation_prompt: bool = True) -> str:
+    """The template's text for messages without any options; see `templates.render`."""
+    return templates.render(format, ChatOptions(think="keep").messages(messages), generation_prompt)
+
+
+def _renders(format: ChatFormat, said: Sequence[Mapping[str, str]], variables: Mapping[str, Any]) -> str:
+    try:
+        return templates.render(format, said, variables=variables)
+    except InputError:
+        return ""
+
+
+def _stop(format: ChatFormat) -> StopRule:
+    """The template's ends: tokens, and what begins with a newline as texts."""
+    ends = [end for end in dict.fromkeys((format.eos_token, *format.ends)) if end.strip()]
+    tokens = tuple(end for end in ends if not end.startswith("\n"))
+    return StopRule(tokens=tokens, texts=tuple(end for end in ends if end.startswith("\n")))
+
+
+def _pieces(
+    format: ChatFormat, said: Sequence[Mapping[str, str]], text: str, variables: Mapping[str, Any]
+) -> list[Piece]:
     """The template's text, cut where the text for fewer messages ends, as far as the template allows that."""
     cuts: list[tuple[PartKind, int]] = []
-    if len(messages) > 1:
-        cuts.append(("history", len(messages) - 1))
-    cuts.append(("message", len(messages)))
+    first = 1 if said[0]["role"] == "system" else 0
+    if first:
+        cuts.append(("instruction", 1))
+    if len(said) > first + 1:
+        cuts.append(("history", len(said) - 1))
+    cuts.append(("message", len(said)))
     pieces: list[Piece] = []
     done = ""
     for kind, number in cuts:
         try:
-            shorter = render(format, messages[:number], generation_prompt=False)
+            shorter = templates.render(format, said[:number], False, variables)
         except InputError:  # it refuses a conversation that ends there
             continue
         if text.startswith(shorter) and shorter.startswith(done):
@@ -94,32 +140,3 @@ def _pieces(format: ChatFormat, messages: Sequence[Message], text: str) -> list[
             done = shorter
     last: PartKind = "cue" if pieces and pieces[-1][0] == "message" else "text"
     return [*pieces, (last, None, text[len(done) :])]
-
-
-def render(format: ChatFormat, messages: Sequence[Message], generation_prompt: bool = True) -> str:
-    """The template's text; see `prompt`."""
-    try:
-        return _compile(format.template).render(
-            messages=[{"role": message.role, "content": message.text} for message in messages],
-            add_generation_prompt=generation_prompt,
-            bos_token=format.bos_token,
-            eos_token=format.eos_token,
-            tools=None,
-            documents=None,
-        )
-    except jinja2.TemplateError as error:
-        raise InputError(f"The chat template cannot write this conversation: {error}.") from error
-
-
-@lru_cache(maxsize=32)
-def _compile(template: str) -> jinja2.Template:
-    # The settings Hugging Face compiles chat templates with; the block trimming shapes the text.
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-    )
-    environment.globals["raise_exception"] = _raise
-    return environment.from_string(template)
-
-
-def _raise(message: str) -> None:
-    raise jinja2.TemplateError(message)

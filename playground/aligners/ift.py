@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from playground.aligners import Shelf, refuse_unknown
+from playground.aligners import Shelf
 from playground.aligners.chat import chat_format, prompt
+from playground.aligners.chat_options import ChatOptions
 from playground.types import ChatFormat, InputError, Message, Prompt
 
 
@@ -18,21 +19,27 @@ class Aligner:
     kind: ClassVar[str] = "ift"
     adapter: str
     format: ChatFormat
+    options: ChatOptions = field(default_factory=ChatOptions)
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
         """The template's text for the conversation, with the generation prompt at its end."""
-        return prompt(self.format, messages, adapter=self.adapter)
+        return prompt(self.format, messages, self.adapter, self.options)
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
-        """Option: `adapter`, its name."""
-        refuse_unknown(options, ("adapter",), "ift")
+        """Options: `adapter`, its name, `template` (the name of one of several), and those of
+        `ChatOptions`."""
         if "adapter" not in options:
             raise InputError("Lane 'ift' needs an adapter, as in ift:adapter=NAME, or just NAME.")
         name = options["adapter"]
-        return cls(adapter=name, format=chat_format(shelf, name))
+        format = chat_format(shelf, name, options.get("template"))
+        return cls(adapter=name, format=format, options=ChatOptions.build(options, shelf, format, "ift"))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:
         """See `aligner_from_json`."""
-        return cls(adapter=data["adapter"], format=ChatFormat(**data["format"]))
+        return cls(
+            adapter=data["adapter"],
+            format=ChatFormat.from_json(data["format"]),
+            options=ChatOptions.from_json(data.get("options")),
+        )

@@ -11,6 +11,8 @@ from typing import Protocol
 from playground.config import Settings
 from playground.engine.hub import Report
 from playground.library import Library
+from playground.memory import Room
+from playground.presets import Offer, Preset, join_cached
 from playground.types import Event, Prompt, Reply, Request, Status, Token, TokenScore
 
 
@@ -73,3 +75,26 @@ def fits_beside(settings: Settings, report: Report) -> bool:
     from playground.engine import loading
 
     return loading.fits_beside(settings, report)
+
+
+def measure_room(settings: Settings, running: int = 0) -> Room:
+    """The memory that a model can have here; see `engine.room`."""
+    from playground.engine import room
+
+    return room.measure_room(settings, running)
+
+
+def offer_presets(presets: Sequence[Preset], room: Room) -> list[Offer]:
+    """What presets need on this machine, and how much of them is here; asks no network."""
+    from playground.engine.hub_cache import has_token, measure_cached
+
+    token = has_token()
+    return [
+        Offer(
+            preset=preset,
+            room=room,
+            cached=join_cached(map(measure_cached, preset.sources)),
+            has_token=token,
+        )
+        for preset in presets
+    ]

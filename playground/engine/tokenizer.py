@@ -1,48 +1,209 @@
-"""Tokenizers as the engine uses them: a prompt's token ids, and the ids that end an answer."""
+"""Tokenizers as the engine uses them: a prompt's token ids, and the ids that end an answer.
+
+The tokenizer itself is the authority: which tokens it puts before a text, which special tokens it has and
+where they are kept are asked of it, not read from its files.
+"""
 
 from __future__ import annotations
 
+import json
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedModel
 
-from playground.files import first_line
+from playground.files import first_line, read_object
 from playground.types import InputError, Prompt, Token
 
+TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json", "additional_chat_templates")
 
-def load_tokenizer(folder: Path, base: str) -> Any:
+
+def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
+    """A tokenizer from its files.
+
+    Chat templates are of no use to it: where it cannot be loaded with them, it is loaded without.
+
+    Args:
+        name: what it belongs to, for the error.
+        options: `AutoTokenizer.from_pretrained`'s own.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    options = {"trust_remote_code": False, **options}
     try:
-        return AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"The tokenizer of {base} cannot be read: {first_line(error)}.") from error
+        return AutoTokenizer.from_pretrained(folder, **options)
+    # Whatever the files hold, the libraries that read them raise anything from KeyError to a panic in Rust,
+    # which is no `Exception`.
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        bare = _load_without_templates(folder, options)
+        if bare is not None:
+            return bare
+        reason = " ".join(first_line(error).split())
+        raise InputError(f"The tokenizer of {name} cannot be read: {reason}.") from error
+
+
+def _load_without_templates(folder: Path, options: dict[str, Any]) -> Any:
+    """The tokenizer of a copy of its files without chat templates; None if that cannot be loaded either."""
+    with tempfile.TemporaryDirectory() as copy:
+        try:
+            for path in folder.iterdir():
+                if path.is_file() and path.name not in TEMPLATE_FILES and path.stat().st_size < 10**8:
+                    shutil.copyfile(path, Path(copy) / path.name)
+            config = Path(copy) / "tokenizer_config.json"
+            if config.is_file():
+                table = read_object(config)
+                table.pop("chat_template", None)
+                config.write_text(json.dumps(table), encoding="utf-8")
+            return AutoTokenizer.from_pretrained(copy, **options)
+        except BaseException as error:  # the caller reports the failure with all files
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            return None
+
+
+def read_special_tokens(folder: Path) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What a chat template needs of a tokenizer: its special tokens by variable, and its added tokens.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    stamps = tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+    tokens, added = _read_special_tokens(folder, stamps)
+    return dict(tokens), added
+
+
+@lru_cache(maxsize=64)
+def _read_special_tokens(
+    folder: Path, stamps: tuple[Any, ...]
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    tokenizer = load_tokenizer(folder, str(folder))
+    added = tuple(str(token) for token in tokenizer.added_tokens_decoder.values())
+    return tuple(tokenizer.special_tokens_map.items()), added
 
 
 def eos_token_ids(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:
+    """Ids that end any answer: those of the model's generation configuration, and the tokenizer's EOS."""
     ends = model.generation_config.eos_token_id if model.generation_config else None
     named = ends if isinstance(ends, list) else [ends]
     return frozenset(token for token in [*named, tokenizer.eos_token_id] if token is not None)
 
 
-def encode(tokenizer: Any, prompt: Prompt) -> list[int]:
+class Tokenizer:
+    """A tokenizer of the base or of an adapter; usable from any thread."""
+
+    def __init__(self, hf: Any) -> None:
+        """`hf` is Transformers' tokenizer."""
+        self.hf = hf
+        # Its settings change from call to call, and it does not stand being used while they do.
+        self._lock = threading.Lock()
+        self._prefix: list[int] | None = None
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """A prompt's token ids; see `encode`.
+
+        Raises:
+            InputError: the tokenizer fails on the text.
+        """
+        with self._lock, _failures():
+            return encode(self.hf, prompt, self._opening())
+
+    def tokens(self, prompt: Prompt) -> list[Token]:
+        """The tokens of `encode`, with their pieces and where they begin in the text."""
+        with self._lock, _failures():
+            return tokens(self.hf, prompt, self._opening())
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Token ids as text, control tokens left out."""
+        with self._lock:
+            text: str = self.hf.decode(
+                list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
+        return text
+
+    def text(self, token: int) -> str:
+        """A token as the vocabulary writes it."""
+        with self._lock:
+            return str(self.hf.convert_ids_to_tokens(token))
+
+    def token_id(self, text: str) -> int | None:
+        """The id of a control token, or None if there is no such token.
+
+        An entry of the vocabulary proper is none: the same text is also written with other tokens.
+        """
+        with self._lock:
+            added: dict[str, int] = self.hf.get_added_vocab()
+            if text in added:
+                return added[text]
+            if text in self.hf.all_special_tokens and text != self.hf.unk_token:
+                return int(self.hf.convert_tokens_to_ids(text))
+        return None
+
+    def texts(self, ids: Iterable[int]) -> tuple[str, ...]:
+        """Tokens as they are written, in the order of their ids."""
+        return tuple(self.text(token) for token in sorted(ids))
+
+    def _opening(self) -> list[int]:
+        if self._prefix is None:
+            self._prefix = opening(self.hf)
+        return self._prefix
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Turn whatever a tokenizer raises on a text into one sentence."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        reason = " ".join(first_line(error).split())
+        raise InputError(f"The tokenizer cannot read this text: {reason}.") from error
+
+
+def opening(tokenizer: Any) -> list[int]:
+    """The ids that a tokenizer puts before a text, such as BOS; those after it are left out."""
+    plain: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
+    whole: list[int] = tokenizer("a")["input_ids"]
+    for at in range(len(whole) - len(plain) + 1):
+        if plain and whole[at : at + len(plain)] == plain:
+            return whole[:at]
+    return []
+
+
+def encode(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) -> list[int]:
     """A prompt's token ids, as the tokenizer itself gives them.
 
-    BOS comes first exactly if the tokenizer puts one before a text of its own accord and the prompt does
-    not decline it. Control tokens spelled out in the text count as such only where the prompt says so.
+    What the tokenizer puts before every text (`opening`) comes first, unless the prompt declines it. A prompt
+    that spells control tokens out may have written it, or its last tokens, already: those are not doubled.
+
+    Args:
+        before: `opening(tokenizer)`, where it is known.
     """
     ids: list[int] = tokenizer(
         prompt.text, add_special_tokens=False, split_special_tokens=not prompt.control_tokens
     )["input_ids"]
-    if prompt.bos and tokenizer.bos_token_id is not None:
-        opening = tokenizer("")["input_ids"]
-        if opening[:1] == [tokenizer.bos_token_id]:
-            return [tokenizer.bos_token_id, *ids]
-    return ids
+    first = list(opening(tokenizer) if before is None else before)
+    if not prompt.bos and not prompt.control_tokens:
+        return ids
+    if prompt.control_tokens:
+        written = (count for count in range(len(first), 0, -1) if ids[:count] == first[-count:])
+        first = first[: len(first) - next(written, 0)]
+    return first + ids
 
 
-def tokens(tokenizer: Any, prompt: Prompt) -> list[Token]:
+def tokens(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) -> list[Token]:
     """The tokens of `encode`, with their pieces and where they begin in the text."""
-    ids = encode(tokenizer, prompt)
+    ids = encode(tokenizer, prompt, before)
     starts: list[int | None] = [None] * len(ids)
     if tokenizer.is_fast:
         offsets = tokenizer(

@@ -7,11 +7,12 @@ from typing import Any
 
 import gradio as gr
 
+from playground.presets import Preset
 from playground.types import InputError
-from playground.ui import dials
+from playground.ui import dials, render_presets
 from playground.ui.chat import LANES, Visit
 from playground.ui.drawing import Drawing
-from playground.ui.lane import Lane
+from playground.ui.lane import LETTERS, Lane
 from playground.ui.parts import Parts, Updates
 from playground.ui.toast import tried
 
@@ -56,6 +57,37 @@ class Arranging:
             return {**self.drawing.shown(visit), **updates}
 
         return tried(act, self.page.box)
+
+    def set_up_preset(self, visit: Visit, preset: Preset) -> Updates:
+        """A new conversation as a preset suggests: URIAL with its demonstrations beside its adapter, or
+        beside the base; its decoding in all lanes. Other decoding parameters stay as they are."""
+        self.chat.new(visit)
+        visit.blind, visit.probe = False, None
+        visit.lanes = Visit.lanes
+        updates: Updates = {}
+        for lane in self.lanes:
+            spec = self.chat.default_lane(lane.number)
+            updates |= {**lane.set_to(visit, spec), lane.own_dials: gr.update(visible=False)}
+            updates[lane.live] = lane.placeholder(spec, visit)
+        updates |= {**self.page.dials.decode_by(preset.decoding), self.page.linked: True}
+        return {**self.drawing.shown(visit), **updates}
+
+    def preset_sentence(self, visit: Visit, preset: Preset) -> str:
+        """What `set_up_preset` has applied, and which adapter of the preset could not be loaded."""
+        labels = {spec: label for label, spec in self.lanes[0].presets()}
+        lanes = [
+            f"lane {LETTERS[lane.number]} {labels.get(spec, spec)}"
+            for lane in self.lanes[: visit.lanes]
+            for spec in [self.chat.default_lane(lane.number)]
+        ]
+        sentence = (
+            f"{preset.label} is set up in a new conversation: {', '.join(lanes)}; "
+            f"demonstrations {self.chat.default_set()}; {render_presets.describe_decoding(preset)}."
+        )
+        for status in self.page.session.status().adapters:
+            if status.error is not None and status.card.name in {own.name for own in preset.adapters}:
+                sentence += f" {status.error}"
+        return sentence
 
     def on_blind(self, visit: Visit, *values: Any) -> Updates:
         """Hide the lanes' names and shuffle them, from the next conversation on; or show them again."""

@@ -15,7 +15,7 @@ from playground.ui.asking import MODES
 from playground.ui.chat import LANES, Visit
 from playground.ui.drawing import Drawing
 from playground.ui.parts import Parts, Updates
-from playground.ui.toast import tried, warn
+from playground.ui.toast import say, tried, warn
 
 
 class Arriving:
@@ -39,7 +39,24 @@ class Arriving:
             updates[lane.preset] = gr.update(
                 choices=lane.presets(preset if isinstance(preset, str) else None)
             )
-        return {**updates, **self.arranging.on_settle(visit, *values)}
+        updates |= self.arranging.on_settle(visit, *values)
+        return {**updates, **self._preset_loaded(visit)}
+
+    def _preset_loaded(self, visit: Visit) -> Updates:
+        """The set-up of the preset that this page asked for, once it runs and nothing is being written."""
+        preset = self.page.session.library.preset
+        if visit.preset is None or preset is None or preset.name != visit.preset:
+            return {}
+        if visit.streaming:  # the conversation that is being written stays in view until its end
+            return {self.page.timer: gr.Timer(active=True)}
+        visit.preset = None
+
+        def act() -> Updates:
+            updates = self.arranging.set_up_preset(visit, preset)
+            say(self.arranging.preset_sentence(visit, preset))
+            return updates
+
+        return tried(act, self.page.box)
 
     def on_load(self, visit: Visit, request: gr.Request, *values: Any) -> Updates:
         """The conversation that the address names, or a fresh page."""
@@ -54,10 +71,14 @@ class Arriving:
             except Exception as error:
                 warn(error)
             updates |= self.drawing.shown(visit, values)
-        updates |= self._set_up(visit, request.query_params.multi_items())
+        set_up = self._set_up(visit, request.query_params.multi_items())
+        preset = self.page.session.library.preset
+        if preset is not None and not set_up and not id:
+            set_up = tried(lambda: self.arranging.set_up_preset(visit, preset), self.page.box)
+        updates |= set_up
         # Else the page is as it was made; a person may have begun to use it before this answer comes.
         for lane in self.lanes:
-            updates |= lane.refreshed(visit)
+            updates = {**lane.refreshed(visit), **updates}
         return {**updates, self.page.history: self.drawing.history(visit)}
 
     # --- The set-up as a link -----------------------------------------------------------------------

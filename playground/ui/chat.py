@@ -55,6 +55,8 @@ class Visit:
     """The turn whose message is being edited: the next one sent branches there."""
     blind: bool = False
     """Whether the lanes are shuffled and their names hidden."""
+    preset: str | None = None
+    """The name of the preset that it asked for; its set-up is applied once it is loaded."""
     probe: str | None = None
     """The name of the probe that is being played; its next turn follows from what has been asked."""
     sets: dict[str, DemoSet] = field(default_factory=dict)
@@ -163,9 +165,18 @@ class Chat:
 
     def default_lane(self, lane: int) -> str:
         """URIAL beside IFT, or beside the base if there is no adapter; then the base, and both at once."""
-        adapter = next(iter(self.cards()), None)
+        adapter = self.default_adapter()
         both = f"urial:adapter={adapter}" if adapter else "urial"
         return ("urial", adapter or "base", "base", both)[lane]
+
+    def default_adapter(self) -> str | None:
+        """The first usable adapter, a preset's own before others; None without one."""
+        preset = self.session.library.preset
+        own = [adapter.name for adapter in preset.adapters] if preset else []
+        broken = {status.card.name for status in self.session.status().adapters if status.error is not None}
+        cards = self.cards()
+        names = [name for name in dict.fromkeys([*own, *cards]) if name in cards and name not in broken]
+        return names[0] if names else None
 
     def adapter_error(self, name: str | None) -> str | None:
         """Why that adapter cannot be used, or what is odd about it, if anything."""

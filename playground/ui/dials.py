@@ -157,6 +157,10 @@ class Dials:
         """The updates after a preset was chosen."""
         return self._told(PRESETS.get(str(preset), {}))
 
+    def decode_by(self, values: Mapping[str, float]) -> dict[Any, Update]:
+        """The updates that set some parameters, those of `PRESETS` among them, and leave the others."""
+        return self._told(values)
+
     def after(self, values: Sequence[Any]) -> dict[Any, Update]:
         """The updates after a dial was turned, from all their values."""
         return self._marked(dict(zip(DIALS, values, strict=True)))

@@ -136,7 +136,7 @@ class _Page:
             lambda: page.shortcuts.opened(shortcuts.listed()), None, page.shortcuts.parts, **QUICK
         )
         page.shortcuts.connect()
-        page.panel.connect(page.model, page.timer)
+        page.panel.connect(page.model, page.timer, page.visit)
         page.inspector.connect(page.lanes, page.visit, page.box, page.inputs, page.asking.wish)
         page.bench.connect(page.lanes, page.visit, (arranging.on_settle, page.inputs, page.everything))
         page.compare.connect(page.differences, page.visit)

@@ -9,7 +9,8 @@ import gradio as gr
 
 from playground.changeover import SOURCE_LIMIT, Changeover
 from playground.session import Session
-from playground.ui import render_model
+from playground.ui import render_model, render_presets
+from playground.ui.chat import Visit
 from playground.ui.events import QUICK
 from playground.ui.render import short_name
 from playground.ui.toast import warn
@@ -28,6 +29,25 @@ element.addEventListener('click', (event) => {
 """
 
 
+# A disabled button stays in reach of the keyboard, so that its reason can be read. The list is drawn anew as
+# a load begins and ends: the button that had the focus gets it again.
+ON_PRESET = """
+let last = null;
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-preset]');
+  if (!button || button.getAttribute('aria-disabled') === 'true') return;
+  trigger('click', {preset: button.dataset.preset});
+});
+element.addEventListener('focusin', (event) => {
+  last = event.target.closest('button')?.dataset.preset ?? null;
+});
+new MutationObserver(() => {
+  if (last === null || document.activeElement !== document.body) return;
+  element.querySelector(`button[data-preset="${CSS.escape(last)}"]`)?.focus();
+}).observe(element, {childList: true, subtree: true});
+"""
+
+
 class ModelPanel:
     """A sheet over the page; made inside a `gr.Blocks`."""
 
@@ -41,7 +61,10 @@ class ModelPanel:
                 self.close = gr.Button(
                     "Close", size="sm", min_width=0, scale=0, elem_id="model-close", elem_classes="close"
                 )
-            self.about = gr.HTML("", elem_id="model-about", elem_classes="sheet-body")
+            with gr.Column(elem_classes="sheet-body"):
+                self.about = gr.HTML("", elem_id="model-about")
+                if changeover is not None:
+                    self.presets = gr.HTML("", js_on_load=ON_PRESET, elem_id="model-presets")
             if changeover is not None:
                 with gr.Column(elem_id="model-load"):
                     self._compose_loading()
@@ -49,6 +72,7 @@ class ModelPanel:
             # Beside the sheet, since what is in a hidden one does not tick.
             self.timer = gr.Timer(CALM)
             self.open, self.seen = gr.State(False), gr.State(changeover.changes)
+            self.listed = gr.State("")
 
     def _compose_loading(self) -> None:
         with gr.Row(elem_classes="load-row"):
@@ -90,14 +114,15 @@ class ModelPanel:
 
     @property
     def _loading(self) -> list[Any]:
-        return [self.progress, self.cancel, self.timer]
+        return [self.progress, self.cancel, self.timer, self.presets, self.listed]
 
-    def connect(self, chip: gr.HTML, waiting: gr.Timer) -> None:
+    def connect(self, chip: gr.HTML, waiting: gr.Timer, visit: gr.State) -> None:
         """Give the buttons their work.
 
         Args:
             chip: what opens the sheet; made with `ON_CLICK`.
             waiting: started whenever the model has changed; it draws the chip and the lanes there are.
+            visit: what the page shows; its `preset` is set while one is loaded that it asked for.
         """
         chip.click(self.on_open, None, self._shown, **QUICK)
         shut: list[Any] = [self.sheet] if self.changeover is None else [self.sheet, self.open]
@@ -112,8 +137,9 @@ class ModelPanel:
             )
         self.cancel.click(self.on_cancel, None, self._shown, **QUICK)
         self._waiting = waiting
+        self.presets.click(self.on_preset, [visit], [*self._shown, waiting], **QUICK)
         drawn = [self.about, *self._loading, self.seen, waiting]
-        self.timer.tick(self.on_tick, [self.open, self.seen], drawn, **QUICK)
+        self.timer.tick(self.on_tick, [visit, self.open, self.seen, self.listed], drawn, **QUICK)
 
     # --- Handlers ---------------------------------------------------------------------------------
 
@@ -147,24 +173,45 @@ class ModelPanel:
             return {self.sheet: gr.skip()}
         return {self.adapter: "", self.name: "", **self._drawn()}
 
+    def on_preset(self, visit: Visit, event: gr.EventData) -> Updates:
+        """Begin to load the preset whose button was pressed."""
+        assert self.changeover is not None
+        name = (event._data or {}).get("preset")
+        try:
+            self.changeover.preset(name)
+        except Exception as error:
+            warn(error)
+            return {self.sheet: gr.skip()}
+        visit.preset = name
+        # Where it runs already nothing will change that `on_tick` could see.
+        set_up = {} if self.changeover.progress().busy else {self._waiting: gr.Timer(active=True)}
+        return {**self._drawn(), **set_up}
+
     def on_cancel(self) -> Updates:
         """Give up what is being loaded."""
         assert self.changeover is not None
         self.changeover.cancel()
         return self._drawn()
 
-    def on_tick(self, opened: Any, seen: Any) -> Updates:
+    def on_tick(self, visit: Visit, opened: Any, seen: Any, listed: Any = "") -> Updates:
         """How far it is; and, whoever changed the model, that it is another one now."""
         assert self.changeover is not None
+        if self.changeover.progress().state in ("cancelled", "failed"):
+            visit.preset = None
         changes = self.changeover.changes
         updates: Updates = {self.seen: changes}
         if seen != changes:
             updates[self._waiting] = gr.Timer(active=True)
-        return {**updates, **self._drawn()} if opened else updates
+        return {**updates, **self._drawn(listed)} if opened else updates
 
     # --- Drawing ----------------------------------------------------------------------------------
 
-    def _drawn(self) -> Updates:
+    def _drawn(self, listed: Any = None) -> Updates:
+        """The updates of all that is shown.
+
+        Args:
+            listed: the list of presets as it is shown; None where that is not known.
+        """
         library = self.session.library
         status = self.session.status()
         problems = library.problems
@@ -179,4 +226,13 @@ class ModelPanel:
                 self.cancel: gr.update(visible=now.busy, interactive=now.state == "loading"),
                 self.timer: gr.Timer(BUSY if now.busy else CALM),
             }
+            presets = self._presets(now.busy)
+            # Drawn only when it is another: what has the focus in it would lose it each time.
+            updates |= {self.presets: presets, self.listed: presets} if presets != listed else {}
         return updates
+
+    def _presets(self, busy: bool) -> str:
+        assert self.changeover is not None
+        offers, problems = self.changeover.offers()
+        loading = (self.changeover.loading or "") if busy else None
+        return render_presets.render_presets(offers, self.changeover.running(), loading, problems)

@@ -38,7 +38,7 @@ def _state(status: Status) -> str:
         return f'<p class="notice error">{visible(status.note)}</p>'
     if status.state == "loading":
         return f'<p class="notice">Loading: {visible(status.note)}</p>'
-    return ""
+    return "".join(f'<p class="notice warning">{visible(warning)}</p>' for warning in status.warnings)
 
 
 def _facts(status: Status) -> str:
@@ -55,6 +55,7 @@ def _facts(status: Status) -> str:
         "Base": status.base,
         "Parameters": big(status.parameters) if status.parameters is not None else "",
         "Precision": status.precision or "",
+        "Layers": ", ".join(f"{count} in {precision}" for precision, count in status.layers),
         "Device": status.device or "",
         "Context": f"{status.context:,} tokens".replace(",", "\u202f") if status.context is not None else "",
         "Lanes": together if status.state == "ready" else "",
@@ -64,7 +65,15 @@ def _facts(status: Status) -> str:
     rows = "".join(
         f"<div><dt>{name}</dt><dd>{visible(value)}</dd></div>" for name, value in facts.items() if value
     )
+    if status.ends:
+        rows += f'<div><dt>Answers end at</dt><dd class="ends">{_ends(status.ends)}</dd></div>'
     return f"<dl>{rows}</dl>"
+
+
+def _ends(ends: Iterable[str]) -> str:
+    """Tokens and texts that end an answer; a newline in one is written as it is typed."""
+    texts = [end.replace("\n", "\\n").replace("\t", "\\t") for end in ends]
+    return " ".join(f"<code>{visible(text)}</code>" for text in texts)
 
 
 def _adapters(status: Status) -> str:
@@ -80,6 +89,10 @@ def _adapters(status: Status) -> str:
             told = f"<span class='bad'>{visible(one.error)}</span>"
         else:
             told = f"<span>{attestation(one.kl)}</span>{_bar(one.kl, largest)}"
+            if one.serving:
+                told += f"<span class='more'>{visible(one.serving)}</span>"
+            if one.ends:
+                told += f"<span class='more ends'>Answers end at {_ends(one.ends)}</span>"
             if one.warning is not None:
                 told += f"<span class='bad'>{visible(one.warning)}</span>"
         rows.append(f"<li>{name}{told}</li>")

@@ -1,0 +1,96 @@
+"""Tokenizers that adapters bring, and the tokens that end the answers of their lanes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playground.engine.tokenizer import load_tokenizer
+from playground.files import read_object
+from playground.library import has_vocabulary
+from playground.types import InputError
+
+FILES = (
+    "tokenizer.*",
+    "vocab.*",
+    "merges.txt",
+    "spiece.model",
+    "*.tiktoken",
+    "tekken.json",
+    "added_tokens.json",
+    "special_tokens_map.json",
+)
+"""Files that make a tokenizer, besides its configuration."""
+WITHOUT_EFFECT = ("chat_template", "name_or_path", "padding_side", "model_max_length", "max_length")
+"""Entries of a tokenizer's configuration that do not change a single text's ids."""
+
+
+@dataclass(frozen=True)
+class AdapterText:
+    """What an adapter's folder says about text."""
+
+    tokenizer: Any = None
+    """Transformers' tokenizer; None where the base's is used."""
+    ends: frozenset[int] = frozenset()
+    """Ids in its generation configuration that end an answer."""
+
+
+def read_adapter_text(name: str, folder: Path, base: Path | None) -> AdapterText:
+    """An adapter's own tokenizer, if it differs from the base's, and its own end tokens.
+
+    Args:
+        name: the adapter's.
+        folder: where its files are.
+        base: the folder of the base; None where it is not known, for instance for a single file.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    tokenizer = None
+    if has_vocabulary(folder) and (base is None or _fingerprint(folder) != _fingerprint(base)):
+        tokenizer = load_tokenizer(folder, f"adapter {name!r}")
+    return AdapterText(tokenizer=tokenizer, ends=frozenset(_generation_ends(folder)))
+
+
+def _fingerprint(folder: Path) -> str:
+    """Equal for folders with the same tokenizer."""
+    digest = hashlib.sha256()
+    files = {path for pattern in FILES for path in folder.glob(pattern) if path.is_file()}
+    # With a tokenizer.json, the file that it was converted from is not read.
+    if folder / "tokenizer.json" in files:
+        files.discard(folder / "tokenizer.model")
+    for path in sorted(files):
+        digest.update(f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()};".encode())
+    config = folder / "tokenizer_config.json"
+    table = read_object(config) if config.is_file() else {}
+    kept = {key: value for key, value in table.items() if key not in WITHOUT_EFFECT}
+    digest.update(json.dumps(kept, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _generation_ends(folder: Path) -> list[int]:
+    path = folder / "generation_config.json"
+    if not path.is_file():
+        return []
+    ends = read_object(path).get("eos_token_id")
+    listed = ends if isinstance(ends, list) else [] if ends is None else [ends]
+    if not all(isinstance(end, int) and not isinstance(end, bool) and end >= 0 for end in listed):
+        raise InputError(f"{path}: eos_token_id must be a token id or a list of them.")
+    return listed
+
+
+def differing_words(own: Any, base: Any, text: str) -> str | None:
+    """The first word of a text that two tokenizers cut into different ids; None if there is none."""
+
+    def cut(tokenizer: Any, words: str) -> Sequence[int]:
+        ids: Sequence[int] = tokenizer(words, add_special_tokens=False)["input_ids"]
+        return ids
+
+    if cut(own, text) == cut(base, text):
+        return None
+    words = text.split()
+    return next((word for word in words if cut(own, word) != cut(base, word)), words[0])

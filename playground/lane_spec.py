@@ -1,0 +1,95 @@
+r"""A lane as text, ``name`` or ``name:key=value,...``: reading and writing it.
+
+A value that has a comma, a quotation mark at its start, a newline or white space at an end stands in double
+quotes, in which a backslash comes before a quotation mark or another backslash, and ``\n`` and ``\t`` are
+newline and tab: ``chat:system="Be brief, please."``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from playground.types import InputError
+
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
+_WRITTEN = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+_KEY = re.compile(r"[^=,]*")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?=,|\Z)', re.DOTALL)
+_PLAIN = re.compile(r"[^,]*")
+_SCALAR = re.compile(r"true|false|null|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+
+
+class Quoted(str):
+    """A value that stood in quotes, which makes it a text where it could also be read as a number."""
+
+
+def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
+    """The name and the options of a lane spec; a value from quotes is `Quoted`.
+
+    Raises:
+        InputError: a part is not key=value, a key is given twice, or a quotation mark does not end.
+    """
+    spec = spec.strip()
+    name, _, rest = spec.partition(":")
+    options: dict[str, str] = {}
+    at = 0
+    while at < len(rest):
+        match = _KEY.match(rest, at)
+        assert match is not None
+        key, at = match[0].strip(), match.end()
+        if at == len(rest) or rest[at] == ",":
+            if key:
+                raise InputError(f"Lane {spec!r}: {key!r} is not key=value.")
+            at += 1
+            continue
+        value, at = _value(rest, at + 1, spec, key)
+        if key in options:
+            raise InputError(f"Lane {spec!r} gives {key!r} twice.")
+        options[key] = value
+    return name, options
+
+
+def _value(rest: str, at: int, spec: str, key: str) -> tuple[str, int]:
+    """The value at `at`, and where the next option begins."""
+    while rest[at : at + 1].isspace():
+        at += 1
+    if rest[at : at + 1] != '"':
+        plain = _PLAIN.match(rest, at)
+        assert plain is not None
+        return plain[0].strip(), plain.end() + 1
+    quoted = _QUOTED.match(rest, at)
+    if quoted is None:
+        raise InputError(
+            f"Lane {spec!r}: the quotation mark of {key}= does not end, or text follows it: write "
+            f'{key}="...", with \\" for a quotation mark in it.'
+        )
+    text = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), quoted[1], flags=re.DOTALL)
+    return Quoted(text), quoted.end() + 1
+
+
+def format_spec(name: str, options: Mapping[str, str]) -> str:
+    """The lane spec that `parse_spec` reads back as these options.
+
+    Args:
+        name: may have options itself, as in ``urial:adapter=NAME``.
+    """
+    if not options:
+        return name
+    joint = "," if ":" in name else ":"
+    return name + joint + ",".join(f"{key}={quote_value(value)}" for key, value in options.items())
+
+
+def quote_value(value: str) -> str:
+    """A value as it stands in a spec: as it is where that is unambiguous, else in quotes."""
+    bare = value == value.strip() and not value.startswith('"') and not re.search(r"[,\n\r\t]", value)
+    if bare and not isinstance(value, Quoted):
+        return value
+    if bare and value and not is_scalar(value):
+        return str(value)
+    return '"' + "".join(_WRITTEN.get(character, character) for character in value) + '"'
+
+
+def is_scalar(value: str) -> bool:
+    """Whether a text without quotes means a number, true, false or null."""
+    return _SCALAR.fullmatch(value) is not None and len(value) <= 40

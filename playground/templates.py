@@ -1,0 +1,259 @@
+"""Chat templates: finding them among a tokenizer's files, rendering them, and what ends an answer in them.
+
+Rendering is Transformers' own (`transformers.utils.chat_template_utils`), which loads without torch and is
+imported at the first prompt. Templates come with models from anywhere, so they run in Jinja's sandbox, and
+whatever one raises becomes one sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from playground.files import first_line, read_object, read_text
+from playground.types import ChatFormat, InputError, check_characters
+
+DEFAULT = "default"
+MOST_CHARACTERS = 20_000_000
+"""Length of the longest text that a template may write; it is far beyond any context."""
+GIVEN = (
+    "messages",
+    "tools",
+    "documents",
+    "add_generation_prompt",
+    # Names of its own arguments, which a template cannot be given as variables.
+    "conversations",
+    "chat_template",
+    "continue_final_message",
+    "return_assistant_tokens_mask",
+)
+"""Variables that Transformers gives every template, besides special tokens, or keeps for itself."""
+ANSWER = "SENTINELANSWER"
+REASONING = "SENTINELREASONING"
+QUESTION = "SENTINELQUESTION"
+
+
+# --- Files ----------------------------------------------------------------------------------------
+
+
+def read_templates(folder: Path) -> dict[str, str]:
+    """The chat templates among a tokenizer's files by name, as Transformers finds them.
+
+    `chat_template.jinja` (named "default") and `additional_chat_templates/NAME.jinja` replace what
+    `tokenizer_config.json` has, a text or a list of named ones. The legacy `chat_template.json` of processors
+    is read where there is nothing else. An entry of a list that has no name is called "template-N", by its
+    place in the list.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    named = {}
+    default = folder / "chat_template.jinja"
+    if default.is_file():
+        named[DEFAULT] = _read_template(default)
+    for path in sorted((folder / "additional_chat_templates").glob("*.jinja")):
+        named[path.name.removesuffix(".jinja")] = _read_template(path)
+    if named:
+        return named
+    for name in ("tokenizer_config.json", "chat_template.json"):
+        path = folder / name
+        if path.is_file() and (found := read_object(path).get("chat_template")):
+            return _named_templates(found, path)
+    return {}
+
+
+def _read_template(path: Path) -> str:
+    # As Python opens a text: a byte order mark is kept, as in Transformers.
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError):
+        read_text(path)  # which raises the same with a sentence
+        raise
+
+
+def _named_templates(found: Any, path: Path) -> dict[str, str]:
+    """The value of a `chat_template` key as templates by name."""
+    if isinstance(found, str):
+        return {DEFAULT: found}
+    if isinstance(found, dict) and all(isinstance(text, str) for text in found.values()):
+        return dict(found)
+    if not isinstance(found, list):
+        raise InputError(f"{path}: chat_template must be a text or a list of named templates.")
+    named: dict[str, str] = {}
+    for number, entry in enumerate(found, start=1):
+        name, text = f"template-{number}", entry
+        if isinstance(entry, dict):
+            name, text = entry.get("name") or name, entry.get("template")
+        if not isinstance(text, str) or not isinstance(name, str):
+            raise InputError(f"{path}: entry {number} of chat_template is not a template with a name.")
+        named[name] = text
+    return named
+
+
+def choose_template(templates: Mapping[str, str], name: str | None) -> str:
+    """The name of the template to use: the one asked for, "default", or the only one.
+
+    Raises:
+        InputError: there is no such template, or none is named "default" among several.
+    """
+    names = ", ".join(sorted(templates))
+    if name is not None:
+        if name not in templates:
+            raise InputError(f"There is no chat template {name!r}: choose one of {names or '(none)'}.")
+        return name
+    if DEFAULT in templates:
+        return DEFAULT
+    if len(templates) == 1:
+        return next(iter(templates))
+    raise InputError(
+        f"The tokenizer has several chat templates and none is the default: choose one of {names}, as in "
+        f"template={min(templates)}."
+    )
+
+
+# --- Rendering ------------------------------------------------------------------------------------
+
+
+def render(
+    format: ChatFormat,
+    messages: Sequence[Mapping[str, str]],
+    generation_prompt: bool = True,
+    variables: Mapping[str, Any] | None = None,
+) -> str:
+    """The template's text for a conversation, as `tokenizer.apply_chat_template` writes it.
+
+    Args:
+        messages: each with "role" and "content".
+        generation_prompt: whether the start of an assistant's turn stands at the end.
+        variables: further variables that the template reads.
+
+    Raises:
+        InputError: the template cannot write this conversation; its own reason is in the sentence.
+    """
+    if format.problem:
+        raise InputError(format.problem)
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    try:
+        texts, _ = render_jinja_template(
+            conversations=[[dict(message) for message in messages]],
+            chat_template=format.template,
+            add_generation_prompt=generation_prompt,
+            **{**format.token_variables, **(variables or {})},
+        )
+        text = str(texts[0])
+    # A template is a program from anywhere: whatever it raises is a fault of its own.
+    except Exception as error:
+        raise InputError(f"The chat template cannot write this conversation: {_reason(error)}.") from error
+    if len(text) > MOST_CHARACTERS:
+        raise InputError(
+            f"The chat template cannot write this conversation: its text has {len(text)} characters, and at "
+            f"most {MOST_CHARACTERS} are possible."
+        )
+    return check_characters(text, "The chat template's text")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it calls itself without an end"
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is"
+    reason = " ".join(first_line(error).split())
+    return reason.encode("utf-8", "replace").decode("utf-8")
+
+
+@lru_cache(maxsize=64)
+def template_variables(format: ChatFormat) -> tuple[str, ...]:
+    """The variables that a template reads and a lane can set, sorted; none for a template with an error."""
+    from jinja2 import meta
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+
+    try:
+        environment = _compile_jinja_template(format.template).environment
+        names = meta.find_undeclared_variables(environment.parse(format.template))
+    except Exception:  # the same is said by `render`
+        return ()
+    # What Transformers hands over and what Jinja defines inside macros are no variables of a lane.
+    inner = {"caller", "varargs", "kwargs", "self", "super", "loop"}
+    return tuple(sorted(names - {*environment.globals, *format.token_variables, *GIVEN, *inner}))
+
+
+# --- Ends -----------------------------------------------------------------------------------------
+
+
+def find_ends(format: ChatFormat, added_tokens: Iterable[str] = ()) -> tuple[str, ...]:
+    """What a template writes right after an assistant's text, which is where a model ends its answer.
+
+    Renders a conversation with a sentinel for the assistant's text, as the last message and followed by
+    another one. For ChatML that gives ("<|im_end|>",), for a template that writes only ``### User`` lines
+    between turns ("\\n### User",).
+
+    Args:
+        added_tokens: the tokens that a tokenizer has besides its vocabulary, special or not.
+
+    Returns:
+        Tokens and texts; never plain white space. Empty where the template renders neither conversation.
+    """
+    tokens = sorted((token for token in added_tokens if token.strip()), key=len, reverse=True)
+    tokens += [text for name, text in format.token_variables.items() if text.strip() and name != "unk_token"]
+    last = _after_answer(format, [("user", "Hi"), ("assistant", ANSWER)])
+    inner = _after_answer(format, [("user", "Hi"), ("assistant", ANSWER), ("user", QUESTION)])
+    if inner is not None:
+        inner = inner.partition(QUESTION)[0]
+    found = []
+    for text, other in ((last, inner), (inner, last)):
+        end = _end(text or "", other or "", tokens)
+        if end and not (text is inner and _ends_reasoning(format, end)):
+            found.append(end)
+    return tuple(dict.fromkeys(found))
+
+
+def _after_answer(format: ChatFormat, turns: Sequence[tuple[str, str]]) -> str | None:
+    try:
+        text = render(format, _messages(turns), generation_prompt=False)
+    except InputError:
+        return None
+    _, found, after = text.rpartition(ANSWER)
+    return after if found else None
+
+
+def _messages(turns: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"role": role, "content": text} for role, text in turns]
+
+
+def _end(text: str, other: str, tokens: Sequence[str]) -> str:
+    """The marker at the start of what follows an answer: a token if there is one, else a text."""
+    bare = text.lstrip()
+    for token in tokens:
+        if bare.startswith(token.strip()):
+            return token.strip()
+    if not bare:
+        return ""
+    # Of a marker in plain text, what both places have in common; a single word may be followed by anything.
+    marker = _common(bare, other.lstrip()).strip() or bare.splitlines()[0].strip()
+    if marker.startswith("<"):
+        marker = marker.split()[0]
+    marker = marker.splitlines()[0]
+    if len(marker) < 2:
+        return ""
+    return f"\n{marker}" if "\n" in text[: len(text) - len(bare)] else marker
+
+
+def _common(one: str, other: str) -> str:
+    length = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
+    return one[: min(len(one), len(other)) if length is None else length]
+
+
+def _ends_reasoning(format: ChatFormat, end: str) -> bool:
+    """Whether a marker also stands between an answer's reasoning and the answer, so that it ends neither."""
+    message = {"role": "assistant", "content": ANSWER, "reasoning_content": REASONING, "thinking": REASONING}
+    try:
+        text = render(format, [{"role": "user", "content": "Hi"}, message], generation_prompt=False)
+    except InputError:
+        return False
+    before, _, _ = text.partition(ANSWER)
+    _, found, between = before.partition(REASONING)
+    return bool(found) and end.strip() in between
