@@ -22,12 +22,20 @@ TRIES = 100
 
 
 def main(
-    base: Annotated[str | None, typer.Option(help="Base model: a Hugging Face Hub id or a folder.")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Base model: Hub id, ID@REVISION, folder, FILE.gguf or ID:FILE.gguf.")
+    ] = None,
     adapter: Annotated[
         list[str] | None, typer.Option(help="A LoRA adapter as NAME=ID or NAME=PATH; may be repeated.")
     ] = None,
     quantize: Annotated[str | None, typer.Option(help="auto, 4bit or none.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Read weights in pickled files (.bin) too.")
+    ] = False,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Let the base's repository run Python code here.")
+    ] = False,
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")] = None,
     port: Annotated[str | None, typer.Option(help="Port; 7860, or the next free one, by default.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where conversations are kept.")] = None,
@@ -66,6 +74,8 @@ def main(
         "adapters": adapter,
         "quantize": quantize,
         "device": device,
+        "allow_pickle": allow_pickle or None,
+        "trust_remote_code": trust_remote_code or None,
         "host": host or ("0.0.0.0" if space else None),
         "port": port,
         "data_dir": data_dir,

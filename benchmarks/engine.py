@@ -46,7 +46,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from playground.config import Settings
-from playground.engine.loading import _precision
+from playground.engine.loading import compute_type
 from playground.engine.local import LocalEngine
 from playground.library import ROOT, Library
 from playground.types import Done, Prompt, Reply, Request, Sampling
@@ -153,8 +153,10 @@ class Opponent:
     """PEFT and `generate`: one lane after the other, the whole prompt each time."""
 
     def __init__(self, subject: Subject, device: str) -> None:
-        _, options = _precision(torch.device(device), quantize=False)
-        base = AutoModelForCausalLM.from_pretrained(subject.base, **options)
+        compute = compute_type(torch.device(device))
+        base = AutoModelForCausalLM.from_pretrained(
+            subject.base, dtype=compute, device_map="auto" if device == "cuda" else {"": "cpu"}
+        )
         self._model = PeftModel.from_pretrained(base, subject.adapter, adapter_name="tuned").eval()
         self._tokenizer = subject.tokenizer
 

@@ -49,10 +49,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Base = Annotated[str | None, typer.Option(help="Base model: Hugging Face Hub id or folder.")]
+Base = Annotated[
+    str | None, typer.Option(help="Base model: Hub id, ID@REVISION, folder, FILE.gguf or ID:FILE.gguf.")
+]
 Adapter = Annotated[list[str] | None, typer.Option(help="A LoRA adapter: NAME=ID or NAME=PATH; repeatable.")]
 Quantize = Annotated[str | None, typer.Option(help="auto, 4bit or none.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
+AllowPickle = Annotated[
+    bool, typer.Option("--allow-pickle", help="Read weights in pickled files (.bin) too.")
+]
+RemoteCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Let the base's repository run Python code here.")
+]
 DataDir = Annotated[Path | None, typer.Option(help="Where the record of conversations is kept.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
@@ -82,6 +90,8 @@ def read_settings(
     quantize: str | None = None,
     device: str | None = None,
     data_dir: Path | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
 ) -> Settings:
     """Settings from this command line, the environment and the defaults."""
     return Settings.read(
@@ -91,6 +101,8 @@ def read_settings(
             "quantize": quantize,
             "device": device,
             "data_dir": data_dir,
+            "allow_pickle": allow_pickle or None,
+            "trust_remote_code": trust_remote_code or None,
         }
     )
 
@@ -122,6 +134,8 @@ def chat(
     adapter: Adapter = None,
     quantize: Quantize = None,
     device: Device = None,
+    allow_pickle: AllowPickle = False,
+    trust_remote_code: RemoteCode = False,
     data_dir: DataDir = None,
 ) -> None:
     """Put MESSAGES, one after the other, to every lane."""
@@ -140,7 +154,7 @@ def chat(
             raise InputError("A message is empty: give every turn some text.")
         sampling = Sampling.parse({name: text for name, text in decoding.items() if text is not None})
         sampling = dataclasses.replace(sampling, stop=tuple(stop or ()))
-        settings = read_settings(base, adapter, quantize, device, data_dir)
+        settings = read_settings(base, adapter, quantize, device, data_dir, allow_pickle, trust_remote_code)
         session = open_session(settings)
         try:
             fetch_cards(session.library)
@@ -245,11 +259,13 @@ def prompt(
     adapter: Adapter = None,
     quantize: Quantize = None,
     device: Device = None,
+    allow_pickle: AllowPickle = False,
+    trust_remote_code: RemoteCode = False,
     data_dir: DataDir = None,
 ) -> None:
     """Print the exact prompt of a lane for a conversation, byte for byte, and nothing else."""
     with plain_errors():
-        settings = read_settings(base, adapter, quantize, device, data_dir)
+        settings = read_settings(base, adapter, quantize, device, data_dir, allow_pickle, trust_remote_code)
         library = open_library(settings)
         fetch_cards(library)
         spec = lane
@@ -383,11 +399,13 @@ def doctor(
     adapter: Adapter = None,
     quantize: Quantize = None,
     device: Device = None,
+    allow_pickle: AllowPickle = False,
+    trust_remote_code: RemoteCode = False,
     data_dir: DataDir = None,
 ) -> None:
     """Load the model and say what is here, what works, and what does not."""
     with plain_errors():
-        settings = read_settings(base, adapter, quantize, device, data_dir)
+        settings = read_settings(base, adapter, quantize, device, data_dir, allow_pickle, trust_remote_code)
         session = open_session(settings)
         try:
             status = wait_until_loaded(session)
@@ -427,6 +445,7 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
         "base": status.base,
         "device": status.device,
         "precision": status.precision,
+        "layers": dict(status.layers),
         "parameters": status.parameters,
         "context": status.context,
         "plain_path": status.plain,
@@ -438,6 +457,7 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
         },
         "demo_notes": {name: demos.note for name, demos in library.demo_sets.items() if demos.note},
         "record": str(session.store.path),
+        "warnings": list(status.warnings),
         "problems": [
             *library.problems,
             *session.judges.problems,
@@ -457,6 +477,9 @@ def print_report(report: dict[str, Any]) -> None:
                 print(f"adapter {entry['name']}: {state} ({entry['source']})")
         elif name == "plain_path":
             print(f"decoding: {f'row after row, since {value}' if value else 'all rows as one batch'}")
+        elif name == "warnings":
+            for warning in value:
+                print(f"WARNING: {warning}")
         elif name == "problems":
             print("\n".join(f"PROBLEM: {problem}" for problem in value) or "no problems")
         elif isinstance(value, dict):

@@ -34,6 +34,10 @@ class Settings:
     quantize: Quantize = "auto"
     """"auto": 4-bit on CUDA, and on a CPU only if the float32 weights would not fit in memory."""
     device: Device = "auto"
+    allow_pickle: bool = False
+    """Whether weights in pickled files (`*.bin`) are read where there are no others."""
+    trust_remote_code: bool = False
+    """Whether Python code of the base's repository may run; never in public mode."""
     host: str = "127.0.0.1"
     port: int | None = None
     """None: 7860, or the next free one."""
@@ -78,7 +82,7 @@ class Settings:
         given = {name: value for name, value in (flags or {}).items() if value not in (None, [], ())}
         limits = [field.name for field in fields(Limits)]
         plain = ("base", "quantize", "device", "host", "port", "data_dir", "public", "mirror")
-        for name in (*plain, "auth", "proxies", *limits):
+        for name in (*plain, "allow_pickle", "trust_remote_code", "auth", "proxies", *limits):
             text = environ.get(PREFIX + name.upper())
             if name not in given and text:
                 given[name] = text
@@ -96,6 +100,8 @@ class Settings:
                 if given[name] not in allowed:
                     raise InputError(f"--{name} must be one of {', '.join(allowed)}, not {given[name]!r}.")
                 values[name] = given[name]
+        for name in ("allow_pickle", "trust_remote_code"):
+            values[name] = _switch(name, given.get(name, False))
         if "host" in given:
             values["host"] = given["host"]
         if "port" in given:
@@ -104,6 +110,11 @@ class Settings:
             values["public"] = str(given["public"]).lower() in ("1", "true", "yes", "on")
         if "mirror" in given:
             values["mirror"] = _mirror(given["mirror"])
+        if values.get("public") and values["trust_remote_code"]:
+            raise InputError(
+                "--trust-remote-code cannot be used in public mode, where other people reach this machine: "
+                "leave one of them out."
+            )
         values |= _judge(given, environ)
         if "auth" in given:
             values["auth"] = _auth(given["auth"])
@@ -117,6 +128,14 @@ class Settings:
         )
         values["data_dir"] = Path(given.get("data_dir") or _data_dir(environ)).expanduser()
         return cls(**values)
+
+
+def _switch(name: str, value: Any) -> bool:
+    """A flag, or its variable's text."""
+    text = str(value).strip().lower()
+    if text not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+        raise InputError(f"{PREFIX}{name.upper()} must be 1 or 0, not {value!r}.")
+    return text in ("1", "true", "yes", "on")
 
 
 def _judge(given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:

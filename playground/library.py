@@ -13,10 +13,10 @@ from typing import Any
 
 from playground.demo_files import demo_files, read_demo_file, write_demo_set
 from playground.files import check_table, read_object, read_toml
+from playground.gguf import read_gguf
+from playground.sources import ROOT as ROOT
+from playground.sources import Source, find_source, looks_like_path
 from playground.types import AdapterCard, ChatFormat, DemoSet, InputError, check_name
-
-ROOT = Path(__file__).resolve().parent.parent
-"""The repository: `prompts/`, `adapters/` and `models/` lie here."""
 
 POCKET = "models/pocket"
 GENERAL_DEMOS = "general-3"
@@ -61,8 +61,8 @@ class Library:
                 `root` go to `problems` instead.
         """
         library = cls(base=base, data_dir=data_dir)
-        if (folder := base_folder(base, root)) is not None:
-            library.base_format = tokenizer_chat_format(folder)
+        if (local := _local_source(base, root)) is not None:
+            library.base_format = chat_format_of(local)
         library._read_demo_sets(root / "prompts" / "demos")
         if data_dir is not None:
             library._read_demo_sets(data_dir / "demos", own=True)
@@ -182,19 +182,6 @@ def _names(table: Mapping[str, object]) -> str:
     return ", ".join(sorted(table)) or "(there are none)"
 
 
-def base_folder(base: str, root: Path = ROOT) -> Path | None:
-    """The folder that a base's name means, here or in the repository; None for a Hub id."""
-    for folder in (Path(base).expanduser(), root / base):
-        if folder.is_dir():
-            return folder
-    return None
-
-
-def looks_like_path(source: str) -> bool:
-    """Whether `source` is meant as a folder here rather than as a Hub id (``owner/name``)."""
-    return source.startswith((".", "/", "~", "\\")) or source.count("/") > 1 or ":\\" in source
-
-
 def same_model(one: str, other: str) -> bool:
     """Whether two names mean one base model: the same path, or the same last part of a name or path.
 
@@ -289,6 +276,23 @@ def tokenizer_chat_format(folder: Path) -> ChatFormat | None:
         bos_token=_token_text(config.get("bos_token")),
         eos_token=_token_text(config.get("eos_token")),
     )
+
+
+def _local_source(base: str, root: Path) -> Source | None:
+    """The base's files on this machine; None for a Hub id, and for a path that the engine will refuse."""
+    try:
+        source = find_source(base, root)
+    except InputError:
+        return None
+    return source if source.folder is not None else None
+
+
+def chat_format_of(source: Source) -> ChatFormat | None:
+    """The chat template of a base on this machine: of its tokenizer, or of the GGUF file that it is."""
+    assert source.folder is not None
+    if source.file is not None:
+        return read_gguf(source.folder / source.file).chat_format
+    return tokenizer_chat_format(source.folder)
 
 
 def _token_text(token: Any) -> str:

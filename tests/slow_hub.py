@@ -8,8 +8,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
-COMMIT, ETAG = "0" * 40, "1" * 40
+COMMIT, ETAG, CONFIG_ETAG = "0" * 40, "1" * 40, "2" * 40
+CONFIG = (Path(__file__).resolve().parent.parent / "models" / "pocket" / "config.json").read_bytes()
 PIECE = 500_000
 """Bytes sent at a time, twenty times a second."""
 
@@ -27,6 +29,13 @@ class _Asked(BaseHTTPRequestHandler):
         if "/api/models/" in self.path:
             self._list()
             return
+        if self.path.endswith("/config.json"):
+            self._head(
+                {"X-Repo-Commit": COMMIT, "ETag": f'"{CONFIG_ETAG}"', "Content-Length": str(len(CONFIG))}
+            )
+            if self.command == "GET":
+                self.wfile.write(CONFIG)
+            return
         self._head({"X-Repo-Commit": COMMIT, "ETag": f'"{ETAG}"', "Content-Length": str(self.server.size)})
         try:
             while self.command == "GET" and self.server.sent < self.server.size:
@@ -37,7 +46,10 @@ class _Asked(BaseHTTPRequestHandler):
             pass  # who asked is gone
 
     def _list(self) -> None:
-        files = [{"type": "file", "path": "model.safetensors", "size": self.server.size, "oid": ETAG}]
+        files = [
+            {"type": "file", "path": "config.json", "size": len(CONFIG), "oid": CONFIG_ETAG},
+            {"type": "file", "path": "model.safetensors", "size": self.server.size, "oid": ETAG},
+        ]
         whole = {"id": "some/model", "sha": COMMIT, "siblings": []}
         body = json.dumps(files if "/tree/" in self.path else whole).encode()
         self._head({"Content-Type": "application/json", "Content-Length": str(len(body))})
@@ -52,7 +64,7 @@ class _Asked(BaseHTTPRequestHandler):
 
 class SlowHub(ThreadingHTTPServer):
     """Attributes:
-    size: bytes of the one file that it has.
+    size: bytes of its weights file; beside it there is a configuration.
     sent: bytes of it that went out, to all who asked.
     """
 

@@ -116,3 +116,23 @@ def test_a_space_has_a_proxy_of_its_own():
         "one.example",
         "two.example",
     )
+
+
+def test_pickles_and_code_of_a_repository_are_off_unless_they_are_asked_for():
+    assert not Settings.read({}, {}).allow_pickle
+    assert not Settings.read({}, {}).trust_remote_code
+    assert Settings.read({"allow_pickle": True}, {}).allow_pickle
+    environ = {"TANDEM_ALLOW_PICKLE": "1", "TANDEM_TRUST_REMOTE_CODE": "yes"}
+    settings = Settings.read({}, environ)
+    assert settings.allow_pickle
+    assert settings.trust_remote_code
+    assert not Settings.read({}, {"TANDEM_ALLOW_PICKLE": "0"}).allow_pickle
+    with pytest.raises(InputError, match="TANDEM_TRUST_REMOTE_CODE must be 1 or 0, not 'maybe'"):
+        Settings.read({}, {"TANDEM_TRUST_REMOTE_CODE": "maybe"})
+
+
+@pytest.mark.parametrize("public", [({"public": True}, {}), ({}, {"TANDEM_PUBLIC": "1"})])
+def test_code_of_a_repository_never_runs_in_public_mode(public):
+    flags, environ = public
+    with pytest.raises(InputError, match="--trust-remote-code cannot be used in public mode"):
+        Settings.read({**flags, "trust_remote_code": True}, environ)

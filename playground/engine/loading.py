@@ -10,26 +10,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    BitsAndBytesConfig,
-    PreTrainedModel,
-)
+from transformers import AutoModelForCausalLM as AutoModelForCausalLM
+from transformers import PreTrainedModel, modeling_gguf_pytorch_utils
 from transformers.utils import logging as transformers_logging
 
 from playground.config import Settings
-from playground.engine import attention, hub
+from playground.engine import attention, gguf_model, hub, quantised
 from playground.engine.adapters import load_adapters
+from playground.engine.base import Base, check_numbers, load_weights, nf4, open_base
 from playground.engine.hub import Report
 from playground.engine.positions import context_length
+from playground.engine.precision import layer_precisions, summarise
 from playground.engine.tokenizer import eos_token_ids, load_tokenizer
-from playground.files import first_line
 from playground.library import Library
 from playground.types import AdapterCard, AdapterStatus, InputError
 
@@ -60,6 +56,13 @@ class Loaded:
     device: torch.device
     device_name: str
     precision: str
+    """How the weights of its layers are held, read from them."""
+    layers: tuple[tuple[str, int], ...]
+    """How many layers are held in each precision."""
+    warnings: tuple[str, ...]
+    """What is unusual about it though it can be used, one sentence each."""
+    plain: str | None
+    """Why its rows cannot be decoded as one batch, as far as its weights say; None if they say nothing."""
     parameters: int
     context: int
     ends: frozenset[int]
@@ -91,30 +94,31 @@ def load(settings: Settings, library: Library, report: Report) -> Loaded:
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     transformers_logging.set_tqdm_hook(_watched)
+    modeling_gguf_pytorch_utils.tqdm = _watch
     device = _device(settings)
     report(f"Finding {settings.base}", 0.05)
     unusable = hub.fetch_cards(library, report)
-    folder = hub.folder(settings.base, report=report)
-    config = _config(folder, settings.base)
-    tokenizer = load_tokenizer(folder, settings.base)
-    parameters = _count_parameters(config)
-    small = device.type == "cpu" and parameters < SMALL_MODEL
+    base = open_base(settings, report)
+    tokenizer = load_tokenizer(base.folder, settings.base, **base.tokenizer_options)
+    if base.header is not None and (warning := gguf_model.set_pretokenizer(base.header, tokenizer)):
+        base.warnings.append(warning)
+    small = device.type == "cpu" and base.parameters < SMALL_MODEL
     # For this thread, which is the one that decodes: OpenMP keeps the number for each thread that calls it.
     torch.set_num_threads(1 if small else min(THREADS, MOST_THREADS))
-    quantize = settings.quantize == "4bit" or (settings.quantize == "auto" and _too_large(device, parameters))
-    precision, options = _precision(device, quantize)
-    note = f"Loading {settings.base} ({_millions(parameters)} parameters, {precision})"
+    options = _options(settings, base, device)
+    note = f"Loading {settings.base} ({_millions(base.parameters)} parameters)"
     report(note, 0.2)
     _here.report = lambda share: report(note, 0.2 + 0.4 * share)
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, config=config, attn_implementation=_attention(config), **options
-        )
+        model = load_weights(base, options)
     finally:
         _here.report = None
-    model.eval()
-    probe = tokenizer(PROBE)["input_ids"][: context_length(config)]
+    precision, layers = _label(base, model), layer_precisions(model)
+    if warning := quantised.quantize_warning(settings.quantize, base.method, precision):
+        base.warnings.append(warning)
+    probe = tokenizer(PROBE)["input_ids"][: context_length(base.config)]
     base_logits = probe_logits(model, probe)
+    check_numbers(settings.base, model, base_logits)
     attention.install(model)
     model, adapters = load_adapters(model, library, report)
     adapters += tuple(
@@ -129,8 +133,11 @@ def load(settings: Settings, library: Library, report: Report) -> Loaded:
         device=device,
         device_name=torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
         precision=precision,
-        parameters=parameters,
-        context=context_length(config),
+        layers=layers,
+        warnings=tuple(base.warnings),
+        plain=_why_plain(layers),
+        parameters=base.parameters,
+        context=context_length(base.config),
         ends=eos_token_ids(model, tokenizer),
         adapters=adapters,
         prefix_limit=int(PREFIX_SHARE * _free_memory(device)),
@@ -149,6 +156,11 @@ def _watched(factory: Callable[..., Any], args: tuple[Any, ...], options: dict[s
     if report is None or not args:
         return factory(*args, **options)
     return _Watched(args[0], report)
+
+
+def _watch(items: Any, **options: Any) -> Any:
+    """The same in place of the GGUF loader's own bar, which takes no hook."""
+    return _watched(lambda items, **options: items, (items,), options)
 
 
 class _Watched:
@@ -173,11 +185,17 @@ def fits_beside(settings: Settings, report: Report) -> bool:
         InputError: as `load`.
     """
     device = _device(settings)
-    config = _config(hub.folder(settings.base, report=report), settings.base)
-    quantize = settings.quantize == "4bit" or (settings.quantize == "auto" and device.type == "cuda")
+    base = open_base(settings, report)
+    return _bytes_needed(settings, base, device) <= MOST_OF_MEMORY * _free_memory(device)
+
+
+def _bytes_needed(settings: Settings, base: Base, device: torch.device) -> float:
+    """Bytes that a base's weights take once they are loaded."""
+    if base.method is not None:
+        return sum(path.stat().st_size for path in base.folder.glob("*.safetensors"))
+    four_bit = settings.quantize == "4bit" or (settings.quantize == "auto" and device.type == "cuda")
     full = 4 if device.type == "cpu" else 2
-    needed = _count_parameters(config) * (BYTES_IN_4BIT if quantize else full)
-    return needed <= MOST_OF_MEMORY * _free_memory(device)
+    return base.parameters * (BYTES_IN_4BIT if four_bit and base.header is None else full)
 
 
 def held(device: torch.device) -> tuple[int, int | None]:
@@ -210,47 +228,53 @@ def _device(settings: Settings) -> torch.device:
     return torch.device("cuda", 0) if available and settings.device != "cpu" else torch.device("cpu")
 
 
-def _config(folder: Path, base: str) -> Any:
-    if not (folder / "config.json").is_file():
-        raise InputError(f"{base} is not a model: {folder} has no config.json.")
-    try:
-        config = AutoConfig.from_pretrained(folder)
-        _count_parameters(config)  # which fails for what is no causal language model
-    except Exception as error:
-        raise InputError(
-            f"{base} is not a language model that can be loaded here: {first_line(error)}."
-        ) from error
-    return config
-
-
 def _attention(config: Any) -> str | None:
     # Gemma 2 caps its attention scores, which only the eager form computes.
     return "eager" if getattr(config, "attn_logit_softcapping", None) else None
 
 
-def _precision(device: torch.device, quantize: bool) -> tuple[str, dict[str, Any]]:
-    """The precision's name, and the options that load a model in it."""
-    if device.type == "cuda":
-        compute = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        place: Any = "auto"
-    else:
-        compute, place = torch.float32, {"": "cpu"}
-    options = {"dtype": compute, "device_map": place}
-    if not quantize:
-        return str(compute).removeprefix("torch."), options
-    options["quantization_config"] = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=compute,
-    )
-    return "4-bit NF4", options
+def compute_type(device: torch.device) -> torch.dtype:
+    """The type of numbers that a device multiplies weights fastest in, of those that are exact enough."""
+    if device.type != "cuda":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
 
-def _count_parameters(config: Any) -> int:
-    """Counted on a model without memory, so that it is known before any weight is read."""
-    with torch.device("meta"):
-        return int(AutoModelForCausalLM.from_config(config).num_parameters())
+def _options(settings: Settings, base: Base, device: torch.device) -> dict[str, Any]:
+    """The options that load a base's weights in the precision that was asked for, as far as it can be had.
+
+    Raises:
+        InputError: it cannot be loaded in it.
+    """
+    compute = compute_type(device)
+    place: Any = "auto" if device.type == "cuda" else {"": "cpu"}
+    options = {"dtype": compute, "device_map": place, "attn_implementation": _attention(base.config)}
+    if base.header is not None:
+        if settings.quantize == "4bit":
+            raise InputError(
+                f"{settings.base} is a GGUF file, which is served de-quantised: leave --quantize out, or "
+                "give the model's folder or Hub id for 4 bit."
+            )
+        return options
+    if base.method is not None:
+        if warning := quantised.set_compute(base.config, compute):
+            base.warnings.append(warning)
+        quantised.check_quantiser(base.config, place, settings.base)
+        return options
+    if settings.quantize == "4bit" or (settings.quantize == "auto" and _too_large(device, base.parameters)):
+        options["quantization_config"] = nf4(compute)
+    return options
+
+
+def _label(base: Base, model: Any) -> str:
+    held = summarise(model)
+    return held if base.header is None else f"{held} (from GGUF {base.header.precision})"
+
+
+def _why_plain(layers: tuple[tuple[str, int], ...]) -> str | None:
+    if any("int8" in kind for kind, _ in layers):
+        return "its 8-bit layers (LLM.int8) round each row by what stands in the rows beside it"
+    return None
 
 
 def _too_large(device: torch.device, parameters: int) -> bool:

@@ -343,6 +343,8 @@ class LocalEngine:
             progress=1.0,
             device=loaded.device_name,
             precision=loaded.precision,
+            layers=loaded.layers,
+            warnings=loaded.warnings,
             parameters=loaded.parameters,
             context=loaded.context,
             adapters=model.adapters,

@@ -51,7 +51,7 @@ class Model:
         # Adapters first: the other trial is a decoding pass, after which 4-bit layers on a CPU compute in
         # another way than they did when the base was probed (see `probe_logits`).
         self.adapters = self._attest(loaded, off)
-        self.plain = trial.why_plain(self, loaded.probe)
+        self.plain = loaded.plain or trial.why_plain(self, loaded.probe)
         """Why the plain path is taken; None on the fast path."""
         self._own_cache = self.plain is not None and trial.own_cache_works(self, loaded.probe)
 

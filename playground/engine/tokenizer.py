@@ -11,9 +11,10 @@ from playground.files import first_line
 from playground.types import InputError, Prompt, Token
 
 
-def load_tokenizer(folder: Path, base: str) -> Any:
+def load_tokenizer(folder: Path, base: str, **options: Any) -> Any:
+    """A base's tokenizer; `options` are `AutoTokenizer.from_pretrained`'s own."""
     try:
-        return AutoTokenizer.from_pretrained(folder)
+        return AutoTokenizer.from_pretrained(folder, **options)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"The tokenizer of {base} cannot be read: {first_line(error)}.") from error
 

@@ -1,0 +1,301 @@
+"""A base from a GGUF file, de-quantised by Transformers' loader, and checks that nothing of it gets lost.
+
+That loader reads the hyperparameters and tensors it knows and passes over the rest in silence. Whatever it
+passes over is restored here where that is exact, and refused otherwise.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from playground.files import first_line
+from playground.gguf import GgufFile, GgufTensor
+from playground.types import InputError
+
+RENAMED = {
+    "qwen2moe": "qwen2_moe",
+    "qwen3moe": "qwen3_moe",
+    "gpt-oss": "gpt_oss",
+    "minimax-m2": "minimax_m2",
+}
+"""Architectures that Transformers calls otherwise."""
+RESTORED = {
+    "attention.key_length": "head_dim",
+    "attention.sliding_window": "sliding_window",
+    "attn_logit_softcapping": "attn_logit_softcapping",
+    "final_logit_softcapping": "final_logit_softcapping",
+    "expert_feed_forward_length": "moe_intermediate_size",
+    "expert_shared_feed_forward_length": "shared_expert_intermediate_size",
+}
+"""Hyperparameters that the loader may pass over, and what the configuration calls them."""
+HARMLESS = {
+    "vocab_size": None,
+    "context_length": None,
+    "feed_forward_length": None,
+    "tensor_data_layout": None,
+    "rope.scaling.finetuned": None,
+    "use_parallel_residual": None,
+    "attention.causal": True,
+    "expert_count": 0,
+    "expert_used_count": 0,
+}
+"""Those that change nothing, or nothing with that value; the shapes of the weights tell some of them."""
+ROPE_TENSOR = "rope_freqs.weight"
+DIGITS_ALONE = ("smollm", "refact", "command-r", "starcoder", "codeshell", "exaone", "minerva-7b")
+"""Pre-tokenizers that cut GPT-2's way after taking every digit alone."""
+PLAIN = ("gpt-2", "phi-2", "mpt", "olmo", "jais")
+"""Pre-tokenizers that cut GPT-2's way."""
+
+
+def check_available(header: GgufFile) -> None:
+    """Check that Transformers can read a GGUF file's architecture here.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if importlib.util.find_spec("gguf") is None:
+        raise InputError(
+            f"{header.path} is a GGUF file, which needs a package that is not here: run "
+            "python -m pip install gguf, or give the model's folder or Hub id."
+        )
+    from transformers.integrations.gguf import GGUF_CONFIG_ARCHS
+    from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
+
+    name = RENAMED.get(header.architecture, header.architecture)
+    known = {*GGUF_CONFIG_ARCHS, *GGUF_SUPPORTED_ARCHITECTURES} - {"general", "tokenizer"}
+    if name not in known:
+        raise InputError(
+            f"{header.path} holds a model of the architecture {header.architecture!r}, which Transformers "
+            "cannot read from GGUF: give the model's folder or Hub id in safetensors."
+        )
+
+
+def load_config(header: GgufFile, from_pretrained: Callable[..., Any]) -> Any:
+    """The configuration in a GGUF file, with what the loader passes over.
+
+    Args:
+        from_pretrained: `AutoConfig.from_pretrained`.
+
+    Raises:
+        InputError: it cannot be read, or states what cannot be restored.
+    """
+    try:
+        config = from_pretrained(header.path.parent, gguf_file=header.path.name)
+    except Exception as error:
+        raise InputError(f"{header.path} cannot be read: {first_line(error)}.") from error
+    if header.architecture in _new_reader():
+        return config
+    for key, value in _passed_over(header).items():
+        _restore(header, config, key, value)
+    _restore_rope(header, config)
+    _check_rotation(header, config)
+    names = {tensor.name for tensor in header.tensors}
+    if "blk.0.attn_q.bias" in names and getattr(config, "attention_bias", None) is False:
+        config.attention_bias = True
+    return config
+
+
+def _new_reader() -> Any:
+    from transformers.integrations.gguf import GGUF_CONFIG_ARCHS
+
+    return GGUF_CONFIG_ARCHS
+
+
+def _passed_over(header: GgufFile) -> dict[str, Any]:
+    """The hyperparameters of the architecture that the loader does not read, without its prefix."""
+    from transformers.integrations import GGUF_CONFIG_MAPPING
+
+    read = GGUF_CONFIG_MAPPING[RENAMED.get(header.architecture, header.architecture)]
+    prefix = f"{header.architecture}."
+    own = {
+        key.removeprefix(prefix): value for key, value in header.metadata.items() if key.startswith(prefix)
+    }
+    return {key: value for key, value in own.items() if key not in read}
+
+
+def _restore(header: GgufFile, config: Any, key: str, value: Any) -> None:
+    """Put one hyperparameter that the loader passed over into the configuration.
+
+    Raises:
+        InputError: the configuration has no place for it.
+    """
+    if key.startswith("rope.scaling.") or (key in HARMLESS and HARMLESS[key] in (None, value)):
+        return
+    name = RESTORED.get(key)
+    if key == "attention.value_length" and value == _head_dim(config):
+        return
+    if key == "rope.freq_base" and isinstance(getattr(config, "rope_parameters", None), dict):
+        config.rope_parameters["rope_theta"] = value
+    elif name is not None and hasattr(config, name):
+        setattr(config, name, value)
+    elif name != "head_dim" or value != _head_dim(config):
+        raise _lost(header, f"its {header.architecture}.{key} ({value!r:.40})")
+
+
+def _restore_rope(header: GgufFile, config: Any) -> None:
+    """Put a scaling of the positions into the configuration.
+
+    Raises:
+        InputError: it is of a kind that cannot be restored exactly.
+    """
+    start = f"{header.architecture}.rope.scaling."
+    stated = {
+        key.removeprefix(start): value for key, value in header.metadata.items() if key.startswith(start)
+    }
+    kind = stated.pop("type", "none")
+    stated.pop("finetuned", None)
+    scaling: dict[str, Any] = {}
+    if kind == "linear" and set(stated) <= {"factor", "original_context_length"}:
+        scaling = {"rope_type": "linear", "factor": stated.get("factor")}
+    elif kind == "yarn" and set(stated) == {"factor", "original_context_length"}:
+        original = stated["original_context_length"]
+        scaling = {
+            "rope_type": "yarn",
+            "factor": stated["factor"],
+            "original_max_position_embeddings": original,
+        }
+    elif kind != "none" or stated:
+        raise _lost(header, f"its scaling of positions ({kind}: {', '.join(sorted(stated)) or 'unstated'})")
+    if factors := _rope_factors(header):
+        llama3 = _llama3(factors, config)
+        if scaling or llama3 is None:
+            raise _lost(header, f"its tensor {ROPE_TENSOR}")
+        scaling = llama3
+    if not scaling:
+        return
+    parameters = getattr(config, "rope_parameters", None)
+    if not isinstance(parameters, dict) or any(isinstance(value, dict) for value in parameters.values()):
+        raise _lost(header, "its scaling of positions")
+    parameters.update(scaling)
+
+
+def _rope_factors(header: GgufFile) -> list[float]:
+    """What each frequency of the positions is divided by; empty if by nothing.
+
+    Raises:
+        InputError: there is more than one list of them, for texts of different lengths.
+    """
+    for tensor in header.tensors:
+        if tensor.name.startswith("rope_") and tensor.name != ROPE_TENSOR:
+            raise _lost(header, f"its tensor {tensor.name}")
+    for tensor in header.tensors:
+        if tensor.name == ROPE_TENSOR and any(factor != 1 for factor in _floats(header, tensor)):
+            return _floats(header, tensor)
+    return []
+
+
+def _floats(header: GgufFile, tensor: GgufTensor) -> list[float]:
+    if tensor.kind != "F32":
+        raise _lost(header, f"its tensor {tensor.name}")
+    with header.path.open("rb") as file:
+        file.seek(tensor.start)
+        return list(struct.unpack(f"<{tensor.size // 4}f", file.read(tensor.size)))
+
+
+def _llama3(factors: list[float], config: Any) -> dict[str, Any] | None:
+    """Llama 3's scaling, if it is what gives these factors.
+
+    It is 1 for short wavelengths, the largest factor for long ones, and a passage between them.
+    """
+    parameters = getattr(config, "rope_parameters", None)
+    if not isinstance(parameters, dict) or "rope_theta" not in parameters:
+        return None
+    base, original, low, high, factor = float(parameters["rope_theta"]), 8192, 1.0, 4.0, max(factors)
+    for index, given in enumerate(factors):
+        length = 2 * math.pi * base ** (index / len(factors))
+        smooth = (original / length - low) / (high - low)
+        want = 1 / ((1 - smooth) / factor + smooth)
+        want = 1.0 if length < original / high else factor if length > original / low else want
+        if not math.isclose(given, want, rel_tol=1e-4):
+            return None
+    return {
+        "rope_type": "llama3",
+        "factor": float(round(factor, 4)),
+        "low_freq_factor": low,
+        "high_freq_factor": high,
+        "original_max_position_embeddings": original,
+    }
+
+
+def _check_rotation(header: GgufFile, config: Any) -> None:
+    """Check that as much of each head turns with the position as the file says."""
+    stated = header.metadata.get(f"{header.architecture}.rope.dimension_count")
+    parameters = getattr(config, "rope_parameters", None)
+    if stated is None or not isinstance(parameters, dict):
+        return
+    if any(isinstance(value, dict) for value in parameters.values()):
+        parameters = next(value for value in parameters.values() if isinstance(value, dict))
+    share = parameters.get("partial_rotary_factor") or getattr(config, "partial_rotary_factor", None) or 1.0
+    if int(_head_dim(config) * share) != stated:
+        raise _lost(header, f"its {header.architecture}.rope.dimension_count ({stated})")
+
+
+def _head_dim(config: Any) -> int:
+    return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+
+
+def check_tensors(header: GgufFile, model: Any) -> None:
+    """Check that every tensor of the file is in the model that was loaded from it.
+
+    Raises:
+        InputError: some are not; the sentence names the first three.
+    """
+    if header.architecture in _new_reader():
+        return  # its keys are in the loader's report
+    from transformers.modeling_gguf_pytorch_utils import (
+        TENSOR_PROCESSORS,
+        TensorProcessor,
+        get_gguf_hf_weights_map,
+    )
+
+    kind = TENSOR_PROCESSORS.get(header.architecture, TensorProcessor)
+    used = get_gguf_hf_weights_map(model, kind(config=model.config.to_dict()))
+    unused = [
+        tensor.name for tensor in header.tensors if tensor.name not in used and tensor.name != ROPE_TENSOR
+    ]
+    if unused:
+        raise _lost(header, f"{len(unused)} of its tensors ({', '.join(unused[:3])})")
+
+
+def _lost(header: GgufFile, what: str) -> InputError:
+    return InputError(
+        f"{header.path} cannot be served exactly: Transformers' GGUF loader passes over {what}; give the "
+        "model's folder or Hub id in safetensors."
+    )
+
+
+def end_ids(header: GgufFile) -> list[int]:
+    """The tokens that end an answer, as the file names them: of the text, of a turn and of a message."""
+    roles = ("eos", "eot", "eom")
+    ids = {header.metadata.get(f"tokenizer.ggml.{role}_token_id") for role in roles}
+    return sorted(id for id in ids if isinstance(id, int))
+
+
+def set_pretokenizer(header: GgufFile, tokenizer: Any) -> str | None:
+    """Cut text as the file's pre-tokenizer does, where Transformers does not know it.
+
+    Returns:
+        A sentence if it is not known here either.
+    """
+    from tokenizers import pre_tokenizers
+    from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
+
+    name = header.metadata.get("tokenizer.ggml.pre")
+    if header.metadata.get("tokenizer.ggml.model") != "gpt2" or name in (None, *GGUF_PRE_TOKENIZER_SPLITS):
+        return None
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    if name in PLAIN:  # whatever the tokenizer's class, which goes by the architecture
+        tokenizer.backend_tokenizer.pre_tokenizer = level
+        return None
+    if name in DIGITS_ALONE:
+        digits = pre_tokenizers.Digits(individual_digits=True)
+        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, level])
+        return None
+    return (
+        f"The GGUF file's pre-tokenizer {name!r} is not known here: text may be cut into other tokens than "
+        "the model was trained on."
+    )

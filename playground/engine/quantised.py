@@ -1,0 +1,141 @@
+"""Bases whose weights were quantised when they were saved: which are served, and how."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from playground.files import first_line
+from playground.types import InputError
+
+NAMES = {
+    "bitsandbytes_4bit": "4-bit (bitsandbytes)",
+    "bitsandbytes_8bit": "8-bit LLM.int8 (bitsandbytes)",
+    "gptq": "GPTQ",
+    "awq": "AWQ",
+}
+"""What is served, by Transformers' name."""
+PACKAGES = {"gptq": ("gptqmodel", "optimum"), "awq": ("gptqmodel",)}
+"""The packages that read it."""
+OTHER_NAMES = {
+    "fp8": "FP8",
+    "fbgemm_fp8": "FP8 (FBGEMM)",
+    "hqq": "HQQ",
+    "mxfp4": "MXFP4",
+    "compressed-tensors": "compressed-tensors",
+    "bitnet": "BitNet",
+    "torchao": "torchao",
+    "quanto": "Quanto",
+    "aqlm": "AQLM",
+    "eetq": "EETQ",
+}
+
+
+def method_of(config: Mapping[str, Any]) -> str | None:
+    """How a base's weights were quantised when they were saved, by Transformers' name; None if they were not.
+
+    Args:
+        config: what config.json holds.
+    """
+    stored = config.get("quantization_config") or (config.get("text_config") or {}).get("quantization_config")
+    if not stored:
+        return None
+    if not isinstance(stored, dict):
+        return "unknown"
+    if stored.get("load_in_4bit"):
+        return "bitsandbytes_4bit"
+    if stored.get("load_in_8bit"):
+        return "bitsandbytes_8bit"
+    return str(stored.get("quant_method") or "unknown")
+
+
+def check_method(method: str | None, base: str) -> None:
+    """Check that a quantised base can be served on this machine, before a weight is read.
+
+    Raises:
+        InputError: it cannot; the sentence says which package or which other base to use.
+    """
+    if method is None:
+        return
+    if method not in NAMES:
+        what = (
+            f"quantised with {OTHER_NAMES[method]}" if method in OTHER_NAMES else f"quantised by {method!r}"
+        )
+        raise InputError(
+            f"{base} is {what}, which is not served here: use the base that it was made from, or a copy in "
+            "4-bit NF4 (bitsandbytes), GPTQ, AWQ or GGUF."
+        )
+    missing = [
+        name for name in PACKAGES.get(method, ("bitsandbytes",)) if importlib.util.find_spec(name) is None
+    ]
+    if missing:
+        raise InputError(
+            f"{base} is quantised with {NAMES[method]}, which needs a package that is not here: run "
+            f"python -m pip install {' '.join(missing)}, or use the base that it was made from."
+        )
+
+
+def check_quantiser(config: Any, device_map: Any, base: str) -> None:
+    """Ask Transformers' own quantiser whether it can load a quantised base on this device.
+
+    Raises:
+        InputError: it cannot.
+    """
+    from transformers.quantizers import AutoHfQuantizer
+
+    try:
+        stored = _stored(config)
+        quantiser = AutoHfQuantizer.from_config(
+            dict(stored) if isinstance(stored, dict) else stored, pre_quantized=True
+        )
+        quantiser.validate_environment(device_map=device_map, weights_only=True)
+    except Exception as error:
+        raise InputError(
+            f"{base} is quantised, and cannot be loaded on this machine: {first_line(error)}; use the base "
+            "that it was made from."
+        ) from error
+
+
+def _stored(config: Any) -> Any:
+    return getattr(config, "quantization_config", None) or getattr(
+        config.get_text_config(), "quantization_config", None
+    )
+
+
+def set_compute(config: Any, compute: torch.dtype) -> str | None:
+    """Make 4-bit layers compute in a type that this device is fast in.
+
+    The weights are the same; what changes is the type in which they are multiplied. On a CPU, bfloat16 and
+    float16 are many times slower than float32. On a GPU the stored type is kept if the GPU has it.
+
+    Returns:
+        A sentence where the stored type was replaced.
+    """
+    stored = _stored(config)
+    if not isinstance(stored, dict) or not stored.get("load_in_4bit"):
+        return None
+    named = str(stored.get("bnb_4bit_compute_dtype", "float32")).removeprefix("torch.")
+    wanted = str(compute).removeprefix("torch.")
+    if named == wanted or (wanted != "float32" and not (named == "bfloat16" and wanted == "float16")):
+        return None
+    stored["bnb_4bit_compute_dtype"] = wanted
+    return f"The base was saved to compute in {named}, which this device is slow in: it computes in {wanted}."
+
+
+def quantize_warning(asked: str, method: str | None, precision: str) -> str | None:
+    """What to say where a quantised base cannot be held in the precision that was asked for.
+
+    Args:
+        asked: as `Settings.quantize`.
+        method: as `method_of`.
+        precision: as `precision.summarise`.
+    """
+    if method is None or asked == "auto" or (asked == "4bit" and method == "bitsandbytes_4bit"):
+        return None
+    return (
+        f"--quantize {asked} has no effect: the base was saved in {precision} and is served as it is; for "
+        "another precision, load the base that it was made from."
+    )

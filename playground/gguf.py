@@ -1,0 +1,301 @@
+"""The header of a GGUF file: its metadata and where its tensors are. Reads no tensor and needs no package.
+
+Every length in the file is checked against the file's size before it is believed, so that a file that was cut
+off or damaged is a sentence and not a crash.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections import Counter
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from playground.types import ChatFormat, InputError
+
+MAGIC = b"GGUF"
+LFS_POINTER = b"version https://git-lfs"
+"""How a Git LFS pointer begins: what a clone without Git LFS holds in place of a large file."""
+
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
+MOST_DIMENSIONS = 8
+KEPT_STRINGS = ("tokenizer.ggml.tokens", "tokenizer.ggml.pre", "general.languages", "general.tags")
+"""Arrays of text that are kept; of the others only the length is."""
+
+TENSOR_KINDS: dict[int, tuple[str, int, int]] = {
+    0: ("F32", 1, 4),
+    1: ("F16", 1, 2),
+    2: ("Q4_0", 32, 18),
+    3: ("Q4_1", 32, 20),
+    6: ("Q5_0", 32, 22),
+    7: ("Q5_1", 32, 24),
+    8: ("Q8_0", 32, 34),
+    9: ("Q8_1", 32, 40),
+    10: ("Q2_K", 256, 84),
+    11: ("Q3_K", 256, 110),
+    12: ("Q4_K", 256, 144),
+    13: ("Q5_K", 256, 176),
+    14: ("Q6_K", 256, 210),
+    15: ("Q8_K", 256, 292),
+    16: ("IQ2_XXS", 256, 66),
+    17: ("IQ2_XS", 256, 74),
+    18: ("IQ3_XXS", 256, 98),
+    19: ("IQ1_S", 256, 50),
+    20: ("IQ4_NL", 32, 18),
+    21: ("IQ3_S", 256, 110),
+    22: ("IQ2_S", 256, 82),
+    23: ("IQ4_XS", 256, 136),
+    24: ("I8", 1, 1),
+    25: ("I16", 1, 2),
+    26: ("I32", 1, 4),
+    27: ("I64", 1, 8),
+    28: ("F64", 1, 8),
+    29: ("IQ1_M", 256, 56),
+    30: ("BF16", 1, 2),
+    34: ("TQ1_0", 256, 54),
+    35: ("TQ2_0", 256, 66),
+    39: ("MXFP4", 32, 17),
+}
+"""Of each kind of tensor: its name, the numbers in a block, and the bytes of a block."""
+
+FILE_TYPES = {
+    0: "F32",
+    1: "F16",
+    2: "Q4_0",
+    3: "Q4_1",
+    7: "Q8_0",
+    8: "Q5_0",
+    9: "Q5_1",
+    10: "Q2_K",
+    11: "Q3_K_S",
+    12: "Q3_K_M",
+    13: "Q3_K_L",
+    14: "Q4_K_S",
+    15: "Q4_K_M",
+    16: "Q5_K_S",
+    17: "Q5_K_M",
+    18: "Q6_K",
+    19: "IQ2_XXS",
+    20: "IQ2_XS",
+    21: "Q2_K_S",
+    22: "IQ3_XS",
+    23: "IQ3_XXS",
+    24: "IQ1_S",
+    25: "IQ4_NL",
+    26: "IQ3_S",
+    27: "IQ3_M",
+    28: "IQ2_S",
+    29: "IQ2_M",
+    30: "IQ4_XS",
+    31: "IQ1_M",
+    32: "BF16",
+    36: "TQ1_0",
+    37: "TQ2_0",
+    38: "MXFP4_MOE",
+}
+"""What `general.file_type` says of how most tensors are held."""
+
+
+@dataclass(frozen=True)
+class GgufTensor:
+    """Where one tensor is, and how it is held."""
+
+    name: str
+    shape: tuple[int, ...]
+    """Slowest dimension first, as in PyTorch."""
+    kind: str
+    start: int
+    """Offset of its first byte in the file."""
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True)
+class GgufFile:
+    """A GGUF file's header."""
+
+    path: Path
+    metadata: dict[str, Any]
+    """Keys as in the file; of arrays of text that are not `KEPT_STRINGS`, the length."""
+    tensors: tuple[GgufTensor, ...]
+
+    @property
+    def architecture(self) -> str:
+        """Such as "llama"."""
+        return str(self.metadata["general.architecture"])
+
+    @property
+    def precision(self) -> str:
+        """How its weights are held, such as "Q4_K_M"; what the tensors are counts, not what the file says."""
+        kinds: Counter[str] = Counter()
+        for tensor in self.tensors:
+            if len(tensor.shape) > 1:
+                kinds[tensor.kind] += prod(tensor.shape)
+        said = self.metadata.get("general.file_type")
+        return _name_kinds(kinds, FILE_TYPES.get(said, "") if isinstance(said, int) else "")
+
+    @property
+    def chat_format(self) -> ChatFormat | None:
+        """The chat template in the file with its special tokens, or None where there is none."""
+        template = self.metadata.get("tokenizer.chat_template")
+        if not isinstance(template, str) or not template:
+            return None
+        return ChatFormat(template=template, bos_token=self.token("bos"), eos_token=self.token("eos"))
+
+    def token(self, role: str) -> str:
+        """The text of a special token ("bos", "eos", "eot"...); empty where the file names none."""
+        id = self.metadata.get(f"tokenizer.ggml.{role}_token_id")
+        tokens = self.metadata.get("tokenizer.ggml.tokens")
+        if not isinstance(id, int) or not isinstance(tokens, list) or not 0 <= id < len(tokens):
+            return ""
+        return str(tokens[id])
+
+
+def _name_kinds(kinds: Counter[str], said: str) -> str:
+    if not kinds:
+        return said or "no weights"
+    main = kinds.most_common(1)[0][0]
+    # "Q4_K_M" is mostly Q4_K; a name that does not begin as any of the tensors' kinds is wrong.
+    return said if said and any(said.startswith(kind) for kind in kinds) else main
+
+
+class _Reader:
+    """Takes values off a file's beginning, one after the other."""
+
+    def __init__(self, data: mmap.mmap, path: Path) -> None:
+        self.data, self.path, self.at = data, path, 0
+
+    def take(self, count: int) -> bytes:
+        if count > len(self.data) - self.at:
+            raise _cut_off(self.path)
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def number(self, form: str) -> Any:
+        return struct.unpack(f"<{form}", self.take(struct.calcsize(f"<{form}")))[0]
+
+    def text(self) -> str:
+        return self.take(self.number("Q")).decode("utf-8", "replace")
+
+    def skip_text(self) -> None:
+        count = self.number("Q")
+        if count > len(self.data) - self.at:
+            raise _cut_off(self.path)
+        self.at += count
+
+    def value(self, kind: int, key: str) -> Any:
+        if kind in _SCALARS:
+            return self.number(_SCALARS[kind])
+        if kind == _STRING:
+            return self.text()
+        if kind != _ARRAY:
+            raise InputError(f"{self.path} is damaged: its key {key!r} is of an unknown kind ({kind}).")
+        kind, count = self.number("I"), self.number("Q")
+        if count > len(self.data) - self.at:  # each item takes at least one byte
+            raise _cut_off(self.path)
+        if kind in _SCALARS:
+            form = f"<{count}{_SCALARS[kind]}"
+            return list(struct.unpack(form, self.take(struct.calcsize(form))))
+        if kind == _STRING and key not in KEPT_STRINGS:
+            for _ in range(count):
+                self.skip_text()
+            return count
+        return [self.value(kind, key) for _ in range(count)]
+
+
+def read_gguf(path: Path) -> GgufFile:
+    """Read and check a GGUF file's header.
+
+    Raises:
+        InputError: it is no GGUF file, is one part of several, or is damaged or cut off.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.seek(0, 2) == 0:
+                raise InputError(f"{path} is empty: download it again.")
+            file.seek(0)
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return _read(_Reader(data, path))
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
+
+
+def _read(reader: _Reader) -> GgufFile:
+    path = reader.path
+    check_begins(path, reader.data[:64])
+    reader.take(4)
+    version = reader.number("I")
+    if version not in (2, 3):
+        raise InputError(
+            f"{path} is GGUF version {version}: convert it again with a current llama.cpp (version 3)."
+        )
+    tensor_count, key_count = reader.number("Q"), reader.number("Q")
+    metadata: dict[str, Any] = {}
+    for _ in range(key_count):
+        key = reader.text()
+        metadata[key] = reader.value(reader.number("I"), key)
+    if not isinstance(metadata.get("general.architecture"), str):
+        raise InputError(f"{path} is damaged: it does not name its architecture.")
+    if int(metadata.get("split.count") or 1) > 1:
+        raise InputError(
+            f"{path} is one of {metadata['split.count']} parts: join them with llama-gguf-split --merge, "
+            "and give the result."
+        )
+    entries = [_entry(reader) for _ in range(tensor_count)]
+    alignment = metadata.get("general.alignment", 32)
+    if not isinstance(alignment, int) or alignment < 1:
+        raise InputError(f"{path} is damaged: its alignment is {alignment!r}.")
+    start = -(-reader.at // alignment) * alignment
+    tensors = tuple(
+        GgufTensor(name, shape, kind, start + offset, size) for name, shape, kind, offset, size in entries
+    )
+    end = max((tensor.start + tensor.size for tensor in tensors), default=0)
+    if end > len(reader.data):
+        raise InputError(
+            f"{path} is cut off: its tensors end at byte {end}, and it has {len(reader.data)}: download it "
+            "again."
+        )
+    if not tensors:
+        raise InputError(f"{path} has no weights: it holds a vocabulary only.")
+    return GgufFile(path, metadata, tensors)
+
+
+def _entry(reader: _Reader) -> tuple[str, tuple[int, ...], str, int, int]:
+    """One line of the table of tensors: name, shape, kind, offset and size in bytes."""
+    name = reader.text()
+    dimensions = reader.number("I")
+    if dimensions > MOST_DIMENSIONS:
+        raise InputError(f"{reader.path} is damaged: its tensor {name!r} has {dimensions} dimensions.")
+    shape = tuple(reversed([reader.number("Q") for _ in range(dimensions)]))
+    number, offset = reader.number("I"), reader.number("Q")
+    if number not in TENSOR_KINDS:
+        raise InputError(f"{reader.path}: its tensor {name!r} is of kind {number}, which is not known here.")
+    kind, numbers, size = TENSOR_KINDS[number]
+    count = prod(shape)
+    if count % numbers:
+        raise InputError(
+            f"{reader.path} is damaged: its tensor {name!r} is not a whole number of {kind} blocks."
+        )
+    return name, shape, kind, offset, count // numbers * size
+
+
+def check_begins(path: Path, head: bytes) -> None:
+    """Check a GGUF file's first bytes.
+
+    Raises:
+        InputError: they are something else's.
+    """
+    if head.startswith(LFS_POINTER):
+        raise InputError(
+            f"{path} is a Git LFS pointer and not the file itself: run git lfs pull in its folder."
+        )
+    if not head.startswith(MAGIC):
+        raise InputError(f"{path} is not a GGUF file: it does not begin with GGUF.")
+
+
+def _cut_off(path: Path) -> InputError:
+    return InputError(f"{path} is cut off or damaged in its header: download it again.")
