@@ -36,6 +36,9 @@ def main(
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Let the base's repository run Python code here.")
     ] = False,
+    same_base: Annotated[
+        bool, typer.Option("--same-base", help="Do not warn of adapters that name another base but fit.")
+    ] = False,
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")] = None,
     port: Annotated[str | None, typer.Option(help="Port; 7860, or the next free one, by default.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where conversations are kept.")] = None,
@@ -76,6 +79,7 @@ def main(
         "device": device,
         "allow_pickle": allow_pickle or None,
         "trust_remote_code": trust_remote_code or None,
+        "same_base": same_base or None,
         "host": host or ("0.0.0.0" if space else None),
         "port": port,
         "data_dir": data_dir,

@@ -61,6 +61,9 @@ AllowPickle = Annotated[
 RemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Let the base's repository run Python code here.")
 ]
+SameBase = Annotated[
+    bool, typer.Option("--same-base", help="Do not warn of adapters that name another base but fit.")
+]
 DataDir = Annotated[Path | None, typer.Option(help="Where the record of conversations is kept.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
@@ -92,6 +95,7 @@ def read_settings(
     data_dir: Path | None = None,
     allow_pickle: bool = False,
     trust_remote_code: bool = False,
+    same_base: bool = False,
 ) -> Settings:
     """Settings from this command line, the environment and the defaults."""
     return Settings.read(
@@ -100,6 +104,7 @@ def read_settings(
             "adapters": adapter,
             "quantize": quantize,
             "device": device,
+            "same_base": same_base or None,
             "data_dir": data_dir,
             "allow_pickle": allow_pickle or None,
             "trust_remote_code": trust_remote_code or None,
@@ -136,6 +141,7 @@ def chat(
     device: Device = None,
     allow_pickle: AllowPickle = False,
     trust_remote_code: RemoteCode = False,
+    same_base: SameBase = False,
     data_dir: DataDir = None,
 ) -> None:
     """Put MESSAGES, one after the other, to every lane."""
@@ -154,7 +160,16 @@ def chat(
             raise InputError("A message is empty: give every turn some text.")
         sampling = Sampling.parse({name: text for name, text in decoding.items() if text is not None})
         sampling = dataclasses.replace(sampling, stop=tuple(stop or ()))
-        settings = read_settings(base, adapter, quantize, device, data_dir, allow_pickle, trust_remote_code)
+        settings = read_settings(
+            base,
+            adapter,
+            quantize,
+            device,
+            data_dir,
+            allow_pickle,
+            trust_remote_code,
+            same_base,
+        )
         session = open_session(settings)
         try:
             fetch_cards(session.library)
@@ -261,11 +276,21 @@ def prompt(
     device: Device = None,
     allow_pickle: AllowPickle = False,
     trust_remote_code: RemoteCode = False,
+    same_base: SameBase = False,
     data_dir: DataDir = None,
 ) -> None:
     """Print the exact prompt of a lane for a conversation, byte for byte, and nothing else."""
     with plain_errors():
-        settings = read_settings(base, adapter, quantize, device, data_dir, allow_pickle, trust_remote_code)
+        settings = read_settings(
+            base,
+            adapter,
+            quantize,
+            device,
+            data_dir,
+            allow_pickle,
+            trust_remote_code,
+            same_base,
+        )
         library = open_library(settings)
         fetch_cards(library)
         spec = lane
@@ -401,11 +426,21 @@ def doctor(
     device: Device = None,
     allow_pickle: AllowPickle = False,
     trust_remote_code: RemoteCode = False,
+    same_base: SameBase = False,
     data_dir: DataDir = None,
 ) -> None:
     """Load the model and say what is here, what works, and what does not."""
     with plain_errors():
-        settings = read_settings(base, adapter, quantize, device, data_dir, allow_pickle, trust_remote_code)
+        settings = read_settings(
+            base,
+            adapter,
+            quantize,
+            device,
+            data_dir,
+            allow_pickle,
+            trust_remote_code,
+            same_base,
+        )
         session = open_session(settings)
         try:
             status = wait_until_loaded(session)

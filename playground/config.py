@@ -38,6 +38,8 @@ class Settings:
     """Whether weights in pickled files (`*.bin`) are read where there are no others."""
     trust_remote_code: bool = False
     """Whether Python code of the base's repository may run; never in public mode."""
+    same_base: bool = False
+    """Whether adapters whose configuration names another base are used without a warning, if they fit."""
     host: str = "127.0.0.1"
     port: int | None = None
     """None: 7860, or the next free one."""
@@ -82,7 +84,7 @@ class Settings:
         given = {name: value for name, value in (flags or {}).items() if value not in (None, [], ())}
         limits = [field.name for field in fields(Limits)]
         plain = ("base", "quantize", "device", "host", "port", "data_dir", "public", "mirror")
-        for name in (*plain, "allow_pickle", "trust_remote_code", "auth", "proxies", *limits):
+        for name in (*plain, "allow_pickle", "trust_remote_code", "same_base", "auth", "proxies", *limits):
             text = environ.get(PREFIX + name.upper())
             if name not in given and text:
                 given[name] = text
@@ -100,7 +102,7 @@ class Settings:
                 if given[name] not in allowed:
                     raise InputError(f"--{name} must be one of {', '.join(allowed)}, not {given[name]!r}.")
                 values[name] = given[name]
-        for name in ("allow_pickle", "trust_remote_code"):
+        for name in ("allow_pickle", "trust_remote_code", "same_base"):
             values[name] = _switch(name, given.get(name, False))
         if "host" in given:
             values["host"] = given["host"]

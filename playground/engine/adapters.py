@@ -1,98 +1,256 @@
-"""The adapters of a library, read, checked and put on the base."""
+"""The adapters of a library: read, checked, and kept apart from the base that serves.
+
+An adapter passes three gates before a row can use it: its configuration (`adapter_config`), the names and
+shapes in its file (`adapter_files`), and its values as PEFT loaded them on a skeleton (`adapter_skeleton`).
+None of them touches the base. That is checked all the same, by a checksum of the base's weights after each.
+"""
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from playground.engine import hub, lora
+from playground.config import Settings
+from playground.engine import hub
+from playground.engine.adapter_config import check_config, shown
+from playground.engine.adapter_files import map_keys, read_shapes, read_weights
+from playground.engine.adapter_parts import Adapter, Part
+from playground.engine.adapter_skeleton import PREFIX, Collector, Skeleton
 from playground.engine.hub import Report
-from playground.files import first_line
-from playground.library import Library
+from playground.files import first_line, read_object
+from playground.library import Library, same_model
 from playground.types import AdapterCard, AdapterStatus, InputError
 
 
+class BaseChangedError(Exception):
+    """An adapter changed the base's weights: the base has to be loaded anew, without that adapter."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Adapter {name!r} cannot be used here: it changed the weights of the base itself, which was "
+            "loaded anew without it."
+        )
+        self.name = name
+
+
+@dataclass
+class AdapterSet:
+    """Every adapter of a library, and what became of it."""
+
+    adapters: dict[str, Adapter] = field(default_factory=dict)
+    """Those that can be used, by name."""
+    statuses: tuple[AdapterStatus, ...] = ()
+
+
 def load_adapters(
-    model: PreTrainedModel, library: Library, report: Report
-) -> tuple[PreTrainedModel, tuple[AdapterStatus, ...]]:
-    """Put every adapter of the library on the model; see `load`."""
+    model: PreTrainedModel,
+    library: Library,
+    report: Report,
+    settings: Settings,
+    refused: Mapping[str, str] | None = None,
+) -> AdapterSet:
+    """Read every adapter of the library for a base. One that cannot be used does not stop the others: its
+    status says why.
+
+    Args:
+        model: the base, as it was loaded.
+        refused: adapters that are not even tried, and why.
+
+    Raises:
+        BaseChangedError: an adapter changed the base's weights.
+    """
+    found = AdapterSet()
     statuses = []
-    peft_model: Any = None
+    before = checksum(model) if library.adapters else 0
     for index, card in enumerate(list(library.adapters.values())):
         report(f"Loading adapter {card.name}", 0.6 + 0.3 * index / len(library.adapters))
-        reason = None
         try:
-            config = _adapter_config(card)
-            if peft_model is None:
-                peft_model = _first_adapter(model, card, config)
-            _load_adapter(peft_model, card)
+            if refused and card.name in refused:
+                raise InputError(refused[card.name])
+            adapter = _read(model, card, settings)
+            found.adapters[card.name] = adapter
+            statuses.append(
+                AdapterStatus(card=card, warning=_warning(card, adapter, settings), serving=adapter.serving)
+            )
         except InputError as error:
-            reason = str(error)
-            if peft_model is not None and card.name in peft_model.peft_config:
-                peft_model.delete_adapter(card.name)
-        statuses.append(AdapterStatus(card=card, error=reason))
-    if peft_model is not None:
-        peft_model.eval()
-        model = peft_model.base_model.model
-    return model, tuple(statuses)
+            statuses.append(AdapterStatus(card=card, error=str(error)))
+        if checksum(model) != before:
+            raise BaseChangedError(card.name)
+    found.statuses = tuple(statuses)
+    return found
 
 
-def _adapter_config(card: AdapterCard) -> Any:
-    """PEFT's configuration of an adapter.
+def _read(model: PreTrainedModel, card: AdapterCard, settings: Settings) -> Adapter:
+    """One adapter, checked.
 
     Raises:
-        InputError: it cannot be read, or is of a kind that the row-stacked step cannot serve exactly. This
-            is found out before the base is touched, since some kinds leave marks on it.
+        InputError: it cannot be read, does not fit, or cannot be served exactly.
     """
-    from peft import PeftConfig
-
     try:
-        config = PeftConfig.from_pretrained(str(hub.folder(card.source)))
-    except InputError:
-        raise
+        return read_adapter_weights(model, hub.folder(card.source), settings.allow_pickle)
+    except InputError as error:
+        text = str(error)
+        if text.endswith("."):  # a sentence of its own, about the Hub or a file
+            raise
+        raise InputError(f"Adapter {card.name!r} cannot be used here: {text}.") from error
     except Exception as error:
-        raise InputError(f"Adapter {card.name!r} cannot be read: {first_line(error)}.") from error
-    if reason := lora.refused_config(config):
-        raise InputError(f"Adapter {card.name!r} cannot be used here: {reason}.")
-    return config
+        said = shown(first_line(error), 200)[1:-1]
+        raise InputError(f"Adapter {card.name!r} cannot be read: {said}.") from error
 
 
-def _first_adapter(model: PreTrainedModel, card: AdapterCard, config: Any) -> Any:
-    """PEFT's model around the base, with the layers of `card` in it but not their weights.
+def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: bool = False) -> Adapter:
+    """An adapter for a base, from its folder; the base is left as it is.
 
     Raises:
-        InputError: the adapter names layers that the base does not have.
+        InputError: as `_read`, with the reason alone.
     """
-    from peft import PeftModel
-
-    try:
-        return PeftModel(model, config, adapter_name=card.name)
-    except Exception as error:
-        raise _misfit(card, model, error) from error
-
-
-def _load_adapter(peft_model: Any, card: AdapterCard) -> None:
-    """Load one adapter's weights.
-
-    Raises:
-        InputError: it does not fit the base, or the row-stacked step cannot serve it exactly.
-    """
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            peft_model.load_adapter(str(hub.folder(card.source)), adapter_name=card.name)
-    except Exception as error:
-        raise _misfit(card, peft_model, error) from error
-    missing = any("missing adapter keys" in str(warning.message) for warning in caught)
-    reason = "its file lacks weights that its configuration names" if missing else None
-    reason = reason or lora.refused_layers(peft_model, card.name)
-    if reason:
-        raise InputError(f"Adapter {card.name!r} cannot be used here: {reason}.")
+    settings = check_config(read_object(folder / "adapter_config.json"))
+    shapes = read_shapes(folder, allow_pickle)
+    skeleton = Skeleton(model, settings, _vocabulary(model, shapes))
+    names = map_keys(shapes, skeleton.expected(), skeleton.own_embeddings())
+    weights = {names.names[key]: value for key, value in read_weights(folder).items() if key in names.names}
+    expected = skeleton.expected()
+    skeleton.load({name: value for name, value in weights.items() if name in expected})
+    own = _own_embeddings(model, skeleton, {n: value for n, value in weights.items() if n not in expected})
+    collector = Collector(skeleton, model, own)
+    parts = collector.collect()
+    if not parts:
+        raise InputError("it changes no module of this base")
+    adapter = Adapter(parts=parts, serving=_serving(settings, collector))
+    _count_rows(adapter, skeleton)
+    if names.mapped:
+        adapter.warnings.append(
+            f"{len(names.mapped)} of its weights have names written in another way (such as "
+            f"{shown(names.mapped[0], 150)[1:-1]}) and were matched with the base's layers"
+        )
+    return adapter
 
 
-def _misfit(card: AdapterCard, model: Any, error: Exception) -> InputError:
-    return InputError(
-        f"Adapter {card.name!r} does not fit the base {model.name_or_path}: {first_line(error)}."
+def _vocabulary(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
+    """Tokens of the vocabulary that an adapter was made with, if its file shows that it is not the base's."""
+    here = model.get_input_embeddings().weight.shape[0]
+    width = model.get_input_embeddings().weight.shape[1]
+    ends = tuple(
+        name
+        for module in (model.get_input_embeddings(), model.get_output_embeddings())
+        for path, other in model.named_modules()
+        if other is module
+        for name in (path.rpartition(".")[2],)
     )
+    for key, shape in shapes.items():
+        parts = key.split(".")
+        is_whole = parts[-1] == "weight" and not any(part.startswith(("lora_", "ia3_")) for part in parts)
+        is_end = len(shape) == 2 and shape[1] == width and not set(ends).isdisjoint(parts)
+        if is_whole and is_end and shape[0] != here:
+            return shape[0]
+    return None
+
+
+def _own_embeddings(model: Any, skeleton: Skeleton, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Whole embeddings and output layers by path, those left out that are the base's own.
+
+    Raises:
+        InputError: a tied pair differs.
+    """
+    own = {name.removeprefix(PREFIX).removesuffix(".weight"): value for name, value in weights.items()}
+    inside, outside = skeleton.embedding, skeleton.head
+    if skeleton.is_tied and own and inside is not None and outside is not None:
+        given = list(own.values())
+        if len(given) == 2 and not torch.equal(given[0], given[1]):
+            raise InputError(
+                "its file holds embeddings and an output layer that differ, and here they are one"
+            )
+        own = {inside: given[0], outside: given[0]}
+    kept = {}
+    for path, value in own.items():
+        real = model.get_submodule(path).weight
+        if real.shape != value.shape or not torch.equal(value.to(real.device, real.dtype), real):
+            kept[path] = value
+    return kept
+
+
+def _count_rows(adapter: Adapter, skeleton: Skeleton) -> None:
+    inside, outside = (adapter.parts.get(path or "") for path in (skeleton.embedding, skeleton.head))
+    adapter.embedding_rows = _rows(inside)
+    adapter.logits = _rows(outside)
+
+
+def _rows(part: Part | None) -> int | None:
+    """Rows of the weight of a part's own copy of a module."""
+    if part is None or part.copy is None:
+        return None
+    weight: Any = part.copy.weight
+    return int(weight.shape[0])
+
+
+def _serving(settings: Mapping[str, Any], found: Collector) -> str:
+    """What an adapter changes, for people: "LoRA, rank 16, on q_proj, v_proj; its own lm_head"."""
+    layers = sorted({path.rpartition(".")[2] for path, part in found.parts.items() if _tunes(part)})
+    on = ", ".join(layers[:8]) + (f" and {len(layers) - 8} more" if len(layers) > 8 else "")
+    if settings["peft_type"] == "IA3":
+        texts = [f"IA3, on {on}"] if layers else ["IA3"]
+    else:
+        ranks = sorted(found.ranks)
+        rank = f"rank {ranks[0]}" if len(ranks) == 1 else f"rank {ranks[0]} to {ranks[-1]}" if ranks else ""
+        texts = [", ".join(text for text in ("DoRA" if found.is_dora else "LoRA", rank) if text)]
+        texts[0] += f", on {on}" if layers and ranks else ""
+    whole = sorted({path.rpartition(".")[2] for path in (*found.own, *found.saved)})
+    if whole:
+        texts.append(f"its own {', '.join(whole)}")
+    if found.tokens:
+        texts.append(f"its own embeddings for {len(found.tokens)} tokens")
+    if any(type(step).__name__ == "Bias" for part in found.parts.values() for step in part.steps):
+        texts.append("its own biases")
+    return "; ".join(texts)
+
+
+def _tunes(part: Any) -> bool:
+    kinds = {type(step).__name__ for step in part.steps}
+    return part.input_scale is not None or bool(kinds & {"Lora", "EmbeddingLora", "Ia3"})
+
+
+def _warning(card: AdapterCard, adapter: Adapter, settings: Settings) -> str | None:
+    """What is unusual about an adapter that can be used: its base's name, and its weights' names."""
+    said = [f"Adapter {card.name!r}: {text}." for text in adapter.warnings]
+    if not settings.same_base and not same_model(card.base_model, settings.base):
+        named = f"was made for the base {shown(card.base_model, 150)}" if card.base_model else "names no base"
+        said.insert(
+            0,
+            f"Adapter {card.name!r} {named} and runs on {settings.base!r}, whose layers it fits: use "
+            "--same-base if both are the same model.",
+        )
+    return " ".join(said) or None
+
+
+# --- The base's weights ---------------------------------------------------------------------------
+
+CHUNK = 1 << 16
+"""Numbers of a tensor that are added up before their place counts."""
+
+
+def checksum(model: nn.Module) -> int:
+    """A number that changes when a weight or buffer of a model does; about as fast as memory is read."""
+    total = 0
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if tensor.is_meta or not tensor.numel():
+            continue
+        total = hash((total, name, tuple(tensor.shape), _sum(tensor.detach())))
+    return total
+
+
+def _sum(tensor: Tensor) -> int:
+    """The sum of a tensor's bits, chunk by chunk, each with a weight of its own."""
+    bits = tensor.contiguous().reshape(-1)
+    kind = {8: torch.int64, 4: torch.int32, 2: torch.int16, 1: torch.uint8}.get(bits.element_size())
+    bits = bits.view(kind) if kind is not None else bits.to(torch.int64)
+    whole = bits.numel() // CHUNK * CHUNK
+    sums = bits[:whole].view(-1, CHUNK).sum(1, dtype=torch.int64)
+    sums = torch.cat([sums, bits[whole:].sum(dtype=torch.int64)[None]])
+    places = torch.arange(1, len(sums) + 1, device=sums.device)
+    return int((sums * places).sum())

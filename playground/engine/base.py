@@ -15,6 +15,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from playground.config import Settings
 from playground.engine import checkpoint, gguf_model, hub, quantised
+from playground.engine.architecture import refuse_architecture
 from playground.engine.hub import Report
 from playground.files import first_line, read_object
 from playground.gguf import GgufFile, read_gguf
@@ -94,6 +95,7 @@ def _open_gguf(name: str, header: GgufFile) -> Base:
     sizes = {ours: header.metadata.get(prefix + theirs) for theirs, ours in GGUF_SIZES.items()}
     checkpoint.check_config(sizes, str(header.path))
     config = gguf_model.load_config(header, AutoConfig.from_pretrained)
+    refuse_architecture(config, name)
     try:
         parameters = count_parameters(config)
     except Exception as error:
@@ -138,9 +140,12 @@ def _config(folder: Path, base: str, remote_code: bool) -> tuple[Any, int]:
     """The configuration, and the number of parameters of the model that it describes."""
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=remote_code)
+        refuse_architecture(config, base)
         return config, count_parameters(
             config, remote_code
         )  # which fails for what is no causal language model
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(
             f"{base} is not a language model that can be loaded here: {_reason(error)}."

@@ -12,7 +12,7 @@ columns the difference of two positions, so what the window hides is exact.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -249,39 +249,38 @@ class Entry:
 
 
 class PrefixStore:
-    """Keys and values by (adapter, token ids), the least recently used dropped beyond a size in bytes.
+    """Keys and values by (owner, token ids), the least recently used dropped beyond a size in bytes.
 
-    K/V of the base and of each adapter differ even for the same tokens, hence the adapter in the key. An
-    entry serves every prefix of itself, so one that begins another is never kept beside it.
+    K/V of the base and of each adapter differ even for the same tokens, and so do those of one adapter under
+    scaled positions for texts of different lengths: the owner is what they are of, adapter and regime (see
+    `rope`). An entry serves every prefix of itself, so one that begins another is never kept beside it.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.bytes = 0
-        self._entries: OrderedDict[tuple[str | None, bytes], Entry] = OrderedDict()
+        self._entries: OrderedDict[tuple[Hashable, bytes], Entry] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def longest(self, adapter: str | None, ids: Sequence[int]) -> tuple[Entry | None, int]:
+    def longest(self, owner: Hashable, ids: Sequence[int]) -> tuple[Entry | None, int]:
         """The entry that shares the longest prefix with `ids`, and the length of that prefix."""
         wanted = np.asarray(ids, dtype=np.int64)
         best, length = None, 0
         for key, entry in self._entries.items():
-            if key[0] == adapter and (common := common_prefix(entry.ids, wanted)) > length:
+            if key[0] == owner and (common := common_prefix(entry.ids, wanted)) > length:
                 best, length = key, common
         if best is None:
             return None, 0
         self._entries.move_to_end(best)
         return self._entries[best], length
 
-    def put(
-        self, adapter: str | None, ids: Sequence[int], kv: KV, index: int = 0, ended: bool = True
-    ) -> None:
+    def put(self, owner: Hashable, ids: Sequence[int], kv: KV, index: int = 0, ended: bool = True) -> None:
         """Keep a row's keys and values.
 
         Args:
-            adapter: the weights they are of.
+            owner: what they are of besides the tokens.
             ids: one id for each position in them.
             kv: the row's batch. A batch of this row alone gives its buffers away; from a larger one the
                 row is copied.
@@ -291,7 +290,7 @@ class PrefixStore:
         wanted = np.asarray(ids, dtype=np.int64)
         if isinstance(kv, PlainKV) or not len(wanted):
             return
-        for key in [key for key in self._entries if key[0] == adapter]:
+        for key in [key for key in self._entries if key[0] == owner]:
             stored = self._entries[key]
             common = common_prefix(stored.ids, wanted)
             if common == len(wanted):  # what is there covers it
@@ -305,12 +304,12 @@ class PrefixStore:
             entry = Entry(wanted, kv.only([index]).buffers(), appendable=True)
         if entry.bytes > self.limit:
             return
-        self._entries[(adapter, wanted.tobytes())] = entry
+        self._entries[(owner, wanted.tobytes())] = entry
         self.bytes += entry.bytes
         while self.bytes > self.limit:
             self._drop(next(iter(self._entries)))
 
-    def _drop(self, key: tuple[str | None, bytes]) -> None:
+    def _drop(self, key: tuple[Hashable, bytes]) -> None:
         self.bytes -= self._entries.pop(key).bytes
 
 

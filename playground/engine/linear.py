@@ -37,6 +37,8 @@ Product = Callable[[nn.Linear, Tensor], Tensor]
 
 LARGE = 1_000_000
 """Numbers in a weight from which on oneDNN's longer calls pay."""
+FEW = (3, 12)
+"""Rows for which every product here takes its form for few rows, on one processor or another."""
 PACKED_FOR = 4
 """Rows that the packed form is chosen for; it serves any number."""
 
@@ -71,6 +73,23 @@ class Linears:
             self._layers.append(layer)
         if self._packed:
             _own_memory(model)
+
+    def fit(self, run: Callable[[int], object]) -> bool:
+        """Whether the model can use the products for few rows, whose result lies in memory column by column.
+
+        Models that read it as complex numbers (Llama 4, DeepSeek-V2) cannot.
+
+        Args:
+            run: a pass of the model over so many tokens.
+        """
+        if len(self._layers) < 2:  # the output layer's result is not read by any other
+            return True
+        try:
+            for tokens in FEW:
+                run(tokens)
+        except RuntimeError:
+            return False
+        return True
 
     def remove(self) -> None:
         """Give every layer its own weights and forward back."""

@@ -8,7 +8,7 @@ without AMX its matrix products are over 100 times slower than float32 (0.8 agai
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from playground.config import Settings
 from playground.engine import attention, gguf_model, hub, quantised
+from playground.engine.adapter_parts import Adapter
 from playground.engine.adapters import load_adapters
 from playground.engine.base import Base, check_numbers, load_weights, nf4, open_base
 from playground.engine.hub import Report
@@ -51,7 +52,7 @@ class Loaded:
     base: str
     """Its name, as given."""
     model: PreTrainedModel
-    """The base's own class, with PEFT's layers in it if there are adapters."""
+    """The base, which no adapter has touched."""
     tokenizer: Any
     device: torch.device
     device_name: str
@@ -68,6 +69,8 @@ class Loaded:
     ends: frozenset[int]
     """Token ids that end any answer."""
     adapters: tuple[AdapterStatus, ...]
+    parts: Mapping[str, Adapter]
+    """What each adapter that can be used changes, by its name."""
     prefix_limit: int
     probe: list[int]
     """Token ids of the fixed text that the model and its adapters are tried on."""
@@ -83,13 +86,22 @@ PROBE = (
 """Long enough that a step's special products for few rows (see `lora`) are not used on it."""
 
 
-def load(settings: Settings, library: Library, report: Report) -> Loaded:
+def load(
+    settings: Settings, library: Library, report: Report, refused: Mapping[str, str] | None = None
+) -> Loaded:
     """The base and every adapter of the library.
 
     An adapter that cannot be used does not stop the others: its status says why.
 
+    Args:
+        settings: which base, how.
+        library: its adapters.
+        report: told how far it is.
+        refused: adapters that are not tried, and why.
+
     Raises:
         InputError: the base cannot be found, or is not a causal language model.
+        BaseChangedError: an adapter changed the base's weights.
     """
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
@@ -116,12 +128,12 @@ def load(settings: Settings, library: Library, report: Report) -> Loaded:
     precision, layers = _label(base, model), layer_precisions(model)
     if warning := quantised.quantize_warning(settings.quantize, base.method, precision):
         base.warnings.append(warning)
-    probe = tokenizer(PROBE)["input_ids"][: context_length(base.config)]
+    probe = tokenizer(PROBE)["input_ids"][: context_length(base.config, tokenizer)]
     base_logits = probe_logits(model, probe)
     check_numbers(settings.base, model, base_logits)
     attention.install(model)
-    model, adapters = load_adapters(model, library, report)
-    adapters += tuple(
+    found = load_adapters(model, library, report, settings, refused)
+    adapters = found.statuses + tuple(
         AdapterStatus(card=AdapterCard(name=name, source="", base_model="", label=name), error=str(error))
         for name, error in unusable.items()
     )
@@ -137,9 +149,10 @@ def load(settings: Settings, library: Library, report: Report) -> Loaded:
         warnings=tuple(base.warnings),
         plain=_why_plain(layers),
         parameters=base.parameters,
-        context=context_length(base.config),
+        context=context_length(base.config, tokenizer),
         ends=eos_token_ids(model, tokenizer),
         adapters=adapters,
+        parts=found.adapters,
         prefix_limit=int(PREFIX_SHARE * _free_memory(device)),
         probe=probe,
         base_logits=base_logits,
@@ -206,15 +219,19 @@ def held(device: torch.device) -> tuple[int, int | None]:
 
 def probe_logits(model: Any, probe: Sequence[int]) -> torch.Tensor:
     """A model's logits at every position of a text, (T, V), without any cache."""
-    ids = torch.tensor([probe], device=model.device)
-    # On a CPU with AVX512-BF16, a 4-bit layer repacks its weights at its first pass, and PEFT's way of
-    # reading adapters unpacks them again with a loss: a base that was run once would be another base from
-    # then on. Layers in training mode are not repacked.
+    return probe_rows(model, probe, 1)[0]
+
+
+def probe_rows(model: Any, probe: Sequence[int], rows: int) -> torch.Tensor:
+    """The same for a text that is in every row of a batch, (B, T, V)."""
+    ids = torch.tensor([list(probe)] * rows, device=model.device)
+    # On a CPU with AVX512-BF16, a 4-bit layer repacks its weights at its first pass, and a DoRA adapter,
+    # which needs them as numbers, would get others. Layers in training mode are not repacked.
     quantised = [module for module in model.modules() if type(module).__name__ == "Linear4bit"]
     for module in quantised:
         module.training = True
     try:
-        logits: torch.Tensor = model(input_ids=ids, use_cache=False).logits[0]
+        logits: torch.Tensor = model(input_ids=ids, use_cache=False).logits
     finally:
         for module in quantised:
             module.training = False

@@ -27,8 +27,10 @@ from torch import Tensor
 
 from playground.config import Settings
 from playground.engine import loading
+from playground.engine.adapters import BaseChangedError
 from playground.engine.kv import KV, PrefixStore, common_prefix
 from playground.engine.model import Model
+from playground.engine.rope import Regime
 from playground.engine.sampling import Row, next_tokens
 from playground.engine.text import Detokenizer, Writer
 from playground.library import Library
@@ -78,10 +80,19 @@ class _Job:
         self.submitted = time.monotonic()
         self.cached = 0  # ids whose keys and values were in the store
         self.kv: KV | None = None  # from the first chunk on, until the job is read or joins the batch
+        self.regime: Regime = ()  # what the keys depend on besides ids and adapter, see `rope`
+
+    def text(self) -> list[int]:
+        """All ids that are to be read."""
+        return self.ids
+
+    def owner(self) -> tuple[str | None, Regime]:
+        """What the keys and values are of besides ids."""
+        return self.adapter, self.regime
 
     def left(self) -> int:
         """Ids still to be read."""
-        return len(self.ids) - (self.kv.lengths[0] if self.kv else 0)
+        return len(self.text()) - (self.kv.lengths[0] if self.kv else 0)
 
     def fail(self, error: str) -> None:
         """Tell the caller."""
@@ -99,11 +110,16 @@ class _Row(_Job):
         self.answer_ids: list[int] = []
         self.limit = 0  # tokens the answer may take
         self.ends: frozenset[int] = frozenset()  # token ids that end the answer
+        self.vocabulary: int | None = None  # tokens that may be chosen
         self.writer: Writer | None = None
         self.weights: str | None = None
         self.ttft: float | None = None
         self.ended = False
         self.failed = False
+
+    def text(self) -> list[int]:
+        """See `_Job.text`; an answer that has begun is read again where scaled positions change."""
+        return self.ids + self.answer_ids if self.answer_ids else self.ids
 
     def reply(self, finish: Finish, error: str | None = None) -> Reply:
         """All that has come so far."""
@@ -141,7 +157,7 @@ class _Row(_Job):
 
     def state(self) -> Row:
         """What the choice of the next token depends on."""
-        return Row(self.request.sampling, self.ids, self.answer_ids)
+        return Row(self.request.sampling, self.ids, self.answer_ids, self.vocabulary)
 
 
 class _Scoring(_Job):
@@ -329,9 +345,7 @@ class LocalEngine:
             job.fail(reason)
 
     def _load(self) -> None:
-        loaded = loading.load(self._settings, self._library, self._report)
-        self._report("Trying it out", 0.95)
-        model = Model(loaded)
+        model, loaded = self._load_model()
         self._adapters = {status.card.name: status for status in model.adapters}
         self._store = PrefixStore(loaded.prefix_limit)
         self._model = model
@@ -351,6 +365,19 @@ class LocalEngine:
             plain=model.plain,
             prefix_limit=loaded.prefix_limit,
         )
+
+    def _load_model(self) -> tuple[Model, loading.Loaded]:
+        """The base with every adapter that leaves it as it is; one that does not is left out, and the base
+        loaded anew."""
+        refused: dict[str, str] = {}
+        while True:
+            try:
+                loaded = loading.load(self._settings, self._library, self._report, refused)
+                self._report("Trying it out", 0.95)
+                return Model(loaded), loaded
+            except BaseChangedError as error:
+                refused[error.name] = str(error)
+            gc.collect()
 
     def _report(self, note: str, progress: float) -> None:
         if self._closed:
@@ -389,6 +416,8 @@ class LocalEngine:
                 continue
             try:
                 if self._prepare(self._model, job):
+                    _check_tokens(self._model, job)
+                    job.regime = self._model.regime(len(job.ids))
                     self._waiting.append(job)
             except InputError as error:
                 job.fail(str(error))
@@ -420,6 +449,7 @@ class LocalEngine:
             )
         if isinstance(job, _Row):
             job.started = max(job.submitted, self._ready_at)
+            job.vocabulary = model.vocabulary(job.adapter)
             job.limit = min(job.request.sampling.max_new_tokens, model.context - tokens)
             named = {model.token_id(token) for token in prompt.stop.tokens}
             job.ends = model.ends | {token for token in named if token is not None}
@@ -473,9 +503,9 @@ class LocalEngine:
             return False
         return any(
             other.kv is not None
-            and other.adapter == job.adapter
+            and other.owner() == job.owner()
             and other.urgent >= job.urgent
-            and common_prefix(other.ids, job.ids) >= other.kv.lengths[0] + WORTH_KEEPING
+            and common_prefix(other.text(), job.text()) >= other.kv.lengths[0] + WORTH_KEEPING
             for other in self._waiting
         )
 
@@ -488,17 +518,18 @@ class LocalEngine:
             if job.kv is None:
                 job.kv = self._begin(self._model, job)
             done = job.kv.lengths[0]
+            ids = job.text()
             size = CHUNK_BESIDE if self._live else CHUNK_ALONE
-            chunk = job.ids[done:] if self._model.plain else job.ids[done : done + size]
+            chunk = ids[done:] if self._model.plain else ids[done : done + size]
             scored = isinstance(job, _Scoring) and done + len(chunk) >= job.first
-            logits = self._model.forward(job.kv, [job.adapter], [chunk], every=scored)
+            logits = self._model.forward(job.kv, [job.adapter], [chunk], every=scored, whole=[len(ids)])
             if isinstance(job, _Scoring) and scored:
                 job.scores += self._look_up(self._model, job, logits[0], done)
             if job.left():
                 return
             self._waiting.remove(job)
-            if len(job.ids) - job.cached >= WORTH_KEEPING:
-                self._store.put(job.adapter, job.ids, job.kv, ended=not isinstance(job, _Row))
+            if len(ids) - job.cached >= WORTH_KEEPING:
+                self._store.put(job.owner(), ids, job.kv, ended=not isinstance(job, _Row))
             if isinstance(job, _Row):
                 job.weights = self._model.weights()[0]
                 self._begin_answer(job, logits)
@@ -514,10 +545,13 @@ class LocalEngine:
         if model.plain:
             return model.begin()
         # A reply's first score comes from the logits of the prompt's last token, so that one is read.
-        most = (job.first if isinstance(job, _Scoring) else len(job.ids)) - 1
-        entry, common = self._store.longest(job.adapter, job.ids)
-        job.cached = min(common, most)
-        return entry.begin(job.cached) if entry is not None and job.cached else model.begin()
+        ids = job.text()
+        most = (job.first if isinstance(job, _Scoring) else len(ids)) - 1
+        entry, common = self._store.longest(job.owner(), ids)
+        cached = min(common, most)
+        if len(ids) == len(job.ids):  # an answer that is read again keeps what is known of its prompt
+            job.cached = cached
+        return entry.begin(cached) if entry is not None and cached else model.begin()
 
     def _begin_answer(self, row: _Row, logits: Tensor) -> None:
         assert row.kv is not None
@@ -568,7 +602,10 @@ class LocalEngine:
     def _step(self) -> None:
         """One token more for every live row."""
         assert self._model is not None
-        assert self._batch is not None
+        if self._model.rope:
+            self._reread(self._model)
+        if self._batch is None:
+            return
         try:
             logits = self._model.forward(
                 self._batch, [row.adapter for row in self._live], [row.answer_ids[-1:] for row in self._live]
@@ -588,6 +625,18 @@ class LocalEngine:
                 gone.append(row)
         if gone:
             self._leave(gone)
+
+    def _reread(self, model: Model) -> None:
+        """Let rows wait to be read again from their start where their positions change for all of a text."""
+        if model.plain:  # which does so itself
+            return
+        again = [row for row in self._live if model.must_reread(len(row.text()))]
+        if not again:
+            return
+        self._leave(again)
+        for row in again:
+            row.regime = model.regime(len(row.text()))
+            self._waiting.append(row)
 
     def _fail_step(self, error: Exception) -> None:
         """A pass over all rows failed: out of memory ends the longest row alone, anything else all."""
@@ -642,9 +691,11 @@ class LocalEngine:
         self._live = [self._live[index] for index in stay]
 
     def _keep(self, row: _Row, kv: KV, index: int) -> None:
+        assert self._model is not None
         # The last token was chosen but not read, so it has no keys and values yet.
         ids = (row.ids + row.answer_ids)[: kv.lengths[index]]
-        self._store.put(row.adapter, ids, kv, index)
+        if self._model.regime(len(ids)) == row.regime:  # else its keys are of several regimes
+            self._store.put(row.owner(), ids, kv, index)
 
     def _explain(self, error: Exception) -> str:
         """A failure in one sentence for the lane; the traceback goes to the log."""
@@ -657,6 +708,21 @@ class LocalEngine:
             )
         traceback.print_exception(error)
         return f"The model failed on this answer: {_one_line(error)}."
+
+
+def _check_tokens(model: Model, job: _Job) -> None:
+    """Check that the embedding has a row for every token of a job.
+
+    Raises:
+        InputError: it has none for one of them, which the message names.
+    """
+    limit = model.token_limit(job.adapter)
+    beyond = next((token for token in job.ids if token >= limit), None)
+    if beyond is not None:
+        raise InputError(
+            f"The token {model.token_text(beyond)!r} has the id {beyond}, but the model has embeddings for "
+            f"{limit} tokens only: leave it out of the text, or use the model's own tokenizer."
+        )
 
 
 def _out_of_memory(error: Exception) -> bool:

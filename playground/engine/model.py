@@ -11,19 +11,26 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from transformers import DynamicCache
 
 from playground.engine import loading, tokenizer, trial
+from playground.engine.adapters import BaseChangedError
 from playground.engine.kv import KV, BatchKV, PlainKV, PlainRow
 from playground.engine.linear import Linears
 from playground.engine.loading import Loaded
-from playground.engine.lora import RowLora
-from playground.types import AdapterStatus, Prompt, Token
+from playground.engine.rope import Regime, RowRope
+from playground.engine.row_adapters import RowAdapters, RowsMixedError
+from playground.files import first_line
+from playground.types import AdapterStatus, InputError, Prompt, Token
 
 ROUNDING = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.02}
 """How far logits of the same weights may lie apart, in the same unit: the processor's library does not
@@ -44,16 +51,24 @@ class Model:
         self.context = loaded.context
         self.ends = loaded.ends
         self._weights = f"{loaded.base} ({loaded.precision})"
-        self._lora = RowLora(loaded.model)
         off = self._quicken(loaded)
+        self._adapters = RowAdapters(loaded.model, loaded.parts)
+        self._vocabulary = int(loaded.base_logits.shape[-1])
+        self._has_own_vocabularies = any(parts.logits is not None for parts in loaded.parts.values())
+        self._mixed: str | None = None
+        """Why rows of different adapters cannot be one batch; None if they can."""
         self.layers = loaded.model.config.get_text_config().num_hidden_layers
+        self.rope = RowRope(loaded.model)
+        """False where no position depends on a text's length, as in most models."""
         self._selects = "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
         # Adapters first: the other trial is a decoding pass, after which 4-bit layers on a CPU compute in
         # another way than they did when the base was probed (see `probe_logits`).
         self.adapters = self._attest(loaded, off)
-        self.plain = loaded.plain or trial.why_plain(self, loaded.probe)
+        self.plain = loaded.plain or self._mixed or trial.why_plain(self, loaded.probe)
         """Why the plain path is taken; None on the fast path."""
-        self._own_cache = self.plain is not None and trial.own_cache_works(self, loaded.probe)
+        self._own_cache = False
+        if self.plain is not None:
+            self._choose_cache(loaded)
 
     # --- Text -------------------------------------------------------------------------------------
 
@@ -94,6 +109,7 @@ class Model:
         adapters: Sequence[str | None],
         tokens: Sequence[Sequence[int]],
         every: bool = False,
+        whole: Sequence[int] | None = None,
     ) -> Tensor:
         """Read new tokens of every row.
 
@@ -102,42 +118,74 @@ class Model:
             adapters: B names, None for the base.
             tokens: ids, (B, T).
             every: whether all positions' logits are wanted, or the last one's.
+            whole: length of each row's whole prompt where this is a part of it, since scaled positions may
+                depend on it; without it, what is read ends with these tokens.
 
         Returns:
             Logits, (B, V), or with `every` (B, T, V).
         """
         if isinstance(kv, BatchKV):
-            self._lora.select(adapters)
+            self._adapters.select(adapters)
             new = len(tokens[0])
             mask = kv.mask(new)
-            logits = self.run(
-                tokens,
-                every,
-                past_key_values=kv,
-                attention_mask=None if mask is None else mask.to(self.device),
-                position_ids=kv.positions(new).to(self.device),
-            )
+            lengths = whole or [length + new for length in kv.lengths]
+            with self.rope.rows(lengths) if self.rope else nullcontext():
+                logits = self.run(
+                    tokens,
+                    every,
+                    past_key_values=kv,
+                    attention_mask=None if mask is None else mask.to(self.device),
+                    position_ids=kv.positions(new).to(self.device),
+                )
             kv.advance(new)
             return logits
-        return torch.cat(
-            [
-                self._run_plain(row, adapter, ids, every)
-                for row, adapter, ids in zip(kv.rows, adapters, tokens, strict=True)
-            ]
-        )
+        alone = [
+            self._run_plain(row, adapter, ids, every)
+            for row, adapter, ids in zip(kv.rows, adapters, tokens, strict=True)
+        ]
+        most = max(logits.shape[-1] for logits in alone)
+        return torch.cat([F.pad(logits, (0, most - logits.shape[-1]), value=-torch.inf) for logits in alone])
 
     def _run_plain(self, row: PlainRow, adapter: str | None, ids: Sequence[int], every: bool) -> Tensor:
         """`forward` for one row alone."""
-        self._lora.select([adapter])
+        self._adapters.select([adapter])
+        read = len(row.ids)
         row.ids += ids
         if row.cache is not None:
+            if read and self.must_reread(len(row.ids)):
+                row.cache, ids = DynamicCache(config=self.hf.config), row.ids
             return self.run([ids], every, past_key_values=row.cache)
         logits = self.run([row.ids], every, use_cache=False)
         return logits[:, -len(ids) :] if every else logits
 
+    def regime(self, length: int) -> Regime:
+        """What a text's keys depend on besides its tokens and adapter; equal lengths have equal ones, and in
+        most models all have."""
+        return self.rope.regime(length)
+
+    def must_reread(self, length: int) -> bool:
+        """Whether a text is read again from its start before its token number `length`, because the model
+        then has other positions for all of it."""
+        return self.rope.must_reread(length)
+
+    def token_limit(self, adapter: str | None) -> int:
+        """Rows of the embedding that a row with this adapter reads from; ids are below it."""
+        own = self._adapters.embedding_rows(adapter)
+        return int(self.hf.get_input_embeddings().weight.shape[0]) if own is None else own
+
+    def vocabulary(self, adapter: str | None) -> int:
+        """Tokens that a row with this adapter has logits for; further columns belong to other rows."""
+        own = self._adapters.logits(adapter)
+        return self._vocabulary if own is None else own
+
+    def token_text(self, token: int) -> str:
+        """A token as the vocabulary writes it."""
+        with self._tokenizing:
+            return str(self._tokenizer.convert_ids_to_tokens(token))
+
     def select(self, adapters: Sequence[str | None]) -> None:
         """Set the adapter of every row of the next passes."""
-        self._lora.select(adapters)
+        self._adapters.select(adapters)
 
     def run(self, tokens: Sequence[Sequence[int]], every: bool, **options: Any) -> Tensor:
         """One pass of the model as it is: logits of the last position, (B, V), or with `every` of all,
@@ -146,12 +194,23 @@ class Model:
             options["logits_to_keep"] = 1  # the other positions' (T, V) products are not even computed
         ids = torch.tensor(tokens, device=self.device)
         logits: Tensor = self.hf(input_ids=ids, **{"use_cache": True, **options}).logits
-        return logits if every else logits[:, -1]
+        return self._without_foreign(logits if every else logits[:, -1], self._adapters.rows)
+
+    def _without_foreign(self, logits: Tensor, adapters: Sequence[str | None]) -> Tensor:
+        """Logits, (B, ..., V), in which tokens of other rows' vocabularies cannot be chosen.
+
+        A model may squeeze its logits after the output layer (Gemma 2), so their -inf has to be set here.
+        """
+        if logits.shape[-1] == self._vocabulary and not self._has_own_vocabularies:
+            return logits
+        for row, adapter in enumerate(adapters):
+            logits[row, ..., self.vocabulary(adapter) :] = -torch.inf
+        return logits
 
     def weights(self) -> tuple[str, ...]:
         """The weights of each row of the last fast pass (of the last row, on the plain path)."""
         return tuple(
-            self._weights if name is None else f"{self._weights} + {name}" for name in self._lora.rows
+            self._weights if name is None else f"{self._weights} + {name}" for name in self._adapters.rows
         )
 
     # --- Trials at load ---------------------------------------------------------------------------
@@ -162,12 +221,33 @@ class Model:
         Some (Mamba) read a layer's weight past the layer. Returns the logits of the fixed text, (T, V), with
         the adapters off and the layers as they are from now on.
         """
-        linears = Linears(loaded.model, leave=self._lora.factors())
-        off = self._probe_logits(None, loaded.probe)
-        if self._is_base(off, loaded):
-            return off
+        linears = Linears(loaded.model)
+        if linears.fit(lambda tokens: loading.probe_logits(self.hf, loaded.probe[:tokens])):
+            off = loading.probe_logits(self.hf, loaded.probe)
+            if self._is_base(off, loaded):
+                return off
         linears.remove()
-        return self._probe_logits(None, loaded.probe)
+        return loading.probe_logits(self.hf, loaded.probe)
+
+    def _choose_cache(self, loaded: Loaded) -> None:
+        """Take the model's own cache on the plain path if that gives what `generate` gives, else none.
+
+        Raises:
+            InputError: neither does, so the model cannot be served exactly.
+        """
+        self._own_cache = trial.own_cache_works(self, loaded.probe)
+        if self._own_cache and trial.writes_as_generate(self, loaded.probe, self.begin):
+            return
+        self._own_cache = False
+        reason = None
+        if self.rope and not self.rope.rereads:
+            reason = "its positions change with the length of a text, and its own cache could not be used"
+        elif not trial.forgets(self, loaded.probe):
+            reason = "its output for a text depends on the text that it read before"
+        elif not trial.writes_as_generate(self, loaded.probe, self.begin):
+            reason = "its output differs from that of its own `generate`"
+        if reason:
+            raise InputError(f"{loaded.base} cannot be served exactly: {reason}; choose another base.")
 
     def _is_base(self, logits: Tensor, loaded: Loaded) -> bool:
         """Whether logits on the fixed text are the plain base's, but for rounding."""
@@ -175,33 +255,76 @@ class Model:
         return bool(apart <= ROUNDING[self.hf.dtype] * loaded.base_logits.std())
 
     def _attest(self, loaded: Loaded, off: Tensor) -> tuple[AdapterStatus, ...]:
-        """Try every adapter on the fixed text: `off`, its logits without any, must be the base's, and with an
-        adapter on they must not."""
-        ready = [status for status in loaded.adapters if status.error is None]
-        if not ready:
-            return loaded.adapters
-        if not self._is_base(off, loaded):
-            reason = "Adapters cannot be used here: switched off, they still change the base's output."
-            return tuple(
-                dataclasses.replace(status, error=status.error or reason) for status in loaded.adapters
-            )
-        tried = []
-        for status in loaded.adapters:
-            if status.error is None:
-                kl = _kl(self._probe_logits(status.card.name, loaded.probe), off)
-                warning = None
-                if kl < NOTHING:
-                    warning = f"Adapter {status.card.name!r} does nothing: its output is the base's."
-                status = dataclasses.replace(status, kl=kl, warning=warning)
-            tried.append(status)
-        return tuple(tried)
+        """Try every adapter on the fixed text, beside a row of the base: that row's logits must be `off`,
+        those of the base without any adapter.
 
-    def _probe_logits(self, adapter: str | None, probe: Sequence[int]) -> Tensor:
-        self._lora.select([adapter])
-        return loading.probe_logits(self.hf, probe)
+        Raises:
+            BaseChangedError: with an adapter taken off again, the base's logits are still others.
+        """
+        if not self._is_base(off, loaded):
+            reason = "Adapters cannot be used here: without one, the base's output is not what it was."
+            for status in loaded.adapters:
+                if status.error is None:
+                    self._adapters.drop(status.card.name)
+            return tuple(
+                dataclasses.replace(status, error=status.error or reason, serving="")
+                for status in loaded.adapters
+            )
+        return tuple(status if status.error else self._try(status, loaded, off) for status in loaded.adapters)
+
+    def _try(self, status: AdapterStatus, loaded: Loaded, off: Tensor) -> AdapterStatus:
+        """One adapter's status after the trial; it is taken off if it did not stand it."""
+        name = status.card.name
+        try:
+            on = self._probe_beside(name, loaded)
+        except Exception as error:
+            self._adapters.drop(name)
+            if not self._is_base(self._probe([None], loaded)[0], loaded):
+                raise BaseChangedError(name) from error
+            text = f"Adapter {name!r} cannot be used here: its trial run failed ({first_line(error)})."
+            return dataclasses.replace(status, error=text, serving="")
+        kl = _kl(on, off)
+        if not math.isfinite(kl):
+            self._adapters.drop(name)
+            text = f"Adapter {name!r} cannot be used here: its output is not a number."
+            return dataclasses.replace(status, error=text, serving="")
+        if kl < NOTHING:
+            nothing = f"Adapter {name!r} does nothing: its output is the base's."
+            warning = f"{status.warning} {nothing}" if status.warning else nothing
+            return dataclasses.replace(status, kl=kl, warning=warning)
+        return dataclasses.replace(status, kl=kl)
+
+    def _probe_beside(self, name: str, loaded: Loaded) -> Tensor:
+        """An adapter's logits on the fixed text, (T, V), from a row beside one of the base, whose logits must
+        be the base's; where its layers do not keep rows apart, from a row alone.
+
+        Raises:
+            ValueError: the base's row has other logits with the adapter beside it.
+        """
+        failed: str | None = None
+        try:
+            base, on = self._probe([None, name], loaded)
+            if self._is_base(base, loaded):
+                return on
+            failed = f"beside rows of {name}, rows of the base have other logits"
+        except RowsMixedError as error:
+            failed = str(error)
+        on = self._probe([name], loaded)[0]
+        if not self._is_base(self._probe([None], loaded)[0], loaded):
+            raise ValueError("with it, the base's own output is not what it was")
+        self._mixed = failed
+        return on
+
+    def _probe(self, adapters: Sequence[str | None], loaded: Loaded) -> Tensor:
+        """Logits of rows with these adapters on the fixed text, (B, T, V)."""
+        self._adapters.select(adapters)
+        return self._without_foreign(loading.probe_rows(self.hf, loaded.probe, len(adapters)), adapters)
 
 
 def _kl(logits: Tensor, base: Tensor) -> float:
-    """Mean over positions of KL(softmax(logits) || softmax(base)), in nats; both (T, V)."""
+    """Mean over positions of KL(softmax(logits) || softmax(base)), in nats; both (T, V). Where an adapter has
+    a vocabulary of its own, over the tokens that both have."""
+    both = min(logits.shape[-1], base.shape[-1])
+    logits, base = logits[:, :both], base[:, :both]
     p, q = logits.double().log_softmax(-1), base.double().log_softmax(-1)
     return float((p.exp() * (p - q)).sum(-1).mean())

@@ -1,16 +1,170 @@
-"""How many positions a model has."""
+"""How many positions a model has, and where its positions or attention start to behave differently."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from playground.engine.rope import rope_tables
+
 UNSTATED_CONTEXT = 2048
-"""For a model that states no limit of positions, as recurrent ones do."""
+"""For a model that states no limit of positions anywhere, as recurrent ones do."""
+UNSET = 10**9
+"""A tokenizer's `model_max_length` from here on means that it was never set."""
+LENGTH_NAMES = (
+    "max_position_embeddings",
+    "n_positions",
+    "n_ctx",
+    "max_seq_len",
+    "max_sequence_length",
+    "max_seq_length",
+    "seq_length",
+    "seq_len",
+    "context_length",
+    "max_context_length",
+    "model_max_length",
+)
+"""What configurations call the number of positions, in the order in which they are believed."""
+WINDOW_NAMES = (
+    "sliding_window",
+    "sliding_window_size",
+    "attention_window_size",
+    "attention_chunk_size",
+    "floor_scale",
+    "keep_window_size",
+    "index_topk",
+    "index_block_size",
+)
+"""What configurations and layers call a distance, a number of keys or a position from which on attention
+differs."""
+BLOCK_NAMES = ("block_size", "topk_blocks")
+"""What layers that attend to a few blocks of keys call their blocks (MiniMax M3)."""
 
 
-def context_length(config: Any) -> int:
+def context_length(config: Any, tokenizer: Any = None) -> int:
+    """Positions that a model has, prompt and answer together.
+
+    A configuration with scaled rotary positions states either the length before scaling (linear and dynamic
+    scaling, as Vicuna's and Qwen 2.5's) or the scaled one beside the original (Llama 3, Phi 3, GPT-OSS); the
+    larger of the stated length and factor times original is right for both. Where each layer type has
+    scaling of its own (Gemma 3), published models state the scaled length.
+
+    Args:
+        config: the model's configuration; of a composite one, the text part counts.
+        tokenizer: its `model_max_length` counts where the configuration states no length.
+    """
     text = config.get_text_config()
-    for name in ("max_position_embeddings", "n_positions", "seq_length"):
-        if positions := getattr(text, name, None):
-            return int(positions)
-    return UNSTATED_CONTEXT
+    stated = next((length for name in LENGTH_NAMES if (length := _length(getattr(text, name, None)))), None)
+    if stated is None:
+        stated = _length(getattr(tokenizer, "model_max_length", None))
+        return stated if stated and stated < UNSET else UNSTATED_CONTEXT
+    tables = rope_tables(text)
+    return max([stated, *(_scaled(text, stated, table, alone=len(tables) == 1) for table in tables)])
+
+
+def _length(value: Any) -> int | None:
+    """A stated length as a positive whole number, or None if it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 1:
+        return None
+    return int(value)
+
+
+def _scaled(config: Any, stated: int, table: dict[str, Any], alone: bool) -> int:
+    """The length that one table of rotary parameters scales to.
+
+    Args:
+        config: the text configuration.
+        stated: the length that it states.
+        table: the parameters.
+        alone: whether they are those of every layer.
+    """
+    kind = table.get("rope_type") or table.get("type") or "default"
+    original = _length(table.get("original_max_position_embeddings"))
+    original = original or _length(getattr(config, "original_max_position_embeddings", None))
+    factor = table.get("factor")
+    scales = kind in ("linear", "dynamic", "yarn", "llama3", "longrope", "su")
+    if not scales or not isinstance(factor, int | float) or (original is None and not alone):
+        return stated
+    return int((original or stated) * factor)
+
+
+def names_limit(model: PreTrainedModel) -> bool:
+    """Whether a model names a length or a distance from which on it computes differently."""
+    config = model.config.get_text_config()
+    if any(_length(getattr(config, name, None)) for name in WINDOW_NAMES):
+        return True
+    if any(_changes(table) for table in rope_tables(config)):
+        return True
+    return any(_window_mask(module) is not None for module in model.modules())
+
+
+def _changes(table: dict[str, Any]) -> bool:
+    """Whether rotary parameters give a position another meaning beyond some length."""
+    kind = str(table.get("rope_type") or table.get("type"))
+    return kind in ("longrope", "su") or "dynamic" in kind or "llama_4_scaling_beta" in table
+
+
+@contextmanager
+def lowered(model: PreTrainedModel, window: int, length: int) -> Iterator[None]:
+    """A model whose every window is at most `window` and whose original context is at most `length`, so that
+    a short text reaches past them; afterwards it is as before."""
+    with ExitStack() as undo:
+        configs = {id(config): config for config in _configs(model)}
+        for config in configs.values():
+            for name in WINDOW_NAMES:
+                _lower(undo, config, name, window)
+            _lower(undo, config, "original_max_position_embeddings", length)
+            tables = rope_tables(config)
+            for table in tables:
+                if limit := _length(table.get("original_max_position_embeddings")):
+                    undo.callback(table.__setitem__, "original_max_position_embeddings", limit)
+                    table["original_max_position_embeddings"] = min(limit, length)
+            if any("dynamic" in str(table.get("rope_type")) for table in tables):
+                _lower(undo, config, "max_position_embeddings", length)
+        for module in model.modules():
+            for name in WINDOW_NAMES:
+                _lower(undo, module, name, window)
+            if all(hasattr(module, name) for name in BLOCK_NAMES):
+                for name in BLOCK_NAMES:
+                    _lower(undo, module, name, window // 2)
+            if "dynamic" in str(getattr(module, "rope_type", "")):
+                _lower(undo, module, "original_max_seq_len", length)
+                _lower(undo, module, "max_seq_len_cached", length)
+            _narrow(undo, module, window)
+        yield
+
+
+def _configs(model: PreTrainedModel) -> Iterator[Any]:
+    yield model.config.get_text_config()
+    for module in model.modules():
+        if (config := getattr(module, "config", None)) is not None and not isinstance(config, dict):
+            yield config
+
+
+def _lower(undo: ExitStack, owner: Any, name: str, most: int) -> None:
+    """Lower a stated length on a configuration or module until `undo` is closed."""
+    stated = vars(owner).get(name)
+    if (value := _length(stated)) is not None and value > most:
+        undo.callback(setattr, owner, name, stated)
+        setattr(owner, name, most)
+
+
+def _narrow(undo: ExitStack, module: nn.Module, window: int) -> None:
+    """Lower a window that is kept as a mask until `undo` is closed."""
+    if (mask := _window_mask(module)) is not None:
+        undo.callback(module._buffers.__setitem__, "bias", mask)
+        ones = torch.ones_like(mask)
+        module._buffers["bias"] = ones.tril() & ~ones.tril(-window)
+
+
+def _window_mask(module: nn.Module) -> Tensor | None:
+    """The mask (1, 1, T, T) of a layer that keeps its window so, as GPT-Neo's do; None for other layers."""
+    mask = module._buffers.get("bias")
+    if mask is None or mask.dtype != torch.bool or mask.dim() != 4 or bool(mask[0, 0, -1, 0]):
+        return None
+    return mask

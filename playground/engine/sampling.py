@@ -31,6 +31,8 @@ class Row:
     sampling: Sampling
     prompt_ids: Sequence[int]
     answer_ids: Sequence[int]
+    vocabulary: int | None = None
+    """Columns of the logits that are this row's; what lies beyond belongs to other rows. None: all."""
 
 
 def next_tokens(logits: Tensor, rows: Sequence[Row]) -> list[int]:
@@ -60,7 +62,8 @@ def is_plain_greedy(sampling: Sampling) -> bool:
 
 def choose(logits: Tensor, row: Row) -> int:
     """The next token of one row from its float32 logits, shape (V,)."""
-    scores = filtered(logits, row)
+    # Cut, not only hidden: the noise and the filters of a row must not depend on its neighbours.
+    scores = filtered(logits[: row.vocabulary], row)
     if row.sampling.temperature > 0:
         noise = gumbel(row.sampling.seed, len(row.answer_ids), scores.shape[-1])
         scores = scores + noise.to(scores.device)

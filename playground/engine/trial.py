@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
+from transformers import DynamicCache
 
 from playground.engine.kv import KV, BatchKV, PlainKV
+from playground.engine.positions import lowered, names_limit
 
 if TYPE_CHECKING:
     from playground.engine.model import Model
@@ -15,55 +18,169 @@ if TYPE_CHECKING:
 TOLERANCE = {torch.float32: 0.01, torch.bfloat16: 0.3, torch.float16: 0.1}
 """How far the fast path's logits may lie from the plain path's, in standard deviations of the logits; what
 rounding does is below, and a wrong mask or position is far above."""
+STEPS = 3
+"""Tokens that a trial reads one by one after its rows' prompts."""
+SHORT = 24
+"""Tokens of the longer row where limits are lowered, which keeps the second trial cheap."""
+HELD = {"full_attention", "sliding_attention", "chunked_attention"}
+"""Types of layers whose whole state is keys and values."""
 
 
 def why_plain(model: Model, probe: Sequence[int]) -> str | None:
-    """Why the fast path cannot be taken, or None if it gives what the model itself gives."""
+    """Why the fast path cannot be taken, or None if it gives what the model itself gives.
+
+    A model that names a window or an original context is tried once more with those lowered below the
+    length of the text, since the real ones are too long for a trial.
+    """
     kinds = set(getattr(model.hf.config.get_text_config(), "layer_types", None) or ())
-    odd = kinds - {"full_attention", "sliding_attention"}
-    if odd:
-        return f"its layers of type {', '.join(sorted(odd))} keep no plain keys and values"
+    if unknown := kinds - HELD:
+        return f"its layers of type {', '.join(sorted(unknown))} keep no plain keys and values"
+    allowed = TOLERANCE[model.hf.dtype]
+    truth = _as_generated if model.rope else _one_pass  # one pass is cheaper, where positions do not change
     try:
-        off = _path_error(model, probe, lambda: BatchKV(model.layers))
+        off = _path_error(model, _rows(probe), lambda: BatchKV(model.layers), truth)
+        if off <= allowed and names_limit(model.hf) and len(probe) >= SHORT:
+            off, where = _lowered_error(model, probe), " past the limits that it names"
+        else:
+            where = ""
     except Exception as error:
         return f"its cache is of a kind of its own ({type(error).__name__}: {error})"[:300]
-    allowed = TOLERANCE[model.hf.dtype]
     if not off <= allowed:
-        return f"as one batch its logits were off by {off:.2g} standard deviations (allowed {allowed:g})"
+        return (
+            f"as one batch its logits were off by {off:.2g} standard deviations (allowed {allowed:g}){where}"
+        )
     return None
 
 
 def own_cache_works(model: Model, probe: Sequence[int]) -> bool:
-    """Whether the model's own cache gives, step by step, what one pass over everything gives."""
+    """Whether the model's own cache serves two rows, step by step, each as if it were alone."""
     try:
-        off = _path_error(model, probe, lambda: PlainKV.begin(model.hf.config, cached=True))
+        off = _path_error(model, _rows(probe), lambda: PlainKV.begin(model.hf.config, cached=True), _one_pass)
     except Exception:
         return False
     return off <= TOLERANCE[model.hf.dtype]
 
 
-def _path_error(model: Model, probe: Sequence[int], begin: Callable[[], KV]) -> float:
-    """Largest difference between a path's logits and a plain pass's, in standard deviations.
-
-    Two rows of different lengths are read, joined to one batch, and read three tokens more.
-    """
-    rows = [list(probe), list(probe[len(probe) // 2 :])]
-    splits = [len(row) - 3 for row in rows]
+def forgets(model: Model, probe: Sequence[int]) -> bool:
+    """Whether a pass without a cache depends on its own tokens alone, and not on those of an earlier pass."""
     model.select([None])
-    want = torch.stack(
-        [
-            model.run([row], every=True, use_cache=False)[0, split - 1 :]
-            for row, split in zip(rows, splits, strict=True)
-        ]
-    ).float()
+    first = model.run([probe], every=True, use_cache=False).float()
+    model.run([probe[len(probe) // 2 :]], every=True, use_cache=False)
+    again = model.run([probe], every=True, use_cache=False).float()
+    return bool((first - again).abs().max() <= TOLERANCE[model.hf.dtype] * first.std())
+
+
+def writes_as_generate(model: Model, probe: Sequence[int], begin: Callable[[], KV]) -> bool:
+    """Whether a path's logits are those of `generate` for one row; also True where `generate` itself fails,
+    since there is nothing to compare with."""
+    model.select([None])
+    prompt = torch.tensor([probe[: len(probe) - STEPS]], device=model.device)
+    try:
+        written = model.hf.generate(
+            input_ids=prompt,
+            attention_mask=torch.ones_like(prompt),
+            max_new_tokens=STEPS,
+            do_sample=False,
+            num_beams=1,
+            output_logits=True,
+            return_dict_in_generate=True,
+        )
+    except Exception:
+        return True
+    ids = written.sequences[0].tolist()
+    kv = begin()
+    got = [model.forward(kv, [None], [ids[: prompt.shape[1]]])]
+    got += [model.forward(kv, [None], [[token]]) for token in ids[prompt.shape[1] : -1]]
+    want = torch.cat(written.logits).float()
+    off = (torch.cat(got).float() - want).abs().max() / want.std().clamp_min(1e-30)
+    return bool(off <= TOLERANCE[model.hf.dtype])
+
+
+def _rows(probe: Sequence[int]) -> list[list[int]]:
+    """Two rows of different lengths."""
+    return [list(probe), list(probe[len(probe) // 2 :])]
+
+
+def _lowered_error(model: Model, probe: Sequence[int]) -> float:
+    """`_path_error` past the model's limits: the longer row is past them from its start, the shorter one
+    passes its original context at its second step."""
+    rows = _rows(probe[:SHORT])
+    with lowered(model.hf, window=4, length=len(rows[1]) - STEPS + 1):
+        return _path_error(model, rows, lambda: BatchKV(model.layers), _as_generated)
+
+
+def _path_error(
+    model: Model,
+    rows: Sequence[list[int]],
+    begin: Callable[[], KV],
+    truth: Callable[[Model, list[int]], Tensor],
+) -> float:
+    """Largest difference between a path's logits and the true ones, in standard deviations.
+
+    The rows are read in two chunks each, joined to one batch, and read `STEPS` tokens more.
+    """
+    want = torch.stack([truth(model, row) for row in rows]).float()
+    splits = [len(row) - STEPS for row in rows]
     batch: Any = None  # of one kind with what `begin` gives, as every row's state is
     first = []
     for row, split in zip(rows, splits, strict=True):
         kv = begin()
-        first.append(model.forward(kv, [None], [row[:split]]))
+        if isinstance(kv, BatchKV):  # the plain path reads a prompt at once
+            model.forward(kv, [None], [row[: split // 2]], whole=[split])
+        first.append(model.forward(kv, [None], [row[kv.lengths[0] : split]], whole=[split]))
         batch = kv if batch is None else batch.joined(kv, at=1)
     got = [torch.cat(first)]
-    for step in range(3):
-        tokens = [row[split + step : split + step + 1] for row, split in zip(rows, splits, strict=True)]
-        got.append(model.forward(batch, [None, None], tokens))
+    for step in range(STEPS):
+        batch, logits = _step(model, batch, rows, [split + step + 1 for split in splits])
+        got.append(logits)
     return float((torch.stack(got, dim=1).float() - want).abs().max() / want.std().clamp_min(1e-30))
+
+
+def _step(model: Model, batch: Any, rows: Sequence[list[int]], lengths: Sequence[int]) -> tuple[Any, Tensor]:
+    """Read one more token of every row, up to `lengths`, as the decode thread does: the batch and (B, V)."""
+    again = [
+        index
+        for index, length in enumerate(lengths)
+        if isinstance(batch, BatchKV) and model.must_reread(length)
+    ]
+    stay = [index for index in range(len(rows)) if index not in again]
+    logits: dict[int, Tensor] = {}
+    if again:
+        batch = batch.only(stay) if stay else None
+    if stay:
+        tokens = [rows[index][lengths[index] - 1 : lengths[index]] for index in stay]
+        logits |= zip(stay, model.forward(batch, [None] * len(stay), tokens), strict=True)
+    for index in again:
+        kv = BatchKV(model.layers)
+        logits[index] = model.forward(kv, [None], [rows[index][: lengths[index]]])[0]
+        batch = kv if batch is None else batch.joined(kv, at=index)
+    return batch, torch.stack([logits[index] for index in range(len(rows))])
+
+
+def _one_pass(model: Model, row: list[int]) -> Tensor:
+    """The last `STEPS` + 1 positions' logits in one pass over a row, (STEPS + 1, V)."""
+    model.select([None])
+    return model.run([row], every=True, use_cache=False)[0, len(row) - STEPS - 1 :]
+
+
+def _as_generated(model: Model, row: list[int]) -> Tensor:
+    """The same as `generate` computes them for the row alone: its prompt at once, then token by token, with
+    the model's own cache and preparation."""
+    model.select([None])
+    cache: Any = DynamicCache(config=model.hf.config)
+    logits = []
+    with model.rope.removed():
+        for length in range(len(row) - STEPS, len(row) + 1):
+            ids = torch.tensor([row[:length]], device=model.device)
+            inputs = model.hf.prepare_inputs_for_generation(
+                ids,
+                next_sequence_length=length - cache.get_seq_length(),
+                past_key_values=cache,
+                attention_mask=torch.ones_like(ids),
+                position_ids=torch.arange(length, device=model.device)[None],
+                use_cache=True,
+            )
+            output = model.hf(**inputs, return_dict=True)
+            cache = output.past_key_values
+            logits.append(output.logits[0, -1])
+    return torch.stack(logits)

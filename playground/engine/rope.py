@@ -1,0 +1,168 @@
+"""Rotary positions whose frequencies depend on how long a sequence is, with a length for each row.
+
+LongRoPE takes its long factors for every position once a sequence is longer than the original context, and
+dynamic NTK takes a new base for every length beyond it. Transformers decides by the largest position in the
+batch, and dynamic NTK by what the module has seen before, so that a long row would change a short one beside
+it, and a prompt that is read in chunks one that is read at once. Here every row names the length that its
+frequencies are for: that of its whole prompt while it is read, that of the text so far at each decoding step,
+as `generate` has them for the row alone.
+
+Models without such positions have no `RowRope` and are not touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache, PreTrainedModel
+
+Regime = tuple[Hashable, ...]
+"""What the keys of a text depend on besides its tokens: equal for lengths that have equal frequencies."""
+
+
+def rope_tables(config: Any) -> list[dict[str, Any]]:
+    """Every table of rotary parameters in a text configuration, one for each layer type where they differ."""
+    table = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None)
+    if not isinstance(table, dict):
+        return []
+    nested = [value for value in table.values() if isinstance(value, dict)]
+    return nested or [table]
+
+
+class RowRope:
+    """Gives the rotary modules of a model whose frequencies depend on length one length for each row."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model = model
+        self._modules = [module for module in model.modules() if _changing_types(module)]
+        self._lengths: Sequence[int] | None = None
+        self.rereads = bool(self._modules) and _rereads(model)
+        """Whether `generate` reads a text again from its start when it passes the original context."""
+        self._install()
+
+    def __bool__(self) -> bool:
+        return bool(self._modules)
+
+    def _install(self) -> None:
+        for module in self._modules:
+            module.forward = partial(self._forward, module)
+
+    @contextmanager
+    def removed(self) -> Iterator[None]:
+        """The modules as Transformers makes them, in their first state."""
+        for module in self._modules:
+            del module.forward
+            _reset(module)
+        try:
+            yield
+        finally:
+            self._install()
+
+    @contextmanager
+    def rows(self, lengths: Sequence[int]) -> Iterator[None]:
+        """For the passes inside: the length that each of the B rows has its frequencies for."""
+        self._lengths = lengths
+        try:
+            yield
+        finally:
+            self._lengths = None
+
+    def regime(self, length: int) -> Regime:
+        """What decides the frequencies of a text of this length; the same for every text without a
+        `RowRope`."""
+        found: list[Hashable] = []
+        for module in self._modules:
+            for layer_type, rope_type in _changing_types(module):
+                limit = _limit(module, layer_type, rope_type)
+                found.append(length > limit if rope_type == "longrope" else max(length, limit))
+        return tuple(found)
+
+    def must_reread(self, length: int) -> bool:
+        """Whether `generate` reads a text again from its start before its token number `length`."""
+        return self.rereads and self.regime(length) != self.regime(length - 1)
+
+    def _forward(
+        self, module: Any, x: Tensor, position_ids: Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, ...]:
+        """In place of the module's forward; position_ids is (B, T), the results (B, T, D).
+
+        The module sees one more position in each row, the last of the row's length, which is taken off again;
+        so whatever it works out from the largest position is worked out for that length.
+        """
+        rows = position_ids.shape[0]
+        lengths = self._lengths
+        if lengths is None or len(lengths) != rows:
+            lengths = (position_ids.amax(dim=-1) + 1).tolist()
+        last = torch.tensor(lengths, device=position_ids.device, dtype=position_ids.dtype)[:, None] - 1
+        whole = torch.cat([position_ids, last], dim=-1)
+        groups: dict[Regime, list[int]] = {}
+        for row, length in enumerate(lengths):
+            groups.setdefault(self.regime(length), []).append(row)
+        if len(groups) == 1:
+            return tuple(part[:, :-1] for part in _fresh(module, x, whole, *args, **kwargs))
+        merged: list[Tensor] = []
+        for members in groups.values():
+            parts = _fresh(module, x, whole[members], *args, **kwargs)
+            merged = merged or [part.new_empty(rows, part.shape[1] - 1, *part.shape[2:]) for part in parts]
+            for one, part in zip(merged, parts, strict=True):
+                one[members] = part[:, :-1]
+        return tuple(merged)
+
+
+def _fresh(module: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
+    """The module's own forward, from its first state."""
+    _reset(module)
+    result: tuple[Tensor, ...] = type(module).forward(module, *args, **kwargs)
+    _reset(module)
+    return result
+
+
+def _reset(module: Any) -> None:
+    """Forget the lengths that a rotary module has seen."""
+    for layer_type, _ in _changing_types(module):
+        prefix = f"{layer_type}_" if layer_type else ""
+        original = getattr(module, f"{prefix}original_inv_freq")
+        frequencies = getattr(module, f"{prefix}inv_freq")
+        if frequencies.shape == original.shape and frequencies is not original:
+            frequencies.copy_(original)
+        else:
+            setattr(module, f"{prefix}inv_freq", original.clone())
+        if layer_type:
+            module.__dict__.pop(f"{prefix}max_seq_len_cached", None)
+    module.max_seq_len_cached = module.original_max_seq_len
+
+
+def _changing_types(module: Any) -> list[tuple[str | None, str]]:
+    """Layer types (None for all) and rope types of a rotary module whose frequencies depend on length."""
+    types = getattr(module, "rope_type", None)
+    if isinstance(types, str):
+        types = {None: types}
+    if not isinstance(types, dict) or not isinstance(module, nn.Module):
+        return []
+    return [(key, str(value)) for key, value in types.items() if value == "longrope" or "dynamic" in value]
+
+
+def _limit(module: Any, layer_type: str | None, rope_type: str) -> int:
+    """The length up to which a rotary module has its first frequencies."""
+    if rope_type != "longrope":
+        return int(module.original_max_seq_len)
+    table = module.config.rope_parameters
+    return int((table if layer_type is None else table[layer_type])["original_max_position_embeddings"])
+
+
+def _rereads(model: PreTrainedModel) -> bool:
+    """Whether the model's own preparation for `generate` drops the keys and values at the limit."""
+    limit = getattr(model.config, "original_max_position_embeddings", None)
+    if limit is None:
+        return False
+    ids = torch.zeros((1, int(limit) + 1), dtype=torch.long, device=model.device)
+    cache = DynamicCache(config=model.config)
+    inputs = model.prepare_inputs_for_generation(
+        ids, past_key_values=cache, attention_mask=torch.ones_like(ids)
+    )
+    return inputs.get("past_key_values") is None

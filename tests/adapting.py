@@ -1,0 +1,122 @@
+"""Bases and adapters for tests: random, tiny, and compared with PEFT's own forward."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from peft import PeftModel, get_peft_model
+from torch import Tensor
+from transformers import AutoModelForCausalLM
+
+from playground.engine.adapters import checksum, read_adapter_weights
+from playground.engine.row_adapters import RowAdapters
+
+SHAPE = {
+    "vocab_size": 96,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 64,
+    "initializer_range": 0.2,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+LINEAR = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "init_lora_weights": False}
+
+
+def make_base(folder: Path, kind: str = "Llama", seed: int = 0, **config: Any) -> Path:
+    """A random model of a kind of Transformers, in a folder; values of `config` that are None are left out."""
+    torch.manual_seed(seed)
+    values = {key: value for key, value in {**SHAPE, **config}.items() if value is not None}
+    stem = kind.removesuffix("Text")
+    model = getattr(transformers, f"{stem}ForCausalLM")(getattr(transformers, f"{kind}Config")(**values))
+    for name, value in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(value, std=0.2)
+    model.save_pretrained(folder)
+    return folder
+
+
+def make_adapter(base: Path, folder: Path, config: Any, seed: int = 2, tokens: int = 0, **edit: Any) -> Path:
+    """An adapter whose every trained weight is random, with entries of its configuration edited.
+
+    Args:
+        tokens: by how many the vocabulary is enlarged first.
+    """
+    torch.manual_seed(seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = AutoModelForCausalLM.from_pretrained(base)
+        if tokens:
+            model.resize_token_embeddings(len_of(model) + tokens, mean_resizing=False)
+        peft_model = get_peft_model(model, config)
+        with torch.no_grad():
+            for value in peft_model.parameters():
+                if value.requires_grad:
+                    value += 0.1 * torch.randn(value.shape)
+        peft_model.save_pretrained(folder)
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | edit))
+    return folder
+
+
+def len_of(model: Any) -> int:
+    return int(model.get_input_embeddings().weight.shape[0])
+
+
+@torch.inference_mode()
+def by_peft(base: Path, adapter: Path | None, ids: Tensor, tokens: int = 0, **options: Any) -> Tensor:
+    """PEFT's own logits for one row, (T, V)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model: Any = AutoModelForCausalLM.from_pretrained(base, **options)
+        if tokens:
+            model.resize_token_embeddings(len_of(model) + tokens, mean_resizing=False)
+        if adapter is not None:
+            model = PeftModel.from_pretrained(model, adapter)
+    model.eval()
+    logits: Tensor = model(input_ids=ids[None], use_cache=False).logits[0]
+    return logits
+
+
+@torch.inference_mode()
+def compare(
+    base: Path,
+    adapters: dict[str, Path],
+    rows: list[str | None],
+    ids: Tensor,
+    tokens: dict[str, int] | None = None,
+) -> Any:
+    """One pass over rows with different adapters, each of which must have PEFT's logits for it alone.
+
+    Returns:
+        What was read of the adapters, by name.
+    """
+    model = AutoModelForCausalLM.from_pretrained(base).eval()
+    before = checksum(model)
+    read = {name: read_adapter_weights(model, folder) for name, folder in adapters.items()}
+    assert checksum(model) == before, "no adapter may touch the base"
+    own = RowAdapters(model, read)
+    own.select(rows)
+    got = model(input_ids=ids.expand(len(rows), -1), use_cache=False).logits
+    # A step of one token, with the rows' own keys and values.
+    past = model(input_ids=ids[:-1].expand(len(rows), -1), use_cache=True).past_key_values
+    step = model(input_ids=ids[-1:].expand(len(rows), -1), past_key_values=past).logits
+    for row, name in enumerate(rows):
+        want = by_peft(base, adapters.get(name or ""), ids, (tokens or {}).get(name or "", 0))
+        size = want.shape[-1]
+        torch.testing.assert_close(got[row, :, :size], want, atol=5e-4, rtol=1e-3)
+        torch.testing.assert_close(step[row, -1, :size], want[-1], atol=5e-4, rtol=1e-3)
+        assert bool((got[row, :, size:] == -torch.inf).all())
+    own.remove()
+    after = model(input_ids=ids[None], use_cache=False).logits[0]
+    torch.testing.assert_close(after, by_peft(base, None, ids), atol=0, rtol=0)
+    return read
