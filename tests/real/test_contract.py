@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
-from real_model import Real, open_real
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from playground.engine.text import Detokenizer
 from playground.types import Conversation, Sampling
+from real.real_model import Real, open_real
 
 ROOT = Path(__file__).resolve().parents[2]
 LANES = ("base", "urial:demos=general-3", "chat", "tuned")
