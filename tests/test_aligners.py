@@ -13,7 +13,7 @@ from playground.aligners.ift import Aligner as Ift
 from playground.aligners.raw import Aligner as Raw
 from playground.aligners.urial import STOP
 from playground.aligners.urial import Aligner as Urial
-from playground.demos import parse
+from playground.demos import PAPER_STOPS, parse
 from playground.library import Library
 from playground.session import parse_lane
 from playground.types import (
@@ -95,6 +95,31 @@ def test_fewer_demonstrations_share_the_prefix():
     one, two = (Urial(demos=DEMOS.take(k))(TALK[:1]).text for k in (1, 2))
     shared = one[: one.index("# Query:\n```\nWhat")]
     assert two.startswith(shared)
+
+
+def test_the_stop_rule_of_a_lane_is_an_option_of_urial_and_stop_is_a_stop_sequence_elsewhere():
+    library = Library.open("models/pocket")
+    paper, own = (parse_lane(f"urial:stop={name}", library) for name in ("paper", "own"))
+    rule = paper.aligner(TALK[:1]).stop
+    assert (rule.name, rule.texts, rule.fence, rule.headers) == (
+        "paper",
+        PAPER_STOPS,
+        STOP.fence,
+        STOP.headers,
+    )
+    assert paper.sampling.stop == own.sampling.stop == ()
+    assert own.aligner == parse_lane("urial", library).aligner
+    assert own.aligner(TALK[:1]).stop == STOP
+    assert paper.recipe != own.recipe
+    assert aligner_from_json(to_json(paper.aligner)) == paper.aligner
+    assert paper.aligner.label.endswith("stop=paper")
+    ended = parse_lane("urial:stop=The End", library)
+    assert (ended.sampling.stop, ended.aligner) == (("The End",), own.aligner)
+    assert parse_lane("base:stop=paper", library).sampling.stop == ("paper",)
+    old = {key: value for key, value in to_json(own.aligner).items() if key != "stop"}
+    assert aligner_from_json(old) == own.aligner
+    with pytest.raises(InputError, match=r"stop=none is not a stop rule: choose one of own, paper\."):
+        Urial.build({"stop": "none"}, library)
 
 
 def test_a_set_in_another_family_is_asked_and_stopped_in_it():

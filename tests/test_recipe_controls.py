@@ -25,6 +25,7 @@ def spec(recipe, seed=None):
         (Recipe(preset="urial", k=3, pick="nearest"), "urial:k=3,pick=nearest"),
         (Recipe(preset="urial", ablation="shifted"), "urial:ablation=shifted"),
         (Recipe(preset="urial", ablation="other", other="general-3"), "urial:ablation=other,other=general-3"),
+        (Recipe(preset="urial", k=2, stop_rule="paper"), "urial:k=2,stop=paper"),
         (Recipe(preset="pocket-ift", overflow="drop-turns"), "pocket-ift:overflow=drop-turns"),
     ],
 )
@@ -42,7 +43,15 @@ def test_an_ablation_draws_by_the_seed_that_the_lane_samples_with():
 
 
 @pytest.mark.parametrize(
-    "text", ["urial:temperature=0.7", "base:top_p=0.5", "urial:k=three", "chat:adapter=x"]
+    "text",
+    [
+        "urial:temperature=0.7",
+        "base:top_p=0.5",
+        "urial:k=three",
+        "urial:stop=END",
+        "base:stop=paper",
+        "chat:adapter=x",
+    ],
 )
 def test_a_lane_that_the_controls_cannot_express_stays_what_it_is(text):
     assert Recipe.of(text) == Recipe(preset=text)

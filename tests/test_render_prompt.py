@@ -1,10 +1,12 @@
 """Meter, inspector and cards as HTML: every character is there, and none of them acts."""
 
+import dataclasses
 import html
 import re
 
 import pytest
 
+from playground.demos import FAMILIES
 from playground.retrieval import Choice
 from playground.types import Demo, DemoSet, Exchange, LeftOut, Prompt, Token
 from playground.ui import render_prompt
@@ -146,3 +148,14 @@ def test_a_text_used_whole_is_shown_as_it_is_with_the_reason():
     drawn = render_prompt.cards(Draft.of(whole), None)
     assert "It is used whole." in drawn
     assert text_of(re.search(r"<pre[^>]*>(.*?)</pre>", drawn, re.DOTALL)[1]) == f"Prose {NASTY}"
+
+
+def test_the_inspector_names_the_stop_rule_that_a_format_has():
+    family = FAMILIES["fenced"]
+    for rule, label in (
+        (family.stop, "Own header and fence"),
+        (family.stop_rule("paper"), "Paper (substring)"),
+        (dataclasses.replace(family.stop, name=""), "not recorded"),
+    ):
+        assert render_prompt.stop_rule(Prompt(text="x", stop=rule)).endswith(f"Stop rule: {label}")
+    assert render_prompt.stop_rule(Prompt(text="x")) == ""

@@ -121,6 +121,16 @@ def test_a_request_survives_json():
     assert request_from_json(json.loads(canonical(to_json(request)))) == request
 
 
+def test_a_request_from_before_stop_rules_had_names_says_so():
+    rule = StopRule(name="paper", fence="```", headers=("# Query:",), texts=("# Query",))
+    request = Request(prompt=Prompt(text="x", stop=rule), sampling=Sampling())
+    data = json.loads(canonical(to_json(request)))
+    assert request_from_json(data).prompt.stop == rule
+    for later in ("name", "texts"):
+        del data["prompt"]["stop"][later]
+    assert request_from_json(data).prompt.stop == StopRule(name="", fence="```", headers=("# Query:",))
+
+
 def test_values_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Sampling().temperature = 1.0  # type: ignore[misc]

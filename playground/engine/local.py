@@ -588,8 +588,9 @@ class LocalEngine:
             best = line.topk(min(job.top, len(line)))
             if job.detokenizer is None:
                 job.detokenizer = Detokenizer(decode, job.ids[: job.first])
-            text = job.detokenizer.feed(token)
-            if position == len(job.ids) - 1:
+            last = position == len(job.ids) - 1
+            text = job.detokenizer.feed(token, None if last else job.ids[position + 1])
+            if last:
                 text += job.detokenizer.finish()
             scores.append(
                 TokenScore(
