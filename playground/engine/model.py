@@ -44,7 +44,8 @@ class Model:
 
     def __init__(self, loaded: Loaded) -> None:
         self.hf = loaded.model
-        self._tokenizer = Tokenizer(loaded.tokenizer)
+        self._tokenizer = loaded.tokenizer
+        self._base_text = Tokenizer(loaded.tokenizer)
         self._own_tokenizers = {
             name: Tokenizer(text.tokenizer)
             for name, text in loaded.texts.items()
@@ -78,7 +79,7 @@ class Model:
 
     def tokenizer(self, adapter: str | None) -> Tokenizer:
         """The tokenizer of a row: the adapter's own, if it brings one that differs from the base's."""
-        return self._tokenizer if adapter is None else self._own_tokenizers.get(adapter, self._tokenizer)
+        return self._base_text if adapter is None else self._own_tokenizers.get(adapter, self._base_text)
 
     def encode(self, prompt: Prompt) -> list[int]:
         """A prompt's token ids, as the tokenizer of its adapter gives them."""
