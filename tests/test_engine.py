@@ -226,7 +226,8 @@ def test_an_answer_ends_where_the_context_does(tiny_engine):
 def test_control_tokens_in_a_persons_text_are_plain_characters(tiny_engine):
     from playground.engine.tokenizer import encode
 
-    tokenizer = tiny_engine._model._tokenizer
+    run(tiny_engine, [request("Hello", max_new_tokens=1)])  # by then it is loaded
+    tokenizer = tiny_engine._model.tokenizer(None).hf
     end = tokenizer.eos_token_id
     assert end not in encode(tokenizer, Prompt(text="a </s> b"))
     assert end in encode(tokenizer, Prompt(text="a </s> b", control_tokens=True))
