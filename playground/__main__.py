@@ -11,7 +11,7 @@ import importlib.metadata
 import json
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -483,7 +483,8 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
             "name": entry.card.name,
             "label": entry.card.label,
             "source": entry.card.source,
-            "chat_template": entry.card.chat_format is not None,
+            "chat_template": entry.card.chat_format is not None or bool(entry.card.tokenizer),
+            "ends": list(entry.ends),
             "kl_from_base_nats": entry.kl,
             "error": entry.error,
             "warning": entry.warning,
@@ -501,6 +502,7 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
         "parameters": status.parameters,
         "context": status.context,
         "plain_path": status.plain,
+        "ends": list(status.ends),
         "prefix_store_bytes": status.prefix_limit,
         "adapters": adapters,
         "adapters_for_other_bases": {card.name: card.base_model for card in library.other_adapters.values()},
@@ -520,6 +522,11 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
     }
 
 
+def written(ends: Sequence[str]) -> str:
+    """End tokens and texts on one line, each as it is written."""
+    return ", ".join(json.dumps(end, ensure_ascii=False) for end in ends)
+
+
 def print_report(report: dict[str, Any]) -> None:
     """The doctor's document for people."""
     for name, value in report.items():
@@ -529,6 +536,10 @@ def print_report(report: dict[str, Any]) -> None:
                     f"ready, {entry['kl_from_base_nats']:.2f} nats per token from the base"
                 )
                 print(f"adapter {entry['name']}: {state} ({entry['source']})")
+                if entry["ends"]:
+                    print(f"adapter {entry['name']}: answers end at {written(entry['ends'])}")
+        elif name == "ends":
+            print(f"answers of the base end at {written(value) or 'nothing but the limit'}")
         elif name == "presets":
             print("\n".join(map(offer_line, value)) or "presets: none")
         elif name == "plain_path":

@@ -36,8 +36,7 @@ def make_base(folder: Path, kind: str = "Llama", seed: int = 0, **config: Any) -
     """A random model of a kind of Transformers, in a folder; a `config` value of None is left out."""
     torch.manual_seed(seed)
     values = {key: value for key, value in {**SHAPE, **config}.items() if value is not None}
-    stem = kind.removesuffix("Text")
-    model = getattr(transformers, f"{stem}ForCausalLM")(getattr(transformers, f"{kind}Config")(**values))
+    model = AutoModelForCausalLM.from_config(getattr(transformers, f"{kind}Config")(**values))
     for name, value in model.named_parameters():
         if name.endswith("bias"):
             torch.nn.init.normal_(value, std=0.2)

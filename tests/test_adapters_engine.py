@@ -87,7 +87,9 @@ def test_tokens_of_an_adapters_own_are_chosen_by_its_rows_alone(tiny, tmp_path):
         tiny.base, tmp_path / "own", LoraConfig(**QV, modules_to_save=["embed_tokens", "lm_head"]), tokens=8
     )
     weights = load_file(own / "adapter_model.safetensors")
-    weights["base_model.model.lm_head.weight"][size + 3] *= 40  # a token that is often the likeliest
+    for key, value in weights.items():  # a token that is often the likeliest; PEFT writes the weights twice
+        if key.startswith("base_model.model.lm_head."):
+            value[size + 3] *= 40
     save_file(weights, own / "adapter_model.safetensors")
     rows = [("Hello there", "own"), ("Hello there", None), ("What is it", "own")]
     replies, status, scores = serve(tiny.base, {"own": own}, rows, score=True)

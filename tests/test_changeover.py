@@ -222,9 +222,7 @@ def test_what_cannot_be_a_source_is_said_at_once(here, source):
     assert here.change.progress().state == "idle"
 
 
-def test_an_adapter_for_another_base_or_no_adapter_is_said_at_once(here, tiny, tmp_path):
-    with pytest.raises(InputError, match="was made for the base"):
-        here.change.adapter(str(tiny.adapters["wide"]))
+def test_no_adapter_or_a_name_that_is_taken_is_said_at_once(here, tiny, tmp_path):
     with pytest.raises(InputError, match="is not an adapter"):
         here.change.adapter(str(tmp_path), "mine")
     with pytest.raises(InputError, match="There is no adapter folder"):
@@ -234,6 +232,14 @@ def test_an_adapter_for_another_base_or_no_adapter_is_said_at_once(here, tiny, t
     with pytest.raises(InputError, match="precision"):
         here.change.base(str(tiny.base), "8bit")
     assert here.change.progress().state == "idle"
+
+
+def test_an_adapter_for_another_base_is_refused_by_its_shapes(here, tiny):
+    engine = here.session.engine
+    here.change.adapter(str(tiny.adapters["wide"]))
+    ended = here.ended()
+    assert (ended.state, here.session.engine) == ("failed", engine)
+    assert "Adapter 'wide' does not fit the base" in ended.note
 
 
 def test_an_adapter_that_is_not_on_the_hub_leaves_everything_as_it_was(here):

@@ -33,6 +33,10 @@ BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 Shape = tuple[int, ...]
 
 
+class MisfitError(InputError):
+    """An adapter's weights are not those that its configuration needs on this base."""
+
+
 def read_shapes(folder: Path, allow_pickle: bool) -> dict[str, Shape]:
     """Names and shapes of an adapter's weights.
 
@@ -171,7 +175,7 @@ def map_keys(
         aliases: names under which PEFT writes a weight a second time, to its own name.
 
     Raises:
-        InputError: names are missing, unknown or ambiguous, or shapes differ; the reason alone, with the
+        MisfitError: names are missing, unknown or ambiguous, or shapes differ; the reason alone, with the
             first three names and what probably happened.
     """
     allowed = {**extra, **expected}
@@ -187,18 +191,19 @@ def map_keys(
             unknown.append(key)
             continue
         if found in names.values():
-            again[key] = found
+            if ".original_module." not in key:  # what the adapter's own copy stands in place of
+                again[key] = found
             continue
         names[key] = found
         if key != found and not (found in extra and key.startswith("base_model.")):
             mapped.append(key)
     missing = [name for name in expected if name not in names.values()]
     if missing or unknown:
-        raise InputError(_unfit(missing, unknown, len(expected)))
+        raise MisfitError(_unfit(missing, unknown, len(expected)))
     wrong = [key for key, name in names.items() if name in expected and shapes[key] != expected[name]]
     if wrong:
         pairs = ", ".join(f"{list(shapes[key])} against {list(expected[names[key]])}" for key in wrong[:3])
-        raise InputError(
+        raise MisfitError(
             f"its weights {_some(wrong)} have other shapes than here ({pairs}): it was made for another "
             "base, or its rank was changed"
         )

@@ -126,7 +126,9 @@ class Skeleton:
             result = set_peft_model_state_dict(self.peft, dict(weights), INNER)
         except Exception as error:
             raise InputError(f"PEFT cannot load its weights: {_said(error)}") from error
-        lost = [*result.unexpected_keys, *(key for key in result.missing_keys if f".{INNER}" in key)]
+        state = self.peft.state_dict()  # a name may be missing whose weight is there under a tied one
+        missing = [key for key in result.missing_keys if f".{INNER}" in key and key in state]
+        lost = [*result.unexpected_keys, *(key for key in missing if bool(state[key].isnan().any()))]
         if lost:
             raise InputError(f"PEFT did not load its weights {', '.join(lost[:3])}")
 

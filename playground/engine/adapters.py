@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from playground.config import Settings
 from playground.engine import hub
 from playground.engine.adapter_config import check_config, shown
-from playground.engine.adapter_files import map_keys, read_shapes, read_weights
+from playground.engine.adapter_files import MisfitError, map_keys, read_shapes, read_weights
 from playground.engine.adapter_parts import Adapter, Part
 from playground.engine.adapter_skeleton import PREFIX, Collector, Skeleton
 from playground.engine.hub import Report
@@ -98,7 +98,9 @@ def _read(model: PreTrainedModel, card: AdapterCard, settings: Settings) -> Adap
         text = str(error)
         if text.endswith("."):  # a sentence of its own, about the Hub or a file
             raise
-        raise InputError(f"Adapter {card.name!r} cannot be used here: {text}.") from error
+        fits = not isinstance(error, MisfitError)
+        lead = "cannot be used here" if fits else f"does not fit the base {settings.base}"
+        raise InputError(f"Adapter {card.name!r} {lead}: {text}.") from error
     except Exception as error:
         said = shown(first_line(error), 200)[1:-1]
         raise InputError(f"Adapter {card.name!r} cannot be read: {said}.") from error

@@ -44,7 +44,8 @@ class Model:
 
     def __init__(self, loaded: Loaded) -> None:
         self.hf = loaded.model
-        self._tokenizer = Tokenizer(loaded.tokenizer)
+        self._tokenizer = loaded.tokenizer
+        self._base_text = Tokenizer(loaded.tokenizer)
         self._own_tokenizers = {
             name: Tokenizer(text.tokenizer)
             for name, text in loaded.texts.items()
@@ -55,9 +56,9 @@ class Model:
         self._ends = loaded.ends
         self._own_ends = {name: text.ends for name, text in loaded.texts.items()}
         self._weights = f"{loaded.base} ({loaded.precision})"
+        self._vocabulary = int(loaded.base_logits.shape[-1])
         off = self._quicken(loaded)
         self._adapters = RowAdapters(loaded.model, loaded.parts)
-        self._vocabulary = int(loaded.base_logits.shape[-1])
         self._has_own_vocabularies = any(parts.logits is not None for parts in loaded.parts.values())
         self._mixed: str | None = None
         """Why rows of different adapters cannot be one batch; None if they can."""
@@ -78,7 +79,7 @@ class Model:
 
     def tokenizer(self, adapter: str | None) -> Tokenizer:
         """The tokenizer of a row: the adapter's own, if it brings one that differs from the base's."""
-        return self._tokenizer if adapter is None else self._own_tokenizers.get(adapter, self._tokenizer)
+        return self._base_text if adapter is None else self._own_tokenizers.get(adapter, self._base_text)
 
     def encode(self, prompt: Prompt) -> list[int]:
         """A prompt's token ids, as the tokenizer of its adapter gives them."""
@@ -247,6 +248,7 @@ class Model:
 
     def _is_base(self, logits: Tensor, loaded: Loaded) -> bool:
         """Whether logits on the fixed text are the plain base's, but for rounding."""
+        logits = logits[:, : self._vocabulary]  # a row beside it may have had more tokens
         apart = (logits - loaded.base_logits).abs().max()
         return bool(apart <= ROUNDING[self.hf.dtype] * loaded.base_logits.std())
 

@@ -169,7 +169,7 @@ class Bench:
         for lane, button in zip(lanes, self.use, strict=True):
             inputs = [visit, *lane.controls]
             lane.edit.click(self.on_edit(lane), inputs, [self.sheet, *self.use, *self.drawn], **QUICK)
-            outputs = [self.sheet, lane.shown, *lane.controls]
+            outputs = [self.sheet, lane.shown, lane.chatting, *lane.controls]
             used = button.click(self.on_use(lane), inputs, outputs, **QUICK)
             used.then(*settle, **QUICK)
         self.close.click(lambda: gr.update(visible=False), None, self.sheet, **QUICK)

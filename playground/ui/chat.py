@@ -185,6 +185,15 @@ class Chat:
                 return status.error or status.warning
         return None
 
+    def ends(self, prompt: Prompt) -> tuple[str, ...]:
+        """Tokens and texts that end the answer to a prompt: the model's, and those of the prompt's rule."""
+        status = self.session.status()
+        own = [entry.ends for entry in status.adapters if entry.card.name == prompt.adapter]
+        named = (*prompt.stop.tokens, *prompt.stop.texts)
+        if prompt.control_tokens and own:
+            return tuple(dict.fromkeys((*own[0], *named)))
+        return tuple(dict.fromkeys((*status.ends, *named)))
+
     def variant(self, spec: str, visit: Visit | None = None) -> Variant:
         """The variant of a lane as picked.
 

@@ -148,7 +148,8 @@ class Inspector:
         return self._drawn(lane, asked, cut)
 
     def _drawn(self, lane: int, asked: Asked, cut: bool) -> tuple[Update, ...]:
-        view = render_prompt.prompt(asked.prompt, asked.tokens, bool(cut), asked.left_out, asked.chosen)
+        ends = self.chat.ends(asked.prompt)
+        view = render_prompt.prompt(asked.prompt, asked.tokens, bool(cut), asked.left_out, asked.chosen, ends)
         if asked.error:
             view = f'<p class="notice error">{render_prompt.escaped(asked.error)}</p>{view}'
         return self._title(lane, asked), view, asked.prompt.text

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
 
 from playground.ablations import ABLATIONS
 from playground.aligners.urial import PICKS, STOP_RULES
+from playground.library import Library
+from playground.templates import template_variables
 from playground.types import InputError
 from playground.ui import render, render_prompt
 from playground.ui.chat import Chat, Visit, Wish
@@ -16,7 +18,21 @@ from playground.ui.choice import Choice, Reach
 from playground.ui.dials import Dials, Update
 from playground.ui.recipe import Recipe
 
-CONTROLS = ("preset", "demos", "k", "ablation", "other", "pick", "overflow", "stop_rule")
+CONTROLS = (
+    "preset",
+    "demos",
+    "k",
+    "ablation",
+    "other",
+    "pick",
+    "overflow",
+    "stop_rule",
+    "system",
+    "instruction",
+    "template",
+    "think",
+    "variables",
+)
 """A lane's controls in the order in which handlers get their values; fields of `Recipe`."""
 
 PICK_LABELS = {"first": "first", "nearest": "nearest to message 1", "nearest-turn": "nearest to each message"}
@@ -25,6 +41,11 @@ OVERFLOW_LABELS = {
     "drop-turns": "leave out the oldest turns",
     "drop-demos": "leave out the last demonstrations",
 }
+
+
+THINK_LABELS = {"drop": "leave out", "keep": "keep"}
+LONGEST_SYSTEM = 4000
+"""Characters of a system message that the page takes."""
 
 
 ON_CLICK = """
@@ -142,6 +163,7 @@ class Lane:
                     visible=False,
                     elem_id=f"other-{number}",
                 )
+            self._compose_chat(recipe)
             with gr.Row(visible=False, elem_classes="dials own-dials") as self.own_dials:
                 self.dials.compose_main()
                 self.dials.compose_more()
@@ -165,6 +187,63 @@ class Lane:
                 )
                 self.remove = gr.Button("Remove", size="sm", min_width=0, scale=0, elem_id=f"remove-{number}")
 
+    def _compose_chat(self, recipe: Recipe) -> None:
+        """The controls of a lane in a chat format."""
+        number = self.number
+        with gr.Row(visible=recipe.chat, elem_classes="options-row") as self.chatting:
+            self.system = gr.Textbox(
+                recipe.system,
+                label="System message",
+                placeholder="None",
+                lines=2,
+                max_lines=6,
+                max_length=LONGEST_SYSTEM,
+                min_width=220,
+                elem_id=f"system-{number}",
+            )
+            self.instruction = Choice(
+                self.instructions(),
+                value=recipe.instruction,
+                label="URIAL's instruction",
+                min_width=150,
+                elem_id=f"instruction-{number}",
+            )
+            self.template = Choice(
+                self.templates(recipe),
+                value=recipe.template,
+                label="Template",
+                min_width=130,
+                visible=len(self.templates(recipe)) > 1,
+                elem_id=f"template-{number}",
+            )
+            self.think = gr.Dropdown(
+                [(label, name) for name, label in THINK_LABELS.items()],
+                value=recipe.think,
+                label="Thinking in history",
+                filterable=False,
+                min_width=140,
+                elem_id=f"think-{number}",
+            )
+            self.variables = gr.Textbox(
+                recipe.variables,
+                label="Template variables",
+                placeholder="name=value, ...",
+                max_length=1000,
+                min_width=200,
+                visible=bool(recipe.variables),
+                elem_id=f"variables-{number}",
+            )
+
+    @property
+    def dependent(self) -> list[Any]:
+        """The components that `settled` updates."""
+        return [self.shown, self.other, self.chatting, *self.chat_controls]
+
+    @property
+    def chat_controls(self) -> list[Any]:
+        """Of a chat format's controls those that depend on the others."""
+        return [self.instruction, self.system, self.template, self.variables]
+
     @property
     def controls(self) -> list[Any]:
         """The components whose values `recipe` takes."""
@@ -178,8 +257,10 @@ class Lane:
         Raises:
             InputError: a value is none of its control's.
         """
-        preset, demos, k, ablation, other, pick, overflow, stop_rule = values
-        texts = (preset, demos or "", ablation or "", other or "", pick, overflow, stop_rule)
+        preset, demos, k, ablation, other, pick, overflow, stop_rule, *chat = values
+        system, instruction, template, think, variables = (value or "" for value in chat)
+        texts = [preset, demos or "", ablation or "", other or "", pick, overflow, stop_rule]
+        texts += [system, instruction, template, think, variables]
         if not all(isinstance(text, str) for text in texts):
             raise InputError(
                 f"Lane {self.number + 1} has a setting that is not one of its choices: choose again."
@@ -195,6 +276,11 @@ class Lane:
             pick=pick,
             overflow=overflow,
             stop_rule=stop_rule,
+            system=system,
+            instruction=instruction,
+            template=template,
+            think=think or "drop",
+            variables=variables,
         )
 
     def spec(self, visit: Visit, values: Sequence[Any], seed: float | None = None) -> str:
@@ -214,6 +300,46 @@ class Lane:
     def sets(self, visit: Visit | None = None, name: str = "") -> list[str]:
         """The demonstration sets to choose from, with `name` among them, which may be gone."""
         return list(dict.fromkeys([*self.chat.sets(visit), *([name] if name else [])]))
+
+    def instructions(self, visit: Visit | None = None, name: str = "") -> list[tuple[str, str]]:
+        """The demonstration sets whose instruction can be the system message."""
+        return [("none", ""), *((each, each) for each in self.sets(visit, name))]
+
+    def templates(self, recipe: Recipe) -> list[tuple[str, str]]:
+        """The chat templates to choose from, the default first."""
+        names = self._of_format(lambda library: library.template_names(recipe.adapter))
+        kept = [recipe.template] if recipe.template and recipe.template not in names else []
+        return [("default", ""), *((name, name) for name in (*names, *kept) if len(names) > 1 or kept)]
+
+    def readable(self, recipe: Recipe) -> tuple[str, ...]:
+        """The variables that the lane's chat template reads."""
+        if not recipe.chat:
+            return ()
+
+        def read(library: Library) -> tuple[str, ...]:
+            format = library.chat_format(recipe.adapter, recipe.template or None)
+            return () if format is None else template_variables(format)
+
+        return self._of_format(read)
+
+    def _of_format(self, read: Callable[[Library], tuple[str, ...]]) -> tuple[str, ...]:
+        """What the library says about a chat format; nothing where its adapter is not there."""
+        try:
+            return read(self.chat.session.library)
+        except InputError:
+            return ()
+
+    def chat_updates(self, visit: Visit, recipe: Recipe) -> dict[Any, Update]:
+        """Updates of the chat format's controls that offer what the recipe's template has."""
+        templates, readable = self.templates(recipe), self.readable(recipe)
+        words = f"it reads {', '.join(readable)}" if readable else "name=value, ..."
+        return {
+            self.chatting: gr.update(visible=recipe.chat),
+            self.instruction: gr.update(choices=self.instructions(visit, recipe.instruction)),
+            self.system: gr.update(visible=not recipe.instruction),
+            self.template: gr.update(choices=templates, visible=len(templates) > 1),
+            self.variables: gr.update(placeholder=words, visible=bool(readable or recipe.variables)),
+        }
 
     def placeholder(self, spec: str, visit: Visit | None = None) -> str:
         """What the lane shows while nothing has been said in it."""
@@ -248,6 +374,7 @@ class Lane:
         return {
             self.shown: gr.update(visible=recipe.urial),
             self.other: gr.update(visible=recipe.ablation == "other", choices=self.sets(visit)),
+            **self.chat_updates(visit, recipe),
         }
 
     def reach(self, visit: Visit, demos: str, k: int | None) -> Update:
@@ -277,9 +404,23 @@ class Lane:
             self.overflow: recipe.overflow,
             self.stop_rule: recipe.stop_rule,
             self.shown: gr.update(visible=recipe.urial),
+            **self._set_chat(visit, recipe),
         }
+
+    def _set_chat(self, visit: Visit, recipe: Recipe) -> dict[Any, Update]:
+        """Updates that make the chat format's controls say what a recipe does."""
+        updates = self.chat_updates(visit, recipe)
+        for control, value in (
+            (self.system, recipe.system),
+            (self.instruction, recipe.instruction),
+            (self.template, recipe.template),
+            (self.variables, recipe.variables),
+        ):
+            updates[control] = {**updates[control], "value": value}
+        return {**updates, self.think: recipe.think}
 
     def refreshed(self, visit: Visit) -> dict[Any, Update]:
         """Updates of the controls that offer what there is now and leave what is chosen."""
         sets = gr.update(choices=self.sets(visit))
-        return {self.demos: sets, self.other: sets}
+        instructions = gr.update(choices=self.instructions(visit))
+        return {self.demos: sets, self.other: sets, self.instruction: instructions}

@@ -148,11 +148,13 @@ class _Page:
 
     def _connect_lane(self, lane: Lane, quick: dict[str, Any], metered: dict[str, Any]) -> None:
         page, arranging = self.page, self.arranging
-        settling = {**quick, "outputs": [lane.shown, lane.other, lane.k, lane.live, *page.meters]}
+        settling = {**quick, "outputs": [*lane.dependent, lane.k, lane.live, *page.meters]}
         for control in lane.controls:
             # A slider that is dragged says more than can be drawn: what it says last is what counts.
             handler = arranging.on_demos(lane) if control is lane.demos else arranging.on_control(lane)
-            control.input(handler, page.inputs, trigger_mode="always_last", **settling)
+            # Half a variable is none: it is read once the text is left.
+            event = control.blur if control is lane.variables else control.input
+            event(handler, page.inputs, trigger_mode="always_last", **settling)
         lane.setup.click(None, None, None, js=f"() => tandemSetUp({lane.number})", **HIDDEN)
         moves = ((lane.swap, swapped), (lane.duplicate, duplicated), (lane.remove, removed))
         for button, arranged in moves:

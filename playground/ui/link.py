@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from playground.lane_spec import parse_spec
 from playground.types import InputError, Sampling, check_characters
 
 LETTERS = "abcd"
-LANE_LIMIT = 500
+LANE_LIMIT = 4000
 """Characters that a lane's text may have in a link."""
 NUMBER_LIMIT = 40
 NAMES = tuple(name for name in Sampling.__dataclass_fields__)
@@ -117,7 +118,10 @@ def _lane_problem(lane: str) -> str:
     """What is wrong with a lane's text as far as that can be told here; "" if nothing is."""
     if len(lane) > LANE_LIMIT:
         return f"is longer than {LANE_LIMIT} characters: it was left out."
-    options = {part.partition("=")[0].strip() for part in lane.partition(":")[2].split(",")}
+    try:
+        options = set(parse_spec(lane)[1])
+    except InputError:
+        return "cannot be read: write it as name:key=value, with quotes around a value that has a comma."
     decoding = options & set(NAMES)
     if decoding - ({"seed"} if "ablation" in options else set()):  # an ablation draws by the lane's seed
         return "has decoding parameters in it: give them beside the lanes, as in &temperature=0.7."

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from playground.aligners.urial import STOP_RULES
-from playground.types import DemoSet
+from playground.lane_spec import format_spec, parse_spec
+from playground.types import SAMPLING_NAMES, DemoSet, InputError
 
+CHAT_OPTIONS = ("system", "instruction", "template", "think")
+"""What the controls of a lane in a chat format can express, besides variables of its template."""
 OPTIONS = ("adapter", "demos", "k", "ablation", "other", "pick", "stop", "overflow", "seed")
 """What the controls can express; `seed` is the ablation's, which is the lane's own."""
+
+RESERVED = {*OPTIONS, *CHAT_OPTIONS, *SAMPLING_NAMES}
+"""Names that no variable of a template can have in a lane spec."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +24,8 @@ class Recipe:
     """The controls of one lane."""
 
     preset: str
-    """"base", "urial", an adapter, "urial:adapter=NAME"; or a lane's text that controls cannot express."""
+    """"base", "urial", an adapter, "chat", "urial:adapter=NAME", "chat:adapter=NAME"; or a lane spec that
+    controls cannot express."""
     demos: str = ""
     """A set's name; "" is the base's own."""
     k: int | None = None
@@ -28,6 +36,32 @@ class Recipe:
     pick: str = "first"
     overflow: str = "refuse"
     stop_rule: str = "own"
+    system: str = ""
+    """The system message of a lane in a chat format."""
+    instruction: str = ""
+    """The demonstration set whose instruction is the system message; "" for none."""
+    template: str = ""
+    """Which of several chat templates; "" for the default."""
+    think: str = "drop"
+    variables: str = ""
+    """Variables of the chat template as a lane spec has them: ``name=value,...``."""
+
+    @property
+    def chat(self) -> bool:
+        """Whether the lane is asked in a chat format."""
+        name = self.preset.partition(":")[0]
+        return name not in ("base", "raw", "urial") and self.preset in (
+            name,
+            f"{name}:adapter={self.adapter}",
+        )
+
+    @property
+    def adapter(self) -> str | None:
+        """The adapter that the preset names, if any."""
+        name, colon, option = self.preset.partition(":")
+        if colon:
+            return option.removeprefix("adapter=") if option.startswith("adapter=") else None
+        return None if name in ("base", "raw", "urial", "chat") else name
 
     @property
     def urial(self) -> bool:
@@ -41,8 +75,11 @@ class Recipe:
             default: the name of the base's own set.
             sets: the demonstration sets there are, by name.
             seed: what an ablation draws by; None: leave it unsaid.
+
+        Raises:
+            InputError: the template variables cannot be read.
         """
-        options = {}
+        options: dict[str, str] = self._chat_options() if self.chat else {}
         if self.urial:
             name = self.demos or default
             if name != default:
@@ -63,16 +100,29 @@ class Recipe:
                     options["seed"] = str(seed)
         if self.overflow != "refuse":
             options["overflow"] = self.overflow
-        if not options:
-            return self.preset
-        joint = "," if ":" in self.preset else ":"
-        return self.preset + joint + ",".join(f"{key}={value}" for key, value in options.items())
+        return format_spec(self.preset, options)
+
+    def _chat_options(self) -> dict[str, str]:
+        options: dict[str, str] = {}
+        if self.instruction:
+            options["instruction"] = self.instruction
+        elif self.system:
+            options["system"] = self.system
+        if self.template:
+            options["template"] = self.template
+        if self.think != "drop":
+            options["think"] = self.think
+        return options | read_variables(self.variables)
 
     @classmethod
     def of(cls, spec: str) -> Recipe:
         """The controls that would spell a lane's text."""
-        name, _, rest = spec.partition(":")
-        options = dict(part.partition("=")[::2] for part in rest.split(",") if part)
+        try:
+            name, options = parse_spec(spec)
+        except InputError:
+            return cls(preset=spec)
+        if name not in ("base", "raw", "urial"):
+            return cls._of_chat(spec, name, options)
         options.pop("seed", None)
         known = OPTIONS if name == "urial" else ("overflow",)
         k = options.get("k", "0")
@@ -90,3 +140,35 @@ class Recipe:
             overflow=options.get("overflow", "refuse"),
             stop_rule=stop_rule,
         )
+
+    @classmethod
+    def _of_chat(cls, spec: str, name: str, options: dict[str, str]) -> Recipe:
+        adapter = options.pop("adapter", None)
+        known: dict[str, Any] = {key: str(options.pop(key)) for key in CHAT_OPTIONS if key in options}
+        overflow = options.pop("overflow", "refuse")
+        both = "system" in known and "instruction" in known
+        if both or set(options) & RESERVED or (adapter is not None and name != "chat"):
+            return cls(preset=spec)
+        variables = format_spec("", options).removeprefix(":")
+        preset = f"chat:adapter={adapter}" if adapter else name
+        return cls(preset=preset, overflow=overflow, variables=variables, **known)
+
+
+def read_variables(text: str) -> dict[str, str]:
+    """The variables of a chat template in a text such as ``enable_thinking=false``.
+
+    Raises:
+        InputError: it is not name=value, or a name is an option of the lane.
+    """
+    try:
+        variables = parse_spec(f":{text}")[1]
+    except InputError as error:
+        raise InputError(
+            'Template variables are written name=value, with commas between them, as in date="1 May, 2025".'
+        ) from error
+    for name in variables:
+        if name in RESERVED:
+            raise InputError(
+                f"{name} is an option of the lane and no template variable: set it in its control."
+            )
+    return variables

@@ -7,6 +7,7 @@ lost.
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -94,10 +95,14 @@ def prompt(
     cut: bool,
     left_out: LeftOut | None = None,
     chosen: Sequence[Choice] = (),
+    ends: Sequence[str] = (),
 ) -> str:
     """A prompt's exact text with its parts marked; with `cut`, each of its tokens too.
 
     Demonstrations that were `chosen` say which of the set they are, and why.
+
+    Args:
+        ends: tokens and texts that end the answer, as they are written.
     """
     parts = asked.parts or (Part(kind="text", end=len(asked.text)),)
     counts: Sequence[int | None] = [None] * len(parts)
@@ -121,7 +126,15 @@ def prompt(
     if cut and tokens is not None:
         first = [token for token in tokens if token.start is None]
         before = "".join(f'<span class="first">{_token(token, token.piece)}</span>' for token in first)
-    return f'{notice}<div class="prompt">{before}{"".join(shown)}</div>'
+    return f'{notice}<div class="prompt">{before}{"".join(shown)}</div>{_ends(ends)}'
+
+
+def _ends(ends: Sequence[str]) -> str:
+    """What ends the answer, as a line under the prompt."""
+    if not ends:
+        return ""
+    written = " ".join(f"<code>{escaped(json.dumps(end, ensure_ascii=False)[1:-1])}</code>" for end in ends)
+    return f'<p class="notice ends">The answer ends at {written}</p>'
 
 
 STOP_LABELS: Mapping[str, str] = {"own": "Own header and fence", "paper": "Paper (substring)"}

