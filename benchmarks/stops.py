@@ -11,7 +11,7 @@ general-50: greedily and at temperature 0.7 in the fenced family, and every seco
 Nothing but the end-of-sequence token or `NEW_TOKENS` ends them.
 
 **Labels.** `end` is the number of characters of the answer in `raw`, without the white space at its end. In
-the stored file a reader set it, with the cut of "own header and fence" as a proposal; it is null where a reader
+the stored file a reader set it, with the cut of "own header and fence" as a proposal. It is null where one
 cannot say, because the model closed its block and then continued about the same question. For new
 continuations it is what `hindsight` finds with all of the text at hand.
 
