@@ -1,114 +1,245 @@
-"""How often each stop rule cuts an answer in the wrong place, on raw continuations of a real model."""
+"""How often each stop rule cuts an answer in the wrong place, on raw continuations of a real base model.
+
+    python -m benchmarks.stops                          # the table of the stored continuations
+    python -m benchmarks.stops FOLDER --out FILE        # write new ones with a model, and their table
+    python -m benchmarks.stops --data FILE              # the table of a file
+
+FOLDER is a model's folder as Transformers loads it. A GGUF file in it is loaded with the package `gguf`.
+
+**Continuations.** The first message of every probe, after the first 3 to 8 demonstrations of general-3 and
+general-50: greedily and at temperature 0.7 in the fenced family, and every second message in another family.
+Nothing but the end-of-sequence token or `NEW_TOKENS` ends them.
+
+**Labels.** `end` is the number of characters of the answer in `raw`, without the white space at its end. In
+the stored file a reader set it, with the cut of "own header and fence" as a proposal. It is null where one
+cannot say, because the model closed its block and then continued about the same question. For new
+continuations it is what `hindsight` finds with all of the text at hand.
+
+**Metrics.** A rule is right if it keeps exactly the labelled characters. It cuts too late if text that the
+model invented follows the answer, and too early if a part of the answer is lost.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import platform
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from playground.config import Settings
-from playground.demos import pieces
-from playground.engine import open_engine
+from benchmarks.engine import processor
+from playground.demos import FAMILIES, FENCE, Family, render
+from playground.engine.text import Cutter
+from playground.headers import Header
 from playground.library import ROOT, Library
 from playground.probes import find_probes
-from playground.types import DemoSet, Done, Message, Prompt, Request, Sampling, StopRule
+from playground.types import DemoSet, Message, StopRule
 
+DATA = Path(__file__).parent / "data" / "stops.jsonl"
 NEW_TOKENS = 100
-ROWS = 8
+ROWS = 16
+"""Continuations written at once."""
 SEED = 20240519
-FENCED = (("general-3", 3), ("general-50", 3), ("general-50", 5), ("general-50", 8))
+SETS = (("general-3", 3), ("general-50", 3), ("general-50", 5), ("general-50", 8))
 OTHERS = ("fenced-user", "inline", "v2", "v4", "v5", "v6")
 
-
-def in_format(demos: DemoSet, format: str) -> DemoSet:
-    """The set in another family, its instruction naming that family's headers."""
-    from playground.demos import FAMILIES
-
-    family = FAMILIES[format]
-    instruction = demos.instruction.replace("# Query:", family.query).replace("# Answer:", family.answer)
-    if not family.fence:
-        instruction = instruction.replace(", both inside a block of three backticks", "")
-        assert "backticks" not in instruction, instruction
-    return demos.changed(format=format, instruction=instruction)
+Row = dict[str, Any]
 
 
-def rows() -> list[dict]:
-    questions = [(probe.name, probe.turns[0]) for probe in find_probes([ROOT / "prompts" / "probes"])[0]]
-    found = []
-    for at, (name, question) in enumerate(questions):
+# --- The rules ------------------------------------------------------------------------------------
+
+
+def own(raw: str, family: Family) -> int:
+    """Characters that the rule "own" keeps."""
+    return _kept(raw, family.stop)
+
+
+def paper(raw: str, family: Family) -> int:
+    """Characters that the rule "paper" keeps."""
+    return _kept(raw, family.stop_rule("paper"))
+
+
+def paper_unfenced(raw: str, family: Family) -> int:
+    """The same without a fence left at the end; the published code deletes all fences afterwards."""
+    return len(_without_closing_fence(raw[: paper(raw, family)], family))
+
+
+def _kept(raw: str, rule: StopRule) -> int:
+    cutter = Cutter(rule)
+    text = cutter.feed(raw) + cutter.finish()
+    return len(raw) - len(raw.lstrip()) + len(text) if text else 0
+
+
+def earlier(raw: str, family: Family) -> int:
+    """Characters that Tandem's rule before "own" kept.
+
+    It ended an answer at a bare fence before a blank line and a header alone on its line, or before the end
+    of the text; without fences, at a header alone on its line after a blank one.
+    """
+    headers = (family.query, family.answer)
+    at, fence, blank, inner = 0, None, True, False
+    for line in raw.split("\n"):
+        text = line.rstrip()
+        part = at + len(line) == len(raw) and any(header.startswith(text) for header in headers)
+        if not family.fence:
+            if blank and text in headers:
+                return len(raw[:at].rstrip())
+            blank = not text
+        elif fence is not None and text:
+            if blank and (text in headers or part):
+                return len(raw[: fence + inner * len(FENCE)].rstrip())
+            fence, inner = None, not inner
+        elif fence is not None:
+            blank = True
+        if family.fence and text == FENCE:
+            fence, blank = at, False
+        elif family.fence and text.startswith(FENCE) and not inner:
+            inner = "`" not in text[len(FENCE) :]
+        at += len(line) + 1
+    return len(raw[:fence].rstrip() if fence is not None and not inner else raw.rstrip())
+
+
+RULES: dict[str, Callable[[str, Family], int]] = {
+    "own header and fence": own,
+    "before": earlier,
+    "paper": paper,
+    "paper, closing fence deleted": paper_unfenced,
+}
+
+
+# --- Labels and figures ---------------------------------------------------------------------------
+
+
+def hindsight(raw: str, family: Family) -> int:
+    """Characters of the answer, as all of the continuation shows them.
+
+    The answer ends before the first line that begins with the family's user header, unless a code block that
+    names a language is open there and is closed later; and before the fence that closes its own block.
+    """
+    header = Header(family.query)
+    form = rf"{header.pattern}.*" if header.marks else re.escape(header.text) + r"[ \t]*"
+    for found in re.finditer(rf"(?m)^(?:{form})$", raw):
+        blocks = re.findall(rf"(?m)^{FENCE}(.*)$", raw[: found.start()])
+        in_code = len(blocks) % 2 == 1 and blocks[-1].strip()
+        if not (in_code and re.search(rf"(?m)^{FENCE}[ \t]*\n(?!\n*#)", raw[found.end() :])):
+            return len(_without_closing_fence(raw[: found.start()], family))
+    return len(_without_closing_fence(raw, family))
+
+
+def _without_closing_fence(text: str, family: Family) -> str:
+    """`text` without white space at its end and a fence before it that opens and closes no code block."""
+    text = text.rstrip()
+    last = text.rfind("\n") + 1
+    if family.fence and text[last:] == FENCE and len(re.findall(rf"(?m)^{FENCE}", text)) % 2:
+        return text[:last].rstrip()
+    return text
+
+
+def table(rows: Sequence[Row]) -> str:
+    """How often each rule is right, as a Markdown table."""
+    clear = [row for row in rows if row["end"] is not None]
+    lines = [f"{len(rows)} continuations, {len(rows) - len(clear)} of them unclear.", ""]
+    lines += ["| families | rule | right | too late | too early |", "|---|---|---|---|---|"]
+    for name, fenced in (("with fences", True), ("without fences", False)):
+        chosen = [row for row in clear if bool(FAMILIES[row["format"]].fence) is fenced]
+        for rule, kept in RULES.items():
+            counts = Counter(_judged(kept(row["raw"], FAMILIES[row["format"]]), row["end"]) for row in chosen)
+            figures = " | ".join(str(counts[what]) for what in ("right", "too late", "too early"))
+            lines.append(f"| {name} ({len(chosen)}) | {rule} | {figures} |")
+    return "\n".join(lines)
+
+
+def _judged(kept: int, end: int) -> str:
+    return "right" if kept == end else "too late" if kept > end else "too early"
+
+
+# --- Writing --------------------------------------------------------------------------------------
+
+
+def questions() -> list[Row]:
+    """What is asked, with the family, the set, K and the temperature of each row."""
+    found: list[Row] = []
+    for at, probe in enumerate(find_probes([ROOT / "prompts" / "probes"])[0]):
+        asked = {"probe": probe.name, "question": probe.turns[0]}
         for temperature in (0.0, 0.7):
-            # Three of four by the shorter sets, since a prompt of eight takes three times as long.
-            demos, k = FENCED[(at + (temperature > 0)) % 8 % 7 % len(FENCED)]
-            found.append(
-                {
-                    "probe": name,
-                    "question": question,
-                    "format": "fenced",
-                    "demos": demos,
-                    "k": k,
-                    "temperature": temperature,
-                }
-            )
+            demos, k = SETS[(at + (temperature > 0)) % len(SETS)]
+            if k == 8 and at // 4 % 4:
+                demos, k = SETS[0]  # a prompt of eight takes several times as long
+            found.append({**asked, "format": "fenced", "demos": demos, "k": k, "temperature": temperature})
         if at % 2 == 0:
+            format, temperature = OTHERS[at // 2 % len(OTHERS)], (0.0, 0.7)[at // 12 % 2]
             found.append(
-                {
-                    "probe": name,
-                    "question": question,
-                    "format": OTHERS[at // 2 % len(OTHERS)],
-                    "demos": "general-3",
-                    "k": 3,
-                    "temperature": 0.7 if at % 24 >= 12 else 0.0,
-                }
+                {**asked, "format": format, "demos": "general-3", "k": 3, "temperature": temperature}
             )
     return found
 
 
-def generate(base: str, out: Path) -> None:
-    import time
+def in_format(demos: DemoSet, format: str) -> DemoSet:
+    """The set in another family, its instruction naming that family's headers."""
+    family = FAMILIES[format]
+    text = demos.instruction.replace("# Query:", family.query).replace("# Answer:", family.answer)
+    if not family.fence:
+        text = text.replace(", both inside a block of three backticks", "")
+    return demos.changed(format=format, instruction=text)
 
-    library = Library.open(base)
-    engine = open_engine(Settings(base=base, device="cpu", quantize="none"), library)
-    while engine.status().state == "loading":
-        time.sleep(0.2)
-    print(engine.status(), flush=True)
-    groups: dict[tuple, list[dict]] = {}
-    for at, row in enumerate(rows()):
-        key = (row["format"], row["demos"], row["k"])
-        groups.setdefault(key, []).append(row | {"seed": SEED + at})
-    done = [json.loads(line) for line in out.open()] if out.exists() else []
-    kept = {row["seed"] for row in done}
-    for (format, name, k), group in groups.items():
-        group = [row for row in group if row["seed"] not in kept]
-        demos = in_format(library.demo_set(name), format).take(k)
-        for start in range(0, len(group), ROWS):
-            batch = group[start : start + ROWS]
-            began = time.monotonic()
-            requests = [
-                Request(
-                    prompt=Prompt.of(
-                        pieces(demos, [Message(role="user", text=row["question"])]), stop=StopRule(trim=False)
-                    ),
-                    sampling=Sampling(
-                        temperature=row["temperature"], seed=row["seed"], max_new_tokens=NEW_TOKENS
-                    ),
-                )
-                for row in batch
-            ]
-            replies = {event.row: event.reply for event in engine.stream(requests) if isinstance(event, Done)}
-            for at, row in enumerate(batch):
-                reply = replies[at]
-                if reply.error:
-                    raise RuntimeError(reply.error)
-                done.append(row | {"ended": reply.finish == "stop", "raw": reply.raw_text})
-            print(len(done), format, name, k, f"{time.monotonic() - began:.0f} s", flush=True)
-            with out.open("w") as file:
-                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in done)
-    engine.close()
+
+def continuations(folder: Path, out: Path) -> None:
+    """Write the model's continuations of all `questions` to a file, one JSON object a line."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    files = dict.fromkeys(["gguf_file"], next((path.name for path in folder.glob("*.gguf")), None))
+    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", **files)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **files).eval()
+    library = Library.open("models/pocket")
+    groups: dict[tuple[str, str, int, float], list[Row]] = {}
+    for row in questions():
+        groups.setdefault((row["format"], row["demos"], row["k"], row["temperature"]), []).append(row)
+    with out.open("w", encoding="utf-8") as file:
+        for (format, name, k, temperature), group in groups.items():
+            demos = in_format(library.demo_set(name), format).take(k)
+            for start in range(0, len(group), ROWS):
+                batch, began = group[start : start + ROWS], time.monotonic()
+                prompts = [render(demos, [Message(role="user", text=row["question"])]) for row in batch]
+                given = tokenizer(prompts, add_special_tokens=False, padding=True, return_tensors="pt")
+                torch.manual_seed(SEED + start)
+                how = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {}
+                ids = model.generate(**given, max_new_tokens=NEW_TOKENS, **(how or {"do_sample": False}))
+                for row, written in zip(batch, ids[:, given["input_ids"].shape[1] :], strict=True):
+                    raw = tokenizer.decode(
+                        written, skip_special_tokens=True, clean_up_tokenization_spaces=False
+                    )
+                    asked = {key: value for key, value in row.items() if key != "question"}
+                    ended = tokenizer.eos_token_id in written
+                    end = hindsight(raw, FAMILIES[format])
+                    file.write(json.dumps({**asked, "ended": ended, "raw": raw, "end": end}) + "\n")
+                seconds = time.monotonic() - began
+                print(f"{format}, {name}, K = {k}, T = {temperature}: {len(batch)} rows, {seconds:.0f} s")
+
+
+def main() -> None:
+    """Print the table of a file, written now or before."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("model", type=Path, nargs="?", help="folder of the model to write with")
+    parser.add_argument("--out", type=Path, help="file for its continuations")
+    parser.add_argument("--data", type=Path, default=DATA, help="continuations that are there already")
+    given = parser.parse_args()
+    if given.model is not None:
+        if given.out is None:
+            parser.error("Say where the continuations go: --out FILE.")
+        continuations(given.model, given.out)
+        given.data = given.out
+        packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
+        print(f"{processor()}, Python {platform.python_version()}, {packages}", file=sys.stderr)
+    rows = [json.loads(line) for line in given.data.read_text(encoding="utf-8").splitlines()]
+    print(table(rows))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--out", type=Path)
-    given = parser.parse_args()
-    generate(str(given.model), given.out)
+    main()
