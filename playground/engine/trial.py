@@ -70,9 +70,9 @@ def forgets(model: Model, probe: Sequence[int]) -> bool:
     return bool((first - again).abs().max() <= TOLERANCE[model.hf.dtype] * first.std())
 
 
-def writes_as_generate(model: Model, probe: Sequence[int], begin: Callable[[], KV]) -> bool:
-    """Whether a path's logits are those of `generate` for one row; also True where `generate` itself fails,
-    since there is nothing to compare with."""
+def writes_as_generate(model: Model, probe: Sequence[int], begin: Callable[[], KV]) -> bool | None:
+    """Whether a path's logits are those of `generate` for one row; None where `generate` itself fails, since
+    there is nothing to compare with."""
     model.select([None])
     prompt = torch.tensor([probe[: len(probe) - STEPS]], device=model.device)
     try:
@@ -86,11 +86,14 @@ def writes_as_generate(model: Model, probe: Sequence[int], begin: Callable[[], K
             return_dict_in_generate=True,
         )
     except Exception:
-        return True
+        return None
     ids = written.sequences[0].tolist()
     kv = begin()
-    got = [model.forward(kv, [None], [ids[: prompt.shape[1]]])]
-    got += [model.forward(kv, [None], [[token]]) for token in ids[prompt.shape[1] : -1]]
+    try:
+        got = [model.forward(kv, [None], [ids[: prompt.shape[1]]])]
+        got += [model.forward(kv, [None], [[token]]) for token in ids[prompt.shape[1] : -1]]
+    except Exception:  # the model does not take such a cache
+        return False
     want = torch.cat(written.logits).float()
     off = (torch.cat(got).float() - want).abs().max() / want.std().clamp_min(1e-30)
     return bool(off <= TOLERANCE[model.hf.dtype])
