@@ -349,6 +349,14 @@ CONTEXTS = {
         },
         65536,
     ),
+    "llama3, scaled to less than factor times original, as Llama 3.2": (
+        "llama",
+        {
+            "max_position_embeddings": 131072,
+            "rope_scaling": {**LLAMA3, "factor": 32.0},
+        },
+        131072,
+    ),
     "longrope": (
         "phi3",
         {

@@ -50,9 +50,10 @@ def context_length(config: Any, tokenizer: Any = None) -> int:
     """Positions that a model has, prompt and answer together.
 
     A configuration with scaled rotary positions states either the length before scaling (linear and dynamic
-    scaling, as Vicuna's and Qwen 2.5's) or the scaled one beside the original (Llama 3, Phi 3, GPT-OSS); the
-    larger of the stated length and factor times original is right for both. Where each layer type has
-    scaling of its own (Gemma 3), published models state the scaled length.
+    scaling, YaRN as Qwen 2.5 has it) or the scaled one beside a shorter original (Llama 3, Phi 3, GPT-OSS).
+    In the second case the stated length is the context: Llama 3.2 states 131 072, and factor times original
+    would be twice as much. Where each layer type has scaling of its own (Gemma 3), published models state
+    the scaled length.
 
     Args:
         config: the model's configuration; of a composite one, the text part counts.
@@ -89,6 +90,8 @@ def _scaled(config: Any, stated: int, table: dict[str, Any], alone: bool) -> int
     factor = table.get("factor")
     scales = kind in ("linear", "dynamic", "yarn", "llama3", "longrope", "su")
     if not scales or not isinstance(factor, int | float) or (original is None and not alone):
+        return stated
+    if original is not None and stated > original:
         return stated
     return int((original or stated) * factor)
 
