@@ -194,8 +194,18 @@ def chat(
             session.close()
         if json_output:
             print(json.dumps(chat_json(conversation), ensure_ascii=False, indent=1))
+        print_warnings(session.status(), settings)
         if session.status().state == "failed":
             fail(session.status().note, 1)
+
+
+def print_warnings(status: Status, settings: Settings) -> None:
+    """Warnings about the base, and about the adapters that this command line named, on standard error."""
+    named = {name for name, _ in settings.adapters}
+    adapters = [entry for entry in status.adapters if entry.card.name in named]
+    for sentence in (*status.warnings, *(entry.error or entry.warning for entry in adapters)):
+        if sentence:
+            print(sentence, file=sys.stderr)
 
 
 def ask(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -275,14 +276,36 @@ def test_bad_input_is_one_sentence_and_status_two(arguments, said, tmp_path):
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_an_adapter_made_for_another_base_is_refused_with_both_names(tmp_path):
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "adapter_config.json").write_text(
-        '{"base_model_name_or_path": "owner/Other-7B"}', encoding="utf-8"
-    )
-    result = tandem("chat", "Hi", "--adapter", f"x={other}", "--data-dir", tmp_path)
-    failed(result, 2, "made for the base 'owner/Other-7B', not for 'models/pocket'")
+def adapter_of_another_name(tmp_path):
+    """The bundled adapter, said to be for another base."""
+    folder = tmp_path / "renamed"
+    shutil.copytree(ROOT / "adapters" / "pocket-ift", folder)
+    (folder / "adapter.toml").unlink()
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text()) | {"base_model_name_or_path": "owner/Other-7B"}
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+def test_an_adapter_whose_base_has_another_name_is_used_with_a_warning_of_both(tmp_path):
+    words = ("chat", "Hi", "--lane", "x", "--adapter", f"x={adapter_of_another_name(tmp_path)}")
+    words += ("--max-new-tokens", "2", "--data-dir", tmp_path)
+    result = tandem(*words)
+    assert result.returncode == 0
+    assert b"owner/Other-7B" in result.stderr
+    assert b"models/pocket" in result.stderr
+    assert tandem(*words, "--same-base").stderr == b""
+
+
+def test_an_adapter_without_weights_is_one_sentence_and_other_lanes_answer(tmp_path):
+    other = adapter_of_another_name(tmp_path)
+    (other / "adapter_model.safetensors").unlink()
+    words = ("chat", "Hi", "--lane", "base", "--lane", "x", "--adapter", f"x={other}", "--json")
+    result = tandem(*words, "--max-new-tokens", "2", "--data-dir", tmp_path)
+    base, x = json.loads(result.stdout)["turns"][0]["answers"]
+    assert base["error"] is None
+    assert "adapter_model.safetensors" in x["error"]
+    assert result.stderr.decode().strip() == x["error"]
 
 
 def test_a_hub_model_without_a_network_is_one_sentence(tmp_path):

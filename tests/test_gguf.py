@@ -221,7 +221,7 @@ def test_the_chat_template_and_the_ends_are_the_file_s(plain, tokenizer, tmp_pat
 def opened_ends(path):
     engine = opened(path)
     try:
-        return set(engine._model.ends)
+        return set(engine._model.ends(None))
     finally:
         engine.close()
 
