@@ -137,6 +137,6 @@ def test_deep_levels_are_shown_plain_and_whole():
 def test_hostile_text_takes_no_time(unit):
     for size in (LONGEST - 10, 100_000):
         text = (unit * size)[:size] + "<"
-        began = time.monotonic()
+        before = time.process_time()  # of this process: a busy machine does not count
         markdown(text)
-        assert time.monotonic() - began < 5
+        assert time.process_time() - before < 5
