@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,6 @@ from playground.engine.text import Detokenizer
 from playground.types import Conversation, Sampling
 from real.real_model import Real, open_real
 
-ROOT = Path(__file__).resolve().parents[2]
 LANES = ("base", "urial:demos=general-3", "chat", "tuned")
 TURNS = (
     "What is the capital of France? Answer with one emoji, too. 🗼",
@@ -165,26 +161,15 @@ def test_a_stream_is_one_decode(session, real):
     assert "".join(feed.feed(token) for token in ids) + feed.finish() == text
 
 
-def run(*words: str, data_dir: Path) -> Any:
-    """What a command of ours prints with `--json`."""
-    command = [sys.executable, "-m", "playground", *words, "--json", "--data-dir", str(data_dir)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.stdout.startswith("{"), done.stderr
-    return json.loads(done.stdout)
-
-
 def test_the_published_file_is_a_base(real, tmp_path):
-    source = ("--base", str(real.gguf))
-    report = run("doctor", *source, "--adapter", f"tuned={real.adapter}", data_dir=tmp_path)
-    assert report["parameters"] == 134_515_008
-    assert report["context"] == 8192
-    assert "GGUF" in report["precision"]
-    assert report["adapters"][0]["error"] is None, report
-    chat = run("chat", TURNS[0], *source, "--lane", "chat", "--max-new-tokens", "12", data_dir=tmp_path)
-    answer = chat["turns"][0]["answers"][0]
-    assert answer["error"] is None
-    folder = reference(real.base, None, False)
-    tokenizer = AutoTokenizer.from_pretrained(real.base)
-    ids = tokenizer(answer["prompt"], add_special_tokens=False)["input_ids"]
-    written = tokenizer.decode(generated(folder, ids, Sampling(max_new_tokens=12)), skip_special_tokens=True)
-    assert written.startswith(answer["raw_text"].rstrip("\ufffd"))
+    opened = open_real(real, tmp_path, base=str(real.gguf))
+    try:
+        status = opened.status()
+        assert status.parameters == 134_515_008
+        assert status.context == 8192
+        assert "GGUF" in status.precision
+        assert [entry.error for entry in status.adapters] == [None]
+        assert "<|im_end|>" in status.ends
+        check(opened, real, talk(opened, ("chat", "tuned"), TURNS[:1], Sampling(max_new_tokens=12)))
+    finally:
+        opened.close()
