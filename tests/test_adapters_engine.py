@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
-from adapting import LINEAR, make_adapter
+from adapting import LINEAR, make_adapter, make_base
 from peft import IA3Config, LoraConfig, PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from playground.config import Settings
 from playground.engine import adapters, open_engine
+from playground.engine.sampling import penalised
 from playground.library import Library
 from playground.types import Done, Prompt, Request, Sampling
 
+POCKET = Path(__file__).resolve().parent.parent / "models" / "pocket"
 QV = {**LINEAR, "target_modules": ["q_proj", "v_proj"]}
 
 
@@ -189,3 +192,59 @@ def test_whose_adapter_it_is_is_said_with_both_names_unless_it_is_the_same(tiny,
     assert str(tiny.base) in warning("owner/Other-7B")
     assert warning("owner/Other-7B", same_base=True) is None
     assert "names no base" in warning(None)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_smaller_vocabulary_is_served(tiny, tmp_path):
+    """As of an adapter that was trained after the base's spare rows were cut off."""
+    config = LoraConfig(**QV, modules_to_save=["embed_tokens", "lm_head"])
+    own = make_adapter(tiny.base, tmp_path / "own", config, tokens=-16)
+    rows = [("Hello there", "own"), ("Hello there", None)]
+    replies, status, scores = serve(tiny.base, {"own": own}, rows, score=True)
+    assert status.adapters[0].error is None
+    assert status.adapters[0].kl > 0
+    assert replies[0].token_ids == generated(tiny.base, own, "Hello there", tokens=-16)
+    assert replies[1].token_ids == generated(tiny.base, None, "Hello there")
+    assert all(entry.rank == 1 for entry in scores[0])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_tokens_that_can_be_read_and_not_written_are_no_failure(tiny, tmp_path):
+    """Embeddings with more rows than the output layer, and a penalty on a token of theirs."""
+    config = LoraConfig(**{**LINEAR, "target_modules": ["q_proj", "embed_tokens"]})
+    own = make_adapter(tiny.base, tmp_path / "own", config, tokens=4)
+    library = Library.open(str(tiny.base), {"own": str(own)})
+    engine = open_engine(Settings(base=str(tiny.base), device="cpu"), library)
+    request = Request(
+        prompt=Prompt(text="Hello there", adapter="own"),
+        sampling=Sampling(max_new_tokens=4, repetition_penalty=1.3),
+    )
+    try:
+        (reply,) = [event.reply for event in engine.stream([request]) if isinstance(event, Done)]
+        assert reply.error is None
+        assert "never written" in engine.status().adapters[0].warning
+    finally:
+        engine.close()
+    logits = torch.tensor([1.0, 2.0])
+    assert penalised(logits, [0, 5], 2.0).tolist() == [0.5, 2.0]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_copies_of_position_embeddings_are_served_in_a_batch_or_refused(tmp_path):
+    """GPT-2 looks positions up by id, OPT from the mask and the cache's length."""
+    vocabulary = len(AutoTokenizer.from_pretrained(POCKET))
+    for kind, target, positions, more in (
+        ("GPT2", "c_attn", "wpe", {"n_positions": 64, "n_inner": 48}),
+        ("OPT", "q_proj", "embed_positions", {"ffn_dim": 48, "word_embed_proj_dim": 32}),
+    ):
+        base = make_base(tmp_path / kind, kind, vocab_size=vocabulary, **more)
+        AutoTokenizer.from_pretrained(POCKET).save_pretrained(base)
+        config = {**LINEAR, "target_modules": [target], "modules_to_save": [positions]}
+        own = make_adapter(base, tmp_path / f"{kind}-own", LoraConfig(**config))
+        replies, status, _ = serve(base, {"own": own}, [("Hello there", None), ("Hello you there", "own")])
+        assert status.plain is None
+        assert replies[0].token_ids == generated(base, None, "Hello there")
+        if kind == "GPT2":
+            assert replies[1].token_ids == generated(base, own, "Hello you there")
+        else:
+            assert "more than one input" in replies[1].error

@@ -325,12 +325,13 @@ class Collector:
         module = wrapper.modules_to_save[INNER]
         if any(isinstance(inner, BaseTunerLayer) for inner in module.modules()):
             raise InputError(f"it both replaces {path} and adapts layers in it")
-        needed = [
-            parameter.name
+        # Inputs with a default count too: a model may pass them, as OPT does to its position embeddings.
+        inputs = [
+            parameter
             for parameter in list(inspect.signature(type(module).forward).parameters.values())[1:]
-            if parameter.default is parameter.empty
+            if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         ]
-        if len(needed) != 1 or any("cache" in name or "past" in name for name in needed):
+        if len(inputs) != 1:
             raise InputError(
                 f"it replaces {path}, which takes more than one input and cannot be run for some rows alone"
             )

@@ -53,7 +53,7 @@ def read_adapter_text(name: str, folder: Path, base: Path | None) -> AdapterText
     tokenizer = None
     if has_vocabulary(folder) and (base is None or _fingerprint(folder) != _fingerprint(base)):
         tokenizer = load_tokenizer(folder, f"adapter {name!r}")
-    return AdapterText(tokenizer=tokenizer, ends=frozenset(_generation_ends(folder)))
+    return AdapterText(tokenizer=tokenizer, ends=frozenset(generation_ends(folder)))
 
 
 def _fingerprint(folder: Path) -> str:
@@ -72,7 +72,12 @@ def _fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _generation_ends(folder: Path) -> list[int]:
+def generation_ends(folder: Path) -> list[int]:
+    """The end tokens in a folder's generation_config.json; none without that file.
+
+    Raises:
+        InputError: it cannot be read, or names something else.
+    """
     path = folder / "generation_config.json"
     if not path.is_file():
         return []

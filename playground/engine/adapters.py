@@ -186,6 +186,12 @@ def _count_rows(model: Any, adapter: Adapter, skeleton: Skeleton) -> None:
     adapter.embedding_rows = _rows(inside)
     adapter.logits = _rows(outside)
     known = adapter.embedding_rows or int(model.get_input_embeddings().weight.shape[0])
+    written = adapter.logits or int(model.get_output_embeddings().weight.shape[0])
+    if adapter.embedding_rows is not None and adapter.embedding_rows > written:
+        adapter.warnings.append(
+            f"its file has embeddings for {adapter.embedding_rows} tokens and an output layer for {written}: "
+            "the others can be read but never written"
+        )
     if adapter.logits is not None and adapter.logits > known:
         raise InputError(
             f"its output layer writes {adapter.logits} tokens, and there are embeddings for {known} only: "

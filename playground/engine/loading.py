@@ -23,7 +23,12 @@ from transformers.utils import logging as transformers_logging
 from playground.config import Settings
 from playground.engine import attention, gguf_model, hub, quantised
 from playground.engine.adapter_parts import Adapter
-from playground.engine.adapter_tokenizers import AdapterText, differing_words, read_adapter_text
+from playground.engine.adapter_tokenizers import (
+    AdapterText,
+    differing_words,
+    generation_ends,
+    read_adapter_text,
+)
 from playground.engine.adapters import load_adapters
 from playground.engine.base import Base, check_numbers, load_weights, nf4, open_base
 from playground.engine.hub import Report
@@ -113,6 +118,8 @@ def load(
     report(f"Finding {settings.base}", 0.05)
     unusable = hub.fetch_cards(library, report)
     base = open_base(settings, report)
+    if base.header is None:
+        generation_ends(base.folder)  # Transformers would pass over a file that it cannot read
     tokenizer = load_tokenizer(base.folder, settings.base, **base.tokenizer_options)
     if base.header is not None and (warning := gguf_model.set_pretokenizer(base.header, tokenizer)):
         base.warnings.append(warning)
@@ -226,6 +233,8 @@ def fits_beside(settings: Settings, report: Report) -> bool:
     """
     device = _device(settings)
     base = open_base(settings, report)
+    if base.header is None:
+        generation_ends(base.folder)  # Transformers would pass over a file that it cannot read
     return _bytes_needed(settings, base, device) <= MOST_OF_MEMORY * _free_memory(device)
 
 

@@ -284,7 +284,8 @@ class Model:
                 raise BaseChangedError(name) from error
             text = f"Adapter {name!r} cannot be used here: its trial run failed ({first_line(error)})."
             return dataclasses.replace(status, error=text, serving="")
-        kl = _kl(on, off)
+        # Of its own tokens: those that only other rows have are -inf in it.
+        kl = _kl(on[:, : self.vocabulary(name)], off)
         if not math.isfinite(kl):
             self._adapters.drop(name)
             text = f"Adapter {name!r} cannot be used here: its output is not a number."

@@ -124,6 +124,8 @@ class Site:
 
     def run(self, x: Tensor, args: Any, kwargs: Any) -> Tensor:
         """The module's output where rows have parts of any kind, or an input of another shape."""
+        if self.others and (args or kwargs):
+            raise ValueError(f"{type(self.module).__name__} gets more than one input")
         x, shape = self._by_rows(x)
         result = self._base(x, shape, args, kwargs)
         for run in self.others:
@@ -141,6 +143,8 @@ class Site:
         tokens = not x.is_floating_point()
         if x.shape[0] == self.count and (x.dim() == 3 or (tokens and x.dim() == 2)):
             return x, None
+        if tokens and x.dim() == 2 and x.shape[0] == 1:  # positions that are the same in every row
+            return x.expand(self.count, -1), None
         shape = x.shape if tokens else x.shape[:-1]
         if self.count > 1 and shape[0] % self.count:
             raise RowsMixedError(f"{type(self.module).__name__} gets the tokens of all rows as one")
@@ -178,6 +182,8 @@ class Site:
         own: Tensor = result[run.rows] if copy is None or whole else copy(rows)
         for step in run.part.steps:
             own = step.apply(own, rows)
+        if not isinstance(own, Tensor):
+            raise ValueError(f"{type(self.module).__name__} returns more than one tensor")
         return own
 
 

@@ -105,9 +105,11 @@ def filtered(logits: Tensor, row: Row) -> Tensor:
 
 def penalised(logits: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
     """Repetition penalty: a seen token's logit is divided by `penalty` if positive, else multiplied."""
-    if not seen:
+    # Not every token that is read has a logit: embeddings can have more rows than the output layer.
+    there = sorted(token for token in set(seen) if token < len(logits))
+    if not there:
         return logits
-    index = torch.tensor(sorted(set(seen)), device=logits.device)
+    index = torch.tensor(there, device=logits.device)
     values = logits[index]
     return logits.scatter(0, index, torch.where(values > 0, values / penalty, values * penalty))
 

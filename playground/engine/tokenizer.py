@@ -19,6 +19,7 @@ from typing import Any
 from transformers import AutoTokenizer, PreTrainedModel
 
 from playground.files import first_line, read_object
+from playground.library import has_vocabulary
 from playground.types import InputError, Prompt, Token
 
 TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json", "additional_chat_templates")
@@ -47,6 +48,10 @@ def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
         bare = _load_without_templates(folder, options)
         if bare is not None:
             return bare
+        if not has_vocabulary(folder) and "gguf_file" not in options:
+            raise InputError(
+                f"{name} has no tokenizer: save one beside its weights (tokenizer.json or tokenizer.model)."
+            ) from error
         reason = " ".join(first_line(error).split())
         raise InputError(f"The tokenizer of {name} cannot be read: {reason}.") from error
 
@@ -95,6 +100,11 @@ def eos_token_ids(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:
     """Ids that end any answer: those of the model's generation configuration, and the tokenizer's EOS."""
     ends = model.generation_config.eos_token_id if model.generation_config else None
     named = ends if isinstance(ends, list) else [ends]
+    if not all(token is None or (isinstance(token, int) and token >= 0) for token in named):
+        raise InputError(
+            f"The end tokens of the base must be token ids, not {ends!r}: correct eos_token_id in its "
+            "generation_config.json or config.json."
+        )
     return frozenset(token for token in [*named, tokenizer.eos_token_id] if token is not None)
 
 
