@@ -127,8 +127,8 @@ class Model:
             Logits, (B, V), or with `every` (B, T, V).
         """
         if isinstance(kv, BatchKV):
-            self._adapters.select(adapters)
             new = len(tokens[0])
+            self._adapters.select(adapters, new)
             mask = kv.mask(new)
             lengths = whole or [length + new for length in kv.lengths]
             with self.rope.rows(lengths) if self.rope else nullcontext():
@@ -319,7 +319,7 @@ class Model:
 
     def _probe(self, adapters: Sequence[str | None], loaded: Loaded) -> Tensor:
         """Logits of rows with these adapters on the fixed text, (B, T, V)."""
-        self._adapters.select(adapters)
+        self._adapters.select(adapters, len(loaded.probe))
         return self._without_foreign(loading.probe_rows(self.hf, loaded.probe, len(adapters)), adapters)
 
 

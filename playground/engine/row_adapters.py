@@ -14,6 +14,7 @@ after the other.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -78,6 +79,14 @@ class Stack:
 
 
 @dataclass
+class Pass:
+    """What all modules know of the forward pass that runs."""
+
+    tokens: int | None = None
+    """Tokens of each row; None where nobody said."""
+
+
+@dataclass
 class PartRun:
     """Neighbouring rows that share one adapter's part of any other kind."""
 
@@ -88,8 +97,9 @@ class PartRun:
 class Site:
     """One module of the base that adapters touch."""
 
-    def __init__(self, module: nn.Module, parts: dict[str, Part]) -> None:
+    def __init__(self, module: nn.Module, parts: dict[str, Part], current: Pass) -> None:
         self.module = module
+        self.current = current
         self.parts = parts
         self.original = module.forward
         self._own_forward = vars(module).get("forward")
@@ -146,7 +156,14 @@ class Site:
         if tokens and x.dim() == 2 and x.shape[0] == 1:  # positions that are the same in every row
             return x.expand(self.count, -1), None
         shape = x.shape if tokens else x.shape[:-1]
-        if self.count > 1 and shape[0] % self.count:
+        count = math.prod(shape)
+        apart = x.dim() > 3 and shape[0] == self.count  # such as (B, heads, T, in)
+        if self.current.tokens is not None and not apart:
+            # Some of the tokens, as an expert gets them, may be as many as a multiple of the rows by chance.
+            apart = count == self.count * self.current.tokens
+        elif not apart:
+            apart = count % self.count == 0
+        if self.count > 1 and not apart:
             raise RowsMixedError(f"{type(self.module).__name__} gets the tokens of all rows as one")
         return (x.reshape(self.count, -1) if tokens else x.reshape(self.count, -1, x.shape[-1])), shape
 
@@ -229,6 +246,7 @@ class RowAdapters:
         self.rows: tuple[str | None, ...] = ()
         """The adapter of every row, as last selected; None is the base."""
         self._sites: list[Site] = []
+        self._pass = Pass()
         self._install()
 
     def _install(self) -> None:
@@ -236,7 +254,9 @@ class RowAdapters:
         for name, adapter in self._adapters.items():
             for path, part in adapter.parts.items():
                 parts.setdefault(path, {})[name] = part
-        self._sites = [Site(self._model.get_submodule(path), there) for path, there in parts.items()]
+        self._sites = [
+            Site(self._model.get_submodule(path), there, self._pass) for path, there in parts.items()
+        ]
         self.rows = ()
 
     def remove(self) -> None:
@@ -251,8 +271,14 @@ class RowAdapters:
         del self._adapters[name]
         self._install()
 
-    def select(self, adapters: Sequence[str | None]) -> None:
-        """Set the adapter of every row of the next forward passes; None is the base."""
+    def select(self, adapters: Sequence[str | None], tokens: int | None = None) -> None:
+        """Set what the next forward passes run.
+
+        Args:
+            adapters: of every row; None is the base.
+            tokens: that each row reads, by which modules see whether an input has all rows' tokens in it.
+        """
+        self._pass.tokens = tokens
         rows = tuple(adapters)
         if rows == self.rows:
             return
