@@ -239,8 +239,8 @@ def join_cached(parts: Iterable[Cached]) -> Cached:
     size = sum(part.size for part in parts)
     if all(part.state == "complete" for part in parts):
         return Cached(state="complete", size=size)
-    begun = any(part.state != "absent" and part.size for part in parts)
-    return Cached(state="partial" if begun else "absent", size=size)
+    is_started = any(part.state != "absent" and part.size for part in parts)
+    return Cached(state="partial" if is_started else "absent", size=size)
 
 
 def offer_json(offer: Offer) -> dict[str, Any]:

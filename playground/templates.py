@@ -174,7 +174,7 @@ def template_variables(format: ChatFormat) -> tuple[str, ...]:
     try:
         environment = _compile_jinja_template(format.template).environment
         names = meta.find_undeclared_variables(environment.parse(format.template))
-    except Exception:  # the same is said by `render`
+    except Exception:  # `render` reports the same
         return ()
     # What Transformers hands over and what Jinja defines inside macros are no variables of a lane.
     inner = {"caller", "varargs", "kwargs", "self", "super", "loop"}

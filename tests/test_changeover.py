@@ -184,7 +184,7 @@ def test_where_memory_is_tight_answers_under_way_are_waited_for_and_new_messages
     ("what", "said"),
     [
         ("./nowhere", "There is no model folder ./nowhere"),
-        ("nobody/nothing-of-this-name", "is not on this machine and the Hugging Face Hub cannot be reached"),
+        ("owner/absent-of-this-name", "is not on this machine and the Hugging Face Hub cannot be reached"),
         ("not a name", "neither a folder here nor a Hugging Face Hub id"),
         ("prompts", "has no config.json"),
         ("broken", "is not a language model that can be loaded here"),
@@ -244,7 +244,7 @@ def test_an_adapter_for_another_base_is_refused_by_its_shapes(here, tiny):
 
 def test_an_adapter_that_is_not_on_the_hub_leaves_everything_as_it_was(here):
     engine = here.session.engine
-    here.change.adapter("nobody/nothing-of-this-name", "mine")
+    here.change.adapter("owner/absent-of-this-name", "mine")
     ended = here.ended()
     assert (ended.state, here.session.engine) == ("failed", engine)
     assert "cannot be reached" in ended.note

@@ -194,7 +194,7 @@ def test_a_cancelled_download_ends_at_once_and_continues_where_it_was(server, la
         worker.join(60)
     (partial,) = Path(transfer_cache()).rglob("*.incomplete")
     here = partial.stat().st_size
-    assert 0 < here < len(large), "the download goes on after it was cancelled"
+    assert 0 < here < len(large), "the download continues after it was cancelled"
     server.sent.clear()
     server.requests.clear()
     folder = hub.folder("o/m")

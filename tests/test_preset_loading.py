@@ -198,7 +198,7 @@ def test_folders_are_here_and_unknown_repositories_are_not(tmp_path, monkeypatch
     use_hub(monkeypatch, None, tmp_path)
     assert measure_cached("models/pocket") == Cached(state="complete")
     assert measure_cached(str(tmp_path)) == Cached(state="complete")
-    assert measure_cached("nobody/nothing") == Cached(state="absent")
+    assert measure_cached("owner/absent") == Cached(state="absent")
 
 
 def make_cache(folder: Path, files: dict[str, bytes], revision: str = "main") -> None:

@@ -119,7 +119,7 @@ class _Row(_Job):
         self.failed = False
 
     def text(self) -> list[int]:
-        """See `_Job.text`; an answer that has begun is read again where scaled positions change."""
+        """See `_Job.text`; a started answer is read again where scaled positions change."""
         return self.ids + self.answer_ids if self.answer_ids else self.ids
 
     def reply(self, finish: Finish, error: str | None = None) -> Reply:

@@ -83,7 +83,7 @@ class Pass:
     """What all modules know of the forward pass that runs."""
 
     tokens: int | None = None
-    """Tokens of each row; None where nobody said."""
+    """Tokens of each row; None where it is not known."""
 
 
 @dataclass
