@@ -233,10 +233,12 @@ class Model:
             InputError: neither does, so the model cannot be served exactly.
         """
         self._own_cache = True
-        # `generate` comes first: layers that round a token by the tokens beside it (LLM.int8) give other
-        # logits in one pass over everything, which is not how `generate` reads a text.
         agrees = trial.writes_as_generate(self, loaded.probe, self.begin)
-        if agrees or (agrees is None and trial.own_cache_works(self, loaded.probe)):
+        if agrees is not False and trial.own_cache_works(self, loaded.probe):
+            return
+        # Layers that round a token by the tokens beside it (LLM.int8) give other logits in one pass over
+        # everything, which is not how `generate` reads a text.
+        if agrees and trial.own_cache_keeps_rows_apart(self, loaded.probe):
             return
         self._own_cache = False
         reason = None

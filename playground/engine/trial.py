@@ -61,6 +61,19 @@ def own_cache_works(model: Model, probe: Sequence[int]) -> bool:
     return off <= TOLERANCE[model.hf.dtype]
 
 
+def own_cache_keeps_rows_apart(model: Model, probe: Sequence[int]) -> bool:
+    """Whether rows that take turns with the model's own cache have the logits of each row alone."""
+
+    def alone(model: Model, row: list[int]) -> Tensor:
+        kv = PlainKV.begin(model.hf.config, cached=True)
+        logits = [model.forward(kv, [None], [row[: len(row) - STEPS]])]
+        logits += [model.forward(kv, [None], [[token]]) for token in row[len(row) - STEPS :]]
+        return torch.cat(logits)
+
+    off = _path_error(model, _rows(probe), lambda: PlainKV.begin(model.hf.config, cached=True), alone)
+    return off <= TOLERANCE[model.hf.dtype]
+
+
 def forgets(model: Model, probe: Sequence[int]) -> bool:
     """Whether a pass without a cache depends on its own tokens alone, and not on those of an earlier pass."""
     model.select([None])
