@@ -37,7 +37,8 @@ $(VENV)/installed: requirements.txt
 real: $(VENV)/installed-real
 
 $(VENV)/installed-real: requirements-real.txt $(VENV)/installed-dev
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-real.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+		--target $(VENV)/real -r requirements-real.txt
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed

@@ -19,7 +19,7 @@ from playground.aligners import aligners
 from playground.engine import Engine
 from playground.judging.candidates import holds
 from playground.judging.judges import Judges
-from playground.lane_spec import parse_spec
+from playground.lane_spec import Quoted, parse_spec
 from playground.library import Library
 from playground.store import INTERRUPTED, Store, Summary
 from playground.streams import Streams
@@ -36,6 +36,7 @@ from playground.types import (
     Request,
     Sampling,
     Status,
+    StopName,
     Token,
     Turn,
     Variant,
@@ -97,6 +98,11 @@ def parse_lane(spec: str, library: Library, sampling: Sampling | None = None) ->
         kind, options["adapter"] = "ift", name
     if decoding.get("stop") in getattr(kinds[kind], "stop_rules", ()):
         options["stop"] = decoding.pop("stop")  # the name of a rule and not a stop sequence
+    elif (rule := decoding.get("stop")) in get_args(StopName) and not isinstance(rule, Quoted):
+        raise InputError(
+            f'Lane {name!r} has no stop rules: leave stop={rule} out, or write stop="{rule}" for a stop '
+            "sequence."
+        )
     return Variant(
         name=spec.strip(),
         aligner=kinds[kind].build(options, library),

@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from playground.files import first_line, read_object, read_text
+from playground.time_limit import TimeLimitError, call_within
 from playground.types import ChatFormat, InputError, check_characters
 
 DEFAULT = "default"
 MOST_CHARACTERS = 20_000_000
 """Length of the longest text that a template may write; it is far beyond any context."""
+MOST_SECONDS = 10.0
+"""Time that a template may take; a conversation as long as a large context takes a fraction of a second."""
 GIVEN = (
     "messages",
     "tools",
@@ -109,8 +112,8 @@ def choose_template(templates: Mapping[str, str], name: str | None) -> str:
     if len(templates) == 1:
         return next(iter(templates))
     raise InputError(
-        f"The tokenizer has several chat templates and none is the default: choose one of {names}, as in "
-        f"template={min(templates)}."
+        f"The tokenizer has several chat templates and none is the default: choose one of {names} as the "
+        "lane's template."
     )
 
 
@@ -137,12 +140,16 @@ def render(
         raise InputError(format.problem)
     from transformers.utils.chat_template_utils import render_jinja_template
 
+    values = {**format.token_variables, **(variables or {})}
     try:
-        texts, _ = render_jinja_template(
-            conversations=[[dict(message) for message in messages]],
-            chat_template=format.template,
-            add_generation_prompt=generation_prompt,
-            **{**format.token_variables, **(variables or {})},
+        texts, _ = call_within(
+            MOST_SECONDS,
+            lambda: render_jinja_template(
+                conversations=[[dict(message) for message in messages]],
+                chat_template=format.template,
+                add_generation_prompt=generation_prompt,
+                **values,
+            ),
         )
         text = str(texts[0])
     # A template is a program from anywhere: whatever it raises is a fault of its own.
@@ -156,7 +163,19 @@ def render(
     return check_characters(text, "The chat template's text")
 
 
+@lru_cache(maxsize=64)
+def template_problem(format: ChatFormat) -> str:
+    """Why a template cannot write even a single message; "" where it can."""
+    try:
+        render(format, _messages([("user", "Hi")]))
+    except InputError as error:
+        return str(error)
+    return ""
+
+
 def _reason(error: Exception) -> str:
+    if isinstance(error, TimeLimitError):
+        return f"it did not end within {MOST_SECONDS:g} seconds"
     if isinstance(error, RecursionError):
         return "it calls itself without an end"
     if isinstance(error, MemoryError):
@@ -167,15 +186,19 @@ def _reason(error: Exception) -> str:
 
 @lru_cache(maxsize=64)
 def template_variables(format: ChatFormat) -> tuple[str, ...]:
-    """The variables that a template reads and a lane can set, sorted; none for a template with an error."""
+    """The variables that a template reads and a lane can set, sorted.
+
+    Raises:
+        InputError: it is no Jinja template.
+    """
     from jinja2 import meta
     from transformers.utils.chat_template_utils import _compile_jinja_template
 
     try:
         environment = _compile_jinja_template(format.template).environment
         names = meta.find_undeclared_variables(environment.parse(format.template))
-    except Exception:  # `render` reports the same
-        return ()
+    except Exception as error:  # a template is a program from anywhere
+        raise InputError(f"The chat template cannot be read: {_reason(error)}.") from error
     # What Transformers hands over and what Jinja defines inside macros are no variables of a lane.
     inner = {"caller", "varargs", "kwargs", "self", "super", "loop"}
     return tuple(sorted(names - {*environment.globals, *format.token_variables, *GIVEN, *inner}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -192,6 +193,21 @@ def test_whose_adapter_it_is_is_said_with_both_names_unless_it_is_the_same(tiny,
     assert str(tiny.base) in warning("owner/Other-7B")
     assert warning("owner/Other-7B", same_base=True) is None
     assert "names no base" in warning(None)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_chat_template_that_writes_nothing_is_a_warning(tiny, tmp_path):
+    here = make_adapter(tiny.base, tmp_path / "x", LoraConfig(**QV))
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(tiny.base / name, here / name)
+    for text, words in (
+        ("{% for m in messages %}", "Unexpected end of template"),
+        ("{{ raise_exception('not today') }}", "cannot write this conversation: not today"),
+    ):
+        (here / "chat_template.jinja").write_text(text)
+        _, status, _ = serve(tiny.base, {"x": here}, [("Hello there", "x")])
+        assert status.adapters[0].error is None
+        assert words in status.adapters[0].warning
 
 
 @pytest.mark.filterwarnings("ignore")

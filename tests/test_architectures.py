@@ -276,12 +276,15 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("quantize", [False, True], ids=["float32", "nf4"])
-def test_mixed_rows_over_two_turns_equal_generate_row_by_row(model, quantize):
+def test_mixed_rows_over_two_turns_equal_generate_row_by_row(model):
     name, base, tuned = model
-    if quantize and name not in IN_4BIT:
-        pytest.skip("4-bit layers are tried on a handful of architectures")
-    compare(name, base, tuned, quantize, FIRST)
+    compare(name, base, tuned, False, FIRST)
+
+
+@pytest.mark.parametrize("model", IN_4BIT, indirect=True)
+def test_the_same_in_4_bit(model):
+    name, base, tuned = model
+    compare(name, base, tuned, True, FIRST)
 
 
 @pytest.mark.parametrize("model", OTHER_SHAPES, indirect=True)

@@ -310,6 +310,11 @@ def test_a_tied_head_needs_no_weight_of_its_own_and_a_foreign_weight_is_a_warnin
         ({"rms_norm_eps": "x"}, "rms_norm_eps"),
         ({"model_type": "no-such"}, "is not a language model that can be loaded here"),
         ({"rope_parameters": {"rope_type": "nope", "rope_theta": 1e4}}, "is not a language model"),
+        ({"rope_theta": 0}, "rope_theta must be a number above 0, not 0"),
+        ({"rope_parameters": {"rope_type": "default", "rope_theta": 0}}, "rope_theta must be a number"),
+        ({"rope_scaling": "dynamic"}, "rope_scaling must be an object, not 'dynamic'"),
+        ({"eos_token_id": "</s>"}, "eos_token_id must be a token id or a list of them, not '</s>'"),
+        ({"dtype": "floaty"}, "dtype must be the name of a data type, such as float16, not 'floaty'"),
     ],
 )  # fmt: skip
 def test_a_configuration_that_cannot_be_is_a_sentence(tiny, tmp_path, config, said):
@@ -453,6 +458,10 @@ def test_a_folder_without_weights_or_with_others_says_what_it_is(tiny, tmp_path)
     folder = copied(tiny, tmp_path / "base")
     (folder / "model.safetensors").rename(folder / "tf_model.h5")
     refused(folder, "could not be loaded", "it has tf_model.h5, which is another format")
+    (folder / "tf_model.h5").rename(folder / "model.fp16.safetensors")
+    refused(folder, "it has model.fp16.safetensors: rename it to model.safetensors if it holds all of them")
+    (folder / "model.fp16.safetensors").rename(folder / "consolidated.safetensors")
+    refused(folder, "use a version in the format of Transformers")
     refused(tiny.adapters["wide"], "is an adapter and no base model: load it with --adapter")
     folder = copied(tiny, tmp_path / "both")
     shutil.copy(tiny.adapters["wide"] / "adapter_config.json", folder)

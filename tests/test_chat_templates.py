@@ -261,10 +261,16 @@ def test_a_lane_sets_what_its_template_reads(tmp_path):
     given = {"enable_thinking": False, "date_string": "1 May, 2025", "n": 3}
     assert variant.aligner(TALK).text == expected(here, **given)
     assert template_variables(variant.aligner.format) == ("date_string", "enable_thinking", "n")
-    with pytest.raises(InputError, match="its template reads date_string, enable_thinking, n"):
+    with pytest.raises(InputError, match="its chat template reads date_string, enable_thinking, n; remove"):
         parse_lane("x:enable_thinkin=false", library)
     quoted = parse_lane('x:n="3",date_string=007,enable_thinking=null', library).aligner.options
     assert dict(quoted.variables) == {"n": "3", "date_string": "007", "enable_thinking": None}
+
+
+def test_a_template_with_an_error_is_said_before_its_variables(tmp_path):
+    here = folder(tmp_path, "{% for m in messages %}{{ m.content }}")
+    with pytest.raises(InputError, match="The chat template cannot be read: "):
+        lane_of(tmp_path, here, "x:enable_thinking=false")
 
 
 def test_a_lane_has_a_system_message(tmp_path):

@@ -94,6 +94,8 @@ def test_template_variables_of_the_controls_cannot_be_options_of_the_lane():
     for text in ("temperature=1", "adapter=x", "k=2", "no equals sign", 'a="'):
         with pytest.raises(InputError):
             Recipe(preset="x", variables=text).spec("general-3", {})
+    with pytest.raises(InputError, match="Template variables: 'no equals sign' is not key=value"):
+        Recipe(preset="x", variables="a=1,no equals sign").spec("general-3", {})
 
 
 def test_a_lane_says_which_options_it_has():

@@ -68,6 +68,11 @@ def test_lanes_and_what_they_are():
     shots = urial.Aligner(demos=DEMOS)
     assert render.lane_name(variant("urial", shots), CARDS) == "Base + URIAL"
     assert render.lane_name(variant("urial:k=2", shots), CARDS) == "Base + URIAL (k=2)"
+    long = render.lane_name(variant('urial:adapter=tuned,demos="a, b",k=1', shots), CARDS)
+    assert long == f"IFT + URIAL · {CARD.label} (demos=a, b, k=1)"
+    system = 'chat:system="' + "You are a pirate, " * 20 + '"'
+    assert render.spec_name(system, {}) == "chat (system=You are a pirate, You are a pir…)"
+    assert render.spec_name('chat:system="', {}) == 'chat:system="'
     assert "2 demonstrations in its context; no weights" in render.lane_sentence(shots, CARDS)
     assert "1 demonstration in" in render.lane_sentence(replace(shots, demos=DEMOS.take(1)), CARDS)
     for changes, words in (

@@ -52,6 +52,8 @@ def last(snapshots):
         ("urial:top_p=0", "Top-p must be above 0"),
         ("urial:k", "'k' is not key=value"),
         ("urial:k=1,k=2", "gives 'k' twice"),
+        ("base:stop=paper", "Lane 'base' has no stop rules: leave stop=paper out"),
+        ("pocket-ift:stop=own", "Lane 'pocket-ift' has no stop rules"),
         ("urial:adapter=nobody", "There is no adapter 'nobody'"),
         ("ift", "Lane 'ift' needs an adapter"),
         ("pocket-ift:adapter=x", "is an adapter already"),

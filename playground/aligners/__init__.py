@@ -74,6 +74,6 @@ def refuse_unknown(
             continue
         has = f"it has {', '.join(known)}" if known else "it has none besides the decoding ones"
         if besides is not None:
-            reads = f"its template reads {', '.join(known)}" if known else "its template reads no variables"
-            has = f"it has {', '.join(besides)}, and {reads}"
+            reads = f"reads {', '.join(known)}" if known else "reads no variables"
+            has = f"it has {', '.join(besides)}, and its chat template {reads}; remove {name!r}"
         raise InputError(f"Lane {lane!r} has no option {name!r}: {has}.")

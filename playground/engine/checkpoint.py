@@ -7,8 +7,9 @@ missing or a format that can run code is one sentence that names the file.
 from __future__ import annotations
 
 import json
+import re
 import struct
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -86,8 +87,21 @@ def _why_no_weights(names: Collection[str], where: str) -> str:
         return (
             f"{where} is an adapter and no base model: load it with --adapter, and give its base with --base."
         )
+    if "consolidated.safetensors" in names or "consolidated.00.pth" in names:
+        return (
+            f"The model {where} could not be loaded: its weights are in Mistral's or Meta's own format; "
+            "use a version in the format of Transformers."
+        )
+    renamed = sorted(
+        name
+        for name in names
+        if name.endswith((".safetensors", ".bin")) and not name.startswith(("adapter_", "training_", "optim"))
+    )
     others = sorted(name for name in names if name.endswith((".h5", ".msgpack", ".ot", ".onnx", ".pth")))
     has = f" (it has {others[0]}, which is another format)" if others else ""
+    if renamed:
+        wanted = SAFETENSORS if renamed[0].endswith(".safetensors") else PICKLE
+        has = f" (it has {renamed[0]}: rename it to {wanted} if it holds all of them)"
     return f"The model {where} could not be loaded: it has no weights, {SAFETENSORS} or its shards{has}."
 
 
@@ -207,6 +221,38 @@ ALIASES = {
 """What older architectures call them."""
 
 
+def _is_token(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_tokens(value: Any) -> bool:
+    return _is_token(value) or (isinstance(value, list) and all(_is_token(each) for each in value))
+
+
+def _is_dtype(value: Any) -> bool:
+    if isinstance(value, dict):  # by part of the model
+        return True
+    name = value.removeprefix("torch.") if isinstance(value, str) else ""
+    return name == "auto" or re.fullmatch(r"b?float\d+(_\w+)?|u?int\d+|half|float|double", name) is not None
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "bos_token_id": (_is_tokens, "a token id"),
+    "eos_token_id": (_is_tokens, "a token id or a list of them"),
+    "pad_token_id": (_is_tokens, "a token id"),
+    "torch_dtype": (_is_dtype, "the name of a data type, such as float16"),
+    "dtype": (_is_dtype, "the name of a data type, such as float16"),
+    "rope_theta": (_is_positive, "a number above 0"),
+    "rope_scaling": (lambda value: isinstance(value, dict), "an object"),
+    "rope_parameters": (lambda value: isinstance(value, dict), "an object"),
+}
+"""What further entries of a configuration must be: a test, and words for it."""
+
+
 def check_config(config: Mapping[str, Any], where: str) -> None:
     """Check the sizes in a configuration before a model is built by them.
 
@@ -217,10 +263,8 @@ def check_config(config: Mapping[str, Any], where: str) -> None:
     Raises:
         InputError: a size cannot be; the sentence names it.
     """
-    parts = [
-        config,
-        *(config[name] for name in ("text_config", "llm_config") if isinstance(config.get(name), dict)),
-    ]
+    inner = ("text_config", "llm_config", "rope_parameters")
+    parts = [config, *(config[name] for name in inner if isinstance(config.get(name), dict))]
     for part in parts:
         sizes: dict[str, int] = {}
         for name, value in part.items():
@@ -231,6 +275,11 @@ def check_config(config: Mapping[str, Any], where: str) -> None:
                 raise InputError(f"{where}: {name} is {value!r:.40}, which no model has: check the file.")
             sizes[known] = value
         _check_heads(sizes, where)
+        for name, value in part.items():
+            if name in ENTRIES and value is not None and not ENTRIES[name][0](value):
+                raise InputError(
+                    f"{where}: {name} must be {ENTRIES[name][1]}, not {value!r:.40}: check the file."
+                )
 
 
 def _check_heads(sizes: Mapping[str, int], where: str) -> None:

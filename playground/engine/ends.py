@@ -7,6 +7,7 @@ import dataclasses
 from playground.engine.model import Model
 from playground.engine.tokenizer import Tokenizer
 from playground.library import Library
+from playground.templates import template_problem
 from playground.types import AdapterStatus, InputError, StopRule
 
 
@@ -38,5 +39,5 @@ def with_ends(status: AdapterStatus, model: Model, library: Library) -> AdapterS
         return dataclasses.replace(status, ends=tuple(ends), warning=warning or str(error))
     if format is not None:
         ends += [text for text in (format.eos_token, *format.ends) if text.strip()]
-        warning = warning or format.problem or None
+        warning = warning or template_problem(format) or None
     return dataclasses.replace(status, ends=tuple(dict.fromkeys(ends)), warning=warning)

@@ -37,7 +37,8 @@ def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
     Raises:
         InputError: it cannot be read.
     """
-    options = {"trust_remote_code": False, **options}
+    # Without the last, a tokenizer would depend on whether the package mistral-common is installed.
+    options = {"trust_remote_code": False, "mistral_format": False, **options}
     try:
         return AutoTokenizer.from_pretrained(folder, **options)
     # Whatever the files hold, the libraries that read them raise anything from KeyError to a panic in Rust,
@@ -52,6 +53,8 @@ def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
             raise InputError(
                 f"{name} has no tokenizer: save one beside its weights (tokenizer.json or tokenizer.model)."
             ) from error
+        for path in sorted(folder.glob("*token*.json")):
+            read_object(path)  # raises InputError for what is no JSON object
         reason = " ".join(first_line(error).split())
         raise InputError(f"The tokenizer of {name} cannot be read: {reason}.") from error
 

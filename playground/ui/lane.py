@@ -10,7 +10,7 @@ import gradio as gr
 from playground.ablations import ABLATIONS
 from playground.aligners.urial import PICKS, STOP_RULES
 from playground.library import Library
-from playground.templates import template_variables
+from playground.templates import DEFAULT, template_variables
 from playground.types import InputError
 from playground.ui import render, render_prompt
 from playground.ui.chat import Chat, Visit, Wish
@@ -204,7 +204,7 @@ class Lane:
             self.instruction = Choice(
                 self.instructions(),
                 value=recipe.instruction,
-                label="URIAL's instruction",
+                label="Instruction from set",
                 min_width=150,
                 elem_id=f"instruction-{number}",
             )
@@ -294,7 +294,7 @@ class Lane:
         """The presets to pick from, with `spec` among them, which may have been given by hand."""
         choices = render.lane_choices(list(self.chat.cards().values()))
         if spec and spec not in {lane for _, lane in choices}:
-            choices.append((spec, spec))
+            choices.append((render.spec_name(spec, {lane: label for label, lane in choices}), spec))
         return choices
 
     def sets(self, visit: Visit | None = None, name: str = "") -> list[str]:
@@ -309,7 +309,8 @@ class Lane:
         """The chat templates to choose from, the default first."""
         names = self._of_format(lambda library: library.template_names(recipe.adapter))
         kept = [recipe.template] if recipe.template and recipe.template not in names else []
-        return [("default", ""), *((name, name) for name in (*names, *kept) if len(names) > 1 or kept)]
+        first = "default" if DEFAULT in names or len(names) <= 1 else "choose one"
+        return [(first, ""), *((name, name) for name in (*names, *kept) if len(names) > 1 or kept)]
 
     def readable(self, recipe: Recipe) -> tuple[str, ...]:
         """The variables that the lane's chat template reads."""
@@ -332,7 +333,7 @@ class Lane:
     def chat_updates(self, visit: Visit, recipe: Recipe) -> dict[Any, Update]:
         """Updates of the chat format's controls that offer what the recipe's template has."""
         templates, readable = self.templates(recipe), self.readable(recipe)
-        words = f"it reads {', '.join(readable)}" if readable else "name=value, ..."
+        words = f"Variables: {', '.join(readable)}" if readable else "name=value, ..."
         return {
             self.chatting: gr.update(visible=recipe.chat),
             self.instruction: gr.update(choices=self.instructions(visit, recipe.instruction)),
@@ -347,9 +348,9 @@ class Lane:
             variant = self.chat.variant(spec, visit)
         except InputError as error:
             coming = self.chat.session.status().state == "loading"
-            names = {lane: label for label, lane in self.presets(spec)}
+            labels = {lane: label for label, lane in self.presets()}
             return render.placeholder(
-                names.get(spec, spec), str(error) if coming else "", None if coming else str(error)
+                render.spec_name(spec, labels), str(error) if coming else "", None if coming else str(error)
             )
         cards = self.chat.cards()
         return render.placeholder(

@@ -160,11 +160,14 @@ def read_variables(text: str) -> dict[str, str]:
     Raises:
         InputError: it is not name=value, or a name is an option of the lane.
     """
+    spec = f":{text}".strip()
     try:
-        variables = parse_spec(f":{text}")[1]
+        variables = parse_spec(spec)[1]
     except InputError as error:
+        fault = str(error).removeprefix(f"Lane {spec!r}").lstrip(": ").removesuffix(".")
         raise InputError(
-            'Template variables are written name=value, with commas between them, as in date="1 May, 2025".'
+            f"Template variables: {fault}. Write name=value, with commas between "
+            'them, as in date="1 May, 2025".'
         ) from error
     for name in variables:
         if name in RESERVED:

@@ -9,9 +9,11 @@ import html
 from collections.abc import Mapping, Sequence
 
 from playground.checks import pace
+from playground.lane_spec import parse_spec
 from playground.types import (
     AdapterCard,
     Aligner,
+    InputError,
     Reply,
     Sampling,
     Status,
@@ -42,8 +44,26 @@ def lane_name(variant: Variant, cards: Mapping[str, AdapterCard]) -> str:
     labels = {lane: label for label, lane in lane_choices(list(cards.values()))}
     if variant.name in labels:
         return labels[variant.name]
-    name, _, options = variant.name.partition(":")
-    return f"{labels.get(name, name)} ({options})" if options else name
+    return spec_name(variant.name, labels)
+
+
+def spec_name(spec: str, labels: Mapping[str, str]) -> str:
+    """A lane spec for people: what it begins with by its label in `labels`, and its options, shortened."""
+    try:
+        name, options = parse_spec(spec)
+    except InputError:
+        return _shorten(spec)
+    adapter = options.get("adapter")
+    if adapter and f"{name}:adapter={adapter}" in labels:
+        name = f"{name}:adapter={options.pop('adapter')}"
+    words = ", ".join(f"{key}={_shorten(value)}" for key, value in options.items())
+    label = labels.get(name, name)
+    return f"{label} ({words})" if words else label
+
+
+def _shorten(text: str, most: int = 32) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
 def lane_sentence(aligner: Aligner, cards: Mapping[str, AdapterCard]) -> str:

