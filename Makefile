@@ -14,7 +14,7 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	@scripts/chromium.sh $(BIN)/python
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test reaches for the network
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers and the programs that they start share the cores, on which threads would wait for one another.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
@@ -22,6 +25,11 @@ prepare_environment()
 
 ROOT = Path(__file__).resolve().parent.parent
 POCKET = ROOT / "models" / "pocket"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take minutes first, so that short ones fill the workers' time at the end."""
+    items.sort(key=lambda item: not (item.get_closest_marker("browser") or item.get_closest_marker("slow")))
 
 
 @dataclass(frozen=True)

