@@ -25,9 +25,10 @@ from playground.engine.hub import fetch_cards
 from playground.files import read_json
 from playground.library import Library
 from playground.presets import list_presets, offer_json, offer_line
+from playground.record_repair import find_damage, repair_record
 from playground.session import Session, parse_lane
 from playground.start import open_library, open_session
-from playground.store import Store
+from playground.store import FILE, Store
 from playground.types import (
     Answer,
     Conversation,
@@ -192,6 +193,8 @@ def chat(
                 conversation = ask(session, conversation, message, show=not json_output, start=start)
         finally:
             session.close()
+        if (unsaved := session.unsaved(conversation.id)) is not None:
+            print(unsaved, file=sys.stderr)
         if json_output:
             print(json.dumps(chat_json(conversation), ensure_ascii=False, indent=1))
         print_warnings(session.status(), settings)
@@ -452,9 +455,16 @@ def doctor(
     trust_remote_code: RemoteCode = False,
     same_base: SameBase = False,
     data_dir: DataDir = None,
+    repair: Annotated[
+        Path | None,
+        typer.Option(help="Copy what can be read of the record into this new file, and do nothing else."),
+    ] = None,
 ) -> None:
     """Load the model and say what is here, what works, and what does not."""
     with plain_errors():
+        if repair is not None:
+            print(repair_record(read_settings(data_dir=data_dir).data_dir / FILE, repair))
+            return
         settings = read_settings(
             base,
             adapter,
@@ -527,6 +537,7 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
             *library.problems,
             *preset_problems,
             *session.judges.problems,
+            *find_damage(session.store.path),
             *(reason for entry in adapters for reason in (entry["error"], entry["warning"]) if reason),
         ],
     }

@@ -7,11 +7,9 @@ command line draw them and call the methods here.
 from __future__ import annotations
 
 import dataclasses
-import secrets
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Literal, cast, get_args
 
 from playground import budget
@@ -21,7 +19,8 @@ from playground.judging.candidates import holds
 from playground.judging.judges import Judges
 from playground.lane_spec import Quoted, parse_spec
 from playground.library import Library
-from playground.store import INTERRUPTED, Store, Summary
+from playground.recorder import Recorder
+from playground.store import INTERRUPTED, Store, Summary, new_id
 from playground.streams import Streams
 from playground.types import (
     SAMPLING_NAMES,
@@ -30,6 +29,7 @@ from playground.types import (
     DemoSet,
     InputError,
     Message,
+    OutsideError,
     Overflow,
     Prompt,
     Reply,
@@ -48,6 +48,8 @@ DRAW_EVERY = 0.1
 """Seconds between two snapshots while text streams; a page cannot draw more than 8 to 10 a second."""
 SAVE_EVERY = 1.0
 """Seconds between two writes of a streaming turn."""
+SETTLE = 1.5
+"""Seconds that the end of answers waits to be written; after that it is written in the background."""
 BUSY = "An answer is still being written: wait for its end, or stop it first."
 ELSEWHERE = "This answer is still being written, on another page: open the conversation again in a moment."
 
@@ -122,6 +124,7 @@ class Session:
         self.library = library
         self.store = store
         self.judges = judges or Judges(store)
+        self._recorder = Recorder(store)
         self._runs: dict[str, _Run] = {}
         """What is under way, by conversation."""
         self._recording = threading.Lock()  # an unfinished turn is never written after `close` wrote its end
@@ -153,13 +156,13 @@ class Session:
         """An empty conversation; it is recorded with its first message."""
         if not variants:
             raise InputError("A conversation needs at least one lane.")
-        return Conversation(id=_new_id(), variants=tuple(variants))
+        return Conversation(id=new_id(), variants=tuple(variants))
 
     def open(self, id: str) -> Conversation:
         """A recorded conversation; InputError if there is none."""
-        conversation = self.store.load(id)
         if id not in self._runs:
-            return conversation
+            return self._recorder.unwritten(id) or self.store.load(id)
+        conversation = self.store.load(id)
         # The record cannot tell an answer that is being written from one that a crash cut off.
         for lane, answer in enumerate(conversation.turns[-1].answers):
             if answer.reply.error == INTERRUPTED:
@@ -212,7 +215,9 @@ class Session:
         Raises:
             InputError: the message is empty or holds half a character, or an answer of this conversation is
                 still being written.
-            OutsideError: the record cannot be written.
+            ConflictError: the conversation has gone on elsewhere, in another process or window.
+            OutsideError: the record cannot be written. While it is locked, or where it fails later, the
+                answers go on, and `unsaved` says so.
         """
         if not text.strip():
             raise InputError("The message is empty: type something first.")
@@ -292,7 +297,9 @@ class Session:
         with self._recording:
             if conversation.id in self._runs:
                 raise InputError(BUSY)
-            self.store.save(conversation)
+            if not self._recorder.settle(conversation.id, SETTLE):
+                raise OutsideError(self.unsaved(conversation.id) or BUSY)
+            self.store.show(conversation)
         return conversation
 
     def branch(
@@ -315,7 +322,7 @@ class Session:
         if not lanes or not all(0 <= lane < len(conversation.variants) for lane in lanes):
             raise InputError("There is no such lane: choose one that is there.")
         return Conversation(
-            id=_new_id(),
+            id=new_id(),
             variants=tuple(conversation.variants[lane] for lane in lanes),
             turns=tuple(turn.rearranged(lanes) for turn in conversation.turns[:turns]),
             parent=conversation.id,
@@ -371,7 +378,9 @@ class Session:
                 raise InputError(BUSY)
             self._runs[id] = run
         try:
-            self._record(run.conversation)
+            with self._recording:
+                self._recorder.begin(run.conversation, lanes)
+                run.begun = True
             current = run.conversation
             yield current
             if self.status().state == "loading":
@@ -400,17 +409,21 @@ class Session:
             # Reached by the end, by a failure and by a caller who stops; in the last case this runs on
             # the caller's thread, which may be the one that serves the page, so it does little.
             run.stop()
-            try:
-                self.store.save(run.ended())
-            finally:  # not before, else the next answers begin, and this is written over them
-                self._runs.pop(id, None)
+            if run.begun:
+                self._recorder.put(run.ended())
+                self._recorder.settle(id, SETTLE)
+            self._runs.pop(id, None)
         yield run.ended()
 
     def _record(self, unfinished: Conversation) -> None:
         """Write how far a turn has come, unless `close` has written its end."""
         with self._recording:
             if not self._closed:
-                self.store.save(unfinished)
+                self._recorder.put(unfinished)
+
+    def unsaved(self, id: str) -> str | None:
+        """Why a conversation is not in the record in full, in one sentence; None where it is."""
+        return self._recorder.problem(id)
 
     def verdicts(self, conversation: Conversation) -> tuple[tuple[Verdict, ...], ...]:
         """For each turn the verdicts on the answers it has now, those under way as far as they have come."""
@@ -435,7 +448,9 @@ class Session:
                 self._closed = True
                 for run in list(self._runs.values()):
                     run.stop()
-                    self.store.save(run.ended())
+                    if run.begun:
+                        self._recorder.put(run.ended())
+            self._recorder.close()
         finally:
             self.engine.close()
 
@@ -448,6 +463,8 @@ class _Run:
         """With all that has come so far; only the thread that reads `grow` sets it."""
         self.engine: Engine | None = None
         """What writes the answers; None before they are asked for."""
+        self.begun = False
+        """Whether its turn is in the record, or will be."""
         self.stopped = False
         """Whether all lanes were stopped."""
         self._lanes = lanes
@@ -492,12 +509,6 @@ def _showing(conversation: Conversation, lane: int, answer: Answer) -> Conversat
 
 def _start(answer: Answer) -> str:
     return answer.request.prompt.start if answer.request else ""
-
-
-def _new_id() -> str:
-    # Sortable by time, and not to be guessed, since the id is all that a link to it needs.
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    return f"{stamp}-{secrets.token_hex(8)}"
 
 
 def _ended(answer: Answer) -> Answer:

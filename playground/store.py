@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -105,6 +106,30 @@ MIGRATIONS = (
 """Each brings the file from the version of its index to the next; never edit one that was released."""
 
 
+PATIENCE = 10.0
+"""Seconds that a call waits for another program's lock."""
+_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+DAMAGED = "This answer is damaged in the record: run `python -m playground doctor`, which offers a repair."
+ELSEWHERE = (
+    "This conversation has gone on in another window or program: open it again from the history, and send "
+    "the message there."
+)
+
+
+class ConflictError(InputError):
+    """Somebody else has written what was about to be written."""
+
+
+class LockedError(OutsideError):
+    """Another program holds the record's lock."""
+
+
+def new_id() -> str:
+    """An id for a conversation: sortable by time, and not to be guessed, since a link needs no more."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return f"{stamp}-{secrets.token_hex(8)}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Summary:
     """One conversation in a list."""
@@ -120,22 +145,26 @@ class Summary:
 class Store:
     """Conversations on disk."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, file: str = FILE) -> None:
         """Open the record in `data_dir`, made if need be.
 
         Raises:
             InputError: the folder cannot be written, or the file is newer than this program.
         """
-        self.path = data_dir / FILE
+        self.path = data_dir / file
         try:
-            data_dir.mkdir(parents=True, exist_ok=True)
-            with self._connect() as db:
-                db.execute("PRAGMA journal_mode = WAL")
-                self._migrate(db)
+            self._create()
         except (OSError, OutsideError) as error:
             raise InputError(
                 f"Cannot keep the record in {data_dir}: {error}; choose another folder with --data-dir."
             ) from error
+
+    def _create(self) -> None:
+        """Make the file if there is none, and bring it to this program's format."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._open(PATIENCE) as db:
+            db.execute("PRAGMA journal_mode = WAL")
+            self._migrate(db)
 
     def _migrate(self, db: sqlite3.Connection) -> None:
         version = db.execute("PRAGMA user_version").fetchone()[0]
@@ -148,11 +177,26 @@ class Store:
             db.executescript(f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
 
     @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
-        """A connection whose changes are committed together at the end, or not at all."""
-        try:
-            db = sqlite3.connect(self.path, timeout=10)
+    def _connect(self, patience: float = PATIENCE) -> Iterator[sqlite3.Connection]:
+        """A connection whose changes are committed together at the end, or not at all.
+
+        Args:
+            patience: seconds to wait for another program's lock.
+        """
+        if not self.path.exists():  # deleted while the program runs
             try:
+                self._create()
+            except OSError as error:
+                raise OutsideError(f"The record {self.path} cannot be made again: {error}.") from error
+        with self._open(patience) as db:
+            yield db
+
+    @contextmanager
+    def _open(self, patience: float) -> Iterator[sqlite3.Connection]:
+        try:
+            db = sqlite3.connect(self.path, timeout=patience)
+            try:
+                db.text_factory = _text
                 db.execute("PRAGMA foreign_keys = ON")
                 db.execute("PRAGMA synchronous = NORMAL")
                 with db:
@@ -160,35 +204,50 @@ class Store:
             finally:
                 db.close()
         except sqlite3.Error as error:
-            raise OutsideError(f"The record {self.path} cannot be used: {error}.") from error
+            kind = LockedError if getattr(error, "sqlite_errorcode", 0) & 0xFF in _LOCKED else OutsideError
+            raise kind(f"The record {self.path} cannot be used: {error}.") from error
 
-    def save(self, conversation: Conversation) -> None:
+    def begin(self, conversation: Conversation, lanes: Sequence[int], patience: float = PATIENCE) -> None:
+        """Enter a conversation's last turn, or new versions of answers in it, before its lanes are asked.
+
+        Args:
+            lanes: those that are asked.
+            patience: seconds to wait for another program's lock.
+
+        Raises:
+            ConflictError: the record has gone on from what the conversation was when it was read.
+            LockedError: another program held the lock all the while.
+            OutsideError: the record cannot be written.
+        """
+        with self._connect(patience) as db:
+            db.execute("BEGIN IMMEDIATE")
+            _refuse_conflict(db, conversation, lanes)
+            _save(db, conversation, len(conversation.turns) - 1)
+
+    def show(self, conversation: Conversation) -> None:
+        """Write which versions of the last turn's answers are shown.
+
+        Raises:
+            ConflictError: the conversation has gone on elsewhere.
+        """
+        with self._connect() as db:
+            db.execute("BEGIN IMMEDIATE")
+            if _turns(db, conversation.id) > len(conversation.turns):
+                raise ConflictError(ELSEWHERE)
+            _save(db, conversation, len(conversation.turns) - 1)
+
+    def save(self, conversation: Conversation, since: int | None = None, patience: float = PATIENCE) -> None:
         """Write a conversation and its last turn; turns before it are as they were written.
 
         One that is not in the record yet is written whole: its first turns may be another's.
+
+        Args:
+            since: the first turn to write, from 0; None: the last.
+            patience: seconds to wait for another program's lock.
         """
-        now = _now()
-        variants = [
-            {
-                "name": v.name,
-                "recipe": v.recipe,
-                "aligner": to_json(v.aligner),
-                "sampling": to_json(v.sampling),
-                "overflow": v.overflow,
-            }
-            for v in conversation.variants
-        ]
-        with self._connect() as db:
+        with self._connect(patience) as db:
             db.execute("BEGIN IMMEDIATE")
-            known = db.execute("SELECT 1 FROM conversation WHERE id = ?", (conversation.id,)).fetchone()
-            first = max(0, len(conversation.turns) - 1) if known else 0
-            db.execute(
-                "INSERT INTO conversation (id, created, updated, variants, parent) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET updated = excluded.updated, variants = excluded.variants",
-                (conversation.id, now, now, canonical(variants), conversation.parent),
-            )
-            for number, turn in enumerate(conversation.turns[first:], first):
-                _save_turn(db, conversation.id, number, turn, now)
+            _save(db, conversation, len(conversation.turns) - 1 if since is None else since)
 
     def holds(self, id: str) -> bool:
         """Whether there is a conversation of that id."""
@@ -215,6 +274,13 @@ class Store:
                 (id,),
             ).fetchall()
             verdicts = _verdicts(db, id)
+        try:
+            variants = tuple(read_variant(data) for data in json.loads(row[0]))
+        except UNREADABLE as error:
+            raise InputError(
+                f"Conversation {id!r} is damaged in {self.path}: run `python -m playground doctor`, which "
+                "offers a repair."
+            ) from error
         versions: dict[int, dict[int, list[Answer]]] = {number: {} for number, *_ in turns}
         shown: dict[int, list[Answer]] = {number: [] for number, *_ in turns}
         for number, lane, is_shown, *rest in rows:
@@ -224,13 +290,13 @@ class Store:
                 shown[number].append(answer)
         return Conversation(
             id=id,
-            variants=tuple(_variant(data) for data in json.loads(row[0])),
+            variants=variants,
             turns=tuple(
                 Turn(
                     user=user,
                     answers=tuple(shown[number]),
                     versions=_several(versions[number]),
-                    histories=tuple(json.loads(histories or "[]")),
+                    histories=_histories(histories),
                     verdicts=verdicts.get(number, ()),
                 )
                 for number, user, histories in turns
@@ -285,9 +351,70 @@ class Store:
                 (pattern, limit),
             ).fetchall()
         return [
-            Summary(id=id, updated=datetime.fromisoformat(updated), title=title, turns=turns)
+            Summary(id=id, updated=_time(updated), title=title or "", turns=turns)
             for id, updated, title, turns in rows
         ]
+
+
+def _text(data: bytes) -> str:
+    """A text of the database, which a damaged file may hold in another encoding."""
+    return data.decode("utf-8", "replace")
+
+
+def _turns(db: sqlite3.Connection, id: str) -> int:
+    """How many turns of a conversation are in the record."""
+    found = db.execute("SELECT MAX(number) + 1 FROM turn WHERE conversation = ?", (id,)).fetchone()
+    return int(found[0] or 0)
+
+
+def _refuse_conflict(db: sqlite3.Connection, conversation: Conversation, lanes: Sequence[int]) -> None:
+    """Raise ConflictError where another process has gone on with a conversation since it was read here."""
+    id, last = conversation.id, len(conversation.turns) - 1
+    turn = conversation.turns[last]
+    recorded = _turns(db, id)
+    if all(turn.answers[lane].version == 0 for lane in lanes):  # a new turn
+        gone_on = recorded > last or (recorded == last > 0 and _shows_others(db, conversation, last - 1))
+    else:
+        asked = "SELECT 1 FROM answer WHERE conversation = ? AND turn = ? AND lane = ? AND version >= ?"
+        gone_on = recorded > last + 1 or any(
+            db.execute(asked, (id, last, lane, turn.answers[lane].version)).fetchone() for lane in lanes
+        )
+    if gone_on:
+        raise ConflictError(ELSEWHERE)
+
+
+def _shows_others(db: sqlite3.Connection, conversation: Conversation, number: int) -> bool:
+    """Whether the record shows other versions of a turn's answers than a conversation has."""
+    rows = db.execute(
+        "SELECT lane, version FROM answer WHERE conversation = ? AND turn = ? AND shown = 1",
+        (conversation.id, number),
+    )
+    answers = conversation.turns[number].answers
+    return any(lane < len(answers) and answers[lane].version != version for lane, version in rows)
+
+
+def _save(db: sqlite3.Connection, conversation: Conversation, since: int) -> None:
+    """Write a conversation and its turns from number `since`; all of them if it is not in the record yet."""
+    now = _now()
+    variants = [
+        {
+            "name": v.name,
+            "recipe": v.recipe,
+            "aligner": to_json(v.aligner),
+            "sampling": to_json(v.sampling),
+            "overflow": v.overflow,
+        }
+        for v in conversation.variants
+    ]
+    known = db.execute("SELECT 1 FROM conversation WHERE id = ?", (conversation.id,)).fetchone()
+    first = max(0, since) if known else 0
+    db.execute(
+        "INSERT INTO conversation (id, created, updated, variants, parent) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (id) DO UPDATE SET updated = excluded.updated, variants = excluded.variants",
+        (conversation.id, now, now, canonical(variants), conversation.parent),
+    )
+    for number, turn in enumerate(conversation.turns[first:], first):
+        _save_turn(db, conversation.id, number, turn, now)
 
 
 def _save_turn(db: sqlite3.Connection, id: str, number: int, turn: Turn, now: str) -> None:
@@ -303,6 +430,8 @@ def _save_turn(db: sqlite3.Connection, id: str, number: int, turn: Turn, now: st
             "UPDATE answer SET shown = 0 WHERE conversation = ? AND turn = ? AND lane = ?", (id, number, lane)
         )
         for answer in turn.all(lane):
+            if answer.reply.error == DAMAGED:  # its row stays as it is, for a repair
+                continue
             request = None if answer.request is None else canonical(to_json(answer.request))
             db.execute(
                 "INSERT OR REPLACE INTO answer "
@@ -332,7 +461,12 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _variant(data: dict[str, Any]) -> Variant:
+UNREADABLE = (AttributeError, InputError, KeyError, RecursionError, TypeError, ValueError)
+"""What reading a damaged row can raise."""
+
+
+def read_variant(data: dict[str, Any]) -> Variant:
+    """A variant from its JSON; raises one of `UNREADABLE` for a damaged one."""
     return Variant(
         name=data["name"],
         aligner=aligner_from_json(data["aligner"]),
@@ -346,14 +480,44 @@ def _verdicts(db: sqlite3.Connection, conversation: str) -> dict[int, tuple[Verd
     for turn, text in db.execute(
         "SELECT turn, verdict FROM verdict WHERE conversation = ? ORDER BY created, rowid", (conversation,)
     ):
-        verdict = verdict_from_json(json.loads(text))
+        try:
+            verdict = verdict_from_json(json.loads(text))
+        except UNREADABLE:
+            continue  # which `doctor` names
         if verdict.outcome == "unfinished":
             verdict = dataclasses.replace(verdict, error=UNJUDGED)
         found.setdefault(turn, []).append(verdict)
     return {turn: tuple(verdicts) for turn, verdicts in found.items()}
 
 
+def _histories(text: str | None) -> tuple[int, ...]:
+    try:
+        found = json.loads(text or "[]")
+    except ValueError:
+        return ()
+    return tuple(found) if isinstance(found, list) and all(isinstance(lane, int) for lane in found) else ()
+
+
+def _time(text: str) -> datetime:
+    """When a conversation was last written to; long ago where the record does not tell."""
+    try:
+        time = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return datetime.fromtimestamp(0, UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
 def _answer(variant: str, request: str | None, reply: str, version: int) -> Answer:
+    try:
+        return read_answer(variant, request, reply, version)
+    except UNREADABLE:
+        return Answer(
+            variant=variant, request=None, reply=Reply(finish="error", error=DAMAGED), version=version
+        )
+
+
+def read_answer(variant: str, request: str | None, reply: str, version: int) -> Answer:
+    """An answer from its row; raises one of `UNREADABLE` for a damaged one."""
     data = json.loads(reply)
     if data["finish"] == "":
         data |= {"finish": "error", "error": INTERRUPTED}

@@ -231,12 +231,12 @@ def test_the_next_answers_wait_until_the_last_ones_are_on_record(library, tmp_pa
     talk = session(library, tmp_path)
     save, refused = talk.store.save, []
 
-    def met_by_another(conversation):
+    def met_by_another(conversation, *options):
         if conversation.turns[-1].answers[0].reply.finish == "stop":
             with pytest.raises(InputError, match="still being written"):
                 next(talk.retry(conversation, [0]))
             refused.append(conversation)
-        save(conversation)
+        save(conversation, *options)
 
     monkeypatch.setattr(talk.store, "save", met_by_another)
     conversation = last(talk.send(new(talk), "One"))

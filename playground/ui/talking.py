@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from playground.store import ConflictError
 from playground.types import InputError, OutsideError
 from playground.ui import judge_panel, render_talk
 from playground.ui.chat import View, Visit
@@ -129,9 +130,16 @@ class Talking:
     ) -> Iterator[Updates]:
         """Draw views as they come; `accepted` goes with the first one."""
         begun = False
+        unsaved: str | None = None
         try:
             with closing(views()) as each:
                 for view in each:
+                    now = self.chat.session.unsaved(view.conversation.id)
+                    if now is not None and now != unsaved:
+                        warn(OutsideError(now))
+                    elif unsaved is not None and now is None:
+                        say("The conversation is in the record again.")
+                    unsaved = now
                     updates = self.drawing.drawn(visit, view)
                     if not begun:
                         updates |= accepted or {}
@@ -142,7 +150,7 @@ class Talking:
             if visit.streaming:
                 return  # another stream of this page goes on, and its buttons are left to it
             updates = self.drawing.buttons(streaming=False)
-            if begun:
+            if begun or isinstance(error, ConflictError):
                 with suppress(InputError, OutsideError):  # what broke may be the record itself
                     updates |= self.drawing.talks(visit)
             yield updates

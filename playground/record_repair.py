@@ -1,0 +1,183 @@
+"""Damage in the record: finding the rows that cannot be read, and copying the others into a new file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from playground.store import UNREADABLE, Store, read_answer, read_variant
+from playground.types import InputError, OutsideError, game_from_json, verdict_from_json
+
+TABLES = ("conversation", "turn", "answer", "verdict", "game")
+"""In an order in which each row comes after the one that it belongs to."""
+MOST_NAMED = 5
+"""Damaged rows that are named one by one."""
+
+Row = dict[str, Any]
+
+
+def find_damage(path: Path) -> list[str]:
+    """What is damaged in a record: a sentence for each row, and one that offers a repair.
+
+    Returns:
+        At most `MOST_NAMED` rows by name; empty where every row can be read, or where there is no file.
+    """
+    if not path.exists():
+        return []
+    found = []
+    try:
+        with closing(_open(path)) as db:
+            for table in TABLES:
+                found += [f"{path}: {name} {fault}." for name, _, fault in _rows(db, table) if fault]
+    except sqlite3.Error as error:
+        found.append(f"{path} cannot be read in full: {error}.")
+    if not found:
+        return []
+    more = len(found) - MOST_NAMED
+    return [
+        *found[:MOST_NAMED],
+        *([f"{path}: {more} more rows are damaged."] if more > 0 else []),
+        f"To copy what can be read of {path.name} into a new file, use `python -m playground doctor "
+        f"--repair {path.stem}-repaired{path.suffix}`; the damaged file stays as it is.",
+    ]
+
+
+def repair_record(path: Path, new: Path) -> str:
+    """Copy the rows of a record that can be read into a new file.
+
+    A time that cannot be read becomes the year 1970, and bytes of a text that are not UTF-8 become U+FFFD. A
+    row that cannot be read even so is left out, with all that belongs to it.
+
+    Returns:
+        What was copied and what was not, for people.
+
+    Raises:
+        InputError: there is no record, or the new file exists.
+        OutsideError: the new file cannot be written.
+    """
+    if not path.exists():
+        raise InputError(f"There is no record {path}: check --data-dir.")
+    if new.exists():
+        raise InputError(f"There is a file {new} already: name a new one.")
+    copied, left = dict.fromkeys(TABLES, 0), 0
+    try:
+        Store(new.parent, new.name)
+        with closing(_open(path)) as db, closing(sqlite3.connect(new)) as target:
+            target.execute("PRAGMA foreign_keys = ON")
+            for table in TABLES:
+                columns = [name for _, name, *_ in target.execute(f"PRAGMA table_info({table})")]
+                for _, row, _ in _rows(db, table):
+                    if row is None:
+                        left += 1
+                        continue
+                    names = [name for name in columns if name in row]
+                    marks = ", ".join("?" * len(names))
+                    try:
+                        target.execute(
+                            f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})",
+                            [row[name] for name in names],
+                        )
+                        copied[table] += 1
+                    except sqlite3.IntegrityError:  # what it belongs to is damaged
+                        left += 1
+            target.commit()
+    except (OSError, sqlite3.Error) as error:
+        raise OutsideError(f"{new} cannot be written from {path}: {error}.") from error
+    counts = ", ".join(f"{count} {table}s" for table, count in copied.items())
+    return (
+        f"{new}: {counts} copied, {left} rows left out. To use it, end every Tandem on this folder, "
+        f"and put it in the place of {path}."
+    )
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    db.text_factory = bytes
+    db.row_factory = sqlite3.Row
+    return db
+
+
+def _rows(db: sqlite3.Connection, table: str) -> Iterator[tuple[str, Row | None, str]]:
+    """Every row of a table: its name for people, its values with what could be mended, and its fault or "".
+
+    The values are None where the row cannot be read.
+    """
+    for key in _keys(db, table):
+        try:
+            found = db.execute(f"SELECT * FROM {table} WHERE rowid = ?", (key,)).fetchone()
+        except sqlite3.DatabaseError as error:
+            yield f"row {key} of {table}", None, f"cannot be read: {error}"
+            continue
+        if found is None:
+            continue
+        row: Row = {name: _decoded(found[name]) for name in found.keys()}  # noqa: SIM118 - a row is no dict
+        faults = []
+        if any(isinstance(found[name], bytes) and row[name].encode() != found[name] for name in row):
+            faults.append("has bytes that are not UTF-8")
+        faults += [f"has no time in {name!r}" for name in ("created", "updated") if not _has_time(row, name)]
+        try:
+            _check(table, row)
+        except UNREADABLE as error:
+            yield _name(table, row), None, f"cannot be read ({type(error).__name__})"
+            continue
+        yield _name(table, row), row, " and ".join(faults)
+
+
+def _keys(db: sqlite3.Connection, table: str) -> list[int]:
+    """The row numbers of a table, as many as can be read."""
+    keys: list[int] = []
+    try:
+        keys.extend(row[0] for row in db.execute(f"SELECT rowid FROM {table} NOT INDEXED ORDER BY rowid"))
+    except sqlite3.DatabaseError:
+        # What stands behind a damaged page may still be found by its number.
+        last = keys[-1] if keys else 0
+        keys.extend(range(last + 1, last + 10_000))
+    return keys
+
+
+def _decoded(value: Any) -> Any:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _has_time(row: Row, name: str) -> bool:
+    """Whether a row's time can be read, if it has one; else it becomes the earliest."""
+    if name not in row:
+        return True
+    try:
+        datetime.fromisoformat(row[name])
+    except (TypeError, ValueError):
+        row[name] = datetime.fromtimestamp(0, UTC).isoformat(timespec="milliseconds")
+        return False
+    return True
+
+
+def _check(table: str, row: Row) -> None:
+    """Raise one of `UNREADABLE` for a row that the program cannot read."""
+    if table == "conversation":
+        for data in json.loads(row["variants"]):
+            read_variant(data)
+    elif table == "turn":
+        if row.get("histories") is not None:
+            [int(lane) for lane in json.loads(row["histories"])]
+    elif table == "answer":
+        read_answer(row["variant"], row["request"], row["reply"], row["version"])
+    elif table == "verdict":
+        verdict_from_json(json.loads(row["verdict"]))
+    else:
+        game_from_json(json.loads(row["game"]))
+
+
+def _name(table: str, row: Row) -> str:
+    """A row for people."""
+    name = f"{table} {row.get('id') or row.get('conversation') or row.get('key')}"
+    number = row.get("turn", row.get("number"))
+    if isinstance(number, int):
+        name += f", turn {number + 1}"
+    if isinstance(row.get("lane"), int):
+        name += f", lane {'ABCD'[row['lane'] % 4]}"
+    return name

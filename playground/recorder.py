@@ -1,0 +1,217 @@
+"""Writes conversations into the record while they grow, without making any of them wait for the disk.
+
+The record may be locked by another program, on a full disk, or gone. What could not be written stays in
+memory and is tried again until it can be; meanwhile `Recorder.problem` says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from playground.store import ConflictError, LockedError, Store, new_id
+from playground.types import Conversation, OutsideError
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+"""Seconds between two tries to write; the pause doubles from one to the next."""
+SHORT = 1.0
+"""Seconds that one try waits for a lock of another program."""
+LONG = 20.0
+"""Seconds that `close` waits for what is not written yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Unwritten:
+    """A conversation as it is in memory, and from where the record lacks it."""
+
+    conversation: Conversation
+    since: int
+    """The first turn to write, from 0."""
+    lanes: tuple[int, ...] | None = None
+    """Where its last turn could not be entered at once: the lanes that are asked in it."""
+
+
+class Recorder:
+    """The writer of one session's conversations; usable from any thread."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._changed = threading.Condition()
+        self._unwritten: dict[str, _Unwritten] = {}
+        self._problems: dict[str, str] = {}
+        self._branched: dict[str, str] = {}
+        """The ids of branches, for conversations that went on elsewhere before a turn could be entered."""
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def begin(self, conversation: Conversation, lanes: Sequence[int]) -> None:
+        """Enter the last turn before its lanes are asked.
+
+        Where the record is locked or cannot be written for now, it is entered later.
+
+        Args:
+            lanes: those that are asked.
+
+        Raises:
+            ConflictError: the conversation has gone on elsewhere.
+            OutsideError: the record cannot be written, and not because of a lock.
+        """
+        id = conversation.id
+        since = len(conversation.turns) - 1
+        with self._changed:
+            before = self._unwritten.get(id)
+            if before is None:
+                self._branched.pop(id, None)
+                self._problems.pop(id, None)
+        if before is None:
+            try:
+                self._store.begin(conversation, lanes, SHORT)
+                return
+            except LockedError as error:
+                self._note(id, error)
+        with self._changed:
+            # While the turns before it are still unwritten, nobody else can have gone on from them.
+            now = self._unwritten.get(id)
+            self._unwritten[id] = _Unwritten(
+                conversation=conversation,
+                since=since if now is None else min(since, now.since),
+                lanes=tuple(lanes) if now is None else now.lanes,
+            )
+            self._wake()
+
+    def put(self, conversation: Conversation) -> None:
+        """Write a conversation whose last turn was entered by `begin`, soon; returns at once."""
+        id = conversation.id
+        with self._changed:
+            before = self._unwritten.get(id)
+            since = len(conversation.turns) - 1
+            if before is not None:
+                since = min(since, before.since)
+            self._unwritten[id] = _Unwritten(
+                conversation=conversation, since=since, lanes=before.lanes if before else None
+            )
+            closed = self._closed
+            if not closed:
+                self._wake()
+        if closed:
+            self._write(self._unwritten[id])
+
+    def settle(self, id: str, seconds: float) -> bool:
+        """Wait until a conversation is written, at most `seconds`; whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: id not in self._unwritten, seconds)
+
+    def unwritten(self, id: str) -> Conversation | None:
+        """A conversation as it is in memory, where the record does not have all of it."""
+        with self._changed:
+            found = self._unwritten.get(id)
+        return None if found is None else found.conversation
+
+    def problem(self, id: str) -> str | None:
+        """Why a conversation is not written yet, in one sentence; None where it is, or nothing is wrong."""
+        with self._changed:
+            return self._problems.get(id)
+
+    def close(self) -> None:
+        """Write what is left, and end; what cannot be written within `LONG` seconds is named in the log."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join(LONG + SHORT)
+        for id, problem in list(self._problems.items()):
+            log.error("Conversation %s is not in the record in full. %s", id, problem)
+
+    # --- The thread that writes -------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        """Have the thread look; called with the lock held."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _work(self) -> None:
+        pause, until = FIRST_PAUSE, None
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._unwritten or self._closed)
+                waiting = list(self._unwritten.values())
+                if self._closed:
+                    until = until or time.monotonic() + LONG
+                    if not waiting or time.monotonic() > until:
+                        return
+            written = [self._write(unwritten) for unwritten in waiting]
+            if all(written):
+                pause = FIRST_PAUSE
+                continue
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _write(self, unwritten: _Unwritten) -> bool:
+        """Try to write a conversation once; whether it is in the record now."""
+        conversation = unwritten.conversation
+        id = conversation.id
+        try:
+            if unwritten.lanes is not None:
+                try:
+                    self._store.begin(conversation, unwritten.lanes, SHORT)
+                except ConflictError:
+                    # It was answered, so it is kept: as a branch of what went on elsewhere.
+                    self._branched[id] = new_id()
+                self._enter(id)
+            self._store.save(self._placed(conversation), unwritten.since, SHORT)
+        except OutsideError as error:
+            self._note(id, error)
+            return False
+        except Exception as error:  # a conversation that cannot be written at all must not stop the others
+            log.error("Conversation %s cannot be written.", id, exc_info=error)
+            self._note(id, OutsideError(f"Conversation {id} cannot be written: {error}."))
+            with self._changed:
+                self._unwritten.pop(id, None)
+                self._changed.notify_all()
+            return True
+        with self._changed:
+            if (now := self._unwritten.get(id)) is not None and now.conversation is conversation:
+                del self._unwritten[id]
+                self._problems.pop(id, None)
+                if (branch := self._branched.get(id)) is not None:
+                    self._problems[id] = (
+                        "The conversation has gone on in another window or program while the record was "
+                        f"locked: this message and its answers are kept as conversation {branch}."
+                    )
+            self._changed.notify_all()
+        return True
+
+    def _enter(self, id: str) -> None:
+        """Note that a conversation's last turn is entered."""
+        with self._changed:
+            self._unwritten[id] = dataclasses.replace(self._unwritten[id], lanes=None)
+
+    def _placed(self, conversation: Conversation) -> Conversation:
+        """A conversation under the id that it is written by."""
+        branch = self._branched.get(conversation.id)
+        return (
+            conversation
+            if branch is None
+            else dataclasses.replace(conversation, id=branch, parent=conversation.id)
+        )
+
+    def _note(self, id: str, error: OutsideError) -> None:
+        """Remember why a conversation is not written, in one sentence."""
+        if isinstance(error, LockedError):
+            sentence = (
+                f"The record {self._store.path} is locked by another program: this conversation is kept in "
+                "memory, and saved as soon as the record is free."
+            )
+        else:
+            sentence = f"{error} This conversation is kept in memory, and saving it is tried again."
+        with self._changed:
+            self._problems[id] = sentence
