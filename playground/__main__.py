@@ -358,8 +358,8 @@ def read_messages(path: Path) -> list[Message]:
             raise InputError(f'{path}, message {number}: it must have "role" and "content" and no more.')
         if entry["role"] != expected:
             raise InputError(
-                f'{path}, message {number}: its role must be "{expected}", not {entry["role"]!r}; user and '
-                "assistant alternate, beginning with the user."
+                f'{path}, message {number}: its role must be "{expected}", not {entry["role"]!r:.40}; user '
+                "and assistant alternate, beginning with the user."
             )
         if not isinstance(entry["content"], str):
             raise InputError(f'{path}, message {number}: "content" must be text.')

@@ -127,14 +127,17 @@ def _answer(entry: dict[str, Any], path: Path, at: At) -> str | None:
 # --- Writing --------------------------------------------------------------------------------------
 
 
-def write_demo_set(path: Path, demos: DemoSet) -> None:
+def write_demo_set(path: Path, demos: DemoSet, new: bool = False) -> None:
     """Write a set as TOML, from which `read_demo_set` makes an equal one; what was there is replaced.
 
     A set that still has the text it was taken from is written as that text.
 
+    Args:
+        new: whether a file that is there already is an error, whichever process has made it.
+
     Raises:
         InputError: the set is empty or its name or format is none that could be read back, or a text holds
-            what is not a character.
+            what is not a character, or the file is there and must not be.
         OutsideError: the file cannot be written.
     """
     check_name(demos.name, "The demonstration set's name")
@@ -153,11 +156,16 @@ def write_demo_set(path: Path, demos: DemoSet) -> None:
             "demonstrations."
         )
     # Beside the file and then in its place, so that no one ever finds half of it.
-    beside = path.with_name(f".{path.name}.new")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(data)
+        if new:
+            path.open("xb").close()  # which fails where the file exists
         os.replace(beside, path)
+    except FileExistsError as error:
+        beside.unlink(missing_ok=True)
+        raise InputError(f"There is another file {path} already: choose another name.") from error
     except OSError as error:
         raise OutsideError(f"Cannot write {path}: {error.strerror or error}.") from error
 

@@ -53,6 +53,8 @@ def read_toml(path: Path, limit: int | None = None) -> dict[str, Any]:
         raise InputError(f"{path} is not valid TOML: {error}.") from error
     except RecursionError:
         raise InputError(f"{path} is not valid TOML: its lists are nested too deeply.") from None
+    except ValueError as error:  # a number of more digits than Python reads
+        raise InputError(f"{path} is not valid TOML: {first_line(error)}.") from error
 
 
 def read_json(path: Path) -> Any:
@@ -94,7 +96,9 @@ def check_table(
     known = {**required, **optional}
     for key, value in table.items():
         if key not in known:
-            raise InputError(f"{place(path, at, key)}: unknown key {key!r}; it may have {', '.join(known)}.")
+            raise InputError(
+                f"{place(path, at, key)}: unknown key {key!r:.60}; it may have {', '.join(known)}."
+            )
         if not isinstance(value, known[key]):
             shown = repr(value) if len(repr(value)) <= 40 else f"{repr(value)[:40]}..."
             raise InputError(f"{place(path, at, key)}: {key} must be {_KINDS[known[key]]}, not {shown}.")

@@ -129,9 +129,17 @@ class Library:
                 f"The name {demos.name!r} is taken by another demonstration set: choose another name."
             )
         path = own or self.data_dir / "demos" / f"{check_name(demos.name, 'The set')}.toml"
-        if own is None and path.exists():
-            raise InputError(f"There is another file {path} already: choose another name.")
-        write_demo_set(path, demos)
+        if own is not None and own.exists():
+            try:
+                unchanged = read_demo_file(own).content_hash == self.demo_sets[demos.name].content_hash
+            except InputError:
+                unchanged = False
+            if not unchanged:
+                raise InputError(
+                    f"{own} has been changed since it was read, by another window or program: choose another "
+                    "name, or start again to read it."
+                )
+        write_demo_set(path, demos, new=own is None)
         self.demo_sets[demos.name] = demos
         self.own_sets[demos.name] = path
         return path

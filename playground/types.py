@@ -874,12 +874,19 @@ def verdict_from_json(data: Mapping[str, Any]) -> Verdict:
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
+LONGEST_NAME = 100
+"""Characters of a name, which may become a file's."""
+
+
 def check_name(name: str, what: str) -> str:
     """`name`, if it can stand in a command line, a file name and a page.
 
     Raises:
-        InputError: it has other characters than letters, digits, dot, dash and underscore.
+        InputError: it has other characters than letters, digits, dot, dash and underscore, or more than
+            `LONGEST_NAME`.
     """
+    if len(name) > LONGEST_NAME:
+        raise InputError(f"{what} {name[:20]!r}... has {len(name)} characters: use at most {LONGEST_NAME}.")
     if not _NAME.match(name):
         raise InputError(
             f"{what} {name!r} is not a usable name: use letters, digits, dots, dashes and "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import sqlite3
 import subprocess
@@ -196,6 +197,21 @@ def test_what_is_left_is_written_at_the_end(library, tmp_path):
         assert closing.is_alive()
     closing.join(60)
     assert Store(tmp_path).load(here.id) == now
+
+
+def test_a_demonstration_set_of_another_process_is_never_written_over(tmp_path):
+    one, other = (Library.open("models/pocket", data_dir=tmp_path) for _ in range(2))
+    mine = dataclasses.replace(one.default_demo_set(), name="mine")
+    one.save(mine)
+    with pytest.raises(InputError, match="There is another file"):
+        other.save(dataclasses.replace(mine, instruction="Another one."))
+    reread = Library.open("models/pocket", data_dir=tmp_path)
+    one.save(dataclasses.replace(mine, instruction="A changed one."))
+    with pytest.raises(InputError, match="has been changed since it was read"):
+        reread.save(dataclasses.replace(mine, instruction="Another one."))
+    kept = Library.open("models/pocket", data_dir=tmp_path).demo_set("mine")
+    assert kept.instruction == "A changed one."
+    assert [path.name for path in (tmp_path / "demos").iterdir()] == ["mine.toml"]
 
 
 # --- Damage that SQLite does not see ------------------------------------------------------------------
