@@ -52,6 +52,10 @@ def main(
     judge_budget: Annotated[
         str | None, typer.Option(help="Tokens that judging may take in one visit.")
     ] = None,
+    shared_history: Annotated[
+        bool,
+        typer.Option("--shared-history", help="Every history lists the conversations of all visitors."),
+    ] = False,
     public: Annotated[
         bool, typer.Option("--public", help="Strangers come: limits, and nobody's conversations listed.")
     ] = False,
@@ -88,6 +92,7 @@ def main(
         "port": port,
         "data_dir": data_dir,
         "public": public or space or None,
+        "shared_history": shared_history or None,
         "judge_model": judge_model,
         "judge_url": judge_url,
         "judge_budget": judge_budget,

@@ -49,6 +49,8 @@ class Settings:
     data_dir: Path = Path("data")
     """Where the record of conversations is kept."""
     public: bool = False
+    shared_history: bool = False
+    """Whether every visitor's history lists the conversations of all."""
     """Strangers use this page: it lists nobody's conversations, loads no model, takes no path, saves nothing
     of its own, and keeps the limits of `limits.PUBLIC` where no others are given."""
     mirror: str | None = None
@@ -86,8 +88,9 @@ class Settings:
         environ = os.environ if environ is None else environ
         given = {name: value for name, value in (flags or {}).items() if value not in (None, [], ())}
         limits = [field.name for field in fields(Limits)]
-        plain = ("base", "quantize", "device", "host", "port", "data_dir", "public", "mirror")
-        for name in (*plain, "allow_pickle", "trust_remote_code", "same_base", "auth", "proxies", *limits):
+        plain = ("base", "quantize", "device", "host", "port", "data_dir", "mirror", "auth", "proxies")
+        switches = ("public", "shared_history", "allow_pickle", "trust_remote_code", "same_base")
+        for name in (*plain, *switches, *limits):
             text = environ.get(PREFIX + name.upper())
             if name not in given and text:
                 given[name] = text
@@ -114,8 +117,9 @@ class Settings:
             values["host"] = given["host"]
         if "port" in given:
             values["port"] = _port(given["port"])
-        if "public" in given:
-            values["public"] = str(given["public"]).lower() in ("1", "true", "yes", "on")
+        for name in ("public", "shared_history"):
+            if name in given:
+                values[name] = str(given[name]).lower() in ("1", "true", "yes", "on")
         if "mirror" in given:
             values["mirror"] = _mirror(given["mirror"])
         if values.get("public") and values["trust_remote_code"]:

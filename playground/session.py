@@ -170,9 +170,9 @@ class Session:
                 conversation = _showing(conversation, lane, told)
         return conversation
 
-    def history(self, query: str = "", limit: int = 100) -> list[Summary]:
-        """Recorded conversations, the latest first."""
-        return self.store.summaries(query, limit)
+    def history(self, query: str = "", limit: int = 100, owner: str | None = None) -> list[Summary]:
+        """Recorded conversations, the latest first; see `Store.summaries`."""
+        return self.store.summaries(query, limit, owner)
 
     def tokens(self, prompt: Prompt) -> list[Token] | None:
         """See `Engine.tokens`."""

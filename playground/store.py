@@ -102,6 +102,9 @@ MIGRATIONS = (
         game TEXT NOT NULL       -- JSON
     );
     """,
+    """
+    ALTER TABLE conversation ADD COLUMN owner TEXT NOT NULL DEFAULT ''; -- whose history lists it
+    """,
 )
 """Each brings the file from the version of its index to the next; never edit one that was released."""
 
@@ -262,7 +265,9 @@ class Store:
         """
         with self._connect() as db:
             db.execute("BEGIN")  # all that follows is as of one moment, whoever writes meanwhile
-            row = db.execute("SELECT variants, parent FROM conversation WHERE id = ?", (id,)).fetchone()
+            row = db.execute(
+                "SELECT variants, parent, owner FROM conversation WHERE id = ?", (id,)
+            ).fetchone()
             if row is None:
                 raise InputError(f"There is no conversation {id!r} in {self.path}: look in the history.")
             turns = db.execute(
@@ -302,6 +307,7 @@ class Store:
                 for number, user, histories in turns
             ),
             parent=row[1],
+            owner=row[2],
         )
 
     def save_verdict(self, conversation: str, turn: int, verdict: Verdict) -> None:
@@ -318,13 +324,13 @@ class Store:
         with self._connect() as db:
             return _verdicts(db, conversation)
 
-    def judged(self, limit: int) -> list[str]:
-        """The ids of conversations that have a verdict, the latest first."""
+    def judged(self, limit: int, owner: str | None = None) -> list[str]:
+        """The ids of conversations that have a verdict, the latest first; `owner` as in `summaries`."""
         with self._connect() as db:
             rows = db.execute(
                 "SELECT id FROM conversation WHERE id IN (SELECT conversation FROM verdict) "
-                "ORDER BY updated DESC LIMIT ?",
-                (limit,),
+                "AND (? IS NULL OR owner IN ('', ?)) ORDER BY updated DESC LIMIT ?",
+                (owner, owner, limit),
             ).fetchall()
         return [id for (id,) in rows]
 
@@ -339,16 +345,21 @@ class Store:
             row = db.execute("SELECT game FROM game WHERE key = ?", (key,)).fetchone()
         return None if row is None else game_from_json(json.loads(row[0]))
 
-    def summaries(self, query: str = "", limit: int = 100) -> list[Summary]:
-        """Conversations with `query` in any message of the user's, the latest first."""
+    def summaries(self, query: str = "", limit: int = 100, owner: str | None = None) -> list[Summary]:
+        """Conversations with `query` in any message of the user's, the latest first.
+
+        Args:
+            limit: at most so many.
+            owner: whose, besides those of the command line; None: everybody's.
+        """
         pattern = "%" + query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         with self._connect() as db:
             rows = db.execute(
                 "SELECT c.id, c.updated, (SELECT user FROM turn WHERE conversation = c.id AND number = 0), "
                 "(SELECT COUNT(*) FROM turn WHERE conversation = c.id) FROM conversation c WHERE EXISTS "
                 "(SELECT 1 FROM turn WHERE conversation = c.id AND user LIKE ? ESCAPE '\\') "
-                "ORDER BY c.updated DESC LIMIT ?",
-                (pattern, limit),
+                "AND (? IS NULL OR c.owner IN ('', ?)) ORDER BY c.updated DESC LIMIT ?",
+                (pattern, owner, owner, limit),
             ).fetchall()
         return [
             Summary(id=id, updated=_time(updated), title=title or "", turns=turns)
@@ -409,9 +420,9 @@ def _save(db: sqlite3.Connection, conversation: Conversation, since: int) -> Non
     known = db.execute("SELECT 1 FROM conversation WHERE id = ?", (conversation.id,)).fetchone()
     first = max(0, since) if known else 0
     db.execute(
-        "INSERT INTO conversation (id, created, updated, variants, parent) VALUES (?, ?, ?, ?, ?) "
+        "INSERT INTO conversation (id, created, updated, variants, parent, owner) VALUES (?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (id) DO UPDATE SET updated = excluded.updated, variants = excluded.variants",
-        (conversation.id, now, now, canonical(variants), conversation.parent),
+        (conversation.id, now, now, canonical(variants), conversation.parent, conversation.owner),
     )
     for number, turn in enumerate(conversation.turns[first:], first):
         _save_turn(db, conversation.id, number, turn, now)

@@ -769,6 +769,8 @@ class Conversation:
     turns: tuple[Turn, ...] = ()
     parent: str | None = None
     """The conversation that its first turns were taken from; None if it was begun anew."""
+    owner: str = ""
+    """Whose history lists it: a visitor of the page, by a hash; "" for the command line's, which all see."""
 
     def history(self, lane: int) -> tuple[Message, ...]:
         """The messages of one lane so far, its own answers in them, user and assistant alternating.

@@ -126,6 +126,26 @@ def test_new_and_history(person: Person) -> None:
     expect(person.page).to_have_url(re.compile(f"c={first}"))
 
 
+def test_the_history_lists_the_conversations_of_ones_own_browser(
+    app: App, browser: Browser, person: Person
+) -> None:
+    person.short()
+    person.ask("What is the opposite of tall?")
+    other = Person(browser, app.url)
+    other.short()
+    other.ask("How many legs does a crab have?")
+    for somebody, own, others in ((person, "of tall", "a crab"), (other, "a crab", "of tall")):
+        somebody.go(app.url)
+        somebody.go(app.url)
+        options = somebody.options("history")
+        expect(options.get_by_role("option", name=re.compile(own))).to_have_count(1)
+        expect(options.get_by_role("option", name=re.compile(others))).to_have_count(0)
+        config = somebody.page.evaluate("fetch('config').then(reply => reply.text())")
+        assert "a crab" not in config
+        assert "of tall" not in config
+    other.close()
+
+
 def test_lanes_change_in_mid_conversation(person: Person) -> None:
     person.short()
     person.ask(QUESTION)

@@ -263,6 +263,16 @@ def test_a_damaged_row_costs_that_row_alone(library, tmp_path):
         repair_record(tmp_path / FILE, tmp_path / "new" / FILE)
 
 
+def test_the_history_is_the_owners_and_the_command_lines(library, tmp_path):
+    talk = opened(library, tmp_path)
+    for owner in ("", "one", "two", "unknown"):
+        last(talk.send(dataclasses.replace(begun(talk), owner=owner), f"Of {owner or 'all'}"))
+    titles = lambda owner: {summary.title for summary in talk.history(owner=owner)}  # noqa: E731
+    assert titles(None) == {"Of all", "Of one", "Of two", "Of unknown"}
+    assert titles("one") == {"Of all", "Of one"}
+    assert titles("") == {"Of all"}
+
+
 def test_a_whole_record_has_no_damage(library, tmp_path):
     talk = opened(library, tmp_path)
     last(talk.send(begun(talk), "First"))

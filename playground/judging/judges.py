@@ -6,6 +6,7 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -358,9 +359,20 @@ class Judges:
         """What a verdict has cost so far, in money too where prices are set."""
         return cost_of(verdict, self.settings.judge_prices)
 
-    def judged(self, limit: int = 1000) -> list[Conversation]:
-        """Recorded conversations that have a verdict or a vote, the latest first, for a scoreboard."""
-        return [self.store.load(id) for id in self.store.judged(limit)]
+    def judged(self, limit: int = 1000, owner: str | None = None) -> list[Conversation]:
+        """Recorded conversations that have a verdict or a vote, the latest first, for a scoreboard.
+
+        One that is damaged in the record is left out.
+
+        Args:
+            limit: at most so many.
+            owner: whose, see `Store.summaries`.
+        """
+        found = []
+        for id in self.store.judged(limit, owner):
+            with suppress(InputError):
+                found.append(self.store.load(id))
+        return found
 
     def under_way(self, conversation: str) -> list[Judging]:
         """The judgments on a conversation that have not ended."""

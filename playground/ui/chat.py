@@ -139,12 +139,22 @@ class Chat:
     """The page's side of a session. Holds nothing of any person; that is in their `Visit`."""
 
     def __init__(
-        self, session: Session, gate: Gate | None = None, visitor: Callable[[], str] = lambda: ""
+        self,
+        session: Session,
+        gate: Gate | None = None,
+        visitor: Callable[[], str] = lambda: "",
+        owner: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """`gate` lets messages in; `visitor` says, within a handler, who is asking."""
+        """Args:
+        gate: lets messages in.
+        visitor: says, within a handler, who is asking.
+        owner: says, within a handler, whose history new conversations go to; None: everybody's, "": not
+            known, so that no history lists them.
+        """
         self.session = session
         self.gate = gate or Gate()
         self.visitor = visitor
+        self.owner = owner
 
     def cards(self) -> dict[str, AdapterCard]:
         """Adapters to choose from, those included that are still to come or could not be loaded."""
@@ -319,7 +329,7 @@ class Chat:
     def branch(self, visit: Visit, turns: int) -> Conversation:
         """Go on from the first `turns` turns in a new conversation."""
         _refuse_while_streaming(visit)
-        visit.branch = self.session.branch(self._present(visit), turns)
+        visit.branch = self._branch(self._present(visit), turns)
         visit.conversation = None
         visit.editing_turn = None
         return visit.branch
@@ -348,7 +358,7 @@ class Chat:
         current = self.current(visit)
         if current is not None:
             lanes = [lane for lane in lanes if lane < len(current.variants)]
-            visit.branch = self.session.branch(current, len(current.turns), lanes)
+            visit.branch = self._branch(current, len(current.turns), lanes)
             visit.conversation = None
         return visit.branch
 
@@ -397,10 +407,22 @@ class Chat:
             variants = self._variants(visit, None, wish)
             if visit.blind:
                 variants = tuple(random.SystemRandom().sample(variants, len(variants)))
-            return self.session.new(variants)
+            return dataclasses.replace(self.session.new(variants), owner=self._new_owner())
         if visit.editing_turn is not None:
-            current = self.session.branch(current, min(visit.editing_turn, len(current.turns)))
+            current = self._branch(current, min(visit.editing_turn, len(current.turns)))
         return self._wished(visit, current, wish)
+
+    def _branch(
+        self, conversation: Conversation, turns: int, lanes: Sequence[int] | None = None
+    ) -> Conversation:
+        """See `Session.branch`; it is the visitor's, whoever began the other."""
+        branch = self.session.branch(conversation, turns, lanes)
+        return dataclasses.replace(branch, owner=self._new_owner())
+
+    def _new_owner(self) -> str:
+        """Whose a new conversation is; see `Conversation.owner`."""
+        owner = self.owner()
+        return "" if owner is None else owner or "unknown"
 
     def _wished(self, visit: Visit, conversation: Conversation, wish: Wish) -> Conversation:
         """The conversation with the lanes and decoding now asked for; in a blind one they stay."""

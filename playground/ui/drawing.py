@@ -182,7 +182,7 @@ class Drawing:
             return gr.skip()
         choices = [
             (f"{_short(summary.title)} \u00b7 {summary.updated.astimezone():%d %b %H:%M}", summary.id)
-            for summary in self.page.session.history()
+            for summary in self.page.session.history(owner=self.page.chat.owner())
         ]
         known = any(id == visit.conversation for _, id in choices)
         return gr.update(choices=choices, value=visit.conversation if known else None, interactive=True)

@@ -23,7 +23,7 @@ from playground.ui.judge_panel import JudgePanel
 from playground.ui.lane import Lane
 from playground.ui.probing import Probing
 from playground.ui.scores import Scores
-from playground.ui.server import visitor, voter
+from playground.ui.server import owner, visitor, voter
 from playground.ui.sheet import Sheet
 from playground.ui.votes import Votes
 
@@ -53,7 +53,10 @@ class Parts:
         self.session = session
         self.settings = settings
         gate = Gate(settings.limits)
-        self.chat = Chat(session, gate, lambda: visitor(settings.proxies))
+        everybody = settings.shared_history
+        self.chat = Chat(
+            session, gate, lambda: visitor(settings.proxies), (lambda: None) if everybody else owner
+        )
         self._compose()
         self.asking = Asking(self.linked, self.mode, self.start, self.dials, self.lanes)
         self.inputs = [self.visit, *self.asking.components]

@@ -102,7 +102,7 @@ class Scores:
         if self.public:
             judged = [judges.store.load(id) for id in sorted(visit.own) if judges.store.holds(id)]
         else:
-            judged = judges.judged()
+            judged = judges.judged(owner=self.chat.owner())
         hidden = visit.conversation if visit.blind else None
         found = {each.id: each for each in judged if each.id != hidden}
         running = {each.verdict.id for id in found for each in judges.under_way(id)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -117,6 +118,15 @@ def voter() -> str | None:
     cookies = request.headers.get("cookie", "") if isinstance(request, gr.Request) else ""
     found = re.search(r"(?:^|;\s*)tandem-voter=([0-9a-f]{32})(?:;|$)", cookies or "")
     return found[1] if found else None
+
+
+def owner() -> str:
+    """Whose history this browser's conversations go to, within a handler; "" if the browser does not tell.
+
+    A hash, since the record of votes has the id itself.
+    """
+    id = voter()
+    return hashlib.sha256(f"history of {id}".encode()).hexdigest()[:32] if id else ""
 
 
 def end(blocks: gr.Blocks) -> None:
