@@ -1,0 +1,355 @@
+"""Several people at once: errors, mixed texts, waiting times, and memory after they have left.
+
+    python -m benchmarks.load [--json] [--people N] [--seconds N]
+
+The real app on the pocket model, started here in a process of its own, and people who call it over HTTP as
+the page's script does. Each has a word of their own, which is in every message. Again and again each sends a
+message to two lanes, and at random stops it, votes, asks the judge `reference`, begins a new conversation, or
+loads the page again.
+
+**Errors** are calls that did not succeed, and sends that a toast refused. **Mixed texts** are answers or
+pages that hold another person's word. **Waiting** is the time from Send to the first event that draws a letter
+of an answer; "alone" is measured before the others come, with the same messages. **Memory** is the app's resident
+set before the others came, at its peak, and 30 s after they left; the store of prompts that were read keeps
+its stated share beyond that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import signal
+import socket
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks.engine import QUIET, processor
+from playground.store import FILE
+
+WORDS = ("apricot", "bergamot", "cinnamon", "damson", "elderberry", "fennel", "ginger", "hazelnut")
+QUESTIONS = (
+    "What is the capital of France?",
+    "How many legs does a spider have?",
+    "What is the opposite of cold?",
+    "What color is the sky?",
+)
+START = 120
+"""Seconds that the app may take to start."""
+
+
+@dataclass
+class Figures:
+    """What was seen."""
+
+    sent: int = 0
+    stopped: int = 0
+    voted: int = 0
+    judged: int = 0
+    reloaded: int = 0
+    errors: list[str] = field(default_factory=list)
+    mixed: list[str] = field(default_factory=list)
+    first_tokens: list[float] = field(default_factory=list)
+    by_person: dict[str, list[float]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class App:
+    """The app in a process of its own."""
+
+    def __init__(self, data_dir: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.data_dir = data_dir
+        self.log = data_dir.parent / "app.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "app.py", "--port", str(port), "--data-dir", str(data_dir)],
+                cwd=Path(__file__).parents[1],
+                env={**os.environ, "HF_HUB_OFFLINE": "1"},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        end = time.monotonic() + START
+        while "Tandem is at" not in self.log.read_text(errors="replace"):
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise SystemExit(f"The app did not start: {self.log.read_text(errors='replace')[-500:]}")
+            time.sleep(0.1)
+
+    def memory(self) -> float:
+        """Its resident set, in MB of 10^6 bytes."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS"):
+                return int(line.split()[1]) * 1024 / 1e6
+        raise SystemExit("The app has ended.")
+
+    def end(self) -> None:
+        """Stop it as Ctrl-C does."""
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+class Person:
+    """Somebody with a browser of their own, without the browser."""
+
+    def __init__(self, url: str, word: str, config: dict[str, Any] | None = None) -> None:
+        self.word = word
+        self.session = os.urandom(6).hex()
+        self.client = httpx.Client(
+            base_url=url, trust_env=False, timeout=180, cookies={"tandem-voter": os.urandom(16).hex()}
+        )
+        self.client.get("/")  # which brings the cookies that a browser would have
+        self.config = config or self.client.get("/config").json()
+        self.props = {each["id"]: each["props"] for each in self.config["components"]}
+
+    def event(self, elem_id: str, kind: str) -> dict[str, Any]:
+        """The handler of a component's event."""
+        (id,) = [id for id, props in self.props.items() if props.get("elem_id") == elem_id]
+        return next(
+            each
+            for each in self.config["dependencies"]
+            if [id, kind] in each["targets"] and each["backend_fn"]
+        )
+
+    def call(
+        self, elem_id: str, kind: str = "click", data: Any = None, **changes: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Call a handler as the page does, and give what comes until it has completed."""
+        event = self.event(elem_id, kind)
+        values = [
+            changes.get(str(self.props[id].get("elem_id")).replace("-", "_"), self.props[id].get("value"))
+            for id in event["inputs"]
+        ]
+        joined = self.client.post(
+            "/gradio_api/queue/join",
+            json={
+                "data": values,
+                "fn_index": event["id"],
+                "session_hash": self.session,
+                "event_data": data,
+                "trigger_id": event["targets"][0][0],
+            },
+        )
+        joined.raise_for_status()
+        id = joined.json()["event_id"]
+        with self.client.stream(
+            "GET", "/gradio_api/queue/data", params={"session_hash": self.session}
+        ) as stream:
+            for line in stream.iter_lines():
+                message = json.loads(line[5:]) if line.startswith("data:") else {}
+                if message.get("event_id") == id:
+                    yield message
+                    if message["msg"] == "process_completed":
+                        return
+
+    def send(self, text: str, stop_after: float | None, **changes: Any) -> tuple[float | None, str, str]:
+        """Send a message: the seconds to its first letter, all that came, and what went wrong or ""."""
+        started, first, came, fault = time.monotonic(), None, [], ""
+        timer = threading.Timer(stop_after, self._stop) if stop_after is not None else None
+        if timer:
+            timer.start()
+        for message in self.call("send", message=text, **changes):
+            raw = json.dumps(message, ensure_ascii=False)
+            came.append(raw)
+            if first is None and message["msg"] == "process_generating" and _has_answer(raw):
+                first = time.monotonic() - started
+            if message["msg"] == "log":
+                fault = message["log"]
+            if message["msg"] == "process_completed" and not message["success"]:
+                fault = fault or raw[:200]
+        if timer:
+            timer.cancel()
+        return first, "\n".join(came), fault
+
+    def _stop(self) -> None:
+        event = self.event("stop", "click")
+        values = [self.props[id].get("value") for id in event["inputs"]]
+        self.client.post(
+            "/gradio_api/run/predict",
+            json={"data": values, "fn_index": event["id"], "session_hash": self.session},
+        )
+
+
+def _has_answer(raw: str) -> bool:
+    """Whether an event draws an answer that has begun."""
+    return "tokens/s" in raw or (" tokens" in raw and "first after" in raw)
+
+
+def visit(app: App, word: str, config: dict[str, Any], until: float, figures: Figures, seed: int) -> None:
+    """One person's stay."""
+    generator = random.Random(seed)
+    person = Person(app.url, word, config)
+    others = [other for other in WORDS if other != word]
+    number = 0
+    while time.monotonic() < until:
+        number += 1
+        act = generator.random()
+        try:
+            if act < 0.12:
+                list(person.call("new"))
+                continue
+            if act < 0.17:
+                config = person.client.get("/config").text
+                with figures.lock:
+                    figures.reloaded += 1
+                    if any(f"My word is {other} " in config for other in others):
+                        figures.mixed.append(f"{word} {number}, its page")
+                person.session = os.urandom(6).hex()
+                continue
+            if number > 2 and act < 0.27:
+                act_on = generator.choice(["vote-1", "vote-2", "vote-3", "judge-ask"])
+                list(person.call(act_on))
+                with figures.lock:
+                    figures.voted += act_on != "judge-ask"
+                    figures.judged += act_on == "judge-ask"
+                continue
+            text = f"{generator.choice(QUESTIONS)} My word is {word} {number}."
+            stop_after = generator.uniform(0.2, 2.0) if act > 0.75 else None
+            first, came, fault = person.send(
+                text, stop_after, max_new_tokens=generator.choice([40, 120, 240])
+            )
+            with figures.lock:
+                figures.sent += 1
+                figures.stopped += stop_after is not None
+                if fault:
+                    figures.errors.append(f"{word} {number}: {fault[:200]}")
+                if first is not None:
+                    figures.first_tokens.append(first)
+                    figures.by_person.setdefault(word, []).append(first)
+                if any(other in came for other in others):
+                    figures.mixed.append(f"{word} {number}")
+        except Exception as error:  # whatever the server makes of a call is an error to be counted
+            with figures.lock:
+                figures.errors.append(f"{word} {number}: {error!r:.200}")
+        time.sleep(generator.uniform(0, 0.5))
+    person.client.close()
+
+
+def mixed_in_record(data_dir: Path) -> list[str]:
+    """Conversations in the record that hold messages of two people."""
+    db = sqlite3.connect(data_dir / FILE)
+    found = []
+    for id, texts in db.execute("SELECT conversation, group_concat(user) FROM turn GROUP BY conversation"):
+        if sum(f"My word is {word} " in texts for word in WORDS) > 1:
+            found.append(id)
+    db.close()
+    return found
+
+
+def run(people: int, seconds: float) -> dict[str, Any]:
+    """Measure, and return everything that is reported."""
+    load = os.getloadavg()[0]
+    if load > QUIET:
+        print(f"The load average is {load:.1f}: the machine is not quiet.", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        app = App(Path(folder) / "data")
+        try:
+            first = Person(app.url, "nobody")
+            config = first.config
+            for _ in range(3):
+                first.send(QUESTIONS[0], None, max_new_tokens=40)
+            alone = Figures()
+            visit(app, WORDS[0], config, time.monotonic() + min(60, seconds / 4), alone, 0)
+            before = app.memory()
+            figures = Figures()
+            until = time.monotonic() + seconds
+            threads = [
+                threading.Thread(target=visit, args=(app, WORDS[number], config, until, figures, number + 1))
+                for number in range(people)
+            ]
+            for thread in threads:
+                thread.start()
+            peak = before
+            while any(thread.is_alive() for thread in threads):
+                peak = max(peak, app.memory())
+                time.sleep(1)
+            time.sleep(30)
+            after = app.memory()
+            status = list(first.call("new"))
+            first.client.close()
+            log = app.log.read_text(errors="replace")
+        finally:
+            app.end()
+        waits, calm = sorted(figures.first_tokens), sorted(alone.first_tokens)
+        return {
+            "people": people,
+            "seconds": seconds,
+            "sent": figures.sent,
+            **{name: getattr(figures, name) for name in ("stopped", "voted", "judged", "reloaded")},
+            "errors": figures.errors + alone.errors,
+            "mixed": figures.mixed,
+            "mixed_in_record": mixed_in_record(app.data_dir),
+            "tracebacks": log.count("Traceback"),
+            "still_serves": bool(status and status[-1].get("success")),
+            "first_token_alone": {"median": statistics.median(calm), "p95": _p95(calm)},
+            "first_token": {"median": statistics.median(waits), "p95": _p95(waits)},
+            "p95_ratio": _p95(waits) / _p95(calm),
+            "median_by_person": {
+                word: round(statistics.median(each), 3) for word, each in sorted(figures.by_person.items())
+            },
+            "memory_mb": {"before": round(before), "peak": round(peak), "after": round(after)},
+            "machine": f"{os.cpu_count()} cores of {processor()}",
+            "versions": f"Gradio {version('gradio')}, PyTorch {version('torch')}, "
+            f"Python {platform.python_version()}",
+            "load_average_at_start": load,
+        }
+
+
+def _p95(values: list[float]) -> float:
+    return values[min(len(values) - 1, int(0.95 * len(values)))]
+
+
+def table(results: dict[str, Any]) -> str:
+    """The figures for people."""
+    alone, waits, memory = results["first_token_alone"], results["first_token"], results["memory_mb"]
+    return "\n".join(
+        (
+            f"{results['people']} people for {results['seconds']:g} s: {results['sent']} messages, "
+            f"{results['stopped']} of them stopped, {results['voted']} votes, {results['judged']} judged, "
+            f"{results['reloaded']} times the page anew",
+            f"errors {len(results['errors'])}, mixed texts {len(results['mixed'])}, mixed conversations "
+            f"{len(results['mixed_in_record'])}, tracebacks {results['tracebacks']}",
+            f"first token: alone {alone['median']:.2f} s (p95 {alone['p95']:.2f}), together "
+            f"{waits['median']:.2f} s (p95 {waits['p95']:.2f}), ratio of p95 {results['p95_ratio']:.1f}",
+            f"medians by person: {results['median_by_person']}",
+            f"memory: {memory['before']} MB before, {memory['peak']} at its peak, {memory['after']} after",
+            f"{results['machine']}; {results['versions']}",
+            *results["errors"][:10],
+        )
+    )
+
+
+def main() -> None:
+    """What `python -m benchmarks.load` runs."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument("--people", type=int, default=len(WORDS), choices=range(1, len(WORDS) + 1))
+    parser.add_argument("--seconds", type=float, default=600)
+    arguments = parser.parse_args()
+    results = run(arguments.people, arguments.seconds)
+    print(json.dumps(results, indent=1) if arguments.json else table(results))
+
+
+if __name__ == "__main__":
+    main()
