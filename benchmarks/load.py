@@ -8,10 +8,10 @@ message to two lanes, and at random stops it, votes, asks the judge `reference`,
 loads the page again.
 
 **Errors** are calls that did not succeed, and sends that a toast refused. **Mixed texts** are answers or
-pages that hold another person's word. **Waiting** is the time from Send to the first event that draws a letter
-of an answer; "alone" is measured before the others come, with the same messages. **Memory** is the app's resident
-set before the others came, at its peak, and 30 s after they left; the store of prompts that were read keeps
-its stated share beyond that.
+pages that hold another person's word. **Waiting** is the time from Send to the first event that draws a
+letter of an answer; "alone" is measured before the others come, with the same messages. **Memory** is the
+app's resident set before the others came, at its peak, and 30 s after they left; the store of prompts that
+were read keeps its stated share beyond that.
 """
 
 from __future__ import annotations
