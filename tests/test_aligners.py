@@ -115,7 +115,7 @@ def test_the_stop_rule_of_a_lane_is_an_option_of_urial_and_stop_is_a_stop_sequen
     assert paper.aligner.label.endswith("stop=paper")
     ended = parse_lane("urial:stop=The End", library)
     assert (ended.sampling.stop, ended.aligner) == (("The End",), own.aligner)
-    assert parse_lane("base:stop=paper", library).sampling.stop == ("paper",)
+    assert parse_lane('base:stop="paper"', library).sampling.stop == ("paper",)
     old = {key: value for key, value in to_json(own.aligner).items() if key != "stop"}
     assert aligner_from_json(old) == own.aligner
     with pytest.raises(InputError, match=r"stop=none is not a stop rule: choose one of own, paper\."):

@@ -148,7 +148,7 @@ def test_what_cannot_be_loaded_is_a_sentence(own: App, browser: Browser, tiny: T
     load(person, "base", "prompts")
     expect(change(person)).to_contain_text("has no config.json")
     load(person, "adapter", tiny.adapters["wide"])
-    person.toast("does not fit the base")
+    expect(change(person)).to_contain_text("does not fit the base")
     assert person.page.input_value("#load-adapter textarea") == str(tiny.adapters["wide"]), (
         "nothing typed is lost"
     )

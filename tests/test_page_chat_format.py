@@ -56,7 +56,7 @@ def test_a_lane_gets_a_system_message_a_template_and_variables(person: Person, a
     person.page.fill("#system-1 textarea", "Be brief, please.")
     variables = person.page.locator("#variables-1").get_by_role("textbox")
     expect(variables).to_be_visible()
-    expect(variables).to_have_attribute("placeholder", "it reads enable_thinking")
+    expect(variables).to_have_attribute("placeholder", "Variables: enable_thinking")
     variables.fill("enable_thinking=true")
     variables.blur()
     text = prompt_of(person, 1)

@@ -53,10 +53,18 @@ def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
             raise InputError(
                 f"{name} has no tokenizer: save one beside its weights (tokenizer.json or tokenizer.model)."
             ) from error
-        for path in sorted(folder.glob("*token*.json")):
-            read_object(path)  # raises InputError for what is no JSON object
-        reason = " ".join(first_line(error).split())
+        reason = _damaged_file(folder) or " ".join(first_line(error).split())
         raise InputError(f"The tokenizer of {name} cannot be read: {reason}.") from error
+
+
+def _damaged_file(folder: Path) -> str:
+    """Which of a tokenizer's JSON files is no JSON object, in words of ours; "" if all are."""
+    for path in sorted(folder.glob("*token*.json")):
+        try:
+            read_object(path)
+        except InputError as error:
+            return str(error).removesuffix(".")
+    return ""
 
 
 def _load_without_templates(folder: Path, options: dict[str, Any]) -> Any:
