@@ -47,7 +47,9 @@ class Arriving:
         preset = self.page.session.library.preset
         if visit.preset is None or preset is None or preset.name != visit.preset:
             return {}
-        if visit.streaming:  # the conversation that is being written stays in view until its end
+        if visit.streaming or visit.ending:
+            # The conversation that is being written stays in view until its end has been drawn; else that end
+            # would be drawn into the new one.
             return {self.page.timer: gr.Timer(active=True)}
         visit.preset = None
 

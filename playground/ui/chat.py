@@ -53,6 +53,8 @@ class Visit:
     streaming: bool = False
     editing_turn: int | None = None
     """The turn whose message is being edited: the next one sent branches there."""
+    ending: bool = False
+    """Whether answers have begun whose end has not been drawn yet."""
     blind: bool = False
     """Whether the lanes are shuffled and their names hidden."""
     preset: str | None = None

@@ -130,6 +130,7 @@ class Talking:
     ) -> Iterator[Updates]:
         """Draw views as they come; `accepted` goes with the first one."""
         begun = False
+        visit.ending = True
         unsaved: str | None = None
         try:
             with closing(views()) as each:
@@ -157,12 +158,14 @@ class Talking:
 
     def on_ended(self, visit: Visit, *values: Any) -> Updates:
         """After the end of answers: what is counted, and what can be done now."""
-        return {
+        updates = {
             **self.drawing.metered(visit, values),
             # The next answers may have begun to be written meanwhile.
             **self.drawing.above(visit, visit.streaming),
             **self.drawing.buttons(visit.streaming),
         }
+        visit.ending = visit.streaming
+        return updates
 
     def on_stop(self, lane: int | None) -> Callable[[Visit], None]:
         """The handler that only asks; the stream itself draws its end."""
