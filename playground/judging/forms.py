@@ -1,5 +1,6 @@
-"""The forms in which a judge names a winner or a score: brackets such as ``[[A]]``, labels such as ``Verdict:``,
-and the words behind them. `parse` reads these forms, and `rubrics.neutral` removes them from answers.
+"""The forms in which a judge names a winner or a score: brackets such as ``[[A]]``, labels such as
+``Verdict:``, and the words behind them. `parse` reads these forms, and `rubrics.neutral` removes them from
+answers.
 
 Every pattern runs on `fold`ed text and takes time in proportion to its length.
 """
@@ -37,7 +38,10 @@ WINNER_LABELS = (
     r"verdicts?|winners?|decision|judge?ment|urteil|gewinner|sieger|gagnant|vainqueur|d\u00e9cision|jugement"
     r"|\u5224\u51b3|\u88c1\u51b3|\u88c1\u5b9a|\u5224\u5b9a|\u7ed3\u8bba|\u80dc\u8005|\u83b7\u80dc\u8005|\u80dc\u51fa\u8005"
 )
-SCORE_LABELS = r"ratings?|scores?|bewertung|punktzahl|\u8bc4\u5206|\u5f97\u5206|\u6253\u5206|\u5206\u6570|\u8a55\u5206|\u5206\u6578"
+SCORE_LABELS = (
+    r"ratings?|scores?|bewertung|punktzahl"
+    r"|\u8bc4\u5206|\u5f97\u5206|\u6253\u5206|\u5206\u6570|\u8a55\u5206|\u5206\u6578"
+)
 _AFTER_LABEL = r"(?:[ _]+(?:finale?s?|is|ist|est|final))?"
 LABEL = re.compile(
     rf"(?P<label>(?P<winner>{WINNER_LABELS})|(?P<score>{SCORE_LABELS}))"
@@ -113,7 +117,8 @@ class Value:
     """What stands in brackets or behind a label."""
 
     kind: Literal["one", "unclear", "none"]
-    """"one": exactly one candidate or score; "unclear": several, a range, or prose around one; "none": neither."""
+    """"one": exactly one candidate or score; "unclear": several, a range, or prose around one; "none": no
+    candidate or score at all."""
     winner: str = ""
     """"A", "B" or "tie", if a winner is asked for and there is one."""
     number: str = ""
@@ -170,7 +175,7 @@ def _named(text: str) -> set[str]:
 LONGEST = 2000
 """Characters of a labelled line that are read."""
 _NUMBER = r"[-+]?[0-9]{1,9}(?:\.[0-9]{1,9}|,[0-9]{1,2})?"
-_UNIT = r"(?:\s*(?:points?|pts|stars?|punkten?|points|sur|\u5206))?(?![A-Za-z0-9])"
+_UNIT = r"(?:\s*(?:points?|pts|stars?|punkten?|\u5206))?(?![A-Za-z0-9])"
 _OUT_OF = rf"(?:\s*(?:/|\bout of\b|\bof\b|\bvon\b|\bsur\b|\baus\b)\s*(?P<out_of>[0-9]{{1,9}}){_UNIT})?"
 _SCORE_VALUE = re.compile(
     rf"(?P<number>{_NUMBER}){_UNIT}[*_`\"']*{_OUT_OF}(?!\s*[%\u2030/]|[.,]?[0-9])", re.IGNORECASE

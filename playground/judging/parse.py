@@ -25,6 +25,7 @@ from playground.judging.forms import (
     BRACKETS,
     CORRECTION,
     LABEL,
+    LONGEST,
     NONE,
     SCORE_LABELS,
     UNCLEAR,
@@ -39,8 +40,10 @@ from playground.judging.rubrics import Rubric
 from playground.judging.structured import find_objects, plain_key, remove_thinking, walk
 from playground.types import Aspect
 
-MOST_LABELS = 200
-"""Labelled lines that are looked at, from the end."""
+NEAR = 120
+"""Characters before a form that are looked at."""
+MOST_FORMS = 500
+"""Bracketed forms and labelled lines that are looked at, from the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,12 +130,18 @@ def _values(objects: list[dict[str, Any]], keys: Iterable[str]) -> list[Any]:
                 value
                 for one in level
                 for key, value in one.items()
-                if plain_key(key) in keys and not isinstance(value, dict | list)
+                if plain_key(key) in keys and not _wraps(value)
             ]
             if found:
                 values += found
                 break
     return values
+
+
+def _wraps(value: Any) -> bool:
+    return isinstance(value, dict) or (
+        isinstance(value, list) and any(isinstance(one, dict) for one in value)
+    )
 
 
 def _reason_of(objects: list[dict[str, Any]]) -> str | None:
@@ -234,25 +243,27 @@ def _brackets(
     alone = re.compile(rf"(?:{BEFORE_LABEL.pattern}{label})?[\s\"'*_`~#>(-]*$", re.IGNORECASE)
     found: list[_Bracket] = []
     last_alone = -1
-    for one in BRACKETS.finditer(folded):
+    for one in list(BRACKETS.finditer(folded))[-MOST_FORMS:]:
         value = classify(one[1])
-        line = folded.rfind("\n", 0, one.start()) + 1
-        before = folded[max(line, one.start() - 120) : one.start()]
+        line = _line(folded, one.start())
+        before = folded[line : one.start()]
         labelled = ends.search(folded[max(0, one.start() - 120) : one.start()]) is not None
-        if value.kind == "none" or (only_labelled and not labelled):
+        if value.kind == "none":
             continue
+        if only_labelled and not labelled:
+            # It counts if it follows a labelled form on the same line, as in "depth: [[4]] or [[3]]".
+            between = folded[found[-1].start : one.start()] if found else "\n"
+            if len(between) > NEAR or "\n" in between or ":" in between:
+                continue
         if not labelled and re.search(r"[A-Za-z0-9_\])]$", before) and one[1].strip()[:1].isdigit():
             continue  # an index, as in arr[[1]]
         if not labelled and value.kind == "unclear" and not re.match(r"\s*(?:[0-9]|[ABab]\b)", one[1]):
             continue
-        end = folded.find("\n", one.end())
-        after = folded[one.end() : end if end >= 0 else len(folded)][:40]
-        own = re.fullmatch(_FORM_END, after) is not None and (
-            one.start() - line < 120 and alone.fullmatch(before) is not None
-        )
+        after = folded[one.end() : one.end() + 40].split("\n", 1)[0]
+        own = re.fullmatch(_FORM_END, after) is not None and alone.fullmatch(before) is not None
         above = own and last_alone >= 0 and not folded[last_alone:line].strip()
         if own:
-            last_alone = end if end >= 0 else len(folded)
+            last_alone = one.end() + len(after)
         corrects = CORRECTION.search(before) is not None
         found.append(
             _Bracket(start=one.start(), value=value, labelled=labelled, alone=own or corrects, above=above)
@@ -377,8 +388,10 @@ def _aspects(text: str, rubric: Rubric) -> Reading:
 def _labelled(folded: str, group: str, classify: Callable[[str, bool], Value]) -> tuple[Value, int]:
     """The value of the last labelled line that has one, and where its label is."""
     lines = []
-    for found in reversed([one for one in LABEL.finditer(folded) if one[group]][-MOST_LABELS:]):
-        key = re.search(r"[\"']$", folded[: found.start()][-1:]) and re.search(r"[\"']\s*$", found["between"])
+    for found in reversed([one for one in LABEL.finditer(folded) if one[group]][-MOST_FORMS:]):
+        key = folded[found.start() - 1 : found.start()] in ("'", '"') and re.search(
+            r"[\"']\s*$", found["between"]
+        )
         if key:
             # As in JSON that could not be decoded.
             rest = re.match(
@@ -402,8 +415,7 @@ def _labelled(folded: str, group: str, classify: Callable[[str, bool], Value]) -
     value, start = lines[0]
     if len(lines) == 2 and value.kind == "one" and _differs(lines[1][0], value):
         # Two forms one under the other are a list, such as the instruction's; apart, the earlier is a draft.
-        line = folded.rfind("\n", 0, start) + 1
-        between = folded[folded.rfind("\n", 0, lines[1][1]) + 1 : line]
+        between = folded[_line(folded, lines[1][1]) : _line(folded, start)]
         if len([one for one in between.split("\n") if one.strip()]) <= 1:
             return UNCLEAR, 0
     return value, start
@@ -411,20 +423,25 @@ def _labelled(folded: str, group: str, classify: Callable[[str, bool], Value]) -
 
 def _begins(folded: str, position: int) -> bool:
     """Whether a label there begins its line or sentence."""
-    line = folded.rfind("\n", 0, position) + 1
-    before = folded[max(line, position - 120) : position]
+    line = _line(folded, position)
+    before = folded[line:position]
     *_, sentence = re.split(r"(?<=[.!?;\u3002\uff1f])(?:[\"'*_)\s]+|(?<=\u3002))", before)
-    return BEFORE_LABEL.fullmatch(sentence) is not None and (position - line < 120 or sentence != before)
+    return BEFORE_LABEL.fullmatch(sentence) is not None and (position - line < NEAR or sentence != before)
 
 
 def _rest(folded: str, position: int) -> str:
     """The rest of a labelled line, or the next line with text if there is nothing more on it."""
-    end = folded.find("\n", position)
-    rest = folded[position : end if end >= 0 else len(folded)]
+    end = folded.find("\n", position, position + LONGEST)
+    rest = folded[position : end if end >= 0 else position + LONGEST]
     if rest.strip(" \t\r\"'*_`~") or end < 0:
         return rest
-    following = folded[end : end + 3000].lstrip()
-    return following.split("\n", 1)[0]
+    return folded[end : end + LONGEST].lstrip().split("\n", 1)[0]
+
+
+def _line(folded: str, position: int) -> int:
+    """Where the line of a position begins; at most `NEAR` characters before it."""
+    near = max(0, position - NEAR)
+    return max(near, folded.rfind("\n", near, position) + 1)
 
 
 def _before(text: str, end: int) -> str | None:

@@ -87,7 +87,7 @@ class Rubric(Protocol):
 # --- Laying out ------------------------------------------------------------------------------------
 
 _VALUE_NEXT = re.compile(
-    rf"[\s\"'*_`~(]{{0,20}}(?:\\?\[|(?:assistant|answer|response|a|b|c|tie|tied|draw|both|equal)(?!\w)|[-+]?[0-9]|"
+    r"[\s\"'*_`~(]{0,20}(?:\\?\[|(?:assistant|answer|response|a|b|c|tie|tied|draw|both|equal)(?!\w)|[-+]?[0-9]|"
     r"[\u5e73\u6253\u6301\u56de\u52a9]|unentschieden|gleich|match nul|\u00e9galit\u00e9)",
     re.IGNORECASE,
 )
@@ -122,7 +122,8 @@ def _bracketed(folded: str) -> Iterator[tuple[int, int, str]]:
 def _labelled(folded: str) -> Iterator[tuple[int, int, str]]:
     """The colons to rewrite."""
     for found in LABEL.finditer(folded):
-        if _VALUE_NEXT.match(folded, found.end()):
+        key = folded[found.start() - 1 : found.start()] in ("'", '"') and found["between"][:1] in ("'", '"')
+        if key or _VALUE_NEXT.match(folded, found.end()):
             yield found.end() - 1, found.end(), "(:)"
 
 

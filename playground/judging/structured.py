@@ -1,5 +1,5 @@
-"""The parts of a judge's reply that are not prose: thinking, which is removed, and JSON objects, which are found
-wherever they are.
+"""The parts of a judge's reply that are not prose: thinking, which is removed, and JSON objects, which are
+found wherever they are.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def remove_thinking(text: str) -> str:
     """The reply without ``<think>...</think>`` and its like.
 
     Text before a closing tag without an opening one is thinking too, as templates often write the opening tag
-    themselves. So is all that follows an opening tag at the beginning that is never closed. A reply that is one
-    JSON object is returned as it is: tags in it are quotations.
+    themselves. So is all that follows an opening tag at the beginning that is never closed. A reply that is
+    one JSON object is returned as it is: tags in it are quotations.
     """
     if (final := text.rfind("<|message|>")) >= 0 and _FINAL.search(text, max(0, final - 100)):
         return text[final + len("<|message|>") :].removesuffix("<|return|>")
@@ -59,7 +59,7 @@ def _is_object(text: str) -> bool:
 
 
 def find_objects(text: str) -> list[dict[str, Any]]:
-    """Every JSON object in the text that is not inside another one, in order; trailing commas are forgiven."""
+    """Every JSON object in the text that is not inside another one, in order; trailing commas are allowed."""
     found = _decode(text)
     if not found and (tidy := _COMMA.sub(lambda one: "" if one[0] == "," else one[0], text)) != text:
         found = _decode(tidy)
@@ -74,8 +74,8 @@ def _decode(text: str) -> list[dict[str, Any]]:
         position = start.start() + 1
         try:
             value, position = decoder.raw_decode(text, start.start())
-        except json.JSONDecodeError as error:
-            left -= error.pos - start.start() + 1
+        except json.JSONDecodeError as error:  # to build it takes some time too
+            left -= error.pos - start.start() + 1000
         except (ValueError, RecursionError):  # a number of thousands of digits, or deep nesting
             left -= 20_000
         else:
