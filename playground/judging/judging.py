@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from playground.judging.client import Heard, JudgeModel, Refusals, ask
+from playground.judging.client import Heard, JudgeModel, ask
 from playground.judging.parse import read_reply
+from playground.judging.refusals import Refusals
 from playground.judging.rubrics import Messages, Rubric
 from playground.judging.verdicts import concluded
 from playground.types import Game, OutsideError, Verdict

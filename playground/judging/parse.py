@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from playground.judging.completion import replace_surrogates
 from playground.judging.fastchat import FastChatRubric
 from playground.judging.forms import (
     BEFORE_LABEL,
@@ -206,7 +207,8 @@ def _number(said: Any, scale: tuple[float, float]) -> Reading:
 
 
 def _text(value: Any) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None
+    # Escapes in JSON may hold lone surrogates, which cannot be stored.
+    return replace_surrogates(value).strip() or None if isinstance(value, str) else None
 
 
 def _quoted(value: Any) -> str:
