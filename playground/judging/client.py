@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from playground.judging.completion import NoRoom, clean, failure, read_completion, replace_surrogates
+from playground.judging.completion import NoRoomError, failure, read_completion, replace_surrogates
+from playground.judging.completion import clean as clean
 from playground.judging.refusals import (
     LEAST_ROOM,
     REFUSING,
@@ -253,7 +254,7 @@ class _Question:
         """Change how the question is asked after a refusal; False if there is nothing to change.
 
         Raises:
-            NoRoom: the question leaves no room for an answer.
+            NoRoomError: the question leaves no room for an answer.
         """
         limits, body = self._limits, read_error(error.response.text)
         if error.status_code not in REFUSING or is_filtered(body):
@@ -269,7 +270,7 @@ class _Question:
         elif refusal.room:
             context, question = refusal.room
             if context - question < LEAST_ROOM:
-                raise NoRoom(context, question)
+                raise NoRoomError(context, question)
             limits.context, limits.density = context, question / max(1, self._characters)
             room, current = context - question, self._limit() or 0
             # Less than was refused, should the server count otherwise.

@@ -32,7 +32,7 @@ class Asked(Protocol):
         """Seconds for one question."""
 
 
-class NoRoom(Exception):
+class NoRoomError(Exception):
     """A question fills the context of a model, so that no answer fits."""
 
     def __init__(self, context: int, question: int) -> None:
@@ -99,8 +99,8 @@ def read_completion(completion: Any, limit: int | None) -> dict[str, Any]:
     if finish == "length" and (thought or empty):
         used = f" of {limit}" if limit else ""
         error = (
-            f"The judge spent its limit{used} tokens on thinking before its verdict was whole: choose a model "
-            "that thinks less or not at all."
+            f"The judge spent its limit{used} tokens on thinking before its verdict was whole: choose "
+            "a model that thinks less or not at all."
         )
         return heard | {"outcome": "cut", "error": error, "thinks": True}
     if finish == "length":
@@ -177,20 +177,20 @@ def _sentence(error: Exception, judge: Asked, refused: bool) -> str:
     """What went wrong and what to do, in one sentence."""
     import openai
 
-    from playground.judging.transport import MOST_BYTES, ReplyEncodingError, ReplyTooLarge
+    from playground.judging.transport import MOST_BYTES, ReplyEncodingError, ReplyTooLargeError
 
     where = clean(judge.server)
     if refused:
         return f"The content filter of the judge at {where} refused the question: choose another judge."
-    if isinstance(error, NoRoom):
+    if isinstance(error, NoRoomError):
         return (
-            f"The question takes {error.question} of the {error.context} tokens that {judge.model} at {where} "
-            "can hold, so no answer fits: judge a shorter conversation, or choose another model."
+            f"The question takes {error.question} of the {error.context} tokens that {judge.model} at "
+            f"{where} can hold, so no answer fits: judge a shorter conversation, or choose another model."
         )
-    if isinstance(error, ReplyTooLarge):
+    if isinstance(error, ReplyTooLargeError):
         return (
-            f"The judge at {where} sent more than {MOST_BYTES / 1e6:g} MB, and a verdict is much shorter: check "
-            "the address, or choose another model."
+            f"The judge at {where} sent more than {MOST_BYTES / 1e6:g} MB, and a verdict is much shorter: "
+            "check the address, or choose another model."
         )
     if isinstance(error, ReplyEncodingError):
         return (

@@ -1,8 +1,8 @@
 """What a judge's server refuses, and how it is asked instead; remembered for each server and model.
 
-Servers of the OpenAI chat API name a refused parameter in ``param``, in a list ``loc``, in a field violation, or
-only in their message, in any language. So the whole body is searched for the names of the parameters that were
-sent, the structured fields first. Numbers are read from a message about tokens to lower the limit of the answer.
+Servers of the OpenAI chat API name a refused parameter in ``param``, in a list ``loc``, in a field violation,
+or only in their message, in any language. So the whole body is searched for the names of the parameters that
+were sent, the structured fields first. Numbers in a message about tokens give the limit of the answer.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ _NAMES = {
         "response_format responseformat json_schema jsonschema response_schema responseschema guided_json "
         "guided_decoding structured_output structured_outputs grammar json_mode json_object"
     ),
-    "max_tokens": "max_tokens max_completion_tokens max_output_tokens maxoutputtokens max_new_tokens maxtokens",
+    "max_tokens": (
+        "max_tokens max_completion_tokens max_output_tokens maxoutputtokens max_new_tokens maxtokens"
+    ),
     "temperature": "temperature",
     "seed": "seed random_seed",
     "reasoning_effort": "reasoning_effort reasoningeffort reasoning",
@@ -168,7 +170,7 @@ def find_refusal(status: int, error: Any, body: Mapping[str, Any], system: bool)
     named = list(_structured(error))
     parameter = next((name for path in named if (name := _parameter(path, body))), None)
     message = " ".join(text for _, text in _texts(error))
-    if parameter in (None, "max_tokens") and (lower := _lower(error, message, body)):
+    if parameter in (None, "max_tokens") and (lower := _lower(error, message, body, parameter is not None)):
         return lower
     if parameter is not None:
         return Refusal(drop=parameter)
@@ -190,7 +192,7 @@ def is_filtered(error: Any) -> bool:
 
 def message_of(error: Any) -> str:
     """A server's own words in its error, on one line; empty if it has none."""
-    texts = {}
+    texts: dict[str, str] = {}
     for key, text in _texts(error):
         texts.setdefault(key, text)
     found = next((texts[key] for key in ("message", "msg", "detail", "error") if texts.get(key)), "")
@@ -255,14 +257,16 @@ _CONTEXT = re.compile(
 _QUESTION = re.compile(
     rf"{_COUNT}[`'\"]?\s*(?:tokens?\s*)?(?:in the (?:messages|prompt|input)|in your (?:messages|prompt|input)"
     rf"|(?:`?inputs?`?|prompt|text) tokens|tokens? (?:from|of|in) the (?:input|prompt|messages|text))"
-    rf"|(?:messages|prompt|input|request) (?:has|contains?|have|resulted in|is|are|of) (?:at least )?{_COUNT}",
+    rf"|(?:messages|prompt|input|request) (?:has|contains?|have|resulted in|is|are|of) (?:at least )?"
+    rf"{_COUNT}",
     re.IGNORECASE,
 )
 _REQUESTED = re.compile(
     rf"requested (?:about |a total of )?{_COUNT}|\({_COUNT} tokens requested", re.IGNORECASE
 )
 _MOST = re.compile(
-    rf"(?:at most|up to|<=?|no more than|less than or equal to|not exceed|(?:maximum|limit|max)(?:[^0-9.]{{0,60}}?))"
+    r"(?:at most|up to|<=?|no more than|less than or equal to|not exceed"
+    r"|(?:maximum|limit|max)(?:[^0-9.\[(]{0,60}?))"
     rf"\s*{_COUNT}(?![0-9])|>\s*{_COUNT}(?![0-9])|\[\s*[01]\s*,\s*{_COUNT}\s*[\])]",
     re.IGNORECASE,
 )
@@ -270,10 +274,14 @@ _BELOW = re.compile(rf"{_COUNT}\s*\(exclusive\)|less than {_COUNT}(?![0-9])", re
 _ALONE = re.compile(r"(?<![\w.,-])[`'\"]?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{2,9})(?![\w-]|[.,][0-9])")
 
 
-def _lower(error: Any, message: str, body: Mapping[str, Any]) -> Refusal | None:
-    """A limit that the server would take, if its error is about too many tokens and has a number."""
+def _lower(error: Any, message: str, body: Mapping[str, Any], named: bool) -> Refusal | None:
+    """A limit that the server would take, if its error is about too many tokens and has a number.
+
+    Args:
+        named: whether a field of the error names the limit.
+    """
     current = body.get("max_tokens") or body.get("max_completion_tokens")
-    if not isinstance(current, int) or not _TOKENS.search(message):
+    if not isinstance(current, int) or not (named or _TOKENS.search(message)):
         return None
     fields = {key: value for key, value in _leaves(error) if isinstance(value, int)}
     context = _whole(fields.get("n_ctx")) or _first(_CONTEXT, message)

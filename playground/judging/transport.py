@@ -14,7 +14,7 @@ ENCODINGS = ("", "identity", "gzip", "deflate")
 """Compressions that are decoded in small pieces; no other is asked for."""
 
 
-class ReplyTooLarge(Exception):
+class ReplyTooLargeError(Exception):
     """A server sent more than `MOST_BYTES`; the rest was not read."""
 
 
@@ -26,7 +26,7 @@ class BoundedClient(httpx2.AsyncClient):
     """An HTTP client that reads at most `MOST_BYTES` of each reply and follows no redirect.
 
     Raises from `send`:
-        ReplyTooLarge: the reply is longer, counted after decompression.
+        ReplyTooLargeError: the reply is longer, counted after decompression.
         ReplyEncodingError: the reply's compression is not one of `ENCODINGS`.
     """
 
@@ -50,7 +50,7 @@ class BoundedClient(httpx2.AsyncClient):
             async for piece in response.aiter_bytes():
                 body += piece
                 if len(body) > MOST_BYTES:
-                    raise ReplyTooLarge
+                    raise ReplyTooLargeError
         finally:
             await response.aclose()
         headers = [
