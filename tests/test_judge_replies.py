@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.judging.fastchat import FastChatRubric
+from playground.judging.judging import read_again
 from playground.judging.parse import read_reply
 from playground.judging.rubrics import neutral, read_rubric
 from playground.judging.structured import find_objects, remove_thinking
 from playground.library import ROOT
+from playground.types import Game
 
 RUBRICS = {
     kind: read_rubric(ROOT / "prompts" / "judge" / f"{kind}.toml")
@@ -192,3 +194,13 @@ def test_objects_are_found_in_order_and_not_inside_others():
     assert find_objects('x {"a": {"b": 1}} y {"c": 2}') == [{"a": {"b": 1}}, {"c": 2}]
     assert find_objects("{a}") == []
     assert remove_thinking("a<think>b<think>c</think>d") == "ad"
+
+
+def test_a_recorded_reply_is_read_by_todays_rules():
+    misread = Game(shown=(1, 0), outcome="win", winner=1, raw="My final verdict: a tie")
+    assert read_again(RUBRICS["pairwise"], misread).outcome == "tie"
+    assert read_again(RUBRICS["pairwise"], misread).winner is None
+    unclear = Game(shown=(0,), outcome="scored", score=7.0, raw="Score: [[7-8]]")
+    assert read_again(RUBRICS["single"], unclear) is None
+    good = Game(shown=(1, 0), outcome="win", winner=1, reason="Yes.", raw="Yes.\nVerdict: [[A]]")
+    assert read_again(RUBRICS["pairwise"], good) == good
