@@ -125,13 +125,13 @@ def imports(path: Path) -> set[str]:
 
 PLACES = {
     "bm25s": ["retrieval.py"],
-    "openai": ["judging/client.py"],
+    "openai": ["judging/client.py", "judging/completion.py"],
     "sqlite3": ["store.py"],
     "jinja2": ["templates.py"],
     "huggingface_hub": ["engine/hub.py", "engine/hub_cache.py", "engine/transfer.py"],
     "httpx": ["fetch.py"],
     "subprocess": ["commits.py"],
-    "httpx2": ["engine/hub.py", "engine/transfer.py"],
+    "httpx2": ["engine/hub.py", "engine/transfer.py", "judging/transport.py"],
     "typer": ["__main__.py"],
 }
 

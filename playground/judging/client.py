@@ -7,14 +7,25 @@ everything, retries included; cancelling the task ends the connection at once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
+from playground.judging.completion import NoRoomError, failure, read_completion, replace_surrogates
+from playground.judging.completion import clean as clean
+from playground.judging.refusals import (
+    LEAST_ROOM,
+    REFUSING,
+    Refusals,
+    find_refusal,
+    is_filtered,
+    read_error,
+)
 from playground.judging.rubrics import Messages
 from playground.secret import Secret
 from playground.types import InputError, Outcome
@@ -24,8 +35,9 @@ if TYPE_CHECKING:
 
 OPENAI = "https://api.openai.com/v1"
 RETRIES = 2
-SAID = 200
-"""Characters of a server's own words that are shown."""
+MOST_TRIES = 8
+"""Requests for one question, each asking in another way, besides the retries of a busy server."""
+_SECRET_NAME = re.compile(r"key|token|secret|sig(?:nature)?$|password|auth|code$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +67,10 @@ class JudgeModel:
             )
         if parts.username or parts.password:
             raise InputError(f"Leave the user and password out of the judge's address {clean(self.server)}.")
+        if any(_SECRET_NAME.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+            raise InputError(
+                f"Leave the key out of the judge's address {clean(self.server)}: enter it as the judge's key."
+            )
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -64,11 +80,11 @@ class JudgeModel:
         return body if self.seed is None else body | {"seed": self.seed}
 
 
-def clean(server: str) -> str:
-    """An address without a user and password, and without a query, for people and the record."""
+def _request_address(server: str) -> tuple[str, dict[str, str]]:
+    """An address for requests, and its query, such as Azure's ``api-version``."""
     parts = urlsplit(server.strip())
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+    path = parts.path.rstrip("/").removesuffix("/chat/completions")
+    return urlunsplit((parts.scheme, parts.netloc, path, "", "")), dict(parse_qsl(parts.query))
 
 
 def _is_openai(server: str) -> bool:
@@ -104,25 +120,6 @@ class Heard:
     """Whether it failed for want of time, so that the server may have done the work all the same."""
 
 
-class Refusals:
-    """What servers said they cannot do, so that they are asked without it from then on."""
-
-    def __init__(self) -> None:
-        self._lacks: dict[tuple[str, str], set[str]] = {}
-
-    def of(self, judge: JudgeModel) -> set[str]:
-        """Parameters that this model's server would not take."""
-        return self._lacks.setdefault((judge.server, judge.model), set())
-
-
-_REFUSED = (
-    ("response_format", re.compile(r"response_format|json_schema|structured|guided|grammar", re.I)),
-    ("max_tokens", re.compile(r"max_tokens.*max_completion_tokens", re.I | re.DOTALL)),
-    ("temperature", re.compile(r"temperature", re.I)),
-    ("seed", re.compile(r"\bseed\b", re.I)),
-)
-
-
 async def ask(
     judge: JudgeModel,
     messages: Mapping[bool, Messages],
@@ -130,182 +127,173 @@ async def ask(
     parameters: Mapping[str, Any],
     refusals: Refusals,
 ) -> Heard:
-    """Put one question to a judge.
+    """Put one question to a judge, in the way that its server takes.
 
     Args:
         messages: the question for a server that keeps to `schema` (True), and for one that does not (False).
-        parameters: the rest of the body.
+        schema: the JSON schema of a reply; None: free text.
+        parameters: the rest of the body, with the limit of the answer in tokens as ``max_tokens``.
+        refusals: what servers have refused; this question adds to it.
 
-    Never raises but for a cancelled task: what goes wrong is in what is given back, in one sentence that
-    the judge's key is not in.
+    Raises only CancelledError; other failures are returned in `Heard.error` as one sentence with the API key
+    redacted.
     """
-    import openai
-
     started = time.monotonic()
-    client = openai.AsyncOpenAI(
-        api_key=judge.key.reveal() if judge.key else "none",
-        base_url=judge.server.strip(),
-        timeout=judge.timeout,
-        max_retries=judge.retries,
-    )
-    if not _is_openai(judge.server):
-        # The client takes them from the environment; they are OpenAI's affair.
-        client.organization = client.project = None
-    body: dict[str, Any] = {}
-    sent: Messages = ()
-    seen: list[openai.types.chat.ChatCompletion] = []
+    question = _Question(judge, messages, schema, parameters, refusals)
     try:
         async with asyncio.timeout(judge.timeout):
-            while True:
-                lacks = set(refusals.of(judge))
-                structured = schema is not None and "response_format" not in lacks
-                sent, body = messages[structured], _body(parameters, schema if structured else None, lacks)
-                try:
-                    seen.append(await _call(client, judge.model, sent, body))
-                    break
-                except openai.APIStatusError as error:
-                    lacking = _lacking(error, body)
-                    if lacking is None or lacking in lacks:
-                        raise
-                    refusals.of(judge).add(lacking)
-        heard = _heard(seen[0])
+            heard = await question.put()
     except asyncio.CancelledError:
         raise
     except Exception as error:  # whatever a server can make of a client
-        late = isinstance(error, TimeoutError | openai.APITimeoutError)
-        heard = {"outcome": "failed", "error": _sentence(error, judge), "late": late}
+        heard = failure(error, judge)
     finally:
-        await _close(client)
-    hide = judge.key.scrub if judge.key else str
-    hidden: dict[str, Any] = {
-        name: hide(value) if isinstance(value, str) else value for name, value in heard.items()
-    }
+        await question.close()
     return Heard(
-        messages=sent,
-        parameters=json.dumps(body, sort_keys=True),
+        messages=question.sent,
+        parameters=json.dumps(question.body, sort_keys=True),
         seconds=time.monotonic() - started,
-        **hidden,
+        **{name: _safe(value, judge) for name, value in heard.items()},
     )
 
 
-def _body(parameters: Mapping[str, Any], schema: dict[str, Any] | None, lacks: set[str]) -> dict[str, Any]:
-    body = {name: value for name, value in parameters.items() if name not in lacks - {"max_tokens"}}
-    if "max_tokens" in lacks and "max_tokens" in body:
-        body["max_completion_tokens"] = body.pop("max_tokens")
-    if schema is not None:
-        form = {"name": "verdict", "strict": True, "schema": schema}
-        body["response_format"] = {"type": "json_schema", "json_schema": form}
-    return body
+def _safe(value: Any, judge: JudgeModel) -> Any:
+    """A text without the key and without lone surrogates, which cannot be stored."""
+    if not isinstance(value, str):
+        return value
+    value = replace_surrogates(value)
+    return judge.key.scrub(value) if judge.key else value
 
 
-async def _call(client: Any, model: str, messages: Messages, body: Mapping[str, Any]) -> Any:
-    return await client.chat.completions.create(
-        model=model,
-        messages=[{"role": role, "content": text} for role, text in messages],
-        **body,
-    )
+class _Question:
+    """One question and the requests that it takes."""
 
+    def __init__(
+        self,
+        judge: JudgeModel,
+        messages: Mapping[bool, Messages],
+        schema: dict[str, Any] | None,
+        parameters: Mapping[str, Any],
+        refusals: Refusals,
+    ) -> None:
+        import openai
 
-async def _close(client: Any) -> None:
-    try:
-        await client.close()
-    except Exception:  # a connection that is broken already
-        return
+        from playground.judging.transport import BoundedClient
 
-
-def _lacking(error: openai.APIStatusError, body: Mapping[str, Any]) -> str | None:
-    """The parameter that a server says it does not take."""
-    if error.status_code not in (400, 422, 500, 501):
-        return None
-    for name, pattern in _REFUSED:
-        if name in body and pattern.search(error.message):
-            return name
-    return None
-
-
-def _heard(completion: Any) -> dict[str, Any]:
-    """A reply's text, its end and its cost, whatever the server left out."""
-    usage = getattr(completion, "usage", None)
-    heard: dict[str, Any] = {
-        "prompt_tokens": _count(getattr(usage, "prompt_tokens", None)),
-        "new_tokens": _count(getattr(usage, "completion_tokens", None)),
-    }
-    choices = getattr(completion, "choices", None)
-    if isinstance(completion, str) or not isinstance(choices, list):
-        return heard | {
-            "outcome": "failed",
-            "error": "The judge's server sent something that is no chat reply.",
-        }
-    if not choices:
-        return heard | {"outcome": "empty", "error": "The judge's reply is empty: the server sent no choice."}
-    message = getattr(choices[0], "message", None)
-    text, finish = getattr(message, "content", None), getattr(choices[0], "finish_reason", None)
-    text = text if isinstance(text, str) else None
-    refusal = getattr(message, "refusal", None)
-    heard |= {"raw": text, "finish": finish if isinstance(finish, str) else None}
-    if isinstance(refusal, str) and refusal:
-        return heard | {
-            "outcome": "refused",
-            "raw": text or refusal,
-            "error": "The judge refused to judge this.",
-        }
-    if finish == "content_filter":
-        error = "The judge's server stopped its reply with a content filter."
-        return heard | {"outcome": "refused", "error": error}
-    if finish == "length":
-        error = "The judge's reply was cut off at its limit of tokens, so its verdict is not whole."
-        return heard | {"outcome": "cut", "error": error}
-    if text is None or not text.strip():
-        return heard | {"outcome": "empty", "error": "The judge's reply is empty."}
-    return heard
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _sentence(error: Exception, judge: JudgeModel) -> str:
-    """What went wrong and what to do, in one sentence."""
-    import openai
-
-    where = clean(judge.server)
-    if isinstance(error, openai.APIStatusError):
-        return _status_sentence(error, judge, where)
-    if isinstance(error, TimeoutError | openai.APITimeoutError):
-        return (
-            f"The judge at {where} did not answer within {judge.timeout:g} s: ask again, or allow more time."
+        self._judge = judge
+        self._messages = messages
+        self._schema = schema
+        self._parameters = parameters
+        self._limits = refusals.of(judge.server, judge.model)
+        self._tentative = False
+        """Whether the schema is left out because of an error that does not say what is wrong."""
+        self._most: int | None = None
+        """The limit of the answer for this question alone, in tokens."""
+        self.sent: Messages = ()
+        self.body: dict[str, Any] = {}
+        key = judge.key.reveal() if judge.key else "none"
+        url, query = _request_address(judge.server)
+        self._client = openai.AsyncOpenAI(
+            api_key=key,
+            base_url=url,
+            timeout=judge.timeout,
+            max_retries=judge.retries,
+            default_query=query,
+            default_headers={"api-key": key} if judge.key and "api-version" in query else None,
+            http_client=BoundedClient(judge.timeout),
         )
-    if isinstance(error, openai.APIConnectionError):
-        return f"The judge at {where} cannot be reached, or broke off: check that it runs, then ask again."
-    return f"The judge at {where} sent what is no chat reply ({type(error).__name__}): check the address."
+        if not _is_openai(judge.server):
+            # The client takes them from the environment; they are OpenAI's affair.
+            self._client.organization = self._client.project = None
 
+    async def put(self) -> dict[str, Any]:
+        """Ask, and ask again in another way where the server refuses the first; the fields of `Heard`."""
+        import openai
 
-def _status_sentence(error: openai.APIStatusError, judge: JudgeModel, where: str) -> str:
-    status = error.status_code
-    if status == 401:
-        # Not the server's own words: some quote the key.
-        return f"The judge at {where} does not accept the key (401): check it, or type another."
-    if status == 403:
-        return (
-            f"The judge at {where} does not allow this key to use {judge.model} (403): choose another model."
+        spent = {"prompt_tokens": 0, "new_tokens": 0}
+        for attempt in range(MOST_TRIES):
+            self._prepare()
+            try:
+                completion = await self._client.chat.completions.create(
+                    model=self._judge.model,
+                    messages=[{"role": role, "content": text} for role, text in self.sent],  # type: ignore[misc]
+                    **self.body,
+                )
+            except openai.APIStatusError as error:
+                if attempt == MOST_TRIES - 1 or not self._adapt(error):
+                    raise
+                continue
+            if self._tentative:
+                self._limits.dropped.add("response_format")
+            heard = read_completion(completion, self._limit())
+            for name in spent:
+                if heard.get(name) is not None:
+                    heard[name] = spent[name] = spent[name] + heard[name]
+            if attempt == MOST_TRIES - 1 or not (heard.pop("thinks", False) and self._give_room()):
+                break
+        heard.pop("thinks", None)
+        return heard
+
+    def _prepare(self) -> None:
+        limits = self._limits
+        structured = (
+            self._schema is not None and not self._tentative and "response_format" not in limits.dropped
         )
-    said = _said(error)
-    if status == 404:
-        return f"The judge at {where} knows no model {judge.model!r} (404): check its name and the address."
-    if status == 429:
-        return f"The judge at {where} takes no more for now (429){said}: try later, or look at the account."
-    if status >= 500:
-        return f"The judge at {where} is failing ({status}){said}: try again later."
-    return (
-        f"The judge at {where} did not take the question ({status}){said}: shorten it or change the settings."
-    )
+        self.sent = limits.messages(self._messages[structured])
+        schema = self._schema if structured else None
+        self.body = limits.body(self._parameters, schema, self._characters, self._most)
 
+    @property
+    def _characters(self) -> int:
+        return sum(len(text) for _, text in self.sent)
 
-def _said(error: openai.APIStatusError) -> str:
-    """The server's own words, as far as it has any, in brackets."""
-    body = error.body
-    message = body.get("message") if isinstance(body, Mapping) else None
-    if not isinstance(message, str) or not message.strip():
-        return ""
-    line = " ".join(message.split())
-    return f" ({line if len(line) <= SAID else line[:SAID] + '...'})"
+    def _limit(self) -> int | None:
+        return self.body.get("max_tokens") or self.body.get("max_completion_tokens")
+
+    def _adapt(self, error: openai.APIStatusError) -> bool:
+        """Change how the question is asked after a refusal; False if there is nothing to change.
+
+        Raises:
+            NoRoomError: the question leaves no room for an answer.
+        """
+        limits, body = self._limits, read_error(error.response.text)
+        if error.status_code not in REFUSING or is_filtered(body):
+            return False
+        refusal = find_refusal(error.status_code, body, self.body, self.sent[0][0] == "system")
+        if refusal is None:
+            if self._tentative or "response_format" not in self.body or error.status_code >= 500:
+                return False
+            self._tentative = True
+            return True
+        if refusal.fold_system:
+            limits.folds_system = True
+        elif refusal.room:
+            context, question = refusal.room
+            if context - question < LEAST_ROOM:
+                raise NoRoomError(context, question)
+            limits.context, limits.density = context, question / max(1, self._characters)
+            room, current = context - question, self._limit() or 0
+            # Less than was refused, should the server count otherwise.
+            self._most = room if room < current else max(LEAST_ROOM, current // 2)
+            return self._most < current
+        elif refusal.limit is not None:
+            if refusal.limit < LEAST_ROOM:
+                return False
+            limits.most_new_tokens = refusal.limit
+        elif refusal.drop == "max_tokens" and "max_tokens" in self.body:
+            limits.renamed = True
+        elif refusal.drop is not None:
+            limits.dropped.add(refusal.drop)
+        return True
+
+    def _give_room(self) -> bool:
+        """Allow for thinking; False if there was room for it already."""
+        before = self.body
+        self._limits.thinks = True
+        self._prepare()
+        return (self._limit() or 0) > (before.get("max_tokens") or before.get("max_completion_tokens") or 0)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        with contextlib.suppress(Exception):  # a connection that is broken already
+            await self._client.close()

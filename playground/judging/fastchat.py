@@ -4,7 +4,10 @@
 `prompt_template` (for Python's `str.format`) and `output_format`. A template for one turn and the one of the
 same name with "-multi-turn" after it are one rubric here, which asks the first about first turns and the
 second about second turns; FastChat knows no more than two. Answers go in as they are, as FastChat puts them:
-nothing is fenced and nothing rewritten. Replies are read by our rule, not by FastChat's.
+nothing is fenced and nothing rewritten. Replies are read by FastChat's forms alone: ``[[A]]``, ``[[B]]`` or
+``[[C]]`` for a tie; ``[[rating]]``, or one ``[rating]`` where there is none. Where a reply has several values
+in that form, FastChat takes the first in the alphabet or the first number; here it is unreadable, unless
+the last one is on a line of its own.
 """
 
 from __future__ import annotations

@@ -15,9 +15,10 @@ from playground.config import Settings
 from playground.judging import reference
 from playground.judging.budget import Cost, Estimate, JudgeBudget, cost_of, priced, tokens_of
 from playground.judging.candidates import answered, candidate
-from playground.judging.client import JudgeModel, Refusals, clean, without_key
-from playground.judging.judging import Call, Judging, Questions, replied_before
+from playground.judging.client import JudgeModel, clean, without_key
+from playground.judging.judging import Call, Judging, Questions, read_again, replied_before
 from playground.judging.reference import PAIR_RUBRIC, REFERENCE
+from playground.judging.refusals import Refusals
 from playground.judging.rubrics import Kind, Material, Rubric, read_rubrics
 from playground.judging.verdicts import concluded
 from playground.probes import Check, Probe, find_probes
@@ -502,14 +503,16 @@ class Judges:
             "kind": rubric.kind,
         }
         key = hashlib.sha256(canonical(asked).encode()).hexdigest()
-        game = self.store.game(key)
+        recorded = self.store.game(key)
+        game = recorded and read_again(rubric, recorded)
         most_in = max(tokens_of(each) for each in messages.values())
+        most_out = self._refusals.of(judge.server, judge.model).limit(parameters["max_tokens"])
         return Call(
             shown=shown,
             messages=messages,
             parameters=parameters,
             key=key,
-            tokens=most_in + parameters["max_tokens"],
+            tokens=most_in + most_out,
             known=game and replied_before(game, shown),
         )
 

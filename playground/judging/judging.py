@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from playground.judging.client import Heard, JudgeModel, Refusals, ask
+from playground.judging.client import Heard, JudgeModel, ask
 from playground.judging.parse import read_reply
+from playground.judging.refusals import Refusals
 from playground.judging.rubrics import Messages, Rubric
 from playground.judging.verdicts import concluded
 from playground.types import Game, OutsideError, Verdict
@@ -160,7 +161,8 @@ class Judging:
 
         async def one(number: int) -> Game:
             call = calls[number]
-            if (known := self._try(lambda: self._known(call.key))) is not None:
+            known = self._try(lambda: self._known(call.key))
+            if known is not None and (known := read_again(rubric, known)) is not None:
                 return replied_before(known, call.shown)
             self._open.add(number)
             heard = await ask(judge, call.messages, rubric.schema, call.parameters, refusals)
@@ -255,7 +257,22 @@ def _game(rubric: Rubric, shown: tuple[int, ...], heard: Heard) -> Game:
     )
     if heard.outcome is not None or heard.raw is None:
         return game
-    reading = read_reply(rubric, heard.raw)
+    return _read(rubric, game, heard.raw)
+
+
+def read_again(rubric: Rubric, game: Game) -> Game | None:
+    """A reply on record by today's rules of reading; None if by them it has no verdict, so that it is asked
+    for again."""
+    if game.raw is None:
+        return game
+    unread = dataclasses.replace(game, outcome="unparsable", winner=None, score=None, aspects=(), error=None)
+    again = _read(rubric, unread, game.raw)
+    return None if again.outcome == "unparsable" else again
+
+
+def _read(rubric: Rubric, game: Game, raw: str) -> Game:
+    """A game with what its reply says."""
+    shown, reading = game.shown, read_reply(rubric, raw)
     game = dataclasses.replace(game, reason=reading.reason)
     if reading.error is not None:
         return dataclasses.replace(game, error=f"{reading.error} Look at it, or ask again.")

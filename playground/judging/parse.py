@@ -1,22 +1,55 @@
-"""From a judge's reply to a verdict: the last one counts, within its range, and nothing is guessed.
+"""From a judge's reply to a verdict: read from the strict form outwards, without guessing.
 
-A reply that holds no verdict, or one out of range, is a reply without a verdict; it is never a score of 0.
+After thinking is removed, the first of these forms that the reply has decides:
+
+1. JSON with the rubric's keys, anywhere in the reply;
+2. the rubric's bracketed form, such as ``Verdict: [[A]]`` or ``[[7]]``;
+3. the last labelled line that names exactly one candidate or score, such as ``Verdict: A``; for scores also a
+   last line that is a number.
+
+Several different values, a range, or letters in prose are no verdict, and neither is a score outside the
+scale. One exception: where the last bracketed form is on a line of its own, as the rubric asks, earlier ones
+are drafts.
 """
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from playground.judging.completion import replace_surrogates
+from playground.judging.fastchat import FastChatRubric
+from playground.judging.forms import (
+    BEFORE_LABEL,
+    BRACKETS,
+    CORRECTION,
+    LABEL,
+    LONGEST,
+    NONE,
+    SCORE_LABELS,
+    UNCLEAR,
+    WINNER_LABELS,
+    Value,
+    fold,
+    number_of,
+    score_in,
+    winner_in,
+)
 from playground.judging.rubrics import Rubric
+from playground.judging.structured import find_objects, plain_key, remove_thinking, walk
 from playground.types import Aspect
+
+NEAR = 120
+"""Characters before a form that are looked at."""
+MOST_FORMS = 500
+"""Bracketed forms and labelled lines that are looked at, from the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What a reply says; exactly one of `letter`, `score`, `aspects` and `error` is there."""
+    """What a reply says; exactly one of `letter`, `score`, `aspects` and `error` is set."""
 
     letter: str | None = None
     """"A", "B" or "tie"."""
@@ -27,148 +60,402 @@ class Reading:
     """Why there is no verdict, in one sentence."""
 
 
-_NUMBER = r"([-+]?\d+(?:[.,]\d+)?)(?:\s*/\s*(\d+))?"
-_SCORE = re.compile(
-    rf"\[\[\s*{_NUMBER}\s*\]\]|\b(?:rating|score)\b[\"'*_`\s]*[:\uff1a][\"'*_`\s\[]*{_NUMBER}", re.I
-)
-_BARE = re.compile(rf"[*_`]*{_NUMBER}[*_`]*\.?", re.I)
-_LETTER = re.compile(
-    r"\[\[\s*(?P<brackets>a|b|c|tie)\s*\]\]|\bverdict\b[\"'*_`\s]*[:\uff1a][\"'*_`\s\[]*(?:(?:assistant|answer)\s+)?(?P<label>a|b|c|tie)\b",
-    re.I,
-)
-
-
 def read_reply(rubric: Rubric, raw: str) -> Reading:
-    """The verdict in a reply, which is not empty and was not cut off."""
-    data = _json(raw) if rubric.schema is not None else None
+    """The verdict in a reply that is not empty and was not cut off.
+
+    Args:
+        rubric: what was asked for. A FastChat rubric has only its own bracketed form.
+        raw: the whole reply.
+
+    Returns:
+        The verdict, or in `Reading.error` why there is none.
+    """
+    text = remove_thinking(raw)
+    if not text.strip():
+        return Reading(error="The reply holds only the judge's thinking, and no verdict.")
+    objects = find_objects(text) if rubric.schema is not None else []
     if rubric.kind == "pairwise":
-        return _letter(raw) if data is None else _letter_of(data)
+        return _winner_of(objects) or _winner(text, rubric, objects)
     assert rubric.scale is not None
     if rubric.kind == "single":
-        return _score(raw, rubric.scale) if data is None else _score_of(data, rubric.scale)
-    return _aspects(raw, rubric) if data is None else _aspects_of(data, rubric)
-
-
-def _json(raw: str) -> dict[str, Any] | None:
-    """The object that a reply is, or ends with, or has in a code fence; None if it is free text."""
-    start, end = raw.find("{"), raw.rfind("}") + 1
-    if start < 0 or raw[end:].strip(" \n\r\t`"):
-        return None
-    try:
-        data = json.loads(raw[start:end])
-    except (ValueError, RecursionError):
-        return None
-    return data if isinstance(data, dict) else None
-
-
-# --- Free text ------------------------------------------------------------------------------------
-
-
-def _letter(raw: str) -> Reading:
-    found = list(_LETTER.finditer(raw))
-    if not found:
-        return Reading(error="The reply holds no verdict.")
-    said = (found[-1]["brackets"] or found[-1]["label"]).lower()
-    return Reading(letter=_LETTERS[said], reason=_before(raw, found[-1].start()))
-
-
-_LETTERS = {"a": "A", "b": "B", "c": "tie", "tie": "tie"}
-
-
-def _score(raw: str, scale: tuple[float, float]) -> Reading:
-    found = list(_SCORE.finditer(raw))
-    if found:
-        last = found[-1]
-        number, out_of = (last[1], last[2]) if last[1] else (last[3], last[4])
-        return _ranged(number, out_of, scale, _before(raw, last.start()))
-    *_, line = raw.strip().splitlines()
-    if bare := _BARE.fullmatch(line.strip()):
-        return _ranged(bare[1], bare[2], scale, _before(raw, raw.rindex(line)))
-    return Reading(error="The reply holds no score.")
-
-
-def _aspects(raw: str, rubric: Rubric) -> Reading:
-    assert rubric.scale is not None
-    aspects = []
-    starts = []
-    for name in rubric.aspects:
-        pattern = rf"\b{re.escape(name)}\b[\"'*_`\s]*[:\uff1a][\"'*_`\s]*\[\[\s*(?:(n/?a)|{_NUMBER})\s*\]\]"
-        found = list(re.finditer(pattern, raw, re.I))
-        if not found:
-            return Reading(error=f"The reply holds no score for {name}.")
-        last = found[-1]
-        starts.append(last.start())
-        if last[1]:
-            aspects.append(Aspect(name=name, score=None))
-            continue
-        reading = _ranged(last[2], last[3], rubric.scale, None)
-        if reading.error:
-            return Reading(error=f"{name.capitalize()}: {reading.error}")
-        aspects.append(Aspect(name=name, score=reading.score))
-    return Reading(aspects=tuple(aspects), reason=_before(raw, min(starts)))
-
-
-def _before(raw: str, end: int) -> str | None:
-    """What was said before the line on which the verdict stands."""
-    return raw[: raw.rfind("\n", 0, end) + 1].strip() or None
-
-
-def _ranged(number: str, out_of: str | None, scale: tuple[float, float], reason: str | None) -> Reading:
-    low, high = scale
-    score = float(number.replace(",", "."))
-    if out_of is not None and float(out_of) != high:
-        return Reading(error=f"The reply's score {number}/{out_of} is not out of {high:g}.")
-    if not low <= score <= high:
-        return Reading(error=f"The reply's score {number} is not from {low:g} to {high:g}.")
-    return Reading(score=score, reason=reason)
+        return _score_of(objects, rubric.scale) or _score(text, rubric, objects)
+    return _aspects_of(objects, rubric) or _aspects(text, rubric)
 
 
 # --- Objects --------------------------------------------------------------------------------------
 
-
-def _letter_of(data: dict[str, Any]) -> Reading:
-    said = data.get("verdict")
-    letter = _LETTERS.get(said.strip().strip("[]").lower()) if isinstance(said, str) else None
-    if letter is None:
-        return Reading(error=f"The reply's verdict is {_shown(said)}, not A, B or tie.")
-    return Reading(letter=letter, reason=_text(data.get("reasons")))
+_WINNER_KEYS = ("verdict", "finalverdict", "winner")
+_SCORE_KEYS = ("score", "finalscore", "overallscore", "rating", "finalrating", "overallrating")
+_REASONS = ("reasons", "reason", "explanation", "reasoning")
 
 
-def _score_of(data: dict[str, Any], scale: tuple[float, float]) -> Reading:
-    reading = _number(data.get("score"), scale)
-    return reading if reading.error else Reading(score=reading.score, reason=_text(data.get("reasons")))
+def _winner_of(objects: list[dict[str, Any]]) -> Reading | None:
+    """The winner that the objects name; None if they have no key for one."""
+    values = _values(objects, _WINNER_KEYS)
+    if not values:
+        return None
+    letters = set()
+    for value in values:
+        read = winner_in(fold(value), whole=True) if isinstance(value, str) else NONE
+        if read.kind != "one":
+            return Reading(error=f"The reply's verdict is {_quoted(value)}, not A, B or tie.")
+        letters.add(read.winner)
+    if len(letters) > 1:
+        return Reading(error=f"The reply names several verdicts: {', '.join(sorted(letters))}.")
+    return Reading(letter=letters.pop(), reason=_reason_of(objects))
 
 
-def _aspects_of(data: dict[str, Any], rubric: Rubric) -> Reading:
+def _score_of(objects: list[dict[str, Any]], scale: tuple[float, float]) -> Reading | None:
+    values = _values(objects, _SCORE_KEYS)
+    if not values:
+        return None
+    scores = set()
+    for value in values:
+        reading = _number(value, scale)
+        if reading.score is None:
+            return reading
+        scores.add(reading.score)
+    if len(scores) > 1:
+        return Reading(
+            error=f"The reply gives several scores: {', '.join(f'{s:g}' for s in sorted(scores))}."
+        )
+    return Reading(score=scores.pop(), reason=_reason_of(objects))
+
+
+def _values(objects: list[dict[str, Any]], keys: Iterable[str]) -> list[Any]:
+    """The values under these keys, of each object from the outermost level that has any."""
+    values = []
+    for object in objects:
+        for level in walk(object):
+            found = [
+                value
+                for one in level
+                for key, value in one.items()
+                if plain_key(key) in keys and not _wraps(value)
+            ]
+            if found:
+                values += found
+                break
+    return values
+
+
+def _wraps(value: Any) -> bool:
+    return isinstance(value, dict) or (
+        isinstance(value, list) and any(isinstance(one, dict) for one in value)
+    )
+
+
+def _reason_of(objects: list[dict[str, Any]]) -> str | None:
+    texts = _values(objects, _REASONS)
+    return next((text for value in reversed(texts) if (text := _text(value))), None)
+
+
+def _aspects_of(objects: list[dict[str, Any]], rubric: Rubric) -> Reading | None:
     assert rubric.scale is not None
+    names = {plain_key(name): name for name in rubric.aspects}
+    entries: dict[str, list[Any]] = {}
+    for object in objects:
+        for level in walk(object):
+            found = [(names[plain_key(key)], value) for one in level for key, value in one.items()
+                     if plain_key(key) in names]  # fmt: skip
+            for name, value in found:
+                entries.setdefault(name, []).append(value)
+            if found:
+                break
+    if not entries:
+        return None
     aspects = []
     for name in rubric.aspects:
-        entry = data.get(name)
-        if not isinstance(entry, dict) or "score" not in entry:
+        if name not in entries:
             return Reading(error=f"The reply holds no score for {name}.")
-        said, reason = entry["score"], _text(entry.get("reason"))
-        if said is None or (isinstance(said, str) and said.strip().lower() in ("n/a", "na")):
-            aspects.append(Aspect(name=name, score=None, reason=reason))
-            continue
-        reading = _number(said, rubric.scale)
-        if reading.error:
-            return Reading(error=f"{name.capitalize()}: {reading.error}")
-        aspects.append(Aspect(name=name, score=reading.score, reason=reason))
+        read = [_aspect(name, entry, rubric.scale) for entry in entries[name]]
+        if problem := next((one for one in read if isinstance(one, str)), None):
+            return Reading(error=problem)
+        found_aspects = [one for one in read if isinstance(one, Aspect)]
+        if len({one.score for one in found_aspects}) > 1:
+            return Reading(error=f"The reply gives several scores for {name}.")
+        aspects.append(found_aspects[-1])
     return Reading(aspects=tuple(aspects))
 
 
+def _aspect(name: str, entry: Any, scale: tuple[float, float]) -> Aspect | str:
+    """An aspect's score from its entry, or why there is none."""
+    said, reason = entry, None
+    if isinstance(entry, dict):
+        plain = {plain_key(key): value for key, value in entry.items()}
+        if not any(key in plain for key in _SCORE_KEYS):
+            return f"The reply holds no score for {name}."
+        said = next(plain[key] for key in _SCORE_KEYS if key in plain)
+        reason = next((text for key in _REASONS if (text := _text(plain.get(key)))), None)
+    if said is None or (isinstance(said, str) and _NOT_APPLICABLE.fullmatch(said.strip())):
+        return Aspect(name=name, score=None, reason=reason)
+    reading = _number(said, scale)
+    if reading.score is None:
+        return f"{name.capitalize()}: {reading.error}"
+    return Aspect(name=name, score=reading.score, reason=reason)
+
+
 def _number(said: Any, scale: tuple[float, float]) -> Reading:
-    text = said.strip().strip("[]").strip() if isinstance(said, str) else str(said)
-    found = re.fullmatch(_NUMBER, text) if isinstance(said, str | int | float) else None
-    if found is None or isinstance(said, bool):
-        return Reading(error=f"The reply's score is {_shown(said)}, not a number.")
-    return _ranged(found[1], found[2], scale, None)
+    usable = isinstance(said, str | int | float) and not isinstance(said, bool)
+    # A whole number of thousands of digits cannot be written as text.
+    huge = isinstance(said, int) and abs(said) >= 10**9
+    value = score_in(fold(str(said)), scale[1], whole=True) if usable and not huge else NONE
+    if value.kind != "one":
+        shown = "a huge number" if huge else _quoted(said)
+        return Reading(error=f"The reply's score is {shown}, not a number from {scale[0]:g} to {scale[1]:g}.")
+    return _ranged(value, scale, None)
 
 
 def _text(value: Any) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None
+    # Escapes in JSON may hold lone surrogates, which cannot be stored.
+    return replace_surrogates(value).strip() or None if isinstance(value, str) else None
 
 
-def _shown(value: Any) -> str:
+def _quoted(value: Any) -> str:
     shown = "missing" if value is None else repr(value)
     return shown if len(shown) <= 40 else f"{shown[:40]}..."
+
+
+# --- Brackets -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bracket:
+    """One ``[[...]]`` of a reply."""
+
+    start: int
+    value: Value
+    labelled: bool
+    alone: bool
+    """Whether its line holds nothing else but its label."""
+    above: bool
+    """Whether the line above it is such a line too."""
+
+
+_GAP = r"[\s\"'*_`~()]{0,20}"
+_FORM_END = r"[\s\"'*_`~.!)]*"
+
+
+def _brackets(
+    folded: str, labels: str, classify: Callable[[str], Value], *, only_labelled: bool = False
+) -> list[_Bracket]:
+    """The bracketed forms in a text, in order, without those that hold something else."""
+    label = rf"(?:{labels})(?:[ _]+(?:finale?s?|is|ist|est))?{_GAP}:{_GAP}"
+    ends = re.compile(rf"{label}$", re.IGNORECASE)
+    alone = re.compile(rf"(?:{BEFORE_LABEL.pattern}{label})?[\s\"'*_`~#>(-]*$", re.IGNORECASE)
+    found: list[_Bracket] = []
+    last_alone = -1
+    for one in list(BRACKETS.finditer(folded))[-MOST_FORMS:]:
+        value = classify(one[1])
+        line = _line(folded, one.start())
+        before = folded[line : one.start()]
+        labelled = ends.search(folded[max(0, one.start() - 120) : one.start()]) is not None
+        if value.kind == "none":
+            continue
+        if only_labelled and not labelled:
+            # It counts if it follows a labelled form on the same line, as in "depth: [[4]] or [[3]]".
+            between = folded[found[-1].start : one.start()] if found else "\n"
+            if len(between) > NEAR or "\n" in between or ":" in between:
+                continue
+        if not labelled and re.search(r"[A-Za-z0-9_\])]$", before) and one[1].strip()[:1].isdigit():
+            continue  # an index, as in arr[[1]]
+        if not labelled and value.kind == "unclear" and not re.match(r"\s*(?:[0-9]|[ABab]\b)", one[1]):
+            continue
+        after = folded[one.end() : one.end() + 40].split("\n", 1)[0]
+        own = re.fullmatch(_FORM_END, after) is not None and alone.fullmatch(before) is not None
+        above = own and last_alone >= 0 and not folded[last_alone:line].strip()
+        if own:
+            last_alone = one.end() + len(after)
+        corrects = CORRECTION.search(before) is not None
+        found.append(
+            _Bracket(start=one.start(), value=value, labelled=labelled, alone=own or corrects, above=above)
+        )
+    return found
+
+
+def _decide(brackets: list[_Bracket]) -> tuple[Value, int]:
+    """The value that the bracketed forms give together, and where the form that gave it begins."""
+    if not brackets:
+        return NONE, 0
+    last = brackets[-1]
+    listed = last.above and _differs(brackets[-2].value, last.value)
+    if last.value.kind == "one" and last.alone and not listed:
+        return last.value, last.start
+    labelled = [number for number, one in enumerate(brackets) if one.labelled]
+    # Bare brackets before a labelled one are talk; those after it count.
+    pool = (
+        [one for number, one in enumerate(brackets) if one.labelled or number > labelled[-1]]
+        if labelled
+        else brackets
+    )
+    if any(one.value.kind != "one" or _differs(one.value, last.value) for one in pool):
+        return UNCLEAR, 0
+    return last.value, last.start
+
+
+def _differs(one: Value, other: Value) -> bool:
+    if one.winner or other.winner:
+        return one.winner != other.winner
+    return one.number != other.number and (
+        not one.number[:1].isdigit()
+        or not other.number[:1].isdigit()
+        or number_of(one.number) != number_of(other.number)
+    )
+
+
+# --- Text -----------------------------------------------------------------------------------------
+
+
+def _winner(text: str, rubric: Rubric, objects: list[dict[str, Any]]) -> Reading:
+    folded = fold(text)
+    value, start = _decide(_brackets(folded, WINNER_LABELS, lambda content: winner_in(content, whole=True)))
+    if value.kind == "none" and not isinstance(rubric, FastChatRubric):
+        value, start = _labelled(folded, "winner", lambda rest, whole: winner_in(rest, whole=whole))
+    if value.kind == "one":
+        return Reading(letter=value.winner, reason=_before(text, start))
+    if value.kind == "unclear":
+        return Reading(error="The reply names no verdict clearly: it must be exactly one of A, B and tie.")
+    if _values(objects, _REASONS):
+        return Reading(error="The reply's verdict is missing.")
+    return Reading(error="The reply holds no verdict.")
+
+
+_BARE = re.compile(
+    r"[\s*_`>#-]*(?P<number>[0-9]+(?:[.,][0-9]+)?)[*_`\s]*(?:/\s*(?P<out_of>[0-9]+)[*_`\s]*\.?)?"
+)
+_SINGLE = re.compile(r"(?<![\w\]\[])\[([0-9]+(?:\.[0-9]*)?)\](?!\])")
+
+
+def _score(text: str, rubric: Rubric, objects: list[dict[str, Any]]) -> Reading:
+    assert rubric.scale is not None
+    folded, high = fold(text), rubric.scale[1]
+    value, start = _decide(
+        _brackets(folded, SCORE_LABELS, lambda content: score_in(content, high, whole=True))
+    )
+    if value.kind == "none" and isinstance(rubric, FastChatRubric):
+        # FastChat's second pattern.
+        numbers = list(_SINGLE.finditer(folded))
+        if len({number_of(one[1]) for one in numbers}) == 1:
+            value, start = Value(kind="one", number=numbers[-1][1]), numbers[-1].start()
+    elif value.kind == "none":
+        value, start = _labelled(folded, "score", lambda rest, whole: score_in(rest, high, whole=whole))
+        if value.kind == "none":
+            *_, line = folded.rstrip().split("\n")
+            if len(line) < 40 and (bare := _BARE.fullmatch(line)):
+                value = Value(kind="one", number=bare["number"], out_of=bare["out_of"])
+                start = len(folded.rstrip()) - len(line)
+    if value.kind == "one":
+        return _ranged(value, rubric.scale, _before(text, start))
+    if value.kind == "unclear":
+        return Reading(error="The reply gives no score clearly: it must be exactly one number.")
+    if _values(objects, _REASONS):
+        return Reading(error="The reply's score is missing.")
+    return Reading(error="The reply holds no score.")
+
+
+_NOT_APPLICABLE = re.compile(r"[\"'*_`\s]*(?:n\s*/?\s*a|not applicable|none|null)[\"'*_`\s.]*", re.IGNORECASE)
+
+
+def _aspects(text: str, rubric: Rubric) -> Reading:
+    assert rubric.scale is not None
+    folded, scale = fold(text), rubric.scale
+
+    def classify(content: str) -> Value:
+        if _NOT_APPLICABLE.fullmatch(content):
+            return Value(kind="one", number="n/a")
+        return score_in(content, scale[1], whole=True)
+
+    aspects, starts = [], []
+    for name in rubric.aspects:
+        value, start = _decide(
+            _brackets(folded, rf"(?<!\w){re.escape(fold(name))}", classify, only_labelled=True)
+        )
+        if value.kind == "none":
+            return Reading(error=f"The reply holds no score for {name}.")
+        if value.kind == "unclear":
+            return Reading(
+                error=f"The reply gives no score for {name} clearly: it must be exactly one number."
+            )
+        starts.append(start)
+        if value.number == "n/a":
+            aspects.append(Aspect(name=name, score=None))
+            continue
+        reading = _ranged(value, scale, None)
+        if reading.error:
+            return Reading(error=f"{name.capitalize()}: {reading.error}")
+        aspects.append(Aspect(name=name, score=reading.score))
+    return Reading(aspects=tuple(aspects), reason=_before(text, min(starts)))
+
+
+def _labelled(folded: str, group: str, classify: Callable[[str, bool], Value]) -> tuple[Value, int]:
+    """The value of the last labelled line that has one, and where its label is."""
+    lines = []
+    for found in reversed([one for one in LABEL.finditer(folded) if one[group]][-MOST_FORMS:]):
+        key = folded[found.start() - 1 : found.start()] in ("'", '"') and re.search(
+            r"[\"']\s*$", found["between"]
+        )
+        if key:
+            # As in JSON that could not be decoded.
+            rest = re.match(
+                r"\s*(?:\"([^\"\n]{0,100})\"|'([^'\n]{0,100})'|([^,}\n]{0,100}))", folded[found.end() :][:200]
+            )
+            value = (
+                classify(next((part for part in rest.groups() if part is not None), ""), True)
+                if rest
+                else NONE
+            )
+        elif _begins(folded, found.start()):
+            value = classify(_rest(folded, found.end()), False)
+        else:
+            continue
+        if value.kind != "none":
+            lines.append((value, found.start()))
+        if len(lines) == 2 or value.kind == "unclear":
+            break
+    if not lines:
+        return NONE, 0
+    value, start = lines[0]
+    if len(lines) == 2 and value.kind == "one" and _differs(lines[1][0], value):
+        # Two forms one under the other are a list, such as the instruction's; apart, the earlier is a draft.
+        between = folded[_line(folded, lines[1][1]) : _line(folded, start)]
+        if len([one for one in between.split("\n") if one.strip()]) <= 1:
+            return UNCLEAR, 0
+    return value, start
+
+
+def _begins(folded: str, position: int) -> bool:
+    """Whether a label there begins its line or sentence."""
+    line = _line(folded, position)
+    before = folded[line:position]
+    *_, sentence = re.split(r"(?<=[.!?;\u3002\uff1f])(?:[\"'*_)\s]+|(?<=\u3002))", before)
+    return BEFORE_LABEL.fullmatch(sentence) is not None and (position - line < NEAR or sentence != before)
+
+
+def _rest(folded: str, position: int) -> str:
+    """The rest of a labelled line, or the next line with text if there is nothing more on it."""
+    end = folded.find("\n", position, position + LONGEST)
+    rest = folded[position : end if end >= 0 else position + LONGEST]
+    if rest.strip(" \t\r\"'*_`~") or end < 0:
+        return rest
+    return folded[end : end + LONGEST].lstrip().split("\n", 1)[0]
+
+
+def _line(folded: str, position: int) -> int:
+    """Where the line of a position begins; at most `NEAR` characters before it."""
+    near = max(0, position - NEAR)
+    return max(near, folded.rfind("\n", near, position) + 1)
+
+
+def _before(text: str, end: int) -> str | None:
+    """The text before the line that the verdict is on."""
+    return text[: text.rfind("\n", 0, end) + 1].strip() or None
+
+
+def _ranged(value: Value, scale: tuple[float, float], reason: str | None) -> Reading:
+    low, high = scale
+    score = number_of(value.number)
+    if value.out_of is not None and float(value.out_of) != high:
+        return Reading(error=f"The reply's score {value.number}/{value.out_of} is not out of {high:g}.")
+    if not low <= score <= high:
+        return Reading(error=f"The reply's score {value.number} is not from {low:g} to {high:g}.")
+    return Reading(score=score, reason=reason)

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from playground.files import check_table, read_toml
 from playground.judging.candidates import Candidate
+from playground.judging.forms import BRACKETS, LABEL, fold, score_in, winner_in
 from playground.types import InputError, Scope, canonical, check_name
 
 Kind = Literal["single", "pairwise", "aspects"]
@@ -85,10 +86,9 @@ class Rubric(Protocol):
 
 # --- Laying out ------------------------------------------------------------------------------------
 
-_BRACKETS = re.compile(r"\[\[(\s*(?:[abc]|tie|n/?a|[-+]?\d[\d.,]*(?:\s*/\s*\d+)?)\s*)\]\]", re.IGNORECASE)
-_LABELLED = re.compile(
-    r"\b(verdict|rating|score|winner)([\"'*_` ]*)[:\uff1a]"
-    r"(?=[\"'*_` ]*(?:\[|(?:assistant|answer|a|b|c|tie|both)\b|[-+]?\d))",
+_VALUE_NEXT = re.compile(
+    r"[\s\"'*_`~(]{0,20}(?:\\?\[|(?:assistant|answer|response|a|b|c|tie|tied|draw|both|equal)(?!\w)|[-+]?[0-9]|"
+    r"[\u5e73\u6253\u6301\u56de\u52a9]|unentschieden|gleich|match nul|\u00e9galit\u00e9)",
     re.IGNORECASE,
 )
 
@@ -96,7 +96,35 @@ _LABELLED = re.compile(
 def neutral(text: str) -> str:
     """An answer with what looks like a verdict rewritten: ``[[A]]`` as ``[ [A] ]``, ``Score: 9`` as
     ``Score(:) 9``."""
-    return _LABELLED.sub(r"\1\2(:)", _BRACKETS.sub(r"[ [\1] ]", text))
+    folded = fold(text)
+    pieces, position = [], 0
+    for found in sorted((*_bracketed(folded), *_labelled(folded))):
+        start, end, new = found
+        if start >= position:
+            pieces += [text[position:start], new]
+            position = end
+    return "".join([*pieces, text[position:]])
+
+
+def _bracketed(folded: str) -> Iterator[tuple[int, int, str]]:
+    """The pairs of brackets to rewrite: where they are, and what is put there."""
+    for found in BRACKETS.finditer(folded):
+        content = found[1]
+        if (
+            winner_in(content, whole=True).kind != "none"
+            or score_in(content, SINGLE_SCALE[1], whole=True).kind != "none"
+            or re.fullmatch(r"\s*n\s*/?\s*a\s*", content, re.IGNORECASE)
+        ):
+            yield found.start(), found.start(1), "[ ["
+            yield found.end(1), found.end(), "] ]"
+
+
+def _labelled(folded: str) -> Iterator[tuple[int, int, str]]:
+    """The colons to rewrite."""
+    for found in LABEL.finditer(folded):
+        key = folded[found.start() - 1 : found.start()] in ("'", '"') and found["between"][:1] in ("'", '"')
+        if key or _VALUE_NEXT.match(folded, found.end()):
+            yield found.end() - 1, found.end(), "(:)"
 
 
 def mark_of(texts: Iterable[str]) -> str:

@@ -1,0 +1,217 @@
+"""The forms in which a judge names a winner or a score: brackets such as ``[[A]]``, labels such as
+``Verdict:``, and the words behind them. `parse` reads these forms, and `rubrics.neutral` removes them from
+answers.
+
+Every pattern runs on `fold`ed text and takes time in proportion to its length.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+# One character becomes one character, so that a position in the folded text is one in the text.
+_FOLDED = (
+    {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width ASCII
+    | {ord(one): ord("[") for one in "\u3010\u3014\u3016\u301a\u27e6"}
+    | {ord(one): ord("]") for one in "\u3011\u3015\u3017\u301b\u27e7"}
+    | {ord(one): ord('"') for one in "\u201c\u201d\u201e\u201f\u00ab\u00bb\u300c\u300d\u300e\u300f"}
+    | {ord(one): ord("'") for one in "\u2018\u2019\u201a\u201b\u2039\u203a"}
+    | {ord(one): ord("-") for one in "\u2010\u2011\u2012\u2212"}
+    | {ord(one): ord(" ") for one in "\u00a0\u3000\u2007\u2009\u202f"}
+    | {ord("\u2236"): ord(":"), ord("\ufe55"): ord(":")}
+)
+
+
+def fold(text: str) -> str:
+    """`text`, as long as before, with full-width characters, brackets and quotes in their ASCII form."""
+    return text.translate(_FOLDED)
+
+
+BRACKETS = re.compile(r"\\?\[\\?\[([^\[\]\n]{0,60}?)\\?\]\\?\]")
+"""``[[...]]`` on one line, also with backslashes as in Markdown."""
+DECORATION = r"[\s\"'*_`~\\\[\](){}<>$#|]*"
+"""Markdown, quotes and brackets around a value."""
+
+WINNER_LABELS = (
+    r"verdicts?|winners?|decision|judge?ment|urteil|gewinner|sieger|gagnant|vainqueur|d\u00e9cision|jugement"
+    r"|\u5224\u51b3|\u88c1\u51b3|\u88c1\u5b9a|\u5224\u5b9a|\u7ed3\u8bba|\u80dc\u8005|\u83b7\u80dc\u8005|\u80dc\u51fa\u8005"
+)
+SCORE_LABELS = (
+    r"ratings?|scores?|bewertung|punktzahl"
+    r"|\u8bc4\u5206|\u5f97\u5206|\u6253\u5206|\u5206\u6570|\u8a55\u5206|\u5206\u6578"
+)
+_AFTER_LABEL = r"(?:[ _]+(?:finale?s?|is|ist|est|final))?"
+LABEL = re.compile(
+    rf"(?P<label>(?P<winner>{WINNER_LABELS})|(?P<score>{SCORE_LABELS}))"
+    rf"(?P<between>{_AFTER_LABEL}[\s\"'*_`~)]{{0,20}}):",
+    re.IGNORECASE,
+)
+"""A label with its colon; the value follows."""
+
+_BEFORE_WORDS = (
+    r"my|the|our|its|a|final|overall|total|general|revised|corrected|so|thus|therefore|hence|and|finally|now|here|is|"
+    r"in|conclusion|summary|judge'?s|mein|meine|das|die|der|mon|ma|le|la|"
+    r"endg\u00fcltige[rs]?|abschlie\u00dfende[rs]?|gesamt|also|donc|ainsi|"
+    r"\u6211|\u7684|\u6700\u7ec8|\u6700\u540e|\u603b\u4f53|\u7efc\u5408|\u603b|\u56e0\u6b64|\u6240\u4ee5"
+)
+BEFORE_LABEL = re.compile(
+    rf"(?:(?:{_BEFORE_WORDS})(?![a-z])|[\s\"'*_`~\\(\[{{#>|,:\-]|\d{{1,2}}[.)])*", re.IGNORECASE
+)
+"""What may stand between the beginning of a line or sentence and its label."""
+CORRECTION = re.compile(
+    r"(?:second thought|on reflection|correction|correcting myself|changed? my mind|instead|final answer)"
+    r"[\s\"'*_`~,]*:?[\s\"'*_`~]*$",
+    re.IGNORECASE,
+)
+"""Words before a bracketed form that take back an earlier one."""
+
+# --- Winners --------------------------------------------------------------------------------------
+
+_NOUN = (
+    r"assistant|answer|response|model|option|candidate|reply|output|antwort|r\u00e9ponse|"
+    r"\u52a9\u624b|\u56de\u7b54|\u7b54\u6848|\u56de\u590d|\u9009\u9879|\u6a21\u578b"
+)
+_TIE = (
+    r"tie|tied|draw|equal|equally good|(?:both|they) (?:are )?(?:equal|tied)(?:ly good)?|"
+    r"unentschieden|gleichstand|remis|gleich gut|gleichwertig|"
+    r"\u00e9galit\u00e9|egalit\u00e9|egalite|match nul|partie nulle|ex[ -]?(?:ae|\u00e6)quo|"
+    r"\u5e73\u5c40|\u5e73\u624b|\u6253\u5e73|\u6301\u5e73|\u5e73\u5206|\u5e73|\u5e76\u5217|"
+    r"\u4e0d\u5206\u4e0a\u4e0b|\u4e0d\u5206\u4f2f\u4ef2|\u4e0d\u5206\u80dc\u8d1f"
+)
+_ARTICLE = (
+    r"a|an|the|it'?s|it is|this is|is|a clear|a perfect|ein|eine|un|une|\u00e0|c'est|la|le|das ist|es ist|"
+    r"\u662f|\u4e3a"
+)
+_TIE_VALUE = re.compile(rf"(?:(?:{_ARTICLE})\s+|[\u662f\u4e3a]){{0,2}}(?:{_TIE})(?!\w)", re.IGNORECASE)
+_LETTER_VALUE = re.compile(
+    rf"(?:(?:the|it'?s|it is|is|die|das|la|le)\s+|[\u662f\u4e3a]){{0,2}}(?P<noun>(?:{_NOUN})s?[\s*_`\"']*)?"
+    r"(?P<letter>[abc])(?![A-Za-z0-9_'])",
+    re.IGNORECASE,
+)
+_LETTER_NAMED = re.compile(
+    rf"(?<![A-Za-z0-9_'])(?:(?:{_NOUN})s?[\s*_`\"']*(?P<named>[abc])|(?P<capital>[ABC]))(?![A-Za-z0-9_'])"
+    r"|(?<!\w)(?:[Aa]ssistant|[Aa]nswer|AI)\s+(?P<number>[12])(?!\w)"
+)
+_TIE_NAMED = re.compile(rf"(?<!\w)(?:{_TIE})(?!\w)", re.IGNORECASE)
+_END = re.compile(rf"(?:{DECORATION}[.!;,\u3002]*)*$")
+_BETTER = re.compile(
+    r"\s*(?:(?:is|was)\s+(?:the\s+)?(?:clearly\s+|slightly\s+|much\s+|overall\s+)?"
+    r"(?:better|best|winner|superior|stronger)(?:\s+(?:one|answer|response))?|wins|"
+    r"ist besser|gewinnt|est meilleure?|gagne|"
+    r"\u66f4\u597d|\u66f4\u4f18|\u8f83\u597d|\u83b7\u80dc|\u80dc\u51fa|\u80dc)(?![a-z])",
+    re.IGNORECASE,
+)
+_REASON = re.compile(
+    r"[\s\"'*_`~\])}]*(?:[.!;\u3002](?=[\s\"'*_`]|[^\x00-\x7f]|$)|\(|\s[-\u2013\u2014]+\s|\u2014|"
+    r"[,:;\u3002]?\s*(?:because|since|as|for|due to|weil|da|denn|car|parce que|puisque)(?![a-z])|"
+    r"[,;\u3002]?\s*(?:\u56e0\u4e3a|\u7531\u4e8e))",
+    re.IGNORECASE,
+)
+_LETTERS = {"a": "A", "b": "B", "c": "tie"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Value:
+    """What stands in brackets or behind a label."""
+
+    kind: Literal["one", "unclear", "none"]
+    """"one": exactly one candidate or score; "unclear": several, a range, or prose around one; "none": no
+    candidate or score at all."""
+    winner: str = ""
+    """"A", "B" or "tie", if a winner is asked for and there is one."""
+    number: str = ""
+    """The score as written, if a score is asked for and there is one."""
+    out_of: str | None = None
+    """The number behind "/" or "out of"."""
+
+
+NONE = Value(kind="none")
+UNCLEAR = Value(kind="unclear")
+
+
+def winner_in(text: str, *, whole: bool) -> Value:
+    """The winner that a value names.
+
+    Args:
+        text: folded; the content of brackets, of a JSON field, or the rest of a labelled line.
+        whole: whether the winner must be all there is; otherwise a reason may follow it, if that names no
+            other candidate.
+    """
+    value = text[: LONGEST + 1].strip().lstrip("\"'*_`~\\[](){}<>$#| \t")
+    if len(text) > LONGEST and whole:
+        return NONE
+    if found := _TIE_VALUE.match(value):
+        winner = "tie"
+    elif found := _LETTER_VALUE.match(value):
+        winner = _LETTERS[found["letter"].lower()]
+        if found["letter"] == "a" and not found["noun"] and re.match(r"\s+[a-z]", value[found.end() :]):
+            # "a close call": an article.
+            return UNCLEAR if _named(value) else NONE
+    else:
+        return UNCLEAR if _named(value) else NONE
+    rest = value[found.end() :]
+    if not whole and winner != "tie" and (better := _BETTER.match(rest)):
+        rest = rest[better.end() :]
+    if _END.match(rest):
+        return Value(kind="one", winner=winner)
+    if not whole and _REASON.match(rest) and _named(rest) <= {winner}:
+        return Value(kind="one", winner=winner)
+    return UNCLEAR
+
+
+def _named(text: str) -> set[str]:
+    """The candidates that a text names anywhere: capital letters, letters after a noun, words for a tie."""
+    found = {
+        _LETTERS[(one["named"] or one["capital"]).lower()] if not one["number"] else one["number"]
+        for one in _LETTER_NAMED.finditer(text)
+    }
+    return found | {"tie"} if _TIE_NAMED.search(text) else found
+
+
+# --- Scores ---------------------------------------------------------------------------------------
+
+LONGEST = 2000
+"""Characters of a labelled line that are read."""
+_NUMBER = r"[-+]?[0-9]{1,9}(?:\.[0-9]{1,9}|,[0-9]{1,2})?"
+_UNIT = r"(?:\s*(?:points?|pts|stars?|punkten?|\u5206))?(?![A-Za-z0-9])"
+_OUT_OF = rf"(?:\s*(?:/|\bout of\b|\bof\b|\bvon\b|\bsur\b|\baus\b)\s*(?P<out_of>[0-9]{{1,9}}){_UNIT})?"
+_SCORE_VALUE = re.compile(
+    rf"(?P<number>{_NUMBER}){_UNIT}[*_`\"']*{_OUT_OF}(?!\s*[%\u2030/]|[.,]?[0-9])", re.IGNORECASE
+)
+_ANY_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)?")
+
+
+def score_in(text: str, high: float, *, whole: bool) -> Value:
+    """The score that a value names, whether it is on the scale or not.
+
+    Args:
+        text: folded; the content of brackets, of a JSON field, or the rest of a labelled line.
+        high: the end of the scale, which a reason may repeat.
+        whole: whether the score must be all there is; otherwise a reason may follow it, if that has no other
+            number.
+    """
+    value = text[: LONGEST + 1].strip().lstrip("\"'*_`~\\[](){}<>$#| \t")
+    if len(text) > LONGEST and whole:
+        return NONE
+    found = _SCORE_VALUE.match(value)
+    if found is None:
+        return UNCLEAR if _ANY_NUMBER.search(value) else NONE
+    one = Value(kind="one", number=found["number"], out_of=found["out_of"])
+    rest = value[found.end() :]
+    if _END.match(rest):
+        return one
+    same = {number_of(found["number"]), high}
+    if (
+        not whole
+        and _REASON.match(rest)
+        and {number_of(other) for other in _ANY_NUMBER.findall(rest)} <= same
+    ):
+        return one
+    return UNCLEAR
+
+
+def number_of(text: str) -> float:
+    """A number as written, with a point or a comma."""
+    return float(text.replace(",", "."))
