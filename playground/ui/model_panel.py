@@ -130,11 +130,9 @@ class ModelPanel:
         if self.changeover is None:
             return
         for happens in (self.load_base.click, self.base.submit):
-            happens(self.on_base, [self.base, self.precision], [*self._shown, self.base], **QUICK)
+            happens(self.on_base, [self.base, self.precision], self._shown, **QUICK)
         for happens in (self.load_adapter.click, self.adapter.submit, self.name.submit):
-            happens(
-                self.on_adapter, [self.adapter, self.name], [*self._shown, self.adapter, self.name], **QUICK
-            )
+            happens(self.on_adapter, [self.adapter, self.name], self._shown, **QUICK)
         self.cancel.click(self.on_cancel, None, self._shown, **QUICK)
         self._waiting = waiting
         self.presets.click(self.on_preset, [visit], [*self._shown, waiting], **QUICK)
@@ -154,24 +152,24 @@ class ModelPanel:
         return shut if self.changeover is None else {**shut, self.open: False}
 
     def on_base(self, source: Any, precision: Any) -> Updates:
-        """Begin to load another base."""
+        """Begin to load another base; what was typed stays, since it may be refused on the way."""
         assert self.changeover is not None
         try:
             self.changeover.base(source, precision)
         except Exception as error:
             warn(error)
             return {self.sheet: gr.skip()}
-        return {self.base: "", **self._drawn()}
+        return self._drawn()
 
     def on_adapter(self, source: Any, name: Any) -> Updates:
-        """Begin to load another adapter."""
+        """Begin to load another adapter; see `on_base`."""
         assert self.changeover is not None
         try:
             self.changeover.adapter(source, name)
         except Exception as error:
             warn(error)
             return {self.sheet: gr.skip()}
-        return {self.adapter: "", self.name: "", **self._drawn()}
+        return self._drawn()
 
     def on_preset(self, visit: Visit, event: gr.EventData) -> Updates:
         """Begin to load the preset whose button was pressed."""
