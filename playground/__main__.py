@@ -11,7 +11,7 @@ import importlib.metadata
 import json
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -29,6 +29,7 @@ from playground.record_repair import find_damage, repair_record
 from playground.session import Session, parse_lane
 from playground.start import open_library, open_session
 from playground.store import FILE, Store
+from playground.templates import template_problem
 from playground.types import (
     Answer,
     Conversation,
@@ -197,16 +198,17 @@ def chat(
             print(unsaved, file=sys.stderr)
         if json_output:
             print(json.dumps(chat_json(conversation), ensure_ascii=False, indent=1))
-        print_warnings(session.status(), settings)
+        print_warnings(session.status(), settings, session.library.refused)
         if session.status().state == "failed":
             fail(session.status().note, 1)
 
 
-def print_warnings(status: Status, settings: Settings) -> None:
+def print_warnings(status: Status, settings: Settings, refused: Mapping[str, str]) -> None:
     """Warnings about the base, and about the adapters that this command line named, on standard error."""
     named = {name for name, _ in settings.adapters}
     adapters = [entry for entry in status.adapters if entry.card.name in named]
-    for sentence in (*status.warnings, *(entry.error or entry.warning for entry in adapters)):
+    reasons = [entry.error or entry.warning for entry in adapters]
+    for sentence in (*status.warnings, *refused.values(), *reasons):
         if sentence:
             print(sentence, file=sys.stderr)
 
@@ -506,6 +508,7 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
             "chat_template": entry.card.chat_format is not None or bool(entry.card.tokenizer),
             "ends": list(entry.ends),
             "kl_from_base_nats": entry.kl,
+            "serving": entry.serving,
             "error": entry.error,
             "warning": entry.warning,
         }
@@ -538,9 +541,20 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
             *preset_problems,
             *session.judges.problems,
             *find_damage(session.store.path),
+            *base_template_problems(library),
             *(reason for entry in adapters for reason in (entry["error"], entry["warning"]) if reason),
         ],
     }
+
+
+def base_template_problems(library: Library) -> list[str]:
+    """Why the base's own chat template writes nothing, if it has one that does not."""
+    try:
+        format = library.chat_format()
+    except InputError as error:
+        return [str(error)]
+    problem = "" if format is None else template_problem(format)
+    return [f"The base's lane 'chat': {problem}"] if problem else []
 
 
 def written(ends: Sequence[str]) -> str:
@@ -557,6 +571,8 @@ def print_report(report: dict[str, Any]) -> None:
                     f"ready, {entry['kl_from_base_nats']:.2f} nats per token from the base"
                 )
                 print(f"adapter {entry['name']}: {state} ({entry['source']})")
+                if entry["serving"]:
+                    print(f"adapter {entry['name']}: {entry['serving']}")
                 if entry["ends"]:
                     print(f"adapter {entry['name']}: answers end at {written(entry['ends'])}")
         elif name == "ends":

@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -102,7 +102,7 @@ class Settings:
         if "base" in given:
             values["base"] = given["base"]
         if "adapters" in given:
-            values["adapters"] = tuple(_adapter(text) for text in given["adapters"])
+            values["adapters"] = _adapters(given["adapters"])
         values["data_dir"] = Path(given.get("data_dir") or _data_dir(environ)).expanduser()
         if preset := _named_preset(flags or {}, environ):
             values |= _preset(preset, values)
@@ -207,6 +207,15 @@ def _positive(value: Any, name: str, what: str, zero: bool = False) -> float:
     if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
         raise InputError(f"{name} must be {what} {'of 0 or more' if zero else 'above 0'}, not {value!r}.")
     return number
+
+
+def _adapters(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Names and sources; InputError for a name that is given twice."""
+    adapters = tuple(_adapter(text) for text in texts)
+    for number, (name, _) in enumerate(adapters):
+        if name in [other for other, _ in adapters[:number]]:
+            raise InputError(f"--adapter gives the name {name!r} twice: give each adapter its own.")
+    return adapters
 
 
 def _adapter(text: str) -> tuple[str, str]:

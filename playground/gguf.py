@@ -240,6 +240,11 @@ def _read(reader: _Reader) -> GgufFile:
         metadata[key] = reader.value(reader.number("I"), key)
     if not isinstance(metadata.get("general.architecture"), str):
         raise InputError(f"{path} is damaged: it does not name its architecture.")
+    kind = metadata.get("general.type", "model")
+    if kind != "model":
+        raise InputError(
+            f"{path} is a GGUF file of type {kind!r:.40} and no model: name the file of the base itself."
+        )
     if int(metadata.get("split.count") or 1) > 1:
         raise InputError(
             f"{path} is one of {metadata['split.count']} parts: join them with llama-gguf-split --merge, "
@@ -261,6 +266,8 @@ def _read(reader: _Reader) -> GgufFile:
         )
     if not tensors:
         raise InputError(f"{path} has no weights: it holds a vocabulary only.")
+    if any(tensor.name.endswith((".lora_a", ".lora_b")) for tensor in tensors):
+        raise InputError(f"{path} is an adapter and no model: name the file of the base itself.")
     return GgufFile(path, metadata, tensors)
 
 

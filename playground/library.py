@@ -43,6 +43,8 @@ class Library:
     """Those found here that were made for another base."""
     pending: dict[str, str] = field(default_factory=dict)
     """Adapters asked for whose files are still to come from the Hub: name to Hub id."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Adapters asked for that cannot be read, while others can: name to the reason, in one sentence."""
     base_format: ChatFormat | None = None
     """The chat template of the base's own tokenizer, once its files are here; `chat_format` completes it."""
     base_tokenizer: str = ""
@@ -68,8 +70,8 @@ class Library:
         `adapters` named beside them (name to source).
 
         Raises:
-            InputError: an adapter that was asked for by name cannot be used. Files that merely lie in
-                `root` go to `problems` instead.
+            InputError: the only adapter that was asked for by name cannot be used. One of several goes to
+                `refused`, and files that merely lie in `root` go to `problems` instead.
         """
         library = cls(base=base, data_dir=data_dir)
         if (local := _local_source(base, root)) is not None:
@@ -84,7 +86,13 @@ class Library:
             except InputError as error:
                 library.problems.append(str(error))
         for name, source in (adapters or {}).items():
-            library.ask_for(name, source)
+            try:
+                library.ask_for(name, source)
+            except InputError as error:
+                if len(adapters or {}) == 1:
+                    raise
+                library.refused[name] = str(error)
+                library.problems.append(str(error))
         return library
 
     def read_base_format(self, source: Source) -> None:
@@ -152,6 +160,11 @@ class Library:
         folder = Path(source).expanduser()
         if folder.is_dir():
             self.add(read_adapter(folder, name=name))
+        elif folder.is_file():
+            raise InputError(
+                f"{source} is a file: an adapter is a folder in PEFT's format, and LoRA files of llama.cpp "
+                f"are not read; check the path given for {name!r}."
+            )
         elif looks_like_path(source):
             raise InputError(f"There is no adapter folder {source}: check the path given for {name!r}.")
         else:
@@ -194,6 +207,8 @@ class Library:
                 f"Adapter {name!r} was made for the base {made_for!r}, not for {self.base!r}: start "
                 f"with --base {made_for}, or choose another adapter."
             )
+        if name in self.refused:
+            raise InputError(self.refused[name])
         if name in self.pending:
             raise InputError(
                 f"Adapter {name!r} is still on its way from {self.pending[name]}: try again shortly."

@@ -93,7 +93,7 @@ def parse_lane(spec: str, library: Library, sampling: Sampling | None = None) ->
     kind = "raw" if name == "base" else name
     if kind not in kinds:
         known = sorted(["base", *(set(kinds) - {"raw"}), *library.adapters])
-        if name not in {*library.adapters, *library.other_adapters, *library.pending}:
+        if name not in {*library.adapters, *library.other_adapters, *library.pending, *library.refused}:
             raise InputError(f"There is no lane {name!r}: choose one of {', '.join(known)}.")
         if "adapter" in options:
             raise InputError(f"Lane {name!r} is an adapter already: leave adapter= out.")

@@ -7,6 +7,7 @@ whatever one raises becomes one sentence.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -255,19 +256,24 @@ def _end(text: str, other: str, tokens: Sequence[str]) -> str:
             return token.strip()
     if not bare:
         return ""
-    # Of a marker in plain text, what both places have in common; a single word may be followed by anything.
-    marker = _common(bare, other.lstrip()).strip() or bare.splitlines()[0].strip()
-    if marker.startswith("<"):
-        marker = marker.split()[0]
-    marker = marker.splitlines()[0]
+    if tag := _TAG.match(bare):
+        marker = tag[0]
+    else:
+        # In one place a text may be followed by the next turn, and in the other by nothing.
+        marker = other.strip() if _begins_with(bare, other.strip()) else bare
+        marker = marker.splitlines()[0].strip()
     if len(marker) < 2:
         return ""
     return f"\n{marker}" if "\n" in text[: len(text) - len(bare)] else marker
 
 
-def _common(one: str, other: str) -> str:
-    length = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
-    return one[: min(len(one), len(other)) if length is None else length]
+_TAG = re.compile(r"<\|[^<>\n]*?\|>|</?[^<>\s]+>")
+"""A marker in the form of a tag, such as ``<|im_end|>`` or ``</s>``."""
+
+
+def _begins_with(text: str, start: str) -> bool:
+    """Whether a text begins with another one, at the end of a word."""
+    return bool(start) and text.startswith(start) and not text[len(start) : len(start) + 1].isalnum()
 
 
 def _ends_reasoning(format: ChatFormat, end: str) -> bool:

@@ -208,6 +208,7 @@ def test_a_chat_template_that_writes_nothing_is_a_warning(tiny, tmp_path):
         _, status, _ = serve(tiny.base, {"x": here}, [("Hello there", "x")])
         assert status.adapters[0].error is None
         assert words in status.adapters[0].warning
+        assert status.adapters[0].warning.startswith("Adapter 'x'")
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -314,6 +314,8 @@ def test_a_tied_head_needs_no_weight_of_its_own_and_a_foreign_weight_is_a_warnin
         ({"rope_parameters": {"rope_type": "default", "rope_theta": 0}}, "rope_theta must be a number"),
         ({"rope_scaling": "dynamic"}, "rope_scaling must be an object, not 'dynamic'"),
         ({"eos_token_id": "</s>"}, "eos_token_id must be a token id or a list of them, not '</s>'"),
+        ({"quantization_config": {}}, "quantization_config must be an object that names its quant_method"),
+        ({"max_position_embeddings": 4}, "a context of less than 8 tokens is not served"),
         ({"dtype": "floaty"}, "dtype must be the name of a data type, such as float16, not 'floaty'"),
     ],
 )  # fmt: skip
@@ -434,6 +436,15 @@ def test_pickled_weights_are_refused_unless_they_are_allowed(tiny, tmp_path, sha
     assert reply.token_ids == served(tiny.base)[1].token_ids
     shutil.copy(tiny.base / "model.safetensors", folder)
     served(folder)
+
+
+def test_a_damaged_pickle_is_a_sentence(tiny, tmp_path):
+    folder = pickled(tiny, tmp_path / "base")
+    whole = (folder / "pytorch_model.bin").read_bytes()
+    (folder / "pytorch_model.bin").write_bytes(whole[:5000])
+    refused(folder, "a pickled weights file that is damaged", allow_pickle=True)
+    torch.save([1, 2], folder / "pytorch_model.bin")
+    refused(folder, "holds no table of weights", allow_pickle=True)
 
 
 class Evil:

@@ -228,6 +228,27 @@ def test_whatever_a_template_raises_is_one_sentence(template):
             ("<end>", "<turn>"),
             ("<end>", "<turn>"),
         ),
+        # Markers that begin alike are each a whole one.
+        (
+            LOOP + "{{ m.content + ('</s>' if loop.last else '<|im_end|>\n') }}{% endfor %}",
+            (),
+            ("</s>", "<|im_end|>"),
+        ),
+        (
+            LOOP + "{{ m.content + ('<|return|>' if loop.last else '<|end|><|start|>user') }}{% endfor %}",
+            (),
+            ("<|return|>", "<|end|>"),
+        ),
+        (
+            LOOP + "{{ m.content + ('\n### End' if loop.last else '\n### User: ') }}{% endfor %}",
+            (),
+            ("\n### End", "\n### User:"),
+        ),
+        (
+            LOOP + "{{ m.content + ('STOP' if loop.last else 'STOP User: ') }}{% endfor %}",
+            (),
+            ("STOP",),
+        ),
         # A marker that also ends the reasoning before an answer does not end the answer.
         (
             LOOP + "{{ m.get('thinking', '') + ('<next>' if m.get('thinking') else '') + m.content + "

@@ -335,12 +335,22 @@ def test_doctor_says_what_is_here(tmp_path):
         "pocket-ift", "pocket-ift-10", "pocket-ift-3", "pocket-ift-50", "pocket-ift-500",
     ]  # fmt: skip
     assert report["problems"] == []
+    assert all("LoRA, rank 16" in adapter["serving"] for adapter in report["adapters"])
     assert report["prefix_store_bytes"] > 0
     presets = {preset["name"]: preset for preset in report["presets"]}
     assert presets["pocket"]["fits"] == ["float32", "4 bit"]
     assert presets["pocket"]["download"] == "complete"
     assert presets["mistral-7b-v0.1"]["memory"] == {"float32": 28_966_928_384, "4 bit": 5_431_299_072}
     assert presets["llama-3.1-8b"]["gate"] == "yes"
+
+
+def test_doctor_names_a_chat_template_of_the_base_that_writes_nothing(tiny, tmp_path):
+    base = tmp_path / "base"
+    shutil.copytree(tiny.base, base)
+    (base / "chat_template.jinja").write_text("{% for %}")
+    result = tandem("doctor", "--base", base, "--data-dir", tmp_path)
+    assert result.returncode == 1
+    assert b"The base's lane 'chat': The chat template cannot" in result.stdout
 
 
 def test_doctor_lists_presets_and_what_is_wrong_with_a_users_own(tmp_path):

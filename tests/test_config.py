@@ -108,6 +108,11 @@ def test_a_password_is_read_and_never_shown():
         assert "secret" not in str(caught.value)
 
 
+def test_two_adapters_of_one_name_are_refused():
+    with pytest.raises(InputError, match="--adapter gives the name 'g' twice"):
+        Settings.read({"adapters": ["g=one", "h=two", "g=three"]}, {})
+
+
 def test_a_space_has_a_proxy_of_its_own():
     assert Settings.read({}, {}).proxies == 0
     assert Settings.read({}, {"SPACE_ID": "a/b"}).proxies == 1

@@ -14,6 +14,7 @@ from playground.library import (
     same_model,
     tokenizer_chat_format,
 )
+from playground.session import parse_lane
 from playground.types import Demo, InputError
 
 GOOD = '''
@@ -158,6 +159,17 @@ def test_unknown_names_are_answered_with_the_known_ones():
         Library.open("models/pocket", {"x": "./nowhere"})
     with pytest.raises(InputError, match=r"has no adapter_config\.json"):
         Library.open("models/pocket", {"x": str(ROOT / "prompts")})
+    with pytest.raises(InputError, match=r"README\.md is a file: an adapter is a folder in PEFT's format"):
+        Library.open("models/pocket", {"x": str(ROOT / "README.md")})
+
+
+def test_of_several_adapters_one_that_cannot_be_read_leaves_the_others():
+    good = str(ROOT / "adapters" / "pocket-ift")
+    library = Library.open("models/pocket", {"good": good, "bad": str(ROOT / "prompts")})
+    assert library.adapter("good").source == good
+    assert any("has no adapter_config.json" in problem for problem in library.problems)
+    with pytest.raises(InputError, match=r"has no adapter_config\.json"):
+        parse_lane("bad", library)
     with pytest.raises(InputError, match="taken by a lane"):
         Library.open("models/pocket", {"base": str(ROOT / "adapters" / "pocket-ift")})
 

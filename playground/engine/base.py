@@ -160,7 +160,7 @@ def count_parameters(config: Any, remote_code: bool = False) -> int:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, KeyError):
+    if isinstance(error, KeyError) and " " not in str(error):
         return f"{error} is not known"
     lines = str(error).strip().splitlines()
     # A validation error has its field in the first line and the reason in the second.
@@ -204,6 +204,13 @@ def load_weights(base: Base, options: Mapping[str, Any]) -> PreTrainedModel:
         ) from error
     except NotImplementedError as error:
         raise InputError(f"{base.name} cannot be loaded here: {first_line(error)}.") from error
+    except (AttributeError, EOFError, OSError, RuntimeError, TypeError, ValueError) as error:
+        if not base.pickled:
+            raise
+        raise InputError(
+            f"{base.name} has a pickled weights file that is damaged, or that holds no table of weights: "
+            "download it again, or use a copy in safetensors."
+        ) from error
     _check_report(base, model, info)
     if base.header is not None:
         gguf_model.check_tensors(base.header, model)

@@ -210,6 +210,8 @@ MOST = {
     "num_experts": 100_000,
 }
 """The largest value of each number in a configuration that is believed; each is 1 or more."""
+SHORTEST_CONTEXT = 8
+"""Tokens; the trial at load needs as many."""
 ALIASES = {
     "n_layer": "num_hidden_layers",
     "n_layers": "num_hidden_layers",
@@ -247,6 +249,10 @@ ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "torch_dtype": (_is_dtype, "the name of a data type, such as float16"),
     "dtype": (_is_dtype, "the name of a data type, such as float16"),
     "rope_theta": (_is_positive, "a number above 0"),
+    "quantization_config": (
+        lambda value: value != {},  # anything else is judged with the quantisers
+        "an object that names its quant_method",
+    ),
     "rope_scaling": (lambda value: isinstance(value, dict), "an object"),
     "rope_parameters": (lambda value: isinstance(value, dict), "an object"),
 }
@@ -273,6 +279,11 @@ def check_config(config: Mapping[str, Any], where: str) -> None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST[known]:
                 raise InputError(f"{where}: {name} is {value!r:.40}, which no model has: check the file.")
+            if known == "max_position_embeddings" and value < SHORTEST_CONTEXT:
+                raise InputError(
+                    f"{where}: {name} is {value}, and a context of less than {SHORTEST_CONTEXT} tokens "
+                    "is not served: check the file."
+                )
             sizes[known] = value
         _check_heads(sizes, where)
         for name, value in part.items():

@@ -39,5 +39,6 @@ def with_ends(status: AdapterStatus, model: Model, library: Library) -> AdapterS
         return dataclasses.replace(status, ends=tuple(ends), warning=warning or str(error))
     if format is not None:
         ends += [text for text in (format.eos_token, *format.ends) if text.strip()]
-        warning = warning or template_problem(format) or None
+        if problem := template_problem(format):
+            warning = " ".join(filter(None, (warning, f"Adapter {name!r}: {problem}")))
     return dataclasses.replace(status, ends=tuple(dict.fromkeys(ends)), warning=warning)
