@@ -126,7 +126,7 @@ def imports(path: Path) -> set[str]:
 PLACES = {
     "bm25s": ["retrieval.py"],
     "openai": ["judging/client.py", "judging/completion.py"],
-    "sqlite3": ["store.py"],
+    "sqlite3": ["record_repair.py", "store.py"],
     "jinja2": ["templates.py"],
     "huggingface_hub": ["engine/hub.py", "engine/hub_cache.py", "engine/transfer.py"],
     "httpx": ["fetch.py"],
