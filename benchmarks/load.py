@@ -109,7 +109,7 @@ class App:
 
 
 class Person:
-    """Somebody with a browser of their own, without the browser."""
+    """One visitor, who calls the page without a browser."""
 
     def __init__(self, url: str, word: str, config: dict[str, Any] | None = None) -> None:
         self.word = word
@@ -190,7 +190,7 @@ class Person:
 
 
 def _has_answer(raw: str) -> bool:
-    """Whether an event draws an answer that has begun."""
+    """Whether an event shows the first text of an answer."""
     return "tokens/s" in raw or (" tokens" in raw and "first after" in raw)
 
 
@@ -263,7 +263,7 @@ def run(people: int, seconds: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         app = App(Path(folder) / "data")
         try:
-            first = Person(app.url, "nobody")
+            first = Person(app.url, "first")
             config = first.config
             for _ in range(3):
                 first.send(QUESTIONS[0], None, max_new_tokens=40)

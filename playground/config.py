@@ -49,10 +49,10 @@ class Settings:
     data_dir: Path = Path("data")
     """Where the record of conversations is kept."""
     public: bool = False
-    shared_history: bool = False
-    """Whether every visitor's history lists the conversations of all."""
     """Strangers use this page: it lists nobody's conversations, loads no model, takes no path, saves nothing
     of its own, and keeps the limits of `limits.PUBLIC` where no others are given."""
+    shared_history: bool = False
+    """Whether every visitor's history lists the conversations of all."""
     mirror: str | None = None
     """Where `fetch` finds the files that it downloads from GitHub otherwise, under the same paths."""
     judge_model: str | None = None
@@ -111,15 +111,14 @@ class Settings:
                 if given[name] not in allowed:
                     raise InputError(f"--{name} must be one of {', '.join(allowed)}, not {given[name]!r}.")
                 values[name] = given[name]
-        for name in ("allow_pickle", "trust_remote_code", "same_base"):
+        for name in ("allow_pickle", "trust_remote_code", "same_base", "shared_history"):
             values[name] = _switch(name, given.get(name, False))
         if "host" in given:
             values["host"] = given["host"]
         if "port" in given:
             values["port"] = _port(given["port"])
-        for name in ("public", "shared_history"):
-            if name in given:
-                values[name] = str(given[name]).lower() in ("1", "true", "yes", "on")
+        if "public" in given:
+            values["public"] = str(given["public"]).lower() in ("1", "true", "yes", "on")
         if "mirror" in given:
             values["mirror"] = _mirror(given["mirror"])
         if values.get("public") and values["trust_remote_code"]:

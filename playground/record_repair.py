@@ -103,7 +103,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _rows(db: sqlite3.Connection, table: str) -> Iterator[tuple[str, Row | None, str]]:
-    """Every row of a table: its name for people, its values with what could be mended, and its fault or "".
+    """Every row of a table: its name for people, its values after repair, and its fault ("" if none).
 
     The values are None where the row cannot be read.
     """

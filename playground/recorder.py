@@ -63,7 +63,6 @@ class Recorder:
             OutsideError: the record cannot be written, and not because of a lock.
         """
         id = conversation.id
-        since = len(conversation.turns) - 1
         with self._changed:
             before = self._unwritten.get(id)
             if before is None:
@@ -75,32 +74,26 @@ class Recorder:
                 return
             except LockedError as error:
                 self._note(id, error)
-        with self._changed:
-            # While the turns before it are still unwritten, nobody else can have gone on from them.
-            now = self._unwritten.get(id)
-            self._unwritten[id] = _Unwritten(
-                conversation=conversation,
-                since=since if now is None else min(since, now.since),
-                lanes=tuple(lanes) if now is None else now.lanes,
-            )
-            self._wake()
+        # While the turns before it are still unwritten, no other process can have continued from them.
+        self._keep(conversation, tuple(lanes))
 
     def put(self, conversation: Conversation) -> None:
         """Write a conversation whose last turn was entered by `begin`, soon; returns at once."""
-        id = conversation.id
+        unwritten = self._keep(conversation)
+        if self._closed:
+            self._write(unwritten)
+
+    def _keep(self, conversation: Conversation, lanes: tuple[int, ...] | None = None) -> _Unwritten:
+        """Hold a conversation until it is written; `lanes` where its last turn is still to be entered."""
+        id, since = conversation.id, len(conversation.turns) - 1
         with self._changed:
-            before = self._unwritten.get(id)
-            since = len(conversation.turns) - 1
-            if before is not None:
-                since = min(since, before.since)
-            self._unwritten[id] = _Unwritten(
-                conversation=conversation, since=since, lanes=before.lanes if before else None
-            )
-            closed = self._closed
-            if not closed:
+            if (before := self._unwritten.get(id)) is not None:
+                since, lanes = min(since, before.since), before.lanes
+            unwritten = _Unwritten(conversation=conversation, since=since, lanes=lanes)
+            self._unwritten[id] = unwritten
+            if not self._closed:
                 self._wake()
-        if closed:
-            self._write(self._unwritten[id])
+        return unwritten
 
     def settle(self, id: str, seconds: float) -> bool:
         """Wait until a conversation is written, at most `seconds`; whether it is."""

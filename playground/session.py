@@ -217,7 +217,7 @@ class Session:
                 still being written.
             ConflictError: the conversation has gone on elsewhere, in another process or window.
             OutsideError: the record cannot be written. While it is locked, or where it fails later, the
-                answers go on, and `unsaved` says so.
+                lanes still answer, and `unsaved` gives the reason.
         """
         if not text.strip():
             raise InputError("The message is empty: type something first.")
@@ -380,7 +380,7 @@ class Session:
         try:
             with self._recording:
                 self._recorder.begin(run.conversation, lanes)
-                run.begun = True
+                run.entered = True
             current = run.conversation
             yield current
             if self.status().state == "loading":
@@ -409,7 +409,7 @@ class Session:
             # Reached by the end, by a failure and by a caller who stops; in the last case this runs on
             # the caller's thread, which may be the one that serves the page, so it does little.
             run.stop()
-            if run.begun:
+            if run.entered:
                 self._recorder.put(run.ended())
                 self._recorder.settle(id, SETTLE)
             self._runs.pop(id, None)
@@ -448,7 +448,7 @@ class Session:
                 self._closed = True
                 for run in list(self._runs.values()):
                     run.stop()
-                    if run.begun:
+                    if run.entered:
                         self._recorder.put(run.ended())
             self._recorder.close()
         finally:
@@ -463,7 +463,7 @@ class _Run:
         """With all that has come so far; only the thread that reads `grow` sets it."""
         self.engine: Engine | None = None
         """What writes the answers; None before they are asked for."""
-        self.begun = False
+        self.entered = False
         """Whether its turn is in the record, or will be."""
         self.stopped = False
         """Whether all lanes were stopped."""

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from playground.judging.completion import NoRoomError, failure, read_completion, replace_surrogates
-from playground.judging.completion import clean as clean
+from playground.judging.completion import NoRoomError, clean, failure, read_completion, replace_surrogates
 from playground.judging.refusals import (
     LEAST_ROOM,
     REFUSING,

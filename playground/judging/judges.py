@@ -15,7 +15,8 @@ from playground.config import Settings
 from playground.judging import reference
 from playground.judging.budget import Cost, Estimate, JudgeBudget, cost_of, priced, tokens_of
 from playground.judging.candidates import answered, candidate
-from playground.judging.client import JudgeModel, clean, without_key
+from playground.judging.client import JudgeModel, without_key
+from playground.judging.completion import clean
 from playground.judging.judging import Call, Judging, Questions, read_again, replied_before
 from playground.judging.reference import PAIR_RUBRIC, REFERENCE
 from playground.judging.refusals import Refusals

@@ -181,7 +181,10 @@ class Drawing:
         if self.page.settings.public:
             return gr.skip()
         choices = [
-            (f"{_short(summary.title)} \u00b7 {summary.updated.astimezone():%d %b %H:%M}", summary.id)
+            (
+                f"{render.shorten(summary.title, 48)} \u00b7 {summary.updated.astimezone():%d %b %H:%M}",
+                summary.id,
+            )
             for summary in self.page.session.history(owner=self.page.chat.owner())
         ]
         known = any(id == visit.conversation for _, id in choices)
@@ -191,8 +194,3 @@ class Drawing:
 def _last(conversation: Conversation, lane: int) -> Answer | None:
     answers = [turn.answers[lane] for turn in conversation.turns if lane < len(turn.answers)]
     return answers[-1] if answers else None
-
-
-def _short(text: str, most: int = 48) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 1] + "\u2026"

@@ -18,7 +18,8 @@ import gradio as gr
 from playground.config import Settings
 from playground.judging.budget import Estimate, JudgeBudget
 from playground.judging.candidates import answered
-from playground.judging.client import JudgeModel, clean, without_key
+from playground.judging.client import JudgeModel, without_key
+from playground.judging.completion import clean
 from playground.judging.judges import MOST_SAMPLES
 from playground.judging.reference import PAIR_RUBRIC, REFERENCE
 from playground.judging.reference import RUBRIC as REFERENCE_RUBRIC

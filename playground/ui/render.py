@@ -52,18 +52,19 @@ def spec_name(spec: str, labels: Mapping[str, str]) -> str:
     try:
         name, options = parse_spec(spec)
     except InputError:
-        return _shorten(spec)
+        return shorten(spec)
     adapter = options.get("adapter")
     if adapter and f"{name}:adapter={adapter}" in labels:
         name = f"{name}:adapter={options.pop('adapter')}"
-    words = ", ".join(f"{key}={_shorten(value)}" for key, value in options.items())
+    words = ", ".join(f"{key}={shorten(value)}" for key, value in options.items())
     label = labels.get(name, name)
     return f"{label} ({words})" if words else label
 
 
-def _shorten(text: str, most: int = 32) -> str:
+def shorten(text: str, most: int = 32) -> str:
+    """A text on one line of at most `most` characters."""
     line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def lane_sentence(aligner: Aligner, cards: Mapping[str, AdapterCard]) -> str:
