@@ -164,7 +164,9 @@ def write_demo_set(path: Path, demos: DemoSet, new: bool = False) -> None:
             path.open("xb").close()  # which fails where the file exists
         os.replace(beside, path)
     except FileExistsError as error:
-        beside.unlink(missing_ok=True)
+        if not beside.exists():  # a folder of the path is a file
+            raise OutsideError(f"Cannot write {path}: {error.strerror}.") from error
+        beside.unlink()
         raise InputError(f"There is another file {path} already: choose another name.") from error
     except OSError as error:
         raise OutsideError(f"Cannot write {path}: {error.strerror or error}.") from error
