@@ -23,7 +23,7 @@ from playground.library import Library
 from playground.limits import Limits
 from playground.session import Session
 from playground.store import Store
-from playground.ui import guard
+from playground.ui import guard, logins, network
 from playground.ui.chat import LANES, Visit
 
 
@@ -301,7 +301,7 @@ def test_without_the_password_there_is_nothing_and_it_cannot_be_guessed_quickly(
         assert len(served.engine.requests) == 2
         served.client.cookies.clear()
         answers = [post("/login", data={**right, "password": str(n)}).status_code for n in range(15)]
-        assert answers == [400] * (guard.LOGINS - 1) + [429] * (16 - guard.LOGINS)
+        assert answers == [400] * (logins.LOGINS - 1) + [429] * (16 - logins.LOGINS)
         assert post("/login", data=right).status_code == 429
         assert served.engine.requests[2:] == []
     said = capfd.readouterr()
@@ -363,7 +363,7 @@ def test_behind_a_proxy_its_visitors_are_told_apart(tmp_path):
     ],
 )
 def test_who_asks(address, forwarded, proxies, visitor):
-    assert guard.visitor_of(address, forwarded, proxies) == visitor
+    assert network.visitor_of(address, forwarded, proxies) == visitor
 
 
 # --- Foreign calls ----------------------------------------------------------------------------------------
