@@ -52,9 +52,9 @@ class NeedsLogin:
 class FewLogins:
     """Slows down guessing of passwords, without keeping out who knows the right one.
 
-    Wrong passwords are counted by address, so guesses from one address take nothing from other addresses. A
-    browser that knew the password before is counted by its cookie instead: it still gets in from an address from
-    which somebody else is guessing. Must be behind `Visitors`.
+    Wrong passwords are counted by address, so guesses from one address take nothing from other addresses.
+    A browser that knew the password before is counted by its cookie instead: it still gets in from an address
+    from which somebody else is guessing. Must be behind `Visitors`.
     """
 
     def __init__(self, app: ASGIApp, clock: Callable[[], float] = time.monotonic) -> None:

@@ -87,7 +87,7 @@ def visitor_address(scope: Scope, proxies: int) -> str:
 
 
 def called_hosts(scope: Scope, proxies: int) -> frozenset[str]:
-    """Host names, with port, by which a request calls the page: its own, and what a trusted proxy was asked."""
+    """Host names, with port, by which a request calls the page, a trusted proxy's included."""
     headers = Headers(scope=scope)
     hosts = {headers.get("host", "").lower()}
     if proxies:

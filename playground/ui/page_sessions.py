@@ -1,7 +1,7 @@
 """Page sessions answer to the browser that opened them, and work for nobody is ended.
 
-Gradio lets anybody who knows a page's `session_hash` read its events, cancel them and call its handlers. And it
-computes what was asked for even if nobody ever opens the stream that would carry the answer.
+Gradio lets anybody who knows a page's `session_hash` read its events, cancel them and call its handlers. And
+it computes what was asked for even if nobody ever opens the stream that would carry the answer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from playground.ui.guard import STREAM
-from playground.ui.payloads import BODY, JOIN, SESSION_HASH, Refused
+from playground.ui.payloads import BODY, JOIN, SESSION_HASH, RefusedError
 from playground.ui.visitors import Sessions, visitor_in
 
 HEARTBEAT = "/gradio_api/heartbeat/"
@@ -60,7 +60,7 @@ class OwnSessions:
         path: str = scope["path"].rstrip("/")
         try:
             held = self._check(path, scope)
-        except Refused as refused:
+        except RefusedError as refused:
             await refused.response()(scope, receive, send)
             return
         with held:
@@ -73,13 +73,13 @@ class OwnSessions:
         """What to hold while the request is served.
 
         Raises:
-            Refused: the session is another visitor's.
+            RefusedError: the session is another visitor's.
         """
         body: dict[str, Any] = scope.get(BODY, {})
         event_id = body.get("event_id")
         if isinstance(event_id, str) and (session := self._queue.session_of(event_id)) is not None:
             if body.get("session_hash", session) != session:
-                raise Refused(403, "This event is of another page: reload the page.")
+                raise RefusedError(403, "This event is of another page: reload the page.")
             self._claim(session, scope)
         if isinstance(session := body.get("session_hash"), str):
             self._claim(session, scope)
@@ -87,7 +87,7 @@ class OwnSessions:
             asked = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
             hashes = asked.get("session_hash", [])
             if len(hashes) != 1:
-                raise Refused(422, "session_hash must be given once: reload the page.")
+                raise RefusedError(422, "session_hash must be given once: reload the page.")
             return self._connection(hashes[0], scope, reads=True)
         if path.startswith(HEARTBEAT):
             return self._connection(path.removeprefix(HEARTBEAT), scope, reads=False)
@@ -99,9 +99,11 @@ class OwnSessions:
 
     def _claim(self, session_hash: str, scope: Scope) -> None:
         if not SESSION_HASH.fullmatch(session_hash):
-            raise Refused(422, "session_hash must be the page's own id: reload the page.")
+            raise RefusedError(422, "session_hash must be the page's own id: reload the page.")
         if not self._sessions.claim(session_hash, visitor_in(scope)):
-            raise Refused(403, "This page was opened by another browser, or its cookie is gone: reload it.")
+            raise RefusedError(
+                403, "This page was opened by another browser, or its cookie is gone: reload it."
+            )
 
     async def _join(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = self._sessions.now()

@@ -1,9 +1,9 @@
 """Checks of request bodies before Gradio reads them.
 
-Gradio treats a JSON object with a path as a file wherever it stands, and downloads it when the path is a URL,
-before any handler runs. So bodies are parsed here first, with a stricter parser than the one behind: UTF-8 JSON
-without duplicate keys, bounded depth, every input of the type that its component sends, and files only if the
-same visitor uploaded them.
+Gradio treats a JSON object with a path as a file wherever it stands, and downloads it when the path is a
+URL, before any handler runs. So bodies are parsed here first, with a stricter parser than the one behind:
+UTF-8 JSON without duplicate keys, of bounded depth, every input of the type that its component sends, and
+files only if the same visitor uploaded them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class EventInputs:
     with_data: bool = False
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A request that is refused.
 
     Args:
@@ -88,24 +88,26 @@ def parse(content_types: list[str], encodings: list[str], body: bytes) -> dict[s
         body: the bytes as they came.
 
     Raises:
-        Refused: the body is not plain UTF-8 JSON, is no object, holds a key twice, or is nested too deeply.
+        RefusedError: the body is not plain UTF-8 JSON, is no object, holds a key twice, or is nested too deeply.
     """
     media, _, rest = content_types[0].partition(";") if len(content_types) == 1 else ("", "", "")
     charset = rest.replace('"', "").replace(" ", "").lower()
     if media.strip().lower() != "application/json" or charset not in ("", "charset=utf-8", "charset=utf8"):
-        raise Refused(415, "The request must be JSON in UTF-8: send it as application/json.")
+        raise RefusedError(415, "The request must be JSON in UTF-8: send it as application/json.")
     if any(encoding.strip().lower() not in ("", "identity") for encoding in encodings):
-        raise Refused(415, "The request must not be compressed: send it without Content-Encoding.")
+        raise RefusedError(415, "The request must not be compressed: send it without Content-Encoding.")
     try:
         parsed = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except UnicodeDecodeError:
-        raise Refused(400, "The request is not UTF-8: send JSON in UTF-8.") from None
+        raise RefusedError(400, "The request is not UTF-8: send JSON in UTF-8.") from None
     except (ValueError, RecursionError):  # also a number of too many digits, and a key that is there twice
-        raise Refused(400, "The request is not valid JSON: send one object with unique keys.") from None
+        raise RefusedError(400, "The request is not valid JSON: send one object with unique keys.") from None
     if not isinstance(parsed, dict):
-        raise Refused(400, "The request must be one JSON object: send the event's data in it.")
+        raise RefusedError(400, "The request must be one JSON object: send the event's data in it.")
     if _depth_exceeds(parsed, MAX_DEPTH):
-        raise Refused(422, f"The request is nested more than {MAX_DEPTH} levels deep: send plain values.")
+        raise RefusedError(
+            422, f"The request is nested more than {MAX_DEPTH} levels deep: send plain values."
+        )
     return parsed
 
 
@@ -164,7 +166,7 @@ def check_file(file: Mapping[str, Any], uploaded: Collection[str], hosts: Collec
             carry them.
 
     Raises:
-        Refused: it is anything but a file that this visitor uploaded.
+        RefusedError: it is anything but a file that this visitor uploaded.
     """
     path, url, meta = file.get("path"), file.get("url"), file.get("meta")
     proper = (
@@ -176,7 +178,9 @@ def check_file(file: Mapping[str, Any], uploaded: Collection[str], hosts: Collec
         and (url is None or (isinstance(url, str) and _is_own_url(url, path, hosts)))
     )
     if not proper:
-        raise Refused(422, "Only a file that you uploaded on this page can be used: choose the file again.")
+        raise RefusedError(
+            422, "Only a file that you uploaded on this page can be used: choose the file again."
+        )
 
 
 def _is_own_url(url: str, path: str, hosts: Collection[str]) -> bool:
@@ -184,7 +188,10 @@ def _is_own_url(url: str, path: str, hosts: Collection[str]) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    own = parts.netloc in hosts and parts.scheme in ("http", "https") or not (parts.netloc or parts.scheme)
+    if parts.netloc or parts.scheme:
+        own = parts.netloc.lower() in hosts and parts.scheme in ("http", "https")
+    else:
+        own = True
     return own and unquote(parts.path).endswith(f"/gradio_api/file={path}")
 
 
@@ -199,26 +206,28 @@ def check_event(body: Mapping[str, Any], events: Mapping[int, EventInputs]) -> N
         events: what each event takes, by its number.
 
     Raises:
-        Refused: it is not; the sentence names the input.
+        RefusedError: it is not; the sentence names the input.
     """
     number = body.get("fn_index")
     event = events.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
     if event is None:
-        raise Refused(422, "The page has no such event: reload the page.")
+        raise RefusedError(422, "The page has no such event: reload the page.")
     for key in ("batched", "simple_format", "oauth_token", "event_id"):
         if body.get(key):
-            raise Refused(422, f"The page does not send {key}: leave it out.")
+            raise RefusedError(422, f"The page does not send {key}: leave it out.")
     trigger = body.get("trigger_id")
     if not (trigger is None or (isinstance(trigger, int) and not isinstance(trigger, bool))):
-        raise Refused(422, "trigger_id must be a whole number: reload the page.")
+        raise RefusedError(422, "trigger_id must be a whole number: reload the page.")
     if event.with_data and not isinstance(body.get("event_data"), dict | None):
-        raise Refused(422, "event_data must be an object: reload the page.")
+        raise RefusedError(422, "event_data must be an object: reload the page.")
     data = body.get("data")
     if not isinstance(data, list) or len(data) != len(event.inputs):
-        raise Refused(422, f"The event takes a list of {len(event.inputs)} values: reload the page.")
+        raise RefusedError(422, f"The event takes a list of {len(event.inputs)} values: reload the page.")
     for input, value in zip(event.inputs, data, strict=True):
         if not fits(value, input.kind):
-            raise Refused(422, f"The value of {input.name} must be {WANTED[input.kind]}: reload the page.")
+            raise RefusedError(
+                422, f"The value of {input.name} must be {WANTED[input.kind]}: reload the page."
+            )
 
 
 WANTED: dict[Kind, str] = {
@@ -280,7 +289,7 @@ class CheckedPayloads:
             headers = Headers(scope=scope)
             parsed = parse(headers.getlist("content-type"), headers.getlist("content-encoding"), body)
             self._check(path, parsed, visitor_in(scope))
-        except Refused as refused:
+        except RefusedError as refused:
             await refused.response()(scope, receive, send)
             return
         scope[BODY] = parsed
@@ -292,10 +301,10 @@ class CheckedPayloads:
         if (needed or session is not None) and not (
             isinstance(session, str) and SESSION_HASH.fullmatch(session)
         ):
-            raise Refused(422, "session_hash must be the page's own id: reload the page.")
+            raise RefusedError(422, "session_hash must be the page's own id: reload the page.")
         for file in find_files(body):
             if not self._files:
-                raise Refused(422, "This page takes no files: run Tandem yourself to use your own.")
+                raise RefusedError(422, "This page takes no files: run Tandem yourself to use your own.")
             check_file(file, visitor.uploaded, visitor.hosts)
         if path == JOIN or path.startswith(RUN):
             check_event(body, self._events)
@@ -305,13 +314,13 @@ async def read_body(receive: Receive) -> bytes:
     """The whole body; `OpenPaths` in front bounds it.
 
     Raises:
-        Refused: the caller went away before the end, or the body is larger than `OpenPaths` lets through.
+        RefusedError: the caller went away before the end, or the body is larger than `OpenPaths` lets through.
     """
     parts = []
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Refused(400, "The request ended early or is too large: send it again, shorter.")
+            raise RefusedError(400, "The request ended early or is too large: send it again, shorter.")
         parts.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(parts)

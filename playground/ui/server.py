@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 import gradio as gr
 import gradio.queueing
@@ -192,7 +191,7 @@ class GradioQueue:
 def _quiet(faults: Faults) -> None:
     """Have Gradio log a failure in one line; it prints a whole traceback past the log otherwise."""
     for module in (gradio.queueing, gradio.routes):
-        module.traceback = cast(ModuleType, QuietTraceback(faults))
+        vars(module)["traceback"] = QuietTraceback(faults)
 
 
 def visitor(proxies: int) -> str:

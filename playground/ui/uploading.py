@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from playground.ui.payloads import UPLOAD, Refused, read_body, replay
+from playground.ui.payloads import UPLOAD, RefusedError, read_body, replay
 from playground.ui.visitors import Uploads, Visitor, visitor_in
 
 WINDOW = 3600.0
@@ -21,7 +21,7 @@ MAX_FILES = 30
 MAX_BYTES = 20_000_000
 """Bytes of one visitor within the window."""
 ADDRESS_FACTOR = 4
-"""An address may have this many times as much: several people may share it, and a cookie is easily thrown away."""
+"""An address may have this many times as much: people share one, and a cookie is easily thrown away."""
 PORTS = {"http": "80", "https": "443"}
 
 
@@ -49,7 +49,7 @@ class UploadLimits:
             size: bytes of them all.
 
         Raises:
-            Refused: a limit would be passed; nothing was counted.
+            RefusedError: a limit would be passed; nothing was counted.
         """
         self._forget()
         names = ((f"address {visitor.address}", ADDRESS_FACTOR), (visitor.id, 1))
@@ -60,7 +60,7 @@ class UploadLimits:
                 and sum(each[2] for each in counted) + size <= factor * self._bytes
             )
             if not within:
-                raise Refused(
+                raise RefusedError(
                     429,
                     f"You may upload {self._files} files and {self._bytes // 1_000_000} MB an hour: "
                     "upload fewer, or try again later.",
@@ -94,12 +94,14 @@ class OwnUploads:
         visitor = visitor_in(scope)
         try:
             if not is_same_origin(Headers(scope=scope), visitor.hosts):
-                raise Refused(403, "Files can be uploaded from the page itself only: open it and try again.")
+                raise RefusedError(
+                    403, "Files can be uploaded from the page itself only: open it and try again."
+                )
             body = await read_body(receive)
             # A file's part names it; text that says so too is counted with it, which only a caller other
             # than the page would notice.
             self._limits.take(visitor, max(1, body.lower().count(b"filename")), len(body))
-        except Refused as refused:
+        except RefusedError as refused:
             await refused.response()(scope, receive, send)
             return
         parts: list[bytes] = []
