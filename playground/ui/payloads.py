@@ -88,7 +88,7 @@ def parse(content_types: list[str], encodings: list[str], body: bytes) -> dict[s
         body: the bytes as they came.
 
     Raises:
-        RefusedError: the body is not plain UTF-8 JSON, is no object, holds a key twice, or is nested too deeply.
+        RefusedError: the body is not plain UTF-8 JSON, is no object, holds a key twice, or is too deep.
     """
     media, _, rest = content_types[0].partition(";") if len(content_types) == 1 else ("", "", "")
     charset = rest.replace('"', "").replace(" ", "").lower()
@@ -314,7 +314,7 @@ async def read_body(receive: Receive) -> bytes:
     """The whole body; `OpenPaths` in front bounds it.
 
     Raises:
-        RefusedError: the caller went away before the end, or the body is larger than `OpenPaths` lets through.
+        RefusedError: the caller went away before the end, or `OpenPaths` cut a body that is too large.
     """
     parts = []
     while True:

@@ -1,12 +1,12 @@
 """Who asks: a cookie per browser, and the page sessions and uploads that belong to it.
 
 Gradio knows a page by its `session_hash` alone, which its script makes with an ordinary random generator.
-Here each browser also carries a random cookie that scripts cannot read, and a page's streams, events and files
-answer to the browser that opened the page.
+Here each browser also carries a random cookie that scripts cannot read, and a page's streams, events and
+files answer to the browser that opened the page.
 
-A browser may refuse the cookie: a Space is shown in a frame of another site, where some browsers block cookies
-altogether. Its pages then belong to its network address, so they keep working; they are as private as the
-session id and the address together. Once the cookie comes back, the address counts no longer.
+A browser may refuse the cookie: a Space is shown in a frame of another site, where some browsers block
+cookies altogether. Its pages then belong to its network address, so they keep working; they are as private as
+the session id and the address together. Once the cookie comes back, the address counts no longer.
 
 The cookie is not signed and any well-formed value is accepted, so that it survives a restart, and so that two
 copies of Tandem on one machine, whose ports share cookies, do not replace each other's.
