@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+
 from hardening.serving import JOIN, UPLOAD, Caller, Canary, Served, serving
 
 META = {"_type": "gradio.FileData"}
