@@ -59,8 +59,9 @@ OPEN = frozenset(
     )
 )
 """Paths that the page uses."""
-OPEN_BELOW = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/", "/gradio_api/file=")
-"""Paths that the page uses, by their beginning; Gradio gives out files of its own cache alone."""
+OPEN_BELOW = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
+"""Paths that the page uses, by their beginning. Not "/gradio_api/file=": it gives out uploads, and fetches a
+URL that is written there."""
 UPLOADS = frozenset(("/gradio_api/upload", "/gradio_api/upload_progress"))
 """Closed as well where strangers come, since they bring no files."""
 

@@ -116,6 +116,19 @@ def test_no_endpoint_takes_a_url_for_a_file(plain: Served, caller: Caller, canar
     assert canary.asked == []
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_no_address_of_the_page_passes_a_url_on(caller: Caller, canary: Canary, method: str) -> None:
+    paths = ("file={}", "file={}/", "proxy={}", "file/{}", "/file={}", "heartbeat/x/../file={}", "stream/{}")
+    for url in (canary.url, canary.url.replace("http", "HTTP"), canary.url.replace(":", "%3A")):
+        for path in paths:
+            answer = caller.client.request(method, f"/gradio_api/{path.format(url)}")
+            assert answer.status_code in (403, 404, 422), path
+        for path in ("assets", "static", "svelte"):
+            answer = caller.client.request(method, f"/{path}/{url}")
+            assert answer.status_code in (403, 404), path
+    assert canary.asked == []
+
+
 def disguised(text: str) -> dict[str, tuple[bytes, dict[str, str]]]:
     """One JSON text as bodies that some server reads as JSON: (body, headers)."""
     json_type = {"content-type": "application/json"}
