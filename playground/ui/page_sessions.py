@@ -50,7 +50,7 @@ class OwnSessions:
         self._sessions = sessions
         self._queue = queue
         self._unread_seconds = unread_seconds
-        self._watches: dict[str, asyncio.Task[None]] = {}
+        self._watches: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -117,17 +117,13 @@ class OwnSessions:
 
         await self._app(scope, receive, noticed)
         session: str = scope[BODY]["session_hash"]
-        if joined and session not in self._watches:
+        if joined:
             watch = asyncio.create_task(self._cancel_unread(session, started))
-            self._watches[session] = watch
-            watch.add_done_callback(lambda task: self._watches.pop(session, None))
+            self._watches.add(watch)  # a task that nothing refers to may be collected
+            watch.add_done_callback(self._watches.discard)
 
     async def _cancel_unread(self, session: str, since: float) -> None:
-        """Cancel the session's events unless its stream is opened in time.
-
-        One watch a session is enough: a stream carries all of its events, the later ones too, and if none was
-        open since the first of them, all are cancelled.
-        """
+        """Cancel the session's events unless its stream, which carries them all, is opened in time."""
         await asyncio.sleep(self._unread_seconds)
         if self._sessions.unread_since(session, since):
             await self._queue.cancel(session)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
 from hardening.serving import DATA, JOIN, UPLOAD, Caller, Served, serving, within
 from playground.config import Settings
-from playground.ui.page_sessions import UNREAD_SECONDS
+from playground.ui.page_sessions import UNREAD_SECONDS, OwnSessions
+from playground.ui.payloads import BODY
 from playground.ui.server import layers
 from playground.ui.uploading import MAX_BYTES, MAX_FILES
-from playground.ui.visitors import COOKIE, Sessions, Uploads, Visitor
+from playground.ui.visitors import COOKIE, VISITOR, Sessions, Uploads, Visitor
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +161,45 @@ def test_pages_in_use_are_not_forgotten_when_many_are_opened() -> None:
 
 
 # --- Events that nobody reads ------------------------------------------------------------------------
+
+
+def test_each_event_has_its_own_time_to_be_read() -> None:
+    """A stream that was read and closed does not cover what is asked for after it."""
+    cancelled: list[str] = []
+    sessions = Sessions()
+    me = visitor("a")
+
+    class Queue:
+        def session_of(self, event_id: str) -> str | None:
+            return None
+
+        async def cancel(self, session_hash: str) -> None:
+            cancelled.append(session_hash)
+
+    async def app(scope, receive, send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def nothing(*message) -> None:
+        pass
+
+    async def ask(layer: OwnSessions, path: str) -> None:
+        scope = {"type": "http", "path": path, "query_string": b"session_hash=s", VISITOR: me}
+        body = {BODY: {"session_hash": "s"}} if path == JOIN else {}
+        await layer({**scope, **body}, nothing, nothing)
+
+    async def run() -> None:
+        layer = OwnSessions(app, sessions, Queue(), unread_seconds=0.4)
+        await ask(layer, JOIN)
+        await ask(layer, DATA)
+        await asyncio.sleep(0.2)
+        await ask(layer, JOIN)
+        await asyncio.sleep(0.3)
+        assert cancelled == []
+        await asyncio.sleep(0.3)
+        assert cancelled == ["s"]
+
+    with ThreadPoolExecutor(1) as pool:  # a browser that other tests left open has its loop in this thread
+        pool.submit(asyncio.run, run()).result()
 
 
 def test_an_event_whose_stream_is_never_opened_is_cancelled(served: Served, config: dict) -> None:
