@@ -56,7 +56,8 @@ def test_two_tabs_opened_at_once_and_reloaded_work(served: Served, context: Brow
 def test_a_browser_that_keeps_no_cookie_can_use_the_page(
     served: Served, context: BrowserContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Visitors, "_cookie", lambda self, value, scope: f"{COOKIE}={value}; Domain=foreign.example")
+    foreign = f"{COOKIE}={{}}; Domain=foreign.example".format  # which the browser does not accept
+    monkeypatch.setattr(Visitors, "_cookie", lambda self, value, scope: foreign(value))
     page = context.new_page()
     page.goto(served.url)
     expect(page.locator("#model .ready")).to_be_visible(timeout=60_000)
