@@ -1,4 +1,4 @@
-"""Failures of requests as single lines in the log, and not more of them than somebody would read."""
+"""Failures of requests in the log: one line each, and a limited number of lines."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Faults:
 
     def report(self, error: BaseException) -> None:
         """Log a failure, unless the same one or many others were logged just now."""
-        place = place_of(error)
+        place = find_place(error)
         if self._may_log(f"{type(error).__name__} {place}"):
             more = f" ({self._left_out} more failures since the last line)" if self._left_out else ""
             self._left_out = 0
@@ -54,7 +54,7 @@ class Faults:
             return True
 
 
-def place_of(error: BaseException) -> str:
+def find_place(error: BaseException) -> str:
     """The innermost place in the code that an exception came through, as "file.py:line"."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else "an unknown place"
@@ -105,6 +105,25 @@ class QuietTraceback:
         return getattr(traceback, name)
 
 
+class OnceAMinute(logging.Filter):
+    """Drops a log line that was logged word for word within the last minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Args: the clock, in seconds."""
+        super().__init__()
+        self._clock = clock
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is logged."""
+        text, now = record.getMessage(), self._clock()
+        self._last = {each: at for each, at in self._last.items() if at > now - SAME_SECONDS}
+        if text in self._last:
+            return False
+        self._last[text] = now
+        return True
+
+
 class OneTraceback(logging.Filter):
     """Leaves the traceback out of a log line if one from the same place was logged within the last minute."""
 
@@ -120,7 +139,7 @@ class OneTraceback(logging.Filter):
         error = info[1] if isinstance(info, tuple) else None
         if error is None:
             return True
-        kind = f"{type(error).__name__} at {place_of(error)}"
+        kind = f"{type(error).__name__} at {find_place(error)}"
         now = self._clock()
         if now - self._last.get(kind, -SAME_SECONDS) < SAME_SECONDS:
             record.msg = f"{record.getMessage()} ({kind} again)"

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from playground.limits import Rate
-from playground.ui.visitors import visitor_in
+from playground.ui.visitors import get_visitor
 
 LOGINS = 10
 """Wrong passwords a minute and address, and as many of one browser that knew the right one before."""
@@ -50,11 +50,11 @@ class NeedsLogin:
 
 
 class FewLogins:
-    """Slows down guessing of passwords, without keeping out who knows the right one.
+    """Slows down guessing of passwords, without locking out users who know the right one.
 
     Wrong passwords are counted by address, so guesses from one address take nothing from other addresses.
     A browser that knew the password before is counted by its cookie instead: it still gets in from an address
-    from which somebody else is guessing. Must be behind `Visitors`.
+    from which an attacker is guessing. Must be behind `Visitors`.
     """
 
     def __init__(self, app: ASGIApp, clock: Callable[[], float] = time.monotonic) -> None:
@@ -68,7 +68,7 @@ class FewLogins:
         if scope["type"] != "http" or scope["path"].rstrip("/") != "/login" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        visitor = visitor_in(scope)
+        visitor = get_visitor(scope)
         known = visitor.returning and visitor.id in self._known
         who = f"browser {visitor.id}" if known else f"address {visitor.address}"
         if wait := self._rate.wait(who):

@@ -1,4 +1,4 @@
-"""Where a request comes from and by which name it calls the page, as far as the network tells.
+"""The address that a request comes from and the host name that it asks for.
 
 Headers that only a proxy should write count if a proxy is trusted (`--proxies`), and only the part that the
 trusted proxies wrote.
@@ -58,7 +58,7 @@ def _last_written(values: Sequence[str], proxies: int) -> str:
 
 
 def visitor_of(address: str, forwarded: Sequence[str], proxies: int) -> str:
-    """Who asks, as far as the network tells.
+    """The address that identifies a visitor for limits.
 
     Args:
         address: where the connection comes from.
@@ -74,19 +74,21 @@ def visitor_of(address: str, forwarded: Sequence[str], proxies: int) -> str:
         number = ipaddress.ip_address(address)
     except ValueError:
         return address[:100]
+    if number.version == 6 and number.ipv4_mapped:  # an IPv4 caller of a server that listens on IPv6
+        return str(number.ipv4_mapped)
     if number.version == 6:
         return str(ipaddress.ip_network((number, 64), strict=False))
     return str(number)
 
 
-def visitor_address(scope: Scope, proxies: int) -> str:
+def find_address(scope: Scope, proxies: int) -> str:
     """`visitor_of` for an HTTP request's scope."""
     client = scope.get("client")
     forwarded = Headers(scope=scope).getlist("x-forwarded-for")
     return visitor_of(client[0] if client else "", forwarded, proxies)
 
 
-def called_hosts(scope: Scope, proxies: int) -> frozenset[str]:
+def list_hosts(scope: Scope, proxies: int) -> frozenset[str]:
     """Host names, with port, by which a request calls the page, a trusted proxy's included."""
     headers = Headers(scope=scope)
     hosts = {headers.get("host", "").lower()}

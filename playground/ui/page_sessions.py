@@ -1,7 +1,7 @@
-"""Page sessions answer to the browser that opened them, and work for nobody is ended.
+"""Page sessions answer only to the browser that opened them, and events that nobody reads are cancelled.
 
-Gradio lets anybody who knows a page's `session_hash` read its events, cancel them and call its handlers. And
-it computes what was asked for even if nobody ever opens the stream that would carry the answer.
+Gradio lets every caller who knows a page's `session_hash` read its events, cancel them and call its handlers.
+And it computes an answer even if the stream that would carry it is never opened.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from playground.ui.guard import STREAM
 from playground.ui.payloads import BODY, JOIN, SESSION_HASH, RefusedError
-from playground.ui.visitors import Sessions, visitor_in
+from playground.ui.visitors import Sessions, get_visitor
 
 HEARTBEAT = "/gradio_api/heartbeat/"
 UNREAD_SECONDS = 10.0
@@ -25,7 +25,7 @@ UNREAD_SECONDS = 10.0
 class Queue(Protocol):
     """What is needed of Gradio's queue; called in the server's event loop."""
 
-    def session_of(self, event_id: str) -> str | None:
+    def find_session(self, event_id: str) -> str | None:
         """The page session of an event that waits or runs; None if there is no such event."""
 
     async def cancel(self, session_hash: str) -> None:
@@ -77,7 +77,7 @@ class OwnSessions:
         """
         body: dict[str, Any] = scope.get(BODY, {})
         event_id = body.get("event_id")
-        if isinstance(event_id, str) and (session := self._queue.session_of(event_id)) is not None:
+        if isinstance(event_id, str) and (session := self._queue.find_session(event_id)) is not None:
             if body.get("session_hash", session) != session:
                 raise RefusedError(403, "This event is of another page: reload the page.")
             self._claim(session, scope)
@@ -100,27 +100,31 @@ class OwnSessions:
     def _claim(self, session_hash: str, scope: Scope) -> None:
         if not SESSION_HASH.fullmatch(session_hash):
             raise RefusedError(422, "session_hash must be the page's own id: reload the page.")
-        if not self._sessions.claim(session_hash, visitor_in(scope)):
+        if not self._sessions.claim(session_hash, get_visitor(scope)):
             raise RefusedError(
                 403, "This page was opened by another browser, or its cookie is gone: reload it."
             )
 
     async def _join(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = self._sessions.now()
-        joined = False
+        status = 0
 
         async def noticed(message: Message) -> None:
-            nonlocal joined
+            nonlocal status
             if message["type"] == "http.response.start":
-                joined = message["status"] == 200
+                status = message["status"]
             await send(message)
 
-        await self._app(scope, receive, noticed)
-        session: str = scope[BODY]["session_hash"]
-        if joined:
-            watch = asyncio.create_task(self._cancel_unread(session, started))
-            self._watches.add(watch)  # a task that nothing refers to may be collected
-            watch.add_done_callback(self._watches.discard)
+        try:
+            await self._app(scope, receive, noticed)
+        finally:
+            if status in (0, 200):  # 0: it failed, but the event may be in the queue
+                self._watch(scope[BODY]["session_hash"], started)
+
+    def _watch(self, session: str, started: float) -> None:
+        watch = asyncio.create_task(self._cancel_unread(session, started))
+        self._watches.add(watch)  # a task that nothing refers to may be collected
+        watch.add_done_callback(self._watches.discard)
 
     async def _cancel_unread(self, session: str, since: float) -> None:
         """Cancel the session's events unless its stream, which carries them all, is opened in time."""

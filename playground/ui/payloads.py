@@ -19,7 +19,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from playground.ui.visitors import Visitor, visitor_in
+from playground.ui.visitors import Visitor, get_visitor
 
 Kind = Literal["text", "number", "switch", "choice", "choices", "file", "state"]
 """What a component sends: "switch" is a checkbox, "state" is kept on the server and sends nothing."""
@@ -256,7 +256,7 @@ def fits(value: Any, kind: Kind) -> bool:
     if kind == "choices":
         return isinstance(value, list) and all(isinstance(one, str) or _is_number(one) for one in value)
     if kind == "file":
-        return isinstance(value, dict)  # `check_file` sees to the rest
+        return isinstance(value, dict)  # `check_file` checks the rest
     return isinstance(value, str | int | float)  # Gradio ignores what is sent for a state
 
 
@@ -288,7 +288,7 @@ class CheckedPayloads:
             body = await read_body(receive)
             headers = Headers(scope=scope)
             parsed = parse(headers.getlist("content-type"), headers.getlist("content-encoding"), body)
-            self._check(path, parsed, visitor_in(scope))
+            self._check(path, parsed, get_visitor(scope))
         except RefusedError as refused:
             await refused.response()(scope, receive, send)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from starlette.middleware import Middleware
 from playground.config import Settings, on_space
 from playground.types import InputError
 from playground.ui import guard, network, shortcuts
-from playground.ui.faults import Faults, OneLineFaults, QuietTraceback
+from playground.ui.faults import Faults, OnceAMinute, OneLineFaults, QuietTraceback
 from playground.ui.logins import FewLogins, NeedsLogin
 from playground.ui.page_sessions import OwnSessions
 from playground.ui.payloads import CheckedPayloads, EventInputs, Input, Kind
@@ -103,7 +104,7 @@ def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middlewa
     faults = Faults()
     _quiet(faults)
     uploads, sessions = Uploads(), Sessions()
-    events = events_of(blocks) if blocks else {}
+    events = list_event_inputs(blocks) if blocks else {}
     layers = [
         Middleware(guard.SecureHeaders, framed_by=SPACES if space else "'self'"),
         Middleware(OneLineFaults, faults=faults),
@@ -123,7 +124,7 @@ def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middlewa
     return layers
 
 
-def events_of(blocks: gr.Blocks) -> dict[int, EventInputs]:
+def list_event_inputs(blocks: gr.Blocks) -> dict[int, EventInputs]:
     """What each event of the page with a handler takes, by its number."""
     return {
         number: EventInputs(
@@ -170,7 +171,7 @@ class GradioQueue:
         """Args: the page; None: one without events."""
         self._blocks = blocks
 
-    def session_of(self, event_id: str) -> str | None:
+    def find_session(self, event_id: str) -> str | None:
         """The page session of an event that waits or runs; None if there is no such event."""
         if self._blocks is None:
             return None
@@ -188,8 +189,13 @@ class GradioQueue:
             del queue.pending_messages_per_session[session_hash]
 
 
+SERVER_LINES = OnceAMinute()
+"""For the server below Gradio, which logs a line for every connection that speaks no HTTP."""
+
+
 def _quiet(faults: Faults) -> None:
     """Have Gradio log a failure in one line; it prints a whole traceback past the log otherwise."""
+    logging.getLogger("uvicorn.error").addFilter(SERVER_LINES)
     for module in (gradio.queueing, gradio.routes):
         vars(module)["traceback"] = QuietTraceback(faults)
 

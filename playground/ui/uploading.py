@@ -1,4 +1,4 @@
-"""Uploads: from the page itself only, a bounded number and size, and remembered by visitor."""
+"""Uploads: accepted from the page itself only, limited in number and size, recorded by visitor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from playground.ui.payloads import UPLOAD, RefusedError, read_body, replay
-from playground.ui.visitors import Uploads, Visitor, visitor_in
+from playground.ui.visitors import Uploads, Visitor, get_visitor
 
 WINDOW = 3600.0
 """Seconds over which uploads are counted; files are kept about as long."""
@@ -91,7 +91,7 @@ class OwnUploads:
         if scope["type"] != "http" or scope["path"].rstrip("/") != UPLOAD or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        visitor = visitor_in(scope)
+        visitor = get_visitor(scope)
         try:
             if not is_same_origin(Headers(scope=scope), visitor.hosts):
                 raise RefusedError(

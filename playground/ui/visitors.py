@@ -1,4 +1,4 @@
-"""Who asks: a cookie per browser, and the page sessions and uploads that belong to it.
+"""Visitors: a cookie for each browser, and the page sessions and uploads that belong to it.
 
 Gradio knows a page by its `session_hash` alone, which its script makes with an ordinary random generator.
 Here each browser also carries a random cookie that scripts cannot read, and a page's streams, events and
@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from playground.ui.network import called_hosts, is_https, visitor_address
+from playground.ui.network import find_address, is_https, list_hosts
 
 COOKIE = "tandem-visitor"
 """The name of the cookie; its value is 64 hexadecimal digits."""
@@ -58,11 +58,11 @@ class Visitor:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What its uploads are filed under: its id, and without a cookie its address too."""
+        """Keys of its uploads: its id, and without a cookie its address too."""
         return (self.id,) if self.returning else (self.id, f"address {self.address}")
 
 
-def visitor_in(scope: Scope) -> Visitor:
+def get_visitor(scope: Scope) -> Visitor:
     """The visitor that the `Visitors` layer found.
 
     Raises:
@@ -183,7 +183,7 @@ class Sessions:
 
 
 class Visitors:
-    """Finds out who asks, and offers a cookie to who has none."""
+    """Identifies the visitor of each request and sets a cookie on browsers that have none."""
 
     def __init__(self, app: ASGIApp, uploads: Uploads, proxies: int, framed: bool) -> None:
         """Set the layer up.
@@ -207,8 +207,8 @@ class Visitors:
             return
         sent = SENT.search("; ".join(Headers(scope=scope).getlist("cookie")))
         id = sent[1] if sent else secrets.token_hex(32)
-        address = visitor_address(scope, self._proxies)
-        visitor = Visitor(id, sent is not None, address, called_hosts(scope, self._proxies))
+        address = find_address(scope, self._proxies)
+        visitor = Visitor(id, sent is not None, address, list_hosts(scope, self._proxies))
         scope[VISITOR] = replace(visitor, uploaded=self._uploads.of(visitor))
         path: str = scope["path"]
         offers = sent is None and (path in ("/", "/config", "/login") or path.startswith("/gradio_api/"))

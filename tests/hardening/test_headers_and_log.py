@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 
 import httpx
 import pytest
@@ -102,6 +103,14 @@ def test_failures_are_logged_once_a_minute_in_one_line_each(caplog) -> None:
     assert first.startswith("A request failed: ValueError at test_headers_and_log.py:")
     assert first.endswith(": of this")
     assert second.endswith("(299 more failures since the last line)")
+
+
+def test_bytes_that_are_no_http_write_one_line(served: Served, caplog) -> None:
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", served.port), timeout=5) as connection:
+            connection.sendall(b"junk junk\r\n\r\n")
+            connection.recv(1000)
+    assert len([each for each in caplog.records if each.name == "uvicorn.error"]) <= 1
 
 
 def test_one_failure_of_a_handler_again_and_again_has_one_traceback(caplog) -> None:

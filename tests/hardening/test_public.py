@@ -44,7 +44,7 @@ def owner(served: Served) -> Caller:
 
 
 @pytest.fixture
-def stranger(served: Served, owner: Caller) -> Caller:
+def visitor(served: Served, owner: Caller) -> Caller:
     caller = Caller(served, config=owner.config)
     caller.client.get("/")
     return caller
@@ -60,21 +60,21 @@ def test_every_promise_names_a_test_and_every_test_is_named() -> None:
     assert all(promise.count("`test_") == 1 for promise in promises)
 
 
-def test_history_is_hidden(served: Served, owner: Caller, stranger: Caller) -> None:
+def test_history_is_hidden(served: Served, owner: Caller, visitor: Caller) -> None:
     for path in ("/", "/config"):
-        assert SECRET not in stranger.client.get(path).text
-    history = next(c for c in stranger.config["components"] if c["props"].get("elem_id") == "history")
+        assert SECRET not in visitor.client.get(path).text
+    history = next(c for c in visitor.config["components"] if c["props"].get("elem_id") == "history")
     assert not history["props"].get("choices")
-    stranger.join("new")
-    assert SECRET not in json.dumps(list(stranger.messages()))
+    visitor.join("new")
+    assert SECRET not in json.dumps(list(visitor.messages()))
 
 
-def test_a_conversation_opens_only_by_its_id(served: Served, owner: Caller, stranger: Caller) -> None:
+def test_a_conversation_opens_only_by_its_id(served: Served, owner: Caller, visitor: Caller) -> None:
     id = served.session.history()[0].id
     assert len(id) >= 16
     for guess, opens in ((id, True), (id[:-1], False), ("%", False), ("' OR 1=1 --", False), ("", False)):
-        assert stranger.join("history", "input", history=guess).status_code == 200
-        assert (SECRET in json.dumps(list(stranger.messages()))) is opens, guess
+        assert visitor.join("history", "input", history=guess).status_code == 200
+        assert (SECRET in json.dumps(list(visitor.messages()))) is opens, guess
 
 
 def test_a_stream_reaches_its_own_browser_only(slow: Served) -> None:
@@ -89,57 +89,57 @@ def test_a_stream_reaches_its_own_browser_only(slow: Served) -> None:
     stream.close()
 
 
-def test_another_visitors_page_cannot_be_used(owner: Caller, stranger: Caller) -> None:
+def test_another_visitors_page_cannot_be_used(owner: Caller, visitor: Caller) -> None:
     for elem_id in ("send", "new", "stop"):
-        body = {**stranger.body(stranger.event(elem_id)), "session_hash": owner.session}
+        body = {**visitor.body(visitor.event(elem_id)), "session_hash": owner.session}
         for path in (JOIN, "/gradio_api/run/predict"):
-            assert stranger.client.post(path, json=body).status_code == 403
+            assert visitor.client.post(path, json=body).status_code == 403
     cancel = {"session_hash": owner.session, "fn_index": 0, "event_id": "x"}
-    assert stranger.client.post("/gradio_api/cancel", json=cancel).status_code == 403
-    assert stranger.client.get(f"/gradio_api/heartbeat/{owner.session}").status_code == 403
+    assert visitor.client.post("/gradio_api/cancel", json=cancel).status_code == 403
+    assert visitor.client.get(f"/gradio_api/heartbeat/{owner.session}").status_code == 403
 
 
-def test_no_file_is_taken(stranger: Caller) -> None:
-    assert stranger.client.post(UPLOAD, files={"files": ("a", b"x")}).status_code == 404
-    event = stranger.event("bench-import", "upload")
-    data = stranger.data(event, bench_import={"path": "/tmp/gradio/a", "meta": META})
-    answer = stranger.client.post(JOIN, json=stranger.body(event, data))
+def test_no_file_is_taken(visitor: Caller) -> None:
+    assert visitor.client.post(UPLOAD, files={"files": ("a", b"x")}).status_code == 404
+    event = visitor.event("bench-import", "upload")
+    data = visitor.data(event, bench_import={"path": "/tmp/gradio/a", "meta": META})
+    answer = visitor.client.post(JOIN, json=visitor.body(event, data))
     assert answer.status_code == 422
     assert answer.json()["detail"] == "This page takes no files: run Tandem yourself to use your own."
 
 
-def test_no_url_is_fetched(stranger: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_url_is_fetched(visitor: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     import safehttpx
 
     monkeypatch.setattr(safehttpx, "is_public_ip", lambda ip: True)  # loopback stands for a public host
     canary = Canary()
-    event = stranger.event("send")
+    event = visitor.event("send")
     for at in range(len(event["inputs"])):
-        data = stranger.data(event)
+        data = visitor.data(event)
         data[at] = {"path": canary.url, "meta": META}
-        assert stranger.client.post(JOIN, json=stranger.body(event, data)).status_code == 422
+        assert visitor.client.post(JOIN, json=visitor.body(event, data)).status_code == 422
     for path in (f"file={canary.url}/x", f"proxy={canary.url}/x"):
-        assert stranger.client.get(f"/gradio_api/{path}").status_code == 404
+        assert visitor.client.get(f"/gradio_api/{path}").status_code == 404
     assert canary.asked == []
     canary.end()
 
 
-def test_no_file_is_given_out(served: Served, stranger: Caller) -> None:
+def test_no_file_is_given_out(served: Served, visitor: Caller) -> None:
     for path in ("/etc/passwd", "app.py", "models/pocket/config.json", str(served.session.store.path)):
-        assert stranger.client.get(f"/gradio_api/file={path}").status_code in (403, 404)
-    assert stranger.client.get("/assets/../../../../etc/passwd").status_code == 404
+        assert visitor.client.get(f"/gradio_api/file={path}").status_code in (403, 404)
+    assert visitor.client.get("/assets/../../../../etc/passwd").status_code == 404
 
 
-def test_nothing_is_loaded_or_saved(served: Served, stranger: Caller) -> None:
-    stranger.join("bench-save", bench_name="mine").raise_for_status()
-    assert "saves nothing" in json.dumps(list(stranger.messages()))
+def test_nothing_is_loaded_or_saved(served: Served, visitor: Caller) -> None:
+    visitor.join("bench-save", bench_name="mine").raise_for_status()
+    assert "saves nothing" in json.dumps(list(visitor.messages()))
     assert not (served.settings.data_dir / "demos").exists()
     before = served.engine.status()
-    for event in stranger.config["dependencies"]:
-        if event["backend_fn"] and any(target[0] in _model_panel(stranger) for target in event["targets"]):
-            data = stranger.data(event)
-            stranger.client.post(JOIN, json=stranger.body(event, data, event_data={"preset": "small"}))
-    list(stranger.messages())
+    for event in visitor.config["dependencies"]:
+        if event["backend_fn"] and any(target[0] in _model_panel(visitor) for target in event["targets"]):
+            data = visitor.data(event)
+            visitor.client.post(JOIN, json=visitor.body(event, data, event_data={"preset": "small"}))
+    list(visitor.messages())
     assert served.engine.status() == before
 
 
@@ -149,30 +149,30 @@ def _model_panel(caller: Caller) -> set[int]:
     return {c["id"] for c in components if str(c["props"].get("elem_id", "")).startswith("model")}
 
 
-def test_no_path_is_shown(served: Served, stranger: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_path_is_shown(served: Served, visitor: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served.session.library, "problems", ["/some/where/x.toml cannot be read."])
-    stranger.join("model").raise_for_status()
-    shown = json.dumps(list(stranger.messages())) + stranger.client.get("/config").text
+    visitor.join("model").raise_for_status()
+    shown = json.dumps(list(visitor.messages())) + visitor.client.get("/config").text
     assert "/some/where" not in shown
     assert str(served.settings.data_dir) not in shown
 
 
-def test_only_what_the_page_uses_can_be_called(stranger: Caller) -> None:
+def test_only_what_the_page_uses_can_be_called(visitor: Caller) -> None:
     for path in ("call/on_send", "run/on_send", "component_server", "api/on_send"):
-        assert stranger.client.post(f"/gradio_api/{path}", json={"data": []}).status_code in (404, 422)
+        assert visitor.client.post(f"/gradio_api/{path}", json={"data": []}).status_code in (404, 422)
     for path in ("/openapi.json", "/docs", "/gradio_api/info", "/monitoring/summary", "/gradio_api/runs"):
-        assert stranger.client.get(path).status_code == 404
+        assert visitor.client.get(path).status_code == 404
     for wrong in ({"message": 5}, {"temperature": "hot"}, {"new_seed": 1.5}, {"mode": []}):
-        assert stranger.join("send", **wrong).status_code == 422
+        assert visitor.join("send", **wrong).status_code == 422
 
 
-def test_sizes_are_limited(stranger: Caller) -> None:
+def test_sizes_are_limited(visitor: Caller) -> None:
     assert None not in (PUBLIC.max_tokens, PUBLIC.max_characters, PUBLIC.max_turns)
-    assert "at most 300 tokens" in stranger.send(max_new_tokens=100_000)["said"]
-    assert "at most 1000 characters" in stranger.send("x" * 1001)["said"]
+    assert "at most 300 tokens" in visitor.send(max_new_tokens=100_000)["said"]
+    assert "at most 1000 characters" in visitor.send("x" * 1001)["said"]
     for _ in range(3):
-        assert stranger.send()["said"] == ""
-    assert "at most 3 turns" in stranger.send()["said"]
+        assert visitor.send()["said"] == ""
+    assert "at most 3 turns" in visitor.send()["said"]
 
 
 def test_messages_are_limited(tmp_path: Path, slow: Served) -> None:
@@ -197,27 +197,27 @@ def test_an_unread_answer_is_cancelled(slow: Served) -> None:
     assert within(UNREAD_SECONDS + 3, lambda: slow.engine.open_streams == 0)
 
 
-def test_bad_requests_are_refused_in_one_sentence(served: Served, stranger: Caller, capfd) -> None:
+def test_bad_requests_are_refused_in_one_sentence(served: Served, visitor: Caller, capfd) -> None:
     large = b'{"data": ["' + b"x" * MOST_BYTES + b'"]}'
     json_type = {"content-type": "application/json"}
-    assert stranger.client.post(JOIN, content=large, headers=json_type).status_code == 413
+    assert visitor.client.post(JOIN, content=large, headers=json_type).status_code == 413
     for body in (b"", b"{", b"[]", b'{"data": 1}', b"\xff\xfe{}", b'{"a": 1, "a": 2}', b"[" * 100_000):
-        answer = stranger.client.post(JOIN, content=body, headers=json_type)
+        answer = visitor.client.post(JOIN, content=body, headers=json_type)
         assert answer.status_code in (400, 422)
         assert re.fullmatch(r"[^.]+: [^.]+\.", answer.json()["detail"])
     said = capfd.readouterr()
     assert "Traceback" not in said.out + said.err
 
 
-def test_judging_is_off_without_a_budget(stranger: Caller) -> None:
+def test_judging_is_off_without_a_budget(visitor: Caller) -> None:
     assert Settings.read({"public": True}, {}).judge_budget is None
     event = next(
         d
-        for d in stranger.config["dependencies"]
-        if d["backend_fn"] and d["targets"][0][0] == stranger.component("judge-ask")
+        for d in visitor.config["dependencies"]
+        if d["backend_fn"] and d["targets"][0][0] == visitor.component("judge-ask")
     )
-    stranger.client.post(JOIN, json=stranger.body(event)).raise_for_status()
-    messages = list(stranger.messages())
+    visitor.client.post(JOIN, json=visitor.body(event)).raise_for_status()
+    messages = list(visitor.messages())
     assert any(message["msg"] == "log" for message in messages)
 
 
@@ -226,22 +226,22 @@ def test_code_of_a_repository_does_not_run() -> None:
         Settings.read({"public": True, "trust_remote_code": True}, {})
 
 
-def test_the_page_is_framed_by_nobody_and_loads_nothing_foreign(stranger: Caller) -> None:
-    headers = stranger.client.get("/").headers
+def test_the_page_is_framed_by_nobody_and_loads_nothing_foreign(visitor: Caller) -> None:
+    headers = visitor.client.get("/").headers
     policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
     assert policy["frame-ancestors"] == policy["default-src"] == policy["connect-src"] == "'self'"
     assert "http" not in headers["content-security-policy"]
 
 
-def test_an_unknown_host_name_is_refused(stranger: Caller) -> None:
-    answer = stranger.client.get("/config", headers={"host": "foreign.example"})
+def test_an_unknown_host_name_is_refused(visitor: Caller) -> None:
+    answer = visitor.client.get("/config", headers={"host": "foreign.example"})
     assert answer.status_code == 400
     assert "--allow-host" in answer.text
 
 
-def test_forwarded_headers_are_ignored(served: Served, stranger: Caller) -> None:
+def test_forwarded_headers_are_ignored(served: Served, visitor: Caller) -> None:
     headers = {"x-forwarded-host": "foreign.example", "x-forwarded-proto": "https"}
-    assert stranger.client.get("/config", headers=headers).json()["root"] == served.url
+    assert visitor.client.get("/config", headers=headers).json()["root"] == served.url
 
 
 # --- A password, and no cookies ----------------------------------------------------------------------

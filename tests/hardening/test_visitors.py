@@ -170,7 +170,7 @@ def test_each_event_has_its_own_time_to_be_read() -> None:
     me = visitor("a")
 
     class Queue:
-        def session_of(self, event_id: str) -> str | None:
+        def find_session(self, event_id: str) -> str | None:
             return None
 
         async def cancel(self, session_hash: str) -> None:
@@ -265,7 +265,7 @@ def test_uploads_are_bounded_in_number_and_size_by_visitor_and_by_address(tmp_pa
         large = someone("203.0.113.3")
         fit = MAX_BYTES // 1_900_000
         assert [upload(large, 1_900_000) for _ in range(fit + 1)] == [200] * fit + [429]
-        # Whoever throws the cookie away is still at the same address.
+        # Throwing the cookie away does not change the address.
         forgetful = someone("203.0.113.4", cookies=False)
         statuses = [upload(forgetful) for _ in range(4 * MAX_FILES + 5)]
         assert statuses == [200] * (4 * MAX_FILES) + [429] * 5
