@@ -255,7 +255,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def test_a_password_closes_everything(locked: Served) -> None:
-    for path in ("app_id", "startup-events", "heartbeat/x", "queue/data?session_hash=x", "file=x"):
+    for path in ("app_id", "startup-events", "heartbeat/x", "queue/data?session_hash=x"):
         assert httpx.get(f"{locked.url}/gradio_api/{path}", trust_env=False).status_code == 401
     for path in ("queue/join", "run/predict", "cancel", "reset"):
         answer = httpx.post(f"{locked.url}/gradio_api/{path}", json={"event_id": "x"}, trust_env=False)
