@@ -71,6 +71,13 @@ class Rate:
                 self._recent(other, now)
             self._times.setdefault(who, deque()).append(now)
 
+    def take_back(self, who: str) -> None:
+        """The last thing counted for `who` does not count after all."""
+        with self._lock:
+            if times := self._times.get(who):
+                times.pop()
+                self._recent(who, self._clock())
+
     def _recent(self, who: str, now: float) -> deque[float]:
         times = self._times.get(who, deque())
         while times and times[0] + WINDOW <= now:

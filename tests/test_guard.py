@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import functools
 import json
+import re
 import socket
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ from playground.library import Library
 from playground.limits import Limits
 from playground.session import Session
 from playground.store import Store
-from playground.ui import guard
+from playground.ui import guard, logins, network
 from playground.ui.chat import LANES, Visit
 
 
@@ -85,12 +86,16 @@ class Served:
 
     def join(self, event: dict, who: str, data: list[object], **body) -> str:
         """Put a call into the queue, and leave it there; its id."""
-        joined = self.client.post(
+        joined = self.post(event, who, data, **body)
+        joined.raise_for_status()
+        return joined.json()["event_id"]
+
+    def post(self, event: dict, who: str, data: list[object], **body) -> httpx.Response:
+        """Ask to put a call into the queue, which the server may refuse."""
+        return self.client.post(
             "/gradio_api/queue/join",
             json={"data": data, "fn_index": event["id"], "session_hash": who, "event_data": None, **body},
         )
-        joined.raise_for_status()
-        return joined.json()["event_id"]
 
     def completed(self, who: str, joined: Iterable[str]) -> dict[str, dict]:
         """The last messages of calls by their ids, each with the sentences of its toasts as "said"."""
@@ -301,7 +306,7 @@ def test_without_the_password_there_is_nothing_and_it_cannot_be_guessed_quickly(
         assert len(served.engine.requests) == 2
         served.client.cookies.clear()
         answers = [post("/login", data={**right, "password": str(n)}).status_code for n in range(15)]
-        assert answers == [400] * (guard.LOGINS - 1) + [429] * (16 - guard.LOGINS)
+        assert answers == [400] * logins.LOGINS + [429] * (15 - logins.LOGINS)
         assert post("/login", data=right).status_code == 429
         assert served.engine.requests[2:] == []
     said = capfd.readouterr()
@@ -359,11 +364,12 @@ def test_behind_a_proxy_its_visitors_are_told_apart(tmp_path):
         ("192.0.2.1", [], 1, "192.0.2.1"),
         ("192.0.2.1", [" , "], 1, "192.0.2.1"),
         ("2001:db8:1:2:3:4:5:6", [], 0, "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.1", [], 0, "192.0.2.1"),
         ("nonsense" * 50, [], 0, ("nonsense" * 50)[:100]),
     ],
 )
 def test_who_asks(address, forwarded, proxies, visitor):
-    assert guard.visitor_of(address, forwarded, proxies) == visitor
+    assert network.visitor_of(address, forwarded, proxies) == visitor
 
 
 # --- Foreign calls ----------------------------------------------------------------------------------------
@@ -377,9 +383,9 @@ def test_strangers_save_nothing_and_bring_no_paths(public, tmp_path):
     assert not (public.settings.data_dir / "demos").exists()
     uploaded = public.event("bench-import", "upload")
     file = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
-    answer = public.call(uploaded, "saver", {"bench-import": file})
-    assert "secret" not in json.dumps(answer["output"])
-    assert not answer["success"] or "takes no files" in answer["said"]
+    answer = public.post(uploaded, "saver", public.data(uploaded, {"bench-import": file}))
+    assert answer.status_code == 422
+    assert "takes no files" in answer.json()["detail"]
 
 
 def test_a_file_that_was_not_uploaded_is_not_read(plain, tmp_path):
@@ -387,7 +393,9 @@ def test_a_file_that_was_not_uploaded_is_not_read(plain, tmp_path):
     secret.write_text('name = "secret"\n')
     uploaded = plain.event("bench-import", "upload")
     file = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
-    assert "secret" not in json.dumps(plain.call(uploaded, "reader", {"bench-import": file})["output"])
+    answer = plain.post(uploaded, "reader", plain.data(uploaded, {"bench-import": file}))
+    assert answer.status_code == 422
+    assert "Only a file that you uploaded" in answer.json()["detail"]
 
 
 def test_another_persons_conversation_opens_only_by_its_id(public):
@@ -395,8 +403,12 @@ def test_another_persons_conversation_opens_only_by_its_id(public):
     id = public.session.history()[0].id
     assert public.session.open(id).turns[0].user == "my secret message"
     for guess in ("", None, "%", "' OR 1=1 --", id[:-1], [id], {"id": id}, 0):
-        answer = public.call(public.event("history", "input"), "thief", {"history": guess})
-        assert "my secret message" not in json.dumps(answer), guess
+        event = public.event("history", "input")
+        if isinstance(guess, list | dict):
+            assert public.post(event, "thief", public.data(event, {"history": guess})).status_code == 422
+        else:
+            answer = public.call(event, "thief", {"history": guess})
+            assert "my secret message" not in json.dumps(answer), guess
     assert "my secret message" not in public.client.get("/config").text
     assert "my secret message" not in public.client.get("/").text
 
@@ -416,23 +428,41 @@ def test_a_choice_that_has_left_its_list_costs_the_event_nothing_but_a_sentence(
     assert "choose another" in plain.send("stale", mode="shared-3")
 
 
+NONSENSE = {
+    "textbox": "../../etc/passwd",
+    "number": -1,
+    "slider": -1,
+    "checkbox": True,
+    "dropdown": "../../etc/passwd",
+    "checkboxgroup": ["../../etc/passwd", -1],
+}
+"""By the type of a component, a value that no page would send."""
+
+
 @pytest.mark.parametrize("who", ["plain", "public"])
 def test_no_handler_says_more_than_a_sentence_when_it_is_called_with_nonsense(who, request, capfd):
     """Every handler there is, by its number, with what no page would send; none may ask the engine."""
     served = request.getfixturevalue(who)
     before = len(served.engine.requests)
     events = [event for event in served.config["dependencies"] if event["backend_fn"]]
-    for number, value in enumerate((None, "../../etc/passwd", [{"path": "/etc/passwd"}])):
+    types = {c["id"]: c["type"] for c in served.config["components"]}
+    for event in events:
+        if data := [[{"path": "/etc/passwd"}]] * len(event["inputs"]):
+            answer = served.post(event, "refused", data)
+            assert answer.status_code == 422, event["targets"]
+            assert re.search(r": (choose|run|reload) .*\.$", answer.json()["detail"])
+    for number, values in enumerate(({}, NONSENSE)):
         caller = f"nonsense-{number}"
         for some in batched(events, 40):
-            targets = {
-                served.join(event, caller, [value] * len(event["inputs"])): event["targets"] for event in some
-            }
+            targets = {}
+            for event in some:
+                value = [values.get(types[id]) for id in event["inputs"]]
+                targets[served.join(event, caller, value)] = event["targets"]
             for id, answer in served.completed(caller, targets).items():
                 said = json.dumps(answer)
-                assert "Traceback" not in said, (targets[id], value)
-                assert "root:" not in said, (targets[id], value)
-                assert str(served.settings.data_dir) not in said, (targets[id], value)
+                assert "Traceback" not in said, (targets[id], values)
+                assert "root:" not in said, (targets[id], values)
+                assert str(served.settings.data_dir) not in said, (targets[id], values)
     assert len(served.engine.requests) == before
 
 

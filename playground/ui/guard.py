@@ -11,14 +11,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from playground.limits import Rate
 
 # Second to the escaping in render.py: even if a tag of a model's came through, it could load nothing foreign.
 # The component library compiles its templates in the page, which needs 'unsafe-eval'.
@@ -61,8 +59,9 @@ OPEN = frozenset(
     )
 )
 """Paths that the page uses."""
-OPEN_BELOW = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/", "/gradio_api/file=")
-"""Paths that the page uses, by their beginning; Gradio gives out files of its own cache alone."""
+OPEN_BELOW = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
+"""Paths that the page uses, by their beginning. Not "/gradio_api/file=": it gives out uploads, and fetches a
+URL that is written there."""
 UPLOADS = frozenset(("/gradio_api/upload", "/gradio_api/upload_progress"))
 """Closed as well where strangers come, since they bring no files."""
 
@@ -71,8 +70,6 @@ MOST_BYTES = 4_000_000
 STREAM = "/gradio_api/queue/data"
 PATIENCE = 5
 """Seconds that a stream which is over has for being put away."""
-LOGINS = 10
-"""Tries to log in, a minute and visitor."""
 
 
 class SecureHeaders:
@@ -223,50 +220,3 @@ def _counted(receive: Receive) -> Receive:
         return message if taken <= MOST_BYTES else {"type": "http.disconnect"}
 
     return receive_some
-
-
-class FewLogins:
-    """Lets nobody guess passwords quickly."""
-
-    def __init__(self, app: ASGIApp, proxies: int) -> None:
-        """Args: the layers behind; proxies in front, see `visitor_of`."""
-        self._app = app
-        self._proxies = proxies
-        self._rate = Rate(LOGINS)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
-        if scope["type"] == "http" and scope["path"].rstrip("/") == "/login" and scope["method"] == "POST":
-            client = scope.get("client")
-            told = Headers(scope=scope).getlist("x-forwarded-for")
-            visitor = visitor_of(client[0] if client else "", told, self._proxies)
-            if self._rate.wait(visitor):
-                sentence = "Too many tries to log in: wait a minute."
-                await PlainTextResponse(sentence, status_code=429)(scope, receive, send)
-                return
-            self._rate.count(visitor)
-        await self._app(scope, receive, send)
-
-
-def visitor_of(address: str, forwarded: Sequence[str], proxies: int) -> str:
-    """Who asks, as far as the network tells.
-
-    Args:
-        address: where the connection comes from.
-        forwarded: the X-Forwarded-For headers, in their order.
-        proxies: how many proxies in front add to them. What stands before their entries was written by the
-            caller, who may write anything.
-
-    Returns:
-        An address, or for IPv6 the network that one household has.
-    """
-    told = [part.strip() for part in ",".join(forwarded).split(",") if part.strip()]
-    if proxies and told:
-        address = told[-min(proxies, len(told))]
-    try:
-        number = ipaddress.ip_address(address)
-    except ValueError:
-        return address[:100]
-    if number.version == 6:
-        return str(ipaddress.ip_network((number, 64), strict=False))
-    return str(number)

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
+import gradio.queueing
+import gradio.routes
 from gradio.context import LocalContext
 from starlette.middleware import Middleware
 
 from playground.config import Settings, on_space
 from playground.types import InputError
-from playground.ui import guard, shortcuts
+from playground.ui import guard, network, shortcuts
+from playground.ui.faults import Faults, OnceAMinute, OneLineFaults, QuietTraceback
+from playground.ui.logins import FewLogins, NeedsLogin
+from playground.ui.page_sessions import OwnSessions
+from playground.ui.payloads import CheckedPayloads, EventInputs, Input, Kind
+from playground.ui.uploading import OwnUploads
+from playground.ui.visitors import Sessions, Uploads, Visitors
 
 HERE = Path(__file__).parent
 PEOPLE_AT_ONCE = 64
@@ -74,7 +84,7 @@ def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
         theme=theme(),
         css_paths=[HERE / "style.css", HERE / "model_panel.css", HERE / "around.css"],
         head="".join(f"<script>{script}</script>" for script in scripts()),
-        app_kwargs={"middleware": layers(settings)},
+        app_kwargs={"middleware": layers(settings, blocks)},
     )
 
 
@@ -84,18 +94,111 @@ def scripts() -> list[str]:
     return [shortcuts.script(), *(path.read_text(encoding="utf-8") for path in files)]
 
 
-def layers(settings: Settings) -> list[Middleware]:
-    """What a request passes, from the outside in."""
+def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middleware]:
+    """The layers that a request passes, from the outside in.
+
+    Args:
+        settings: of this run.
+        blocks: the page, whose events are the only ones that can be called; None: a page without events.
+    """
     space = on_space()
-    layers = [Middleware(guard.SecureHeaders, framed_by=SPACES if space else "'self'")]
+    faults = Faults()
+    _quiet(faults)
+    uploads, sessions = Uploads(), Sessions()
+    events = list_event_inputs(blocks) if blocks else {}
+    layers = [
+        Middleware(guard.SecureHeaders, framed_by=SPACES if space else "'self'"),
+        Middleware(OneLineFaults, faults=faults),
+        Middleware(network.TrustedForwards, proxies=settings.proxies),
+    ]
     if not space:  # which is called by its owner's name for it, and only through its own proxy
         local = settings.host in LOOPBACK
         names = {"localhost", "127.0.0.1", "::1"} if local else guard.own_names()
         layers.append(Middleware(guard.KnownHosts, names=names | set(settings.hosts), addresses=not local))
     layers.append(Middleware(guard.OpenPaths, uploads=not settings.public))
+    layers.append(Middleware(Visitors, uploads=uploads, proxies=settings.proxies, framed=space))
     if settings.auth:
-        layers.append(Middleware(guard.FewLogins, proxies=settings.proxies))
+        layers += [Middleware(FewLogins), Middleware(NeedsLogin)]
+    layers.append(Middleware(OwnUploads, uploads=uploads))
+    layers.append(Middleware(CheckedPayloads, events=events, files=not settings.public))
+    layers.append(Middleware(OwnSessions, sessions=sessions, queue=GradioQueue(blocks)))
     return layers
+
+
+def list_event_inputs(blocks: gr.Blocks) -> dict[int, EventInputs]:
+    """What each event of the page with a handler takes, by its number."""
+    return {
+        number: EventInputs(
+            tuple(Input(_name(block), _kind(block)) for block in fn.inputs), bool(fn.collects_event_data)
+        )
+        for number, fn in blocks.fns.items()
+        if fn.fn is not None
+    }
+
+
+def _name(block: Any) -> str:
+    return str(block.elem_id or block.label or type(block).__name__)
+
+
+KINDS: tuple[tuple[Any, Kind], ...] = (
+    (gr.State, "state"),
+    (gr.Textbox, "text"),
+    ((gr.Number, gr.Slider), "number"),
+    (gr.Checkbox, "switch"),
+    (gr.CheckboxGroup, "choices"),
+    ((gr.Dropdown, gr.Radio), "choice"),
+    ((gr.UploadButton, gr.File), "file"),
+)
+
+
+def _kind(block: Any) -> Kind:
+    """What a component sends.
+
+    Raises:
+        NotImplementedError: for a component that no event of the page has had as its input yet.
+    """
+    if getattr(block, "multiselect", None):
+        return "choices"
+    for types, kind in KINDS:
+        if isinstance(block, types):
+            return kind
+    raise NotImplementedError(f"Add {type(block).__name__} to KINDS: what may it send?")
+
+
+class GradioQueue:
+    """Gradio's queue, as far as `OwnSessions` needs it."""
+
+    def __init__(self, blocks: gr.Blocks | None) -> None:
+        """Args: the page; None: one without events."""
+        self._blocks = blocks
+
+    def find_session(self, event_id: str) -> str | None:
+        """The page session of an event that waits or runs; None if there is no such event."""
+        if self._blocks is None:
+            return None
+        event = self._blocks._queue.event_ids_to_events.get(event_id)
+        return event.session_hash if event else None
+
+    async def cancel(self, session_hash: str) -> None:
+        """End all events of a page session, and forget what was to be sent to it."""
+        if self._blocks is None:
+            return
+        queue = self._blocks._queue
+        await queue.clean_events(session_hash=session_hash)
+        queue.pending_event_ids_session.pop(session_hash, None)
+        if session_hash in queue.pending_messages_per_session:
+            del queue.pending_messages_per_session[session_hash]
+
+
+SERVER_LINES = OnceAMinute()
+"""For the server below Gradio, which logs a line for every connection that speaks no HTTP."""
+
+
+def _quiet(faults: Faults) -> None:
+    """Have Gradio log a failure in one line; it prints a whole traceback past the log otherwise."""
+    logging.getLogger("uvicorn.error").addFilter(SERVER_LINES)
+    for module in (gradio.queueing, gradio.routes):
+        vars(module)["traceback"] = QuietTraceback(faults)
 
 
 def visitor(proxies: int) -> str:
@@ -109,7 +212,7 @@ def visitor(proxies: int) -> str:
         return f"user {request.username}"
     client = request.client
     forwarded = request.headers.getlist("x-forwarded-for")
-    return guard.visitor_of(client.host if client else "", forwarded, proxies)
+    return network.visitor_of(client.host if client else "", forwarded, proxies)
 
 
 def voter() -> str | None:

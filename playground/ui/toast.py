@@ -11,8 +11,10 @@ import gradio as gr
 
 from playground.types import InputError, OutsideError
 from playground.ui import render
+from playground.ui.faults import OneTraceback
 
 log = logging.getLogger(__name__)
+log.addFilter(OneTraceback())  # a caller may bring about the same failure any number of times
 
 
 def say(sentence: str) -> None:

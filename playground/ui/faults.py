@@ -1,0 +1,152 @@
+"""Failures of requests in the log: one line each, and a limited number of lines."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
+
+SAME_SECONDS = 60.0
+"""A failure at the same place is logged once within this time."""
+MAX_LINES = 20
+"""Lines within that time, of all failures together."""
+
+
+class Faults:
+    """Logs failures in one line each; any thread may call.
+
+    Whole tracebacks are logged at the level DEBUG only. What is left out is counted in the next line.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Args: the clock, in seconds."""
+        self._clock = clock
+        self._last: dict[str, float] = {}
+        self._left_out = 0
+        self._lock = threading.Lock()
+
+    def report(self, error: BaseException) -> None:
+        """Log a failure, unless the same one or many others were logged just now."""
+        place = find_place(error)
+        if self._may_log(f"{type(error).__name__} {place}"):
+            more = f" ({self._left_out} more failures since the last line)" if self._left_out else ""
+            self._left_out = 0
+            said = " ".join(str(error).split())[:200]
+            log.error("A request failed: %s at %s: %s%s", type(error).__name__, place, said, more)
+        log.debug("A request failed", exc_info=error)
+
+    def _may_log(self, kind: str) -> bool:
+        with self._lock:
+            now = self._clock()
+            self._last = {each: at for each, at in self._last.items() if at > now - SAME_SECONDS}
+            if kind in self._last or len(self._last) >= MAX_LINES:
+                self._left_out += 1
+                return False
+            self._last[kind] = now
+            return True
+
+
+def find_place(error: BaseException) -> str:
+    """The innermost place in the code that an exception came through, as "file.py:line"."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else "an unknown place"
+
+
+class OneLineFaults:
+    """Answers failures of the layers behind with a sentence, and logs each in one line."""
+
+    def __init__(self, app: ASGIApp, faults: Faults) -> None:
+        """Args: the layers behind; the log of failures."""
+        self._app = app
+        self._faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        started = False
+
+        async def noticed(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noticed)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            self._faults.report(error)
+            if not started:
+                sentence = "This request failed on the server: reload the page and try again."
+                await PlainTextResponse(sentence, status_code=500)(scope, receive, send)
+
+
+class QuietTraceback:
+    """Stands in for the module `traceback` in Gradio's, which print what a caller's nonsense did to them."""
+
+    def __init__(self, faults: Faults) -> None:
+        """Args: the log of failures."""
+        self._faults = faults
+
+    def print_exc(self, *args: object, **named: object) -> None:
+        """Log the exception that is being handled."""
+        error = sys.exc_info()[1]
+        if error is not None:
+            self._faults.report(error)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(traceback, name)
+
+
+class OnceAMinute(logging.Filter):
+    """Drops a log line that was logged word for word within the last minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Args: the clock, in seconds."""
+        super().__init__()
+        self._clock = clock
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is logged."""
+        text, now = record.getMessage(), self._clock()
+        self._last = {each: at for each, at in self._last.items() if at > now - SAME_SECONDS}
+        if text in self._last:
+            return False
+        self._last[text] = now
+        return True
+
+
+class OneTraceback(logging.Filter):
+    """Leaves the traceback out of a log line if one from the same place was logged within the last minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Args: the clock, in seconds."""
+        super().__init__()
+        self._clock = clock
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Every line passes; its traceback may not."""
+        info = record.exc_info
+        error = info[1] if isinstance(info, tuple) else None
+        if error is None:
+            return True
+        kind = f"{type(error).__name__} at {find_place(error)}"
+        now = self._clock()
+        if now - self._last.get(kind, -SAME_SECONDS) < SAME_SECONDS:
+            record.msg = f"{record.getMessage()} ({kind} again)"
+            record.args = None
+            record.exc_info = record.exc_text = None
+        else:
+            if len(self._last) > 1_000:
+                self._last.clear()
+            self._last[kind] = now
+        return True

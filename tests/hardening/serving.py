@@ -1,0 +1,159 @@
+"""The page on the scripted engine in this process, and callers that are not its own script."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from playground import ui
+from playground.config import Settings
+from playground.engine.scripted import ScriptedEngine
+from playground.library import Library
+from playground.session import Session
+from playground.store import Store
+
+JOIN = "/gradio_api/queue/join"
+DATA = "/gradio_api/queue/data"
+UPLOAD = "/gradio_api/upload"
+
+
+class Served:
+    """A running page, with what it serves to everybody."""
+
+    def __init__(self, data_dir: Path, delay: float = 0.0, **settings: Any) -> None:
+        """Args: where it records; seconds that the engine takes for a token; settings of the run."""
+        self.settings = Settings(data_dir=data_dir, **settings)
+        self.engine = ScriptedEngine(lambda request: [f"w{n} " for n in range(400 if delay else 2)], delay)
+        self.session = Session(self.engine, Library.open("models/pocket"), Store(data_dir))
+        self.blocks = ui.build(self.session, self.settings)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        ui.serve(self.blocks, self.settings, self.port)
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def end(self) -> None:
+        ui.stop(self.blocks)
+        self.session.close()
+
+
+@contextmanager
+def serving(data_dir: Path, delay: float = 0.0, **settings: Any) -> Iterator[Served]:
+    served = Served(data_dir, delay, **settings)
+    try:
+        yield served
+    finally:
+        served.end()
+
+
+class Caller:
+    """One browser without a page: its cookies, its session, and calls of the page's events."""
+
+    def __init__(
+        self, served: Served, cookies: bool = True, config: dict | None = None, **headers: str
+    ) -> None:
+        """Args: the page; whether cookies are kept and sent back; /config if it is known; more headers."""
+        self.client = httpx.Client(
+            base_url=served.url,
+            trust_env=False,
+            timeout=30,
+            headers=headers,
+            event_hooks={} if cookies else {"response": [self._drop_cookies]},
+        )
+        self.session = f"session-{id(self)}-{time.monotonic_ns()}"
+        self.config = config or self.client.get("/config").json()
+
+    def _drop_cookies(self, response: httpx.Response) -> None:
+        self.client.cookies.clear()
+
+    def component(self, elem_id: str) -> int:
+        return next(c["id"] for c in self.config["components"] if c["props"].get("elem_id") == elem_id)
+
+    def event(self, elem_id: str, kind: str = "click") -> dict:
+        target = [self.component(elem_id), kind]
+        return next(d for d in self.config["dependencies"] if target in d["targets"] and d["backend_fn"])
+
+    def data(self, event: dict, **changes: Any) -> list[Any]:
+        """What the page would send, but for `changes` by element id (with _ for -)."""
+        props = {c["id"]: c["props"] for c in self.config["components"]}
+        named = {name.replace("_", "-"): value for name, value in changes.items()}
+        inputs = [props[id] for id in event["inputs"]]
+        return [named.get(each.get("elem_id"), each.get("value")) for each in inputs]
+
+    def body(self, event: dict, data: list[Any] | None = None, **more: Any) -> dict[str, Any]:
+        data = self.data(event) if data is None else data
+        common = {"fn_index": event["id"], "session_hash": self.session, "event_data": None}
+        return {"data": data, **common, **more}
+
+    def join(self, elem_id: str = "send", kind: str = "click", **changes: Any) -> httpx.Response:
+        event = self.event(elem_id, kind)
+        return self.client.post(JOIN, json=self.body(event, self.data(event, **changes)))
+
+    def messages(self, session: str | None = None) -> Iterator[dict]:
+        """The events of a session, until the server ends the stream."""
+        asked = {"session_hash": session or self.session}
+        with self.client.stream("GET", DATA, params=asked) as stream:
+            stream.raise_for_status()
+            for line in stream.iter_lines():
+                if line.startswith("data:"):
+                    yield json.loads(line[5:])
+
+    def send(self, text: str = "hello", **changes: Any) -> dict:
+        """Send a message as the page does; the last message of the event, with its toasts as "said"."""
+        joined = self.join("send", message=text, **changes)
+        joined.raise_for_status()
+        said = []
+        for message in self.messages():
+            if message["msg"] == "log":
+                said.append(message["log"])
+            if message["msg"] == "process_completed":
+                return {**message, "said": " ".join(said)}
+        raise AssertionError("the stream ended early")
+
+
+class Canary:
+    """A web server on loopback that stands for a public host, and notes what it is asked."""
+
+    def __init__(self) -> None:
+        canary = self
+        self.asked: list[str] = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                canary.asked.append(self.path)
+                self.send_response(200)
+                self.send_header("content-length", "6")
+                self.end_headers()
+                self.wfile.write(b"secret")
+
+            do_HEAD = do_POST = do_GET  # noqa: N815
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def end(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> bool:
+    """Whether a condition comes true within some seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if holds():
+            return True
+        time.sleep(0.05)
+    return holds()

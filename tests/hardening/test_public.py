@@ -1,0 +1,281 @@
+"""SECURITY.md line by line: every promise of `--public` against a running page."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from hardening.serving import DATA, JOIN, UPLOAD, Caller, Canary, Served, serving, within
+from playground.config import Settings
+from playground.limits import PUBLIC, Limits
+from playground.types import InputError
+from playground.ui.guard import MOST_BYTES
+from playground.ui.logins import LOGINS
+from playground.ui.page_sessions import UNREAD_SECONDS
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRET = "my secret message"
+META = {"_type": "gradio.FileData"}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    limits = Limits(max_tokens=300, max_turns=3, max_characters=1000, total_messages=1000, queue=8)
+    with serving(tmp_path_factory.mktemp("public"), public=True, limits=limits) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("slow"), delay=0.05, public=True, limits=Limits(queue=4)) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def owner(served: Served) -> Caller:
+    caller = Caller(served)
+    assert caller.send(SECRET)["success"]
+    return caller
+
+
+@pytest.fixture
+def visitor(served: Served, owner: Caller) -> Caller:
+    caller = Caller(served, config=owner.config)
+    caller.client.get("/")
+    return caller
+
+
+def test_every_promise_names_a_test_and_every_test_is_named() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(test_\w+)`", text)
+    assert len(named) == len(set(named))
+    defined = set(re.findall(r"^def (test_\w+)", Path(__file__).read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(named) == defined - {"test_every_promise_names_a_test_and_every_test_is_named"}
+    promises = text.split("## What `--public` promises")[1].split("\n## ")[0].split("\n- ")[1:]
+    assert all(promise.count("`test_") == 1 for promise in promises)
+
+
+def test_history_is_hidden(served: Served, owner: Caller, visitor: Caller) -> None:
+    for path in ("/", "/config"):
+        assert SECRET not in visitor.client.get(path).text
+    history = next(c for c in visitor.config["components"] if c["props"].get("elem_id") == "history")
+    assert not history["props"].get("choices")
+    visitor.join("new")
+    assert SECRET not in json.dumps(list(visitor.messages()))
+
+
+def test_a_conversation_opens_only_by_its_id(served: Served, owner: Caller, visitor: Caller) -> None:
+    id = served.session.history()[0].id
+    assert len(id) >= 16
+    for guess, opens in ((id, True), (id[:-1], False), ("%", False), ("' OR 1=1 --", False), ("", False)):
+        assert visitor.join("history", "input", history=guess).status_code == 200
+        assert (SECRET in json.dumps(list(visitor.messages()))) is opens, guess
+
+
+def test_a_stream_reaches_its_own_browser_only(slow: Served) -> None:
+    mine = Caller(slow)
+    mine.client.get("/")
+    mine.join("send", message="hello").raise_for_status()
+    for cookies in (True, False):
+        thief = Caller(slow, cookies=cookies, config=mine.config)
+        assert thief.client.get(DATA, params={"session_hash": mine.session}).status_code == 403
+    stream = mine.messages()
+    assert any(message["msg"] == "process_generating" for message in stream)
+    stream.close()
+
+
+def test_another_visitors_page_cannot_be_used(owner: Caller, visitor: Caller) -> None:
+    for elem_id in ("send", "new", "stop"):
+        body = {**visitor.body(visitor.event(elem_id)), "session_hash": owner.session}
+        for path in (JOIN, "/gradio_api/run/predict"):
+            assert visitor.client.post(path, json=body).status_code == 403
+    cancel = {"session_hash": owner.session, "fn_index": 0, "event_id": "x"}
+    assert visitor.client.post("/gradio_api/cancel", json=cancel).status_code == 403
+    assert visitor.client.get(f"/gradio_api/heartbeat/{owner.session}").status_code == 403
+
+
+def test_no_file_is_taken(visitor: Caller) -> None:
+    assert visitor.client.post(UPLOAD, files={"files": ("a", b"x")}).status_code == 404
+    event = visitor.event("bench-import", "upload")
+    data = visitor.data(event, bench_import={"path": "/tmp/gradio/a", "meta": META})
+    answer = visitor.client.post(JOIN, json=visitor.body(event, data))
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "This page takes no files: run Tandem yourself to use your own."
+
+
+def test_no_url_is_fetched(visitor: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    import safehttpx
+
+    monkeypatch.setattr(safehttpx, "is_public_ip", lambda ip: True)  # loopback stands for a public host
+    canary = Canary()
+    event = visitor.event("send")
+    for at in range(len(event["inputs"])):
+        data = visitor.data(event)
+        data[at] = {"path": canary.url, "meta": META}
+        assert visitor.client.post(JOIN, json=visitor.body(event, data)).status_code == 422
+    for path in (f"file={canary.url}/x", f"proxy={canary.url}/x"):
+        assert visitor.client.get(f"/gradio_api/{path}").status_code == 404
+    assert canary.asked == []
+    canary.end()
+
+
+def test_no_file_is_given_out(served: Served, visitor: Caller) -> None:
+    for path in ("/etc/passwd", "app.py", "models/pocket/config.json", str(served.session.store.path)):
+        assert visitor.client.get(f"/gradio_api/file={path}").status_code in (403, 404)
+    assert visitor.client.get("/assets/../../../../etc/passwd").status_code == 404
+
+
+def test_nothing_is_loaded_or_saved(served: Served, visitor: Caller) -> None:
+    visitor.join("bench-save", bench_name="mine").raise_for_status()
+    assert "saves nothing" in json.dumps(list(visitor.messages()))
+    assert not (served.settings.data_dir / "demos").exists()
+    before = served.engine.status()
+    for event in visitor.config["dependencies"]:
+        if event["backend_fn"] and any(target[0] in _model_panel(visitor) for target in event["targets"]):
+            data = visitor.data(event)
+            visitor.client.post(JOIN, json=visitor.body(event, data, event_data={"preset": "small"}))
+    list(visitor.messages())
+    assert served.engine.status() == before
+
+
+def _model_panel(caller: Caller) -> set[int]:
+    """The components of the panel that shows and switches the model."""
+    components = caller.config["components"]
+    return {c["id"] for c in components if str(c["props"].get("elem_id", "")).startswith("model")}
+
+
+def test_no_path_is_shown(served: Served, visitor: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served.session.library, "problems", ["/some/where/x.toml cannot be read."])
+    visitor.join("model").raise_for_status()
+    shown = json.dumps(list(visitor.messages())) + visitor.client.get("/config").text
+    assert "/some/where" not in shown
+    assert str(served.settings.data_dir) not in shown
+
+
+def test_only_what_the_page_uses_can_be_called(visitor: Caller) -> None:
+    for path in ("call/on_send", "run/on_send", "component_server", "api/on_send"):
+        assert visitor.client.post(f"/gradio_api/{path}", json={"data": []}).status_code in (404, 422)
+    for path in ("/openapi.json", "/docs", "/gradio_api/info", "/monitoring/summary", "/gradio_api/runs"):
+        assert visitor.client.get(path).status_code == 404
+    for wrong in ({"message": 5}, {"temperature": "hot"}, {"new_seed": 1.5}, {"mode": []}):
+        assert visitor.join("send", **wrong).status_code == 422
+
+
+def test_sizes_are_limited(visitor: Caller) -> None:
+    assert None not in (PUBLIC.max_tokens, PUBLIC.max_characters, PUBLIC.max_turns)
+    assert "at most 300 tokens" in visitor.send(max_new_tokens=100_000)["said"]
+    assert "at most 1000 characters" in visitor.send("x" * 1001)["said"]
+    for _ in range(3):
+        assert visitor.send()["said"] == ""
+    assert "at most 3 turns" in visitor.send()["said"]
+
+
+def test_messages_are_limited(tmp_path: Path, slow: Served) -> None:
+    assert None not in (PUBLIC.visitor_messages, PUBLIC.total_messages, PUBLIC.queue)
+    limits = Limits(visitor_messages=2, total_messages=3)
+    with serving(tmp_path, public=True, limits=limits, proxies=1) as served:
+        said, config = [], None
+        for address in ("203.0.113.1", "203.0.113.1", "203.0.113.1", "203.0.113.2", "203.0.113.3"):
+            caller = Caller(served, config=config, **{"x-forwarded-for": address})
+            config = caller.config
+            said.append(caller.send()["said"])
+    assert [bool(each) for each in said] == [False, False, True, False, True]
+    assert "You have sent 2 messages within a minute" in said[2]
+    assert "This page has taken 3 messages within a minute" in said[4]
+
+
+def test_an_unread_answer_is_cancelled(slow: Served) -> None:
+    caller = Caller(slow)
+    assert within(20, lambda: slow.engine.open_streams == 0)
+    caller.join("send", message="hello").raise_for_status()
+    assert within(5, lambda: slow.engine.open_streams == 2)
+    assert within(UNREAD_SECONDS + 3, lambda: slow.engine.open_streams == 0)
+
+
+def test_bad_requests_are_refused_in_one_sentence(served: Served, visitor: Caller, capfd) -> None:
+    large = b'{"data": ["' + b"x" * MOST_BYTES + b'"]}'
+    json_type = {"content-type": "application/json"}
+    assert visitor.client.post(JOIN, content=large, headers=json_type).status_code == 413
+    for body in (b"", b"{", b"[]", b'{"data": 1}', b"\xff\xfe{}", b'{"a": 1, "a": 2}', b"[" * 100_000):
+        answer = visitor.client.post(JOIN, content=body, headers=json_type)
+        assert answer.status_code in (400, 422)
+        assert re.fullmatch(r"[^.]+: [^.]+\.", answer.json()["detail"])
+    said = capfd.readouterr()
+    assert "Traceback" not in said.out + said.err
+
+
+def test_judging_is_off_without_a_budget(visitor: Caller) -> None:
+    assert Settings.read({"public": True}, {}).judge_budget is None
+    event = next(
+        d
+        for d in visitor.config["dependencies"]
+        if d["backend_fn"] and d["targets"][0][0] == visitor.component("judge-ask")
+    )
+    visitor.client.post(JOIN, json=visitor.body(event)).raise_for_status()
+    messages = list(visitor.messages())
+    assert any(message["msg"] == "log" for message in messages)
+
+
+def test_code_of_a_repository_does_not_run() -> None:
+    with pytest.raises(InputError, match="cannot be used in public mode"):
+        Settings.read({"public": True, "trust_remote_code": True}, {})
+
+
+def test_the_page_is_framed_by_nobody_and_loads_nothing_foreign(visitor: Caller) -> None:
+    headers = visitor.client.get("/").headers
+    policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+    assert policy["frame-ancestors"] == policy["default-src"] == policy["connect-src"] == "'self'"
+    assert "http" not in headers["content-security-policy"]
+
+
+def test_an_unknown_host_name_is_refused(visitor: Caller) -> None:
+    answer = visitor.client.get("/config", headers={"host": "foreign.example"})
+    assert answer.status_code == 400
+    assert "--allow-host" in answer.text
+
+
+def test_forwarded_headers_are_ignored(served: Served, visitor: Caller) -> None:
+    headers = {"x-forwarded-host": "foreign.example", "x-forwarded-proto": "https"}
+    assert visitor.client.get("/config", headers=headers).json()["root"] == served.url
+
+
+# --- A password, and no cookies ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("locked")
+    with serving(folder, public=True, proxies=1, auth=("ada", "long and secret")) as served:
+        yield served
+
+
+def test_a_password_closes_everything(locked: Served) -> None:
+    for path in ("app_id", "startup-events", "heartbeat/x", "queue/data?session_hash=x"):
+        assert httpx.get(f"{locked.url}/gradio_api/{path}", trust_env=False).status_code == 401
+    for path in ("queue/join", "run/predict", "cancel", "reset"):
+        answer = httpx.post(f"{locked.url}/gradio_api/{path}", json={"event_id": "x"}, trust_env=False)
+        assert answer.status_code == 401
+    assert httpx.get(f"{locked.url}/config", trust_env=False).status_code == 401
+
+
+def test_guessing_is_slow_and_keeps_nobody_out(locked: Served) -> None:
+    def log_in(address: str, password: str) -> int:
+        form = {"username": "ada", "password": password}
+        headers = {"x-forwarded-for": address}
+        return httpx.post(f"{locked.url}/login", data=form, headers=headers, trust_env=False).status_code
+
+    guesses = [log_in("203.0.113.1", str(number)) for number in range(LOGINS + 5)]
+    assert guesses == [400] * LOGINS + [429] * 5
+    assert log_in("203.0.113.1", "long and secret") == 429
+    assert log_in("203.0.113.2", "long and secret") == 200
+
+
+def test_the_page_works_without_cookies(served: Served, owner: Caller) -> None:
+    caller = Caller(served, cookies=False, config=owner.config)
+    for _ in range(2):
+        assert caller.send()["success"]
