@@ -43,9 +43,9 @@ from tqdm import tqdm
 from benchmarks.engine import processor
 from playground.config import Settings
 from playground.engine import open_engine
+from playground.intervals import wilson
 from playground.judging.reference import named, occurs
 from playground.library import POCKET, ROOT, Library
-from playground.scoreboard import wilson
 from playground.session import parse_lane
 from playground.types import Done, Message, Reply, Request, Sampling, Variant
 

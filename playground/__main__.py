@@ -616,8 +616,13 @@ def bench(
 def judge(
     id: Annotated[str, typer.Argument(help="A recorded conversation, see `history`.")],
     rubric: Annotated[str | None, typer.Option(help="What is asked: single, pairwise, aspects...")] = None,
-    model: Annotated[
-        str | None, typer.Option("--judge", help='A model, or "reference" for probes with a known answer.')
+    named: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--judge",
+            help='A model, MODEL@http://SERVER, or "reference" for probes with a known answer; up to five '
+            "times, for their majority and agreement too.",
+        ),
     ] = None,
     url: Annotated[str | None, typer.Option("--judge-url", help="The judge's server.")] = None,
     turns: Annotated[str | None, typer.Option(help="Which turns, such as 1,2; by default all.")] = None,
@@ -635,7 +640,6 @@ def judge(
 
     with plain_errors():
         flags = {
-            "judge_model": model,
             "judge_url": url,
             "judge_budget": judge_budget,
             "data_dir": data_dir,
@@ -644,7 +648,11 @@ def judge(
         store = Store(settings.data_dir)
         judges = Judges(store, settings)
         try:
-            asked = report.questions(judges, store.load(id), rubric, turns, lanes, scope, samples)
+            asked = report.questions(
+                judges, named or (), store.load(id), rubric, turns, lanes, scope, samples
+            )
+            for warning in report.family_warnings(judges, asked):
+                print(warning, file=sys.stderr)
             if estimate:
                 document = report.estimate_json(asked)
                 print(json.dumps(document, indent=1) if json_output else report.estimate_text(document))
@@ -653,7 +661,8 @@ def judge(
         finally:
             judges.close()
         if json_output:
-            print(json.dumps(report.verdicts_json(id, judged), ensure_ascii=False, indent=1))
+            document = report.verdicts_json(store.load(id), judged)
+            print(json.dumps(document, ensure_ascii=False, indent=1))
         else:
             print(report.verdicts_text(store.load(id), judged))
         errors = [verdict.error for _, verdict in judged if verdict.error]

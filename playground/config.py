@@ -61,6 +61,9 @@ class Settings:
     """The address of the judge's server, which speaks OpenAI's chat API."""
     judge_key: Secret | None = None
     """Its key, which goes to that address and no other; from the environment alone."""
+    judge_keys: Mapping[str, Secret] = field(default_factory=dict)
+    """Keys of other servers by host, in capitals with "_" for other characters: "API_MISTRAL_AI"; from the
+    environment alone."""
     judge_budget: int | None = None
     """Tokens that judging may take in one visit without a key of the visitor's own; None: any number, and
     on a public page none."""
@@ -179,6 +182,8 @@ def _judge(given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, An
     values: dict[str, Any] = {name: said[name] for name in ("model", "url") if said[name]}
     if key and key.strip():
         values["key"] = Secret(key.strip())
+    if found := _host_keys(environ):
+        values["keys"] = found
     if said["budget"] is not None and said["budget"] != "":
         text = str(said["budget"]).strip().replace("_", "")
         if not text.isdecimal():
@@ -196,6 +201,16 @@ def _judge(given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, An
         prices = [_positive(part, f"{PREFIX}JUDGE_PRICES", "a price", zero=True) for part in parts[:2]]
         values["prices"] = (prices[0], prices[1], parts[2])
     return {f"judge_{name}": value for name, value in values.items()}
+
+
+def _host_keys(environ: Mapping[str, str]) -> dict[str, Secret]:
+    """The keys in TANDEM_JUDGE_KEY_HOST variables, by host."""
+    before = f"{PREFIX}JUDGE_KEY_"
+    return {
+        name.removeprefix(before).upper(): Secret(text.strip())
+        for name, text in environ.items()
+        if name.startswith(before) and text.strip()
+    }
 
 
 def _positive(value: Any, name: str, what: str, zero: bool = False) -> float:

@@ -12,11 +12,25 @@ from typing import Any
 from playground.types import InputError
 
 BOM = "\ufeff"
+LFS_POINTER = b"version https://git-lfs"
+"""How a Git LFS pointer begins: what a clone without Git LFS holds in place of a large file."""
 
 
 def first_line(error: BaseException) -> str:
     """An error's first line, at most 300 characters, without a full stop at its end."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")[:300]
+
+
+def check_whole(path: Path, head: bytes) -> None:
+    """Check by its first bytes that a file is there itself.
+
+    Raises:
+        InputError: it is a Git LFS pointer; the sentence says what to do.
+    """
+    if head.startswith(LFS_POINTER):
+        raise InputError(
+            f"{path} is a Git LFS pointer and not the file itself: run git lfs pull in its folder."
+        )
 
 
 def read_text(path: Path, limit: int | None = None) -> str:
@@ -33,6 +47,7 @@ def read_text(path: Path, limit: int | None = None) -> str:
             data = file.read(-1 if limit is None else limit + 1)
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
+    check_whole(path, data)
     if limit is not None and len(data) > limit:
         raise InputError(f"{path} is larger than {limit // 10**6} MB, which is too large for a prompt.")
     try:
@@ -47,8 +62,9 @@ def read_text(path: Path, limit: int | None = None) -> str:
 
 def read_toml(path: Path, limit: int | None = None) -> dict[str, Any]:
     """The table in a TOML file; InputError names the file, and the line where the syntax breaks."""
+    text = read_text(path, limit)  # whose errors are of a kind that is caught below
     try:
-        return tomllib.loads(read_text(path, limit))
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from error
     except RecursionError:
@@ -59,8 +75,9 @@ def read_toml(path: Path, limit: int | None = None) -> dict[str, Any]:
 
 def read_json(path: Path) -> Any:
     """What a JSON file holds; InputError names the file and the line."""
+    text = read_text(path)
     try:
-        return json.loads(read_text(path))
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"{path}, line {error.lineno}: not valid JSON: {error.msg}.") from error
     except RecursionError:

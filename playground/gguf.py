@@ -14,11 +14,10 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from playground.files import check_whole
 from playground.types import ChatFormat, InputError
 
 MAGIC = b"GGUF"
-LFS_POINTER = b"version https://git-lfs"
-"""How a Git LFS pointer begins: what a clone without Git LFS holds in place of a large file."""
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
@@ -296,10 +295,7 @@ def check_begins(path: Path, head: bytes) -> None:
     Raises:
         InputError: they are something else's.
     """
-    if head.startswith(LFS_POINTER):
-        raise InputError(
-            f"{path} is a Git LFS pointer and not the file itself: run git lfs pull in its folder."
-        )
+    check_whole(path, head)
     if not head.startswith(MAGIC):
         raise InputError(f"{path} is not a GGUF file: it does not begin with GGUF.")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.demo_files import demo_files, read_demo_file, write_demo_set
-from playground.files import check_table, read_object, read_toml
+from playground.files import check_table, place, read_object, read_toml
 from playground.gguf import read_gguf
 from playground.presets import Preset
 from playground.sources import ROOT as ROOT
@@ -370,23 +370,36 @@ def read_adapter(folder: Path, name: str | None = None, source: str | None = Non
         check_table(card, card_path, {}, dict.fromkeys(known, str))
     name = name or card.get("name") or folder.resolve().name
     named = card.get("chat_format", "tokenizer")
+    try:
+        format = sketch_chat_format(folder) if named == "tokenizer" else read_chat_format(named)
+    except UnknownFormatError as error:
+        raise InputError(f"{place(card_path, key='chat_format')}: {error}") from error
     return AdapterCard(
         name=check_name(name, f"{folder}: the name"),
         source=source or str(folder),
         base_model=card.get("base_model") or str(config.get("base_model_name_or_path") or ""),
         label=card.get("label") or name,
         description=card.get("description", ""),
-        chat_format=sketch_chat_format(folder) if named == "tokenizer" else read_chat_format(named),
+        chat_format=format,
         tokenizer=str(folder) if named == "tokenizer" and has_templates(folder) else "",
     )
 
 
+class UnknownFormatError(InputError):
+    """No chat format has that name."""
+
+
 def read_chat_format(name: str, root: Path = ROOT) -> ChatFormat:
-    """A chat format from prompts/chat/: `NAME.toml` with template, bos_token and eos_token."""
-    path = root / "prompts" / "chat" / f"{check_name(name, 'The chat format')}.toml"
-    if not path.is_file():
-        there = {found.stem: found for found in path.parent.glob("*.toml")}
-        raise InputError(f"There is no chat format {name!r}: choose one of {_names(there)}.")
+    """A chat format from prompts/chat/: `NAME.toml` with template, bos_token and eos_token.
+
+    Raises:
+        UnknownFormatError: there is none of that name.
+        InputError: its file cannot be read.
+    """
+    there = {path.stem: path for path in (root / "prompts" / "chat").glob("*.toml")}
+    if name not in there:
+        raise UnknownFormatError(f"there is no chat format {name!r:.80}; choose one of {_names(there)}.")
+    path = there[name]
     table = read_toml(path)
     check_table(table, path, {"template": str}, {"bos_token": str, "eos_token": str})
     return ChatFormat(**table)

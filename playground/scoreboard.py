@@ -4,110 +4,34 @@ A variant is told by its recipe, whatever it was called and whatever seed it dre
 the same judge and rubric on the same answers the latest settled one counts, so that asking twice does not
 count twice. What has no verdict is counted apart and never as a score. A comparison that is "inconsistent" or
 "both bad" counts as a tie in every rate, where a tie is half a win.
-
-Intervals are of 95 %: Wilson's for shares, Student's t over the conversations' means for scores (turns of one
-conversation are not independent, so they count as one), and for kappa the percentiles of a bootstrap that
-draws whole conversations.
+Intervals are those of `intervals`.
 """
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import inf, sqrt
-from statistics import fmean, stdev
+from itertools import combinations
+from statistics import fmean
 from typing import TypeVar
 
+from playground.agreement import (
+    Agreement,
+    Both,
+    Compared,
+    PanelAgreement,
+    Side,
+    agreement,
+    panel_agreement,
+    preference,
+)
+from playground.intervals import Mean, Share, few
 from playground.judging.candidates import holds
 from playground.types import SETTLED, Conversation, Outcome, Variant, Verdict
 
 HUMAN = "human"
-Z = 1.959964
-FEW = 30
-"""Below as many, an interval is wide enough to be said in words."""
-DRAWS = 2000
-"""Of the bootstrap."""
-
-# The 97.5 % quantile of Student's t for 1 to 30 degrees of freedom.
-_T = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
-    2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
-    2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-)  # fmt: skip
-
-
-# --- Figures --------------------------------------------------------------------------------------
-
-
-def wilson(hits: float, count: int, z: float = Z) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927), from 0 to 1; all of it where nothing was counted."""
-    if not count:
-        return 0.0, 1.0
-    share = hits / count
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Share:
-    """How many of how many; a tie is half a hit."""
-
-    hits: float
-    count: int
-
-    @property
-    def value(self) -> float | None:
-        """From 0 to 1; None where nothing was counted."""
-        return self.hits / self.count if self.count else None
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """See `wilson`."""
-        return wilson(self.hits, self.count)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mean:
-    """A mean score, of the conversations' means."""
-
-    value: float
-    interval: tuple[float, float] | None
-    """None with fewer than two conversations, from which no interval follows."""
-    count: int
-    """Scores."""
-    conversations: int
-
-    @classmethod
-    def of(cls, scores: Iterable[tuple[str, float]], scale: tuple[float, float] | None = None) -> Mean | None:
-        """The mean of (conversation, score), its interval within `scale`; None where there is none."""
-        by: dict[str, list[float]] = {}
-        for conversation, score in scores:
-            by.setdefault(conversation, []).append(score)
-        if not by:
-            return None
-        means = [fmean(each) for each in by.values()]
-        value, interval = fmean(means), None
-        if len(means) > 1:
-            half = t_quantile(len(means) - 1) * stdev(means) / sqrt(len(means))
-            low, high = scale or (-inf, inf)
-            interval = (max(low, value - half), min(high, value + half))
-        return cls(
-            value=value,
-            interval=interval,
-            count=sum(len(each) for each in by.values()),
-            conversations=len(means),
-        )
-
-
-def t_quantile(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t; beyond 30 degrees of freedom, the normal's with a correction."""
-    if freedom <= len(_T):
-        return _T[freedom - 1]
-    return Z + (Z**3 + Z) / (4 * freedom) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * freedom**2)
 
 
 # --- Rows -----------------------------------------------------------------------------------------
@@ -168,37 +92,25 @@ class Standing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Disagreement:
-    """A turn that a person and a judge see differently."""
+class Habits:
+    """What one judge of a panel tends to, on the answers that the panel judged."""
 
-    conversation: str
-    turn: int
-    """From 0."""
-    lanes: tuple[int, int]
-    vote: int | None
-    """The lane the person prefers; None: neither."""
-    verdict: int | None
-    """The lane the judge prefers."""
-    judged: Verdict
+    judge: str
+    inconsistent: Share
+    first_place: Share
+    longer: Share
+    """See `Board`."""
+    with_majority: Share
+    """How often it prefers what the majority prefers."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Agreement:
-    """A judge and people on the same turns."""
+class Panel:
+    """The judges behind a majority."""
 
-    same: Share
-    kappa: float | None
-    """Cohen's kappa over first, second and neither: 1 is full agreement, 0 what chance brings. None where
-    both always say the same thing, and there is nothing to tell chance by."""
-    interval: tuple[float, float] | None
-    """None with fewer than two conversations, or where kappa is."""
-    conversations: int
-    disagreements: tuple[Disagreement, ...]
-
-    @property
-    def few(self) -> str | None:
-        """How few there are, in a sentence; None where there are enough."""
-        return few(self.same.count, "vote", "on a turn that the judge has judged")
+    judges: tuple[Habits, ...]
+    agreement: PanelAgreement | None
+    """None where nothing was compared by all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,8 +122,12 @@ class Board:
     scale: tuple[float, float] | None
     pairs: tuple[Pair, ...]
     standings: tuple[Standing, ...]
+    inconsistent: Share
+    """Comparisons of two variants in which the two orders disagree."""
     first_place: Share
     """How often the answer that was shown first wins, of all games that have a winner; half is no bias."""
+    longer: Share
+    """How often the longer answer wins, of all comparisons that have a winner and differ in length."""
     winner_length: float | None
     """Mean characters of the answers that won; None where none did."""
     loser_length: float | None
@@ -219,14 +135,8 @@ class Board:
     """Verdicts of every outcome, failures too."""
     agreement: Agreement | None
     """With people's votes; None for these themselves, or where no turn has both."""
-
-
-def few(count: int, thing: str, more: str = "") -> str | None:
-    """A sentence on how few there are, if there are few."""
-    if count >= FEW:
-        return None
-    words = f"{count or 'no'} {thing}{'' if count == 1 else 's'}{f' {more}' if more else ''}"
-    return f"Only {words}: too few to tell much by." if count else f"There are {words} yet."
+    panel: Panel | None
+    """Of a majority: its judges."""
 
 
 # --- From conversations to rows -------------------------------------------------------------------
@@ -304,11 +214,14 @@ def board(conversations: Sequence[Conversation], judge: str, rubric: str) -> Boa
         scale=next((scale for scale in scales if scale is not None), None),
         pairs=tuple(_pairs(chosen, seats)),
         standings=tuple(_standing(seat, chosen) for seat in seats.values()),
+        inconsistent=_inconsistent(chosen),
         first_place=_first_place(chosen),
+        longer=_longer(chosen),
         winner_length=fmean(winners) if winners else None,
         loser_length=fmean(losers) if losers else None,
         outcomes=Counter(entry.verdict.outcome for entry in chosen),
         agreement=None if judge == HUMAN else agreement(_both(chosen, votes)),
+        panel=_panel([entry for entry in chosen if entry.verdict.panel]),
     )
 
 
@@ -448,6 +361,21 @@ def _first_place(entries: Iterable[_Entry]) -> Share:
     return Share(hits=sum(won), count=len(won))
 
 
+def _inconsistent(entries: Iterable[_Entry]) -> Share:
+    settled = [entry for entry in entries if entry.pair and entry.settled]
+    return Share(hits=sum(entry.verdict.outcome == "inconsistent" for entry in settled), count=len(settled))
+
+
+def _longer(entries: Iterable[_Entry]) -> Share:
+    won = []
+    for entry in entries:
+        if entry.verdict.outcome == "win" and entry.verdict.winner is not None:
+            loser = next(lane for lane in entry.verdict.lanes if lane != entry.verdict.winner)
+            more = entry.length(entry.verdict.winner) - entry.length(loser)
+            won += [more > 0] if more else []
+    return Share(hits=sum(won), count=len(won))
+
+
 def _lengths(entries: Iterable[_Entry]) -> tuple[list[int], list[int]]:
     winners: list[int] = []
     losers: list[int] = []
@@ -458,22 +386,7 @@ def _lengths(entries: Iterable[_Entry]) -> tuple[list[int], list[int]]:
     return winners, losers
 
 
-# --- Agreement ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Both:
-    """A vote and a verdict on the same two lanes."""
-
-    conversation: str
-    turn: int
-    lanes: tuple[int, int]
-    vote: int | None
-    verdict: int | None
-    judged: Verdict
-
-
-def _both(entries: Iterable[_Entry], votes: Iterable[_Entry]) -> list[_Both]:
+def _both(entries: Iterable[_Entry], votes: Iterable[_Entry]) -> list[Both]:
     by_turn: dict[tuple[str, int], list[Verdict]] = {}
     for entry in entries:
         by_turn.setdefault((entry.conversation.id, entry.turn), []).append(entry.verdict)
@@ -484,7 +397,7 @@ def _both(entries: Iterable[_Entry], votes: Iterable[_Entry]) -> list[_Both]:
             said = preference(verdict, first, second)
             if said is not None:
                 found.append(
-                    _Both(
+                    Both(
                         conversation=vote.conversation.id,
                         turn=vote.turn,
                         lanes=(first, second),
@@ -496,84 +409,50 @@ def _both(entries: Iterable[_Entry], votes: Iterable[_Entry]) -> list[_Both]:
     return found
 
 
-def preference(verdict: Verdict, first: int, second: int) -> tuple[int | None] | None:
-    """Which of two lanes a verdict prefers, in a tuple, or (None,) if neither; None if it does not say.
+# --- Panels ---------------------------------------------------------------------------------------
 
-    Of scores the higher one is preferred.
-    """
-    if verdict.outcome in ("win", "tie", "both-bad", "inconsistent"):
-        return (verdict.winner,) if set(verdict.lanes) == {first, second} else None
-    scores = dict(zip(verdict.lanes, verdict.scores, strict=False))
-    one, other = scores.get(first), scores.get(second)
-    if one is None or other is None:
+
+def _panel(entries: Sequence[_Entry]) -> Panel | None:
+    """The judges behind majorities, told by their names: a panel is the same whatever it has judged."""
+    by_judge: dict[str, list[_Entry]] = {}
+    compared: list[Compared] = []
+    agreed: dict[str, list[bool]] = {}
+    for entry in entries:
+        members = _members(entry)
+        for member in members:
+            by_judge.setdefault(member.verdict.judge, []).append(member)
+        for first, second in combinations(entry.verdict.lanes, 2):
+            said = [preference(member.verdict, first, second) for member in members]
+            if members and None not in said:
+                sides = tuple(_side(each, first) for each in said if each is not None)
+                compared.append(Compared(conversation=entry.conversation.id, sides=sides))
+            most = preference(entry.verdict, first, second)
+            for member, each in zip(members, said, strict=True):
+                if most is not None and each is not None:
+                    agreed.setdefault(member.verdict.judge, []).append(most == each)
+    if not by_judge:
         return None
-    return (None if one == other else first if one > other else second,)
-
-
-def agreement(both: Sequence[_Both]) -> Agreement | None:
-    """How far votes and verdicts agree; None where no turn has both."""
-    if not both:
-        return None
-    by: dict[str, list[_Both]] = {}
-    for each in both:
-        by.setdefault(each.conversation, []).append(each)
-    kappa = cohens_kappa([_sides(each) for each in both])
-    return Agreement(
-        same=Share(hits=sum(each.vote == each.verdict for each in both), count=len(both)),
-        kappa=kappa,
-        interval=None if kappa is None else bootstrap(list(by.values()), _kappa_of),
-        conversations=len(by),
-        disagreements=tuple(
-            Disagreement(
-                conversation=each.conversation,
-                turn=each.turn,
-                lanes=each.lanes,
-                vote=each.vote,
-                verdict=each.verdict,
-                judged=each.judged,
-            )
-            for each in both
-            if each.vote != each.verdict
-        ),
+    habits = tuple(
+        Habits(
+            judge=judge,
+            inconsistent=_inconsistent(own),
+            first_place=_first_place(own),
+            longer=_longer(own),
+            with_majority=Share(hits=sum(agreed.get(judge, ())), count=len(agreed.get(judge, ()))),
+        )
+        for judge, own in sorted(by_judge.items())
     )
+    return Panel(judges=habits, agreement=panel_agreement([each.judge for each in habits], compared))
 
 
-def _sides(both: _Both) -> tuple[str, str]:
-    """Vote and verdict as "first", "second" or "neither"."""
-    names = {both.lanes[0]: "first", both.lanes[1]: "second", None: "neither"}
-    return names[both.vote], names[both.verdict]
+def _members(entry: _Entry) -> list[_Entry]:
+    """The verdicts that a majority was counted from, in the order of their judges; none if one is gone."""
+    here = {verdict.id: verdict for verdict in entry.conversation.turns[entry.turn].verdicts}
+    if any(id not in here for id in entry.verdict.panel):
+        return []
+    found = [_Entry(entry.conversation, entry.turn, here[id]) for id in entry.verdict.panel]
+    return sorted(found, key=lambda member: member.verdict.judge)
 
 
-def _kappa_of(drawn: Sequence[Sequence[_Both]]) -> float | None:
-    return cohens_kappa([_sides(each) for conversation in drawn for each in conversation])
-
-
-def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
-    """Agreement of two raters beyond chance (Cohen 1960); None where chance alone would be full agreement."""
-    if not pairs:
-        return None
-    observed = sum(one == other for one, other in pairs) / len(pairs)
-    ones, others = Counter(one for one, _ in pairs), Counter(other for _, other in pairs)
-    expected = sum(ones[name] * others[name] for name in ones) / len(pairs) ** 2
-    return None if expected == 1 else (observed - expected) / (1 - expected)
-
-
-Cluster = TypeVar("Cluster")
-
-
-def bootstrap(
-    clusters: Sequence[Cluster], figure: Callable[[Sequence[Cluster]], float | None], draws: int = DRAWS
-) -> tuple[float, float] | None:
-    """The 95 % percentile interval of `figure`, by drawing whole clusters; the same for the same data.
-
-    Draws in which there is no such figure are left out; None if those are more than half, or with fewer than
-    two clusters.
-    """
-    if len(clusters) < 2:
-        return None
-    rng = random.Random(0)
-    drawn = (figure(rng.choices(clusters, k=len(clusters))) for _ in range(draws))
-    values = sorted(value for value in drawn if value is not None)
-    if len(values) * 2 < draws:
-        return None
-    return values[int(0.025 * (len(values) - 1))], values[round(0.975 * (len(values) - 1))]
+def _side(said: tuple[int | None], first: int) -> Side:
+    return "neither" if said[0] is None else "first" if said[0] == first else "second"

@@ -158,8 +158,9 @@ class Store:
         try:
             self._create()
         except (OSError, OutsideError) as error:
+            reason = str(error).rstrip(".")
             raise InputError(
-                f"Cannot keep the record in {data_dir}: {error}; choose another folder with --data-dir."
+                f"Cannot keep the record in {data_dir}: {reason}; choose another folder with --data-dir."
             ) from error
 
     def _create(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ MOST_CHARACTERS = 20_000_000
 """Length of the longest text that a template may write; it is far beyond any context."""
 MOST_SECONDS = 10.0
 """Time that a template may take; a conversation as long as a large context takes a fraction of a second."""
+NOT_IN_TIME = f"it did not end within {MOST_SECONDS:g} seconds"
 GIVEN = (
     "messages",
     "tools",
@@ -37,6 +39,14 @@ GIVEN = (
 ANSWER = "SENTINELANSWER"
 REASONING = "SENTINELREASONING"
 QUESTION = "SENTINELQUESTION"
+
+
+class TemplateError(InputError):
+    """A template cannot write a conversation."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The chat template cannot write this conversation: {reason}.")
+        self.reason = reason
 
 
 # --- Files ----------------------------------------------------------------------------------------
@@ -135,7 +145,8 @@ def render(
         variables: further variables that the template reads.
 
     Raises:
-        InputError: the template cannot write this conversation; its own reason is in the sentence.
+        TemplateError: the template cannot write this conversation; its own reason is in the sentence.
+        InputError: it cannot be used at all.
     """
     if format.problem:
         raise InputError(format.problem)
@@ -155,20 +166,44 @@ def render(
         text = str(texts[0])
     # A template is a program from anywhere: whatever it raises is a fault of its own.
     except Exception as error:
-        raise InputError(f"The chat template cannot write this conversation: {_reason(error)}.") from error
+        raise TemplateError(_reason(error)) from error
     if len(text) > MOST_CHARACTERS:
-        raise InputError(
-            f"The chat template cannot write this conversation: its text has {len(text)} characters, and at "
-            f"most {MOST_CHARACTERS} are possible."
+        raise TemplateError(
+            f"its text has {len(text)} characters, and at most {MOST_CHARACTERS} are possible"
         )
     return check_characters(text, "The chat template's text")
 
 
-@lru_cache(maxsize=64)
+def needs_system(
+    format: ChatFormat, messages: Sequence[Mapping[str, str]], variables: Mapping[str, Any] | None = None
+) -> bool:
+    """Whether a template that refuses a conversation would write it after a system message."""
+    try:
+        render(format, [{"role": "system", "content": "Hi"}, *messages], variables=variables)
+    except InputError:
+        return False
+    return True
+
+
+def without_system(reason: str) -> str:
+    """The sentence about a template that refuses a conversation because it has no system message."""
+    return f'The chat template needs a system message ({reason}): set one on the lane, as in system="...".'
+
+
 def template_problem(format: ChatFormat) -> str:
     """Why a template cannot write even a single message; "" where it can."""
+    return _problem(replace(format, ends=()))
+
+
+@lru_cache(maxsize=64)
+def _problem(format: ChatFormat) -> str:
+    messages = _messages([("user", "Hi")])
     try:
-        render(format, _messages([("user", "Hi")]))
+        render(format, messages)
+    except TemplateError as error:
+        if error.reason != NOT_IN_TIME and needs_system(format, messages):
+            return without_system(error.reason)
+        return str(error)
     except InputError as error:
         return str(error)
     return ""
@@ -176,12 +211,12 @@ def template_problem(format: ChatFormat) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeLimitError):
-        return f"it did not end within {MOST_SECONDS:g} seconds"
+        return NOT_IN_TIME
     if isinstance(error, RecursionError):
         return "it calls itself without an end"
     if isinstance(error, MemoryError):
         return "it needs more memory than there is"
-    reason = " ".join(first_line(error).split())
+    reason = " ".join(first_line(error).split()).rstrip(".!")
     return reason.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -221,10 +256,16 @@ def find_ends(format: ChatFormat, added_tokens: Iterable[str] = ()) -> tuple[str
     Returns:
         Tokens and texts; never plain white space. Empty where the template renders neither conversation.
     """
+    problem = template_problem(format)
+    if NOT_IN_TIME in problem:
+        return ()
+    # What needs a system message gets one, which changes nothing after an answer.
+    opening = [("system", "Hi")] if problem else []
     tokens = sorted((token for token in added_tokens if token.strip()), key=len, reverse=True)
     tokens += [text for name, text in format.token_variables.items() if text.strip() and name != "unk_token"]
-    last = _after_answer(format, [("user", "Hi"), ("assistant", ANSWER)])
-    inner = _after_answer(format, [("user", "Hi"), ("assistant", ANSWER), ("user", QUESTION)])
+    turns = [*opening, ("user", "Hi"), ("assistant", ANSWER)]
+    last = _after_answer(format, turns)
+    inner = _after_answer(format, [*turns, ("user", QUESTION)])
     if inner is not None:
         inner = inner.partition(QUESTION)[0]
     found = []

@@ -678,7 +678,7 @@ class Verdict:
 
     id: str
     judge: str
-    """"human", "reference", or the name of the model that was asked."""
+    """"human", "reference", the name of the model that was asked, or "majority of" several."""
     server: str | None = None
     """The address that the model was asked at."""
     rubric: str
@@ -704,6 +704,8 @@ class Verdict:
     """Of a vote: whose, as a meaningless id, so that voting again replaces it."""
     blind: bool = False
     """Of a vote: whether it was cast while nothing said whose answers they are."""
+    panel: tuple[str, ...] = ()
+    """Of the majority of several judges: the ids of their verdicts, see `judging.panel`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -865,6 +867,7 @@ def verdict_from_json(data: Mapping[str, Any]) -> Verdict:
             **data,
             "lanes": tuple(data["lanes"]),
             "judged": tuple(data["judged"]),
+            "panel": tuple(data.get("panel", ())),
             "scores": tuple(data["scores"]),
             "scale": None if scale is None else (scale[0], scale[1]),
             "aspects": tuple(tuple(Aspect(**aspect) for aspect in lane) for lane in data["aspects"]),

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from playground.engine.adapters import checksum, read_adapter_weights
+from playground.files import LFS_POINTER
 from playground.types import InputError
 
 IDS = torch.arange(5, 17)
@@ -151,6 +152,8 @@ def test_a_damaged_file_is_refused(model, copied):
     ):
         path.write_bytes(damaged)
         assert refusal(model, copied)
+    path.write_bytes(LFS_POINTER + b"/spec/v1\noid sha256:abc\nsize 1\n")
+    assert "run git lfs pull" in refusal(model, copied)
     path.unlink()
     assert "no adapter_model.safetensors" in refusal(model, copied)
 
@@ -161,8 +164,16 @@ def test_a_pickle_is_read_where_that_is_allowed(base, model, copied):
     torch.save(weights, copied / "adapter_model.bin")
     assert "--allow-pickle" in refusal(model, copied)
     assert read_adapter_weights(model, copied, allow_pickle=True).parts
-    torch.save({"a": print}, copied / "adapter_model.bin")
-    with pytest.raises(InputError):
+    for held, said in (
+        ({"a": print}, "more than weights: download it again"),
+        ([weights], "no table of weights by name"),
+        ({1: weights}, "no table of weights by name"),
+    ):
+        torch.save(held, copied / "adapter_model.bin")
+        with pytest.raises(InputError, match=said):
+            read_adapter_weights(model, copied, allow_pickle=True)
+    (copied / "adapter_model.bin").write_text("nothing of the kind")
+    with pytest.raises(InputError, match="adapter_model\\.bin is damaged"):
         read_adapter_weights(model, copied, allow_pickle=True)
 
 

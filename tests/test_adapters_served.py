@@ -59,6 +59,7 @@ def test_each_row_of_a_mixed_batch_gets_what_peft_gives_it_alone(base, two, tmp_
     one = make_adapter(base, tmp_path / "one", KINDS[kind])
     read = compare(base, {"one": one, "two": two}, ROWS, IDS)
     assert read["one"].serving
+    assert ("biases" in read["one"].serving) == ("bias" in kind)
 
 
 def test_a_batch_of_one_adapter_alone_gets_what_peft_gives_it(base, tmp_path):

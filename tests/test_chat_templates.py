@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from playground.aligners.chat import prompt
 from playground.aligners.chat_options import ChatOptions
 from playground.library import Library, tokenizer_chat_format
 from playground.session import parse_lane
-from playground.templates import find_ends, template_variables
+from playground.templates import find_ends, template_problem, template_variables
 from playground.types import ChatFormat, InputError, Message, StopRule, to_json
 
 POCKET = Path(__file__).resolve().parents[1] / "models" / "pocket"
@@ -329,6 +330,17 @@ def test_a_template_without_a_system_role_says_so(template, reason):
     format = ChatFormat(template=template, bos_token="<s>", eos_token="</s>")
     with pytest.raises(InputError, match=reason):
         prompt(format, TALK, None, ChatOptions(system="Be brief."))
+
+
+def test_a_template_that_needs_a_system_message_says_so_and_its_ends_are_found():
+    check = "{% if messages[0].role != 'system' %}{{ raise_exception('No system!') }}{% endif %}"
+    format = ChatFormat(template=check + PLAIN, eos_token="</s>")
+    reason = r'needs a system message \(No system\): set one on the lane, as in system="\.\.\."\.$'
+    with pytest.raises(InputError, match=reason):
+        prompt(format, TALK, None)
+    assert re.search(reason, template_problem(format))
+    assert prompt(format, TALK, None, ChatOptions(system="Be brief.")).text.startswith("system: Be brief.")
+    assert find_ends(format) == find_ends(ChatFormat(template=PLAIN, eos_token="</s>")) != ()
 
 
 def test_the_history_has_reasoning_only_where_it_is_kept():

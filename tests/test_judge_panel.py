@@ -57,9 +57,9 @@ def test_a_key_goes_to_the_address_it_was_typed_for_and_back_to_no_browser(tmp_p
     assert updates[made.key]["value"] == "", "the field is emptied"
     assert "sk-one" not in repr(updates)
     assert visit.keys == {"http://one/v1": Secret("sk-one")}
-    assert made._wish(visit, values(server="http://one/v1")).judge.key == Secret("sk-one")
-    assert made._wish(visit, values(server="http://two/v1")).judge.key is None
-    assert made._wish(visit, values()).judge.key is None
+    assert made._wish(visit, values(server="http://one/v1")).judges[0].key == Secret("sk-one")
+    assert made._wish(visit, values(server="http://two/v1")).judges[0].key is None
+    assert made._wish(visit, values()).judges[0].key is None
     made.on_forget(visit, *values())
     assert visit.keys == {}
 

@@ -105,6 +105,19 @@ def test_the_shipped_prompts_and_adapters_are_all_readable():
         assert read_chat_format(path.stem).template
 
 
+def test_an_unknown_chat_format_names_the_adapters_file(tmp_path):
+    adapter(tmp_path / "x", adapter__toml='name = "own"\nchat_format = "nope"\n')
+    with pytest.raises(
+        InputError, match=r"adapter\.toml, line 2: there is no chat format 'nope'; choose one"
+    ):
+        read_adapter(tmp_path / "x")
+    write(tmp_path / "x" / "adapter.toml", "")
+    (tmp_path / "x" / "adapter.toml").write_bytes(b'name = "\xff"')
+    with pytest.raises(InputError, match=r"adapter\.toml, line 1: not UTF-8 text") as caught:
+        read_adapter(tmp_path / "x")
+    assert str(caught.value).count("adapter.toml") == 1
+
+
 def adapter(folder: Path, base: str = "owner/base", **files: str) -> Path:
     write(folder / "adapter_config.json", json.dumps({"base_model_name_or_path": base}))
     for name, text in files.items():

@@ -4,21 +4,11 @@ import dataclasses
 
 import pytest
 
+from playground.agreement import cohens_kappa, preference
 from playground.aligners.raw import Aligner
+from playground.intervals import Mean, Share, bootstrap, few, t_quantile, wilson
 from playground.judging.candidates import candidate
-from playground.scoreboard import (
-    HUMAN,
-    Mean,
-    Share,
-    board,
-    boards_in,
-    bootstrap,
-    cohens_kappa,
-    few,
-    preference,
-    t_quantile,
-    wilson,
-)
+from playground.scoreboard import HUMAN, board, boards_in
 from playground.types import Answer, Aspect, Conversation, Game, Reply, Sampling, Turn, Variant, Verdict
 
 IDS = iter(range(10**6))

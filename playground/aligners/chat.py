@@ -83,11 +83,15 @@ def prompt(
     variables = dict(options.variables)
     try:
         text = templates.render(format, said, variables=variables)
-    except InputError as error:
+    except templates.TemplateError as error:
+        if error.reason == templates.NOT_IN_TIME:
+            raise
         if options.system and _renders(format, said[1:], variables):
             raise InputError(
-                f"The chat template takes no system message: remove it from the lane. {error}"
+                f"The chat template takes no system message ({error.reason}): remove it from the lane."
             ) from error
+        if not options.system and templates.needs_system(format, said, variables):
+            raise InputError(templates.without_system(error.reason)) from error
         raise
     if options.system and _renders(format, said[1:], variables) == text:
         raise InputError("The chat template leaves the system message out: remove it from the lane.")

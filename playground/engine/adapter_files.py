@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from playground.engine.adapter_config import shown
-from playground.files import first_line
+from playground.files import check_whole
 from playground.types import InputError
 
 WEIGHTS = "adapter_model.safetensors"
@@ -53,12 +53,14 @@ def read_shapes(folder: Path, allow_pickle: bool) -> dict[str, Shape]:
                 "start with --allow-pickle if you trust where it comes from"
             )
         return {key: tuple(value.shape) for key, value in read_weights(folder).items()}
-    raise InputError(f"it has no {WEIGHTS}")
+    raise InputError(f"it has no {WEIGHTS}: save it with PEFT's save_pretrained, or name its folder")
 
 
 def _header(path: Path) -> dict[str, Shape]:
     size = path.stat().st_size
     with path.open("rb") as file:
+        check_whole(path, file.read(64))
+        file.seek(0)
         start = file.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if not 2 <= length <= min(MOST_HEADER, size - 8):
@@ -107,8 +109,11 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
             weights = load_file(path)
         else:
             weights = torch.load(folder / PICKLED, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise InputError(f"its weights cannot be read: {shown(first_line(error), 200)[1:-1]}") from error
+    except Exception as error:  # what the libraries say is about their own functions, and is logged as cause
+        name = WEIGHTS if path.is_file() else PICKLED
+        raise InputError(f"{name} is damaged, or holds more than weights: download it again") from error
+    if not isinstance(weights, dict) or not all(isinstance(key, str) for key in weights):
+        raise InputError(f"{PICKLED} holds no table of weights by name: save the adapter again with PEFT")
     for key, value in weights.items():
         if not isinstance(value, Tensor) or not value.is_floating_point():
             raise InputError(f"its weights {shown(key, 150)} are not numbers of a floating-point type")

@@ -223,7 +223,9 @@ def _serving(settings: Mapping[str, Any], found: Collector) -> str:
         texts.append(f"its own {', '.join(whole)}")
     if found.tokens:
         texts.append(f"its own embeddings for {len(found.tokens)} tokens")
-    if any(type(step).__name__ == "Bias" for part in found.parts.values() for step in part.steps):
+    if settings.get("lora_bias") or any(
+        type(step).__name__ == "Bias" for part in found.parts.values() for step in part.steps
+    ):
         texts.append("its own biases")
     return "; ".join(texts)
 

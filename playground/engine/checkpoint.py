@@ -15,8 +15,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
-from playground.files import read_object
-from playground.gguf import LFS_POINTER
+from playground.files import check_whole, read_object
 from playground.types import InputError
 
 SAFETENSORS = "model.safetensors"
@@ -191,10 +190,7 @@ def _check_begins(path: Path) -> None:
         head = file.read(64)
     if not head:
         raise InputError(f"{path} is empty: download it again.")
-    if head.startswith(LFS_POINTER):
-        raise InputError(
-            f"{path} is a Git LFS pointer and not the file itself: run git lfs pull in its folder."
-        )
+    check_whole(path, head)
 
 
 MOST = {

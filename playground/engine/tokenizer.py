@@ -18,7 +18,7 @@ from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedModel
 
-from playground.files import first_line, read_object
+from playground.files import check_whole, first_line, read_object
 from playground.library import has_vocabulary
 from playground.types import InputError, Prompt, Token
 
@@ -58,10 +58,14 @@ def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
 
 
 def _damaged_file(folder: Path) -> str:
-    """Which of a tokenizer's JSON files is no JSON object, in words of ours; "" if all are."""
-    for path in sorted(folder.glob("*token*.json")):
+    """Which of a tokenizer's files is not whole or no JSON object, in words of ours; "" if none is."""
+    for path in sorted(folder.glob("*token*")):
         try:
-            read_object(path)
+            if path.suffix == ".json":
+                read_object(path)
+            elif path.is_file():
+                with path.open("rb") as file:
+                    check_whole(path, file.read(64))
         except InputError as error:
             return str(error).removesuffix(".")
     return ""

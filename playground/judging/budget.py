@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from playground.judging.rubrics import Messages
@@ -42,6 +43,19 @@ class Estimate:
     def most_tokens(self) -> int:
         """Tokens in and out at most."""
         return self.prompt_tokens + self.most_new_tokens
+
+    @classmethod
+    def total(cls, estimates: Iterable[Estimate]) -> Estimate:
+        """What several judgments will cost together."""
+        each = list(estimates)
+        prices = [one.price for one in each if one.price is not None]
+        return cls(
+            calls=sum(one.calls for one in each),
+            cached=sum(one.cached for one in each),
+            prompt_tokens=sum(one.prompt_tokens for one in each),
+            most_new_tokens=sum(one.most_new_tokens for one in each),
+            price=(sum(amount for amount, _ in prices), prices[0][1]) if prices else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

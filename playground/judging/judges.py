@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from playground.config import Settings
 from playground.judging import reference
@@ -17,7 +19,9 @@ from playground.judging.budget import Cost, Estimate, JudgeBudget, cost_of, pric
 from playground.judging.candidates import answered, candidate
 from playground.judging.client import JudgeModel, without_key
 from playground.judging.completion import clean
+from playground.judging.families import family_warning
 from playground.judging.judging import Call, Judging, Questions, read_again, replied_before
+from playground.judging.panel import PanelJudging, check_judges
 from playground.judging.reference import PAIR_RUBRIC, REFERENCE
 from playground.judging.refusals import Refusals
 from playground.judging.rubrics import Kind, Material, Rubric, read_rubrics
@@ -50,7 +54,7 @@ class Judges:
         self._refusals = Refusals()
         self._questions = Questions()
         self._turn = threading.Semaphore(SIDE_BY_SIDE)
-        self._under_way: dict[str, tuple[str, int, Judging]] = {}
+        self._under_way: dict[str, tuple[str, int, Judging | PanelJudging]] = {}
         """By verdict: its conversation, its turn, and the judgment."""
         self._closed = False
 
@@ -100,8 +104,9 @@ class Judges:
     ) -> JudgeModel:
         """A judge as a person names it; what is left out is as in the settings.
 
-        The settings' key goes to the settings' address only. On a public page there is no other address,
-        so that nobody has this machine call wherever they like.
+        The settings' key goes to the settings' address only, and a key that is set for another host to that
+        host. On a public page there is no other address, so that nobody has this machine call wherever they
+        like.
 
         Raises:
             InputError: no model is named, or the address is not one, or not to be chosen.
@@ -116,10 +121,22 @@ class Judges:
         return JudgeModel(
             model=name,
             server=own.judge_url if same or server is None else server.strip(),
-            key=key or (own.judge_key if same else None),
+            key=key or (own.judge_key if same else self._key_of(server)),
             own_key=bool(key),
             timeout=own.judge_timeout,
         )
+
+    def _key_of(self, server: str | None) -> Secret | None:
+        """The key that is set for a server's host; none goes where others could read it on the way."""
+        parts = urlsplit((server or "").strip())
+        if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+            return None
+        return self.settings.judge_keys.get(re.sub(r"[^A-Z0-9]", "_", parts.netloc.upper()))
+
+    def family_warning(self, judge: JudgeModel, conversation: Conversation, base: str) -> str | None:
+        """A sentence where a judge is of the family of the base, or of an adapter that answers."""
+        adapters = [lane.aligner.adapter for lane in conversation.variants if lane.aligner.adapter]
+        return family_warning(judge.model, [base, *adapters])
 
     def missing(self, judge: JudgeModel, budget: JudgeBudget | None = None) -> str | None:
         """What keeps this judge from being asked and what to do about it, in a sentence; None if nothing."""
@@ -193,34 +210,103 @@ class Judges:
                 budget does not suffice. Nothing is recorded then.
             OutsideError: the record cannot be written.
         """
-        sheet = self.rubric(rubric)
-        verdict, calls = self._plan(conversation, turn, sheet, judge, lanes, scope, samples, references)
-        if any(call.known is None for call in calls) and (missing := without_key(judge)):
-            raise InputError(missing)
-        aside = 0
-        if budget is not None and not judge.own_key:
-            aside = self._estimate(calls).most_tokens
-            budget.set_aside(aside)
+        return self._judge_each(
+            conversation, turn, rubric, [judge], lanes, scope, samples, references, budget
+        )[0]
 
-        def spent(tokens: int) -> None:
-            if budget is not None and not judge.own_key:
-                budget.settle(aside, tokens)
+    def begin(
+        self,
+        conversation: Conversation,
+        turn: int,
+        rubric: str,
+        judges: Sequence[JudgeModel],
+        *,
+        lanes: Sequence[int] | None = None,
+        scope: Scope = "turn",
+        samples: int = 1,
+        references: Mapping[int, str] | None = None,
+        budget: JudgeBudget | None = None,
+    ) -> list[Judging | PanelJudging]:
+        """Ask one model, or up to five the same, whose majority is recorded as a verdict too. See `judge`.
 
-        try:
-            judging = self._begin(conversation, turn, verdict, spent)
-        except BaseException:
-            spent(0)
-            raise
-        judging.start(
-            judge,
-            sheet,
-            calls,
-            self._refusals,
-            self._questions,
-            self._turn,
-            lambda: self._forget(verdict.id),
+        Returns:
+            Each model's judgment, and after those of several models the panel.
+
+        Raises:
+            InputError: as `judge`, for any of them; none is asked then.
+            OutsideError: the record cannot be written.
+        """
+        check_judges([(judge.model, clean(judge.server)) for judge in judges])
+        judgings = self._judge_each(
+            conversation, turn, rubric, judges, lanes, scope, samples, references, budget
         )
-        return judging
+        if len(judgings) < 2:
+            return [*judgings]
+        panel = PanelJudging(
+            judgings, lambda verdict: self.store.save_verdict(conversation.id, turn, verdict)
+        )
+        self._under_way[panel.verdict.id] = (conversation.id, turn, panel)
+        try:
+            self._record(conversation, turn, panel.verdict)
+        finally:  # the judges are at work, whether or not it could be written yet
+            panel.start(lambda: self._forget(panel.verdict.id))
+        return [*judgings, panel]
+
+    def _judge_each(
+        self,
+        conversation: Conversation,
+        turn: int,
+        rubric: str,
+        judges: Sequence[JudgeModel],
+        lanes: Sequence[int] | None,
+        scope: Scope,
+        samples: int,
+        references: Mapping[int, str] | None,
+        budget: JudgeBudget | None,
+    ) -> list[Judging]:
+        """Begin a judgment by each judge, once nothing keeps any of them from being asked."""
+        sheet = self.rubric(rubric)
+        plans = [
+            self._plan(conversation, turn, sheet, judge, lanes, scope, samples, references)
+            for judge in judges
+        ]
+        for judge, (_, calls) in zip(judges, plans, strict=True):
+            if any(call.known is None for call in calls) and (missing := without_key(judge)):
+                raise InputError(missing)
+        spent: list[Callable[[int], None]] = []
+        begun: list[Judging] = []
+        try:
+            for judge, (_, calls) in zip(judges, plans, strict=True):
+                spent.append(self._set_aside(judge, calls, budget))
+            for (verdict, _), spend in zip(plans, spent, strict=True):
+                begun.append(self._begin(conversation, turn, verdict, spend))
+        except BaseException:
+            for spend in spent:
+                spend(0)
+            for judging in begun:
+                self._forget(judging.verdict.id)
+            raise
+        for judge, (verdict, calls), judging in zip(judges, plans, begun, strict=True):
+            judging.start(
+                judge,
+                sheet,
+                calls,
+                self._refusals,
+                self._questions,
+                self._turn,
+                partial(self._forget, verdict.id),
+            )
+        return begun
+
+    def _set_aside(
+        self, judge: JudgeModel, calls: Sequence[Call], budget: JudgeBudget | None
+    ) -> Callable[[int], None]:
+        """Take what the calls may cost from a visit's budget; what is returned is told what they did cost."""
+        if budget is None or judge.own_key:
+            return lambda tokens: None
+        aside = self._estimate(calls).most_tokens
+        budget.set_aside(aside)
+        return lambda tokens: budget.settle(aside, tokens)
 
     def judge_by_reference(
         self,
@@ -376,7 +462,7 @@ class Judges:
                 found.append(self.store.load(id))
         return found
 
-    def under_way(self, conversation: str) -> list[Judging]:
+    def under_way(self, conversation: str) -> list[Judging | PanelJudging]:
         """The judgments on a conversation that have not ended."""
         return [judging for of, _, judging in list(self._under_way.values()) if of == conversation]
 

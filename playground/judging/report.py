@@ -12,8 +12,10 @@ from playground.judging.candidates import answered
 from playground.judging.client import JudgeModel
 from playground.judging.judges import Judges
 from playground.judging.judging import Judging
+from playground.judging.panel import PanelJudging, check_judges, read_judge
 from playground.judging.reference import PAIR_RUBRIC, REFERENCE
 from playground.judging.reference import RUBRIC as REFERENCE_RUBRIC
+from playground.scoreboard import Panel, board
 from playground.types import Conversation, InputError, Scope, Verdict, to_json
 
 DEFAULT_RUBRIC = "single"
@@ -28,14 +30,15 @@ class Question:
     """From 0."""
     lanes: tuple[int, ...]
     rubric: str
-    judge: JudgeModel | None
-    """None: the reference judge."""
+    judges: tuple[JudgeModel, ...]
+    """Several are a panel, whose majority is a verdict too; none: the reference judge."""
     options: dict[str, Any]
     cost: Estimate
 
 
 def questions(
     judges: Judges,
+    named: Sequence[str],
     conversation: Conversation,
     rubric: str | None,
     turns: str | None,
@@ -47,19 +50,25 @@ def questions(
 
     A comparison is of two lanes; with more, every two of them are compared.
 
+    Args:
+        named: the judges, each as ``MODEL`` or ``MODEL@http://SERVER``; none: the one in the settings.
+
     Raises:
         InputError: a turn, a lane or a rubric that there is not, or that cannot be judged.
     """
     if scope not in get_args(Scope):
         raise InputError(f"--scope must be turn or conversation, not {scope!r}.")
-    reference = judges.settings.judge_model == REFERENCE
+    asked_for = check_judges([read_judge(name) for name in named or [judges.settings.judge_model or ""]])
+    reference = REFERENCE in [model for model, _ in asked_for]
+    if reference and len(asked_for) > 1:
+        raise InputError("The reference judge follows a rule and is in no panel: ask it by itself.")
     rubric = rubric or (REFERENCE_RUBRIC if reference else DEFAULT_RUBRIC)
     if reference and rubric not in (REFERENCE_RUBRIC, PAIR_RUBRIC):
         raise InputError(
             f"The reference judge has the rubrics {REFERENCE_RUBRIC} and {PAIR_RUBRIC}, not {rubric!r}."
         )
     pair = rubric == PAIR_RUBRIC if reference else judges.rubric(rubric).kind == "pairwise"
-    judge = None if reference else judges.model()
+    models = () if reference else tuple(judges.model(model, server) for model, server in asked_for)
     options: dict[str, Any] = {} if reference else {"scope": cast(Scope, scope), "samples": samples}
     asked = []
     for turn in _numbers(turns, "--turns", len(conversation.turns), "turn"):
@@ -70,17 +79,16 @@ def questions(
         if turns is None and not chosen:
             continue  # nobody answered
         for some in combinations(chosen, 2) if pair and len(chosen) > 2 else [chosen]:
-            if judge is None:
-                cost = Estimate(calls=0, cached=0, prompt_tokens=0, most_new_tokens=0)
-            else:
-                cost = judges.estimate(conversation, turn, rubric, judge, lanes=some, **options)
+            cost = Estimate.total(
+                judges.estimate(conversation, turn, rubric, model, lanes=some, **options) for model in models
+            )
             asked.append(
                 Question(
                     conversation=conversation,
                     turn=turn,
                     lanes=some,
                     rubric=rubric,
-                    judge=judge,
+                    judges=models,
                     options=options,
                     cost=cost,
                 )
@@ -109,9 +117,9 @@ def ask(judges: Judges, asked: Sequence[Question]) -> list[tuple[int, Verdict]]:
         InputError: the key is missing, or the budget does not suffice.
     """
     budget = judges.new_budget()
-    begun: list[tuple[int, Verdict, Judging | None]] = []
+    begun: list[tuple[int, Verdict, Judging | PanelJudging | None]] = []
     for question in asked:
-        if question.judge is None:
+        if not question.judges:
             verdict = judges.judge_by_reference(
                 question.conversation,
                 question.turn,
@@ -120,16 +128,16 @@ def ask(judges: Judges, asked: Sequence[Question]) -> list[tuple[int, Verdict]]:
             )
             begun.append((question.turn, verdict, None))
             continue
-        judging = judges.judge(
+        under_way = judges.begin(
             question.conversation,
             question.turn,
             question.rubric,
-            question.judge,
+            question.judges,
             lanes=question.lanes,
             budget=budget,
             **question.options,
         )
-        begun.append((question.turn, judging.verdict, judging))
+        begun += [(question.turn, each.verdict, each) for each in under_way]
     return [(turn, judging.wait() if judging else verdict) for turn, verdict, judging in begun]
 
 
@@ -138,15 +146,14 @@ def ask(judges: Judges, asked: Sequence[Question]) -> list[tuple[int, Verdict]]:
 
 def estimate_json(asked: Sequence[Question]) -> dict[str, Any]:
     """What all of it would cost, as `judge --estimate --json` prints it."""
-    costs = [question.cost for question in asked]
-    prices = [cost.price for cost in costs if cost.price is not None]
+    cost = Estimate.total(question.cost for question in asked)
     return {
-        "calls": sum(cost.calls for cost in costs),
-        "cached": sum(cost.cached for cost in costs),
-        "prompt_tokens": sum(cost.prompt_tokens for cost in costs),
-        "most_new_tokens": sum(cost.most_new_tokens for cost in costs),
-        "most_price": sum(amount for amount, _ in prices) if prices else None,
-        "currency": prices[0][1] if prices else None,
+        "calls": cost.calls,
+        "cached": cost.cached,
+        "prompt_tokens": cost.prompt_tokens,
+        "most_new_tokens": cost.most_new_tokens,
+        "most_price": cost.price[0] if cost.price else None,
+        "currency": cost.price[1] if cost.price else None,
     }
 
 
@@ -161,15 +168,39 @@ def estimate_text(cost: dict[str, Any]) -> str:
     )
 
 
-def verdicts_json(id: str, judged: Sequence[tuple[int, Verdict]]) -> dict[str, Any]:
-    """The document that `judge --json` prints; turns are counted from 1."""
+def family_warnings(judges: Judges, asked: Sequence[Question]) -> list[str]:
+    """A sentence for each judge of the family of what it judges."""
+    base = judges.settings.base
+    found = [
+        judges.family_warning(judge, question.conversation, base)
+        for question in asked
+        for judge in question.judges
+    ]
+    return list(dict.fromkeys(warning for warning in found if warning))
+
+
+def verdicts_json(conversation: Conversation, judged: Sequence[tuple[int, Verdict]]) -> dict[str, Any]:
+    """The document that `judge --json` prints; turns are counted from 1.
+
+    Args:
+        conversation: with the verdicts on record.
+    """
     paid = [game for _, verdict in judged for game in verdict.games if not game.cached]
+    panels = _panels(conversation, judged)
     return {
-        "id": id,
+        "id": conversation.id,
         "prompt_tokens": sum(game.prompt_tokens or 0 for game in paid),
         "new_tokens": sum(game.new_tokens or 0 for game in paid),
         "verdicts": [{"turn": turn + 1, **to_json(verdict)} for turn, verdict in judged],
+        "panels": [to_json(panel) for panel in panels],
     }
+
+
+def _panels(conversation: Conversation, judged: Sequence[tuple[int, Verdict]]) -> list[Panel]:
+    """How far the judges of each panel agree over the whole conversation, and what each tends to."""
+    majorities = dict.fromkeys((verdict.judge, verdict.rubric) for _, verdict in judged if verdict.panel)
+    boards = [board([conversation], judge, rubric) for judge, rubric in majorities]
+    return [each.panel for each in boards if each.panel is not None]
 
 
 def verdicts_text(conversation: Conversation, judged: Sequence[tuple[int, Verdict]]) -> str:
@@ -183,7 +214,28 @@ def verdicts_text(conversation: Conversation, judged: Sequence[tuple[int, Verdic
             again = " (on record)" if game.cached else ""
             text = game.reason or game.raw or game.error or ""
             lines += [f"  [{where}]{again}", *(f"    {line}" for line in text.splitlines())]
+    for panel in _panels(conversation, judged):
+        lines += _panel_text(panel)
     return "\n".join(lines)
+
+
+def _panel_text(panel: Panel) -> list[str]:
+    lines = []
+    if panel.agreement is not None:
+        kappa = panel.agreement.kappa
+        beyond = "cannot be told: all always say the same" if kappa is None else f"{kappa:.2f}"
+        same = panel.agreement.same
+        lines.append(f"all judges agree in {same.hits:g} of {same.count}; Fleiss' kappa {beyond}")
+    for judge in panel.judges:
+        habits = (
+            ("with the majority", judge.with_majority),
+            ("inconsistent", judge.inconsistent),
+            ("the first shown wins", judge.first_place),
+            ("the longer wins", judge.longer),
+        )
+        figures = [f"{what} {share.hits:g} of {share.count}" for what, share in habits if share.count]
+        lines.append(f"  {judge.judge}: {', '.join(figures) or 'no verdict'}")
+    return lines
 
 
 def said(verdict: Verdict, names: dict[int, str]) -> str:

@@ -21,6 +21,7 @@ from playground.judging.candidates import answered
 from playground.judging.client import JudgeModel, without_key
 from playground.judging.completion import clean
 from playground.judging.judges import MOST_SAMPLES
+from playground.judging.panel import read_judges
 from playground.judging.reference import PAIR_RUBRIC, REFERENCE
 from playground.judging.reference import RUBRIC as REFERENCE_RUBRIC
 from playground.secret import Secret
@@ -40,11 +41,13 @@ MODEL = "model"
 SCOPES = (("this turn's answers", "turn"), ("the conversation so far", "conversation"))
 REFERENCE_RUBRICS = (("right or wrong", REFERENCE_RUBRIC), ("two compared", PAIR_RUBRIC))
 BY_RULE = "Right or wrong by a stated rule, from the answers that the probe knows; no model is asked."
-SIDE_BY_SIDE = 16
-"""Judgments of one conversation at the same time."""
+SIDE_BY_SIDE = 40
+"""Judgments of one conversation at the same time: those of five judges and their majority on every two of
+four lanes are 36."""
 DAY = 24 * 3600
 """Seconds after which a stranger's visit is another one."""
 KEY_LIMIT = 500
+MODELS_LIMIT = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +59,8 @@ class _Wish:
     scope: Scope
     pairs: Sequence[tuple[int, ...]]
     """The lanes of each judgment."""
-    judge: JudgeModel | None
-    """None: the reference judge."""
+    judges: tuple[JudgeModel, ...]
+    """Several are a panel; none: the reference judge."""
     rubric: str
     samples: int
 
@@ -143,9 +146,9 @@ class JudgePanel:
                 with gr.Row(elem_classes="options-row") as self.of_model:
                     self.model = gr.Textbox(
                         own.judge_model or "" if own.judge_model != REFERENCE else "",
-                        label="Model",
-                        placeholder="such as gpt-4o",
-                        max_length=200,
+                        label="Model, or up to five",
+                        placeholder="such as gpt-4o, or gpt-4o, gpt-4o-mini",
+                        max_length=MODELS_LIMIT,
                         min_width=160,
                         elem_id="judge-model",
                     )
@@ -358,14 +361,14 @@ class JudgePanel:
             raise InputError("Choose what counts: this turn, or the conversation so far.")
         if not isinstance(samples, int | float) or samples != int(samples):
             raise InputError(f"Samples must be a whole number from 1 to {MOST_SAMPLES}.")
-        rubric, judge = str(rubric or ""), None
+        rubric, judges = str(rubric or ""), []
         if who == REFERENCE:
             rubric, compares = str(rule), rule == PAIR_RUBRIC
         else:
             compares = self.judges.rubric(rubric).kind == "pairwise"
-            judge = self.judges.model(
-                str(model or ""), str(server or "") or None, visit.keys.get(self._address(server))
-            )
+            for name, elsewhere in read_judges(str(model or "")) or [("", None)]:
+                at = elsewhere or str(server or "") or None
+                judges.append(self.judges.model(name, at, visit.keys.get(self._address(at))))
         if compares and len(chosen) < 2:
             raise InputError("A comparison is of two lanes: choose another one beside it.")
         return _Wish(
@@ -373,32 +376,32 @@ class JudgePanel:
             turn=turn,
             scope=scope,
             pairs=list(combinations(chosen, 2)) if compares else [chosen],
-            judge=judge,
+            judges=tuple(judges),
             rubric=rubric,
             samples=int(samples),
         )
 
     def _begin(self, visit: Visit, wish: _Wish, lanes: tuple[int, ...]) -> None:
-        if wish.judge is None:
+        if not wish.judges:
             pair = wish.rubric == PAIR_RUBRIC
             self.judges.judge_by_reference(wish.conversation, wish.turn, lanes=lanes, pair=pair)
             return
         if len(self.judges.under_way(wish.conversation.id)) >= SIDE_BY_SIDE:
             raise InputError("The judge has much to do on this conversation: wait for some of it to end.")
-        self.judges.judge(
+        self.judges.begin(
             wish.conversation,
             wish.turn,
             wish.rubric,
-            wish.judge,
+            wish.judges,
             lanes=lanes,
             scope=wish.scope,
             samples=wish.samples,
             budget=self._budget(visit),
         )
 
-    def _estimate(self, wish: _Wish, judge: JudgeModel) -> Estimate:
+    def _estimate(self, wish: _Wish) -> Estimate:
         """Of all of the judgments together."""
-        each = [
+        return Estimate.total(
             self.judges.estimate(
                 wish.conversation,
                 wish.turn,
@@ -409,14 +412,7 @@ class JudgePanel:
                 samples=wish.samples,
             )
             for lanes in wish.pairs
-        ]
-        prices = [one.price for one in each if one.price is not None]
-        return Estimate(
-            calls=sum(one.calls for one in each),
-            cached=sum(one.cached for one in each),
-            prompt_tokens=sum(one.prompt_tokens for one in each),
-            most_new_tokens=sum(one.most_new_tokens for one in each),
-            price=(sum(amount for amount, _ in prices), prices[0][1]) if prices else None,
+            for judge in wish.judges
         )
 
     # --- Keys and budgets -------------------------------------------------------------------------
@@ -462,7 +458,7 @@ class JudgePanel:
         scope = like.scope if like else "turn"
         server = like.server if like and like.server != clean(self.settings.judge_url) else ""
         own = "" if self.settings.judge_model == REFERENCE else self.settings.judge_model or ""
-        model = like.judge if like and not by_rule else visit.judge_model or own
+        model = self._names(conversation, turn, like) if like and not by_rule else visit.judge_model or own
         server = server or ("" if like else visit.judge_server)
         who = REFERENCE if by_rule else MODEL
         values = [turn, scope, list(lanes), who, rubric, rule, 1, model, server]
@@ -485,6 +481,17 @@ class JudgePanel:
             **self._told(visit, values),
             **self.watched(visit),
         }
+
+    def _names(self, conversation: Conversation, turn: int, verdict: Verdict) -> str:
+        """Who gave a verdict, as one types it: the judge, or those of its panel with their servers."""
+        here = {each.id: each for each in self.judges.verdicts(conversation.id).get(turn, ())}
+        members = [here[id] for id in verdict.panel if id in here]
+        own = clean(self.settings.judge_url)
+        names = [
+            member.judge if member.server in (None, own) else f"{member.judge}@{member.server}"
+            for member in members
+        ]
+        return ", ".join(names) or verdict.judge
 
     def _has_rule(self, conversation: Conversation, turn: int) -> bool:
         """Whether the rule can judge, and no model is set up to."""
@@ -512,20 +519,21 @@ class JudgePanel:
     def _told(self, visit: Visit, values: Sequence[Any]) -> Updates:
         """What it takes, or what is missing; and what was typed is there when the panel opens again."""
         who, rubric, model, server = values[3], values[4], *values[-2:]
-        visit.judge_model, visit.judge_server = str(model or "")[:200], str(server or "")[:500]
+        visit.judge_model, visit.judge_server = str(model or "")[:MODELS_LIMIT], str(server or "")[:500]
         known = visit.keys.get(self._address(server))
         told = ""
         if who != REFERENCE and rubric in self.judges.rubrics:
             told += render_verdicts.about(self.judges.rubric(rubric).description)
         try:
             wish = self._wish(visit, values)
-            if wish.judge is None:
+            if not wish.judges:
                 self.judges.check(wish.conversation, wish.turn)
                 told += render_verdicts.about(BY_RULE)
             else:
-                estimate = self._estimate(wish, wish.judge)
+                estimate = self._estimate(wish)
                 told += render_verdicts.estimated(estimate)
-                told += self._credit(visit, wish.judge, estimate)
+                told += self._credit(visit, wish.judges, estimate)
+                told += "".join(map(render_verdicts.warned, self._family_warnings(wish)))
         except (InputError, OutsideError) as error:
             told += render_verdicts.missing(str(error))
         return {
@@ -534,11 +542,17 @@ class JudgePanel:
             self.key: gr.update(placeholder="kept until you leave" if known else ""),
         }
 
-    def _credit(self, visit: Visit, judge: JudgeModel, estimate: Estimate) -> str:
-        """Whether there is a key, and what may be taken with it."""
-        if estimate.calls and (lacks := without_key(judge)):
-            return render_verdicts.missing(lacks)
-        if judge.own_key:
+    def _family_warnings(self, wish: _Wish) -> list[str]:
+        base = self.chat.session.library.base
+        found = [self.judges.family_warning(judge, wish.conversation, base) for judge in wish.judges]
+        return [warning for warning in found if warning]
+
+    def _credit(self, visit: Visit, judges: Sequence[JudgeModel], estimate: Estimate) -> str:
+        """Whether there are keys, and what may be taken with them."""
+        lacking = [lacks for judge in judges if (lacks := without_key(judge))]
+        if estimate.calls and lacking:
+            return "".join(map(render_verdicts.missing, lacking))
+        if all(judge.own_key for judge in judges):
             return render_verdicts.about("With the key that you typed.")
         left = self._budget(visit).left
         if left is None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from playground.scoreboard import Agreement, Board, Disagreement, Mean, Pair, Seat, Share, Standing, few
+from playground.agreement import Agreement, Both, PanelAgreement
+from playground.intervals import Mean, Share, few
+from playground.scoreboard import Board, Pair, Panel, Seat, Standing
 from playground.types import SETTLED, AdapterCard, Conversation
 from playground.ui.render import decoding, lane_name
 from playground.ui.render_diff import attribute, visible
@@ -36,6 +38,8 @@ def section(
     if scored and board.scale is not None:
         parts.append(_standings(scored, board.scale, cards))
     parts.append(_facts(board, cards))
+    if board.panel is not None:
+        parts.append(_panel(board.panel))
     if board.agreement is not None:
         parts.append(_agreement(board.agreement, conversations))
     return f'<section class="scores">{"".join(parts)}</section>'
@@ -168,16 +172,12 @@ def _facts(board: Board, cards: Cards) -> str:
     if len(board.pairs) > 1:
         rates = "; ".join(f"{_name(each.seat, cards)} {_said(each.wins)}" for each in compared)
         facts.append(("Win rates over all pairs", rates))
-    shares = [each for each in board.standings if each.inconsistent.count and not _human(board)]
-    if shares:
-        # Each comparison is in the standings of both of its variants.
-        hits, count = (
-            sum(s.inconsistent.hits for s in shares) / 2,
-            sum(s.inconsistent.count for s in shares) // 2,
-        )
-        facts.append(("Inconsistent", _said(Share(hits=hits, count=count))))
+    if board.inconsistent.count and not _human(board) and board.panel is None:
+        facts.append(("Inconsistent", _said(board.inconsistent)))
     if board.first_place.count:
         facts.append(("The answer shown first wins", _said(board.first_place)))
+    if board.longer.count:
+        facts.append(("The longer answer wins", _said(board.longer)))
     if board.winner_length is not None and board.loser_length is not None:
         lengths = f"{number(round(board.winner_length))} and {number(round(board.loser_length))} characters"
         facts.append(("Mean length of winners and losers", lengths))
@@ -190,7 +190,7 @@ def _facts(board: Board, cards: Cards) -> str:
         facts.append(("Without a verdict, in no figure", ", ".join(failed)))
     if not facts:
         return ""
-    return "<dl>" + "".join(f"<dt>{label}</dt><dd>{said}</dd>" for label, said in facts) + "</dl>"
+    return _list(facts)
 
 
 def _human(board: Board) -> bool:
@@ -204,16 +204,51 @@ def _said(share: Share) -> str:
     return f"<b>{value}</b> <span>{low:.0%} to {high:.0%}; {hits}</span>"
 
 
+def _panel(panel: Panel) -> str:
+    """The judges of a panel: how far they agree, and what each tends to."""
+    rows = "".join(
+        f'<tr><th scope="row">{visible(judge.judge)}</th><td>{_small(judge.with_majority)}</td>'
+        f"<td>{_small(judge.inconsistent)}</td><td>{_small(judge.first_place)}</td>"
+        f"<td>{_small(judge.longer)}</td></tr>"
+        for judge in panel.judges
+    )
+    heads = ("judge", "with the majority", "inconsistent", "the first wins", "the longer wins")
+    columns = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    table = (
+        f'<h4>The judges</h4><div class="wide"><table class="standings"><thead><tr>{columns}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+    if panel.agreement is None:
+        return f'{table}<p class="note">Nothing was compared by all of these judges yet.</p>'
+    return _panel_agreement(panel.agreement) + table
+
+
+def _small(share: Share) -> str:
+    return _said(share) if share.count else "\u2013"
+
+
+def _panel_agreement(agreement: PanelAgreement) -> str:
+    kappa = _kappa(agreement.kappa, agreement.interval, "cannot be told: all always say the same")
+    facts = [("All judges agree", _said(agreement.same)), ("Fleiss\u2019 kappa", kappa)]
+    note = f'<p class="note">{agreement.few}</p>' if agreement.few else ""
+    return _list(facts) + note
+
+
+def _list(facts: Sequence[tuple[str, str]]) -> str:
+    return "<dl>" + "".join(f"<dt>{label}</dt><dd>{said}</dd>" for label, said in facts) + "</dl>"
+
+
+def _kappa(kappa: float | None, interval: tuple[float, float] | None, unknown: str) -> str:
+    if kappa is None:
+        return unknown
+    if interval is None:
+        return f"<b>{kappa:.2f}</b> <span>one conversation, so no interval</span>"
+    return f"<b>{kappa:.2f}</b> <span>{interval[0]:.2f} to {interval[1]:.2f}</span>"
+
+
 def _agreement(agreement: Agreement, conversations: Mapping[str, Conversation]) -> str:
-    kappa = "cannot be told: both always say the same"
-    if agreement.kappa is not None:
-        kappa = f"<b>{agreement.kappa:.2f}</b>"
-        if agreement.interval is not None:
-            kappa += f" <span>{agreement.interval[0]:.2f} to {agreement.interval[1]:.2f}</span>"
-        else:
-            kappa += " <span>one conversation, so no interval</span>"
-    facts = [("Agrees with the votes", _said(agreement.same)), ("Cohen\u2019s kappa", kappa)]
-    written = "<dl>" + "".join(f"<dt>{label}</dt><dd>{said}</dd>" for label, said in facts) + "</dl>"
+    kappa = _kappa(agreement.kappa, agreement.interval, "cannot be told: both always say the same")
+    written = _list([("Agrees with the votes", _said(agreement.same)), ("Cohen\u2019s kappa", kappa)])
     if agreement.few:
         written += f'<p class="note">{agreement.few}</p>'
     if agreement.disagreements:
@@ -222,7 +257,7 @@ def _agreement(agreement: Agreement, conversations: Mapping[str, Conversation]) 
     return written
 
 
-def _disagreement(found: Disagreement, conversations: Mapping[str, Conversation]) -> str:
+def _disagreement(found: Both, conversations: Mapping[str, Conversation]) -> str:
     def side(lane: int | None) -> str:
         return "neither" if lane is None else LETTERS[lane]
 

@@ -82,11 +82,12 @@ def marks(
     """
     found = {}
     for turn, here in enumerate(verdicts):
+        by_id = {verdict.id: verdict for verdict in here}
         mine = [verdict for verdict in latest(here) if lane in verdict.lanes]
         drawn = [
             _vote(verdict, lane, verdict.by == voter)
             if verdict.judge == HUMAN
-            else _judged(verdict, lane, turn, verdict.id in running, costs.get(verdict.id))
+            else _judged(verdict, lane, turn, verdict.id in running, costs.get(verdict.id), by_id)
             for verdict in mine
         ]
         if drawn:
@@ -105,8 +106,15 @@ def latest(verdicts: Sequence[Verdict]) -> list[Verdict]:
     return [verdict for each in kept.values() for verdict in each]
 
 
-def _judged(verdict: Verdict, lane: int, turn: int, running: bool, cost: Cost | None) -> str:
-    """A badge that unfolds to the judge's reasons."""
+def _judged(
+    verdict: Verdict,
+    lane: int,
+    turn: int,
+    running: bool,
+    cost: Cost | None,
+    here: Mapping[str, Verdict],
+) -> str:
+    """A badge that unfolds to the judge's reasons; of a majority, to what each judge says."""
     words, kind = badge(verdict, lane, running)
     against = " against ".join(LETTERS[each] for each in verdict.lanes) if _compares(verdict) else ""
     title = attribute(", ".join(filter(None, (verdict.judge, verdict.rubric, _scope(verdict), against))))
@@ -114,6 +122,7 @@ def _judged(verdict: Verdict, lane: int, turn: int, running: bool, cost: Cost | 
     if verdict.error and verdict.outcome not in SETTLED and not running:
         parts.append(f'<p class="notice error">{visible(verdict.error)}</p>')
     parts += [_game(game, verdict) for game in verdict.games if lane in game.shown]
+    parts += [_member(here[id], lane) for id in verdict.panel if id in here]
     parts.append(f'<div class="verdict-acts">{_buttons(verdict, turn, running)}</div>')
     name = f'<span class="judge">{visible(_short(verdict.judge))}</span>'
     return (
@@ -161,6 +170,15 @@ def _facts(verdict: Verdict, cost: Cost | None) -> str:
     if cost is not None and (cost.calls or cost.cached):
         words.append(spent(cost))
     return "; ".join(words)
+
+
+def _member(verdict: Verdict, lane: int) -> str:
+    """One judge of a panel: what it says."""
+    if verdict.scale is None and verdict.winner is not None:
+        words = f"{LETTERS[verdict.winner]} better"
+    else:
+        words, _ = badge(verdict, lane)
+    return f"<h5>{visible(verdict.judge)}: <b>{words}</b></h5>"
 
 
 def _game(game: Game, verdict: Verdict) -> str:
@@ -239,6 +257,11 @@ def about(sentence: str) -> str:
 def missing(sentence: str) -> str:
     """Why nothing can be asked yet."""
     return f'<p class="notice error">{visible(sentence)}</p>'
+
+
+def warned(sentence: str) -> str:
+    """What speaks against asking so, though it can be asked."""
+    return f'<p class="notice warning">{visible(sentence)}</p>'
 
 
 def estimated(estimate: Estimate) -> str:

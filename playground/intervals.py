@@ -1,0 +1,125 @@
+"""Shares and means with their intervals: what every table of results here is made of.
+
+Intervals are of 95 %: Wilson's for shares, Student's t over the conversations' means for scores (turns of one
+conversation are not independent, so they count as one), and the percentiles of a bootstrap that draws whole
+conversations for anything else.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import inf, sqrt
+from statistics import fmean, stdev
+from typing import TypeVar
+
+Z = 1.959964
+FEW = 30
+"""Below as many, an interval is wide enough to be said in words."""
+DRAWS = 2000
+"""Of the bootstrap."""
+
+# The 97.5 % quantile of Student's t for 1 to 30 degrees of freedom.
+_T = (
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
+    2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
+    2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+)  # fmt: skip
+
+
+def wilson(hits: float, count: int, z: float = Z) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927), from 0 to 1; all of it where nothing was counted."""
+    if not count:
+        return 0.0, 1.0
+    share = hits / count
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z * sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """How many of how many; a tie is half a hit."""
+
+    hits: float
+    count: int
+
+    @property
+    def value(self) -> float | None:
+        """From 0 to 1; None where nothing was counted."""
+        return self.hits / self.count if self.count else None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """See `wilson`."""
+        return wilson(self.hits, self.count)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mean:
+    """A mean score, of the conversations' means."""
+
+    value: float
+    interval: tuple[float, float] | None
+    """None with fewer than two conversations, from which no interval follows."""
+    count: int
+    """Scores."""
+    conversations: int
+
+    @classmethod
+    def of(cls, scores: Iterable[tuple[str, float]], scale: tuple[float, float] | None = None) -> Mean | None:
+        """The mean of (conversation, score), its interval within `scale`; None where there is none."""
+        by: dict[str, list[float]] = {}
+        for conversation, score in scores:
+            by.setdefault(conversation, []).append(score)
+        if not by:
+            return None
+        means = [fmean(each) for each in by.values()]
+        value, interval = fmean(means), None
+        if len(means) > 1:
+            half = t_quantile(len(means) - 1) * stdev(means) / sqrt(len(means))
+            low, high = scale or (-inf, inf)
+            interval = (max(low, value - half), min(high, value + half))
+        return cls(
+            value=value,
+            interval=interval,
+            count=sum(len(each) for each in by.values()),
+            conversations=len(means),
+        )
+
+
+def t_quantile(freedom: int) -> float:
+    """The 97.5 % quantile of Student's t; beyond 30 degrees of freedom, the normal's with a correction."""
+    if freedom <= len(_T):
+        return _T[freedom - 1]
+    return Z + (Z**3 + Z) / (4 * freedom) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * freedom**2)
+
+
+def few(count: int, thing: str, more: str = "") -> str | None:
+    """A sentence on how few there are, if there are few."""
+    if count >= FEW:
+        return None
+    words = f"{count or 'no'} {thing}{'' if count == 1 else 's'}{f' {more}' if more else ''}"
+    return f"Only {words}: too few to tell much by." if count else f"There are {words} yet."
+
+
+Cluster = TypeVar("Cluster")
+
+
+def bootstrap(
+    clusters: Sequence[Cluster], figure: Callable[[Sequence[Cluster]], float | None], draws: int = DRAWS
+) -> tuple[float, float] | None:
+    """The 95 % percentile interval of `figure`, by drawing whole clusters; the same for the same data.
+
+    Draws in which there is no such figure are left out; None if those are more than half, or with fewer than
+    two clusters.
+    """
+    if len(clusters) < 2:
+        return None
+    rng = random.Random(0)
+    drawn = (figure(rng.choices(clusters, k=len(clusters))) for _ in range(draws))
+    values = sorted(value for value in drawn if value is not None)
+    if len(values) * 2 < draws:
+        return None
+    return values[int(0.025 * (len(values) - 1))], values[round(0.975 * (len(values) - 1))]

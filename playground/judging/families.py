@@ -1,0 +1,56 @@
+"""Whether a judge and what it judges are of one family: such a judge tends to favour its own kind.
+
+Language models recognise their own answers and rate them higher (Panickssery et al. 2024, arXiv 2404.13076).
+A family is told by a model's name alone, so it is a warning and never changes a verdict.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+FAMILIES = {
+    "OpenAI": r"gpt|chatgpt|davinci|o[1-9]",
+    "Anthropic": r"claude",
+    "Google": r"gemini|gemma|palm",
+    "Llama": r"llama|codellama|vicuna|alpaca|tulu",
+    "Mistral": r"mistral|mixtral|ministral|magistral|codestral|devstral|pixtral|zephyr",
+    "Qwen": r"qwen|qwq",
+    "DeepSeek": r"deepseek",
+    "Phi": r"phi",
+    "Falcon": r"falcon",
+    "OLMo": r"olmo",
+    "Cohere": r"command|aya",
+    "Granite": r"granite",
+    "Grok": r"grok",
+    "SmolLM": r"smollm",
+}
+"""By the maker or the model that others are tuned from: how a word of a model's name begins."""
+_PATTERNS = {
+    family: re.compile(rf"(?<![a-z0-9])(?:meta-?)?(?:{begins})(?:[-_.:/\d]|v\d|$)", re.IGNORECASE)
+    for family, begins in FAMILIES.items()
+}
+
+
+def families(name: str) -> set[str]:
+    """The families that a model's name tells of; none for most of people's own models.
+
+    A distilled model has two: "DeepSeek-R1-Distill-Qwen-7B" is of DeepSeek and Qwen.
+    """
+    return {family for family, pattern in _PATTERNS.items() if pattern.search(name)}
+
+
+def family_warning(judge: str, names: Iterable[str]) -> str | None:
+    """A sentence where a judge shares a family with what it judges; None where no name tells of that.
+
+    Args:
+        names: of the base, of adapters, of whatever else answers.
+    """
+    own = families(judge)
+    for name in names:
+        if shared := sorted(own & families(name)):
+            return (
+                f"{judge} and {name} are both {shared[0]} models: a judge tends to favour answers of its own "
+                "family, so ask another judge too."
+            )
+    return None
