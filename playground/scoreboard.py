@@ -29,6 +29,7 @@ from playground.agreement import (
 )
 from playground.intervals import Mean, Share, few
 from playground.judging.candidates import holds
+from playground.judging.panel import MAJORITY
 from playground.types import SETTLED, Conversation, Outcome, Variant, Verdict
 
 HUMAN = "human"
@@ -187,14 +188,14 @@ class _Entry:
 
 
 def boards_in(conversations: Iterable[Conversation]) -> list[tuple[str, str]]:
-    """The (judge, rubric) of every board there can be, people's votes first."""
+    """The (judge, rubric) of every board there can be, people's votes first and then majorities."""
     found = {
         (verdict.judge, verdict.rubric)
         for conversation in conversations
         for turn in conversation.turns
         for verdict in turn.verdicts
     }
-    return sorted(found, key=lambda each: (each[0] != HUMAN, *each))
+    return sorted(found, key=lambda each: (each[0] != HUMAN, not each[0].startswith(MAJORITY), *each))
 
 
 def board(conversations: Sequence[Conversation], judge: str, rubric: str) -> Board:

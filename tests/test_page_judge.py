@@ -140,6 +140,41 @@ def test_a_model_scores_compares_and_is_not_paid_twice(
     expect(person.page).to_have_url(re.compile(f"c={id}"))
 
 
+def test_three_judges_decide_by_their_majority(
+    app: App, person: Person, served: Callable[..., JudgeServer]
+) -> None:
+    def behave(asked: Asked, body: Body) -> None:
+        """Two prefer the second lane's answer wherever it stands, one whatever comes first."""
+        text = body["messages"][-1]["content"]
+        ahead = text.index(answers[1]) < text.index(answers[0])
+        asked.say(verdict("A" if body["model"] == "first" or ahead else "B"))
+
+    server = served(behave)
+    person.short()
+    person.ask("Who are you?")
+    recorded = Store(app.data_dir).load(person.conversation)
+    answers = [answer.text.strip() for answer in recorded.turns[0].answers]
+    opened(person, server, "pairwise", "one, first, two")
+    about = person.page.locator("#judge-about")
+    expect(about).to_contain_text("6 calls")
+    boxes = person.page.locator("#judge-lanes input")
+    expect(boxes).to_have_count(2)
+    assert all(box.bounding_box()["height"] > 10 for box in boxes.all()), "they can be seen"
+    ask(person)
+    marks = badge(person, 1)
+    expect(marks).to_have_count(4)
+    expect(marks.last).to_contain_text("wonmajority of 3")
+    marks.last.click()
+    reasons = person.page.locator("#chat-1 .reasons").last
+    expect(reasons).to_contain_text("one: B better")
+    expect(reasons).to_contain_text("first: tie, inconsistent")
+    person.page.click("#open-scores")
+    board = person.page.locator("#scores-body section").filter(has_text="Majority of 3 judges, pairwise")
+    expect(board).to_contain_text("All judges agree")
+    expect(board).to_contain_text("0 of 1")
+    expect(board.locator("table.standings tbody tr")).to_have_count(3)
+
+
 def test_a_key_that_is_refused_is_said_and_seen_nowhere(
     app: App, person: Person, served: Callable[..., JudgeServer]
 ) -> None:

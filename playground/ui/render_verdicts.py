@@ -124,7 +124,8 @@ def _judged(
     parts += [_game(game, verdict) for game in verdict.games if lane in game.shown]
     parts += [_member(here[id], lane) for id in verdict.panel if id in here]
     parts.append(f'<div class="verdict-acts">{_buttons(verdict, turn, running)}</div>')
-    name = f'<span class="judge">{visible(_short(verdict.judge))}</span>'
+    judge = f"majority of {len(verdict.panel)}" if verdict.panel else _short(verdict.judge)
+    name = f'<span class="judge">{visible(judge)}</span>'
     return (
         f'<details class="mark {kind}"><summary title="{title}"><b>{words}</b>{name}</summary>'
         f'<div class="reasons">{"".join(parts)}</div></details>'

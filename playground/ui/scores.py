@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from playground.judging.judges import HUMAN, VOTE
+from playground.judging.panel import MAJORITY
 from playground.scoreboard import board, boards_in
 from playground.types import Conversation, InputError, Verdict
 from playground.ui import render_scores
@@ -90,8 +91,11 @@ class Scores:
                         sections.append(render_scores.section(title, about, sums, conversations, cards))
                 continue
             sums = board(list(conversations.values()), judge, rubric)
-            about = f"Judged by {judge}, by the rubric {rubric}."
-            sections.append(render_scores.section(f"{judge}, {rubric}", about, sums, conversations, cards))
+            title, about = f"{judge}, {rubric}", f"Judged by {judge}, by the rubric {rubric}."
+            if sums.panel is not None:
+                title = f"Majority of {len(sums.panel.judges)} judges, {rubric}"
+                about = f"Of {judge.removeprefix(MAJORITY)}, by the rubric {rubric}."
+            sections.append(render_scores.section(title, about, sums, conversations, cards))
         hidden = '<p class="what">The conversation whose names are hidden counts once you reveal them.</p>'
         note = hidden if visit.blind and visit.conversation else ""
         return note + ("".join(sections) or render_scores.NOTHING)
