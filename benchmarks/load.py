@@ -164,13 +164,18 @@ class Person:
     def send(self, text: str, stop_after: float | None, **changes: Any) -> tuple[float | None, str, str]:
         """Send a message: the seconds to its first letter, all that came, and what went wrong or ""."""
         started, first, came, fault = time.monotonic(), None, [], ""
+        lines = [
+            place
+            for place, id in enumerate(self.event("send", "click")["outputs"])
+            if str(self.props[id].get("elem_id")).startswith("status-")
+        ]
         timer = threading.Timer(stop_after, self._stop) if stop_after is not None else None
         if timer:
             timer.start()
         for message in self.call("send", message=text, **changes):
             raw = json.dumps(message, ensure_ascii=False)
             came.append(raw)
-            if first is None and message["msg"] == "process_generating" and _has_answer(raw):
+            if first is None and message["msg"] == "process_generating" and _has_answer(message, lines):
                 first = time.monotonic() - started
             if message["msg"] == "log":
                 fault = message["log"]
@@ -189,9 +194,14 @@ class Person:
         )
 
 
-def _has_answer(raw: str) -> bool:
-    """Whether an event shows the first text of an answer."""
-    return "tokens/s" in raw or (" tokens" in raw and "first after" in raw)
+def _has_answer(message: dict[str, Any], lines: list[int]) -> bool:
+    """Whether an event shows the first text of an answer: the figures under it say when that came.
+
+    Args:
+        lines: the places of these figures among the outputs, of which an event has the changes.
+    """
+    data = message["output"]["data"]
+    return any("first after" in json.dumps(data[place]) for place in lines if place < len(data))
 
 
 def visit(app: App, word: str, config: dict[str, Any], until: float, figures: Figures, seed: int) -> None:

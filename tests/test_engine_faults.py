@@ -255,6 +255,47 @@ def test_a_long_prompt_holds_up_neither_running_nor_waiting_rows(engine, monkeyp
     assert 1 <= longest_stall <= 2
 
 
+def test_short_prompts_are_read_together_between_two_steps_and_never_more_than_a_chunk(engine, monkeypatch):
+    texts = [f"{word} it is" for word in ("one", "two", "three", "four", "five", "six", "seven", "eight")]
+    alone = [run(engine, [request(text)])[0].raw_text for text in texts]
+    engine._store = type(engine._store)(10**9)  # which has read nothing
+    monkeypatch.setattr(local, "CHUNK_BESIDE", 40)
+    reads, between = [], []
+    forward = engine._model.forward
+
+    def watched(kv, adapters, tokens, every=False):
+        if kv is engine._batch:
+            reads.append(list(between))
+            between.clear()
+        elif engine._live:
+            between.append(len(tokens[0]))
+        return forward(kv, adapters, tokens, every)
+
+    monkeypatch.setattr(engine._model, "forward", watched)
+    stream = engine.stream([request("A long answer", max_new_tokens=200)])
+    for event in stream:
+        if isinstance(event, Delta):
+            break
+    monkeypatch.setattr(engine, "_admit", all_at_once(engine, engine._admit, len(texts)))
+    assert [reply.raw_text for reply in run(engine, [request(text) for text in texts])] == alone
+    stream.close()
+    several = [lengths for lengths in reads if len(lengths) > 1]
+    assert several, "two or more were read between two steps"
+    assert all(sum(lengths) <= 40 for lengths in reads)
+
+
+def all_at_once(engine, admit, count):
+    """`_admit`, but that it lets nobody in until `count` jobs are there."""
+    seen = threading.Event()
+
+    def held(block):
+        if seen.is_set() or engine._inbox.qsize() >= count:
+            seen.set()
+            admit(block)
+
+    return held
+
+
 def test_rows_that_begin_alike_read_the_beginning_once(engine):
     start = "A beginning of some length that several rows share, " * 3
     replies = run(engine, [request(start + text) for text in ("one", "two", "three")])

@@ -331,7 +331,10 @@ class LocalEngine:
         self._admit(block=not (self._waiting or self._live))
         self._drop_cancelled()
         if (job := self._next_job()) is not None:
-            self._read(job)
+            room = CHUNK_BESIDE - self._read(job)
+            # What is short goes along: several people who ask at once do not wait for a step each.
+            while self._live and (job := self._short_job(room)) is not None:
+                room -= self._read(job)
         if self._live:
             self._step()
 
@@ -493,14 +496,30 @@ class LocalEngine:
         holds up short ones nor short ones a long one. A job that begins as another does, which is being
         read, waits for that one's keys and values instead of computing them again.
         """
-        ready = [job for job in self._waiting if not self._follows(job)]
-        urgent = [job for job in ready if job.urgent]
-        if not urgent and self._live:
-            return None  # warming up waits for a quiet moment
-        ready = urgent or ready
+        ready = self._ready()
         if not ready:
             return None
         return ready[0] if next(self._turn) else min(ready, key=_Job.left)
+
+    def _short_job(self, room: int) -> _Job | None:
+        """The first job of which at most `room` tokens are left, if there is one."""
+        return next((job for job in self._ready() if self._unread(job) <= room), None)
+
+    def _unread(self, job: _Job) -> int:
+        """Tokens still to be read; of a job that has not begun, those that the store does not have."""
+        if job.kv is not None or self._model is None or self._model.plain:
+            return job.left()
+        ids = job.text()
+        _, common = self._store.longest(job.owner(), ids)
+        return max(1, len(ids) - common)
+
+    def _ready(self) -> list[_Job]:
+        """The jobs whose tokens can be read now."""
+        ready = [job for job in self._waiting if not self._follows(job)]
+        urgent = [job for job in ready if job.urgent]
+        if not urgent and self._live:
+            return []  # warming up waits for a quiet moment
+        return urgent or ready
 
     def _follows(self, job: _Job) -> bool:
         """Whether a job waits for another that is reading the same beginning."""
@@ -516,9 +535,14 @@ class LocalEngine:
 
     # --- Reading ----------------------------------------------------------------------------------
 
-    def _read(self, job: _Job) -> None:
-        """Read one chunk of a job's tokens, and go on to what it is for after the last one."""
+    def _read(self, job: _Job) -> int:
+        """Read one chunk of a job's tokens, and go on to what it is for after the last one.
+
+        Returns:
+            How many tokens were read.
+        """
         assert self._model is not None
+        chunk: list[int] = []
         try:
             if job.kv is None:
                 job.kv = self._begin(self._model, job)
@@ -533,7 +557,7 @@ class LocalEngine:
             if isinstance(job, _Scoring) and scored:
                 job.scores += self._look_up(self._model, job, logits[0], done)
             if job.left():
-                return
+                return len(chunk)
             self._waiting.remove(job)
             if len(ids) - job.cached >= WORTH_KEEPING:
                 self._store.put(job.owner(), ids, job.kv, ended=not isinstance(job, _Row))
@@ -546,6 +570,7 @@ class LocalEngine:
             if job in self._waiting:
                 self._waiting.remove(job)
             job.fail(self._explain(error))
+        return len(chunk)
 
     def _begin(self, model: Model, job: _Job) -> KV:
         """One row with the longest stored prefix; at least one token is left to be read."""

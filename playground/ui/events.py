@@ -10,5 +10,12 @@ HIDDEN: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "ap
 The empty list is what makes it cheap: at every message of an event, ten a second while answers grow, Gradio's
 script otherwise tells each of its outputs that the event goes on, and searches the page's tree for each one.
 """
+RAW: dict[str, Any] = {"preprocess": False, "postprocess": False}
+"""For handlers that answer while people wait: values go to and from the browser as they are.
+
+Otherwise Gradio hands every single value to another thread and back, to have its component check it; with
+some forty inputs and eight people that takes longer than the model takes for its first token. Handlers check
+what they get anyway, and `payloads` has seen to the types.
+"""
 QUICK: dict[str, Any] = {**HIDDEN, "concurrency_limit": None}
 """The same for a handler that never waits: any number at once."""

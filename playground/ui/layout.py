@@ -18,10 +18,11 @@ from playground.ui.arranging import Arranging, duplicated, removed, swapped
 from playground.ui.arriving import Arriving
 from playground.ui.chat import Visit
 from playground.ui.drawing import Drawing
-from playground.ui.events import HIDDEN, QUICK
+from playground.ui.events import HIDDEN, QUICK, RAW
 from playground.ui.lane import Lane
 from playground.ui.parts import Parts
 from playground.ui.server import PEOPLE_AT_ONCE
+from playground.ui.sparse import SparseBlocks
 from playground.ui.talking import Talking
 
 
@@ -33,7 +34,7 @@ def page(session: Session, settings: Settings) -> gr.Blocks:
 class _Page:
     def __init__(self, session: Session, settings: Settings) -> None:
         # Nothing is uploaded or made on this page; what Gradio caches anyway goes after an hour.
-        with gr.Blocks(
+        with SparseBlocks(
             title="Tandem",
             fill_height=True,
             fill_width=True,
@@ -57,6 +58,7 @@ class _Page:
             "concurrency_limit": PEOPLE_AT_ONCE,
             "concurrency_id": "stream",
             "outputs": page.growing,
+            **RAW,
         }
         quick: dict[str, Any] = {**QUICK, "outputs": page.everything}
         metered: dict[str, Any] = {**quick, "outputs": page.meters}
@@ -69,7 +71,7 @@ class _Page:
             page.send,
             page.stop,
         ]
-        ended: dict[str, Any] = {**quick, "outputs": listed}
+        ended: dict[str, Any] = {**quick, "outputs": listed, **RAW}
 
         streams = [
             gr.on([page.send.click, page.box.submit], talking.on_send, [page.box, *page.inputs], **stream),

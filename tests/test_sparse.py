@@ -1,0 +1,100 @@
+"""Outputs that a handler leaves alone cost nothing, and the browser gets what Gradio would send."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import random
+
+import gradio as gr
+import pytest
+from gradio.state_holder import SessionState
+
+from playground.ui.sparse import SparseBlocks, changed_outputs
+
+
+@pytest.fixture
+def page():
+    with SparseBlocks() as blocks:
+        parts = [
+            gr.HTML("a"),
+            gr.Textbox("b"),
+            gr.Button("c"),
+            gr.State("d"),
+            gr.Dropdown(["x", "y"], value="x"),
+            gr.Number(3),
+            gr.Column(),
+        ]
+        button = gr.Button("run")
+        event = button.click(lambda: None, None, parts)
+    return (
+        blocks,
+        parts,
+        blocks.fns[event["id"]] if isinstance(event, dict) else next(iter(blocks.fns.values())),
+    )
+
+
+MARKED_TWICE = {"props": {"__type__": "update"}, "__type__": "update"}
+VALUES = (
+    ["<b>new</b>", gr.update(visible=False)],
+    ["text", gr.update(value="t", interactive=False), gr.skip()],
+    [gr.update(visible=False), gr.Button("other", variant="primary")],
+    ["state", gr.update(value="other state")],
+    [gr.update(choices=["z"], value="z"), "y", gr.Dropdown(choices=["q"], value=None)],
+    [7, gr.update(minimum=1), None],
+    [gr.update(visible=False)],
+)
+
+
+def both(blocks, fn, predictions):
+    """What comes of a handler's dictionary here and in Gradio's own class, with the states after it."""
+    results = []
+    for process in (SparseBlocks.postprocess_data, gr.Blocks.postprocess_data):
+        state = SessionState(blocks)
+        given = {part: copy.deepcopy(value) for part, value in predictions.items()}
+        output = asyncio.run(process(blocks, fn, given, state))
+        results.append((output, {part._id: state.state_data.get(part._id) for part in predictions}))
+    return results
+
+
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("seed", range(40))
+def test_the_browser_gets_what_gradio_would_send(page, seed, raw):
+    blocks, parts, fn = page
+    fn.postprocess = not raw
+    random_ = random.Random(seed)
+    chosen = random_.sample(range(len(parts)), random_.randint(1, len(parts)))
+    predictions = {parts[number]: random_.choice(VALUES[number]) for number in chosen}
+    ours, theirs = both(blocks, fn, predictions)
+    # For HTML that is left alone, Gradio has the mark of an update among the properties of the update, too.
+    again = [{"__type__": "update"} if value == MARKED_TWICE else value for value in theirs[0]]
+    assert ours == (again, theirs[1])
+    assert len(ours[0]) == len(parts)
+
+
+def test_components_that_are_left_alone_are_not_made_anew(page, monkeypatch):
+    blocks, parts, fn = page
+    made = []
+    init = gr.Textbox.__init__
+    monkeypatch.setattr(
+        gr.Textbox, "__init__", lambda self, *a, **k: (made.append(1), init(self, *a, **k))[1]
+    )
+    both(blocks, fn, {parts[0]: "x"})
+    assert len(made) == 1, "by Gradio alone"
+
+
+def test_what_is_no_such_dictionary_is_left_to_gradio(page):
+    blocks, parts, fn = page
+    stranger = gr.HTML(render=False)
+    for predictions in (
+        {},
+        {"a": 1},
+        ["x"],
+        None,
+        gr.skip(),
+        {stranger: "x"},
+        {parts[0]: "x", stranger: "y"},
+    ):
+        assert changed_outputs(parts, predictions) == []
+    with pytest.raises(ValueError, match="not specified as output"):
+        asyncio.run(blocks.postprocess_data(fn, {parts[0]: "x", stranger: "y"}, None))
