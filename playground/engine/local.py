@@ -506,7 +506,7 @@ class LocalEngine:
         return next((job for job in self._ready() if self._unread(job) <= room), None)
 
     def _unread(self, job: _Job) -> int:
-        """Tokens still to be read; of a job that has not begun, those that the store does not have."""
+        """Tokens still to be read; of a job that has not started, those that are not in the store."""
         if job.kv is not None or self._model is None or self._model.plain:
             return job.left()
         ids = job.text()
@@ -536,7 +536,7 @@ class LocalEngine:
     # --- Reading ----------------------------------------------------------------------------------
 
     def _read(self, job: _Job) -> int:
-        """Read one chunk of a job's tokens, and go on to what it is for after the last one.
+        """Read one chunk of a job's tokens; after the last chunk, start its answer or report its scores.
 
         Returns:
             How many tokens were read.

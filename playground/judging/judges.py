@@ -105,8 +105,8 @@ class Judges:
         """A judge as a person names it; what is left out is as in the settings.
 
         The settings' key goes to the settings' address only, and a key that is set for another host to that
-        host. On a public page there is no other address, so that nobody has this machine call wherever they
-        like.
+        host. On a public page there is no other address, so that no visitor can make this machine call an
+        address of their choice.
 
         Raises:
             InputError: no model is named, or the address is not one, or not to be chosen.
@@ -133,10 +133,13 @@ class Judges:
             return None
         return self.settings.judge_keys.get(re.sub(r"[^A-Z0-9]", "_", parts.netloc.upper()))
 
-    def family_warning(self, judge: JudgeModel, conversation: Conversation, base: str) -> str | None:
-        """A sentence where a judge is of the family of the base, or of an adapter that answers."""
+    def family_warnings(
+        self, judges: Sequence[JudgeModel], conversation: Conversation, base: str
+    ) -> list[str]:
+        """A sentence for each judge of the family of the base, or of an adapter that answers."""
         adapters = [lane.aligner.adapter for lane in conversation.variants if lane.aligner.adapter]
-        return family_warning(judge.model, [base, *adapters])
+        found = [family_warning(judge.model, [base, *adapters]) for judge in judges]
+        return [warning for warning in found if warning]
 
     def missing(self, judge: JudgeModel, budget: JudgeBudget | None = None) -> str | None:
         """What keeps this judge from being asked and what to do about it, in a sentence; None if nothing."""
@@ -274,19 +277,19 @@ class Judges:
             if any(call.known is None for call in calls) and (missing := without_key(judge)):
                 raise InputError(missing)
         spent: list[Callable[[int], None]] = []
-        begun: list[Judging] = []
+        started: list[Judging] = []
         try:
             for judge, (_, calls) in zip(judges, plans, strict=True):
                 spent.append(self._set_aside(judge, calls, budget))
             for (verdict, _), spend in zip(plans, spent, strict=True):
-                begun.append(self._begin(conversation, turn, verdict, spend))
+                started.append(self._begin(conversation, turn, verdict, spend))
         except BaseException:
             for spend in spent:
                 spend(0)
-            for judging in begun:
+            for judging in started:
                 self._forget(judging.verdict.id)
             raise
-        for judge, (verdict, calls), judging in zip(judges, plans, begun, strict=True):
+        for judge, (verdict, calls), judging in zip(judges, plans, started, strict=True):
             judging.start(
                 judge,
                 sheet,
@@ -296,7 +299,7 @@ class Judges:
                 self._turn,
                 partial(self._forget, verdict.id),
             )
-        return begun
+        return started
 
     def _set_aside(
         self, judge: JudgeModel, calls: Sequence[Call], budget: JudgeBudget | None

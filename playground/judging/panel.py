@@ -128,7 +128,7 @@ class PanelJudging:
     def __init__(self, judgings: Sequence[Judging], save: Callable[[Verdict], None]) -> None:
         """
         Args:
-            judgings: one for each judge, begun.
+            judgings: one for each judge, already started.
             save: records the majority's verdict.
         """
         self.judgings = tuple(judgings)
@@ -143,7 +143,7 @@ class PanelJudging:
         if self._last is not None:
             return self._last
         open_ = [dataclasses.replace(judging.verdict, outcome="unfinished") for judging in self.judgings]
-        return dataclasses.replace(majority(open_, self._id), outcome="unfinished", winner=None)
+        return majority(open_, self._id)
 
     @property
     def done(self) -> bool:

@@ -171,12 +171,8 @@ def estimate_text(cost: dict[str, Any]) -> str:
 def family_warnings(judges: Judges, asked: Sequence[Question]) -> list[str]:
     """A sentence for each judge of the family of what it judges."""
     base = judges.settings.base
-    found = [
-        judges.family_warning(judge, question.conversation, base)
-        for question in asked
-        for judge in question.judges
-    ]
-    return list(dict.fromkeys(warning for warning in found if warning))
+    found = [judges.family_warnings(each.judges, each.conversation, base) for each in asked]
+    return list(dict.fromkeys(warning for warnings in found for warning in warnings))
 
 
 def verdicts_json(conversation: Conversation, judged: Sequence[tuple[int, Verdict]]) -> dict[str, Any]:

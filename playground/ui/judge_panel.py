@@ -30,6 +30,7 @@ from playground.ui import render_verdicts
 from playground.ui.chat import Chat, Visit
 from playground.ui.choice import Choice, Choices
 from playground.ui.events import QUICK
+from playground.ui.render import shorten
 from playground.ui.render_verdicts import LETTERS
 from playground.ui.sheet import Sheet
 from playground.ui.toast import say, tried
@@ -463,7 +464,7 @@ class JudgePanel:
         who = REFERENCE if by_rule else MODEL
         values = [turn, scope, list(lanes), who, rubric, rule, 1, model, server]
         turns = [
-            (f"Turn {number + 1}: {_short(each.user)}", number)
+            (f"Turn {number + 1}: {shorten(each.user, 40)}", number)
             for number, each in enumerate(conversation.turns)
         ]
         return {
@@ -533,7 +534,9 @@ class JudgePanel:
                 estimate = self._estimate(wish)
                 told += render_verdicts.estimated(estimate)
                 told += self._credit(visit, wish.judges, estimate)
-                told += "".join(map(render_verdicts.warned, self._family_warnings(wish)))
+                base = self.chat.session.library.base
+                warnings = self.judges.family_warnings(wish.judges, wish.conversation, base)
+                told += "".join(map(render_verdicts.warned, warnings))
         except (InputError, OutsideError) as error:
             told += render_verdicts.missing(str(error))
         return {
@@ -541,11 +544,6 @@ class JudgePanel:
             self.forget: gr.update(visible=bool(visit.keys)),
             self.key: gr.update(placeholder="kept until you leave" if known else ""),
         }
-
-    def _family_warnings(self, wish: _Wish) -> list[str]:
-        base = self.chat.session.library.base
-        found = [self.judges.family_warning(judge, wish.conversation, base) for judge in wish.judges]
-        return [warning for warning in found if warning]
 
     def _credit(self, visit: Visit, judges: Sequence[JudgeModel], estimate: Estimate) -> str:
         """Whether there are keys, and what may be taken with them."""
@@ -588,8 +586,3 @@ class JudgePanel:
         running = tuple(judging.verdict.id for judging in self._under_way(visit))
         seen = tuple((each.id, each.outcome, len(each.games)) for turn in verdicts.values() for each in turn)
         return (conversation.id, visit.streaming, running, seen)
-
-
-def _short(text: str, most: int = 40) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 1] + "\u2026"

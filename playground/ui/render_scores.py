@@ -11,7 +11,7 @@ from playground.agreement import Agreement, Both, PanelAgreement
 from playground.intervals import Mean, Share, few
 from playground.scoreboard import Board, Pair, Panel, Seat, Standing
 from playground.types import SETTLED, AdapterCard, Conversation
-from playground.ui.render import decoding, lane_name
+from playground.ui.render import decoding, lane_name, shorten
 from playground.ui.render_diff import attribute, visible
 from playground.ui.render_prompt import number
 from playground.ui.render_verdicts import LETTERS, OUTCOMES
@@ -261,12 +261,11 @@ def _disagreement(found: Both, conversations: Mapping[str, Conversation]) -> str
     def side(lane: int | None) -> str:
         return "neither" if lane is None else LETTERS[lane]
 
-    user = " ".join(conversations[found.conversation].turns[found.turn].user.split())
+    user = shorten(conversations[found.conversation].turns[found.turn].user, 70)
     said = f"vote {side(found.vote)}, judge {side(found.verdict)}"
-    short = user if len(user) <= 70 else user[:69] + "\u2026"
     return (
         f'<li><button type="button" data-act="open" data-id="{attribute(found.conversation)}">'
-        f"<span>{visible(short)}</span><small>turn {found.turn + 1}: {said}</small></button></li>"
+        f"<span>{visible(user)}</span><small>turn {found.turn + 1}: {said}</small></button></li>"
     )
 
 

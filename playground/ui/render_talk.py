@@ -15,7 +15,7 @@ from playground.thinking import Thinking, opens_thinking, split_thinking
 from playground.types import AdapterCard, Answer, Conversation
 from playground.ui import render_diff
 from playground.ui.markdown import markdown
-from playground.ui.render import FINISH, decoding, lane_choices, pace_words
+from playground.ui.render import FINISH, decoding, lane_choices, pace_words, shorten
 from playground.ui.render_diff import attribute
 from playground.ui.render_prompt import escaped
 
@@ -123,7 +123,7 @@ def _answer(answer: Answer, note: str) -> str:
     if split.answer:
         parts.append(f'<div class="bot message prose">{markdown(split.answer)}</div>')
     if start and not answer.version:
-        quoted = f"\u201c{escaped(_short(start))}\u201d"
+        quoted = f"\u201c{escaped(shorten(start, 60))}\u201d"
         parts.append(f'<div class="notice">Begun for the model with {quoted}.</div>')
     if reply.finish == "":
         if not reply.text:
@@ -202,8 +202,3 @@ def attribute_text(text: str) -> str:
 def after(answer: Answer, name: str) -> str:
     """What a model wrote after the stop of an answer, for a sheet."""
     return f"<h3>{attribute(name)}</h3>{render_diff.rest(answer.reply)}"
-
-
-def _short(text: str, most: int = 60) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 1] + "\u2026"

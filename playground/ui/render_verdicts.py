@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from playground.judging.budget import Cost, Estimate
 from playground.judging.judges import HUMAN, Vote
 from playground.types import SETTLED, Aspect, Game, Outcome, Verdict
+from playground.ui.render import shorten
 from playground.ui.render_diff import attribute, visible
 from playground.ui.render_prompt import escaped, number
 
@@ -124,7 +125,7 @@ def _judged(
     parts += [_game(game, verdict) for game in verdict.games if lane in game.shown]
     parts += [_member(here[id], lane) for id in verdict.panel if id in here]
     parts.append(f'<div class="verdict-acts">{_buttons(verdict, turn, running)}</div>')
-    judge = f"majority of {len(verdict.panel)}" if verdict.panel else _short(verdict.judge)
+    judge = f"majority of {len(verdict.panel)}" if verdict.panel else shorten(verdict.judge)
     name = f'<span class="judge">{visible(judge)}</span>'
     return (
         f'<details class="mark {kind}"><summary title="{title}"><b>{words}</b>{name}</summary>'
@@ -227,11 +228,6 @@ def _buttons(verdict: Verdict, turn: int, running: bool) -> str:
         "</button>"
         for act, label in acts
     )
-
-
-def _short(text: str, most: int = 32) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 1] + "\u2026"
 
 
 # --- Costs ----------------------------------------------------------------------------------------
