@@ -502,8 +502,13 @@ class LocalEngine:
         return ready[0] if next(self._turn) else min(ready, key=_Job.left)
 
     def _short_job(self, room: int) -> _Job | None:
-        """The first job of which at most `room` tokens are left, if there is one."""
-        return next((job for job in self._ready() if self._unread(job) <= room), None)
+        """The job that came first, if at most `room` of its tokens are left.
+
+        Only the first is looked up in the store: to look up all of them before every step would take longer
+        than it saves.
+        """
+        job = next(iter(self._ready()), None)
+        return job if job is not None and self._unread(job) <= room else None
 
     def _unread(self, job: _Job) -> int:
         """Tokens still to be read; of a job that has not started, those that are not in the store."""
