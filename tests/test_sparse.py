@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import gradio as gr
 import pytest
@@ -46,13 +47,19 @@ VALUES = (
 )
 
 
+def run(coroutine):
+    """The coroutine's result, in a thread of its own: this one may have a loop, of another test's browser."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
 def both(blocks, fn, predictions):
     """What comes of a handler's dictionary here and in Gradio's own class, with the states after it."""
     results = []
     for process in (SparseBlocks.postprocess_data, gr.Blocks.postprocess_data):
         state = SessionState(blocks)
         given = {part: copy.deepcopy(value) for part, value in predictions.items()}
-        output = asyncio.run(process(blocks, fn, given, state))
+        output = run(process(blocks, fn, given, state))
         results.append((output, {part._id: state.state_data.get(part._id) for part in predictions}))
     return results
 
@@ -97,4 +104,4 @@ def test_what_is_no_such_dictionary_is_left_to_gradio(page):
     ):
         assert changed_outputs(parts, predictions) == []
     with pytest.raises(ValueError, match="not specified as output"):
-        asyncio.run(blocks.postprocess_data(fn, {parts[0]: "x", stranger: "y"}, None))
+        run(blocks.postprocess_data(fn, {parts[0]: "x", stranger: "y"}, None))
