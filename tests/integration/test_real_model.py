@@ -11,9 +11,9 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
+from integration.real_model import Real, open_real
 from playground.engine.text import Detokenizer
 from playground.types import Conversation, Sampling
-from real.real_model import Real, open_real
 
 LANES = ("base", "urial:demos=general-3", "chat", "tuned")
 TURNS = (

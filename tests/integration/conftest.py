@@ -1,5 +1,5 @@
-"""Fixtures with a real model. Without its package these tests are skipped; under CI they fail instead, since
-there it must be installed."""
+"""Fixtures with a real model and other programs. Without their packages these tests are skipped; under CI
+they fail instead, since there they must be installed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from real.real_model import HOW, PACKAGES, Real, gguf_file, open_real, train
+from integration import vllm_server
+from integration.real_model import HOW, PACKAGES, Real, gguf_file, open_real, train
 
 
 @pytest.hookimpl(tryfirst=True)  # before the files are put in order by their marks
@@ -23,6 +24,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         mark = pytest.mark.skip(reason=f"{', '.join(missing)} not installed; {HOW}")
         for item in here:
             item.add_marker(mark)
+    if not vllm_server.PYTHON.exists() and not os.environ.get("CI"):
+        mark = pytest.mark.skip(reason=f"vLLM is not installed; {vllm_server.HOW}")
+        for item in here:
+            if item.path.stem.startswith("test_vllm"):
+                item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")

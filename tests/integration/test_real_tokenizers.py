@@ -9,8 +9,8 @@ import pytest
 import sentencepiece
 from transformers import LlamaTokenizer
 
+from integration.real_model import PACKAGES
 from playground.engine.text import Detokenizer
-from real.real_model import PACKAGES
 
 SCRAPS = (
     "The rest is silence. ",
