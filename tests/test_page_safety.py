@@ -150,7 +150,9 @@ def test_what_people_and_models_said_is_only_text(
     expect(person.asked).to_have_count(len(texts))
     for lane in (0, 1):
         for row in ("user", "bot"):
-            rows = person.page.locator(f"#chat-{lane} .{row}-row .message").evaluate_all(READ)
+            messages = person.page.locator(f"#chat-{lane} .{row}-row .message")
+            expect(messages).to_have_count(len(texts))
+            rows = messages.evaluate_all(READ)
             for shown, text in zip(rows, texts, strict=True):
                 if texts in (TAGS, UNSEEN):
                     assert seen(text) in "".join(shown.split()), (row, text, shown)

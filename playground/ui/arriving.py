@@ -62,6 +62,12 @@ class Arriving:
 
     def on_load(self, visit: Visit, request: gr.Request, *values: Any) -> Updates:
         """The conversation that the address names, or a fresh page."""
+        try:
+            return self._loaded(visit, request, values)
+        finally:
+            visit.loaded = True
+
+    def _loaded(self, visit: Visit, request: gr.Request, values: Sequence[Any]) -> Updates:
         updates: Updates = {self.page.model: render.model_chip(self.page.session.status())}
         id = request.query_params.get("c")
         if id:

@@ -50,6 +50,8 @@ class Visit:
     """A conversation that begins with another's turns, shown and not recorded until its first message."""
     lanes: int = 2
     """How many lanes are shown."""
+    loaded: bool = False
+    """Whether the conversation in its address has been opened, if there is one."""
     streaming: bool = False
     editing_turn: int | None = None
     """The turn whose message is being edited: the next one sent branches there."""

@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     chosen = plan(options.examples or CONVERSATIONS)
-    steps = options.steps or (10 if options.quick else chosen.steps)
+    steps = options.steps or (4 if options.quick else chosen.steps)
 
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)

@@ -17,7 +17,8 @@ quick=
 compile=--compile
 while [ $# -gt 0 ]; do
     case $1 in
-        --quick) quick=--quick; compile= ;;
+        # One thread: on a busy machine, two would mostly wait for each other.
+        --quick) quick="--quick --threads 1"; compile= ;;
         --out) mkdir -p "$2"; out=$(cd "$2" && pwd); shift ;;
         *) echo "unknown option $1" >&2; exit 2 ;;
     esac
