@@ -157,8 +157,8 @@ class Arranging:
     def _settled(self, visit: Visit, lane: Lane, values: Sequence[Any]) -> Updates:
         own = self.asking.of_lane(lane, values)
         updates = lane.settled(visit, own)
-        # Before the load has opened its conversation, the page only seems empty: a description of the lane would
-        # replace the conversation if this answer reached the browser after the load's.
+        # Before the load has opened its conversation, the page only seems empty: a description of the lane
+        # would replace the conversation if this answer reached the browser after the load's.
         if visit.loaded and not self.drawing.turns(visit):
             updates[lane.live] = lane.placeholder(lane.spec(visit, own), visit)
         return updates
