@@ -30,6 +30,7 @@ from playground.engine import loading
 from playground.engine.adapters import BaseChangedError
 from playground.engine.ends import named_ends, with_ends
 from playground.engine.kv import KV, PrefixStore, common_prefix
+from playground.engine.memory import release_freed_memory
 from playground.engine.model import Model
 from playground.engine.rope import Regime
 from playground.engine.sampling import Row, next_tokens
@@ -53,6 +54,8 @@ from playground.types import (
 
 BEAT = 0.1
 """Seconds after which `stream` yields `Waiting` if there is nothing else."""
+IDLE = 2.0
+"""Seconds without a request after which freed memory is given back."""
 CHUNK_ALONE = 512
 """Tokens read in one forward pass while no row is decoding."""
 CHUNK_BESIDE = 64
@@ -408,7 +411,7 @@ class LocalEngine:
         """Take jobs from the inbox; wait for the first if there is nothing else to do."""
         while True:
             try:
-                job = self._inbox.get(block=block)
+                job = self._wait_for_job() if block else self._inbox.get_nowait()
             except queue.Empty:
                 return
             block = False
@@ -428,6 +431,14 @@ class LocalEngine:
                 job.fail(str(error))
             except Exception as error:
                 job.fail(self._explain(error))
+
+    def _wait_for_job(self) -> _Job | None:
+        """The next job; freed memory is given back once nothing has been asked for a while."""
+        try:
+            return self._inbox.get(timeout=IDLE)
+        except queue.Empty:
+            release_freed_memory()
+            return self._inbox.get()
 
     def _prepare(self, model: Model, job: _Job) -> bool:
         """Tokenise and check; False if there is nothing to be read.
