@@ -108,6 +108,15 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 
 @pytest.fixture(scope="session")
+def public_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    from browsing import App
+
+    app = App(tmp_path_factory.mktemp("public") / "data", "--public")
+    yield app
+    app.end()
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     from browsing import ARGS, chromium
     from playwright.sync_api import sync_playwright

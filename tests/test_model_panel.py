@@ -164,11 +164,9 @@ def test_what_cannot_be_loaded_is_a_sentence(own: App, browser: Browser, tiny: T
     person.close()
 
 
-def test_strangers_load_nothing(tmp_path: Path, browser: Browser) -> None:
-    app = App(tmp_path / "data", "--public")
-    person = Person(browser, app.url)
+def test_strangers_load_nothing(public_app: App, browser: Browser) -> None:
+    person = Person(browser, public_app.url)
     opened(person)
     expect(person.page.locator("#model-about")).to_contain_text("KL")
     assert person.page.locator("#model-panel textarea, #model-panel input").count() == 0
     person.close()
-    app.end()

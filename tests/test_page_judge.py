@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from browsing import QUESTION, App, Person
@@ -273,9 +272,8 @@ def test_in_the_blind_no_name_is_told(app: App, person: Person, served: Callable
     assert not re.search("urial|ift|base", shown, re.IGNORECASE), shown
 
 
-def test_strangers_judge_with_keys_of_their_own_alone(tmp_path: Path, browser: Browser) -> None:
-    app = App(tmp_path / "data", "--public")
-    person = Person(browser, app.url)
+def test_strangers_judge_with_keys_of_their_own_alone(public_app: App, browser: Browser) -> None:
+    person = Person(browser, public_app.url)
     try:
         person.short()
         person.ask("Tell me about the sea.")
@@ -288,4 +286,3 @@ def test_strangers_judge_with_keys_of_their_own_alone(tmp_path: Path, browser: B
         person.toast("There is no key for gpt-4o")
     finally:
         person.close()
-        app.end()

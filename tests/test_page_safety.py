@@ -334,12 +334,11 @@ def test_nothing_of_one_person_is_seen_by_another_not_even_when_both_reload_in_m
         person.close()
 
 
-def test_strangers_see_no_list_of_what_others_asked(tmp_path: Path, browser: Browser) -> None:
-    app = App(tmp_path / "data", "--public")
-    first, second = Person(browser, app.url), Person(browser, app.url)
+def test_strangers_see_no_list_of_what_others_asked(public_app: App, browser: Browser) -> None:
+    first, second = Person(browser, public_app.url), Person(browser, public_app.url)
     first.short()
     first.ask("My secret is cinnamon")
-    second.go(app.url)
+    second.go(public_app.url)
     assert "cinnamon" not in second.page.content()
     assert second.page.locator("#history").count() == 0
     second.dial("max-new-tokens", 100_000)
@@ -347,11 +346,10 @@ def test_strangers_see_no_list_of_what_others_asked(tmp_path: Path, browser: Bro
     second.page.click("#send")
     second.toast("An answer here may take at most 512 tokens, not 100000: lower Max new tokens.")
     assert second.typed == QUESTION
-    second.go(f"{app.url}?c={first.conversation}")  # who was given the link is let in
+    second.go(f"{public_app.url}?c={first.conversation}")  # who was given the link is let in
     expect(second.asked).to_have_text(["My secret is cinnamon"])
     first.close()
     second.close()
-    app.end()
 
 
 def test_the_password_is_asked_for_in_the_browser(tmp_path: Path, browser: Browser, monkeypatch) -> None:

@@ -187,9 +187,8 @@ def test_the_scoreboard_counts_by_turn_and_says_how_few(tmp_path: Path, browser:
     app.end()
 
 
-def test_on_a_public_page_only_the_visits_own_conversations_count(tmp_path: Path, browser: Browser) -> None:
-    app = App(tmp_path / "data", "--public")
-    one, two = Person(browser, app.url), Person(browser, app.url)
+def test_on_a_public_page_only_the_visits_own_conversations_count(public_app: App, browser: Browser) -> None:
+    one, two = Person(browser, public_app.url), Person(browser, public_app.url)
     one.short()
     one.ask(QUESTION)
     one.page.click("#vote-2")
@@ -198,4 +197,3 @@ def test_on_a_public_page_only_the_visits_own_conversations_count(tmp_path: Path
     expect(scores(two)).to_contain_text("Nothing yet")
     one.close()
     two.close()
-    app.end()
