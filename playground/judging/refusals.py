@@ -14,12 +14,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from playground.judging.forms import fold
 from playground.judging.rubrics import Messages
 
 LEAST_ROOM = 64
 """Tokens below which no verdict fits into an answer."""
 THINKING_ROOM = 8192
 """Tokens that a model that thinks may use for its thinking and its answer."""
+MOST_TEXT = 20_000
+"""Characters of an error that are searched."""
 REFUSING = (400, 413, 422, 500, 501)
 """HTTP statuses with which servers refuse a parameter."""
 
@@ -49,7 +52,23 @@ _MENTIONED = {
 } | {"reasoning_effort": re.compile(r"reasoning[_ -]?effort", re.IGNORECASE)}
 _ECHOES = ("input", "body", "request", "messages", "url", "documentation_url", "help", "@type")
 """Keys of an error under which servers repeat what they were sent, or point elsewhere."""
+_SYSTEM_WORD = (
+    r"(?:system|syst\u00e8me|sistema|\u7cfb\u7edf|\u7cfb\u7d71|\u30b7\u30b9\u30c6\u30e0|\uc2dc\uc2a4\ud15c"
+    r"|\u0441\u0438\u0441\u0442\u0435\u043c\w{0,5})"
+)
+_ROLE_WORD = (
+    r"(?:(?:role|rolle|r\u00f4le|rol|ruolo|papel)[sn]?(?![a-z])|\u89d2\u8272|\u5f79\u5272|\u30ed\u30fc\u30eb"
+    r"|\uc5ed\ud560|\u0440\u043e\u043b\w{1,3})"
+)
+_MESSAGE_WORD = (
+    r"(?:message|nachricht|mensaje|mensagem|messaggio|prompt|instruction|anweisung|consigne"
+    r"|\u6d88\u606f|\u8a0a\u606f|\u4fe1\u606f|\u63d0\u793a|\u6307\u4ee4|\u30e1\u30c3\u30bb\u30fc\u30b8"
+    r"|\uba54\uc2dc\uc9c0|\u0441\u043e\u043e\u0431\u0449)"
+)
 _SYSTEM = re.compile(
+    rf"{_SYSTEM_WORD}[\W_]{{0,9}}(?:{_ROLE_WORD}|{_MESSAGE_WORD})"
+    rf"|(?<![a-z]){_ROLE_WORD}[\W_]{{0,6}}(?:(?:of|de|del|di|do|von)[\W_]{{1,4}})?{_SYSTEM_WORD}(?![a-z])"
+    rf"|{_MESSAGE_WORD}s?[\W_]{{1,4}}(?:(?:de|del|di|do)[\W_]{{1,4}}{_SYSTEM_WORD}|syst\u00e8me)(?![a-z])|"
     r"roles?\W+must\W+alternate|system[\W_]*(?:role|message|prompt|instruction)|role\W{0,4}system\b"
     r"|developer[\W_]+(?:role|message|prompt|instruction)|only\W+user\W+and\W+assistant"
     r"|(?:unexpected|unsupported|invalid|unknown)\W+(?:message\W+)?role|[\"'`]system[\"'`]",
@@ -169,8 +188,10 @@ def find_refusal(status: int, error: Any, body: Mapping[str, Any], system: bool)
         return None
     named = list(_structured(error))
     parameter = next((name for path in named if (name := _parameter(path, body))), None)
-    message = " ".join(text for _, text in _texts(error))
-    if parameter in (None, "max_tokens") and (lower := _lower(error, message, body, parameter is not None)):
+    message = fold(" ".join(text for _, text in _texts(error)))[:MOST_TEXT]
+    if parameter in (None, "max_tokens") and (
+        lower := _lower(status, error, message, body, parameter is not None)
+    ):
         return lower
     if parameter is not None:
         return Refusal(drop=parameter)
@@ -248,7 +269,7 @@ def _texts(error: Any) -> Iterator[tuple[str, str]]:
 
 # --- Limits ---------------------------------------------------------------------------------------
 
-_COUNT = r"[`'\"]?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,9})"
+_COUNT = r"[`'\"]?([0-9]{1,3}(?:,[0-9]{3}){1,3}|[0-9]{1,9})"
 _CONTEXT = re.compile(
     rf"(?:context[_ ](?:length|window|size)|context|n_ctx)(?:[^0-9.]{{0,60}}?){_COUNT}(?![0-9])"
     rf"|tokens`?\s*\+\s*`?max_new_tokens`? must be <= {_COUNT}",
@@ -266,18 +287,27 @@ _REQUESTED = re.compile(
 )
 _MOST = re.compile(
     r"(?:at most|up to|<=?|no more than|less than or equal to|not exceed"
-    r"|(?:maximum|limit|max)(?:[^0-9.\[(]{0,60}?))"
+    r"|(?:maximum|limit|max(?![_ ]?[a-z]{0,10}[_ ]?tokens?))(?:[^0-9.\[(]{0,60}?))"
     rf"\s*{_COUNT}(?![0-9])|>\s*{_COUNT}(?![0-9])|\[\s*[01]\s*,\s*{_COUNT}\s*[\])]",
     re.IGNORECASE,
 )
 _BELOW = re.compile(rf"{_COUNT}\s*\(exclusive\)|less than {_COUNT}(?![0-9])", re.IGNORECASE)
-_ALONE = re.compile(r"(?<![\w.,-])[`'\"]?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{2,9})(?![\w-]|[.,][0-9])")
+# Letters of other scripts may touch a number.
+_ALONE = re.compile(
+    r"(?<![A-Za-z0-9_.,-])([0-9]{1,3}(?:[,.' ][0-9]{3}){1,3}|[0-9]{2,9})(?![A-Za-z0-9_-]|[.,][0-9])"
+)
+_UNSUPPORTED = re.compile(
+    r"unsupported|not (?:supported|permitted|allowed)|unrecogni[sz]ed|unknown|unexpected|extra", re.IGNORECASE
+)
+_NEAR = 80
+"""Characters on either side of a parameter's name in which its limit is looked for."""
 
 
-def _lower(error: Any, message: str, body: Mapping[str, Any], named: bool) -> Refusal | None:
+def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named: bool) -> Refusal | None:
     """A limit that the server would take, if its error is about too many tokens and has a number.
 
     Args:
+        status: the HTTP status, which a message may repeat.
         named: whether a field of the error names the limit.
     """
     current = body.get("max_tokens") or body.get("max_completion_tokens")
@@ -298,9 +328,32 @@ def _lower(error: Any, message: str, body: Mapping[str, Any], named: bool) -> Re
     if not bounds and re.search(rf"(?<![0-9]){current}(?![0-9])", message):
         # Its own number is repeated, so the other one is the limit.
         bounds = _below(_all(_ALONE, message), current)
+    if not bounds and not _UNSUPPORTED.search(message):
+        codes = {status, *(value for key, value in fields.items() if key in ("code", "status"))}
+        near = _below(_near(message, named), current)
+        bounds = [bound for bound in near if bound >= LEAST_ROOM and bound not in codes]
     if bounds:
         return Refusal(limit=max(bounds))
     return Refusal(limit=current // 2) if context and current >= 2 * LEAST_ROOM else None
+
+
+def _near(message: str, named: bool) -> list[int]:
+    """The numbers near the limit's name in a message of any language; all of them if a field of the error
+    names the limit and the message does not."""
+    names = list(_MENTIONED["max_tokens"].finditer(message))
+    if not names and not named:
+        return []
+    found = [
+        one
+        for one in _ALONE.finditer(message)
+        if not names
+        or any(one.start() - name.end() < _NEAR and name.start() - one.end() < _NEAR for name in names)
+    ]
+    return [_count(one[1]) for one in found]
+
+
+def _count(text: str) -> int:
+    return int(re.sub(r"[^0-9]", "", text))
 
 
 def _below(counts: list[int], current: int) -> list[int]:
@@ -313,7 +366,7 @@ def _whole(value: Any) -> int | None:
 
 def _all(pattern: re.Pattern[str], text: str) -> list[int]:
     found = [next(group for group in one.groups() if group) for one in pattern.finditer(text)]
-    return [int(count.replace(",", "")) for count in found]
+    return [_count(text) for text in found]
 
 
 def _first(pattern: re.Pattern[str], text: str) -> int | None:
