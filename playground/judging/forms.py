@@ -31,8 +31,8 @@ def fold(text: str) -> str:
 
 BRACKETS = re.compile(r"\\?\[\\?\[([^\[\]\n]{0,60}?)\\?\]\\?\]")
 """``[[...]]`` on one line, also with backslashes as in Markdown."""
-DECORATION = r"[\s\"'*_`~\\\[\](){}<>$#|]*"
-"""Markdown, quotes and brackets around a value."""
+_DECORATION = "\"'*_`~\\[](){}$#| \t"
+"""Markdown, quotes and brackets before a value; no angle brackets, as ``>7`` is a range."""
 
 WINNER_LABELS = (
     r"verdicts?|winners?|decision|judge?ment|urteil|gewinner|sieger|gagnant|vainqueur|d\u00e9cision|jugement"
@@ -49,6 +49,29 @@ LABEL = re.compile(
     re.IGNORECASE,
 )
 """A label with its colon; the value follows."""
+_SOME_LABEL = rf"(?:(?P<winner>{WINNER_LABELS})|(?P<score>{SCORE_LABELS}))"
+NOTED_LABEL = re.compile(rf"{_SOME_LABEL}[\s*_]{{0,5}}\([^()\n]{{0,40}}\)[\s\"'*_`~]{{0,20}}:", re.IGNORECASE)
+"""A label with a remark in parentheses, such as ``Verdict (final):``."""
+QUALIFIED_LABEL = re.compile(
+    rf"{_SOME_LABEL}(?:[ _](?P<words>[^:\n.!?;()]{{1,50}}):"
+    r"|[*_ ]{0,5}[ \t][=\u2013\u2014-]{1,3}[ \t]|[ \t*_`~]{0,20}\n)",
+    re.IGNORECASE,
+)
+"""A label with more words before its colon, with a dash for its colon, or at the end of its line."""
+EXPLANATION = re.compile(
+    r"\b(?:breakdown|scale|range|criteria|explanations?|justifications?|reason(?:s|ing)?|rationale|details?|"
+    r"notes?|why|because|begr\u00fcndung|skala|explication|justification|\u00e9chelle)\b|\u7406\u7531|\u8bf4\u660e",
+    re.IGNORECASE,
+)
+"""Words beside a label that announce an explanation instead of a value."""
+REVISION = re.compile(
+    r"(?<!\w)(?:(?P<strict>corrections?|corrected|revision|revised|korrektur|korrigiert|rectification)"
+    r"|actually|wait|hmm+|sorry|edit|update|updated|on (?:second thought|reflection)|moment|doch)(?!\w)"
+    r"[\s\"'*_`~,.!\u2014-]{0,20}(?P<colon>:?)"
+    r"|(?P<strict_zh>\u66f4\u6b63|\u4fee\u6b63|\u7ea0\u6b63)[\s*_,\u3002]{0,20}(?P<colon_zh>:)",
+    re.IGNORECASE,
+)
+"""Words at the beginning of a sentence that take back an earlier value; a new one may follow."""
 
 _BEFORE_WORDS = (
     r"my|the|our|its|a|final|overall|total|general|revised|corrected|so|thus|therefore|hence|and|finally|now|here|is|"
@@ -95,7 +118,12 @@ _LETTER_NAMED = re.compile(
     r"|(?<!\w)(?:[Aa]ssistant|[Aa]nswer|AI)\s+(?P<number>[12])(?!\w)"
 )
 _TIE_NAMED = re.compile(rf"(?<!\w)(?:{_TIE})(?!\w)", re.IGNORECASE)
-_END = re.compile(rf"(?:{DECORATION}[.!;,\u3002]*)*$")
+# One class and tags that begin with no character of it: there is one way only to match a text.
+_END = re.compile(r"(?:[\s\"'*_`~\\\[\](){}$#|.!;,\u3002]|</[A-Za-z0-9]{1,10}>)*+")
+_ANGLES = re.compile(
+    r"<(?P<tag>b|i|u|em|strong|code|mark|span)>(?P<inside>[^<>\n]{1,60})</(?P=tag)>|<(?P<only>[^<>\n/]{1,60})>",
+    re.IGNORECASE,
+)
 _BETTER = re.compile(
     r"\s*(?:(?:is|was)\s+(?:the\s+)?(?:clearly\s+|slightly\s+|much\s+|overall\s+)?"
     r"(?:better|best|winner|superior|stronger)(?:\s+(?:one|answer|response))?|wins|"
@@ -104,9 +132,9 @@ _BETTER = re.compile(
     re.IGNORECASE,
 )
 _REASON = re.compile(
-    r"[\s\"'*_`~\])}]*(?:[.!;\u3002](?=[\s\"'*_`]|[^\x00-\x7f]|$)|\(|\s[-\u2013\u2014]+\s|\u2014|"
-    r"[,:;\u3002]?\s*(?:because|since|as|for|due to|weil|da|denn|car|parce que|puisque)(?![a-z])|"
-    r"[,;\u3002]?\s*(?:\u56e0\u4e3a|\u7531\u4e8e))",
+    r"[\s\"'*_`~\])}]*+(?:[.!;\u3002](?=[\s\"'*_`]|[^\x00-\x7f]|$)|\(|(?<=\s)[-\u2013\u2014]+\s|\u2014|"
+    r"(?:[,:;\u3002]\s*+)?(?:because|since|as|for|due to|weil|da|denn|car|parce que|puisque)(?![a-z])|"
+    r"(?:[,;\u3002]\s*+)?(?:\u56e0\u4e3a|\u7531\u4e8e))",
     re.IGNORECASE,
 )
 _LETTERS = {"a": "A", "b": "B", "c": "tie"}
@@ -139,7 +167,7 @@ def winner_in(text: str, *, whole: bool) -> Value:
         whole: whether the winner must be all there is; otherwise a reason may follow it, if that names no
             other candidate.
     """
-    value = text[: LONGEST + 1].strip().lstrip("\"'*_`~\\[](){}<>$#| \t")
+    value = _undecorated(text)
     if len(text) > LONGEST and whole:
         return NONE
     if found := _TIE_VALUE.match(value):
@@ -154,11 +182,22 @@ def winner_in(text: str, *, whole: bool) -> Value:
     rest = value[found.end() :]
     if not whole and winner != "tie" and (better := _BETTER.match(rest)):
         rest = rest[better.end() :]
-    if _END.match(rest):
+    if _END.fullmatch(rest):
         return Value(kind="one", winner=winner)
     if not whole and _REASON.match(rest) and _named(rest) <= {winner}:
         return Value(kind="one", winner=winner)
     return UNCLEAR
+
+
+def _undecorated(text: str) -> str:
+    """The beginning of a text without what surrounds its first word: ``**A**`` as ``A**``, ``<b>A</b>`` and
+    ``<A>`` as ``A``. A single ``<`` or ``>`` stays, as it makes a value a range."""
+    value = text[: LONGEST + 1].strip().lstrip(_DECORATION)
+    if found := _ANGLES.match(value):
+        rest = value[found.end() :]
+        inside = (found["inside"] or found["only"]).lstrip(_DECORATION)
+        value = f"{inside} {rest}" if rest[:1].isalnum() else inside + rest
+    return value
 
 
 def _named(text: str) -> set[str]:
@@ -176,11 +215,13 @@ LONGEST = 2000
 """Characters of a labelled line that are read."""
 _NUMBER = r"[-+]?[0-9]{1,9}(?:\.[0-9]{1,9}|,[0-9]{1,2})?"
 _UNIT = r"(?:\s*(?:points?|pts|stars?|punkten?|\u5206))?(?![A-Za-z0-9])"
-_OUT_OF = rf"(?:\s*(?:/|\bout of\b|\bof\b|\bvon\b|\bsur\b|\baus\b)\s*(?P<out_of>[0-9]{{1,9}}){_UNIT})?"
+_OVER = r"(?:/|\bout of\b|\bof\b|\bvon\b|\bsur\b|\baus\b|\u6ee1\u5206[\u4e3a\u662f:]?)"
+_OUT_OF = rf"(?:\s*(?:[,;(]\s*(?=\u6ee1\u5206))?{_OVER}\s*(?P<out_of>[0-9]{{1,9}}){_UNIT})?"
 _SCORE_VALUE = re.compile(
     rf"(?P<number>{_NUMBER}){_UNIT}[*_`\"']*{_OUT_OF}(?!\s*[%\u2030/]|[.,]?[0-9])", re.IGNORECASE
 )
 _ANY_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)?")
+_DENOMINATOR = re.compile(rf"{_OVER}\s*([0-9]+(?:[.,][0-9]+)?)", re.IGNORECASE)
 
 
 def score_in(text: str, high: float, *, whole: bool) -> Value:
@@ -188,11 +229,11 @@ def score_in(text: str, high: float, *, whole: bool) -> Value:
 
     Args:
         text: folded; the content of brackets, of a JSON field, or the rest of a labelled line.
-        high: the end of the scale, which a reason may repeat.
+        high: the end of the scale, which a reason may repeat as "out of 10" or "/10".
         whole: whether the score must be all there is; otherwise a reason may follow it, if that has no other
             number.
     """
-    value = text[: LONGEST + 1].strip().lstrip("\"'*_`~\\[](){}<>$#| \t")
+    value = _undecorated(text)
     if len(text) > LONGEST and whole:
         return NONE
     found = _SCORE_VALUE.match(value)
@@ -200,16 +241,14 @@ def score_in(text: str, high: float, *, whole: bool) -> Value:
         return UNCLEAR if _ANY_NUMBER.search(value) else NONE
     one = Value(kind="one", number=found["number"], out_of=found["out_of"])
     rest = value[found.end() :]
-    if _END.match(rest):
+    if _END.fullmatch(rest):
         return one
-    same = {number_of(found["number"]), high}
-    if (
-        not whole
-        and _REASON.match(rest)
-        and {number_of(other) for other in _ANY_NUMBER.findall(rest)} <= same
-    ):
-        return one
-    return UNCLEAR
+    if whole or not _REASON.match(rest):
+        return UNCLEAR
+    others = _ANY_NUMBER.findall(_DENOMINATOR.sub("", rest))
+    same = {number_of(other) for other in others} <= {number_of(found["number"])}
+    over = {number_of(other) for other in _DENOMINATOR.findall(rest)} <= {high}
+    return one if same and over else UNCLEAR
 
 
 def number_of(text: str) -> float:

@@ -4,8 +4,8 @@ After thinking is removed, the first of these forms that the reply has decides:
 
 1. JSON with the rubric's keys, anywhere in the reply;
 2. the rubric's bracketed form, such as ``Verdict: [[A]]`` or ``[[7]]``;
-3. the last labelled line that names exactly one candidate or score, such as ``Verdict: A``; for scores also a
-   last line that is a number.
+3. the last labelled line that names exactly one candidate or score, such as ``Verdict: A``, if no later label
+   or correction says anything else; for scores also a last line that is a number.
 
 Several different values, a range, or letters in prose are no verdict, and neither is a score outside the
 scale. One exception: where the last bracketed form is on a line of its own, as the rubric asks, earlier ones
@@ -25,9 +25,13 @@ from playground.judging.forms import (
     BEFORE_LABEL,
     BRACKETS,
     CORRECTION,
+    EXPLANATION,
     LABEL,
     LONGEST,
     NONE,
+    NOTED_LABEL,
+    QUALIFIED_LABEL,
+    REVISION,
     SCORE_LABELS,
     UNCLEAR,
     WINNER_LABELS,
@@ -38,7 +42,7 @@ from playground.judging.forms import (
     winner_in,
 )
 from playground.judging.rubrics import Rubric
-from playground.judging.structured import find_objects, plain_key, remove_thinking, walk
+from playground.judging.structured import Repeated, find_objects, plain_key, remove_thinking, walk
 from playground.types import Aspect
 
 NEAR = 120
@@ -140,6 +144,8 @@ def _values(objects: list[dict[str, Any]], keys: Iterable[str]) -> list[Any]:
 
 
 def _wraps(value: Any) -> bool:
+    if isinstance(value, Repeated):
+        return False
     return isinstance(value, dict) or (
         isinstance(value, list) and any(isinstance(one, dict) for one in value)
     )
@@ -182,10 +188,13 @@ def _aspect(name: str, entry: Any, scale: tuple[float, float]) -> Aspect | str:
     """An aspect's score from its entry, or why there is none."""
     said, reason = entry, None
     if isinstance(entry, dict):
-        plain = {plain_key(key): value for key, value in entry.items()}
-        if not any(key in plain for key in _SCORE_KEYS):
+        scores = [value for key, value in entry.items() if plain_key(key) in _SCORE_KEYS]
+        if not scores:
             return f"The reply holds no score for {name}."
-        said = next(plain[key] for key in _SCORE_KEYS if key in plain)
+        said = scores[0]
+        if any(other != said for other in scores):
+            return f"The reply gives several scores for {name}."
+        plain = {plain_key(key): value for key, value in entry.items()}
         reason = next((text for key in _REASONS if (text := _text(plain.get(key)))), None)
     if said is None or (isinstance(said, str) and _NOT_APPLICABLE.fullmatch(said.strip())):
         return Aspect(name=name, score=None, reason=reason)
@@ -259,7 +268,7 @@ def _brackets(
                 continue
         if not labelled and re.search(r"[A-Za-z0-9_\])]$", before) and one[1].strip()[:1].isdigit():
             continue  # an index, as in arr[[1]]
-        if not labelled and value.kind == "unclear" and not re.match(r"\s*(?:[0-9]|[ABab]\b)", one[1]):
+        if not labelled and value.kind == "unclear" and not re.match(r"[\s<>=~]*(?:[0-9]|[ABab]\b)", one[1]):
             continue
         after = folded[one.end() : one.end() + 40].split("\n", 1)[0]
         own = re.fullmatch(_FORM_END, after) is not None and alone.fullmatch(before) is not None
@@ -321,7 +330,7 @@ def _winner(text: str, rubric: Rubric, objects: list[dict[str, Any]]) -> Reading
 
 
 _BARE = re.compile(
-    r"[\s*_`>#-]*(?P<number>[0-9]+(?:[.,][0-9]+)?)[*_`\s]*(?:/\s*(?P<out_of>[0-9]+)[*_`\s]*\.?)?"
+    r"(?:[\s*_`#]|[>-]+\s)*(?P<number>[0-9]+(?:[.,][0-9]+)?)[*_`\s]*(?:/\s*(?P<out_of>[0-9]+)[*_`\s]*\.?)?"
 )
 _SINGLE = re.compile(r"(?<![\w\]\[])\[([0-9]+(?:\.[0-9]*)?)\](?!\])")
 
@@ -353,7 +362,9 @@ def _score(text: str, rubric: Rubric, objects: list[dict[str, Any]]) -> Reading:
     return Reading(error="The reply holds no score.")
 
 
-_NOT_APPLICABLE = re.compile(r"[\"'*_`\s]*(?:n\s*/?\s*a|not applicable|none|null)[\"'*_`\s.]*", re.IGNORECASE)
+_NOT_APPLICABLE = re.compile(
+    r"[\"'*_`\s]*(?:n\s*+(?:/\s*)?a|not applicable|none|null)[\"'*_`\s.]*", re.IGNORECASE
+)
 
 
 def _aspects(text: str, rubric: Rubric) -> Reading:
@@ -388,8 +399,13 @@ def _aspects(text: str, rubric: Rubric) -> Reading:
 
 
 def _labelled(folded: str, group: str, classify: Callable[[str, bool], Value]) -> tuple[Value, int]:
-    """The value of the last labelled line that has one, and where its label is."""
-    lines = []
+    """The value of the last labelled line that has one, and where its label is.
+
+    A label inside a sentence gives no value, but after the last line it takes that line's value back unless
+    it repeats it; so does a later label without a readable value.
+    """
+    lines: list[tuple[Value, int]] = []
+    later: list[Value] = []
     for found in reversed([one for one in LABEL.finditer(folded) if one[group]][-MOST_FORMS:]):
         key = folded[found.start() - 1 : found.start()] in ("'", '"') and re.search(
             r"[\"']\s*$", found["between"]
@@ -404,23 +420,67 @@ def _labelled(folded: str, group: str, classify: Callable[[str, bool], Value]) -
                 if rest
                 else NONE
             )
-        elif _begins(folded, found.start()):
-            value = classify(_rest(folded, found.end()), False)
         else:
-            continue
+            said = _rest(folded, found.end())
+            value = classify(said, False)
+            begins = _begins(folded, found.start())
+            if not begins or value.kind == "none":
+                before = folded[_line(folded, found.start()) : found.start()]
+                comment = value.kind == "none" and _ARTICLE.match(said)
+                if not lines and not comment and not EXPLANATION.search(before):
+                    later.append(value)
+                continue
         if value.kind != "none":
             lines.append((value, found.start()))
+        elif not lines:
+            later.append(value)
         if len(lines) == 2 or value.kind == "unclear":
             break
     if not lines:
         return NONE, 0
     value, start = lines[0]
+    later += _revisions(folded, start, group, classify)
+    if any(other.kind != "one" or _differs(other, value) for other in later):
+        return UNCLEAR, 0
     if len(lines) == 2 and value.kind == "one" and _differs(lines[1][0], value):
         # Two forms one under the other are a list, such as the instruction's; apart, the earlier is a draft.
         between = folded[_line(folded, lines[1][1]) : _line(folded, start)]
         if len([one for one in between.split("\n") if one.strip()]) <= 1:
             return UNCLEAR, 0
     return value, start
+
+
+_ARTICLE = re.compile(r"[\s\"'*_`~]{0,20}an?\s+[a-z]", re.IGNORECASE)
+_NO_WINNER = re.compile(
+    r"\W{0,20}(?:neither|none|nobody|no one|undecided|unclear|keine?[rs]?|weder|aucune?|\u90fd\u4e0d)(?!\w)",
+    re.IGNORECASE,
+)
+
+
+def _revisions(
+    folded: str, start: int, group: str, classify: Callable[[str, bool], Value]
+) -> Iterable[Value]:
+    """The values that headings, longer labels and corrections give after the label at `start`."""
+    found = [one for one in NOTED_LABEL.finditer(folded, start + 1) if one[group]]
+    for one in found[-MOST_FORMS:]:
+        yield classify(_rest(folded, one.end()), False)
+    found = [one for one in QUALIFIED_LABEL.finditer(folded, start + 1) if one[group]]
+    for one in found[-MOST_FORMS:]:
+        if EXPLANATION.search(one["words"] or ""):
+            continue
+        if one["words"] is None and not _begins(folded, one.start()):
+            continue
+        said = _rest(folded, one.end() - one[0].endswith("\n"))
+        value = classify(said, False)
+        if value.kind == "one" or _NO_WINNER.match(said):
+            yield value
+    for one in list(REVISION.finditer(folded, start + 1))[-MOST_FORMS:]:
+        if not _begins(folded, one.start()):
+            continue
+        value = classify(_rest(folded, one.end()), False)
+        strict, colon = one["strict"] or one["strict_zh"], one["colon"] or one["colon_zh"]
+        if value.kind == "one" or (colon and (strict or value.kind == "unclear")):
+            yield value
 
 
 def _begins(folded: str, position: int) -> bool:
@@ -431,13 +491,17 @@ def _begins(folded: str, position: int) -> bool:
     return BEFORE_LABEL.fullmatch(sentence) is not None and (position - line < NEAR or sentence != before)
 
 
+_QUOTE = re.compile(r"\A(?:>\s+)+")
+
+
 def _rest(folded: str, position: int) -> str:
     """The rest of a labelled line, or the next line with text if there is nothing more on it."""
     end = folded.find("\n", position, position + LONGEST)
     rest = folded[position : end if end >= 0 else position + LONGEST]
     if rest.strip(" \t\r\"'*_`~") or end < 0:
         return rest
-    return folded[end : end + LONGEST].lstrip().split("\n", 1)[0]
+    line = folded[end : end + LONGEST].lstrip().split("\n", 1)[0]
+    return _QUOTE.sub("", line)
 
 
 def _line(folded: str, position: int) -> int:

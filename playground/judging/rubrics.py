@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 
 from playground.files import check_table, read_toml
 from playground.judging.candidates import Candidate
-from playground.judging.forms import BRACKETS, LABEL, fold, score_in, winner_in
+from playground.judging.forms import BRACKETS, LABEL, NOTED_LABEL, fold, score_in, winner_in
 from playground.types import InputError, Scope, canonical, check_name
 
 Kind = Literal["single", "pairwise", "aspects"]
@@ -113,7 +113,7 @@ def _bracketed(folded: str) -> Iterator[tuple[int, int, str]]:
         if (
             winner_in(content, whole=True).kind != "none"
             or score_in(content, SINGLE_SCALE[1], whole=True).kind != "none"
-            or re.fullmatch(r"\s*n\s*/?\s*a\s*", content, re.IGNORECASE)
+            or re.fullmatch(r"\s*n\s*+(?:/\s*)?a\s*", content, re.IGNORECASE)
         ):
             yield found.start(), found.start(1), "[ ["
             yield found.end(1), found.end(), "] ]"
@@ -124,6 +124,9 @@ def _labelled(folded: str) -> Iterator[tuple[int, int, str]]:
     for found in LABEL.finditer(folded):
         key = folded[found.start() - 1 : found.start()] in ("'", '"') and found["between"][:1] in ("'", '"')
         if key or _VALUE_NEXT.match(folded, found.end()):
+            yield found.end() - 1, found.end(), "(:)"
+    for found in NOTED_LABEL.finditer(folded):
+        if _VALUE_NEXT.match(folded, found.end()):
             yield found.end() - 1, found.end(), "(:)"
 
 
