@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,8 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from playground.store import UNREADABLE, Store, read_answer, read_variant
-from playground.types import InputError, OutsideError, game_from_json, verdict_from_json
+from playground.store import (
+    UNREADABLE,
+    Store,
+    read_answer,
+    read_game,
+    read_histories,
+    read_variants,
+    read_verdict,
+    usable_numbers,
+)
+from playground.types import InputError, OutsideError
 
 TABLES = ("conversation", "turn", "answer", "verdict", "game")
 """In an order in which each row comes after the one that it belongs to."""
@@ -32,6 +40,8 @@ def find_damage(path: Path) -> list[str]:
     found = []
     try:
         with closing(_open(path)) as db:
+            if fault := _no_database(db):
+                return [f"Nothing can be read from {path}: {fault}."]
             for table in TABLES:
                 found += [f"{path}: {name} {fault}." for name, _, fault in _rows(db, table) if fault]
     except sqlite3.Error as error:
@@ -57,7 +67,7 @@ def repair_record(path: Path, new: Path) -> str:
         What was copied and what was not, for people.
 
     Raises:
-        InputError: there is no record, or the new file exists.
+        InputError: there is no record, or the new file exists, or no row could be read.
         OutsideError: the new file cannot be written.
     """
     if not path.exists():
@@ -66,13 +76,16 @@ def repair_record(path: Path, new: Path) -> str:
         raise InputError(f"There is a file {new} already: name a new one.")
     copied, left = dict.fromkeys(TABLES, 0), 0
     try:
+        with closing(_open(path)) as db:
+            if fault := _no_database(db):
+                raise _nothing_saved(path, fault)
         Store(new.parent, new.name)
         with closing(_open(path)) as db, closing(sqlite3.connect(new)) as target:
             target.execute("PRAGMA foreign_keys = ON")
             for table in TABLES:
                 columns = [name for _, name, *_ in target.execute(f"PRAGMA table_info({table})")]
                 for _, row, _ in _rows(db, table):
-                    if row is None:
+                    if row is None or _orphan_fault(target, table, row):
                         left += 1
                         continue
                     names = [name for name in columns if name in row]
@@ -88,10 +101,30 @@ def repair_record(path: Path, new: Path) -> str:
             target.commit()
     except (OSError, sqlite3.Error) as error:
         raise OutsideError(f"{new} cannot be written from {path}: {error}.") from error
+    if left and not any(copied.values()):
+        for end in ("", "-wal", "-shm"):
+            new.with_name(new.name + end).unlink(missing_ok=True)
+        raise _nothing_saved(path, "no row of it can be read")
     counts = ", ".join(f"{count} {table}s" for table, count in copied.items())
     return (
         f"{new}: {counts} copied, {left} rows left out. To use it, end every Tandem on this folder, "
         f"and put it in the place of {path}."
+    )
+
+
+def _no_database(db: sqlite3.Connection) -> str:
+    """Why a file is no record at all; "" if it is one."""
+    try:
+        tables = {bytes(name).decode() for (name,) in db.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return "" if tables & set(TABLES) else "it has no conversations"
+
+
+def _nothing_saved(path: Path, fault: str) -> InputError:
+    return InputError(
+        f"Nothing could be saved from {path}, since {fault}: put a backup in its place, or move it away to "
+        "start a new record."
     )
 
 
@@ -125,6 +158,11 @@ def _rows(db: sqlite3.Connection, table: str) -> Iterator[tuple[str, Row | None,
         except UNREADABLE as error:
             yield _name(table, row), None, f"cannot be read ({type(error).__name__})"
             continue
+        if fault := _number_fault(db, table, found):
+            yield _name(table, row), None, fault
+            continue
+        if fault := _orphan_fault(db, table, found):
+            faults.append(fault)
         yield _name(table, row), row, " and ".join(faults)
 
 
@@ -159,17 +197,66 @@ def _has_time(row: Row, name: str) -> bool:
 def _check(table: str, row: Row) -> None:
     """Raise one of `UNREADABLE` for a row that the program cannot read."""
     if table == "conversation":
-        for data in json.loads(row["variants"]):
-            read_variant(data)
+        read_variants(row["variants"])
     elif table == "turn":
-        if row.get("histories") is not None:
-            [int(lane) for lane in json.loads(row["histories"])]
+        read_histories(row.get("histories"))
     elif table == "answer":
-        read_answer(row["variant"], row["request"], row["reply"], row["version"])
+        read_answer(row["variant"], row["request"], row["reply"], row.get("version", 0))
     elif table == "verdict":
-        verdict_from_json(json.loads(row["verdict"]))
+        read_verdict(row["verdict"])
     else:
-        game_from_json(json.loads(row["game"]))
+        read_game(row["game"])
+
+
+PARENTS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
+    "turn": (("conversation", {"id": "conversation"}),),
+    "answer": (("turn", {"conversation": "conversation", "number": "turn"}),),
+    "verdict": (
+        ("conversation", {"id": "conversation"}),
+        ("turn", {"conversation": "conversation", "number": "turn"}),
+    ),
+}
+"""For each table the tables that its rows belong to, and by which columns: theirs, and its own."""
+
+
+def _orphan_fault(db: sqlite3.Connection, table: str, row: Row | sqlite3.Row) -> str:
+    """What a row belongs to and the record does not have, as a fault; "" if it has all."""
+    for parent, columns in PARENTS.get(table, ()):
+        where = " AND ".join(
+            f"{theirs} = " + ("?" if theirs == "number" else "CAST(? AS TEXT)") for theirs in columns
+        )
+        values = [row[own] for own in columns.values()]
+        if db.execute(f"SELECT 1 FROM {parent} WHERE {where}", values).fetchone() is None:
+            return f"belongs to a {parent} that is not in the record"
+    return ""
+
+
+NUMBERS: dict[str, dict[str, tuple[str, ...]]] = {
+    "turn": {"number": ("conversation",)},
+    "answer": {
+        "lane": ("conversation", "turn"),
+        "version": ("conversation", "turn", "lane"),
+    },
+}
+"""For each table its columns that number rows, and the columns within which they do."""
+
+
+def _number_fault(db: sqlite3.Connection, table: str, row: sqlite3.Row) -> str:
+    """Which number of a row the program cannot use, as a fault; "" if it can use all."""
+    for name, within in NUMBERS.get(table, {}).items():
+        if name not in row.keys():  # noqa: SIM118 - a row is no dict; a record of an earlier format
+            continue
+        where = " AND ".join(f"{column} IS ?" for column in within)
+        numbers = db.execute(
+            f"SELECT DISTINCT {name} FROM {table} WHERE {where.replace('conversation IS ?', IS_TEXT)}",
+            [row[column] for column in within],
+        )
+        if row[name] not in usable_numbers(number for (number,) in numbers):
+            return f"has no usable {name}"
+    return ""
+
+
+IS_TEXT = "conversation IS CAST(? AS TEXT)"
 
 
 def _name(table: str, row: Row) -> str:

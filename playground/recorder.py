@@ -160,7 +160,8 @@ class Recorder:
                     # It was answered, so it is kept: as a branch of what went on elsewhere.
                     self._branched[id] = new_id()
                 self._enter(id)
-            self._store.save(self._placed(conversation), unwritten.since, SHORT)
+            # What is shown was written by `begin`; another process may have chosen since.
+            self._store.save(self._placed(conversation), unwritten.since, SHORT, False)
         except OutsideError as error:
             self._note(id, error)
             return False

@@ -20,7 +20,7 @@ from playground.judging.judges import Judges
 from playground.lane_spec import Quoted, parse_spec
 from playground.library import Library
 from playground.recorder import Recorder
-from playground.store import INTERRUPTED, Store, Summary, new_id
+from playground.store import INTERRUPTED, STREAMING, Store, Summary, new_id
 from playground.streams import Streams
 from playground.types import (
     SAMPLING_NAMES,
@@ -51,7 +51,7 @@ SAVE_EVERY = 1.0
 SETTLE = 1.5
 """Seconds that the end of answers waits to be written; after that it is written in the background."""
 BUSY = "An answer is still being written: wait for its end, or stop it first."
-ELSEWHERE = "This answer is still being written, on another page: open the conversation again in a moment."
+ELSEWHERE = STREAMING
 
 
 HistoryMode = Literal["own", "shared", "swapped"]
@@ -164,7 +164,8 @@ class Session:
             return self._recorder.unwritten(id) or self.store.load(id)
         conversation = self.store.load(id)
         # The record cannot tell an answer that is being written from one that a crash cut off.
-        for lane, answer in enumerate(conversation.turns[-1].answers):
+        last = conversation.turns[-1].answers if conversation.turns else ()
+        for lane, answer in enumerate(last):
             if answer.reply.error == INTERRUPTED:
                 told = dataclasses.replace(answer, reply=dataclasses.replace(answer.reply, error=ELSEWHERE))
                 conversation = _showing(conversation, lane, told)

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +31,7 @@ from playground.types import (
     Variant,
     Verdict,
     canonical,
+    check_fields,
     game_from_json,
     request_from_json,
     to_json,
@@ -39,6 +40,9 @@ from playground.types import (
 
 FILE = "tandem.sqlite3"
 INTERRUPTED = "Interrupted: the app stopped while this answer was being written."
+STREAMING = "This answer is still being written, on another page: open the conversation again in a moment."
+UNFINISHED = (INTERRUPTED, STREAMING)
+"""The errors of answers that were read from the record before they were finished."""
 
 UNJUDGED = "Unfinished: the app stopped while the judge was at work; ask again."
 
@@ -113,6 +117,10 @@ PATIENCE = 10.0
 """Seconds that a call waits for another program's lock."""
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 DAMAGED = "This answer is damaged in the record: run `python -m playground doctor`, which offers a repair."
+MISSING = "This answer is missing from the record: retry it."
+LOST_TURN = "(This message is missing from the record.)"
+MOST_LOST = 8
+"""Lanes, turns or versions that may be missing in a row; a number further away than that is damaged."""
 ELSEWHERE = (
     "This conversation has gone on in another window or program: open it again from the history, and send "
     "the message there."
@@ -226,7 +234,7 @@ class Store:
         with self._connect(patience) as db:
             db.execute("BEGIN IMMEDIATE")
             _refuse_conflict(db, conversation, lanes)
-            _save(db, conversation, len(conversation.turns) - 1)
+            _save(db, conversation, len(conversation.turns) - 1, select=True)
 
     def show(self, conversation: Conversation) -> None:
         """Write which versions of the last turn's answers are shown.
@@ -234,24 +242,41 @@ class Store:
         Raises:
             ConflictError: the conversation has gone on elsewhere.
         """
+        last = len(conversation.turns) - 1
         with self._connect() as db:
             db.execute("BEGIN IMMEDIATE")
-            if _turns(db, conversation.id) > len(conversation.turns):
+            turn = conversation.turns[last]
+            if (
+                _turns(db, conversation.id) > last + 1
+                or _is_outdated(db, conversation, last)
+                or any(
+                    _holds_version(db, conversation.id, last, lane, len(turn.all(lane)))
+                    for lane in range(len(turn.answers))
+                )
+            ):
                 raise ConflictError(ELSEWHERE)
-            _save(db, conversation, len(conversation.turns) - 1)
+            _save(db, conversation, last, select=True)
 
-    def save(self, conversation: Conversation, since: int | None = None, patience: float = PATIENCE) -> None:
+    def save(
+        self,
+        conversation: Conversation,
+        since: int | None = None,
+        patience: float = PATIENCE,
+        select: bool = True,
+    ) -> None:
         """Write a conversation and its last turn; turns before it are as they were written.
 
-        One that is not in the record yet is written whole: its first turns may be another's.
+        One that is not in the record yet is written whole: its first turns may be another's. What other
+        processes have written stays: finished answers, and versions that this conversation does not have.
 
         Args:
             since: the first turn to write, from 0; None: the last.
             patience: seconds to wait for another program's lock.
+            select: whether the lanes and the shown versions are written too, where the record has others.
         """
         with self._connect(patience) as db:
             db.execute("BEGIN IMMEDIATE")
-            _save(db, conversation, len(conversation.turns) - 1 if since is None else since)
+            _save(db, conversation, len(conversation.turns) - 1 if since is None else since, select)
 
     def holds(self, id: str) -> bool:
         """Whether there is a conversation of that id."""
@@ -281,39 +306,48 @@ class Store:
             ).fetchall()
             verdicts = _verdicts(db, id)
         try:
-            variants = tuple(read_variant(data) for data in json.loads(row[0]))
+            variants = read_variants(row[0])
         except UNREADABLE as error:
             raise InputError(
                 f"Conversation {id!r} is damaged in {self.path}: run `python -m playground doctor`, which "
                 "offers a repair."
             ) from error
-        versions: dict[int, dict[int, list[Answer]]] = {number: {} for number, *_ in turns}
-        shown: dict[int, list[Answer]] = {number: [] for number, *_ in turns}
-        for number, lane, is_shown, *rest in rows:
-            answer = _answer(*rest)
-            versions[number].setdefault(lane, []).append(answer)
-            if is_shown:
-                shown[number].append(answer)
-        return Conversation(
-            id=id,
-            variants=variants,
-            turns=tuple(
+        answers: dict[int, list[tuple[Any, ...]]] = {}
+        for number, *rest in rows:
+            answers.setdefault(number, []).append(tuple(rest))
+        known = {number: (_plain(user), histories) for number, user, histories in turns}
+        numbers = usable_numbers(known)
+        found = []
+        for number in range(numbers[-1] + 1 if numbers else 0):
+            if number not in numbers:
+                found.append(Turn(user=LOST_TURN, answers=()))
+                continue
+            user, histories = known[number]
+            shown, versions = _lanes(answers.get(number, ()), variants)
+            found.append(
                 Turn(
                     user=user,
-                    answers=tuple(shown[number]),
-                    versions=_several(versions[number]),
-                    histories=_histories(histories),
+                    answers=shown,
+                    versions=versions,
+                    histories=_histories(histories, len(shown)),
                     verdicts=verdicts.get(number, ()),
                 )
-                for number, user, histories in turns
-            ),
-            parent=row[1],
-            owner=row[2],
+            )
+        return Conversation(
+            id=id, variants=variants, turns=tuple(found), parent=_plain(row[1]), owner=_plain(row[2])
         )
 
     def save_verdict(self, conversation: str, turn: int, verdict: Verdict) -> None:
-        """Write a verdict of a recorded conversation's turn (from 0); one of the same id is replaced."""
+        """Write a verdict of a recorded conversation's turn (from 0); one of the same id is replaced.
+
+        A verdict that has ended is not replaced by an unfinished one.
+        """
         with self._connect() as db:
+            db.execute("BEGIN IMMEDIATE")
+            row = db.execute("SELECT verdict FROM verdict WHERE id = ?", (verdict.id,)).fetchone()
+            stored = _field(row[0], "outcome") if row else None
+            if verdict.outcome == "unfinished" and stored not in (None, "unfinished"):
+                return
             db.execute(
                 "INSERT INTO verdict VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
                 "verdict = excluded.verdict",
@@ -344,7 +378,10 @@ class Store:
         """The reply kept under that key, or None."""
         with self._connect() as db:
             row = db.execute("SELECT game FROM game WHERE key = ?", (key,)).fetchone()
-        return None if row is None else game_from_json(json.loads(row[0]))
+        try:
+            return None if row is None else read_game(row[0])
+        except UNREADABLE:
+            return None  # the judge is called again
 
     def summaries(self, query: str = "", limit: int = 100, owner: str | None = None) -> list[Summary]:
         """Conversations with `query` in any message of the user's, the latest first.
@@ -363,7 +400,7 @@ class Store:
                 (pattern, owner, owner, limit),
             ).fetchall()
         return [
-            Summary(id=id, updated=_time(updated), title=title or "", turns=turns)
+            Summary(id=id, updated=_time(updated), title=_plain(title) or "", turns=turns)
             for id, updated, title, turns in rows
         ]
 
@@ -373,10 +410,72 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
+def _plain(value: Any) -> Any:
+    """A value of a text column, which a damaged row may hold as bytes."""
+    return _text(value) if isinstance(value, bytes) else value
+
+
+def usable_numbers(numbers: Iterable[Any]) -> list[int]:
+    """Those of a column's numbers (lanes, turns, versions) that can be used, in order.
+
+    The others are no whole numbers from 0, or more than `MOST_LOST` are missing before them.
+    """
+    usable: list[int] = []
+    for number in sorted({number for number in numbers if type(number) is int and number >= 0}):
+        if number > (usable[-1] if usable else -1) + 1 + MOST_LOST:
+            break
+        usable.append(number)
+    return usable
+
+
+def _lanes(
+    rows: Iterable[tuple[Any, ...]], variants: Sequence[Variant]
+) -> tuple[tuple[Answer, ...], tuple[tuple[Answer, ...], ...]]:
+    """The shown answers of a turn's rows, and its `Turn.versions`.
+
+    What is missing, be it a lane or a version, is there as an error, so that every other keeps its place.
+    """
+    found: dict[int, dict[int, tuple[Answer, Any]]] = {}
+    for lane, shown, variant, request, reply, version in rows:
+        if type(version) is int and version >= 0:
+            answer = _answer(_plain(variant), request, reply, version)
+            found.setdefault(lane, {})[version] = answer, shown
+    lanes = usable_numbers(found)
+    answers, versions = [], []
+    for lane in range(lanes[-1] + 1 if lanes else 0):
+        held = found.get(lane, {})
+        known = usable_numbers(held)
+        name = variants[lane].name if lane < len(variants) else ""
+        several = [
+            held[version][0] if version in known else _missing(name, version)
+            for version in range(known[-1] + 1 if known else 1)
+        ]
+        marked = [version for version in known if held[version][1]]
+        readable = [answer.version for answer in several if answer.reply.error not in UNUSABLE]
+        answers.append(several[(marked or readable or [-1])[-1]])
+        versions.append(tuple(several))
+    return tuple(answers), tuple(versions) if any(len(each) > 1 for each in versions) else ()
+
+
+UNUSABLE = (DAMAGED, MISSING)
+"""The errors of answers whose rows cannot be read, or are not there."""
+
+
+def _missing(variant: str, version: int) -> Answer:
+    return Answer(variant=variant, request=None, reply=Reply(finish="error", error=MISSING), version=version)
+
+
 def _turns(db: sqlite3.Connection, id: str) -> int:
-    """How many turns of a conversation are in the record."""
-    found = db.execute("SELECT MAX(number) + 1 FROM turn WHERE conversation = ?", (id,)).fetchone()
-    return int(found[0] or 0)
+    """How many turns of a conversation are in the record, missing ones between them included."""
+    found = db.execute("SELECT number FROM turn WHERE conversation = ?", (id,))
+    numbers = usable_numbers(number for (number,) in found)
+    return numbers[-1] + 1 if numbers else 0
+
+
+def _holds_version(db: sqlite3.Connection, id: str, turn: int, lane: int, version: int) -> bool:
+    """Whether the record has a version of a lane's answer."""
+    key = "SELECT 1 FROM answer WHERE conversation = ? AND turn = ? AND lane = ? AND version = ?"
+    return db.execute(key, (id, turn, lane, version)).fetchone() is not None
 
 
 def _refuse_conflict(db: sqlite3.Connection, conversation: Conversation, lanes: Sequence[int]) -> None:
@@ -385,14 +484,45 @@ def _refuse_conflict(db: sqlite3.Connection, conversation: Conversation, lanes: 
     turn = conversation.turns[last]
     recorded = _turns(db, id)
     if all(turn.answers[lane].version == 0 for lane in lanes):  # a new turn
-        gone_on = recorded > last or (recorded == last > 0 and _shows_others(db, conversation, last - 1))
+        gone_on = recorded > last or (
+            recorded == last > 0
+            and (_shows_others(db, conversation, last - 1) or _is_outdated(db, conversation, last - 1))
+        )
     else:
-        asked = "SELECT 1 FROM answer WHERE conversation = ? AND turn = ? AND lane = ? AND version >= ?"
-        gone_on = recorded > last + 1 or any(
-            db.execute(asked, (id, last, lane, turn.answers[lane].version)).fetchone() for lane in lanes
+        gone_on = (
+            recorded > last + 1
+            or any(_holds_version(db, id, last, lane, turn.answers[lane].version) for lane in lanes)
+            or _is_outdated(db, conversation, last)
         )
     if gone_on:
         raise ConflictError(ELSEWHERE)
+
+
+def _is_outdated(db: sqlite3.Connection, conversation: Conversation, number: int) -> bool:
+    """Whether an answer of a turn was read before it was finished, and is finished in the record."""
+    turn = conversation.turns[number]
+    stored = _replies(db, conversation.id, number)
+    return any(
+        answer.reply.error in UNFINISHED and _field(stored.get((lane, answer.version)), "finish")
+        for lane in range(len(turn.answers))
+        for answer in turn.all(lane)
+    )
+
+
+def _replies(db: sqlite3.Connection, id: str, number: int) -> dict[tuple[int, int], str]:
+    """The replies of a turn as they are in the record, by lane and version."""
+    rows = db.execute(
+        "SELECT lane, version, reply FROM answer WHERE conversation = ? AND turn = ?", (id, number)
+    )
+    return {(lane, version): reply for lane, version, reply in rows}
+
+
+def _field(text: Any, name: str) -> Any:
+    """A field of a JSON object; None where the text is no such object, or has no such field."""
+    try:
+        return json.loads(text)[name]
+    except UNREADABLE:
+        return None
 
 
 def _shows_others(db: sqlite3.Connection, conversation: Conversation, number: int) -> bool:
@@ -402,11 +532,21 @@ def _shows_others(db: sqlite3.Connection, conversation: Conversation, number: in
         (conversation.id, number),
     )
     answers = conversation.turns[number].answers
-    return any(lane < len(answers) and answers[lane].version != version for lane, version in rows)
+    shown: dict[int, list[int]] = {}
+    for lane, version in rows:
+        shown.setdefault(lane, []).append(version)
+    return any(
+        usable_numbers(shown.get(lane, ())) and answer.version not in shown[lane]
+        for lane, answer in enumerate(answers)
+    )
 
 
-def _save(db: sqlite3.Connection, conversation: Conversation, since: int) -> None:
-    """Write a conversation and its turns from number `since`; all of them if it is not in the record yet."""
+def _save(db: sqlite3.Connection, conversation: Conversation, since: int, select: bool = False) -> None:
+    """Write a conversation and its turns from number `since`; all of them if it is not in the record yet.
+
+    Args:
+        select: whether this call chooses the lanes and the shown versions, whatever the record has.
+    """
     now = _now()
     variants = [
         {
@@ -422,69 +562,107 @@ def _save(db: sqlite3.Connection, conversation: Conversation, since: int) -> Non
     first = max(0, since) if known else 0
     db.execute(
         "INSERT INTO conversation (id, created, updated, variants, parent, owner) VALUES (?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (id) DO UPDATE SET updated = excluded.updated, variants = excluded.variants",
+        "ON CONFLICT (id) DO UPDATE SET updated = excluded.updated"
+        + (", variants = excluded.variants" if select else ""),
         (conversation.id, now, now, canonical(variants), conversation.parent, conversation.owner),
     )
     for number, turn in enumerate(conversation.turns[first:], first):
-        _save_turn(db, conversation.id, number, turn, now)
+        _save_turn(db, conversation.id, number, turn, now, select)
 
 
-def _save_turn(db: sqlite3.Connection, id: str, number: int, turn: Turn, now: str) -> None:
-    histories = canonical(list(turn.histories)) if turn.histories else None
-    db.execute(
-        "INSERT INTO turn (conversation, number, user, created, histories) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET user = excluded.user, histories = excluded.histories",
-        (id, number, turn.user, now, histories),
-    )
-    for lane, shown in enumerate(turn.answers):
-        # Versions that this turn does not know, having been written by another page, stay, and are not shown.
+def _save_turn(
+    db: sqlite3.Connection, id: str, number: int, turn: Turn, now: str, select: bool = False
+) -> None:
+    key = (id, number)
+    if db.execute("SELECT 1 FROM turn WHERE conversation = ? AND number = ?", key).fetchone() is None:
+        # Answers that a lost turn of this number left behind would become the new turn's.
+        db.execute("DELETE FROM answer WHERE conversation = ? AND turn = ?", key)
         db.execute(
-            "UPDATE answer SET shown = 0 WHERE conversation = ? AND turn = ? AND lane = ?", (id, number, lane)
+            "INSERT INTO turn (conversation, number, user, created, histories) VALUES (?, ?, ?, ?, ?)",
+            (*key, turn.user, now, canonical(list(turn.histories)) if turn.histories else None),
         )
-        for answer in turn.all(lane):
-            if answer.reply.error == DAMAGED:  # its row stays as it is, for a repair
+    stored = _replies(db, id, number)
+    for lane, shown in enumerate(turn.answers):
+        answers = turn.all(lane)
+        later = usable_numbers(version for where, version in stored if where == lane)
+        # A version that another process has asked for since stays the shown one.
+        keep = not select and bool(later) and later[-1] >= len(answers)
+        for answer in answers:
+            if answer.reply.error in UNUSABLE:  # its row, if any, stays as it is, for a repair
                 continue
-            request = None if answer.request is None else canonical(to_json(answer.request))
+            if _is_replaced(stored.get((lane, answer.version)), answer.reply):
+                request = None if answer.request is None else canonical(to_json(answer.request))
+                db.execute(
+                    "INSERT INTO answer (conversation, turn, lane, version, shown, variant, request, reply) "
+                    "VALUES (?, ?, ?, ?, 0, ?, ?, ?) ON CONFLICT DO UPDATE SET variant = excluded.variant, "
+                    "request = excluded.request, reply = excluded.reply",
+                    (*key, lane, answer.version, answer.variant, request, canonical(to_json(answer.reply))),
+                )
+        if not keep:
             db.execute(
-                "INSERT OR REPLACE INTO answer "
-                "(conversation, turn, lane, version, shown, variant, request, reply) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    id,
-                    number,
-                    lane,
-                    answer.version,
-                    answer.version == shown.version,
-                    answer.variant,
-                    request,
-                    canonical(to_json(answer.reply)),
-                ),
+                "UPDATE answer SET shown = (version = ?) WHERE conversation = ? AND turn = ? AND lane = ?",
+                (shown.version, *key, lane),
             )
 
 
-def _several(versions: Mapping[int, list[Answer]]) -> tuple[tuple[Answer, ...], ...]:
-    """All answers of each lane, where some lane has more than one; see `Turn.versions`."""
-    if all(len(answers) == 1 for answers in versions.values()):
-        return ()
-    return tuple(tuple(answers) for _, answers in sorted(versions.items()))
+def _is_replaced(stored: str | None, reply: Reply) -> bool:
+    """Whether a reply is to be written over the one of the same version in the record.
+
+    A finished reply stays, except that one which `Session.close` cut off may still come to its end.
+    """
+    if stored is None:
+        return True
+    if reply.error in UNFINISHED:  # merely read: another process may still be writing it
+        return False
+    finish = _field(stored, "finish")
+    return not finish or (finish == "cancelled" and reply.finish in ("stop", "length"))
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-UNREADABLE = (AttributeError, InputError, KeyError, RecursionError, TypeError, ValueError)
+UNREADABLE = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
 """What reading a damaged row can raise."""
 
 
-def read_variant(data: dict[str, Any]) -> Variant:
-    """A variant from its JSON; raises one of `UNREADABLE` for a damaged one."""
-    return Variant(
+def read_variants(text: str) -> tuple[Variant, ...]:
+    """A conversation's variants from its row; raises one of `UNREADABLE` for a damaged one."""
+    variants = tuple(_read_variant(data) for data in json.loads(text))
+    if not variants:
+        raise ValueError("no variants")
+    return variants
+
+
+def _read_variant(data: dict[str, Any]) -> Variant:
+    variant = Variant(
         name=data["name"],
         aligner=aligner_from_json(data["aligner"]),
         sampling=Sampling(**data["sampling"]),
         overflow=data.get("overflow", "refuse"),
     )
+    check_fields(variant)
+    check_fields(variant.aligner)
+    canonical(to_json(variant)).encode()  # UnicodeEncodeError: half a character, which no file holds
+    return variant
+
+
+def read_verdict(text: str) -> Verdict:
+    """A verdict from its row; raises one of `UNREADABLE` for a damaged one."""
+    return verdict_from_json(json.loads(text))
+
+
+def read_game(text: str) -> Game:
+    """A judge's reply from its row; raises one of `UNREADABLE` for a damaged one."""
+    return game_from_json(json.loads(text))
+
+
+def read_histories(text: str | None) -> tuple[int, ...]:
+    """`Turn.histories` from its row; raises one of `UNREADABLE` for a damaged one."""
+    found = json.loads(text) if text is not None else []
+    if not isinstance(found, list) or not all(type(lane) is int and -1 <= lane < 2**31 for lane in found):
+        raise ValueError("no list of lanes")
+    return tuple(found)
 
 
 def _verdicts(db: sqlite3.Connection, conversation: str) -> dict[int, tuple[Verdict, ...]]:
@@ -493,7 +671,7 @@ def _verdicts(db: sqlite3.Connection, conversation: str) -> dict[int, tuple[Verd
         "SELECT turn, verdict FROM verdict WHERE conversation = ? ORDER BY created, rowid", (conversation,)
     ):
         try:
-            verdict = verdict_from_json(json.loads(text))
+            verdict = read_verdict(text)
         except UNREADABLE:
             continue  # which `doctor` names
         if verdict.outcome == "unfinished":
@@ -502,12 +680,13 @@ def _verdicts(db: sqlite3.Connection, conversation: str) -> dict[int, tuple[Verd
     return {turn: tuple(verdicts) for turn, verdicts in found.items()}
 
 
-def _histories(text: str | None) -> tuple[int, ...]:
+def _histories(text: str | None, lanes: int) -> tuple[int, ...]:
+    """`Turn.histories` of a turn with that many lanes; () where its row does not tell."""
     try:
-        found = json.loads(text or "[]")
-    except ValueError:
+        found = read_histories(text)
+    except UNREADABLE:
         return ()
-    return tuple(found) if isinstance(found, list) and all(isinstance(lane, int) for lane in found) else ()
+    return found if len(found) >= lanes else ()
 
 
 def _time(text: str) -> datetime:
@@ -534,9 +713,11 @@ def read_answer(variant: str, request: str | None, reply: str, version: int) -> 
     if data["finish"] == "":
         data |= {"finish": "error", "error": INTERRUPTED}
     data["token_ids"] = tuple(data["token_ids"])
-    return Answer(
+    answer = Answer(
         variant=variant,
         request=None if request is None else request_from_json(json.loads(request)),
         reply=Reply(**data),
         version=version,
     )
+    check_fields(answer)
+    return answer

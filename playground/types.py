@@ -13,9 +13,11 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, Protocol, Union, cast, get_args, get_origin, get_type_hints
 
 Role = Literal["user", "assistant"]
 Finish = Literal["stop", "length", "cancelled", "error", ""]
@@ -817,6 +819,55 @@ def canonical(data: Any) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+@cache
+def _hints(kind: Hashable) -> tuple[tuple[str, Any], ...]:
+    """A dataclass's fields and their annotations."""
+    return tuple(get_type_hints(kind).items())
+
+
+def check_fields(value: Any) -> None:
+    """Check that every field of a dataclass, and of those in it, holds what its annotation says.
+
+    Python itself does not; a value that was read from a damaged file would fail much later.
+
+    Raises:
+        InputError: a field holds something else, half a character, or a number that is not finite.
+    """
+    for name, hint in _hints(cast(Hashable, type(value))):
+        if not _fits(getattr(value, name), hint):
+            raise InputError(f"{type(value).__name__}.{name} does not hold {hint}.")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    kinds = get_args(hint)
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        return any(_fits(value, kind) for kind in kinds)
+    if origin is Literal:
+        return any(type(value) is type(each) and value == each for each in kinds)
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        if kinds[-1] is not Ellipsis:
+            return len(value) == len(kinds) and all(map(_fits, value, kinds))
+        if kinds[0] is int:  # as long as an answer has tokens
+            return all(type(each) is int for each in value)
+        return all(_fits(each, kinds[0]) for each in value)
+    if hint is str:
+        return isinstance(value, str) and (value.isascii() or not _HALF.search(value))
+    if hint is int:
+        return type(value) is int and abs(value) < 2**63
+    if hint is float:
+        return type(value) in (int, float) and abs(value) < 1e300  # which NaN is not
+    if hint in (bool, NoneType):
+        return isinstance(value, hint)
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, cast(type, hint)):
+            return False
+        check_fields(value)
+    return True
+
+
 def request_from_json(data: Mapping[str, Any]) -> Request:
     """The `Request` that `to_json` wrote, now or before requests had all of today's fields."""
     prompt = dict(data["prompt"])
@@ -848,8 +899,12 @@ def demo_set_from_json(data: Mapping[str, Any]) -> DemoSet:
 
 
 def game_from_json(data: Mapping[str, Any]) -> Game:
-    """The `Game` that `to_json` wrote."""
-    return Game(
+    """The `Game` that `to_json` wrote.
+
+    Raises:
+        InputError: it has lanes or fields that no judge's reply has; other errors for what is no such JSON.
+    """
+    game = Game(
         **{
             **data,
             "shown": tuple(data["shown"]),
@@ -857,12 +912,27 @@ def game_from_json(data: Mapping[str, Any]) -> Game:
             "messages": tuple((role, text) for role, text in data["messages"]),
         }
     )
+    check_fields(game)
+    _check_lanes(game.shown, game)
+    return game
+
+
+def _check_lanes(lanes: tuple[int, ...], judged: Game | Verdict) -> None:
+    """Raise InputError for a lane that cannot be, or a winner that is none of the lanes or not there."""
+    if any(lane < 0 for lane in lanes):
+        raise InputError(f"{type(judged).__name__} names a lane below 0.")
+    if judged.winner not in ((() if judged.outcome == "win" else (None,)) + lanes):
+        raise InputError(f"{type(judged).__name__} names no lane as its winner.")
 
 
 def verdict_from_json(data: Mapping[str, Any]) -> Verdict:
-    """The `Verdict` that `to_json` wrote."""
+    """The `Verdict` that `to_json` wrote.
+
+    Raises:
+        InputError: its fields do not fit each other; other errors for what is no such JSON.
+    """
     scale = data["scale"]
-    return Verdict(
+    verdict = Verdict(
         **{
             **data,
             "lanes": tuple(data["lanes"]),
@@ -874,6 +944,12 @@ def verdict_from_json(data: Mapping[str, Any]) -> Verdict:
             "games": tuple(game_from_json(game) for game in data["games"]),
         }
     )
+    check_fields(verdict)
+    _check_lanes(verdict.lanes, verdict)
+    for values in (verdict.judged, verdict.scores or verdict.lanes, verdict.aspects or verdict.lanes):
+        if len(values) != len(verdict.lanes):
+            raise InputError("Verdict has other lanes in its hashes, scores or aspects than in its list.")
+    return verdict
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
