@@ -114,17 +114,15 @@ class Settings:
                 if given[name] not in allowed:
                     raise InputError(f"--{name} must be one of {', '.join(allowed)}, not {given[name]!r}.")
                 values[name] = given[name]
-        for name in ("allow_pickle", "trust_remote_code", "same_base", "shared_history"):
+        for name in switches:
             values[name] = _switch(name, given.get(name, False))
         if "host" in given:
             values["host"] = given["host"]
         if "port" in given:
             values["port"] = _port(given["port"])
-        if "public" in given:
-            values["public"] = str(given["public"]).lower() in ("1", "true", "yes", "on")
         if "mirror" in given:
             values["mirror"] = _mirror(given["mirror"])
-        if values.get("public") and values["trust_remote_code"]:
+        if values["public"] and values["trust_remote_code"]:
             raise InputError(
                 "--trust-remote-code cannot be used in public mode, where other people reach this machine: "
                 "leave one of them out."
@@ -137,7 +135,7 @@ class Settings:
         # A Space stands behind one proxy of its own.
         values["proxies"] = _count("proxies", given.get("proxies", 1 if "SPACE_ID" in environ else 0)) or 0
         values["limits"] = replace(
-            PUBLIC if values.get("public") else Limits(),
+            PUBLIC if values["public"] else Limits(),
             **{name: _count(name, given[name]) for name in limits if name in given},
         )
         return cls(**values)
@@ -166,12 +164,25 @@ def _preset(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+ON = ("1", "true", "yes", "on", "y")
+OFF = ("0", "false", "no", "off", "n", "")
+
+
 def _switch(name: str, value: Any) -> bool:
-    """A flag, or its variable's text."""
+    """A boolean setting, from a flag or from its variable's text.
+
+    Raises:
+        InputError: the text is not one of the accepted values.
+    """
     text = str(value).strip().lower()
-    if text not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
-        raise InputError(f"{PREFIX}{name.upper()} must be 1 or 0, not {value!r}.")
-    return text in ("1", "true", "yes", "on")
+    if text in ON:
+        return True
+    if text in OFF:
+        return False
+    raise InputError(
+        f"{PREFIX}{name.upper()} must be 1 or 0, not {value!r:.60}: set it to {', '.join(ON)}, or to "
+        f"{', '.join(text for text in OFF if text)} or nothing."
+    )
 
 
 def _judge(given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:

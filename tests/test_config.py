@@ -141,3 +141,31 @@ def test_code_of_a_repository_never_runs_in_public_mode(public):
     flags, environ = public
     with pytest.raises(InputError, match="--trust-remote-code cannot be used in public mode"):
         Settings.read({**flags, "trust_remote_code": True}, environ)
+
+
+SWITCHES = ("public", "shared_history", "allow_pickle", "trust_remote_code", "same_base")
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_boolean_variable_takes_the_usual_words(name):
+    for text in ("1", "true", "YES", " On ", "y\n", " true "):
+        assert getattr(Settings.read({}, {f"TANDEM_{name.upper()}": text}), name) is True, text
+    for text in ("0", "False", "no", " OFF ", "n", "", "  "):
+        assert getattr(Settings.read({}, {f"TANDEM_{name.upper()}": text}), name) is False, text
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+@pytest.mark.parametrize("text", ["maybe", "enabled", "2", "truee", "-1", "None", "1 1", "\uff11"])
+def test_a_boolean_variable_with_another_value_is_refused(name, text):
+    with pytest.raises(InputError) as caught:
+        Settings.read({}, {f"TANDEM_{name.upper()}": text})
+    assert str(caught.value) == (
+        f"TANDEM_{name.upper()} must be 1 or 0, not {text!r}: set it to 1, true, yes, on, y, or to 0, false, "
+        "no, off, n or nothing."
+    )
+
+
+def test_a_variable_that_makes_the_page_public_is_never_taken_for_false():
+    assert Settings.read({}, {"TANDEM_PUBLIC": " true "}).limits == PUBLIC
+    with pytest.raises(InputError, match="cannot be used in public mode"):
+        Settings.read({}, {"TANDEM_PUBLIC": "Y", "TANDEM_TRUST_REMOTE_CODE": "1"})
