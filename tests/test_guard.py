@@ -163,6 +163,11 @@ CLOSED = [
     "/gradio_api/dev/reload",
     "/file=/etc/passwd",
     "/assets/../../../../etc/passwd",
+    "/assets/" + "x" * 5_000,
+    "/assets/" + "x" * 256,
+    "/assets/" + "x/" * 3_000,
+    "/static/" + "é" * 130,
+    "/svelte/%00",
     "/anything",
 ]
 
@@ -566,3 +571,15 @@ def test_a_stream_of_nobody_and_two_streams_of_one_page_are_no_failures(plain, c
     until(lambda: len(ended) == 2)
     said = capfd.readouterr()
     assert said.out + said.err == ""
+
+
+@pytest.mark.parametrize("path", ["cancel", "reset"])
+@pytest.mark.parametrize("key", ["event_id", "fn_index", "other", "\\udfff"])
+def test_half_a_character_in_a_body_is_refused_in_one_sentence(plain, path, key):
+    body = f'{{"session_hash": "halfacharacter", "fn_index": 1, "{key}": "\\ud800"}}'
+    answer = plain.client.post(
+        f"/gradio_api/{path}", content=body, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code in (400, 422)
+    assert "detail" in answer.json()
+    assert isinstance(answer.json()["detail"], str)

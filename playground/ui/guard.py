@@ -65,6 +65,10 @@ URL that is written there."""
 UPLOADS = frozenset(("/gradio_api/upload", "/gradio_api/upload_progress"))
 """Closed as well where strangers come, since they bring no files."""
 
+MOST_NAME = 255
+"""Bytes of one name in a path; no file has a longer one."""
+MOST_PATH = 1_000
+"""Bytes of a path; the page's longest is a tenth of it."""
 MOST_BYTES = 4_000_000
 """Of one request; an uploaded file and the longest message are well below."""
 STREAM = "/gradio_api/queue/data"
@@ -153,7 +157,7 @@ class OpenPaths:
         # A trailing slash, which Gradio takes for the same; but not two, and no way up.
         if scope["type"] != "http" or not (
             (path.removesuffix("/") or "/") in self._open
-            or (path.startswith(OPEN_BELOW) and "/../" not in path)
+            or (path.startswith(OPEN_BELOW) and _can_be_file(path))
         ):
             if scope["type"] == "http":
                 await PlainTextResponse("There is nothing here.", status_code=404)(scope, receive, send)
@@ -169,6 +173,13 @@ class OpenPaths:
             await _Stream(receive, send).of(self._app, scope)
         else:
             await self._app(scope, receive, send)
+
+
+def _can_be_file(path: str) -> bool:
+    """Whether a file can have this path: the system fails on others instead of finding none."""
+    names = [name.encode("utf-8", "surrogatepass") for name in path.split("/")]
+    short = all(len(name) <= MOST_NAME for name in names) and sum(map(len, names)) <= MOST_PATH
+    return short and b".." not in names and "\0" not in path and "\ufffd" not in path
 
 
 class _Stream:

@@ -137,6 +137,18 @@ def _below(value: Any) -> Collection[Any]:
     return value if isinstance(value, list) else ()
 
 
+def _has_surrogate(value: Any) -> bool:
+    """Whether a JSON value has a lone surrogate in a text or key at any depth."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str) and re.search(r"[\ud800-\udfff]", each):
+            return True
+        waiting += _below(each)
+        waiting += each.keys() if isinstance(each, dict) else ()
+    return False
+
+
 # --- Files -------------------------------------------------------------------------------------------
 
 
@@ -308,6 +320,9 @@ class CheckedPayloads:
             check_file(file, visitor.uploaded, visitor.hosts)
         if path == JOIN or path.startswith(RUN):
             check_event(body, self._events)
+        elif _has_surrogate(body):
+            # Gradio repeats the value in its answer, which cannot be sent. An event's handler checks texts.
+            raise RefusedError(422, "The request holds half a character: send whole Unicode characters.")
 
 
 async def read_body(receive: Receive) -> bytes:
