@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 HIDDEN = "(key)"
 SHORTEST = 4
 """Characters below which a key is not looked for in other texts, where it would be found in plain words."""
+SHORTEST_SPLIT = 8
+"""Characters below which a key is looked for in one piece only: "no" is often next to "ne"."""
+DEPTH = 2
+"""Escapes within one another that are undone, as of a percent-encoded address in JSON."""
+
+_GAPS = re.compile("[\\s\u00ad\u200b-\u200d\u2060\ufeff]+")
+_LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+
+
+def _decode_backslash(found: re.Match[str]) -> str:
+    code = found[1]
+    return chr(int(code[1:], 16)) if len(code) > 1 else _LETTERS.get(code, code)
+
+
+_ESCAPES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile("%([0-9A-Fa-f]{2})"), lambda found: chr(int(found[1], 16))),
+    (
+        re.compile("&(?:#[0-9]{1,7};?|#[xX][0-9A-Fa-f]{1,6};?|[A-Za-z][A-Za-z0-9]{1,31};)"),
+        lambda found: html.unescape(found[0]),
+    ),
+    (re.compile(r"\\(u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|.)", re.DOTALL), _decode_backslash),
+)
+"""Percent-encoding, HTML, and the backslashes of JSON and of source text: what is found and what it is."""
 
 
 class Secret:
@@ -26,10 +52,31 @@ class Secret:
         return self._text
 
     def scrub(self, text: str) -> str:
-        """`text` with every occurrence of the key, whatever the case of its letters, hidden."""
+        """`text` with every occurrence of the key hidden.
+
+        The case of letters does not matter, nor does white space within the key. It is also found where it is
+        percent-encoded, escaped as in HTML, JSON or source text, up to `DEPTH` of these within one another,
+        and in base64. Redact a text before it is cut: a part of the key is not found.
+        """
         if len(self._text) < SHORTEST:
             return text
-        return re.sub(re.escape(self._text), HIDDEN, text, flags=re.IGNORECASE)
+        pattern = re.compile(_pattern(self._text))
+        split = re.compile(_pattern(_GAPS.sub("", self._text) or self._text))
+        spans = []
+        for view, positions in _views(text):
+            spans += [(positions[each.start()], positions[each.end()]) for each in pattern.finditer(view)]
+            if len(self._text) >= SHORTEST_SPLIT and _GAPS.search(view):
+                whole, at = _decode(view, range(len(view) + 1), _GAPS, lambda gap: "")
+                spans += [
+                    (positions[at[each.start()]], positions[at[each.end() - 1] + 1])
+                    for each in split.finditer(whole)
+                ]
+        pieces, end = [], 0
+        for first, last in sorted(spans):
+            if first >= end:
+                pieces += [text[end:first], HIDDEN]
+            end = max(end, last)
+        return "".join([*pieces, text[end:]])
 
     def __repr__(self) -> str:
         return "Secret(...)"
@@ -45,3 +92,54 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A key is not written anywhere.")
+
+
+def _pattern(key: str) -> str:
+    """A regular expression of a key and of its forms in base64."""
+    forms = [f"(?i:{re.escape(key)})"]
+    raw = key.encode("utf-8", "surrogatepass")
+    for offset in range(3):
+        # Within a longer text the key begins at one of three places of a group of four characters, and its
+        # first and last characters there depend on what is beside it.
+        encoded = base64.b64encode(bytes(offset) + raw).decode().rstrip("=")
+        whole = ["[-+]" if each == "+" else "[/_]" if each == "/" else each for each in encoded]
+        first, last = -(-offset * 8 // 6), (offset + len(raw)) * 8 // 6
+        # The remaining bits, where the text ends with the key.
+        rest = "".join(f"(?:{each})?" for each in whole[last:])
+        forms.append("".join(whole[first:last]) + rest + "={0,2}")
+    return "|".join(forms)
+
+
+def _views(text: str) -> Iterator[tuple[str, Sequence[int]]]:
+    """The text as it is and with its escapes undone, each with the place in `text` of every character."""
+    level: dict[str, Sequence[int]] = {text: range(len(text) + 1)}
+    seen: set[str] = set()
+    for _ in range(DEPTH + 1):
+        yield from level.items()
+        seen |= level.keys()
+        following: dict[str, Sequence[int]] = {}
+        for view, positions in level.items():
+            for pattern, decode in _ESCAPES:
+                if pattern.search(view):
+                    decoded, at = _decode(view, positions, pattern, decode)
+                    if decoded not in seen:
+                        following.setdefault(decoded, at)
+        level = following
+
+
+def _decode(
+    text: str, positions: Sequence[int], pattern: re.Pattern[str], decode: Callable[[re.Match[str]], str]
+) -> tuple[str, list[int]]:
+    """`text` with one kind of escape undone once, and the place of every character, with one for the end."""
+    pieces: list[str] = []
+    places: list[int] = []
+    end = 0
+    for found in pattern.finditer(text):
+        new = decode(found)
+        pieces += [text[end : found.start()], new]
+        places.extend(positions[end : found.start()])
+        places.extend([positions[found.start()]] * len(new))
+        end = found.end()
+    pieces.append(text[end:])
+    places.extend(positions[end:])
+    return "".join(pieces), places

@@ -445,3 +445,63 @@ def test_no_key_is_in_anything_that_an_error_says(tmp_path, serve):  # noqa: F81
     )
     verdict, *_ = judged(tmp_path, server, "single", lanes=[0], key=Secret(KEY))
     assert "(422) (no (key))" in sentence(verdict.error)
+
+
+# --- The key --------------------------------------------------------------------------------------
+
+LONG = "sk-proj-ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789abcdef"
+
+
+@pytest.mark.parametrize("before", [0, 120, 170, 199])
+def test_a_key_across_the_end_of_a_servers_words_is_hidden(tmp_path, serve, before):  # noqa: F811
+    server = serve(lambda asked, body: asked.send({"error": {"message": "x" * before + LONG + " docs"}}, 418))
+    (verdict,) = ask(tmp_path, server, key=Secret(LONG))
+    assert "sk-p" not in repr(verdict)
+    assert "(key"[: 200 - before] in verdict.error
+
+
+def test_a_key_across_the_end_of_a_redirect_is_hidden(tmp_path, serve):  # noqa: F811
+    target = f"http://other.example/{'x' * 150}{LONG}yy"
+    server = serve(lambda asked, body: asked.send({}, 307, {"Location": target}))
+    (verdict,) = ask(tmp_path, server, key=Secret(LONG))
+    assert "redirects to http://other.example/xxx" in verdict.error
+    assert "sk-p" not in repr(verdict)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sk-one\nsk-two", "holds a line break"),
+        ("sk-\u00fcber-lang", "not ASCII"),
+        ("sk-\ud800-half", "not ASCII"),
+        ("sk-\x07-bell", "control character"),
+    ],
+)
+def test_a_key_that_no_header_holds_is_refused_and_not_shown(text, said):
+    with pytest.raises(InputError, match=said) as refused:
+        JudgeModel(model="m", key=Secret(text))
+    assert "sk-" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("http://[::1", "cannot be read"),
+        ("http://u:sk-pass@[::1", "cannot be read"),
+        ("http://\u2100.example", "cannot be read"),
+        ("http://x:99999/v1", "from 1 to 65535"),
+        ("http://x:0", "from 1 to 65535"),
+        ("http://x:abc", "from 1 to 65535"),
+        ("http://\ud800", "half a character"),
+    ],
+)
+def test_an_address_that_cannot_be_read_is_refused_in_a_sentence(address, said):
+    for act in (clean, lambda server: JudgeModel(model="m", server=server)):
+        with pytest.raises(InputError, match=said) as refused:
+            act(address)
+        assert "sk-" not in str(refused.value)
+
+
+def test_a_models_name_is_checked():
+    with pytest.raises(InputError, match="half a character"):
+        JudgeModel(model="\ud800")

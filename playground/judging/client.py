@@ -14,9 +14,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit
 
-from playground.judging.completion import NoRoomError, clean, failure, read_completion, replace_surrogates
+from playground.judging.completion import (
+    NoRoomError,
+    clean,
+    failure,
+    read_completion,
+    redact,
+    request_address,
+    split_address,
+)
 from playground.judging.refusals import (
     LEAST_ROOM,
     REFUSING,
@@ -27,7 +35,7 @@ from playground.judging.refusals import (
 )
 from playground.judging.rubrics import Messages
 from playground.secret import Secret
-from playground.types import InputError, Outcome
+from playground.types import InputError, Outcome, check_characters
 
 if TYPE_CHECKING:
     import openai
@@ -59,7 +67,10 @@ class JudgeModel:
     def __post_init__(self) -> None:
         if not self.model.strip():
             raise InputError("Name the judge's model, such as gpt-4o.")
-        parts = urlsplit(self.server.strip())
+        check_characters(self.model, "The judge's model")
+        parts = split_address(self.server)
+        if self.key:
+            check_key(self.key)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError(
                 f"The judge's address must begin with http:// or https://, not {clean(self.server)!r}."
@@ -79,11 +90,21 @@ class JudgeModel:
         return body if self.seed is None else body | {"seed": self.seed}
 
 
-def _request_address(server: str) -> tuple[str, dict[str, str]]:
-    """An address for requests, and its query, such as Azure's ``api-version``."""
-    parts = urlsplit(server.strip())
-    path = parts.path.rstrip("/").removesuffix("/chat/completions")
-    return urlunsplit((parts.scheme, parts.netloc, path, "", "")), dict(parse_qsl(parts.query))
+def check_key(key: Secret) -> Secret:
+    """`key`, if a request can carry it in a header.
+
+    Raises:
+        InputError: it cannot; the sentence says why, without the key.
+    """
+    text = key.reveal()
+    for wrong, what in (
+        (any(each in text for each in "\r\n"), "a line break"),
+        (not text.isascii(), "a character that is not ASCII, such as a letter with an accent"),
+        (text != text.strip() or not text.isprintable(), "white space at an end, or a control character"),
+    ):
+        if wrong:
+            raise InputError(f"The judge's key holds {what}, so it cannot be sent: copy the key again.")
+    return key
 
 
 def _is_openai(server: str) -> bool:
@@ -157,11 +178,8 @@ async def ask(
 
 
 def _safe(value: Any, judge: JudgeModel) -> Any:
-    """A text without the key and without lone surrogates, which cannot be stored."""
-    if not isinstance(value, str):
-        return value
-    value = replace_surrogates(value)
-    return judge.key.scrub(value) if judge.key else value
+    """A text that can be shown and stored; see `redact`."""
+    return redact(value, judge.key) if isinstance(value, str) else value
 
 
 class _Question:
@@ -191,7 +209,7 @@ class _Question:
         self.sent: Messages = ()
         self.body: dict[str, Any] = {}
         key = judge.key.reveal() if judge.key else "none"
-        url, query = _request_address(judge.server)
+        url, query = request_address(judge.server)
         self._client = openai.AsyncOpenAI(
             api_key=key,
             base_url=url,

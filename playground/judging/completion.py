@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from playground.judging.refusals import is_filtered, message_of, read_error
+from playground.secret import Secret
+from playground.types import InputError, check_characters
 
 if TYPE_CHECKING:
     import openai
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 SAID = 200
 """Characters of a server's own words that are shown."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_ENDPOINT = "/chat/completions"
+_PORTS = {"http": 80, "https": 443}
 
 
 class Asked(Protocol):
@@ -31,6 +35,10 @@ class Asked(Protocol):
     def timeout(self) -> float:
         """Seconds for one question."""
 
+    @property
+    def key(self) -> Secret | None:
+        """The server's key, which no sentence may hold."""
+
 
 class NoRoomError(Exception):
     """A question fills the context of a model, so that no answer fits."""
@@ -46,16 +54,75 @@ class NoRoomError(Exception):
         self.question = question
 
 
+def split_address(server: str) -> SplitResult:
+    """The parts of a server's address, which is readable then, its port too.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    server = check_characters(server, "The judge's address").strip()
+    try:
+        parts = urlsplit(server)
+    except ValueError:
+        parts = None
+    # Nothing of a user, a password or a query.
+    shown = re.sub("//.*@", "//", re.split("[?#]", server, maxsplit=1)[0], flags=re.DOTALL)
+    if parts is None:
+        raise InputError(
+            f"The judge's address {shown!r} cannot be read: enter one such as http://127.0.0.1:8000/v1."
+        )
+    try:
+        allowed = parts.port != 0
+    except ValueError:
+        allowed = False
+    if not allowed:
+        raise InputError(f"The port in the judge's address {shown!r} must be a number from 1 to 65535.")
+    return parts
+
+
 def clean(server: str) -> str:
-    """An address without a user and password, and without a query, for people and the record."""
-    parts = urlsplit(server.strip())
+    """An address without a user and password, and without a query, for people and the record.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    parts = split_address(server)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+
+
+def request_address(server: str) -> tuple[str, dict[str, str]]:
+    """An address for requests, and its query, such as Azure's ``api-version``."""
+    parts = split_address(server)
+    path = parts.path.rstrip("/").removesuffix(_ENDPOINT).rstrip("/")
+    return urlunsplit((parts.scheme, parts.netloc, path, "", "")), dict(parse_qsl(parts.query))
+
+
+def identify_server(server: str) -> str:
+    """The address that requests go to, in one spelling: equal for two addresses of the same server.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    url, query = request_address(server)
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else (parts.hostname or "").rstrip(".")
+    port = parts.port or _PORTS.get(parts.scheme)
+    return urlunsplit((parts.scheme, f"{host}:{port}", parts.path, urlencode(sorted(query.items())), ""))
 
 
 def replace_surrogates(text: str) -> str:
     """`text` with each lone surrogate, which has no UTF-8 form, as U+FFFD."""
     return _SURROGATE.sub("\ufffd", text)
+
+
+def redact(text: str, key: Secret | None) -> str:
+    """`text` without the key and without lone surrogates, which cannot be stored.
+
+    Redact a server's words before they are cut: a part of the key is not found.
+    """
+    text = replace_surrogates(text)
+    return key.scrub(text) if key else text
 
 
 # --- Replies --------------------------------------------------------------------------------------
@@ -210,7 +277,7 @@ def _sentence(error: Exception, judge: Asked, refused: bool) -> str:
 def _status_sentence(error: openai.APIStatusError, judge: Asked, where: str) -> str:
     status = error.status_code
     if 300 <= status < 400:
-        return _redirect_sentence(error, where)
+        return _redirect_sentence(error, judge, where)
     if status == 401:
         # Not the server's own words: some quote the key.
         return f"The judge at {where} does not accept the key (401): check it, or type another."
@@ -218,7 +285,7 @@ def _status_sentence(error: openai.APIStatusError, judge: Asked, where: str) -> 
         return (
             f"The judge at {where} does not allow this key to use {judge.model} (403): choose another model."
         )
-    said = _said(error)
+    said = _said(error, judge)
     if status == 404:
         return f"The judge at {where} knows no model {judge.model!r} (404): check its name and the address."
     if status == 429:
@@ -230,10 +297,12 @@ def _status_sentence(error: openai.APIStatusError, judge: Asked, where: str) -> 
     )
 
 
-def _redirect_sentence(error: openai.APIStatusError, where: str) -> str:
+def _redirect_sentence(error: openai.APIStatusError, judge: Asked, where: str) -> str:
     try:
-        target = urljoin(str(error.request.url), error.response.headers.get("location", ""))
-        other = clean(target).removesuffix("/chat/completions")[:SAID]
+        # Before the address is taken apart, which would cut a key in it.
+        location = redact(error.response.headers.get("location", ""), judge.key)
+        target = urljoin(str(error.request.url), location)
+        other = redact(clean(target), judge.key).removesuffix(_ENDPOINT)[:SAID]
         named = f" to {other}" if urlsplit(target).hostname else ""
     except ValueError:  # an address that cannot be read
         named = ""
@@ -243,9 +312,9 @@ def _redirect_sentence(error: openai.APIStatusError, where: str) -> str:
     )
 
 
-def _said(error: openai.APIStatusError) -> str:
+def _said(error: openai.APIStatusError, judge: Asked) -> str:
     """The server's own words, as far as it has any, in brackets."""
-    line = message_of(read_error(error.response.text))
+    line = redact(message_of(read_error(error.response.text)), judge.key)
     if not line:
         return ""
     return f" ({line if len(line) <= SAID else line[:SAID] + '...'})"
