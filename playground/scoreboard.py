@@ -1,6 +1,7 @@
 """What verdicts and votes add up to: pure functions over recorded conversations.
 
-A variant is told by its recipe, whatever it was called and whatever seed it drew by. Of several verdicts by
+A variant is told by its recipe, whatever it was called and whatever seed it drew by. A judge is identified by
+its model and its server; where two share a model name, both are named with their host. Of several verdicts by
 the same judge and rubric on the same answers the latest settled one counts, so that asking twice does not
 count twice. What has no verdict is counted apart and never as a score. A comparison that is "inconsistent" or
 "both bad" counts as a tie in every rate, where a tie is half a win.
@@ -29,7 +30,7 @@ from playground.agreement import (
 )
 from playground.intervals import Mean, Share, few
 from playground.judging.candidates import holds
-from playground.judging.panel import MAJORITY
+from playground.judging.panel import MAJORITY, name_judges
 from playground.types import SETTLED, Conversation, Outcome, Variant, Verdict
 
 HUMAN = "human"
@@ -173,6 +174,10 @@ class _Entry:
     def recipe(self, lane: int) -> str:
         return self.seat(lane).recipe
 
+    def name(self, names: Mapping[tuple[str, str | None], str]) -> str:
+        """The judge's name, see `name_judges`."""
+        return names[self.verdict.judge, self.verdict.server]
+
     def length(self, lane: int) -> int:
         return len(self.conversation.turns[self.turn].answers[lane].text)
 
@@ -189,22 +194,21 @@ class _Entry:
 
 def boards_in(conversations: Iterable[Conversation]) -> list[tuple[str, str]]:
     """The (judge, rubric) of every board there can be, people's votes first and then majorities."""
-    found = {
-        (verdict.judge, verdict.rubric)
-        for conversation in conversations
-        for turn in conversation.turns
-        for verdict in turn.verdicts
-    }
+    verdicts = _verdicts(conversations)
+    names = name_judges((verdict.judge, verdict.server) for verdict in verdicts)
+    found = {(names[verdict.judge, verdict.server], verdict.rubric) for verdict in verdicts}
     return sorted(found, key=lambda each: (each[0] != HUMAN, not each[0].startswith(MAJORITY), *each))
 
 
 def board(conversations: Sequence[Conversation], judge: str, rubric: str) -> Board:
     """What the verdicts of `judge` by `rubric` on these conversations' answers add up to.
 
+    `judge` is named as in `boards_in` of these conversations.
     Conversations as `Store.load` gives them; verdicts on answers that are no longer shown do not count.
     """
     entries = _entries(conversations)
-    chosen = [entry for entry in entries if (entry.verdict.judge, entry.verdict.rubric) == (judge, rubric)]
+    names = name_judges((verdict.judge, verdict.server) for verdict in _verdicts(conversations))
+    chosen = [entry for entry in entries if (entry.name(names), entry.verdict.rubric) == (judge, rubric)]
     votes = [entry for entry in entries if entry.verdict.judge == HUMAN]
     seats = _seats(chosen)
     winners, losers = _lengths(chosen)
@@ -224,6 +228,12 @@ def board(conversations: Sequence[Conversation], judge: str, rubric: str) -> Boa
         agreement=None if judge == HUMAN else agreement(_both(chosen, votes)),
         panel=_panel([entry for entry in chosen if entry.verdict.panel]),
     )
+
+
+def _verdicts(conversations: Iterable[Conversation]) -> list[Verdict]:
+    return [
+        verdict for conversation in conversations for turn in conversation.turns for verdict in turn.verdicts
+    ]
 
 
 def _entries(conversations: Iterable[Conversation]) -> list[_Entry]:
@@ -414,14 +424,15 @@ def _both(entries: Iterable[_Entry], votes: Iterable[_Entry]) -> list[Both]:
 
 
 def _panel(entries: Sequence[_Entry]) -> Panel | None:
-    """The judges behind majorities, told by their names: a panel is the same whatever it has judged."""
+    """The judges behind majorities, identified by their names: a panel is the same whatever it has judged."""
+    found = [(entry, _members(entry)) for entry in entries]
+    names = name_judges((each.verdict.judge, each.verdict.server) for _, own in found for each in own)
     by_judge: dict[str, list[_Entry]] = {}
     compared: list[Compared] = []
     agreed: dict[str, list[bool]] = {}
-    for entry in entries:
-        members = _members(entry)
+    for entry, members in found:
         for member in members:
-            by_judge.setdefault(member.verdict.judge, []).append(member)
+            by_judge.setdefault(member.name(names), []).append(member)
         for first, second in combinations(entry.verdict.lanes, 2):
             said = [preference(member.verdict, first, second) for member in members]
             if members and None not in said:
@@ -430,7 +441,7 @@ def _panel(entries: Sequence[_Entry]) -> Panel | None:
             most = preference(entry.verdict, first, second)
             for member, each in zip(members, said, strict=True):
                 if most is not None and each is not None:
-                    agreed.setdefault(member.verdict.judge, []).append(most == each)
+                    agreed.setdefault(member.name(names), []).append(most == each)
     if not by_judge:
         return None
     habits = tuple(
@@ -452,7 +463,7 @@ def _members(entry: _Entry) -> list[_Entry]:
     if any(id not in here for id in entry.verdict.panel):
         return []
     found = [_Entry(entry.conversation, entry.turn, here[id]) for id in entry.verdict.panel]
-    return sorted(found, key=lambda member: member.verdict.judge)
+    return sorted(found, key=lambda member: (member.verdict.judge, member.verdict.server or ""))
 
 
 def _side(said: tuple[int | None], first: int) -> Side:

@@ -18,7 +18,7 @@ from playground.judging.client import JudgeModel
 from playground.judging.families import families, family_warning
 from playground.judging.judges import Judges
 from playground.judging.panel import majority, read_judge, read_judges
-from playground.scoreboard import board
+from playground.scoreboard import board, boards_in
 from playground.secret import Secret
 from playground.types import InputError, Verdict, to_json, verdict_from_json
 
@@ -367,3 +367,69 @@ def test_the_page_warns_of_a_judge_of_the_bases_family(tmp_path, server):
     made.chat.session.library = dataclasses.replace(made.chat.session.library, base="Qwen/Qwen2.5-7B")
     told = made.on_control(visit, *values(model="qwen-max"))[made.about]
     assert "are both Qwen models" in told
+
+
+# --- The same model on several servers -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "http://H:80/v1/chat/completions",
+        "HTTP://h/v1/",
+        "http://h:80/v1",
+        "http://h./v1/chat/completions/",
+    ],
+)
+def test_the_same_request_address_is_the_same_judge(other):
+    with pytest.raises(InputError, match="x is named twice"):
+        read_judges(f"x@http://h/v1, x@{other}")
+
+
+def test_other_addresses_are_other_judges():
+    text = "x@http://h/v1, x@https://h/v1, x@http://h:81/v1, x@http://h/v1?api-version=2"
+    assert len(read_judges(text)) == 4
+
+
+@pytest.mark.parametrize("text", ["x@http://[::1", "x@http://h:99999"])
+def test_an_address_in_a_list_that_cannot_be_read_is_said(text):
+    with pytest.raises(InputError, match="judge's address"):
+        read_judges(text)
+
+
+def test_judges_that_share_a_model_are_named_with_their_host():
+    def at(judge, server, outcome="tie"):
+        return dataclasses.replace(verdict(judge, outcome), id=judge + server, server=server)
+
+    same = [at("x", "http://one/v1"), at("x", "http://two:81/v1"), at("z", "http://one/v1")]
+    assert majority(same, "m").judge == "majority of x at one, x at two:81, z"
+    paths = [at("x", "http://one/a", "failed"), at("x", "http://one/b", "failed"), at("x", "http://two/a")]
+    found = majority(paths, "m")
+    assert found.judge == "majority of x at http://one/a, x at http://one/b, x at two"
+    assert "No verdict of x at http://one/a, x at http://one/b, which" in found.error
+
+
+def test_figures_of_the_same_model_on_two_servers_are_apart(tmp_path):
+    def says(letter):
+        return JudgeServer(lambda asked, body: asked.say(json.dumps({"reasons": "r", "verdict": letter})))
+
+    servers = [says("A"), says("tie")]
+    talk = session(tmp_path, own_words)
+    conversation = chat(talk, "One?")
+    judges = [
+        JudgeModel(model=name, server=server.url)
+        for name, server in (("x", servers[0]), ("x", servers[1]), ("z", servers[0]))
+    ]
+    for judging in talk.judges.begin(conversation, 0, "pairwise", judges):
+        judging.wait(30)
+    stored = talk.judges.store.load(conversation.id)
+    hosts = [server.url.split("/")[2] for server in servers]
+    names = [*sorted(f"x at {host}" for host in hosts), "z"]
+    boards = [judge for judge, _ in boards_in([stored])]
+    assert boards == [f"majority of {', '.join(names)}", *names]
+    panel_of = board([stored], boards[0], "pairwise").panel
+    assert [judge.judge for judge in panel_of.judges] == names
+    assert all(judge.with_majority.count == 1 for judge in panel_of.judges)
+    assert [len(board([stored], name, "pairwise").pairs) for name in names] == [1, 1, 1]
+    for server in servers:
+        server.end()

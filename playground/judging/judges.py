@@ -239,7 +239,7 @@ class Judges:
             InputError: as `judge`, for any of them; none is asked then.
             OutsideError: the record cannot be written.
         """
-        check_judges([(judge.model, clean(judge.server)) for judge in judges])
+        check_judges([(judge.model, judge.server) for judge in judges])
         judgings = self._judge_each(
             conversation, turn, rubric, judges, lanes, scope, samples, references, budget
         )

@@ -11,9 +11,12 @@ import dataclasses
 import re
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from statistics import median
+from urllib.parse import urlsplit
 
+from playground.judging.completion import identify_server
 from playground.judging.judging import Judging
 from playground.judging.verdicts import WORST
 from playground.types import SETTLED, InputError, Outcome, OutsideError, Verdict
@@ -41,22 +44,54 @@ def read_judges(text: str) -> list[tuple[str, str | None]]:
 
 
 def check_judges(judges: Sequence[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
-    """The same judges.
+    """The same judges, each a model and its server's address.
 
     Raises:
-        InputError: there are more than `MOST_JUDGES`, or one is there twice.
+        InputError: there are more than `MOST_JUDGES`, one is there twice, in whatever spelling of its
+            address, or an address cannot be read.
     """
     if len(judges) > MOST_JUDGES:
         raise InputError(f"A panel has at most {MOST_JUDGES} judges, not {len(judges)}: leave some out.")
-    for number, judge in enumerate(judges):
-        if judge in judges[:number]:
-            raise InputError(f"The judge {judge[0]} is named twice: leave one out.")
+    seen = set()
+    for model, server in judges:
+        judge = (model, None if server is None else identify_server(server))
+        if judge in seen:
+            raise InputError(f"The judge {model} is named twice: leave one out.")
+        seen.add(judge)
     return list(judges)
+
+
+def name_judges(judges: Iterable[tuple[str, str | None]]) -> dict[tuple[str, str | None], str]:
+    """How each judge is called beside the others: by its model, and by its host where models share a name.
+
+    Args:
+        judges: models and their servers' addresses, as in `Verdict`.
+    """
+    distinct = dict.fromkeys(judges)
+    by_host = {
+        each: each[0] if each[1] is None else f"{each[0]} at {urlsplit(each[1]).netloc}" for each in distinct
+    }
+    models = Counter(model for model, _ in distinct)
+    hosts = Counter(by_host.values())
+    return {
+        (model, server): model
+        if models[model] == 1
+        else by_host[model, server]
+        if hosts[by_host[model, server]] == 1
+        else f"{model} at {server}"
+        for model, server in distinct
+    }
 
 
 def majority_name(verdicts: Sequence[Verdict]) -> str:
     """What the majority of these verdicts' judges is called as a judge; in whatever order they were named."""
-    return MAJORITY + ", ".join(sorted(verdict.judge for verdict in verdicts))
+    return MAJORITY + ", ".join(sorted(_names(verdicts)))
+
+
+def _names(verdicts: Sequence[Verdict]) -> list[str]:
+    """The judge of each verdict, see `name_judges`."""
+    names = name_judges((verdict.judge, verdict.server) for verdict in verdicts)
+    return [names[verdict.judge, verdict.server] for verdict in verdicts]
 
 
 def majority(verdicts: Sequence[Verdict], id: str) -> Verdict:
@@ -112,13 +147,13 @@ def _median(combined: Verdict, verdicts: Sequence[Verdict]) -> Verdict:
 
 def _without(combined: Verdict, verdicts: Sequence[Verdict]) -> Verdict:
     """No verdict, and whose fault that is."""
-    spoilt = [verdict for verdict in verdicts if verdict.outcome not in SETTLED]
+    named = zip(verdicts, _names(verdicts), strict=True)
+    spoilt = {name: verdict for verdict, name in named if verdict.outcome not in SETTLED}
     order: tuple[Outcome, ...] = ("unfinished", *WORST)
-    first = min(spoilt, key=lambda verdict: order.index(verdict.outcome))
-    names = ", ".join(verdict.judge for verdict in spoilt)
+    first = min(spoilt.values(), key=lambda verdict: order.index(verdict.outcome))
     error = None
     if first.outcome != "unfinished":
-        error = f"No verdict of {names}, which could have decided: ask again."
+        error = f"No verdict of {', '.join(spoilt)}, which could have decided: ask again."
     return dataclasses.replace(combined, outcome=first.outcome, error=error)
 
 
