@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+import typer.core
 
 from playground.config import Settings, prepare_environment
 from playground.demo_files import SUFFIXES, read_demo_file
@@ -90,8 +91,29 @@ def plain_errors() -> Iterator[None]:
         fail(str(error), 2)
     except OutsideError as error:
         fail(str(error), 1)
+    except UnicodeEncodeError as error:
+        half = error.object[error.start : error.start + 1]
+        if not "\ud800" <= half <= "\udfff":
+            raise
+        fail(f"A text or a file's name holds {half!r}, which is half a character: remove it.", 2)
     except KeyboardInterrupt:
         fail("Stopped.", 130)
+
+
+class CheckedCommand(typer.core.TyperCommand):
+    """A command whose texts are checked for halves of characters before it runs."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Check, and run; paths may be any that the system has."""
+        with plain_errors():
+            for parameter in self.params:
+                given = ctx.params.get(parameter.name or "")
+                is_option = isinstance(parameter, typer.core.TyperOption)
+                what = parameter.opts[0] if is_option else (parameter.name or "").upper()
+                for text in given if isinstance(given, list | tuple) else [given]:
+                    if isinstance(text, str):
+                        check_characters(text, what)
+        return super().invoke(ctx)
 
 
 def read_settings(
@@ -124,7 +146,7 @@ def read_settings(
 # --- chat -----------------------------------------------------------------------------------------
 
 
-@app.command()
+@app.command(cls=CheckedCommand)
 def chat(
     messages: Annotated[list[str], typer.Argument(help="The messages, one turn each.")],
     lane: Annotated[
@@ -288,7 +310,7 @@ def wait_until_loaded(session: Session) -> Status:
 # --- prompt ---------------------------------------------------------------------------------------
 
 
-@app.command()
+@app.command(cls=CheckedCommand)
 def prompt(
     messages: Annotated[Path, typer.Option(help='JSON list of {"role", "content"} objects.')],
     lane: Annotated[str, typer.Option(help="A lane: NAME or NAME:key=value,...")] = "urial",
@@ -375,7 +397,7 @@ def read_messages(path: Path) -> list[Message]:
 # --- fetch ----------------------------------------------------------------------------------------
 
 
-@app.command()
+@app.command(cls=CheckedCommand)
 def fetch(
     name: Annotated[str, typer.Argument(help="A collection; without one, they are listed.")] = "",
     json_output: Json = False,
@@ -445,7 +467,7 @@ def print_collections(collections: list[Collection], json_output: bool) -> None:
 # --- doctor ---------------------------------------------------------------------------------------
 
 
-@app.command()
+@app.command(cls=CheckedCommand)
 def doctor(
     json_output: Json = False,
     preset: Preset = None,
@@ -595,14 +617,23 @@ def print_report(report: dict[str, Any]) -> None:
 # --- bench ----------------------------------------------------------------------------------------
 
 
-@app.command()
+@app.command(cls=CheckedCommand)
 def bench(
     json_output: Json = False,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
     runs: Annotated[int, typer.Option(min=1, help="Runs of the long figures.")] = 3,
 ) -> None:
     """Measure the engine against PEFT and `generate`; some minutes, on a machine that does nothing else."""
     with plain_errors():
+        if device not in ("auto", "cpu", "cuda"):
+            raise InputError(f"--device must be auto, cpu or cuda, not {device!r}.")
+        if device != "cpu":
+            import torch
+
+            available = torch.cuda.is_available()
+            if device == "cuda" and not available:
+                raise InputError("--device cuda needs a GPU, and none is available: use cpu.")
+            device = "cuda" if available else "cpu"
         from benchmarks import engine as benchmark
 
         results = benchmark.run(device, runs, say=lambda text: print(text, file=sys.stderr))
@@ -612,7 +643,7 @@ def bench(
 # --- judge ----------------------------------------------------------------------------------------
 
 
-@app.command()
+@app.command(cls=CheckedCommand)
 def judge(
     id: Annotated[str, typer.Argument(help="A recorded conversation, see `history`.")],
     rubric: Annotated[str | None, typer.Option(help="What is asked: single, pairwise, aspects...")] = None,
@@ -673,7 +704,7 @@ def judge(
 # --- history --------------------------------------------------------------------------------------
 
 
-@app.command()
+@app.command(cls=CheckedCommand)
 def history(
     query: Annotated[str, typer.Argument(help="Words in any of the user's messages.")] = "",
     json_output: Json = False,

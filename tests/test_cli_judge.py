@@ -150,3 +150,35 @@ def test_without_a_key_and_an_address_it_says_how_to_set_them(judge, conversatio
 
 def test_an_unknown_conversation_is_said(judge):
     failed(judge("nope", "--judge", "m"), 2, "There is no conversation 'nope'")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["judge", "ID", "--judge", "a@http://[::1"], "cannot be read"),
+        (["judge", "ID", "--judge", "a", "--judge-url", "http://[::1"], "cannot be read"),
+        (["judge", "ID", "--judge", b"a\xff@http://x"], "--judge holds"),
+        (["judge", b"\xff"], "ID holds"),
+        (["history", b"\xff"], "QUERY holds"),
+        (["chat", "hi", "--start", b"\xff"], "--start holds"),
+        (["chat", b"\xff"], "MESSAGES holds"),
+        (["bench", "--device", "tpu"], "must be auto, cpu or cuda"),
+    ],
+)
+def test_what_no_text_or_address_is_gives_one_sentence(tmp_path, conversation, arguments, said):
+    given = [conversation.id if each == "ID" else each for each in arguments]
+    data = [] if given[0] == "bench" else ["--data-dir", tmp_path]
+    environment = os.environ | {"OPENAI_API_KEY": KEY}
+    result = subprocess.run(
+        [sys.executable, "-m", "playground", *given, *data], cwd=ROOT, env=environment, capture_output=True
+    )
+    assert result.returncode == 2, result.stderr
+    (sentence,) = result.stderr.decode().splitlines()
+    assert said in sentence
+
+
+def test_a_folder_whose_name_is_no_text_is_taken(tmp_path):
+    folder = os.fsencode(tmp_path) + b"/\xff"
+    command = [sys.executable, "-m", "playground", "history", "--data-dir", folder]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True)
+    assert (result.returncode, result.stderr) == (0, b"")

@@ -158,3 +158,41 @@ def test_the_clock_stands_still_only_once_what_ended_has_been_drawn(tmp_path):
     assert drawn[-1][-1][0][1] == "cancelled"
     assert made.timer not in made.watched(visit)
     server.end()
+
+
+HALF = "\ud800"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": HALF},
+        {"model": "a@http://[x"},
+        {"server": "http://[::1"},
+        {"server": HALF},
+        {"rubric": HALF},
+    ],
+)
+@pytest.mark.parametrize("public", [False, True])
+def test_half_characters_and_unreadable_addresses_are_said_and_not_kept(
+    tmp_path, monkeypatch, caplog, changes, public
+):
+    made, visit, _ = panel(tmp_path, public=public)
+    said = []
+    monkeypatch.setattr(gr, "Warning", said.append)
+    for updates in (made.on_control(visit, *values(**changes)), made.on_ask(visit, "", *values(**changes))):
+        assert HALF not in str(updates)
+    assert said
+    assert "on our side" not in "".join(said)
+    assert HALF not in visit.judge_model + visit.judge_server
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("key", ["ab\ncd", "sk-\u00fc", HALF * 5])
+def test_a_key_that_cannot_be_sent_is_not_kept(tmp_path, monkeypatch, key):
+    made, visit, _ = panel(tmp_path)
+    said = []
+    monkeypatch.setattr(gr, "Warning", said.append)
+    made.on_key(visit, key, *values())
+    assert visit.keys == {}
+    assert "key holds" in said[0]

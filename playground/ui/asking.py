@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from playground.types import InputError
+from playground.types import InputError, check_characters
 from playground.ui import dials
 from playground.ui.chat import Visit, Wish
 from playground.ui.dials import Dials
@@ -88,6 +88,9 @@ class Asking:
         """
         said = self.said(values)
         shared = dials.read(said.common, draw_seed) if said.linked else None
+        _check_texts(said.start, "The start of the answers")
+        _check_texts([said.common, said.dials], "A text that ends answers")
+        _check_texts([said.mode, said.lanes], "A lane's setting")
         specs, decoding, new_seeds = [], [], []
         for lane in self.lanes[: visit.lanes]:
             own = said.common if said.linked else said.dials[lane.number]
@@ -119,3 +122,12 @@ class Asking:
         if not leader:
             return name
         return f"{name}-{order.index(int(leader))}" if int(leader) in order else "own"
+
+
+def _check_texts(value: Any, what: str) -> None:
+    """Check every text in a control's value, see `check_characters`."""
+    if isinstance(value, str):
+        check_characters(value, what)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            _check_texts(each, what)

@@ -18,14 +18,14 @@ import gradio as gr
 from playground.config import Settings
 from playground.judging.budget import Estimate, JudgeBudget
 from playground.judging.candidates import answered
-from playground.judging.client import JudgeModel, without_key
+from playground.judging.client import JudgeModel, check_key, without_key
 from playground.judging.completion import clean
 from playground.judging.judges import MOST_SAMPLES
 from playground.judging.panel import read_judges
 from playground.judging.reference import PAIR_RUBRIC, REFERENCE
 from playground.judging.reference import RUBRIC as REFERENCE_RUBRIC
 from playground.secret import Secret
-from playground.types import Conversation, InputError, OutsideError, Scope, Verdict
+from playground.types import Conversation, InputError, OutsideError, Scope, Verdict, check_characters
 from playground.ui import render_verdicts
 from playground.ui.chat import Chat, Visit
 from playground.ui.choice import Choice, Choices
@@ -426,7 +426,7 @@ class JudgePanel:
         if isinstance(key, str) and key.strip():
             if len(key) > KEY_LIMIT:
                 raise InputError(f"A key has at most {KEY_LIMIT} characters: check what was pasted.")
-            visit.keys[self._address(values[-1])] = Secret(key.strip())
+            visit.keys[self._address(values[-1])] = check_key(Secret(key.strip()))
 
     def _budget(self, visit: Visit) -> JudgeBudget:
         """What may be taken without a key of the visitor's own."""
@@ -520,12 +520,15 @@ class JudgePanel:
     def _told(self, visit: Visit, values: Sequence[Any]) -> Updates:
         """What it takes, or what is missing; and what was typed is there when the panel opens again."""
         who, rubric, model, server = values[3], values[4], *values[-2:]
-        visit.judge_model, visit.judge_server = str(model or "")[:MODELS_LIMIT], str(server or "")[:500]
-        known = visit.keys.get(self._address(server))
+        model = check_characters(str(model or ""), "The judge's model")
+        server = check_characters(str(server or ""), "The judge's address")
+        visit.judge_model, visit.judge_server = model[:MODELS_LIMIT], server[:500]
         told = ""
         if who != REFERENCE and rubric in self.judges.rubrics:
             told += render_verdicts.about(self.judges.rubric(rubric).description)
+        known = None
         try:
+            known = visit.keys.get(self._address(server))
             wish = self._wish(visit, values)
             if not wish.judges:
                 self.judges.check(wish.conversation, wish.turn)

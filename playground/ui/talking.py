@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from playground.store import ConflictError
-from playground.types import InputError, OutsideError
+from playground.types import InputError, OutsideError, check_characters
 from playground.ui import judge_panel, render_talk
 from playground.ui.chat import View, Visit
 from playground.ui.drawing import Drawing
@@ -211,7 +211,7 @@ class Talking:
         def act() -> Updates:
             if not id:
                 raise InputError("There is no such conversation: choose one of the list.")
-            self.chat.open(visit, id)
+            self.chat.open(visit, check_characters(str(id), "The conversation's name"))
             return self.drawing.opened(visit)
 
         return tried(act, self.page.box)

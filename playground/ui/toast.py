@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from playground.types import InputError, OutsideError
 from playground.ui import render
 from playground.ui.faults import OneTraceback
 
+_HALF = re.compile("[\ud800-\udfff]")
 log = logging.getLogger(__name__)
 log.addFilter(OneTraceback())  # a caller may bring about the same failure any number of times
 
@@ -26,6 +28,9 @@ def warn(error: Exception) -> None:
     """Show an error as a toast: its own sentence if it is for people, a reference to the log if it is not."""
     if isinstance(error, InputError | OutsideError):
         sentence = str(error)
+    elif isinstance(error, UnicodeEncodeError) and _HALF.match(error.object, error.start):
+        # What no check of a field has named.
+        sentence = "A text on the page holds half a character: remove it."
     else:
         reference = secrets.token_hex(4)
         log.error("Error %s", reference, exc_info=error)

@@ -1,0 +1,41 @@
+"""Halves of surrogate pairs in what a page or a command line gives: one sentence each, and no traceback."""
+
+from pathlib import Path
+
+import gradio as gr
+import pytest
+import typer
+
+from playground.__main__ import plain_errors
+from playground.types import InputError
+from playground.ui.asking import _check_texts
+from playground.ui.toast import tried
+
+HALF = "\ud800"
+
+
+@pytest.mark.parametrize("value", [HALF, ["a", HALF], [[1, None], [True, ["b", f"c{HALF}"]]]])
+def test_a_controls_value_is_checked_to_its_depth(value):
+    with pytest.raises(InputError, match="The start holds"):
+        _check_texts(value, "The start")
+
+
+def test_whole_texts_and_numbers_pass():
+    _check_texts(["a", "\U0001f600", 1, None, ["b"]], "The start")
+
+
+def test_what_no_check_has_named_is_a_sentence_on_the_page(monkeypatch, caplog):
+    said = []
+    monkeypatch.setattr(gr, "Warning", said.append)
+    tried(lambda: {"x": HALF.encode()}, "x")
+    assert "half a character" in said[0]
+    assert not caplog.records
+
+
+def test_what_no_check_has_named_is_a_sentence_on_the_command_line(capsys):
+    with pytest.raises(typer.Exit) as left, plain_errors():
+        Path(HALF).name.encode()
+    assert left.value.exit_code == 2
+    assert "half a character" in capsys.readouterr().err
+    with pytest.raises(UnicodeEncodeError), plain_errors():
+        "\u00fc".encode("ascii")
