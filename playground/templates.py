@@ -150,8 +150,7 @@ def render(
     """
     if format.problem:
         raise InputError(format.problem)
-    from transformers.utils.chat_template_utils import render_jinja_template
-
+    render_jinja_template = _chat_template_utils().render_jinja_template
     values = {**format.token_variables, **(variables or {})}
     try:
         texts, _ = call_within(
@@ -172,6 +171,20 @@ def render(
             f"its text has {len(text)} characters, and at most {MOST_CHARACTERS} are possible"
         )
     return check_characters(text, "The chat template's text")
+
+
+@lru_cache(maxsize=1)
+def _chat_template_utils() -> Any:
+    """Transformers' module that renders templates, set to compile them in a sandbox with limits on sizes."""
+    from transformers.utils import chat_template_utils
+
+    from playground.template_sandbox import BoundedEnvironment
+
+    utils: Any = chat_template_utils
+    # It takes no environment as an argument, and compiles with the one of this name.
+    utils.ImmutableSandboxedEnvironment = BoundedEnvironment
+    utils._compile_jinja_template.cache_clear()
+    return utils
 
 
 def needs_system(
@@ -228,10 +241,9 @@ def template_variables(format: ChatFormat) -> tuple[str, ...]:
         InputError: it is no Jinja template.
     """
     from jinja2 import meta
-    from transformers.utils.chat_template_utils import _compile_jinja_template
 
     try:
-        environment = _compile_jinja_template(format.template).environment
+        environment = _chat_template_utils()._compile_jinja_template(format.template).environment
         names = meta.find_undeclared_variables(environment.parse(format.template))
     except Exception as error:  # a template is a program from anywhere
         raise InputError(f"The chat template cannot be read: {_reason(error)}.") from error

@@ -131,10 +131,10 @@ PLACES = {
     "bm25s": ["retrieval.py"],
     "openai": ["judging/client.py", "judging/completion.py"],
     "sqlite3": ["record_repair.py", "store.py"],
-    "jinja2": ["templates.py"],
+    "jinja2": ["template_sandbox.py", "templates.py"],
     "huggingface_hub": ["engine/hub.py", "engine/hub_cache.py", "engine/transfer.py"],
     "httpx": ["fetch.py"],
-    "subprocess": ["commits.py"],
+    "subprocess": ["commits.py", "engine/adapter_patterns.py"],
     "httpx2": ["engine/hub.py", "engine/transfer.py", "judging/transport.py"],
     "typer": ["__main__.py"],
 }

@@ -1,0 +1,390 @@
+"""Jinja's sandbox with limits on the size of what one operation of a chat template can build.
+
+A time limit cannot interrupt one long operation in C, such as padding a text to 10**9 characters. So
+operators, filters and methods whose result can be much larger than what they are given estimate its size
+first and refuse what is over the limit. What remains is loops, which are Python code and can be interrupted.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from jinja2 import nodes
+from jinja2.compiler import CodeGenerator, Frame
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
+
+LIMIT = 20_000_000
+"""Characters of a text, at most; as many as a whole prompt may have (`templates.MOST_CHARACTERS`)."""
+ITEM = 20
+"""What an item of a list or a key of a dictionary counts, in characters."""
+MOST_BITS = 1_000_000
+"""Of a whole number."""
+MOST_PRECISION = 1_000
+"""Digits that a number is rounded to."""
+
+Cost = Callable[..., int]
+"""The size of an operation's result, estimated from its arguments."""
+
+
+class TooLargeError(OverflowError):
+    """An operation would build a value over the limit."""
+
+    def __init__(self) -> None:
+        super().__init__(f"it builds a value of more than {LIMIT} characters in one operation")
+
+
+def check(size: int) -> None:
+    """Check an estimated size.
+
+    Raises:
+        TooLargeError: it is over the limit.
+    """
+    if size > LIMIT:
+        raise TooLargeError
+
+
+def measure(*values: Any) -> int:
+    """The size of values as text, about: what is listed twice counts twice, at any depth.
+
+    Raises:
+        TooLargeError: it is over the limit.
+    """
+    size, waiting = 0, list(values)
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str | bytes):
+            size += len(value)
+        elif isinstance(value, Mapping):
+            size += ITEM * len(value)
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, list | tuple | set | frozenset):
+            size += ITEM * len(value)
+            waiting += value
+        elif isinstance(value, Namespace):
+            waiting += vars(value).values()
+        elif isinstance(value, int):
+            size += value.bit_length() // 3
+        if size > LIMIT:
+            raise TooLargeError
+    return size
+
+
+def _count(values: Iterator[Any]) -> Iterator[Any]:
+    """The items of an iterator, up to the limit in all."""
+    size = 0
+    for value in values:
+        size += ITEM + measure(value)
+        check(size)
+        yield value
+
+
+def join(parts: Iterable[Any]) -> str:
+    """Texts as one."""
+    texts, size = [], 0
+    for part in parts:
+        size += len(part)
+        check(size)
+        texts.append(part)
+    return "".join(texts)
+
+
+# --- Estimates ------------------------------------------------------------------------------------
+
+
+def _integer(value: Any) -> int:
+    """How many characters or items an argument asks for; 0 where it is no whole number."""
+    return abs(value) if isinstance(value, int) else 0
+
+
+def _width(text: Any, width: Any = 0, *others: Any, **named: Any) -> int:
+    return measure(text) + sum(_integer(each) for each in (width, *others, *named.values()))
+
+
+def _indent(text: Any, width: Any = 4, *others: Any, **named: Any) -> int:
+    text = str(text) if measure(text) else ""
+    unit = len(width) if isinstance(width, str) else _integer(width)
+    return len(text) + (1 + len(text.splitlines())) * unit
+
+
+def _replace(text: Any, old: Any, new: Any, count: Any = None, **named: Any) -> int:
+    text, old, new = (str(each) if measure(each) else "" for each in (text, old, new))
+    return len(text) + text.count(old) * len(new)
+
+
+def _wordwrap(
+    text: Any, width: Any = 79, break_long_words: Any = True, wrapstring: Any = None, *others: Any
+) -> int:
+    text = str(text) if measure(text) else ""
+    lines = len(text.splitlines()) + 2 * len(text) // max(1, _integer(width))
+    return len(text) + lines * measure(wrapstring)
+
+
+def _urlize(
+    text: Any, trim: Any = None, nofollow: Any = False, target: Any = None, rel: Any = None, *others: Any
+) -> int:
+    text = str(text) if measure(text) else ""
+    return 6 * len(text) + (1 + len(text.split())) * (50 + measure(target, rel))
+
+
+def _join(values: Any, separator: Any = "", *others: Any, **named: Any) -> int:
+    count = len(values) if hasattr(values, "__len__") else 0
+    return measure(values) + count * measure(separator)
+
+
+def _items(values: Any, count: Any = 0, *others: Any, **named: Any) -> int:
+    return ITEM * _integer(count)
+
+
+def _round(value: Any, precision: Any = 0, *others: Any, **named: Any) -> int:
+    return LIMIT + 1 if _integer(precision) > MOST_PRECISION else 0
+
+
+def _tojson(value: Any, *others: Any, **named: Any) -> int:
+    given = [*others, *named.values()]
+    unit = sum(_integer(each) for each in given) + measure(given)
+    deep = 0
+    level = [value]
+    while level and deep < 1_000:
+        level = [below for each in level for below in _below(each)][:10_000]
+        deep += 1
+    return measure(value) * 6 + (1 + measure(value) // ITEM) * (unit if unit > 1 else 0) * (deep + 1)
+
+
+def _below(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _as_text(value: Any, *others: Any, **named: Any) -> int:
+    return measure(value, others, named)
+
+
+def _lipsum(n: Any = 5, html: Any = True, min: Any = 20, max: Any = 100) -> int:
+    return 12 * _integer(n) * (1 + _integer(min) + _integer(max))
+
+
+_NUMBER = re.compile(r"\d+")
+
+
+def _percent(format: Any, *others: Any, **named: Any) -> int:
+    """Of "%" formatting: every field with its width, or with the largest of what it may hold."""
+    if not isinstance(format, str | bytes):
+        return measure(format, others, named)
+    text = format if isinstance(format, str) else format.decode("latin-1")
+    widths = sum(int(number[:20]) for number in _NUMBER.findall(text))
+    if "*" in text:
+        widths += text.count("*") * sum(_integer(each) for each in _flat(others))
+    return len(text) + widths + text.count("%") * measure(others, named)
+
+
+def _braces(format: str, *others: Any, **named: Any) -> int:
+    """Of `str.format`: the same."""
+    widths = sum(int(number[:20]) for number in _NUMBER.findall(format))
+    if re.search(r"\{[^{}]*\{", format):  # a width that is an argument
+        widths += format.count("{") * sum(_integer(each) for each in _flat([*others, *named.values()]))
+    return len(format) + widths + format.count("{") * measure(others, named)
+
+
+def _flat(values: Iterable[Any]) -> Iterator[Any]:
+    for value in values:
+        below = list(_below(value))
+        yield from below or [value]
+
+
+def _translate(text: Any, table: Any) -> int:
+    longest = max((measure(each) for each in _below(table)), default=0)
+    return len(text) * max(1, longest)
+
+
+def _times(left: Any, right: Any) -> int:
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, int) and isinstance(other, str | bytes):
+            return len(other) * max(0, one)
+        if isinstance(one, int) and isinstance(other, list | tuple):
+            return ITEM * len(other) * max(0, one)
+    return _bits(_length(left) + _length(right))
+
+
+def _plus(left: Any, right: Any) -> int:
+    return _length_of(left) + _length_of(right)
+
+
+def _power(left: Any, right: Any) -> int:
+    if isinstance(left, int) and isinstance(right, int):
+        return _bits(_length(left) * abs(right))
+    return 0
+
+
+def _modulo(left: Any, right: Any) -> int:
+    return _percent(left, right) if isinstance(left, str | bytes) else 0
+
+
+def _length(value: Any) -> int:
+    """Bits of a whole number."""
+    return value.bit_length() if isinstance(value, int) else 0
+
+
+def _length_of(value: Any) -> int:
+    if isinstance(value, str | bytes):
+        return len(value)
+    return ITEM * len(value) if isinstance(value, list | tuple) else 0
+
+
+def _bits(bits: int) -> int:
+    return LIMIT + 1 if bits > MOST_BITS else 0
+
+
+OPERATORS: dict[str, Cost] = {"*": _times, "+": _plus, "**": _power, "%": _modulo}
+FILTERS: dict[str, Cost] = {
+    **dict.fromkeys(
+        (
+            "capitalize",
+            "e",
+            "escape",
+            "forceescape",
+            "lower",
+            "pprint",
+            "safe",
+            "string",
+            "striptags",
+            "sum",
+            "title",
+            "trim",
+            "truncate",
+            "upper",
+            "urlencode",
+            "wordcount",
+            "xmlattr",
+        ),
+        _as_text,
+    ),
+    "batch": _items,
+    "center": _width,
+    "format": _percent,
+    "indent": _indent,
+    "join": _join,
+    "replace": _replace,
+    "round": _round,
+    "slice": _items,
+    "tojson": _tojson,
+    "urlize": _urlize,
+    "wordwrap": _wordwrap,
+}
+"""Filters of Jinja's and Transformers' whose result can be larger than what they are given."""
+METHODS: dict[str, Cost] = {
+    **dict.fromkeys(("center", "ljust", "rjust", "zfill"), _width),
+    "expandtabs": lambda text, size=8: len(text) + text.count("\t") * _integer(size),
+    "format": _braces,
+    "format_map": _braces,
+    "join": lambda separator, values: _join(values, separator),
+    "replace": _replace,
+    "translate": _translate,
+}
+"""The same of text."""
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str | bytes)
+
+
+# --- Environment ----------------------------------------------------------------------------------
+
+
+def _bound(function: Callable[..., Any], cost: Cost | None, skipped: int = 0) -> Callable[..., Any]:
+    """A filter or global that checks its cost first, and whose iterators end at the limit.
+
+    Args:
+        skipped: arguments before the filter's own, such as Jinja's context.
+    """
+
+    @functools.wraps(function)  # which keeps Jinja's marks on it
+    def bounded(*given: Any, **named: Any) -> Any:
+        values = list(given)
+        if cost is not None:
+            if len(values) > skipped and hasattr(values[skipped], "__next__"):
+                values[skipped] = list(_count(values[skipped]))
+            check(_estimate(cost, *values[skipped:], **named))
+        result = function(*values, **named)
+        return _count(result) if hasattr(result, "__next__") else result
+
+    return bounded
+
+
+def _estimate(cost: Cost, *given: Any, **named: Any) -> int:
+    try:
+        return cost(*given, **named)
+    except TypeError:  # the operation does not take these arguments, and says so itself
+        return 0
+
+
+class BoundedCode(CodeGenerator):
+    """Jinja's compiler, which has the environment join what `~` joins."""
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802
+        """Write one `~`."""
+        self.write("environment.concatenate((")
+        for each in node.nodes:
+            self.visit(each, frame)
+            self.write(", ")
+        self.write("))")
+
+
+class BoundedEnvironment(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox with the limits."""
+
+    code_generator_class = BoundedCode
+    intercepted_binops = frozenset(OPERATORS)
+    concat = staticmethod(join)
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        """As Jinja's."""
+        super().__init__(*given, **named)
+        self.finalize = _finalize
+        self._is_bounded = False
+
+    def from_string(self, *given: Any, **named: Any) -> Any:
+        """Compile a template, once the filters and globals are all there."""
+        if not self._is_bounded:
+            self._is_bounded = True
+            for name, function in self.filters.items():
+                skipped = 1 if hasattr(function, "jinja_pass_arg") else 0
+                self.filters[name] = _bound(function, FILTERS.get(name), skipped)
+            lipsum: Any = self.globals["lipsum"]
+            self.globals["lipsum"] = _bound(lipsum, _lipsum)
+        return super().from_string(*given, **named)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """One operator."""
+        check(OPERATORS[operator](left, right))
+        return super().call_binop(context, operator, left, right)
+
+    def concatenate(self, values: Iterable[Any]) -> str:
+        """What `~` gives."""
+        return join(str(_finalize(value)) for value in values)
+
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
+        """One call; of a method of text or of a number, only if its result is within the limit."""
+        # Jinja wraps `str.format`, and its wrapper has the method itself.
+        method = getattr(__obj, "__wrapped__", __obj)
+        owner = getattr(method, "__self__", None)
+        name = getattr(method, "__name__", "")
+        if _is_text(owner) and name in METHODS:
+            if name == "join" and args and hasattr(args[0], "__next__"):
+                args = (list(_count(args[0])), *args[1:])
+            check(_estimate(METHODS[name], owner, *args, **kwargs))
+        elif isinstance(owner, int | float):
+            check(sum(_integer(each) for each in (*args, *kwargs.values())))
+        return super().call(__context, __obj, *args, **kwargs)
+
+
+def _finalize(value: Any) -> Any:
+    """A value that is about to be written as text."""
+    if not isinstance(value, str):
+        measure(value)
+    return value
