@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from playground.types import InputError
 
@@ -33,6 +35,46 @@ def check_whole(path: Path, head: bytes) -> None:
         )
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """A file open for reading, in binary.
+
+    Raises:
+        InputError: it is a pipe, device or socket, which reading could wait on without an end.
+        OSError: it cannot be opened.
+    """
+
+    def open_at_once(name: str, flags: int) -> int:
+        # Opening a pipe waits for its writer otherwise. Windows has neither.
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+    file = open(path, "rb", opener=open_at_once)  # noqa: SIM115 (closed below, or by the caller)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise InputError(f"{path} is a pipe, device or socket and not a file: give a regular file.")
+    return file
+
+
+def check_regular(folder: Path) -> None:
+    """Check that a folder holds only regular files and folders, before a library reads files in it.
+
+    Raises:
+        InputError: one is a pipe, device or socket.
+    """
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError:  # the caller's own reading says it
+        return
+    for path in paths:
+        try:
+            mode = path.stat().st_mode
+        except OSError:
+            continue
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise InputError(
+                f"{path} is a pipe, device or socket and not a file: remove it, or use another copy."
+            )
+
+
 def read_text(path: Path, limit: int | None = None) -> str:
     """A file's text; a byte order mark is left out, and every line ends in a newline alone.
 
@@ -43,7 +85,7 @@ def read_text(path: Path, limit: int | None = None) -> str:
         InputError: it cannot be read, is larger, or is not UTF-8; the line is named where there is one.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(-1 if limit is None else limit + 1)
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error

@@ -14,7 +14,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from playground.files import check_whole
+from playground.files import check_whole, open_regular
 from playground.types import ChatFormat, InputError
 
 MAGIC = b"GGUF"
@@ -213,7 +213,7 @@ def read_gguf(path: Path) -> GgufFile:
         InputError: it is no GGUF file, is one part of several, or is damaged or cut off.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             if file.seek(0, 2) == 0:
                 raise InputError(f"{path} is empty: download it again.")
             file.seek(0)

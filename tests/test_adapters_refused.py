@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
 
@@ -194,3 +195,26 @@ def test_embeddings_of_the_base_in_the_file_are_left_out_and_others_are_the_rows
     save_file({**weights, name: table + 0.1}, path)
     assert "model.embed_tokens" in compare(base, {"one": folder}, [None, "one"], IDS)["one"].parts
     assert by_peft(base, folder, IDS).shape == (12, 96)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"target_modules": "([a-z_.0-9]+)+!"},
+        {"exclude_modules": "([a-z_.0-9]+)+!"},
+        {"rank_pattern": {"([a-z_.0-9]+)+!": 3}},
+        {"alpha_pattern": {"(.|.)*!": 3}},
+    ],
+)
+def test_a_pattern_that_takes_exponential_time_is_refused(model, copied, values, monkeypatch):
+    monkeypatch.setattr("playground.engine.adapter_patterns.SECONDS", 3.0)
+    edit(copied, **values)
+    assert refusal(model, copied) == (
+        f"matching its {next(iter(values))} with the names of the base's modules takes longer than 3 "
+        "seconds; use plain module names"
+    )
+
+
+def test_a_folder_with_a_pipe_is_refused(model, copied):
+    os.mkfifo(copied / "tokenizer.json")
+    assert "tokenizer.json is a pipe, device or socket and not a file" in refusal(model, copied)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 import struct
@@ -523,3 +524,51 @@ def test_code_of_a_base_runs_only_where_it_is_trusted_and_then_it_is_said(own_co
 
 def test_a_base_without_code_is_no_different_where_code_is_trusted(tiny):
     assert served(tiny.base, trust_remote_code=True)[0].warnings == ()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"num_labels": 10**9},
+        {"text_config": {"num_labels": 10**9}},
+        {"vision_config": {"inner": {"num_labels": -(10**9)}}},
+        {"vision_config": {"num_hidden_layers": 10**9}},
+        {"audio_config": {"encoder_layers": 10**9}},
+        {"vision_config": {"depths": [2, 10**9]}},
+        {"conv_dim": [10**9]},
+    ],
+)
+def test_a_size_at_any_depth_that_no_model_has_is_a_sentence(tiny, tmp_path, config):
+    folder = copied(tiny, tmp_path / "x")
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | config))
+    started = time.monotonic()
+    refused(folder, "config.json: ", "which no model has: check the file")
+    assert time.monotonic() - started < 10
+
+
+def test_large_numbers_that_are_no_sizes_are_left_alone(tiny, tmp_path):
+    folder = copied(tiny, tmp_path / "x")
+    path = folder / "config.json"
+    extra = {"num_train_tokens": 10**12, "total_params": 10**11, "seed": 2**62, "num_labels": 1_000}
+    path.write_text(json.dumps(json.loads(path.read_text()) | extra))
+    served(folder)
+
+
+@pytest.mark.parametrize("length", ["x", [1], {}, True])
+def test_a_tokenizer_whose_length_is_no_number_is_a_sentence_alone(tiny, tmp_path, length, capfd):
+    folder = copied(tiny, tmp_path / "x")
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model_max_length": length}))
+    refused(folder, "model_max_length in its tokenizer_config.json must be a number of tokens")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "tokenizer.json", "generation_config.json", "model.safetensors"]
+)
+def test_a_pipe_in_place_of_a_file_is_a_sentence(tiny, tmp_path, name):
+    folder = copied(tiny, tmp_path / "x")
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    refused(folder, f"{name} is a pipe, device or socket and not a file")

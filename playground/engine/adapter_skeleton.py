@@ -44,6 +44,7 @@ from playground.engine.adapter_parts import (
     TokenRows,
     features,
 )
+from playground.engine.adapter_patterns import check_patterns
 from playground.files import first_line
 from playground.types import InputError
 
@@ -79,6 +80,7 @@ class Skeleton:
             self.embedding = _path_of(model, model.get_input_embeddings())
             self.head = _path_of(model, model.get_output_embeddings())
             self.is_tied = _is_tied(model)
+            check_patterns(settings, [name for name, _ in model.named_modules()])
             try:
                 values = dict(settings)
                 peft_config = (LoraConfig if values.pop("peft_type") == "LORA" else IA3Config)(**values)

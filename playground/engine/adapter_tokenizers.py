@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playground.engine.tokenizer import load_tokenizer
+from playground.engine.tokenizer import load_tokenizer, try_tokenizer
 from playground.files import read_object
 from playground.library import has_vocabulary
 from playground.types import InputError
@@ -53,6 +53,7 @@ def read_adapter_text(name: str, folder: Path, base: Path | None) -> AdapterText
     tokenizer = None
     if has_vocabulary(folder) and (base is None or _fingerprint(folder) != _fingerprint(base)):
         tokenizer = load_tokenizer(folder, f"adapter {name!r}")
+        try_tokenizer(tokenizer, f"adapter {name!r}")
     return AdapterText(tokenizer=tokenizer, ends=frozenset(generation_ends(folder)))
 
 

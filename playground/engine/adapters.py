@@ -23,7 +23,7 @@ from playground.engine.adapter_files import MisfitError, map_keys, read_shapes, 
 from playground.engine.adapter_parts import Adapter, Part
 from playground.engine.adapter_skeleton import PREFIX, Collector, Skeleton
 from playground.engine.hub import Report
-from playground.files import first_line, read_object
+from playground.files import check_regular, first_line, read_object
 from playground.library import Library, same_model
 from playground.types import AdapterCard, AdapterStatus, InputError
 
@@ -112,6 +112,7 @@ def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: boo
     Raises:
         InputError: as `_read`, with the reason alone.
     """
+    check_regular(folder)
     settings = check_config(read_object(folder / "adapter_config.json"))
     shapes = read_shapes(folder, allow_pickle)
     skeleton = Skeleton(model, settings, _vocabulary(model, shapes))

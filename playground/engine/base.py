@@ -17,7 +17,7 @@ from playground.config import Settings
 from playground.engine import checkpoint, gguf_model, hub, quantised
 from playground.engine.architecture import refuse_architecture
 from playground.engine.hub import Report
-from playground.files import first_line, read_object
+from playground.files import check_regular, first_line, read_object
 from playground.gguf import GgufFile, read_gguf
 from playground.sources import find_source
 from playground.types import InputError
@@ -111,6 +111,7 @@ def _raw_config(folder: Path, base: str) -> dict[str, Any]:
     Raises:
         InputError: it cannot.
     """
+    check_regular(folder)
     names = [path.name for path in folder.iterdir()]
     if "config.json" not in names:
         if "adapter_config.json" in names or any(name.lower().endswith(".gguf") for name in names):

@@ -206,6 +206,15 @@ MOST = {
     "num_experts": 100_000,
 }
 """The largest value of each number in a configuration that is believed; each is 1 or more."""
+COUNTS = {
+    re.compile(r"(\w*_)?labels"): 100_000,
+    re.compile(r"(\w*_)?(layers?|blocks|stages|depths?)"): 10_000,
+    re.compile(
+        r"(?!.*(token|param|theta|seed))((num|n)_\w+|(\w*_)?(channels|dim|experts|heads|length|rank|size|width))"
+    ): 10**8,
+}
+"""The largest whole number that is believed in further entries, at any depth, by the form of their names:
+Transformers builds lists and tables of such lengths when it reads a configuration."""
 SHORTEST_CONTEXT = 8
 """Tokens; the trial at load needs as many."""
 ALIASES = {
@@ -265,6 +274,7 @@ def check_config(config: Mapping[str, Any], where: str) -> None:
     Raises:
         InputError: a size cannot be; the sentence names it.
     """
+    _check_counts(config, where)
     inner = ("text_config", "llm_config", "rope_parameters")
     parts = [config, *(config[name] for name in inner if isinstance(config.get(name), dict))]
     for part in parts:
@@ -287,6 +297,22 @@ def check_config(config: Mapping[str, Any], where: str) -> None:
                 raise InputError(
                     f"{where}: {name} must be {ENTRIES[name][1]}, not {value!r:.40}: check the file."
                 )
+
+
+def _check_counts(config: Mapping[str, Any], where: str) -> None:
+    """Check `COUNTS` in a configuration and in all that it holds."""
+    waiting: list[tuple[str, Any]] = list(config.items())
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.items()
+        elif isinstance(value, list):
+            waiting += [(name, each) for each in value if isinstance(each, dict | list | int)]
+        elif isinstance(value, int):
+            forms = (most for form, most in COUNTS.items() if form.fullmatch(name))
+            most = MOST.get(ALIASES.get(name, name)) or next(forms, None)
+            if most is not None and abs(value) > most:
+                raise InputError(f"{where}: {name} is {value!r:.40}, which no model has: check the file.")
 
 
 def _check_heads(sizes: Mapping[str, int], where: str) -> None:

@@ -34,7 +34,7 @@ from playground.engine.base import Base, check_numbers, load_weights, nf4, open_
 from playground.engine.hub import Report
 from playground.engine.positions import context_length
 from playground.engine.precision import layer_precisions, summarise
-from playground.engine.tokenizer import eos_token_ids, load_tokenizer
+from playground.engine.tokenizer import eos_token_ids, load_tokenizer, try_tokenizer
 from playground.library import Library
 from playground.memory import BYTES_IN_4BIT, MOST_OF_MEMORY
 from playground.types import AdapterCard, AdapterStatus, InputError
@@ -121,6 +121,7 @@ def load(
     if base.header is None:
         generation_ends(base.folder)  # Transformers would pass over a file that it cannot read
     tokenizer = load_tokenizer(base.folder, settings.base, **base.tokenizer_options)
+    try_tokenizer(tokenizer, settings.base)
     if base.header is not None and (warning := gguf_model.set_pretokenizer(base.header, tokenizer)):
         base.warnings.append(warning)
     small = device.type == "cpu" and base.parameters < SMALL_MODEL

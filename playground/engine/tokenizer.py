@@ -18,7 +18,7 @@ from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedModel
 
-from playground.files import check_whole, first_line, read_object
+from playground.files import check_regular, check_whole, first_line, read_object
 from playground.library import has_vocabulary
 from playground.types import InputError, Prompt, Token
 
@@ -37,6 +37,7 @@ def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
     Raises:
         InputError: it cannot be read.
     """
+    check_regular(folder)
     # Without the last, a tokenizer would depend on whether the package mistral-common is installed.
     options = {"trust_remote_code": False, "mistral_format": False, **options}
     try:
@@ -55,6 +56,25 @@ def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
             ) from error
         reason = _damaged_file(folder) or " ".join(first_line(error).split())
         raise InputError(f"The tokenizer of {name} cannot be read: {reason}.") from error
+
+
+def try_tokenizer(tokenizer: Any, name: str) -> None:
+    """Have a tokenizer read a text: some entries of its files are used only then.
+
+    Args:
+        name: what it belongs to, for the error.
+
+    Raises:
+        InputError: it cannot.
+    """
+    length = tokenizer.model_max_length
+    if isinstance(length, bool) or not isinstance(length, int | float):
+        raise InputError(
+            f"The tokenizer of {name} cannot be used: model_max_length in its tokenizer_config.json must be "
+            f"a number of tokens, not {length!r:.40}."
+        )
+    with _failures(f"The tokenizer of {name} cannot be used"):
+        tokenizer("a")
 
 
 def _damaged_file(folder: Path) -> str:
@@ -184,7 +204,7 @@ class Tokenizer:
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
+def _failures(lead: str = "The tokenizer cannot read this text") -> Iterator[None]:
     """Turn whatever a tokenizer raises on a text into one sentence."""
     try:
         yield
@@ -192,7 +212,7 @@ def _failures() -> Iterator[None]:
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
         reason = " ".join(first_line(error).split())
-        raise InputError(f"The tokenizer cannot read this text: {reason}.") from error
+        raise InputError(f"{lead}: {reason}.") from error
 
 
 def opening(tokenizer: Any) -> list[int]:

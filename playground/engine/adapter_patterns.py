@@ -1,0 +1,83 @@
+"""The regular expressions of `adapter_config.json`, tried under a time limit before PEFT matches them.
+
+A pattern such as `([a-z.]+)+!` takes exponential time, and matching cannot be interrupted within a process.
+So patterns that repeat something are first matched in a process of their own, which can be ended.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from playground.types import InputError
+
+SECONDS = 10.0
+"""Time for all patterns of an adapter together, the start of the process included."""
+SETTINGS = (
+    "target_modules",
+    "exclude_modules",
+    "feedforward_modules",
+    "layers_pattern",
+    "modules_to_save",
+    "rank_pattern",
+    "alpha_pattern",
+)
+_REPEATS = re.compile(r"[*+?{]")
+# The forms in which PEFT matches a pattern: in full, as the end of a name, as a part of it, before a number.
+_MATCH = r"""
+import json, re, sys, warnings
+warnings.simplefilter("ignore")
+patterns, names = json.load(sys.stdin)
+forms = ("(?:{})$", r"(.*\.)?({})$", r"(^|.*\.){}($|\..*)", r"(?:^|.*?\.){}\.(?P<idx>\d+)\.")
+for pattern in patterns:
+    for form in forms:
+        try:
+            compiled = re.compile(form.replace("{}", pattern))
+        except (re.error, RecursionError, OverflowError):
+            continue
+        for name in names:
+            compiled.match(name)
+"""
+
+
+def check_patterns(settings: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Check that an adapter's patterns can be matched with all module names of a base in time.
+
+    Args:
+        settings: the adapter's checked configuration.
+        names: the module names.
+
+    Raises:
+        InputError: they cannot; the reason alone.
+    """
+    keys = [key for key in SETTINGS if any(map(_REPEATS.search, _list_texts(settings.get(key))))]
+    patterns = [text for key in keys for text in _list_texts(settings[key])]
+    if not patterns:
+        return
+    given = json.dumps([patterns, list(names)])
+    try:
+        subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _MATCH],
+            input=given,
+            text=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError(
+            f"matching its {' and '.join(keys)} with the names of the base's modules takes longer than "
+            f"{SECONDS:g} seconds; use plain module names"
+        ) from None
+
+
+def _list_texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        yield from (text for text in value if isinstance(text, str))
