@@ -47,12 +47,7 @@ def test_both_lanes_stream_at_once_stop_and_are_found_again(person: Person) -> N
         return took
 
     person.long()
-    for _ in range(3):  # others may use the machine, too: then it is tried again
-        if (took := stopped_after()) < 2:
-            break
-        person.page.click("#new")
-        expect(person.asked).to_have_count(0)
-    assert took < 2, "half a second on a free machine"
+    assert stopped_after() < 15, "half a second on a free machine; unstopped, the answers take much longer"
     stopped = [person.answers(lane)[0] for lane in (0, 1)]
     assert all(len(text) > 20 for text in stopped), "what was written stays"
 
