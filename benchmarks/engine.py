@@ -49,7 +49,7 @@ from playground.config import Settings
 from playground.engine.loading import compute_type
 from playground.engine.local import LocalEngine
 from playground.library import ROOT, Library
-from playground.types import Done, Prompt, Reply, Request, Sampling
+from playground.types import Done, InputError, Prompt, Reply, Request, Sampling
 
 POSITIONS = 16384
 NEW = 40
@@ -510,6 +510,20 @@ def measure(subject: Subject, device: str, runs: int, say: Callable[[str], None]
 
 
 SUBJECTS = {"pocket": pocket, "125m": llama}
+
+
+def choose_device(name: str) -> str:
+    """The device to measure on, for "auto", "cpu" or "cuda".
+
+    Raises:
+        InputError: there is no such device.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise InputError(f"--device must be auto, cpu or cuda, not {name!r}.")
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise InputError("--device cuda needs a GPU, and none is available: use cpu.")
+    return "cuda" if available and name != "cpu" else "cpu"
 
 
 def run(device: str = "cpu", runs: int = 3, say: Callable[[str], None] = print) -> dict[str, Any]:

@@ -625,18 +625,11 @@ def bench(
 ) -> None:
     """Measure the engine against PEFT and `generate`; some minutes, on a machine that does nothing else."""
     with plain_errors():
-        if device not in ("auto", "cpu", "cuda"):
-            raise InputError(f"--device must be auto, cpu or cuda, not {device!r}.")
-        if device != "cpu":
-            import torch
-
-            available = torch.cuda.is_available()
-            if device == "cuda" and not available:
-                raise InputError("--device cuda needs a GPU, and none is available: use cpu.")
-            device = "cuda" if available else "cpu"
         from benchmarks import engine as benchmark
 
-        results = benchmark.run(device, runs, say=lambda text: print(text, file=sys.stderr))
+        results = benchmark.run(
+            benchmark.choose_device(device), runs, say=lambda text: print(text, file=sys.stderr)
+        )
         print(json.dumps(results, indent=1) if json_output else benchmark.table(results))
 
 
