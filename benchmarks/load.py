@@ -36,6 +36,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -153,26 +154,10 @@ class Person:
         self, elem_id: str, kind: str = "click", data: Any = None, **changes: Any
     ) -> Iterator[dict[str, Any]]:
         """Call a handler as the page does, and give what comes until it has completed."""
-        event = self.event(elem_id, kind)
-        values = [
-            changes.get(str(self.props[id].get("elem_id")).replace("-", "_"), self.props[id].get("value"))
-            for id in event["inputs"]
-        ]
-        joined = self.client.post(
-            "/gradio_api/queue/join",
-            json={
-                "data": values,
-                "fn_index": event["id"],
-                "session_hash": self.session,
-                "event_data": data,
-                "trigger_id": event["targets"][0][0],
-            },
-        )
+        joined = self._post("/gradio_api/queue/join", elem_id, kind, data, **changes)
         joined.raise_for_status()
         id = joined.json()["event_id"]
-        with self.client.stream(
-            "GET", "/gradio_api/queue/data", params={"session_hash": self.session}
-        ) as stream:
+        with self._events() as stream:
             for line in stream.iter_lines():
                 message = json.loads(line[5:]) if line.startswith("data:") else {}
                 if message.get("event_id") == id:
@@ -180,19 +165,34 @@ class Person:
                     if message["msg"] == "process_completed":
                         return
 
+    def _post(
+        self, path: str, elem_id: str, kind: str = "click", data: Any = None, **changes: Any
+    ) -> httpx.Response:
+        """Send an event with the values of its inputs, but for `changes` by element id (with _ for -)."""
+        event = self.event(elem_id, kind)
+        values = [
+            changes.get(str(self.props[id].get("elem_id")).replace("-", "_"), self.props[id].get("value"))
+            for id in event["inputs"]
+        ]
+        body = {
+            "data": values,
+            "fn_index": event["id"],
+            "session_hash": self.session,
+            "event_data": data,
+            "trigger_id": event["targets"][0][0],
+        }
+        return self.client.post(path, json=body)
+
+    def _events(self) -> AbstractContextManager[httpx.Response]:
+        parameters = {"session_hash": self.session}
+        return self.client.stream("GET", "/gradio_api/queue/data", params=parameters)
+
     def vanish(self, text: str, after: float, reads: bool) -> None:
         """Send a message, and close the connection after some seconds, whether or not it is being read."""
-        event = self.event("send", "click")
-        values = [self.props[id].get("value") for id in event["inputs"]]
-        values[event["inputs"].index(self._id("message"))] = text
-        self.client.post(
-            "/gradio_api/queue/join",
-            json={"data": values, "fn_index": event["id"], "session_hash": self.session},
-        ).raise_for_status()
+        self._post("/gradio_api/queue/join", "send", message=text).raise_for_status()
         end = time.monotonic() + after
         if reads:
-            parameters = {"session_hash": self.session}
-            with self.client.stream("GET", "/gradio_api/queue/data", params=parameters) as stream:
+            with self._events() as stream:
                 for _ in stream.iter_lines():
                     if time.monotonic() > end:
                         break
@@ -236,12 +236,7 @@ class Person:
         return first, "\n".join(came), fault
 
     def _stop(self) -> None:
-        event = self.event("stop", "click")
-        values = [self.props[id].get("value") for id in event["inputs"]]
-        self.client.post(
-            "/gradio_api/run/predict",
-            json={"data": values, "fn_index": event["id"], "session_hash": self.session},
-        )
+        self._post("/gradio_api/run/predict", "stop")
 
 
 def _has_answer(message: dict[str, Any], lines: list[int]) -> bool:

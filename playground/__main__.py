@@ -32,6 +32,7 @@ from playground.start import open_library, open_session
 from playground.store import FILE, Store
 from playground.templates import template_problem
 from playground.types import (
+    HALF_CHARACTER,
     Answer,
     Conversation,
     InputError,
@@ -92,10 +93,10 @@ def plain_errors() -> Iterator[None]:
     except OutsideError as error:
         fail(str(error), 1)
     except UnicodeEncodeError as error:
-        half = error.object[error.start : error.start + 1]
-        if not "\ud800" <= half <= "\udfff":
+        half = HALF_CHARACTER.match(error.object, error.start)
+        if half is None:
             raise
-        fail(f"A text or a file's name holds {half!r}, which is half a character: remove it.", 2)
+        fail(f"A text or a file's name holds {half[0]!r}, which is half a character: remove it.", 2)
     except KeyboardInterrupt:
         fail("Stopped.", 130)
 

@@ -854,7 +854,7 @@ def _fits(value: Any, hint: Any) -> bool:
             return all(type(each) is int for each in value)
         return all(_fits(each, kinds[0]) for each in value)
     if hint is str:
-        return isinstance(value, str) and (value.isascii() or not _HALF.search(value))
+        return isinstance(value, str) and (value.isascii() or not HALF_CHARACTER.search(value))
     if hint is int:
         return type(value) is int and abs(value) < 2**63
     if hint is float:
@@ -976,7 +976,8 @@ def check_name(name: str, what: str) -> str:
     return name
 
 
-_HALF = re.compile("[\ud800-\udfff]")
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+"""Half of a surrogate pair, which no model reads and no file holds."""
 
 
 def check_characters(text: str, what: str) -> str:
@@ -986,6 +987,6 @@ def check_characters(text: str, what: str) -> str:
     Raises:
         InputError: it has such a half.
     """
-    if bad := _HALF.search(text):
+    if bad := HALF_CHARACTER.search(text):
         raise InputError(f"{what} holds {bad[0]!r}, which is half a character: remove it.")
     return text

@@ -92,16 +92,16 @@ def test_components_that_are_left_alone_are_not_made_anew(page, monkeypatch):
 
 def test_what_is_no_such_dictionary_is_left_to_gradio(page):
     blocks, parts, fn = page
-    stranger = gr.HTML(render=False)
+    foreign = gr.HTML(render=False)
     for predictions in (
         {},
         {"a": 1},
         ["x"],
         None,
         gr.skip(),
-        {stranger: "x"},
-        {parts[0]: "x", stranger: "y"},
+        {foreign: "x"},
+        {parts[0]: "x", foreign: "y"},
     ):
         assert changed_outputs(parts, predictions) == []
     with pytest.raises(ValueError, match="not specified as output"):
-        run(blocks.postprocess_data(fn, {parts[0]: "x", stranger: "y"}, None))
+        run(blocks.postprocess_data(fn, {parts[0]: "x", foreign: "y"}, None))

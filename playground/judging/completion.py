@@ -8,14 +8,13 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urljoin, urlsplit, u
 
 from playground.judging.refusals import is_filtered, message_of, read_error
 from playground.secret import Secret
-from playground.types import InputError, check_characters
+from playground.types import HALF_CHARACTER, InputError, check_characters
 
 if TYPE_CHECKING:
     import openai
 
 SAID = 200
 """Characters of a server's own words that are shown."""
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _ENDPOINT = "/chat/completions"
 _PORTS = {"http": 80, "https": 443}
 
@@ -113,7 +112,7 @@ def identify_server(server: str) -> str:
 
 def replace_surrogates(text: str) -> str:
     """`text` with each lone surrogate, which has no UTF-8 form, as U+FFFD."""
-    return _SURROGATE.sub("\ufffd", text)
+    return HALF_CHARACTER.sub("\ufffd", text)
 
 
 def redact(text: str, key: Secret | None) -> str:

@@ -19,6 +19,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from playground.types import HALF_CHARACTER
 from playground.ui.visitors import Visitor, get_visitor
 
 Kind = Literal["text", "number", "switch", "choice", "choices", "file", "state"]
@@ -142,7 +143,7 @@ def _has_surrogate(value: Any) -> bool:
     waiting = [value]
     while waiting:
         each = waiting.pop()
-        if isinstance(each, str) and re.search(r"[\ud800-\udfff]", each):
+        if isinstance(each, str) and HALF_CHARACTER.search(each):
             return True
         waiting += _below(each)
         waiting += each.keys() if isinstance(each, dict) else ()

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
-from playground.types import InputError, OutsideError
+from playground.types import HALF_CHARACTER, InputError, OutsideError
 from playground.ui import render
 from playground.ui.faults import OneTraceback
 
-_HALF = re.compile("[\ud800-\udfff]")
 log = logging.getLogger(__name__)
 log.addFilter(OneTraceback())  # a caller may bring about the same failure any number of times
 
@@ -28,7 +26,7 @@ def warn(error: Exception) -> None:
     """Show an error as a toast: its own sentence if it is for people, a reference to the log if it is not."""
     if isinstance(error, InputError | OutsideError):
         sentence = str(error)
-    elif isinstance(error, UnicodeEncodeError) and _HALF.match(error.object, error.start):
+    elif isinstance(error, UnicodeEncodeError) and HALF_CHARACTER.match(error.object, error.start):
         # What no check of a field has named.
         sentence = "A text on the page holds half a character: remove it."
     else:
