@@ -20,6 +20,7 @@ from playground.ui import guard, network, shortcuts
 from playground.ui.faults import Faults, OnceAMinute, OneLineFaults, QuietTraceback
 from playground.ui.logins import FewLogins, NeedsLogin
 from playground.ui.page_sessions import OwnSessions
+from playground.ui.page_state import LeanStates
 from playground.ui.payloads import CheckedPayloads, EventInputs, Input, Kind
 from playground.ui.uploading import OwnUploads
 from playground.ui.visitors import Sessions, Uploads, Visitors
@@ -86,6 +87,7 @@ def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
         head="".join(f"<script>{script}</script>" for script in scripts()),
         app_kwargs={"middleware": layers(settings, blocks)},
     )
+    LeanStates.replace(blocks)
 
 
 def scripts() -> list[str]:
