@@ -56,7 +56,6 @@ QUESTIONS = (
 )
 VANISHING = 50
 """Callers who close their connection without a word."""
-UNITS = {"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 START = 120
 """Seconds that the app may take to start."""
 
@@ -202,11 +201,11 @@ class Person:
 
     def stored(self) -> float:
         """What the store of prompts holds, in MB, as the page says."""
-        shown = json.dumps(list(self.call("model", "click")))
-        found = re.search(r"Stored prompts</dt><dd>([0-9.]+) (\w+) of", shown)
+        shown = json.dumps(list(self.call("model", "click")), ensure_ascii=False)
+        found = re.search(r'Stored prompts</dt><dd title=\\"([0-9\u202f]+) bytes', shown)
         if found is None:
             raise SystemExit(f"The page does not say what the store of prompts holds: {shown[:500]}")
-        return float(found[1]) * UNITS[found[2]] / 1e6
+        return int(found[1].replace("\u202f", "")) / 1e6
 
     def _id(self, elem_id: str) -> int:
         return next(id for id, props in self.props.items() if props.get("elem_id") == elem_id)

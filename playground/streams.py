@@ -5,7 +5,6 @@ To the engine that makes no difference: it decodes all live rows as one batch, w
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -13,8 +12,9 @@ from contextlib import closing
 from playground.engine import Engine
 from playground.types import Delta, Done, InputError, OutsideError, Reply, Request
 
-BEAT = 0.1
-"""Seconds after which a reader is let look up where nothing has come."""
+BEAT = 0.05
+"""Seconds after which a reader is woken for text that goes on; it is woken at once when a stream's text
+begins, and when it ends. To wake every reader for every token took more time than to draw them."""
 
 Came = tuple[int, Reply | None]
 """Whose it is, and all that has come of it so far; None: it has ended, or was stopped."""
@@ -25,9 +25,14 @@ class Streams:
 
     def __init__(self, engine: Engine, requests: Mapping[int, Request]) -> None:
         self._engine = engine
-        self._came: queue.SimpleQueue[Came | BaseException] = queue.SimpleQueue()
         self._stops = {number: threading.Event() for number in requests}
         self._live = set(requests)
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        # What has come since the reader last looked.
+        self._replies: dict[int, Reply] = {}
+        self._over: set[int] = set()
+        self._failure: BaseException | None = None
         for number, request in requests.items():
             # A daemon: a stream that hangs must not keep the program from ending.
             thread = threading.Thread(target=self._pump, args=(number, request), daemon=True)
@@ -38,41 +43,57 @@ class Streams:
         for each, stop in self._stops.items():
             if number is None or number == each:
                 stop.set()
+        self._wake.set()
 
     def __iter__(self) -> Iterator[Came | None]:
-        """What comes, in order, until all have ended; None where nothing has come for a moment.
+        """What comes, in order for each stream, until all have ended; None where nothing has come for a
+        moment. Of replies that came between two looks only the last is given, which holds the others.
 
         One that was stopped has ended here at once, also if its engine is long in letting go of it.
         """
         while self._live:
-            for number in [each for each in self._live if self._stops[each].is_set()]:
-                self._live.discard(number)
-                yield number, None
-            try:
-                came = self._came.get(timeout=BEAT if self._live else 0)
-            except queue.Empty:
-                yield None
-                continue
-            if isinstance(came, BaseException):
-                raise came
-            number, reply = came
-            if number in self._live:
-                if reply is None:
+            self._wake.wait(BEAT)
+            self._wake.clear()
+            with self._lock:
+                replies, self._replies = self._replies, {}
+                over, self._over = self._over, set()
+                failure = self._failure
+            came = False
+            for number in sorted(self._live):
+                # Looked up only now: what comes after a stop is no part of the answer.
+                if number in replies and not self._stops[number].is_set():
+                    came = True
+                    yield number, replies[number]
+                if number in over or self._stops[number].is_set():
+                    came = True
                     self._live.discard(number)
-                yield came
+                    yield number, None
+            if failure is not None:
+                raise failure
+            if not came:
+                yield None
 
     def _pump(self, number: int, request: Request) -> None:
         """One stream's own thread, since only the thread that reads a generator can close it."""
-        stop = self._stops[number]
+        stop, begun = self._stops[number], False
         try:
             with closing(self._engine.stream([request])) as events:
                 for event in events:
                     if stop.is_set():
                         break
                     if isinstance(event, Delta | Done):
-                        self._came.put((number, event.reply))
+                        self._put(number, event.reply)
+                        if not begun and event.reply.text:
+                            begun = True
+                            self._wake.set()
         except (InputError, OutsideError) as error:
-            self._came.put((number, Reply(finish="error", error=str(error))))
+            self._put(number, Reply(finish="error", error=str(error)))
         except BaseException as error:
-            self._came.put(error)
-        self._came.put((number, None))
+            self._failure = error
+        with self._lock:
+            self._over.add(number)
+        self._wake.set()
+
+    def _put(self, number: int, reply: Reply) -> None:
+        with self._lock:
+            self._replies[number] = reply

@@ -4,10 +4,14 @@ import gc
 import weakref
 
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from playground.engine.kv import BatchKV, PrefixStore
+from playground.engine.kv import BatchKV, PrefixStore, common_prefix
 
 LAYERS, HEADS, SIZE = 2, 3, 4
+# Few different ids, also such as have a second byte, so that many lists begin alike.
+IDS = st.lists(st.sampled_from([1, 2, 255, 256, 258, 70000]), min_size=1, max_size=6)
 
 
 def kv(ids):
@@ -53,6 +57,38 @@ def test_an_entry_replaces_what_it_begins_with_and_is_not_kept_beside_what_cover
     assert len(store) == 1
     entry, length = store.longest(None, [1, 2, 3, 4])
     assert (read(entry, length), store.bytes) == ([1, 2, 3], entry.bytes)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["put", "find"]), st.sampled_from([None, "a"]), IDS), max_size=30),
+    st.integers(1, 12),
+)
+def test_the_ordered_search_finds_what_comparing_with_every_entry_finds(acts, most):
+    size = sum(keys.nbytes + values.nbytes for keys, values in batch([1]).buffers())
+    store = PrefixStore(most * size + most * size // 2)
+    for act, owner, ids in acts:
+        every = [entry.ids for (of, _), entry in store._entries.items() if of == owner]
+        longest = max((common_prefix(each, ids) for each in every), default=0)
+        if act == "find":
+            entry, length = store.longest(owner, ids)
+            assert length == longest
+            assert (entry is None) == (length == 0)
+            assert entry is None or read(entry, length) == ids[:length]
+            continue
+        covered = longest == len(ids)
+        begun = sum(common_prefix(each, ids) == len(each) < len(ids) for each in every)
+        before = len(store)
+        store.put(owner, ids, batch(ids))
+        assert store.longest(owner, ids)[1] == len(ids)
+        if covered:
+            assert len(store) == before
+        else:
+            assert begun <= 1
+            assert len(store) <= before + 1 - begun
+        assert sorted(key for keys in store._ordered.values() for key in keys) == sorted(
+            ids for _, ids in store._entries
+        )
+        assert store.bytes == sum(entry.bytes for entry in store._entries.values()) <= store.limit
 
 
 def test_the_least_recently_used_goes_when_the_bytes_are_spent():

@@ -39,6 +39,7 @@ def test_what_runs_and_what_it_takes():
         "32\u202f768 tokens",
         "412 MB of the machine&#x27;s, 5.1 GB of the GPU&#x27;s",
         "25.0 MB of at most 2.0 GB",
+        'title="25\u202f000\u202f000 bytes"',
         "all as one batch",
         "None for this base.",
     ):

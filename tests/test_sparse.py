@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import itertools
 import random
 from concurrent.futures import ThreadPoolExecutor
 
@@ -88,6 +89,23 @@ def test_components_that_are_left_alone_are_not_made_anew(page, monkeypatch):
     )
     both(blocks, fn, {parts[0]: "x"})
     assert len(made) == 1, "by Gradio alone"
+
+
+@pytest.mark.parametrize("kind", [gr.Button, gr.Column, gr.Dropdown, gr.HTML])
+def test_an_update_that_changes_nothing_makes_nothing_anew(page, kind):
+    blocks, parts, fn = page
+    part = next(part for part in parts if type(part) is kind)
+    ours, theirs = SessionState(blocks), SessionState(blocks)
+    seen = []
+    for visible in (True, True, False, False, True, True):
+        update = {part: gr.update(visible=visible)}
+        place = parts.index(part)
+        sent = run(SparseBlocks.postprocess_data(blocks, fn, dict(update), ours))[place]
+        assert sent == run(gr.Blocks.postprocess_data(blocks, fn, dict(update), theirs))[place]
+        assert sent["visible"] == visible
+        assert ours[part._id].visible == theirs[part._id].visible == visible
+        seen.append(ours[part._id])
+    assert [one is other for one, other in itertools.pairwise(seen)] == [True, False, True, False, True]
 
 
 def test_what_is_no_such_dictionary_is_left_to_gradio(page):

@@ -56,6 +56,8 @@ BEAT = 0.1
 """Seconds after which `stream` yields `Waiting` if there is nothing else."""
 IDLE = 2.0
 """Seconds without a request after which freed memory is given back."""
+MEASURED_FOR = 1.0
+"""Seconds for which a measurement of the memory that is held is used again."""
 CHUNK_ALONE = 512
 """Tokens read in one forward pass while no row is decoding."""
 CHUNK_BESIDE = 64
@@ -201,6 +203,8 @@ class LocalEngine:
         self._inbox: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self._ready_at = 0.0
+        self._held: tuple[int, int | None] = (0, None)
+        self._measured_at = -MEASURED_FOR
         self._model: Model | None = None
         self._store = PrefixStore(0)
         self._waiting: list[_Job] = []  # not read to the end yet, in the order they came
@@ -217,7 +221,11 @@ class LocalEngine:
         model = self._model
         if model is None:
             return self._status
-        memory, on_device = loading.held(model.device)
+        now = time.monotonic()
+        if now - self._measured_at >= MEASURED_FOR:
+            # Kept for a moment: whoever streams asks many times a second, for everybody at once.
+            self._held, self._measured_at = loading.held(model.device), now
+        memory, on_device = self._held
         return dataclasses.replace(
             self._status, memory=memory, device_memory=on_device, prefix_bytes=self._store.bytes
         )

@@ -9,6 +9,7 @@ from playground.changeover import Progress
 from playground.types import AdapterCard, Status
 from playground.ui.render import big
 from playground.ui.render_diff import visible
+from playground.ui.render_prompt import number
 
 UNNAMED = "a base that it does not name"
 
@@ -57,13 +58,17 @@ def _facts(status: Status) -> str:
         "Precision": status.precision or "",
         "Layers": ", ".join(f"{count} in {precision}" for precision, count in status.layers),
         "Device": status.device or "",
-        "Context": f"{status.context:,} tokens".replace(",", "\u202f") if status.context is not None else "",
+        "Context": f"{number(status.context)} tokens" if status.context is not None else "",
         "Lanes": together if status.state == "ready" else "",
         "Memory": ", ".join(memory),
         "Stored prompts": prefixes,
     }
+    exact = {"Memory": status.memory, "Stored prompts": status.prefix_bytes}
+    titles = {name: f' title="{number(count)} bytes"' for name, count in exact.items() if count is not None}
     rows = "".join(
-        f"<div><dt>{name}</dt><dd>{visible(value)}</dd></div>" for name, value in facts.items() if value
+        f"<div><dt>{name}</dt><dd{titles.get(name, '')}>{visible(value)}</dd></div>"
+        for name, value in facts.items()
+        if value
     )
     if status.ends:
         rows += f'<div><dt>Answers end at</dt><dd class="ends">{_ends(status.ends)}</dd></div>'
@@ -134,7 +139,7 @@ def progress(now: Progress) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes in three digits: 412 MB, 2.1 GB."""
+    """Bytes in two or three digits: 412 MB, 2.1 GB."""
     value = float(count)
     for unit in ("bytes", "kB", "MB", "GB"):
         if value < 999.5:

@@ -12,8 +12,9 @@ from typing import Any
 
 import gradio as gr
 from gradio.block_function import BlockFunction
-from gradio.blocks import Block
+from gradio.blocks import Block, postprocess_update_dict
 from gradio.state_holder import SessionState
+from gradio.utils import is_prop_update
 
 
 class SparseBlocks(gr.Blocks):
@@ -28,14 +29,46 @@ class SparseBlocks(gr.Blocks):
         changed = changed_outputs(outputs, predictions)
         if not changed:
             return await super().postprocess_data(block_fn, predictions, state)
+        named = dict(predictions)
+        values: dict[Block, Any] = {
+            output: again
+            for output in changed
+            if (again := sent_again(output, named[output], state)) is not None
+        }
         fewer = copy.copy(block_fn)
-        fewer.outputs = changed  # type: ignore[assignment]  # they are what was in it before
-        values = dict(zip(changed, await super().postprocess_data(fewer, predictions, state), strict=True))
+        rest = [output for output in changed if output not in values]
+        if rest:
+            fewer.outputs = rest  # type: ignore[assignment]  # they are what was in it before
+            new: dict[Any, Any] = {output: named[output] for output in rest}
+            values |= zip(rest, await super().postprocess_data(fewer, new, state), strict=True)
         untouched: dict[str, str] = gr.skip()
         return [
             values[output] if output in values else None if output.stateful else dict(untouched)
             for output in outputs
         ]
+
+
+def sent_again(output: Block, prediction: Any, state: SessionState | None) -> dict[str, Any] | None:
+    """What goes to the browser for an update of properties that the session's component has already; None
+    where it is anything else.
+
+    Gradio would make the component anew, of the same arguments.
+    """
+    if state is None or output.stateful or not is_prop_update(prediction):
+        return None
+    update = {name: value for name, value in prediction.items() if name != "__type__"}
+    if not update or "value" in update or output._id not in state:
+        return None
+    own = state[output._id]
+    arguments = own.constructor_args
+    if not all(name in arguments and _same(arguments[name], value) for name, value in update.items()):
+        return None
+    return postprocess_update_dict(own, dict(prediction))
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two plain values are one; of what holds others, as lists do, that is not asked."""
+    return type(one) is type(other) and isinstance(one, bool | int | float | str) and one == other
 
 
 def changed_outputs(outputs: list[Block], predictions: Any) -> list[Block]:
