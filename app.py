@@ -15,6 +15,7 @@ import typer
 
 from playground import config
 from playground.config import DEFAULT_PORT, Settings
+from playground.engine.memory import share_freed_memory
 from playground.types import InputError, OutsideError
 
 TRIES = 100
@@ -117,6 +118,7 @@ def main(
 def run(settings: Settings) -> None:
     """Open a session, serve its page, and close both on Ctrl-C or a request to end."""
     port = _port(settings)
+    share_freed_memory()
     # Imported here: what they import reads the environment, and a bad flag should be answered at once.
     from playground import ui
     from playground.start import open_session

@@ -10,6 +10,7 @@ import pytest
 from waiting import until
 
 from playground.engine import local
+from playground.engine.memory import POOLS
 from playground.types import Prompt, Request, Sampling
 
 FRAGMENT = """
@@ -27,7 +28,37 @@ print(full, before, held())
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps freed memory")
+THREADS = """
+import ctypes, sys, threading
+from playground.engine.memory import share_freed_memory
+if sys.argv[1] == "shared":
+    share_freed_memory()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+all_here = threading.Barrier(12)
+def allocate():
+    libc.malloc(1000)
+    all_here.wait()
+threads = [threading.Thread(target=allocate) for _ in range(12)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+"""
+glibc_only = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc does this")
+
+
+@glibc_only
+def test_threads_share_few_pools_of_memory() -> None:
+    def pools(how: str) -> int:
+        run = subprocess.run([sys.executable, "-c", THREADS, how], capture_output=True, text=True, check=True)
+        return run.stdout.count("<heap ")
+
+    assert pools("their own") > POOLS
+    assert pools("shared") == POOLS
+
+
+@glibc_only
 def test_memory_between_blocks_that_stay_is_given_back() -> None:
     run = subprocess.run([sys.executable, "-c", FRAGMENT], capture_output=True, text=True, check=True)
     full, before, after = map(float, run.stdout.split())
