@@ -21,6 +21,7 @@ from playground.probes import Probe
 from playground.retrieval import Choice
 from playground.secret import Secret
 from playground.session import HistoryMode, Session, histories_of
+from playground.store import ConflictError
 from playground.types import (
     AdapterCard,
     Answer,
@@ -37,6 +38,10 @@ from playground.workbench import Draft
 
 LANES = 4
 """Lanes that a page can have."""
+GONE_ON = (
+    "This conversation has gone on in another tab or program; all of it is shown here now: read it, and do "
+    "that again to go on from there."
+)
 LONG = 20
 """Turns above which the page is drawn less often: a browser's work for one drawing grows with the history."""
 
@@ -46,6 +51,8 @@ class Visit:
     """One open page: which conversation it shows, what was asked of its stream, what is on its workbench."""
 
     conversation: str | None = None
+    shown: tuple[int, ...] = ()
+    """How many turns of it the page shows, and the version of each of the last turn's answers."""
     branch: Conversation | None = None
     """A conversation that begins with another's turns, shown and not recorded until its first message."""
     lanes: int = 2
@@ -296,6 +303,7 @@ class Chat:
         """Ask lanes again for the last message, as they are set up now."""
         _refuse_while_streaming(visit)
         wish.require(*lanes)
+        self._as_shown(visit)
         conversation = self._wished(visit, self._present(visit), wish)
         with _streaming(visit), self._let_in(conversation):
             start = wish.start or None
@@ -306,6 +314,7 @@ class Chat:
         """Let a lane's last answer go on."""
         _refuse_while_streaming(visit)
         wish.require(lane)
+        self._as_shown(visit)
         conversation = self._wished(visit, self._present(visit), wish)
         with _streaming(visit), self._let_in(conversation):
             conversation = yield from self._stream(visit, self.session.extend(conversation, lane))
@@ -398,15 +407,33 @@ class Chat:
             raise InputError("Nothing has been asked yet: send a message first.")
         return current
 
+    def _as_shown(self, visit: Visit) -> Conversation | None:
+        """What `current` gives.
+
+        Raises:
+            ConflictError: the conversation has gone on from what the page shows, in another tab or program:
+                nobody is to be asked on turns that they have not seen. From now on they are taken for seen,
+                since whoever says so draws the page anew.
+        """
+        current = self.current(visit)
+        if current is None or visit.branch is not None or not visit.shown:
+            return current
+        recorded, shown = _versions(current), visit.shown
+        if recorded[0] > shown[0] or (recorded[0] == shown[0] and recorded != shown):
+            visit.shown = recorded
+            raise ConflictError(GONE_ON)
+        return current
+
     def _go_to(self, visit: Visit, conversation: Conversation | None) -> None:
         visit.conversation = conversation.id if conversation else None
+        visit.shown = _versions(conversation) if conversation else ()
         visit.branch = visit.editing_turn = None
         if conversation:
             visit.own.add(conversation.id)
 
     def _asked_of(self, visit: Visit, wish: Wish) -> Conversation:
         """The conversation that the next message goes to; a new one if there is none."""
-        current = self.current(visit)
+        current = self._as_shown(visit)
         if current is None:
             variants = self._variants(visit, None, wish)
             if visit.blind:
@@ -573,6 +600,12 @@ class Chat:
         now, then = conversation.turns[-1].answers, drawn.conversation.turns[-1].answers
         changed = tuple(lane < len(now) and now[lane] is not then[lane] for lane in range(LANES))
         return View(conversation=conversation, changed=changed, note=note)
+
+
+def _versions(conversation: Conversation) -> tuple[int, ...]:
+    """As `Visit.shown` has it."""
+    last = conversation.turns[-1].answers if conversation.turns else ()
+    return (len(conversation.turns), *(answer.version for answer in last))
 
 
 def _last_of(conversation: Conversation) -> View:

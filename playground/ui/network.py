@@ -18,6 +18,8 @@ FORWARDED = re.compile(r"x-forwarded-.*|forwarded|x-real-ip|x-original-.*|x-rewr
 GRADIO = re.compile(r"x-gradio-.*|x-direct-url")
 """Headers that Gradio believes about its own address; its Node server, which is not used here, sends them."""
 HOST = re.compile(r"[a-z0-9.\-]{1,253}(?::\d{1,5})?|\[[0-9a-f:.]{2,45}\](?::\d{1,5})?", re.IGNORECASE)
+WITH_PORT = re.compile(r"\[([0-9a-f:.]+)\](?::\d*)?|([0-9.]+):\d*", re.IGNORECASE)
+"""An address of IPv6 in brackets, or one of IPv4 with a port."""
 
 
 class TrustedForwards:
@@ -57,6 +59,16 @@ def _last_written(values: Sequence[str], proxies: int) -> str:
     return told[-min(proxies, len(told))] if proxies and told else ""
 
 
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An address, with or without a port, as proxies write it; None for anything else."""
+    if found := WITH_PORT.fullmatch(text):
+        text = found[1] or found[2]
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
 def visitor_of(address: str, forwarded: Sequence[str], proxies: int) -> str:
     """The address that identifies a visitor for limits.
 
@@ -67,12 +79,13 @@ def visitor_of(address: str, forwarded: Sequence[str], proxies: int) -> str:
             caller, who may write anything.
 
     Returns:
-        An address, or for IPv6 the network that one household has.
+        An address, or for IPv6 the network that one household has. A proxy whose entry is no address (RFC
+        7239 allows "unknown", and names of its own) stands for all whom it speaks for: if each such entry
+        were a visitor, a caller who changes it had no limits.
     """
-    address = _last_written(forwarded, proxies) or address
-    try:
-        number = ipaddress.ip_address(address)
-    except ValueError:
+    told = _last_written(forwarded, proxies)
+    number = (_address(told) if told else None) or _address(address)
+    if number is None:
         return address[:100]
     if number.version == 6 and number.ipv4_mapped:  # an IPv4 caller of a server that listens on IPv6
         return str(number.ipv4_mapped)
