@@ -16,6 +16,7 @@ import typer
 from playground import config
 from playground.config import DEFAULT_PORT, Settings
 from playground.engine.memory import share_freed_memory
+from playground.terminal import escape_log, print_error, print_text
 from playground.types import InputError, OutsideError
 
 TRIES = 100
@@ -119,6 +120,7 @@ def run(settings: Settings) -> None:
     """Open a session, serve its page, and close both on Ctrl-C or a request to end."""
     port = _port(settings)
     share_freed_memory()
+    escape_log()
     # Imported here: what they import reads the environment, and a bad flag should be answered at once.
     from playground import ui
     from playground.start import open_session
@@ -134,7 +136,7 @@ def run(settings: Settings) -> None:
     page = ui.build(session, settings)
     ui.serve(page, settings, port)
     shown = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host
-    print(f"Tandem is at http://{f'[{shown}]' if ':' in shown else shown}:{port}", flush=True)
+    print_text(f"Tandem is at http://{f'[{shown}]' if ':' in shown else shown}:{port}")
     while not ended.wait(0.5):  # in slices, since on Windows a wait without end is deaf to Ctrl-C
         pass
     ui.stop(page)
@@ -186,7 +188,7 @@ def _try(host: str, port: int) -> None:
 
 
 def _leave(sentence: str, status: int) -> None:
-    print(sentence, file=sys.stderr)
+    print_error(sentence)
     raise typer.Exit(status)
 
 

@@ -31,6 +31,7 @@ from playground.session import Session, parse_lane
 from playground.start import open_library, open_session
 from playground.store import FILE, Store
 from playground.templates import template_problem
+from playground.terminal import print_error, print_text
 from playground.types import (
     HALF_CHARACTER,
     Answer,
@@ -77,9 +78,14 @@ DataDir = Annotated[Path | None, typer.Option(help="Where the record of conversa
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 
+def print_json(document: Any, ensure_ascii: bool = False) -> None:
+    """Print one JSON document on standard output, for programs: nothing in it is escaped for a terminal."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=ensure_ascii, indent=1) + "\n")
+
+
 def fail(message: str, status: int) -> NoReturn:
     """One sentence to standard error, then out."""
-    print(message, file=sys.stderr)
+    print_error(message)
     raise typer.Exit(status)
 
 
@@ -218,9 +224,9 @@ def chat(
         finally:
             session.close()
         if (unsaved := session.unsaved(conversation.id)) is not None:
-            print(unsaved, file=sys.stderr)
+            print_error(unsaved)
         if json_output:
-            print(json.dumps(chat_json(conversation), ensure_ascii=False, indent=1))
+            print_json(chat_json(conversation))
         print_warnings(session.status(), settings, session.library.refused)
         if session.status().state == "failed":
             fail(session.status().note, 1)
@@ -233,7 +239,7 @@ def print_warnings(status: Status, settings: Settings, refused: Mapping[str, str
     reasons = [entry.error or entry.warning for entry in adapters]
     for sentence in (*status.warnings, *refused.values(), *reasons):
         if sentence:
-            print(sentence, file=sys.stderr)
+            print_error(sentence)
 
 
 def ask(
@@ -249,16 +255,16 @@ def ask(
 
 def print_turn(turn: Turn) -> None:
     """A turn as plain text, lane after lane."""
-    print(f"> {turn.user}\n")
+    print_text(f"> {turn.user}\n")
     for answer in turn.answers:
         reply = answer.reply
-        print(f"[{answer.variant}] {reply.error or answer.text}")
+        print_text(f"[{answer.variant}] {reply.error or answer.text}")
         if answer.request and (left_out := answer.request.left_out):
-            print(f"    {left_out}")
+            print_text(f"    {left_out}")
         if reply.finish != "error":
             cached = f", {reply.cached_tokens} of {reply.prompt_tokens} prompt tokens cached"
-            print(f"    {reply.finish}, {reply.new_tokens} tokens in {reply.seconds:.2f} s{cached}")
-        print()
+            print_text(f"    {reply.finish}, {reply.new_tokens} tokens in {reply.seconds:.2f} s{cached}")
+        print_text()
 
 
 def chat_json(conversation: Conversation) -> dict[str, Any]:
@@ -421,14 +427,14 @@ def fetch(
         ):
             outcomes.append(outcome)
             if not json_output and outcome.error is None:
-                print(f"{FETCHED[outcome.state]} {outcome.path}", flush=True)
+                print_text(f"{FETCHED[outcome.state]} {outcome.path}")
             elif outcome.error is not None:
-                print(outcome.error, file=sys.stderr)
+                print_error(outcome.error)
         library = Library.open(settings.base, data_dir=settings.data_dir)
         for problem in library.problems:
             ours = [settings.data_dir / "demos" / outcome.path.name for outcome in outcomes if outcome.file]
             if problem.startswith(tuple(f"{path}" for path in ours)):
-                print(problem, file=sys.stderr)
+                print_error(problem)
         sets = {path.resolve(): demos for demos, path in library.own_sets.items()}
         if json_output:
             rows = [
@@ -442,9 +448,9 @@ def fetch(
                 }
                 for outcome in outcomes
             ]
-            print(json.dumps({"collection": name, "files": rows}, ensure_ascii=False, indent=1))
+            print_json({"collection": name, "files": rows})
         elif names := [sets[outcome.path] for outcome in outcomes if outcome.path in sets]:
-            print(f"Use them as demos=NAME: {', '.join(names)}")
+            print_text(f"Use them as demos=NAME: {', '.join(names)}")
         if any(outcome.error for outcome in outcomes):
             raise typer.Exit(1)
 
@@ -455,14 +461,18 @@ FETCHED = {"fetched": "fetched", "here": "already here:", "kept": "kept as it is
 def print_collections(collections: list[Collection], json_output: bool) -> None:
     """What there is to fetch."""
     if json_output:
-        print(json.dumps([to_json(entry) for entry in collections], ensure_ascii=False, indent=1))
+        print_json([to_json(entry) for entry in collections])
         return
     for entry in collections:
         size = sum(file.size for file in entry.files)
-        print(f"{entry.name}: {entry.description}")
-        print(f"    {len(entry.files)} files, {size} bytes, {entry.licence}, github.com/{entry.repository}")
+        print_text(f"{entry.name}: {entry.description}")
+        print_text(
+            f"    {len(entry.files)} files, {size} bytes, {entry.licence}, github.com/{entry.repository}"
+        )
         if entry.folders and entry.revision:
-            print(f"    and the other ones in {', '.join(entry.folders)} at {entry.revision[:7]}, by git")
+            print_text(
+                f"    and the other ones in {', '.join(entry.folders)} at {entry.revision[:7]}, by git"
+            )
 
 
 # --- doctor ---------------------------------------------------------------------------------------
@@ -488,7 +498,7 @@ def doctor(
     """Load the model and say what is here, what works, and what does not."""
     with plain_errors():
         if repair is not None:
-            print(repair_record(read_settings(data_dir=data_dir).data_dir / FILE, repair))
+            print_text(repair_record(read_settings(data_dir=data_dir).data_dir / FILE, repair))
             return
         settings = read_settings(
             base,
@@ -508,7 +518,7 @@ def doctor(
             session.close()
         report = doctor_json(settings, session, status)
         if json_output:
-            print(json.dumps(report, ensure_ascii=False, indent=1))
+            print_json(report)
         else:
             print_report(report)
         if report["problems"]:
@@ -593,26 +603,26 @@ def print_report(report: dict[str, Any]) -> None:
                 state = entry["error"] or (
                     f"ready, {entry['kl_from_base_nats']:.2f} nats per token from the base"
                 )
-                print(f"adapter {entry['name']}: {state} ({entry['source']})")
+                print_text(f"adapter {entry['name']}: {state} ({entry['source']})")
                 if entry["serving"]:
-                    print(f"adapter {entry['name']}: {entry['serving']}")
+                    print_text(f"adapter {entry['name']}: {entry['serving']}")
                 if entry["ends"]:
-                    print(f"adapter {entry['name']}: answers end at {written(entry['ends'])}")
+                    print_text(f"adapter {entry['name']}: answers end at {written(entry['ends'])}")
         elif name == "ends":
-            print(f"answers of the base end at {written(value) or 'nothing but the limit'}")
+            print_text(f"answers of the base end at {written(value) or 'nothing but the limit'}")
         elif name == "presets":
-            print("\n".join(map(offer_line, value)) or "presets: none")
+            print_text("\n".join(map(offer_line, value)) or "presets: none")
         elif name == "plain_path":
-            print(f"decoding: {f'row after row, since {value}' if value else 'all rows as one batch'}")
+            print_text(f"decoding: {f'row after row, since {value}' if value else 'all rows as one batch'}")
         elif name == "warnings":
             for warning in value:
-                print(f"WARNING: {warning}")
+                print_text(f"WARNING: {warning}")
         elif name == "problems":
-            print("\n".join(f"PROBLEM: {problem}" for problem in value) or "no problems")
+            print_text("\n".join(f"PROBLEM: {problem}" for problem in value) or "no problems")
         elif isinstance(value, dict):
-            print(f"{name}: {', '.join(f'{key} {item}' for key, item in value.items()) or 'none'}")
+            print_text(f"{name}: {', '.join(f'{key} {item}' for key, item in value.items()) or 'none'}")
         else:
-            print(f"{name}: {value}")
+            print_text(f"{name}: {value}")
 
 
 # --- bench ----------------------------------------------------------------------------------------
@@ -628,10 +638,11 @@ def bench(
     with plain_errors():
         from benchmarks import engine as benchmark
 
-        results = benchmark.run(
-            benchmark.choose_device(device), runs, say=lambda text: print(text, file=sys.stderr)
-        )
-        print(json.dumps(results, indent=1) if json_output else benchmark.table(results))
+        results = benchmark.run(benchmark.choose_device(device), runs, say=print_error)
+        if json_output:
+            print_json(results, ensure_ascii=True)
+        else:
+            print_text(benchmark.table(results))
 
 
 # --- judge ----------------------------------------------------------------------------------------
@@ -677,19 +688,22 @@ def judge(
                 judges, named or (), store.load(id), rubric, turns, lanes, scope, samples
             )
             for warning in report.family_warnings(judges, asked):
-                print(warning, file=sys.stderr)
+                print_error(warning)
             if estimate:
                 document = report.estimate_json(asked)
-                print(json.dumps(document, indent=1) if json_output else report.estimate_text(document))
+                if json_output:
+                    print_json(document, ensure_ascii=True)
+                else:
+                    print_text(report.estimate_text(document))
                 return
             judged = report.ask(judges, asked)
         finally:
             judges.close()
         if json_output:
             document = report.verdicts_json(store.load(id), judged)
-            print(json.dumps(document, ensure_ascii=False, indent=1))
+            print_json(document)
         else:
-            print(report.verdicts_text(store.load(id), judged))
+            print_text(report.verdicts_text(store.load(id), judged))
         errors = [verdict.error for _, verdict in judged if verdict.error]
         if errors:
             fail(errors[0], 1)
@@ -709,12 +723,12 @@ def history(
         summaries = Store(read_settings(data_dir=data_dir).data_dir).summaries(query)
         if json_output:
             rows = [to_json(summary) | {"updated": summary.updated.isoformat()} for summary in summaries]
-            print(json.dumps(rows, ensure_ascii=False, indent=1))
+            print_json(rows)
             return
         for summary in summaries:
             updated = summary.updated.astimezone().strftime("%Y-%m-%d %H:%M")
             title = " ".join(summary.title.split())
-            print(f"{summary.id}  {updated}  {summary.turns} turns  {title[:60]}")
+            print_text(f"{summary.id}  {updated}  {summary.turns} turns  {title[:60]}")
 
 
 def main() -> None:

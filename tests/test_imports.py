@@ -101,6 +101,7 @@ def test_it_loads_nothing_heavy(module):
         "playground.diff",
         "playground.engine.text",
         "playground.secret",
+        "playground.terminal",
         "playground.commits",
         "playground.judging.rubrics",
         "playground.judging.fastchat",

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from playground.terminal import escape_controls
+
 log = logging.getLogger(__name__)
 
 SAME_SECONDS = 60.0
@@ -39,7 +41,7 @@ class Faults:
         if self._may_log(f"{type(error).__name__} {place}"):
             more = f" ({self._left_out} more failures since the last line)" if self._left_out else ""
             self._left_out = 0
-            said = " ".join(str(error).split())[:200]
+            said = escape_controls(" ".join(str(error).split())[:200])
             log.error("A request failed: %s at %s: %s%s", type(error).__name__, place, said, more)
         log.debug("A request failed", exc_info=error)
 

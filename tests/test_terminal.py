@@ -1,0 +1,136 @@
+"""Control characters in text of others: escapes for a terminal, the bytes themselves for a program."""
+
+import ast
+import io
+import json
+import logging
+import sys
+
+import pytest
+from judge_server import JudgeServer
+from test_cli import ROOT, tandem
+from test_judges import chat, session
+
+from playground.__main__ import print_report, print_turn, print_warnings
+from playground.terminal import escape_controls, escape_log, print_error, print_text
+from playground.types import Status
+from playground.ui.faults import Faults
+
+EVIL = "a\x1b]0;owned\x07\x1b[31mb\x9b2Jc\u202ed\r\u2066e"
+HARMLESS = "a\\x1b]0;owned\\x07\\x1b[31mb\\x9b2Jc\\u202ed\\r\\u2066e"
+CONTROLS = {chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))} - {"\n", "\t"}
+
+
+def is_harmless(text):
+    return not (CONTROLS | set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")) & set(text)
+
+
+@pytest.mark.parametrize("character", sorted(CONTROLS | set("\u061c\u200e\u200f\u2028\u2029\u202e\u2069")))
+def test_a_control_character_becomes_its_escape(character):
+    assert escape_controls(f"x{character}y") == f"x{character.encode('unicode_escape').decode()}y"
+
+
+def test_text_of_all_scripts_stays_as_it_is():
+    text = "Caf\u00e9\n\t\u0627\u0644\u0633 \u4f60 \U0001f469\u200d\U0001f4bb \u0915\u094d\u200d\u0937 \\x1b"
+    assert escape_controls(text) == text
+
+
+def test_both_streams_get_escapes(capsys):
+    print_text(EVIL)
+    print_error(EVIL)
+    assert capsys.readouterr() == (f"{HARMLESS}\n", f"{HARMLESS}\n")
+
+
+@pytest.mark.parametrize("file", ["playground/__main__.py", "app.py"])
+def test_a_command_prints_nothing_for_people_by_other_means(file):
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    called = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    assert {"print", "typer.echo", "sys.stderr.write"} & set(called) == set()
+    # Of the JSON documents, and of the exact prompt.
+    writes = [name for name in called if name.startswith("sys.stdout") and name.endswith("write")]
+    assert len(writes) == (2 if file == "playground/__main__.py" else 0)
+
+
+@pytest.fixture
+def talk(tmp_path):
+    talk = session(tmp_path, f"It is {EVIL}.")
+    return chat(talk, EVIL)
+
+
+def test_history_shows_a_visitors_message_harmlessly(talk, tmp_path):
+    shown = tandem("history", "--data-dir", tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "a\\x1b]0;owned\\x07\\x1b[31mb" in shown.stdout.decode()
+    assert is_harmless(shown.stdout.decode())
+    document = tandem("history", "--json", "--data-dir", tmp_path)
+    assert json.loads(document.stdout)[0]["title"].startswith("a\x1b]0;owned")
+    assert "\u202e".encode() in document.stdout
+
+
+def test_an_answer_is_shown_harmlessly(talk, capsys):
+    print_turn(talk.turns[0])
+    printed = capsys.readouterr().out
+    assert f"> {HARMLESS}\n" in printed
+    assert f"It is {HARMLESS}." in printed
+    assert is_harmless(printed)
+
+
+def test_doctor_shows_what_files_say_harmlessly(capsys):
+    adapter = {
+        "name": EVIL, "error": EVIL, "source": EVIL, "serving": EVIL, "ends": [EVIL], "kl_from_base_nats": 0.0
+    }  # fmt: skip
+    print_report(
+        {"adapters": [adapter], "ends": [EVIL], "plain_path": EVIL, "warnings": [EVIL], "problems": [EVIL],
+         "demo_notes": {EVIL: EVIL}, "base": EVIL}
+    )  # fmt: skip
+    printed = capsys.readouterr().out
+    assert printed.count("\\u202e") >= 10
+    assert is_harmless(printed)
+
+
+def test_warnings_are_shown_harmlessly(capsys):
+    from playground.config import Settings
+
+    print_warnings(Status(state="ready", note="", base="x", warnings=(EVIL,)), Settings(), {"x": EVIL})
+    assert capsys.readouterr().err == f"{HARMLESS}\n{HARMLESS}\n"
+
+
+def test_judge_shows_a_servers_words_harmlessly(talk, tmp_path):
+    server = JudgeServer(lambda asked, body: asked.fail(400, EVIL))
+    try:
+        result = tandem(
+            "judge", talk.id, "--rubric", "single", "--judge", "x", "--data-dir", tmp_path,
+            TANDEM_JUDGE_URL=server.url, OPENAI_API_KEY="sk-x",
+        )  # fmt: skip
+        assert result.returncode == 1, result.stderr
+        assert "\\x1b]0;owned\\x07" in result.stderr.decode()
+        assert is_harmless(result.stdout.decode())
+        assert is_harmless(result.stderr.decode())
+        server.behave = lambda asked, body: asked.say(json.dumps({"reasons": EVIL, "score": 7}))
+        result = tandem(
+            "judge", talk.id, "--rubric", "single", "--judge", "y", "--data-dir", tmp_path,
+            TANDEM_JUDGE_URL=server.url, OPENAI_API_KEY="sk-x",
+        )  # fmt: skip
+    finally:
+        server.end()
+    assert result.returncode == 0, result.stderr
+    assert "\\u202e" in result.stdout.decode()
+    assert is_harmless(result.stdout.decode())
+
+
+def test_the_log_has_no_control_characters(caplog, monkeypatch):
+    Faults().report(ValueError(EVIL))
+    assert is_harmless(caplog.records[0].getMessage())
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(logging, "lastResort", type(logging.lastResort)(logging.WARNING))
+    escape_log()
+    try:
+        raise ValueError(EVIL)
+    except ValueError as error:
+        info = (type(error), error, error.__traceback__)
+    record = logging.LogRecord("x", logging.ERROR, "x.py", 1, "Error %s", (EVIL,), info)
+    logging.lastResort.handle(record)
+    assert "Traceback" in stream.getvalue()
+    assert stream.getvalue().count("\\x1b]0;owned") == 2
+    assert is_harmless(stream.getvalue())
