@@ -204,6 +204,19 @@ def test_conversations_outlive_the_app(tmp_path: Path, browser: Browser) -> None
     person.context.close()  # what its console says of the lost app is of no interest
 
 
+def test_what_was_typed_and_not_sent_outlives_a_reload(person: Person) -> None:
+    person.short()
+    person.type("an hour's work\nin two lines")
+    person.go(person.page.url)
+    expect(person.page.locator("#message textarea")).to_have_value("an hour's work\nin two lines")
+    person.page.press("#message textarea", "Enter")
+    expect(person.asked).to_have_count(1)
+    person.finished()
+    person.go(person.page.url)
+    expect(person.asked).to_have_count(1)
+    assert person.typed == ""
+
+
 # --- Bad input -------------------------------------------------------------------------------------
 
 

@@ -37,3 +37,23 @@ def test_a_description_of_the_lanes_never_replaces_the_conversation_that_is_load
         assert "hello" in str(drawn["load"])
         for kind in ("tick", "tick again"):
             assert all(value in (None, {"__type__": "update"}) for value in drawn[kind]), drawn[kind]
+
+
+def test_a_message_goes_to_the_conversation_on_the_page_though_the_server_was_started_again(
+    tmp_path: Path,
+) -> None:
+    with serving(tmp_path) as served:
+        Caller(served).send("hello")
+        (id,) = [entry.id for entry in served.session.store.summaries()]
+    with serving(tmp_path) as served:
+        page = Caller(served)  # which has not loaded: it was loaded from the server before
+        assert page.send("again", address=id)["success"]
+        assert [turn.user for turn in served.session.store.load(id).turns] == ["hello", "again"]
+        stranger = Caller(served)
+        assert "There is no conversation" in stranger.send("hello", address="nowhere")["said"]
+        assert len(served.session.store.summaries()) == 1
+        # A page that has loaded knows better than its address, which follows late.
+        load = next(d for d in page.config["dependencies"] if any(t[1] == "load" for t in d["targets"]))
+        call(stranger, load)
+        assert stranger.send("new", address=id)["success"]
+        assert len(served.session.store.summaries()) == 2

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable
 
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from playground.terminal import escape_controls
@@ -20,6 +20,14 @@ SAME_SECONDS = 60.0
 """A failure at the same place is logged once within this time."""
 MAX_LINES = 20
 """Lines within that time, of all failures together."""
+
+
+def sentence_for(scope: Scope, sentence: str, status: int) -> Response:
+    """What went wrong with a request, in the form that its sender reads: JSON for the page's script, which
+    says the sentence in a toast, and text for a browser that shows it."""
+    if scope["path"].startswith("/gradio_api/"):
+        return JSONResponse({"detail": sentence}, status_code=status)
+    return PlainTextResponse(sentence, status_code=status)
 
 
 class Faults:
@@ -87,7 +95,7 @@ class OneLineFaults:
             self._faults.report(error)
             if not started:
                 sentence = "This request failed on the server: reload the page and try again."
-                await PlainTextResponse(sentence, status_code=500)(scope, receive, send)
+                await sentence_for(scope, sentence, 500)(scope, receive, send)
 
 
 class QuietTraceback:

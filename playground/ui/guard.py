@@ -18,6 +18,8 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from playground.ui.faults import sentence_for
+
 # Second to the escaping in render.py: even if a tag of a model's came through, it could load nothing foreign.
 # The component library compiles its templates in the page, which needs 'unsafe-eval'.
 POLICY = (
@@ -71,6 +73,7 @@ MOST_PATH = 1_000
 """Bytes of a path; the page's longest is a tenth of it."""
 MOST_BYTES = 4_000_000
 """Of one request; an uploaded file and the longest message are well below."""
+TOO_LARGE = "What was sent is larger than 4 MB: send less at once."
 STREAM = "/gradio_api/queue/data"
 PATIENCE = 5
 """Seconds that a stream which is over has for being put away."""
@@ -166,7 +169,7 @@ class OpenPaths:
             return
         length = Headers(scope=scope).get("content-length", "")
         if length.isdecimal() and int(length) > MOST_BYTES:
-            await PlainTextResponse("The request is too large.", status_code=413)(scope, receive, send)
+            await sentence_for(scope, TOO_LARGE, 413)(scope, receive, send)
             return
         receive = _counted(receive)
         if path == STREAM:

@@ -74,7 +74,12 @@ class _Page:
         ended: dict[str, Any] = {**quick, "outputs": listed, **RAW}
 
         streams = [
-            gr.on([page.send.click, page.box.submit], talking.on_send, [page.box, *page.inputs], **stream),
+            gr.on(
+                [page.send.click, page.box.submit],
+                talking.on_send,
+                [page.box, page.address.conversation, *page.inputs],
+                **stream,
+            ),
             *(
                 button.click(talking.on_example(str(button.value)), page.inputs, **stream)
                 for button in page.examples

@@ -59,12 +59,34 @@
   const found = new WeakSet();
   new MutationObserver(() => {
     unfold();
+    const box = document.querySelector("#message textarea");
+    if (box && !found.has(box)) {
+      found.add(box);
+      retype(box);
+    }
     for (const talk of document.querySelectorAll(".lane > .chat")) {
       if (found.has(talk)) continue;
       found.add(talk);
       follow(talk);
     }
   }).observe(document.documentElement, { childList: true, subtree: true });
+
+  // What was typed and not sent outlives the page, which loads itself again when the server was started again.
+  addEventListener("pagehide", () => {
+    try {
+      sessionStorage.setItem("tandem-draft", document.querySelector("#message textarea")?.value ?? "");
+    } catch {}
+  });
+  const retype = (box) => {
+    let text = "";
+    try {
+      text = sessionStorage.getItem("tandem-draft") ?? "";
+      sessionStorage.removeItem("tandem-draft");
+    } catch {}
+    if (!text || box.value) return;
+    box.value = text;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+  };
 
   // Whose votes are whose: an id that means nothing, and goes nowhere but here.
   if (!/(^|; )tandem-voter=/.test(document.cookie)) {

@@ -26,9 +26,14 @@ class Talking:
 
     # --- Asking -------------------------------------------------------------------------------------
 
-    def on_send(self, text: str, visit: Visit, *values: Any) -> Iterator[Updates]:
-        """Ask every lane; the text box is emptied once the message is accepted."""
-        yield from self._send(text, visit, values, typed=True)
+    def on_send(self, text: str, shown: str, visit: Visit, *values: Any) -> Iterator[Updates]:
+        """Ask every lane; the text box is emptied once the message is accepted.
+
+        Args:
+            shown: the id of the conversation that the page shows. A server that was started again since the
+                page was loaded knows of none, and the message must not begin another.
+        """
+        yield from self._send(text, visit, values, typed=True, shown=shown)
 
     def on_example(self, text: str) -> Callable[..., Iterator[Updates]]:
         """The handler of an example's button, which leaves the text box alone."""
@@ -38,13 +43,17 @@ class Talking:
 
         return handler
 
-    def _send(self, text: str, visit: Visit, values: Sequence[Any], typed: bool) -> Iterator[Updates]:
+    def _send(
+        self, text: str, visit: Visit, values: Sequence[Any], typed: bool, shown: str = ""
+    ) -> Iterator[Updates]:
         text = text or ""  # a caller without the page may send none
 
         def views() -> Generator[View]:
             if len(text) > MESSAGE_LIMIT:
                 raise InputError(f"The message is longer than {MESSAGE_LIMIT} characters: shorten it.")
             wish = self.asking.wish(visit, *values, draw_seed=True)
+            if shown and not visit.loaded and self.chat.current(visit) is None:
+                self.chat.open(visit, shown)
             return self.chat.send(visit, text, wish)
 
         yield from self._streamed(visit, views, {self.page.box: ""} if typed else {})

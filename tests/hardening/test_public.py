@@ -14,7 +14,7 @@ from hardening.serving import DATA, JOIN, UPLOAD, Caller, Canary, Served, servin
 from playground.config import Settings
 from playground.limits import PUBLIC, Limits
 from playground.types import InputError
-from playground.ui.guard import MOST_BYTES
+from playground.ui.guard import MOST_BYTES, TOO_LARGE
 from playground.ui.logins import LOGINS
 from playground.ui.page_sessions import UNREAD_SECONDS
 
@@ -200,7 +200,8 @@ def test_an_unread_answer_is_cancelled(slow: Served) -> None:
 def test_bad_requests_are_refused_in_one_sentence(served: Served, visitor: Caller, capfd) -> None:
     large = b'{"data": ["' + b"x" * MOST_BYTES + b'"]}'
     json_type = {"content-type": "application/json"}
-    assert visitor.client.post(JOIN, content=large, headers=json_type).status_code == 413
+    refused = visitor.client.post(JOIN, content=large, headers=json_type)
+    assert (refused.status_code, refused.json()) == (413, {"detail": TOO_LARGE})
     for body in (b"", b"{", b"[]", b'{"data": 1}', b"\xff\xfe{}", b'{"a": 1, "a": 2}', b"[" * 100_000):
         answer = visitor.client.post(JOIN, content=body, headers=json_type)
         assert answer.status_code in (400, 422)
