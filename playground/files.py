@@ -6,6 +6,7 @@ import json
 import os
 import re
 import stat
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ LFS_POINTER = b"version https://git-lfs"
 
 def first_line(error: BaseException) -> str:
     """An error's first line, at most 300 characters, without a full stop at its end."""
+    if "set_int_max_str_digits" in str(error):  # Python's advice for programs, not for people
+        return f"it has a number of more than {sys.get_int_max_str_digits()} digits"
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")[:300]
 
 
@@ -106,7 +109,9 @@ def read_toml(path: Path, limit: int | None = None) -> dict[str, Any]:
     """The table in a TOML file; InputError names the file, and the line where the syntax breaks."""
     text = read_text(path, limit)  # whose errors are of a kind that is caught below
     try:
-        return tomllib.loads(text)
+        table = tomllib.loads(text)
+        repr(table)  # fails for a number that a sentence could not show, such as a long hexadecimal one
+        return table
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from error
     except RecursionError:

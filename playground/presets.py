@@ -6,6 +6,7 @@ here, and no model is loaded.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,7 +100,7 @@ def list_presets(data_dir: Path | None = None, shipped: Path = SHIPPED) -> tuple
     """The presets that there are, the user's own last, and one sentence for each that cannot be used."""
     presets, problems = read_presets(shipped)
     own = data_dir / OWN_FILE if data_dir is not None else None
-    if own is not None and own.is_file():
+    if own is not None and os.path.lexists(own):
         more, wrong = read_presets(own)
         problems += wrong
         for number, preset in enumerate(more, start=1):

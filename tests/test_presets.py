@@ -13,6 +13,7 @@ from playground.engine import loading
 from playground.library import Library
 from playground.memory import Room, fitting_precisions, weights_size
 from playground.presets import (
+    OWN_FILE,
     Cached,
     Offer,
     Preset,
@@ -280,3 +281,17 @@ def test_parts_of_a_download_together():
 
 def test_adapters_beside_those_of_a_preset():
     assert with_adapters(ONE, [("a", "b")]) == (("a", "b"),)
+
+
+def test_a_folder_or_a_broken_link_in_place_of_a_file_is_a_problem(tmp_path):
+    (tmp_path / "folder" / OWN_FILE).mkdir(parents=True)
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / OWN_FILE).symlink_to(tmp_path / "nowhere")
+    for name in ("folder", "link"):
+        presets, problems = list_presets(tmp_path / name)
+        assert presets
+        assert len(problems) == 1
+        assert problems[0].startswith(f"Cannot read {tmp_path / name / OWN_FILE}: ")
+    presets, problems = list_presets(None, shipped=tmp_path / "folder" / OWN_FILE)
+    assert presets == []
+    assert len(problems) == 1
