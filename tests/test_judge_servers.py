@@ -430,13 +430,96 @@ def test_a_reply_that_is_compressed_is_read(tmp_path, serve):  # noqa: F811
     assert ask(tmp_path, server)[0].scores == (8.0,)
 
 
-@pytest.mark.parametrize(
-    ("coding", "said"), [("br", "compression"), ("gzip", "cannot be reached, or broke off")]
-)
+@pytest.mark.parametrize(("coding", "said"), [("br", "compression"), ("gzip", "sent a damaged reply")])
 def test_a_compression_that_cannot_be_read_is_one_sentence(tmp_path, serve, coding, said):  # noqa: F811
     server = serve(lambda asked, body: asked.send(b"not compressed", 200, {"Content-Encoding": coding}))
     [verdict] = ask(tmp_path, server)
     assert said in sentence(verdict.error)
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_damaged_compression_is_told_as_damage(tmp_path, serve, status):  # noqa: F811
+    data = bytearray(gzip.compress(json.dumps({"choices": []}).encode() * 100))
+    data[len(data) // 2] ^= 0xFF
+    server = serve(lambda asked, body: asked.send(bytes(data), status, {"Content-Encoding": "gzip"}))
+    [verdict] = ask(tmp_path, server)
+    assert "sent a damaged reply, which cannot be decompressed" in sentence(verdict.error)
+
+
+ERRORS = {
+    "OpenAI's shape": {"error": {"message": "out of credit", "code": 402}},
+    "text alone": {"error": "out of credit"},
+    "no choices": {"choices": [], "error": {"message": "out of credit"}},
+    "null choices": {"choices": None, "error": {"message": "out of credit"}},
+    "FastChat's": {"object": "error", "message": "out of credit", "code": 40303},
+    "beside a choice": {
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "error",
+                "error": {"message": "out of credit", "code": 402},
+                "message": {"role": "assistant", "content": ""},
+            }
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("shape", ERRORS)
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+def test_an_error_with_the_status_of_a_success_gives_the_servers_reason(tmp_path, serve, shape, kind):  # noqa: F811
+    server = serve(lambda asked, body: asked.send(ERRORS[shape], 200, {"Content-Type": kind}))
+    [verdict] = ask(tmp_path, server)
+    assert verdict.outcome == "failed"
+    assert "sent an error and no reply (out of credit): look at the account" in sentence(verdict.error)
+
+
+def test_a_filter_with_the_status_of_a_success_is_a_refusal(tmp_path, serve):  # noqa: F811
+    error = {"error": {"message": "no", "code": "content_filter"}}
+    [verdict] = ask(tmp_path, serve(lambda asked, body: asked.send(error)))
+    assert verdict.outcome == "refused"
+    assert "content filter" in sentence(verdict.error)
+
+
+UNREADABLE = {
+    "nested": (b'{"choices": ' + b"[" * 100_000, "no chat reply (it is nested too deeply)"),
+    "nested in an error": (b'{"error": ' + b'{"a":' * 100_000, "no chat reply (it is nested too deeply)"),
+    "no UTF-8": (b'{"choices": [{"message": {"content": "\xff"}}]}', "no chat reply (it is not UTF-8 text)"),
+    "no JSON": (b'{"choices": [', "no chat reply (it is not valid JSON)"),
+    "a long number alone": (b"9" * 5_000, "no chat reply"),
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_a_reply_that_cannot_be_read_is_told_without_pythons_words(tmp_path, serve, what):  # noqa: F811
+    data, said = UNREADABLE[what]
+    [verdict] = ask(tmp_path, serve(lambda asked, body: asked.send(data)))
+    assert verdict.outcome == "failed"
+    assert said in sentence(verdict.error)
+    assert "Error" not in verdict.error
+    assert "set_int_max" not in verdict.error
+
+
+@pytest.mark.parametrize("digits", [13, 4_000, 5_000])
+def test_a_count_of_thousands_of_digits_is_unknown_and_leaves_the_verdict(tmp_path, serve, digits):  # noqa: F811
+    whole = {
+        "id": "x",
+        "object": "chat.completion",
+        "created": "NUMBER",
+        "model": "judge",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": GOOD}}],
+        "usage": {"prompt_tokens": "NUMBER", "completion_tokens": "NUMBER", "total_tokens": 7},
+    }
+    data = json.dumps(whole).replace('"NUMBER"', "9" * digits).encode()
+    [verdict] = ask(tmp_path, serve(lambda asked, body: asked.send(data)))
+    assert verdict.scores == (8.0,), verdict.error
+    assert (verdict.games[0].prompt_tokens, verdict.games[0].new_tokens) == (None, None)
+
+
+def test_an_error_with_a_number_of_thousands_of_digits_keeps_its_words(tmp_path, serve):  # noqa: F811
+    data = b'{"error": {"message": "too busy", "code": ' + b"9" * 5_000 + b"}}"
+    [verdict] = ask(tmp_path, serve(lambda asked, body: asked.send(data, 418)))
+    assert "(418) (too busy)" in sentence(verdict.error)
 
 
 def test_no_key_is_in_anything_that_an_error_says(tmp_path, serve):  # noqa: F811
@@ -453,8 +536,10 @@ LONG = "sk-proj-ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789abcdef"
 
 
 @pytest.mark.parametrize("before", [0, 120, 170, 199])
-def test_a_key_across_the_end_of_a_servers_words_is_hidden(tmp_path, serve, before):  # noqa: F811
-    server = serve(lambda asked, body: asked.send({"error": {"message": "x" * before + LONG + " docs"}}, 418))
+@pytest.mark.parametrize("status", [200, 418])
+def test_a_key_across_the_end_of_a_servers_words_is_hidden(tmp_path, serve, before, status):  # noqa: F811
+    error = {"error": {"message": "x" * before + LONG + " docs"}}
+    server = serve(lambda asked, body: asked.send(error, status))
     (verdict,) = ask(tmp_path, server, key=Secret(LONG))
     assert "sk-p" not in repr(verdict)
     assert "(key"[: 200 - before] in verdict.error

@@ -77,6 +77,10 @@ class JudgeModel:
             )
         if parts.username or parts.password:
             raise InputError(f"Leave the user and password out of the judge's address {clean(self.server)}.")
+        if parts.fragment:
+            raise InputError(
+                f"Leave the # and what follows it out of the judge's address {clean(self.server)}."
+            )
         if any(_SECRET_NAME.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
             raise InputError(
                 f"Leave the key out of the judge's address {clean(self.server)}: enter it as the judge's key."
@@ -242,7 +246,7 @@ class _Question:
                 continue
             if self._tentative:
                 self._limits.dropped.add("response_format")
-            heard = read_completion(completion, self._limit())
+            heard = read_completion(completion, self._limit(), self._judge.key)
             for name in spent:
                 if heard.get(name) is not None:
                     heard[name] = spent[name] = spent[name] + heard[name]

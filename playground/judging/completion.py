@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SAID = 200
 """Characters of a server's own words that are shown."""
+MOST_TOKENS = 10**12
+"""A larger count of tokens is a server's mistake, and taken as unknown."""
 _ENDPOINT = "/chat/completions"
 _PORTS = {"http": 80, "https": 443}
 
@@ -64,8 +66,7 @@ def split_address(server: str) -> SplitResult:
         parts = urlsplit(server)
     except ValueError:
         parts = None
-    # Nothing of a user, a password or a query.
-    shown = re.sub("//.*@", "//", re.split("[?#]", server, maxsplit=1)[0], flags=re.DOTALL)
+    shown = hide_login(server)
     if parts is None:
         raise InputError(
             f"The judge's address {shown!r} cannot be read: enter one such as http://127.0.0.1:8000/v1."
@@ -77,6 +78,11 @@ def split_address(server: str) -> SplitResult:
     if not allowed:
         raise InputError(f"The port in the judge's address {shown!r} must be a number from 1 to 65535.")
     return parts
+
+
+def hide_login(server: str) -> str:
+    """What was entered as an address, without a user, a password, a query and a fragment."""
+    return re.sub("//.*@", "//", re.split("[?#]", server, maxsplit=1)[0], flags=re.DOTALL)
 
 
 def clean(server: str) -> str:
@@ -127,12 +133,13 @@ def redact(text: str, key: Secret | None) -> str:
 # --- Replies --------------------------------------------------------------------------------------
 
 
-def read_completion(completion: Any, limit: int | None) -> dict[str, Any]:
+def read_completion(completion: Any, limit: int | None, key: Secret | None = None) -> dict[str, Any]:
     """A reply's text, its end and its cost, whatever the server left out.
 
     Args:
         completion: what the client made of the reply's body.
         limit: of the answer, in tokens; None if there was none.
+        key: the server's key, which is redacted in the server's own words.
 
     Returns:
         Fields of `Heard`, and ``thinks``: whether the answer has no verdict because of thinking, so that more
@@ -144,6 +151,8 @@ def read_completion(completion: Any, limit: int | None) -> dict[str, Any]:
         "new_tokens": _count(getattr(usage, "completion_tokens", None)),
     }
     choices = getattr(completion, "choices", None)
+    if (error := _find_error(completion, choices)) is not None:
+        return heard | _read_error_reply(error, key)
     if isinstance(completion, str) or not isinstance(choices, list):
         error = "The judge's server sent something that is no chat reply: check its address."
         return heard | {"outcome": "failed", "error": error}
@@ -178,6 +187,31 @@ def read_completion(completion: Any, limit: int | None) -> dict[str, Any]:
     if empty:
         return heard | {"outcome": "empty", "error": "The judge's reply is empty."}
     return heard
+
+
+def _find_error(completion: Any, choices: Any) -> Any:
+    """The error that a server sent with the status of a success; None if it sent none."""
+    if isinstance(choices, list) and choices:
+        # Routers put the error of the server behind them beside a choice without a text.
+        message = getattr(choices[0], "message", None)
+        failed = not text_of(getattr(message, "content", None)) or choices[0].finish_reason == "error"
+        return (getattr(choices[0], "error", None) or None) if failed else None
+    if error := getattr(completion, "error", None):
+        return error
+    # FastChat and old versions of vLLM.
+    if getattr(completion, "object", None) == "error":
+        return {"message": getattr(completion, "message", None)}
+    return None
+
+
+def _read_error_reply(error: Any, key: Secret | None) -> dict[str, Any]:
+    """The fields of `Heard` for an error that a server sent with the status of a success."""
+    if is_filtered(error):
+        sentence = "The content filter of the judge's server refused the question: choose another judge."
+        return {"outcome": "refused", "error": sentence}
+    said = _quote({"error": error}, key)
+    sentence = f"The judge's server sent an error and no reply{said}: look at the account and the model."
+    return {"outcome": "failed", "error": sentence}
 
 
 def text_of(content: Any) -> str | None:
@@ -217,7 +251,9 @@ def _field(value: Any, name: str) -> Any:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= MOST_TOKENS else None
 
 
 # --- Failures -------------------------------------------------------------------------------------
@@ -243,7 +279,12 @@ def _sentence(error: Exception, judge: Asked, refused: bool) -> str:
     """What went wrong and what to do, in one sentence."""
     import openai
 
-    from playground.judging.transport import MOST_BYTES, ReplyEncodingError, ReplyTooLargeError
+    from playground.judging.transport import (
+        MOST_BYTES,
+        ReplyDamagedError,
+        ReplyEncodingError,
+        ReplyTooLargeError,
+    )
 
     where = clean(judge.server)
     if refused:
@@ -262,6 +303,8 @@ def _sentence(error: Exception, judge: Asked, refused: bool) -> str:
         return (
             f"The judge at {where} sent a reply in a compression that was not asked for: check the address."
         )
+    if isinstance(error, ReplyDamagedError):
+        return f"The judge at {where} sent a damaged reply, which cannot be decompressed: ask again."
     if isinstance(error, openai.APIStatusError):
         return _status_sentence(error, judge, where)
     if isinstance(error, TimeoutError | openai.APITimeoutError):
@@ -270,7 +313,16 @@ def _sentence(error: Exception, judge: Asked, refused: bool) -> str:
         )
     if isinstance(error, openai.APIConnectionError):
         return f"The judge at {where} cannot be reached, or broke off: check that it runs, then ask again."
-    return f"The judge at {where} sent what is no chat reply ({type(error).__name__}): check the address."
+    return f"The judge at {where} sent what is no chat reply{_flaw(error)}: check the address."
+
+
+def _flaw(error: Exception) -> str:
+    """Why a reply cannot be read, in brackets; empty where nothing is known."""
+    if isinstance(error, UnicodeDecodeError):
+        return " (it is not UTF-8 text)"
+    if isinstance(error, RecursionError):
+        return " (it is nested too deeply)"
+    return " (it is not valid JSON)" if isinstance(error, ValueError) else ""
 
 
 def _status_sentence(error: openai.APIStatusError, judge: Asked, where: str) -> str:
@@ -313,7 +365,11 @@ def _redirect_sentence(error: openai.APIStatusError, judge: Asked, where: str) -
 
 def _said(error: openai.APIStatusError, judge: Asked) -> str:
     """The server's own words, as far as it has any, in brackets."""
-    line = redact(message_of(read_error(error.response.text)), judge.key)
+    return _quote(read_error(error.response.text), judge.key)
+
+
+def _quote(error: Any, key: Secret | None) -> str:
+    line = redact(message_of(error), key)
     if not line:
         return ""
     return f" ({line if len(line) <= SAID else line[:SAID] + '...'})"

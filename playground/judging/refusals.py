@@ -167,10 +167,18 @@ class Refusal:
     """(context, question) in tokens: the answer has what is between them."""
 
 
+def read_whole_number(digits: str) -> int | None:
+    """A whole number in JSON; None if it has more digits than Python reads."""
+    try:
+        return int(digits)
+    except ValueError:
+        return None
+
+
 def read_error(text: str) -> Any:
     """The JSON of an error's body, or its text if it is no JSON."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=read_whole_number)
     except (ValueError, RecursionError):
         return text
 

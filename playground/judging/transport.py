@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx2
 
+from playground.judging.refusals import read_whole_number
+
 MOST_BYTES = 1_000_000
 """Bytes that a reply may have after decompression."""
 ENCODINGS = ("", "identity", "gzip", "deflate")
@@ -22,12 +24,25 @@ class ReplyEncodingError(Exception):
     """A server compressed its reply in a way that was not asked for."""
 
 
+class ReplyDamagedError(Exception):
+    """A server's reply cannot be decompressed."""
+
+
+class Reply(httpx2.Response):
+    """A reply whose JSON may hold a number of more digits than Python reads, which is then None."""
+
+    def json(self, **options: Any) -> Any:
+        """The value of the body, as `httpx2.Response.json`."""
+        return super().json(**{"parse_int": read_whole_number, **options})
+
+
 class BoundedClient(httpx2.AsyncClient):
     """An HTTP client that reads at most `MOST_BYTES` of each reply and follows no redirect.
 
     Raises from `send`:
         ReplyTooLargeError: the reply is longer, counted after decompression.
         ReplyEncodingError: the reply's compression is not one of `ENCODINGS`.
+        ReplyDamagedError: the reply cannot be decompressed.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -51,6 +66,8 @@ class BoundedClient(httpx2.AsyncClient):
                 body += piece
                 if len(body) > MOST_BYTES:
                     raise ReplyTooLargeError
+        except httpx2.DecodingError:
+            raise ReplyDamagedError from None
         finally:
             await response.aclose()
         headers = [
@@ -58,4 +75,4 @@ class BoundedClient(httpx2.AsyncClient):
             for name, value in response.headers.multi_items()
             if name.lower() not in ("content-encoding", "content-length", "transfer-encoding")
         ]
-        return httpx2.Response(response.status_code, headers=headers, content=bytes(body), request=request)
+        return Reply(response.status_code, headers=headers, content=bytes(body), request=request)
