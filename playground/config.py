@@ -197,8 +197,8 @@ def _judge(given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, An
         values["keys"] = found
     if said["budget"] is not None and said["budget"] != "":
         text = str(said["budget"]).strip().replace("_", "")
-        if not text.isdecimal():
-            raise InputError(f"--judge-budget must be a whole number of tokens, not {said['budget']!r}.")
+        if not text.isdecimal() or len(text) > 15:
+            raise InputError(f"--judge-budget must be a whole number of tokens, not {said['budget']!r:.60}.")
         values["budget"] = int(text)
     if said["timeout"]:
         values["timeout"] = _positive(said["timeout"], f"{PREFIX}JUDGE_TIMEOUT", "a number of seconds")
@@ -252,8 +252,8 @@ def _adapter(text: str) -> tuple[str, str]:
 
 def _port(value: Any) -> int:
     text = str(value).strip()
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise InputError(f"--port must be a whole number from 1 to 65535, not {value!r}.")
+    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= 65535:
+        raise InputError(f"--port must be a whole number from 1 to 65535, not {value!r:.60}.")
     return int(text)
 
 

@@ -182,3 +182,16 @@ def test_a_folder_whose_name_is_no_text_is_taken(tmp_path):
     command = [sys.executable, "-m", "playground", "history", "--data-dir", folder]
     result = subprocess.run(command, cwd=ROOT, capture_output=True)
     assert (result.returncode, result.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("name", ["a@ftp://x", "a@", "@http://x", "a@http://x#y"])
+def test_a_mistyped_server_ends_the_command_with_one_sentence(judge, server, conversation, name):
+    failed(judge(conversation.id, "--judge", name), 2, "is mistyped: write MODEL, or MODEL@http://SERVER")
+    assert server.bodies == []
+
+
+@pytest.mark.parametrize("flag", ["--turns", "--lanes", "--judge-budget"])
+def test_a_number_of_thousands_of_digits_is_one_short_sentence(judge, conversation, flag):
+    result = judge(conversation.id, "--judge", "a", flag, "9" * 5_000)
+    failed(result, 2, f"{flag} must")
+    assert len(result.stderr) < 300

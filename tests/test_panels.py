@@ -126,6 +126,38 @@ FLEISS_TABLE = """
 """How many of 14 raters put each of 10 items into each of 5 categories: a worked example of textbooks."""
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a@ftp://x", "a@", "@", "a@http://", "@http://x", "@https://x/v1", "a@http:/x", "a@https:x", "http://x/v1",
+        "a@http://x#y", "a@http://x/v1#", "a@http://x y", "a@ws+unix://x", " a@ ", "@cf/meta/llama@ftp://x",
+    ],
+)  # fmt: skip
+def test_a_mistyped_server_is_no_models_name(text):
+    with pytest.raises(InputError, match="is mistyped: write MODEL, or MODEL@http://SERVER or"):
+        read_judge(text)
+
+
+def test_a_mistyped_server_is_named_without_its_password():
+    with pytest.raises(InputError) as raised:
+        read_judge("a@ftp://me:secret@x?key=sk-1#sk-2")
+    assert "a@ftp://x'" in str(raised.value)
+    assert "secret" not in str(raised.value)
+    assert "sk-" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["@cf/meta/llama", "publisher/model@001", "a@b@c", "models/http", "hf:a@main"]
+)
+def test_an_at_sign_in_a_models_name_stays(name):
+    assert read_judge(name) == (name, None)
+
+
+def test_an_address_with_a_fragment_is_refused_wherever_it_comes_from():
+    with pytest.raises(InputError, match="Leave the # and what follows it out"):
+        JudgeModel(model="a", server="http://x/v1#y")
+
+
 def test_fleiss_kappa_is_that_of_the_worked_example():
     rows = [list(map(int, line.split())) for line in FLEISS_TABLE.split("\n") if line]
     items = [[name for name, count in zip("abcde", row, strict=True) for _ in range(count)] for row in rows]

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from urllib.parse import urlsplit
 
-from playground.judging.completion import identify_server
+from playground.judging.completion import hide_login, identify_server
 from playground.judging.judging import Judging
 from playground.judging.verdicts import WORST
 from playground.types import SETTLED, InputError, Outcome, OutsideError, Verdict
@@ -26,12 +26,26 @@ MAJORITY = "majority of "
 """How the name of a panel's majority begins; the names of its judges follow."""
 _ELSEWHERE = re.compile(r"(?P<model>.*\S)@(?P<server>https?://\S+)\Z", re.IGNORECASE)
 
+_MISTYPED = re.compile(r"@[a-z][a-z0-9+.-]*://|@https?:|\Ahttps?:/|@\Z", re.IGNORECASE)
+"""What begins or ends a server's address and is in no model's name; an @ alone is in some."""
+
 
 def read_judge(text: str) -> tuple[str, str | None]:
-    """Model and server of a judge as a person names it: ``MODEL``, or ``MODEL@http://SERVER``."""
-    if found := _ELSEWHERE.match(text.strip()):
+    """Model and server of a judge as a person names it: ``MODEL``, or ``MODEL@http://SERVER``.
+
+    Raises:
+        InputError: a server is meant, and it or the model is missing, or it is no address.
+    """
+    text = text.strip()
+    found = _ELSEWHERE.match(text)
+    if found and "#" not in found["server"]:
         return found["model"].strip(), found["server"]
-    return text.strip(), None
+    if found or _MISTYPED.search(text):
+        raise InputError(
+            f"The judge {hide_login(text)!r:.120} is mistyped: write MODEL, or MODEL@http://SERVER or "
+            "MODEL@https://SERVER, without a # part."
+        )
+    return text, None
 
 
 def read_judges(text: str) -> list[tuple[str, str | None]]:

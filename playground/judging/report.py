@@ -54,7 +54,7 @@ def questions(
         named: the judges, each as ``MODEL`` or ``MODEL@http://SERVER``; none: the one in the settings.
 
     Raises:
-        InputError: a turn, a lane or a rubric that there is not, or that cannot be judged.
+        InputError: a turn, a lane, a rubric or a judge that there is not, or that cannot be judged.
     """
     if scope not in get_args(Scope):
         raise InputError(f"--scope must be turn or conversation, not {scope!r}.")
@@ -104,8 +104,10 @@ def _numbers(text: str | None, flag: str, count: int, thing: str) -> list[int]:
         return list(range(count))
     found = []
     for part in text.split(","):
-        if not part.strip().isdecimal() or not 1 <= int(part) <= count:
-            raise InputError(f"{flag} must list numbers from 1 to {count}, of a {thing} each, not {text!r}.")
+        if not part.strip().isdecimal() or len(part.strip()) > 9 or not 1 <= int(part) <= count:
+            raise InputError(
+                f"{flag} must list numbers from 1 to {count}, of a {thing} each, not {text!r:.60}."
+            )
         found.append(int(part) - 1)
     return found
 
