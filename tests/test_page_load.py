@@ -49,11 +49,19 @@ def test_a_message_goes_to_the_conversation_on_the_page_though_the_server_was_st
         page = Caller(served)  # which has not loaded: it was loaded from the server before
         assert page.send("again", address=id)["success"]
         assert [turn.user for turn in served.session.store.load(id).turns] == ["hello", "again"]
+        # The same for one that was loaded just now, whose address says so, and its load that comes later.
+        page = Caller(served)
+        send = page.event("send")
+        joined = page.client.post(f"{JOIN}?c={id}", json=page.body(send, page.data(send, message="at once")))
+        joined.raise_for_status()
+        assert next(m for m in page.messages() if m["msg"] == "process_completed")["success"]
+        assert [turn.user for turn in served.session.store.load(id).turns] == ["hello", "again", "at once"]
+        load = next(d for d in page.config["dependencies"] if any(t[1] == "load" for t in d["targets"]))
+        assert "at once" in str(call(page, load, f"?c={id}"))
         stranger = Caller(served)
         assert "There is no conversation" in stranger.send("hello", address="nowhere")["said"]
         assert len(served.session.store.summaries()) == 1
         # A page that has loaded knows better than its address, which follows late.
-        load = next(d for d in page.config["dependencies"] if any(t[1] == "load" for t in d["targets"]))
         call(stranger, load)
         assert stranger.send("new", address=id)["success"]
         assert len(served.session.store.summaries()) == 2

@@ -72,7 +72,8 @@ class Arriving:
         id = request.query_params.get("c")
         if id:
             try:
-                self.chat.open(visit, id)
+                if visit.conversation != id:  # a message may have come before, see `Talking.on_send`
+                    self.chat.open(visit, id)
                 if probe := request.query_params.get("probe"):
                     self.page.address.take_up(visit, probe, [])
                 return {**updates, **self.drawing.opened(visit)}

@@ -26,14 +26,20 @@ class Talking:
 
     # --- Asking -------------------------------------------------------------------------------------
 
-    def on_send(self, text: str, shown: str, visit: Visit, *values: Any) -> Iterator[Updates]:
+    def on_send(
+        self, text: str, shown: str, visit: Visit, request: gr.Request, *values: Any
+    ) -> Iterator[Updates]:
         """Ask every lane; the text box is emptied once the message is accepted.
 
+        A message may come before the page has loaded, or from a page that was loaded before the server was
+        started again. Then nothing here knows yet which conversation it goes on with, and it must not begin
+        another.
+
         Args:
-            shown: the id of the conversation that the page shows. A server that was started again since the
-                page was loaded knows of none, and the message must not begin another.
+            shown: the id of the conversation that the page shows, if it shows one.
         """
-        yield from self._send(text, visit, values, typed=True, shown=shown)
+        expected = "" if visit.loaded else shown or request.query_params.get("c") or ""
+        yield from self._send(text, visit, values, typed=True, expected=expected)
 
     def on_example(self, text: str) -> Callable[..., Iterator[Updates]]:
         """The handler of an example's button, which leaves the text box alone."""
@@ -44,7 +50,7 @@ class Talking:
         return handler
 
     def _send(
-        self, text: str, visit: Visit, values: Sequence[Any], typed: bool, shown: str = ""
+        self, text: str, visit: Visit, values: Sequence[Any], typed: bool, expected: str = ""
     ) -> Iterator[Updates]:
         text = text or ""  # a caller without the page may send none
 
@@ -52,8 +58,8 @@ class Talking:
             if len(text) > MESSAGE_LIMIT:
                 raise InputError(f"The message is longer than {MESSAGE_LIMIT} characters: shorten it.")
             wish = self.asking.wish(visit, *values, draw_seed=True)
-            if shown and not visit.loaded and self.chat.current(visit) is None:
-                self.chat.open(visit, shown)
+            if expected and self.chat.current(visit) is None:
+                self.chat.open(visit, expected)
             return self.chat.send(visit, text, wish)
 
         yield from self._streamed(visit, views, {self.page.box: ""} if typed else {})
