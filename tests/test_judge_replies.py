@@ -1,14 +1,16 @@
 """How judges' replies are read: a table of wordings, and properties whatever surrounds a verdict."""
 
 import json
+import re
 import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from playground.judging.fastchat import FastChatRubric
+from playground.judging.forms import fold
 from playground.judging.judging import read_again
 from playground.judging.parse import read_reply
 from playground.judging.rubrics import neutral, read_rubric
@@ -60,10 +62,18 @@ PROSE = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_si
     lambda text: not any(form in text for form in FORMS)
 )
 
+# Text right after a form that makes it a range, a choice or a share: `[[8]]-9`, `[[A]]/B`, `[[8]]%`.
+RANGE = re.compile(r"\W*[-/|&~\u2013-\u2015\u2026.]\W*(?:A|B|C|a tie|tie)|\W*(?:or|ou|and|et|vs)(?!\w)")
+SCORE_RANGE = re.compile(
+    r"(?!\s*/10(?![.,]?\d))"
+    r"\W*?(?:[-/|&~\u2013-\u2015\u2026.,+%\u2030\u00b1\u00bc-\u00be]|1/2|to |or |ish|percent)"
+)
+
 
 @settings(max_examples=300, deadline=None)
 @given(before=PROSE, after=PROSE, letter=st.sampled_from(["A", "B", "tie"]))
 def test_a_candidate_in_the_rubrics_form_is_read_whatever_surrounds_it(before, after, letter):
+    assume(not RANGE.match(fold(after)))
     for text in (
         f"{before}\nVerdict: [[{letter}]]\n{after}",
         f"{before} Verdict: [[{letter}]] {after}",
@@ -78,6 +88,7 @@ def test_a_candidate_in_the_rubrics_form_is_read_whatever_surrounds_it(before, a
 @settings(max_examples=300, deadline=None)
 @given(before=PROSE, after=PROSE, score=st.integers(1, 10))
 def test_a_score_in_the_rubrics_form_is_read_whatever_surrounds_it(before, after, score):
+    assume(not SCORE_RANGE.match(fold(after)))
     for text in (f"{before}\nScore: [[{score}]]\n{after}", f"{before}Score: [[{score}]]{after}"):
         assert read_reply(RUBRICS["single"], text).score == score
         assert read_reply(FASTCHAT["single"], text.replace("Score", "Rating")).score == score
@@ -144,7 +155,7 @@ def test_aspects_follow_the_same_order():
     for text in (
         f"<think>maybe {{4}}</think>\n{good}",
         f"{good}\nHope this helps.",
-        f"```json\n{good}\n```\n{aspects(2)}",
+        f"```json\n{good}\n```\n{aspects(4)}",
         json.dumps({"scores": json.loads(good)}),
         json.dumps({name.upper(): 4 for name in rubric.aspects}),
         aspects(4),
@@ -154,6 +165,10 @@ def test_aspects_follow_the_same_order():
         assert {aspect.score for aspect in read_reply(rubric, text).aspects} == {4}, text
     for text in (
         f"{good} {good.replace('4', '3')}",
+        f"```json\n{good}\n```\n{aspects(2)}",
+        aspects(4).replace("depth: [[4]]", "depth: [[4]]-5"),
+        aspects(4).replace("depth: [[4]]", "depth: [[4]] or 5"),
+        aspects(4).replace("depth: [[4]]", "depth: ~[[4]]"),
         good.replace("4", "9"),
         aspects("3-4"),
         aspects("6"),

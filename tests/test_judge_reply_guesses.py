@@ -15,6 +15,7 @@ from playground.judging.parse import read_reply
 from playground.judging.refusals import find_refusal
 
 HOSTILE = (
+    "\u2705\u27a1\u200d\ufe0f\u274c"
     ". \"'*_`~\\[](){}<>$#|-\u2013\u2014,;:!?+/=018\n\tABabxn"
     "\u3002\uff0c\uff1a\uff1b\u300c\u300d\u3010\u3011\uff08\uff09\u201c\u201d\u5e73\u5206\u662f"
 )
@@ -108,6 +109,19 @@ def test_no_repeated_character_makes_any_reader_slow():
         "> ",
         "Verdict: A </think> x ",
         "Score\n",
+        "\u2705 ",
+        "\u2705**",
+        "<|im_end|>",
+        "<|end",
+        "Verdict: \u2705",
+        "or\n",
+        "Verdict: A\nor\n",
+        "[[8]] or ",
+        "[[8]]-",
+        "[[A]]/",
+        "[[8]] about ",
+        '{"a": "',
+        '{"a":1} [[8]]\n',
         "Score: 1, ",
         "context 1,111 ",
     ],
@@ -156,6 +170,47 @@ def test_no_repeated_words_make_any_reader_slow(unit):
         "Ok <think> let me see\nRating: [[3]] maybe",
         "Maybe Rating: [[3]]?\n</think>\n\nI would say eight.",
         "[THINK]Rating: [[3]][/THINK]",
+        "Rating: [[8]] to 9",
+        "Rating: [[8]]-9",
+        "Rating: **[[8]]**-9",
+        "Rating: [[8]] or 9",
+        "Rating: [[8]] or maybe 9",
+        "Rating: [[8]]\nor 9",
+        "Rating: [[8]] and 9",
+        "Rating: [[8]] | 9",
+        "Rating: between [[7]] and 8",
+        "Rating: between 7 and [[8]]",
+        "Rating: [[7]] \u2013 8",
+        "Rating: [[7]] \u2013 8 points",
+        "Rating: 7-[[8]]",
+        "Rating: 7 to [[8]]",
+        "Bewertung: [[8]] bis 9",
+        "\u8bc4\u5206\uff1a[[8]]\u52309",
+        "Rating: [[8]]\nor\nRating: [[9]]",
+        "Rating: 8\nor\nRating: 9",
+        "Rating: ~8",
+        "Rating: ~ **8**",
+        "Rating: 8~",
+        "[[~8]]",
+        "[[8~]]",
+        "~[[8]]",
+        "Rating: about [[8]]",
+        "Rating: at least [[8]]",
+        "Rating: >[[8]]",
+        '{"score":"~8"}',
+        "[[8]]%",
+        "Rating: [[8]] percent",
+        "Rating: [[8]]+",
+        "Rating: [[8]].5",
+        "Rating: [[8]]\u00bd",
+        "Rating: [[8]]/100",
+        "[[4]] out of 5",
+        '{"score": 8}\nRating: [[3]]',
+        'Rating: [[3]]\n{"score": 8}',
+        '```json\n{"score": 8,}\n```\n[[3]]',
+        "Rating: 8 \U0001f44d 9",
+        "Rating: 8 \U0001f44e",
+        "Rating: 8 \U0001f4c8",
     ],
 )
 def test_a_score_is_not_guessed(text):
@@ -190,6 +245,25 @@ def test_a_score_is_not_guessed(text):
         ('It has "<think>" in it.\nRating: [[7]]\nAnd "</think>" too.', 7),
         ("Rating: [[7]] <think>so", 7),
         ("[THINK]Rating: [[3]][/THINK]Rating: [[8]]", 8),
+        ("[[8]]/10", 8),
+        ("[[8]] out of 10", 8),
+        ("8/10", 8),
+        ("Rating: [[8]] / 10", 8),
+        ("Rating: [[8]] or 8/10", 8),
+        ("Rating: [[8]] - 3 facts are missing", 8),
+        ("Rating: [[8]] - 10 is perfect", 8),
+        ("Rating: about [[7]]\n\nI checked the sums.\n\nRating: [[8]]", 8),
+        ("Rating: ~~8~~", 8),
+        ("Rating: -> [[8]]", 8),
+        ('{"score": 8}\nRating: [[8.0]]', 8),
+        ('{"score": 8, "reasons": "Rating: [[3]]"}', 8),
+        ('It reads arr[[3]]. {"score": 8}', 8),
+        ('The form is Rating: [[1]] to [[10]].\n{"score": 8}', 8),
+        ('{"score": 8}\nThe rating [[3]] would be too harsh.', 8),
+        ("Rating: 8 \u2b50", 8),
+        ("\u2b50 Rating: 8/10 \U0001f389", 8),
+        ("8 \u2b50", 8),
+        ("8/10<|im_end|>", 8),
     ],
 )
 def test_a_clear_score_is_still_read(text, score):
@@ -236,8 +310,91 @@ def test_an_earlier_verdict_does_not_win_over_a_correction(text):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "Verdict: A\nor\nVerdict: B",
+        "Verdict: A\n\n- or -\n\nVerdict: B",
+        "Verdict: A\nor, if you prefer a short answer:\nVerdict: B",
+        "Verdict: A\nand\nVerdict: B",
+        "Verdict: A or Verdict: B",
+        "Urteil: A\noder\nUrteil: B",
+        "\u7ed3\u8bba\uff1aA\n\u6216\u8005\n\u7ed3\u8bba\uff1aB",
+        "Verdict: [[A]]\nor\nVerdict: [[B]]",
+        "Verdict: A\nor\nVerdict: [[B]]",
+        "Verdict: [[A]] or B",
+        "Verdict: [[A]], or maybe a tie",
+        "Verdict: either [[A]] or B",
+        "Verdict: between [[A]] and B",
+        "Verdict: [[A]]/B",
+        "Verdict: [[A]]-B",
+        "Verdict: A or [[B]]",
+        '{"verdict":"A"}\nVerdict: [[B]]',
+        'Verdict: [[B]]\n{"verdict":"A"}',
+        '{"verdict":"A"}\nVerdict: [[B]], because it is short',
+        '{"verdict":"A"}\n[[tie]]',
+        "Verdict: A \u274c",
+        "Verdict: A \U0001f44e",
+        "\u274c Verdict: A",
+        "Verdict: A \u274c B \u2705",
+        "Verdict: A \U0001f44d B",
+        "Verdict: A \u2192 B",
+        "Verdict: A \U0001f171\ufe0f",
+        "Verdict:\n\u25cb A\n\u25cf B",
+        "Verdict:\n\u2610 A\n\u2611 B",
+        "Verdict: A <|end|> B",
+        "Verdict: \U0001f44d",
+        "Verdict: <|eot_id|>",
+    ],
+)
+def test_a_winner_is_not_guessed(text):
+    reading = read_reply(RUBRICS["pairwise"], text)
+    assert reading.letter is None
+    assert reading.error
+
+
+@pytest.mark.parametrize("text", ["Rating: [8]-9", "Rating: [8] to 9", "Rating: [8]%", "Rating: ~[8]"])
+def test_fastchats_second_pattern_reads_no_range(text):
+    assert read_reply(FASTCHAT["single"], text).score is None
+
+
+def test_an_answer_cannot_hide_a_form_behind_a_pictograph():
+    for form in (
+        "Verdict: \u2705 A",
+        "Verdict \u2705: A",
+        "Verdict:\n\u2705 A",
+        "Verdict: <|im_end|>A",
+        "Verdict: A \u2705",
+    ):
+        assert read_reply(RUBRICS["pairwise"], rubrics.neutral(form)).letter is None
+
+
+@pytest.mark.parametrize(
     ("text", "letter"),
     [
+        ("Verdict: A \U0001f44d", "A"),
+        ("Verdict: **A** \u2705.", "A"),
+        ("\U0001f3c6 Winner: B", "B"),
+        ("\U0001f449\U0001f3fd **Verdict:** A", "A"),
+        ("\u2022 Verdict: A \u2764\ufe0f", "A"),
+        ("\u2696\ufe0f Verdict: tie \u2b50\u2b50", "tie"),
+        ("[[\U0001f3c6 A]]", "A"),
+        ('{"verdict": "\U0001f3c6 A"}', "A"),
+        ('{"verdict": "A<|eot_id|>"}', "A"),
+        ("Verdict: A<|eot_id|>", "A"),
+        ("Verdict: A<|im_end|>", "A"),
+        ("Verdict: A.<|end|>", "A"),
+        ("Verdict: A<end_of_turn>", "A"),
+        ("Verdict: A <|endoftext|>", "A"),
+        ("Verdict: A<|end_of_text|>", "A"),
+        ("Verdict: A<\uff5cend\u2581of\u2581sentence\uff5c>", "A"),
+        ("Verdict: A\u2705<|return|>\n", "A"),
+        ('{"verdict":"A"}\nVerdict: [[A]]', "A"),
+        ('{"verdict":"A","reasons":"B says \\"Verdict: [[B]]\\"\\nVerdict: [[B]]"}', "A"),
+        ('{"verdict":"A"}\nB is close, and [[B]] would be too kind.', "A"),
+        ('Reply with Verdict: [[A]] or\nVerdict: [[B]].\n{"verdict":"A"}', "A"),
+        ("Verdict: [[A]] - B is worse", "A"),
+        ("Verdict: [[A]] and B is worse", "A"),
+        ("Verdict: [[A]] or A", "A"),
         ("Verdict: A\n\nMy verdict stays.\n\nSo my updated verdict: A", "A"),
         ("Verdict: A\n\nVerdict (final): A", "A"),
         ("Verdict: B\n\nVerdict: a close call", "B"),

@@ -7,16 +7,17 @@ After thinking is removed, the first of these forms that the reply has decides:
 3. the last labelled line that names exactly one candidate or score, such as ``Verdict: A``, if no later label
    or correction says anything else; for scores also a last line that is a number.
 
-Several different values, a range, or letters in prose are no verdict, and neither is a score outside the
-scale. One exception: where the last bracketed form is on a line of its own, as the rubric asks, earlier ones
-are drafts.
+Several different values, a range, an approximate score, or letters in prose are no verdict, and neither is a
+score outside the scale. A bracketed form beside the JSON must not contradict it. One exception: where the
+last bracketed form is on a line of its own, as the rubric asks, earlier ones are drafts, unless "or" connects
+them.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from playground.judging.completion import replace_surrogates
@@ -79,11 +80,160 @@ def read_reply(rubric: Rubric, raw: str) -> Reading:
         return Reading(error="The reply holds only the judge's thinking, and no verdict.")
     objects = find_objects(text) if rubric.schema is not None else []
     if rubric.kind == "pairwise":
-        return _winner_of(objects) or _winner(text, rubric, objects)
+        reading = _winner_of(objects)
+        return _checked(reading, text, rubric) if reading else _winner(text, rubric, objects)
     assert rubric.scale is not None
     if rubric.kind == "single":
-        return _score_of(objects, rubric.scale) or _score(text, rubric, objects)
-    return _aspects_of(objects, rubric) or _aspects(text, rubric)
+        reading = _score_of(objects, rubric.scale)
+        return _checked(reading, text, rubric) if reading else _score(text, rubric, objects)
+    reading = _aspects_of(objects, rubric)
+    return _checked(reading, text, rubric) if reading else _aspects(text, rubric)
+
+
+# --- Text that is not part of a value -------------------------------------------------------------
+
+
+def _codes(*ranges: tuple[int, int]) -> set[int]:
+    return {code for first, last in ranges for code in range(first, last + 1)}
+
+
+# Pictographs that only decorate. Those that deny or doubt (a cross, a thumb down, a question mark), name a
+# candidate or a number, compare, or can be one of several choices (an empty box, a coloured circle) stay in
+# the text, which is then not read.
+_PICTOGRAPHS = (
+    _codes(
+        (0x2022, 0x2023),  # bullets
+        (0x2192, 0x2192),
+        (0x21D2, 0x21D2),
+        (0x231A, 0x231B),
+        (0x25B6, 0x25B6),
+        (0x25BA, 0x25BA),
+        (0x2600, 0x2775),
+        (0x2794, 0x27BF),
+        (0x2B50, 0x2B50),
+        (0x1F300, 0x1F64F),
+        (0x1F680, 0x1F6FF),
+        (0x1F900, 0x1FAFF),
+    )
+    - _codes(
+        (0x2610, 0x2610),
+        (0x2612, 0x2613),
+        (0x26A0, 0x26A0),  # warning sign
+        (0x26AA, 0x26AB),
+        (0x26D4, 0x26D4),
+        (0x2715, 0x2718),
+        (0x274C, 0x274E),
+        (0x2753, 0x2754),
+        (0x2795, 0x2797),
+        (0x1F44E, 0x1F44E),
+        (0x1F494, 0x1F494),
+        (0x1F4AF, 0x1F4AF),  # hundred points
+        (0x1F4C8, 0x1F4C9),
+        (0x1F518, 0x1F518),
+        (0x1F51F, 0x1F51F),  # keycap ten
+        (0x1F523, 0x1F524),
+        (0x1F532, 0x1F535),
+        (0x1F53A, 0x1F53D),
+        (0x1F645, 0x1F645),
+        (0x1F6AB, 0x1F6AB),
+        (0x1F6D1, 0x1F6D1),
+        (0x1F914, 0x1F914),
+        (0x1F91D, 0x1F91D),
+        (0x1F937, 0x1F937),
+        (0x1F948, 0x1F949),  # second and third place
+    )
+) | {0x200D, 0x20E3, 0xFE0E, 0xFE0F}  # joiner, keycap and variation selectors
+_DECORATION = re.compile(
+    rf"(?:[{''.join(map(chr, sorted(_PICTOGRAPHS)))}]"
+    r"|(?i:<\|(?:end_of_(?:turn|text|message)(?:_token)?|endoftext|eot_id|eom_id|eot|eos|im_end|end|return"
+    r"|end\u2581of\u2581(?:sentence|turn))\|>|<(?:end_of_turn|eos)>))+"
+)
+"""Pictographs, and the tokens with which models end a turn."""
+
+
+def _plain(text: str) -> str:
+    """`text` folded, with spaces for pictographs and end-of-turn tokens, as long as before.
+
+    Between a label and its value they stay: `rubrics.neutral` does not rewrite such a form in an answer, so
+    it may be a quotation.
+    """
+    folded = fold(text)
+    if folded.isascii() and "<" not in folded:
+        return folded
+
+    def blank(found: re.Match[str]) -> str:
+        near = folded[max(0, found.start() - 40) : found.start()].rstrip(" \t\r\n\"'*_`~(")
+        behind = near.endswith(":") or (not near and found.start() > 40)
+        before = re.match(r"[\s\"'*_`~)]{0,20}:", folded[found.end() : found.end() + 21])
+        return found[0] if behind or before else " " * len(found[0])
+
+    return _DECORATION.sub(blank, folded)
+
+
+_TILDE = re.compile(r"(?P<lead>[\s\"'*_`~\\\[\](){}$#|]*+)(?:[0-9.,/]++\s{0,5}(?P<after>~(?!~)))?")
+
+
+def _score_in(text: str, high: float, *, whole: bool) -> Value:
+    """`forms.score_in`, but an approximate score such as ``~8`` is unclear."""
+    value = score_in(text, high, whole=whole)
+    found = _TILDE.match(text)
+    if value.kind == "one" and found and ("~" in found["lead"].replace("~~", "") or found["after"]):
+        return UNCLEAR
+    return value
+
+
+# --- JSON beside a bracketed form -----------------------------------------------------------------
+
+_OBJECT = re.compile(r'\{\s{0,200}"')
+_STRING_OR_BRACE = re.compile(r'"(?:\\.|[^"\\])*+(?:"|$)|[{}]', re.DOTALL)
+
+
+def _outside(text: str) -> str:
+    """The text with a line break for each object. An object that is never closed extends to the end."""
+    kept, position = [], 0
+    while start := _OBJECT.search(text, position):
+        kept.append(text[position : start.start()])
+        depth = 0
+        for piece in _STRING_OR_BRACE.finditer(text, start.start()):
+            depth += (piece[0] == "{") - (piece[0] == "}")
+            if depth == 0:
+                position = piece.end()
+                break
+        else:
+            return "\n".join(kept)
+    return "\n".join([*kept, text[position:]])
+
+
+def _checked(reading: Reading, text: str, rubric: Rubric) -> Reading:
+    """The reading of the reply's JSON, unless a bracketed form outside it gives another value."""
+    if reading.error:
+        return reading
+    plain = _plain(_outside(text))
+
+    def contradicts(labels: str, classify: Callable[[str], Value], answer: Value, aspect: bool) -> bool:
+        brackets = _brackets(plain, labels, classify, only_labelled=aspect)
+        if any(
+            one.labelled and one.value.kind == "one" and not _differs(one.value, answer) for one in brackets
+        ):
+            return False  # several forms, as where the instructions are repeated
+        value, _ = _decide([one for one in brackets if one.begins])
+        return value.kind == "one" and _differs(value, answer)
+
+    if reading.letter:
+        answer = Value(kind="one", winner=reading.letter)
+        if contradicts(WINNER_LABELS, lambda content: winner_in(content, whole=True), answer, False):
+            return Reading(error="The reply's JSON and its bracketed verdict name different winners.")
+        return reading
+    assert rubric.scale is not None
+    if reading.score is not None:
+        answer = Value(kind="one", number=str(reading.score))
+        if contradicts(SCORE_LABELS, _score_classifier(rubric.scale[1]), answer, False):
+            return Reading(error="The reply's JSON and its bracketed rating give different scores.")
+    for one in reading.aspects:
+        answer = Value(kind="one", number="n/a" if one.score is None else str(one.score))
+        if contradicts(_aspect_label(one.name), _aspect_classifier(rubric.scale[1]), answer, True):
+            return Reading(error=f"The reply's JSON and its bracketed form give {one.name} different scores.")
+    return reading
 
 
 # --- Objects --------------------------------------------------------------------------------------
@@ -100,7 +250,7 @@ def _winner_of(objects: list[dict[str, Any]]) -> Reading | None:
         return None
     letters = set()
     for value in values:
-        read = winner_in(fold(value), whole=True) if isinstance(value, str) else NONE
+        read = winner_in(_plain(value), whole=True) if isinstance(value, str) else NONE
         if read.kind != "one":
             return Reading(error=f"The reply's verdict is {_quoted(value)}, not A, B or tie.")
         letters.add(read.winner)
@@ -208,7 +358,7 @@ def _number(said: Any, scale: tuple[float, float]) -> Reading:
     usable = isinstance(said, str | int | float) and not isinstance(said, bool)
     # A whole number of thousands of digits cannot be written as text.
     huge = isinstance(said, int) and abs(said) >= 10**9
-    value = score_in(fold(str(said)), scale[1], whole=True) if usable and not huge else NONE
+    value = _score_in(_plain(str(said)), scale[1], whole=True) if usable and not huge else NONE
     if value.kind != "one":
         shown = "a huge number" if huge else _quoted(said)
         return Reading(error=f"The reply's score is {shown}, not a number from {scale[0]:g} to {scale[1]:g}.")
@@ -238,11 +388,118 @@ class _Bracket:
     alone: bool
     """Whether its line holds nothing else but its label."""
     above: bool
-    """Whether the line above it is such a line too."""
+    """Whether the line above it is such a line too, or a line with "or" connects it to an earlier form."""
+    begins: bool
+    """Whether its line begins with it or its label, and it has a label or is alone."""
 
 
 _GAP = r"[\s\"'*_`~()]{0,20}"
 _FORM_END = r"[\s\"'*_`~.!)]*"
+
+# --- Ranges around brackets
+
+_NUMBER = r"(?P<other>[0-9]{1,9}(?:[.,][0-9]{1,9})?)"
+_CHOICE = r"(?P<other>[ABC]|[Tt]ie|[Dd]raw)(?![\w'])"
+_NEAR = r"[ \t\"'*_`)]{0,20}"
+_LEAD = r"[ \t\"'*_`(~\[]{0,20}"
+_OR = (
+    r"(?:(?:or|oder|ou)(?!\w)|\u6216\u8005?)"
+    r"(?:\s{1,5}(?:maybe|perhaps|possibly|even|rather|vielleicht|eher))?"
+)
+_TO = r"(?:(?:to|bis|\u00e0|through|until)(?!\w)|[\u5230\u81f3])"
+_AND = r"(?:(?:and|und|et|vs\.?|versus)(?!\w)|\u548c)"
+_DASH = r"(?:[-\u2013-\u2015~|&\u2026]|\.{2,3})"
+_ABOUT = (
+    r"(?:(?<!\w)(?:about|around|approx\.?|approximately|roughly|nearly|almost|circa|ca\.|between|at least"
+    r"|at most|more than|less than|up to|ungef\u00e4hr|etwa|zwischen|mindestens|h\u00f6chstens|environ|entre"
+    r"|au moins)(?!\w)"
+    r"|\u7ea6|\u5927\u6982|(?<!~)~(?!~)|[\u2248\u223c\u2243\u00b1])"
+)
+# "- 9" is a range where nothing or a unit follows; "- 3 facts are missing" is a reason.
+_RANGE_END = (
+    r"[\"'*_`)\]]{0,10}(?:\s{0,5}(?:/|\(|out of|points?(?!\w)|pts|stars?(?!\w)|punkte?(?!\w)|\u5206|\n|$)"
+    r"|\s{0,20}$|[.,;:!](?:\s|$)|\s{1,5}(?:because|since|as|depending|overall|weil|car)(?!\w))"
+)
+_INEXACT = re.compile(
+    rf"{_NEAR}(?:[%\u2030\u00b1\u00bc-\u00be]|(?:percent|prozent|and a half)(?!\w)|1/2)"
+    r"|[*_`]{0,6}(?:\+|[.,][0-9]|-?ish(?!\w))",
+    re.IGNORECASE,
+)
+_SCORE_RANGES = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"[\s\"'*_`),]{{0,20}}{_OR}{_LEAD}{_NUMBER}",
+        rf"{_NEAR}{_TO}{_LEAD}{_NUMBER}",
+        rf"[*_`]{{0,6}}[-\u2013~]{_NUMBER}",
+        rf"{_NEAR}(?:{_DASH}|{_AND}){_LEAD}{_NUMBER}(?![.,]?[0-9]){_RANGE_END}",
+    )
+]
+_SCORE_RANGES_BEFORE = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"(?<![\w.,]){_NUMBER}{_NEAR}(?:{_OR}|{_TO}){_LEAD}$",
+        rf":{_LEAD}{_NUMBER}{_NEAR}(?:{_DASH}|{_AND}|/){_LEAD}$",
+        rf"(?<!\w)(?:between|zwischen|entre){_LEAD}{_NUMBER}{_NEAR}{_AND}{_LEAD}$",
+    )
+]
+_INEXACT_BEFORE = re.compile(
+    rf"{_ABOUT}[ \t\"'*_`(]{{0,20}}$|:[ \t\"'*_`(]{{0,20}}[<>\u2264\u2265]=?[ \t\"'*_`(]{{0,20}}$",
+    re.IGNORECASE,
+)
+_BRACKET_OUT_OF = re.compile(rf"{_NEAR}(?:/|out of){_LEAD}([0-9]{{1,9}})(?![.,]?[0-9])", re.IGNORECASE)
+_CHOICES = [
+    re.compile(pattern)
+    for pattern in (
+        rf"[\s\"'*_`),]{{0,20}}{_OR}\s{{0,5}}(?:the\s|an?\s)?(?:[Aa]nswer\s|[Aa]ssistant\s)?{_LEAD}{_CHOICE}",
+        rf"{_NEAR}(?:{_DASH}|{_AND}|/)\s{{0,5}}(?:an?\s)?{_LEAD}{_CHOICE}[\"'*_`)\].!]{{0,10}}\s{{0,20}}(?:\n|$)",
+    )
+]
+_CHOICES_BEFORE = [
+    re.compile(pattern)
+    for pattern in (
+        rf"(?<![\w'])(?:[Aa]nswer\s|[Aa]ssistant\s)?{_CHOICE}{_NEAR}{_OR}{_LEAD}$",
+        rf":{_LEAD}{_CHOICE}{_NEAR}(?:/|{_AND}){_LEAD}$",
+    )
+]
+_OR_LINE = re.compile(
+    r"\W{0,10}(?:(?:or|oder|ou|alternatively|alternativ|otherwise)(?!\w)|\u6216)"
+    r"|\W{0,10}(?:and|und|et|to|bis|vs\.?|versus|/|\||&)\W{0,10}$",
+    re.IGNORECASE,
+)
+"""A line between two forms that makes them alternatives."""
+
+
+def _qualify(folded: str, found: re.Match[str], value: Value) -> Value:
+    """The value of a bracketed form, unclear if the text around it makes it a range, choice or estimate."""
+    before = folded[_line(folded, found.start()) : found.start()]
+    after = folded[found.end() : found.end() + 160]
+    if value.winner:
+        names = {"a": "A", "b": "B"}
+        others = [one.search(before) for one in _CHOICES_BEFORE] + [one.match(after) for one in _CHOICES]
+        if any(one and names.get(one["other"].lower(), "tie") != value.winner for one in others):
+            return UNCLEAR
+        return UNCLEAR if re.search(r":\s{0,5}(?:between|zwischen|entre)\s{1,5}$", before) else value
+    if not value.number[:1].isdigit():
+        return value
+    if _INEXACT.match(after) or _INEXACT_BEFORE.search(before):
+        return UNCLEAR
+    ranges = [one.search(before) for one in _SCORE_RANGES_BEFORE] + [
+        one.match(after) for one in _SCORE_RANGES
+    ]
+    if any(one and number_of(one["other"]) != number_of(value.number) for one in ranges):
+        return UNCLEAR
+    if value.out_of is None and (out_of := _BRACKET_OUT_OF.match(after)):
+        return replace(value, out_of=out_of[1])
+    return value
+
+
+def _is_alternative(folded: str, line: int) -> bool:
+    """Whether the last line with text before the line at `line` is "or", with another form above it."""
+    near = folded[max(0, line - NEAR) : line].rstrip()
+    above, _, last = near.rpartition("\n")
+    return _OR_LINE.match(last) is not None and (
+        BRACKETS.search(above) is not None or LABEL.search(above) is not None
+    )
 
 
 def _brackets(
@@ -271,13 +528,26 @@ def _brackets(
         if not labelled and value.kind == "unclear" and not re.match(r"[\s<>=~]*(?:[0-9]|[ABab]\b)", one[1]):
             continue
         after = folded[one.end() : one.end() + 40].split("\n", 1)[0]
-        own = re.fullmatch(_FORM_END, after) is not None and alone.fullmatch(before) is not None
+        first = alone.fullmatch(before) is not None
+        own = re.fullmatch(_FORM_END, after) is not None and first
         above = own and last_alone >= 0 and not folded[last_alone:line].strip()
+        value = _qualify(folded, one, value)
+        if first and _is_alternative(folded, line):
+            if not found:
+                value = UNCLEAR
+            above = True
         if own:
             last_alone = one.end() + len(after)
         corrects = CORRECTION.search(before) is not None
         found.append(
-            _Bracket(start=one.start(), value=value, labelled=labelled, alone=own or corrects, above=above)
+            _Bracket(
+                start=one.start(),
+                value=value,
+                labelled=labelled,
+                alone=own or corrects,
+                above=above,
+                begins=first and (own or labelled),
+            )
         )
     return found
 
@@ -287,7 +557,7 @@ def _decide(brackets: list[_Bracket]) -> tuple[Value, int]:
     if not brackets:
         return NONE, 0
     last = brackets[-1]
-    listed = last.above and _differs(brackets[-2].value, last.value)
+    listed = last.above and len(brackets) > 1 and _differs(brackets[-2].value, last.value)
     if last.value.kind == "one" and last.alone and not listed:
         return last.value, last.start
     labelled = [number for number, one in enumerate(brackets) if one.labelled]
@@ -316,7 +586,7 @@ def _differs(one: Value, other: Value) -> bool:
 
 
 def _winner(text: str, rubric: Rubric, objects: list[dict[str, Any]]) -> Reading:
-    folded = fold(text)
+    folded = _plain(text)
     value, start = _decide(_brackets(folded, WINNER_LABELS, lambda content: winner_in(content, whole=True)))
     if value.kind == "none" and not isinstance(rubric, FastChatRubric):
         value, start = _labelled(folded, "winner", lambda rest, whole: winner_in(rest, whole=whole))
@@ -337,17 +607,19 @@ _SINGLE = re.compile(r"(?<![\w\]\[])\[([0-9]+(?:\.[0-9]*)?)\](?!\])")
 
 def _score(text: str, rubric: Rubric, objects: list[dict[str, Any]]) -> Reading:
     assert rubric.scale is not None
-    folded, high = fold(text), rubric.scale[1]
-    value, start = _decide(
-        _brackets(folded, SCORE_LABELS, lambda content: score_in(content, high, whole=True))
-    )
+    folded, high = _plain(text), rubric.scale[1]
+    value, start = _decide(_brackets(folded, SCORE_LABELS, _score_classifier(high)))
     if value.kind == "none" and isinstance(rubric, FastChatRubric):
         # FastChat's second pattern.
         numbers = list(_SINGLE.finditer(folded))
         if len({number_of(one[1]) for one in numbers}) == 1:
-            value, start = Value(kind="one", number=numbers[-1][1]), numbers[-1].start()
+            values = [
+                _qualify(folded, one, Value(kind="one", number=one[1])) for one in numbers[-MOST_FORMS:]
+            ]
+            unclear = any(one.kind != "one" for one in values)
+            value, start = UNCLEAR if unclear else values[-1], numbers[-1].start()
     elif value.kind == "none":
-        value, start = _labelled(folded, "score", lambda rest, whole: score_in(rest, high, whole=whole))
+        value, start = _labelled(folded, "score", lambda rest, whole: _score_in(rest, high, whole=whole))
         if value.kind == "none":
             *_, line = folded.rstrip().split("\n")
             if len(line) < 40 and (bare := _BARE.fullmatch(line)):
@@ -367,19 +639,30 @@ _NOT_APPLICABLE = re.compile(
 )
 
 
-def _aspects(text: str, rubric: Rubric) -> Reading:
-    assert rubric.scale is not None
-    folded, scale = fold(text), rubric.scale
+def _aspect_label(name: str) -> str:
+    return rf"(?<!\w){re.escape(fold(name))}"
 
+
+def _score_classifier(high: float) -> Callable[[str], Value]:
+    return lambda content: _score_in(content, high, whole=True)
+
+
+def _aspect_classifier(high: float) -> Callable[[str], Value]:
     def classify(content: str) -> Value:
         if _NOT_APPLICABLE.fullmatch(content):
             return Value(kind="one", number="n/a")
-        return score_in(content, scale[1], whole=True)
+        return _score_in(content, high, whole=True)
 
+    return classify
+
+
+def _aspects(text: str, rubric: Rubric) -> Reading:
+    assert rubric.scale is not None
+    folded, scale = _plain(text), rubric.scale
     aspects, starts = [], []
     for name in rubric.aspects:
         value, start = _decide(
-            _brackets(folded, rf"(?<!\w){re.escape(fold(name))}", classify, only_labelled=True)
+            _brackets(folded, _aspect_label(name), _aspect_classifier(scale[1]), only_labelled=True)
         )
         if value.kind == "none":
             return Reading(error=f"The reply holds no score for {name}.")
@@ -445,7 +728,8 @@ def _labelled(folded: str, group: str, classify: Callable[[str, bool], Value]) -
     if len(lines) == 2 and value.kind == "one" and _differs(lines[1][0], value):
         # Two forms one under the other are a list, such as the instruction's; apart, the earlier is a draft.
         between = folded[_line(folded, lines[1][1]) : _line(folded, start)]
-        if len([one for one in between.split("\n") if one.strip()]) <= 1:
+        filled = [one for one in between.split("\n") if one.strip()]
+        if len(filled) <= 1 or any(_OR_LINE.match(one) for one in (filled[1], filled[-1])):
             return UNCLEAR, 0
     return value, start
 
