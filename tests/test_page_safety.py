@@ -306,9 +306,9 @@ def test_nothing_of_one_person_is_seen_by_another_not_even_when_both_reload_in_m
         expect(person.asked).to_have_text([f"My secret is {word}"])
         for lane in (0, 1):
             expect(person.status(lane)).to_contain_text(re.compile("stopped|cut at the limit"))
-    for person in people.values():
-        assert person.conversation in ids.values()
-        assert person.typed == ""
+    for word, person in people.items():
+        assert person.conversation == ids[word]
+        assert person.typed == f"Another {word}"
     for word, person in people.items():
         person.short()
         person.ask(f"Again the {word}")
