@@ -13,8 +13,8 @@ from playground.engine import Engine
 from playground.types import Delta, Done, InputError, OutsideError, Reply, Request
 
 BEAT = 0.05
-"""Seconds after which a reader is woken for text that goes on; it is woken at once when a stream's text
-begins, and when it ends. To wake every reader for every token took more time than to draw them."""
+"""Seconds between two wake-ups of a reader while text arrives. The first text of a stream and its end wake
+the reader at once. Waking every reader for every token took more time than drawing the text."""
 
 Came = tuple[int, Reply | None]
 """Whose it is, and all that has come of it so far; None: it has ended, or was stopped."""
@@ -75,7 +75,7 @@ class Streams:
 
     def _pump(self, number: int, request: Request) -> None:
         """One stream's own thread, since only the thread that reads a generator can close it."""
-        stop, begun = self._stops[number], False
+        stop, has_text = self._stops[number], False
         try:
             with closing(self._engine.stream([request])) as events:
                 for event in events:
@@ -83,8 +83,8 @@ class Streams:
                         break
                     if isinstance(event, Delta | Done):
                         self._put(number, event.reply)
-                        if not begun and event.reply.text:
-                            begun = True
+                        if not has_text and event.reply.text:
+                            has_text = True
                             self._wake.set()
         except (InputError, OutsideError) as error:
             self._put(number, Reply(finish="error", error=str(error)))

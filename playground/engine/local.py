@@ -223,7 +223,7 @@ class LocalEngine:
             return self._status
         now = time.monotonic()
         if now - self._measured_at >= MEASURED_FOR:
-            # Kept for a moment: whoever streams asks many times a second, for everybody at once.
+            # Not at every call: each stream asks for the status many times a second.
             self._held, self._measured_at = loading.held(model.device), now
         memory, on_device = self._held
         return dataclasses.replace(

@@ -398,6 +398,11 @@ _FORM_END = r"[\s\"'*_`~.!)]*"
 
 # --- Ranges around brackets
 
+
+def _compiled(*patterns: str, flags: int = 0) -> list[re.Pattern[str]]:
+    return [re.compile(pattern, flags) for pattern in patterns]
+
+
 _NUMBER = r"(?P<other>[0-9]{1,9}(?:[.,][0-9]{1,9})?)"
 _CHOICE = r"(?P<other>[ABC]|[Tt]ie|[Dd]raw)(?![\w'])"
 _NEAR = r"[ \t\"'*_`)]{0,20}"
@@ -425,42 +430,32 @@ _INEXACT = re.compile(
     r"|[*_`]{0,6}(?:\+|[.,][0-9]|-?ish(?!\w))",
     re.IGNORECASE,
 )
-_SCORE_RANGES = [
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"[\s\"'*_`),]{{0,20}}{_OR}{_LEAD}{_NUMBER}",
-        rf"{_NEAR}{_TO}{_LEAD}{_NUMBER}",
-        rf"[*_`]{{0,6}}[-\u2013~]{_NUMBER}",
-        rf"{_NEAR}(?:{_DASH}|{_AND}){_LEAD}{_NUMBER}(?![.,]?[0-9]){_RANGE_END}",
-    )
-]
-_SCORE_RANGES_BEFORE = [
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"(?<![\w.,]){_NUMBER}{_NEAR}(?:{_OR}|{_TO}){_LEAD}$",
-        rf":{_LEAD}{_NUMBER}{_NEAR}(?:{_DASH}|{_AND}|/){_LEAD}$",
-        rf"(?<!\w)(?:between|zwischen|entre){_LEAD}{_NUMBER}{_NEAR}{_AND}{_LEAD}$",
-    )
-]
+_SCORE_RANGES = _compiled(
+    rf"[\s\"'*_`),]{{0,20}}{_OR}{_LEAD}{_NUMBER}",
+    rf"{_NEAR}{_TO}{_LEAD}{_NUMBER}",
+    rf"[*_`]{{0,6}}[-\u2013~]{_NUMBER}",
+    rf"{_NEAR}(?:{_DASH}|{_AND}){_LEAD}{_NUMBER}(?![.,]?[0-9]){_RANGE_END}",
+    flags=re.IGNORECASE,
+)
+_SCORE_RANGES_BEFORE = _compiled(
+    rf"(?<![\w.,]){_NUMBER}{_NEAR}(?:{_OR}|{_TO}){_LEAD}$",
+    rf":{_LEAD}{_NUMBER}{_NEAR}(?:{_DASH}|{_AND}|/){_LEAD}$",
+    rf"(?<!\w)(?:between|zwischen|entre){_LEAD}{_NUMBER}{_NEAR}{_AND}{_LEAD}$",
+    flags=re.IGNORECASE,
+)
 _INEXACT_BEFORE = re.compile(
     rf"{_ABOUT}[ \t\"'*_`(]{{0,20}}$|:[ \t\"'*_`(]{{0,20}}[<>\u2264\u2265]=?[ \t\"'*_`(]{{0,20}}$",
     re.IGNORECASE,
 )
 _BRACKET_OUT_OF = re.compile(rf"{_NEAR}(?:/|out of){_LEAD}([0-9]{{1,9}})(?![.,]?[0-9])", re.IGNORECASE)
-_CHOICES = [
-    re.compile(pattern)
-    for pattern in (
-        rf"[\s\"'*_`),]{{0,20}}{_OR}\s{{0,5}}(?:the\s|an?\s)?(?:[Aa]nswer\s|[Aa]ssistant\s)?{_LEAD}{_CHOICE}",
-        rf"{_NEAR}(?:{_DASH}|{_AND}|/)\s{{0,5}}(?:an?\s)?{_LEAD}{_CHOICE}[\"'*_`)\].!]{{0,10}}\s{{0,20}}(?:\n|$)",
-    )
-]
-_CHOICES_BEFORE = [
-    re.compile(pattern)
-    for pattern in (
-        rf"(?<![\w'])(?:[Aa]nswer\s|[Aa]ssistant\s)?{_CHOICE}{_NEAR}{_OR}{_LEAD}$",
-        rf":{_LEAD}{_CHOICE}{_NEAR}(?:/|{_AND}){_LEAD}$",
-    )
-]
+_CHOICES = _compiled(
+    rf"[\s\"'*_`),]{{0,20}}{_OR}\s{{0,5}}(?:the\s|an?\s)?(?:[Aa]nswer\s|[Aa]ssistant\s)?{_LEAD}{_CHOICE}",
+    rf"{_NEAR}(?:{_DASH}|{_AND}|/)\s{{0,5}}(?:an?\s)?{_LEAD}{_CHOICE}[\"'*_`)\].!]{{0,10}}\s{{0,20}}(?:\n|$)",
+)
+_CHOICES_BEFORE = _compiled(
+    rf"(?<![\w'])(?:[Aa]nswer\s|[Aa]ssistant\s)?{_CHOICE}{_NEAR}{_OR}{_LEAD}$",
+    rf":{_LEAD}{_CHOICE}{_NEAR}(?:/|{_AND}){_LEAD}$",
+)
 _OR_LINE = re.compile(
     r"\W{0,10}(?:(?:or|oder|ou|alternatively|alternativ|otherwise)(?!\w)|\u6216)"
     r"|\W{0,10}(?:and|und|et|to|bis|vs\.?|versus|/|\||&)\W{0,10}$",

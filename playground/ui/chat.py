@@ -39,8 +39,8 @@ from playground.workbench import Draft
 LANES = 4
 """Lanes that a page can have."""
 GONE_ON = (
-    "This conversation has gone on in another tab or program; all of it is shown here now: read it, and do "
-    "that again to go on from there."
+    "This conversation has gone on in another tab or program; this page now shows all of it: read it, then "
+    "try again to continue from there."
 )
 LONG = 20
 """Turns above which the page is drawn less often: a browser's work for one drawing grows with the history."""
@@ -303,8 +303,7 @@ class Chat:
         """Ask lanes again for the last message, as they are set up now."""
         _refuse_while_streaming(visit)
         wish.require(*lanes)
-        self._as_shown(visit)
-        conversation = self._wished(visit, self._present(visit), wish)
+        conversation = self._wished(visit, _begun(self._as_shown(visit)), wish)
         with _streaming(visit), self._let_in(conversation):
             start = wish.start or None
             conversation = yield from self._stream(visit, self.session.retry(conversation, lanes, start))
@@ -314,8 +313,7 @@ class Chat:
         """Let a lane's last answer go on."""
         _refuse_while_streaming(visit)
         wish.require(lane)
-        self._as_shown(visit)
-        conversation = self._wished(visit, self._present(visit), wish)
+        conversation = self._wished(visit, _begun(self._as_shown(visit)), wish)
         with _streaming(visit), self._let_in(conversation):
             conversation = yield from self._stream(visit, self.session.extend(conversation, lane))
         yield _last_of(conversation)
@@ -402,18 +400,14 @@ class Chat:
         return (probe, probe.asked(self.asked_in(visit))) if probe else None
 
     def _present(self, visit: Visit) -> Conversation:
-        current = self.current(visit)
-        if current is None:
-            raise InputError("Nothing has been asked yet: send a message first.")
-        return current
+        return _begun(self.current(visit))
 
     def _as_shown(self, visit: Visit) -> Conversation | None:
         """What `current` gives.
 
         Raises:
-            ConflictError: the conversation has gone on from what the page shows, in another tab or program:
-                nobody is to be asked on turns that they have not seen. From now on they are taken for seen,
-                since whoever says so draws the page anew.
+            ConflictError: another tab or program has continued the conversation, so that the page shows an
+                old state of it. The caller redraws the page, so the next call does not raise.
         """
         current = self.current(visit)
         if current is None or visit.branch is not None or not visit.shown:
@@ -600,6 +594,13 @@ class Chat:
         now, then = conversation.turns[-1].answers, drawn.conversation.turns[-1].answers
         changed = tuple(lane < len(now) and now[lane] is not then[lane] for lane in range(LANES))
         return View(conversation=conversation, changed=changed, note=note)
+
+
+def _begun(conversation: Conversation | None) -> Conversation:
+    """A page's conversation; InputError if there is none."""
+    if conversation is None:
+        raise InputError("Nothing has been asked yet: send a message first.")
+    return conversation
 
 
 def _versions(conversation: Conversation) -> tuple[int, ...]:

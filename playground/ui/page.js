@@ -10,15 +10,15 @@
   };
 
   // What a browser keeps of this page: not at all where it keeps nothing.
-  const keep = (name, text) => {
+  const keep = (name, text, store = "localStorage") => {
     try {
-      if (text) localStorage.setItem(name, text);
-      else localStorage.removeItem(name);
+      if (text) window[store].setItem(name, text);
+      else window[store].removeItem(name);
     } catch {}
   };
-  const kept = (name) => {
+  const kept = (name, store = "localStorage") => {
     try {
-      return localStorage.getItem(name) ?? "";
+      return window[store].getItem(name) ?? "";
     } catch {
       return "";
     }
@@ -71,18 +71,13 @@
     }
   }).observe(document.documentElement, { childList: true, subtree: true });
 
-  // What was typed and not sent outlives the page, which loads itself again when the server was started again.
+  // Typed text that was not sent survives a reload: after a restart of the server the page reloads itself.
   addEventListener("pagehide", () => {
-    try {
-      sessionStorage.setItem("tandem-draft", document.querySelector("#message textarea")?.value ?? "");
-    } catch {}
+    keep("tandem-draft", document.querySelector("#message textarea")?.value, "sessionStorage");
   });
   const retype = (box) => {
-    let text = "";
-    try {
-      text = sessionStorage.getItem("tandem-draft") ?? "";
-      sessionStorage.removeItem("tandem-draft");
-    } catch {}
+    const text = kept("tandem-draft", "sessionStorage");
+    keep("tandem-draft", "", "sessionStorage");
     if (!text || box.value) return;
     box.value = text;
     box.dispatchEvent(new Event("input", { bubbles: true }));

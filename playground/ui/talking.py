@@ -31,9 +31,9 @@ class Talking:
     ) -> Iterator[Updates]:
         """Ask every lane; the text box is emptied once the message is accepted.
 
-        A message may come before the page has loaded, or from a page that was loaded before the server was
-        started again. Then nothing here knows yet which conversation it goes on with, and it must not begin
-        another.
+        A message may arrive before the page's load event, or from a page that was loaded before the server
+        restarted. The visit then has no conversation yet: the one on the page is opened first, so that the
+        message does not start another.
 
         Args:
             shown: the id of the conversation that the page shows, if it shows one.
