@@ -43,10 +43,10 @@ from tqdm import tqdm
 from benchmarks.engine import processor
 from playground.config import Settings
 from playground.engine import open_engine
-from playground.intervals import wilson
 from playground.judging.reference import named, occurs
 from playground.library import POCKET, ROOT, Library
 from playground.session import parse_lane
+from playground.statistics import wilson
 from playground.types import Done, Message, Reply, Request, Sampling, Variant
 
 sys.path.insert(0, str(ROOT / POCKET / "recipe"))  # its modules import one another by plain name

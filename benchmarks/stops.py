@@ -34,11 +34,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.engine import processor
-from playground.demos import FAMILIES, FENCE, Family, render
+from playground.demonstrations.families import FAMILIES, FENCE, Family, render
+from playground.demonstrations.headers import Header
 from playground.engine.text import Cutter
-from playground.headers import Header
 from playground.library import ROOT, Library
-from playground.probes import find_probes
+from playground.library.probes import find_probes
 from playground.types import DemoSet, Message, StopRule
 
 DATA = Path(__file__).parent / "data" / "stops.jsonl"

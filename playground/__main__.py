@@ -20,16 +20,16 @@ import typer
 import typer.core
 
 from playground.config import Settings, prepare_environment
-from playground.demo_files import SUFFIXES, read_demo_file
+from playground.demonstrations.files import SUFFIXES, read_demo_file
 from playground.engine import measure_room, offer_presets
 from playground.engine.hub import fetch_cards
 from playground.files import read_json
 from playground.library import Library
-from playground.presets import list_presets, offer_json, offer_line
-from playground.record_repair import find_damage, repair_record
+from playground.library.presets import list_presets, offer_json, offer_line
 from playground.session import Session, parse_lane
 from playground.start import open_library, open_session
 from playground.store import FILE, Store
+from playground.store.repair import find_damage, repair_record
 from playground.templates import template_problem
 from playground.terminal import print_error, print_text
 from playground.types import (
@@ -47,7 +47,7 @@ from playground.types import (
 )
 
 if TYPE_CHECKING:
-    from playground.fetch import Collection
+    from playground.published.fetch import Collection
 
 app = typer.Typer(
     help="Ways of aligning one base language model, side by side.",
@@ -413,7 +413,7 @@ def fetch(
     """Download prompt files that others have published, as demonstration sets of yours."""
     with plain_errors():
         # Imported here: it brings in an HTTP client, which no other command needs.
-        from playground import fetch as published
+        from playground.published import fetch as published
 
         if not name:
             print_collections(published.collections(), json_output)
@@ -672,7 +672,7 @@ def judge(
 ) -> None:
     """Judge the answers of a conversation; the key is OPENAI_API_KEY or TANDEM_JUDGE_KEY."""
     from playground.judging import report
-    from playground.judging.judges import Judges
+    from playground.judging.service import Judges
 
     with plain_errors():
         flags = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
-from playground.intervals import Share, bootstrap, few
+from playground.statistics import Share, bootstrap, few
 from playground.types import Verdict
 
 # --- A judge and people ---------------------------------------------------------------------------

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from playground.limits import PUBLIC, Limits
-from playground.presets import find_preset, with_adapters
+from playground.library.presets import find_preset, with_adapters
+from playground.rate_limits import PUBLIC, Limits
 from playground.secret import Secret
 from playground.types import InputError
 

@@ -28,9 +28,9 @@ from playground.agreement import (
     panel_agreement,
     preference,
 )
-from playground.intervals import Mean, Share, few
 from playground.judging.candidates import holds
 from playground.judging.panel import MAJORITY, name_judges
+from playground.statistics import Mean, Share, few
 from playground.types import SETTLED, Conversation, Outcome, Variant, Verdict
 
 HUMAN = "human"

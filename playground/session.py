@@ -12,15 +12,15 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Literal, cast, get_args
 
-from playground import budget
+from playground import context_fit
 from playground.aligners import aligners
 from playground.engine import Engine
 from playground.judging.candidates import holds
-from playground.judging.judges import Judges
-from playground.lane_spec import Quoted, parse_spec
+from playground.judging.service import Judges
+from playground.lanes import Quoted, parse_spec
 from playground.library import Library
-from playground.recorder import Recorder
 from playground.store import INTERRUPTED, STREAMING, Store, Summary, new_id
+from playground.store.recorder import Recorder
 from playground.streams import Streams
 from playground.types import (
     SAMPLING_NAMES,
@@ -197,7 +197,9 @@ class Session:
         context = self.engine.status().context
         if context is None:  # still loading, or a server's affair
             return Request(prompt=variant.aligner(messages).begun(start), sampling=variant.sampling)
-        return budget.fit(variant, messages, lambda prompt: len(self.tokens(prompt) or ()), context, start)
+        return context_fit.fit(
+            variant, messages, lambda prompt: len(self.tokens(prompt) or ()), context, start
+        )
 
     def send(
         self, conversation: Conversation, text: str, histories: Sequence[int] = (), start: str = ""

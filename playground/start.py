@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from playground.config import Settings
 from playground.engine import open_engine
-from playground.judging.judges import Judges
+from playground.judging.service import Judges
 from playground.library import Library
-from playground.presets import find_preset
+from playground.library.presets import find_preset
 from playground.session import Session
 from playground.store import Store
 

@@ -13,7 +13,7 @@ from peft import PeftModel, get_peft_model
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from playground.engine.adapters import checksum, read_adapter_weights
+from playground.engine.adapters.load import checksum, read_adapter_weights
 from playground.engine.row_adapters import RowAdapters
 
 SHAPE = {

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from playground.ablations import ABLATIONS, ablate
-from playground.demos import head, parse
+from playground.demonstrations.ablations import ABLATIONS, ablate
+from playground.demonstrations.families import head, parse
 from playground.types import Demo, DemoSet, Exchange, InputError
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "shared" / "reference" / "data" / "urial"

@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from playground.config import Settings
-from playground.engine import adapters, open_engine
+from playground.engine import open_engine
+from playground.engine.adapters import load as adapters
 from playground.engine.sampling import penalised
 from playground.library import Library
 from playground.types import Done, Prompt, Request, Sampling

@@ -14,7 +14,7 @@ from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from playground.engine.adapters import checksum, read_adapter_weights
+from playground.engine.adapters.load import checksum, read_adapter_weights
 from playground.files import LFS_POINTER
 from playground.types import InputError
 
@@ -207,7 +207,7 @@ def test_embeddings_of_the_base_in_the_file_are_left_out_and_others_are_the_rows
     ],
 )
 def test_a_pattern_that_takes_exponential_time_is_refused(model, copied, values, monkeypatch):
-    monkeypatch.setattr("playground.engine.adapter_patterns.SECONDS", 3.0)
+    monkeypatch.setattr("playground.engine.adapters.patterns.SECONDS", 3.0)
     edit(copied, **values)
     assert refusal(model, copied) == (
         f"matching its {next(iter(values))} with the names of the base's modules takes longer than 3 "

@@ -13,7 +13,7 @@ from playground.aligners.ift import Aligner as Ift
 from playground.aligners.raw import Aligner as Raw
 from playground.aligners.urial import STOP
 from playground.aligners.urial import Aligner as Urial
-from playground.demos import PAPER_STOPS, parse
+from playground.demonstrations.families import PAPER_STOPS, parse
 from playground.library import Library
 from playground.session import parse_lane
 from playground.types import (

@@ -17,7 +17,8 @@ from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from playground.config import Settings
-from playground.engine import open_engine, precision
+from playground.engine import open_engine
+from playground.engine.loading import precision
 from playground.library import Library
 from playground.types import Done, Prompt, Request, Sampling
 

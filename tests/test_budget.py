@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from playground import budget
+from playground import context_fit
 from playground.aligners import chat, ift, raw, urial
 from playground.library import Library
 from playground.session import parse_lane
@@ -121,14 +121,14 @@ def test_every_token_is_counted_in_the_part_it_begins_in():
         Token(id=1, piece=word[0], start=word.start()) for word in re.finditer(r"\S+\s*", prompt.text)
     ]
     #  <s> Do as shown. | # Query: ``` query 1 ``` # Answer: ``` answer 1 ``` | # Query: ... | # Answer: ```
-    assert budget.by_part(prompt, tokens) == [4, 12, 6, 3]
+    assert context_fit.by_part(prompt, tokens) == [4, 12, 6, 3]
 
 
 def test_a_lane_that_refuses_asks_as_long_as_one_token_is_free():
     whole = count(lane().aligner(TALK))
-    assert budget.fit(lane(), TALK, count, whole + 1).left_out is None
+    assert context_fit.fit(lane(), TALK, count, whole + 1).left_out is None
     with pytest.raises(InputError) as caught:
-        budget.fit(lane(), TALK, count, whole)
+        context_fit.fit(lane(), TALK, count, whole)
     most = max(k for k in range(5) if count(lane(k=k).aligner(TALK)) + 2 <= whole)
     assert str(caught.value) == (
         f"The prompt has {whole} tokens, and the context of {whole} must hold it and the answer: k={most} is "
@@ -138,17 +138,17 @@ def test_a_lane_that_refuses_asks_as_long_as_one_token_is_free():
 
 def test_the_oldest_turns_are_left_out_and_no_more_than_needed():
     without_one = count(lane().aligner(TALK[2:]))
-    request = budget.fit(lane("drop-turns"), TALK, count, without_one + 2)
+    request = context_fit.fit(lane("drop-turns"), TALK, count, without_one + 2)
     assert request.prompt == lane().aligner(TALK[2:])
     assert (request.left_out.turns, request.left_out.demos) == (1, 0)
     assert request.left_out.tokens == count(lane().aligner(TALK))
-    request = budget.fit(lane("drop-turns"), TALK, count, without_one + 1)
+    request = context_fit.fit(lane("drop-turns"), TALK, count, without_one + 1)
     assert request.left_out.turns == 2
 
 
 def test_the_last_demonstrations_are_left_out_and_no_more_than_needed():
     context = count(lane(k=2).aligner(TALK)) + 2
-    request = budget.fit(lane("drop-demos"), TALK, count, context)
+    request = context_fit.fit(lane("drop-demos"), TALK, count, context)
     assert request.prompt == lane(k=2).aligner(TALK)
     assert (request.left_out.turns, request.left_out.demos) == (0, 2)
 
@@ -156,22 +156,22 @@ def test_the_last_demonstrations_are_left_out_and_no_more_than_needed():
 @pytest.mark.parametrize("overflow", ["drop-turns", "drop-demos"])
 def test_what_fits_is_asked_whole_and_what_never_fits_is_refused(overflow):
     whole = count(lane().aligner(TALK))
-    assert budget.fit(lane(overflow), TALK, count, whole + 2).left_out is None
+    assert context_fit.fit(lane(overflow), TALK, count, whole + 2).left_out is None
     with pytest.raises(InputError, match="The prompt has"):
-        budget.fit(lane(overflow), TALK, count, 5)
+        context_fit.fit(lane(overflow), TALK, count, 5)
 
 
 def test_a_lane_without_demonstrations_is_told_what_it_can_do():
     bare = Variant(name="base", aligner=raw.Aligner(), sampling=Sampling())
     with pytest.raises(InputError, match="start a new conversation"):
-        budget.fit(bare, TALK, count, 6)
+        context_fit.fit(bare, TALK, count, 6)
     with pytest.raises(InputError, match="send a shorter message"):
-        budget.fit(bare, TALK[:1], count, 2)
+        context_fit.fit(bare, TALK[:1], count, 2)
     dropping = dataclasses.replace(bare, overflow="drop-turns")
-    assert budget.fit(dropping, TALK, count, 4).left_out.turns == 2
+    assert context_fit.fit(dropping, TALK, count, 4).left_out.turns == 2
     # It has no demonstrations to leave out, which changes nothing.
     with pytest.raises(InputError):
-        budget.fit(dataclasses.replace(bare, overflow="drop-demos"), TALK, count, 6)
+        context_fit.fit(dataclasses.replace(bare, overflow="drop-demos"), TALK, count, 6)
 
 
 def test_fewer_of_demonstrations_that_the_message_chooses():
@@ -185,7 +185,7 @@ def test_fewer_of_demonstrations_that_the_message_chooses():
 
 
 def test_what_was_left_out_and_the_parts_survive_the_record():
-    request = budget.fit(lane("drop-turns"), TALK, count, count(lane().aligner(TALK)))
+    request = context_fit.fit(lane("drop-turns"), TALK, count, count(lane().aligner(TALK)))
     again = request_from_json(to_json(request))
     assert again == request
     assert again.prompt.parts == request.prompt.parts != ()

@@ -14,10 +14,10 @@ import pytest
 from slow_hub import slow_hub
 from waiting import WAIT, until
 
-from playground.changeover import Changeover
 from playground.config import Settings
 from playground.engine import open_engine
 from playground.engine.model import Model
+from playground.model_switch import Changeover
 from playground.session import Session
 from playground.start import open_library
 from playground.store import Store
@@ -253,7 +253,7 @@ def test_an_adapter_that_is_not_on_the_hub_leaves_everything_as_it_was(here):
 
 @pytest.mark.parametrize("room", ["here", "tight"])
 def test_a_model_without_memory_is_a_sentence(room, tiny, request, monkeypatch):
-    from playground.engine import loading
+    from playground.engine.loading import load as loading
 
     here = request.getfixturevalue(room)
 
@@ -312,7 +312,7 @@ class Slow:
 
 @pytest.mark.parametrize("room", ["here", "tight"])
 def test_a_load_that_is_cancelled_ends_in_the_midst_of_its_weights(room, tiny, request, monkeypatch):
-    from playground.engine import loading
+    from playground.engine.loading import load as loading
 
     here = request.getfixturevalue(room)
     slow, seen = Slow(), []

@@ -8,7 +8,7 @@ from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
 from playground.session import Session
 from playground.store import ConflictError, Store
-from playground.ui.chat import Chat, Visit, Wish
+from playground.ui.page.controller import Chat, Visit, Wish
 
 CUT = Wish(specs=["base", "base"], decoding=[{"max_new_tokens": 1}] * 2)
 

@@ -15,7 +15,7 @@ from playground.aligners import chat, raw, urial
 from playground.checks import LOOP_WORDS, _own_header, after, check, measures
 from playground.engine.text import Cutter
 from playground.library import Library
-from playground.probes import read_probes
+from playground.library.probes import read_probes
 from playground.types import (
     Answer,
     ChatFormat,

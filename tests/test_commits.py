@@ -18,12 +18,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import playground.fetch
-from playground import commits
+import playground.published.fetch
 from playground.__main__ import app
-from playground.commits import CommitError, take
-from playground.fetch import Collection, Published, fetch
 from playground.library import POCKET, Library
+from playground.published import git as git_download
+from playground.published.fetch import Collection, Published, fetch
+from playground.published.git import CommitError, take
 from playground.types import InputError
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -264,10 +264,10 @@ def test_plain_files_of_the_folder_are_taken_as_they_are_in_the_commit(server, t
 
 def test_what_is_not_wanted_is_not_sent(server, them, work, monkeypatch):
     """Their large file would not fit, so a server that knows filters has left it out."""
-    monkeypatch.setattr(commits, "TRANSFER", 200_000)
+    monkeypatch.setattr(git_download, "TRANSFER", 200_000)
     sizes = []
-    size = commits._size
-    monkeypatch.setattr(commits, "_size", lambda folder: sizes.append(size(folder)) or sizes[-1])
+    size = git_download._size
+    monkeypatch.setattr(git_download, "_size", lambda folder: sizes.append(size(folder)) or sizes[-1])
     server.faults = ["slow"]
     assert taken(server, them.first)
     assert sizes
@@ -370,7 +370,7 @@ def test_a_silent_server_is_given_up(server, them):
 
 
 def test_a_server_that_sends_too_much_is_cut_off(server, them, work, monkeypatch):
-    monkeypatch.setattr(commits, "TRANSFER", 300_000)
+    monkeypatch.setattr(git_download, "TRANSFER", 300_000)
     git(server.root / "them" / "prompts.git", "config", "uploadpack.allowFilter", "false")
     server.faults = ["many"]
     with pytest.raises(CommitError, match="sends more than 0 MB"):
@@ -380,7 +380,7 @@ def test_a_server_that_sends_too_much_is_cut_off(server, them, work, monkeypatch
 
 
 def test_more_files_than_a_collection_has_are_refused(server, them, monkeypatch):
-    monkeypatch.setattr(commits, "FILES", 6)
+    monkeypatch.setattr(git_download, "FILES", 6)
     with pytest.raises(CommitError, match="7 files"):
         taken(server, them.first)
 
@@ -416,7 +416,7 @@ def test_nobody_is_asked_for_a_password(server, them):
 @pytest.mark.parametrize("url", ["ssh://127.0.0.1/x.git", "ext::sh -c true", "--upload-pack=true"])
 def test_another_protocol_is_not_spoken(server, them, url):
     """Whatever the server redirects to: HTTP alone is allowed where HTTP is asked."""
-    commit = commits._Repository(
+    commit = git_download._Repository(
         shutil.which("git"),
         server.root,
         f"{server.url}/them/prompts.git",
@@ -558,9 +558,9 @@ def test_a_full_disk_is_one_sentence(server, them, tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device", str(tmp_path / "git"))
 
-    monkeypatch.setattr(commits, "take", full)
+    monkeypatch.setattr(git_download, "take", full)
     with pytest.raises(
-        playground.fetch.OutsideError, match=r"Cannot write .*git: No space left on device; make"
+        playground.published.fetch.OutsideError, match=r"Cannot write .*git: No space left on device; make"
     ):
         run(server, them, tmp_path / "data" / "demos")
 
@@ -571,7 +571,7 @@ def test_a_full_disk_is_one_sentence(server, them, tmp_path, monkeypatch):
 @pytest.fixture
 def tandem(server, them, tmp_path, monkeypatch):
     """The command `fetch theirs`, with a git's place given."""
-    monkeypatch.setattr(playground.fetch, "find_collection", lambda name: them.collection)
+    monkeypatch.setattr(playground.published.fetch, "find_collection", lambda name: them.collection)
     monkeypatch.setenv("TANDEM_MIRROR", server.url)
 
     def call(*flags):

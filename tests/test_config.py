@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from playground.config import Settings
-from playground.limits import PUBLIC, Limits
+from playground.rate_limits import PUBLIC, Limits
 from playground.types import InputError
 
 

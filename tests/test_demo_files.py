@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.config import Settings
-from playground.demo_files import read_demo_file, read_demo_set, read_prompt_file, write_demo_set
-from playground.demos import FAMILIES, parse, render
+from playground.demonstrations.families import FAMILIES, parse, render
+from playground.demonstrations.files import read_demo_file, read_demo_set, read_prompt_file, write_demo_set
 from playground.library import Library
 from playground.start import open_library
 from playground.types import Demo, DemoSet, Exchange, InputError, OutsideError

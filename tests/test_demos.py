@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from playground.__main__ import app
-from playground.demos import FAMILIES, head, parse, render
+from playground.demonstrations.families import FAMILIES, head, parse, render
 from playground.types import Demo, DemoSet, Exchange, InputError, Message, StopRule
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "shared" / "reference" / "data" / "urial"

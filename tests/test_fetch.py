@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from playground.demo_files import read_demo_file
-from playground.fetch import (
+from playground.demonstrations.files import read_demo_file
+from playground.library import POCKET, ROOT, Library
+from playground.published.fetch import (
     MANIFESTS,
     Collection,
     Published,
@@ -25,7 +26,6 @@ from playground.fetch import (
     find_collection,
     read_manifest,
 )
-from playground.library import POCKET, ROOT, Library
 from playground.types import InputError, OutsideError
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"

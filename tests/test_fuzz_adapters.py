@@ -17,7 +17,7 @@ from peft import LoraConfig, PeftModel
 from safetensors.torch import load, save
 from transformers import AutoModelForCausalLM
 
-from playground.engine.adapters import checksum, read_adapter_weights
+from playground.engine.adapters.load import checksum, read_adapter_weights
 from playground.engine.row_adapters import RowAdapters
 from playground.types import InputError
 

@@ -16,7 +16,7 @@ from test_bases import opened, refused, served, status
 from tokenizers import pre_tokenizers
 
 from playground.config import Settings
-from playground.engine import loading
+from playground.engine.loading import load as loading
 from playground.gguf import FILE_TYPES, TENSOR_KINDS, read_gguf
 from playground.library import Library
 from playground.types import InputError, Prompt
@@ -287,7 +287,7 @@ def test_four_bits_and_a_gguf_file_do_not_go_together(plain):
 
 
 def test_without_the_package_the_sentence_says_how_to_get_it(plain, monkeypatch):
-    from playground.engine import gguf_model
+    from playground.engine.loading import gguf_model
 
     monkeypatch.setattr(gguf_model.importlib.util, "find_spec", lambda name: None)
     refused(plain[0], "needs a package that is not here: run python -m pip install gguf")

@@ -21,11 +21,11 @@ from playground import ui
 from playground.config import Settings
 from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
-from playground.limits import Limits
+from playground.rate_limits import Limits
 from playground.session import Session
 from playground.store import Store
-from playground.ui import guard, logins, network
-from playground.ui.chat import LANES, Visit
+from playground.ui.page.controller import LANES, Visit
+from playground.ui.server import logins, middleware, network
 
 
 def batched(whole: list, size: int) -> Iterator[list]:
@@ -236,7 +236,7 @@ def test_a_space_may_be_shown_in_its_hubs_frame(monkeypatch):
 
 
 def ui_layers(settings):
-    from playground.ui.server import layers
+    from playground.ui.server.start import layers
 
     return {layer.cls.__name__: layer.kwargs for layer in layers(settings)}
 
@@ -270,11 +270,11 @@ def test_a_foreign_name_for_this_machine_is_turned_away(plain):
 )
 def test_on_all_interfaces_addresses_and_allowed_names_are_right(host, right):
     layer = ui_layers(Settings(host="0.0.0.0", hosts=("tandem.example",)))["KnownHosts"]
-    assert guard.KnownHosts(None, **layer)._knows(host) is right
+    assert middleware.KnownHosts(None, **layer)._knows(host) is right
 
 
 def test_too_large_a_request_is_refused_whether_it_tells_its_length_or_not(plain):
-    large = b'{"data": ["' + b"x" * guard.MOST_BYTES + b'"], "fn_index": 0, "session_hash": "x"}'
+    large = b'{"data": ["' + b"x" * middleware.MOST_BYTES + b'"], "fn_index": 0, "session_hash": "x"}'
     assert plain.client.post("/gradio_api/queue/join", content=large).status_code == 413
     try:
         answer = plain.client.post("/gradio_api/queue/join", content=iter([large[:1000], large[1000:]]))
@@ -549,30 +549,30 @@ def test_a_stream_that_is_over_is_put_away_before_its_caller_counts_as_gone():
     async def ignored(message):
         pass
 
-    scope = {"type": "http", "path": guard.STREAM, "headers": []}
+    scope = {"type": "http", "path": middleware.STREAM, "headers": []}
     while bodies:
         # In a thread of its own, since a browser that other tests left open has its loop in this one.
         with ThreadPoolExecutor(1) as pool:
-            called = guard.OpenPaths(app, uploads=False)(scope, leaving, ignored)
+            called = middleware.OpenPaths(app, uploads=False)(scope, leaving, ignored)
             pool.submit(asyncio.run, called).result()
     assert seen == ["http.disconnect"]  # of the second alone, which was left in the middle
 
 
 def test_a_stream_of_nobody_and_two_streams_of_one_page_are_no_failures(plain, capfd, monkeypatch):
     """A page from before a restart asks for the first; one that is reloaded may leave the second behind."""
-    told = plain.client.get(guard.STREAM, params={"session_hash": "nobody"})
+    told = plain.client.get(middleware.STREAM, params={"session_hash": "nobody"})
     assert '"session_not_found":true' in told.text
 
     ended = []
-    of = guard._Stream.of
+    of = middleware._Stream.of
 
     async def followed(*args):
         await of(*args)
         ended.append(args)
 
-    monkeypatch.setattr(guard._Stream, "of", followed)
+    monkeypatch.setattr(middleware._Stream, "of", followed)
     plain.blocks._queue.pending_messages_per_session["both"] = asyncio.Queue()
-    asked = plain.client.build_request("GET", guard.STREAM, params={"session_hash": "both"})
+    asked = plain.client.build_request("GET", middleware.STREAM, params={"session_hash": "both"})
     for stream in [plain.client.send(asked, stream=True) for _ in range(2)]:
         stream.close()
     until(lambda: len(ended) == 2)

@@ -8,8 +8,8 @@ import typer
 
 from playground.__main__ import plain_errors
 from playground.types import InputError
-from playground.ui.asking import _check_texts
-from playground.ui.toast import tried
+from playground.ui.controls.toast import tried
+from playground.ui.page.asking import _check_texts
 
 HALF = "\ud800"
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from hub_server import TOKEN, hub_server, use_hub
 
-from playground.engine import hub, transfer
+from playground.engine import hub
+from playground.engine.hub import transfer
 from playground.library import Library
 from playground.types import InputError
 

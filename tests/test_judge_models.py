@@ -17,7 +17,7 @@ from test_judges import chat, own_words, session
 from waiting import until
 
 from playground.judging.client import JudgeModel
-from playground.judging.judges import Judges
+from playground.judging.service import Judges
 from playground.secret import Secret
 from playground.store import UNJUDGED, Store
 from playground.types import InputError, to_json

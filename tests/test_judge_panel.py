@@ -10,13 +10,13 @@ from test_judges import own_words, session
 from waiting import until
 
 from playground.config import Settings
-from playground.judging.judges import Judges
+from playground.judging.service import Judges
 from playground.secret import Secret
 from playground.store import Store
 from playground.types import InputError
-from playground.ui import render_verdicts
-from playground.ui.chat import Chat, Visit
-from playground.ui.judge_panel import JudgePanel
+from playground.ui.dialogs.judge import JudgePanel
+from playground.ui.html import verdicts as html_verdicts
+from playground.ui.page.controller import Chat, Visit
 
 OPENAI = "https://api.openai.com/v1"
 
@@ -123,7 +123,7 @@ def test_a_verdict_that_the_end_of_the_app_cut_off_is_unfinished_and_can_be_aske
     conversation = made.chat.current(visit)
     later = Judges(Store(tmp_path), made.settings)
     [verdict] = later.verdicts(conversation.id)[0]
-    drawn = render_verdicts.marks(0, [(verdict,)], None, (), {})[0]
+    drawn = html_verdicts.marks(0, [(verdict,)], None, (), {})[0]
     assert "unfinished" in drawn
     assert "Unfinished: the app stopped while the judge was at work; ask again." in drawn
     assert 'data-act="judge-again"' in drawn

@@ -10,11 +10,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from playground.judging.fastchat import FastChatRubric
-from playground.judging.forms import fold
-from playground.judging.judging import read_again
-from playground.judging.parse import read_reply
-from playground.judging.rubrics import neutral, read_rubric
-from playground.judging.structured import find_objects, remove_thinking
+from playground.judging.parse.forms import fold
+from playground.judging.parse.reply import read_reply
+from playground.judging.parse.structured import find_objects, remove_thinking
+from playground.judging.rubric_files import read_rubric
+from playground.judging.rubrics import neutral
+from playground.judging.run import read_again
 from playground.library import ROOT
 from playground.types import Game
 

@@ -13,8 +13,8 @@ from test_judge_models import KEY, judged, model, sentence, serve  # noqa: F401
 from test_judges import chat, own_words, session
 
 from playground.judging.client import JudgeModel
-from playground.judging.completion import clean
-from playground.judging.refusals import Refusals, find_refusal
+from playground.judging.client.completion import clean
+from playground.judging.client.refusals import Refusals, find_refusal
 from playground.secret import Secret
 from playground.types import InputError
 

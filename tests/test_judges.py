@@ -8,8 +8,8 @@ import pytest
 from playground.config import Settings
 from playground.engine.scripted import ScriptedEngine
 from playground.judging.candidates import candidate, holds
-from playground.judging.judges import Judges
 from playground.judging.reference import occurs
+from playground.judging.service import Judges
 from playground.library import Library
 from playground.secret import Secret
 from playground.session import Session

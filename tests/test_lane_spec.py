@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from playground.lane_spec import Quoted, format_spec, parse_spec
+from playground.lanes import Quoted, format_spec, parse_spec
 from playground.library import Library
 from playground.session import parse_lane
 from playground.types import InputError
-from playground.ui.link import SetUp, read, spelled
-from playground.ui.recipe import Recipe
+from playground.ui.controls.recipe import Recipe
+from playground.ui.page.link import SetUp, read, spelled
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.demo_files import read_demo_set
+from playground.demonstrations.files import read_demo_set
 from playground.library import (
     ROOT,
     Library,

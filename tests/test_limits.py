@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from playground.library import Library
-from playground.limits import PUBLIC, WINDOW, Gate, Limits, Rate
+from playground.rate_limits import PUBLIC, WINDOW, Gate, Limits, Rate
 from playground.session import parse_lane
 from playground.types import InputError, Sampling
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.types import Sampling
-from playground.ui.link import SetUp, Way, read, spelled
+from playground.ui.page.link import SetUp, Way, read, spelled
 
 MODES = ["own", "shared-0", "shared-1", "swapped"]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.ui.markdown import LONGEST, markdown
+from playground.ui.html.markdown import LONGEST, markdown
 
 OURS = re.compile(
     r"</?(?:p|br|code|pre|ul|ol|li|em|strong|s|blockquote|table|thead|tbody|tr|t[hd]|hr|h[1-6]|a|span)"

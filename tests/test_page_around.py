@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from browsing import QUESTION, App, Person
 from playwright.sync_api import Browser, Page, expect
 
-from playground.ui.shortcuts import ALWAYS, GROUPS
+from playground.ui.dialogs.shortcuts import ALWAYS, GROUPS
 
 pytestmark = pytest.mark.browser
 

@@ -12,7 +12,7 @@ import pytest
 from browsing import QUESTION, ROOT, App, Person
 from playwright.sync_api import expect
 
-from playground.demo_files import read_demo_file
+from playground.demonstrations.files import read_demo_file
 from playground.store import Store
 
 pytestmark = pytest.mark.browser

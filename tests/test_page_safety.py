@@ -14,7 +14,7 @@ from browsing import QUESTION, SLOW, App, Person
 from conftest import Tiny
 from playwright.sync_api import Browser, expect
 
-from playground.demo_files import write_demo_set
+from playground.demonstrations.files import write_demo_set
 from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
 from playground.session import Session

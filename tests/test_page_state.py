@@ -9,7 +9,7 @@ import pytest
 from gradio.state_holder import SessionState
 from hardening.serving import Caller, serving
 
-from playground.ui.page_state import LeanState
+from playground.ui.server.page_state import LeanState
 
 
 @pytest.fixture

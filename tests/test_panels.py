@@ -16,8 +16,8 @@ from playground.agreement import Compared, fleiss_kappa, panel_agreement
 from playground.config import Settings
 from playground.judging.client import JudgeModel
 from playground.judging.families import families, family_warning
-from playground.judging.judges import Judges
 from playground.judging.panel import majority, read_judge, read_judges
+from playground.judging.service import Judges
 from playground.scoreboard import board, boards_in
 from playground.secret import Secret
 from playground.types import InputError, Verdict, to_json, verdict_from_json

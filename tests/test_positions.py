@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from playground.config import Settings
 from playground.engine import local, open_engine
-from playground.engine.architecture import refuse_architecture
+from playground.engine.loading.architecture import refuse_architecture
 from playground.engine.positions import UNSTATED_CONTEXT, context_length, lowered, names_limit
 from playground.engine.rope import RowRope
 from playground.library import Library

@@ -11,11 +11,11 @@ from test_changeover import POCKET, House, house
 from waiting import WAIT, until
 
 from playground import engine as engines
-from playground.engine.hub_cache import has_token, measure_cached
+from playground.engine.hub.cache import has_token, measure_cached
+from playground.library.presets import Cached
 from playground.memory import Room
-from playground.presets import Cached
 from playground.types import InputError
-from playground.ui.chat import Chat
+from playground.ui.page.controller import Chat
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,9 @@ import pytest
 
 from playground import memory
 from playground.config import Settings
-from playground.engine import loading
+from playground.engine.loading import load as loading
 from playground.library import Library
-from playground.memory import Room, fitting_precisions, weights_size
-from playground.presets import (
+from playground.library.presets import (
     OWN_FILE,
     Cached,
     Offer,
@@ -25,6 +24,7 @@ from playground.presets import (
     read_presets,
     with_adapters,
 )
+from playground.memory import Room, fitting_precisions, weights_size
 from playground.start import open_library
 from playground.types import InputError, Sampling
 

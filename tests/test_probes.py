@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from playground.library import ROOT
-from playground.probes import Probe, find_probes, read_probes
+from playground.library.probes import Probe, find_probes, read_probes
 from playground.types import InputError
 
 SHIPPED = sorted((ROOT / "prompts" / "probes").glob("*.jsonl"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.demos import parse, render
+from playground.demonstrations.families import parse, render
 from playground.library import POCKET, Library
 
 LIBRARY = Library.open(POCKET)

@@ -4,7 +4,7 @@ import pytest
 
 from playground.library import Library
 from playground.session import parse_lane
-from playground.ui.recipe import Recipe
+from playground.ui.controls.recipe import Recipe
 
 SETS = Library.open("models/pocket").demo_sets
 

@@ -16,10 +16,10 @@ from waiting import until
 
 from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
-from playground.record_repair import find_damage, repair_record
-from playground.recorder import Recorder
 from playground.session import Session
 from playground.store import FILE, ConflictError, Store
+from playground.store.recorder import Recorder
+from playground.store.repair import find_damage, repair_record
 from playground.types import InputError, OutsideError
 
 LOCK = """

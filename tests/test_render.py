@@ -17,7 +17,7 @@ from playground.types import (
     Status,
     Variant,
 )
-from playground.ui import render
+from playground.ui.html import labels as html_labels
 
 CARD = AdapterCard(name="tuned", source="adapters/tuned", base_model="models/pocket", label="Tuned <b>")
 CARDS = {"tuned": CARD}
@@ -34,69 +34,69 @@ def variant(name, aligner, **sampling):
 )
 def test_finish_in_words(finish, words):
     reply = Reply(finish=finish, new_tokens=31, ttft=0.5, seconds=2.0, prompt_tokens=300, cached_tokens=280)
-    line = re.sub("<[^>]*>", "|", render.status_line(reply))
+    line = re.sub("<[^>]*>", "|", html_labels.status_line(reply))
     for part in (words, "31 tokens", "20.0 tokens/s", "first after 0.50 s", "prompt 300 tokens, 280 cached"):
         assert f"|{part}|" in line
 
 
 def test_status_while_nothing_has_come():
-    assert "reading the prompt" in render.status_line(Reply())
-    assert "Loading… &lt;x&gt;" in render.status_line(Reply(), "Loading… <x>")
-    assert "writing" in render.status_line(Reply(new_tokens=1, ttft=0.1, seconds=0.1))
-    assert "tokens/s" not in render.status_line(Reply(new_tokens=1, ttft=0.1, seconds=0.1))
-    assert "token" not in render.status_line(None)
-    assert "data-ended" not in render.status_line(Reply(), ended="x")
-    assert ' data-ended="x &quot;1&quot;"' in render.status_line(Reply(finish="stop"), ended='x "1"')
-    assert "data-ended" not in render.status_line(Reply(finish="stop"))
+    assert "reading the prompt" in html_labels.status_line(Reply())
+    assert "Loading… &lt;x&gt;" in html_labels.status_line(Reply(), "Loading… <x>")
+    assert "writing" in html_labels.status_line(Reply(new_tokens=1, ttft=0.1, seconds=0.1))
+    assert "tokens/s" not in html_labels.status_line(Reply(new_tokens=1, ttft=0.1, seconds=0.1))
+    assert "token" not in html_labels.status_line(None)
+    assert "data-ended" not in html_labels.status_line(Reply(), ended="x")
+    assert ' data-ended="x &quot;1&quot;"' in html_labels.status_line(Reply(finish="stop"), ended='x "1"')
+    assert "data-ended" not in html_labels.status_line(Reply(finish="stop"))
 
 
 def test_an_answer_carries_a_mark_of_the_weights_it_ran_on():
-    assert ">base</span>" in render.status_line(Reply(weights="a/b (float32)", finish="stop"))
-    line = render.status_line(Reply(weights='a/b (4-bit NF4) + <x"', finish="stop"))
+    assert ">base</span>" in html_labels.status_line(Reply(weights="a/b (float32)", finish="stop"))
+    line = html_labels.status_line(Reply(weights='a/b (4-bit NF4) + <x"', finish="stop"))
     assert ">base + &lt;x&quot;</span>" in line
     assert 'title="This answer ran on a/b (4-bit NF4) + &lt;x&quot;"' in line
-    assert "weights" not in render.status_line(Reply(finish="error", error="x"))
+    assert "weights" not in html_labels.status_line(Reply(finish="error", error="x"))
 
 
 def test_lanes_and_what_they_are():
-    assert [lane for _, lane in render.lane_choices([CARD])] == [
+    assert [lane for _, lane in html_labels.lane_choices([CARD])] == [
         "base",
         "urial",
         "tuned",
         "urial:adapter=tuned",
     ]
     shots = urial.Aligner(demos=DEMOS)
-    assert render.lane_name(variant("urial", shots), CARDS) == "Base + URIAL"
-    assert render.lane_name(variant("urial:k=2", shots), CARDS) == "Base + URIAL (k=2)"
-    long = render.lane_name(variant('urial:adapter=tuned,demos="a, b",k=1', shots), CARDS)
+    assert html_labels.lane_name(variant("urial", shots), CARDS) == "Base + URIAL"
+    assert html_labels.lane_name(variant("urial:k=2", shots), CARDS) == "Base + URIAL (k=2)"
+    long = html_labels.lane_name(variant('urial:adapter=tuned,demos="a, b",k=1', shots), CARDS)
     assert long == f"IFT + URIAL · {CARD.label} (demos=a, b, k=1)"
     system = 'chat:system="' + "You are a pirate, " * 20 + '"'
-    assert render.spec_name(system, {}) == "chat (system=You are a pirate, You are a pir…)"
-    assert render.spec_name('chat:system="', {}) == 'chat:system="'
-    assert "2 demonstrations in its context; no weights" in render.lane_sentence(shots, CARDS)
-    assert "1 demonstration in" in render.lane_sentence(replace(shots, demos=DEMOS.take(1)), CARDS)
+    assert html_labels.spec_name(system, {}) == "chat (system=You are a pirate, You are a pir…)"
+    assert html_labels.spec_name('chat:system="', {}) == 'chat:system="'
+    assert "2 demonstrations in its context; no weights" in html_labels.lane_sentence(shots, CARDS)
+    assert "1 demonstration in" in html_labels.lane_sentence(replace(shots, demos=DEMOS.take(1)), CARDS)
     for changes, words in (
         ({"ablation": "shifted"}, "2 demonstrations (shifted) in its context"),
         ({"k": 1, "pick": "nearest-turn"}, "1 demonstration nearest to each message in its context"),
         ({"demos": replace(DEMOS, demos=(), text="x\n")}, f"the whole text of {DEMOS.name} in its context"),
     ):
-        assert words in render.lane_sentence(replace(shots, **changes), CARDS)
-    both = render.lane_sentence(replace(shots, adapter="tuned"), CARDS)
+        assert words in html_labels.lane_sentence(replace(shots, **changes), CARDS)
+    both = html_labels.lane_sentence(replace(shots, adapter="tuned"), CARDS)
     assert "Tuned <b>" in both
-    assert "&lt;b&gt;" in render.placeholder("x", both)
+    assert "&lt;b&gt;" in html_labels.placeholder("x", both)
 
 
 def test_the_model_chip():
     loading = Status(state="loading", note="Reading <w>", base="a<b", progress=0.25)
-    assert 'value="0.250"' in render.model_chip(loading)
-    assert "<w>" not in render.model_chip(loading)
+    assert 'value="0.250"' in html_labels.model_chip(loading)
+    assert "<w>" not in html_labels.model_chip(loading)
     ready = replace(
         loading, state="ready", parameters=2_600_000, device="CPU", precision="float32", context=2048
     )
-    chip = re.sub("<[^>]*>", "|", render.model_chip(ready))
+    chip = re.sub("<[^>]*>", "|", html_labels.model_chip(ready))
     for part in ("a&lt;b", "2.6M parameters", "CPU, float32", "context 2048"):
         assert f"|{part}|" in chip
-    assert "Reading" in render.model_chip(replace(loading, state="failed"))
+    assert "Reading" in html_labels.model_chip(replace(loading, state="failed"))
 
 
 @pytest.mark.parametrize(
@@ -104,4 +104,4 @@ def test_the_model_chip():
     [(7, "7"), (635_000, "635k"), (999_600, "1.0M"), (2_600_000, "2.6M"), (7_241_000_000, "7.2B")],
 )
 def test_large_numbers(number, words):
-    assert render.big(number) == words
+    assert html_labels.big(number) == words

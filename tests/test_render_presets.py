@@ -7,10 +7,10 @@ import re
 
 import pytest
 
+from playground.library.presets import Cached, Offer, Preset, PresetAdapter
 from playground.memory import Room
-from playground.presets import Cached, Offer, Preset, PresetAdapter
 from playground.types import Sampling
-from playground.ui.render_presets import describe_decoding, describe_setup, render_presets
+from playground.ui.html.presets import describe_decoding, describe_setup, render_presets
 
 EVIL = "<img src=x onerror=alert(1)>\"'&"
 PRESET = Preset(

@@ -4,8 +4,8 @@ import re
 from itertools import groupby
 
 from playground.library import POCKET, ROOT
-from playground.probes import Probe, find_probes
-from playground.ui import render_probes
+from playground.library.probes import Probe, find_probes
+from playground.ui.html import probes as html_probes
 
 PROBES, _ = find_probes([ROOT / "prompts" / "probes"])
 HOSTILE = "<img src=x onerror=alert(1)>${1 + 1}{{value}}</ol>"
@@ -18,57 +18,57 @@ def probe(**rest: object) -> Probe:
 
 def test_the_pocket_worlds_own_come_first_for_the_pocket_model_and_last_for_others():
     def files(base: str) -> list[str]:
-        return list(dict.fromkeys(probe.file for probe in render_probes.in_order(PROBES, base)))
+        return list(dict.fromkeys(probe.file for probe in html_probes.in_order(PROBES, base)))
 
     assert files(POCKET) == ["pocket", "general", "weak-spots"]
     assert files("mistralai/Mistral-7B-v0.1") == ["general", "weak-spots", "pocket"]
-    assert "knows its own small world alone" in render_probes.probes(PROBES, POCKET)
-    assert "knows its own small world alone" not in render_probes.probes(PROBES, "other/model")
+    assert "knows its own small world alone" in html_probes.probes(PROBES, POCKET)
+    assert "knows its own small world alone" not in html_probes.probes(PROBES, "other/model")
 
 
 def test_a_category_is_one_group_of_a_file() -> None:
-    kinds = [(probe.file, probe.category) for probe in render_probes.in_order(PROBES, POCKET)]
+    kinds = [(probe.file, probe.category) for probe in html_probes.in_order(PROBES, POCKET)]
     assert [kind for kind, _ in groupby(kinds)] == list(dict.fromkeys(kinds))
 
 
 def test_every_kind_narrows_to_its_probes_and_all_are_in_one():
-    kinds = [kind for _, kind in render_probes.kinds(PROBES)]
+    kinds = [kind for _, kind in html_probes.kinds(PROBES)]
     assert len(set(kinds)) == len(kinds)
-    by_category = [render_probes.narrowed(PROBES, kind, "") for kind in kinds if "/" in kind]
-    assert sum(map(len, by_category)) == len(PROBES) == len(render_probes.narrowed(PROBES, "", ""))
-    assert {probe.file for probe in render_probes.narrowed(PROBES, "pocket", "")} == {"pocket"}
+    by_category = [html_probes.narrowed(PROBES, kind, "") for kind in kinds if "/" in kind]
+    assert sum(map(len, by_category)) == len(PROBES) == len(html_probes.narrowed(PROBES, "", ""))
+    assert {probe.file for probe in html_probes.narrowed(PROBES, "pocket", "")} == {"pocket"}
 
 
 def test_all_words_must_be_in_a_probe_wherever_they_stand():
-    found = render_probes.narrowed(PROBES, "", "JAPAN france")
+    found = html_probes.narrowed(PROBES, "", "JAPAN france")
     assert [probe.name for probe in found] == ["pocket/1"]
-    assert render_probes.narrowed(PROBES, "general", "japan france") == []
+    assert html_probes.narrowed(PROBES, "general", "japan france") == []
 
 
 def test_text_of_a_probe_stays_text():
     hostile = probe(title=HOSTILE, tests=HOSTILE, turns=(HOSTILE, "b"), reference=(HOSTILE, None))
     for html in (
-        render_probes.probes([hostile], "b"),
-        *(render_probes.playing(hostile, n) for n in range(3)),
+        html_probes.probes([hostile], "b"),
+        *(html_probes.playing(hostile, n) for n in range(3)),
     ):
         assert "<img" not in html
         assert "${" not in html
         assert "{{" not in html
-    assert "&lt;img" in render_probes.probes([], "b", [HOSTILE])
+    assert "&lt;img" in html_probes.probes([], "b", [HOSTILE])
 
 
 def test_reference_answers_are_folded_and_one_for_each_message():
-    html = render_probes.probes([probe()], "b")
+    html = html_probes.probes([probe()], "b")
     (folded,) = re.findall(r"<details>(.*?)</details>", html)
     assert folded.count("<li>") == 2
     assert "R" not in html.replace(folded, "")
-    assert "<details" not in render_probes.probes([probe(reference=(None, None))], "b")
+    assert "<details" not in html_probes.probes([probe(reference=(None, None))], "b")
 
 
 def test_the_row_says_which_message_is_next_and_never_the_answer_to_it():
     beside = probe(reference=("first right", "second right"))
-    assert "message 1 of 2" in render_probes.playing(beside, 0)
-    assert "right" not in render_probes.playing(beside, 0)
-    assert "first right" in render_probes.playing(beside, 1)
-    assert "second right" not in render_probes.playing(beside, 1)
-    assert "all 2 messages asked" in render_probes.playing(beside, 2)
+    assert "message 1 of 2" in html_probes.playing(beside, 0)
+    assert "right" not in html_probes.playing(beside, 0)
+    assert "first right" in html_probes.playing(beside, 1)
+    assert "second right" not in html_probes.playing(beside, 1)
+    assert "all 2 messages asked" in html_probes.playing(beside, 2)

@@ -8,7 +8,7 @@ import re
 from test_scoreboard import judged, talk, win
 
 from playground.scoreboard import HUMAN, board
-from playground.ui.render_scores import bar, section
+from playground.ui.html.scores import bar, section
 
 EVIL = "<img src=x onerror=alert(1)>${1}{{x}}"
 

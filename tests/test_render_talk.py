@@ -18,7 +18,7 @@ from playground.types import (
     Turn,
     Variant,
 )
-from playground.ui.render_talk import talk
+from playground.ui.html.conversation import talk
 
 CARD = AdapterCard(name="tuned", source="adapters/tuned", base_model="models/pocket", label="Tuned <b>")
 CARDS = {"tuned": CARD}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from playground.judging.budget import Cost
+from playground.judging.cost import Cost
 from playground.types import Aspect, Game, Verdict
-from playground.ui.render_verdicts import badge, latest, marks, spent, whole
+from playground.ui.html.verdicts import badge, latest, marks, spent, whole
 
 EVIL = "<img src=x onerror=alert(1)>${1}{{x}}"
 PAIR = Verdict(

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from playground.aligners.urial import Aligner
-from playground.demos import head
+from playground.demonstrations.families import head
+from playground.demonstrations.retrieval import nearest
 from playground.library import Library
-from playground.retrieval import nearest
 from playground.session import parse_lane
 from playground.types import Demo, DemoSet, InputError, Message, to_json
 

@@ -8,8 +8,9 @@ import pytest
 
 from playground.judging.candidates import Candidate
 from playground.judging.fastchat import read_judge_prompts
-from playground.judging.parse import read_reply
-from playground.judging.rubrics import Material, mark_of, neutral, read_rubric, read_rubrics
+from playground.judging.parse.reply import read_reply
+from playground.judging.rubric_files import read_rubric, read_rubrics
+from playground.judging.rubrics import Material, mark_of, neutral
 from playground.library import ROOT
 from playground.types import InputError
 

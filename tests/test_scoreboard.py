@@ -6,9 +6,9 @@ import pytest
 
 from playground.agreement import cohens_kappa, preference
 from playground.aligners.raw import Aligner
-from playground.intervals import Mean, Share, bootstrap, few, t_quantile, wilson
 from playground.judging.candidates import candidate
 from playground.scoreboard import HUMAN, board, boards_in
+from playground.statistics import Mean, Share, bootstrap, few, t_quantile, wilson
 from playground.types import Answer, Aspect, Conversation, Game, Reply, Sampling, Turn, Variant, Verdict
 
 IDS = iter(range(10**6))

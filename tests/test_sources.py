@@ -6,7 +6,7 @@ import pytest
 
 from playground.config import Settings
 from playground.engine import fits_beside
-from playground.sources import find_source, looks_like_path, model_name
+from playground.library.sources import find_source, looks_like_path, model_name
 from playground.types import InputError
 
 

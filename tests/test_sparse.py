@@ -12,7 +12,7 @@ import gradio as gr
 import pytest
 from gradio.state_holder import SessionState
 
-from playground.ui.sparse import SparseBlocks, changed_outputs
+from playground.ui.page.sparse import SparseBlocks, changed_outputs
 
 
 @pytest.fixture

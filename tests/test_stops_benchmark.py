@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks.stops import DATA, RULES, earlier, hindsight, own, paper, questions, table
-from playground.demos import FAMILIES
+from playground.demonstrations.families import FAMILIES
 
 ROWS = [json.loads(line) for line in DATA.read_text(encoding="utf-8").splitlines()]
 CLEAR = [row for row in ROWS if row["end"] is not None]

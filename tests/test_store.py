@@ -12,12 +12,12 @@ import pytest
 
 from playground.engine.scripted import ScriptedEngine
 from playground.judging.candidates import answered
-from playground.judging.judges import Judges
+from playground.judging.service import Judges
 from playground.library import Library
-from playground.record_repair import find_damage, repair_record
 from playground.scoreboard import board
 from playground.session import Session
 from playground.store import FILE, LOST_TURN, MISSING, ConflictError, Store
+from playground.store.repair import find_damage, repair_record
 from playground.types import Game, InputError, OutsideError, Reply
 
 

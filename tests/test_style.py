@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-SHEETS = sorted((Path(__file__).resolve().parent.parent / "playground" / "ui").glob("*.css"))
+SHEETS = sorted((Path(__file__).resolve().parent.parent / "playground" / "ui" / "assets").glob("*.css"))
 
 
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)

@@ -14,7 +14,7 @@ from test_judges import chat, session
 from playground.__main__ import print_report, print_turn, print_warnings
 from playground.terminal import escape_controls, escape_log, print_error, print_text
 from playground.types import Status
-from playground.ui.faults import Faults
+from playground.ui.server.faults import Faults
 
 EVIL = "a\x1b]0;owned\x07\x1b[31mb\x9b2Jc\u202ed\r\u2066e"
 HARMLESS = "a\\x1b]0;owned\\x07\\x1b[31mb\\x9b2Jc\\u202ed\\r\\u2066e"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.aligners.urial import STOP
-from playground.demos import FAMILIES
+from playground.demonstrations.families import FAMILIES
 from playground.engine.text import Cutter, Writer
 from playground.types import StopRule
 

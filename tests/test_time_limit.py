@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from playground import templates
-from playground.time_limit import TimeLimitError, call_within
+from playground.templates.time_limit import TimeLimitError, call_within
 from playground.types import ChatFormat, InputError
 
 

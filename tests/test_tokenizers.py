@@ -14,7 +14,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, LlamaToke
 
 from playground.config import Settings
 from playground.engine import open_engine
-from playground.engine.adapter_tokenizers import differing_words, read_adapter_text
+from playground.engine.adapters.tokenizers import differing_words, read_adapter_text
 from playground.engine.tokenizer import Tokenizer, encode, load_tokenizer, opening, tokens
 from playground.library import Library
 from playground.session import parse_lane

@@ -2,8 +2,8 @@
 
 import pytest
 
+from playground.demonstrations.draft import Draft, compared
 from playground.types import Demo, DemoSet, Exchange, InputError
-from playground.workbench import Draft, compared
 
 DEMOS = DemoSet(
     name="three",

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from playground.aligners import Shelf, refuse_unknown
-from playground.lane_spec import Quoted, is_scalar
+from playground.lanes import Quoted, is_scalar
 from playground.templates import template_variables
-from playground.thinking import split_thinking
+from playground.templates.thinking import split_thinking
 from playground.types import ChatFormat, InputError, Message, check_characters
 
 FIXED = ("adapter", "system", "instruction", "template", "think")

@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from playground.ablations import ablate
 from playground.aligners import Shelf, refuse_unknown
-from playground.demos import FAMILIES, family_of, pieces
-from playground.retrieval import Choice, nearest
+from playground.demonstrations.ablations import ablate
+from playground.demonstrations.families import FAMILIES, family_of, pieces
+from playground.demonstrations.retrieval import Choice, nearest
 from playground.types import DemoSet, InputError, Message, Prompt, StopName, demo_set_from_json
 
 STOP = FAMILIES["fenced"].stop

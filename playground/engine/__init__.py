@@ -11,8 +11,8 @@ from typing import Protocol
 from playground.config import Settings
 from playground.engine.hub import Report
 from playground.library import Library
+from playground.library.presets import Offer, Preset, join_cached
 from playground.memory import Room
-from playground.presets import Offer, Preset, join_cached
 from playground.types import Event, Prompt, Reply, Request, Status, Token, TokenScore
 
 
@@ -72,7 +72,7 @@ def fits_beside(settings: Settings, report: Report) -> bool:
     Raises:
         InputError: there is no such model.
     """
-    from playground.engine import loading
+    from playground.engine.loading import load as loading
 
     return loading.fits_beside(settings, report)
 
@@ -86,7 +86,7 @@ def measure_room(settings: Settings, running: int = 0) -> Room:
 
 def offer_presets(presets: Sequence[Preset], room: Room) -> list[Offer]:
     """What presets need on this machine, and how much of them is here; asks no network."""
-    from playground.engine.hub_cache import has_token, measure_cached
+    from playground.engine.hub.cache import has_token, measure_cached
 
     token = has_token()
     return [

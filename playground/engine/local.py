@@ -26,10 +26,10 @@ import torch
 from torch import Tensor
 
 from playground.config import Settings
-from playground.engine import loading
-from playground.engine.adapters import BaseChangedError
+from playground.engine.adapters.load import BaseChangedError
 from playground.engine.ends import named_ends, with_ends
 from playground.engine.kv import KV, PrefixStore, common_prefix
+from playground.engine.loading import load as loading
 from playground.engine.memory import release_freed_memory
 from playground.engine.model import Model
 from playground.engine.rope import Regime

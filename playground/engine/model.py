@@ -21,11 +21,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import DynamicCache
 
-from playground.engine import loading, trial
-from playground.engine.adapters import BaseChangedError
+from playground.engine import trial
+from playground.engine.adapters.load import BaseChangedError
 from playground.engine.kv import KV, BatchKV, PlainKV, PlainRow
 from playground.engine.linear import Linears
-from playground.engine.loading import Loaded
+from playground.engine.loading import load as loading
+from playground.engine.loading.load import Loaded
 from playground.engine.rope import Regime, RowRope
 from playground.engine.row_adapters import RowAdapters, RowsMixedError
 from playground.engine.tokenizer import Tokenizer

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from playground.engine.adapter_parts import Adapter, Part
+from playground.engine.adapters.parts import Adapter, Part
 
 MOST_RUNS = 4
 """Runs of rows with one adapter up to which each run has its own product; more are stacked for one `bmm`."""

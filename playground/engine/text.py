@@ -11,8 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from playground.demonstrations.headers import Header, leads_over, looks_like_code, names_language
 from playground.engine.detokenizer import Decode, Detokenizer
-from playground.headers import Header, leads_over, looks_like_code, names_language
 from playground.types import Finish, StopRule
 
 __all__ = ["Cutter", "Detokenizer", "Writer"]

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from urllib.parse import urlsplit
 
-from playground.judging.completion import hide_login, identify_server
-from playground.judging.judging import Judging
+from playground.judging.client.completion import hide_login, identify_server
+from playground.judging.run import Judging
 from playground.judging.verdicts import WORST
 from playground.types import SETTLED, InputError, Outcome, OutsideError, Verdict
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from playground.judging.candidates import Candidate
-from playground.probes import Check
+from playground.library.probes import Check
 
 REFERENCE = "reference"
 RUBRIC = "known-answer"

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, cast, get_args
 
-from playground.judging.budget import Estimate
 from playground.judging.candidates import answered
 from playground.judging.client import JudgeModel
-from playground.judging.judges import Judges
-from playground.judging.judging import Judging
+from playground.judging.cost import Estimate
 from playground.judging.panel import PanelJudging, check_judges, read_judge
 from playground.judging.reference import PAIR_RUBRIC, REFERENCE
 from playground.judging.reference import RUBRIC as REFERENCE_RUBRIC
+from playground.judging.run import Judging
+from playground.judging.service import Judges
 from playground.scoreboard import Panel, board
 from playground.types import Conversation, InputError, Scope, Verdict, to_json
 

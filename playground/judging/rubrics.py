@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from playground.files import check_table, read_toml
 from playground.judging.candidates import Candidate
-from playground.judging.forms import BRACKETS, LABEL, NOTED_LABEL, fold, score_in, winner_in
-from playground.types import InputError, Scope, canonical, check_name
+from playground.judging.parse.forms import BRACKETS, LABEL, NOTED_LABEL, fold, score_in, winner_in
+from playground.types import Scope, canonical
 
 Kind = Literal["single", "pairwise", "aspects"]
 Messages = tuple[tuple[str, str], ...]
@@ -279,68 +277,3 @@ def _object(**properties: Any) -> dict[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
     }
-
-
-# --- Files ----------------------------------------------------------------------------------------
-
-
-def read_rubric(path: Path) -> TextRubric:
-    """The rubric in a TOML file.
-
-    Raises:
-        InputError: it cannot be read, or is no rubric; the sentence names the file and the line.
-    """
-    table = read_toml(path, LIMIT)
-    required = dict.fromkeys(("name", "kind", "instruction"), str)
-    optional = {
-        **dict.fromkeys(("description", "turn", "conversation"), str),
-        "reference": bool,
-        "aspects": list,
-    }
-    check_table(table, path, required, optional)
-    kinds = ("single", "pairwise", "aspects")
-    if table["kind"] not in kinds:
-        raise InputError(f"{path}: kind must be one of {', '.join(kinds)}, not {table['kind']!r}.")
-    if (table["kind"] == "aspects") != bool(table.get("aspects")):
-        raise InputError(f'{path}: a rubric has [[aspects]] exactly if its kind is "aspects".')
-    meanings = []
-    for number, aspect in enumerate(table.get("aspects", []), start=1):
-        check_table(aspect, path, {"name": str, "meaning": str}, {}, (("aspects", number),))
-        meanings.append((check_name(aspect["name"], f"{path}: the aspect"), aspect["meaning"]))
-    if len({name for name, _ in meanings}) < len(meanings):
-        raise InputError(f"{path}: two aspects have the same name; give each its own.")
-    return TextRubric(
-        name=check_name(table["name"], f"{path}: the name"),
-        kind=table["kind"],
-        description=table.get("description", ""),
-        instruction=table["instruction"],
-        turn=table.get("turn", ""),
-        conversation=table.get("conversation", ""),
-        reference=table.get("reference", False),
-        meanings=tuple(meanings),
-    )
-
-
-def read_rubrics(folders: Sequence[Path]) -> tuple[dict[str, Rubric], list[str]]:
-    """Every rubric in the folders, by name, and one sentence for each file that is none.
-
-    A ``.jsonl`` file there holds FastChat's judge prompts, see `fastchat`.
-    """
-    from playground.judging.fastchat import read_judge_prompts
-
-    found: dict[str, Rubric] = {}
-    problems = []
-    for folder in folders:
-        for path in sorted((*folder.glob("*.toml"), *folder.glob("*.jsonl"))):
-            try:
-                rubrics = read_judge_prompts(path) if path.suffix == ".jsonl" else [read_rubric(path)]
-                for rubric in rubrics:
-                    if rubric.name in found:
-                        raise InputError(
-                            f"{path}: the name {rubric.name!r} is taken by another rubric; give this one "
-                            "another name."
-                        )
-                    found[rubric.name] = rubric
-            except InputError as error:
-                problems.append(str(error))
-    return found, problems

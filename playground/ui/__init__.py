@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 def build(session: Session, settings: Settings) -> gr.Blocks:
     """The page on `session`; `serve` puts it on the network."""
-    from playground.ui.layout import page
+    from playground.ui.page.events import page
 
     return page(session, settings)
 
 
 def serve(blocks: gr.Blocks, settings: Settings, port: int) -> None:
     """Serve a page that `build` made, and return; `stop` ends it."""
-    from playground.ui.server import start
+    from playground.ui.server.start import start
 
     start(blocks, settings, port)
 
 
 def stop(blocks: gr.Blocks) -> None:
     """Stop serving. Pages that are still open are cut off."""
-    from playground.ui.server import end
+    from playground.ui.server.start import end
 
     end(blocks)

@@ -12,18 +12,18 @@ from typing import Any
 import pytest
 
 from playground.__main__ import read_messages
-from playground.demo_files import read_demo_file
-from playground.engine.adapter_config import check_config as check_adapter_config
-from playground.engine.adapter_files import read_shapes
-from playground.engine.checkpoint import check_config, read_header
-from playground.fetch import read_manifest
+from playground.demonstrations.files import read_demo_file
+from playground.engine.adapters.config import check_config as check_adapter_config
+from playground.engine.adapters.files import read_shapes
+from playground.engine.loading.checkpoint import check_config, read_header
 from playground.files import read_object
 from playground.gguf import read_gguf
 from playground.judging.fastchat import read_judge_prompts
-from playground.judging.rubrics import read_rubric
+from playground.judging.rubric_files import read_rubric
 from playground.library import read_adapter, tokenizer_chat_format
-from playground.presets import read_presets
-from playground.probes import read_probes
+from playground.library.presets import read_presets
+from playground.library.probes import read_probes
+from playground.published.fetch import read_manifest
 from playground.templates import read_templates
 from playground.types import InputError, OutsideError
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from hardening.serving import JOIN, Caller, Served, serving
-from playground.ui.faults import MAX_LINES, Faults, OneTraceback
+from playground.ui.server.faults import MAX_LINES, Faults, OneTraceback
 
 FORGED = {
     "x-forwarded-host": "foreign.example",

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from hardening.serving import Served, serving
-from playground.ui.logins import LOGINS
+from playground.ui.server.logins import LOGINS
 
 RIGHT = {"username": "ada", "password": "long and secret"}
 

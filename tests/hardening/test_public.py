@@ -12,11 +12,11 @@ import pytest
 
 from hardening.serving import DATA, JOIN, UPLOAD, Caller, Canary, Served, serving, within
 from playground.config import Settings
-from playground.limits import PUBLIC, Limits
+from playground.rate_limits import PUBLIC, Limits
 from playground.types import InputError
-from playground.ui.guard import MOST_BYTES, TOO_LARGE
-from playground.ui.logins import LOGINS
-from playground.ui.page_sessions import UNREAD_SECONDS
+from playground.ui.server.logins import LOGINS
+from playground.ui.server.middleware import MOST_BYTES, TOO_LARGE
+from playground.ui.server.sessions import UNREAD_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "my secret message"

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from hardening.serving import Served, serving
-from playground.ui.visitors import COOKIE, Visitors
+from playground.ui.server.visitors import COOKIE, Visitors
 
 pytestmark = pytest.mark.browser
 

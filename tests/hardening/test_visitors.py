@@ -14,11 +14,11 @@ import pytest
 
 from hardening.serving import DATA, JOIN, UPLOAD, Caller, Served, serving, within
 from playground.config import Settings
-from playground.ui.page_sessions import UNREAD_SECONDS, OwnSessions
-from playground.ui.payloads import BODY
-from playground.ui.server import layers
-from playground.ui.uploading import MAX_BYTES, MAX_FILES
-from playground.ui.visitors import COOKIE, VISITOR, Sessions, Uploads, Visitor
+from playground.ui.server.payloads import BODY
+from playground.ui.server.sessions import UNREAD_SECONDS, OwnSessions
+from playground.ui.server.start import layers
+from playground.ui.server.uploads import MAX_BYTES, MAX_FILES
+from playground.ui.server.visitors import COOKIE, VISITOR, Sessions, Uploads, Visitor
 
 
 @pytest.fixture(scope="module")

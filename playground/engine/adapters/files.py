@@ -1,0 +1,240 @@
+"""An adapter's files: read and checked before PEFT gets any of them.
+
+The names and shapes of the weights come from the safetensors header, which is JSON, so that a file that
+does not fit is refused before a tensor is read. Other tools write the names with other prefixes; they are
+mapped to the names that PEFT expects on this base where there is exactly one that each can mean.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import struct
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from playground.engine.adapters.config import shown
+from playground.files import check_whole
+from playground.types import InputError
+
+WEIGHTS = "adapter_model.safetensors"
+PICKLED = "adapter_model.bin"
+MOST_HEADER = 100_000_000
+"""Bytes of a safetensors header; the library's own limit."""
+BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+"""Types of numbers that an adapter's weights may have, and their size."""
+
+Shape = tuple[int, ...]
+
+
+class MisfitError(InputError):
+    """An adapter's weights are not those that its configuration needs on this base."""
+
+
+def read_shapes(folder: Path, allow_pickle: bool) -> dict[str, Shape]:
+    """Names and shapes of an adapter's weights.
+
+    Raises:
+        InputError: the file is missing, damaged, pickled, or holds numbers of another type; the reason alone.
+    """
+    path = folder / WEIGHTS
+    if path.is_file():
+        return _header(path)
+    if (folder / PICKLED).is_file():
+        if not allow_pickle:
+            raise InputError(
+                f"its weights are in {PICKLED}, a pickle, which can run code: convert it to safetensors, or "
+                "start with --allow-pickle if you trust where it comes from"
+            )
+        return {key: tuple(value.shape) for key, value in read_weights(folder).items()}
+    raise InputError(f"it has no {WEIGHTS}: save it with PEFT's save_pretrained, or name its folder")
+
+
+def _header(path: Path) -> dict[str, Shape]:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        check_whole(path, file.read(64))
+        file.seek(0)
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 2 <= length <= min(MOST_HEADER, size - 8):
+            raise InputError(f"{path.name} is damaged or no safetensors file: download it again")
+        text = file.read(length)
+    try:
+        entries = json.loads(text)
+    except (ValueError, RecursionError):
+        entries = None
+    if not isinstance(entries, dict):
+        raise InputError(f"{path.name} is damaged: its header is not a JSON object; download it again")
+    shapes = {}
+    for key, entry in entries.items():
+        if key != "__metadata__":
+            shapes[key] = _entry(key, entry, size - 8 - length)
+    if not shapes:
+        raise InputError(f"{path.name} holds no weights")
+    return shapes
+
+
+def _entry(key: str, entry: object, room: int) -> Shape:
+    """The shape of one tensor in the header; `room` is the number of bytes that all tensors have."""
+    try:
+        assert isinstance(entry, dict)
+        kind, shape, (start, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+        assert all(type(number) is int and number >= 0 for number in (*shape, start, end))
+        assert isinstance(kind, str)
+    except (AssertionError, KeyError, TypeError, ValueError):
+        raise InputError(f"{WEIGHTS} is damaged at {shown(key, 150)}: download it again") from None
+    if kind not in BYTES:
+        raise InputError(f"its weights {shown(key, 150)} are of type {shown(kind)}, not {', '.join(BYTES)}")
+    if end - start != math.prod(shape) * BYTES[kind] or end > room:
+        raise InputError(f"{WEIGHTS} is damaged at {shown(key, 150)}: download it again")
+    return tuple(shape)
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """An adapter's weights by name.
+
+    Raises:
+        InputError: they cannot be read, or one holds NaN or infinity; the reason alone.
+    """
+    path = folder / WEIGHTS
+    try:
+        if path.is_file():
+            weights = load_file(path)
+        else:
+            weights = torch.load(folder / PICKLED, map_location="cpu", weights_only=True)
+    except Exception as error:  # what the libraries say is about their own functions, and is logged as cause
+        name = WEIGHTS if path.is_file() else PICKLED
+        raise InputError(f"{name} is damaged, or holds more than weights: download it again") from error
+    if not isinstance(weights, dict) or not all(isinstance(key, str) for key in weights):
+        raise InputError(f"{PICKLED} holds no table of weights by name: save the adapter again with PEFT")
+    for key, value in weights.items():
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            raise InputError(f"its weights {shown(key, 150)} are not numbers of a floating-point type")
+        if not bool(torch.isfinite(value).all()):
+            raise InputError(
+                f"its weights {shown(key, 150)} hold NaN or infinity: train or download it again"
+            )
+    return weights
+
+
+# --- Names ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class KeyMap:
+    """What each name in an adapter's file means on this base."""
+
+    names: dict[str, str]
+    """Name in the file to the name that PEFT expects, or to that of one of the base's own weights."""
+    mapped: list[str]
+    """Names in the file that were written in another way."""
+    again: dict[str, str]
+    """Names in the file that mean a weight which is there under its own name too (PEFT writes some twice)."""
+
+
+_WRAPPERS = re.compile(r"(^|\.)(_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)")
+_OPENING = re.compile(r"^(base_model\.model\.|base_model\.|language_model\.|model\.|transformer\.)+")
+_FACTOR = re.compile(r"\.(lora_[A-Za-z]+|lora_embedding_[AB]|ia3_l)\.([^.]+)\.(weight|bias)$")
+_BARE = re.compile(r"\.(lora_embedding_[AB]|lora_magnitude_vector|ia3_l|trainable_tokens_delta)\.[^.]+$")
+_SAVED = re.compile(r"\.modules_to_save\.[^.]+(?=\.)")
+
+
+def core(key: str) -> str:
+    """A weight's name without what tools put around it: wrappers, prefixes, and the adapter's name inside.
+
+    Two names with one core mean the same weight: "base_model.model.model.layers.0.mlp.up_proj.lora_A.weight",
+    "module.layers.0.mlp.up_proj.lora_A.default.weight" -> "layers.0.mlp.up_proj.lora_A.weight".
+    """
+    key = _WRAPPERS.sub(r"\1", key)
+    key = re.sub(r"\.{2,}", ".", key).removeprefix(".")
+    key = _OPENING.sub("", key).replace(".language_model.", ".")
+    key = _FACTOR.sub(r".\1.\3", key)
+    key = key.replace(".base_layer.", ".").replace(".original_module.", ".")
+    key = _SAVED.sub("", key).replace(".modules_to_save.", ".")
+    if key.endswith("lora_magnitude_vector.weight"):
+        return key.removesuffix(".weight")
+    if not key.endswith((".weight", ".bias")):
+        key = _BARE.sub(r".\1", key)
+    return key.replace(".token_adapter.weight", ".weight")
+
+
+def map_keys(
+    shapes: Mapping[str, Shape],
+    expected: Mapping[str, Shape],
+    extra: Mapping[str, Shape],
+    aliases: Mapping[str, str],
+) -> KeyMap:
+    """What each name in the file means.
+
+    Args:
+        shapes: names and shapes in the file.
+        expected: names and shapes that PEFT expects; all must be there.
+        extra: names of the base's own weights that the file may hold beside them, with their shapes.
+        aliases: names under which PEFT writes a weight a second time, to its own name.
+
+    Raises:
+        MisfitError: names are missing, unknown or ambiguous, or shapes differ; the reason alone, with the
+            first three names and what probably happened.
+    """
+    allowed = {**extra, **expected}
+    by_core: dict[str, list[str]] = {}
+    for name in allowed:
+        by_core.setdefault(core(name), []).append(name)
+    names: dict[str, str] = {}
+    again: dict[str, str] = {}
+    unknown, mapped = [], []
+    for key in sorted(shapes, key=lambda key: key not in allowed):  # those under their own name first
+        found = key if key in allowed else aliases.get(key) or _meant(key, by_core)
+        if found is None:
+            unknown.append(key)
+            continue
+        if found in names.values():
+            if ".original_module." not in key:  # what the adapter's own copy stands in place of
+                again[key] = found
+            continue
+        names[key] = found
+        if key != found and not (found in extra and key.startswith("base_model.")):
+            mapped.append(key)
+    missing = [name for name in expected if name not in names.values()]
+    if missing or unknown:
+        raise MisfitError(_unfit(missing, unknown, len(expected)))
+    wrong = [key for key, name in names.items() if name in expected and shapes[key] != expected[name]]
+    if wrong:
+        pairs = ", ".join(f"{list(shapes[key])} against {list(expected[names[key]])}" for key in wrong[:3])
+        raise MisfitError(
+            f"its weights {_some(wrong)} have other shapes than here ({pairs}): it was made for another "
+            "base, or its rank was changed"
+        )
+    return KeyMap(names, mapped, again)
+
+
+def _meant(key: str, by_core: Mapping[str, list[str]]) -> str | None:
+    found = by_core.get(core(key), [])
+    return found[0] if len(found) == 1 else None
+
+
+def _unfit(missing: Collection[str], unknown: Collection[str], expected: int) -> str:
+    reason = "it was made for another base, or by another version of PEFT"
+    if unknown and len(missing) == expected:
+        return (
+            f"its weights have names that this base does not have ({_some(unknown)}) and those it needs are "
+            f"missing ({_some(missing)}): {reason}"
+        )
+    parts = []
+    if missing:
+        parts.append(f"lacks weights that its configuration names ({_some(missing)})")
+    if unknown:
+        parts.append(f"holds weights that mean nothing on this base ({_some(unknown)})")
+    return f"its file {' and '.join(parts)}: the file is not complete, or {reason}"
+
+
+def _some(names: Collection[str]) -> str:
+    first = ", ".join(shown(name, 150)[1:-1] for name in list(names)[:3])
+    return first if len(names) <= 3 else f"{first} and {len(names) - 3} more"

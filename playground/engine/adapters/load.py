@@ -1,0 +1,277 @@
+"""The adapters of a library: read, checked, and kept apart from the base that serves.
+
+An adapter passes three gates before a row can use it: its configuration (`adapter_config`), the names and
+shapes in its file (`adapter_files`), and its values as PEFT loaded them on a skeleton (`adapter_skeleton`).
+None of them touches the base. That is checked all the same, by a checksum of the base's weights after each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from playground.config import Settings
+from playground.engine import hub
+from playground.engine.adapters.config import check_config, shown
+from playground.engine.adapters.files import MisfitError, map_keys, read_shapes, read_weights
+from playground.engine.adapters.parts import Adapter, Part
+from playground.engine.adapters.skeleton import PREFIX, Collector, Skeleton
+from playground.engine.hub import Report
+from playground.files import check_regular, first_line, read_object
+from playground.library import Library, same_model
+from playground.types import AdapterCard, AdapterStatus, InputError
+
+
+class BaseChangedError(Exception):
+    """An adapter changed the base's weights: the base has to be loaded anew, without that adapter."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Adapter {name!r} cannot be used here: it changed the weights of the base itself, which was "
+            "loaded anew without it."
+        )
+        self.name = name
+
+
+@dataclass
+class AdapterSet:
+    """Every adapter of a library, and what became of it."""
+
+    adapters: dict[str, Adapter] = field(default_factory=dict)
+    """Those that can be used, by name."""
+    statuses: tuple[AdapterStatus, ...] = ()
+
+
+def load_adapters(
+    model: PreTrainedModel,
+    library: Library,
+    report: Report,
+    settings: Settings,
+    refused: Mapping[str, str] | None = None,
+) -> AdapterSet:
+    """Read every adapter of the library for a base. One that cannot be used does not stop the others: its
+    status says why.
+
+    Args:
+        model: the base, as it was loaded.
+        refused: adapters that are not even tried, and why.
+
+    Raises:
+        BaseChangedError: an adapter changed the base's weights.
+    """
+    found = AdapterSet()
+    statuses = []
+    before = checksum(model) if library.adapters else 0
+    for index, card in enumerate(list(library.adapters.values())):
+        report(f"Loading adapter {card.name}", 0.6 + 0.3 * index / len(library.adapters))
+        try:
+            if refused and card.name in refused:
+                raise InputError(refused[card.name])
+            adapter = _read(model, card, settings)
+            found.adapters[card.name] = adapter
+            statuses.append(
+                AdapterStatus(card=card, warning=_warning(card, adapter, settings), serving=adapter.serving)
+            )
+        except InputError as error:
+            statuses.append(AdapterStatus(card=card, error=str(error)))
+        if checksum(model) != before:
+            raise BaseChangedError(card.name)
+    found.statuses = tuple(statuses)
+    return found
+
+
+def _read(model: PreTrainedModel, card: AdapterCard, settings: Settings) -> Adapter:
+    """One adapter, checked.
+
+    Raises:
+        InputError: it cannot be read, does not fit, or cannot be served exactly.
+    """
+    try:
+        return read_adapter_weights(model, hub.folder(card.source), settings.allow_pickle)
+    except InputError as error:
+        text = str(error)
+        if text.endswith("."):  # a sentence of its own, about the Hub or a file
+            raise
+        fits = not isinstance(error, MisfitError)
+        lead = "cannot be used here" if fits else f"does not fit the base {settings.base}"
+        raise InputError(f"Adapter {card.name!r} {lead}: {text}.") from error
+    except Exception as error:
+        said = shown(first_line(error), 200)[1:-1]
+        raise InputError(f"Adapter {card.name!r} cannot be read: {said}.") from error
+
+
+def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: bool = False) -> Adapter:
+    """An adapter for a base, from its folder; the base is left as it is.
+
+    Raises:
+        InputError: as `_read`, with the reason alone.
+    """
+    check_regular(folder)
+    settings = check_config(read_object(folder / "adapter_config.json"))
+    shapes = read_shapes(folder, allow_pickle)
+    skeleton = Skeleton(model, settings, _vocabulary(model, shapes))
+    names = map_keys(shapes, skeleton.expected(), skeleton.own_embeddings(), skeleton.aliases())
+    read = read_weights(folder)
+    weights = {names.names[key]: value for key, value in read.items() if key in names.names}
+    for key, name in names.again.items():
+        if not torch.equal(read[key], weights[name]):
+            raise InputError(f"its file holds two different weights for {name}, one as {shown(key, 150)}")
+    expected = skeleton.expected()
+    skeleton.load({name: value for name, value in weights.items() if name in expected})
+    own = _own_embeddings(model, skeleton, {n: value for n, value in weights.items() if n not in expected})
+    collector = Collector(skeleton, model, own)
+    parts = collector.collect()
+    if not parts:
+        raise InputError("it changes no module of this base")
+    adapter = Adapter(parts=parts, serving=_serving(settings, collector))
+    _count_rows(model, adapter, skeleton)
+    if names.mapped:
+        adapter.warnings.append(
+            f"{len(names.mapped)} of its weights have names written in another way (such as "
+            f"{shown(names.mapped[0], 150)[1:-1]}) and were matched with the base's layers"
+        )
+    return adapter
+
+
+def _vocabulary(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
+    """Tokens of the vocabulary that an adapter was made with, if its file shows that it is not the base's."""
+    here = model.get_input_embeddings().weight.shape[0]
+    width = model.get_input_embeddings().weight.shape[1]
+    ends = tuple(
+        name
+        for module in (model.get_input_embeddings(), model.get_output_embeddings())
+        for path, other in model.named_modules()
+        if other is module
+        for name in (path.rpartition(".")[2],)
+    )
+    for key, shape in shapes.items():
+        parts = key.split(".")
+        is_whole = parts[-1] == "weight" and not any(part.startswith(("lora_", "ia3_")) for part in parts)
+        is_end = len(shape) == 2 and shape[1] == width and not set(ends).isdisjoint(parts)
+        if is_whole and is_end and shape[0] != here:
+            return shape[0]
+    return None
+
+
+def _own_embeddings(model: Any, skeleton: Skeleton, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Whole embeddings and output layers by path, those left out that are the base's own.
+
+    Raises:
+        InputError: a tied pair differs.
+    """
+    own = {name.removeprefix(PREFIX).removesuffix(".weight"): value for name, value in weights.items()}
+    inside, outside = skeleton.embedding, skeleton.head
+    if skeleton.is_tied and own and inside is not None and outside is not None:
+        given = list(own.values())
+        if len(given) == 2 and not torch.equal(given[0], given[1]):
+            raise InputError(
+                "its file holds embeddings and an output layer that differ, and here they are one"
+            )
+        own = {inside: given[0], outside: given[0]}
+    kept = {}
+    for path, value in own.items():
+        real = model.get_submodule(path).weight
+        if real.shape != value.shape or not torch.equal(value.to(real.device, real.dtype), real):
+            kept[path] = value
+    return kept
+
+
+def _count_rows(model: Any, adapter: Adapter, skeleton: Skeleton) -> None:
+    inside, outside = (adapter.parts.get(path or "") for path in (skeleton.embedding, skeleton.head))
+    adapter.embedding_rows = _rows(inside)
+    adapter.logits = _rows(outside)
+    known = adapter.embedding_rows or int(model.get_input_embeddings().weight.shape[0])
+    written = adapter.logits or int(model.get_output_embeddings().weight.shape[0])
+    if adapter.embedding_rows is not None and adapter.embedding_rows > written:
+        adapter.warnings.append(
+            f"its file has embeddings for {adapter.embedding_rows} tokens and an output layer for {written}: "
+            "the others can be read but never written"
+        )
+    if adapter.logits is not None and adapter.logits > known:
+        raise InputError(
+            f"its output layer writes {adapter.logits} tokens, and there are embeddings for {known} only: "
+            "save it with its embeddings (save_embedding_layers=True)"
+        )
+
+
+def _rows(part: Part | None) -> int | None:
+    """Rows of the weight of a part's own copy of a module."""
+    if part is None or part.copy is None:
+        return None
+    weight: Any = part.copy.weight
+    return int(weight.shape[0])
+
+
+def _serving(settings: Mapping[str, Any], found: Collector) -> str:
+    """What an adapter changes, for people: "LoRA, rank 16, on q_proj, v_proj; its own lm_head"."""
+    layers = sorted({path.rpartition(".")[2] for path, part in found.parts.items() if _tunes(part)})
+    on = ", ".join(layers[:8]) + (f" and {len(layers) - 8} more" if len(layers) > 8 else "")
+    if settings["peft_type"] == "IA3":
+        texts = [f"IA3, on {on}"] if layers else ["IA3"]
+    else:
+        ranks = sorted(found.ranks)
+        rank = f"rank {ranks[0]}" if len(ranks) == 1 else f"rank {ranks[0]} to {ranks[-1]}" if ranks else ""
+        texts = [", ".join(text for text in ("DoRA" if found.is_dora else "LoRA", rank) if text)]
+        texts[0] += f", on {on}" if layers and ranks else ""
+    whole = sorted({path.rpartition(".")[2] for path in (*found.own, *found.saved)})
+    if whole:
+        texts.append(f"its own {', '.join(whole)}")
+    if found.tokens:
+        texts.append(f"its own embeddings for {len(found.tokens)} tokens")
+    if settings.get("lora_bias") or any(
+        type(step).__name__ == "Bias" for part in found.parts.values() for step in part.steps
+    ):
+        texts.append("its own biases")
+    return "; ".join(texts)
+
+
+def _tunes(part: Any) -> bool:
+    kinds = {type(step).__name__ for step in part.steps}
+    return part.input_scale is not None or bool(kinds & {"Lora", "EmbeddingLora", "Ia3"})
+
+
+def _warning(card: AdapterCard, adapter: Adapter, settings: Settings) -> str | None:
+    """What is unusual about an adapter that can be used: its base's name, and its weights' names."""
+    said = [f"Adapter {card.name!r}: {text}." for text in adapter.warnings]
+    if not settings.same_base and not same_model(card.base_model, settings.base):
+        named = f"was made for the base {shown(card.base_model, 150)}" if card.base_model else "names no base"
+        said.insert(
+            0,
+            f"Adapter {card.name!r} {named} and runs on {settings.base!r}, whose layers it fits: use "
+            "--same-base if both are the same model.",
+        )
+    return " ".join(said) or None
+
+
+# --- The base's weights ---------------------------------------------------------------------------
+
+CHUNK = 1 << 16
+"""Numbers of a tensor that are added up before their place counts."""
+
+
+def checksum(model: nn.Module) -> int:
+    """A number that changes when a weight or buffer of a model does; about as fast as memory is read."""
+    total = 0
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if tensor.is_meta or not tensor.numel():
+            continue
+        total = hash((total, name, tuple(tensor.shape), _sum(tensor.detach())))
+    return total
+
+
+def _sum(tensor: Tensor) -> int:
+    """The sum of a tensor's bits, chunk by chunk, each with a weight of its own."""
+    bits = tensor.contiguous().reshape(-1)
+    kind = {8: torch.int64, 4: torch.int32, 2: torch.int16, 1: torch.uint8}.get(bits.element_size())
+    bits = bits.view(kind) if kind is not None else bits.to(torch.int64)
+    whole = bits.numel() // CHUNK * CHUNK
+    sums = bits[:whole].view(-1, CHUNK).sum(1, dtype=torch.int64)
+    sums = torch.cat([sums, bits[whole:].sum(dtype=torch.int64)[None]])
+    places = torch.arange(1, len(sums) + 1, device=sums.device)
+    return int((sums * places).sum())

@@ -1,0 +1,421 @@
+"""An adapter read by PEFT on a skeleton of the base, and its values collected for the base that serves.
+
+PEFT decides what a configuration means (which modules, what rank and scaling in each, what is tied to what),
+but it never gets the base that answers: it builds its layers on a model of the same class whose weights have
+shapes and no memory. What it loaded is then collected by module path, checked against the real modules, and
+applied row by row by `row_adapters`.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from peft import (
+    IA3Config,
+    LoraConfig,
+    PeftModel,
+    get_peft_model_state_dict,
+    set_peft_model_state_dict,
+)
+from peft.tuners.ia3 import Linear as Ia3Linear
+from peft.tuners.lora import Embedding as LoraEmbedding
+from peft.tuners.lora import Linear as LoraLinear
+from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils.integrations import dequantize_module_weight
+from peft.utils.other import ModulesToSaveWrapper, TrainableTokensWrapper
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from playground.engine.adapters.config import shown
+from playground.engine.adapters.files import Shape
+from playground.engine.adapters.parts import (
+    Bias,
+    EmbeddingLora,
+    Ia3,
+    Lora,
+    Part,
+    TokenColumns,
+    TokenRows,
+    features,
+)
+from playground.engine.adapters.patterns import check_patterns
+from playground.files import first_line
+from playground.types import InputError
+
+INNER = "tandem_adapter"
+"""What the adapter is called inside PEFT, whatever people call it: PEFT makes module names of it."""
+VARIANTS = ("DoraLinearVariant", "DoraEmbeddingVariant")
+PREFIX = "base_model.model."
+
+
+class Skeleton:
+    """A model of the base's class without memory, with one adapter's layers in it."""
+
+    def __init__(self, base: PreTrainedModel, settings: Mapping[str, Any], tokens: int | None) -> None:
+        """Build it.
+
+        Args:
+            base: the model that serves, for its class and configuration.
+            settings: the adapter's checked configuration.
+            tokens: the vocabulary that the adapter was made with; None: the base's.
+
+        Raises:
+            InputError: PEFT does not accept the configuration on this base; the reason alone.
+        """
+        config = copy.deepcopy(base.config)
+        if hasattr(config, "quantization_config"):
+            del config.quantization_config
+        with torch.device("meta"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = type(base)(config)
+            model.tie_weights()
+            if tokens is not None:
+                model.resize_token_embeddings(tokens, mean_resizing=False)
+            self.embedding = _path_of(model, model.get_input_embeddings())
+            self.head = _path_of(model, model.get_output_embeddings())
+            self.is_tied = _is_tied(model)
+            check_patterns(settings, [name for name, _ in model.named_modules()])
+            try:
+                values = dict(settings)
+                peft_config = (LoraConfig if values.pop("peft_type") == "LORA" else IA3Config)(**values)
+                self.peft = PeftModel(model, peft_config, adapter_name=INNER)
+            except Exception as error:
+                raise InputError(f"PEFT cannot build it on this base: {_said(error)}") from error
+        self.peft.eval()
+        self.model: Any = self.peft.base_model.model
+
+    def expected(self) -> dict[str, Shape]:
+        """Names and shapes of the weights that the adapter's file must hold."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            state = get_peft_model_state_dict(self.peft, adapter_name=INNER, save_embedding_layers=False)
+        return {name: tuple(value.shape) for name, value in state.items()}
+
+    def own_embeddings(self) -> dict[str, Shape]:
+        """Names and shapes of whole embeddings and output layers that the file may hold beside them."""
+        found = {}
+        for path in (self.embedding, self.head):
+            if path is not None:
+                layer = _base_layer(self.model.get_submodule(path))
+                found[f"{PREFIX}{path}.weight"] = tuple(layer.weight.shape)
+        return found
+
+    def aliases(self) -> dict[str, str]:
+        """Names under which PEFT writes a weight a second time: tokens of a tied output layer."""
+        last = ".token_adapter.trainable_tokens_delta"
+        tied = self.is_tied and self.embedding is not None and self.head is not None
+        return {f"{PREFIX}{self.head}{last}": f"{PREFIX}{self.embedding}{last}"} if tied else {}
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Have PEFT load the weights, which have the names that it expects.
+
+        Raises:
+            InputError: PEFT left some of them out; the reason alone.
+        """
+        for name, parameter in list(self.peft.named_parameters()):
+            if f".{INNER}" in name or name in weights:
+                owner, _, last = name.rpartition(".")
+                # What PEFT then leaves out stays NaN, which is refused.
+                empty = torch.full(parameter.shape, torch.nan, device="cpu")
+                self.peft.get_submodule(owner)._parameters[last] = nn.Parameter(empty, requires_grad=False)
+        try:
+            result = set_peft_model_state_dict(self.peft, dict(weights), INNER)
+        except Exception as error:
+            raise InputError(f"PEFT cannot load its weights: {_said(error)}") from error
+        state = self.peft.state_dict()  # a name may be missing whose weight is there under a tied one
+        missing = [key for key in result.missing_keys if f".{INNER}" in key and key in state]
+        lost = [*result.unexpected_keys, *(key for key in missing if bool(state[key].isnan().any()))]
+        if lost:
+            raise InputError(f"PEFT did not load its weights {', '.join(lost[:3])}")
+
+
+def _said(error: Exception) -> str:
+    return shown(first_line(error), 200)[1:-1]
+
+
+def _path_of(model: nn.Module, module: nn.Module | None) -> str | None:
+    return next((path for path, other in model.named_modules() if other is module), None) if module else None
+
+
+def _is_tied(model: Any) -> bool:
+    inside, outside = model.get_input_embeddings(), model.get_output_embeddings()
+    return outside is not None and getattr(outside, "weight", None) is inside.weight
+
+
+def _base_layer(module: Any) -> Any:
+    """The base's module under PEFT's."""
+    while True:
+        if isinstance(module, ModulesToSaveWrapper | TrainableTokensWrapper):
+            module = module.original_module
+        elif isinstance(module, BaseTunerLayer):
+            module = module.get_base_layer()
+        else:
+            return module
+
+
+# --- Collecting -----------------------------------------------------------------------------------
+
+
+@dataclass
+class Collector:
+    """Collects what PEFT loaded, as parts for the modules of the base that serves."""
+
+    skeleton: Skeleton
+    base: PreTrainedModel
+    own: Mapping[str, Tensor]
+    """Whole embeddings and output layers from the file, by module path."""
+
+    def __post_init__(self) -> None:
+        self.parts: dict[str, Part] = {}
+        self.saved: list[str] = []
+        """Paths of modules that the adapter has copies of."""
+        self.tokens: set[int] = set()
+        """Tokens whose embeddings it trained."""
+        self.ranks: set[int] = set()
+        self.is_dora = False
+
+    def collect(self) -> dict[str, Part]:
+        """Every module's part.
+
+        Raises:
+            InputError: a module cannot be served exactly; the reason alone.
+        """
+        for path, weight in self.own.items():
+            self._copy_weight(path, weight)
+        # A wrapper lies around a tuner's layer, so it comes first in `named_modules`.
+        for path, module in self.skeleton.model.named_modules():
+            if isinstance(module, ModulesToSaveWrapper):
+                self._copy_module(path, module)
+            elif isinstance(module, TrainableTokensWrapper):
+                self._tokens(path, module)
+            elif isinstance(module, BaseTunerLayer) and not _is_inner(path):
+                self._tuner(path, module)
+        self._biases()
+        for path, part in self.parts.items():
+            self._place(path, part)
+        return self.parts
+
+    def _part(self, path: str) -> Part:
+        return self.parts.setdefault(path, Part())
+
+    def _place(self, path: str, part: Part) -> None:
+        for value in part.tensors():
+            if value.is_meta:
+                raise InputError(f"its file lacks weights for {path}")
+            if not bool(torch.isfinite(value).all()):
+                raise InputError(f"what it computes for {path} is NaN or infinite")
+
+    def _device(self, path: str) -> torch.device:
+        module = self.base.get_submodule(path)
+        return next((value.device for value in module.parameters()), self.base.device)
+
+    def _dtype(self, path: str) -> torch.dtype:
+        """The type that a module of the base computes in."""
+        kinds = [
+            value.dtype for value in self.base.get_submodule(path).parameters() if value.is_floating_point()
+        ]
+        return kinds[0] if kinds else self.base.dtype
+
+    # --- Tuner layers ---
+
+    def _tuner(self, path: str, module: Any) -> None:
+        if type(module) is LoraLinear:
+            self._linear(path, module)
+        elif type(module) is LoraEmbedding:
+            self._embedding(path, module)
+        elif type(module) is Ia3Linear:
+            self._ia3(path, module)
+        else:
+            kind = type(_base_layer(module)).__name__
+            raise InputError(f"it adapts layers of type {kind} ({path}), which Tandem does not serve")
+
+    def _check_variant(self, path: str, module: Any) -> bool:
+        """Whether the layer is a DoRA."""
+        variant = module.lora_variant.get(INNER)
+        if variant is None:
+            return False
+        name = variant.__name__ if isinstance(variant, type) else type(variant).__name__
+        if name not in VARIANTS:
+            raise InputError(f"it is a variant of LoRA that Tandem does not serve ({name})")
+        self.is_dora = True
+        return True
+
+    def _real_features(self, path: str, wanted: tuple[int, int]) -> nn.Module:
+        """The base's linear layer at a path, which must have these numbers in and out."""
+        real = self.base.get_submodule(path)
+        copied: Any = self.parts[path].copy if path in self.parts else None
+        there = features(copied or real)
+        if there != wanted:
+            raise InputError(f"{path} has the shape {there} here, and the adapter is for {wanted}")
+        return copied or real
+
+    def _linear(self, path: str, module: Any) -> None:
+        a, b = module.lora_A[INNER].weight, module.lora_B[INNER].weight
+        real = self._real_features(path, (a.shape[1], b.shape[0]))
+        device = self._device(path)
+        a, b = (value.detach().to(device, torch.float32) for value in (a, b))
+        scaling = float(module.scaling[INNER])
+        bias = module.lora_B[INNER].bias
+        dora = base_bias = None
+        if self._check_variant(path, module):
+            magnitude = module.lora_magnitude_vector[INNER].weight.detach().to(device, torch.float32)
+            weight = _weight(path, real).to(device, torch.float32)
+            weight = weight.T if module.fan_in_fan_out else weight
+            dora = magnitude / torch.linalg.norm(weight + scaling * (b @ a), dim=1)
+            base_bias = getattr(real, "bias", None)
+        self.ranks.add(a.shape[0])
+        self._part(path).steps.append(
+            Lora(
+                a=a,
+                b=b,
+                scaling=scaling,
+                bias=None if bias is None else bias.detach().to(device, torch.float32),
+                dora=dora,
+                base_bias=None if base_bias is None else base_bias.detach(),
+            )
+        )
+
+    def _embedding(self, path: str, module: Any) -> None:
+        a, b = module.lora_embedding_A[INNER], module.lora_embedding_B[INNER]
+        real: Any = self._real_embedding(path)
+        rows, width = real.weight.shape
+        if (a.shape[1], b.shape[0]) != (rows, width):
+            raise InputError(
+                f"{path} has {rows} rows of {width} here, and the adapter is for {a.shape[1]} of {b.shape[0]}"
+            )
+        device = self._device(path)
+        a, b = (value.detach().T.contiguous().to(device, torch.float32) for value in (a, b))
+        scaling = float(module.scaling[INNER])
+        dora = None
+        if self._check_variant(path, module):
+            magnitude = module.lora_magnitude_vector[INNER].weight.detach().to(device, torch.float32)
+            weight = real.weight.detach().to(torch.float32).T + scaling * (a @ b).T
+            dora = magnitude / torch.linalg.norm(weight, dim=1)
+        self.ranks.add(a.shape[1])
+        self._part(path).steps.append(EmbeddingLora(a, b, scaling, _embed_scale(real), dora))
+
+    def _real_embedding(self, path: str) -> nn.Module:
+        copied: Any = self.parts[path].copy if path in self.parts else None
+        return copied or self.base.get_submodule(path)
+
+    def _ia3(self, path: str, module: Any) -> None:
+        vector = module.ia3_l[INNER].detach().flatten()
+        there = features(self.base.get_submodule(path))
+        if there is None or vector.numel() != there[0 if module.is_feedforward else 1]:
+            raise InputError(f"{path} has the shape {there} here, and the adapter is for {vector.numel()}")
+        vector = vector.to(self._device(path), torch.float32)
+        if module.is_feedforward:
+            self._part(path).input_scale = vector
+        else:
+            self._part(path).steps.append(Ia3(vector))
+
+    # --- Whole modules, tokens, biases ---
+
+    def _copy_weight(self, path: str, weight: Tensor) -> None:
+        """A whole embedding or output layer from the file."""
+        layer: Any = copy.deepcopy(_base_layer(self.skeleton.model.get_submodule(path)))
+        layer.weight = nn.Parameter(weight, requires_grad=False)
+        self._part(path).copy = self._filled(path, layer)
+
+    def _copy_module(self, path: str, wrapper: Any) -> None:
+        module = wrapper.modules_to_save[INNER]
+        if any(isinstance(inner, BaseTunerLayer) for inner in module.modules()):
+            raise InputError(f"it both replaces {path} and adapts layers in it")
+        # Inputs with a default count too: a model may pass them, as OPT does to its position embeddings.
+        inputs = [
+            parameter
+            for parameter in list(inspect.signature(type(module).forward).parameters.values())[1:]
+            if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        ]
+        if len(inputs) != 1:
+            raise InputError(
+                f"it replaces {path}, which takes more than one input and cannot be run for some rows alone"
+            )
+        self._part(path).copy = self._filled(path, module)
+        self.saved.append(path)
+
+    def _filled(self, path: str, module: nn.Module) -> nn.Module:
+        """The module with what no file holds (buffers such as Gemma's scale of embeddings) from the base."""
+        real = self.base.get_submodule(path)
+        buffers = dict(real.named_buffers())
+        device, dtype = self._device(path), self._dtype(path)
+        for name, parameter in module.named_parameters():
+            owner, _, last = name.rpartition(".")
+            if parameter.is_meta:
+                raise InputError(f"its file lacks the weights {path}.{name}")
+            value = nn.Parameter(parameter.detach().to(device, dtype), requires_grad=False)
+            setattr(module.get_submodule(owner), last, value)
+        for name, buffer in list(module.named_buffers()):
+            if buffer.is_meta:
+                owner, _, last = name.rpartition(".")
+                if name not in buffers:
+                    raise InputError(f"its file lacks the values {path}.{name}")
+                setattr(module.get_submodule(owner), last, buffers[name])
+        return module.eval()
+
+    def _tokens(self, path: str, wrapper: Any) -> None:
+        layer = wrapper.token_adapter
+        ids = list(layer.token_indices[INNER])
+        values = layer.trainable_tokens_delta[INNER].detach()
+        real: Any = self._real_embedding(path)
+        rows, width = real.weight.shape
+        if len(set(ids)) != len(ids) or any(token >= rows for token in ids):
+            raise InputError(f"it trains tokens twice, or beyond the {rows} that {path} has rows for")
+        if tuple(values.shape) != (len(ids), width):
+            raise InputError(f"its tokens for {path} have the shape {list(values.shape)}")
+        device = self._device(path)
+        index = torch.tensor(ids, device=device)
+        values = values.to(device, real.weight.dtype)
+        if isinstance(real, nn.Embedding):
+            scale = _embed_scale(real)
+            if scale is not None:
+                values = values * scale.to(values.dtype)
+            step: Any = TokenRows(index, values)
+        elif isinstance(real, nn.Linear) and real.bias is None:
+            step = TokenColumns(index, values)
+        else:
+            raise InputError(f"it trains tokens of {path}, which is no plain embedding or output layer")
+        self.tokens.update(ids)
+        self._part(path).steps.append(step)
+
+    def _biases(self) -> None:
+        """Biases of the base itself that were trained (`bias`)."""
+        for name, value in self.skeleton.model.named_parameters():
+            if value.is_meta or f".{INNER}" in name:
+                continue
+            path, _, last = name.replace(".base_layer.", ".").rpartition(".")
+            real: Any = self.base.get_submodule(path)
+            kind = type(real).__name__
+            if last != "bias" or not (features(real) or isinstance(real, nn.LayerNorm)):
+                raise InputError(f"it changes {path}.{last} ({kind}), which Tandem does not serve")
+            if getattr(real, "bias", None) is None or real.bias.shape != value.shape:
+                raise InputError(f"it trains a bias of {path}, which has none of that shape here")
+            own = value.detach().to(real.bias.device, torch.float32)
+            self._part(path).steps.append(Bias(own - real.bias.detach().to(torch.float32)))
+
+
+def _is_inner(path: str) -> bool:
+    """Whether a tuner's layer is one inside a wrapper, which was dealt with."""
+    return ".modules_to_save." in f".{path}." or path.endswith("token_adapter")
+
+
+def _embed_scale(embedding: nn.Module) -> Tensor | None:
+    scale = getattr(embedding, "embed_scale", None)
+    if scale is None:
+        return None
+    return scale if isinstance(scale, Tensor) else torch.tensor(float(scale))
+
+
+def _weight(path: str, layer: Any) -> Tensor:
+    """A linear layer's weight as plain numbers, from whatever form it is held in."""
+    try:
+        weight: Tensor = dequantize_module_weight(layer)
+    except Exception as error:
+        raise InputError(f"it is a DoRA, which needs the plain weights of {path}: {_said(error)}") from error
+    return weight.detach()

@@ -1,0 +1,286 @@
+"""Where a model's or an adapter's files are: a folder here, or a download from the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from playground.engine.loading.checkpoint import INDEX, PICKLE, SAFETENSORS, weight_files
+from playground.files import read_object
+from playground.library import Library, read_adapter
+from playground.library.sources import GGUF, Source, find_source
+from playground.types import InputError
+
+Report = Callable[[str, float], None]
+"""Told what is being done, for people, and the share of the work before it, 0 to 1. What it raises ends the
+work, if it is a BaseException that libraries do not take for a failure of their own."""
+
+CARD_FILES = ["*.json", "*.jinja", "*.toml"]
+"""Enough to read a card; the weights come later."""
+SMALL_FILES = [
+    *CARD_FILES,
+    "*.txt",
+    "*.model",
+    "*.tiktoken",
+    "*.bpe",
+    "*.vocab",
+    "additional_chat_templates/*.jinja",
+]
+"""Configurations, tokenizers and templates. Weights are chosen one by one, and nothing else is downloaded."""
+INDEXES = (SAFETENSORS + INDEX, PICKLE + INDEX)
+FIRST, LAST = 0.05, 0.15
+"""Shares of a load between which a download is."""
+
+
+def folder(
+    source: str,
+    only: list[str] | None = None,
+    report: Report | None = None,
+    *,
+    allow_pickle: bool = False,
+    remote_code: bool = False,
+) -> Path:
+    """`source` as a local folder, downloaded from the Hub if it is not one.
+
+    A download that was cut off continues where it was. Of a repository's files only those that are needed are
+    downloaded: no second format of the same weights, no training state.
+
+    Args:
+        source: as `sources.find_source` reads it. For a GGUF file the folder that it is in is returned.
+        only: patterns of the files that are needed; by default all of a model's or an adapter's.
+        report: told how far a download is.
+        allow_pickle: whether pickled weights may be downloaded where there are no others.
+        remote_code: whether the repository's Python files are needed too.
+
+    Raises:
+        InputError: there is no such folder or repository, access is refused, or the Hub cannot be reached
+            and the files are not in the local cache.
+    """
+    found = find_source(source)
+    if found.folder is not None:
+        return found.folder
+    patterns = [*(SMALL_FILES if only is None else only), *(["*.py"] if remote_code else [])]
+    with _sentences(found):
+        try:
+            commit, sizes = _list_files(found)
+        except _unreachable() as error:
+            return _cached(found, patterns, only is None, allow_pickle, error)
+        return _download(found, commit, sizes, patterns, only is None, allow_pickle, report)
+
+
+def _list_files(found: Source) -> tuple[str, dict[str, int]]:
+    """The commit of a repository's revision, and the size in bytes of each of its files."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
+
+    api = HfApi()
+    assert found.repository is not None
+    commit = api.model_info(found.repository, revision=found.revision).sha
+    assert commit is not None
+    tree = api.list_repo_tree(found.repository, recursive=True, revision=commit)
+    return commit, {entry.path: entry.size or 0 for entry in tree if isinstance(entry, RepoFile)}
+
+
+def _download(
+    found: Source,
+    commit: str,
+    sizes: Mapping[str, int],
+    patterns: Sequence[str],
+    weights: bool,
+    allow_pickle: bool,
+    report: Report | None,
+) -> Path:
+    """Download what is needed of a listed repository: the small files first, since they say which weights."""
+    from playground.engine.hub import transfer
+
+    say = _reporter(found, report)
+    small = [] if found.file else [name for name in sizes if _matches(name, patterns)]
+    snapshot = transfer.download(found, commit, {name: sizes[name] for name in small}, say)
+    if weights or found.file:
+        needed = _weights(found, sizes, lambda name: read_object(snapshot / name), allow_pickle)
+        transfer.download(found, commit, {name: sizes[name] for name in needed}, say)
+    return snapshot
+
+
+def _weights(
+    found: Source, names: Collection[str], read_index: Callable[[str], Any], allow_pickle: bool
+) -> list[str]:
+    """The files of a repository that hold weights and are needed."""
+    where = str(found.repository)
+    if found.file is not None:
+        if found.file not in names:
+            there = sorted(name for name in names if name.lower().endswith(GGUF))
+            has = f"it has {', '.join(there[:5])}" if there else f"it has no {GGUF} file"
+            raise InputError(f"There is no file {found.file} in {where} at the Hugging Face Hub: {has}.")
+        return [found.file]
+    if "adapter_config.json" in names:
+        for name in ("adapter_model.safetensors", *(["adapter_model.bin"] if allow_pickle else [])):
+            if name in names:
+                return [name]
+        return []  # what reads the adapter says what is missing
+    return list(weight_files(names, read_index, where, allow_pickle).names)
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a file is needed: of the top folder, unless the pattern names another."""
+    return any(fnmatch(name, pattern) and name.count("/") == pattern.count("/") for pattern in patterns)
+
+
+def _reporter(found: Source, report: Report | None) -> Callable[[float, float], None]:
+    def say(came: float, total: float) -> None:
+        if report is not None:
+            share = min(1.0, came / total) if total else 0.0
+            told = f": {_size(came)} of {_size(total)}" if came else ""
+            report(f"Downloading {found.name}{told}", FIRST + (LAST - FIRST) * share)
+
+    return say
+
+
+def _size(count: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.2f} GB"
+
+
+# --- Without the Hub ------------------------------------------------------------------------------
+
+
+def _cached(
+    found: Source, patterns: Sequence[str], weights: bool, allow_pickle: bool, error: Exception
+) -> Path:
+    """The folder of a repository's files in the local cache, where the Hub cannot be asked.
+
+    Raises:
+        InputError: some of the files that are needed are not there.
+        Exception: `error`, where nothing of it is there.
+    """
+    from huggingface_hub import get_cached_repo_tree, snapshot_download
+    from huggingface_hub.errors import CachedRepoTreeNotFoundError, LocalEntryNotFoundError
+
+    assert found.repository is not None
+    try:
+        snapshot = Path(
+            snapshot_download(
+                found.repository,
+                revision=found.revision,
+                local_files_only=True,
+                allow_patterns=["config.json"],
+            )
+        )
+        names = [entry.path for entry in get_cached_repo_tree(found.repository, revision=found.revision)]
+    except (
+        CachedRepoTreeNotFoundError
+    ):  # an older version of the library kept no list; what is missing is found later
+        return snapshot
+    except LocalEntryNotFoundError:
+        raise error from None
+    needed = [] if found.file else [name for name in names if _matches(name, patterns)]
+    if (weights or found.file) and all((snapshot / name).is_file() for name in needed):
+        needed += _weights(found, names, lambda name: read_object(snapshot / name), allow_pickle)
+    if missing := [name for name in needed if not (snapshot / name).is_file()]:
+        more = f" and {len(missing) - 1} more files" if missing[1:] else ""
+        raise InputError(
+            f"{found.name} is only partly on this machine ({missing[0]}{more} not), and the Hugging Face Hub "
+            "cannot be reached: connect once to finish the download, or give a local folder."
+        )
+    return snapshot
+
+
+def _unreachable() -> tuple[type[Exception], ...]:
+    """What is raised where the Hub does not answer or refuses, and the cache may have the files."""
+    # Imported here: it takes a while, and a run on local folders never needs it.
+    import httpx2
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    return (httpx2.HTTPError, OfflineModeIsEnabled, HfHubHTTPError)
+
+
+@contextmanager
+def _sentences(found: Source) -> Iterator[None]:
+    """Turn what the library raises into a sentence that says what to do."""
+    import httpx2
+    from huggingface_hub import errors, get_token
+
+    name, page = found.name, f"huggingface.co/{found.repository}"
+    has_token = get_token() is not None
+    try:
+        yield
+    except errors.HFValidationError as error:
+        raise InputError(
+            f"{name!r} is neither a folder here nor a Hugging Face Hub id (owner/name): check it."
+        ) from error
+    except errors.GatedRepoError as error:
+        how = (
+            f"accept its terms at {page} with the account of the token in HF_TOKEN, which has no access yet"
+            if has_token
+            else f"accept its terms at {page}, then set HF_TOKEN to a token of that account"
+        )
+        raise InputError(f"{name} is gated: {how}.") from error
+    except errors.RevisionNotFoundError as error:
+        raise InputError(
+            f"{found.repository} has no revision {found.revision!r} at the Hugging Face Hub: give a branch, "
+            "tag or commit that it has."
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        how = "check whether the token in HF_TOKEN has access to it" if has_token else "set HF_TOKEN"
+        raise InputError(
+            f"The Hugging Face Hub has no repository {found.repository}, or it is private: check the name, "
+            f"or {how}."
+        ) from error
+    except errors.HfHubHTTPError as error:
+        raise InputError(_explain_status(found, error)) from error
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, httpx2.HTTPError) as error:
+        raise InputError(_unreached(found)) from error
+    except OSError as error:
+        raise InputError(f"{name} could not be downloaded: {error.strerror or error}.") from error
+
+
+def _explain_status(found: Source, error: Any) -> str:
+    status = error.response.status_code if error.response is not None else 0
+    if status == 401:
+        return (
+            "The Hugging Face Hub refuses the token in HF_TOKEN: set a valid one, or none for public "
+            "repositories."
+        )
+    if status == 403:
+        return (
+            f"The Hugging Face Hub does not give access to {found.name}: check the rights of the token "
+            "in HF_TOKEN."
+        )
+    if status == 429:
+        return "The Hugging Face Hub has had too many requests from here: wait some minutes, or set HF_TOKEN."
+    return _unreached(found)
+
+
+def _unreached(found: Source) -> str:
+    return (
+        f"{found.name} is not on this machine and the Hugging Face Hub cannot be reached: connect once to "
+        "download it, or give a local folder."
+    )
+
+
+def fetch_cards(library: Library, report: Report | None = None) -> dict[str, InputError]:
+    """Download what the library still lacks to build lanes: adapter cards and the base's chat template.
+
+    Returns what went wrong, by the adapter's name; an adapter without an error is in the library.
+
+    Raises:
+        InputError: the base cannot be found.
+    """
+    base = find_source(library.base)
+    if base.folder is None:
+        here = folder(library.base, CARD_FILES, report)
+        library.read_base_format(dataclasses.replace(base, folder=here))
+    errors: dict[str, InputError] = {}
+    for name, source in list(library.pending.items()):
+        try:
+            library.add(read_adapter(folder(source, CARD_FILES, report), name=name, source=source))
+        except InputError as error:
+            errors[name] = error
+    return errors

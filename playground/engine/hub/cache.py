@@ -1,0 +1,75 @@
+"""What of the Hugging Face Hub's files is on this machine already. Nothing here asks the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playground.files import read_object
+from playground.library.presets import Cached
+from playground.library.sources import find_source
+from playground.types import InputError
+
+WEIGHTS = {
+    "config.json": ("model.safetensors", "pytorch_model.bin"),
+    "adapter_config.json": ("adapter_model.safetensors", "adapter_model.bin"),
+}
+"""By the configuration of a model and of an adapter, the files that their weights can be in."""
+LEAST = 1_000_000
+"""Bytes above which a download is counted; configurations are also fetched for other reasons."""
+
+
+def measure_cached(source: str) -> Cached:
+    """How much of a base or an adapter is on this machine.
+
+    Args:
+        source: as `sources.find_source` reads it.
+    """
+    found = find_source(source)
+    if found.folder is not None:
+        return Cached(state="complete")
+    # Imported here: it takes a while, and a run on local folders never needs it.
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    assert found.repository is not None
+    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=found.repository, repo_type="model")
+    size = sum(path.stat().st_size for path in folder.glob("blobs/*"))
+    snapshot = _find_snapshot(folder, found.revision or constants.DEFAULT_REVISION)
+    if (snapshot / found.file).is_file() if found.file else _is_complete(snapshot):
+        return Cached(state="complete", size=size)
+    return Cached(state="partial" if size >= LEAST else "absent", size=size if size >= LEAST else 0)
+
+
+def has_token() -> bool:
+    """Whether a token for the Hub is set on this machine."""
+    from huggingface_hub import get_token
+
+    return get_token() is not None
+
+
+def _find_snapshot(folder: Path, revision: str) -> Path:
+    """The folder of a revision's files, which need not exist."""
+    ref = folder / "refs" / revision
+    return folder / "snapshots" / (ref.read_text(encoding="utf-8").strip() if ref.is_file() else revision)
+
+
+def _is_complete(snapshot: Path) -> bool:
+    """Whether the configuration of a model or an adapter is there, and all files of its weights."""
+    for config, names in WEIGHTS.items():
+        if not (snapshot / config).is_file():
+            continue
+        for name in names:
+            if (snapshot / name).is_file():
+                return True
+            index = snapshot / f"{name}.index.json"
+            if index.is_file() and _has_shards(index):
+                return True
+    return False
+
+
+def _has_shards(index: Path) -> bool:
+    try:
+        names = read_object(index).get("weight_map")
+    except InputError:  # cut off; what downloads it again says what is wrong
+        return False
+    return isinstance(names, dict) and all((index.parent / str(name)).is_file() for name in names.values())

@@ -1,0 +1,227 @@
+"""Files of one repository from the Hugging Face Hub into its local cache, with progress and resumption.
+
+The Hub's own library starts a file again from nothing when a download was cut off. A large file is therefore
+downloaded here, into ``<etag>.incomplete`` beside the cache's blobs, and continued there the next time; the
+library then finds it complete and does the rest.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import re
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playground.library.sources import Source
+from playground.types import InputError
+
+CHUNK = 1 << 20
+"""Bytes of a download between two reports; the library's own 10 MB are long on a slow line."""
+LARGE = 10_000_000
+"""Bytes from which on a file is continued where it was cut off."""
+WORKERS = 4
+"""Large files that are downloaded beside each other."""
+LOOK_EVERY = 0.1
+"""Seconds between two reports."""
+PATIENCE = 2.0
+"""Seconds that a cancelled download waits for its threads, which may be waiting for the network."""
+
+
+class _StoppedError(BaseException):
+    """The download was cancelled; no failure that the library could take for the network's."""
+
+
+def download(
+    found: Source, commit: str, sizes: Mapping[str, int], say: Callable[[float, float], None]
+) -> Path:
+    """Download files, and return the folder in the cache that they are in.
+
+    Args:
+        found: the repository.
+        commit: of its revision.
+        sizes: bytes of each file, by its path in the repository.
+        say: called with the bytes that are here and those of all files, in this thread; what it raises ends
+            the download.
+
+    Raises:
+        InputError: the disk is too small.
+        Exception: what the library raises where the Hub refuses or cannot be reached.
+    """
+    from huggingface_hub import constants, snapshot_download
+
+    constants.DOWNLOAD_CHUNK_SIZE = CHUNK
+    progress = _Progress(sum(sizes.values()), say)
+    large = [name for name in sizes if LARGE <= sizes[name] <= constants.MAX_HTTP_DOWNLOAD_SIZE]
+    if large:
+        _check_disk(found, sum(sizes[name] for name in large))
+        _fetch_all(found, commit, large, progress)
+    assert found.repository is not None
+    if not sizes:
+        folder = _blobs(found).parent / "snapshots" / commit
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    snapshot = snapshot_download(
+        found.repository,
+        revision=found.revision,
+        allow_patterns=[glob.escape(name) for name in sizes],
+        tqdm_class=_bar(progress),
+    )
+    progress.tell()
+    return Path(snapshot)
+
+
+def _check_disk(found: Source, size: int) -> None:
+    from huggingface_hub import constants
+
+    place = Path(constants.HF_HUB_CACHE)
+    while not place.exists():
+        place = place.parent
+    here = sum(path.stat().st_size for path in _blobs(found).glob("*"))
+    free = shutil.disk_usage(place).free
+    if size - here > free:
+        raise InputError(
+            f"{found.name} needs {size / 1e9:.1f} GB and {free / 1e9:.1f} GB are free in {place}: make "
+            "room, or set HF_HOME to a folder on another disk."
+        )
+
+
+class _Progress:
+    """Bytes that came, counted by all threads and told by one."""
+
+    def __init__(self, total: float, say: Callable[[float, float], None]) -> None:
+        self.total, self._say = total, say
+        self._came = 0.0
+        self._lock = threading.Lock()
+        self.stopped = threading.Event()
+
+    def add(self, count: float) -> None:
+        if self.stopped.is_set():
+            raise _StoppedError
+        with self._lock:
+            self._came += count
+
+    def tell(self) -> None:
+        self._say(min(self._came, self.total), self.total)
+
+
+def _fetch_all(found: Source, commit: str, names: list[str], progress: _Progress) -> None:
+    """Fetch large files beside each other; the first failure ends the others."""
+    import httpx2
+    from huggingface_hub.errors import HfHubHTTPError
+
+    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="tandem-download")
+    jobs: set[Future[None]] = {pool.submit(_fetch, found, commit, name, progress) for name in names}
+    pending = jobs
+    try:
+        while pending:
+            done, pending = wait(pending, timeout=LOOK_EVERY)
+            for job in done:
+                job.result()
+            progress.tell()
+    except BaseException as error:
+        progress.stopped.set()
+        for job in jobs:
+            job.cancel()
+        wait(jobs, timeout=PATIENCE)
+        if isinstance(error, httpx2.HTTPError) and not isinstance(error, HfHubHTTPError):
+            raise InputError(
+                f"The download of {found.name} broke off: load it again, and it continues where it was."
+            ) from error
+        raise
+    finally:
+        pool.shutdown(wait=False)
+
+
+def _fetch(found: Source, commit: str, name: str, progress: _Progress) -> None:
+    """Fetch one large file to its place among the cache's blobs, or continue to."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.utils._fixes import WeakFileLock
+    from huggingface_hub.utils._headers import build_hf_headers
+
+    assert found.repository is not None
+    url = hf_hub_url(found.repository, name, revision=commit)
+    about = get_hf_file_metadata(url)
+    if not about.etag or not re.fullmatch(r"[\w-]+", about.etag) or not about.size:
+        return  # left to the library
+    blobs = _blobs(found)
+    blobs.mkdir(parents=True, exist_ok=True)
+    done, partial = blobs / about.etag, blobs / f"{about.etag}.incomplete"
+    headers = build_hf_headers()
+    if urlsplit(about.location).netloc != urlsplit(url).netloc:
+        headers.pop("authorization", None)  # the storage's address is signed, and another host's
+    locks = blobs.parent.parent / ".locks" / blobs.parent.name
+    locks.mkdir(parents=True, exist_ok=True)
+    with WeakFileLock(locks / f"{about.etag}.lock"):
+        if done.exists():
+            progress.add(about.size)
+            return
+        if not _continue(partial, about, headers, progress):
+            partial.unlink()
+            if not _continue(partial, about, headers, progress):
+                partial.unlink()
+                raise OSError(f"{name} arrives damaged: its checksum is not the one that the Hub states")
+        os.replace(partial, done)
+
+
+def _continue(partial: Path, about: Any, headers: dict[str, str], progress: _Progress) -> bool:
+    """Download the rest of a file; False if the whole is not what its checksum says."""
+    from huggingface_hub.file_download import http_get
+
+    here = partial.stat().st_size if partial.exists() else 0
+    if here > about.size:
+        partial.unlink()
+        here = 0
+    progress.add(here)
+    with partial.open("ab") as file:
+        http_get(
+            about.location,
+            file,
+            resume_size=here,
+            headers=dict(headers),
+            expected_size=about.size,
+            tqdm_class=_bar(progress, quiet=True),
+        )
+    # A whole download is checked by its length alone, as the library does; a joined one by its content.
+    if here and len(about.etag) == 64:
+        with partial.open("rb") as data:
+            return hashlib.file_digest(data, "sha256").hexdigest() == about.etag
+    return True
+
+
+def _blobs(found: Source) -> Path:
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    assert found.repository is not None
+    return (
+        Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=found.repository, repo_type="model") / "blobs"
+    )
+
+
+def _bar(progress: _Progress, quiet: bool = False) -> Any:
+    """A progress bar, as the library takes one, that draws nothing and counts.
+
+    Args:
+        quiet: whether to count without telling, which another thread does.
+    """
+    from huggingface_hub.utils.tqdm import tqdm
+
+    class Bar(tqdm):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            # Of a snapshot's bars one counts the bytes that were written.
+            self.counts = quiet or kwargs.get("name") == "huggingface_hub.snapshot_download"
+            super().__init__(*args, **{**kwargs, "disable": True})
+
+        def update(self, n: float | None = 1) -> None:
+            progress.add((n or 0) if self.counts else 0)
+            if not quiet:
+                progress.tell()
+
+    return Bar

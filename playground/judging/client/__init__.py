@@ -1,0 +1,320 @@
+"""One question to a judge's server, through the `openai` client: the only place that imports it.
+
+Works with any server of the OpenAI chat API. The client retries by its own back-off; a time limit stands over
+everything, retries included; cancelling the task ends the connection at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from playground.judging.client.completion import (
+    NoRoomError,
+    clean,
+    failure,
+    read_completion,
+    redact,
+    request_address,
+    split_address,
+)
+from playground.judging.client.refusals import (
+    LEAST_ROOM,
+    REFUSING,
+    Refusals,
+    find_refusal,
+    is_filtered,
+    read_error,
+)
+from playground.judging.rubrics import Messages
+from playground.secret import Secret
+from playground.types import InputError, Outcome, check_characters
+
+if TYPE_CHECKING:
+    import openai
+
+OPENAI = "https://api.openai.com/v1"
+RETRIES = 2
+MOST_TRIES = 8
+"""Requests for one question, each asking in another way, besides the retries of a busy server."""
+_SECRET_NAME = re.compile(r"key|token|secret|sig(?:nature)?$|password|auth|code$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeModel:
+    """Who judges: a model on a server, and how it is asked."""
+
+    model: str
+    server: str = OPENAI
+    key: Secret | None = None
+    """None: the server is asked without one, as many on one's own machine are."""
+    own_key: bool = False
+    """Whether the key was typed for this visit, so that what it costs is its owner's affair."""
+    temperature: float = 0.0
+    seed: int | None = 0
+    max_new_tokens: int = 2048
+    timeout: float = 120.0
+    """Seconds that one question may take, retries and all."""
+    retries: int = RETRIES
+
+    def __post_init__(self) -> None:
+        if not self.model.strip():
+            raise InputError("Name the judge's model, such as gpt-4o.")
+        check_characters(self.model, "The judge's model")
+        parts = split_address(self.server)
+        if self.key:
+            check_key(self.key)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InputError(
+                f"The judge's address must begin with http:// or https://, not {clean(self.server)!r}."
+            )
+        if parts.username or parts.password:
+            raise InputError(f"Leave the user and password out of the judge's address {clean(self.server)}.")
+        if parts.fragment:
+            raise InputError(
+                f"Leave the # and what follows it out of the judge's address {clean(self.server)}."
+            )
+        if any(_SECRET_NAME.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+            raise InputError(
+                f"Leave the key out of the judge's address {clean(self.server)}: enter it as the judge's key."
+            )
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The request's body besides model, messages and schema."""
+        number = int(self.temperature) if self.temperature == int(self.temperature) else self.temperature
+        body: dict[str, Any] = {"temperature": number, "max_tokens": self.max_new_tokens}
+        return body if self.seed is None else body | {"seed": self.seed}
+
+
+def check_key(key: Secret) -> Secret:
+    """`key`, if a request can carry it in a header.
+
+    Raises:
+        InputError: it cannot; the sentence says why, without the key.
+    """
+    text = key.reveal()
+    for wrong, what in (
+        (any(each in text for each in "\r\n"), "a line break"),
+        (not text.isascii(), "a character that is not ASCII, such as a letter with an accent"),
+        (text != text.strip() or not text.isprintable(), "white space at an end, or a control character"),
+    ):
+        if wrong:
+            raise InputError(f"The judge's key holds {what}, so it cannot be sent: copy the key again.")
+    return key
+
+
+def _is_openai(server: str) -> bool:
+    return urlsplit(server.strip()).hostname == urlsplit(OPENAI).hostname
+
+
+def without_key(judge: JudgeModel) -> str | None:
+    """What is missing where a key is needed and none is there, and how to set it; None if nothing is."""
+    if judge.key or not _is_openai(judge.server):
+        return None
+    return (
+        f"There is no key for {judge.model} at {clean(judge.server)}: set OPENAI_API_KEY before starting, "
+        "type a key for this visit, or name another server with TANDEM_JUDGE_URL."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """What came of one question."""
+
+    outcome: Outcome | None = None
+    """None: a whole reply, to be read."""
+    error: str | None = None
+    messages: Messages = ()
+    parameters: str | None = None
+    """The body that got the answer, without model and messages, as JSON."""
+    raw: str | None = None
+    finish: str | None = None
+    prompt_tokens: int | None = None
+    new_tokens: int | None = None
+    seconds: float
+    late: bool = False
+    """Whether it failed for want of time, so that the server may have done the work all the same."""
+
+
+async def ask(
+    judge: JudgeModel,
+    messages: Mapping[bool, Messages],
+    schema: dict[str, Any] | None,
+    parameters: Mapping[str, Any],
+    refusals: Refusals,
+) -> Heard:
+    """Put one question to a judge, in the way that its server takes.
+
+    Args:
+        messages: the question for a server that keeps to `schema` (True), and for one that does not (False).
+        schema: the JSON schema of a reply; None: free text.
+        parameters: the rest of the body, with the limit of the answer in tokens as ``max_tokens``.
+        refusals: what servers have refused; this question adds to it.
+
+    Raises only CancelledError; other failures are returned in `Heard.error` as one sentence with the API key
+    redacted.
+    """
+    started = time.monotonic()
+    question = _Question(judge, messages, schema, parameters, refusals)
+    try:
+        async with asyncio.timeout(judge.timeout):
+            heard = await question.put()
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:  # whatever a server can make of a client
+        heard = failure(error, judge)
+    finally:
+        await question.close()
+    return Heard(
+        messages=question.sent,
+        parameters=json.dumps(question.body, sort_keys=True),
+        seconds=time.monotonic() - started,
+        **{name: _safe(value, judge) for name, value in heard.items()},
+    )
+
+
+def _safe(value: Any, judge: JudgeModel) -> Any:
+    """A text that can be shown and stored; see `redact`."""
+    return redact(value, judge.key) if isinstance(value, str) else value
+
+
+class _Question:
+    """One question and the requests that it takes."""
+
+    def __init__(
+        self,
+        judge: JudgeModel,
+        messages: Mapping[bool, Messages],
+        schema: dict[str, Any] | None,
+        parameters: Mapping[str, Any],
+        refusals: Refusals,
+    ) -> None:
+        import openai
+
+        from playground.judging.client.transport import BoundedClient
+
+        self._judge = judge
+        self._messages = messages
+        self._schema = schema
+        self._parameters = parameters
+        self._limits = refusals.of(judge.server, judge.model)
+        self._tentative = False
+        """Whether the schema is left out because of an error that does not say what is wrong."""
+        self._most: int | None = None
+        """The limit of the answer for this question alone, in tokens."""
+        self.sent: Messages = ()
+        self.body: dict[str, Any] = {}
+        key = judge.key.reveal() if judge.key else "none"
+        url, query = request_address(judge.server)
+        self._client = openai.AsyncOpenAI(
+            api_key=key,
+            base_url=url,
+            timeout=judge.timeout,
+            max_retries=judge.retries,
+            default_query=query,
+            default_headers={"api-key": key} if judge.key and "api-version" in query else None,
+            http_client=BoundedClient(judge.timeout),
+        )
+        if not _is_openai(judge.server):
+            # The client takes them from the environment; they are OpenAI's affair.
+            self._client.organization = self._client.project = None
+
+    async def put(self) -> dict[str, Any]:
+        """Ask, and ask again in another way where the server refuses the first; the fields of `Heard`."""
+        import openai
+
+        spent = {"prompt_tokens": 0, "new_tokens": 0}
+        for attempt in range(MOST_TRIES):
+            self._prepare()
+            try:
+                completion = await self._client.chat.completions.create(
+                    model=self._judge.model,
+                    messages=[{"role": role, "content": text} for role, text in self.sent],  # type: ignore[misc]
+                    **self.body,
+                )
+            except openai.APIStatusError as error:
+                if attempt == MOST_TRIES - 1 or not self._adapt(error):
+                    raise
+                continue
+            if self._tentative:
+                self._limits.dropped.add("response_format")
+            heard = read_completion(completion, self._limit(), self._judge.key)
+            for name in spent:
+                if heard.get(name) is not None:
+                    heard[name] = spent[name] = spent[name] + heard[name]
+            if attempt == MOST_TRIES - 1 or not (heard.pop("thinks", False) and self._give_room()):
+                break
+        heard.pop("thinks", None)
+        return heard
+
+    def _prepare(self) -> None:
+        limits = self._limits
+        structured = (
+            self._schema is not None and not self._tentative and "response_format" not in limits.dropped
+        )
+        self.sent = limits.messages(self._messages[structured])
+        schema = self._schema if structured else None
+        self.body = limits.body(self._parameters, schema, self._characters, self._most)
+
+    @property
+    def _characters(self) -> int:
+        return sum(len(text) for _, text in self.sent)
+
+    def _limit(self) -> int | None:
+        return self.body.get("max_tokens") or self.body.get("max_completion_tokens")
+
+    def _adapt(self, error: openai.APIStatusError) -> bool:
+        """Change how the question is asked after a refusal; False if there is nothing to change.
+
+        Raises:
+            NoRoomError: the question leaves no room for an answer.
+        """
+        limits, body = self._limits, read_error(error.response.text)
+        if error.status_code not in REFUSING or is_filtered(body):
+            return False
+        refusal = find_refusal(error.status_code, body, self.body, self.sent[0][0] == "system")
+        if refusal is None:
+            if self._tentative or "response_format" not in self.body or error.status_code >= 500:
+                return False
+            self._tentative = True
+            return True
+        if refusal.fold_system:
+            limits.folds_system = True
+        elif refusal.room:
+            context, question = refusal.room
+            if context - question < LEAST_ROOM:
+                raise NoRoomError(context, question)
+            limits.context, limits.density = context, question / max(1, self._characters)
+            room, current = context - question, self._limit() or 0
+            # Less than was refused, should the server count otherwise.
+            self._most = room if room < current else max(LEAST_ROOM, current // 2)
+            return self._most < current
+        elif refusal.limit is not None:
+            if refusal.limit < LEAST_ROOM:
+                return False
+            limits.most_new_tokens = refusal.limit
+        elif refusal.drop == "max_tokens" and "max_tokens" in self.body:
+            limits.renamed = True
+        elif refusal.drop is not None:
+            limits.dropped.add(refusal.drop)
+        return True
+
+    def _give_room(self) -> bool:
+        """Allow for thinking; False if there was room for it already."""
+        before = self.body
+        self._limits.thinks = True
+        self._prepare()
+        return (self._limit() or 0) > (before.get("max_tokens") or before.get("max_completion_tokens") or 0)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        with contextlib.suppress(Exception):  # a connection that is broken already
+            await self._client.close()

@@ -1,0 +1,381 @@
+"""What a judge's server refuses, and how it is asked instead; remembered for each server and model.
+
+Servers of the OpenAI chat API name a refused parameter in ``param``, in a list ``loc``, in a field violation,
+or only in their message, in any language. So the whole body is searched for the names of the parameters that
+were sent, the structured fields first. Numbers in a message about tokens give the limit of the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from playground.judging.parse.forms import fold
+from playground.judging.rubrics import Messages
+
+LEAST_ROOM = 64
+"""Tokens below which no verdict fits into an answer."""
+THINKING_ROOM = 8192
+"""Tokens that a model that thinks may use for its thinking and its answer."""
+MOST_TEXT = 20_000
+"""Characters of an error that are searched."""
+REFUSING = (400, 413, 422, 500, 501)
+"""HTTP statuses with which servers refuse a parameter."""
+
+_NAMES = {
+    "response_format": (
+        "response_format responseformat json_schema jsonschema response_schema responseschema guided_json "
+        "guided_decoding structured_output structured_outputs grammar json_mode json_object"
+    ),
+    "max_tokens": (
+        "max_tokens max_completion_tokens max_output_tokens maxoutputtokens max_new_tokens maxtokens"
+    ),
+    "temperature": "temperature",
+    "seed": "seed random_seed",
+    "reasoning_effort": "reasoning_effort reasoningeffort reasoning",
+    "n": "n",
+}
+_STRUCTURED = {alias: name for name, aliases in _NAMES.items() for alias in aliases.split()}
+_MENTIONED = {
+    name: re.compile(
+        "|".join(
+            rf"(?<![a-z0-9])(?:{alias.replace('_', '[_ -]?')})(?![a-z0-9])" for alias in aliases.split()
+        ),
+        re.IGNORECASE,
+    )
+    for name, aliases in _NAMES.items()
+    if name not in ("n", "reasoning_effort")
+} | {"reasoning_effort": re.compile(r"reasoning[_ -]?effort", re.IGNORECASE)}
+_ECHOES = ("input", "body", "request", "messages", "url", "documentation_url", "help", "@type")
+"""Keys of an error under which servers repeat what they were sent, or point elsewhere."""
+_SYSTEM_WORD = (
+    r"(?:system|syst\u00e8me|sistema|\u7cfb\u7edf|\u7cfb\u7d71|\u30b7\u30b9\u30c6\u30e0|\uc2dc\uc2a4\ud15c"
+    r"|\u0441\u0438\u0441\u0442\u0435\u043c\w{0,5})"
+)
+_ROLE_WORD = (
+    r"(?:(?:role|rolle|r\u00f4le|rol|ruolo|papel)[sn]?(?![a-z])|\u89d2\u8272|\u5f79\u5272|\u30ed\u30fc\u30eb"
+    r"|\uc5ed\ud560|\u0440\u043e\u043b\w{1,3})"
+)
+_MESSAGE_WORD = (
+    r"(?:message|nachricht|mensaje|mensagem|messaggio|prompt|instruction|anweisung|consigne"
+    r"|\u6d88\u606f|\u8a0a\u606f|\u4fe1\u606f|\u63d0\u793a|\u6307\u4ee4|\u30e1\u30c3\u30bb\u30fc\u30b8"
+    r"|\uba54\uc2dc\uc9c0|\u0441\u043e\u043e\u0431\u0449)"
+)
+_SYSTEM = re.compile(
+    rf"{_SYSTEM_WORD}[\W_]{{0,9}}(?:{_ROLE_WORD}|{_MESSAGE_WORD})"
+    rf"|(?<![a-z]){_ROLE_WORD}[\W_]{{0,6}}(?:(?:of|de|del|di|do|von)[\W_]{{1,4}})?{_SYSTEM_WORD}(?![a-z])"
+    rf"|{_MESSAGE_WORD}s?[\W_]{{1,4}}(?:(?:de|del|di|do)[\W_]{{1,4}}{_SYSTEM_WORD}|syst\u00e8me)(?![a-z])|"
+    r"roles?\W+must\W+alternate|system[\W_]*(?:role|message|prompt|instruction)|role\W{0,4}system\b"
+    r"|developer[\W_]+(?:role|message|prompt|instruction)|only\W+user\W+and\W+assistant"
+    r"|(?:unexpected|unsupported|invalid|unknown)\W+(?:message\W+)?role|[\"'`]system[\"'`]",
+    re.IGNORECASE,
+)
+_TOKENS = re.compile(
+    r"tokens?|context|n_ctx|max[_ ]?(?:output|completion|new)?[_ ]?tokens?|\u4e0a\u4e0b\u6587|\u957f\u5ea6",
+    re.IGNORECASE,
+)
+
+
+@dataclass(kw_only=True)
+class ServerLimits:
+    """What one model on one server takes, as far as it has said."""
+
+    dropped: set[str] = field(default_factory=set)
+    """Parameters that it refuses."""
+    renamed: bool = False
+    """Whether the limit is called ``max_completion_tokens``."""
+    folds_system: bool = False
+    """Whether the system text goes into the user's message."""
+    most_new_tokens: int | None = None
+    """The largest limit of an answer that it takes."""
+    thinks: bool = False
+    """Whether it used up an answer's tokens by thinking, so that it gets more of them."""
+    context: int | None = None
+    """Tokens of question and answer together."""
+    density: float = 0.0
+    """Tokens for each character of a question, as it counted."""
+
+    def limit(self, most: int, characters: int = 0) -> int:
+        """The limit of an answer in tokens, for a question of so many characters, where `most` is wanted."""
+        wanted = max(most, THINKING_ROOM) if self.thinks else most
+        if self.most_new_tokens is not None:
+            wanted = min(wanted, self.most_new_tokens)
+        if self.context is not None:
+            wanted = min(wanted, self.context - math.ceil(characters * self.density))
+        return max(wanted, LEAST_ROOM)
+
+    def body(
+        self,
+        parameters: Mapping[str, Any],
+        schema: dict[str, Any] | None,
+        characters: int,
+        most: int | None = None,
+    ) -> dict[str, Any]:
+        """A request's body without model and messages.
+
+        Args:
+            parameters: what is wanted, with the limit as ``max_tokens``.
+            schema: the JSON schema of a reply; None: free text.
+            characters: how long the question is.
+            most: a limit for this question alone, in tokens.
+        """
+        body = {name: value for name, value in parameters.items() if name not in self.dropped}
+        if "max_tokens" in body:
+            limit = self.limit(body.pop("max_tokens"), characters)
+            name = "max_completion_tokens" if self.renamed else "max_tokens"
+            body[name] = limit if most is None else min(limit, most)
+        if self.thinks and "reasoning_effort" not in self.dropped:
+            body["reasoning_effort"] = "low"
+        if schema is not None and "response_format" not in self.dropped:
+            form = {"name": "verdict", "strict": True, "schema": schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": form}
+        return body
+
+    def messages(self, messages: Messages) -> Messages:
+        """The messages as this model takes them."""
+        if not self.folds_system or not messages or messages[0][0] != "system":
+            return messages
+        (_, system), (role, user), *rest = messages
+        return ((role, f"{system}\n\n{user}"), *rest)
+
+
+class Refusals:
+    """What each server and model has refused, so that it is asked without it from then on."""
+
+    def __init__(self) -> None:
+        self._limits: dict[tuple[str, str], ServerLimits] = {}
+
+    def of(self, server: str, model: str) -> ServerLimits:
+        """The limits of that model on that server."""
+        return self._limits.setdefault((server.strip(), model), ServerLimits())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """How to ask after a refusal; exactly one field is set."""
+
+    drop: str | None = None
+    """A parameter to leave out."""
+    fold_system: bool = False
+    limit: int | None = None
+    """A lower limit of the answer, in tokens, for any question."""
+    room: tuple[int, int] | None = None
+    """(context, question) in tokens: the answer has what is between them."""
+
+
+def read_whole_number(digits: str) -> int | None:
+    """A whole number in JSON; None if it has more digits than Python reads."""
+    try:
+        return int(digits)
+    except ValueError:
+        return None
+
+
+def read_error(text: str) -> Any:
+    """The JSON of an error's body, or its text if it is no JSON."""
+    try:
+        return json.loads(text, parse_int=read_whole_number)
+    except (ValueError, RecursionError):
+        return text
+
+
+def find_refusal(status: int, error: Any, body: Mapping[str, Any], system: bool) -> Refusal | None:
+    """What a server's error says about the request, or None if it is about something else.
+
+    Args:
+        status: the HTTP status.
+        error: the error's body, see `read_error`.
+        body: the request's body without model and messages.
+        system: whether the request has a system message.
+    """
+    if status not in REFUSING:
+        return None
+    named = list(_structured(error))
+    parameter = next((name for path in named if (name := _parameter(path, body))), None)
+    message = fold(" ".join(text for _, text in _texts(error)))[:MOST_TEXT]
+    if parameter in (None, "max_tokens") and (
+        lower := _lower(status, error, message, body, parameter is not None)
+    ):
+        return lower
+    if parameter is not None:
+        return Refusal(drop=parameter)
+    if system and (_SYSTEM.search(message) or any("messages" in path and "role" in path for path in named)):
+        return Refusal(fold_system=True)
+    found = [
+        (match.start(), name)
+        for name, pattern in _MENTIONED.items()
+        if _sent(name, body) and (match := pattern.search(message))
+    ]
+    return Refusal(drop=min(found)[1]) if found else None
+
+
+def is_filtered(error: Any) -> bool:
+    """Whether an error's body says that a content filter stopped the question."""
+    codes = {str(value).lower() for key, value in _leaves(error) if key in ("code", "type")}
+    return bool(codes & {"content_filter", "responsibleaipolicyviolation", "content_policy_violation"})
+
+
+def message_of(error: Any) -> str:
+    """A server's own words in its error, on one line; empty if it has none."""
+    texts: dict[str, str] = {}
+    for key, text in _texts(error):
+        texts.setdefault(key, text)
+    found = next((texts[key] for key in ("message", "msg", "detail", "error") if texts.get(key)), "")
+    return " ".join(found.split()) if isinstance(error, dict | list) else ""
+
+
+def _sent(name: str, body: Mapping[str, Any]) -> bool:
+    return name in body or (name == "max_tokens" and "max_completion_tokens" in body)
+
+
+def _structured(error: Any) -> Iterator[tuple[str, ...]]:
+    """The names in ``param``, ``loc`` and ``field``, each as its parts in lower case."""
+    for key, value in _nodes(error):
+        if key in ("param", "field", "parameter") and isinstance(value, str):
+            yield tuple(part for part in re.split(r"[.\[\]/]+", value.lower()) if part)
+        elif key == "loc" and isinstance(value, list):
+            yield tuple(str(part).lower() for part in value)
+    # As text, where a list of problems is inside a message.
+    for _, text in _texts(error):
+        for found in re.finditer(r"['\"]loc['\"]\s*:\s*[(\[]([^)\]]{1,200})[)\]]", text):
+            yield tuple(re.findall(r"[\w-]+", found[1].lower()))
+
+
+def _parameter(path: tuple[str, ...], body: Mapping[str, Any]) -> str | None:
+    return next((name for part in path if (name := _STRUCTURED.get(part)) and _sent(name, body)), None)
+
+
+def _nodes(value: Any, key: str = "", depth: int = 8) -> Iterator[tuple[str, Any]]:
+    """Every (key, value) in an error, without what it repeats of the request."""
+    if key in _ECHOES or depth == 0:
+        return
+    yield key, value
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _nodes(inner, str(name), depth - 1)
+    elif isinstance(value, list):
+        for inner in value[:50]:
+            yield from _nodes(inner, key, depth - 1)
+
+
+def _leaves(error: Any) -> Iterator[tuple[str, Any]]:
+    return ((key, value) for key, value in _nodes(error) if not isinstance(value, dict | list))
+
+
+def _texts(error: Any) -> Iterator[tuple[str, str]]:
+    """(key, text) of every text in an error, cut to a length that is quick to search."""
+    return (
+        (key, value[:4000])
+        for key, value in _leaves(error)
+        if isinstance(value, str) and key not in ("param", "type", "code", "status", "object", "loc")
+    )
+
+
+# --- Limits ---------------------------------------------------------------------------------------
+
+_COUNT = r"[`'\"]?([0-9]{1,3}(?:,[0-9]{3}){1,3}|[0-9]{1,9})"
+_CONTEXT = re.compile(
+    rf"(?:context[_ ](?:length|window|size)|context|n_ctx)(?:[^0-9.]{{0,60}}?){_COUNT}(?![0-9])"
+    rf"|tokens`?\s*\+\s*`?max_new_tokens`? must be <= {_COUNT}",
+    re.IGNORECASE,
+)
+_QUESTION = re.compile(
+    rf"{_COUNT}[`'\"]?\s*(?:tokens?\s*)?(?:in the (?:messages|prompt|input)|in your (?:messages|prompt|input)"
+    rf"|(?:`?inputs?`?|prompt|text) tokens|tokens? (?:from|of|in) the (?:input|prompt|messages|text))"
+    rf"|(?:messages|prompt|input|request) (?:has|contains?|have|resulted in|is|are|of) (?:at least )?"
+    rf"{_COUNT}",
+    re.IGNORECASE,
+)
+_REQUESTED = re.compile(
+    rf"requested (?:about |a total of )?{_COUNT}|\({_COUNT} tokens requested", re.IGNORECASE
+)
+_MOST = re.compile(
+    r"(?:at most|up to|<=?|no more than|less than or equal to|not exceed"
+    r"|(?:maximum|limit|max(?![_ ]?[a-z]{0,10}[_ ]?tokens?))(?:[^0-9.\[(]{0,60}?))"
+    rf"\s*{_COUNT}(?![0-9])|>\s*{_COUNT}(?![0-9])|\[\s*[01]\s*,\s*{_COUNT}\s*[\])]",
+    re.IGNORECASE,
+)
+_BELOW = re.compile(rf"{_COUNT}\s*\(exclusive\)|less than {_COUNT}(?![0-9])", re.IGNORECASE)
+# Letters of other scripts may touch a number.
+_ALONE = re.compile(
+    r"(?<![A-Za-z0-9_.,-])([0-9]{1,3}(?:[,.' ][0-9]{3}){1,3}|[0-9]{2,9})(?![A-Za-z0-9_-]|[.,][0-9])"
+)
+_UNSUPPORTED = re.compile(
+    r"unsupported|not (?:supported|permitted|allowed)|unrecogni[sz]ed|unknown|unexpected|extra", re.IGNORECASE
+)
+_NEAR = 80
+"""Characters on either side of a parameter's name in which its limit is looked for."""
+
+
+def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named: bool) -> Refusal | None:
+    """A limit that the server would take, if its error is about too many tokens and has a number.
+
+    Args:
+        status: the HTTP status, which a message may repeat.
+        named: whether a field of the error names the limit.
+    """
+    current = body.get("max_tokens") or body.get("max_completion_tokens")
+    if not isinstance(current, int) or not (named or _TOKENS.search(message)):
+        return None
+    fields = {key: value for key, value in _leaves(error) if isinstance(value, int)}
+    context = _whole(fields.get("n_ctx")) or _first(_CONTEXT, message)
+    question = _whole(fields.get("n_prompt_tokens")) or _first(_QUESTION, message)
+    requested = _first(_REQUESTED, message)
+    if context and not question and requested and requested > context:
+        question = requested - current if requested > current else requested
+    if context and question:
+        return Refusal(room=(context, question))
+    bounds = [value for key, value in fields.items() if key in ("le", "maximum")]
+    bounds += [value - 1 for key, value in fields.items() if key == "lt"]
+    bounds += [count - 1 for count in _all(_BELOW, message)]
+    bounds = [bound for bound in bounds if 0 < bound < current] or _below(_all(_MOST, message), current)
+    if not bounds and re.search(rf"(?<![0-9]){current}(?![0-9])", message):
+        # Its own number is repeated, so the other one is the limit.
+        bounds = _below(_all(_ALONE, message), current)
+    if not bounds and not _UNSUPPORTED.search(message):
+        codes = {status, *(value for key, value in fields.items() if key in ("code", "status"))}
+        near = _below(_near(message, named), current)
+        bounds = [bound for bound in near if bound >= LEAST_ROOM and bound not in codes]
+    if bounds:
+        return Refusal(limit=max(bounds))
+    return Refusal(limit=current // 2) if context and current >= 2 * LEAST_ROOM else None
+
+
+def _near(message: str, named: bool) -> list[int]:
+    """The numbers near the limit's name in a message of any language; all of them if a field of the error
+    names the limit and the message does not."""
+    names = list(_MENTIONED["max_tokens"].finditer(message))
+    if not names and not named:
+        return []
+    found = [
+        one
+        for one in _ALONE.finditer(message)
+        if not names
+        or any(one.start() - name.end() < _NEAR and name.start() - one.end() < _NEAR for name in names)
+    ]
+    return [_count(one[1]) for one in found]
+
+
+def _count(text: str) -> int:
+    return int(re.sub(r"[^0-9]", "", text))
+
+
+def _below(counts: list[int], current: int) -> list[int]:
+    return [count for count in counts if 1 < count < current]
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _all(pattern: re.Pattern[str], text: str) -> list[int]:
+    found = [next(group for group in one.groups() if group) for one in pattern.finditer(text)]
+    return [_count(text) for text in found]
+
+
+def _first(pattern: re.Pattern[str], text: str) -> int | None:
+    return next(iter(_all(pattern, text)), None)

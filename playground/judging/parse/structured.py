@@ -1,0 +1,175 @@
+"""The parts of a judge's reply that are not prose: thinking, which is removed, and JSON objects, which are
+found wherever they are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from playground.judging.parse.forms import BRACKETS, LABEL, fold
+
+WORK = 4_000_000
+"""Characters that the search for objects reads at most, failed attempts included."""
+DEPTH = 6
+"""How deep an object may be wrapped in others."""
+
+_TAG = re.compile(
+    r"(?:<(?P<close>/?)(?:think|thinking|thought|reasoning)>"
+    r"|(?-i:\[(?P<close_b>/?)THINK\])|\u25c1(?P<close_c>/?)think\u25b7)",
+    re.IGNORECASE,
+)
+_QUOTES = ("'", '"', "`")
+_FINAL = re.compile(r"<\|channel\|>\s*final\s*(?:<\|[a-z]+\|>[^<]{0,40})?<\|message\|>")
+_OBJECT = re.compile(r'\{\s{0,200}"')
+_COMMA = re.compile(r'"(?:\\.|[^"\\])*+(?:"|$)|\\.|,(?=\s*[}\]])', re.DOTALL)
+
+
+def remove_thinking(text: str) -> str:
+    """The reply without ``<think>...</think>`` and its like.
+
+    Text before a closing tag without an opening one is thinking too, as templates often write the opening tag
+    themselves, unless the tag only ends a reply or is a word of a sentence behind the verdict. So is all that
+    follows an opening tag that is never closed, unless that tag is a word of a sentence. Tags in quotes are
+    text, and a reply that is one JSON object is returned as it is.
+    """
+    if (final := text.rfind("<|message|>")) >= 0 and _FINAL.search(text, max(0, final - 100)):
+        return text[final + len("<|message|>") :].removesuffix("<|return|>")
+    folded = fold(text)
+    tags = [tag for tag in _TAG.finditer(text) if not _is_quoted(folded, tag)]
+    if not tags or _is_object(text):
+        return text
+    last_form, end = _last_form(folded), len(folded.rstrip())
+    kept: list[str] = []
+    position, opened = 0, None
+    for tag in tags:
+        if not (tag["close"] or tag["close_b"] or tag["close_c"]):
+            opened = opened or tag
+            continue
+        if opened is not None:
+            kept.append(text[position : opened.start()])
+        elif 0 <= last_form < tag.start() and (_is_word(folded, tag) or _ends_reply(folded, tag, end)):
+            continue
+        else:
+            kept = []
+        position, opened = tag.end(), None
+    if opened is not None and not _is_mentioned(folded, opened):
+        return "".join([*kept, text[position : opened.start()]])
+    return "".join([*kept, text[position:]])
+
+
+def _last_form(folded: str) -> int:
+    """Where the last bracketed form, label or JSON object begins; -1 if there is none."""
+    return max(
+        (one.start() for pattern in (BRACKETS, LABEL, _OBJECT) for one in pattern.finditer(folded)),
+        default=-1,
+    )
+
+
+def _is_quoted(folded: str, tag: re.Match[str]) -> bool:
+    before, after = folded[max(0, tag.start() - 1) : tag.start()], folded[tag.end() : tag.end() + 1]
+    return before in _QUOTES and after in _QUOTES
+
+
+def _is_word(folded: str, tag: re.Match[str]) -> bool:
+    """Whether a tag is a word of a sentence: text, a space, the tag, and more text on the line."""
+    before = folded[max(0, tag.start() - 100) : tag.start()].rsplit("\n", 1)[-1]
+    after = folded[tag.end() : tag.end() + 100].split("\n", 1)[0]
+    return (
+        bool(before.strip()) and before[-1:].isspace() and re.match(r"[.,;!?)]|\s+[a-z]", after) is not None
+    )
+
+
+def _ends_reply(folded: str, tag: re.Match[str], end: int) -> bool:
+    """Whether a tag is the end of a reply, right behind its verdict."""
+    if tag.end() < end:
+        return False
+    line = folded[max(0, tag.start() - 200) : tag.start()].rstrip().rsplit("\n", 1)[-1]
+    return BRACKETS.search(line) is not None or LABEL.search(line) is not None or line.endswith("}")
+
+
+def _is_mentioned(folded: str, tag: re.Match[str]) -> bool:
+    """Whether an opening tag that is never closed is a word of a sentence, with the verdict on a later line
+    that ends the reply."""
+    if not _is_word(folded, tag):
+        return False
+    lines = folded[tag.end() :].strip().split("\n")
+    line = lines[-1][-200:]
+    label = LABEL.search(line)
+    alone = label is not None and len(line[label.end() :].split()) == 1
+    return len(lines) > 1 and (
+        alone or re.search(r"\]\][\s\"'*_`~.!)]{0,20}\Z", line) is not None or line.endswith("}")
+    )
+
+
+def _is_object(text: str) -> bool:
+    text = text.strip()
+    if not (text.startswith("{") and text.endswith("}")):
+        return False
+    try:
+        return isinstance(json.loads(text, strict=False), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def find_objects(text: str) -> list[dict[str, Any]]:
+    """Every JSON object in the text that is not inside another one, in order; trailing commas are allowed."""
+    found = _decode(text)
+    if not found and (tidy := _COMMA.sub(lambda one: "" if one[0] == "," else one[0], text)) != text:
+        found = _decode(tidy)
+    return found
+
+
+class Repeated(list[Any]):
+    """The different values of a key that one JSON object has several times."""
+
+
+def _join(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which no value of a repeated key is lost."""
+    values: dict[str, list[Any]] = {}
+    for key, value in pairs:
+        values.setdefault(key, []).append(value)
+    return {
+        key: found[0]
+        if all(one == found[0] and type(one) is type(found[0]) for one in found[1:])
+        else Repeated(found)
+        for key, found in values.items()
+    }
+
+
+def _decode(text: str) -> list[dict[str, Any]]:
+    decoder = json.JSONDecoder(strict=False, object_pairs_hook=_join)
+    found = []
+    position, left = 0, WORK
+    while left > 0 and (start := _OBJECT.search(text, position)):
+        position = start.start() + 1
+        try:
+            value, position = decoder.raw_decode(text, start.start())
+        except json.JSONDecodeError as error:  # to build it takes some time too
+            left -= error.pos - start.start() + 1000
+        except (ValueError, RecursionError):  # a number of thousands of digits, or deep nesting
+            left -= 20_000
+        else:
+            left -= position - start.start()
+            found.append(value)
+    return found
+
+
+def walk(value: Any, depth: int = DEPTH) -> Iterator[list[dict[str, Any]]]:
+    """The objects in a JSON value by level, the outermost first."""
+    level = [value]
+    for _ in range(depth):
+        objects = [one for one in level if isinstance(one, dict)]
+        lists = [one for one in level if isinstance(one, list)]
+        if not level:
+            return
+        yield objects
+        level = [inner for one in objects for inner in one.values() if isinstance(inner, dict | list)]
+        level += [inner for one in lists for inner in one if isinstance(inner, dict | list)]
+
+
+def plain_key(key: str) -> str:
+    """A key in lower case without spaces and signs: "Final Verdict" and "final_verdict" are one."""
+    return re.sub(r"[\W_]+", "", key).lower()

@@ -1,0 +1,118 @@
+"""What the name of a base or an adapter means: a folder, a GGUF file, or a Hugging Face Hub repository."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from playground.types import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The repository: `models/` lies here, and names of bases may be relative to it."""
+GGUF = ".gguf"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where the files of a model or an adapter come from."""
+
+    name: str
+    """As a person gave it."""
+    folder: Path | None = None
+    """The folder on this machine; None for a Hub repository."""
+    repository: str | None = None
+    """The Hub id, ``owner/name``; None for a folder."""
+    revision: str | None = None
+    """A branch, tag or commit of the repository; None is its default branch."""
+    file: str | None = None
+    """The GGUF file in the folder or repository; None if the model is the whole folder."""
+
+    @property
+    def path(self) -> Path | None:
+        """The GGUF file or the folder on this machine; None for a Hub repository."""
+        if self.folder is None:
+            return None
+        return self.folder / self.file if self.file else self.folder
+
+
+def find_source(name: str, root: Path = ROOT) -> Source:
+    """Read a name: FOLDER, FILE.gguf, FOLDER:FILE.gguf, ID, ID@REVISION or ID@REVISION:FILE.gguf.
+
+    What exists on this machine wins, so a folder may have "@" or ":" in its name. Paths are relative to the
+    working directory, else to `root`. Nothing is downloaded.
+
+    Raises:
+        InputError: it is meant as a path that does not exist, or names a file that is not a GGUF file.
+    """
+    if (path := _existing(name, root)) is not None:
+        if path.is_dir():
+            return Source(name=name, folder=path)
+        if path.suffix.lower() != GGUF:
+            raise InputError(f"{name} is a file: give the folder it is in, or a file that ends in {GGUF}.")
+        return Source(name=name, folder=path.parent, file=path.name)
+    stem, file = _split_file(name)
+    if file is not None and (folder := _existing(stem, root)) is not None and folder.is_dir():
+        if not _inside(folder, file).is_file():
+            raise InputError(f"There is no file {file} in {stem}: {_list_gguf(folder)}.")
+        return Source(name=name, folder=folder, file=file)
+    repository, revision = _split_revision(stem)
+    if looks_like_path(repository) or Path(repository).parts[:1] == ("models",):
+        what = "file" if name.lower().endswith(GGUF) else "model folder"
+        hint = " (for a file on the Hub, write owner/name:FILE.gguf)" if what == "file" else ""
+        raise InputError(f"There is no {what} {name}: check the path, or give a Hub id{hint}.")
+    return Source(name=name, repository=repository, revision=revision, file=file)
+
+
+def looks_like_path(source: str) -> bool:
+    """Whether `source` is meant as a path here rather than as a Hub id (``owner/name``)."""
+    id, _ = _split_revision(_split_file(source)[0])
+    return id.startswith((".", "/", "~", "\\")) or id.count("/") > 1 or ":\\" in source or "\\" in id
+
+
+def model_name(source: str) -> str:
+    """The name of the model that a source means: without the revision and the file of a Hub id."""
+    if Path(source).expanduser().exists():
+        return source
+    return _split_revision(_split_file(source)[0])[0]
+
+
+def _existing(name: str, root: Path) -> Path | None:
+    if not name.strip() or "\0" in name:
+        return None
+    for path in (Path(name).expanduser(), root / name):
+        try:
+            if path.exists():
+                return path
+        except OSError:  # a name that is too long for any file
+            return None
+    return None
+
+
+def _split_file(name: str) -> tuple[str, str | None]:
+    """``ID:FILE.gguf`` in two; with the revision behind the file it is moved to the id."""
+    stem, colon, file = name.partition(":") if name[1:3] != ":\\" else (name, "", "")
+    if not colon:
+        return name, None
+    file, at, revision = file.partition("@")
+    if not file.lower().endswith(GGUF):
+        return name, None
+    return (f"{stem}@{revision}" if at else stem), file
+
+
+def _split_revision(name: str) -> tuple[str, str | None]:
+    id, at, revision = name.partition("@")
+    if not (at and id and revision):
+        return name, None
+    return id, revision
+
+
+def _inside(folder: Path, file: str) -> Path:
+    path = folder / file
+    if Path(file).is_absolute() or ".." in Path(file).parts:
+        raise InputError(f"{file} is not inside {folder}: name a file of that folder.")
+    return path
+
+
+def _list_gguf(folder: Path) -> str:
+    names = sorted(path.name for path in folder.glob("*") if path.suffix.lower() == GGUF)
+    return f"it has {', '.join(names[:5])}" if names else f"it has no {GGUF} file"

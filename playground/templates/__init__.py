@@ -1,0 +1,341 @@
+"""Chat templates: finding them among a tokenizer's files, rendering them, and what ends an answer in them.
+
+Rendering is Transformers' own (`transformers.utils.chat_template_utils`), which loads without torch and is
+imported at the first prompt. Templates come with models from anywhere, so they run in Jinja's sandbox, and
+whatever one raises becomes one sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from playground.files import first_line, read_object, read_text
+from playground.templates.time_limit import TimeLimitError, call_within
+from playground.types import ChatFormat, InputError, check_characters
+
+DEFAULT = "default"
+MOST_CHARACTERS = 20_000_000
+"""Length of the longest text that a template may write; it is far beyond any context."""
+MOST_SECONDS = 10.0
+"""Time that a template may take; a conversation as long as a large context takes a fraction of a second."""
+NOT_IN_TIME = f"it did not end within {MOST_SECONDS:g} seconds"
+GIVEN = (
+    "messages",
+    "tools",
+    "documents",
+    "add_generation_prompt",
+    # Names of its own arguments, which a template cannot be given as variables.
+    "conversations",
+    "chat_template",
+    "continue_final_message",
+    "return_assistant_tokens_mask",
+)
+"""Variables that Transformers gives every template, besides special tokens, or keeps for itself."""
+ANSWER = "SENTINELANSWER"
+REASONING = "SENTINELREASONING"
+QUESTION = "SENTINELQUESTION"
+
+
+class TemplateError(InputError):
+    """A template cannot write a conversation."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The chat template cannot write this conversation: {reason}.")
+        self.reason = reason
+
+
+# --- Files ----------------------------------------------------------------------------------------
+
+
+def read_templates(folder: Path) -> dict[str, str]:
+    """The chat templates among a tokenizer's files by name, as Transformers finds them.
+
+    `chat_template.jinja` (named "default") and `additional_chat_templates/NAME.jinja` replace what
+    `tokenizer_config.json` has, a text or a list of named ones. The legacy `chat_template.json` of processors
+    is read where there is nothing else. An entry of a list that has no name is called "template-N", by its
+    place in the list.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    named = {}
+    default = folder / "chat_template.jinja"
+    if default.is_file():
+        named[DEFAULT] = _read_template(default)
+    for path in sorted((folder / "additional_chat_templates").glob("*.jinja")):
+        named[path.name.removesuffix(".jinja")] = _read_template(path)
+    if named:
+        return named
+    for name in ("tokenizer_config.json", "chat_template.json"):
+        path = folder / name
+        if path.is_file() and (found := read_object(path).get("chat_template")):
+            return _named_templates(found, path)
+    return {}
+
+
+def _read_template(path: Path) -> str:
+    # As Python opens a text: a byte order mark is kept, as in Transformers.
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError):
+        read_text(path)  # which raises the same with a sentence
+        raise
+
+
+def _named_templates(found: Any, path: Path) -> dict[str, str]:
+    """The value of a `chat_template` key as templates by name."""
+    if isinstance(found, str):
+        return {DEFAULT: found}
+    if isinstance(found, dict) and all(isinstance(text, str) for text in found.values()):
+        return dict(found)
+    if not isinstance(found, list):
+        raise InputError(f"{path}: chat_template must be a text or a list of named templates.")
+    named: dict[str, str] = {}
+    for number, entry in enumerate(found, start=1):
+        name, text = f"template-{number}", entry
+        if isinstance(entry, dict):
+            name, text = entry.get("name") or name, entry.get("template")
+        if not isinstance(text, str) or not isinstance(name, str):
+            raise InputError(f"{path}: entry {number} of chat_template is not a template with a name.")
+        named[name] = text
+    return named
+
+
+def choose_template(templates: Mapping[str, str], name: str | None) -> str:
+    """The name of the template to use: the one asked for, "default", or the only one.
+
+    Raises:
+        InputError: there is no such template, or none is named "default" among several.
+    """
+    names = ", ".join(sorted(templates))
+    if name is not None:
+        if name not in templates:
+            raise InputError(f"There is no chat template {name!r}: choose one of {names or '(none)'}.")
+        return name
+    if DEFAULT in templates:
+        return DEFAULT
+    if len(templates) == 1:
+        return next(iter(templates))
+    raise InputError(
+        f"The tokenizer has several chat templates and none is the default: choose one of {names} as the "
+        "lane's template."
+    )
+
+
+# --- Rendering ------------------------------------------------------------------------------------
+
+
+def render(
+    format: ChatFormat,
+    messages: Sequence[Mapping[str, str]],
+    generation_prompt: bool = True,
+    variables: Mapping[str, Any] | None = None,
+) -> str:
+    """The template's text for a conversation, as `tokenizer.apply_chat_template` writes it.
+
+    Args:
+        messages: each with "role" and "content".
+        generation_prompt: whether the start of an assistant's turn stands at the end.
+        variables: further variables that the template reads.
+
+    Raises:
+        TemplateError: the template cannot write this conversation; its own reason is in the sentence.
+        InputError: it cannot be used at all.
+    """
+    if format.problem:
+        raise InputError(format.problem)
+    render_jinja_template = _chat_template_utils().render_jinja_template
+    values = {**format.token_variables, **(variables or {})}
+    try:
+        texts, _ = call_within(
+            MOST_SECONDS,
+            lambda: render_jinja_template(
+                conversations=[[dict(message) for message in messages]],
+                chat_template=format.template,
+                add_generation_prompt=generation_prompt,
+                **values,
+            ),
+        )
+        text = str(texts[0])
+    # A template is a program from anywhere: whatever it raises is a fault of its own.
+    except Exception as error:
+        raise TemplateError(_reason(error)) from error
+    if len(text) > MOST_CHARACTERS:
+        raise TemplateError(
+            f"its text has {len(text)} characters, and at most {MOST_CHARACTERS} are possible"
+        )
+    return check_characters(text, "The chat template's text")
+
+
+@lru_cache(maxsize=1)
+def _chat_template_utils() -> Any:
+    """Transformers' module that renders templates, set to compile them in a sandbox with limits on sizes."""
+    from transformers.utils import chat_template_utils
+
+    from playground.templates.sandbox import BoundedEnvironment
+
+    utils: Any = chat_template_utils
+    # It takes no environment as an argument, and compiles with the one of this name.
+    utils.ImmutableSandboxedEnvironment = BoundedEnvironment
+    utils._compile_jinja_template.cache_clear()
+    return utils
+
+
+def needs_system(
+    format: ChatFormat, messages: Sequence[Mapping[str, str]], variables: Mapping[str, Any] | None = None
+) -> bool:
+    """Whether a template that refuses a conversation would write it after a system message."""
+    try:
+        render(format, [{"role": "system", "content": "Hi"}, *messages], variables=variables)
+    except InputError:
+        return False
+    return True
+
+
+def without_system(reason: str) -> str:
+    """The sentence about a template that refuses a conversation because it has no system message."""
+    return f'The chat template needs a system message ({reason}): set one on the lane, as in system="...".'
+
+
+def template_problem(format: ChatFormat) -> str:
+    """Why a template cannot write even a single message; "" where it can."""
+    return _problem(replace(format, ends=()))
+
+
+@lru_cache(maxsize=64)
+def _problem(format: ChatFormat) -> str:
+    messages = _messages([("user", "Hi")])
+    try:
+        render(format, messages)
+    except TemplateError as error:
+        if error.reason != NOT_IN_TIME and needs_system(format, messages):
+            return without_system(error.reason)
+        return str(error)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeLimitError):
+        return NOT_IN_TIME
+    if isinstance(error, RecursionError):
+        return "it calls itself without an end"
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is"
+    reason = " ".join(first_line(error).split()).rstrip(".!")
+    return reason.encode("utf-8", "replace").decode("utf-8")
+
+
+@lru_cache(maxsize=64)
+def template_variables(format: ChatFormat) -> tuple[str, ...]:
+    """The variables that a template reads and a lane can set, sorted.
+
+    Raises:
+        InputError: it is no Jinja template.
+    """
+    from jinja2 import meta
+
+    try:
+        environment = _chat_template_utils()._compile_jinja_template(format.template).environment
+        names = meta.find_undeclared_variables(environment.parse(format.template))
+    except Exception as error:  # a template is a program from anywhere
+        raise InputError(f"The chat template cannot be read: {_reason(error)}.") from error
+    # What Transformers hands over and what Jinja defines inside macros are no variables of a lane.
+    inner = {"caller", "varargs", "kwargs", "self", "super", "loop"}
+    return tuple(sorted(names - {*environment.globals, *format.token_variables, *GIVEN, *inner}))
+
+
+# --- Ends -----------------------------------------------------------------------------------------
+
+
+def find_ends(format: ChatFormat, added_tokens: Iterable[str] = ()) -> tuple[str, ...]:
+    """What a template writes right after an assistant's text, which is where a model ends its answer.
+
+    Renders a conversation with a sentinel for the assistant's text, as the last message and followed by
+    another one. For ChatML that gives ("<|im_end|>",), for a template that writes only ``### User`` lines
+    between turns ("\\n### User",).
+
+    Args:
+        added_tokens: the tokens that a tokenizer has besides its vocabulary, special or not.
+
+    Returns:
+        Tokens and texts; never plain white space. Empty where the template renders neither conversation.
+    """
+    problem = template_problem(format)
+    if NOT_IN_TIME in problem:
+        return ()
+    # What needs a system message gets one, which changes nothing after an answer.
+    opening = [("system", "Hi")] if problem else []
+    tokens = sorted((token for token in added_tokens if token.strip()), key=len, reverse=True)
+    tokens += [text for name, text in format.token_variables.items() if text.strip() and name != "unk_token"]
+    turns = [*opening, ("user", "Hi"), ("assistant", ANSWER)]
+    last = _after_answer(format, turns)
+    inner = _after_answer(format, [*turns, ("user", QUESTION)])
+    if inner is not None:
+        inner = inner.partition(QUESTION)[0]
+    found = []
+    for text, other in ((last, inner), (inner, last)):
+        end = _end(text or "", other or "", tokens)
+        if end and not (text is inner and _ends_reasoning(format, end)):
+            found.append(end)
+    return tuple(dict.fromkeys(found))
+
+
+def _after_answer(format: ChatFormat, turns: Sequence[tuple[str, str]]) -> str | None:
+    try:
+        text = render(format, _messages(turns), generation_prompt=False)
+    except InputError:
+        return None
+    _, found, after = text.rpartition(ANSWER)
+    return after if found else None
+
+
+def _messages(turns: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"role": role, "content": text} for role, text in turns]
+
+
+def _end(text: str, other: str, tokens: Sequence[str]) -> str:
+    """The marker at the start of what follows an answer: a token if there is one, else a text."""
+    bare = text.lstrip()
+    for token in tokens:
+        if bare.startswith(token.strip()):
+            return token.strip()
+    if not bare:
+        return ""
+    if tag := _TAG.match(bare):
+        marker = tag[0]
+    else:
+        # In one place a text may be followed by the next turn, and in the other by nothing.
+        marker = other.strip() if _begins_with(bare, other.strip()) else bare
+        marker = marker.splitlines()[0].strip()
+    if len(marker) < 2:
+        return ""
+    return f"\n{marker}" if "\n" in text[: len(text) - len(bare)] else marker
+
+
+_TAG = re.compile(r"<\|[^<>\n]*?\|>|</?[^<>\s]+>")
+"""A marker in the form of a tag, such as ``<|im_end|>`` or ``</s>``."""
+
+
+def _begins_with(text: str, start: str) -> bool:
+    """Whether a text begins with another one, at the end of a word."""
+    return bool(start) and text.startswith(start) and not text[len(start) : len(start) + 1].isalnum()
+
+
+def _ends_reasoning(format: ChatFormat, end: str) -> bool:
+    """Whether a marker also stands between an answer's reasoning and the answer, so that it ends neither."""
+    message = {"role": "assistant", "content": ANSWER, "reasoning_content": REASONING, "thinking": REASONING}
+    try:
+        text = render(format, [{"role": "user", "content": "Hi"}, message], generation_prompt=False)
+    except InputError:
+        return False
+    before, _, _ = text.partition(ANSWER)
+    _, found, between = before.partition(REASONING)
+    return bool(found) and end.strip() in between

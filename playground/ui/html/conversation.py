@@ -1,0 +1,204 @@
+"""A lane's conversation as HTML: messages, answers with their oddities, and what one can do with them.
+
+Pure functions on values, without Gradio. What was written goes through `markdown`, names through `escaped`;
+nothing of either can act. Every button carries what it means in `data-act` and `data-turn`, and a label.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from playground.checks import check
+from playground.templates.thinking import Thinking, opens_thinking, split_thinking
+from playground.types import AdapterCard, Answer, Conversation
+from playground.ui.html import diff as html_diff
+from playground.ui.html.diff import attribute
+from playground.ui.html.labels import FINISH, decoding, lane_choices, pace_words, shorten
+from playground.ui.html.markdown import markdown
+from playground.ui.html.prompt import escaped
+
+ICONS = {
+    "edit": "M3 13l.7-3L11 2.7a1.4 1.4 0 0 1 2 0l.3.3a1.4 1.4 0 0 1 0 2L6 12.3 3 13z",
+    "branch": "M5 3v6a4 4 0 0 0 4 4h4M5 3l-2 2M5 3l2 2M13 13l-2-2M13 13l-2 2",
+    "copy": "M6 6V3h7v7h-3M3 6h7v7H3z",
+    "prompt": "M5 4L1.5 8 5 12M11 4l3.5 4L11 12M9 3L7 13",
+    "after": "M8 2v9M4.5 7.5L8 11l3.5-3.5M3 14h10",
+    "retry": "M13 8a5 5 0 1 1-1.5-3.5L13 6M13 2.5V6H9.5",
+    "extend": "M2 8h11M9 4l4 4-4 4",
+    "judge": "M8 2v12M5 14h6M3 4.5h10M3 4.5L1.5 9h3zM13 4.5L11.5 9h3z",
+    "earlier": "M10 3L5 8l5 5",
+    "later": "M6 3l5 5-5 5",
+}
+LABELS = {
+    "edit": "Edit this message and branch here",
+    "branch": "Go on from here in a new conversation",
+    "copy": "Copy the answer",
+    "prompt": "The exact prompt of this answer",
+    "after": "What came after the stop",
+    "retry": "Ask this lane again",
+    "extend": "Let the answer go on",
+    "judge": "Let a judge say how good the answers of this turn are",
+    "earlier": "The version before",
+    "later": "The next version",
+}
+
+
+READING = "Reading\u2026"
+
+
+def button(act: str, turn: int, disabled: bool = False) -> str:
+    """A button of `ICONS` for a turn."""
+    off = " disabled" if disabled else ""
+    icon = f'<svg viewBox="0 0 16 16" aria-hidden="true"><path d="{ICONS[act]}"/></svg>'
+    label = f'aria-label="{LABELS[act]}" title="{LABELS[act]}"'
+    return f'<button type="button" data-act="{act}" data-turn="{turn}" {label}{off}>{icon}</button>'
+
+
+def talk(
+    conversation: Conversation,
+    lane: int,
+    turns: Sequence[int],
+    cards: Mapping[str, AdapterCard],
+    note: str = "",
+    blind: bool = False,
+    marks: Mapping[int, str] | None = None,
+) -> str:
+    """Some turns of one lane.
+
+    Where a lane's recipe changes between two turns, the answers say whose they are.
+
+    Args:
+        note: what answers without a first word are waiting for.
+        blind: whether nothing may tell which lane it is.
+        marks: by turn, HTML of ours that stands under the answer, such as a judge's scores.
+    """
+    answers = [turn.answers[lane] if lane < len(turn.answers) else None for turn in conversation.turns]
+    whose = [_whose(answer, cards) if answer else "" for answer in answers]
+    changed = len({label for label in whose if label}) > 1 and not blind
+    shown = []
+    for number in turns:
+        answer = answers[number]
+        if answer is None:
+            continue  # the lane was added later
+        before = next((label for label in reversed(whose[:number]) if label), "")
+        by = f'<div class="by">{escaped(whose[number])}</div>' if changed and whose[number] != before else ""
+        said = f'<div class="user message">{markdown(conversation.turns[number].user)}</div>'
+        shown.append(
+            f'<article class="turn" data-turn="{number}">'
+            f'<div class="user-row">{said}{_of_message(number, answer)}</div>'
+            f'<div class="bot-row">{by}{_answer(answer, note)}</div>'
+            f"{_below(conversation, lane, number, answer, blind)}"
+            f"{(marks or {}).get(number, '')}</article>"
+        )
+    return "".join(shown)
+
+
+def _whose(answer: Answer, cards: Mapping[str, AdapterCard]) -> str:
+    """Whose answer it is; without the seed, which may be new in every turn."""
+    labels = {lane: label for label, lane in lane_choices(list(cards.values()))}
+    name = labels.get(answer.variant, answer.variant)
+    if answer.request is None:
+        return name
+    sampling = answer.request.sampling
+    if sampling.temperature:
+        return f"{name}, {decoding(dataclasses.replace(sampling, seed=0)).replace(', seed 0', '')}"
+    return f"{name}, {decoding(sampling)}"
+
+
+def _of_message(number: int, answer: Answer) -> str:
+    if not answer.reply.finish:
+        return ""
+    return f'<div class="acts">{button("edit", number)}</div>'
+
+
+def _answer(answer: Answer, note: str) -> str:
+    """The answer's text, or why there is none."""
+    reply, parts = answer.reply, []
+    start = answer.request.prompt.start if answer.request else ""
+    split = split_answer(answer)
+    if split.thinking is not None:
+        parts.append(_thinking(split, bool(reply.finish)))
+    if split.answer:
+        parts.append(f'<div class="bot message prose">{markdown(split.answer)}</div>')
+    if start and not answer.version:
+        quoted = f"\u201c{escaped(shorten(start, 60))}\u201d"
+        parts.append(f'<div class="notice">Begun for the model with {quoted}.</div>')
+    if reply.finish == "":
+        if not reply.text:
+            parts.append(f'<div class="waiting">{escaped(note or READING)}</div>')
+    elif reply.error:
+        parts.append(f'<div class="notice error">{escaped(reply.error)}</div>')
+    elif not answer.text:
+        said = {"stop": "The model ended its answer at once.", "cancelled": "Stopped before the first word."}
+        parts.append(f'<div class="notice">{said.get(reply.finish, "Cut before the first word.")}</div>')
+    if answer.request is not None and answer.request.left_out is not None:
+        parts.append(f'<div class="notice">{escaped(str(answer.request.left_out))}</div>')
+    return "".join(parts)
+
+
+def split_answer(answer: Answer) -> Thinking:
+    """An answer's reasoning and the rest of it; a chat template may have opened the reasoning already."""
+    prompt = answer.request.prompt if answer.request else None
+    opened = prompt is not None and opens_thinking(prompt.text.removesuffix(prompt.start))
+    return split_thinking(answer.text, opened and bool(answer.text))
+
+
+def _thinking(split: Thinking, ended: bool) -> str:
+    """An answer's reasoning, folded; open while it is being written."""
+    text = split.thinking or ""
+    words = len(text.split())
+    count = f"{words} word{'' if words == 1 else 's'}"
+    state = "" if split.closed else ", not finished" if ended else "\u2026"
+    opened = "" if split.closed or ended else " open"
+    return (
+        f'<details class="thinking"{opened}><summary>Thinking, {count}{state}</summary>'
+        f'<div class="prose">{markdown(text)}</div></details>'
+    )
+
+
+def _below(conversation: Conversation, lane: int, number: int, answer: Answer, blind: bool) -> str:
+    """What is odd about an answer, and its buttons; nothing while it is being written."""
+    if not answer.reply.finish:
+        return ""
+    last = number == len(conversation.turns) - 1
+    versions = conversation.turns[number].all(lane)
+    acts = []
+    if len(versions) > 1:
+        count = f'<span class="version">{answer.version + 1}/{len(versions)}</span>'
+        if last:
+            earlier = button("earlier", number, answer.version == 0)
+            count = earlier + count + button("later", number, answer.version == len(versions) - 1)
+        acts.append(count)
+    if last:
+        acts.append(button("retry", number))
+        if answer.reply.finish in ("length", "cancelled") and answer.text:
+            acts.append(button("extend", number))
+    if answer.text:
+        acts.append(button("copy", number))
+    if answer.request is not None and not blind:
+        acts.append(button("prompt", number))
+        acts.append(button("after", number))
+    acts.append(button("judge", number))
+    acts.append(button("branch", number))
+    if not last:  # the last one's figures stand at the foot of the lane
+        figures = " \u00b7 ".join([FINISH[answer.reply.finish], *pace_words(answer.reply)])
+        acts.append(f'<span class="took">{escaped(figures)}</span>')
+    text = attribute_text(answer.text)
+    return f'{_findings(answer)}<div class="acts" data-text="{text}">{"".join(acts)}</div>'
+
+
+@lru_cache(maxsize=512)
+def _findings(answer: Answer) -> str:
+    return html_diff.warnings(check(answer))
+
+
+def attribute_text(text: str) -> str:
+    """`text` for an attribute that is read back to the character, newlines included."""
+    return escaped(text).replace("\n", "&#10;").replace("\t", "&#9;")
+
+
+def after(answer: Answer, name: str) -> str:
+    """What a model wrote after the stop of an answer, for a sheet."""
+    return f"<h3>{attribute(name)}</h3>{html_diff.rest(answer.reply)}"

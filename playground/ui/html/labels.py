@@ -1,0 +1,219 @@
+"""Names and figures on the page, as HTML: what a lane is, what an answer took, what the model is doing.
+
+Pure functions on values, without Gradio.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+
+from playground.checks import pace
+from playground.lanes import parse_spec
+from playground.types import (
+    AdapterCard,
+    Aligner,
+    InputError,
+    Reply,
+    Sampling,
+    Status,
+    Variant,
+)
+from playground.ui.html.diff import attribute, visible
+
+
+def _html(text: str) -> str:
+    """`text` for HTML, on one line, with nothing in it that cannot be seen."""
+    return " ".join(visible(text).split())
+
+
+# --- Names ----------------------------------------------------------------------------------------
+
+
+def lane_choices(cards: Sequence[AdapterCard]) -> list[tuple[str, str]]:
+    """The lanes a person may pick, as (label, lane)."""
+    choices = [("Base", "base"), ("Base + URIAL", "urial")]
+    for card in cards:
+        choices.append((f"IFT · {card.label}", card.name))
+        choices.append((f"IFT + URIAL · {card.label}", f"urial:adapter={card.name}"))
+    return choices
+
+
+def lane_name(variant: Variant, cards: Mapping[str, AdapterCard]) -> str:
+    """A lane's name for people; options that were given by hand are named too."""
+    labels = {lane: label for label, lane in lane_choices(list(cards.values()))}
+    if variant.name in labels:
+        return labels[variant.name]
+    return spec_name(variant.name, labels)
+
+
+def spec_name(spec: str, labels: Mapping[str, str]) -> str:
+    """A lane spec for people: what it begins with by its label in `labels`, and its options, shortened."""
+    try:
+        name, options = parse_spec(spec)
+    except InputError:
+        return shorten(spec)
+    adapter = options.get("adapter")
+    if adapter and f"{name}:adapter={adapter}" in labels:
+        name = f"{name}:adapter={options.pop('adapter')}"
+    words = ", ".join(f"{key}={shorten(value)}" for key, value in options.items())
+    label = labels.get(name, name)
+    return f"{label} ({words})" if words else label
+
+
+def shorten(text: str, most: int = 32) -> str:
+    """A text on one line of at most `most` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def lane_sentence(aligner: Aligner, cards: Mapping[str, AdapterCard]) -> str:
+    """What a lane is, in one sentence."""
+    card = cards.get(aligner.adapter or "")
+    weights = f"the adapter {card.label if card else aligner.adapter} on its weights"
+    if aligner.kind == "urial":
+        shown = getattr(aligner, "summary") + " in its context"  # noqa: B009 - only URIAL's has one
+        if aligner.adapter is None:
+            return f"The base model with {shown}; no weights are changed."
+        return f"The base model with {weights} and {shown}."
+    if aligner.kind == "ift":
+        return f"The base model with {weights}, fine-tuned on instructions and asked in its chat format."
+    if aligner.kind == "chat":
+        return "The base model asked in a chat format; no weights are changed."
+    return "The base model as it is: it is given your text and continues it."
+
+
+def decoding(sampling: Sampling) -> str:
+    """How a lane decodes, in a few words."""
+    words = ["greedy"]
+    if sampling.temperature:
+        words = [f"temperature {sampling.temperature:g}"]
+        if sampling.top_p < 1:
+            words.append(f"top-p {sampling.top_p:g}")
+        if sampling.top_k:
+            words.append(f"top-k {sampling.top_k}")
+        if sampling.min_p:
+            words.append(f"min-p {sampling.min_p:g}")
+        words.append(f"seed {sampling.seed}")
+    if sampling.repetition_penalty != 1:
+        words.append(f"repetition penalty {sampling.repetition_penalty:g}")
+    words.append(f"at most {sampling.max_new_tokens} tokens")
+    return ", ".join(words)
+
+
+# --- The chat -------------------------------------------------------------------------------------
+
+
+def placeholder(name: str, sentence: str, error: str | None = None) -> str:
+    """What an empty lane shows: what it is, and why it cannot answer if that is known."""
+    notice = f'<div class="notice error">{_html(error)}</div>' if error else ""
+    return f'<div class="about"><strong>{_html(name)}</strong><p>{_html(sentence)}</p>{notice}</div>'
+
+
+# --- Figures --------------------------------------------------------------------------------------
+
+FINISH = {"stop": "done", "length": "cut at the limit", "cancelled": "stopped", "error": "error"}
+"""Why an answer ended, in words."""
+
+
+def status_line(reply: Reply | None, note: str = "", blind: bool = False, ended: str = "") -> str:
+    """What a lane is doing or has done, as HTML.
+
+    Args:
+        note: what it waits for.
+        blind: nothing that tells which lane it is: not its weights, nor the length of its prompt.
+        ended: names an answer that has ended just now, so that the page says it to who cannot see it.
+    """
+    if reply is None:
+        return '<div class="figures" data-finish="">&nbsp;</div>'
+    if reply.finish:
+        state = FINISH[reply.finish]
+    else:
+        state = "writing" if reply.new_tokens else (note or "reading the prompt")
+    figures = pace_words(reply)
+    if reply.prompt_tokens is not None and not blind:
+        cached = f", {reply.cached_tokens} cached" if reply.cached_tokens else ""
+        figures.append(f"prompt {_count(reply.prompt_tokens, 'token')}{cached}")
+    rest = "".join(f"<span>{_html(text)}</span>" for text in figures)
+    told = f' data-ended="{attribute(ended)}"' if ended and reply.finish else ""
+    return (
+        f'<div class="figures" data-finish="{reply.finish or "streaming"}"{told}>'
+        f'{"" if blind else _weights(reply)}<span class="state">{_html(state)}</span>{rest}</div>'
+    )
+
+
+def pace_words(reply: Reply) -> list[str]:
+    """How long an answer is and how fast it came, in words."""
+    words = [_count(reply.new_tokens, "token")] if reply.new_tokens else []
+    rate = pace(reply)
+    if rate is not None:
+        words.append(f"{rate:.1f} tokens/s" if rate < 100 else f"{rate:.0f} tokens/s")
+    if reply.ttft is not None:
+        words.append(f"first after {reply.ttft:.2f} s")
+    return words
+
+
+def _weights(reply: Reply) -> str:
+    """A mark that says which weights the engine ran for this answer."""
+    if reply.weights is None:
+        return ""
+    _, adapter, name = reply.weights.partition(" + ")
+    mark = f"base + {name}" if adapter else "base"
+    return f'<span class="weights" title="This answer ran on {attribute(reply.weights)}">{_html(mark)}</span>'
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def model_chip(status: Status) -> str:
+    """The model and its state, as HTML: a bar while it loads, its figures once it is ready. A button, which
+    opens the model panel."""
+    if status.state == "failed":
+        return _chip("failed", f'<span role="alert">{_html(status.note)}</span>')
+    name = f'<span class="name">{_html(short_name(status.base))}</span>'
+    if status.state == "loading":
+        value = "" if status.progress is None else f' value="{status.progress:.3f}"'
+        return _chip(
+            "loading",
+            f'{name}<progress max="1"{value} aria-label="Loading the model"></progress>'
+            f"<span>{_html(status.note)}</span>",
+        )
+    figures = []
+    if status.parameters is not None:
+        figures.append(f"{big(status.parameters)} parameters")
+    where = ", ".join(filter(None, (status.device, status.precision)))
+    if where:
+        figures.append(where)
+    if status.context is not None:
+        figures.append(f"context {status.context}")
+    if status.plain is not None:
+        figures.append(f"lanes one after the other, since {status.plain}")
+    return _chip("ready", name + "".join(f"<span>{_html(text)}</span>" for text in figures))
+
+
+def _chip(state: str, inside: str) -> str:
+    return (
+        f'<button type="button" class="chip {state}" aria-haspopup="dialog" '
+        f'title="What this model is; load another one or an adapter">{inside}</button>'
+    )
+
+
+def short_name(base: str) -> str:
+    """A base's name without the folders before it."""
+    return base.rstrip("/").rpartition("/")[2] or base if base.startswith(("/", "~", ".")) else base
+
+
+def big(number: int) -> str:
+    """A large number in three digits at most: 2.6M, 7.2B."""
+    value = float(number)
+    for unit in ("", "k", "M", "B"):
+        if value < 999.5:
+            return f"{value:.0f}{unit}" if value >= 99.5 or not unit else f"{value:.1f}{unit}"
+        value /= 1000
+    return f"{value:.1f}T"
+
+
+def toast(sentence: str) -> str:
+    """A sentence for a toast, which reads HTML."""
+    return html.escape(sentence, quote=False)

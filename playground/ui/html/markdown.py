@@ -1,0 +1,75 @@
+"""What a model or a person wrote, as HTML: Markdown's structure, and nothing that acts, loads or vanishes.
+
+markdown-it does the parsing, with HTML off. What would fetch something or hide what was written is off too:
+pictures, references and link definitions stay as they were typed, and a link names its address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+
+from playground.ui.html.diff import attribute, visible
+
+LONGEST = 20_000
+"""Characters above which a text is shown as it is: parsing it ten times a second would take too long."""
+_DEEP = re.compile(r"(?m)^(?:[ \t]*(?:[>*+-]|\d{1,9}[.)])){15}")
+"""More levels than markdown-it reads before it drops what is in them."""
+
+
+@lru_cache(maxsize=512)  # only the last messages of a page change
+def markdown(text: str) -> str:
+    """`text` as HTML."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if len(text) > LONGEST or "\0" in text or _DEEP.search(text):  # markdown-it puts another for a NUL
+        return f'<p class="plain">{visible(text)}</p>'
+    return str(_PARSER.render(text))
+
+
+def _picture(state: StateInline, silent: bool) -> bool:
+    """What opens a picture is text; without this rule the rest would be read as a link."""
+    if not state.src.startswith("![", state.pos):
+        return False
+    if not silent:
+        state.pending += "!["
+    state.pos += 2
+    return True
+
+
+def _text(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
+    return visible(tokens[at].content)
+
+
+def _code(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
+    return f"<code>{visible(tokens[at].content)}</code>"
+
+
+def _block(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
+    info = tokens[at].info.strip()
+    label = f' data-info="{attribute(info)}"' if info else ""
+    return f'<pre tabindex="0"{label}><code>{visible(tokens[at].content)}</code></pre>\n'
+
+
+def _link(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
+    address = attribute(str(tokens[at].attrGet("href") or ""))
+    return f'<a href="{address}" title="{address}" target="_blank" rel="noopener noreferrer">'
+
+
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": 60})
+    parser.enable(["table", "strikethrough"]).disable(["reference", "image", "entity"])
+    parser.inline.ruler.before("link", "picture", _picture)
+    for kind, rule in (("text", _text), ("code_inline", _code), ("link_open", _link)):
+        parser.add_render_rule(kind, rule)
+    for kind in ("fence", "code_block"):
+        parser.add_render_rule(kind, _block)
+    return parser
+
+
+_PARSER = _parser()

@@ -1,0 +1,145 @@
+"""The presets in the model panel as HTML; pure functions, without Gradio. Everything in it is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from playground.library.presets import DECODING, Offer, Preset
+from playground.memory import FOUR_BIT, MOST_OF_MEMORY
+from playground.types import Sampling
+from playground.ui.html.diff import attribute, visible
+from playground.ui.html.labels import big
+from playground.ui.html.model import size
+
+WORDS = {
+    "temperature": "temperature",
+    "top_p": "top-p",
+    "top_k": "top-k",
+    "min_p": "min-p",
+    "repetition_penalty": "repetition penalty",
+}
+"""The decoding parameters as a sentence names them."""
+
+
+def render_presets(
+    offers: Sequence[Offer], running: str | None, loading: str | None, problems: Sequence[str] = ()
+) -> str:
+    """The list of presets, each with what it needs and a button that loads it.
+
+    Args:
+        running: the name of the preset that runs.
+        loading: the name of the one that is being loaded, "" where another model is; None where nothing is.
+        problems: one sentence for each preset that could not be read.
+    """
+    rows = "".join(_row(offer, running, loading) for offer in offers)
+    wrong = "".join(f"<li>{visible(problem)}</li>" for problem in problems)
+    parts = [
+        "<h3>Presets</h3>",
+        "<p class='why'>A base with adapters, demonstrations and decoding that suit it. Loading one starts a "
+        "new conversation with that set-up; the others stay in the history.</p>",
+        f"<ul class='presets'>{rows}</ul>",
+        f"<ul class='problems'>{wrong}</ul>" if wrong else "",
+    ]
+    return f'<div class="model">{"".join(parts)}</div>'
+
+
+def _row(offer: Offer, running: str | None, loading: str | None) -> str:
+    preset = offer.preset
+    runs = preset.name == running
+    id = f"preset-note-{attribute(preset.name)}"
+    note = "".join(f"<p class='{kind}'>{text}</p>" for kind, text in _notes(offer))
+    classes = "preset" + (" running" if runs else "")
+    return (
+        f'<li class="{classes}"><div class="what"><p class="who"><b>{visible(preset.label)}</b> '
+        f"<code>{visible(' + '.join(preset.sources))}</code></p><p>{visible(preset.description)}</p>"
+        f'<p class="facts">{_facts(offer)}</p><p>Set-up: {visible(describe_setup(preset))}</p>'
+        f'<div id="{id}">{note}</div></div>'
+        f"{_button(offer, runs, loading, id)}</li>"
+    )
+
+
+def _button(offer: Offer, runs: bool, loading: str | None, note: str) -> str:
+    """The button. A disabled one stays in reach of the keyboard, with the reason as its description."""
+    label = "Load"
+    if offer.preset.name == loading:
+        label = "Loading\u2026"
+    elif runs:
+        label = "Set up"
+    elif offer.cached.state == "partial":
+        label = "Resume"
+    off = ' aria-disabled="true"' if loading is not None or not offer.fits else ""
+    title = {
+        "Set up": "This preset runs: start a new conversation with its set-up",
+        "Resume": "Continue the download, then load it",
+    }.get(label, "Load it and start a new conversation with its set-up")
+    return (
+        f'<button type="button" data-preset="{attribute(offer.preset.name)}"{off} aria-describedby="{note}" '
+        f'aria-label="{label}: {attribute(offer.preset.label)}" title="{title}">{label}</button>'
+    )
+
+
+def _facts(offer: Offer) -> str:
+    preset = offer.preset
+    here = {
+        "complete": "on this machine",
+        "partial": f"{size(offer.cached.size)} downloaded",
+        "absent": "not downloaded",
+    }[offer.cached.state]
+    memory = [
+        f"{size(count)} in {precision}" if precision in offer.fits else f"<s>{size(count)} in {precision}</s>"
+        for precision, count in offer.memory.items()
+    ]
+    parts = [
+        f"{big(preset.parameters)} parameters",
+        ", ".join(memory),
+        visible(preset.licence),
+        here,
+    ]
+    return "".join(f"<span>{part}</span>" for part in parts if part)
+
+
+def _notes(offer: Offer) -> list[tuple[str, str]]:
+    """What is to be known before the click, as (class, HTML)."""
+    notes = []
+    if not offer.fits:
+        notes.append(
+            (
+                "bad",
+                f"Too large for this machine: even in 4 bit it needs {size(offer.memory[FOUR_BIT])}, and "
+                f"weights can have {size(round(MOST_OF_MEMORY * offer.room.size))}.",
+            )
+        )
+    elif offer.room.full not in offer.fits:
+        notes.append(("note", f"Fits in this machine's memory in 4 bit, not in {offer.room.full}."))
+    if offer.needs_terms:
+        notes.append(("note", _terms(offer)))
+    return notes
+
+
+def _terms(offer: Offer) -> str:
+    page = f"huggingface.co/{offer.preset.base.partition('@')[0]}"
+    link = (
+        f'<a href="https://{attribute(page)}" target="_blank" rel="noopener noreferrer">{visible(page)}</a>'
+    )
+    asks = "Gated" if offer.preset.gate == "yes" else "May be gated"
+    if offer.has_token:
+        return f"{asks}: accept its terms at {link} with the account of the token in HF_TOKEN."
+    return (
+        f"{asks}: accept its terms at {link}, then start Tandem with HF_TOKEN set to a token of that account."
+    )
+
+
+def describe_setup(preset: Preset) -> str:
+    """The demonstrations and the decoding that a preset brings, in a few words."""
+    parts = [f"demonstrations {preset.demos}"] if preset.demos else []
+    return ", ".join([*parts, describe_decoding(preset)])
+
+
+def describe_decoding(preset: Preset) -> str:
+    """The decoding that a preset brings, in a few words."""
+    values = preset.decoding
+    parts = [] if values["temperature"] else ["greedy"]
+    parts += [
+        f"{WORDS[name]} {values[name]:g}" for name in DECODING if values[name] != getattr(Sampling, name)
+    ]
+    return ", ".join(parts)

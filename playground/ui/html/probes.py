@@ -1,0 +1,140 @@
+"""Probes as HTML: the list to choose from, and how far the one that is being played has come.
+
+Pure functions on values, without Gradio. All text in them is data: it is escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from playground.library import POCKET, same_model
+from playground.library.probes import Probe
+from playground.ui.html.prompt import escaped
+
+POCKET_FILE = "pocket"
+FILES = {
+    "general": ("General", "Tasks of eight categories whose later messages build on the earlier answers."),
+    "weak-spots": ("Weak spots", "Where answers aligned by context alone give way first, from message 2 on."),
+    POCKET_FILE: ("Pocket world", "Facts of the small world that the pocket model was trained on."),
+}
+"""By a file's stem: what it is called, and what is in it."""
+CATEGORIES = {
+    "stem": "STEM",
+    "follow-up": "Follow-up",
+    "self-correction": "Self-correction",
+    "refusal-then-rephrase": "Refusal, then rephrased",
+    "reference-to-turn-1": "Reference to message 1",
+}
+"""Categories that are called otherwise than they are written."""
+
+
+def file_name(stem: str) -> str:
+    """What a file of probes is called."""
+    return FILES.get(stem, (stem, ""))[0]
+
+
+def category_name(category: str) -> str:
+    """What a category is called."""
+    words = category.replace("-", " ")
+    return CATEGORIES.get(category, words[:1].upper() + words[1:])
+
+
+def in_order(probes: Sequence[Probe], base: str) -> list[Probe]:
+    """The probes by file and category, in the order in which these come; the pocket world's are first for the
+    pocket model, and last for others."""
+    first = same_model(base, POCKET)
+    kinds = list(dict.fromkeys((probe.file, probe.category) for probe in probes))
+    files = list(dict.fromkeys(file for file, _ in kinds))
+
+    def place(probe: Probe) -> tuple[bool, int, int]:
+        of_kind = kinds.index((probe.file, probe.category))
+        return (probe.file == POCKET_FILE) != first, files.index(probe.file), of_kind
+
+    return sorted(probes, key=place)
+
+
+def narrowed(probes: Sequence[Probe], kind: str, words: str) -> list[Probe]:
+    """The probes of a kind, a file's stem or "stem/category", that have all of the words in them."""
+    wanted = words.lower().split()
+    found = []
+    for probe in probes:
+        text = " ".join((probe.title, probe.tests, probe.category, *probe.turns)).lower()
+        of_kind = not kind or kind in (probe.file, f"{probe.file}/{probe.category}")
+        if of_kind and all(word in text for word in wanted):
+            found.append(probe)
+    return found
+
+
+def kinds(probes: Sequence[Probe]) -> list[tuple[str, str]]:
+    """What `narrowed` can narrow to, as (label, kind)."""
+    choices = [("All probes", "")]
+    for stem, within in groupby(probes, key=lambda probe: probe.file):
+        choices.append((file_name(stem), stem))
+        for category in dict.fromkeys(probe.category for probe in within):
+            label = f"{file_name(stem)}: {category_name(category)}"
+            choices.append((label, f"{stem}/{category}"))
+    return choices
+
+
+def probes(shown: Sequence[Probe], base: str, problems: Sequence[str] = ()) -> str:
+    """The list to choose from, by file and category.
+
+    Args:
+        shown: in the list's order.
+        problems: one sentence for each file that is not in it.
+    """
+    parts = [f'<p class="notice error">{escaped(problem)}</p>' for problem in problems]
+    if same_model(base, POCKET):
+        parts.append(
+            '<p class="notice">The pocket model knows its own small world alone. The probes of the pocket '
+            "world come first: those it can answer. The others are for larger models.</p>"
+        )
+    if not shown:
+        parts.append('<p class="notice">No probe has all of these words.</p>')
+    for stem, within in groupby(shown, key=lambda probe: probe.file):
+        about = FILES.get(stem, ("", ""))[1]
+        said = f"<p>{escaped(about)}</p>" if about else ""
+        parts.append(f'<section class="probes"><h3>{escaped(file_name(stem))}</h3>{said}')
+        for category, each in groupby(within, key=lambda probe: probe.category):
+            cards = "".join(_card(probe) for probe in each)
+            parts.append(f'<h4>{escaped(category_name(category))}</h4><div class="probe-cards">{cards}</div>')
+        parts.append("</section>")
+    return "".join(parts)
+
+
+def _card(probe: Probe) -> str:
+    turns = "".join(f"<li>{escaped(turn)}</li>" for turn in probe.turns)
+    tests = f"<p>Tests {escaped(probe.tests)}.</p>" if probe.tests else ""
+    return (
+        f'<article class="probe"><header><h5>{escaped(probe.title)}</h5>'
+        f'<button type="button" data-probe="{escaped(probe.name)}" '
+        f'aria-label="Start the probe {escaped(probe.title)}">Start</button></header>'
+        f"{tests}<ol>{turns}</ol>{_references(probe)}</article>"
+    )
+
+
+def _references(probe: Probe) -> str:
+    """The right answers, folded, so that nobody sees them who would rather judge without."""
+    if not any(probe.reference):
+        return ""
+    answers = "".join(
+        f"<li>{escaped(answer) if answer else 'No single one is right.'}</li>" for answer in probe.reference
+    )
+    return f"<details><summary>Reference answers</summary><ol>{answers}</ol></details>"
+
+
+def playing(probe: Probe, asked: int) -> str:
+    """The probe that is being played: its name, which message is next, and that message's text."""
+    total = len(probe.turns)
+    if asked < total:
+        where, text = f"message {asked + 1} of {total}", probe.turns[asked]
+        following = f'<q title="{escaped(text)}">{escaped(" ".join(text.split()))}</q>'
+    else:
+        where, following = f"all {total} messages asked", ""
+    reference = probe.reference[asked - 1] if asked else None
+    if reference:
+        following += (
+            f"<details><summary>Reference for message {asked}</summary><p>{escaped(reference)}</p></details>"
+        )
+    return f'<div class="playing"><span><b>Probe: {escaped(probe.title)}</b>, {where}</span>{following}</div>'

@@ -1,0 +1,282 @@
+"""The scoreboard as HTML: who wins how often, with intervals, and where people and judges disagree.
+
+Pure functions on values, without Gradio. Names are escaped. Every interval is drawn and said in figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from playground.agreement import Agreement, Both, PanelAgreement
+from playground.scoreboard import Board, Pair, Panel, Seat, Standing
+from playground.statistics import Mean, Share, few
+from playground.types import SETTLED, AdapterCard, Conversation
+from playground.ui.html.diff import attribute, visible
+from playground.ui.html.labels import decoding, lane_name, shorten
+from playground.ui.html.prompt import number
+from playground.ui.html.verdicts import LETTERS, OUTCOMES
+
+Cards = Mapping[str, AdapterCard]
+NOTHING = (
+    '<p class="nothing">Nothing yet. Vote on two answers with the buttons above the message box, or let a '
+    "judge compare them, and what it adds up to stands here.</p>"
+)
+
+
+def section(
+    title: str, about: str, board: Board, conversations: Mapping[str, Conversation], cards: Cards
+) -> str:
+    """One judge's board, or that of votes.
+
+    Args:
+        conversations: by id, for the titles of disagreements.
+    """
+    parts = [f"<h3>{visible(title)}</h3>", f'<p class="what">{visible(about)}</p>']
+    if board.pairs:
+        parts.append(_pairs(board.pairs, cards))
+    scored = [standing for standing in board.standings if standing.mean is not None]
+    if scored and board.scale is not None:
+        parts.append(_standings(scored, board.scale, cards))
+    parts.append(_facts(board, cards))
+    if board.panel is not None:
+        parts.append(_panel(board.panel))
+    if board.agreement is not None:
+        parts.append(_agreement(board.agreement, conversations))
+    return f'<section class="scores">{"".join(parts)}</section>'
+
+
+# --- Pairs ----------------------------------------------------------------------------------------
+
+
+def _pairs(pairs: Sequence[Pair], cards: Cards) -> str:
+    return f'<div class="pairs">{"".join(_pair(pair, cards) for pair in pairs)}</div>'
+
+
+def _pair(pair: Pair, cards: Cards) -> str:
+    ties = [
+        (pair.ties, "tie", "ties"),
+        (pair.both_bad, "both bad", "both bad"),
+        (pair.inconsistent, "inconsistent", "inconsistent"),
+        (pair.failed, "without a verdict", "without a verdict"),
+    ]
+    counts = ", ".join(f"{count} {one if count == 1 else more}" for count, one, more in ties if count)
+    rows = [_share_row("all turns", pair.rate, bold=True)]
+    rows += [
+        _share_row(f"turn {turn}", share) for turn, share in pair.by_turn.items() if len(pair.by_turn) > 1
+    ]
+    note = f" {pair.few}" if pair.few else ""
+    where = f"{number(pair.conversations)} conversation{'' if pair.conversations == 1 else 's'}"
+    return (
+        '<article class="pair-scores"><header>'
+        f'<div class="seat">{_seat(pair.first, cards)}</div>'
+        f'<div class="tally"><b>{pair.first_wins}</b><span>:</span><b>{pair.second_wins}</b></div>'
+        f'<div class="seat right">{_seat(pair.second, cards)}</div></header>'
+        '<table><thead class="unseen"><tr><th>Turns</th><th>Win rate of the first, and its interval</th>'
+        f"<th>Drawn</th><th>Comparisons</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        f'<p class="note">{", ".join(filter(None, (counts, where)))}.{note}</p></article>'
+    )
+
+
+def _share_row(label: str, share: Share, bold: bool = False) -> str:
+    """The rate of the first, which stands at the left: so that the bar leans to the side of who wins."""
+    low, high = share.interval
+    value = share.value
+    figure = "\u2013" if value is None else f"{value:.0%}"
+    return (
+        f'<tr{" class=all" if bold else ""}><th scope="row">{label}</th>'
+        f"<td><b>{figure}</b> <span>{low:.0%} to {high:.0%}</span></td>"
+        f"<td>{bar(None if value is None else 1 - value, (1 - high, 1 - low))}</td>"
+        f"<td>{share.count}</td></tr>"
+    )
+
+
+def bar(
+    value: float | None, interval: tuple[float, float] | None, scale: tuple[float, float] = (0.0, 1.0)
+) -> str:
+    """An interval on its scale with the figure in it; what it shows stands in figures beside it."""
+    low, high = scale
+
+    def place(figure: float) -> float:
+        return 100 * min(1.0, max(0.0, (figure - low) / (high - low)))
+
+    middle = '<i class="middle"></i>' if scale == (0.0, 1.0) else ""
+    between = ""
+    if interval is not None:
+        left, right = place(interval[0]), place(interval[1])
+        between = f'<i class="between" style="left:{left:.1f}%;width:{right - left:.1f}%"></i>'
+    point = "" if value is None else f'<i class="point" style="left:{place(value):.1f}%"></i>'
+    return f'<div class="interval" aria-hidden="true">{middle}{between}{point}</div>'
+
+
+# --- Scores ---------------------------------------------------------------------------------------
+
+
+def _standings(standings: Sequence[Standing], scale: tuple[float, float], cards: Cards) -> str:
+    turns = sorted({turn for standing in standings for turn in standing.by_turn})
+    aspects = list(dict.fromkeys(name for standing in standings for name in standing.aspects))
+    heads = [f"turn {turn}" for turn in turns if len(turns) > 1]
+    right = scale == (0.0, 1.0)
+    rows = []
+    for standing in standings:
+        assert standing.mean is not None
+        cells = [f"<td>{bar(standing.mean.value, standing.mean.interval, scale)}</td>"]
+        cells.append(
+            f"<td><b>{_figure(standing.mean.value, right)}</b> {_between(standing.mean, right)}</td>"
+        )
+        if heads:
+            cells += [_cell(standing.by_turn.get(turn), right) for turn in turns]
+        cells += [_cell(standing.aspects.get(name), right) for name in aspects]
+        cells.append(f"<td>{standing.failed or '0'}</td>")
+        rows.append(f'<tr><th scope="row">{_seat(standing.seat, cards)}</th>{"".join(cells)}</tr>')
+    what = "right answers" if right else f"mean score, {scale[0]:g} to {scale[1]:g}"
+    columns = "".join(f'<th scope="col">{visible(name)}</th>' for name in (*heads, *aspects))
+    fewest = min(standing.mean.conversations for standing in standings if standing.mean)
+    note = few(fewest, "conversation")
+    return (
+        '<div class="wide"><table class="standings"><thead><tr><th scope="col">variant</th>'
+        f'<th scope="col" colspan="2">{what}</th>{columns}<th scope="col">no verdict</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>" + (f'<p class="note">{note}</p>' if note else "")
+    )
+
+
+def _figure(value: float, right: bool) -> str:
+    return f"{value:.0%}" if right else f"{value:.2f}"
+
+
+def _between(mean: Mean, right: bool) -> str:
+    if mean.interval is None:
+        return "<span>one conversation</span>"
+    return f"<span>{_figure(mean.interval[0], right)} to {_figure(mean.interval[1], right)}</span>"
+
+
+def _cell(mean: Mean | None, right: bool) -> str:
+    if mean is None:
+        return "<td>\u2013</td>"
+    return f'<td title="{attribute(_plain(mean, right))}">{_figure(mean.value, right)}</td>'
+
+
+def _plain(mean: Mean, right: bool) -> str:
+    if mean.interval is None:
+        return f"{mean.count} scores of one conversation"
+    low, high = (_figure(each, right) for each in mean.interval)
+    return f"{low} to {high}; {mean.count} scores of {mean.conversations} conversations"
+
+
+# --- Facts ----------------------------------------------------------------------------------------
+
+
+def _facts(board: Board, cards: Cards) -> str:
+    """What tells whether the figures can be trusted."""
+    facts = []
+    compared = [standing for standing in board.standings if standing.wins.count]
+    if len(board.pairs) > 1:
+        rates = "; ".join(f"{_name(each.seat, cards)} {_said(each.wins)}" for each in compared)
+        facts.append(("Win rates over all pairs", rates))
+    if board.inconsistent.count and not _human(board) and board.panel is None:
+        facts.append(("Inconsistent", _said(board.inconsistent)))
+    if board.first_place.count:
+        facts.append(("The answer shown first wins", _said(board.first_place)))
+    if board.longer.count:
+        facts.append(("The longer answer wins", _said(board.longer)))
+    if board.winner_length is not None and board.loser_length is not None:
+        lengths = f"{number(round(board.winner_length))} and {number(round(board.loser_length))} characters"
+        facts.append(("Mean length of winners and losers", lengths))
+    failed = [
+        f"{count} {OUTCOMES[outcome]}"
+        for outcome, count in sorted(board.outcomes.items())
+        if outcome not in SETTLED and count
+    ]
+    if failed:
+        facts.append(("Without a verdict, in no figure", ", ".join(failed)))
+    if not facts:
+        return ""
+    return _list(facts)
+
+
+def _human(board: Board) -> bool:
+    return board.judge == "human"
+
+
+def _said(share: Share) -> str:
+    low, high = share.interval
+    value = f"{share.value:.0%}" if share.value is not None else "\u2013"
+    hits = f"{share.hits:g} of {share.count}"
+    return f"<b>{value}</b> <span>{low:.0%} to {high:.0%}; {hits}</span>"
+
+
+def _panel(panel: Panel) -> str:
+    """The judges of a panel: how far they agree, and what each tends to."""
+    rows = "".join(
+        f'<tr><th scope="row">{visible(judge.judge)}</th><td>{_small(judge.with_majority)}</td>'
+        f"<td>{_small(judge.inconsistent)}</td><td>{_small(judge.first_place)}</td>"
+        f"<td>{_small(judge.longer)}</td></tr>"
+        for judge in panel.judges
+    )
+    heads = ("judge", "with the majority", "inconsistent", "the first wins", "the longer wins")
+    columns = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    table = (
+        f'<h4>The judges</h4><div class="wide"><table class="standings"><thead><tr>{columns}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+    if panel.agreement is None:
+        return f'{table}<p class="note">Nothing was compared by all of these judges yet.</p>'
+    return _panel_agreement(panel.agreement) + table
+
+
+def _small(share: Share) -> str:
+    return _said(share) if share.count else "\u2013"
+
+
+def _panel_agreement(agreement: PanelAgreement) -> str:
+    kappa = _kappa(agreement.kappa, agreement.interval, "cannot be told: all always say the same")
+    facts = [("All judges agree", _said(agreement.same)), ("Fleiss\u2019 kappa", kappa)]
+    note = f'<p class="note">{agreement.few}</p>' if agreement.few else ""
+    return _list(facts) + note
+
+
+def _list(facts: Sequence[tuple[str, str]]) -> str:
+    return "<dl>" + "".join(f"<dt>{label}</dt><dd>{said}</dd>" for label, said in facts) + "</dl>"
+
+
+def _kappa(kappa: float | None, interval: tuple[float, float] | None, unknown: str) -> str:
+    if kappa is None:
+        return unknown
+    if interval is None:
+        return f"<b>{kappa:.2f}</b> <span>one conversation, so no interval</span>"
+    return f"<b>{kappa:.2f}</b> <span>{interval[0]:.2f} to {interval[1]:.2f}</span>"
+
+
+def _agreement(agreement: Agreement, conversations: Mapping[str, Conversation]) -> str:
+    kappa = _kappa(agreement.kappa, agreement.interval, "cannot be told: both always say the same")
+    written = _list([("Agrees with the votes", _said(agreement.same)), ("Cohen\u2019s kappa", kappa)])
+    if agreement.few:
+        written += f'<p class="note">{agreement.few}</p>'
+    if agreement.disagreements:
+        items = "".join(_disagreement(each, conversations) for each in agreement.disagreements)
+        written += f'<h4>Where they disagree</h4><ul class="disagreements">{items}</ul>'
+    return written
+
+
+def _disagreement(found: Both, conversations: Mapping[str, Conversation]) -> str:
+    def side(lane: int | None) -> str:
+        return "neither" if lane is None else LETTERS[lane]
+
+    user = shorten(conversations[found.conversation].turns[found.turn].user, 70)
+    said = f"vote {side(found.vote)}, judge {side(found.verdict)}"
+    return (
+        f'<li><button type="button" data-act="open" data-id="{attribute(found.conversation)}">'
+        f"<span>{visible(user)}</span><small>turn {found.turn + 1}: {said}</small></button></li>"
+    )
+
+
+# --- Names ----------------------------------------------------------------------------------------
+
+
+def _name(seat: Seat, cards: Cards) -> str:
+    return visible(lane_name(seat.variant, cards) if seat.variant is not None else seat.name)
+
+
+def _seat(seat: Seat, cards: Cards) -> str:
+    """A variant's name, and how it decodes."""
+    words = "" if seat.variant is None else decoding(seat.variant.sampling).replace(", seed 0", "")
+    return f"<strong>{_name(seat, cards)}</strong><small>{visible(words)}</small>"

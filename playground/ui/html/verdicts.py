@@ -1,0 +1,303 @@
+"""What judges and people said of an answer, as HTML that stands under it.
+
+Pure functions on values, without Gradio. A judge's words are data like a model's: they are escaped. Lanes go
+by their letters, so that nothing here tells what a hidden lane is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from playground.judging.cost import Cost, Estimate
+from playground.judging.service import HUMAN, Vote
+from playground.types import SETTLED, Aspect, Game, Outcome, Verdict
+from playground.ui.html.diff import attribute, visible
+from playground.ui.html.labels import shorten
+from playground.ui.html.prompt import escaped, number
+
+LETTERS = "ABCD"
+
+OUTCOMES: Mapping[Outcome, str] = {
+    "win": "better",
+    "tie": "tie",
+    "both-bad": "both bad",
+    "inconsistent": "tie, inconsistent",
+    "scored": "scored",
+    "unparsable": "unreadable reply",
+    "refused": "refused",
+    "cut": "reply cut off",
+    "empty": "empty reply",
+    "failed": "failed",
+    "cancelled": "stopped",
+    "unfinished": "unfinished",
+}
+JUDGING = "judging\u2026"
+
+
+# --- Votes ----------------------------------------------------------------------------------------
+
+
+def vote_of(verdict: Verdict, pair: tuple[int, int]) -> Vote:
+    """The vote that a verdict records, with `pair` as A and B."""
+    if verdict.winner is not None:
+        return "A" if verdict.winner == pair[0] else "B"
+    return "tie" if verdict.outcome == "tie" else "both-bad"
+
+
+def asked(chosen: str | None, blind: bool, locked: bool) -> str:
+    """What stands before the vote buttons."""
+    if locked:
+        return f"<p>Your blind vote stands: <b>{escaped(chosen or '')}</b></p>"
+    if chosen:
+        return "<p>Your vote, until you reveal</p>" if blind else "<p>Your vote</p>"
+    return "<p>Which is better?</p>"
+
+
+def _vote(verdict: Verdict, lane: int, own: bool) -> str:
+    words = f"{LETTERS[verdict.winner]} better" if verdict.winner is not None else OUTCOMES[verdict.outcome]
+    whose = "Your vote" if own else "Another\u2019s vote"
+    blind = ", blind" if verdict.blind else ""
+    against = " and ".join(LETTERS[each] for each in verdict.lanes)
+    kind = " won" if verdict.winner == lane else ""
+    title = attribute(f"{whose} on {against}{blind}")
+    return f'<span class="mark vote{kind}" title="{title}">{whose}{blind}: <b>{words}</b></span>'
+
+
+# --- Under an answer ------------------------------------------------------------------------------
+
+
+def marks(
+    lane: int,
+    verdicts: Sequence[Sequence[Verdict]],
+    voter: str | None,
+    running: Collection[str],
+    costs: Mapping[str, Cost],
+) -> dict[int, str]:
+    """What stands under each answer of a lane, by turn, where there is anything.
+
+    Args:
+        verdicts: of each turn, in the order in which they were asked for.
+        voter: whose votes are the person's own.
+        running: ids of the verdicts that are under way.
+        costs: by verdict.
+    """
+    found = {}
+    for turn, here in enumerate(verdicts):
+        by_id = {verdict.id: verdict for verdict in here}
+        mine = [verdict for verdict in latest(here) if lane in verdict.lanes]
+        drawn = [
+            _vote(verdict, lane, verdict.by == voter)
+            if verdict.judge == HUMAN
+            else _judged(verdict, lane, turn, verdict.id in running, costs.get(verdict.id), by_id)
+            for verdict in mine
+        ]
+        if drawn:
+            found[turn] = f'<div class="marks">{"".join(drawn)}</div>'
+    return found
+
+
+def latest(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Of each question put to a judge, the latest verdict, and the latest settled one before it, if it has
+    come to nothing."""
+    kept: dict[tuple[object, ...], list[Verdict]] = {}
+    for verdict in verdicts:
+        key = (verdict.judge, verdict.server, verdict.rubric, verdict.scope, verdict.lanes, verdict.by)
+        before = [each for each in kept.get(key, []) if each.outcome in SETTLED]
+        kept[key] = [verdict] if verdict.outcome in SETTLED else [*before[-1:], verdict]
+    return [verdict for each in kept.values() for verdict in each]
+
+
+def _judged(
+    verdict: Verdict,
+    lane: int,
+    turn: int,
+    running: bool,
+    cost: Cost | None,
+    here: Mapping[str, Verdict],
+) -> str:
+    """A badge that unfolds to the judge's reasons; of a majority, to what each judge says."""
+    words, kind = badge(verdict, lane, running)
+    against = " against ".join(LETTERS[each] for each in verdict.lanes) if _compares(verdict) else ""
+    title = attribute(", ".join(filter(None, (verdict.judge, verdict.rubric, _scope(verdict), against))))
+    parts = [f'<p class="of">{_facts(verdict, cost)}</p>']
+    if verdict.error and verdict.outcome not in SETTLED and not running:
+        parts.append(f'<p class="notice error">{visible(verdict.error)}</p>')
+    parts += [_game(game, verdict) for game in verdict.games if lane in game.shown]
+    parts += [_member(here[id], lane) for id in verdict.panel if id in here]
+    parts.append(f'<div class="verdict-acts">{_buttons(verdict, turn, running)}</div>')
+    judge = f"majority of {len(verdict.panel)}" if verdict.panel else shorten(verdict.judge)
+    name = f'<span class="judge">{visible(judge)}</span>'
+    return (
+        f'<details class="mark {kind}"><summary title="{title}"><b>{words}</b>{name}</summary>'
+        f'<div class="reasons">{"".join(parts)}</div></details>'
+    )
+
+
+def badge(verdict: Verdict, lane: int, running: bool = False) -> tuple[str, str]:
+    """What a verdict says of a lane, in a word or two as HTML, and its class."""
+    if running:
+        return JUDGING, "running"
+    if verdict.outcome == "win":
+        return ("won", "won") if verdict.winner == lane else ("lost", "lost")
+    if verdict.scale is not None:
+        scores = dict(zip(verdict.lanes, verdict.scores, strict=False))
+        score = scores.get(lane)
+        if score is not None:
+            return score_of(score, verdict.scale), "scored"
+        games = [game.outcome for game in verdict.games if game.shown == (lane,)]
+        spoilt = next((outcome for outcome in games if outcome not in SETTLED), verdict.outcome)
+        return (OUTCOMES[spoilt] if spoilt not in SETTLED else "no score"), "failed"
+    return OUTCOMES[verdict.outcome], "even" if verdict.outcome in SETTLED else "failed"
+
+
+def score_of(score: float, scale: tuple[float, float]) -> str:
+    """A score with its scale, such as ``7.5 / 10``; right or wrong where there is nothing else."""
+    if scale == (0.0, 1.0) and score in scale:
+        return "right" if score else "wrong"
+    return f"{score:.2f}".rstrip("0").rstrip(".") + f"\u2009/\u2009{scale[1]:g}"
+
+
+def _compares(verdict: Verdict) -> bool:
+    return verdict.scale is None and len(verdict.lanes) == 2
+
+
+def _scope(verdict: Verdict) -> str:
+    return "the conversation so far" if verdict.scope == "conversation" else "this turn"
+
+
+def _facts(verdict: Verdict, cost: Cost | None) -> str:
+    """Who judged, by what, and what it took."""
+    by = [verdict.judge, *([f"at {verdict.server}"] if verdict.server else []), f"by {verdict.rubric}"]
+    words = [visible(" ".join(by)), _scope(verdict)]
+    if cost is not None and (cost.calls or cost.cached):
+        words.append(spent(cost))
+    return "; ".join(words)
+
+
+def _member(verdict: Verdict, lane: int) -> str:
+    """One judge of a panel: what it says."""
+    if verdict.scale is None and verdict.winner is not None:
+        words = f"{LETTERS[verdict.winner]} better"
+    else:
+        words, _ = badge(verdict, lane)
+    return f"<h5>{visible(verdict.judge)}: <b>{words}</b></h5>"
+
+
+def _game(game: Game, verdict: Verdict) -> str:
+    """One call of the judge: what it saw in which order, what it said, its whole reply folded under."""
+    head = ""
+    if _compares(verdict):
+        first, second = (LETTERS[lane] for lane in game.shown)
+        said = f"{LETTERS[game.winner]} better" if game.winner is not None else OUTCOMES[game.outcome]
+        head = f"<b>{first} first, then {second}: {said}</b>"
+        if game.shown != verdict.lanes:
+            head += f" (to the judge, {first} is \u201cA\u201d)"
+    elif game.score is not None and verdict.scale is not None and len(verdict.games) > len(verdict.lanes):
+        head = f"<b>{score_of(game.score, verdict.scale)}</b>"
+    if game.cached:
+        head += ' <span class="cached">from the cache</span>'
+    parts = [f"<h5>{head}</h5>"] if head else []
+    if game.aspects and verdict.scale is not None:
+        parts.append(f"<dl>{''.join(_aspect(aspect, verdict.scale) for aspect in game.aspects)}</dl>")
+    if game.reason:
+        parts.append(f'<p class="reason">{visible(game.reason)}</p>')
+    if game.error and game.error != verdict.error:
+        parts.append(f'<p class="notice error">{visible(game.error)}</p>')
+    if game.raw is not None:
+        parts.append(
+            f"<details><summary>The reply as it came</summary><pre>{visible(game.raw)}</pre></details>"
+        )
+    return f'<div class="game">{"".join(parts)}</div>' if parts else ""
+
+
+def _aspect(aspect: Aspect, scale: tuple[float, float]) -> str:
+    score = "does not apply" if aspect.score is None else score_of(aspect.score, scale)
+    return f"<dt>{visible(aspect.name)}</dt><dd><b>{score}</b> {visible(aspect.reason or '')}</dd>"
+
+
+def _buttons(verdict: Verdict, turn: int, running: bool) -> str:
+    acts = []
+    if running:
+        acts.append(("judge-stop", "Stop the judge"))
+    elif verdict.outcome not in SETTLED:
+        acts.append(("judge-again", "Ask again"))
+    if verdict.server:
+        acts.append(("verdict", "All that was sent and came"))
+    return "".join(
+        f'<button type="button" data-act="{act}" data-turn="{turn}" data-id="{attribute(verdict.id)}">{label}'
+        "</button>"
+        for act, label in acts
+    )
+
+
+# --- Costs ----------------------------------------------------------------------------------------
+
+
+def spent(cost: Cost) -> str:
+    """What a verdict took, by the server's count."""
+    words = []
+    if cost.calls:
+        tokens = f"{number(cost.prompt_tokens)} tokens in, {number(cost.new_tokens)} out"
+        words.append(f"{_count(cost.calls, 'call')}, {tokens}{_price(cost.price, '')}")
+    if cost.cached:
+        words.append(f"{_count(cost.cached, 'reply', 'replies')} from the cache, at no cost")
+    if cost.unknown:
+        words.append(f"of {_count(cost.unknown, 'call')} the server does not say")
+    return ", ".join(words)
+
+
+def about(sentence: str) -> str:
+    """What a judge's panel says in passing."""
+    return f'<p class="what">{visible(sentence)}</p>'
+
+
+def missing(sentence: str) -> str:
+    """Why nothing can be asked yet."""
+    return f'<p class="notice error">{visible(sentence)}</p>'
+
+
+def warned(sentence: str) -> str:
+    """What speaks against asking so, though it can be asked."""
+    return f'<p class="notice warning">{visible(sentence)}</p>'
+
+
+def estimated(estimate: Estimate) -> str:
+    """What a judgment will take, as HTML."""
+    if not estimate.calls:
+        return (
+            f"<p>All of {_count(estimate.cached, 'reply', 'replies')} from the cache: this costs nothing.</p>"
+        )
+    cached = f" ({number(estimate.cached)} more at no cost)" if estimate.cached else ""
+    tokens = f"{number(estimate.prompt_tokens)} tokens in, at most {number(estimate.most_new_tokens)} out"
+    price = _price(estimate.price, "at most ")
+    return f"<p><b>{_count(estimate.calls, 'call')}</b>{cached}: about {tokens}{price}.</p>"
+
+
+def _price(price: tuple[float, str] | None, before: str) -> str:
+    return "" if price is None else f", {before}{price[0]:.4f}\u2009{escaped(price[1])}"
+
+
+def _count(count: int, thing: str, things: str = "") -> str:
+    return f"{number(count)} {thing if count == 1 else things or thing + 's'}"
+
+
+# --- All of a verdict -----------------------------------------------------------------------------
+
+
+def whole(verdict: Verdict, cost: Cost | None) -> str:
+    """Every call of a verdict as it was sent and as it came, for a sheet."""
+    written = [f'<p class="notice">{_facts(verdict, cost)}</p>']
+    for at, game in enumerate(verdict.games, 1):
+        shown = ", then ".join(LETTERS[lane] for lane in game.shown)
+        cached = ", from the cache" if game.cached else ""
+        written.append(f"<h3>Call {at}: {shown}; {OUTCOMES[game.outcome]}{cached}</h3>")
+        if game.error:
+            written.append(f'<p class="notice error">{visible(game.error)}</p>')
+        for role, text in game.messages:
+            written.append(f"<h4>Sent as {visible(role)}</h4><pre>{visible(text)}</pre>")
+        if game.parameters:
+            written.append(f"<h4>Sent beside it</h4><pre>{visible(game.parameters)}</pre>")
+        if game.raw is not None:
+            ended = f", ended by {visible(game.finish)}" if game.finish else ""
+            written.append(f"<h4>Came{ended}</h4><pre>{visible(game.raw)}</pre>")
+    return f'<div class="whole-verdict">{"".join(written)}</div>'

@@ -1,0 +1,169 @@
+"""The address bar and the link to a set-up: what they hold, and the controls as a link has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+
+from playground.types import InputError, Sampling
+from playground.ui.controls import decoding as decoding_controls
+from playground.ui.controls.decoding import Dials
+from playground.ui.controls.events import HIDDEN, QUICK
+from playground.ui.controls.lane import Lane
+from playground.ui.controls.toast import say, warn
+from playground.ui.page import link
+from playground.ui.page.controller import LANES, Chat, Visit, Wish
+
+Updates = dict[Any, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Controls:
+    """The page's controls that a link sets."""
+
+    lanes: Sequence[Lane]
+    dials: Dials
+    linked: gr.Checkbox
+    mode: gr.Dropdown
+    modes: Sequence[str]
+    defaults: Sequence[str]
+    """Each lane's text on a fresh page."""
+
+
+class Address:
+    """Made inside a `gr.Blocks`. Hidden text boxes, which page.js reads when they change."""
+
+    def __init__(self, chat: Chat) -> None:
+        self.chat = chat
+        self.conversation = self._hidden("address")
+        """The id of the conversation that is shown."""
+        self.link = self._hidden("link")
+        """The whole set-up."""
+        self.kept = self._hidden("kept")
+        """As much of it as differs from a fresh page: for the address bar, and for the next visit."""
+        self.moved = self._hidden("moved")
+        """Changes with what a link says and no control does."""
+
+    def _hidden(self, id: str) -> gr.Textbox:
+        return gr.Textbox("", visible="hidden", elem_id=id, elem_classes="nowhere", container=False)
+
+    @property
+    def parts(self) -> list[Any]:
+        """The components that handlers update."""
+        return [self.conversation, self.link, self.kept, self.moved]
+
+    def connect(self, copy: gr.Button) -> None:
+        """Have page.js follow."""
+        for box in (self.conversation, self.kept):
+            box.change(None, [self.conversation, self.kept], None, js=FOLLOW, **HIDDEN)
+        copied = copy.click(None, [self.link], None, js="(link) => tandemCopyLink(link)", **HIDDEN)
+        copied.then(self.on_copied, None, None, **QUICK)
+
+    def on_copied(self) -> None:
+        """Say what is in the link that page.js copied."""
+        say("The link is copied: it holds the lanes, the decoding and the probe, and none of the text.")
+
+    def of(self, visit: Visit) -> Updates:
+        """The updates after lanes or the probe have changed."""
+        return {self.moved: f"{visit.lanes} {visit.probe or ''}"}
+
+    # --- From the controls to a link --------------------------------------------------------------------
+
+    def spelled(self, visit: Visit, wish: Wish, controls: Controls, linked: bool, mode: str) -> Updates:
+        """The updates that hold the set-up."""
+        ways = [
+            link.Way(sampling=Sampling(**decoding), new_seed=new)
+            for decoding, new in zip(wish.decoding, wish.new_seeds, strict=True)
+        ]
+        setup = link.SetUp(
+            lanes=tuple(wish.specs),
+            common=ways[0] if linked else None,
+            own={} if linked else dict(enumerate(ways)),
+            linked=linked,
+            mode=mode,
+        )
+        fresh = link.SetUp(
+            lanes=tuple(controls.defaults[: Visit.lanes]), common=_within(link.Way(), controls.dials.most)
+        )
+        probe = link.spelled(link.SetUp(probe=visit.probe))
+        said = link.spelled(setup)
+        kept = "" if setup == fresh else said
+        return {
+            self.link: "&".join(filter(None, (said, probe))),
+            self.kept: "&".join(filter(None, (kept, probe))),
+            **self.of(visit),
+        }
+
+    # --- And back -----------------------------------------------------------------------------------------
+
+    def follow(self, visit: Visit, pairs: Sequence[tuple[str, str]], controls: Controls) -> Updates:
+        """Set a fresh page up as its address says; what cannot be is said, and the rest is done.
+
+        Args:
+            pairs: the address's parameters.
+        """
+        setup, problems = link.read(pairs, LANES, controls.modes)
+        updates: Updates = {}
+        if setup.lanes:
+            visit.lanes = len(setup.lanes)
+        for lane, spec in zip(controls.lanes, setup.lanes, strict=False):
+            spec = self._usable(visit, lane.number, spec, problems) or controls.defaults[lane.number]
+            updates |= lane.set_to(visit, spec)
+            updates[lane.live] = lane.placeholder(spec, visit)
+        if setup.common is not None:
+            updates |= _told(controls.dials, _within(setup.common, controls.dials.most))
+        if not setup.linked:
+            updates[controls.linked] = False
+            for lane in controls.lanes:
+                updates[lane.own_dials] = gr.update(visible=True)
+                way = setup.own.get(lane.number, link.Way())
+                updates |= _told(lane.dials, _within(way, controls.dials.most))
+        if setup.mode != "own":
+            updates[controls.mode] = setup.mode
+            if setup.mode.startswith("shared-") and int(setup.mode[-1]) >= visit.lanes:
+                problems.append("The link's history is of a lane that it does not have: it was left out.")
+                del updates[controls.mode]
+        if setup.probe is not None:
+            self.take_up(visit, setup.probe, problems)
+        for problem in problems:
+            warn(InputError(problem))
+        return updates
+
+    def take_up(self, visit: Visit, probe: str, problems: list[str]) -> None:
+        """Go on with the probe of a link, if there is one of that name."""
+        try:
+            self.chat.find_probe(probe)
+            visit.probe = probe
+        except InputError as error:
+            problems.append(f"In the link: {error}")
+
+    def _usable(self, visit: Visit, lane: int, spec: str, problems: list[str]) -> str:
+        """The lane's text if it can be used; "" and a sentence if it cannot."""
+        if not spec:
+            return ""  # which has been said
+        try:
+            self.chat.variant(spec, visit)
+        except InputError as error:
+            problems.append(f"Lane {lane + 1} of the link: {error}")
+            return ""
+        return spec
+
+
+FOLLOW = "(id, kept) => tandemAddress(id, kept)"
+
+
+def _within(way: link.Way, most: int | None) -> link.Way:
+    """A way to decode with no more tokens than an answer may take on this page."""
+    tokens = way.sampling.max_new_tokens
+    sampling = replace(way.sampling, max_new_tokens=tokens if most is None else min(tokens, most))
+    return replace(way, sampling=sampling)
+
+
+def _told(own: Dials, way: link.Way) -> Updates:
+    return {
+        **own.set_to(way.sampling),
+        own.controls[list(decoding_controls.DIALS).index("new_seed")]: way.new_seed,
+    }

@@ -1,0 +1,352 @@
+"""Checks of request bodies before Gradio reads them.
+
+Gradio treats a JSON object with a path as a file wherever it stands, and downloads it when the path is a
+URL, before any handler runs. So bodies are parsed here first, with a stricter parser than the one behind:
+UTF-8 JSON without duplicate keys, of bounded depth, every input of the type that its component sends, and
+files only if the same visitor uploaded them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn
+from urllib.parse import unquote, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from playground.types import HALF_CHARACTER
+from playground.ui.server.visitors import Visitor, get_visitor
+
+Kind = Literal["text", "number", "switch", "choice", "choices", "file", "state"]
+"""What a component sends: "switch" is a checkbox, "state" is kept on the server and sends nothing."""
+
+API = "/gradio_api/"
+UPLOAD = "/gradio_api/upload"
+JOIN = "/gradio_api/queue/join"
+RUN = "/gradio_api/run/"
+MAX_DEPTH = 16
+"""Levels of lists and objects in a body; the page sends four."""
+MAX_NUMBER = 2**63
+"""Numbers beyond this fit no control of the page."""
+SESSION_HASH = re.compile(r"[\w.-]{1,100}", re.ASCII)
+FILE_KEYS = frozenset(("path", "url", "meta", "_type", "is_stream", "orig_name"))
+"""Keys by which an object counts as file data, whatever else it holds."""
+BODY = "tandem.body"
+"""Where in the scope the layers behind find the parsed body."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of an event: the component's name on the page and what it sends."""
+
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class EventInputs:
+    """What one event of the page takes.
+
+    `with_data` says whether its handler reads the event's own data, which must be an object then.
+    """
+
+    inputs: tuple[Input, ...]
+    with_data: bool = False
+
+
+class RefusedError(Exception):
+    """A request that is refused.
+
+    Args:
+        status: the HTTP status.
+        sentence: what is wrong and what to do, for the caller.
+    """
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+
+    def response(self) -> JSONResponse:
+        """The response to send; Gradio's script shows "detail" to the user."""
+        return JSONResponse({"detail": self.sentence}, status_code=self.status)
+
+
+# --- Parsing -----------------------------------------------------------------------------------------
+
+
+def parse(content_types: list[str], encodings: list[str], body: bytes) -> dict[str, Any]:
+    """Parse a request body that must be one JSON object.
+
+    Args:
+        content_types: the values of the Content-Type headers.
+        encodings: the values of the Content-Encoding headers.
+        body: the bytes as they came.
+
+    Raises:
+        RefusedError: the body is not plain UTF-8 JSON, is no object, holds a key twice, or is too deep.
+    """
+    media, _, rest = content_types[0].partition(";") if len(content_types) == 1 else ("", "", "")
+    charset = rest.replace('"', "").replace(" ", "").lower()
+    if media.strip().lower() != "application/json" or charset not in ("", "charset=utf-8", "charset=utf8"):
+        raise RefusedError(415, "The request must be JSON in UTF-8: send it as application/json.")
+    if any(encoding.strip().lower() not in ("", "identity") for encoding in encodings):
+        raise RefusedError(415, "The request must not be compressed: send it without Content-Encoding.")
+    try:
+        parsed = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except UnicodeDecodeError:
+        raise RefusedError(400, "The request is not UTF-8: send JSON in UTF-8.") from None
+    except (ValueError, RecursionError):  # also a number of too many digits, and a key that is there twice
+        raise RefusedError(400, "The request is not valid JSON: send one object with unique keys.") from None
+    if not isinstance(parsed, dict):
+        raise RefusedError(400, "The request must be one JSON object: send the event's data in it.")
+    if _depth_exceeds(parsed, MAX_DEPTH):
+        raise RefusedError(
+            422, f"The request is nested more than {MAX_DEPTH} levels deep: send plain values."
+        )
+    return parsed
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    object = dict(pairs)
+    if len(object) != len(pairs):
+        raise ValueError("a key is there twice")
+    return object
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _depth_exceeds(value: Any, most: int) -> bool:
+    level = [value]
+    for _ in range(most):
+        level = [below for each in level for below in _below(each)]
+        if not level:
+            return False
+    return True
+
+
+def _below(value: Any) -> Collection[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _has_surrogate(value: Any) -> bool:
+    """Whether a JSON value has a lone surrogate in a text or key at any depth."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str) and HALF_CHARACTER.search(each):
+            return True
+        waiting += _below(each)
+        waiting += each.keys() if isinstance(each, dict) else ()
+    return False
+
+
+# --- Files -------------------------------------------------------------------------------------------
+
+
+def find_files(value: Any) -> Iterator[dict[str, Any]]:
+    """All objects in a JSON value that could count as file data, at any depth.
+
+    The "meta" of file data is not file data of its own, so it is not reported again.
+    """
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        is_file = isinstance(each, dict) and not FILE_KEYS.isdisjoint(each)
+        if is_file:
+            yield each
+            waiting.extend(below for key, below in each.items() if key != "meta")
+        else:
+            waiting.extend(_below(each))
+
+
+def check_file(file: Mapping[str, Any], uploaded: Collection[str], hosts: Collection[str]) -> None:
+    """Check one object of file data.
+
+    Args:
+        file: the object.
+        uploaded: paths of the files that this visitor uploaded.
+        hosts: host names (with port) under which the page was called; its own address for the file may
+            carry them.
+
+    Raises:
+        RefusedError: it is anything but a file that this visitor uploaded.
+    """
+    path, url, meta = file.get("path"), file.get("url"), file.get("meta")
+    proper = (
+        isinstance(path, str)
+        and path in uploaded
+        and meta == {"_type": "gradio.FileData"}
+        and file.get("is_stream") in (None, False)
+        and "_type" not in file
+        and (url is None or (isinstance(url, str) and _is_own_url(url, path, hosts)))
+    )
+    if not proper:
+        raise RefusedError(
+            422, "Only a file that you uploaded on this page can be used: choose the file again."
+        )
+
+
+def _is_own_url(url: str, path: str, hosts: Collection[str]) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    if parts.netloc or parts.scheme:
+        own = parts.netloc.lower() in hosts and parts.scheme in ("http", "https")
+    else:
+        own = True
+    return own and unquote(parts.path).endswith(f"/gradio_api/file={path}")
+
+
+# --- Events ------------------------------------------------------------------------------------------
+
+
+def check_event(body: Mapping[str, Any], events: Mapping[int, EventInputs]) -> None:
+    """Check that a body is a call of one of the page's events, with inputs of the right types.
+
+    Args:
+        body: the parsed body.
+        events: what each event takes, by its number.
+
+    Raises:
+        RefusedError: it is not; the sentence names the input.
+    """
+    number = body.get("fn_index")
+    event = events.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
+    if event is None:
+        raise RefusedError(422, "The page has no such event: reload the page.")
+    for key in ("batched", "simple_format", "oauth_token", "event_id"):
+        if body.get(key):
+            raise RefusedError(422, f"The page does not send {key}: leave it out.")
+    trigger = body.get("trigger_id")
+    if not (trigger is None or (isinstance(trigger, int) and not isinstance(trigger, bool))):
+        raise RefusedError(422, "trigger_id must be a whole number: reload the page.")
+    if event.with_data and not isinstance(body.get("event_data"), dict | None):
+        raise RefusedError(422, "event_data must be an object: reload the page.")
+    data = body.get("data")
+    if not isinstance(data, list) or len(data) != len(event.inputs):
+        raise RefusedError(422, f"The event takes a list of {len(event.inputs)} values: reload the page.")
+    for input, value in zip(event.inputs, data, strict=True):
+        if not fits(value, input.kind):
+            raise RefusedError(
+                422, f"The value of {input.name} must be {WANTED[input.kind]}: reload the page."
+            )
+
+
+WANTED: dict[Kind, str] = {
+    "text": "text",
+    "number": "a number",
+    "switch": "true or false",
+    "choice": "one choice",
+    "choices": "a list of choices",
+    "file": "an uploaded file",
+    "state": "empty",
+}
+
+
+def fits(value: Any, kind: Kind) -> bool:
+    """Whether a JSON value is what a component of this kind sends; every kind may be empty (None)."""
+    if value is None:
+        return True
+    if kind == "text":
+        return isinstance(value, str)
+    if kind == "number":
+        return _is_number(value)
+    if kind == "switch":
+        return isinstance(value, bool)
+    if kind == "choice":
+        return isinstance(value, str | bool) or _is_number(value)
+    if kind == "choices":
+        return isinstance(value, list) and all(isinstance(one, str) or _is_number(one) for one in value)
+    if kind == "file":
+        return isinstance(value, dict)  # `check_file` checks the rest
+    return isinstance(value, str | int | float)  # Gradio ignores what is sent for a state
+
+
+def _is_number(value: Any) -> bool:
+    # The comparison is false for NaN and for infinity, which "1e999" is read as.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
+
+
+# --- The layer ---------------------------------------------------------------------------------------
+
+
+class CheckedPayloads:
+    """Refuses requests whose JSON bodies the page would not send; must be behind `Visitors`."""
+
+    def __init__(self, app: ASGIApp, events: Mapping[int, EventInputs], files: bool) -> None:
+        """Args: the layers behind; what the page's events take; whether visitors may bring files."""
+        self._app = app
+        self._events = events
+        self._files = files
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        path: str = scope.get("path", "").rstrip("/")
+        has_body = scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        if not has_body or not path.startswith(API) or path == UPLOAD:
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await read_body(receive)
+            headers = Headers(scope=scope)
+            parsed = parse(headers.getlist("content-type"), headers.getlist("content-encoding"), body)
+            self._check(path, parsed, get_visitor(scope))
+        except RefusedError as refused:
+            await refused.response()(scope, receive, send)
+            return
+        scope[BODY] = parsed
+        await self._app(scope, replay(body, receive), send)
+
+    def _check(self, path: str, body: dict[str, Any], visitor: Visitor) -> None:
+        session = body.get("session_hash")
+        needed = path != "/gradio_api/reset"
+        if (needed or session is not None) and not (
+            isinstance(session, str) and SESSION_HASH.fullmatch(session)
+        ):
+            raise RefusedError(422, "session_hash must be the page's own id: reload the page.")
+        for file in find_files(body):
+            if not self._files:
+                raise RefusedError(422, "This page takes no files: run Tandem yourself to use your own.")
+            check_file(file, visitor.uploaded, visitor.hosts)
+        if path == JOIN or path.startswith(RUN):
+            check_event(body, self._events)
+        elif _has_surrogate(body):
+            # Gradio repeats the value in its answer, which cannot be sent. An event's handler checks texts.
+            raise RefusedError(422, "The request holds half a character: send whole Unicode characters.")
+
+
+async def read_body(receive: Receive) -> bytes:
+    """The whole body; `OpenPaths` in front bounds it.
+
+    Raises:
+        RefusedError: the caller went away before the end, or `OpenPaths` cut a body that is too large.
+    """
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RefusedError(400, "The request ended early or is too large: send it again, shorter.")
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives `body` first, then whatever the connection brings."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return receive_again

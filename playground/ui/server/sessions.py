@@ -1,0 +1,133 @@
+"""Page sessions answer only to the browser that opened them, and events that nobody reads are cancelled.
+
+Gradio lets every caller who knows a page's `session_hash` read its events, cancel them and call its handlers.
+And it computes an answer even if the stream that would carry it is never opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from playground.ui.server.middleware import STREAM
+from playground.ui.server.payloads import BODY, JOIN, SESSION_HASH, RefusedError
+from playground.ui.server.visitors import Sessions, get_visitor
+
+HEARTBEAT = "/gradio_api/heartbeat/"
+UNREAD_SECONDS = 10.0
+"""How long a queued event may wait for its page to open the stream that brings the answer."""
+
+
+class Queue(Protocol):
+    """What is needed of Gradio's queue; called in the server's event loop."""
+
+    def find_session(self, event_id: str) -> str | None:
+        """The page session of an event that waits or runs; None if there is no such event."""
+
+    async def cancel(self, session_hash: str) -> None:
+        """End all events of a page session, and forget what was to be sent to it."""
+
+
+class OwnSessions:
+    """Refuses a page session's requests from another browser; must be behind `CheckedPayloads`."""
+
+    def __init__(
+        self, app: ASGIApp, sessions: Sessions, queue: Queue, unread_seconds: float = UNREAD_SECONDS
+    ) -> None:
+        """Set the layer up.
+
+        Args:
+            app: the layers behind.
+            sessions: who owns which session.
+            queue: Gradio's.
+            unread_seconds: after how long an event is cancelled whose stream nobody opened.
+        """
+        self._app = app
+        self._sessions = sessions
+        self._queue = queue
+        self._unread_seconds = unread_seconds
+        self._watches: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path: str = scope["path"].rstrip("/")
+        try:
+            held = self._check(path, scope)
+        except RefusedError as refused:
+            await refused.response()(scope, receive, send)
+            return
+        with held:
+            if path == JOIN:
+                await self._join(scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
+
+    def _check(self, path: str, scope: Scope) -> AbstractContextManager[None]:
+        """What to hold while the request is served.
+
+        Raises:
+            RefusedError: the session is another visitor's.
+        """
+        body: dict[str, Any] = scope.get(BODY, {})
+        event_id = body.get("event_id")
+        if isinstance(event_id, str) and (session := self._queue.find_session(event_id)) is not None:
+            if body.get("session_hash", session) != session:
+                raise RefusedError(403, "This event is of another page: reload the page.")
+            self._claim(session, scope)
+        if isinstance(session := body.get("session_hash"), str):
+            self._claim(session, scope)
+        if path == STREAM:
+            asked = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+            hashes = asked.get("session_hash", [])
+            if len(hashes) != 1:
+                raise RefusedError(422, "session_hash must be given once: reload the page.")
+            return self._connection(hashes[0], scope, reads=True)
+        if path.startswith(HEARTBEAT):
+            return self._connection(path.removeprefix(HEARTBEAT), scope, reads=False)
+        return nullcontext()
+
+    def _connection(self, session_hash: str, scope: Scope, reads: bool) -> AbstractContextManager[None]:
+        self._claim(session_hash, scope)
+        return self._sessions.connection(session_hash, reads)
+
+    def _claim(self, session_hash: str, scope: Scope) -> None:
+        if not SESSION_HASH.fullmatch(session_hash):
+            raise RefusedError(422, "session_hash must be the page's own id: reload the page.")
+        if not self._sessions.claim(session_hash, get_visitor(scope)):
+            raise RefusedError(
+                403, "This page was opened by another browser, or its cookie is gone: reload it."
+            )
+
+    async def _join(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = self._sessions.now()
+        status = 0
+
+        async def noticed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noticed)
+        finally:
+            if status in (0, 200):  # 0: it failed, but the event may be in the queue
+                self._watch(scope[BODY]["session_hash"], started)
+
+    def _watch(self, session: str, started: float) -> None:
+        watch = asyncio.create_task(self._cancel_unread(session, started))
+        self._watches.add(watch)  # a task that nothing refers to may be collected
+        watch.add_done_callback(self._watches.discard)
+
+    async def _cancel_unread(self, session: str, since: float) -> None:
+        """Cancel the session's events unless its stream, which carries them all, is opened in time."""
+        await asyncio.sleep(self._unread_seconds)
+        if self._sessions.unread_since(session, since):
+            await self._queue.cancel(session)

@@ -1,0 +1,249 @@
+"""The page on the network: where it listens, what it refuses, what it looks like."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import gradio.queueing
+import gradio.routes
+from gradio.context import LocalContext
+from starlette.middleware import Middleware
+
+from playground.config import Settings, on_space
+from playground.types import InputError
+from playground.ui.dialogs import shortcuts
+from playground.ui.server import middleware, network
+from playground.ui.server.faults import Faults, OnceAMinute, OneLineFaults, QuietTraceback
+from playground.ui.server.logins import FewLogins, NeedsLogin
+from playground.ui.server.page_state import LeanStates
+from playground.ui.server.payloads import CheckedPayloads, EventInputs, Input, Kind
+from playground.ui.server.sessions import OwnSessions
+from playground.ui.server.uploads import OwnUploads
+from playground.ui.server.visitors import Sessions, Uploads, Visitors
+
+ASSETS = Path(__file__).parents[1] / "assets"
+PEOPLE_AT_ONCE = 64
+"""Streams at once. Each takes a worker thread at times, and the engine steps them all together."""
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
+SPACES = "'self' https://huggingface.co https://*.hf.space"
+"""Who shows a Space in a frame."""
+
+
+def theme() -> gr.themes.Base:
+    """Calm and neutral, one accent, fonts of the system: nothing is fetched to draw the page."""
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.teal,
+        secondary_hue=gr.themes.colors.teal,
+        neutral_hue=gr.themes.colors.stone,
+        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
+    ).set(
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="*neutral_950",
+        block_background_fill="white",
+        block_background_fill_dark="*neutral_900",
+        body_text_color_subdued="#68615c",
+        body_text_color_subdued_dark="*neutral_400",
+        input_placeholder_color="#68615c",
+        input_placeholder_color_dark="*neutral_400",
+        color_accent="*primary_700",
+        background_fill_secondary="*neutral_100",
+        background_fill_secondary_dark="*neutral_800",
+        border_color_primary_dark="*neutral_700",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_600",
+    )
+
+
+def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
+    """Serve `blocks` and return; `end` ends it."""
+    host = settings.host
+    blocks.queue(api_open=False)  # otherwise a caller could go past the queue
+    blocks.launch(
+        server_name=f"[{host}]" if ":" in host and not host.startswith("[") else host,
+        server_port=port,
+        prevent_thread_lock=True,
+        quiet=True,
+        max_threads=2 * PEOPLE_AT_ONCE,
+        auth=[settings.auth] if settings.auth else None,
+        share=False,
+        inbrowser=False,
+        show_error=False,
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        mcp_server=False,
+        pwa=False,
+        max_file_size="2mb",
+        theme=theme(),
+        css_paths=[ASSETS / "style.css", ASSETS / "model.css", ASSETS / "a11y.css"],
+        head="".join(f"<script>{script}</script>" for script in scripts()),
+        app_kwargs={"middleware": layers(settings, blocks)},
+    )
+    LeanStates.replace(blocks)
+
+
+def scripts() -> list[str]:
+    """What runs in the browser, besides the component library."""
+    files = (ASSETS / "page.js", ASSETS / "a11y.js")
+    return [shortcuts.script(), *(path.read_text(encoding="utf-8") for path in files)]
+
+
+def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middleware]:
+    """The layers that a request passes, from the outside in.
+
+    Args:
+        settings: of this run.
+        blocks: the page, whose events are the only ones that can be called; None: a page without events.
+    """
+    space = on_space()
+    faults = Faults()
+    _quiet(faults)
+    uploads, sessions = Uploads(), Sessions()
+    events = list_event_inputs(blocks) if blocks else {}
+    layers = [
+        Middleware(middleware.SecureHeaders, framed_by=SPACES if space else "'self'"),
+        Middleware(OneLineFaults, faults=faults),
+        Middleware(network.TrustedForwards, proxies=settings.proxies),
+    ]
+    if not space:  # which is called by its owner's name for it, and only through its own proxy
+        local = settings.host in LOOPBACK
+        names = {"localhost", "127.0.0.1", "::1"} if local else middleware.own_names()
+        layers.append(
+            Middleware(middleware.KnownHosts, names=names | set(settings.hosts), addresses=not local)
+        )
+    layers.append(Middleware(middleware.OpenPaths, uploads=not settings.public))
+    layers.append(Middleware(Visitors, uploads=uploads, proxies=settings.proxies, framed=space))
+    if settings.auth:
+        layers += [Middleware(FewLogins), Middleware(NeedsLogin)]
+    layers.append(Middleware(OwnUploads, uploads=uploads))
+    layers.append(Middleware(CheckedPayloads, events=events, files=not settings.public))
+    layers.append(Middleware(OwnSessions, sessions=sessions, queue=GradioQueue(blocks)))
+    return layers
+
+
+def list_event_inputs(blocks: gr.Blocks) -> dict[int, EventInputs]:
+    """What each event of the page with a handler takes, by its number."""
+    return {
+        number: EventInputs(
+            tuple(Input(_name(block), _kind(block)) for block in fn.inputs), bool(fn.collects_event_data)
+        )
+        for number, fn in blocks.fns.items()
+        if fn.fn is not None
+    }
+
+
+def _name(block: Any) -> str:
+    return str(block.elem_id or block.label or type(block).__name__)
+
+
+KINDS: tuple[tuple[Any, Kind], ...] = (
+    (gr.State, "state"),
+    (gr.Textbox, "text"),
+    ((gr.Number, gr.Slider), "number"),
+    (gr.Checkbox, "switch"),
+    (gr.CheckboxGroup, "choices"),
+    ((gr.Dropdown, gr.Radio), "choice"),
+    ((gr.UploadButton, gr.File), "file"),
+)
+
+
+def _kind(block: Any) -> Kind:
+    """What a component sends.
+
+    Raises:
+        NotImplementedError: for a component that no event of the page has had as its input yet.
+    """
+    if getattr(block, "multiselect", None):
+        return "choices"
+    for types, kind in KINDS:
+        if isinstance(block, types):
+            return kind
+    raise NotImplementedError(f"Add {type(block).__name__} to KINDS: what may it send?")
+
+
+class GradioQueue:
+    """Gradio's queue, as far as `OwnSessions` needs it."""
+
+    def __init__(self, blocks: gr.Blocks | None) -> None:
+        """Args: the page; None: one without events."""
+        self._blocks = blocks
+
+    def find_session(self, event_id: str) -> str | None:
+        """The page session of an event that waits or runs; None if there is no such event."""
+        if self._blocks is None:
+            return None
+        event = self._blocks._queue.event_ids_to_events.get(event_id)
+        return event.session_hash if event else None
+
+    async def cancel(self, session_hash: str) -> None:
+        """End all events of a page session, and forget what was to be sent to it."""
+        if self._blocks is None:
+            return
+        queue = self._blocks._queue
+        await queue.clean_events(session_hash=session_hash)
+        queue.pending_event_ids_session.pop(session_hash, None)
+        if session_hash in queue.pending_messages_per_session:
+            del queue.pending_messages_per_session[session_hash]
+
+
+SERVER_LINES = OnceAMinute()
+"""For the server below Gradio, which logs a line for every connection that speaks no HTTP."""
+
+
+def _quiet(faults: Faults) -> None:
+    """Have Gradio log a failure in one line; it prints a whole traceback past the log otherwise."""
+    logging.getLogger("uvicorn.error").addFilter(SERVER_LINES)
+    for module in (gradio.queueing, gradio.routes):
+        vars(module)["traceback"] = QuietTraceback(faults)
+
+
+def visitor(proxies: int) -> str:
+    """Who asks, within a handler: the name that they logged in with, or where they come from."""
+    request = LocalContext.request.get(None)
+    if request is None:
+        return ""
+    if not isinstance(request, gr.Request):  # a caller may say that it sends many events as one
+        raise InputError("This does not come from the page: reload it.")
+    if request.username:
+        return f"user {request.username}"
+    client = request.client
+    forwarded = request.headers.getlist("x-forwarded-for")
+    return network.visitor_of(client.host if client else "", forwarded, proxies)
+
+
+def voter() -> str | None:
+    """The meaningless id that the browser keeps for its votes, within a handler; None if it sends none."""
+    request = LocalContext.request.get(None)
+    cookies = request.headers.get("cookie", "") if isinstance(request, gr.Request) else ""
+    found = re.search(r"(?:^|;\s*)tandem-voter=([0-9a-f]{32})(?:;|$)", cookies or "")
+    return found[1] if found else None
+
+
+def owner() -> str:
+    """Whose history this browser's conversations go to, within a handler; "" if the browser does not tell.
+
+    A hash, since the record of votes has the id itself.
+    """
+    id = voter()
+    return hashlib.sha256(f"history of {id}".encode()).hexdigest()[:32] if id else ""
+
+
+def end(blocks: gr.Blocks) -> None:
+    """Stop serving. An open page holds a connection for good, so what is open is hung up on first.
+
+    To a stream that is as if its page had gone away: it ends, and what it wrote is recorded.
+    """
+    server = blocks.server
+    server.should_exit = True
+    for connection in list(server.server_state.connections):
+        connection.loop.call_soon_threadsafe(connection.transport.close)
+    blocks.close(verbose=False)

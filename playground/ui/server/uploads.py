@@ -1,0 +1,141 @@
+"""Uploads: accepted from the page itself only, limited in number and size, recorded by visitor."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from playground.ui.server.payloads import UPLOAD, RefusedError, read_body, replay
+from playground.ui.server.visitors import Uploads, Visitor, get_visitor
+
+WINDOW = 3600.0
+"""Seconds over which uploads are counted; files are kept about as long."""
+MAX_FILES = 30
+"""Files of one visitor within the window."""
+MAX_BYTES = 20_000_000
+"""Bytes of one visitor within the window."""
+ADDRESS_FACTOR = 4
+"""An address may have this many times as much: people share one, and a cookie is easily thrown away."""
+PORTS = {"http": "80", "https": "443"}
+
+
+class UploadLimits:
+    """Counts the uploads of each visitor and each address within the window."""
+
+    def __init__(
+        self,
+        files: int = MAX_FILES,
+        size: int = MAX_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Args: files and bytes that one visitor may upload within the window; the clock, in seconds."""
+        self._files = files
+        self._bytes = size
+        self._clock = clock
+        self._counted: dict[str, deque[tuple[float, int, int]]] = {}
+
+    def take(self, visitor: Visitor, files: int, size: int) -> None:
+        """Count an upload.
+
+        Args:
+            visitor: who uploads.
+            files: how many files.
+            size: bytes of them all.
+
+        Raises:
+            RefusedError: a limit would be passed; nothing was counted.
+        """
+        self._forget()
+        names = ((f"address {visitor.address}", ADDRESS_FACTOR), (visitor.id, 1))
+        for name, factor in names:
+            counted = self._counted.get(name, ())
+            within = (
+                sum(each[1] for each in counted) + files <= factor * self._files
+                and sum(each[2] for each in counted) + size <= factor * self._bytes
+            )
+            if not within:
+                raise RefusedError(
+                    429,
+                    f"You may upload {self._files} files and {self._bytes // 1_000_000} MB an hour: "
+                    "upload fewer, or try again later.",
+                )
+        for name, _ in names:
+            self._counted.setdefault(name, deque()).append((self._clock(), files, size))
+
+    def _forget(self) -> None:
+        oldest = self._clock() - WINDOW
+        for name, counted in list(self._counted.items()):
+            while counted and counted[0][0] <= oldest:
+                counted.popleft()
+            if not counted:
+                del self._counted[name]
+
+
+class OwnUploads:
+    """Lets the page itself upload files, within limits; must be behind `Visitors`."""
+
+    def __init__(self, app: ASGIApp, uploads: Uploads, limits: UploadLimits | None = None) -> None:
+        """Args: the layers behind; where uploaded files are recorded; limits, the usual ones if None."""
+        self._app = app
+        self._uploads = uploads
+        self._limits = limits or UploadLimits()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http" or scope["path"].rstrip("/") != UPLOAD or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        visitor = get_visitor(scope)
+        try:
+            if not is_same_origin(Headers(scope=scope), visitor.hosts):
+                raise RefusedError(
+                    403, "Files can be uploaded from the page itself only: open it and try again."
+                )
+            body = await read_body(receive)
+            # A file's part names it; text that says so too is counted with it, which only a caller other
+            # than the page would notice.
+            self._limits.take(visitor, max(1, body.lower().count(b"filename")), len(body))
+        except RefusedError as refused:
+            await refused.response()(scope, receive, send)
+            return
+        parts: list[bytes] = []
+        accepted = False
+
+        async def noted(message: Message) -> None:
+            nonlocal accepted
+            if message["type"] == "http.response.start":
+                accepted = message["status"] == 200
+            elif accepted:
+                parts.append(message.get("body", b""))
+                if not message.get("more_body", False):  # before the caller may use them
+                    self._uploads.add(visitor, json.loads(b"".join(parts)))
+            await send(message)
+
+        await self._app(scope, replay(body, receive), noted)
+
+
+def is_same_origin(headers: Headers, hosts: frozenset[str]) -> bool:
+    """Whether a request comes from the page itself, or from no web page at all.
+
+    Args:
+        headers: the request's; browsers set Sec-Fetch-Site and Origin themselves.
+        hosts: names, with port, by which the request calls the page.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = headers.get("origin")
+    if origin is None:
+        return True
+    try:
+        parts = urlsplit(origin.lower())
+    except ValueError:
+        return False
+    port = PORTS.get(parts.scheme)
+    return port is not None and (parts.netloc in hosts or f"{parts.netloc}:{port}" in hosts)

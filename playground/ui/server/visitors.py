@@ -1,0 +1,232 @@
+"""Visitors: a cookie for each browser, and the page sessions and uploads that belong to it.
+
+Gradio knows a page by its `session_hash` alone, which its script makes with an ordinary random generator.
+Here each browser also carries a random cookie that scripts cannot read, and a page's streams, events and
+files answer to the browser that opened the page.
+
+A browser may refuse the cookie: a Space is shown in a frame of another site, where some browsers block
+cookies altogether. Its pages then belong to its network address, so they keep working; they are as private as
+the session id and the address together. Once the cookie comes back, the address counts no longer.
+
+The cookie is not signed and any well-formed value is accepted, so that it survives a restart, and so that two
+copies of Tandem on one machine, whose ports share cookies, do not replace each other's.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from playground.ui.server.network import find_address, is_https, list_hosts
+
+COOKIE = "tandem-visitor"
+"""The name of the cookie; its value is 64 hexadecimal digits."""
+SENT = re.compile(rf"(?:^|;\s*){COOKIE}=([0-9a-f]{{64}})(?=;|$)")
+VISITOR = "tandem.visitor"
+"""Where in the scope the layers behind find the visitor."""
+MAX_SESSIONS = 20_000
+"""Pages whose owner is remembered; the one that was idle longest is forgotten first."""
+MAX_IDS = 16
+"""Ids that one page may be known by, while its browser sends no cookie back."""
+FILES_KEPT = 3600.0
+"""Seconds that an uploaded file may be used; Gradio deletes it some time after that."""
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """The browser behind one request."""
+
+    id: str
+    """The value of its cookie, or the value that it is offered with the response."""
+    returning: bool
+    """Whether the browser sent the cookie itself."""
+    address: str
+    """Its network address; for IPv6 the network of one household."""
+    hosts: frozenset[str] = frozenset()
+    """Host names, with port, by which the request calls the page."""
+    uploaded: frozenset[str] = frozenset()
+    """Paths of the files that this browser uploaded."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Keys of its uploads: its id, and without a cookie its address too."""
+        return (self.id,) if self.returning else (self.id, f"address {self.address}")
+
+
+def get_visitor(scope: Scope) -> Visitor:
+    """The visitor that the `Visitors` layer found.
+
+    Raises:
+        KeyError: that layer is not in front.
+    """
+    visitor: Visitor = scope[VISITOR]
+    return visitor
+
+
+class Uploads:
+    """Which files each visitor uploaded. Used by the server's event loop only."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._files: dict[str, dict[str, float]] = {}
+
+    def add(self, visitor: Visitor, paths: list[str]) -> None:
+        """Record files that `visitor` uploaded just now."""
+        self._forget()
+        for name in visitor.names:
+            self._files.setdefault(name, {}).update(dict.fromkeys(paths, self._clock()))
+
+    def of(self, visitor: Visitor) -> frozenset[str]:
+        """Paths that `visitor` uploaded within the last hour."""
+        if not self._files:
+            return frozenset()
+        self._forget()
+        return frozenset(path for name in visitor.names for path in self._files.get(name, ()))
+
+    def _forget(self) -> None:
+        oldest = self._clock() - FILES_KEPT
+        for name, files in list(self._files.items()):
+            kept = {path: at for path, at in files.items() if at > oldest}
+            if kept:
+                self._files[name] = kept
+            else:
+                del self._files[name]
+
+
+@dataclass
+class _Session:
+    """One page: who owns it, and how many connections it holds open."""
+
+    ids: set[str]
+    address: str | None
+    """Set while no cookie of its browser came back."""
+    open: int = 0
+    readers: int = 0
+    last_read: float = -math.inf
+
+
+class Sessions:
+    """Which visitor owns which page session. Used by the server's event loop only."""
+
+    def __init__(self, most: int = MAX_SESSIONS, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._clock = clock
+        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+
+    def claim(self, session_hash: str, visitor: Visitor) -> bool:
+        """Whether the page session is the visitor's; one that nobody owns yet becomes theirs."""
+        session = self._sessions.get(session_hash)
+        if session is None:
+            self._make_room()
+            self._sessions[session_hash] = _Session(
+                {visitor.id}, None if visitor.returning else visitor.address
+            )
+            return True
+        if not self._owns(session, visitor):
+            return False
+        self._sessions.move_to_end(session_hash)
+        if visitor.returning:
+            session.address = None
+        elif len(session.ids) < MAX_IDS:
+            session.ids.add(visitor.id)  # it may be the one that the browser keeps
+        return True
+
+    def owns(self, session_hash: str, visitor: Visitor) -> bool:
+        """Whether the page session is the visitor's or nobody's; nothing changes hands."""
+        session = self._sessions.get(session_hash)
+        return session is None or self._owns(session, visitor)
+
+    def _owns(self, session: _Session, visitor: Visitor) -> bool:
+        if visitor.returning:
+            return visitor.id in session.ids
+        return session.address == visitor.address
+
+    @contextmanager
+    def connection(self, session_hash: str, reads: bool) -> Iterator[None]:
+        """Around a connection of a claimed session; `reads` if it carries the session's events."""
+        session = self._sessions[session_hash]
+        session.open += 1
+        session.readers += reads
+        try:
+            yield
+        finally:
+            session.open -= 1
+            session.readers -= reads
+            if reads:
+                session.last_read = self._clock()
+
+    def unread_since(self, session_hash: str, then: float) -> bool:
+        """Whether nobody has been reading the session's events since `then`, by this object's clock."""
+        session = self._sessions.get(session_hash)
+        return session is None or (session.readers == 0 and session.last_read < then)
+
+    def now(self) -> float:
+        """The time by this object's clock, in seconds."""
+        return self._clock()
+
+    def _make_room(self) -> None:
+        if len(self._sessions) < self._most:
+            return
+        idle = (name for name, session in self._sessions.items() if not session.open)
+        oldest = next(idle, None)
+        if oldest is not None:
+            del self._sessions[oldest]
+
+
+class Visitors:
+    """Identifies the visitor of each request and sets a cookie on browsers that have none."""
+
+    def __init__(self, app: ASGIApp, uploads: Uploads, proxies: int, framed: bool) -> None:
+        """Set the layer up.
+
+        Args:
+            app: the layers behind.
+            uploads: the files of each visitor.
+            proxies: trusted proxies in front, see `network.visitor_of`.
+            framed: whether the page is shown in frames of other sites over HTTPS, as a Space is; the cookie
+                then has to say so.
+        """
+        self._app = app
+        self._uploads = uploads
+        self._proxies = proxies
+        self._framed = framed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent = SENT.search("; ".join(Headers(scope=scope).getlist("cookie")))
+        id = sent[1] if sent else secrets.token_hex(32)
+        address = find_address(scope, self._proxies)
+        visitor = Visitor(id, sent is not None, address, list_hosts(scope, self._proxies))
+        scope[VISITOR] = replace(visitor, uploaded=self._uploads.of(visitor))
+        path: str = scope["path"]
+        offers = sent is None and (path in ("/", "/config", "/login") or path.startswith("/gradio_api/"))
+
+        async def with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                cookie = (b"set-cookie", self._cookie(id, scope).encode())
+                kept = [
+                    (name, value) for name, value in message["headers"] if name.lower() != b"cache-control"
+                ]
+                # No cache may give one visitor's cookie to another.
+                message["headers"] = [*kept, cookie, (b"cache-control", b"no-store")]
+            await send(message)
+
+        await self._app(scope, receive, with_cookie if offers else send)
+
+    def _cookie(self, id: str, scope: Scope) -> str:
+        cookie = f"{COOKIE}={id}; Path=/; HttpOnly"
+        if self._framed:
+            return f"{cookie}; SameSite=None; Secure; Partitioned"
+        return f"{cookie}; SameSite=Lax" + ("; Secure" if is_https(scope, self._proxies) else "")
