@@ -248,7 +248,7 @@ def _has_answer(message: dict[str, Any], lines: list[int]) -> bool:
     return any("first after" in json.dumps(data[place]) for place in lines if place < len(data))
 
 
-def visit(app: App, word: str, config: dict[str, Any], until: float, figures: Figures, seed: int) -> None:
+def state(app: App, word: str, config: dict[str, Any], until: float, figures: Figures, seed: int) -> None:
     """One person's stay."""
     generator = random.Random(seed)
     person = Person(app.url, word, config)
@@ -342,12 +342,12 @@ def run(people: int, seconds: float) -> dict[str, Any]:
             for _ in range(3):
                 first.send(QUESTIONS[0], None, max_new_tokens=40)
             alone = Figures()
-            visit(app, WORDS[0], config, time.monotonic() + min(60, seconds / 4), alone, 0)
+            state(app, WORDS[0], config, time.monotonic() + min(60, seconds / 4), alone, 0)
             before, stored_before = app.memory(), first.stored()
             figures = Figures()
             until = time.monotonic() + seconds
             threads = [
-                threading.Thread(target=visit, args=(app, WORDS[number], config, until, figures, number + 1))
+                threading.Thread(target=state, args=(app, WORDS[number], config, until, figures, number + 1))
                 for number in range(people)
             ]
             threads.append(threading.Thread(target=come_and_vanish, args=(app, config, seconds, figures)))

@@ -71,7 +71,7 @@ class _Cancelled(BaseException):
     """Somebody thought better of it; no failure that a library could take for its own."""
 
 
-class Changeover:
+class ModelSwitch:
     """One change at a time of the model that a session runs on. Any thread may call; nothing here blocks."""
 
     def __init__(
@@ -258,7 +258,7 @@ class Changeover:
         self._exchange(new, library)
 
     def _exchange(self, engine: Engine, library: Library) -> None:
-        self._session.exchange(engine, library)
+        self._session.swap_engine(engine, library)
         self.changes += 1
 
     def _opened(self, settings: Settings, library: Library, wanted: str | None) -> Engine:

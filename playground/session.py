@@ -134,7 +134,7 @@ class Session:
         """The engine's."""
         return self.engine.status()
 
-    def exchange(self, engine: Engine, library: Library) -> None:
+    def swap_engine(self, engine: Engine, library: Library) -> None:
         """Go on with another engine and its library; what is being written ends on the one before."""
         with self._recording:
             self.engine, self.library = engine, library
@@ -261,7 +261,7 @@ class Session:
 
         yield from self._run(asked, lanes)
 
-    def extend(self, conversation: Conversation, lane: int) -> Generator[Conversation, None, None]:
+    def continue_answer(self, conversation: Conversation, lane: int) -> Generator[Conversation, None, None]:
         """Let a lane go on with its last answer, which was cut off; the longer one is another version.
 
         The model is asked for what follows the answer's text. For what is yielded see `send`.

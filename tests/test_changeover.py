@@ -17,7 +17,7 @@ from waiting import WAIT, until
 from playground.config import Settings
 from playground.engine import open_engine
 from playground.engine.model import Model
-from playground.model_switch import Changeover
+from playground.model_switch import ModelSwitch
 from playground.session import Session
 from playground.start import open_library
 from playground.store import Store
@@ -34,7 +34,7 @@ class House:
         library = open_library(self.settings)
         self.session = Session(open_engine(self.settings, library), library, Store(data_dir))
         until(lambda: self.session.status().state != "loading")
-        self.change = Changeover(self.session, self.settings, **options)
+        self.change = ModelSwitch(self.session, self.settings, **options)
 
     def ended(self):
         until(lambda: not self.change.progress().busy)

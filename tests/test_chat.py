@@ -8,7 +8,7 @@ from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
 from playground.session import Session
 from playground.store import ConflictError, Store
-from playground.ui.page.controller import Chat, Visit, Wish
+from playground.ui.page.controller import Chat, PageState, Wish
 
 CUT = Wish(specs=["base", "base"], decoding=[{"max_new_tokens": 1}] * 2)
 
@@ -24,17 +24,17 @@ def chat(tmp_path):
 
 def test_with_the_last_view_whatever_is_done_next_is_no_longer_refused(chat):
     """A person may be quicker than the server is at putting the answers' stream away."""
-    visit, suspended = Visit(), []
+    state, suspended = PageState(), []
     for act in (
-        lambda: chat.send(visit, "Count", CUT),
-        lambda: chat.retry(visit, [0, 1], CUT),
-        lambda: chat.extend(visit, 1, CUT),
-        lambda: chat.send(visit, "Again", CUT),
+        lambda: chat.send(state, "Count", CUT),
+        lambda: chat.retry(state, [0, 1], CUT),
+        lambda: chat.continue_answer(state, 1, CUT),
+        lambda: chat.send(state, "Again", CUT),
     ):
         views = act()
         suspended.append(views)
         while not (view := next(views)).done:
-            assert visit.streaming
+            assert state.streaming
         assert [answer.reply.finish for answer in view.conversation.turns[-1].answers] == ["length"] * 2
     assert len(view.conversation.turns) == 2
 
@@ -46,14 +46,14 @@ def done(views):
 
 def test_nobody_is_asked_on_turns_that_the_page_has_not_shown(chat):
     """Two tabs, or two programs on one record, in one conversation."""
-    one, other = Visit(), Visit()
+    one, other = PageState(), PageState()
     id = done(chat.send(one, "First", CUT)).id
     chat.open(other, id)
     done(chat.send(other, "Second", CUT))
     for act in (
         lambda: chat.send(one, "Third", CUT),
         lambda: chat.retry(one, [0], CUT),
-        lambda: chat.extend(one, 1, CUT),
+        lambda: chat.continue_answer(one, 1, CUT),
     ):
         one.shown = (1, 0, 0)  # as before it was told
         with pytest.raises(ConflictError, match="gone on in another tab or program"):
@@ -70,16 +70,16 @@ def test_nobody_is_asked_on_turns_that_the_page_has_not_shown(chat):
 
 
 def test_what_a_page_does_itself_is_never_taken_for_another_s(chat):
-    visit = Visit()
-    id = done(chat.send(visit, "First", CUT)).id
-    done(chat.retry(visit, [0, 1], CUT))
-    chat.show(visit, 0, -1)
-    done(chat.extend(visit, 1, CUT))
-    done(chat.play(visit, ["Second", "Third"], lambda: CUT))
-    chat.branch(visit, 2)
-    done(chat.send(visit, "On the branch", CUT))
-    chat.open(visit, id)
-    chat.edit(visit, 0)
-    done(chat.send(visit, "First, edited", CUT))
-    chat.new(visit)
-    done(chat.send(visit, "New", CUT))
+    state = PageState()
+    id = done(chat.send(state, "First", CUT)).id
+    done(chat.retry(state, [0, 1], CUT))
+    chat.show(state, 0, -1)
+    done(chat.continue_answer(state, 1, CUT))
+    done(chat.play(state, ["Second", "Third"], lambda: CUT))
+    chat.branch(state, 2)
+    done(chat.send(state, "On the branch", CUT))
+    chat.open(state, id)
+    chat.edit(state, 0)
+    done(chat.send(state, "First, edited", CUT))
+    chat.new(state)
+    done(chat.send(state, "New", CUT))

@@ -24,7 +24,7 @@ from playground.library import Library
 from playground.rate_limits import Limits
 from playground.session import Session
 from playground.store import Store
-from playground.ui.page.controller import LANES, Visit
+from playground.ui.page.controller import LANES, PageState
 from playground.ui.server import logins, middleware, network
 
 
@@ -478,7 +478,7 @@ def test_no_handler_says_more_than_a_sentence_when_it_is_called_with_nonsense(wh
     assert len(served.engine.requests) == before
 
 
-class Hasty(Visit):
+class Hasty(PageState):
     """A page on which lanes come and go between any two looks at how many there are."""
 
     looks = 0
@@ -496,12 +496,12 @@ class Hasty(Visit):
 def test_lanes_that_come_and_go_meanwhile_cost_no_event(plain, caplog):
     """Events of one page are handled side by side: what one sets, another may see half way through."""
     states = [block for block in plain.blocks.blocks.values() if isinstance(block, gr.State)]
-    (visit,) = (state for state in states if isinstance(state.value, Visit))
+    (state,) = (state for state in states if isinstance(state.value, PageState))
     events = [event for event in plain.config["dependencies"] if event["backend_fn"]]
     caplog.clear()
     for looks in range(2):
         caller = f"hasty-{looks}"
-        plain.blocks.state_holder[caller][visit._id] = hasty = Hasty()
+        plain.blocks.state_holder[caller][state._id] = hasty = Hasty()
         hasty.looks = looks
         for some in batched(events, 20):
             hasty.blind = False  # where most of them are refused

@@ -16,7 +16,7 @@ from playground.store import Store
 from playground.types import InputError
 from playground.ui.dialogs.judge import JudgePanel
 from playground.ui.html import verdicts as html_verdicts
-from playground.ui.page.controller import Chat, Visit
+from playground.ui.page.controller import Chat, PageState
 
 OPENAI = "https://api.openai.com/v1"
 
@@ -31,9 +31,9 @@ def panel(tmp_path, visitor="me", **settings):
         made = JudgePanel(Chat(talk, visitor=lambda: visitors[0]), chosen)
         made.compose_row()
         made.compose_sheet()
-    made._marked = lambda visit: {}
-    visit = Visit(conversation=talk_of(talk, "One?").id)
-    return made, visit, visitors
+    made._marked = lambda state: {}
+    state = PageState(conversation=talk_of(talk, "One?").id)
+    return made, state, visitors
 
 
 def values(**changes):
@@ -52,36 +52,36 @@ def values(**changes):
 
 
 def test_a_key_goes_to_the_address_it_was_typed_for_and_back_to_no_browser(tmp_path):
-    made, visit, _ = panel(tmp_path)
-    updates = made.on_key(visit, " sk-one ", *values(server="http://one/v1/"))
+    made, state, _ = panel(tmp_path)
+    updates = made.on_key(state, " sk-one ", *values(server="http://one/v1/"))
     assert updates[made.key]["value"] == "", "the field is emptied"
     assert "sk-one" not in repr(updates)
-    assert visit.keys == {"http://one/v1": Secret("sk-one")}
-    assert made._wish(visit, values(server="http://one/v1")).judges[0].key == Secret("sk-one")
-    assert made._wish(visit, values(server="http://two/v1")).judges[0].key is None
-    assert made._wish(visit, values()).judges[0].key is None
-    made.on_forget(visit, *values())
-    assert visit.keys == {}
+    assert state.keys == {"http://one/v1": Secret("sk-one")}
+    assert made._wish(state, values(server="http://one/v1")).judges[0].key == Secret("sk-one")
+    assert made._wish(state, values(server="http://two/v1")).judges[0].key is None
+    assert made._wish(state, values()).judges[0].key is None
+    made.on_forget(state, *values())
+    assert state.keys == {}
 
 
 def test_without_a_key_it_says_what_is_missing_and_how_to_set_it(tmp_path):
-    made, visit, _ = panel(tmp_path)
-    told = made.on_control(visit, *values(model="gpt-4o"))[made.about]
+    made, state, _ = panel(tmp_path)
+    told = made.on_control(state, *values(model="gpt-4o"))[made.about]
     assert "There is no key for gpt-4o at https://api.openai.com/v1: set OPENAI_API_KEY" in told
 
 
 def test_strangers_have_a_budget_that_a_reload_does_not_renew(tmp_path):
     server = JudgeServer(lambda asked, body: asked.say('{"reasons": "r", "score": 8}'))
-    made, visit, visitors = panel(
+    made, state, visitors = panel(
         tmp_path, public=True, judge_url=server.url, judge_budget=9_000, judge_key=Secret("sk-house")
     )
-    updates = made.on_ask(visit, "", *values())
+    updates = made.on_ask(state, "", *values())
     assert updates[made.sheet]["visible"] is False
-    for judging in made.judges.under_way(visit.conversation):
+    for judging in made.judges.under_way(state.conversation):
         judging.wait(10)
-    left = made._budget(visit).left
+    left = made._budget(state).left
     assert left == 9_000 - 240, "two calls of 120 tokens"
-    again = Visit(conversation=visit.conversation)
+    again = PageState(conversation=state.conversation)
     assert made._budget(again).left == left
     visitors[0] = "another"
     assert made._budget(again).left == 9_000
@@ -89,9 +89,9 @@ def test_strangers_have_a_budget_that_a_reload_does_not_renew(tmp_path):
 
 
 def test_on_a_public_page_no_address_is_chosen(tmp_path):
-    made, visit, _ = panel(tmp_path, public=True)
+    made, state, _ = panel(tmp_path, public=True)
     with pytest.raises(InputError, match="address cannot be chosen"):
-        made._wish(visit, values(server="http://inside/v1"))
+        made._wish(state, values(server="http://inside/v1"))
 
 
 @pytest.mark.parametrize(
@@ -109,18 +109,18 @@ def test_on_a_public_page_no_address_is_chosen(tmp_path):
     ],
 )
 def test_what_cannot_be_asked_is_said_in_one_sentence(tmp_path, changes, said):
-    made, visit, _ = panel(tmp_path)
+    made, state, _ = panel(tmp_path)
     with pytest.raises(InputError, match=said):
-        made._wish(visit, values(**changes))
+        made._wish(state, values(**changes))
 
 
 def test_a_verdict_that_the_end_of_the_app_cut_off_is_unfinished_and_can_be_asked_again(tmp_path):
     server = JudgeServer(lambda asked, body: asked.silence())
-    made, visit, _ = panel(tmp_path, judge_url=server.url)
-    made.on_ask(visit, "", *values())
-    [judging] = made.judges.under_way(visit.conversation)
+    made, state, _ = panel(tmp_path, judge_url=server.url)
+    made.on_ask(state, "", *values())
+    [judging] = made.judges.under_way(state.conversation)
     # As a program that starts again finds it: on record, and nobody at work.
-    conversation = made.chat.current(visit)
+    conversation = made.chat.current(state)
     later = Judges(Store(tmp_path), made.settings)
     [verdict] = later.verdicts(conversation.id)[0]
     drawn = html_verdicts.marks(0, [(verdict,)], None, (), {})[0]
@@ -129,34 +129,34 @@ def test_a_verdict_that_the_end_of_the_app_cut_off_is_unfinished_and_can_be_aske
     assert 'data-act="judge-again"' in drawn
     judging.cancel()
     judging.wait(10)
-    updates = made.acted(visit, "judge-again", 0, verdict.id)
+    updates = made.acted(state, "judge-again", 0, verdict.id)
     assert updates[made.sheet]["visible"] is True
     assert updates[made.model] == "m"
     with pytest.raises(InputError, match="There is no such verdict"):
-        made.acted(visit, "verdict", 0, "no-such-id")
+        made.acted(state, "verdict", 0, "no-such-id")
     server.end()
 
 
 def test_the_clock_stands_still_only_once_what_ended_has_been_drawn(tmp_path):
     """What else looks at the judge, as the end of an answer, may be the first to see that it has ended."""
     server = JudgeServer(lambda asked, body: asked.silence())
-    made, visit, _ = panel(tmp_path, judge_url=server.url)
+    made, state, _ = panel(tmp_path, judge_url=server.url)
     drawn = []
-    made._marked = lambda visit: drawn.append(made._seen(visit)) or {}
-    made.on_ask(visit, "", *values())
-    [judging] = made.judges.under_way(visit.conversation)
-    assert made.on_tick(visit)[made.timer].active
-    made.on_stop(visit)
+    made._marked = lambda state: drawn.append(made._seen(state)) or {}
+    made.on_ask(state, "", *values())
+    [judging] = made.judges.under_way(state.conversation)
+    assert made.on_tick(state)[made.timer].active
+    made.on_stop(state)
     judging.wait(10)
-    until(lambda: not made.judges.under_way(visit.conversation))
-    watched = made.watched(visit)
+    until(lambda: not made.judges.under_way(state.conversation))
+    watched = made.watched(state)
     assert watched[made.stop]["visible"] is False
     assert watched[made.timer].active
     before = len(drawn)
-    assert not made.on_tick(visit)[made.timer].active
+    assert not made.on_tick(state)[made.timer].active
     assert len(drawn) == before + 1
     assert drawn[-1][-1][0][1] == "cancelled"
-    assert made.timer not in made.watched(visit)
+    assert made.timer not in made.watched(state)
     server.end()
 
 
@@ -177,22 +177,22 @@ HALF = "\ud800"
 def test_half_characters_and_unreadable_addresses_are_said_and_not_kept(
     tmp_path, monkeypatch, caplog, changes, public
 ):
-    made, visit, _ = panel(tmp_path, public=public)
+    made, state, _ = panel(tmp_path, public=public)
     said = []
     monkeypatch.setattr(gr, "Warning", said.append)
-    for updates in (made.on_control(visit, *values(**changes)), made.on_ask(visit, "", *values(**changes))):
+    for updates in (made.on_control(state, *values(**changes)), made.on_ask(state, "", *values(**changes))):
         assert HALF not in str(updates)
     assert said
     assert "on our side" not in "".join(said)
-    assert HALF not in visit.judge_model + visit.judge_server
+    assert HALF not in state.judge_model + state.judge_server
     assert not caplog.records
 
 
 @pytest.mark.parametrize("key", ["ab\ncd", "sk-\u00fc", HALF * 5])
 def test_a_key_that_cannot_be_sent_is_not_kept(tmp_path, monkeypatch, key):
-    made, visit, _ = panel(tmp_path)
+    made, state, _ = panel(tmp_path)
     said = []
     monkeypatch.setattr(gr, "Warning", said.append)
-    made.on_key(visit, key, *values())
-    assert visit.keys == {}
+    made.on_key(state, key, *values())
+    assert state.keys == {}
     assert "key holds" in said[0]

@@ -17,7 +17,7 @@ from playground.judging.rubric_files import read_rubric
 from playground.judging.rubrics import neutral
 from playground.judging.run import read_again
 from playground.library import ROOT
-from playground.types import Game
+from playground.types import JudgeCall
 
 RUBRICS = {
     kind: read_rubric(ROOT / "prompts" / "judge" / f"{kind}.toml")
@@ -213,10 +213,10 @@ def test_objects_are_found_in_order_and_not_inside_others():
 
 
 def test_a_recorded_reply_is_read_by_todays_rules():
-    misread = Game(shown=(1, 0), outcome="win", winner=1, raw="My final verdict: a tie")
+    misread = JudgeCall(shown=(1, 0), outcome="win", winner=1, raw="My final verdict: a tie")
     assert read_again(RUBRICS["pairwise"], misread).outcome == "tie"
     assert read_again(RUBRICS["pairwise"], misread).winner is None
-    unclear = Game(shown=(0,), outcome="scored", score=7.0, raw="Score: [[7-8]]")
+    unclear = JudgeCall(shown=(0,), outcome="scored", score=7.0, raw="Score: [[7-8]]")
     assert read_again(RUBRICS["single"], unclear) is None
-    good = Game(shown=(1, 0), outcome="win", winner=1, reason="Yes.", raw="Yes.\nVerdict: [[A]]")
+    good = JudgeCall(shown=(1, 0), outcome="win", winner=1, reason="Yes.", raw="Yes.\nVerdict: [[A]]")
     assert read_again(RUBRICS["pairwise"], good) == good

@@ -378,26 +378,26 @@ def test_the_command_line_warns_of_a_judge_of_the_bases_family(tmp_path, server)
 
 
 def test_the_page_asks_a_panel_and_asks_again_as_it_was(tmp_path, server):
-    made, visit, _ = panel(tmp_path, judge_url=server.url)
+    made, state, _ = panel(tmp_path, judge_url=server.url)
     asked = values(rubric="pairwise", model=f"long, first@{server.url}/, long2")
-    told = made.on_control(visit, *asked)[made.about]
+    told = made.on_control(state, *asked)[made.about]
     assert "6 calls" in told
     assert "are both" not in told
-    made.on_ask(visit, "", *asked)
-    for each in made.judges.under_way(visit.conversation):
+    made.on_ask(state, "", *asked)
+    for each in made.judges.under_way(state.conversation):
         each.wait(20)
-    found = made.judges.verdicts(visit.conversation)[0]
+    found = made.judges.verdicts(state.conversation)[0]
     assert [each.judge for each in found][-1] == "majority of first, long, long2"
-    updates = made.acted(visit, "judge-again", 0, found[-1].id)
+    updates = made.acted(state, "judge-again", 0, found[-1].id)
     assert set(updates[made.model].split(", ")) == {"long", "first", "long2"}
-    six = made.on_control(visit, *values(model="a,b,c,d,e,f"))[made.about]
+    six = made.on_control(state, *values(model="a,b,c,d,e,f"))[made.about]
     assert "at most 5 judges" in six
 
 
 def test_the_page_warns_of_a_judge_of_the_bases_family(tmp_path, server):
-    made, visit, _ = panel(tmp_path, judge_url=server.url)
+    made, state, _ = panel(tmp_path, judge_url=server.url)
     made.chat.session.library = dataclasses.replace(made.chat.session.library, base="Qwen/Qwen2.5-7B")
-    told = made.on_control(visit, *values(model="qwen-max"))[made.about]
+    told = made.on_control(state, *values(model="qwen-max"))[made.about]
     assert "are both Qwen models" in told
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from playground.judging.cost import Cost
-from playground.types import Aspect, Game, Verdict
+from playground.types import Aspect, JudgeCall, Verdict
 from playground.ui.html.verdicts import badge, latest, marks, spent, whole
 
 EVIL = "<img src=x onerror=alert(1)>${1}{{x}}"
@@ -20,10 +20,10 @@ PAIR = Verdict(
     outcome="win",
     winner=1,
     games=(
-        Game(
+        JudgeCall(
             shown=(0, 1), outcome="win", winner=1, reason="B says more.", messages=(("user", "q"),), raw="r"
         ),
-        Game(
+        JudgeCall(
             shown=(1, 0), outcome="win", winner=1, reason="A says more.", messages=(("user", "q"),), raw="r"
         ),
     ),
@@ -38,8 +38,8 @@ SCORED = replace(
     scores=(7.5, None),
     error="The judge's reply was cut off.",
     games=(
-        Game(shown=(0,), outcome="scored", score=7.5),
-        Game(shown=(1,), outcome="cut", error="The judge's reply was cut off.", raw="Well,"),
+        JudgeCall(shown=(0,), outcome="scored", score=7.5),
+        JudgeCall(shown=(1,), outcome="cut", error="The judge's reply was cut off.", raw="Well,"),
     ),
 )
 
@@ -84,7 +84,7 @@ def test_of_the_same_question_the_latest_counts_and_a_failure_hides_no_verdict()
 
 
 def test_a_judges_words_are_text():
-    game = Game(
+    game = JudgeCall(
         shown=(0,),
         outcome="scored",
         score=3.0,

@@ -9,7 +9,7 @@ from playground.aligners.raw import Aligner
 from playground.judging.candidates import candidate
 from playground.scoreboard import HUMAN, board, boards_in
 from playground.statistics import Mean, Share, bootstrap, few, t_quantile, wilson
-from playground.types import Answer, Aspect, Conversation, Game, Reply, Sampling, Turn, Variant, Verdict
+from playground.types import Answer, Aspect, Conversation, JudgeCall, Reply, Sampling, Turn, Variant, Verdict
 
 IDS = iter(range(10**6))
 
@@ -245,8 +245,14 @@ def test_aspects_are_means_of_those_that_apply():
 
 
 def test_the_first_place_and_the_lengths_are_counted_by_game_and_by_winner():
-    both = (Game(shown=(0, 1), outcome="win", winner=0), Game(shown=(1, 0), outcome="win", winner=1))
-    same = (Game(shown=(0, 1), outcome="win", winner=0), Game(shown=(1, 0), outcome="win", winner=0))
+    both = (
+        JudgeCall(shown=(0, 1), outcome="win", winner=0),
+        JudgeCall(shown=(1, 0), outcome="win", winner=1),
+    )
+    same = (
+        JudgeCall(shown=(0, 1), outcome="win", winner=0),
+        JudgeCall(shown=(1, 0), outcome="win", winner=0),
+    )
     talks = [
         judged(talk(("long answer", "b")), 0, outcome="inconsistent", games=both),
         win(talk(("long answer", "b")), 0, 0, games=same),

@@ -363,7 +363,7 @@ def test_what_there_is_not_cannot_be_retried_or_shown(library, tmp_path):
     with pytest.raises(InputError, match="There is no version 2"):
         talk.show(conversation, 0, 1)
     with pytest.raises(InputError, match="came to its own end"):
-        last(talk.extend(conversation, 0))
+        last(talk.continue_answer(conversation, 0))
 
 
 def test_an_answer_that_was_begun_goes_on_from_its_words(library, tmp_path):
@@ -388,7 +388,7 @@ def test_an_answer_that_was_cut_off_can_go_on(library, tmp_path):
     conversation = last(talk.send(new(talk, "urial:max_new_tokens=2"), "Count"))
     cut = conversation.turns[0].answers[0]
     assert (cut.reply.finish, cut.text) == ("length", "```py\none")
-    conversation = last(talk.extend(conversation, 0))
+    conversation = last(talk.continue_answer(conversation, 0))
     longer = conversation.turns[0].answers[0]
     assert longer.version == 1
     assert longer.request.prompt.start == "```py\none\n"

@@ -18,7 +18,7 @@ from playground.scoreboard import board
 from playground.session import Session
 from playground.store import FILE, LOST_TURN, MISSING, ConflictError, Store
 from playground.store.repair import find_damage, repair_record
-from playground.types import Game, InputError, OutsideError, Reply
+from playground.types import InputError, JudgeCall, OutsideError, Reply
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +225,7 @@ def test_each_damage_is_named_and_left_out_of_the_repair(library, tmp_path, stat
 
 def test_a_damaged_reply_of_a_judge_is_asked_for_again(tmp_path):
     store = Store(tmp_path)
-    store.save_game("key", Game(shown=(0,), outcome="scored", score=5))
+    store.save_game("key", JudgeCall(shown=(0,), outcome="scored", score=5))
     damage(tmp_path, "UPDATE game SET game = '{}'")
     assert store.game("key") is None
 

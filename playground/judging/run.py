@@ -14,7 +14,7 @@ from playground.judging.client.refusals import Refusals
 from playground.judging.parse.reply import read_reply
 from playground.judging.rubrics import Messages, Rubric
 from playground.judging.verdicts import concluded
-from playground.types import Game, OutsideError, Verdict
+from playground.types import JudgeCall, OutsideError, Verdict
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class Call:
     """Hash of all that shapes the reply."""
     tokens: int
     """Tokens it takes at most."""
-    known: Game | None
+    known: JudgeCall | None
     """The reply on record."""
 
 
@@ -71,8 +71,8 @@ class Judging:
         self,
         verdict: Verdict,
         save: Callable[[Verdict], None],
-        known: Callable[[str], Game | None],
-        keep: Callable[[str, Game], None],
+        known: Callable[[str], JudgeCall | None],
+        keep: Callable[[str, JudgeCall], None],
         spent: Callable[[int], None],
     ) -> None:
         """
@@ -130,7 +130,7 @@ class Judging:
         ended: Callable[[], None],
     ) -> None:
         """Ask; returns at once. `turn` is waited for, so that not too many judgments run side by side."""
-        games: list[Game | None] = [call.known for call in calls]
+        games: list[JudgeCall | None] = [call.known for call in calls]
 
         def work() -> None:
             try:
@@ -153,13 +153,13 @@ class Judging:
         judge: JudgeModel,
         rubric: Rubric,
         calls: Sequence[Call],
-        games: list[Game | None],
+        games: list[JudgeCall | None],
         refusals: Refusals,
         questions: Questions,
     ) -> None:
         places = asyncio.Semaphore(AT_ONCE)
 
-        async def one(number: int) -> Game:
+        async def one(number: int) -> JudgeCall:
             call = calls[number]
             known = self._try(lambda: self._known(call.key))
             if known is not None and (known := read_again(rubric, known)) is not None:
@@ -208,9 +208,9 @@ class Judging:
             with self._lock:
                 self._loop = self._task = None
 
-    def _end(self, rubric: Rubric, calls: Sequence[Call], games: list[Game | None]) -> None:
+    def _end(self, rubric: Rubric, calls: Sequence[Call], games: list[JudgeCall | None]) -> None:
         whole = [
-            game or Game(shown=call.shown, outcome="cancelled", error=STOPPED)
+            game or JudgeCall(shown=call.shown, outcome="cancelled", error=STOPPED)
             for call, game in zip(calls, games, strict=True)
         ]
         self._spent(
@@ -235,15 +235,15 @@ class Judging:
             return None
 
 
-def replied_before(game: Game, shown: tuple[int, ...]) -> Game:
+def replied_before(game: JudgeCall, shown: tuple[int, ...]) -> JudgeCall:
     """The reply to the same question, for the same texts in whatever lanes they are now."""
     winner = None if game.winner is None else shown[game.shown.index(game.winner)]
     return dataclasses.replace(game, shown=shown, winner=winner, cached=True)
 
 
-def _game(rubric: Rubric, shown: tuple[int, ...], heard: Heard) -> Game:
+def _game(rubric: Rubric, shown: tuple[int, ...], heard: Heard) -> JudgeCall:
     """What a reply comes to."""
-    game = Game(
+    game = JudgeCall(
         shown=shown,
         outcome=heard.outcome or "unparsable",
         error=heard.error,
@@ -260,7 +260,7 @@ def _game(rubric: Rubric, shown: tuple[int, ...], heard: Heard) -> Game:
     return _read(rubric, game, heard.raw)
 
 
-def read_again(rubric: Rubric, game: Game) -> Game | None:
+def read_again(rubric: Rubric, game: JudgeCall) -> JudgeCall | None:
     """A reply on record by today's rules of reading; None if by them it has no verdict, so that it is asked
     for again."""
     if game.raw is None:
@@ -270,7 +270,7 @@ def read_again(rubric: Rubric, game: Game) -> Game | None:
     return None if again.outcome == "unparsable" else again
 
 
-def _read(rubric: Rubric, game: Game, raw: str) -> Game:
+def _read(rubric: Rubric, game: JudgeCall, raw: str) -> JudgeCall:
     """A game with what its reply says."""
     shown, reading = game.shown, read_reply(rubric, raw)
     game = dataclasses.replace(game, reason=reading.reason)
@@ -290,7 +290,7 @@ def _read(rubric: Rubric, game: Game, raw: str) -> Game:
     )
 
 
-def _spent(call: Call, game: Game | None) -> int:
+def _spent(call: Call, game: JudgeCall | None) -> int:
     """Tokens that a call took: as the server counted, or at most, where it does not say."""
     if game is None or game.cached:
         return 0

@@ -30,7 +30,7 @@ from playground.judging.verdicts import concluded
 from playground.library.probes import Check, Probe, find_probes
 from playground.secret import Secret
 from playground.store import Store
-from playground.types import Conversation, Game, InputError, Scope, Verdict, canonical
+from playground.types import Conversation, InputError, JudgeCall, Scope, Verdict, canonical
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HUMAN = "human"
@@ -354,12 +354,12 @@ class Judges:
                 for letter, lane in zip("AB", lanes[::-1], strict=True)
             )
             games = [
-                Game(shown=lanes, outcome=outcome, winner=winner, reason=reason),  # type: ignore[arg-type]
-                Game(shown=lanes[::-1], outcome=outcome, winner=winner, reason=swapped),  # type: ignore[arg-type]
+                JudgeCall(shown=lanes, outcome=outcome, winner=winner, reason=reason),  # type: ignore[arg-type]
+                JudgeCall(shown=lanes[::-1], outcome=outcome, winner=winner, reason=swapped),  # type: ignore[arg-type]
             ]
         else:
             games = [
-                Game(
+                JudgeCall(
                     shown=(lane,),
                     outcome="scored",
                     score=float(right[lane]),
@@ -420,9 +420,9 @@ class Judges:
                     "other answers."
                 )
         game = (
-            Game(shown=shown, outcome="win", winner=shown["AB".index(vote)])
+            JudgeCall(shown=shown, outcome="win", winner=shown["AB".index(vote)])
             if vote in ("A", "B")
-            else Game(shown=shown, outcome="tie" if vote == "tie" else "both-bad")
+            else JudgeCall(shown=shown, outcome="tie" if vote == "tie" else "both-bad")
         )
         verdict = Verdict(
             id=id,

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from playground.judging.rubrics import Kind
-from playground.types import SETTLED, Aspect, Game, Outcome, Verdict
+from playground.types import SETTLED, Aspect, JudgeCall, Outcome, Verdict
 
 WORST: tuple[Outcome, ...] = ("cancelled", "failed", "refused", "cut", "empty", "unparsable")
 """Outcomes that spoil a judgment; of several, the first of these is what is said of it."""
 
 
-def concluded(verdict: Verdict, kind: Kind, games: Sequence[Game]) -> Verdict:
+def concluded(verdict: Verdict, kind: Kind, games: Sequence[JudgeCall]) -> Verdict:
     """`verdict` with all its games and what follows from them.
 
     A comparison is settled if every game is: each order has the winner that most of its samples name (none,
@@ -36,7 +36,7 @@ def concluded(verdict: Verdict, kind: Kind, games: Sequence[Game]) -> Verdict:
     )
 
 
-def _compared(verdict: Verdict, games: Sequence[Game]) -> Verdict:
+def _compared(verdict: Verdict, games: Sequence[JudgeCall]) -> Verdict:
     orders = (verdict.lanes, verdict.lanes[::-1])
     winners = [_majority([game for game in games if game.shown == order]) for order in orders]
     if winners[0] != winners[1]:
@@ -47,7 +47,7 @@ def _compared(verdict: Verdict, games: Sequence[Game]) -> Verdict:
     return dataclasses.replace(verdict, outcome="both-bad" if bad else "tie")
 
 
-def _majority(games: Sequence[Game]) -> int | None:
+def _majority(games: Sequence[JudgeCall]) -> int | None:
     """The lane that wins more of the games than the other."""
     won = [game.winner for game in games if game.winner is not None]
     ranked = sorted(set(won), key=won.count, reverse=True)
@@ -57,12 +57,12 @@ def _majority(games: Sequence[Game]) -> int | None:
     return ranked[0] if won.count(ranked[0]) * 2 > len(games) else None
 
 
-def _score(games: Sequence[Game]) -> float | None:
+def _score(games: Sequence[JudgeCall]) -> float | None:
     scores = [game.score for game in games if game.outcome == "scored" and game.score is not None]
     return fmean(scores) if games and len(scores) == len(games) else None
 
 
-def _aspects(games: Sequence[Game]) -> tuple[Aspect, ...]:
+def _aspects(games: Sequence[JudgeCall]) -> tuple[Aspect, ...]:
     """Each aspect's mean over the samples that have a score for it."""
     if not games or any(game.outcome != "scored" for game in games):
         return ()

@@ -22,8 +22,8 @@ from playground.aligners import aligner_from_json
 from playground.types import (
     Answer,
     Conversation,
-    Game,
     InputError,
+    JudgeCall,
     OutsideError,
     Reply,
     Sampling,
@@ -369,12 +369,12 @@ class Store:
             ).fetchall()
         return [id for (id,) in rows]
 
-    def save_game(self, key: str, game: Game) -> None:
+    def save_game(self, key: str, game: JudgeCall) -> None:
         """Keep a judge's reply, so that the same question is not paid for twice."""
         with self._connect() as db:
             db.execute("INSERT OR REPLACE INTO game VALUES (?, ?)", (key, canonical(to_json(game))))
 
-    def game(self, key: str) -> Game | None:
+    def game(self, key: str) -> JudgeCall | None:
         """The reply kept under that key, or None."""
         with self._connect() as db:
             row = db.execute("SELECT game FROM game WHERE key = ?", (key,)).fetchone()
@@ -652,7 +652,7 @@ def read_verdict(text: str) -> Verdict:
     return verdict_from_json(json.loads(text))
 
 
-def read_game(text: str) -> Game:
+def read_game(text: str) -> JudgeCall:
     """A judge's reply from its row; raises one of `UNREADABLE` for a damaged one."""
     return game_from_json(json.loads(text))
 

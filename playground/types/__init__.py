@@ -644,7 +644,7 @@ class Aspect:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Game:
+class JudgeCall:
     """One call of a judge: what it was shown, exactly what it was sent, and what came."""
 
     shown: tuple[int, ...]
@@ -698,7 +698,7 @@ class Verdict:
     """The lowest and the highest score there is."""
     aspects: tuple[tuple[Aspect, ...], ...] = ()
     """For each of `lanes`; empty where the rubric has none."""
-    games: tuple[Game, ...] = ()
+    games: tuple[JudgeCall, ...] = ()
     """Every call, in both orders; of a vote one, with the order in which the answers were shown."""
     error: str | None = None
     """One sentence, where the outcome is not one of `SETTLED`."""
@@ -898,13 +898,13 @@ def demo_set_from_json(data: Mapping[str, Any]) -> DemoSet:
     return DemoSet(**{**data, "demos": tuple(demos)})
 
 
-def game_from_json(data: Mapping[str, Any]) -> Game:
-    """The `Game` that `to_json` wrote.
+def game_from_json(data: Mapping[str, Any]) -> JudgeCall:
+    """The `JudgeCall` that `to_json` wrote.
 
     Raises:
         InputError: it has lanes or fields that no judge's reply has; other errors for what is no such JSON.
     """
-    game = Game(
+    game = JudgeCall(
         **{
             **data,
             "shown": tuple(data["shown"]),
@@ -917,7 +917,7 @@ def game_from_json(data: Mapping[str, Any]) -> Game:
     return game
 
 
-def _check_lanes(lanes: tuple[int, ...], judged: Game | Verdict) -> None:
+def _check_lanes(lanes: tuple[int, ...], judged: JudgeCall | Verdict) -> None:
     """Raise InputError for a lane that cannot be, or a winner that is none of the lanes or not there."""
     if any(lane < 0 for lane in lanes):
         raise InputError(f"{type(judged).__name__} names a lane below 0.")

@@ -17,7 +17,7 @@ from playground.ui.controls.decoding import Dials, Update
 from playground.ui.controls.recipe import Recipe
 from playground.ui.html import labels as html_labels
 from playground.ui.html import prompt as html_prompt
-from playground.ui.page.controller import Chat, Visit, Wish
+from playground.ui.page.controller import Chat, PageState, Wish
 
 CONTROLS = (
     "preset",
@@ -284,10 +284,10 @@ class Lane:
             variables=variables,
         )
 
-    def spec(self, visit: Visit, values: Sequence[Any], seed: float | None = None) -> str:
+    def spec(self, state: PageState, values: Sequence[Any], seed: float | None = None) -> str:
         """The lane's text; raises InputError as `recipe` does."""
         whole_seed = int(seed) if seed is not None and seed == int(seed) else None
-        return self.recipe(values).spec(self.chat.default_set(), self.chat.sets(visit), whole_seed)
+        return self.recipe(values).spec(self.chat.default_set(), self.chat.sets(state), whole_seed)
 
     # --- Drawing ----------------------------------------------------------------------------------
 
@@ -298,13 +298,13 @@ class Lane:
             choices.append((html_labels.spec_name(spec, {lane: label for label, lane in choices}), spec))
         return choices
 
-    def sets(self, visit: Visit | None = None, name: str = "") -> list[str]:
+    def sets(self, state: PageState | None = None, name: str = "") -> list[str]:
         """The demonstration sets to choose from, with `name` among them, which may be gone."""
-        return list(dict.fromkeys([*self.chat.sets(visit), *([name] if name else [])]))
+        return list(dict.fromkeys([*self.chat.sets(state), *([name] if name else [])]))
 
-    def instructions(self, visit: Visit | None = None, name: str = "") -> list[tuple[str, str]]:
+    def instructions(self, state: PageState | None = None, name: str = "") -> list[tuple[str, str]]:
         """The demonstration sets whose instruction can be the system message."""
-        return [("none", ""), *((each, each) for each in self.sets(visit, name))]
+        return [("none", ""), *((each, each) for each in self.sets(state, name))]
 
     def templates(self, recipe: Recipe) -> list[tuple[str, str]]:
         """The chat templates to choose from, the default first."""
@@ -331,22 +331,22 @@ class Lane:
         except InputError:
             return ()
 
-    def chat_updates(self, visit: Visit, recipe: Recipe) -> dict[Any, Update]:
+    def chat_updates(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
         """Updates of the chat format's controls that offer what the recipe's template has."""
         templates, readable = self.templates(recipe), self.readable(recipe)
         words = f"Variables: {', '.join(readable)}" if readable else "name=value, ..."
         return {
             self.chatting: gr.update(visible=recipe.chat),
-            self.instruction: gr.update(choices=self.instructions(visit, recipe.instruction)),
+            self.instruction: gr.update(choices=self.instructions(state, recipe.instruction)),
             self.system: gr.update(visible=not recipe.instruction),
             self.template: gr.update(choices=templates, visible=len(templates) > 1),
             self.variables: gr.update(placeholder=words, visible=bool(readable or recipe.variables)),
         }
 
-    def placeholder(self, spec: str, visit: Visit | None = None) -> str:
+    def placeholder(self, spec: str, state: PageState | None = None) -> str:
         """What the lane shows while nothing has been said in it."""
         try:
-            variant = self.chat.variant(spec, visit)
+            variant = self.chat.variant(spec, state)
         except InputError as error:
             coming = self.chat.session.status().state == "loading"
             labels = {lane: label for label, lane in self.presets()}
@@ -362,29 +362,29 @@ class Lane:
             self.chat.adapter_error(variant.aligner.adapter),
         )
 
-    def drawn_meter(self, visit: Visit, wish: Wish) -> Update:
+    def drawn_meter(self, state: PageState, wish: Wish) -> Update:
         """The meter for the next prompt of the lane; empty where there is none."""
         status = self.chat.session.status()
         try:
-            asked = self.chat.next_prompt(visit, self.number, wish)
+            asked = self.chat.next_prompt(state, self.number, wish)
         except InputError:
             return ""
         room = int(wish.decoding[self.number]["max_new_tokens"])
         return html_prompt.meter(asked.prompt, asked.tokens, status.context, room, asked.left_out)
 
-    def settled(self, visit: Visit, values: Sequence[Any]) -> dict[Any, Update]:
+    def settled(self, state: PageState, values: Sequence[Any]) -> dict[Any, Update]:
         """After a change of a control: the controls that depend on it."""
         recipe = self.recipe(values)
         return {
             self.shown: gr.update(visible=recipe.urial),
-            self.other: gr.update(visible=recipe.ablation == "other", choices=self.sets(visit)),
-            **self.chat_updates(visit, recipe),
+            self.other: gr.update(visible=recipe.ablation == "other", choices=self.sets(state)),
+            **self.chat_updates(state, recipe),
         }
 
-    def reach(self, visit: Visit, demos: str, k: int | None) -> Update:
+    def reach(self, state: PageState, demos: str, k: int | None) -> Update:
         """How far K goes in a set. Only for a set just chosen: the answer to an older event, coming
         late, would put the reach of the set before it on the slider."""
-        chosen = self.chat.sets(visit).get(demos)
+        chosen = self.chat.sets(state).get(demos)
         count = len(chosen.demos) if chosen else k or 0
         update = gr.update(maximum=max(1, count), visible=not (chosen and chosen.whole))
         if k is None or k > count:
@@ -392,28 +392,28 @@ class Lane:
             update["value"] = count
         return update
 
-    def set_to(self, visit: Visit, spec: str) -> dict[Any, Update]:
+    def set_to(self, state: PageState, spec: str) -> dict[Any, Update]:
         """Updates of the controls that make them spell `spec`."""
         recipe = Recipe.of(spec)
         name = recipe.demos or self.chat.default_set()
         return {
             self.preset: gr.update(choices=self.presets(recipe.preset), value=recipe.preset),
-            self.demos: gr.update(choices=self.sets(visit, name), value=name),
-            self.k: {"value": recipe.k, **self.reach(visit, name, recipe.k)},
+            self.demos: gr.update(choices=self.sets(state, name), value=name),
+            self.k: {"value": recipe.k, **self.reach(state, name, recipe.k)},
             self.ablation: recipe.ablation,
             self.other: gr.update(
-                choices=self.sets(visit), value=recipe.other or None, visible=recipe.ablation == "other"
+                choices=self.sets(state), value=recipe.other or None, visible=recipe.ablation == "other"
             ),
             self.pick: recipe.pick,
             self.overflow: recipe.overflow,
             self.stop_rule: recipe.stop_rule,
             self.shown: gr.update(visible=recipe.urial),
-            **self._set_chat(visit, recipe),
+            **self._set_chat(state, recipe),
         }
 
-    def _set_chat(self, visit: Visit, recipe: Recipe) -> dict[Any, Update]:
+    def _set_chat(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
         """Updates that make the chat format's controls say what a recipe does."""
-        updates = self.chat_updates(visit, recipe)
+        updates = self.chat_updates(state, recipe)
         for control, value in (
             (self.system, recipe.system),
             (self.instruction, recipe.instruction),
@@ -423,8 +423,8 @@ class Lane:
             updates[control] = {**updates[control], "value": value}
         return {**updates, self.think: recipe.think}
 
-    def refreshed(self, visit: Visit) -> dict[Any, Update]:
+    def refreshed(self, state: PageState) -> dict[Any, Update]:
         """Updates of the controls that offer what there is now and leave what is chosen."""
-        sets = gr.update(choices=self.sets(visit))
-        instructions = gr.update(choices=self.instructions(visit))
+        sets = gr.update(choices=self.sets(state))
+        instructions = gr.update(choices=self.instructions(state))
         return {self.demos: sets, self.other: sets, self.instruction: instructions}

@@ -15,7 +15,7 @@ from playground.ui.controls.lane import LETTERS
 from playground.ui.controls.toast import tried
 from playground.ui.html import diff as html_diff
 from playground.ui.html import labels as html_labels
-from playground.ui.page.controller import Chat, Visit
+from playground.ui.page.controller import Chat, PageState
 
 
 class Compare:
@@ -42,21 +42,21 @@ class Compare:
         """The components that it updates."""
         return [self.sheet, self.turn, self.left, self.right, self.body]
 
-    def connect(self, opens: gr.Button, visit: gr.State) -> None:
+    def connect(self, opens: gr.Button, state: gr.State) -> None:
         """Give the buttons their work; `opens` opens the sheet."""
-        opens.click(self.on_open, [visit], self.parts, **QUICK)
-        chosen = [visit, self.turn, self.left, self.right]
-        self.turn.input(self.on_turn, [visit, self.turn], self.parts, **QUICK)
+        opens.click(self.on_open, [state], self.parts, **QUICK)
+        chosen = [state, self.turn, self.left, self.right]
+        self.turn.input(self.on_turn, [state, self.turn], self.parts, **QUICK)
         gr.on([self.left.input, self.right.input], self.on_choice, chosen, self.body, **QUICK)
         self.close.click(lambda: gr.update(visible=False), None, self.sheet, **QUICK)
 
     # --- Handlers ---------------------------------------------------------------------------------
 
-    def on_open(self, visit: Visit) -> dict[Any, Update]:
+    def on_open(self, state: PageState) -> dict[Any, Update]:
         """The last turn, the first two lanes."""
 
         def act() -> dict[Any, Update]:
-            turns = self.chat.asked_in(visit)
+            turns = self.chat.asked_in(state)
             if not turns:
                 raise InputError("There is nothing to compare yet: send a message first.")
             choices = [(f"{number + 1}: {text}", number) for number, text in enumerate(turns)]
@@ -64,23 +64,23 @@ class Compare:
             return {
                 self.sheet: gr.update(visible=True),
                 self.turn: gr.update(choices=choices, value=last),
-                **self._of_turn(visit, last),
+                **self._of_turn(state, last),
             }
 
         return tried(act, self.sheet)
 
-    def on_turn(self, visit: Visit, turn: Any) -> dict[Any, Update]:
+    def on_turn(self, state: PageState, turn: Any) -> dict[Any, Update]:
         """Another turn."""
-        return tried(lambda: self._of_turn(visit, turn), self.sheet)
+        return tried(lambda: self._of_turn(state, turn), self.sheet)
 
-    def on_choice(self, visit: Visit, turn: Any, left: Any, right: Any) -> dict[Any, Update]:
+    def on_choice(self, state: PageState, turn: Any, left: Any, right: Any) -> dict[Any, Update]:
         """Other answers of the turn."""
-        return tried(lambda: {self.body: self._sides(visit, turn, str(left), str(right))}, self.body)
+        return tried(lambda: {self.body: self._sides(state, turn, str(left), str(right))}, self.body)
 
     # --- Drawing ----------------------------------------------------------------------------------
 
-    def _of_turn(self, visit: Visit, turn: Any) -> dict[Any, Update]:
-        names = list(self._answers(visit, turn))
+    def _of_turn(self, state: PageState, turn: Any) -> dict[Any, Update]:
+        names = list(self._answers(state, turn))
         if len(names) < 2:
             raise InputError("This message has one answer only: add a lane, or retry, to compare.")
         shown = [name for name in names if "," not in name]
@@ -88,31 +88,31 @@ class Compare:
         return {
             self.left: gr.update(choices=names, value=left),
             self.right: gr.update(choices=names, value=right),
-            self.body: self._sides(visit, turn, left, right),
+            self.body: self._sides(state, turn, left, right),
         }
 
-    def _answers(self, visit: Visit, turn: Any) -> dict[str, Answer]:
+    def _answers(self, state: PageState, turn: Any) -> dict[str, Answer]:
         """All answers of a turn, each version of each lane, by a name for people."""
-        conversation = self.chat.current(visit)
+        conversation = self.chat.current(state)
         if conversation is None or not isinstance(turn, int) or not 0 <= turn < len(conversation.turns):
             raise InputError("There is no such message: choose another.")
         found: dict[str, Answer] = {}
         for lane, shown in enumerate(conversation.turns[turn].answers):
-            name = self._name(visit, conversation, lane)
+            name = self._name(state, conversation, lane)
             for answer in conversation.turns[turn].all(lane):
                 other = answer.version != shown.version
                 found[f"{name}, version {answer.version + 1}" if other else name] = answer
         return found
 
-    def _name(self, visit: Visit, conversation: Conversation, lane: int) -> str:
-        if visit.blind:
+    def _name(self, state: PageState, conversation: Conversation, lane: int) -> str:
+        if state.blind:
             return f"Lane {LETTERS[lane]}"
         return (
             f"{LETTERS[lane]} \u00b7 {html_labels.lane_name(conversation.variants[lane], self.chat.cards())}"
         )
 
-    def _sides(self, visit: Visit, turn: Any, left: str, right: str) -> str:
-        answers = self._answers(visit, turn)
+    def _sides(self, state: PageState, turn: Any, left: str, right: str) -> str:
+        answers = self._answers(state, turn)
         if left not in answers or right not in answers:
             raise InputError("There is no such answer: choose another.")
         found = diff(answers[left].text, answers[right].text)

@@ -18,7 +18,7 @@ from playground.ui.controls.events import QUICK
 from playground.ui.controls.lane import LETTERS, Lane
 from playground.ui.controls.toast import say, tried, warn
 from playground.ui.html import prompt as html_prompt
-from playground.ui.page.controller import Chat, Visit
+from playground.ui.page.controller import Chat, PageState
 
 TURNS = 4
 """Turns that a demonstration may have to be edited here."""
@@ -147,16 +147,16 @@ class Bench:
         return [box for _, query, answer in self.turns for box in (query, answer)]
 
     def connect(
-        self, lanes: Sequence[Lane], visit: gr.State, settle: tuple[Any, list[Any], list[Any]]
+        self, lanes: Sequence[Lane], state: gr.State, settle: tuple[Any, list[Any], list[Any]]
     ) -> None:
         """Give the buttons their work; `settle` is the event after a lane's controls were set from here."""
-        drawing = [visit, self.compare]
+        drawing = [state, self.compare]
 
         def on(happens: Any, act: Callable[..., Any], *inputs: Any) -> None:
             happens(self.on_bench(act), [*drawing, *inputs], self.drawn, **QUICK)
 
         on(self.pick.input, self.take_up, self.pick)
-        on(self.compare.input, lambda visit: None)
+        on(self.compare.input, lambda state: None)
         on(self.instruction.blur, self.tell, self.instruction)
         on(self.add.click, self.begin_new)
         on(self.cancel.click, self.stop_editing)
@@ -165,9 +165,9 @@ class Bench:
         self.apply.click(self.on_apply, [*drawing, *self.texts], self.drawn, **QUICK)
         self.save.click(self.on_save, [*drawing, self.name], self.drawn, **QUICK)
         rows = [row for row, _, _ in self.turns]
-        self.more.click(self.on_more, [visit, *self.texts], rows, **QUICK)
+        self.more.click(self.on_more, [state, *self.texts], rows, **QUICK)
         for lane, button in zip(lanes, self.use, strict=True):
-            inputs = [visit, *lane.controls]
+            inputs = [state, *lane.controls]
             lane.edit.click(self.on_edit(lane), inputs, [self.sheet, *self.use, *self.drawn], **QUICK)
             outputs = [self.sheet, lane.shown, lane.chatting, *lane.controls]
             used = button.click(self.on_use(lane), inputs, outputs, **QUICK)
@@ -179,30 +179,30 @@ class Bench:
     def on_bench(self, act: Callable[..., Any]) -> Callable[..., tuple[Update, ...]]:
         """The handler that does `act(visit, ...)` on the workbench and draws it."""
 
-        def handler(visit: Visit, compare: Any, *values: Any) -> tuple[Update, ...]:
+        def handler(state: PageState, compare: Any, *values: Any) -> tuple[Update, ...]:
             try:
-                act(visit, *values)
+                act(state, *values)
             except Exception as error:
                 warn(error)
-            return self.draw(visit, compare) if visit.draft else (gr.skip(),) * len(self.drawn)
+            return self.draw(state, compare) if state.draft else (gr.skip(),) * len(self.drawn)
 
         return handler
 
-    def on_card(self, visit: Visit, compare: Any, event: gr.EventData) -> tuple[Update, ...]:
+    def on_card(self, state: PageState, compare: Any, event: gr.EventData) -> tuple[Update, ...]:
         """A button of a card."""
         pressed = event._data or {}
-        return self.on_bench(self.act)(visit, compare, pressed.get("act"), pressed.get("at"))
+        return self.on_bench(self.act)(state, compare, pressed.get("act"), pressed.get("at"))
 
-    def on_apply(self, visit: Visit, compare: Any, *texts: Any) -> tuple[Update, ...]:
+    def on_apply(self, state: PageState, compare: Any, *texts: Any) -> tuple[Update, ...]:
         """What the editor holds becomes the demonstration; if it cannot, the editor keeps it."""
         try:
-            self.finish(visit, texts)
+            self.finish(state, texts)
         except Exception as error:
             warn(error)
             return (gr.skip(),) * len(self.drawn)
-        return self.draw(visit, compare)
+        return self.draw(state, compare)
 
-    def on_more(self, visit: Visit, *texts: Any) -> tuple[Update, ...]:
+    def on_more(self, state: PageState, *texts: Any) -> tuple[Update, ...]:
         """Room for one more turn in the editor."""
         used = max((at // 2 + 1 for at, text in enumerate(texts) if text), default=1)
         return tuple(gr.update(visible=turn <= used) for turn in range(len(self.turns)))
@@ -210,13 +210,13 @@ class Bench:
     def on_edit(self, lane: Lane) -> Callable[..., tuple[Update, ...]]:
         """The handler that opens the workbench with a lane's set."""
 
-        def handler(visit: Visit, *values: Any) -> tuple[Update, ...]:
+        def handler(state: PageState, *values: Any) -> tuple[Update, ...]:
             try:
                 name = lane.recipe(values).demos or self.chat.default_set()
-                if visit.draft is None or visit.draft.demos.name != name:
-                    self.take_up(visit, name)
-                there = [gr.update(visible=number < visit.lanes) for number in range(len(self.use))]
-                return (gr.update(visible=True), *there, *self.draw(visit))
+                if state.draft is None or state.draft.demos.name != name:
+                    self.take_up(state, name)
+                there = [gr.update(visible=number < state.lanes) for number in range(len(self.use))]
+                return (gr.update(visible=True), *there, *self.draw(state))
             except Exception as error:
                 warn(error)
                 return (gr.skip(),) * (1 + len(self.use) + len(self.drawn))
@@ -226,50 +226,50 @@ class Bench:
     def on_use(self, lane: Lane) -> Callable[..., dict[Any, Update]]:
         """The handler that puts the workbench's set into a lane, all of it."""
 
-        def handler(visit: Visit, *values: Any) -> dict[Any, Update]:
+        def handler(state: PageState, *values: Any) -> dict[Any, Update]:
             def act() -> dict[Any, Update]:
-                name = self.keep(visit)
+                name = self.keep(state)
                 recipe = lane.recipe(values)
                 preset = recipe.preset if recipe.urial else "urial"
                 recipe = dataclasses.replace(recipe, preset=preset, demos=name, k=None, pick="first")
-                spec = recipe.spec(self.chat.default_set(), self.chat.sets(visit))
-                return {self.sheet: gr.update(visible=False), **lane.set_to(visit, spec)}
+                spec = recipe.spec(self.chat.default_set(), self.chat.sets(state))
+                return {self.sheet: gr.update(visible=False), **lane.set_to(state, spec)}
 
             return tried(act, self.sheet)
 
         return handler
 
-    def on_save(self, visit: Visit, compare: Any, name: Any) -> tuple[Update, ...]:
+    def on_save(self, state: PageState, compare: Any, name: Any) -> tuple[Update, ...]:
         """Save the workbench's set as the user's own."""
         try:
             if self._public:
                 raise InputError("This page saves nothing for others: run Tandem yourself to save sets.")
-            say(f"Saved as {self.write(visit, name)}.")
+            say(f"Saved as {self.write(state, name)}.")
         except Exception as error:
             warn(error)
             return (gr.skip(),) * len(self.drawn)
-        return self.draw(visit, compare)
+        return self.draw(state, compare)
 
     # --- What happens -----------------------------------------------------------------------------
 
-    def take_up(self, visit: Visit, name: Any) -> None:
+    def take_up(self, state: PageState, name: Any) -> None:
         """Put a set on the workbench.
 
         Raises:
             InputError: there is none of that name.
         """
-        sets = self.chat.sets(visit)
+        sets = self.chat.sets(state)
         if name not in sets:
             raise InputError(f"There is no demonstration set {name!r} any more: choose another.")
-        visit.draft, visit.editing = Draft.of(sets[name]), None
+        state.draft, state.editing = Draft.of(sets[name]), None
 
-    def act(self, visit: Visit, act: Any, at: Any) -> None:
+    def act(self, state: PageState, act: Any, at: Any) -> None:
         """A button of a card was pressed.
 
         Raises:
             InputError: it means nothing.
         """
-        draft = self._draft(visit)
+        draft = self._draft(state)
         if not isinstance(at, int) or act not in ("switch", "up", "down", "edit", "remove"):
             raise InputError("There is no such button: open the set again.")
         if act == "edit":
@@ -279,32 +279,32 @@ class Bench:
                 raise InputError(
                     f"Demonstration {at + 1} has more than {TURNS} turns: edit it in the set's TOML file."
                 )
-            visit.editing = at
+            state.editing = at
             return
-        visit.editing = None
+        state.editing = None
         if act == "switch":
-            visit.draft = draft.switched(at)
+            state.draft = draft.switched(at)
         elif act == "remove":
-            visit.draft = draft.removed(at)
+            state.draft = draft.removed(at)
         else:
-            visit.draft = draft.moved(at, -1 if act == "up" else 1)
+            state.draft = draft.moved(at, -1 if act == "up" else 1)
 
-    def begin_new(self, visit: Visit) -> None:
+    def begin_new(self, state: PageState) -> None:
         """Edit a demonstration that is still to be."""
-        visit.editing = len(self._draft(visit).cards)
+        state.editing = len(self._draft(state).cards)
 
-    def stop_editing(self, visit: Visit) -> None:
+    def stop_editing(self, state: PageState) -> None:
         """Leave the demonstration as it was."""
-        visit.editing = None
+        state.editing = None
 
-    def finish(self, visit: Visit, texts: Sequence[Any]) -> None:
+    def finish(self, state: PageState, texts: Sequence[Any]) -> None:
         """What the editor holds becomes the demonstration.
 
         Raises:
             InputError: it cannot be one.
         """
-        draft = self._draft(visit)
-        at = visit.editing
+        draft = self._draft(state)
+        at = state.editing
         if at is None:
             raise InputError("No demonstration is being edited: press Edit on one.")
         exchanges = [
@@ -316,28 +316,28 @@ class Bench:
         first, *then = exchanges
         before = draft.cards[at].demo.before if at < len(draft.cards) else ""
         demo = Demo(query=first.query, answer=first.answer, then=tuple(then), before=before)
-        visit.draft, visit.editing = draft.changed(at, demo), None
+        state.draft, state.editing = draft.changed(at, demo), None
 
-    def tell(self, visit: Visit, instruction: Any) -> None:
+    def tell(self, state: PageState, instruction: Any) -> None:
         """Another instruction.
 
         Raises:
             InputError: the set cannot be edited.
         """
-        visit.draft = self._draft(visit).told(str(instruction or ""))
+        state.draft = self._draft(state).told(str(instruction or ""))
 
-    def keep(self, visit: Visit) -> str:
+    def keep(self, state: PageState) -> str:
         """Keep the draft's set for the visit's lanes; its name.
 
         Raises:
             InputError: there is no room for more.
         """
-        demos = self._draft(visit).demos
-        if demos.name not in self.chat.sets(visit):
-            self._shelve(visit, demos)
+        demos = self._draft(state).demos
+        if demos.name not in self.chat.sets(state):
+            self._shelve(state, demos)
         return demos.name
 
-    def take_in(self, visit: Visit, path: Any) -> None:
+    def take_in(self, state: PageState, path: Any) -> None:
         """A file that a person brought becomes a set of this visit, and is taken up.
 
         Raises:
@@ -346,46 +346,46 @@ class Bench:
         if self._public:
             raise InputError("This page takes no files: run Tandem yourself to import sets.")
         demos = self.chat.read_set(path)
-        taken = self.chat.sets(visit).get(demos.name)
+        taken = self.chat.sets(state).get(demos.name)
         if taken is not None and taken.content_hash != demos.content_hash:
             raise InputError(
                 f"There is another demonstration set {demos.name!r}: rename the file, or the name in it."
             )
         if taken is None:
-            self._shelve(visit, demos)
-        self.take_up(visit, demos.name)
+            self._shelve(state, demos)
+        self.take_up(state, demos.name)
 
-    def write(self, visit: Visit, name: Any) -> str:
+    def write(self, state: PageState, name: Any) -> str:
         """Save the draft's set under a name, in the user's folder; says where it is.
 
         Raises:
             InputError: it cannot have that name.
             OutsideError: it cannot be written.
         """
-        draft = self._draft(visit)
+        draft = self._draft(state)
         path = self.chat.save_set(draft.demos, str(name or "").strip())
-        self.take_up(visit, str(name).strip())
+        self.take_up(state, str(name).strip())
         return str(path)
 
-    def _shelve(self, visit: Visit, demos: DemoSet) -> None:
-        if len(visit.sets) >= OWN_SETS:
+    def _shelve(self, state: PageState, demos: DemoSet) -> None:
+        if len(state.sets) >= OWN_SETS:
             raise InputError(
                 f"This page holds {OWN_SETS} unsaved sets already: save what you need, and reload."
             )
-        visit.sets[demos.name] = demos
+        state.sets[demos.name] = demos
 
     @staticmethod
-    def _draft(visit: Visit) -> Draft:
-        if visit.draft is None:
+    def _draft(state: PageState) -> Draft:
+        if state.draft is None:
             raise InputError("There is no set on the workbench: choose one.")
-        return visit.draft
+        return state.draft
 
     # --- Drawing ----------------------------------------------------------------------------------
 
-    def draw(self, visit: Visit, compare: Any = None) -> tuple[Update, ...]:
+    def draw(self, state: PageState, compare: Any = None) -> tuple[Update, ...]:
         """Everything on the sheet but the names of new sets."""
-        draft = self._draft(visit)
-        sets = self.chat.sets(visit)
+        draft = self._draft(state)
+        sets = self.chat.sets(state)
         other = sets.get(compare) if compare else None
         names = list(sets)
         against: list[tuple[str, str]] = [("compare with…", ""), *((name, name) for name in names)]
@@ -394,13 +394,13 @@ class Bench:
             gr.update(choices=against, value=compare if other else ""),
             self._about(draft),
             gr.update(value=draft.instruction, interactive=not draft.source.whole),
-            html_prompt.cards(draft, self._costs(draft), other, visit.editing),
-            *self.draw_editor(visit),
+            html_prompt.cards(draft, self._costs(draft), other, state.editing),
+            *self.draw_editor(state),
         )
 
-    def draw_editor(self, visit: Visit) -> tuple[Update, ...]:
+    def draw_editor(self, state: PageState) -> tuple[Update, ...]:
         """The editor with the demonstration that is being edited."""
-        draft, at = self._draft(visit), visit.editing
+        draft, at = self._draft(state), state.editing
         if at is None:
             return (gr.update(visible=False), gr.skip(), *(gr.skip(),) * (3 * TURNS))
         new = at >= len(draft.cards)

@@ -33,7 +33,7 @@ from playground.ui.dialogs.dialog import Sheet
 from playground.ui.html import verdicts as html_verdicts
 from playground.ui.html.labels import shorten
 from playground.ui.html.verdicts import LETTERS
-from playground.ui.page.controller import Chat, Visit
+from playground.ui.page.controller import Chat, PageState
 
 Updates = dict[Any, Any]
 ACTS = ("judge", "judge-stop", "judge-again", "verdict")
@@ -197,7 +197,7 @@ class JudgePanel:
         own = [self.sheet, self.of_model, self.key, self.about]
         return [*self.controls, *own, *buttons, *self.whole.parts]
 
-    def connect(self, visit: gr.State, marked: Callable[[Visit], Updates], outputs: list[Any]) -> None:
+    def connect(self, state: gr.State, marked: Callable[[PageState], Updates], outputs: list[Any]) -> None:
         """Give the components their work.
 
         Args:
@@ -205,118 +205,118 @@ class JudgePanel:
             outputs: what `marked` updates.
         """
         self._marked = marked
-        typed = [visit, self.key, *self.controls]
-        self.open.click(self.on_open, [visit], self.parts, **QUICK)
-        self.turn.input(self.on_turn, [visit, *self.controls], self.parts, **QUICK)
-        self.who.input(self.on_who, [visit, *self.controls], self.parts, **QUICK)
+        typed = [state, self.key, *self.controls]
+        self.open.click(self.on_open, [state], self.parts, **QUICK)
+        self.turn.input(self.on_turn, [state, *self.controls], self.parts, **QUICK)
+        self.who.input(self.on_who, [state, *self.controls], self.parts, **QUICK)
         chosen = (self.scope, self.lanes, self.rubric, self.rule)
         for changes in (
             *(control.input for control in chosen),
             *(control.change for control in (self.samples, self.model, self.server)),
         ):
-            changes(self.on_control, [visit, *self.controls], self.parts, trigger_mode="always_last", **QUICK)
+            changes(self.on_control, [state, *self.controls], self.parts, trigger_mode="always_last", **QUICK)
         gr.on([self.key.blur, self.key.submit], self.on_key, typed, self.parts, **QUICK)
         self.ask.click(self.on_ask, typed, [*outputs, *self.parts], **QUICK)
-        gr.on([self.stop.click, self.cancel.click], self.on_stop, [visit], self.parts, **QUICK)
-        self.forget.click(self.on_forget, [visit, *self.controls], self.parts, **QUICK)
+        gr.on([self.stop.click, self.cancel.click], self.on_stop, [state], self.parts, **QUICK)
+        self.forget.click(self.on_forget, [state, *self.controls], self.parts, **QUICK)
         self.close.click(lambda: gr.update(visible=False), None, self.sheet, **QUICK)
-        self.timer.tick(self.on_tick, [visit], [*outputs, *self.parts], **QUICK)
+        self.timer.tick(self.on_tick, [state], [*outputs, *self.parts], **QUICK)
         self.whole.connect()
 
     # --- Handlers ---------------------------------------------------------------------------------
 
-    def on_open(self, visit: Visit) -> Updates:
+    def on_open(self, state: PageState) -> Updates:
         """Open the panel on the last turn."""
-        return tried(lambda: self.opened(visit, None), self.about)
+        return tried(lambda: self.opened(state, None), self.about)
 
-    def on_turn(self, visit: Visit, *values: Any) -> Updates:
+    def on_turn(self, state: PageState, *values: Any) -> Updates:
         """Another turn: the lanes that have an answer in it."""
 
         def act() -> Updates:
-            conversation = self._conversation(visit)
+            conversation = self._conversation(state)
             lanes = answered(conversation, self._turn(conversation, values[0]))
             changed = [*values]
             changed[2] = list(lanes)
-            return {**self._offered(lanes, lanes), **self._told(visit, changed)}
+            return {**self._offered(lanes, lanes), **self._told(state, changed)}
 
         return tried(act, self.about)
 
-    def on_who(self, visit: Visit, *values: Any) -> Updates:
+    def on_who(self, state: PageState, *values: Any) -> Updates:
         """A model or the rule: each with its rubrics."""
 
         def act() -> Updates:
-            return {**self._shown(values[3] == REFERENCE), **self._told(visit, values)}
+            return {**self._shown(values[3] == REFERENCE), **self._told(state, values)}
 
         return tried(act, self.about)
 
-    def on_control(self, visit: Visit, *values: Any) -> Updates:
+    def on_control(self, state: PageState, *values: Any) -> Updates:
         """What it takes now."""
-        return tried(lambda: self._told(visit, values), self.about)
+        return tried(lambda: self._told(state, values), self.about)
 
-    def on_key(self, visit: Visit, key: Any, *values: Any) -> Updates:
+    def on_key(self, state: PageState, key: Any, *values: Any) -> Updates:
         """Keep a key that was typed, and empty the field."""
 
         def act() -> Updates:
-            self._keep(visit, key, values)
-            updates = self._told(visit, values)
+            self._keep(state, key, values)
+            updates = self._told(state, values)
             updates[self.key]["value"] = ""
             return updates
 
         return tried(act, self.about)
 
-    def on_forget(self, visit: Visit, *values: Any) -> Updates:
+    def on_forget(self, state: PageState, *values: Any) -> Updates:
         """Forget every key that was typed in this visit."""
-        visit.keys.clear()
-        return tried(lambda: self._told(visit, values), self.about)
+        state.keys.clear()
+        return tried(lambda: self._told(state, values), self.about)
 
-    def on_ask(self, visit: Visit, key: Any, *values: Any) -> Updates:
+    def on_ask(self, state: PageState, key: Any, *values: Any) -> Updates:
         """Ask the judge, and close the panel: the verdict comes under the answers."""
         begun = False
 
         def act() -> Updates:
             nonlocal begun
-            self._keep(visit, key, values)
-            wish = self._wish(visit, values)
+            self._keep(state, key, values)
+            wish = self._wish(state, values)
             for lanes in wish.pairs:
-                self._begin(visit, wish, lanes)
+                self._begin(state, wish, lanes)
                 begun = True
-            visit.own.add(wish.conversation.id)
+            state.own.add(wish.conversation.id)
             return {self.sheet: gr.update(visible=False)}
 
         updates: Updates = {self.key: "", **tried(act, self.about)}
         if begun:
-            updates |= {**self._marked(visit), **self.watched(visit)}
-            if self._under_way(visit):
+            updates |= {**self._marked(state), **self.watched(state)}
+            if self._under_way(state):
                 say("The judge is at work; its verdict comes under the answers.")
         return updates
 
-    def on_stop(self, visit: Visit) -> Updates:
+    def on_stop(self, state: PageState) -> Updates:
         """Stop what is under way on this conversation; what was answered is kept."""
-        for judging in self._under_way(visit):
+        for judging in self._under_way(state):
             judging.cancel()
         return {self.timer: gr.Timer(active=True)}
 
-    def on_tick(self, visit: Visit) -> Updates:
+    def on_tick(self, state: PageState) -> Updates:
         """While something is under way: how far it has come."""
 
         def act() -> Updates:
-            seen = self._seen(visit)
-            new = seen != visit.seen_verdicts
-            visit.seen_verdicts = seen
+            seen = self._seen(state)
+            new = seen != state.seen_verdicts
+            state.seen_verdicts = seen
             idle = {self.timer: gr.Timer(active=False)}
-            return {**idle, **self.watched(visit), **(self._marked(visit) if new else {})}
+            return {**idle, **self.watched(state), **(self._marked(state) if new else {})}
 
         return tried(act, self.about)
 
-    def acted(self, visit: Visit, act: str, turn: Any, id: Any) -> Updates:
+    def acted(self, state: PageState, act: str, turn: Any, id: Any) -> Updates:
         """What the buttons under an answer do.
 
         Raises:
             InputError: there is no such verdict.
         """
         if act == "judge":
-            return self.opened(visit, turn)
-        conversation = self._conversation(visit)
+            return self.opened(state, turn)
+        conversation = self._conversation(state)
         here = self.judges.verdicts(conversation.id).get(turn, ())
         verdict = next((each for each in here if each.id == id), None)
         if verdict is None:
@@ -325,13 +325,13 @@ class JudgePanel:
             self.judges.cancel(verdict.id)
             return {self.timer: gr.Timer(active=True)}
         if act == "judge-again":
-            return self.opened(visit, turn, verdict)
+            return self.opened(state, turn, verdict)
         return self.whole.opened(html_verdicts.whole(verdict, self.judges.cost(verdict)))
 
     # --- What is asked for ------------------------------------------------------------------------
 
-    def _conversation(self, visit: Visit) -> Conversation:
-        conversation = self.chat.current(visit)
+    def _conversation(self, state: PageState) -> Conversation:
+        conversation = self.chat.current(state)
         if conversation is None or not conversation.turns:
             raise InputError("There is nothing to judge yet: send a message first.")
         return conversation
@@ -341,14 +341,14 @@ class JudgePanel:
             raise InputError("Choose one of the turns of this conversation.")
         return turn
 
-    def _wish(self, visit: Visit, values: Sequence[Any]) -> _Wish:
+    def _wish(self, state: PageState, values: Sequence[Any]) -> _Wish:
         """What the controls' values ask for; they come from a browser.
 
         Raises:
             InputError: it cannot be asked.
         """
         turn, scope, lanes, who, rubric, rule, samples, model, server = values
-        conversation = self._conversation(visit)
+        conversation = self._conversation(state)
         turn = self._turn(conversation, turn)
         there = answered(conversation, turn)
         chosen = tuple(lane for lane in there if lane in lanes) if isinstance(lanes, list) else ()
@@ -369,7 +369,7 @@ class JudgePanel:
             compares = self.judges.rubric(rubric).kind == "pairwise"
             for name, elsewhere in read_judges(str(model or "")) or [("", None)]:
                 at = elsewhere or str(server or "") or None
-                judges.append(self.judges.model(name, at, visit.keys.get(self._address(at))))
+                judges.append(self.judges.model(name, at, state.keys.get(self._address(at))))
         if compares and len(chosen) < 2:
             raise InputError("A comparison is of two lanes: choose another one beside it.")
         return _Wish(
@@ -382,7 +382,7 @@ class JudgePanel:
             samples=int(samples),
         )
 
-    def _begin(self, visit: Visit, wish: _Wish, lanes: tuple[int, ...]) -> None:
+    def _begin(self, state: PageState, wish: _Wish, lanes: tuple[int, ...]) -> None:
         if not wish.judges:
             pair = wish.rubric == PAIR_RUBRIC
             self.judges.judge_by_reference(wish.conversation, wish.turn, lanes=lanes, pair=pair)
@@ -397,7 +397,7 @@ class JudgePanel:
             lanes=lanes,
             scope=wish.scope,
             samples=wish.samples,
-            budget=self._budget(visit),
+            budget=self._budget(state),
         )
 
     def _estimate(self, wish: _Wish) -> Estimate:
@@ -422,17 +422,17 @@ class JudgePanel:
         """The address that a key is for."""
         return clean(str(server or "").strip() or self.settings.judge_url)
 
-    def _keep(self, visit: Visit, key: Any, values: Sequence[Any]) -> None:
+    def _keep(self, state: PageState, key: Any, values: Sequence[Any]) -> None:
         if isinstance(key, str) and key.strip():
             if len(key) > KEY_LIMIT:
                 raise InputError(f"A key has at most {KEY_LIMIT} characters: check what was pasted.")
-            visit.keys[self._address(values[-1])] = check_key(Secret(key.strip()))
+            state.keys[self._address(values[-1])] = check_key(Secret(key.strip()))
 
-    def _budget(self, visit: Visit) -> JudgeBudget:
+    def _budget(self, state: PageState) -> JudgeBudget:
         """What may be taken without a key of the visitor's own."""
         if not self.settings.public:
-            visit.judge_budget = visit.judge_budget or self.judges.new_budget()
-            return visit.judge_budget
+            state.judge_budget = state.judge_budget or self.judges.new_budget()
+            return state.judge_budget
         who, now = self.chat.visitor(), time.monotonic()
         since, budget = self._budgets.get(who, (now, None))
         if budget is None or now - since > DAY:
@@ -442,13 +442,13 @@ class JudgePanel:
 
     # --- Drawing ----------------------------------------------------------------------------------
 
-    def opened(self, visit: Visit, turn: Any, like: Verdict | None = None) -> Updates:
+    def opened(self, state: PageState, turn: Any, like: Verdict | None = None) -> Updates:
         """The panel on a turn (None: the last one), set up as a verdict was asked for, if one is given.
 
         Raises:
             InputError: there is nothing to judge.
         """
-        conversation = self._conversation(visit)
+        conversation = self._conversation(state)
         turn = len(conversation.turns) - 1 if turn is None else self._turn(conversation, turn)
         there = answered(conversation, turn)
         lanes = tuple(lane for lane in like.lanes if lane in there) if like else there
@@ -459,8 +459,8 @@ class JudgePanel:
         scope = like.scope if like else "turn"
         server = like.server if like and like.server != clean(self.settings.judge_url) else ""
         own = "" if self.settings.judge_model == REFERENCE else self.settings.judge_model or ""
-        model = self._names(conversation, turn, like) if like and not by_rule else visit.judge_model or own
-        server = server or ("" if like else visit.judge_server)
+        model = self._names(conversation, turn, like) if like and not by_rule else state.judge_model or own
+        server = server or ("" if like else state.judge_server)
         who = REFERENCE if by_rule else MODEL
         values = [turn, scope, list(lanes), who, rubric, rule, 1, model, server]
         turns = [
@@ -479,8 +479,8 @@ class JudgePanel:
             self.rule: gr.update(value=rule, visible=by_rule),
             self.scope: gr.update(value=scope, visible=not by_rule),
             self.samples: gr.update(value=1, visible=not by_rule),
-            **self._told(visit, values),
-            **self.watched(visit),
+            **self._told(state, values),
+            **self.watched(state),
         }
 
     def _names(self, conversation: Conversation, turn: int, verdict: Verdict) -> str:
@@ -517,26 +517,26 @@ class JudgePanel:
             self.scope: gr.update(visible=not by_rule),
         }
 
-    def _told(self, visit: Visit, values: Sequence[Any]) -> Updates:
+    def _told(self, state: PageState, values: Sequence[Any]) -> Updates:
         """What it takes, or what is missing; and what was typed is there when the panel opens again."""
         who, rubric, model, server = values[3], values[4], *values[-2:]
         model = check_characters(str(model or ""), "The judge's model")
         server = check_characters(str(server or ""), "The judge's address")
-        visit.judge_model, visit.judge_server = model[:MODELS_LIMIT], server[:500]
+        state.judge_model, state.judge_server = model[:MODELS_LIMIT], server[:500]
         told = ""
         if who != REFERENCE and rubric in self.judges.rubrics:
             told += html_verdicts.about(self.judges.rubric(rubric).description)
         known = None
         try:
-            known = visit.keys.get(self._address(server))
-            wish = self._wish(visit, values)
+            known = state.keys.get(self._address(server))
+            wish = self._wish(state, values)
             if not wish.judges:
                 self.judges.check(wish.conversation, wish.turn)
                 told += html_verdicts.about(BY_RULE)
             else:
                 estimate = self._estimate(wish)
                 told += html_verdicts.estimated(estimate)
-                told += self._credit(visit, wish.judges, estimate)
+                told += self._credit(state, wish.judges, estimate)
                 base = self.chat.session.library.base
                 warnings = self.judges.family_warnings(wish.judges, wish.conversation, base)
                 told += "".join(map(html_verdicts.warned, warnings))
@@ -544,18 +544,18 @@ class JudgePanel:
             told += html_verdicts.missing(str(error))
         return {
             self.about: told,
-            self.forget: gr.update(visible=bool(visit.keys)),
+            self.forget: gr.update(visible=bool(state.keys)),
             self.key: gr.update(placeholder="kept until you leave" if known else ""),
         }
 
-    def _credit(self, visit: Visit, judges: Sequence[JudgeModel], estimate: Estimate) -> str:
+    def _credit(self, state: PageState, judges: Sequence[JudgeModel], estimate: Estimate) -> str:
         """Whether there are keys, and what may be taken with them."""
         lacking = [lacks for judge in judges if (lacks := without_key(judge))]
         if estimate.calls and lacking:
             return "".join(map(html_verdicts.missing, lacking))
         if all(judge.own_key for judge in judges):
             return html_verdicts.about("With the key that you typed.")
-        left = self._budget(visit).left
+        left = self._budget(state).left
         if left is None:
             return ""
         told = f"{left} tokens are left of what this visit may take."
@@ -565,27 +565,27 @@ class JudgePanel:
 
     # --- What is under way ------------------------------------------------------------------------
 
-    def _under_way(self, visit: Visit) -> list[Any]:
-        id = visit.branch.id if visit.branch is not None else visit.conversation
+    def _under_way(self, state: PageState) -> list[Any]:
+        id = state.branch.id if state.branch is not None else state.conversation
         return list(self.judges.under_way(id)) if id else []
 
-    def watched(self, visit: Visit) -> Updates:
+    def watched(self, state: PageState) -> Updates:
         """The buttons that stop, and the clock, while something is under way or has yet to be drawn.
 
         Only the clock's own handler lets it stand still: it draws what ended meanwhile.
         """
-        running = bool(self._under_way(visit))
+        running = bool(self._under_way(state))
         updates: Updates = {button: gr.update(visible=running) for button in (self.stop, self.cancel)}
-        if running or self._seen(visit) != visit.seen_verdicts:
+        if running or self._seen(state) != state.seen_verdicts:
             updates[self.timer] = gr.Timer(active=True)
         return updates
 
-    def _seen(self, visit: Visit) -> tuple[Any, ...]:
+    def _seen(self, state: PageState) -> tuple[Any, ...]:
         """Tells whether there is something new to draw."""
-        conversation = self.chat.current(visit)
+        conversation = self.chat.current(state)
         verdicts = self.judges.verdicts(conversation.id) if conversation else {}
         if conversation is None or not verdicts:
             return ()
-        running = tuple(judging.verdict.id for judging in self._under_way(visit))
+        running = tuple(judging.verdict.id for judging in self._under_way(state))
         seen = tuple((each.id, each.outcome, len(each.games)) for turn in verdicts.values() for each in turn)
-        return (conversation.id, visit.streaming, running, seen)
+        return (conversation.id, state.streaming, running, seen)

@@ -7,14 +7,14 @@ from typing import Any
 
 import gradio as gr
 
-from playground.model_switch import SOURCE_LIMIT, Changeover
+from playground.model_switch import SOURCE_LIMIT, ModelSwitch
 from playground.session import Session
 from playground.ui.controls.events import QUICK
 from playground.ui.controls.toast import warn
 from playground.ui.html import model as html_model
 from playground.ui.html import presets as html_presets
 from playground.ui.html.labels import short_name
-from playground.ui.page.controller import Visit
+from playground.ui.page.controller import PageState
 
 PRECISIONS = [("auto", "auto"), ("4 bit", "4bit"), ("full", "none")]
 CALM, BUSY = 4.0, 0.4
@@ -52,10 +52,10 @@ new MutationObserver(() => {
 class ModelPanel:
     """A sheet over the page; made inside a `gr.Blocks`."""
 
-    def __init__(self, session: Session, changeover: Changeover | None) -> None:
+    def __init__(self, session: Session, model_switch: ModelSwitch | None) -> None:
         """`changeover` loads other models; None: this page loads none."""
         self.session = session
-        self.changeover = changeover
+        self.model_switch = model_switch
         with gr.Column(visible=False, elem_id="model-panel", elem_classes="sheet") as self.sheet:
             with gr.Row(elem_classes="sheet-head"):
                 gr.HTML("<h2>Model</h2>")
@@ -64,15 +64,15 @@ class ModelPanel:
                 )
             with gr.Column(elem_classes="sheet-body"):
                 self.about = gr.HTML("", elem_id="model-about")
-                if changeover is not None:
+                if model_switch is not None:
                     self.presets = gr.HTML("", js_on_load=ON_PRESET, elem_id="model-presets")
-            if changeover is not None:
+            if model_switch is not None:
                 with gr.Column(elem_id="model-load"):
                     self._compose_loading()
-        if changeover is not None:
+        if model_switch is not None:
             # Beside the sheet, since what is in a hidden one does not tick.
             self.timer = gr.Timer(CALM)
-            self.open, self.seen = gr.State(False), gr.State(changeover.changes)
+            self.open, self.seen = gr.State(False), gr.State(model_switch.changes)
             self.listed = gr.State("")
 
     def _compose_loading(self) -> None:
@@ -111,13 +111,13 @@ class ModelPanel:
     @property
     def _shown(self) -> list[Any]:
         parts = [self.sheet, self.about]
-        return parts if self.changeover is None else [*parts, *self._loading, self.open]
+        return parts if self.model_switch is None else [*parts, *self._loading, self.open]
 
     @property
     def _loading(self) -> list[Any]:
         return [self.progress, self.cancel, self.timer, self.presets, self.listed]
 
-    def connect(self, chip: gr.HTML, waiting: gr.Timer, visit: gr.State) -> None:
+    def connect(self, chip: gr.HTML, waiting: gr.Timer, state: gr.State) -> None:
         """Give the buttons their work.
 
         Args:
@@ -126,9 +126,9 @@ class ModelPanel:
             visit: what the page shows; its `preset` is set while one is loaded that it asked for.
         """
         chip.click(self.on_open, None, self._shown, **QUICK)
-        shut: list[Any] = [self.sheet] if self.changeover is None else [self.sheet, self.open]
+        shut: list[Any] = [self.sheet] if self.model_switch is None else [self.sheet, self.open]
         self.close.click(self.on_close, None, shut, **QUICK)
-        if self.changeover is None:
+        if self.model_switch is None:
             return
         for happens in (self.load_base.click, self.base.submit):
             happens(self.on_base, [self.base, self.precision], self._shown, **QUICK)
@@ -136,27 +136,27 @@ class ModelPanel:
             happens(self.on_adapter, [self.adapter, self.name], self._shown, **QUICK)
         self.cancel.click(self.on_cancel, None, self._shown, **QUICK)
         self._waiting = waiting
-        self.presets.click(self.on_preset, [visit], [*self._shown, waiting], **QUICK)
+        self.presets.click(self.on_preset, [state], [*self._shown, waiting], **QUICK)
         drawn = [self.about, *self._loading, self.seen, waiting]
-        self.timer.tick(self.on_tick, [visit, self.open, self.seen, self.listed], drawn, **QUICK)
+        self.timer.tick(self.on_tick, [state, self.open, self.seen, self.listed], drawn, **QUICK)
 
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_open(self) -> Updates:
         """Show the sheet."""
         opened = {self.sheet: gr.update(visible=True), **self._drawn()}
-        return opened if self.changeover is None else {**opened, self.open: True}
+        return opened if self.model_switch is None else {**opened, self.open: True}
 
     def on_close(self) -> Updates:
         """Put it away."""
         shut = {self.sheet: gr.update(visible=False)}
-        return shut if self.changeover is None else {**shut, self.open: False}
+        return shut if self.model_switch is None else {**shut, self.open: False}
 
     def on_base(self, source: Any, precision: Any) -> Updates:
         """Begin to load another base; what was typed stays, since it may be refused on the way."""
-        assert self.changeover is not None
+        assert self.model_switch is not None
         try:
-            self.changeover.base(source, precision)
+            self.model_switch.base(source, precision)
         except Exception as error:
             warn(error)
             return {self.sheet: gr.skip()}
@@ -164,40 +164,40 @@ class ModelPanel:
 
     def on_adapter(self, source: Any, name: Any) -> Updates:
         """Begin to load another adapter; see `on_base`."""
-        assert self.changeover is not None
+        assert self.model_switch is not None
         try:
-            self.changeover.adapter(source, name)
+            self.model_switch.adapter(source, name)
         except Exception as error:
             warn(error)
             return {self.sheet: gr.skip()}
         return self._drawn()
 
-    def on_preset(self, visit: Visit, event: gr.EventData) -> Updates:
+    def on_preset(self, state: PageState, event: gr.EventData) -> Updates:
         """Begin to load the preset whose button was pressed."""
-        assert self.changeover is not None
+        assert self.model_switch is not None
         name = (event._data or {}).get("preset")
         try:
-            self.changeover.preset(name)
+            self.model_switch.preset(name)
         except Exception as error:
             warn(error)
             return {self.sheet: gr.skip()}
-        visit.preset = name
+        state.preset = name
         # Where it runs already nothing will change that `on_tick` could see.
-        set_up = {} if self.changeover.progress().busy else {self._waiting: gr.Timer(active=True)}
+        set_up = {} if self.model_switch.progress().busy else {self._waiting: gr.Timer(active=True)}
         return {**self._drawn(), **set_up}
 
     def on_cancel(self) -> Updates:
         """Give up what is being loaded."""
-        assert self.changeover is not None
-        self.changeover.cancel()
+        assert self.model_switch is not None
+        self.model_switch.cancel()
         return self._drawn()
 
-    def on_tick(self, visit: Visit, opened: Any, seen: Any, listed: Any = "") -> Updates:
+    def on_tick(self, state: PageState, opened: Any, seen: Any, listed: Any = "") -> Updates:
         """How far it is; and, whoever changed the model, that it is another one now."""
-        assert self.changeover is not None
-        if self.changeover.progress().state in ("cancelled", "failed"):
-            visit.preset = None
-        changes = self.changeover.changes
+        assert self.model_switch is not None
+        if self.model_switch.progress().state in ("cancelled", "failed"):
+            state.preset = None
+        changes = self.model_switch.changes
         updates: Updates = {self.seen: changes}
         if seen != changes:
             updates[self._waiting] = gr.Timer(active=True)
@@ -214,12 +214,12 @@ class ModelPanel:
         library = self.session.library
         status = self.session.status()
         problems = library.problems
-        if self.changeover is None:  # strangers are told no paths
+        if self.model_switch is None:  # strangers are told no paths
             status = dataclasses.replace(status, base=short_name(status.base))
             problems = []
         updates: Updates = {self.about: html_model.model(status, library.other_adapters, problems)}
-        if self.changeover is not None:
-            now = self.changeover.progress()
+        if self.model_switch is not None:
+            now = self.model_switch.progress()
             updates |= {
                 self.progress: html_model.progress(now),
                 self.cancel: gr.update(visible=now.busy, interactive=now.state == "loading"),
@@ -231,7 +231,7 @@ class ModelPanel:
         return updates
 
     def _presets(self, busy: bool) -> str:
-        assert self.changeover is not None
-        offers, problems = self.changeover.offers()
-        loading = (self.changeover.loading or "") if busy else None
-        return html_presets.render_presets(offers, self.changeover.running(), loading, problems)
+        assert self.model_switch is not None
+        offers, problems = self.model_switch.offers()
+        loading = (self.model_switch.loading or "") if busy else None
+        return html_presets.render_presets(offers, self.model_switch.running(), loading, problems)

@@ -12,7 +12,7 @@ from playground.ui.controls.choice import Choice
 from playground.ui.controls.decoding import Update
 from playground.ui.controls.events import QUICK
 from playground.ui.html import probes as html_probes
-from playground.ui.page.controller import Chat, Visit
+from playground.ui.page.controller import Chat, PageState
 
 MOST_WORDS = 200
 """Characters to filter by."""
@@ -121,9 +121,9 @@ class Probing:
         problems = [] if self._public else self.chat.session.judges.probe_problems
         return html_probes.probes(shown, self.chat.session.library.base, problems)
 
-    def above(self, visit: Visit, editing: bool) -> dict[Any, Update]:
+    def above(self, state: PageState, editing: bool) -> dict[Any, Update]:
         """The updates of the row; it gives way while a past message is edited."""
-        probing = self.chat.probing(visit)
+        probing = self.chat.probing(state)
         updates: dict[Any, Update] = {self.row: gr.update(visible=probing is not None and not editing)}
         if probing is None:
             return updates
@@ -133,18 +133,18 @@ class Probing:
             self.chip: html_probes.playing(probe, asked),
             self.next: gr.update(visible=left),
             self.all: gr.update(visible=left, value="Play all turns" if not asked else "Play the rest"),
-            self.following: gr.update(visible=not left and self.after(visit) is not None),
+            self.following: gr.update(visible=not left and self.after(state) is not None),
         }
 
     # --- What it asks -------------------------------------------------------------------------------
 
-    def left(self, visit: Visit) -> tuple[str, ...]:
+    def left(self, state: PageState) -> tuple[str, ...]:
         """The messages that are still to be asked.
 
         Raises:
             InputError: there is none.
         """
-        probing = self.chat.probing(visit)
+        probing = self.chat.probing(state)
         if probing is None:
             raise InputError("No probe is being played: choose one under Probes.")
         probe, asked = probing
@@ -152,8 +152,8 @@ class Probing:
             raise InputError("All messages of this probe have been asked: choose the next one.")
         return probe.turns[asked:]
 
-    def after(self, visit: Visit) -> str | None:
+    def after(self, state: PageState) -> str | None:
         """The name of the probe that follows in the list; None at its end."""
         names = [probe.name for probe in self._probes()]
-        at = names.index(visit.probe) + 1 if visit.probe in names else len(names)
+        at = names.index(state.probe) + 1 if state.probe in names else len(names)
         return names[at] if at < len(names) else None

@@ -14,7 +14,7 @@ from playground.ui.controls.events import HIDDEN, QUICK
 from playground.ui.controls.lane import LETTERS, Lane
 from playground.ui.controls.toast import warn
 from playground.ui.html import prompt as html_prompt
-from playground.ui.page.controller import Asked, Chat, Visit, Wish
+from playground.ui.page.controller import Asked, Chat, PageState, Wish
 
 NEXT = "next"
 
@@ -55,7 +55,7 @@ class Inspector:
     def connect(
         self,
         lanes: Sequence[Lane],
-        visit: gr.State,
+        state: gr.State,
         box: gr.Textbox,
         asking: list[Any],
         wish: Callable[..., Wish],
@@ -88,9 +88,9 @@ class Inspector:
     def on_inspect(self, number: int) -> Callable[..., tuple[Update, ...]]:
         """The handler of a lane's Prompt button."""
 
-        def handler(cut: bool, message: str, visit: Visit, *values: Any) -> tuple[Update, ...]:
+        def handler(cut: bool, message: str, state: PageState, *values: Any) -> tuple[Update, ...]:
             try:
-                return self.open(visit, number, self._wish(visit, *values), message, cut)
+                return self.open(state, number, self._wish(state, *values), message, cut)
             except Exception as error:
                 warn(error)
                 return (gr.skip(),) * len(self.opened)
@@ -98,41 +98,41 @@ class Inspector:
         return handler
 
     def on_inspect_other(
-        self, number: Any, which: Any, cut: bool, message: str, visit: Visit, *values: Any
+        self, number: Any, which: Any, cut: bool, message: str, state: PageState, *values: Any
     ) -> tuple[Update, ...]:
         """Another prompt of the same lane, or the same one seen otherwise."""
         try:
             if number not in range(self._lanes):
                 raise InputError("There is no such lane: open the prompt again.")
-            return self.show(visit, number, self._wish(visit, *values), message, which, cut)
+            return self.show(state, number, self._wish(state, *values), message, which, cut)
         except Exception as error:
             warn(error)
             return (gr.skip(),) * 3
 
     # --- Drawing ----------------------------------------------------------------------------------
 
-    def open(self, visit: Visit, lane: int, wish: Wish, message: str, cut: bool) -> tuple[Update, ...]:
+    def open(self, state: PageState, lane: int, wish: Wish, message: str, cut: bool) -> tuple[Update, ...]:
         """Show the lane's next prompt.
 
         Raises:
             InputError: the lane cannot be used.
         """
-        drawn = self.show(visit, lane, wish, message, NEXT, cut)
-        which = gr.update(choices=self._choices(visit), value=NEXT)
+        drawn = self.show(state, lane, wish, message, NEXT, cut)
+        which = gr.update(choices=self._choices(state), value=NEXT)
         return (gr.update(visible=True), lane, which, *drawn)
 
-    def open_past(self, visit: Visit, lane: int, turn: int) -> tuple[Update, ...]:
+    def open_past(self, state: PageState, lane: int, turn: int) -> tuple[Update, ...]:
         """Show the prompt of an answer that was given.
 
         Raises:
             InputError: there is none.
         """
-        drawn = self._drawn(lane, self.chat.past_prompt(visit, lane, turn), False)
-        which = gr.update(choices=self._choices(visit), value=str(turn))
+        drawn = self._drawn(lane, self.chat.past_prompt(state, lane, turn), False)
+        which = gr.update(choices=self._choices(state), value=str(turn))
         return (gr.update(visible=True), lane, which, *drawn)
 
     def show(
-        self, visit: Visit, lane: int, wish: Wish, message: str, which: Any, cut: bool
+        self, state: PageState, lane: int, wish: Wish, message: str, which: Any, cut: bool
     ) -> tuple[Update, ...]:
         """Title, view and exact text of the next prompt, or of a past one by its turn's number.
 
@@ -140,11 +140,11 @@ class Inspector:
             InputError: there is no such prompt.
         """
         if which == NEXT:
-            asked = self.chat.next_prompt(visit, lane, wish, message)
+            asked = self.chat.next_prompt(state, lane, wish, message)
         else:
             if not str(which).isdecimal():
                 raise InputError("There is no such prompt: choose one of the list.")
-            asked = self.chat.past_prompt(visit, lane, int(which))
+            asked = self.chat.past_prompt(state, lane, int(which))
         return self._drawn(lane, asked, cut)
 
     def _drawn(self, lane: int, asked: Asked, cut: bool) -> tuple[Update, ...]:
@@ -154,8 +154,8 @@ class Inspector:
             view = f'<p class="notice error">{html_prompt.escaped(asked.error)}</p>{view}'
         return self._title(lane, asked), view, asked.prompt.text
 
-    def _choices(self, visit: Visit) -> list[tuple[str, str]]:
-        turns = self.chat.asked_in(visit)
+    def _choices(self, state: PageState) -> list[tuple[str, str]]:
+        turns = self.chat.asked_in(state)
         return [("The next message", NEXT)] + [
             (f"Turn {number + 1}: {text}", str(number)) for number, text in enumerate(turns)
         ]

@@ -16,7 +16,7 @@ from playground.ui.controls.events import QUICK
 from playground.ui.controls.toast import tried
 from playground.ui.dialogs.dialog import Sheet
 from playground.ui.html import scores as html_scores
-from playground.ui.page.controller import Chat, Visit
+from playground.ui.page.controller import Chat, PageState
 
 Updates = dict[Any, Any]
 ON_CLICK = """
@@ -42,8 +42,8 @@ class Scores:
     def connect(
         self,
         button: gr.Button,
-        visit: gr.State,
-        opened: Callable[[Visit], Updates],
+        state: gr.State,
+        opened: Callable[[PageState], Updates],
         outputs: list[Any],
     ) -> None:
         """Give the buttons their work.
@@ -54,33 +54,33 @@ class Scores:
             outputs: all that `opened` updates.
         """
         self._opened = opened
-        button.click(self.on_scores, [visit], self.sheet.parts, **QUICK)
-        self.sheet.body.click(self.on_open, [visit], [*outputs, *self.sheet.parts], **QUICK)
+        button.click(self.on_scores, [state], self.sheet.parts, **QUICK)
+        self.sheet.body.click(self.on_open, [state], [*outputs, *self.sheet.parts], **QUICK)
         self.sheet.connect()
 
     # --- Handlers ---------------------------------------------------------------------------------
 
-    def on_scores(self, visit: Visit) -> Updates:
+    def on_scores(self, state: PageState) -> Updates:
         """Open the sheet with what there is now."""
-        return tried(lambda: self.sheet.opened(self.drawn(visit)), self.sheet.body)
+        return tried(lambda: self.sheet.opened(self.drawn(state)), self.sheet.body)
 
-    def on_open(self, visit: Visit, event: gr.EventData) -> Updates:
+    def on_open(self, state: PageState, event: gr.EventData) -> Updates:
         """Go to a conversation of the list."""
 
         def act() -> Updates:
             id = (event._data or {}).get("id")
-            if not isinstance(id, str) or (self.public and id not in visit.own):
+            if not isinstance(id, str) or (self.public and id not in state.own):
                 raise InputError("There is no such conversation: choose one of the list.")
-            self.chat.open(visit, id)
-            return {**self._opened(visit), self.sheet.sheet: gr.update(visible=False)}
+            self.chat.open(state, id)
+            return {**self._opened(state), self.sheet.sheet: gr.update(visible=False)}
 
         return tried(act, self.sheet.body)
 
     # --- Drawing ----------------------------------------------------------------------------------
 
-    def drawn(self, visit: Visit) -> str:
+    def drawn(self, state: PageState) -> str:
         """Every board there is."""
-        conversations = {each.id: each for each in self._conversations(visit)}
+        conversations = {each.id: each for each in self._conversations(state)}
         cards = self.chat.cards()
         sections = []
         for judge, rubric in boards_in(conversations.values()):
@@ -97,17 +97,17 @@ class Scores:
                 about = f"Of {judge.removeprefix(MAJORITY)}, by the rubric {rubric}."
             sections.append(html_scores.section(title, about, sums, conversations, cards))
         hidden = '<p class="what">The conversation whose names are hidden counts once you reveal them.</p>'
-        note = hidden if visit.blind and visit.conversation else ""
+        note = hidden if state.blind and state.conversation else ""
         return note + ("".join(sections) or html_scores.NOTHING)
 
-    def _conversations(self, visit: Visit) -> list[Conversation]:
+    def _conversations(self, state: PageState) -> list[Conversation]:
         """Those that count: not what is hidden now, and no verdict that is under way."""
         judges = self.chat.session.judges
         if self.public:
-            judged = [judges.store.load(id) for id in sorted(visit.own) if judges.store.holds(id)]
+            judged = [judges.store.load(id) for id in sorted(state.own) if judges.store.holds(id)]
         else:
             judged = judges.judged(owner=self.chat.owner())
-        hidden = visit.conversation if visit.blind else None
+        hidden = state.conversation if state.blind else None
         found = {each.id: each for each in judged if each.id != hidden}
         running = {each.verdict.id for id in found for each in judges.under_way(id)}
         return _with(found, lambda verdict: verdict.id not in running)

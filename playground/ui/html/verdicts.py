@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from playground.judging.cost import Cost, Estimate
 from playground.judging.service import HUMAN, Vote
-from playground.types import SETTLED, Aspect, Game, Outcome, Verdict
+from playground.types import SETTLED, Aspect, JudgeCall, Outcome, Verdict
 from playground.ui.html.diff import attribute, visible
 from playground.ui.html.labels import shorten
 from playground.ui.html.prompt import escaped, number
@@ -183,7 +183,7 @@ def _member(verdict: Verdict, lane: int) -> str:
     return f"<h5>{visible(verdict.judge)}: <b>{words}</b></h5>"
 
 
-def _game(game: Game, verdict: Verdict) -> str:
+def _game(game: JudgeCall, verdict: Verdict) -> str:
     """One call of the judge: what it saw in which order, what it said, its whole reply folded under."""
     head = ""
     if _compares(verdict):

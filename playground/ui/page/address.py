@@ -15,7 +15,7 @@ from playground.ui.controls.events import HIDDEN, QUICK
 from playground.ui.controls.lane import Lane
 from playground.ui.controls.toast import say, warn
 from playground.ui.page import link
-from playground.ui.page.controller import LANES, Chat, Visit, Wish
+from playground.ui.page.controller import LANES, Chat, PageState, Wish
 
 Updates = dict[Any, Any]
 
@@ -66,13 +66,13 @@ class Address:
         """Say what is in the link that page.js copied."""
         say("The link is copied: it holds the lanes, the decoding and the probe, and none of the text.")
 
-    def of(self, visit: Visit) -> Updates:
+    def of(self, state: PageState) -> Updates:
         """The updates after lanes or the probe have changed."""
-        return {self.moved: f"{visit.lanes} {visit.probe or ''}"}
+        return {self.moved: f"{state.lanes} {state.probe or ''}"}
 
     # --- From the controls to a link --------------------------------------------------------------------
 
-    def spelled(self, visit: Visit, wish: Wish, controls: Controls, linked: bool, mode: str) -> Updates:
+    def spelled(self, state: PageState, wish: Wish, controls: Controls, linked: bool, mode: str) -> Updates:
         """The updates that hold the set-up."""
         ways = [
             link.Way(sampling=Sampling(**decoding), new_seed=new)
@@ -86,20 +86,20 @@ class Address:
             mode=mode,
         )
         fresh = link.SetUp(
-            lanes=tuple(controls.defaults[: Visit.lanes]), common=_within(link.Way(), controls.dials.most)
+            lanes=tuple(controls.defaults[: PageState.lanes]), common=_within(link.Way(), controls.dials.most)
         )
-        probe = link.spelled(link.SetUp(probe=visit.probe))
+        probe = link.spelled(link.SetUp(probe=state.probe))
         said = link.spelled(setup)
         kept = "" if setup == fresh else said
         return {
             self.link: "&".join(filter(None, (said, probe))),
             self.kept: "&".join(filter(None, (kept, probe))),
-            **self.of(visit),
+            **self.of(state),
         }
 
     # --- And back -----------------------------------------------------------------------------------------
 
-    def follow(self, visit: Visit, pairs: Sequence[tuple[str, str]], controls: Controls) -> Updates:
+    def follow(self, state: PageState, pairs: Sequence[tuple[str, str]], controls: Controls) -> Updates:
         """Set a fresh page up as its address says; what cannot be is said, and the rest is done.
 
         Args:
@@ -108,11 +108,11 @@ class Address:
         setup, problems = link.read(pairs, LANES, controls.modes)
         updates: Updates = {}
         if setup.lanes:
-            visit.lanes = len(setup.lanes)
+            state.lanes = len(setup.lanes)
         for lane, spec in zip(controls.lanes, setup.lanes, strict=False):
-            spec = self._usable(visit, lane.number, spec, problems) or controls.defaults[lane.number]
-            updates |= lane.set_to(visit, spec)
-            updates[lane.live] = lane.placeholder(spec, visit)
+            spec = self._usable(state, lane.number, spec, problems) or controls.defaults[lane.number]
+            updates |= lane.set_to(state, spec)
+            updates[lane.live] = lane.placeholder(spec, state)
         if setup.common is not None:
             updates |= _told(controls.dials, _within(setup.common, controls.dials.most))
         if not setup.linked:
@@ -123,29 +123,29 @@ class Address:
                 updates |= _told(lane.dials, _within(way, controls.dials.most))
         if setup.mode != "own":
             updates[controls.mode] = setup.mode
-            if setup.mode.startswith("shared-") and int(setup.mode[-1]) >= visit.lanes:
+            if setup.mode.startswith("shared-") and int(setup.mode[-1]) >= state.lanes:
                 problems.append("The link's history is of a lane that it does not have: it was left out.")
                 del updates[controls.mode]
         if setup.probe is not None:
-            self.take_up(visit, setup.probe, problems)
+            self.take_up(state, setup.probe, problems)
         for problem in problems:
             warn(InputError(problem))
         return updates
 
-    def take_up(self, visit: Visit, probe: str, problems: list[str]) -> None:
+    def take_up(self, state: PageState, probe: str, problems: list[str]) -> None:
         """Go on with the probe of a link, if there is one of that name."""
         try:
             self.chat.find_probe(probe)
-            visit.probe = probe
+            state.probe = probe
         except InputError as error:
             problems.append(f"In the link: {error}")
 
-    def _usable(self, visit: Visit, lane: int, spec: str, problems: list[str]) -> str:
+    def _usable(self, state: PageState, lane: int, spec: str, problems: list[str]) -> str:
         """The lane's text if it can be used; "" and a sentence if it cannot."""
         if not spec:
             return ""  # which has been said
         try:
-            self.chat.variant(spec, visit)
+            self.chat.variant(spec, state)
         except InputError as error:
             problems.append(f"Lane {lane + 1} of the link: {error}")
             return ""

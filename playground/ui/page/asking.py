@@ -12,7 +12,7 @@ from playground.types import InputError, check_characters
 from playground.ui.controls import decoding as decoding_controls
 from playground.ui.controls.decoding import Dials
 from playground.ui.controls.lane import CONTROLS, Lane
-from playground.ui.page.controller import Visit, Wish
+from playground.ui.page.controller import PageState, Wish
 
 START_LIMIT = 2_000
 """Characters that an answer can be begun with."""
@@ -80,7 +80,7 @@ class Asking:
         """The values of a lane's controls."""
         return self.said(values).lanes[lane.number]
 
-    def wish(self, visit: Visit, *values: Any, draw_seed: bool = False) -> Wish:
+    def wish(self, state: PageState, *values: Any, draw_seed: bool = False) -> Wish:
         """What they ask for.
 
         Raises:
@@ -92,11 +92,11 @@ class Asking:
         _check_texts([said.common, said.dials], "A text that ends answers")
         _check_texts([said.mode, said.lanes], "A lane's setting")
         specs, decoding, new_seeds = [], [], []
-        for lane in self.lanes[: visit.lanes]:
+        for lane in self.lanes[: state.lanes]:
             own = said.common if said.linked else said.dials[lane.number]
             new_seeds.append(decoding_controls.draws_seeds(own))
             decoding.append(shared or decoding_controls.read(own, draw_seed))
-            specs.append(lane.spec(visit, said.lanes[lane.number], decoding[-1]["seed"]))
+            specs.append(lane.spec(state, said.lanes[lane.number], decoding[-1]["seed"]))
         if not isinstance(said.start, str) or len(said.start) > START_LIMIT:
             raise InputError(f"Answers can begin with at most {START_LIMIT} characters: shorten them.")
         name, _, leader = str(said.mode).partition("-")

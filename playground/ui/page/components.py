@@ -8,7 +8,7 @@ import gradio as gr
 
 from playground.config import Settings
 from playground.library import POCKET, same_model
-from playground.model_switch import Changeover
+from playground.model_switch import ModelSwitch
 from playground.rate_limits import Gate
 from playground.session import Session
 from playground.ui.controls import decoding as decoding_controls
@@ -25,7 +25,7 @@ from playground.ui.dialogs.scores import Scores
 from playground.ui.html import labels as html_labels
 from playground.ui.page.address import Address
 from playground.ui.page.asking import MODES, START_LIMIT, Asking
-from playground.ui.page.controller import LANES, Chat, Visit
+from playground.ui.page.controller import LANES, Chat, PageState
 from playground.ui.page.votes import Votes
 from playground.ui.server.start import owner, visitor, voter
 
@@ -61,12 +61,12 @@ class Parts:
         )
         self._compose()
         self.asking = Asking(self.linked, self.mode, self.start, self.dials, self.lanes)
-        self.inputs = [self.visit, *self.asking.components]
+        self.inputs = [self.state, *self.asking.components]
 
     # --- Components -------------------------------------------------------------------------------
 
     def _compose(self) -> None:
-        self.visit = gr.State(Visit())
+        self.state = gr.State(PageState())
         self.address = Address(self.chat)
         self.timer = gr.Timer(0.5)
         self.judge = JudgePanel(self.chat, self.settings)
@@ -96,7 +96,7 @@ class Parts:
             )
         with gr.Row(elem_id="lanes", scale=1, equal_height=True):
             self.lanes = [
-                Lane(number, self.chat, self.chat.default_lane(number), number < Visit.lanes)
+                Lane(number, self.chat, self.chat.default_lane(number), number < PageState.lanes)
                 for number in range(LANES)
             ]
         self.probing = Probing(self.chat, self.settings.public)
@@ -121,8 +121,8 @@ class Parts:
                 )
                 self.new = gr.Button("New", min_width=88, scale=0, elem_id="new")
             self._compose_decoding()
-        changeover = None if self.settings.public else Changeover(self.session, self.settings)
-        self.panel = model.ModelPanel(self.session, changeover)
+        model_switch = None if self.settings.public else ModelSwitch(self.session, self.settings)
+        self.panel = model.ModelPanel(self.session, model_switch)
         self.inspector = Inspector(self.chat)
         self.bench = Bench(self.chat, LANES, self.settings.public)
         self.compare = Compare(self.chat)

@@ -47,7 +47,7 @@ LONG = 20
 
 
 @dataclass
-class Visit:
+class PageState:
     """One open page: which conversation it shows, what was asked of its stream, what is on its workbench."""
 
     conversation: str | None = None
@@ -147,7 +147,7 @@ class Asked:
 
 
 class Chat:
-    """The page's side of a session. Holds nothing of any person; that is in their `Visit`."""
+    """The page's side of a session. Holds nothing of any person; that is in their `PageState`."""
 
     def __init__(
         self,
@@ -176,9 +176,9 @@ class Chat:
         }
         return library.adapters | absent
 
-    def sets(self, visit: Visit | None = None) -> dict[str, DemoSet]:
+    def sets(self, state: PageState | None = None) -> dict[str, DemoSet]:
         """Demonstration sets by name, with those of this visit alone."""
-        return {**self.session.library.demo_sets, **(visit.sets if visit else {})}
+        return {**self.session.library.demo_sets, **(state.sets if state else {})}
 
     def default_set(self) -> str:
         """The name of the base's own set."""
@@ -215,14 +215,14 @@ class Chat:
             return tuple(dict.fromkeys((*own[0], *named)))
         return tuple(dict.fromkeys((*status.ends, *named)))
 
-    def variant(self, spec: str, visit: Visit | None = None) -> Variant:
+    def variant(self, spec: str, state: PageState | None = None) -> Variant:
         """The variant of a lane as picked.
 
         Raises:
             InputError: it cannot be used.
         """
         try:
-            return self.session.variant(spec, sets=visit.sets if visit else None)
+            return self.session.variant(spec, sets=state.sets if state else None)
         except InputError:
             # An adapter that never arrived from the Hub stays pending; the reason is in the status.
             name = spec.removeprefix("urial:adapter=")
@@ -236,37 +236,37 @@ class Chat:
             with suppress(InputError):
                 self.session.warm([self.variant(spec)])
 
-    def open(self, visit: Visit, id: str) -> Conversation:
+    def open(self, state: PageState, id: str) -> Conversation:
         """Go to a recorded conversation; InputError if there is none."""
-        _refuse_while_streaming(visit)
+        _refuse_while_streaming(state)
         if not self.session.store.holds(id):  # whose own sentence names a file, no stranger's business
             raise InputError(f"There is no conversation {id!r} here: look in the history.")
         conversation = self.session.open(id)
-        self._go_to(visit, conversation)
-        visit.blind = False
-        visit.probe = None
-        visit.lanes = min(LANES, len(conversation.variants))
+        self._go_to(state, conversation)
+        state.blind = False
+        state.probe = None
+        state.lanes = min(LANES, len(conversation.variants))
         return conversation
 
-    def new(self, visit: Visit) -> None:
+    def new(self, state: PageState) -> None:
         """Leave the conversation; the next message begins another."""
-        _refuse_while_streaming(visit)
-        self._go_to(visit, None)
+        _refuse_while_streaming(state)
+        self._go_to(state, None)
 
-    def stop(self, visit: Visit, lane: int | None = None) -> None:
+    def stop(self, state: PageState, lane: int | None = None) -> None:
         """Stop all lanes, or one."""
-        if visit.conversation:
-            self.session.stop(visit.conversation, lane)
+        if state.conversation:
+            self.session.stop(state.conversation, lane)
 
-    def current(self, visit: Visit) -> Conversation | None:
+    def current(self, state: PageState) -> Conversation | None:
         """The conversation that the page shows; None on a fresh one."""
-        if visit.branch is not None:
-            return visit.branch
-        return self.session.open(visit.conversation) if visit.conversation else None
+        if state.branch is not None:
+            return state.branch
+        return self.session.open(state.conversation) if state.conversation else None
 
     # --- Asking -----------------------------------------------------------------------------------
 
-    def send(self, visit: Visit, text: str, wish: Wish) -> Generator[View]:
+    def send(self, state: PageState, text: str, wish: Wish) -> Generator[View]:
         """Ask every lane and yield views as the answers grow; the last one is `done`.
 
         While a past message is being edited, the conversation branches there.
@@ -274,48 +274,48 @@ class Chat:
         Raises:
             InputError: the message, a lane or a decoding parameter cannot be used; nothing has changed.
         """
-        yield from self.play(visit, [text], lambda: wish)
+        yield from self.play(state, [text], lambda: wish)
 
-    def play(self, visit: Visit, texts: Sequence[str], wish: Callable[[], Wish]) -> Generator[View]:
+    def play(self, state: PageState, texts: Sequence[str], wish: Callable[[], Wish]) -> Generator[View]:
         """Ask every lane one message after the other, until all are answered or all lanes were stopped.
 
         Args:
             wish: gives what the controls ask; called before each message.
         """
-        _refuse_while_streaming(visit)
+        _refuse_while_streaming(state)
         for text in texts:
             if not text.strip():
                 raise InputError("The message is empty: type something first.")
-        conversation = self._asked_of(visit, wish())
-        with _streaming(visit):
+        conversation = self._asked_of(state, wish())
+        with _streaming(state):
             for text in texts:
                 wished = wish()
-                conversation = self._wished(visit, conversation, wished)
+                conversation = self._wished(state, conversation, wished)
                 histories, start = wished.histories, wished.start
                 with self._let_in(conversation, text, len(conversation.turns) + 1):
                     sending = self.session.send(conversation, text, histories, start)
-                    conversation = yield from self._stream(visit, sending)
+                    conversation = yield from self._stream(state, sending)
                 if all(answer.reply.finish == "cancelled" for answer in conversation.turns[-1].answers):
                     break
         yield _last_of(conversation)
 
-    def retry(self, visit: Visit, lanes: Sequence[int], wish: Wish) -> Generator[View]:
+    def retry(self, state: PageState, lanes: Sequence[int], wish: Wish) -> Generator[View]:
         """Ask lanes again for the last message, as they are set up now."""
-        _refuse_while_streaming(visit)
+        _refuse_while_streaming(state)
         wish.require(*lanes)
-        conversation = self._wished(visit, _begun(self._as_shown(visit)), wish)
-        with _streaming(visit), self._let_in(conversation):
+        conversation = self._wished(state, _begun(self._as_shown(state)), wish)
+        with _streaming(state), self._let_in(conversation):
             start = wish.start or None
-            conversation = yield from self._stream(visit, self.session.retry(conversation, lanes, start))
+            conversation = yield from self._stream(state, self.session.retry(conversation, lanes, start))
         yield _last_of(conversation)
 
-    def extend(self, visit: Visit, lane: int, wish: Wish) -> Generator[View]:
+    def continue_answer(self, state: PageState, lane: int, wish: Wish) -> Generator[View]:
         """Let a lane's last answer go on."""
-        _refuse_while_streaming(visit)
+        _refuse_while_streaming(state)
         wish.require(lane)
-        conversation = self._wished(visit, _begun(self._as_shown(visit)), wish)
-        with _streaming(visit), self._let_in(conversation):
-            conversation = yield from self._stream(visit, self.session.extend(conversation, lane))
+        conversation = self._wished(state, _begun(self._as_shown(state)), wish)
+        with _streaming(state), self._let_in(conversation):
+            conversation = yield from self._stream(state, self.session.continue_answer(conversation, lane))
         yield _last_of(conversation)
 
     def _let_in(
@@ -326,61 +326,61 @@ class Chat:
 
     # --- Moving about in a conversation -------------------------------------------------------------
 
-    def show(self, visit: Visit, lane: int, step: int) -> Conversation:
+    def show(self, state: PageState, lane: int, step: int) -> Conversation:
         """Show the version of a lane's last answer that is `step` further on."""
-        _refuse_while_streaming(visit)
-        conversation = self._present(visit)
+        _refuse_while_streaming(state)
+        conversation = self._present(state)
         if not conversation.turns or lane >= len(conversation.turns[-1].answers):
             raise InputError("That lane has no answer yet: send a message first.")
         version = conversation.turns[-1].answers[lane].version + step
         conversation = self.session.show(conversation, lane, version)
-        self._go_to(visit, conversation)
+        self._go_to(state, conversation)
         return conversation
 
-    def branch(self, visit: Visit, turns: int) -> Conversation:
+    def branch(self, state: PageState, turns: int) -> Conversation:
         """Go on from the first `turns` turns in a new conversation."""
-        _refuse_while_streaming(visit)
-        visit.branch = self._branch(self._present(visit), turns)
-        visit.conversation = None
-        visit.editing_turn = None
-        return visit.branch
+        _refuse_while_streaming(state)
+        state.branch = self._branch(self._present(state), turns)
+        state.conversation = None
+        state.editing_turn = None
+        return state.branch
 
-    def undo(self, visit: Visit) -> tuple[Conversation, str]:
+    def undo(self, state: PageState) -> tuple[Conversation, str]:
         """The conversation without its last turn, as a branch, and that turn's message."""
-        conversation = self._present(visit)
+        conversation = self._present(state)
         if not conversation.turns:
             raise InputError("There is nothing to undo: nothing has been asked.")
-        return self.branch(visit, len(conversation.turns) - 1), conversation.turns[-1].user
+        return self.branch(state, len(conversation.turns) - 1), conversation.turns[-1].user
 
-    def edit(self, visit: Visit, turn: int) -> str:
+    def edit(self, state: PageState, turn: int) -> str:
         """Begin to edit a past message; its text."""
-        _refuse_while_streaming(visit)
-        conversation = self._present(visit)
+        _refuse_while_streaming(state)
+        conversation = self._present(state)
         if not 0 <= turn < len(conversation.turns):
             raise InputError("There is no such message: choose another.")
-        visit.editing_turn = turn
+        state.editing_turn = turn
         return conversation.turns[turn].user
 
-    def arrange(self, visit: Visit, lanes: Sequence[int]) -> Conversation | None:
+    def arrange(self, state: PageState, lanes: Sequence[int]) -> Conversation | None:
         """Put the lanes in another order, some left out or there twice; the conversation branches."""
-        _refuse_while_streaming(visit)
+        _refuse_while_streaming(state)
         if not 1 <= len(lanes) <= LANES:
             raise InputError(f"A page has one lane to {LANES}: choose another.")
-        current = self.current(visit)
+        current = self.current(state)
         if current is not None:
             lanes = [lane for lane in lanes if lane < len(current.variants)]
-            visit.branch = self._branch(current, len(current.turns), lanes)
-            visit.conversation = None
-        return visit.branch
+            state.branch = self._branch(current, len(current.turns), lanes)
+            state.conversation = None
+        return state.branch
 
     # --- Probes -------------------------------------------------------------------------------------
 
-    def take_up(self, visit: Visit, name: str) -> Probe:
+    def take_up(self, state: PageState, name: str) -> Probe:
         """Begin a new conversation that a probe's messages go to; InputError if there is no such probe."""
-        _refuse_while_streaming(visit)
+        _refuse_while_streaming(state)
         probe = self.find_probe(name)
-        self.new(visit)
-        visit.probe = name
+        self.new(state)
+        state.probe = name
         return probe
 
     def find_probe(self, name: str) -> Probe:
@@ -391,51 +391,51 @@ class Chat:
         shown = name if len(name) <= 60 else f"{name[:59]}\u2026"
         raise InputError(f"There is no probe {shown!r}: choose one under Probes.")
 
-    def probing(self, visit: Visit) -> tuple[Probe, int] | None:
+    def probing(self, state: PageState) -> tuple[Probe, int] | None:
         """The probe that is being played and how many of its messages have been asked, if any is.
 
         Told by the conversation, so that a turn undone is to be asked again.
         """
-        probe = next((probe for probe in self.session.judges.probes if probe.name == visit.probe), None)
-        return (probe, probe.asked(self.asked_in(visit))) if probe else None
+        probe = next((probe for probe in self.session.judges.probes if probe.name == state.probe), None)
+        return (probe, probe.asked(self.asked_in(state))) if probe else None
 
-    def _present(self, visit: Visit) -> Conversation:
-        return _begun(self.current(visit))
+    def _present(self, state: PageState) -> Conversation:
+        return _begun(self.current(state))
 
-    def _as_shown(self, visit: Visit) -> Conversation | None:
+    def _as_shown(self, state: PageState) -> Conversation | None:
         """What `current` gives.
 
         Raises:
             ConflictError: another tab or program has continued the conversation, so that the page shows an
                 old state of it. The caller redraws the page, so the next call does not raise.
         """
-        current = self.current(visit)
-        if current is None or visit.branch is not None or not visit.shown:
+        current = self.current(state)
+        if current is None or state.branch is not None or not state.shown:
             return current
-        recorded, shown = _versions(current), visit.shown
+        recorded, shown = _versions(current), state.shown
         if recorded[0] > shown[0] or (recorded[0] == shown[0] and recorded != shown):
-            visit.shown = recorded
+            state.shown = recorded
             raise ConflictError(GONE_ON)
         return current
 
-    def _go_to(self, visit: Visit, conversation: Conversation | None) -> None:
-        visit.conversation = conversation.id if conversation else None
-        visit.shown = _versions(conversation) if conversation else ()
-        visit.branch = visit.editing_turn = None
+    def _go_to(self, state: PageState, conversation: Conversation | None) -> None:
+        state.conversation = conversation.id if conversation else None
+        state.shown = _versions(conversation) if conversation else ()
+        state.branch = state.editing_turn = None
         if conversation:
-            visit.own.add(conversation.id)
+            state.own.add(conversation.id)
 
-    def _asked_of(self, visit: Visit, wish: Wish) -> Conversation:
+    def _asked_of(self, state: PageState, wish: Wish) -> Conversation:
         """The conversation that the next message goes to; a new one if there is none."""
-        current = self._as_shown(visit)
+        current = self._as_shown(state)
         if current is None:
-            variants = self._variants(visit, None, wish)
-            if visit.blind:
+            variants = self._variants(state, None, wish)
+            if state.blind:
                 variants = tuple(random.SystemRandom().sample(variants, len(variants)))
             return dataclasses.replace(self.session.new(variants), owner=self._new_owner())
-        if visit.editing_turn is not None:
-            current = self._branch(current, min(visit.editing_turn, len(current.turns)))
-        return self._wished(visit, current, wish)
+        if state.editing_turn is not None:
+            current = self._branch(current, min(state.editing_turn, len(current.turns)))
+        return self._wished(state, current, wish)
 
     def _branch(
         self, conversation: Conversation, turns: int, lanes: Sequence[int] | None = None
@@ -449,45 +449,45 @@ class Chat:
         owner = self.owner()
         return "" if owner is None else owner or "unknown"
 
-    def _wished(self, visit: Visit, conversation: Conversation, wish: Wish) -> Conversation:
+    def _wished(self, state: PageState, conversation: Conversation, wish: Wish) -> Conversation:
         """The conversation with the lanes and decoding now asked for; in a blind one they stay."""
-        if visit.blind:
+        if state.blind:
             return conversation
-        variants = self._variants(visit, conversation, wish)
+        variants = self._variants(state, conversation, wish)
         return dataclasses.replace(conversation, variants=variants)
 
-    def _variants(self, visit: Visit, current: Conversation | None, wish: Wish) -> tuple[Variant, ...]:
+    def _variants(self, state: PageState, current: Conversation | None, wish: Wish) -> tuple[Variant, ...]:
         variants = []
         for lane, (spec, decoding) in enumerate(zip(wish.specs, wish.decoding, strict=True)):
-            variant = self._variant(visit, current, lane, spec)
+            variant = self._variant(state, current, lane, spec)
             sampling = dataclasses.replace(variant.sampling, **decoding)
             variants.append(dataclasses.replace(variant, sampling=sampling))
         return tuple(variants)
 
-    def _variant(self, visit: Visit, current: Conversation | None, lane: int, spec: str) -> Variant:
+    def _variant(self, state: PageState, current: Conversation | None, lane: int, spec: str) -> Variant:
         """The lane as picked, with the decoding it had before."""
         before = current.variants[lane] if current and lane < len(current.variants) else None
         if before and before.name == spec:
             return before  # what it was begun with, even if its files have changed since
-        variant = self.variant(spec, visit)
+        variant = self.variant(spec, state)
         return dataclasses.replace(variant, sampling=before.sampling) if before else variant
 
     # --- Prompts ------------------------------------------------------------------------------------
 
-    def next_prompt(self, visit: Visit, lane: int, wish: Wish, text: str = "") -> Asked:
+    def next_prompt(self, state: PageState, lane: int, wish: Wish, text: str = "") -> Asked:
         """What sending `text` would ask in a lane.
 
         Raises:
             InputError: the lane is not there or cannot be used.
         """
         wish.require(lane)
-        current = self.current(visit)
-        if current is not None and visit.editing_turn is not None:
-            current = current.before(visit.editing_turn)
-        if visit.blind and current is not None and lane < len(current.variants):
+        current = self.current(state)
+        if current is not None and state.editing_turn is not None:
+            current = current.before(state.editing_turn)
+        if state.blind and current is not None and lane < len(current.variants):
             variant = current.variants[lane]
         else:
-            variant = self._variant(visit, current, lane, wish.specs[lane])
+            variant = self._variant(state, current, lane, wish.specs[lane])
             sampling = dataclasses.replace(variant.sampling, **wish.decoding[lane])
             variant = dataclasses.replace(variant, sampling=sampling)
         histories = wish.histories
@@ -514,9 +514,9 @@ class Chat:
             chosen=_chosen(variant, messages, request.left_out),
         )
 
-    def asked_in(self, visit: Visit) -> list[str]:
+    def asked_in(self, state: PageState) -> list[str]:
         """The user's message of each turn so far."""
-        current = self.current(visit)
+        current = self.current(state)
         return [turn.user for turn in current.turns] if current else []
 
     def read_set(self, path: Any) -> DemoSet:
@@ -531,13 +531,13 @@ class Chat:
             raise InputError("The set needs a name: type one beside Save.")
         return self.session.library.save(dataclasses.replace(demos, name=name))
 
-    def past_prompt(self, visit: Visit, lane: int, turn: int) -> Asked:
+    def past_prompt(self, state: PageState, lane: int, turn: int) -> Asked:
         """What was asked in a lane in a turn, counted from 0.
 
         Raises:
             InputError: there is no such answer, or nothing was asked for it.
         """
-        current = self.current(visit)
+        current = self.current(state)
         answers = current.turns[turn].answers if current and 0 <= turn < len(current.turns) else ()
         request = answers[lane].request if lane < len(answers) else None
         if request is None:
@@ -554,13 +554,13 @@ class Chat:
         tokens = self.session.tokens(request.prompt)
         return Asked(prompt=request.prompt, tokens=tokens, left_out=request.left_out, chosen=chosen)
 
-    def answer(self, visit: Visit, lane: int, turn: int) -> Answer:
+    def answer(self, state: PageState, lane: int, turn: int) -> Answer:
         """A lane's shown answer of a turn, counted from 0.
 
         Raises:
             InputError: there is none.
         """
-        turns = self._present(visit).turns
+        turns = self._present(state).turns
         if not 0 <= turn < len(turns) or not 0 <= lane < len(turns[turn].answers):
             raise InputError("There is no such answer: choose another.")
         return turns[turn].answers[lane]
@@ -568,7 +568,7 @@ class Chat:
     # --- Streaming ----------------------------------------------------------------------------------
 
     def _stream(
-        self, visit: Visit, snapshots: Generator[Conversation, None, None]
+        self, state: PageState, snapshots: Generator[Conversation, None, None]
     ) -> Generator[View, None, Conversation]:
         """Views as the answers grow; returns the conversation at their end, which is left to be drawn."""
         drawn: View | None = None
@@ -576,7 +576,7 @@ class Chat:
         with closing(snapshots):
             for conversation in snapshots:
                 if drawn is None:
-                    self._go_to(visit, conversation)
+                    self._go_to(state, conversation)
                 every = 0.1 if len(conversation.turns) < LONG else 0.15
                 if drawn is not None and time.monotonic() - drawn_at < every:
                     continue
@@ -604,7 +604,7 @@ def _begun(conversation: Conversation | None) -> Conversation:
 
 
 def _versions(conversation: Conversation) -> tuple[int, ...]:
-    """As `Visit.shown` has it."""
+    """As `PageState.shown` has it."""
     last = conversation.turns[-1].answers if conversation.turns else ()
     return (len(conversation.turns), *(answer.version for answer in last))
 
@@ -615,12 +615,12 @@ def _last_of(conversation: Conversation) -> View:
 
 
 @contextmanager
-def _streaming(visit: Visit) -> Iterator[None]:
-    visit.streaming = True
+def _streaming(state: PageState) -> Iterator[None]:
+    state.streaming = True
     try:
         yield
     finally:
-        visit.streaming = False
+        state.streaming = False
 
 
 def _chosen(variant: Variant, messages: Sequence[Message], left_out: LeftOut | None) -> Sequence[Choice]:
@@ -636,6 +636,6 @@ def _chosen(variant: Variant, messages: Sequence[Message], left_out: LeftOut | N
     return [by_query[demo.query] for demo in aligner.shown(messages).demos] if by_query else ()
 
 
-def _refuse_while_streaming(visit: Visit) -> None:
-    if visit.streaming:
+def _refuse_while_streaming(state: PageState) -> None:
+    if state.streaming:
         raise InputError("An answer is still being written: wait for its end, or stop it first.")

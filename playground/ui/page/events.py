@@ -18,7 +18,7 @@ from playground.ui.controls.lane import Lane
 from playground.ui.dialogs import shortcuts
 from playground.ui.page.address import FOLLOW
 from playground.ui.page.components import Parts
-from playground.ui.page.controller import Visit
+from playground.ui.page.controller import PageState
 from playground.ui.page.conversation import Talking
 from playground.ui.page.lanes import Arranging, duplicated, removed, swapped
 from playground.ui.page.load import Arriving
@@ -49,7 +49,7 @@ class _Page:
             self.arriving = Arriving(self.page, self.drawing, self.arranging)
             self._connect()
         chat = self.page.chat
-        chat.warm([chat.default_lane(lane) for lane in range(Visit.lanes)])
+        chat.warm([chat.default_lane(lane) for lane in range(PageState.lanes)])
 
     def _connect(self) -> None:
         page, talking, arranging = self.page, self.talking, self.arranging
@@ -95,9 +95,9 @@ class _Page:
         page.probing.list.click(talking.on_probe, page.inputs, **quick)
         page.probing.following.click(talking.on_next_probe, page.inputs, **quick)
         page.probing.leave.click(talking.on_leave_probe, page.inputs, **quick)
-        page.stop.click(talking.on_stop(None), [page.visit], None, queue=False, **HIDDEN)
+        page.stop.click(talking.on_stop(None), [page.state], None, queue=False, **HIDDEN)
         for lane in page.lanes:
-            lane.stop.click(talking.on_stop(lane.number), [page.visit], None, queue=False, **HIDDEN)
+            lane.stop.click(talking.on_stop(lane.number), [page.state], None, queue=False, **HIDDEN)
             for part in (lane.past, lane.live):
                 streams.append(part.click(talking.on_asked(lane), page.inputs, **stream))
                 part.submit(talking.on_act(lane), page.inputs, **quick)
@@ -113,7 +113,7 @@ class _Page:
         )
         page.blind.click(arranging.on_blind, page.inputs, **quick)
         # "input" is a person's choice; setting the value from here does not come back as one.
-        opened = page.history.input(talking.on_history, [page.visit, page.history], **quick)
+        opened = page.history.input(talking.on_history, [page.state, page.history], **quick)
         opened.then(arranging.on_meters, page.inputs, **metered)
         for lane in page.lanes:
             self._connect_lane(lane, quick, metered)
@@ -144,15 +144,15 @@ class _Page:
             lambda: page.shortcuts.opened(shortcuts.listed()), None, page.shortcuts.parts, **QUICK
         )
         page.shortcuts.connect()
-        page.panel.connect(page.model, page.timer, page.visit)
-        page.inspector.connect(page.lanes, page.visit, page.box, page.inputs, page.asking.wish)
-        page.bench.connect(page.lanes, page.visit, (arranging.on_settle, page.inputs, page.everything))
-        page.compare.connect(page.differences, page.visit)
+        page.panel.connect(page.model, page.timer, page.state)
+        page.inspector.connect(page.lanes, page.state, page.box, page.inputs, page.asking.wish)
+        page.bench.connect(page.lanes, page.state, (arranging.on_settle, page.inputs, page.everything))
+        page.compare.connect(page.differences, page.state)
         page.after.connect()
         page.probing.connect(page.probes)
-        page.votes.connect(page.visit, self.drawing.marked, page.talks)
-        page.judge.connect(page.visit, self.drawing.marked, page.talks)
-        page.scores.connect(page.scoring, page.visit, self.drawing.opened, page.everything)
+        page.votes.connect(page.state, self.drawing.marked, page.talks)
+        page.judge.connect(page.state, self.drawing.marked, page.talks)
+        page.scores.connect(page.scoring, page.state, self.drawing.opened, page.everything)
 
     def _connect_lane(self, lane: Lane, quick: dict[str, Any], metered: dict[str, Any]) -> None:
         page, arranging = self.page, self.arranging

@@ -14,7 +14,7 @@ from playground.ui.controls.lane import LETTERS, Lane
 from playground.ui.controls.toast import tried
 from playground.ui.html import presets as html_presets
 from playground.ui.page.components import Parts, Updates
-from playground.ui.page.controller import LANES, Visit
+from playground.ui.page.controller import LANES, PageState
 from playground.ui.page.updates import Drawing
 
 
@@ -27,58 +27,58 @@ class Arranging:
 
     # --- Lanes ----------------------------------------------------------------------------------------
 
-    def on_add(self, visit: Visit, *values: Any) -> Updates:
+    def on_add(self, state: PageState, *values: Any) -> Updates:
         """One lane more, at the right."""
 
         def act() -> Updates:
-            self._refuse_in_the_blind(visit)
-            if visit.lanes >= LANES:
+            self._refuse_in_the_blind(state)
+            if state.lanes >= LANES:
                 raise InputError(f"A page has {LANES} lanes at most: remove one first.")
-            visit.lanes += 1
-            return {**self.drawing.columns(visit), **self.drawing.metered(visit, values)}
+            state.lanes += 1
+            return {**self.drawing.columns(state), **self.drawing.metered(state, values)}
 
         return tried(act, self.page.box)
 
-    def on_square(self, visit: Visit, *values: Any) -> Updates:
+    def on_square(self, state: PageState, *values: Any) -> Updates:
         """Base, base + URIAL, IFT, IFT + URIAL, in a new conversation."""
 
         def act() -> Updates:
-            self._refuse_in_the_blind(visit)
+            self._refuse_in_the_blind(state)
             adapter = next(iter(self.chat.cards()), None)
             if adapter is None:
                 raise InputError("The 2\u00d72 needs an adapter: start Tandem with --adapter NAME=PATH.")
-            self.chat.new(visit)
-            visit.lanes = 4
+            self.chat.new(state)
+            state.lanes = 4
             updates: Updates = {}
             for lane, spec in zip(
                 self.lanes, ("base", "urial", adapter, f"urial:adapter={adapter}"), strict=True
             ):
-                updates |= lane.set_to(visit, spec)
-                updates[lane.live] = lane.placeholder(spec, visit)
-            return {**self.drawing.shown(visit), **updates}
+                updates |= lane.set_to(state, spec)
+                updates[lane.live] = lane.placeholder(spec, state)
+            return {**self.drawing.shown(state), **updates}
 
         return tried(act, self.page.box)
 
-    def set_up_preset(self, visit: Visit, preset: Preset) -> Updates:
+    def set_up_preset(self, state: PageState, preset: Preset) -> Updates:
         """A new conversation as a preset suggests: URIAL with its demonstrations beside its adapter, or
         beside the base; its decoding in all lanes. Other decoding parameters stay as they are."""
-        self.chat.new(visit)
-        visit.blind, visit.probe = False, None
-        visit.lanes = Visit.lanes
+        self.chat.new(state)
+        state.blind, state.probe = False, None
+        state.lanes = PageState.lanes
         updates: Updates = {}
         for lane in self.lanes:
             spec = self.chat.default_lane(lane.number)
-            updates |= {**lane.set_to(visit, spec), lane.own_dials: gr.update(visible=False)}
-            updates[lane.live] = lane.placeholder(spec, visit)
+            updates |= {**lane.set_to(state, spec), lane.own_dials: gr.update(visible=False)}
+            updates[lane.live] = lane.placeholder(spec, state)
         updates |= {**self.page.dials.decode_by(preset.decoding), self.page.linked: True}
-        return {**self.drawing.shown(visit), **updates}
+        return {**self.drawing.shown(state), **updates}
 
-    def preset_sentence(self, visit: Visit, preset: Preset) -> str:
+    def preset_sentence(self, state: PageState, preset: Preset) -> str:
         """What `set_up_preset` has applied, and which adapter of the preset could not be loaded."""
         labels = {spec: label for label, spec in self.lanes[0].presets()}
         lanes = [
             f"lane {LETTERS[lane.number]} {labels.get(spec, spec)}"
-            for lane in self.lanes[: visit.lanes]
+            for lane in self.lanes[: state.lanes]
             for spec in [self.chat.default_lane(lane.number)]
         ]
         sentence = (
@@ -90,39 +90,39 @@ class Arranging:
                 sentence += f" {status.error}"
         return sentence
 
-    def on_blind(self, visit: Visit, *values: Any) -> Updates:
+    def on_blind(self, state: PageState, *values: Any) -> Updates:
         """Hide the lanes' names and shuffle them, from the next conversation on; or show them again."""
 
         def act() -> Updates:
-            if visit.blind:
-                conversation = self.chat.current(visit)
-                visit.blind = False
-                updates = self.drawing.set_to(visit, conversation) if conversation else {}
-                return {**updates, **self.drawing.shown(visit, values)}
-            self.chat.new(visit)
-            visit.blind = True
-            return self.drawing.shown(visit, values)
+            if state.blind:
+                conversation = self.chat.current(state)
+                state.blind = False
+                updates = self.drawing.set_to(state, conversation) if conversation else {}
+                return {**updates, **self.drawing.shown(state, values)}
+            self.chat.new(state)
+            state.blind = True
+            return self.drawing.shown(state, values)
 
         return tried(act, self.page.box)
 
     def on_arrange(self, lane: Lane, arranged: Callable[[int, int], list[int]]) -> Callable[..., Updates]:
         """The handler that puts the lanes in another order."""
 
-        def handler(visit: Visit, *values: Any) -> Updates:
+        def handler(state: PageState, *values: Any) -> Updates:
             def act() -> Updates:
-                self._refuse_in_the_blind(visit)
-                said, wish = self.asking.said(values), self.asking.wish(visit, *values)
+                self._refuse_in_the_blind(state)
+                said, wish = self.asking.said(values), self.asking.wish(state, *values)
                 wish.require(lane.number)
                 specs = wish.specs
                 order = arranged(lane.number, len(specs))
-                self.chat.arrange(visit, order)
-                visit.lanes = len(order)
+                self.chat.arrange(state, order)
+                state.lanes = len(order)
                 updates: Updates = {}
                 for each, old in zip(self.lanes, order, strict=False):
-                    updates |= each.set_to(visit, specs[old])
+                    updates |= each.set_to(state, specs[old])
                     updates |= dict(zip(each.dials.controls, said.dials[old], strict=True))
-                    updates[each.live] = each.placeholder(specs[old], visit)
-                updates |= self.drawing.shown(visit, keep_empty=True)
+                    updates[each.live] = each.placeholder(specs[old], state)
+                updates |= self.drawing.shown(state, keep_empty=True)
                 updates[self.page.mode]["value"] = self.asking.rearranged(values, order)
                 return updates
 
@@ -130,51 +130,51 @@ class Arranging:
 
         return handler
 
-    def _refuse_in_the_blind(self, visit: Visit) -> None:
-        if visit.blind:
+    def _refuse_in_the_blind(self, state: PageState) -> None:
+        if state.blind:
             raise InputError("The lanes are hidden: press Reveal first.")
 
     def on_control(self, lane: Lane) -> Callable[..., Updates]:
         """The handler of a lane's controls: what depends on them, and what the lane is now."""
 
-        def handler(visit: Visit, *values: Any) -> Updates:
-            return tried(lambda: self._settled_alone(visit, lane, values), lane.meter)
+        def handler(state: PageState, *values: Any) -> Updates:
+            return tried(lambda: self._settled_alone(state, lane, values), lane.meter)
 
         return handler
 
     def on_demos(self, lane: Lane) -> Callable[..., Updates]:
         """The handler of a lane's choice of demonstrations: the same, and how far K goes."""
 
-        def handler(visit: Visit, *values: Any) -> Updates:
+        def handler(state: PageState, *values: Any) -> Updates:
             def act() -> Updates:
                 recipe = lane.recipe(self.asking.of_lane(lane, values))
-                reach = lane.reach(visit, recipe.demos, recipe.k)
-                return {**self._settled_alone(visit, lane, values), lane.k: reach}
+                reach = lane.reach(state, recipe.demos, recipe.k)
+                return {**self._settled_alone(state, lane, values), lane.k: reach}
 
             return tried(act, lane.meter)
 
         return handler
 
-    def _settled(self, visit: Visit, lane: Lane, values: Sequence[Any]) -> Updates:
+    def _settled(self, state: PageState, lane: Lane, values: Sequence[Any]) -> Updates:
         own = self.asking.of_lane(lane, values)
-        updates = lane.settled(visit, own)
+        updates = lane.settled(state, own)
         # Before the load has opened its conversation, the page only seems empty: a description of the lane
         # would replace the conversation if this answer reached the browser after the load's.
-        if visit.loaded and not self.drawing.turns(visit):
-            updates[lane.live] = lane.placeholder(lane.spec(visit, own), visit)
+        if state.loaded and not self.drawing.turns(state):
+            updates[lane.live] = lane.placeholder(lane.spec(state, own), state)
         return updates
 
-    def _settled_alone(self, visit: Visit, lane: Lane, values: Sequence[Any]) -> Updates:
-        return {**self._settled(visit, lane, values), **self.drawing.metered(visit, values)}
+    def _settled_alone(self, state: PageState, lane: Lane, values: Sequence[Any]) -> Updates:
+        return {**self._settled(state, lane, values), **self.drawing.metered(state, values)}
 
-    def on_settle(self, visit: Visit, *values: Any) -> Updates:
+    def on_settle(self, state: PageState, *values: Any) -> Updates:
         """The same for all lanes at once."""
 
         def act() -> Updates:
             updates: Updates = {}
-            for lane in self.lanes[: visit.lanes]:
-                updates |= self._settled(visit, lane, values)
-            return {**updates, **self.drawing.metered(visit, values)}
+            for lane in self.lanes[: state.lanes]:
+                updates |= self._settled(state, lane, values)
+            return {**updates, **self.drawing.metered(state, values)}
 
         return tried(act, self.page.box)
 
@@ -188,7 +188,7 @@ class Arranging:
         """The handler of a dial that was turned."""
         return lambda *values: own.after(values)
 
-    def on_linked(self, visit: Visit, *values: Any) -> Updates:
+    def on_linked(self, state: PageState, *values: Any) -> Updates:
         """Whether all lanes decode alike; where not, each begins with what they had in common."""
         said = self.asking.said(values)
         updates: Updates = {}
@@ -202,9 +202,9 @@ class Arranging:
                     updates[control] = {**marked, "value": value} if isinstance(marked, dict) else value
         return updates
 
-    def on_meters(self, visit: Visit, *values: Any) -> Updates:
+    def on_meters(self, state: PageState, *values: Any) -> Updates:
         """How much of the context the next prompts take."""
-        return self.drawing.metered(visit, values)
+        return self.drawing.metered(state, values)
 
 
 def swapped(lane: int, lanes: int) -> list[int]:

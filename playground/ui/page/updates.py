@@ -16,7 +16,7 @@ from playground.ui.html import conversation as html_conversation
 from playground.ui.html import labels as html_labels
 from playground.ui.page.asking import MODES
 from playground.ui.page.components import Parts, Updates
-from playground.ui.page.controller import LANES, View, Visit
+from playground.ui.page.controller import LANES, PageState, View
 
 
 class Drawing:
@@ -25,122 +25,122 @@ class Drawing:
     def __init__(self, page: Parts) -> None:
         self.page, self.chat, self.lanes, self.asking = page, page.chat, page.lanes, page.asking
 
-    def turns(self, visit: Visit) -> int:
+    def turns(self, state: PageState) -> int:
         """How many there are in the conversation that is shown."""
-        current = self.chat.current(visit)
+        current = self.chat.current(state)
         return len(current.turns) if current else 0
 
-    def drawn(self, visit: Visit, view: View) -> Updates:
+    def drawn(self, state: PageState, view: View) -> Updates:
         """A view's updates: while answers grow, only what changed."""
         conversation = view.conversation
         updates: Updates = {}
         last = len(conversation.turns) - 1
-        for lane in self.lanes[: visit.lanes]:
+        for lane in self.lanes[: state.lanes]:
             if view.asked:
-                updates[lane.past] = self.talk(visit, conversation, lane, range(last))
+                updates[lane.past] = self.talk(state, conversation, lane, range(last))
             if view.changed[lane.number]:
-                updates[lane.live] = self.talk(visit, conversation, lane, [last], view.note)
-                updates[lane.line] = self.line(visit, conversation, lane, view.note, fresh=True)
+                updates[lane.live] = self.talk(state, conversation, lane, [last], view.note)
+                updates[lane.line] = self.line(state, conversation, lane, view.note, fresh=True)
         # With every view, since Gradio's script now and then loses a change of what is visible.
         updates |= self.buttons(not view.done)
         if view.asked and not view.done:
-            updates |= {**self.above(visit, True), self.page.address.conversation: conversation.id}
+            updates |= {**self.above(state, True), self.page.address.conversation: conversation.id}
             # Now, while nothing can be chosen from it; at the end the list would change under the hand.
-            updates[self.page.history] = self.history(visit)
+            updates[self.page.history] = self.history(state)
         return updates
 
     def talk(
-        self, visit: Visit, conversation: Conversation, lane: Lane, turns: Iterable[int], note: str = ""
+        self, state: PageState, conversation: Conversation, lane: Lane, turns: Iterable[int], note: str = ""
     ) -> str:
         """Some turns of one lane, with what judges and people said of them."""
         cards, turns = self.chat.cards(), list(turns)
         answer = _last(conversation, lane.number)
         writing = turns == [len(conversation.turns) - 1] and answer is not None and not answer.reply.finish
-        marks = {} if writing else self.page.votes.marks(visit, conversation, lane.number)
-        return html_conversation.talk(conversation, lane.number, turns, cards, note, visit.blind, marks)
+        marks = {} if writing else self.page.votes.marks(state, conversation, lane.number)
+        return html_conversation.talk(conversation, lane.number, turns, cards, note, state.blind, marks)
 
-    def marked(self, visit: Visit) -> Updates:
+    def marked(self, state: PageState) -> Updates:
         """The lanes with what judges and people have said by now; what is being written is left alone."""
-        conversation = self.chat.current(visit)
+        conversation = self.chat.current(state)
         if conversation is None or not conversation.turns:
             return {}
         last, updates = len(conversation.turns) - 1, {}
-        for lane in self.lanes[: visit.lanes]:
-            updates[lane.past] = self.talk(visit, conversation, lane, range(last))
-            if not visit.streaming:
-                updates[lane.live] = self.talk(visit, conversation, lane, [last])
+        for lane in self.lanes[: state.lanes]:
+            updates[lane.past] = self.talk(state, conversation, lane, range(last))
+            if not state.streaming:
+                updates[lane.live] = self.talk(state, conversation, lane, [last])
         return updates
 
     def line(
-        self, visit: Visit, conversation: Conversation, lane: Lane, note: str = "", fresh: bool = False
+        self, state: PageState, conversation: Conversation, lane: Lane, note: str = "", fresh: bool = False
     ) -> str:
         """The figures of a lane's last answer; `fresh`: it is being written, or was until now."""
         answer = _last(conversation, lane.number)
         if answer is None:
-            return html_labels.status_line(None, note, visit.blind)
+            return html_labels.status_line(None, note, state.blind)
         # Two answers that take equally long to the microsecond are one.
         which = f"{conversation.id} {len(conversation.turns)} {answer.version} {answer.reply.seconds}"
-        return html_labels.status_line(answer.reply, note, visit.blind, ended=which if fresh else "")
+        return html_labels.status_line(answer.reply, note, state.blind, ended=which if fresh else "")
 
-    def shown(self, visit: Visit, values: Sequence[Any] = (), keep_empty: bool = False) -> Updates:
+    def shown(self, state: PageState, values: Sequence[Any] = (), keep_empty: bool = False) -> Updates:
         """All of the page but its controls, for what the visit shows now.
 
         Args:
             values: of `asking`, for what an empty lane says it is.
             keep_empty: whether empty lanes are left as they are.
         """
-        updates = {**self.columns(visit), **self.above(visit), **self.buttons(False), **self.talks(visit)}
-        if not self.turns(visit):
-            for lane in self.lanes[: visit.lanes]:
+        updates = {**self.columns(state), **self.above(state), **self.buttons(False), **self.talks(state)}
+        if not self.turns(state):
+            for lane in self.lanes[: state.lanes]:
                 updates |= {lane.past: "", lane.line: html_labels.status_line(None)}
-                if visit.blind:
+                if state.blind:
                     hidden = "One of the lanes; which one is shown when you reveal them."
                     updates[lane.live] = html_labels.placeholder(f"Lane {LETTERS[lane.number]}", hidden)
                 elif values and not keep_empty:
-                    spec = lane.spec(visit, self.asking.of_lane(lane, values))
-                    updates[lane.live] = lane.placeholder(spec, visit)
-        updates[self.page.history] = self.history(visit)
-        updates[self.page.address.conversation] = visit.conversation or ""
+                    spec = lane.spec(state, self.asking.of_lane(lane, values))
+                    updates[lane.live] = lane.placeholder(spec, state)
+        updates[self.page.history] = self.history(state)
+        updates[self.page.address.conversation] = state.conversation or ""
         return updates
 
-    def talks(self, visit: Visit) -> Updates:
+    def talks(self, state: PageState) -> Updates:
         """All lanes of the conversation that the visit shows; nothing where nothing has been asked."""
-        conversation = self.chat.current(visit)
+        conversation = self.chat.current(state)
         updates: Updates = {}
         if conversation is not None and (turns := len(conversation.turns)):
-            for lane in self.lanes[: visit.lanes]:
-                updates[lane.past] = self.talk(visit, conversation, lane, range(turns - 1))
-                updates[lane.live] = self.talk(visit, conversation, lane, [turns - 1])
-                updates[lane.line] = self.line(visit, conversation, lane)
+            for lane in self.lanes[: state.lanes]:
+                updates[lane.past] = self.talk(state, conversation, lane, range(turns - 1))
+                updates[lane.live] = self.talk(state, conversation, lane, [turns - 1])
+                updates[lane.line] = self.line(state, conversation, lane)
         return updates
 
-    def columns(self, visit: Visit) -> Updates:
+    def columns(self, state: PageState) -> Updates:
         """Which lanes are there, and whether they are hidden."""
-        modes = [mode for mode in MODES if not mode[1].startswith("shared") or int(mode[1][-1]) < visit.lanes]
-        classes = ["lane", "blind"] if visit.blind else ["lane"]
+        modes = [mode for mode in MODES if not mode[1].startswith("shared") or int(mode[1][-1]) < state.lanes]
+        classes = ["lane", "blind"] if state.blind else ["lane"]
         return {
             **{
-                lane.column: gr.update(visible=lane.number < visit.lanes, elem_classes=classes)
+                lane.column: gr.update(visible=lane.number < state.lanes, elem_classes=classes)
                 for lane in self.lanes
             },
             self.page.mode: gr.update(choices=modes),
-            **self.page.address.of(visit),
-            self.page.add: gr.update(interactive=visit.lanes < LANES and not visit.blind),
-            self.page.blind: gr.update(value="Reveal" if visit.blind else "Blind"),
+            **self.page.address.of(state),
+            self.page.add: gr.update(interactive=state.lanes < LANES and not state.blind),
+            self.page.blind: gr.update(value="Reveal" if state.blind else "Blind"),
         }
 
-    def above(self, visit: Visit, streaming: bool = False) -> Updates:
+    def above(self, state: PageState, streaming: bool = False) -> Updates:
         """What stands above the text box; `streaming` as an answer begins to be written."""
-        editing = visit.editing_turn is not None
-        turns = self.turns(visit)
+        editing = state.editing_turn is not None
+        turns = self.turns(state)
         return {
-            self.page.fresh: gr.update(visible=not editing and not turns and visit.probe is None),
-            **self.page.probing.above(visit, editing),
+            self.page.fresh: gr.update(visible=not editing and not turns and state.probe is None),
+            **self.page.probing.above(state, editing),
             self.page.begun: gr.update(visible=not editing and bool(turns)),
             self.page.editing: gr.update(visible=editing),
-            **self.page.votes.drawn(visit, streaming),
-            **self.page.address.of(visit),
-            **({} if streaming else self.page.judge.watched(visit)),
+            **self.page.votes.drawn(state, streaming),
+            **self.page.address.of(state),
+            **({} if streaming else self.page.judge.watched(state)),
         }
 
     def buttons(self, streaming: bool) -> Updates:
@@ -151,33 +151,33 @@ class Drawing:
             self.page.stop: gr.update(visible=streaming),
         }
 
-    def metered(self, visit: Visit, values: Sequence[Any]) -> Updates:
+    def metered(self, state: PageState, values: Sequence[Any]) -> Updates:
         """How much of the context each lane's next prompt takes; `values` are of `asking`."""
         try:
-            wish = self.asking.wish(visit, *values)
+            wish = self.asking.wish(state, *values)
         except InputError:
             return {lane.meter: "" for lane in self.lanes}
-        return {lane.meter: lane.drawn_meter(visit, wish) for lane in self.lanes[: len(wish.specs)]}
+        return {lane.meter: lane.drawn_meter(state, wish) for lane in self.lanes[: len(wish.specs)]}
 
-    def opened(self, visit: Visit) -> Updates:
+    def opened(self, state: PageState) -> Updates:
         """A conversation from the record, with the lanes and the decoding it had last."""
-        conversation = self.chat.current(visit)
+        conversation = self.chat.current(state)
         assert conversation is not None
-        return {**self.set_to(visit, conversation), **self.shown(visit)}
+        return {**self.set_to(state, conversation), **self.shown(state)}
 
-    def set_to(self, visit: Visit, conversation: Conversation) -> Updates:
+    def set_to(self, state: PageState, conversation: Conversation) -> Updates:
         """The controls as a conversation's lanes have them."""
         updates: Updates = {}
-        variants = conversation.variants[: visit.lanes]
+        variants = conversation.variants[: state.lanes]
         linked = all(variant.sampling == variants[0].sampling for variant in variants)
         for lane, variant in zip(self.lanes, variants, strict=False):
-            updates |= lane.set_to(visit, variant.name)
+            updates |= lane.set_to(state, variant.name)
             updates |= lane.dials.set_to(variant.sampling)
         for lane in self.lanes:
             updates[lane.own_dials] = gr.update(visible=not linked)
         return {**updates, **self.page.dials.set_to(variants[0].sampling), self.page.linked: linked}
 
-    def history(self, visit: Visit) -> Any:
+    def history(self, state: PageState) -> Any:
         """The list of conversations; a stranger is told of none."""
         if self.page.settings.public:
             return gr.skip()
@@ -188,8 +188,8 @@ class Drawing:
             )
             for summary in self.page.session.history(owner=self.page.chat.owner())
         ]
-        known = any(id == visit.conversation for _, id in choices)
-        return gr.update(choices=choices, value=visit.conversation if known else None, interactive=True)
+        known = any(id == state.conversation for _, id in choices)
+        return gr.update(choices=choices, value=state.conversation if known else None, interactive=True)
 
 
 def _last(conversation: Conversation, lane: int) -> Answer | None:

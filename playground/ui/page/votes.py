@@ -21,7 +21,7 @@ from playground.ui.controls.events import QUICK
 from playground.ui.controls.toast import warn
 from playground.ui.html import verdicts as html_verdicts
 from playground.ui.html.verdicts import LETTERS
-from playground.ui.page.controller import Chat, Visit
+from playground.ui.page.controller import Chat, PageState
 
 Updates = dict[Any, Any]
 VOTES: tuple[Vote, ...] = ("A", "B", "tie", "both-bad")
@@ -57,7 +57,7 @@ class Votes:
         """The components that `drawn` updates."""
         return [self.row, self.pair, self.said, *self.buttons.values()]
 
-    def connect(self, visit: gr.State, marked: Callable[[Visit], Updates], outputs: list[Any]) -> None:
+    def connect(self, state: gr.State, marked: Callable[[PageState], Updates], outputs: list[Any]) -> None:
         """Give the buttons their work.
 
         Args:
@@ -66,77 +66,77 @@ class Votes:
         """
         self._marked = marked
         for vote, button in self.buttons.items():
-            button.click(self.on_vote(vote), [visit], [*outputs, *self.parts], **QUICK)
-        self.pair.input(self.on_pair, [visit, self.pair], self.parts, **QUICK)
+            button.click(self.on_vote(vote), [state], [*outputs, *self.parts], **QUICK)
+        self.pair.input(self.on_pair, [state, self.pair], self.parts, **QUICK)
 
     # --- Handlers ---------------------------------------------------------------------------------
 
-    def on_vote(self, vote: Vote) -> Callable[[Visit], Updates]:
+    def on_vote(self, vote: Vote) -> Callable[[PageState], Updates]:
         """The handler of a vote's button."""
 
-        def handler(visit: Visit) -> Updates:
+        def handler(state: PageState) -> Updates:
             try:
-                self.cast(visit, vote)
-                return {**self._marked(visit), **self.drawn(visit)}
+                self.cast(state, vote)
+                return {**self._marked(state), **self.drawn(state)}
             except Exception as error:
                 warn(error)
-                return self.drawn(visit)
+                return self.drawn(state)
 
         return handler
 
-    def on_pair(self, visit: Visit, pair: Any) -> Updates:
+    def on_pair(self, state: PageState, pair: Any) -> Updates:
         """Two other lanes; what the browser sends need not be a pair."""
         found = [each for each in combinations(range(len(LETTERS)), 2) if _named(each) == pair]
-        visit.pair = found[0] if found else visit.pair
-        return self.drawn(visit)
+        state.pair = found[0] if found else state.pair
+        return self.drawn(state)
 
     # --- Voting -----------------------------------------------------------------------------------
 
-    def by(self, visit: Visit) -> str:
+    def by(self, state: PageState) -> str:
         """Whose votes the visit's are."""
-        visit.voter = self.browser() or visit.voter or secrets.token_hex(16)
-        return visit.voter
+        state.voter = self.browser() or state.voter or secrets.token_hex(16)
+        return state.voter
 
-    def cast(self, visit: Visit, vote: Vote) -> Verdict:
+    def cast(self, state: PageState, vote: Vote) -> Verdict:
         """Record a vote on the last turn.
 
         Raises:
             InputError: there is nothing to vote on, or what was voted blind is no longer.
         """
-        conversation = self.chat.current(visit)
-        pairs = _pairs(conversation) if conversation and not visit.streaming else []
+        conversation = self.chat.current(state)
+        pairs = _pairs(conversation) if conversation and not state.streaming else []
         if conversation is None or not pairs:
             raise InputError("There are not two answers to vote on: wait for their end, or ask.")
         verdict = self.chat.session.judges.vote(
             conversation,
             len(conversation.turns) - 1,
             vote,
-            _chosen(visit, pairs),
-            by=self.by(visit),
-            blind=visit.blind,
+            _chosen(state, pairs),
+            by=self.by(state),
+            blind=state.blind,
         )
-        visit.own.add(conversation.id)
+        state.own.add(conversation.id)
         return verdict
 
     # --- Drawing ----------------------------------------------------------------------------------
 
-    def marks(self, visit: Visit, conversation: Conversation, lane: int) -> dict[int, str]:
+    def marks(self, state: PageState, conversation: Conversation, lane: int) -> dict[int, str]:
         """What stands under the answers of a lane; nothing under those that are being written."""
         judges = self.chat.session.judges
         verdicts = self.chat.session.verdicts(conversation)
         running = {judging.verdict.id for judging in judges.under_way(conversation.id)}
         costs = {verdict.id: judges.cost(verdict) for turn in verdicts for verdict in turn}
-        return html_verdicts.marks(lane, verdicts, self.by(visit), running, costs)
+        return html_verdicts.marks(lane, verdicts, self.by(state), running, costs)
 
-    def drawn(self, visit: Visit, streaming: bool = False) -> Updates:
+    def drawn(self, state: PageState, streaming: bool = False) -> Updates:
         """The row for the last turn; none while it is being answered, or if there is nothing to compare."""
-        conversation = None if streaming else self.chat.current(visit)
+        conversation = None if streaming else self.chat.current(state)
         pairs = _pairs(conversation) if conversation else []
         if conversation is None or not pairs:
             return {self.row: gr.update(visible=False)}
-        pair = _chosen(visit, pairs)
-        cast = self._cast(visit, conversation, pair)
-        locked = cast is not None and cast.blind and not visit.blind
+        pair = _chosen(state, pairs)
+        cast = self._cast(state, conversation, pair)
+        locked = cast is not None and cast.blind and not state.blind
         one, other = (LETTERS[lane] for lane in pair)
         labels = dict(zip(VOTES, (f"{one} better", f"{other} better", "Tie", "Both bad"), strict=True))
         chosen = html_verdicts.vote_of(cast, pair) if cast else None
@@ -145,7 +145,7 @@ class Votes:
             self.pair: gr.update(
                 choices=[_named(each) for each in pairs], value=_named(pair), visible=len(pairs) > 1
             ),
-            self.said: html_verdicts.asked(labels[chosen] if chosen else None, visit.blind, locked),
+            self.said: html_verdicts.asked(labels[chosen] if chosen else None, state.blind, locked),
         }
         for vote, button in self.buttons.items():
             updates[button] = gr.update(
@@ -153,10 +153,10 @@ class Votes:
             )
         return updates
 
-    def _cast(self, visit: Visit, conversation: Conversation, pair: tuple[int, int]) -> Verdict | None:
+    def _cast(self, state: PageState, conversation: Conversation, pair: tuple[int, int]) -> Verdict | None:
         """The visit's vote on the last turn's two answers."""
         votes = self.chat.session.verdicts(conversation)[-1]
-        by = self.by(visit)
+        by = self.by(state)
         return next((vote for vote in votes if vote.by == by and set(vote.lanes) == set(pair)), None)
 
 
@@ -167,8 +167,8 @@ def _pairs(conversation: Conversation) -> list[tuple[int, int]]:
     return list(combinations(answered(conversation, len(conversation.turns) - 1), 2))
 
 
-def _chosen(visit: Visit, pairs: list[tuple[int, int]]) -> tuple[int, int]:
-    return visit.pair if visit.pair in pairs else pairs[0]
+def _chosen(state: PageState, pairs: list[tuple[int, int]]) -> tuple[int, int]:
+    return state.pair if state.pair in pairs else pairs[0]
 
 
 def _named(pair: tuple[int, int]) -> str:

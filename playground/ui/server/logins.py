@@ -54,7 +54,7 @@ class FewLogins:
 
     Wrong passwords are counted by address, so guesses from one address take nothing from other addresses.
     A browser that knew the password before is counted by its cookie instead: it still gets in from an address
-    from which an attacker is guessing. Must be behind `Visitors`.
+    from which an attacker is guessing. Must be behind `PageStateors`.
     """
 
     def __init__(self, app: ASGIApp, clock: Callable[[], float] = time.monotonic) -> None:

@@ -78,7 +78,7 @@ class UploadLimits:
 
 
 class OwnUploads:
-    """Lets the page itself upload files, within limits; must be behind `Visitors`."""
+    """Lets the page itself upload files, within limits; must be behind `PageStateors`."""
 
     def __init__(self, app: ASGIApp, uploads: Uploads, limits: UploadLimits | None = None) -> None:
         """Args: the layers behind; where uploaded files are recorded; limits, the usual ones if None."""

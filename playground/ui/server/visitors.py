@@ -63,7 +63,7 @@ class Visitor:
 
 
 def get_visitor(scope: Scope) -> Visitor:
-    """The visitor that the `Visitors` layer found.
+    """The visitor that the `PageStateors` layer found.
 
     Raises:
         KeyError: that layer is not in front.
