@@ -8,7 +8,8 @@ from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
 from playground.session import Session
 from playground.store import ConflictError, Store
-from playground.ui.page.controller import Chat, PageState, Wish
+from playground.ui.page.controller import Chat, Wish
+from playground.ui.page.state import PageState
 
 CUT = Wish(specs=["base", "base"], decoding=[{"max_new_tokens": 1}] * 2)
 

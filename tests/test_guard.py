@@ -24,7 +24,7 @@ from playground.library import Library
 from playground.rate_limits import Limits
 from playground.session import Session
 from playground.store import Store
-from playground.ui.page.controller import LANES, PageState
+from playground.ui.page.state import LANES, PageState
 from playground.ui.server import logins, middleware, network
 
 

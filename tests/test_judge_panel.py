@@ -16,7 +16,8 @@ from playground.store import Store
 from playground.types import InputError
 from playground.ui.dialogs.judge import JudgePanel
 from playground.ui.html import verdicts as html_verdicts
-from playground.ui.page.controller import Chat, PageState
+from playground.ui.page.controller import Chat
+from playground.ui.page.state import PageState
 
 OPENAI = "https://api.openai.com/v1"
 
@@ -56,12 +57,12 @@ def test_a_key_goes_to_the_address_it_was_typed_for_and_back_to_no_browser(tmp_p
     updates = made.on_key(state, " sk-one ", *values(server="http://one/v1/"))
     assert updates[made.key]["value"] == "", "the field is emptied"
     assert "sk-one" not in repr(updates)
-    assert state.keys == {"http://one/v1": Secret("sk-one")}
+    assert state.judging.keys == {"http://one/v1": Secret("sk-one")}
     assert made._wish(state, values(server="http://one/v1")).judges[0].key == Secret("sk-one")
     assert made._wish(state, values(server="http://two/v1")).judges[0].key is None
     assert made._wish(state, values()).judges[0].key is None
     made.on_forget(state, *values())
-    assert state.keys == {}
+    assert state.judging.keys == {}
 
 
 def test_without_a_key_it_says_what_is_missing_and_how_to_set_it(tmp_path):
@@ -184,7 +185,7 @@ def test_half_characters_and_unreadable_addresses_are_said_and_not_kept(
         assert HALF not in str(updates)
     assert said
     assert "on our side" not in "".join(said)
-    assert HALF not in state.judge_model + state.judge_server
+    assert HALF not in state.judging.model + state.judging.server
     assert not caplog.records
 
 
@@ -194,5 +195,5 @@ def test_a_key_that_cannot_be_sent_is_not_kept(tmp_path, monkeypatch, key):
     said = []
     monkeypatch.setattr(gr, "Warning", said.append)
     made.on_key(state, key, *values())
-    assert state.keys == {}
+    assert state.judging.keys == {}
     assert "key holds" in said[0]

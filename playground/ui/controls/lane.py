@@ -17,7 +17,8 @@ from playground.ui.controls.decoding import Dials, Update
 from playground.ui.controls.recipe import Recipe
 from playground.ui.html import labels as html_labels
 from playground.ui.html import prompt as html_prompt
-from playground.ui.page.controller import Chat, PageState, Wish
+from playground.ui.page.controller import Chat, Wish
+from playground.ui.page.state import PageState
 
 CONTROLS = (
     "preset",

@@ -15,7 +15,8 @@ from playground.ui.controls.lane import LETTERS
 from playground.ui.controls.toast import tried
 from playground.ui.html import diff as html_diff
 from playground.ui.html import labels as html_labels
-from playground.ui.page.controller import Chat, PageState
+from playground.ui.page.controller import Chat
+from playground.ui.page.state import PageState
 
 
 class Compare:

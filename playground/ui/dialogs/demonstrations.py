@@ -18,7 +18,8 @@ from playground.ui.controls.events import QUICK
 from playground.ui.controls.lane import LETTERS, Lane
 from playground.ui.controls.toast import say, tried, warn
 from playground.ui.html import prompt as html_prompt
-from playground.ui.page.controller import Chat, PageState
+from playground.ui.page.controller import Chat
+from playground.ui.page.state import PageState
 
 TURNS = 4
 """Turns that a demonstration may have to be edited here."""
@@ -184,7 +185,7 @@ class Bench:
                 act(state, *values)
             except Exception as error:
                 warn(error)
-            return self.draw(state, compare) if state.draft else (gr.skip(),) * len(self.drawn)
+            return self.draw(state, compare) if state.demonstrations.draft else (gr.skip(),) * len(self.drawn)
 
         return handler
 
@@ -213,7 +214,7 @@ class Bench:
         def handler(state: PageState, *values: Any) -> tuple[Update, ...]:
             try:
                 name = lane.recipe(values).demos or self.chat.default_set()
-                if state.draft is None or state.draft.demos.name != name:
+                if state.demonstrations.draft is None or state.demonstrations.draft.demos.name != name:
                     self.take_up(state, name)
                 there = [gr.update(visible=number < state.lanes) for number in range(len(self.use))]
                 return (gr.update(visible=True), *there, *self.draw(state))
@@ -261,7 +262,7 @@ class Bench:
         sets = self.chat.sets(state)
         if name not in sets:
             raise InputError(f"There is no demonstration set {name!r} any more: choose another.")
-        state.draft, state.editing = Draft.of(sets[name]), None
+        state.demonstrations.draft, state.demonstrations.card = Draft.of(sets[name]), None
 
     def act(self, state: PageState, act: Any, at: Any) -> None:
         """A button of a card was pressed.
@@ -279,23 +280,23 @@ class Bench:
                 raise InputError(
                     f"Demonstration {at + 1} has more than {TURNS} turns: edit it in the set's TOML file."
                 )
-            state.editing = at
+            state.demonstrations.card = at
             return
-        state.editing = None
+        state.demonstrations.card = None
         if act == "switch":
-            state.draft = draft.switched(at)
+            state.demonstrations.draft = draft.switched(at)
         elif act == "remove":
-            state.draft = draft.removed(at)
+            state.demonstrations.draft = draft.removed(at)
         else:
-            state.draft = draft.moved(at, -1 if act == "up" else 1)
+            state.demonstrations.draft = draft.moved(at, -1 if act == "up" else 1)
 
     def begin_new(self, state: PageState) -> None:
         """Edit a demonstration that is still to be."""
-        state.editing = len(self._draft(state).cards)
+        state.demonstrations.card = len(self._draft(state).cards)
 
     def stop_editing(self, state: PageState) -> None:
         """Leave the demonstration as it was."""
-        state.editing = None
+        state.demonstrations.card = None
 
     def finish(self, state: PageState, texts: Sequence[Any]) -> None:
         """What the editor holds becomes the demonstration.
@@ -304,7 +305,7 @@ class Bench:
             InputError: it cannot be one.
         """
         draft = self._draft(state)
-        at = state.editing
+        at = state.demonstrations.card
         if at is None:
             raise InputError("No demonstration is being edited: press Edit on one.")
         exchanges = [
@@ -316,7 +317,7 @@ class Bench:
         first, *then = exchanges
         before = draft.cards[at].demo.before if at < len(draft.cards) else ""
         demo = Demo(query=first.query, answer=first.answer, then=tuple(then), before=before)
-        state.draft, state.editing = draft.changed(at, demo), None
+        state.demonstrations.draft, state.demonstrations.card = draft.changed(at, demo), None
 
     def tell(self, state: PageState, instruction: Any) -> None:
         """Another instruction.
@@ -324,7 +325,7 @@ class Bench:
         Raises:
             InputError: the set cannot be edited.
         """
-        state.draft = self._draft(state).told(str(instruction or ""))
+        state.demonstrations.draft = self._draft(state).told(str(instruction or ""))
 
     def keep(self, state: PageState) -> str:
         """Keep the draft's set for the visit's lanes; its name.
@@ -368,17 +369,17 @@ class Bench:
         return str(path)
 
     def _shelve(self, state: PageState, demos: DemoSet) -> None:
-        if len(state.sets) >= OWN_SETS:
+        if len(state.demonstrations.sets) >= OWN_SETS:
             raise InputError(
                 f"This page holds {OWN_SETS} unsaved sets already: save what you need, and reload."
             )
-        state.sets[demos.name] = demos
+        state.demonstrations.sets[demos.name] = demos
 
     @staticmethod
     def _draft(state: PageState) -> Draft:
-        if state.draft is None:
+        if state.demonstrations.draft is None:
             raise InputError("There is no set on the workbench: choose one.")
-        return state.draft
+        return state.demonstrations.draft
 
     # --- Drawing ----------------------------------------------------------------------------------
 
@@ -394,13 +395,13 @@ class Bench:
             gr.update(choices=against, value=compare if other else ""),
             self._about(draft),
             gr.update(value=draft.instruction, interactive=not draft.source.whole),
-            html_prompt.cards(draft, self._costs(draft), other, state.editing),
+            html_prompt.cards(draft, self._costs(draft), other, state.demonstrations.card),
             *self.draw_editor(state),
         )
 
     def draw_editor(self, state: PageState) -> tuple[Update, ...]:
         """The editor with the demonstration that is being edited."""
-        draft, at = self._draft(state), state.editing
+        draft, at = self._draft(state), state.demonstrations.card
         if at is None:
             return (gr.update(visible=False), gr.skip(), *(gr.skip(),) * (3 * TURNS))
         new = at >= len(draft.cards)

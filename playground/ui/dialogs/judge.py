@@ -33,7 +33,8 @@ from playground.ui.dialogs.dialog import Sheet
 from playground.ui.html import verdicts as html_verdicts
 from playground.ui.html.labels import shorten
 from playground.ui.html.verdicts import LETTERS
-from playground.ui.page.controller import Chat, PageState
+from playground.ui.page.controller import Chat
+from playground.ui.page.state import PageState
 
 Updates = dict[Any, Any]
 ACTS = ("judge", "judge-stop", "judge-again", "verdict")
@@ -266,7 +267,7 @@ class JudgePanel:
 
     def on_forget(self, state: PageState, *values: Any) -> Updates:
         """Forget every key that was typed in this visit."""
-        state.keys.clear()
+        state.judging.keys.clear()
         return tried(lambda: self._told(state, values), self.about)
 
     def on_ask(self, state: PageState, key: Any, *values: Any) -> Updates:
@@ -301,8 +302,8 @@ class JudgePanel:
 
         def act() -> Updates:
             seen = self._seen(state)
-            new = seen != state.seen_verdicts
-            state.seen_verdicts = seen
+            new = seen != state.judging.drawn
+            state.judging.drawn = seen
             idle = {self.timer: gr.Timer(active=False)}
             return {**idle, **self.watched(state), **(self._marked(state) if new else {})}
 
@@ -369,7 +370,7 @@ class JudgePanel:
             compares = self.judges.rubric(rubric).kind == "pairwise"
             for name, elsewhere in read_judges(str(model or "")) or [("", None)]:
                 at = elsewhere or str(server or "") or None
-                judges.append(self.judges.model(name, at, state.keys.get(self._address(at))))
+                judges.append(self.judges.model(name, at, state.judging.keys.get(self._address(at))))
         if compares and len(chosen) < 2:
             raise InputError("A comparison is of two lanes: choose another one beside it.")
         return _Wish(
@@ -426,13 +427,13 @@ class JudgePanel:
         if isinstance(key, str) and key.strip():
             if len(key) > KEY_LIMIT:
                 raise InputError(f"A key has at most {KEY_LIMIT} characters: check what was pasted.")
-            state.keys[self._address(values[-1])] = check_key(Secret(key.strip()))
+            state.judging.keys[self._address(values[-1])] = check_key(Secret(key.strip()))
 
     def _budget(self, state: PageState) -> JudgeBudget:
         """What may be taken without a key of the visitor's own."""
         if not self.settings.public:
-            state.judge_budget = state.judge_budget or self.judges.new_budget()
-            return state.judge_budget
+            state.judging.budget = state.judging.budget or self.judges.new_budget()
+            return state.judging.budget
         who, now = self.chat.visitor(), time.monotonic()
         since, budget = self._budgets.get(who, (now, None))
         if budget is None or now - since > DAY:
@@ -459,8 +460,8 @@ class JudgePanel:
         scope = like.scope if like else "turn"
         server = like.server if like and like.server != clean(self.settings.judge_url) else ""
         own = "" if self.settings.judge_model == REFERENCE else self.settings.judge_model or ""
-        model = self._names(conversation, turn, like) if like and not by_rule else state.judge_model or own
-        server = server or ("" if like else state.judge_server)
+        model = self._names(conversation, turn, like) if like and not by_rule else state.judging.model or own
+        server = server or ("" if like else state.judging.server)
         who = REFERENCE if by_rule else MODEL
         values = [turn, scope, list(lanes), who, rubric, rule, 1, model, server]
         turns = [
@@ -522,13 +523,13 @@ class JudgePanel:
         who, rubric, model, server = values[3], values[4], *values[-2:]
         model = check_characters(str(model or ""), "The judge's model")
         server = check_characters(str(server or ""), "The judge's address")
-        state.judge_model, state.judge_server = model[:MODELS_LIMIT], server[:500]
+        state.judging.model, state.judging.server = model[:MODELS_LIMIT], server[:500]
         told = ""
         if who != REFERENCE and rubric in self.judges.rubrics:
             told += html_verdicts.about(self.judges.rubric(rubric).description)
         known = None
         try:
-            known = state.keys.get(self._address(server))
+            known = state.judging.keys.get(self._address(server))
             wish = self._wish(state, values)
             if not wish.judges:
                 self.judges.check(wish.conversation, wish.turn)
@@ -544,7 +545,7 @@ class JudgePanel:
             told += html_verdicts.missing(str(error))
         return {
             self.about: told,
-            self.forget: gr.update(visible=bool(state.keys)),
+            self.forget: gr.update(visible=bool(state.judging.keys)),
             self.key: gr.update(placeholder="kept until you leave" if known else ""),
         }
 
@@ -576,7 +577,7 @@ class JudgePanel:
         """
         running = bool(self._under_way(state))
         updates: Updates = {button: gr.update(visible=running) for button in (self.stop, self.cancel)}
-        if running or self._seen(state) != state.seen_verdicts:
+        if running or self._seen(state) != state.judging.drawn:
             updates[self.timer] = gr.Timer(active=True)
         return updates
 

@@ -14,7 +14,7 @@ from playground.ui.controls.toast import warn
 from playground.ui.html import model as html_model
 from playground.ui.html import presets as html_presets
 from playground.ui.html.labels import short_name
-from playground.ui.page.controller import PageState
+from playground.ui.page.state import PageState
 
 PRECISIONS = [("auto", "auto"), ("4 bit", "4bit"), ("full", "none")]
 CALM, BUSY = 4.0, 0.4

@@ -12,7 +12,8 @@ from playground.ui.controls.choice import Choice
 from playground.ui.controls.decoding import Update
 from playground.ui.controls.events import QUICK
 from playground.ui.html import probes as html_probes
-from playground.ui.page.controller import Chat, PageState
+from playground.ui.page.controller import Chat
+from playground.ui.page.state import PageState
 
 MOST_WORDS = 200
 """Characters to filter by."""

@@ -14,7 +14,8 @@ from playground.ui.controls.events import HIDDEN, QUICK
 from playground.ui.controls.lane import LETTERS, Lane
 from playground.ui.controls.toast import warn
 from playground.ui.html import prompt as html_prompt
-from playground.ui.page.controller import Asked, Chat, PageState, Wish
+from playground.ui.page.controller import Asked, Chat, Wish
+from playground.ui.page.state import PageState
 
 NEXT = "next"
 

@@ -16,7 +16,8 @@ from playground.ui.controls.events import QUICK
 from playground.ui.controls.toast import tried
 from playground.ui.dialogs.dialog import Sheet
 from playground.ui.html import scores as html_scores
-from playground.ui.page.controller import Chat, PageState
+from playground.ui.page.controller import Chat
+from playground.ui.page.state import PageState
 
 Updates = dict[Any, Any]
 ON_CLICK = """

@@ -15,7 +15,8 @@ from playground.ui.controls.events import HIDDEN, QUICK
 from playground.ui.controls.lane import Lane
 from playground.ui.controls.toast import say, warn
 from playground.ui.page import link
-from playground.ui.page.controller import LANES, Chat, PageState, Wish
+from playground.ui.page.controller import Chat, Wish
+from playground.ui.page.state import LANES, PageState
 
 Updates = dict[Any, Any]
 

@@ -12,7 +12,8 @@ from playground.types import InputError, check_characters
 from playground.ui.controls import decoding as decoding_controls
 from playground.ui.controls.decoding import Dials
 from playground.ui.controls.lane import CONTROLS, Lane
-from playground.ui.page.controller import PageState, Wish
+from playground.ui.page.controller import Wish
+from playground.ui.page.state import PageState
 
 START_LIMIT = 2_000
 """Characters that an answer can be begun with."""

@@ -25,7 +25,8 @@ from playground.ui.dialogs.scores import Scores
 from playground.ui.html import labels as html_labels
 from playground.ui.page.address import Address
 from playground.ui.page.asking import MODES, START_LIMIT, Asking
-from playground.ui.page.controller import LANES, Chat, PageState
+from playground.ui.page.controller import Chat
+from playground.ui.page.state import LANES, PageState
 from playground.ui.page.votes import Votes
 from playground.ui.server.start import owner, visitor, voter
 

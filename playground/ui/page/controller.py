@@ -10,17 +10,14 @@ import random
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playground.demonstrations.draft import Draft
 from playground.demonstrations.files import read_demo_file
 from playground.demonstrations.retrieval import Choice
-from playground.judging.cost import JudgeBudget
 from playground.library.probes import Probe
 from playground.rate_limits import Gate
-from playground.secret import Secret
 from playground.session import HistoryMode, Session, histories_of
 from playground.store import ConflictError
 from playground.types import (
@@ -35,60 +32,14 @@ from playground.types import (
     Token,
     Variant,
 )
+from playground.ui.page.state import LANES, PageState
 
-LANES = 4
-"""Lanes that a page can have."""
 GONE_ON = (
     "This conversation has gone on in another tab or program; this page now shows all of it: read it, then "
     "try again to continue from there."
 )
 LONG = 20
 """Turns above which the page is drawn less often: a browser's work for one drawing grows with the history."""
-
-
-@dataclass
-class PageState:
-    """One open page: which conversation it shows, what was asked of its stream, what is on its workbench."""
-
-    conversation: str | None = None
-    shown: tuple[int, ...] = ()
-    """How many turns of it the page shows, and the version of each of the last turn's answers."""
-    branch: Conversation | None = None
-    """A conversation that begins with another's turns, shown and not recorded until its first message."""
-    lanes: int = 2
-    """How many lanes are shown."""
-    loaded: bool = False
-    """Whether the conversation in its address has been opened, if there is one."""
-    streaming: bool = False
-    editing_turn: int | None = None
-    """The turn whose message is being edited: the next one sent branches there."""
-    ending: bool = False
-    """Whether answers have begun whose end has not been drawn yet."""
-    blind: bool = False
-    """Whether the lanes are shuffled and their names hidden."""
-    preset: str | None = None
-    """The name of the preset that it asked for; its set-up is applied once it is loaded."""
-    probe: str | None = None
-    """The name of the probe that is being played; its next turn follows from what has been asked."""
-    sets: dict[str, DemoSet] = field(default_factory=dict)
-    """Demonstration sets of this page alone, by name: edited or imported, and not saved."""
-    draft: Draft | None = None
-    """What is on its workbench."""
-    editing: int | None = None
-    """Which of the draft's cards is being edited; one past the last is a new one."""
-    own: set[str] = field(default_factory=set)
-    """Conversations that it has shown."""
-    voter: str | None = None
-    """Whose votes it casts where the browser does not say."""
-    pair: tuple[int, int] = (0, 1)
-    """The two lanes that are voted on."""
-    keys: dict[str, Secret] = field(default_factory=dict)
-    """Keys that were typed for judges, by address; here and nowhere else."""
-    judge_model: str = ""
-    judge_server: str = ""
-    judge_budget: JudgeBudget | None = None
-    seen_verdicts: tuple[Any, ...] = ()
-    """Tells whether there is something new to draw of what judges do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +129,7 @@ class Chat:
 
     def sets(self, state: PageState | None = None) -> dict[str, DemoSet]:
         """Demonstration sets by name, with those of this visit alone."""
-        return {**self.session.library.demo_sets, **(state.sets if state else {})}
+        return {**self.session.library.demo_sets, **(state.demonstrations.sets if state else {})}
 
     def default_set(self) -> str:
         """The name of the base's own set."""
@@ -222,7 +173,7 @@ class Chat:
             InputError: it cannot be used.
         """
         try:
-            return self.session.variant(spec, sets=state.sets if state else None)
+            return self.session.variant(spec, sets=state.demonstrations.sets if state else None)
         except InputError:
             # An adapter that never arrived from the Hub stays pending; the reason is in the status.
             name = spec.removeprefix("urial:adapter=")

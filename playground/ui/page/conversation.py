@@ -15,7 +15,8 @@ from playground.ui.controls.toast import say, tried, warn
 from playground.ui.dialogs import judge
 from playground.ui.html import conversation as html_conversation
 from playground.ui.page.components import MESSAGE_LIMIT, Parts, Updates
-from playground.ui.page.controller import PageState, View
+from playground.ui.page.controller import View
+from playground.ui.page.state import PageState
 from playground.ui.page.updates import Drawing
 
 

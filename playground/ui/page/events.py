@@ -18,11 +18,11 @@ from playground.ui.controls.lane import Lane
 from playground.ui.dialogs import shortcuts
 from playground.ui.page.address import FOLLOW
 from playground.ui.page.components import Parts
-from playground.ui.page.controller import PageState
 from playground.ui.page.conversation import Talking
 from playground.ui.page.lanes import Arranging, duplicated, removed, swapped
 from playground.ui.page.load import Arriving
 from playground.ui.page.sparse import SparseBlocks
+from playground.ui.page.state import PageState
 from playground.ui.page.updates import Drawing
 from playground.ui.server.start import PEOPLE_AT_ONCE
 

@@ -14,7 +14,7 @@ from playground.ui.controls.lane import LETTERS, Lane
 from playground.ui.controls.toast import tried
 from playground.ui.html import presets as html_presets
 from playground.ui.page.components import Parts, Updates
-from playground.ui.page.controller import LANES, PageState
+from playground.ui.page.state import LANES, PageState
 from playground.ui.page.updates import Drawing
 
 

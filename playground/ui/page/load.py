@@ -13,8 +13,8 @@ from playground.ui.html import labels as html_labels
 from playground.ui.page.address import Controls
 from playground.ui.page.asking import MODES
 from playground.ui.page.components import Parts, Updates
-from playground.ui.page.controller import LANES, PageState
 from playground.ui.page.lanes import Arranging
+from playground.ui.page.state import LANES, PageState
 from playground.ui.page.updates import Drawing
 
 

@@ -16,7 +16,8 @@ from playground.ui.html import conversation as html_conversation
 from playground.ui.html import labels as html_labels
 from playground.ui.page.asking import MODES
 from playground.ui.page.components import Parts, Updates
-from playground.ui.page.controller import LANES, PageState, View
+from playground.ui.page.controller import View
+from playground.ui.page.state import LANES, PageState
 
 
 class Drawing:

@@ -21,7 +21,8 @@ from playground.ui.controls.events import QUICK
 from playground.ui.controls.toast import warn
 from playground.ui.html import verdicts as html_verdicts
 from playground.ui.html.verdicts import LETTERS
-from playground.ui.page.controller import Chat, PageState
+from playground.ui.page.controller import Chat
+from playground.ui.page.state import PageState
 
 Updates = dict[Any, Any]
 VOTES: tuple[Vote, ...] = ("A", "B", "tie", "both-bad")
@@ -87,15 +88,15 @@ class Votes:
     def on_pair(self, state: PageState, pair: Any) -> Updates:
         """Two other lanes; what the browser sends need not be a pair."""
         found = [each for each in combinations(range(len(LETTERS)), 2) if _named(each) == pair]
-        state.pair = found[0] if found else state.pair
+        state.voting.pair = found[0] if found else state.voting.pair
         return self.drawn(state)
 
     # --- Voting -----------------------------------------------------------------------------------
 
     def by(self, state: PageState) -> str:
         """Whose votes the visit's are."""
-        state.voter = self.browser() or state.voter or secrets.token_hex(16)
-        return state.voter
+        state.voting.voter = self.browser() or state.voting.voter or secrets.token_hex(16)
+        return state.voting.voter
 
     def cast(self, state: PageState, vote: Vote) -> Verdict:
         """Record a vote on the last turn.
@@ -168,7 +169,7 @@ def _pairs(conversation: Conversation) -> list[tuple[int, int]]:
 
 
 def _chosen(state: PageState, pairs: list[tuple[int, int]]) -> tuple[int, int]:
-    return state.pair if state.pair in pairs else pairs[0]
+    return state.voting.pair if state.voting.pair in pairs else pairs[0]
 
 
 def _named(pair: tuple[int, int]) -> str:
