@@ -1,0 +1,83 @@
+"""The size and the structure of the code hold the goals that scripts/house.py states."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def load_script():
+    spec = importlib.util.spec_from_file_location("house", ROOT / "scripts" / "house.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["house"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+house = load_script()
+
+
+def measured(root, **files):
+    """The goals by name for a product of these files below playground/."""
+    (root / "playground").mkdir()
+    (root / "app.py").write_text("from playground import a\nprint(a.used())\n")
+    (root / "pyproject.toml").write_text("")
+    for name, text in files.items():
+        path = root / "playground" / (name.replace("__in__", "/") + ".py")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return {goal.name: goal for goal in house.check_goals(root)}
+
+
+PLAIN = "class Kept: ...\n\n\ndef used():\n    return Kept()\n"
+
+
+def test_a_small_product_meets_every_goal(tmp_path):
+    goals = measured(tmp_path, a=PLAIN)
+    assert all(goal.is_met for goal in goals.values()), goals
+
+
+def test_what_is_too_large_is_named(tmp_path):
+    long_function = "def used():\n" + "    print()\n" * 60
+    methods = "class Kept:\n" + "".join(f"    def used_{n}(self): ...\n" for n in range(26))
+    calls = "".join(f"Kept.used_{n}\n" for n in range(26))
+    goals = measured(tmp_path, a=methods + calls + long_function + "print()\n" * 450)
+    assert goals["lines of the longest file"].misses == ("playground/a.py (564)",)
+    assert goals["methods of the class with the most"].misses == ("playground/a.py:1 Kept (26)",)
+    assert goals["functions over 50 lines"].misses == ("playground/a.py:54 used (61)",)
+    assert goals["lines of a function, median"].value == 1
+
+
+def test_a_circle_is_found_at_the_top_and_inside_functions_and_not_for_type_checkers(tmp_path):
+    inside = PLAIN + "\n\nused\n\n\ndef late():\n    import playground.a\n\n\nlate()\n"
+    typed = (
+        "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from playground.a import Kept\n\n"
+        'def fine() -> "Kept": ...\n\nfine()\n'
+    )
+    goals = measured(tmp_path, a="import playground.b\nimport playground.c\n" + PLAIN, b=inside, c=typed)
+    assert goals["import circles"].misses == ("playground.a <-> playground.b",)
+
+
+def test_a_circle_through_a_package_is_found(tmp_path):
+    goals = measured(
+        tmp_path,
+        a="import playground.b\n" + PLAIN,
+        b__in____init__="from playground.b.c import used\n",
+        b__in__c="from playground.b import used\n",
+    )
+    assert goals["import circles"].misses == ("playground.b <-> playground.b.c",)
+
+
+def test_unused_definitions_are_found_exported_or_not_and_marked_ones_left(tmp_path):
+    dead = (
+        "NEVER = 1\nLATER = 2  # For tests.\n\nclass Gone(Exception): ...\n\n"
+        "class Frame(dict):\n    def called_by_its_base(self): ...\n\nFrame()\n"
+    )
+    goals = measured(
+        tmp_path,
+        a=PLAIN + "\n\nclass Half:\n    def never(self): ...\n\nHalf()\n",
+        b__in__c=dead,
+        b__in____init__='from playground.b.c import NEVER as NEVER\n__all__ = ["NEVER"]\n',
+    )
+    assert [miss.split()[1] for miss in goals["unused definitions"].misses] == ["never", "NEVER", "Gone"]
