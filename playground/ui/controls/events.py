@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from gradio.blocks import Block
+
+Updates = dict[Block, Any]
+"""What a handler returns: by component, its new value or an update of its properties."""
+
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 """No sign of work on components, and no name to call it by.
 

@@ -1,4 +1,4 @@
-"""Two answers beside each other, with what only one of them has marked: a sheet over the page."""
+"""The dialog that compares two answers side by side, with their differences marked."""
 
 from __future__ import annotations
 
@@ -9,111 +9,109 @@ import gradio as gr
 from playground.diff import diff
 from playground.types import Answer, Conversation, InputError
 from playground.ui.controls.choice import Choice
-from playground.ui.controls.decoding import Update
-from playground.ui.controls.events import QUICK
+from playground.ui.controls.events import QUICK, Updates
 from playground.ui.controls.lane import LETTERS
-from playground.ui.controls.toast import tried
+from playground.ui.dialogs.dialog import Dialog
 from playground.ui.html import diff as html_diff
 from playground.ui.html import labels as html_labels
 from playground.ui.page.controller import Chat
 from playground.ui.page.state import PageState
 
 
-class Compare:
-    """Made inside a `gr.Blocks`."""
+class CompareDialog(Dialog):
+    """Two answers to one message side by side, with their differences marked."""
 
     def __init__(self, chat: Chat) -> None:
         self.chat = chat
-        with gr.Column(visible=False, elem_id="compare", elem_classes="sheet") as self.sheet:
-            with gr.Row(elem_classes="sheet-head"):
-                gr.HTML("<h2>Differences</h2>")
-                self.turn = self._choice("Message", "compare-turn")
-                self.left = self._choice("Left", "compare-left")
-                self.right = self._choice("Right", "compare-right")
-                self.close = gr.Button(
-                    "Close", size="sm", min_width=0, scale=0, elem_id="compare-close", elem_classes="close"
-                )
-            self.body = gr.HTML("", elem_id="compare-body", elem_classes="sheet-body")
+        super().__init__("compare", "Differences")
+
+    def _compose_head(self) -> None:
+        self.turn = self._choice("Message", "compare-turn")
+        self.left = self._choice("Left", "compare-left")
+        self.right = self._choice("Right", "compare-right")
+
+    def _compose_body(self) -> None:
+        self.body = gr.HTML("", elem_id="compare-body", elem_classes="sheet-body")
 
     def _choice(self, label: str, id: str) -> Choice:
         return Choice([], label=label, container=False, filterable=False, min_width=120, scale=1, elem_id=id)
 
     @property
-    def parts(self) -> list[Any]:
-        """The components that it updates."""
-        return [self.sheet, self.turn, self.left, self.right, self.body]
+    def outputs(self) -> list[Any]:
+        """The components that the dialog's handlers update."""
+        return [self.frame, self.turn, self.left, self.right, self.body]
 
-    def connect(self, opens: gr.Button, state: gr.State) -> None:
-        """Give the buttons their work; `opens` opens the sheet."""
-        opens.click(self.on_open, [state], self.parts, **QUICK)
+    def connect(self, opener: gr.Button, state: gr.State) -> None:
+        """Connect the dialog's events; `opener` opens it."""
+        opener.click(self.on_open, [state], self.outputs, **QUICK)
+        self.turn.input(self.on_turn, [state, self.turn], self.outputs, **QUICK)
         chosen = [state, self.turn, self.left, self.right]
-        self.turn.input(self.on_turn, [state, self.turn], self.parts, **QUICK)
-        gr.on([self.left.input, self.right.input], self.on_choice, chosen, self.body, **QUICK)
-        self.close.click(lambda: gr.update(visible=False), None, self.sheet, **QUICK)
+        gr.on([self.left.input, self.right.input], self.on_choice, chosen, self.outputs, **QUICK)
 
     # --- Handlers ---------------------------------------------------------------------------------
 
-    def on_open(self, state: PageState) -> dict[Any, Update]:
-        """The last turn, the first two lanes."""
+    def on_open(self, state: PageState) -> Updates:
+        """Open the dialog on the last turn, with the answers of its first two lanes."""
 
-        def act() -> dict[Any, Update]:
+        def act() -> Updates:
             turns = self.chat.asked_in(state)
             if not turns:
                 raise InputError("There is nothing to compare yet: send a message first.")
             choices = [(f"{number + 1}: {text}", number) for number, text in enumerate(turns)]
             last = len(turns) - 1
-            return {
-                self.sheet: gr.update(visible=True),
-                self.turn: gr.update(choices=choices, value=last),
-                **self._of_turn(state, last),
-            }
+            turn = gr.update(choices=choices, value=last)
+            return self.show({self.turn: turn, **self._render_turn(state, last)})
 
-        return tried(act, self.sheet)
+        return self.attempt(act)
 
-    def on_turn(self, state: PageState, turn: Any) -> dict[Any, Update]:
-        """Another turn."""
-        return tried(lambda: self._of_turn(state, turn), self.sheet)
+    def on_turn(self, state: PageState, turn: Any) -> Updates:
+        """Show the answers of another turn."""
+        return self.attempt(lambda: self._render_turn(state, turn))
 
-    def on_choice(self, state: PageState, turn: Any, left: Any, right: Any) -> dict[Any, Update]:
-        """Other answers of the turn."""
-        return tried(lambda: {self.body: self._sides(state, turn, str(left), str(right))}, self.body)
+    def on_choice(self, state: PageState, turn: Any, left: Any, right: Any) -> Updates:
+        """Show other answers of the turn."""
+        return self.attempt(lambda: {self.body: self._render_sides(state, turn, str(left), str(right))})
 
-    # --- Drawing ----------------------------------------------------------------------------------
+    # --- Content ----------------------------------------------------------------------------------
 
-    def _of_turn(self, state: PageState, turn: Any) -> dict[Any, Update]:
-        names = list(self._answers(state, turn))
+    def _render_turn(self, state: PageState, turn: Any) -> Updates:
+        names = list(self._find_answers(state, turn))
         if len(names) < 2:
             raise InputError("This message has one answer only: add a lane, or retry, to compare.")
-        shown = [name for name in names if "," not in name]
-        left, right = shown[:2] if len(shown) > 1 else names[:2]
+        visible = [name for name in names if "," not in name]
+        left, right = visible[:2] if len(visible) > 1 else names[:2]
         return {
             self.left: gr.update(choices=names, value=left),
             self.right: gr.update(choices=names, value=right),
-            self.body: self._sides(state, turn, left, right),
+            self.body: self._render_sides(state, turn, left, right),
         }
 
-    def _answers(self, state: PageState, turn: Any) -> dict[str, Answer]:
-        """All answers of a turn, each version of each lane, by a name for people."""
+    def _find_answers(self, state: PageState, turn: Any) -> dict[str, Answer]:
+        """All answers of a turn, each version of each lane, by the name that the page shows for it.
+
+        Raises:
+            InputError: there is no such turn.
+        """
         conversation = self.chat.current(state)
         if conversation is None or not isinstance(turn, int) or not 0 <= turn < len(conversation.turns):
             raise InputError("There is no such message: choose another.")
         found: dict[str, Answer] = {}
-        for lane, shown in enumerate(conversation.turns[turn].answers):
-            name = self._name(state, conversation, lane)
+        for lane, current in enumerate(conversation.turns[turn].answers):
+            name = self._lane_name(state, conversation, lane)
             for answer in conversation.turns[turn].all(lane):
-                other = answer.version != shown.version
+                other = answer.version != current.version
                 found[f"{name}, version {answer.version + 1}" if other else name] = answer
         return found
 
-    def _name(self, state: PageState, conversation: Conversation, lane: int) -> str:
+    def _lane_name(self, state: PageState, conversation: Conversation, lane: int) -> str:
         if state.blind:
             return f"Lane {LETTERS[lane]}"
         return (
             f"{LETTERS[lane]} \u00b7 {html_labels.lane_name(conversation.variants[lane], self.chat.cards())}"
         )
 
-    def _sides(self, state: PageState, turn: Any, left: str, right: str) -> str:
-        answers = self._answers(state, turn)
+    def _render_sides(self, state: PageState, turn: Any, left: str, right: str) -> str:
+        answers = self._find_answers(state, turn)
         if left not in answers or right not in answers:
             raise InputError("There is no such answer: choose another.")
         found = diff(answers[left].text, answers[right].text)

@@ -1,36 +1,96 @@
-"""A sheet over the page that shows one thing: a title, what it shows, a button that closes it."""
+"""The frame that all dialogs share: a title, a Close button, and the updates that open and close it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
-from playground.ui.controls.events import QUICK
+from playground.ui.controls.buttons import close_button
+from playground.ui.controls.events import QUICK, Updates
+from playground.ui.controls.toast import tried
 
 
-class Sheet:
-    """Made inside a `gr.Blocks`."""
+class Dialog:
+    """A dialog over the page; made inside a `gr.Blocks`.
 
-    def __init__(self, id: str, title: str, on_load: str | None = None) -> None:
-        """`on_load` is JavaScript that what it shows is begun with."""
-        with gr.Column(visible=False, elem_id=id, elem_classes="sheet") as self.sheet:
+    A dialog with content of its own overrides `_compose_head`, `_compose_body` and `outputs`. The constructor
+    calls all three, so a subclass sets its own attributes before it calls the constructor of this class.
+    """
+
+    def __init__(self, id: str, title: str = "", *, prefix: str | None = None) -> None:
+        """Compose the dialog, hidden, and connect its Close button.
+
+        Args:
+            id: of the dialog's element.
+            title: its heading, as HTML.
+            prefix: what the ids of its title and its Close button begin with, where that is not `id`.
+        """
+        prefix = prefix or id
+        with gr.Column(visible=False, elem_id=id, elem_classes="sheet") as self.frame:
             with gr.Row(elem_classes="sheet-head"):
-                gr.HTML(f"<h2>{title}</h2>")
-                self.close = gr.Button(
-                    "Close", size="sm", min_width=0, scale=0, elem_id=f"{id}-close", elem_classes="close"
-                )
-            self.body = gr.HTML("", js_on_load=on_load, elem_id=f"{id}-body", elem_classes="sheet-body")
+                self.title = gr.HTML(f"<h2>{title}</h2>" if title else "", elem_id=f"{prefix}-title")
+                self._compose_head()
+                self.close = close_button(f"{prefix}-close")
+            self._compose_body()
+        self.close.click(self.on_close, None, self.outputs, **QUICK)
+
+    def _compose_head(self) -> None:
+        """Add controls between the title and the Close button."""
+
+    def _compose_body(self) -> None:
+        """Add what the dialog shows below its head."""
 
     @property
-    def parts(self) -> list[Any]:
-        """The components that `opened` updates."""
-        return [self.sheet, self.body]
+    def outputs(self) -> list[Any]:
+        """The components that the dialog's handlers update."""
+        return [self.frame]
 
-    def opened(self, html: str) -> dict[Any, Any]:
-        """The updates that show it with `html`, which must be safe."""
-        return {self.sheet: gr.update(visible=True), self.body: html}
+    def show(self, updates: Updates | None = None) -> Updates:
+        """The updates that open the dialog, with those of its content."""
+        return {self.frame: gr.update(visible=True), **(updates or {})}
 
-    def connect(self) -> None:
-        """Give the button its work."""
-        self.close.click(lambda: gr.update(visible=False), None, self.sheet, **QUICK)
+    def hide(self) -> Updates:
+        """The updates that close the dialog."""
+        return {self.frame: gr.update(visible=False)}
+
+    def on_close(self) -> Updates:
+        """Handle the Close button."""
+        return self.hide()
+
+    def attempt(self, act: Callable[[], Updates]) -> Updates:
+        """The updates of `act`; if it fails, none, and the error as a toast.
+
+        Use it only in events that have the dialog's `outputs`.
+        """
+        return tried(act, self.frame)
+
+
+class HtmlDialog(Dialog):
+    """A dialog that shows one piece of HTML."""
+
+    def __init__(self, id: str, title: str, on_load: str | None = None) -> None:
+        """Compose the dialog, hidden and empty.
+
+        Args:
+            id: of the dialog's element.
+            title: its heading, as HTML.
+            on_load: JavaScript that runs once in the element of the HTML.
+        """
+        self._id, self._on_load = id, on_load
+        super().__init__(id, title)
+
+    def _compose_body(self) -> None:
+        self.body = gr.HTML(
+            "", js_on_load=self._on_load, elem_id=f"{self._id}-body", elem_classes="sheet-body"
+        )
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The dialog and its HTML."""
+        return [self.frame, self.body]
+
+    def show_html(self, html: str) -> Updates:
+        """The updates that open the dialog with `html`, which must be safe."""
+        return self.show({self.body: html})

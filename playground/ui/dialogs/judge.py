@@ -29,7 +29,7 @@ from playground.types import Conversation, InputError, OutsideError, Scope, Verd
 from playground.ui.controls.choice import Choice, Choices
 from playground.ui.controls.events import QUICK
 from playground.ui.controls.toast import say, tried
-from playground.ui.dialogs.dialog import Sheet
+from playground.ui.dialogs.dialog import HtmlDialog
 from playground.ui.html import verdicts as html_verdicts
 from playground.ui.html.labels import shorten
 from playground.ui.html.verdicts import LETTERS
@@ -183,7 +183,7 @@ class JudgePanel:
                 self.forget = gr.Button(
                     "Forget the key", size="sm", min_width=0, scale=0, visible=False, elem_id="judge-forget"
                 )
-        self.whole = Sheet("verdict", "All that was sent and came")
+        self.whole = HtmlDialog("verdict", "All that was sent and came")
 
     @property
     def controls(self) -> list[Any]:
@@ -196,7 +196,7 @@ class JudgePanel:
         """The components that handlers update."""
         buttons = [self.stop, self.cancel, self.forget, self.timer]
         own = [self.sheet, self.of_model, self.key, self.about]
-        return [*self.controls, *own, *buttons, *self.whole.parts]
+        return [*self.controls, *own, *buttons, *self.whole.outputs]
 
     def connect(self, state: gr.State, marked: Callable[[PageState], Updates], outputs: list[Any]) -> None:
         """Give the components their work.
@@ -222,7 +222,6 @@ class JudgePanel:
         self.forget.click(self.on_forget, [state, *self.controls], self.parts, **QUICK)
         self.close.click(lambda: gr.update(visible=False), None, self.sheet, **QUICK)
         self.timer.tick(self.on_tick, [state], [*outputs, *self.parts], **QUICK)
-        self.whole.connect()
 
     # --- Handlers ---------------------------------------------------------------------------------
 
@@ -327,7 +326,7 @@ class JudgePanel:
             return {self.timer: gr.Timer(active=True)}
         if act == "judge-again":
             return self.opened(state, turn, verdict)
-        return self.whole.opened(html_verdicts.whole(verdict, self.judges.cost(verdict)))
+        return self.whole.show_html(html_verdicts.whole(verdict, self.judges.cost(verdict)))
 
     # --- What is asked for ------------------------------------------------------------------------
 

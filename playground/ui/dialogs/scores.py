@@ -14,7 +14,7 @@ from playground.scoreboard import board, boards_in
 from playground.types import Conversation, InputError, Verdict
 from playground.ui.controls.events import QUICK
 from playground.ui.controls.toast import tried
-from playground.ui.dialogs.dialog import Sheet
+from playground.ui.dialogs.dialog import HtmlDialog
 from playground.ui.html import scores as html_scores
 from playground.ui.page.controller import Chat
 from playground.ui.page.state import PageState
@@ -38,7 +38,7 @@ class Scores:
     def __init__(self, chat: Chat, public: bool) -> None:
         self.chat = chat
         self.public = public
-        self.sheet = Sheet("scores", "Scores", ON_CLICK)
+        self.sheet = HtmlDialog("scores", "Scores", ON_CLICK)
 
     def connect(
         self,
@@ -55,15 +55,14 @@ class Scores:
             outputs: all that `opened` updates.
         """
         self._opened = opened
-        button.click(self.on_scores, [state], self.sheet.parts, **QUICK)
-        self.sheet.body.click(self.on_open, [state], [*outputs, *self.sheet.parts], **QUICK)
-        self.sheet.connect()
+        button.click(self.on_scores, [state], self.sheet.outputs, **QUICK)
+        self.sheet.body.click(self.on_open, [state], [*outputs, *self.sheet.outputs], **QUICK)
 
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_scores(self, state: PageState) -> Updates:
         """Open the sheet with what there is now."""
-        return tried(lambda: self.sheet.opened(self.drawn(state)), self.sheet.body)
+        return tried(lambda: self.sheet.show_html(self.drawn(state)), self.sheet.body)
 
     def on_open(self, state: PageState, event: gr.EventData) -> Updates:
         """Go to a conversation of the list."""
@@ -73,7 +72,7 @@ class Scores:
             if not isinstance(id, str) or (self.public and id not in state.own):
                 raise InputError("There is no such conversation: choose one of the list.")
             self.chat.open(state, id)
-            return {**self._opened(state), self.sheet.sheet: gr.update(visible=False)}
+            return {**self._opened(state), **self.sheet.hide()}
 
         return tried(act, self.sheet.body)
 

@@ -12,12 +12,13 @@ from playground.model_switch import ModelSwitch
 from playground.rate_limits import Gate
 from playground.session import Session
 from playground.ui.controls import decoding as decoding_controls
+from playground.ui.controls.buttons import small_button
 from playground.ui.controls.choice import Choice
 from playground.ui.controls.lane import Lane
 from playground.ui.dialogs import model
-from playground.ui.dialogs.compare import Compare
+from playground.ui.dialogs.compare import CompareDialog
 from playground.ui.dialogs.demonstrations import Bench
-from playground.ui.dialogs.dialog import Sheet
+from playground.ui.dialogs.dialog import HtmlDialog
 from playground.ui.dialogs.judge import JudgePanel
 from playground.ui.dialogs.probes import Probing
 from playground.ui.dialogs.prompt import Inspector
@@ -77,13 +78,13 @@ class Parts:
                 elem_id="title",
             )
             with gr.Row(elem_id="tools"):
-                self.add = self._tool("Add a lane", "add-lane")
-                self.square = self._tool("The 2\u00d72", "square")
-                self.blind = self._tool("Blind", "blind")
-                self.probes = self._tool("Probes", "probes")
-                self.scoring = self._tool("Scores", "open-scores")
-                self.copy_link = self._tool("Copy link", "copy-link")
-                self.keys = self._tool("?", "keys")
+                self.add = small_button("Add a lane", "add-lane")
+                self.square = small_button("The 2\u00d72", "square")
+                self.blind = small_button("Blind", "blind")
+                self.probes = small_button("Probes", "probes")
+                self.scoring = small_button("Scores", "open-scores")
+                self.copy_link = small_button("Copy link", "copy-link")
+                self.keys = small_button("?", "keys")
             chip = html_labels.model_chip(self.session.status())
             self.model = gr.HTML(chip, js_on_load=model.ON_CLICK, elem_id="model")
             self.history = Choice(
@@ -126,38 +127,35 @@ class Parts:
         self.panel = model.ModelPanel(self.session, model_switch)
         self.inspector = Inspector(self.chat)
         self.bench = Bench(self.chat, LANES, self.settings.public)
-        self.compare = Compare(self.chat)
-        self.after = Sheet("after", "After the stop")
+        self.compare = CompareDialog(self.chat)
+        self.after = HtmlDialog("after", "After the stop")
         self.probing.compose_sheet()
         self.scores = Scores(self.chat, self.settings.public)
         self.judge.compose_sheet()
-        self.shortcuts = Sheet("shortcuts", "Keyboard")
-
-    def _tool(self, label: str, id: str, **rest: Any) -> gr.Button:
-        return gr.Button(label, size="sm", min_width=0, scale=0, elem_id=id, **rest)
+        self.shortcuts = HtmlDialog("shortcuts", "Keyboard")
 
     def _compose_above(self) -> None:
         """What stands above the text box: examples on a fresh page, what one can do in a conversation."""
         with gr.Row(elem_id="examples", elem_classes="above") as self.fresh:
             examples = POCKET_EXAMPLES if same_model(self.settings.base, POCKET) else EXAMPLES
-            self.examples = [self._tool(text, f"example-{number}") for number, text in enumerate(examples)]
+            self.examples = [small_button(text, f"example-{number}") for number, text in enumerate(examples)]
         self.probing.compose_row()
         with gr.Row(visible=False, elem_id="actions", elem_classes="above") as self.begun:
             self.votes = Votes(self.chat, voter)
             self.judge.compose_row()
-            self.retry = self._tool("Retry all", "retry")
-            self.undo = self._tool("Undo the turn", "undo")
-            self.replay = self._tool("Replay", "replay")
-            self.differences = self._tool("Differences", "differences")
+            self.retry = small_button("Retry all", "retry")
+            self.undo = small_button("Undo the turn", "undo")
+            self.replay = small_button("Replay", "replay")
+            self.differences = small_button("Differences", "differences")
         with gr.Row(visible=False, elem_id="editing", elem_classes="above") as self.editing:
             self.edited = gr.HTML("", elem_id="edited")
-            self.leave = self._tool("Cancel", "cancel-edit")
+            self.leave = small_button("Cancel", "cancel-edit")
 
     def _compose_decoding(self) -> None:
         self.dials = decoding_controls.Dials(most=self.settings.limits.max_tokens)
         with gr.Row(elem_id="decoding", elem_classes="dials"):
             self.dials.compose_main()
-            self.more = self._tool("More", "more")
+            self.more = small_button("More", "more")
         with gr.Row(elem_id="decoding-more", elem_classes="dials"):
             self.dials.compose_more()
             self.linked = gr.Checkbox(
@@ -222,7 +220,7 @@ class Parts:
             *self.address.parts,
             *(self.fresh, self.begun, self.editing, self.edited, self.retry, self.undo, self.replay),
             *(self.add, self.square, self.blind, self.linked, self.mode),
-            *(self.inspector.opened + self.after.parts + self.probing.parts),
+            *(self.inspector.opened + self.after.outputs + self.probing.parts),
             *(self.votes.parts + self.judge.parts),
             *(part for each in own for part in (each.preset, *each.controls)),
         ]

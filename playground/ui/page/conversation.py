@@ -136,7 +136,7 @@ class Talking:
         if act == "after":
             answer = self.chat.answer(state, lane.number, turn)
             name = f"Lane {LETTERS[lane.number]}, message {turn + 1}"
-            return self.page.after.opened(html_conversation.after(answer, name))
+            return self.page.after.show_html(html_conversation.after(answer, name))
         raise InputError("There is no such button: reload the page.")
 
     def _streamed(

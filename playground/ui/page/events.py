@@ -141,14 +141,12 @@ class _Page:
         gr.on(changes, self.arriving.on_setup, page.inputs, trigger_mode="always_last", **spelling)
         page.address.connect(page.copy_link)
         page.keys.click(
-            lambda: page.shortcuts.opened(shortcuts.listed()), None, page.shortcuts.parts, **QUICK
+            lambda: page.shortcuts.show_html(shortcuts.listed()), None, page.shortcuts.outputs, **QUICK
         )
-        page.shortcuts.connect()
         page.panel.connect(page.model, page.timer, page.state)
         page.inspector.connect(page.lanes, page.state, page.box, page.inputs, page.asking.wish)
         page.bench.connect(page.lanes, page.state, (arranging.on_settle, page.inputs, page.everything))
         page.compare.connect(page.differences, page.state)
-        page.after.connect()
         page.probing.connect(page.probes)
         page.votes.connect(page.state, self.drawing.marked, page.talks)
         page.judge.connect(page.state, self.drawing.marked, page.talks)
