@@ -20,6 +20,7 @@ import typer
 import typer.core
 
 from playground.config import Settings, prepare_environment
+from playground.context_fit import describe_left_out
 from playground.demonstrations.files import SUFFIXES, read_demo_file
 from playground.engine import measure_room, offer_presets
 from playground.engine.hub import fetch_cards
@@ -260,7 +261,7 @@ def print_turn(turn: Turn) -> None:
         reply = answer.reply
         print_text(f"[{answer.variant}] {reply.error or answer.text}")
         if answer.request and (left_out := answer.request.left_out):
-            print_text(f"    {left_out}")
+            print_text(f"    {describe_left_out(left_out)}")
         if reply.finish != "error":
             cached = f", {reply.cached_tokens} of {reply.prompt_tokens} prompt tokens cached"
             print_text(f"    {reply.finish}, {reply.new_tokens} tokens in {reply.seconds:.2f} s{cached}")

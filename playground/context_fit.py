@@ -10,6 +10,19 @@ from typing import Any
 from playground.types import InputError, LeftOut, Message, Prompt, Request, Token, Variant
 
 
+def describe_left_out(left_out: LeftOut) -> str:
+    """What was left out of a prompt and why, in a sentence for people."""
+    if left_out.demos:
+        what = _count(left_out.demos, "demonstration", "last")
+    else:
+        what = _count(left_out.turns, "turn", "oldest")
+    return f"Asked without the {what}: the whole prompt of {left_out.tokens} tokens does not fit."
+
+
+def _count(number: int, thing: str, which: str) -> str:
+    return f"{which} {thing}" if number == 1 else f"{which} {number} {thing}s"
+
+
 def by_part(prompt: Prompt, tokens: Sequence[Token]) -> list[int]:
     """How many tokens each of `prompt.parts` takes; a token belongs to the part that it begins in."""
     ends = [part.end for part in prompt.parts]
@@ -48,7 +61,8 @@ def fit(
         InputError: it does not fit; the sentence has the numbers, and the largest k that would.
     """
     if start:
-        return _begun(fit(variant, messages, lambda prompt: count(prompt.begun(start)), context), start)
+        request = fit(variant, messages, lambda prompt: count(prompt.with_prefill(start)), context)
+        return _begun(request, start)
     prompt = variant.aligner(messages)
     tokens = count(prompt)
     wanted = context - room(variant, context)
@@ -75,7 +89,7 @@ def fit(
 
 
 def _begun(request: Request, start: str) -> Request:
-    return dataclasses.replace(request, prompt=request.prompt.begun(start))
+    return dataclasses.replace(request, prompt=request.prompt.with_prefill(start))
 
 
 def _advice(

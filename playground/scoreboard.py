@@ -366,7 +366,7 @@ def _first_place(entries: Iterable[_Entry]) -> Share:
     won = [
         game.winner == game.shown[0]
         for entry in entries
-        for game in entry.verdict.games
+        for game in entry.verdict.calls
         if game.outcome == "win" and len(game.shown) == 2
     ]
     return Share(hits=sum(won), count=len(won))

@@ -196,7 +196,7 @@ class Session:
         messages = [*said, Message(role="user", text=text)]
         context = self.engine.status().context
         if context is None:  # still loading, or a server's affair
-            return Request(prompt=variant.aligner(messages).begun(start), sampling=variant.sampling)
+            return Request(prompt=variant.aligner(messages).with_prefill(start), sampling=variant.sampling)
         return context_fit.fit(
             variant, messages, lambda prompt: len(self.tokens(prompt) or ()), context, start
         )
@@ -256,7 +256,7 @@ class Session:
                 version = len(turn.all(lane))
                 begun = _start(turn.answers[lane]) if start is None else start
                 answer = self._asked(before, lane, turn.user, turn.histories, begun, version)
-                again = again.showing(answer, lane)
+                again = again.select(answer, lane)
             return dataclasses.replace(conversation, turns=(*before.turns, again))
 
         yield from self._run(asked, lanes)
@@ -282,7 +282,7 @@ class Session:
             longer = self._asked(
                 before, lane, turn.user, turn.histories, start, len(turn.all(lane)), reseed=False
             )
-            return dataclasses.replace(conversation, turns=(*before.turns, turn.showing(longer, lane)))
+            return dataclasses.replace(conversation, turns=(*before.turns, turn.select(longer, lane)))
 
         yield from self._run(asked, [lane])
 
@@ -295,7 +295,7 @@ class Session:
         before, turn = self._last(conversation, [lane])
         if not 0 <= version < len(turn.all(lane)):
             raise InputError(f"There is no version {version + 1} of this answer: choose another.")
-        turn = turn.showing(turn.all(lane)[version], lane)
+        turn = turn.select(turn.all(lane)[version], lane)
         conversation = dataclasses.replace(conversation, turns=(*before.turns, turn))
         with self._recording:
             if conversation.id in self._runs:
@@ -327,7 +327,7 @@ class Session:
         return Conversation(
             id=new_id(),
             variants=tuple(conversation.variants[lane] for lane in lanes),
-            turns=tuple(turn.rearranged(lanes) for turn in conversation.turns[:turns]),
+            turns=tuple(turn.rearrange(lanes) for turn in conversation.turns[:turns]),
             parent=conversation.id,
         )
 
@@ -352,7 +352,7 @@ class Session:
         before: Conversation,
         lane: int,
         text: str,
-        histories: Sequence[int],
+        histories: Sequence[int | None],
         start: str,
         version: int = 0,
         reseed: bool = True,
@@ -507,11 +507,11 @@ class _Run:
 def _showing(conversation: Conversation, lane: int, answer: Answer) -> Conversation:
     """The conversation with an answer shown in a lane of its last turn."""
     *turns, last = conversation.turns
-    return dataclasses.replace(conversation, turns=(*turns, last.showing(answer, lane)))
+    return dataclasses.replace(conversation, turns=(*turns, last.select(answer, lane)))
 
 
 def _start(answer: Answer) -> str:
-    return answer.request.prompt.start if answer.request else ""
+    return answer.request.prompt.prefill if answer.request else ""
 
 
 def _ended(answer: Answer) -> Answer:

@@ -627,7 +627,7 @@ def answer_of(reply):
 
 
 def begun(lane, start, written):
-    prompt = LANES[lane]([Message(role="user", text="Hi")]).begun(start)
+    prompt = LANES[lane]([Message(role="user", text="Hi")]).with_prefill(start)
     cutter = Cutter(prompt.stop, start)
     reply = Reply(text=cutter.feed(written) + cutter.finish(), raw_text=cutter.raw, finish="stop")
     return Answer(variant=lane, request=Request(prompt=prompt, sampling=Sampling()), reply=reply)

@@ -105,26 +105,26 @@ def test_a_comparison_is_asked_in_both_orders_and_both_are_kept(tmp_path, serve)
         tmp_path, server, answer=lambda request: "mine" if request.prompt.adapter else "other"
     )
     assert (verdict.outcome, verdict.winner, verdict.error) == ("win", 1, None)
-    assert [game.shown for game in verdict.games] == [(0, 1), (1, 0)]
-    assert [game.winner for game in verdict.games] == [1, 1]
-    assert [game.reason for game in verdict.games] == ["The better one is clear."] * 2
-    assert {(game.prompt_tokens, game.new_tokens, game.cached) for game in verdict.games} == {
+    assert [game.shown for game in verdict.calls] == [(0, 1), (1, 0)]
+    assert [game.winner for game in verdict.calls] == [1, 1]
+    assert [game.reason for game in verdict.calls] == ["The better one is clear."] * 2
+    assert {(game.prompt_tokens, game.new_tokens, game.cached) for game in verdict.calls} == {
         (100, 20, False)
     }
     asked = [body for body in server.bodies if "response_format" not in body]
-    for game in verdict.games:
+    for game in verdict.calls:
         said = [{"role": role, "content": text} for role, text in game.messages]
         assert {"model": "judge", "messages": said, **json.loads(game.parameters)} in asked
     assert asked[0]["temperature"] == 0
     assert asked[0]["seed"] == 0
     for name in ("base", "pocket-ift", "urial"):
-        assert name not in json.dumps([game.messages for game in verdict.games])
+        assert name not in json.dumps([game.messages for game in verdict.calls])
 
 
 def test_a_judge_that_prefers_a_place_is_inconsistent_and_a_tie(tmp_path, serve):
     verdict, *_ = judged(tmp_path, serve(says("Verdict: [[A]]")))
     assert (verdict.outcome, verdict.winner) == ("inconsistent", None)
-    assert [game.winner for game in verdict.games] == [0, 1]
+    assert [game.winner for game in verdict.calls] == [0, 1]
 
 
 def test_two_ties_are_a_tie(tmp_path, serve):
@@ -141,7 +141,7 @@ def test_a_schema_is_kept_to_where_the_server_can(tmp_path, serve):
 
     verdict, *_ = judged(tmp_path, serve(behave), "single")
     assert (verdict.outcome, verdict.scores, verdict.scale) == ("scored", (8.0, 8.0), (1.0, 10.0))
-    assert verdict.games[0].reason == 'It says "[[1]]" and {x}.'
+    assert verdict.calls[0].reason == 'It says "[[1]]" and {x}.'
 
 
 def test_a_server_without_schemas_is_asked_for_a_last_line_and_remembered(tmp_path, serve):
@@ -166,7 +166,7 @@ def test_a_server_that_takes_less_is_asked_for_less_and_the_record_says_so(tmp_p
 
     verdict, *_ = judged(tmp_path, serve(behave), "single", lanes=[0])
     assert verdict.scores == (5.0,)
-    sent = json.loads(verdict.games[0].parameters)
+    sent = json.loads(verdict.calls[0].parameters)
     assert sent["max_completion_tokens"] == 2048
     assert not {"temperature", "max_tokens"} & set(sent)
 
@@ -213,7 +213,7 @@ def test_samples_are_drawn_with_one_seed_after_the_other_in_both_orders(tmp_path
     asked = [body for body in server.bodies if "response_format" not in body]
     assert sorted(body["seed"] for body in asked) == [0, 0, 1, 1, 2, 2]
     assert {body["temperature"] for body in asked} == {0.7}
-    assert [game.shown for game in verdict.games] == [(0, 1)] * 3 + [(1, 0)] * 3
+    assert [game.shown for game in verdict.calls] == [(0, 1)] * 3 + [(1, 0)] * 3
 
 
 def test_a_later_turn_is_seen_in_its_conversation(tmp_path, serve):
@@ -221,7 +221,7 @@ def test_a_later_turn_is_seen_in_its_conversation(tmp_path, serve):
     verdict, talk, conversation = judged(
         tmp_path, server, "single", messages=("First?", "Second?", "Third?"), lanes=[0]
     )
-    system, user = (text for _, text in verdict.games[0].messages)
+    system, user = (text for _, text in verdict.calls[0].messages)
     assert "last answer alone" in system
     assert re.findall(r"BEGIN (QUESTION \d|ANSWER \d)", user) == [
         f"{what} {turn}" for turn in (1, 2, 3) for what in ("QUESTION", "ANSWER")
@@ -229,7 +229,7 @@ def test_a_later_turn_is_seen_in_its_conversation(tmp_path, serve):
     whole = talk.judges.judge(conversation, 2, "single", model(server), lanes=[0], scope="conversation").wait(
         20
     )
-    assert "over the whole of it" in whole.games[0].messages[0][1]
+    assert "over the whole of it" in whole.calls[0].messages[0][1]
 
 
 # --- Faults ---------------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ def test_a_call_that_fails_is_a_failure_in_one_sentence(tmp_path, serve, fault):
     assert time.monotonic() - started < 10
     assert said in sentence(verdict.error)
     assert (verdict.outcome, verdict.winner, verdict.scores) == ("failed", None, ())
-    assert all(game.outcome == "failed" and game.raw is None for game in verdict.games)
+    assert all(game.outcome == "failed" and game.raw is None for game in verdict.calls)
     # The conversation goes on, and the judge can be asked again.
     *_, longer = talk.send(conversation, "And?")
     assert len(longer.turns) == 2
@@ -330,8 +330,8 @@ def test_an_odd_reply_is_an_outcome_of_its_own_with_the_raw_text(tmp_path, serve
     assert (verdict.outcome, verdict.winner) == (outcome, None)
     assert said in sentence(verdict.error)
     raw = fields.get("refusal") or text
-    assert [game.raw for game in verdict.games] == [raw, raw]
-    assert all(game.prompt_tokens == 100 for game in verdict.games)  # it was paid for all the same
+    assert [game.raw for game in verdict.calls] == [raw, raw]
+    assert all(game.prompt_tokens == 100 for game in verdict.calls)  # it was paid for all the same
 
 
 def test_a_reply_without_choices_is_empty(tmp_path, serve):
@@ -349,7 +349,7 @@ def test_one_lane_without_a_score_does_not_hide_the_other(tmp_path, serve):
     )
     assert verdict.scores == (8.0, None)
     assert verdict.outcome == "unparsable"
-    assert [game.outcome for game in verdict.games] == ["scored", "unparsable"]
+    assert [game.outcome for game in verdict.calls] == ["scored", "unparsable"]
 
 
 def test_one_order_that_fails_leaves_no_winner(tmp_path, serve):
@@ -364,7 +364,7 @@ def test_one_order_that_fails_leaves_no_winner(tmp_path, serve):
         tmp_path, serve(text_only(say)), answer=lambda r: "mine" if r.prompt.adapter else "other"
     )
     assert (verdict.outcome, verdict.winner) == ("unparsable", None)
-    assert sorted(game.outcome for game in verdict.games) == ["unparsable", "win"]
+    assert sorted(game.outcome for game in verdict.calls) == ["unparsable", "win"]
 
 
 def test_an_answer_of_100_000_characters_is_sent_whole(tmp_path, serve):
@@ -378,7 +378,7 @@ def test_the_key_goes_to_its_server_and_nowhere_else(tmp_path, serve, capfd):
     server = serve(lambda asked, body: asked.say(f"Your header was Bearer {KEY}. Score: [[3]]"))
     verdict, talk, _ = judged(tmp_path, server, "single", lanes=[0])
     assert server.keys == [f"Bearer {KEY}"]
-    assert verdict.games[0].raw == "Your header was Bearer (key). Score: [[3]]"
+    assert verdict.calls[0].raw == "Your header was Bearer (key). Score: [[3]]"
     out, err = capfd.readouterr()
     assert KEY not in out + err
     assert KEY not in repr(vars(talk.judges)) + repr(model(server))
@@ -544,7 +544,7 @@ def test_answers_that_are_alike_are_asked_about_once(tmp_path, serve, reply, out
     assert (before.calls, before.cached) == (1, 1)
     verdict = talk.judges.judge(conversation, 0, "single", model(server)).wait(20)
     assert (verdict.outcome, verdict.scores) == (outcome, scores)
-    assert [(game.shown, game.raw, game.cached) for game in verdict.games] == [
+    assert [(game.shown, game.raw, game.cached) for game in verdict.calls] == [
         ((0,), reply, False),
         ((1,), reply, True),
     ]
@@ -557,7 +557,7 @@ def test_of_answers_that_are_alike_none_is_the_better_one(tmp_path, serve):
     server = serve(says("Verdict: [[A]]"))
     verdict, *_ = judged(tmp_path, server)
     assert (verdict.outcome, verdict.winner) == ("inconsistent", None)
-    assert [game.winner for game in verdict.games] == [0, 1]
+    assert [game.winner for game in verdict.calls] == [0, 1]
     assert len(put(server)) == 1
 
 
@@ -662,8 +662,8 @@ def test_the_same_question_is_not_paid_for_twice_whoever_asks_it(tmp_path, serve
     again = Judges(Store(tmp_path)).judge(swapped, 0, "pairwise", model(server)).wait(20)
     assert len(server.bodies) == asked
     assert (again.outcome, again.winner) == ("inconsistent", None)
-    assert all(game.cached for game in again.games)
-    assert [game.raw for game in again.games] == [game.raw for game in verdict.games]
+    assert all(game.cached for game in again.calls)
+    assert [game.raw for game in again.calls] == [game.raw for game in verdict.calls]
     for changes in ({"seed": 1}, {"model": "other"}, {"temperature": 0.5}, {"max_new_tokens": 99}):
         assert talk.judges.estimate(conversation, 0, "pairwise", model(server, **changes)).calls == 2
     assert talk.judges.estimate(conversation, 0, "single", model(server)).calls == 2
@@ -676,7 +676,7 @@ def test_a_reply_without_a_verdict_is_asked_for_again(tmp_path, serve):
     server.behave = says("Score: [[5]]")
     again = talk.judges.judge(conversation, 0, "single", model(server)).wait(20)
     assert again.scores == (5.0, 5.0)
-    assert not any(game.cached for game in again.games)
+    assert not any(game.cached for game in again.calls)
 
 
 def test_a_cached_reply_is_of_the_same_texts_in_their_places(tmp_path, serve):
@@ -693,8 +693,8 @@ def test_a_cached_reply_is_of_the_same_texts_in_their_places(tmp_path, serve):
     swapped = chat(talk, "One?", lanes=("pocket-ift", "base"))
     again = talk.judges.judge(swapped, 0, "pairwise", model(server)).wait(20)
     assert again.winner == 0
-    assert [game.winner for game in again.games] == [0, 0]
-    assert all(game.cached for game in again.games)
+    assert [game.winner for game in again.calls] == [0, 0]
+    assert all(game.cached for game in again.calls)
 
 
 def test_the_cost_is_estimated_before_and_known_after(tmp_path, serve):
@@ -704,7 +704,7 @@ def test_the_cost_is_estimated_before_and_known_after(tmp_path, serve):
     before = talk.judges.estimate(conversation, 0, "single", model(server))
     assert (before.calls, before.cached, before.most_new_tokens) == (2, 0, 2 * 2048)
     verdict = talk.judges.judge(conversation, 0, "single", model(server)).wait(20)
-    characters = sum(len(text) for game in verdict.games for _, text in game.messages)
+    characters = sum(len(text) for game in verdict.calls for _, text in game.messages)
     assert characters / 4 <= before.prompt_tokens <= characters / 4 * 1.2
     after = talk.judges.cost(verdict)
     assert (after.calls, after.prompt_tokens, after.new_tokens, after.unknown) == (2, 200, 40, 0)
@@ -735,7 +735,7 @@ def test_a_visit_keeps_within_its_budget(tmp_path, serve):
     assert talk.judges.judge(conversation, 1, "single", own, samples=3, budget=budget).wait(20).scores
     assert budget.used == 240
     cached = talk.judges.judge(conversation, 0, "single", model(server), budget=budget).wait(20)
-    assert cached.games[0].cached
+    assert cached.calls[0].cached
     assert budget.used == 240
 
 

@@ -62,7 +62,7 @@ def test_a_refused_parameter_is_left_out_from_then_on(tmp_path, serve, make):  #
     assert [verdict.outcome for verdict in verdicts] == ["scored"] * 2, verdicts[0].error
     assert ["seed" in body for body in server.bodies] == [True, False, False]
     assert all("response_format" in body and "temperature" in body for body in server.bodies)
-    assert "seed" not in json.loads(verdicts[0].games[0].parameters)
+    assert "seed" not in json.loads(verdicts[0].calls[0].parameters)
 
 
 SCHEMAS = {
@@ -219,7 +219,7 @@ def test_a_system_text_is_folded_into_the_users_message(tmp_path, serve, status,
     verdicts = ask(tmp_path, server, questions=2, retries=0)
     assert [verdict.outcome for verdict in verdicts] == ["scored"] * 2, verdicts[0].error
     assert len(server.bodies) == 3
-    [(role, text)] = verdicts[0].games[0].messages
+    [(role, text)] = verdicts[0].calls[0].messages
     first = server.bodies[0]["messages"]
     assert (role, text) == ("user", f"{first[0]['content']}\n\n{first[1]['content']}")
 
@@ -293,7 +293,7 @@ def test_a_model_that_thinks_gets_more_room_and_low_effort(tmp_path, serve):  # 
         (8192, "low"),
         (8192, "low"),
     ]
-    game = verdicts[0].games[0]
+    game = verdicts[0].calls[0]
     assert (game.prompt_tokens, game.new_tokens) == (109, 2068)  # both requests were paid for
 
 
@@ -348,7 +348,7 @@ def test_content_in_parts_is_read(tmp_path, serve):  # noqa: F811
     ]
     [verdict] = ask(tmp_path, serve(lambda asked, body: asked.say(parts)))
     assert verdict.scores == (8.0,)
-    assert verdict.games[0].raw == GOOD
+    assert verdict.calls[0].raw == GOOD
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_content_in_parts_is_read(tmp_path, serve):  # noqa: F811
 def test_lone_surrogates_are_replaced(tmp_path, serve, text):  # noqa: F811
     [verdict] = ask(tmp_path, serve(lambda asked, body: asked.say(text, finish_reason="st\ud800p")))
     assert (verdict.outcome, verdict.scores) == ("scored", (8.0,))
-    assert "\ufffd" in verdict.games[0].reason
+    assert "\ufffd" in verdict.calls[0].reason
     [recorded] = session(tmp_path).judges.judged()
     assert session(tmp_path).verdicts(recorded)[0] == (verdict,)
 
@@ -513,7 +513,7 @@ def test_a_count_of_thousands_of_digits_is_unknown_and_leaves_the_verdict(tmp_pa
     data = json.dumps(whole).replace('"NUMBER"', "9" * digits).encode()
     [verdict] = ask(tmp_path, serve(lambda asked, body: asked.send(data)))
     assert verdict.scores == (8.0,), verdict.error
-    assert (verdict.games[0].prompt_tokens, verdict.games[0].new_tokens) == (None, None)
+    assert (verdict.calls[0].prompt_tokens, verdict.calls[0].new_tokens) == (None, None)
 
 
 def test_an_error_with_a_number_of_thousands_of_digits_keeps_its_words(tmp_path, serve):  # noqa: F811

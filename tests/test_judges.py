@@ -45,7 +45,7 @@ def test_a_vote_names_the_lane_that_stood_first_and_is_on_record_after_a_restart
     conversation = chat(talk, "One?", "Two?")
     vote = talk.judges.vote(conversation, 1, "A", shown=(1, 0), by="visit")
     assert (vote.judge, vote.outcome, vote.winner, vote.lanes) == ("human", "win", 1, (0, 1))
-    assert vote.games[0].shown == (1, 0)
+    assert vote.calls[0].shown == (1, 0)
     again = session(tmp_path)
     assert again.open(conversation.id).turns[1].verdicts == (vote,)
     assert again.verdicts(conversation) == ((), (vote,))
@@ -212,7 +212,7 @@ def test_the_reference_judge_marks_by_the_probes_rule_and_says_it(tmp_path):
     verdict = talk.judges.judge_by_reference(conversation, 0)
     assert (verdict.judge, verdict.outcome, verdict.scores) == ("reference", "scored", (1.0, 0.0))
     assert verdict.scale == (0, 1)
-    assert verdict.games[0].reason == "Right if the answer has 'Paris' in it. It is right."
+    assert verdict.calls[0].reason == "Right if the answer has 'Paris' in it. It is right."
     assert talk.judges.judge_by_reference(conversation, 1, lanes=[1]).scores == (0.0,)
     assert [len(verdicts) for verdicts in session(tmp_path).verdicts(conversation)] == [1, 1]
 
@@ -231,7 +231,7 @@ def test_the_reference_judge_compares_in_both_orders(tmp_path, texts, outcome, w
     conversation = chat(talk, "What is the capital of France?")
     verdict = talk.judges.judge_by_reference(conversation, 0, pair=True)
     assert (verdict.outcome, verdict.winner) == (outcome, winner)
-    assert [game.shown for game in verdict.games] == [(0, 1), (1, 0)]
+    assert [game.shown for game in verdict.calls] == [(0, 1), (1, 0)]
 
 
 def test_a_choice_is_marked_by_the_answer_before_it(tmp_path):

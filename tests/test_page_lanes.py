@@ -139,7 +139,7 @@ def test_an_answer_that_was_cut_goes_on(person: Person, app: App) -> None:
     expect(person.page.locator("#chat-1 .version")).to_have_text("2/2")
     person.finished()
     longer = recorded(person, app).turns[0].answers[1]
-    assert longer.request.prompt.start
+    assert longer.request.prompt.prefill
     assert longer.text.startswith(cut)
     assert longer.text.startswith("Hello dear friend! I am happy to help. The capital of France is Paris.")
 

@@ -49,7 +49,7 @@ def test_a_vote_by_click_is_seen_kept_and_can_be_changed(app: App, person: Perso
     expect(person.page.locator("#chat-0 .mark.vote.won")).to_have_count(1)
     assert person.page.locator("#chat-1 .mark.vote.won").count() == 0
     [vote] = votes(app, person.conversation)
-    assert (vote.winner, vote.blind, vote.games[0].shown) == (0, False, (0, 1))
+    assert (vote.winner, vote.blind, vote.calls[0].shown) == (0, False, (0, 1))
 
     person.page.click("#vote-4")
     expect(chosen(person)).to_have_text("Both bad")

@@ -27,7 +27,7 @@ DONE = Reply(text="a", finish="stop")
 
 
 def answer(reply, name="base", start="", version=0, **sampling):
-    prompt = Prompt(text="p").begun(start)
+    prompt = Prompt(text="p").with_prefill(start)
     request = Request(prompt=prompt, sampling=Sampling(**sampling))
     return Answer(variant=name, request=request, reply=reply, version=version)
 
@@ -97,7 +97,7 @@ def test_what_can_be_done_with_an_answer():
 
 
 def test_versions_are_walked_through_in_the_last_turn_only():
-    turn = Turn(user="q", answers=(answer(DONE),)).showing(answer(replace(DONE, text="b"), version=1), 0)
+    turn = Turn(user="q", answers=(answer(DONE),)).select(answer(replace(DONE, text="b"), version=1), 0)
     one = Conversation(id="c", variants=(BASE,), turns=(turn,))
     assert acts(drawn(one))[:4] == ["edit", "earlier", "later", "retry"]
     assert "2/2" in drawn(one)

@@ -19,7 +19,7 @@ PAIR = Verdict(
     judged=("x", "y"),
     outcome="win",
     winner=1,
-    games=(
+    calls=(
         JudgeCall(
             shown=(0, 1), outcome="win", winner=1, reason="B says more.", messages=(("user", "q"),), raw="r"
         ),
@@ -37,7 +37,7 @@ SCORED = replace(
     scale=(1.0, 10.0),
     scores=(7.5, None),
     error="The judge's reply was cut off.",
-    games=(
+    calls=(
         JudgeCall(shown=(0,), outcome="scored", score=7.5),
         JudgeCall(shown=(1,), outcome="cut", error="The judge's reply was cut off.", raw="Well,"),
     ),
@@ -68,7 +68,7 @@ def test_a_lane_without_a_score_says_why_and_the_other_keeps_its_own():
 
 
 def test_what_is_under_way_can_be_stopped_and_what_came_to_nothing_asked_again():
-    unfinished = replace(PAIR, outcome="unfinished", winner=None, games=(), error="Unfinished.")
+    unfinished = replace(PAIR, outcome="unfinished", winner=None, calls=(), error="Unfinished.")
     assert 'data-act="judge-stop"' in under(unfinished, running={"p"})
     assert "judging" in under(unfinished, running={"p"})
     assert 'data-act="judge-again"' in under(unfinished)
@@ -76,7 +76,7 @@ def test_what_is_under_way_can_be_stopped_and_what_came_to_nothing_asked_again()
 
 
 def test_of_the_same_question_the_latest_counts_and_a_failure_hides_no_verdict():
-    failed = replace(PAIR, id="f", outcome="failed", winner=None, games=())
+    failed = replace(PAIR, id="f", outcome="failed", winner=None, calls=())
     again = replace(PAIR, id="a", outcome="tie", winner=None)
     assert [v.id for v in latest([PAIR, failed])] == ["p", "f"]
     assert [v.id for v in latest([PAIR, failed, again])] == ["a"]
@@ -96,7 +96,7 @@ def test_a_judges_words_are_text():
         parameters=EVIL,
         finish=EVIL,
     )
-    evil = replace(SCORED, judge=EVIL, server=EVIL, rubric=EVIL, id=EVIL, error=EVIL, games=(game,))
+    evil = replace(SCORED, judge=EVIL, server=EVIL, rubric=EVIL, id=EVIL, error=EVIL, calls=(game,))
     for written in (under(evil), whole(evil, None)):
         assert "<img" not in written
         assert "${" not in written

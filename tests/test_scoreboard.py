@@ -254,9 +254,9 @@ def test_the_first_place_and_the_lengths_are_counted_by_game_and_by_winner():
         JudgeCall(shown=(1, 0), outcome="win", winner=0),
     )
     talks = [
-        judged(talk(("long answer", "b")), 0, outcome="inconsistent", games=both),
-        win(talk(("long answer", "b")), 0, 0, games=same),
-        win(talk(("four", "seven..")), 0, 0, games=same),
+        judged(talk(("long answer", "b")), 0, outcome="inconsistent", calls=both),
+        win(talk(("long answer", "b")), 0, 0, calls=same),
+        win(talk(("four", "seven..")), 0, 0, calls=same),
     ]
     found = board(talks, "judge", "pairwise")
     assert found.first_place == Share(hits=4, count=6)

@@ -381,7 +381,7 @@ def test_an_answer_that_was_begun_goes_on_from_its_words(library, tmp_path):
 
 def test_an_answer_that_was_cut_off_can_go_on(library, tmp_path):
     def script(request):
-        begun = request.prompt.start
+        begun = request.prompt.prefill
         return ["```py\n", "one\n", "two\n"] if not begun else ["three\n```\ndone.", "\n```\n\n# Query:\n"]
 
     talk = session(library, tmp_path, script)
@@ -391,7 +391,7 @@ def test_an_answer_that_was_cut_off_can_go_on(library, tmp_path):
     conversation = last(talk.continue_answer(conversation, 0))
     longer = conversation.turns[0].answers[0]
     assert longer.version == 1
-    assert longer.request.prompt.start == "```py\none\n"
+    assert longer.request.prompt.prefill == "```py\none\n"
     # The code block was opened before: its end is not taken for the answer's.
     assert longer.text == "```py\none\nthree\n```\ndone."
     assert talk.open(conversation.id) == conversation

@@ -53,7 +53,7 @@ def set_reply(conversation, lane, **fields):
     *before, turn = conversation.turns
     answer = turn.answers[lane]
     answer = dataclasses.replace(answer, reply=dataclasses.replace(answer.reply, **fields))
-    return dataclasses.replace(conversation, turns=(*before, turn.showing(answer, lane)))
+    return dataclasses.replace(conversation, turns=(*before, turn.select(answer, lane)))
 
 
 def unfinish(conversation):

@@ -23,6 +23,7 @@ from playground.types import (
     check_name,
     request_from_json,
     to_json,
+    verdict_from_json,
 )
 
 
@@ -129,6 +130,35 @@ def test_a_request_from_before_stop_rules_had_names_says_so():
     for later in ("name", "texts"):
         del data["prompt"]["stop"][later]
     assert request_from_json(data).prompt.stop == StopRule(name="", fence="```", headers=("# Query:",))
+
+
+STORED_REQUEST = """
+{"left_out":null,"prompt":{"adapter":null,"bos":true,"control_tokens":false,"parts":[{"end":3,"kind":"text",
+"number":null},{"end":8,"kind":"start","number":null}],"start":"Well,","stop":{"fence":"","headers":[],
+"name":"own","texts":[],"tokens":[],"trim":true},"text":"Hi\\nWell,"},"sampling":{"max_new_tokens":256,
+"min_p":0.0,"penalty_scope":"all","repetition_penalty":1.0,"seed":0,"stop":[],"temperature":0.0,"top_k":0,
+"top_p":1.0}}"""
+STORED_VERDICT = """
+{"aspects":[],"blind":true,"by":"v","error":null,"games":[{"aspects":[],"cached":false,"error":null,
+"finish":null,"messages":[],"new_tokens":null,"outcome":"win","parameters":null,"prompt_tokens":null,
+"raw":null,"reason":null,"score":null,"seconds":null,"shown":[1,0],"winner":1}],"id":"i","judge":"human",
+"judged":["a","b"],"lanes":[0,1],"outcome":"win","panel":[],"rubric":"preference","scale":null,
+"scope":"turn","scores":[],"server":null,"winner":1}"""
+
+
+def test_documents_from_before_fields_were_renamed_are_read_and_written_as_they_were():
+    request = request_from_json(json.loads(STORED_REQUEST))
+    assert (request.prompt.prefill, request.prompt.text) == ("Well,", "Hi\nWell,")
+    assert canonical(to_json(request)) == STORED_REQUEST.replace("\n", "")
+    verdict = verdict_from_json(json.loads(STORED_VERDICT))
+    assert [call.shown for call in verdict.calls] == [(1, 0)]
+    assert canonical(to_json(verdict)) == STORED_VERDICT.replace("\n", "")
+
+
+def test_a_history_whose_lane_is_left_out_is_none():
+    turn = Turn(user="x", answers=(answer("A"), answer("B"), answer("C")), histories=(2, 0, 1))
+    assert turn.rearrange([1, 0]).histories == (1, None)
+    assert turn.rearrange([1, 0]).rearrange([1, 0]).histories == (None, 0)
 
 
 def test_values_cannot_be_changed():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from playground.aligners import Shelf, refuse_unknown
-from playground.types import Message, Prompt, StopRule, numbered
+from playground.types import Message, Prompt, StopRule, number_messages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Aligner:
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
         """Every message followed by a newline."""
-        pieces = [(kind, number, f"{message.text}\n") for kind, number, message in numbered(messages)]
+        pieces = [(kind, number, f"{message.text}\n") for kind, number, message in number_messages(messages)]
         return Prompt.of(pieces, stop=StopRule(trim=False))
 
     @classmethod

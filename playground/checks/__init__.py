@@ -84,7 +84,7 @@ def check(answer: Answer) -> tuple[Finding, ...]:
     found = (
         _empty(reply),
         _cut(reply),
-        _refusal(text, prompt.start, said),
+        _refusal(text, prompt.prefill, said),
         _loop(text, reply.finish, said),
         query or _query_alone(answer),
         _header(before_query, prompt, said),

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from playground.types import Demo, DemoSet, InputError, Message, Piece, StopName, StopRule, numbered
+from playground.types import Demo, DemoSet, InputError, Message, Piece, StopName, StopRule, number_messages
 
 FENCE = "```"
 PAPER_STOPS = ("# Query", "# User")
@@ -151,7 +151,7 @@ def pieces(demos: DemoSet, messages: Sequence[Message]) -> list[Piece]:
     headers = {"user": family.query, "assistant": family.answer}
     body: list[Piece] = [
         (kind, number, family.block(headers[message.role], message.text))
-        for kind, number, message in numbered(messages)
+        for kind, number, message in number_messages(messages)
     ]
     body.append(("cue", None, f"{family.before}{family.answer}{family.opening}"))
     beginning = _head(demos)

@@ -478,7 +478,7 @@ class LocalEngine:
             tokenizer = model.tokenizer(job.adapter)
             rule, named = named_ends(tokenizer, job.request.stop)
             job.ends = model.ends(job.adapter) | named
-            job.writer = Writer(tokenizer.decode, job.ids, rule, prompt.start)
+            job.writer = Writer(tokenizer.decode, job.ids, rule, prompt.prefill)
             if job.limit == 0:
                 job.end("length")
                 return False

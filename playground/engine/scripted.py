@@ -97,7 +97,7 @@ class _Row:
         self._prompt_tokens = len(request.prompt.text.split())
         self._script = script
         self._next = 0
-        self._cutter = Cutter(request.stop, request.prompt.start)
+        self._cutter = Cutter(request.stop, request.prompt.prefill)
         self._text = ""
         self._started = time.monotonic()
         self._ttft: float | None = None

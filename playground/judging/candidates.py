@@ -54,10 +54,10 @@ def _candidate(conversation: Conversation, turn: int, lane: int) -> Candidate | 
     answer = here.answers[lane]
     if answer.reply.finish in ("", "error") or not (answer.text or answer.reply.finish in ("stop", "length")):
         return None
-    asked_on = here.histories[lane] if here.histories else lane
-    if asked_on < 0:
+    history_lane = here.history_lane(lane)
+    if history_lane is None:
         return None  # a lane that is no longer there
-    texts = [message.text for message in conversation.before(turn).history(asked_on)]
+    texts = [message.text for message in conversation.before(turn).history(history_lane)]
     return Candidate(exchanges=(*zip(texts[::2], texts[1::2], strict=True), (here.user, answer.text)))
 
 

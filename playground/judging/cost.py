@@ -75,12 +75,12 @@ class Cost:
 
 def cost_of(verdict: Verdict, prices: Prices | None = None) -> Cost:
     """What a verdict's games took; those under way are not in it."""
-    paid = [game for game in verdict.games if game.messages and not game.cached]
+    paid = [game for game in verdict.calls if game.messages and not game.cached]
     tokens_in = sum(game.prompt_tokens or 0 for game in paid)
     tokens_out = sum(game.new_tokens or 0 for game in paid)
     return Cost(
         calls=len(paid),
-        cached=sum(game.cached for game in verdict.games),
+        cached=sum(game.cached for game in verdict.calls),
         prompt_tokens=tokens_in,
         new_tokens=tokens_out,
         unknown=sum(game.prompt_tokens is None or game.new_tokens is None for game in paid),

@@ -183,7 +183,7 @@ def verdicts_json(conversation: Conversation, judged: Sequence[tuple[int, Verdic
     Args:
         conversation: with the verdicts on record.
     """
-    paid = [game for _, verdict in judged for game in verdict.games if not game.cached]
+    paid = [game for _, verdict in judged for game in verdict.calls if not game.cached]
     panels = _panels(conversation, judged)
     return {
         "id": conversation.id,
@@ -207,7 +207,7 @@ def verdicts_text(conversation: Conversation, judged: Sequence[tuple[int, Verdic
     for turn, verdict in judged:
         names = {lane: conversation.variants[lane].name for lane in verdict.lanes}
         lines.append(f"turn {turn + 1}, {verdict.rubric} by {verdict.judge}: {said(verdict, names)}")
-        for game in verdict.games:
+        for game in verdict.calls:
             where = " then ".join(names[lane] for lane in game.shown)
             again = " (on record)" if game.cached else ""
             text = game.reason or game.raw or game.error or ""

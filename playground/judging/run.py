@@ -186,7 +186,7 @@ class Judging:
             for number in numbers:
                 games[number] = game if number == numbers[0] else replied_before(game, calls[number].shown)
             so_far = tuple(game for game in games if game is not None)
-            self._record(dataclasses.replace(self._verdict, games=so_far))
+            self._record(dataclasses.replace(self._verdict, calls=so_far))
 
         async def everything() -> None:
             alike: dict[str, list[int]] = {}

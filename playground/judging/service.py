@@ -432,7 +432,7 @@ class Judges:
             judged=judged,
             outcome=game.outcome,
             winner=game.winner,
-            games=(game,),
+            calls=(game,),
             by=by,
             blind=blind,
         )

@@ -20,7 +20,7 @@ def concluded(verdict: Verdict, kind: Kind, games: Sequence[JudgeCall]) -> Verdi
     if as many name the other), and if the two orders differ, the outcome is "inconsistent", which counts as
     a tie. A score is the mean of the lane's samples if every one of them has a score, else None.
     """
-    verdict = dataclasses.replace(verdict, games=tuple(games), error=None)
+    verdict = dataclasses.replace(verdict, calls=tuple(games), error=None)
     spoilt = [game for game in games if game.outcome not in SETTLED]
     if spoilt:
         first = min(spoilt, key=lambda game: WORST.index(game.outcome))

@@ -30,10 +30,10 @@ from playground.types import (
     Turn,
     Variant,
     Verdict,
+    answer_from_json,
     canonical,
     check_fields,
-    game_from_json,
-    request_from_json,
+    judge_call_from_json,
     to_json,
     verdict_from_json,
 )
@@ -579,7 +579,7 @@ def _save_turn(
         db.execute("DELETE FROM answer WHERE conversation = ? AND turn = ?", key)
         db.execute(
             "INSERT INTO turn (conversation, number, user, created, histories) VALUES (?, ?, ?, ?, ?)",
-            (*key, turn.user, now, canonical(list(turn.histories)) if turn.histories else None),
+            (*key, turn.user, now, _histories_json(turn.histories)),
         )
     stored = _replies(db, id, number)
     for lane, shown in enumerate(turn.answers):
@@ -654,15 +654,24 @@ def read_verdict(text: str) -> Verdict:
 
 def read_game(text: str) -> JudgeCall:
     """A judge's reply from its row; raises one of `UNREADABLE` for a damaged one."""
-    return game_from_json(json.loads(text))
+    return judge_call_from_json(json.loads(text))
 
 
-def read_histories(text: str | None) -> tuple[int, ...]:
+GONE = -1
+"""A lane that is no longer there, in the stored form of `Turn.histories`."""
+
+
+def _histories_json(histories: Sequence[int | None]) -> str | None:
+    """`Turn.histories` for its row."""
+    return canonical([GONE if lane is None else lane for lane in histories]) if histories else None
+
+
+def read_histories(text: str | None) -> tuple[int | None, ...]:
     """`Turn.histories` from its row; raises one of `UNREADABLE` for a damaged one."""
     found = json.loads(text) if text is not None else []
-    if not isinstance(found, list) or not all(type(lane) is int and -1 <= lane < 2**31 for lane in found):
+    if not isinstance(found, list) or not all(type(lane) is int and GONE <= lane < 2**31 for lane in found):
         raise ValueError("no list of lanes")
-    return tuple(found)
+    return tuple(None if lane == GONE else lane for lane in found)
 
 
 def _verdicts(db: sqlite3.Connection, conversation: str) -> dict[int, tuple[Verdict, ...]]:
@@ -680,7 +689,7 @@ def _verdicts(db: sqlite3.Connection, conversation: str) -> dict[int, tuple[Verd
     return {turn: tuple(verdicts) for turn, verdicts in found.items()}
 
 
-def _histories(text: str | None, lanes: int) -> tuple[int, ...]:
+def _histories(text: str | None, lanes: int) -> tuple[int | None, ...]:
     """`Turn.histories` of a turn with that many lanes; () where its row does not tell."""
     try:
         found = read_histories(text)
@@ -712,12 +721,4 @@ def read_answer(variant: str, request: str | None, reply: str, version: int) -> 
     data = json.loads(reply)
     if data["finish"] == "":
         data |= {"finish": "error", "error": INTERRUPTED}
-    data["token_ids"] = tuple(data["token_ids"])
-    answer = Answer(
-        variant=variant,
-        request=None if request is None else request_from_json(json.loads(request)),
-        reply=Reply(**data),
-        version=version,
-    )
-    check_fields(answer)
-    return answer
+    return answer_from_json(variant, None if request is None else json.loads(request), data, version)

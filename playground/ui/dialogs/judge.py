@@ -587,5 +587,5 @@ class JudgePanel:
         if conversation is None or not verdicts:
             return ()
         running = tuple(judging.verdict.id for judging in self._under_way(state))
-        seen = tuple((each.id, each.outcome, len(each.games)) for turn in verdicts.values() for each in turn)
+        seen = tuple((each.id, each.outcome, len(each.calls)) for turn in verdicts.values() for each in turn)
         return (conversation.id, state.streaming, running, seen)

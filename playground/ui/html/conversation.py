@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from playground.checks import check
+from playground.context_fit import describe_left_out
 from playground.templates.thinking import Thinking, opens_thinking, split_thinking
 from playground.types import AdapterCard, Answer, Conversation
 from playground.ui.html import diff as html_diff
@@ -116,7 +117,7 @@ def _of_message(number: int, answer: Answer) -> str:
 def _answer(answer: Answer, note: str) -> str:
     """The answer's text, or why there is none."""
     reply, parts = answer.reply, []
-    start = answer.request.prompt.start if answer.request else ""
+    start = answer.request.prompt.prefill if answer.request else ""
     split = split_answer(answer)
     if split.thinking is not None:
         parts.append(_thinking(split, bool(reply.finish)))
@@ -134,14 +135,15 @@ def _answer(answer: Answer, note: str) -> str:
         said = {"stop": "The model ended its answer at once.", "cancelled": "Stopped before the first word."}
         parts.append(f'<div class="notice">{said.get(reply.finish, "Cut before the first word.")}</div>')
     if answer.request is not None and answer.request.left_out is not None:
-        parts.append(f'<div class="notice">{escaped(str(answer.request.left_out))}</div>')
+        left_out = describe_left_out(answer.request.left_out)
+        parts.append(f'<div class="notice">{escaped(left_out)}</div>')
     return "".join(parts)
 
 
 def split_answer(answer: Answer) -> Thinking:
     """An answer's reasoning and the rest of it; a chat template may have opened the reasoning already."""
     prompt = answer.request.prompt if answer.request else None
-    opened = prompt is not None and opens_thinking(prompt.text.removesuffix(prompt.start))
+    opened = prompt is not None and opens_thinking(prompt.text.removesuffix(prompt.prefill))
     return split_thinking(answer.text, opened and bool(answer.text))
 
 

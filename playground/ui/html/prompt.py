@@ -78,7 +78,7 @@ def meter(
     words = ", ".join(f"{NAMES[kind]} {number(count)}" for kind, count in kinds.items() if kind != "cue")
     ending = f"{number(answer)} for the answer" if left else "no room for an answer"
     if left_out is not None:
-        ending += f"; {left_out}"
+        ending += f"; {context_fit.describe_left_out(left_out)}"
     said = escaped(f"{words}; {ending}")
     return (
         f'<div class="meter{"" if left else " over"}" title="{said}"><div class="bar">{bar}</div>'
@@ -108,7 +108,9 @@ def prompt(
     counts: Sequence[int | None] = [None] * len(parts)
     if tokens is not None and asked.parts:
         counts = context_fit.by_part(asked, tokens)
-    notice = f'<p class="notice">{escaped(str(left_out))}</p>' if left_out else ""
+    notice = ""
+    if left_out is not None:
+        notice = f'<p class="notice">{escaped(context_fit.describe_left_out(left_out))}</p>'
     shown = []  # a newline right after <pre> is not shown, so each has one for nothing
     edges = [0, *(part.end for part in parts)]
     for part, count, (start, end) in zip(parts, counts, pairwise(edges), strict=True):

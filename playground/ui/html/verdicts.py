@@ -122,7 +122,7 @@ def _judged(
     parts = [f'<p class="of">{_facts(verdict, cost)}</p>']
     if verdict.error and verdict.outcome not in SETTLED and not running:
         parts.append(f'<p class="notice error">{visible(verdict.error)}</p>')
-    parts += [_game(game, verdict) for game in verdict.games if lane in game.shown]
+    parts += [_game(game, verdict) for game in verdict.calls if lane in game.shown]
     parts += [_member(here[id], lane) for id in verdict.panel if id in here]
     parts.append(f'<div class="verdict-acts">{_buttons(verdict, turn, running)}</div>')
     judge = f"majority of {len(verdict.panel)}" if verdict.panel else shorten(verdict.judge)
@@ -144,7 +144,7 @@ def badge(verdict: Verdict, lane: int, running: bool = False) -> tuple[str, str]
         score = scores.get(lane)
         if score is not None:
             return score_of(score, verdict.scale), "scored"
-        games = [game.outcome for game in verdict.games if game.shown == (lane,)]
+        games = [game.outcome for game in verdict.calls if game.shown == (lane,)]
         spoilt = next((outcome for outcome in games if outcome not in SETTLED), verdict.outcome)
         return (OUTCOMES[spoilt] if spoilt not in SETTLED else "no score"), "failed"
     return OUTCOMES[verdict.outcome], "even" if verdict.outcome in SETTLED else "failed"
@@ -192,7 +192,7 @@ def _game(game: JudgeCall, verdict: Verdict) -> str:
         head = f"<b>{first} first, then {second}: {said}</b>"
         if game.shown != verdict.lanes:
             head += f" (to the judge, {first} is \u201cA\u201d)"
-    elif game.score is not None and verdict.scale is not None and len(verdict.games) > len(verdict.lanes):
+    elif game.score is not None and verdict.scale is not None and len(verdict.calls) > len(verdict.lanes):
         head = f"<b>{score_of(game.score, verdict.scale)}</b>"
     if game.cached:
         head += ' <span class="cached">from the cache</span>'
@@ -287,7 +287,7 @@ def _count(count: int, thing: str, things: str = "") -> str:
 def whole(verdict: Verdict, cost: Cost | None) -> str:
     """Every call of a verdict as it was sent and as it came, for a sheet."""
     written = [f'<p class="notice">{_facts(verdict, cost)}</p>']
-    for at, game in enumerate(verdict.games, 1):
+    for at, game in enumerate(verdict.calls, 1):
         shown = ", then ".join(LETTERS[lane] for lane in game.shown)
         cached = ", from the cache" if game.cached else ""
         written.append(f"<h3>Call {at}: {shown}; {OUTCOMES[game.outcome]}{cached}</h3>")

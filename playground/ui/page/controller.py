@@ -445,7 +445,7 @@ class Chat:
         whose = histories[lane] if lane < len(histories) else lane
         history = current.history(whose) if current else ()
         messages = [*history, Message(role="user", text=text)]
-        prompt = variant.aligner(messages).begun(wish.start)
+        prompt = variant.aligner(messages).with_prefill(wish.start)
         chosen = _chosen(variant, messages, None)
         asked = Asked(prompt=prompt, tokens=self.session.tokens(prompt), chosen=chosen)
         conversation = current or self.session.new([variant])
@@ -496,9 +496,8 @@ class Chat:
         assert current is not None
         chosen: Sequence[Choice] = ()
         variant = current.variants[lane]
-        histories = current.turns[turn].histories
-        whose = histories[lane] if histories else lane
-        if variant.name == answers[lane].variant and whose >= 0:  # else the lane was another one then
+        whose = current.turns[turn].history_lane(lane)
+        if variant.name == answers[lane].variant and whose is not None:  # else the lane was another one then
             history = current.before(turn).history(whose)
             messages = [*history, Message(role="user", text=current.turns[turn].user)]
             chosen = _chosen(variant, messages, request.left_out)

@@ -1,0 +1,167 @@
+"""Read values from the JSON that `to_json` wrote, now or in an earlier version."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Hashable, Mapping
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+
+from playground.types.conversations import Answer
+from playground.types.demonstrations import Demo, DemoSet, Exchange
+from playground.types.errors import InputError
+from playground.types.json import to_fields
+from playground.types.judgments import Aspect, JudgeCall, Verdict
+from playground.types.prompts import Part, Prompt, StopRule
+from playground.types.replies import Reply
+from playground.types.requests import LeftOut, Request
+from playground.types.sampling import Sampling
+from playground.types.text import HALF_CHARACTER
+
+
+def request_from_json(data: Mapping[str, Any]) -> Request:
+    """The `Request` that `to_json` wrote, now or before requests had all of today's fields."""
+    prompt = to_fields("Prompt", data["prompt"])
+    parts = tuple(Part(**part) for part in prompt.pop("parts", ()))
+    left_out = data.get("left_out")
+    stop = prompt.pop("stop")
+    rule = StopRule(
+        name=stop.get("name", ""),
+        fence=stop["fence"],
+        headers=tuple(stop["headers"]),
+        tokens=tuple(stop["tokens"]),
+        texts=tuple(stop.get("texts", ())),
+        trim=stop["trim"],
+    )
+    return Request(
+        prompt=Prompt(stop=rule, parts=parts, **prompt),
+        sampling=Sampling(**data["sampling"]),
+        left_out=None if left_out is None else LeftOut(**left_out),
+    )
+
+
+def demo_set_from_json(data: Mapping[str, Any]) -> DemoSet:
+    """The `DemoSet` that `to_json` wrote, now or before sets had all of today's fields."""
+    demos = []
+    for entry in data["demos"]:
+        then = tuple(Exchange(**exchange) for exchange in entry.get("then", ()))
+        demos.append(Demo(**{**entry, "then": then}))
+    return DemoSet(**{**data, "demos": tuple(demos)})
+
+
+def answer_from_json(variant: str, request: Mapping[str, Any] | None, reply: Any, version: int) -> Answer:
+    """An answer from the JSON of its request and reply; raises as `judge_call_from_json`."""
+    answer = Answer(
+        variant=variant,
+        request=None if request is None else request_from_json(request),
+        reply=Reply(**{**reply, "token_ids": tuple(reply["token_ids"])}),
+        version=version,
+    )
+    check_fields(answer)
+    return answer
+
+
+def judge_call_from_json(data: Mapping[str, Any]) -> JudgeCall:
+    """The `JudgeCall` that `to_json` wrote.
+
+    Raises:
+        InputError: a field holds what it cannot, or a lane is negative; other errors where the JSON is of
+            something else.
+    """
+    call = JudgeCall(
+        **{
+            **data,
+            "shown": tuple(data["shown"]),
+            "aspects": tuple(Aspect(**aspect) for aspect in data["aspects"]),
+            "messages": tuple((role, text) for role, text in data["messages"]),
+        }
+    )
+    check_fields(call)
+    _check_lanes(call.shown, call)
+    return call
+
+
+def verdict_from_json(data: Mapping[str, Any]) -> Verdict:
+    """The `Verdict` that `to_json` wrote.
+
+    Raises:
+        InputError: its fields do not fit each other; other errors where the JSON is of something else.
+    """
+    scale = data["scale"]
+    verdict = Verdict(
+        **{
+            **to_fields("Verdict", data),
+            "lanes": tuple(data["lanes"]),
+            "judged": tuple(data["judged"]),
+            "panel": tuple(data.get("panel", ())),
+            "scores": tuple(data["scores"]),
+            "scale": None if scale is None else (scale[0], scale[1]),
+            "aspects": tuple(tuple(Aspect(**aspect) for aspect in lane) for lane in data["aspects"]),
+            "calls": tuple(judge_call_from_json(call) for call in data["games"]),
+        }
+    )
+    check_fields(verdict)
+    _check_lanes(verdict.lanes, verdict)
+    for values in (verdict.judged, verdict.scores or verdict.lanes, verdict.aspects or verdict.lanes):
+        if len(values) != len(verdict.lanes):
+            raise InputError("Verdict has other lanes in its hashes, scores or aspects than in its list.")
+    return verdict
+
+
+def _check_lanes(lanes: tuple[int, ...], judged: JudgeCall | Verdict) -> None:
+    """Raise InputError for a negative lane, or a winner that is missing or none of the lanes."""
+    if any(lane < 0 for lane in lanes):
+        raise InputError(f"{type(judged).__name__} names a lane below 0.")
+    if judged.winner not in ((() if judged.outcome == "win" else (None,)) + lanes):
+        raise InputError(f"{type(judged).__name__} names no lane as its winner.")
+
+
+@cache
+def _hints(kind: Hashable) -> tuple[tuple[str, Any], ...]:
+    """A dataclass's fields and their annotations."""
+    return tuple(get_type_hints(kind).items())
+
+
+def check_fields(value: Any) -> None:
+    """Check the fields of a dataclass, and of the dataclasses in it, against their annotations.
+
+    Python does not check them, so a value read from a damaged file would fail much later.
+
+    Raises:
+        InputError: a field holds another type, half a character, or a number that is not finite.
+    """
+    for name, hint in _hints(cast(Hashable, type(value))):
+        if not _fits(getattr(value, name), hint):
+            raise InputError(f"{type(value).__name__}.{name} does not hold {hint}.")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of the annotated type, throughout."""
+    kinds = get_args(hint)
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        return any(_fits(value, kind) for kind in kinds)
+    if origin is Literal:
+        return any(type(value) is type(each) and value == each for each in kinds)
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        if kinds[-1] is not Ellipsis:
+            return len(value) == len(kinds) and all(map(_fits, value, kinds))
+        if kinds[0] is int:  # as long as an answer has tokens
+            return all(type(each) is int for each in value)
+        return all(_fits(each, kinds[0]) for each in value)
+    if hint is str:
+        return isinstance(value, str) and (value.isascii() or not HALF_CHARACTER.search(value))
+    if hint is int:
+        return type(value) is int and abs(value) < 2**63
+    if hint is float:
+        return type(value) in (int, float) and abs(value) < 1e300  # which NaN is not
+    if hint in (bool, NoneType):
+        return isinstance(value, hint)
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, cast(type, hint)):
+            return False
+        check_fields(value)
+    return True

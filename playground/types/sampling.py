@@ -1,0 +1,117 @@
+"""Decoding parameters of one lane, which check themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from playground.types.errors import InputError
+
+PenaltyScope = Literal["all", "answer"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """Decoding parameters of one lane. The defaults are plain greedy decoding.
+
+    Raises:
+        InputError: a value is out of range, with the range in the sentence.
+        TypeError: an unknown name, so that a misspelling is never ignored.
+    """
+
+    temperature: float = 0.0
+    """0 is greedy (argmax); otherwise logits are divided by it."""
+    top_p: float = 1.0
+    """Nucleus sampling, in (0, 1]; 1 keeps everything."""
+    top_k: int = 0
+    """Keep the k likeliest tokens; 0 keeps everything."""
+    min_p: float = 0.0
+    """Drop tokens below this share of the likeliest token's probability, in [0, 1); 0 is off."""
+    repetition_penalty: float = 1.0
+    """Above 1 makes tokens seen before less likely (CTRL, arXiv 1909.05858, section 4.1); 1 is off."""
+    penalty_scope: PenaltyScope = "all"
+    """Which tokens the penalty sees: prompt and answer ("all", as Hugging Face and vLLM), or "answer"."""
+    max_new_tokens: int = 256
+    """Tokens the answer may take at most."""
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    """Stop sequences, besides the prompt's own stop rule."""
+
+    def __post_init__(self) -> None:
+        for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise InputError(f"{_label(name)} must be a number, not {value!r}.")
+            object.__setattr__(self, name, float(value))  # 1 and 1.0 are one recipe, with one hash
+        for name in ("top_k", "max_new_tokens", "seed"):
+            value = getattr(self, name)
+            if isinstance(value, float) and value.is_integer():
+                value = int(value)
+                object.__setattr__(self, name, value)
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise InputError(f"{_label(name)} must be a whole number, not {value!r}.")
+        rules = (
+            (self.temperature >= 0, "temperature", "0 (greedy) or more"),
+            (0 < self.top_p <= 1, "top_p", "above 0 and at most 1 (1 keeps every token)"),
+            (self.top_k >= 0, "top_k", "0 (off) or more"),
+            (0 <= self.min_p < 1, "min_p", "at least 0 (off) and below 1"),
+            (self.repetition_penalty > 0, "repetition_penalty", "above 0 (1 is off)"),
+            (self.max_new_tokens >= 0, "max_new_tokens", "0 or more"),
+            (0 <= self.seed < 2**63, "seed", "from 0 to 2^63 - 1"),
+            (self.penalty_scope in ("all", "answer"), "penalty_scope", "'all' or 'answer'"),
+            (_are_stops(self.stop), "stop", f"at most {MOST_STOPS} texts, none of them empty"),
+        )
+        for holds, name, allowed in rules:
+            if not holds:
+                raise InputError(f"{_label(name)} must be {allowed}, not {getattr(self, name)!r}.")
+        object.__setattr__(self, "stop", tuple(self.stop))
+
+    @classmethod
+    def parse(cls, values: Mapping[str, str], base: Sampling | None = None) -> Sampling:
+        """`base` (or the defaults) with `values` read from text, as a command line gives them.
+
+        `stop` is one stop sequence, in which ``\\n`` is a newline.
+
+        Raises:
+            InputError: a value is not a number where one is needed, or is out of range.
+        """
+        changes: dict[str, Any] = {}
+        for name, text in values.items():
+            if name == "stop":
+                changes[name] = (text.replace("\\n", "\n"),)
+                continue
+            kind = type(getattr(cls, name))
+            try:
+                changes[name] = kind(text.strip())
+            except ValueError:
+                want = "a whole number" if kind is int else "a number"
+                raise InputError(f"{_label(name)} must be {want}, not {text!r}.") from None
+        return dataclasses.replace(base or cls(), **changes)
+
+
+MOST_STOPS = 8
+"""Stop sequences that a lane may have."""
+
+
+def _are_stops(stops: Any) -> bool:
+    """Whether `stops` is a list or tuple of at most `MOST_STOPS` texts, none of them empty."""
+    if not isinstance(stops, list | tuple) or len(stops) > MOST_STOPS:
+        return False
+    return all(isinstance(text, str) and text for text in stops)
+
+
+def _label(name: str) -> str:
+    """A field's name as people write it, for the start of a sentence."""
+    return (
+        name.replace("_", " ")
+        .replace("top p", "top-p")
+        .replace("top k", "top-k")
+        .replace("min p", "min-p")
+        .capitalize()
+    )
+
+
+SAMPLING_NAMES = tuple(f.name for f in dataclasses.fields(Sampling))
