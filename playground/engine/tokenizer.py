@@ -19,7 +19,7 @@ from typing import Any
 from transformers import AutoTokenizer, PreTrainedModel
 
 from playground.files import check_regular, check_whole, first_line, read_object
-from playground.library import has_vocabulary
+from playground.library.tokenizer_files import has_vocabulary
 from playground.types import InputError, Prompt, Token
 
 TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json", "additional_chat_templates")

@@ -11,7 +11,7 @@ from typing import Any
 
 from playground.engine.tokenizer import load_tokenizer, try_tokenizer
 from playground.files import read_object
-from playground.library import has_vocabulary
+from playground.library.tokenizer_files import has_vocabulary
 from playground.types import InputError
 
 FILES = (

@@ -1,0 +1,40 @@
+"""What a tokenizer's files say without loading it: whether there is a vocabulary, and its special tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from playground.files import read_object
+
+
+def read_token_names(folder: Path) -> dict[str, str]:
+    """The special tokens that a tokenizer's JSON files name, by variable; for a folder without vocabulary.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    tokens = {}
+    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        path = folder / name
+        table = read_object(path) if path.is_file() else {}
+        for key, value in table.items():
+            if key.endswith("_token") and (text := _token_text(value)):
+                tokens[key] = text
+    return tokens
+
+
+VOCABULARIES = ("tokenizer.json", "tokenizer.model", "vocab.*", "spiece.model", "*.tiktoken", "tekken.json")
+"""Files of which one holds a tokenizer's vocabulary."""
+
+
+def has_vocabulary(folder: Path) -> bool:
+    """Whether a folder has a tokenizer, and not only its configuration."""
+    return any(next(folder.glob(pattern), None) is not None for pattern in VOCABULARIES)
+
+
+def _token_text(token: Any) -> str:
+    """A special token as a tokenizer's JSON file gives it: text, an object with `content`, or null."""
+    if isinstance(token, dict):
+        token = token.get("content")
+    return token if isinstance(token, str) else ""
