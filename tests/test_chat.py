@@ -8,10 +8,10 @@ from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
 from playground.session import Session
 from playground.store import ConflictError, Store
-from playground.ui.page.controller import Chat, Wish
+from playground.ui.page.controller import Controller, LaneSettings
 from playground.ui.page.state import PageState
 
-CUT = Wish(specs=["base", "base"], decoding=[{"max_new_tokens": 1}] * 2)
+CUT = LaneSettings(specs=["base", "base"], decoding=[{"max_new_tokens": 1}] * 2)
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def chat(tmp_path):
     session = Session(
         ScriptedEngine(lambda request: ["one ", "two "]), Library.open("models/pocket"), Store(tmp_path)
     )
-    yield Chat(session)
+    yield Controller(session)
     session.close()
 
 
@@ -27,10 +27,10 @@ def test_with_the_last_view_whatever_is_done_next_is_no_longer_refused(chat):
     """A person may be quicker than the server is at putting the answers' stream away."""
     state, suspended = PageState(), []
     for act in (
-        lambda: chat.send(state, "Count", CUT),
-        lambda: chat.retry(state, [0, 1], CUT),
-        lambda: chat.continue_answer(state, 1, CUT),
-        lambda: chat.send(state, "Again", CUT),
+        lambda: chat.streaming.send(state, "Count", CUT),
+        lambda: chat.streaming.retry(state, [0, 1], CUT),
+        lambda: chat.streaming.continue_answer(state, 1, CUT),
+        lambda: chat.streaming.send(state, "Again", CUT),
     ):
         views = act()
         suspended.append(views)
@@ -48,39 +48,43 @@ def done(views):
 def test_nobody_is_asked_on_turns_that_the_page_has_not_shown(chat):
     """Two tabs, or two programs on one record, in one conversation."""
     one, other = PageState(), PageState()
-    id = done(chat.send(one, "First", CUT)).id
-    chat.open(other, id)
-    done(chat.send(other, "Second", CUT))
+    id = done(chat.streaming.send(one, "First", CUT)).id
+    chat.conversations.open(other, id)
+    done(chat.streaming.send(other, "Second", CUT))
     for act in (
-        lambda: chat.send(one, "Third", CUT),
-        lambda: chat.retry(one, [0], CUT),
-        lambda: chat.continue_answer(one, 1, CUT),
+        lambda: chat.streaming.send(one, "Third", CUT),
+        lambda: chat.streaming.retry(one, [0], CUT),
+        lambda: chat.streaming.continue_answer(one, 1, CUT),
     ):
         one.shown = (1, 0, 0)  # as before it was told
         with pytest.raises(ConflictError, match="gone on in another tab or program"):
             next(act())
         assert not one.streaming
-    assert [turn.user for turn in done(chat.send(one, "Third", CUT)).turns] == ["First", "Second", "Third"]
-    chat.open(other, id)
-    done(chat.retry(one, [0], CUT))
+    assert [turn.user for turn in done(chat.streaming.send(one, "Third", CUT)).turns] == [
+        "First",
+        "Second",
+        "Third",
+    ]
+    chat.conversations.open(other, id)
+    done(chat.streaming.retry(one, [0], CUT))
     with pytest.raises(
         ConflictError
     ):  # another version is shown now, which the next message would go on from
-        next(chat.send(other, "Fourth", CUT))
-    assert len(done(chat.send(other, "Fourth", CUT)).turns) == 4
+        next(chat.streaming.send(other, "Fourth", CUT))
+    assert len(done(chat.streaming.send(other, "Fourth", CUT)).turns) == 4
 
 
 def test_what_a_page_does_itself_is_never_taken_for_another_s(chat):
     state = PageState()
-    id = done(chat.send(state, "First", CUT)).id
-    done(chat.retry(state, [0, 1], CUT))
-    chat.show(state, 0, -1)
-    done(chat.continue_answer(state, 1, CUT))
-    done(chat.play(state, ["Second", "Third"], lambda: CUT))
-    chat.branch(state, 2)
-    done(chat.send(state, "On the branch", CUT))
-    chat.open(state, id)
-    chat.edit(state, 0)
-    done(chat.send(state, "First, edited", CUT))
-    chat.new(state)
-    done(chat.send(state, "New", CUT))
+    id = done(chat.streaming.send(state, "First", CUT)).id
+    done(chat.streaming.retry(state, [0, 1], CUT))
+    chat.conversations.show_version(state, 0, -1)
+    done(chat.streaming.continue_answer(state, 1, CUT))
+    done(chat.streaming.play(state, ["Second", "Third"], lambda: CUT))
+    chat.conversations.branch(state, 2)
+    done(chat.streaming.send(state, "On the branch", CUT))
+    chat.conversations.open(state, id)
+    chat.conversations.edit(state, 0)
+    done(chat.streaming.send(state, "First, edited", CUT))
+    chat.conversations.new(state)
+    done(chat.streaming.send(state, "New", CUT))

@@ -16,7 +16,7 @@ from playground.store import Store
 from playground.types import InputError
 from playground.ui.dialogs.judge import JudgePanel
 from playground.ui.html import verdicts as html_verdicts
-from playground.ui.page.controller import Chat
+from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
 OPENAI = "https://api.openai.com/v1"
@@ -29,7 +29,7 @@ def panel(tmp_path, visitor="me", **settings):
     talk.judges = Judges(Store(tmp_path), chosen)
     visitors = [visitor]
     with gr.Blocks():
-        made = JudgePanel(Chat(talk, visitor=lambda: visitors[0]), chosen)
+        made = JudgePanel(Controller(talk, visitor=lambda: visitors[0]), chosen)
         made.compose_row()
         made.compose_sheet()
     made._marked = lambda state: {}
@@ -121,7 +121,7 @@ def test_a_verdict_that_the_end_of_the_app_cut_off_is_unfinished_and_can_be_aske
     made.on_ask(state, "", *values())
     [judging] = made.judges.under_way(state.conversation)
     # As a program that starts again finds it: on record, and nobody at work.
-    conversation = made.chat.current(state)
+    conversation = made.chat.conversations.current(state)
     later = Judges(Store(tmp_path), made.settings)
     [verdict] = later.verdicts(conversation.id)[0]
     drawn = html_verdicts.marks(0, [(verdict,)], None, (), {})[0]

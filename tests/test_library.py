@@ -15,7 +15,7 @@ from playground.library import (
     tokenizer_chat_format,
 )
 from playground.session import parse_lane
-from playground.types import Demo, InputError
+from playground.types import AdapterCard, Demo, InputError
 
 GOOD = '''
 name = "good"
@@ -231,3 +231,17 @@ def test_two_bases_in_folders_of_one_name_are_told_apart_by_their_files(tmp_path
     assert same_model(one, same)
     assert not same_model(one, shape)
     assert not same_model(one, weights)
+
+
+def test_adapters_can_be_listed_while_their_files_arrive(tmp_path):
+    """The engine's thread takes an adapter out of `pending` while a page is built."""
+    library = Library.open("models/pocket")
+    for number in range(3):
+        library.ask_for(f"adapter-{number}", f"somebody/adapter-{number}")
+    seen = []
+    for name, source in library.pending_sources().items():
+        library.add(AdapterCard(name=name, source=source, base_model="", label=name))
+        seen.append(name)
+    assert seen == ["adapter-0", "adapter-1", "adapter-2"]
+    assert library.pending == {}
+    assert set(seen) <= set(library.adapters)

@@ -15,7 +15,7 @@ from playground.engine.hub.cache import has_token, measure_cached
 from playground.library.presets import Cached
 from playground.memory import Room
 from playground.types import InputError
-from playground.ui.page.controller import Chat
+from playground.ui.page.controller import Controller
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,8 @@ def test_base_and_adapters_come_with_the_set_up_that_suits_them(here):
     assert [(status.card.name, status.error) for status in session.status().adapters] == [
         ("random-sft", None)
     ]
-    chat = Chat(session)
-    assert [chat.default_lane(lane) for lane in range(2)] == ["urial", "random-sft"]
+    chat = Controller(session)
+    assert [chat.catalog.default_lane(lane) for lane in range(2)] == ["urial", "random-sft"]
     answers = here.ask("Hello", "base", "urial:k=1", "random-sft").turns[0].answers
     assert [answer.reply.error for answer in answers] == [None] * 3
     assert offer(here, "random").cached.state == "complete"
@@ -152,8 +152,8 @@ def test_an_adapter_that_is_gone_leaves_the_base_and_says_so(here, hub):
     assert load(here, "random").state == "done"
     (status,) = here.session.status().adapters
     assert "has no repository" in status.error
-    chat = Chat(here.session)
-    assert [chat.default_lane(lane) for lane in range(4)] == ["urial", "base", "base", "urial"]
+    chat = Controller(here.session)
+    assert [chat.catalog.default_lane(lane) for lane in range(4)] == ["urial", "base", "base", "urial"]
     assert here.ask("Hello", "base").turns[0].answers[0].reply.error is None
 
 

@@ -158,8 +158,13 @@ class Library:
 
         The engine finds out by its shapes whether it fits the base, whose name differs from copy to copy.
         """
-        self.pending.pop(card.name, None)
+        # In this order, so that a page that lists adapters meanwhile finds it in one of the two at least.
         self.adapters[card.name] = card
+        self.pending.pop(card.name, None)
+
+    def pending_sources(self) -> dict[str, str]:
+        """A copy of `pending`, which the engine's thread changes while a page lists adapters."""
+        return dict(self.pending)
 
     def _shelve(self, card: AdapterCard) -> None:
         fits = same_model(card.base_model, self.base)

@@ -278,7 +278,7 @@ def fetch_cards(library: Library, report: Report | None = None) -> dict[str, Inp
         here = folder(library.base, CARD_FILES, report)
         library.read_base_format(dataclasses.replace(base, folder=here))
     errors: dict[str, InputError] = {}
-    for name, source in list(library.pending.items()):
+    for name, source in library.pending_sources().items():
         try:
             library.add(read_adapter(folder(source, CARD_FILES, report), name=name, source=source))
         except InputError as error:

@@ -17,7 +17,7 @@ from playground.ui.controls.decoding import Dials, Update
 from playground.ui.controls.recipe import Recipe
 from playground.ui.html import labels as html_labels
 from playground.ui.html import prompt as html_prompt
-from playground.ui.page.controller import Chat, Wish
+from playground.ui.page.controller import Controller, LaneSettings
 from playground.ui.page.state import PageState
 
 CONTROLS = (
@@ -67,7 +67,7 @@ LETTERS = "ABCD"
 class Lane:
     """Made inside a `gr.Blocks`."""
 
-    def __init__(self, number: int, chat: Chat, spec: str, visible: bool = True) -> None:
+    def __init__(self, number: int, chat: Controller, spec: str, visible: bool = True) -> None:
         self.number = number
         self.chat = chat
         self.dials = Dials(f"-{number}", chat.gate.limits.max_tokens)
@@ -114,7 +114,7 @@ class Lane:
 
     def _compose_setup(self, spec: str) -> None:
         number, recipe = self.number, Recipe.of(spec)
-        default = self.chat.sets()[self.chat.default_set()]
+        default = self.chat.catalog.sets()[self.chat.catalog.default_set()]
         with gr.Column(elem_id=f"options-{number}", elem_classes="settings"):
             with gr.Row(visible=recipe.urial, elem_classes="options-row") as self.shown:
                 self.demos = Choice(
@@ -288,20 +288,22 @@ class Lane:
     def spec(self, state: PageState, values: Sequence[Any], seed: float | None = None) -> str:
         """The lane's text; raises InputError as `recipe` does."""
         whole_seed = int(seed) if seed is not None and seed == int(seed) else None
-        return self.recipe(values).spec(self.chat.default_set(), self.chat.sets(state), whole_seed)
+        return self.recipe(values).spec(
+            self.chat.catalog.default_set(), self.chat.catalog.sets(state), whole_seed
+        )
 
     # --- Drawing ----------------------------------------------------------------------------------
 
     def presets(self, spec: str | None = None) -> list[tuple[str, str]]:
         """The presets to pick from, with `spec` among them, which may have been given by hand."""
-        choices = html_labels.lane_choices(list(self.chat.cards().values()))
+        choices = html_labels.lane_choices(list(self.chat.catalog.cards().values()))
         if spec and spec not in {lane for _, lane in choices}:
             choices.append((html_labels.spec_name(spec, {lane: label for label, lane in choices}), spec))
         return choices
 
     def sets(self, state: PageState | None = None, name: str = "") -> list[str]:
         """The demonstration sets to choose from, with `name` among them, which may be gone."""
-        return list(dict.fromkeys([*self.chat.sets(state), *([name] if name else [])]))
+        return list(dict.fromkeys([*self.chat.catalog.sets(state), *([name] if name else [])]))
 
     def instructions(self, state: PageState | None = None, name: str = "") -> list[tuple[str, str]]:
         """The demonstration sets whose instruction can be the system message."""
@@ -347,7 +349,7 @@ class Lane:
     def placeholder(self, spec: str, state: PageState | None = None) -> str:
         """What the lane shows while nothing has been said in it."""
         try:
-            variant = self.chat.variant(spec, state)
+            variant = self.chat.catalog.variant(spec, state)
         except InputError as error:
             coming = self.chat.session.status().state == "loading"
             labels = {lane: label for label, lane in self.presets()}
@@ -356,18 +358,18 @@ class Lane:
                 str(error) if coming else "",
                 None if coming else str(error),
             )
-        cards = self.chat.cards()
+        cards = self.chat.catalog.cards()
         return html_labels.placeholder(
             html_labels.lane_name(variant, cards),
             html_labels.lane_sentence(variant.aligner, cards),
-            self.chat.adapter_error(variant.aligner.adapter),
+            self.chat.catalog.adapter_error(variant.aligner.adapter),
         )
 
-    def drawn_meter(self, state: PageState, wish: Wish) -> Update:
+    def drawn_meter(self, state: PageState, wish: LaneSettings) -> Update:
         """The meter for the next prompt of the lane; empty where there is none."""
         status = self.chat.session.status()
         try:
-            asked = self.chat.next_prompt(state, self.number, wish)
+            asked = self.chat.prompts.preview_next(state, self.number, wish)
         except InputError:
             return ""
         room = int(wish.decoding[self.number]["max_new_tokens"])
@@ -385,7 +387,7 @@ class Lane:
     def reach(self, state: PageState, demos: str, k: int | None) -> Update:
         """How far K goes in a set. Only for a set just chosen: the answer to an older event, coming
         late, would put the reach of the set before it on the slider."""
-        chosen = self.chat.sets(state).get(demos)
+        chosen = self.chat.catalog.sets(state).get(demos)
         count = len(chosen.demos) if chosen else k or 0
         update = gr.update(maximum=max(1, count), visible=not (chosen and chosen.whole))
         if k is None or k > count:
@@ -396,7 +398,7 @@ class Lane:
     def set_to(self, state: PageState, spec: str) -> dict[Any, Update]:
         """Updates of the controls that make them spell `spec`."""
         recipe = Recipe.of(spec)
-        name = recipe.demos or self.chat.default_set()
+        name = recipe.demos or self.chat.catalog.default_set()
         return {
             self.preset: gr.update(choices=self.presets(recipe.preset), value=recipe.preset),
             self.demos: gr.update(choices=self.sets(state, name), value=name),

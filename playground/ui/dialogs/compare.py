@@ -14,14 +14,14 @@ from playground.ui.controls.lane import LETTERS
 from playground.ui.dialogs.dialog import Dialog
 from playground.ui.html import diff as html_diff
 from playground.ui.html import labels as html_labels
-from playground.ui.page.controller import Chat
+from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
 
 class CompareDialog(Dialog):
     """Two answers to one message side by side, with their differences marked."""
 
-    def __init__(self, chat: Chat) -> None:
+    def __init__(self, chat: Controller) -> None:
         self.chat = chat
         super().__init__("compare", "Differences")
 
@@ -54,7 +54,7 @@ class CompareDialog(Dialog):
         """Open the dialog on the last turn, with the answers of its first two lanes."""
 
         def act() -> Updates:
-            turns = self.chat.asked_in(state)
+            turns = self.chat.conversations.user_messages(state)
             if not turns:
                 raise InputError("There is nothing to compare yet: send a message first.")
             choices = [(f"{number + 1}: {text}", number) for number, text in enumerate(turns)]
@@ -92,7 +92,7 @@ class CompareDialog(Dialog):
         Raises:
             InputError: there is no such turn.
         """
-        conversation = self.chat.current(state)
+        conversation = self.chat.conversations.current(state)
         if conversation is None or not isinstance(turn, int) or not 0 <= turn < len(conversation.turns):
             raise InputError("There is no such message: choose another.")
         found: dict[str, Answer] = {}
@@ -106,9 +106,8 @@ class CompareDialog(Dialog):
     def _lane_name(self, state: PageState, conversation: Conversation, lane: int) -> str:
         if state.blind:
             return f"Lane {LETTERS[lane]}"
-        return (
-            f"{LETTERS[lane]} \u00b7 {html_labels.lane_name(conversation.variants[lane], self.chat.cards())}"
-        )
+        cards = self.chat.catalog.cards()
+        return f"{LETTERS[lane]} \u00b7 {html_labels.lane_name(conversation.variants[lane], cards)}"
 
     def _render_sides(self, state: PageState, turn: Any, left: str, right: str) -> str:
         answers = self._find_answers(state, turn)

@@ -18,7 +18,7 @@ from playground.ui.controls.events import QUICK
 from playground.ui.controls.lane import LETTERS, Lane
 from playground.ui.controls.toast import say, tried, warn
 from playground.ui.html import prompt as html_prompt
-from playground.ui.page.controller import Chat
+from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
 TURNS = 4
@@ -38,7 +38,7 @@ element.addEventListener('click', (event) => {
 class Bench:
     """A sheet over the page; made inside a `gr.Blocks`."""
 
-    def __init__(self, chat: Chat, lanes: int, public: bool) -> None:
+    def __init__(self, chat: Controller, lanes: int, public: bool) -> None:
         self.chat = chat
         self._public = public
         with gr.Column(visible=False, elem_id="bench", elem_classes="sheet") as self.sheet:
@@ -213,7 +213,7 @@ class Bench:
 
         def handler(state: PageState, *values: Any) -> tuple[Update, ...]:
             try:
-                name = lane.recipe(values).demos or self.chat.default_set()
+                name = lane.recipe(values).demos or self.chat.catalog.default_set()
                 if state.demonstrations.draft is None or state.demonstrations.draft.demos.name != name:
                     self.take_up(state, name)
                 there = [gr.update(visible=number < state.lanes) for number in range(len(self.use))]
@@ -233,7 +233,7 @@ class Bench:
                 recipe = lane.recipe(values)
                 preset = recipe.preset if recipe.urial else "urial"
                 recipe = dataclasses.replace(recipe, preset=preset, demos=name, k=None, pick="first")
-                spec = recipe.spec(self.chat.default_set(), self.chat.sets(state))
+                spec = recipe.spec(self.chat.catalog.default_set(), self.chat.catalog.sets(state))
                 return {self.sheet: gr.update(visible=False), **lane.set_to(state, spec)}
 
             return tried(act, self.sheet)
@@ -259,7 +259,7 @@ class Bench:
         Raises:
             InputError: there is none of that name.
         """
-        sets = self.chat.sets(state)
+        sets = self.chat.catalog.sets(state)
         if name not in sets:
             raise InputError(f"There is no demonstration set {name!r} any more: choose another.")
         state.demonstrations.draft, state.demonstrations.card = Draft.of(sets[name]), None
@@ -334,7 +334,7 @@ class Bench:
             InputError: there is no room for more.
         """
         demos = self._draft(state).demos
-        if demos.name not in self.chat.sets(state):
+        if demos.name not in self.chat.catalog.sets(state):
             self._shelve(state, demos)
         return demos.name
 
@@ -346,8 +346,8 @@ class Bench:
         """
         if self._public:
             raise InputError("This page takes no files: run Tandem yourself to import sets.")
-        demos = self.chat.read_set(path)
-        taken = self.chat.sets(state).get(demos.name)
+        demos = self.chat.catalog.read_set(path)
+        taken = self.chat.catalog.sets(state).get(demos.name)
         if taken is not None and taken.content_hash != demos.content_hash:
             raise InputError(
                 f"There is another demonstration set {demos.name!r}: rename the file, or the name in it."
@@ -364,7 +364,7 @@ class Bench:
             OutsideError: it cannot be written.
         """
         draft = self._draft(state)
-        path = self.chat.save_set(draft.demos, str(name or "").strip())
+        path = self.chat.catalog.save_set(draft.demos, str(name or "").strip())
         self.take_up(state, str(name).strip())
         return str(path)
 
@@ -386,7 +386,7 @@ class Bench:
     def draw(self, state: PageState, compare: Any = None) -> tuple[Update, ...]:
         """Everything on the sheet but the names of new sets."""
         draft = self._draft(state)
-        sets = self.chat.sets(state)
+        sets = self.chat.catalog.sets(state)
         other = sets.get(compare) if compare else None
         names = list(sets)
         against: list[tuple[str, str]] = [("compare with…", ""), *((name, name) for name in names)]

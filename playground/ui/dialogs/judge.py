@@ -33,7 +33,7 @@ from playground.ui.dialogs.dialog import HtmlDialog
 from playground.ui.html import verdicts as html_verdicts
 from playground.ui.html.labels import shorten
 from playground.ui.html.verdicts import LETTERS
-from playground.ui.page.controller import Chat
+from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
 Updates = dict[Any, Any]
@@ -70,7 +70,7 @@ class _Wish:
 class JudgePanel:
     """A sheet, and a button that stops; made inside a `gr.Blocks`."""
 
-    def __init__(self, chat: Chat, settings: Settings) -> None:
+    def __init__(self, chat: Controller, settings: Settings) -> None:
         self.chat = chat
         self.settings = settings
         self._budgets: dict[str, tuple[float, JudgeBudget]] = {}
@@ -331,7 +331,7 @@ class JudgePanel:
     # --- What is asked for ------------------------------------------------------------------------
 
     def _conversation(self, state: PageState) -> Conversation:
-        conversation = self.chat.current(state)
+        conversation = self.chat.conversations.current(state)
         if conversation is None or not conversation.turns:
             raise InputError("There is nothing to judge yet: send a message first.")
         return conversation
@@ -582,7 +582,7 @@ class JudgePanel:
 
     def _seen(self, state: PageState) -> tuple[Any, ...]:
         """Tells whether there is something new to draw."""
-        conversation = self.chat.current(state)
+        conversation = self.chat.conversations.current(state)
         verdicts = self.judges.verdicts(conversation.id) if conversation else {}
         if conversation is None or not verdicts:
             return ()

@@ -12,7 +12,7 @@ from playground.ui.controls.choice import Choice
 from playground.ui.controls.decoding import Update
 from playground.ui.controls.events import QUICK
 from playground.ui.html import probes as html_probes
-from playground.ui.page.controller import Chat
+from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
 MOST_WORDS = 200
@@ -29,7 +29,7 @@ element.addEventListener('click', (event) => {
 class Probing:
     """Made inside a `gr.Blocks`, in two places: `compose_row` and `compose_sheet`."""
 
-    def __init__(self, chat: Chat, public: bool) -> None:
+    def __init__(self, chat: Controller, public: bool) -> None:
         self.chat = chat
         self._public = public
 
@@ -124,7 +124,7 @@ class Probing:
 
     def above(self, state: PageState, editing: bool) -> dict[Any, Update]:
         """The updates of the row; it gives way while a past message is edited."""
-        probing = self.chat.probing(state)
+        probing = self.chat.probes.current(state)
         updates: dict[Any, Update] = {self.row: gr.update(visible=probing is not None and not editing)}
         if probing is None:
             return updates
@@ -145,7 +145,7 @@ class Probing:
         Raises:
             InputError: there is none.
         """
-        probing = self.chat.probing(state)
+        probing = self.chat.probes.current(state)
         if probing is None:
             raise InputError("No probe is being played: choose one under Probes.")
         probe, asked = probing

@@ -14,7 +14,7 @@ from playground.ui.controls.events import HIDDEN, QUICK
 from playground.ui.controls.lane import LETTERS, Lane
 from playground.ui.controls.toast import warn
 from playground.ui.html import prompt as html_prompt
-from playground.ui.page.controller import Asked, Chat, Wish
+from playground.ui.page.controller import Controller, LaneSettings, PromptPreview
 from playground.ui.page.state import PageState
 
 NEXT = "next"
@@ -23,7 +23,7 @@ NEXT = "next"
 class Inspector:
     """A sheet over the page; made inside a `gr.Blocks`."""
 
-    def __init__(self, chat: Chat) -> None:
+    def __init__(self, chat: Controller) -> None:
         self.chat = chat
         with gr.Column(visible=False, elem_id="inspector", elem_classes="sheet") as self.sheet:
             with gr.Row(elem_classes="sheet-head"):
@@ -59,7 +59,7 @@ class Inspector:
         state: gr.State,
         box: gr.Textbox,
         asking: list[Any],
-        wish: Callable[..., Wish],
+        wish: Callable[..., LaneSettings],
     ) -> None:
         """Give the buttons their work.
 
@@ -112,7 +112,9 @@ class Inspector:
 
     # --- Drawing ----------------------------------------------------------------------------------
 
-    def open(self, state: PageState, lane: int, wish: Wish, message: str, cut: bool) -> tuple[Update, ...]:
+    def open(
+        self, state: PageState, lane: int, wish: LaneSettings, message: str, cut: bool
+    ) -> tuple[Update, ...]:
         """Show the lane's next prompt.
 
         Raises:
@@ -128,12 +130,12 @@ class Inspector:
         Raises:
             InputError: there is none.
         """
-        drawn = self._drawn(lane, self.chat.past_prompt(state, lane, turn), False)
+        drawn = self._drawn(lane, self.chat.prompts.preview_past(state, lane, turn), False)
         which = gr.update(choices=self._choices(state), value=str(turn))
         return (gr.update(visible=True), lane, which, *drawn)
 
     def show(
-        self, state: PageState, lane: int, wish: Wish, message: str, which: Any, cut: bool
+        self, state: PageState, lane: int, wish: LaneSettings, message: str, which: Any, cut: bool
     ) -> tuple[Update, ...]:
         """Title, view and exact text of the next prompt, or of a past one by its turn's number.
 
@@ -141,27 +143,27 @@ class Inspector:
             InputError: there is no such prompt.
         """
         if which == NEXT:
-            asked = self.chat.next_prompt(state, lane, wish, message)
+            asked = self.chat.prompts.preview_next(state, lane, wish, message)
         else:
             if not str(which).isdecimal():
                 raise InputError("There is no such prompt: choose one of the list.")
-            asked = self.chat.past_prompt(state, lane, int(which))
+            asked = self.chat.prompts.preview_past(state, lane, int(which))
         return self._drawn(lane, asked, cut)
 
-    def _drawn(self, lane: int, asked: Asked, cut: bool) -> tuple[Update, ...]:
-        ends = self.chat.ends(asked.prompt)
+    def _drawn(self, lane: int, asked: PromptPreview, cut: bool) -> tuple[Update, ...]:
+        ends = self.chat.prompts.end_markers(asked.prompt)
         view = html_prompt.prompt(asked.prompt, asked.tokens, bool(cut), asked.left_out, asked.chosen, ends)
         if asked.error:
             view = f'<p class="notice error">{html_prompt.escaped(asked.error)}</p>{view}'
         return self._title(lane, asked), view, asked.prompt.text
 
     def _choices(self, state: PageState) -> list[tuple[str, str]]:
-        turns = self.chat.asked_in(state)
+        turns = self.chat.conversations.user_messages(state)
         return [("The next message", NEXT)] + [
             (f"Turn {number + 1}: {text}", str(number)) for number, text in enumerate(turns)
         ]
 
-    def _title(self, lane: int, asked: Asked) -> str:
+    def _title(self, lane: int, asked: PromptPreview) -> str:
         tokens = "" if asked.tokens is None else f", {html_prompt.number(len(asked.tokens))} tokens"
         return (
             f"<h2>Prompt of lane {LETTERS[lane]}</h2>"

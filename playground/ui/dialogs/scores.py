@@ -16,7 +16,7 @@ from playground.ui.controls.events import QUICK
 from playground.ui.controls.toast import tried
 from playground.ui.dialogs.dialog import HtmlDialog
 from playground.ui.html import scores as html_scores
-from playground.ui.page.controller import Chat
+from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
 Updates = dict[Any, Any]
@@ -35,7 +35,7 @@ VOTES = (
 class Scores:
     """The sheet; made inside a `gr.Blocks`."""
 
-    def __init__(self, chat: Chat, public: bool) -> None:
+    def __init__(self, chat: Controller, public: bool) -> None:
         self.chat = chat
         self.public = public
         self.sheet = HtmlDialog("scores", "Scores", ON_CLICK)
@@ -71,7 +71,7 @@ class Scores:
             id = (event._data or {}).get("id")
             if not isinstance(id, str) or (self.public and id not in state.own):
                 raise InputError("There is no such conversation: choose one of the list.")
-            self.chat.open(state, id)
+            self.chat.conversations.open(state, id)
             return {**self._opened(state), **self.sheet.hide()}
 
         return tried(act, self.sheet.body)
@@ -81,7 +81,7 @@ class Scores:
     def drawn(self, state: PageState) -> str:
         """Every board there is."""
         conversations = {each.id: each for each in self._conversations(state)}
-        cards = self.chat.cards()
+        cards = self.chat.catalog.cards()
         sections = []
         for judge, rubric in boards_in(conversations.values()):
             if (judge, rubric) == (HUMAN, VOTE):

@@ -15,7 +15,7 @@ from playground.ui.controls.events import HIDDEN, QUICK
 from playground.ui.controls.lane import Lane
 from playground.ui.controls.toast import say, warn
 from playground.ui.page import link
-from playground.ui.page.controller import Chat, Wish
+from playground.ui.page.controller import Controller, LaneSettings
 from playground.ui.page.state import LANES, PageState
 
 Updates = dict[Any, Any]
@@ -37,7 +37,7 @@ class Controls:
 class Address:
     """Made inside a `gr.Blocks`. Hidden text boxes, which page.js reads when they change."""
 
-    def __init__(self, chat: Chat) -> None:
+    def __init__(self, chat: Controller) -> None:
         self.chat = chat
         self.conversation = self._hidden("address")
         """The id of the conversation that is shown."""
@@ -73,7 +73,9 @@ class Address:
 
     # --- From the controls to a link --------------------------------------------------------------------
 
-    def spelled(self, state: PageState, wish: Wish, controls: Controls, linked: bool, mode: str) -> Updates:
+    def spelled(
+        self, state: PageState, wish: LaneSettings, controls: Controls, linked: bool, mode: str
+    ) -> Updates:
         """The updates that hold the set-up."""
         ways = [
             link.Way(sampling=Sampling(**decoding), new_seed=new)
@@ -136,7 +138,7 @@ class Address:
     def take_up(self, state: PageState, probe: str, problems: list[str]) -> None:
         """Go on with the probe of a link, if there is one of that name."""
         try:
-            self.chat.find_probe(probe)
+            self.chat.probes.find(probe)
             state.probe = probe
         except InputError as error:
             problems.append(f"In the link: {error}")
@@ -146,7 +148,7 @@ class Address:
         if not spec:
             return ""  # which has been said
         try:
-            self.chat.variant(spec, state)
+            self.chat.catalog.variant(spec, state)
         except InputError as error:
             problems.append(f"Lane {lane + 1} of the link: {error}")
             return ""

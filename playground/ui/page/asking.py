@@ -12,7 +12,7 @@ from playground.types import InputError, check_characters
 from playground.ui.controls import decoding as decoding_controls
 from playground.ui.controls.decoding import Dials
 from playground.ui.controls.lane import CONTROLS, Lane
-from playground.ui.page.controller import Wish
+from playground.ui.page.controller import LaneSettings
 from playground.ui.page.state import PageState
 
 START_LIMIT = 2_000
@@ -81,7 +81,7 @@ class Asking:
         """The values of a lane's controls."""
         return self.said(values).lanes[lane.number]
 
-    def wish(self, state: PageState, *values: Any, draw_seed: bool = False) -> Wish:
+    def wish(self, state: PageState, *values: Any, draw_seed: bool = False) -> LaneSettings:
         """What they ask for.
 
         Raises:
@@ -103,13 +103,13 @@ class Asking:
         name, _, leader = str(said.mode).partition("-")
         if said.mode not in [value for _, value in MODES] or (leader and int(leader) >= len(specs)):
             raise InputError("The lane that all are to go on from is not there: choose another.")
-        return Wish(
+        return LaneSettings(
             specs=specs,
             decoding=decoding,
             new_seeds=new_seeds,
             mode=name,  # type: ignore[arg-type]
             leader=int(leader or 0),
-            start=said.start,
+            prefill=said.start,
         )
 
     def rearranged(self, values: Sequence[Any], order: Sequence[int]) -> str:

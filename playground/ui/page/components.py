@@ -26,7 +26,7 @@ from playground.ui.dialogs.scores import Scores
 from playground.ui.html import labels as html_labels
 from playground.ui.page.address import Address
 from playground.ui.page.asking import MODES, START_LIMIT, Asking
-from playground.ui.page.controller import Chat
+from playground.ui.page.controller import Controller
 from playground.ui.page.state import LANES, PageState
 from playground.ui.page.votes import Votes
 from playground.ui.server.start import owner, visitor, voter
@@ -58,7 +58,7 @@ class Parts:
         self.settings = settings
         gate = Gate(settings.limits)
         everybody = settings.shared_history
-        self.chat = Chat(
+        self.chat = Controller(
             session, gate, lambda: visitor(settings.proxies), (lambda: None) if everybody else owner
         )
         self._compose()
@@ -98,7 +98,7 @@ class Parts:
             )
         with gr.Row(elem_id="lanes", scale=1, equal_height=True):
             self.lanes = [
-                Lane(number, self.chat, self.chat.default_lane(number), number < PageState.lanes)
+                Lane(number, self.chat, self.chat.catalog.default_lane(number), number < PageState.lanes)
                 for number in range(LANES)
             ]
         self.probing = Probing(self.chat, self.settings.public)

@@ -15,7 +15,7 @@ from playground.ui.controls.toast import say, tried, warn
 from playground.ui.dialogs import judge
 from playground.ui.html import conversation as html_conversation
 from playground.ui.page.components import MESSAGE_LIMIT, Parts, Updates
-from playground.ui.page.controller import View
+from playground.ui.page.controller import Snapshot
 from playground.ui.page.state import PageState
 from playground.ui.page.updates import Drawing
 
@@ -56,37 +56,39 @@ class Talking:
     ) -> Iterator[Updates]:
         text = text or ""  # a caller without the page may send none
 
-        def views() -> Generator[View]:
+        def views() -> Generator[Snapshot]:
             if len(text) > MESSAGE_LIMIT:
                 raise InputError(f"The message is longer than {MESSAGE_LIMIT} characters: shorten it.")
             wish = self.asking.wish(state, *values, draw_seed=True)
-            if expected and self.chat.current(state) is None:
-                self.chat.open(state, expected)
-            return self.chat.send(state, text, wish)
+            if expected and self.chat.conversations.current(state) is None:
+                self.chat.conversations.open(state, expected)
+            return self.chat.streaming.send(state, text, wish)
 
         yield from self._streamed(state, views, {self.page.box: ""} if typed else {})
 
     def on_retry(self, state: PageState, *values: Any) -> Iterator[Updates]:
         """Ask all lanes again for the last message."""
 
-        def views() -> Generator[View]:
-            current = self.chat.current(state)
+        def views() -> Generator[Snapshot]:
+            current = self.chat.conversations.current(state)
             answered = len(current.turns[-1].answers) if current and current.turns else 0
             wish = self.asking.wish(state, *values, draw_seed=True)
-            return self.chat.retry(state, range(min(answered, len(wish.specs))), wish)
+            return self.chat.streaming.retry(state, range(min(answered, len(wish.specs))), wish)
 
         yield from self._streamed(state, views)
 
     def on_replay(self, state: PageState, *values: Any) -> Iterator[Updates]:
         """Put the same messages to the lanes as they are set up now, in a new conversation."""
 
-        def views() -> Generator[View]:
-            texts = self.chat.asked_in(state)
+        def views() -> Generator[Snapshot]:
+            texts = self.chat.conversations.user_messages(state)
             if not texts:
                 raise InputError("There is nothing to replay: nothing has been asked.")
             self.asking.wish(state, *values)  # which says what is wrong before anything is left
-            self.chat.new(state)
-            return self.chat.play(state, texts, lambda: self.asking.wish(state, *values, draw_seed=True))
+            self.chat.conversations.new(state)
+            return self.chat.streaming.play(
+                state, texts, lambda: self.asking.wish(state, *values, draw_seed=True)
+            )
 
         yield from self._streamed(state, views)
 
@@ -94,11 +96,11 @@ class Talking:
         """The handler of the buttons in a lane's conversation that ask the lane."""
 
         def handler(state: PageState, event: gr.EventData, *values: Any) -> Iterator[Updates]:
-            def views() -> Generator[View]:
+            def views() -> Generator[Snapshot]:
                 wish = self.asking.wish(state, *values, draw_seed=True)
                 if (event._data or {}).get("act") == "extend":
-                    return self.chat.continue_answer(state, lane.number, wish)
-                return self.chat.retry(state, [lane.number], wish)
+                    return self.chat.streaming.continue_answer(state, lane.number, wish)
+                return self.chat.streaming.retry(state, [lane.number], wish)
 
             yield from self._streamed(state, views)
 
@@ -120,21 +122,21 @@ class Talking:
         if not isinstance(turn, int):
             raise InputError("There is no such button: reload the page.")
         if act == "edit":
-            text = self.chat.edit(state, turn)
+            text = self.chat.conversations.edit(state, turn)
             words = f"<p>Editing message {turn + 1}: sending it branches the conversation there.</p>"
             return {self.page.box: text, self.page.edited: words, **self.drawing.above(state)}
         if act == "branch":
-            self.chat.branch(state, turn + 1)
+            self.chat.conversations.branch(state, turn + 1)
             say("A new conversation goes on from here; the whole one stays in the history.")
             return {**self.drawing.shown(state), **self.drawing.metered(state, values)}
         if act in ("earlier", "later"):
-            self.chat.show(state, lane.number, -1 if act == "earlier" else 1)
+            self.chat.conversations.show_version(state, lane.number, -1 if act == "earlier" else 1)
             return {**self.drawing.shown(state), **self.drawing.metered(state, values)}
         if act == "prompt":
             opened = self.page.inspector.open_past(state, lane.number, turn)
             return dict(zip(self.page.inspector.opened, opened, strict=True))
         if act == "after":
-            answer = self.chat.answer(state, lane.number, turn)
+            answer = self.chat.conversations.answer(state, lane.number, turn)
             name = f"Lane {LETTERS[lane.number]}, message {turn + 1}"
             return self.page.after.show_html(html_conversation.after(answer, name))
         raise InputError("There is no such button: reload the page.")
@@ -142,7 +144,7 @@ class Talking:
     def _streamed(
         self,
         state: PageState,
-        views: Callable[[], Generator[View]],
+        views: Callable[[], Generator[Snapshot]],
         accepted: Updates | None = None,
     ) -> Iterator[Updates]:
         """Draw views as they come; `accepted` goes with the first one."""
@@ -188,7 +190,7 @@ class Talking:
         """The handler that only asks; the stream itself draws its end."""
 
         def handler(state: PageState) -> None:
-            self.chat.stop(state, lane)
+            self.chat.streaming.stop(state, lane)
 
         return handler
 
@@ -198,7 +200,7 @@ class Talking:
         """An empty page; the text box and the lanes stay as they are."""
 
         def act() -> Updates:
-            self.chat.new(state)
+            self.chat.conversations.new(state)
             state.probe = None
             return {**self.drawing.shown(state, values), **self.drawing.metered(state, values)}
 
@@ -208,7 +210,7 @@ class Talking:
         """Without the last turn; its message is in the text box again."""
 
         def act() -> Updates:
-            _, text = self.chat.undo(state)
+            _, text = self.chat.conversations.undo(state)
             return {
                 self.page.box: text,
                 **self.drawing.shown(state, values),
@@ -228,7 +230,7 @@ class Talking:
         def act() -> Updates:
             if not id:
                 raise InputError("There is no such conversation: choose one of the list.")
-            self.chat.open(state, check_characters(str(id), "The conversation's name"))
+            self.chat.conversations.open(state, check_characters(str(id), "The conversation's name"))
             return self.drawing.opened(state)
 
         return tried(act, self.page.box)
@@ -245,7 +247,7 @@ class Talking:
         return tried(lambda: self._probed(state, values, self.page.probing.after(state)), self.page.box)
 
     def _probed(self, state: PageState, values: Sequence[Any], name: Any) -> Updates:
-        self.chat.take_up(state, str(name))
+        self.chat.probes.start(state, str(name))
         updates = {**self.drawing.shown(state, values), **self.drawing.metered(state, values)}
         return {**updates, self.page.probing.sheet: gr.update(visible=False)}
 
@@ -253,10 +255,10 @@ class Talking:
         """The handler that asks the probe's next message, or all that are left."""
 
         def handler(state: PageState, *values: Any) -> Iterator[Updates]:
-            def views() -> Generator[View]:
+            def views() -> Generator[Snapshot]:
                 texts = self.page.probing.left(state)
                 wish = lambda: self.asking.wish(state, *values, draw_seed=True)  # noqa: E731
-                return self.chat.play(state, texts if all_of_it else texts[:1], wish)
+                return self.chat.streaming.play(state, texts if all_of_it else texts[:1], wish)
 
             yield from self._streamed(state, views)
 

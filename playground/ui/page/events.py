@@ -49,7 +49,7 @@ class _Page:
             self.arriving = Arriving(self.page, self.drawing, self.arranging)
             self._connect()
         chat = self.page.chat
-        chat.warm([chat.default_lane(lane) for lane in range(PageState.lanes)])
+        chat.catalog.warm([chat.catalog.default_lane(lane) for lane in range(PageState.lanes)])
 
     def _connect(self) -> None:
         page, talking, arranging = self.page, self.talking, self.arranging

@@ -44,10 +44,10 @@ class Arranging:
 
         def act() -> Updates:
             self._refuse_in_the_blind(state)
-            adapter = next(iter(self.chat.cards()), None)
+            adapter = next(iter(self.chat.catalog.cards()), None)
             if adapter is None:
                 raise InputError("The 2\u00d72 needs an adapter: start Tandem with --adapter NAME=PATH.")
-            self.chat.new(state)
+            self.chat.conversations.new(state)
             state.lanes = 4
             updates: Updates = {}
             for lane, spec in zip(
@@ -62,12 +62,12 @@ class Arranging:
     def set_up_preset(self, state: PageState, preset: Preset) -> Updates:
         """A new conversation as a preset suggests: URIAL with its demonstrations beside its adapter, or
         beside the base; its decoding in all lanes. Other decoding parameters stay as they are."""
-        self.chat.new(state)
+        self.chat.conversations.new(state)
         state.blind, state.probe = False, None
         state.lanes = PageState.lanes
         updates: Updates = {}
         for lane in self.lanes:
-            spec = self.chat.default_lane(lane.number)
+            spec = self.chat.catalog.default_lane(lane.number)
             updates |= {**lane.set_to(state, spec), lane.own_dials: gr.update(visible=False)}
             updates[lane.live] = lane.placeholder(spec, state)
         updates |= {**self.page.dials.decode_by(preset.decoding), self.page.linked: True}
@@ -79,11 +79,11 @@ class Arranging:
         lanes = [
             f"lane {LETTERS[lane.number]} {labels.get(spec, spec)}"
             for lane in self.lanes[: state.lanes]
-            for spec in [self.chat.default_lane(lane.number)]
+            for spec in [self.chat.catalog.default_lane(lane.number)]
         ]
         sentence = (
             f"{preset.label} is set up in a new conversation: {', '.join(lanes)}; "
-            f"demonstrations {self.chat.default_set()}; {html_presets.describe_decoding(preset)}."
+            f"demonstrations {self.chat.catalog.default_set()}; {html_presets.describe_decoding(preset)}."
         )
         for status in self.page.session.status().adapters:
             if status.error is not None and status.card.name in {own.name for own in preset.adapters}:
@@ -95,11 +95,11 @@ class Arranging:
 
         def act() -> Updates:
             if state.blind:
-                conversation = self.chat.current(state)
+                conversation = self.chat.conversations.current(state)
                 state.blind = False
                 updates = self.drawing.set_to(state, conversation) if conversation else {}
                 return {**updates, **self.drawing.shown(state, values)}
-            self.chat.new(state)
+            self.chat.conversations.new(state)
             state.blind = True
             return self.drawing.shown(state, values)
 
@@ -115,7 +115,7 @@ class Arranging:
                 wish.require(lane.number)
                 specs = wish.specs
                 order = arranged(lane.number, len(specs))
-                self.chat.arrange(state, order)
+                self.chat.conversations.arrange(state, order)
                 state.lanes = len(order)
                 updates: Updates = {}
                 for each, old in zip(self.lanes, order, strict=False):

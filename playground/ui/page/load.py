@@ -73,7 +73,7 @@ class Arriving:
         if id:
             try:
                 if state.conversation != id:  # a message may have come before, see `Talking.on_send`
-                    self.chat.open(state, id)
+                    self.chat.conversations.open(state, id)
                 if probe := request.query_params.get("probe"):
                     self.page.address.take_up(state, probe, [])
                 return {**updates, **self.drawing.opened(state)}
@@ -112,7 +112,7 @@ class Arriving:
             linked=self.page.linked,
             mode=self.page.mode,
             modes=[value for _, value in MODES],
-            defaults=[self.chat.default_lane(lane) for lane in range(LANES)],
+            defaults=[self.chat.catalog.default_lane(lane) for lane in range(LANES)],
         )
 
     def on_setup(self, state: PageState, *values: Any) -> Updates:

@@ -16,7 +16,7 @@ from playground.ui.html import conversation as html_conversation
 from playground.ui.html import labels as html_labels
 from playground.ui.page.asking import MODES
 from playground.ui.page.components import Parts, Updates
-from playground.ui.page.controller import View
+from playground.ui.page.controller import Snapshot
 from playground.ui.page.state import LANES, PageState
 
 
@@ -28,23 +28,23 @@ class Drawing:
 
     def turns(self, state: PageState) -> int:
         """How many there are in the conversation that is shown."""
-        current = self.chat.current(state)
+        current = self.chat.conversations.current(state)
         return len(current.turns) if current else 0
 
-    def drawn(self, state: PageState, view: View) -> Updates:
+    def drawn(self, state: PageState, view: Snapshot) -> Updates:
         """A view's updates: while answers grow, only what changed."""
         conversation = view.conversation
         updates: Updates = {}
         last = len(conversation.turns) - 1
         for lane in self.lanes[: state.lanes]:
-            if view.asked:
+            if view.is_first:
                 updates[lane.past] = self.talk(state, conversation, lane, range(last))
             if view.changed[lane.number]:
                 updates[lane.live] = self.talk(state, conversation, lane, [last], view.note)
                 updates[lane.line] = self.line(state, conversation, lane, view.note, fresh=True)
         # With every view, since Gradio's script now and then loses a change of what is visible.
         updates |= self.buttons(not view.done)
-        if view.asked and not view.done:
+        if view.is_first and not view.done:
             updates |= {**self.above(state, True), self.page.address.conversation: conversation.id}
             # Now, while nothing can be chosen from it; at the end the list would change under the hand.
             updates[self.page.history] = self.history(state)
@@ -54,7 +54,7 @@ class Drawing:
         self, state: PageState, conversation: Conversation, lane: Lane, turns: Iterable[int], note: str = ""
     ) -> str:
         """Some turns of one lane, with what judges and people said of them."""
-        cards, turns = self.chat.cards(), list(turns)
+        cards, turns = self.chat.catalog.cards(), list(turns)
         answer = _last(conversation, lane.number)
         writing = turns == [len(conversation.turns) - 1] and answer is not None and not answer.reply.finish
         marks = {} if writing else self.page.votes.marks(state, conversation, lane.number)
@@ -62,7 +62,7 @@ class Drawing:
 
     def marked(self, state: PageState) -> Updates:
         """The lanes with what judges and people have said by now; what is being written is left alone."""
-        conversation = self.chat.current(state)
+        conversation = self.chat.conversations.current(state)
         if conversation is None or not conversation.turns:
             return {}
         last, updates = len(conversation.turns) - 1, {}
@@ -106,7 +106,7 @@ class Drawing:
 
     def talks(self, state: PageState) -> Updates:
         """All lanes of the conversation that the visit shows; nothing where nothing has been asked."""
-        conversation = self.chat.current(state)
+        conversation = self.chat.conversations.current(state)
         updates: Updates = {}
         if conversation is not None and (turns := len(conversation.turns)):
             for lane in self.lanes[: state.lanes]:
@@ -162,7 +162,7 @@ class Drawing:
 
     def opened(self, state: PageState) -> Updates:
         """A conversation from the record, with the lanes and the decoding it had last."""
-        conversation = self.chat.current(state)
+        conversation = self.chat.conversations.current(state)
         assert conversation is not None
         return {**self.set_to(state, conversation), **self.shown(state)}
 

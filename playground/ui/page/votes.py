@@ -21,7 +21,7 @@ from playground.ui.controls.events import QUICK
 from playground.ui.controls.toast import warn
 from playground.ui.html import verdicts as html_verdicts
 from playground.ui.html.verdicts import LETTERS
-from playground.ui.page.controller import Chat
+from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
 Updates = dict[Any, Any]
@@ -32,7 +32,7 @@ VOTES: tuple[Vote, ...] = ("A", "B", "tie", "both-bad")
 class Votes:
     """The row of buttons; made inside a `gr.Blocks`."""
 
-    def __init__(self, chat: Chat, browser: Callable[[], str | None]) -> None:
+    def __init__(self, chat: Controller, browser: Callable[[], str | None]) -> None:
         """`browser` gives, within a handler, the id that the browser keeps for its votes."""
         self.chat = chat
         self.browser = browser
@@ -104,7 +104,7 @@ class Votes:
         Raises:
             InputError: there is nothing to vote on, or what was voted blind is no longer.
         """
-        conversation = self.chat.current(state)
+        conversation = self.chat.conversations.current(state)
         pairs = _pairs(conversation) if conversation and not state.streaming else []
         if conversation is None or not pairs:
             raise InputError("There are not two answers to vote on: wait for their end, or ask.")
@@ -131,7 +131,7 @@ class Votes:
 
     def drawn(self, state: PageState, streaming: bool = False) -> Updates:
         """The row for the last turn; none while it is being answered, or if there is nothing to compare."""
-        conversation = None if streaming else self.chat.current(state)
+        conversation = None if streaming else self.chat.conversations.current(state)
         pairs = _pairs(conversation) if conversation else []
         if conversation is None or not pairs:
             return {self.row: gr.update(visible=False)}

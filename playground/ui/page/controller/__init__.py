@@ -1,0 +1,48 @@
+"""The page's side of a session: functions over values, without Gradio, grouped by subject.
+
+`page` and `dialogs` turn what these give into updates of components.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playground.rate_limits import Gate
+from playground.session import Session
+from playground.ui.page.controller.catalog import LaneCatalog
+from playground.ui.page.controller.conversations import Conversations
+from playground.ui.page.controller.probes import Probes
+from playground.ui.page.controller.prompts import Prompts
+from playground.ui.page.controller.streaming import Streaming
+from playground.ui.page.controller.values import LaneSettings, PromptPreview, Snapshot
+
+__all__ = ["Controller", "LaneSettings", "PromptPreview", "Snapshot"]
+
+
+class Controller:
+    """What a page does with a session. Holds nothing of any user; that is in each `PageState`."""
+
+    def __init__(
+        self,
+        session: Session,
+        gate: Gate | None = None,
+        visitor: Callable[[], str] = lambda: "",
+        owner: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """Build the parts.
+
+        Args:
+            session: what all pages share.
+            gate: limits messages.
+            visitor: identifies, within a handler, who sends.
+            owner: gives, within a handler, whose history new conversations belong to, see `Conversations`.
+        """
+        self.session = session
+        self.gate = gate or Gate()
+        self.visitor = visitor
+        self.owner = owner
+        self.catalog = LaneCatalog(session)
+        self.conversations = Conversations(session, owner)
+        self.streaming = Streaming(self.catalog, self.conversations, self.gate, visitor)
+        self.probes = Probes(self.conversations)
+        self.prompts = Prompts(self.catalog, self.conversations)

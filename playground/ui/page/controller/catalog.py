@@ -1,0 +1,144 @@
+"""What lanes can be made of: adapters, demonstration sets, and the variants that specs build from them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from playground.demonstrations.files import read_demo_file
+from playground.session import Session
+from playground.types import AdapterCard, Conversation, DemoSet, InputError, Variant
+from playground.ui.page.controller.values import LaneSettings
+from playground.ui.page.state import PageState
+
+
+class LaneCatalog:
+    """Adapters, demonstration sets and default recipes of the base that is loaded."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    # --- Adapters -----------------------------------------------------------------------------------
+
+    def cards(self) -> dict[str, AdapterCard]:
+        """Adapters by name, including those that are still downloading or could not be loaded."""
+        library = self.session.library
+        # Read first: an adapter that arrives in between is then in both rather than in neither.
+        pending = library.pending_sources()
+        present = dict(library.adapters)
+        absent = {
+            name: AdapterCard(name=name, source=source, base_model="", label=name)
+            for name, source in pending.items()
+            if name not in present
+        }
+        return present | absent
+
+    def default_adapter(self) -> str | None:
+        """The first usable adapter, those of the preset before others; None without one."""
+        preset = self.session.library.preset
+        own = [adapter.name for adapter in preset.adapters] if preset else []
+        broken = {status.card.name for status in self.session.status().adapters if status.error is not None}
+        cards = self.cards()
+        names = [name for name in dict.fromkeys([*own, *cards]) if name in cards and name not in broken]
+        return names[0] if names else None
+
+    def adapter_error(self, name: str | None) -> str | None:
+        """Why an adapter cannot be used, or a warning about it; None without either."""
+        for status in self.session.status().adapters:
+            if status.card.name == name:
+                return status.error or status.warning
+        return None
+
+    # --- Demonstration sets -------------------------------------------------------------------------
+
+    def sets(self, state: PageState | None = None) -> dict[str, DemoSet]:
+        """Demonstration sets by name, including the unsaved ones of a page."""
+        return {**self.session.library.demo_sets, **(state.demonstrations.sets if state else {})}
+
+    def default_set(self) -> str:
+        """The name of the base's default demonstration set."""
+        return self.session.library.default_demo_set().name
+
+    def read_set(self, path: Any) -> DemoSet:
+        """Read a demonstration set from an uploaded file.
+
+        Raises:
+            InputError: there is no file, or it is no demonstration set.
+        """
+        if not isinstance(path, str):
+            raise InputError("There is no file: choose a .txt or .toml file.")
+        return read_demo_file(Path(path))
+
+    def save_set(self, demos: DemoSet, name: str) -> Path:
+        """Save a demonstration set under a name in the user's folder.
+
+        Raises:
+            InputError: the name is missing or cannot be used.
+            OutsideError: the file cannot be written.
+        """
+        if not name:
+            raise InputError("The set needs a name: type one beside Save.")
+        return self.session.library.save(dataclasses.replace(demos, name=name))
+
+    # --- Variants -----------------------------------------------------------------------------------
+
+    def default_lane(self, lane: int) -> str:
+        """The spec of a lane on a fresh page: URIAL, an adapter (or the base), the base, both at once."""
+        adapter = self.default_adapter()
+        both = f"urial:adapter={adapter}" if adapter else "urial"
+        return ("urial", adapter or "base", "base", both)[lane]
+
+    def variant(self, spec: str, state: PageState | None = None) -> Variant:
+        """Build the variant of a lane spec.
+
+        Raises:
+            InputError: it cannot be used.
+        """
+        try:
+            return self.session.variant(spec, sets=state.demonstrations.sets if state else None)
+        except InputError:
+            # An adapter whose download failed stays pending; the reason is in the status.
+            name = spec.removeprefix("urial:adapter=")
+            if error := self.adapter_error(name):
+                raise InputError(error) from None
+            raise
+
+    def lane_variant(
+        self, state: PageState, conversation: Conversation | None, lane: int, settings: LaneSettings
+    ) -> Variant:
+        """Build a lane's variant with its decoding parameters.
+
+        A lane whose spec has not changed keeps its aligner, also where the files have changed since.
+
+        Args:
+            conversation: the one that is shown, if any.
+
+        Raises:
+            InputError: the lane cannot be used.
+        """
+        spec = settings.specs[lane]
+        before = conversation.variants[lane] if conversation and lane < len(conversation.variants) else None
+        if before and before.name == spec:
+            variant = before
+        else:
+            variant = self.variant(spec, state)
+            if before:
+                variant = dataclasses.replace(variant, sampling=before.sampling)
+        sampling = dataclasses.replace(variant.sampling, **settings.decoding[lane])
+        return dataclasses.replace(variant, sampling=sampling)
+
+    def lane_variants(
+        self, state: PageState, conversation: Conversation | None, settings: LaneSettings
+    ) -> tuple[Variant, ...]:
+        """Build the variants of all lanes, see `lane_variant`."""
+        lanes = range(len(settings.specs))
+        return tuple(self.lane_variant(state, conversation, lane, settings) for lane in lanes)
+
+    def warm(self, specs: Sequence[str]) -> None:
+        """Prefill the prompts of some lanes ahead of the first message; skip those that cannot be used."""
+        for spec in specs:
+            with suppress(InputError):
+                self.session.warm([self.variant(spec)])

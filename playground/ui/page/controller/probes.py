@@ -1,0 +1,48 @@
+"""Playing a probe in a conversation: start one, and how far it has come."""
+
+from __future__ import annotations
+
+from playground.library.probes import Probe
+from playground.types import InputError
+from playground.ui.page.controller.conversations import Conversations, refuse_while_streaming
+from playground.ui.page.state import PageState
+
+
+class Probes:
+    """The probes that a page can play."""
+
+    def __init__(self, conversations: Conversations) -> None:
+        self.session = conversations.session
+        self.conversations = conversations
+
+    def start(self, state: PageState, name: str) -> Probe:
+        """Start a new conversation that a probe's messages go to.
+
+        Raises:
+            InputError: there is no such probe, or an answer is being written.
+        """
+        refuse_while_streaming(state)
+        probe = self.find(name)
+        self.conversations.new(state)
+        state.probe = name
+        return probe
+
+    def find(self, name: str) -> Probe:
+        """The probe of that name.
+
+        Raises:
+            InputError: there is none.
+        """
+        for probe in self.session.judges.probes:
+            if probe.name == name:
+                return probe
+        short = name if len(name) <= 60 else f"{name[:59]}\u2026"
+        raise InputError(f"There is no probe {short!r}: choose one under Probes.")
+
+    def current(self, state: PageState) -> tuple[Probe, int] | None:
+        """The probe that is being played and how many of its messages have been sent; None without one.
+
+        The number comes from the conversation, so that a turn that was undone is sent again.
+        """
+        probe = next((probe for probe in self.session.judges.probes if probe.name == state.probe), None)
+        return (probe, probe.asked(self.conversations.user_messages(state))) if probe else None

@@ -1,0 +1,119 @@
+"""Prompts as the page shows them: what a lane would be sent next, and what it was sent in a past turn."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from playground.demonstrations.retrieval import Choice
+from playground.types import Conversation, InputError, LeftOut, Message, Prompt, Variant
+from playground.ui.page.controller.catalog import LaneCatalog
+from playground.ui.page.controller.conversations import Conversations
+from playground.ui.page.controller.values import LaneSettings, PromptPreview
+from playground.ui.page.state import LANES, PageState
+
+
+class Prompts:
+    """Builds previews of prompts."""
+
+    def __init__(self, catalog: LaneCatalog, conversations: Conversations) -> None:
+        self.session = conversations.session
+        self.catalog, self.conversations = catalog, conversations
+
+    def preview_next(
+        self, state: PageState, lane: int, settings: LaneSettings, text: str = ""
+    ) -> PromptPreview:
+        """Build the prompt that a lane would get for `text` as the next message.
+
+        Raises:
+            InputError: the lane does not exist or cannot be used.
+        """
+        settings.require(lane)
+        current = self.conversations.current(state)
+        if current is not None and state.editing_turn is not None:
+            current = current.before(state.editing_turn)
+        if state.blind and current is not None and lane < len(current.variants):
+            variant = current.variants[lane]
+        else:
+            variant = self.catalog.lane_variant(state, current, lane, settings)
+        histories = settings.histories
+        whose = histories[lane] if lane < len(histories) else lane
+        history = current.history(whose) if current else ()
+        messages = [*history, Message(role="user", text=text)]
+        prompt = variant.aligner(messages).with_prefill(settings.prefill)
+        chosen = _retrieved(variant, messages, None)
+        preview = PromptPreview(prompt=prompt, tokens=self.session.tokens(prompt), chosen=chosen)
+        conversation = current or self.session.new([variant])
+        variants = [variant] * max(LANES, lane + 1)
+        try:
+            request = self.session.request(
+                dataclasses.replace(conversation, variants=tuple(variants)),
+                lane,
+                text,
+                whose,
+                settings.prefill,
+            )
+        except InputError as error:
+            return dataclasses.replace(preview, error=str(error))
+        if request.left_out is None:
+            return preview
+        return PromptPreview(
+            prompt=request.prompt,
+            tokens=self.session.tokens(request.prompt),
+            left_out=request.left_out,
+            chosen=_retrieved(variant, messages, request.left_out),
+        )
+
+    def preview_past(self, state: PageState, lane: int, turn: int) -> PromptPreview:
+        """The prompt of a lane's answer in a turn, counted from 0.
+
+        Raises:
+            InputError: there is no such answer, or it has no prompt.
+        """
+        current = self.conversations.current(state)
+        answers = current.turns[turn].answers if current and 0 <= turn < len(current.turns) else ()
+        request = answers[lane].request if lane < len(answers) else None
+        if request is None:
+            raise InputError("Nothing was asked there: choose another turn.")
+        assert current is not None
+        return PromptPreview(
+            prompt=request.prompt,
+            tokens=self.session.tokens(request.prompt),
+            left_out=request.left_out,
+            chosen=_retrieved_in_turn(current, lane, turn, request.left_out),
+        )
+
+    def end_markers(self, prompt: Prompt) -> tuple[str, ...]:
+        """Tokens and texts that end the answer to a prompt: the model's own, and its stop sequences."""
+        status = self.session.status()
+        own = [entry.ends for entry in status.adapters if entry.card.name == prompt.adapter]
+        named = (*prompt.stop.tokens, *prompt.stop.texts)
+        if prompt.control_tokens and own:
+            return tuple(dict.fromkeys((*own[0], *named)))
+        return tuple(dict.fromkeys((*status.ends, *named)))
+
+
+def _retrieved_in_turn(
+    conversation: Conversation, lane: int, turn: int, left_out: LeftOut | None
+) -> Sequence[Choice]:
+    """The demonstrations that were retrieved in a past turn; none if the lane has another recipe now."""
+    variant, whose = conversation.variants[lane], conversation.turns[turn].history_lane(lane)
+    if variant.name != conversation.turns[turn].answers[lane].variant or whose is None:
+        return ()
+    history = conversation.before(turn).history(whose)
+    messages = [*history, Message(role="user", text=conversation.turns[turn].user)]
+    return _retrieved(variant, messages, left_out)
+
+
+def _retrieved(variant: Variant, messages: Sequence[Message], left_out: LeftOut | None) -> Sequence[Choice]:
+    """The demonstrations that were retrieved for a prompt, in the prompt's order."""
+    aligner: Any = variant.aligner
+    if not hasattr(aligner, "chosen"):  # only URIAL's has demonstrations
+        return ()
+    if left_out is not None:
+        aligner = aligner.fewer(aligner.count - left_out.demos)
+        messages = messages[2 * left_out.turns :]
+    by_query = {choice.demo.query: choice for choice in aligner.chosen(messages)}
+    # An ablation may have put them in another order.
+    return [by_query[demo.query] for demo in aligner.shown(messages).demos] if by_query else ()

@@ -1,0 +1,189 @@
+"""Sending, retrying and continuing: generators of snapshots that the page draws while answers are written."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+
+from playground.rate_limits import Gate
+from playground.session import Session
+from playground.types import Conversation, InputError
+from playground.ui.page.controller.catalog import LaneCatalog
+from playground.ui.page.controller.conversations import Conversations, refuse_while_streaming
+from playground.ui.page.controller.values import LaneSettings, Snapshot
+from playground.ui.page.state import LANES, PageState
+
+LONG = 20
+"""Turns above which the page is drawn less often: a browser's work for one drawing grows with the history."""
+
+
+class Streaming:
+    """Generates answers for a page, one stream at a time."""
+
+    def __init__(
+        self,
+        catalog: LaneCatalog,
+        conversations: Conversations,
+        gate: Gate,
+        visitor: Callable[[], str],
+    ) -> None:
+        """Keep what it works on.
+
+        Args:
+            catalog: builds the lanes' variants.
+            conversations: knows which conversation a page shows.
+            gate: limits messages.
+            visitor: identifies, within a handler, who sends.
+        """
+        self.session: Session = conversations.session
+        self.catalog, self.conversations = catalog, conversations
+        self.gate, self.visitor = gate, visitor
+
+    def send(self, state: PageState, text: str, settings: LaneSettings) -> Generator[Snapshot]:
+        """Send a message to every lane and yield snapshots as the answers grow; the last one is `done`.
+
+        While a past message is being edited, the conversation branches there.
+
+        Raises:
+            InputError: the message, a lane or a decoding parameter cannot be used; nothing has changed.
+        """
+        yield from self.play(state, [text], lambda: settings)
+
+    def play(
+        self, state: PageState, texts: Sequence[str], settings: Callable[[], LaneSettings]
+    ) -> Generator[Snapshot]:
+        """Send messages one after the other, until all are answered or all lanes were stopped.
+
+        Args:
+            state: of the page.
+            texts: the messages.
+            settings: reads the controls; called before each message.
+
+        Raises:
+            InputError: as `send`.
+        """
+        refuse_while_streaming(state)
+        for text in texts:
+            if not text.strip():
+                raise InputError("The message is empty: type something first.")
+        conversation = self._find_target(state, settings())
+        with _streaming(state):
+            for text in texts:
+                now = settings()
+                conversation = self._apply(state, conversation, now)
+                with self._let_in(conversation, text, len(conversation.turns) + 1):
+                    sending = self.session.send(conversation, text, now.histories, now.prefill)
+                    conversation = yield from self._stream(state, sending)
+                if all(answer.reply.finish == "cancelled" for answer in conversation.turns[-1].answers):
+                    break
+        yield _final_snapshot(conversation)
+
+    def retry(self, state: PageState, lanes: Sequence[int], settings: LaneSettings) -> Generator[Snapshot]:
+        """Answer the last message again in some lanes, as they are set up now.
+
+        Raises:
+            InputError: there is nothing to retry, or a lane cannot be used.
+            ConflictError: the conversation has been continued elsewhere.
+        """
+        refuse_while_streaming(state)
+        settings.require(*lanes)
+        conversation = self._apply(state, self.conversations.require_up_to_date(state), settings)
+        with _streaming(state), self._let_in(conversation):
+            retrying = self.session.retry(conversation, lanes, settings.prefill or None)
+            conversation = yield from self._stream(state, retrying)
+        yield _final_snapshot(conversation)
+
+    def continue_answer(self, state: PageState, lane: int, settings: LaneSettings) -> Generator[Snapshot]:
+        """Continue a lane's last answer.
+
+        Raises:
+            InputError: there is nothing to continue, or the lane cannot be used.
+            ConflictError: the conversation has been continued elsewhere.
+        """
+        refuse_while_streaming(state)
+        settings.require(lane)
+        conversation = self._apply(state, self.conversations.require_up_to_date(state), settings)
+        with _streaming(state), self._let_in(conversation):
+            conversation = yield from self._stream(state, self.session.continue_answer(conversation, lane))
+        yield _final_snapshot(conversation)
+
+    def stop(self, state: PageState, lane: int | None = None) -> None:
+        """Stop all lanes, or one."""
+        if state.conversation:
+            self.session.stop(state.conversation, lane)
+
+    def _let_in(
+        self, conversation: Conversation, text: str = "", turns: int = 0
+    ) -> AbstractContextManager[None]:
+        """Apply the page's limits; InputError if they are reached."""
+        return self.gate.message(self.visitor(), conversation.variants, turns, text)
+
+    # --- Which conversation, with which lanes ---------------------------------------------------------
+
+    def _find_target(self, state: PageState, settings: LaneSettings) -> Conversation:
+        """The conversation that the next message goes to; a new one if the page shows none."""
+        current = self.conversations.find_up_to_date(state)
+        if current is None:
+            variants = self.catalog.lane_variants(state, None, settings)
+            if state.blind:
+                variants = tuple(random.SystemRandom().sample(variants, len(variants)))
+            return dataclasses.replace(self.session.new(variants), owner=self.conversations.new_owner())
+        if state.editing_turn is not None:
+            turns = min(state.editing_turn, len(current.turns))
+            current = self.conversations.make_branch(current, turns)
+        return self._apply(state, current, settings)
+
+    def _apply(self, state: PageState, conversation: Conversation, settings: LaneSettings) -> Conversation:
+        """The conversation with the lanes and decoding of the controls; a blind one keeps its own."""
+        if state.blind:
+            return conversation
+        variants = self.catalog.lane_variants(state, conversation, settings)
+        return dataclasses.replace(conversation, variants=variants)
+
+    # --- Snapshots ----------------------------------------------------------------------------------
+
+    def _stream(
+        self, state: PageState, growing: Generator[Conversation, None, None]
+    ) -> Generator[Snapshot, None, Conversation]:
+        """Yield a snapshot as often as the page can draw it; return the conversation at the end, undrawn."""
+        last: Snapshot | None = None
+        drawn_at = 0.0
+        with closing(growing):
+            for conversation in growing:
+                if last is None:
+                    self.conversations.go_to(state, conversation)
+                every = 0.1 if len(conversation.turns) < LONG else 0.15
+                if last is not None and time.monotonic() - drawn_at < every:
+                    continue
+                snapshot = self._snapshot(conversation, last)
+                if any(snapshot.changed):
+                    yield snapshot
+                    last, drawn_at = snapshot, time.monotonic()
+        return conversation
+
+    def _snapshot(self, conversation: Conversation, last: Snapshot | None) -> Snapshot:
+        status = self.session.status()
+        note = f"Loading\u2026 {status.note}" if status.state == "loading" else ""
+        if last is None or last.note != note:
+            everything = (True,) * LANES
+            return Snapshot(conversation=conversation, changed=everything, note=note, is_first=last is None)
+        now, then = conversation.turns[-1].answers, last.conversation.turns[-1].answers
+        changed = tuple(lane < len(now) and now[lane] is not then[lane] for lane in range(LANES))
+        return Snapshot(conversation=conversation, changed=changed, note=note)
+
+
+def _final_snapshot(conversation: Conversation) -> Snapshot:
+    return Snapshot(conversation=conversation, changed=(True,) * LANES, done=True)
+
+
+@contextmanager
+def _streaming(state: PageState) -> Iterator[None]:
+    """Mark the page as receiving answers."""
+    state.streaming = True
+    try:
+        yield
+    finally:
+        state.streaming = False
