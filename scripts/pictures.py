@@ -55,7 +55,7 @@ class Pictures:
             with self.of(name, NARROW, theme) as person:
                 for text in (QUESTION, "And of Japan?"):
                     person.ask(text)
-        with self.of("workbench") as person:
+        with self.of("demonstrations") as person:
             person.page.click("#setup-0")
             person.page.click("#edit-0")
             expect(person.page.locator("#bench-cards")).to_contain_text("tokens")
