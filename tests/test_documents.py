@@ -39,8 +39,6 @@ NOT_RUN = {
     ".venv/bin/python -m pytest tests/test_session.py -k stop": "runs tests",
     ".venv/bin/python -m pytest tests/test_page_lanes.py -m browser": "runs tests in a browser",
     "make lint": "runs ruff and mypy on the whole project",
-    "make real": "installs packages",
-    "make vllm": "installs packages",
     "make pocket": "takes hours",
     "models/pocket/recipe/make.sh --quick --out /tmp/trial": "takes minutes; tests/test_recipe.py runs it",
     "pip install -r requirements.txt": "installs packages",
@@ -364,6 +362,38 @@ def test_paths_in_code_exist(path: Path) -> None:
     for name in re.findall(rf"`((?:{folders})/[\w./*-]+)`", path.read_text(encoding="utf-8")):
         places = (ROOT, path.parent)
         assert any(any(place.glob(name.rstrip("/"))) for place in places), name
+
+
+def read_layout() -> set[str]:
+    """The paths in ARCHITECTURE.md's layout: the names before two spaces, in the folder of their indent."""
+    block = next(
+        fence for fence in FENCES if fence.path.name == "ARCHITECTURE.md" and fence.language == "text"
+    )
+    paths: set[str] = set()
+    folders: list[str] = []
+    for line in block.text.splitlines():
+        indent = (len(line) - len(line.lstrip())) // 2
+        if indent > 5:  # a description that begins below its names
+            continue
+        names = re.split(r"  +", line.strip())[0].split()
+        for name in names:
+            paths.add("".join([*folders[:indent], name]))
+        if names[0].endswith("/"):
+            folders[indent:] = [names[0]]
+    return paths
+
+
+def test_the_layout_names_what_there_is() -> None:
+    paths = read_layout()
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+    product = ROOT / "playground"
+    folders = {path.parent for path in product.rglob("*.py")} - {product}
+    modules = {path for path in product.glob("*.py") if path.stem != "__init__"}
+    there = {f"{path.relative_to(ROOT)}/" for path in folders} | {
+        str(path.relative_to(ROOT)) for path in modules
+    }
+    within = {path for path in there if path.count("/") > 3}  # folders within folders within rooms
+    assert there - within - paths == set()
 
 
 def test_every_picture_is_in_a_document() -> None:
