@@ -247,7 +247,7 @@ def ask(
     session: Session, conversation: Conversation, message: str, show: bool, start: str = ""
 ) -> Conversation:
     """One turn to its end; with `show`, printed when it is complete."""
-    for snapshot in session.send(conversation, message, start=start):
+    for snapshot in session.send(conversation, message, prefill=start):
         conversation = snapshot
     if show:
         print_turn(conversation.turns[-1])

@@ -135,7 +135,7 @@ def test_what_is_judged_is_what_the_lane_had_before_it(tmp_path):
 def test_it_is_what_the_lane_was_asked_on_and_the_words_it_was_begun_with_count(tmp_path):
     talk = session(tmp_path, lambda request: f"by {request.prompt.adapter}")
     conversation = chat(talk, "One?")
-    *_, conversation = talk.send(conversation, "Two?", histories=(1, 1), start="Well, ")
+    *_, conversation = talk.send(conversation, "Two?", histories=(1, 1), prefill="Well, ")
     before = ("One?", "by pocket-ift")
     assert candidate(conversation, 1, 0).exchanges == (before, ("Two?", "Well, by None"))
     assert candidate(conversation, 1, 1).exchanges == (before, ("Two?", "Well, by pocket-ift"))

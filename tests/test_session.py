@@ -11,8 +11,8 @@ from waiting import until
 
 from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
-from playground.session import ELSEWHERE, Session, histories_of, parse_lane
-from playground.store import FILE, INTERRUPTED, MIGRATIONS, Store
+from playground.session import Session, choose_histories, parse_lane
+from playground.store import FILE, INTERRUPTED, MIGRATIONS, STREAMING, Store
 from playground.types import InputError, OutsideError, Sampling
 
 
@@ -202,7 +202,7 @@ def test_another_page_is_told_that_an_answer_is_still_being_written(library, tmp
     talk = session(library, tmp_path, answer_with("word " * 300), delay=0.02)
     snapshots = talk.send(new(talk), "Hi")
     id = next(snapshots).id
-    assert talk.open(id).turns[0].answers[0].reply.error == ELSEWHERE
+    assert talk.open(id).turns[0].answers[0].reply.error == STREAMING
     snapshots.close()
     assert talk.open(id).turns[0].answers[0].reply.finish == "cancelled"
 
@@ -368,7 +368,7 @@ def test_what_there_is_not_cannot_be_retried_or_shown(library, tmp_path):
 
 def test_an_answer_that_was_begun_goes_on_from_its_words(library, tmp_path):
     talk = session(library, tmp_path, lambda request: [" of", " France", " is Paris."])
-    conversation = last(talk.send(new(talk), "Capital?", start="The capital"))
+    conversation = last(talk.send(new(talk), "Capital?", prefill="The capital"))
     raw, urial = conversation.turns[0].answers
     assert raw.request.prompt.text == "Capital?\nThe capital"
     assert urial.request.prompt.text.endswith("# Answer:\n```\nThe capital")
@@ -462,7 +462,7 @@ def test_lanes_can_go_on_from_one_anothers_answers(library, tmp_path):
     conversation = last(talk.send(new(talk, "base", "base:seed=1"), "Hi"))
     said = [answer.text for answer in conversation.turns[0].answers]
     for mode, whose in (("own", (0, 1)), ("shared", (1, 1)), ("swapped", (1, 0))):
-        asked = last(talk.send(talk.branch(conversation, 1), "So?", histories_of(mode, 2, leader=1)))
+        asked = last(talk.send(talk.branch(conversation, 1), "So?", choose_histories(mode, 2, leader=1)))
         prompts = [answer.request.prompt.text for answer in asked.turns[1].answers]
         assert prompts == [f"Hi\n{said[lane]}\nSo?\n" for lane in whose]
         assert talk.open(asked.id) == asked

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from playground.demonstrations.retrieval import Choice
-from playground.session import HistoryMode, histories_of
+from playground.session import HistoryMode, choose_histories
 from playground.types import Conversation, InputError, LeftOut, Prompt, Token
 
 
@@ -30,7 +30,7 @@ class LaneSettings:
     @property
     def histories(self) -> tuple[int, ...]:
         """The lane whose history each lane uses, as in `Turn.histories`."""
-        return histories_of(self.mode, len(self.specs), self.leader)
+        return choose_histories(self.mode, len(self.specs), self.leader)
 
     def require(self, *lanes: int) -> None:
         """Check that the lanes exist; one may have been removed since its button was pressed.

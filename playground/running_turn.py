@@ -1,0 +1,188 @@
+"""A conversation's last turn while its lanes are being answered: streamed, recorded, stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+
+from playground.engine import Engine
+from playground.store.recorder import Recorder
+from playground.streams import Streams
+from playground.types import Answer, Conversation, InputError
+
+DRAW_EVERY = 0.1
+"""Seconds between two snapshots while text streams; a page cannot draw more than 8 to 10 a second."""
+SAVE_EVERY = 1.0
+"""Seconds between two writes of a streaming turn."""
+SETTLE = 1.5
+"""Seconds that the end of answers waits to be written; after that it is written in the background."""
+BUSY = "An answer is still being written: wait for its end, or stop it first."
+
+Snapshots = Generator[Conversation, None, None]
+
+
+class RunningTurn:
+    """Lanes of a conversation's last turn while they are being answered."""
+
+    def __init__(self, conversation: Conversation, lanes: Sequence[int]) -> None:
+        self.conversation = conversation
+        """With all that has come so far; only the thread that reads `stream` sets it."""
+        self.engine: Engine | None = None
+        """The engine that writes the answers; None before it is called."""
+        self.is_recorded = False
+        """Whether the turn is in the database, or will be."""
+        self.is_stopped = False
+        """Whether all lanes were stopped."""
+        self._lanes = lanes
+        self._stopped: set[int] = set()
+        self._streams: Streams | None = None
+
+    def stop(self, lane: int | None = None) -> None:
+        """Stop one lane, or all; from any thread."""
+        self._stopped |= set(self._lanes) if lane is None else {lane}
+        self.is_stopped = self._stopped >= set(self._lanes)
+        if self._streams:
+            self._streams.stop(lane)
+
+    def stream(self, engine: Engine) -> Iterator[None]:
+        """Call the engine and add what it writes; yields at least every tenth of a second."""
+        answers = self.conversation.turns[-1].answers
+        requests = {lane: request for lane in self._lanes if (request := answers[lane].request)}
+        self._streams = Streams(engine, requests)
+        for lane in list(self._stopped):
+            self._streams.stop(lane)
+        for update in self._streams:
+            if update is not None:
+                lane, reply = update
+                answer = self.conversation.turns[-1].answers[lane]
+                answer = _end(answer) if reply is None else dataclasses.replace(answer, reply=reply)
+                self.conversation = replace_last_answer(self.conversation, lane, answer)
+            yield
+
+    def end(self) -> Conversation:
+        """The conversation if the turn ended now: lanes without an end are marked as stopped."""
+        conversation = self.conversation
+        for lane in self._lanes:
+            answer = conversation.turns[-1].answers[lane]
+            conversation = replace_last_answer(conversation, lane, _end(answer))
+        return conversation
+
+
+class RunningTurns:
+    """A session's running turns by conversation, at most one each, recorded while they grow."""
+
+    def __init__(self, recorder: Recorder, engine: Callable[[], Engine]) -> None:
+        self.lock = threading.Lock()
+        """Held while a turn is entered, recorded or closed, so that an unfinished turn is never written after
+        `close` wrote its end."""
+        self._recorder = recorder
+        self._engine = engine
+        self._turns: dict[str, RunningTurn] = {}
+        self._closed = False
+
+    def __contains__(self, id: str) -> bool:
+        """Whether a turn of that conversation is running."""
+        return id in self._turns
+
+    def uses(self, engine: Engine) -> bool:
+        """Whether an answer is still being written by an engine."""
+        return any(turn.engine is engine for turn in list(self._turns.values()))
+
+    def stop(self, id: str, lane: int | None = None) -> None:
+        """Stop a conversation's turn, or one lane of it; returns at once."""
+        if turn := self._turns.get(id):
+            turn.stop(lane)
+
+    def run(self, ask: Callable[[], Conversation], lanes: Sequence[int]) -> Snapshots:
+        """Let lanes of a conversation's last turn be answered, and record them; see `Session.send`.
+
+        Args:
+            ask: gives the conversation with the turn's requests; called again once a model has loaded.
+            lanes: those that are asked.
+        """
+        turn = RunningTurn(ask(), lanes)
+        id = turn.conversation.id
+        with self.lock:
+            if id in self._turns:
+                raise InputError(BUSY)
+            self._turns[id] = turn
+        try:
+            with self.lock:
+                self._recorder.begin(turn.conversation, lanes)
+                turn.is_recorded = True
+            yield turn.conversation
+            if self._is_loading():
+                yield from self._wait_for_model(turn)
+                turn.conversation = ask()  # only the model's tokenizer can tell what fits
+            yield from self._stream(turn)
+        finally:
+            # Reached by the end, by a failure and by a caller who stops; in the last case this runs on
+            # the caller's thread, which may be the one that serves the page, so it does little.
+            turn.stop()
+            if turn.is_recorded:
+                self._recorder.put(turn.end())
+                self._recorder.settle(id, SETTLE)
+            self._turns.pop(id, None)
+        yield turn.end()
+
+    def _is_loading(self) -> bool:
+        return self._engine().status().state == "loading"
+
+    def _wait_for_model(self, turn: RunningTurn) -> Snapshots:
+        """Yield the turn as it is until the engine's model has loaded, or the turn is stopped."""
+        while self._is_loading() and not (self._closed or turn.is_stopped):
+            time.sleep(DRAW_EVERY)
+            yield turn.conversation
+
+    def _stream(self, turn: RunningTurn) -> Snapshots:
+        """Yield snapshots while the lanes write, and record one every `SAVE_EVERY` seconds."""
+        current = turn.conversation
+        drawn_at = saved_at = time.monotonic()
+        with self.lock:  # so that the engine is not closed between the two
+            turn.engine = self._engine()
+        for _ in turn.stream(turn.engine):
+            if self._closed:
+                break
+            now = time.monotonic()
+            if now - drawn_at < DRAW_EVERY:
+                continue
+            if current is not turn.conversation:
+                current = turn.conversation
+                if now - saved_at >= SAVE_EVERY:
+                    self._record(current)
+                    saved_at = now
+            yield current
+            drawn_at = time.monotonic()
+
+    def _record(self, unfinished: Conversation) -> None:
+        """Write a growing turn, unless `close` has written its end."""
+        with self.lock:
+            if not self._closed:
+                self._recorder.put(unfinished)
+
+    def close(self) -> None:
+        """Stop all lanes and record what they have written.
+
+        Does not rely on the readers of `run`, who may have gone without closing it.
+        """
+        with self.lock:
+            self._closed = True
+            for turn in list(self._turns.values()):
+                turn.stop()
+                if turn.is_recorded:
+                    self._recorder.put(turn.end())
+
+
+def replace_last_answer(conversation: Conversation, lane: int, answer: Answer) -> Conversation:
+    """The conversation with `answer` as the shown answer of a lane in its last turn."""
+    *turns, last = conversation.turns
+    return dataclasses.replace(conversation, turns=(*turns, last.select(answer, lane)))
+
+
+def _end(answer: Answer) -> Answer:
+    """An answer after its stream: one without an end was stopped."""
+    if answer.reply.finish:
+        return answer
+    return dataclasses.replace(answer, reply=dataclasses.replace(answer.reply, finish="cancelled"))
