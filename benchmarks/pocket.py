@@ -44,8 +44,8 @@ from benchmarks.engine import processor
 from playground.config import Settings
 from playground.engine import open_engine
 from playground.judging.reference import named, occurs
+from playground.lanes.variant import parse_lane
 from playground.library import POCKET, ROOT, Library
-from playground.session import parse_lane
 from playground.statistics import wilson
 from playground.types import Done, Message, Reply, Request, Sampling, Variant
 

@@ -25,9 +25,11 @@ from playground.demonstrations.files import SUFFIXES, read_demo_file
 from playground.engine import measure_room, offer_presets
 from playground.engine.hub import fetch_cards
 from playground.files import read_json
+from playground.lanes.spec import format_spec
+from playground.lanes.variant import parse_lane
 from playground.library import Library
 from playground.library.presets import list_presets, offer_json, offer_line
-from playground.session import Session, parse_lane
+from playground.session import Session
 from playground.start import open_library, open_session
 from playground.store import FILE, Store
 from playground.store.repair import find_damage, repair_record
@@ -358,20 +360,15 @@ def prompt(
                 demo_set = read_demo_file(Path(demos))
                 library.demo_sets[demo_set.name] = demo_set
                 demos = demo_set.name
-            spec = with_option(spec, "demos", demos)
+            spec = format_spec(spec, {"demos": demos})
         for name, value in (("k", k), ("ablation", ablation), ("seed", seed)):
             if value is not None:
-                spec = with_option(spec, name, str(value))
+                spec = format_spec(spec, {name: str(value)})
         variant = parse_lane(spec, library)
         text = variant.aligner(read_messages(messages)).text
         # Bytes, so that no newline is translated and no locale matters.
         sys.stdout.buffer.write(text.encode("utf-8"))
         sys.stdout.buffer.flush()
-
-
-def with_option(lane: str, name: str, value: str) -> str:
-    """A lane's text with one option more."""
-    return f"{lane}{',' if ':' in lane else ':'}{name}={value}"
 
 
 def read_messages(path: Path) -> list[Message]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from playground.types import InputError, LeftOut, Message, Prompt, Request, Token, Variant
+from playground.types import Aligner, InputError, LeftOut, Message, Prompt, Request, Token, Variant
 
 
 def describe_left_out(left_out: LeftOut) -> str:
@@ -105,12 +106,16 @@ def _advice(
     return "send a shorter message"
 
 
-def _with_fewer(aligner: Any, messages: Sequence[Message]) -> list[Callable[[], Prompt]]:
+def _with_fewer(aligner: Aligner, messages: Sequence[Message]) -> list[Callable[[], Prompt]]:
     """The prompt with all of an aligner's demonstrations, with one fewer, and so on; none if it has none."""
-    most = getattr(aligner, "count", 0)  # only URIAL's has demonstrations
+    most = aligner.demonstration_count
     if not most:
         return []
-    return [lambda k=k: aligner.fewer(k)(messages) for k in range(most, -1, -1)]  # type: ignore[misc]
+
+    def write_prompt(k: int) -> Prompt:
+        return aligner.with_fewer_demonstrations(k)(messages)
+
+    return [partial(write_prompt, k) for k in range(most, -1, -1)]
 
 
 def _first(items: Sequence[Any], holds: Callable[[Any], bool]) -> int:

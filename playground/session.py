@@ -8,33 +8,29 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Literal, cast, get_args
+from typing import Literal
 
 from playground import context_fit
-from playground.aligners import aligners
 from playground.engine import Engine
 from playground.judging.candidates import holds
 from playground.judging.service import Judges
-from playground.lanes import Quoted, parse_spec
+from playground.lanes.variant import parse_lane
 from playground.library import Library
 from playground.running_turn import BUSY, SETTLE, RunningTurns, Snapshots, replace_last_answer
 from playground.store import INTERRUPTED, STREAMING, Store, Summary, new_id
 from playground.store.recorder import Recorder
 from playground.types import (
-    SAMPLING_NAMES,
     Answer,
     Conversation,
     DemoSet,
     InputError,
     Message,
     OutsideError,
-    Overflow,
     Prompt,
     Reply,
     Request,
     Sampling,
     Status,
-    StopName,
     Token,
     Turn,
     Variant,
@@ -53,52 +49,6 @@ def choose_histories(mode: HistoryMode, lanes: int, leader: int = 0) -> tuple[in
     if mode == "shared":
         return (leader,) * lanes
     return tuple((lane + 1) % lanes for lane in range(lanes)) if mode == "swapped" else ()
-
-
-def parse_lane(spec: str, library: Library, sampling: Sampling | None = None) -> Variant:
-    """A lane as a person writes it: ``name`` or ``name:key=value,...``.
-
-    `name` is "base", the name of an aligner, or the name of an adapter, which means that adapter in its
-    own chat format. Keys are the aligner's options, `overflow`, and the decoding parameters, which `sampling`
-    gives the defaults for; `stop` is a stop sequence, or an aligner's stop rule if it has one of that name.
-    The variant's name is the text itself. See `lane_spec` for values in quotes.
-
-    Raises:
-        InputError: an unknown name or key, or a bad value.
-    """
-    name, options = parse_spec(spec)
-    decoding = {key: options.pop(key) for key in list(options) if key in SAMPLING_NAMES}
-    overflow = options.pop("overflow", "refuse")
-    if overflow not in get_args(Overflow):
-        raise InputError(
-            f"Lane {spec!r}: overflow must be one of {', '.join(get_args(Overflow))}, not {overflow!r}."
-        )
-    if "ablation" in options and "seed" in decoding:
-        # A lane has one seed: by it the ablation draws its demonstrations, and the sampling its noise.
-        options["seed"] = decoding["seed"]
-
-    kinds = aligners()
-    kind = "raw" if name == "base" else name
-    if kind not in kinds:
-        known = sorted(["base", *(set(kinds) - {"raw"}), *library.adapters])
-        if name not in {*library.adapters, *library.other_adapters, *library.pending, *library.refused}:
-            raise InputError(f"There is no lane {name!r}: choose one of {', '.join(known)}.")
-        if "adapter" in options:
-            raise InputError(f"Lane {name!r} is an adapter already: leave adapter= out.")
-        kind, options["adapter"] = "ift", name
-    if decoding.get("stop") in getattr(kinds[kind], "stop_rules", ()):
-        options["stop"] = decoding.pop("stop")  # the name of a rule and not a stop sequence
-    elif (rule := decoding.get("stop")) in get_args(StopName) and not isinstance(rule, Quoted):
-        raise InputError(
-            f'Lane {name!r} has no stop rules: leave stop={rule} out, or write stop="{rule}" for a stop '
-            "sequence."
-        )
-    return Variant(
-        name=spec.strip(),
-        aligner=kinds[kind].build(options, library),
-        sampling=Sampling.parse(decoding, sampling),
-        overflow=cast(Overflow, overflow),
-    )
 
 
 class Session:

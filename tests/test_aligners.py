@@ -11,11 +11,10 @@ from playground.aligners.chat import Aligner as Chat
 from playground.aligners.chat import render
 from playground.aligners.ift import Aligner as Ift
 from playground.aligners.raw import Aligner as Raw
-from playground.aligners.urial import STOP
 from playground.aligners.urial import Aligner as Urial
-from playground.demonstrations.families import PAPER_STOPS, parse
+from playground.demonstrations.families import FAMILIES, PAPER_STOPS, parse
+from playground.lanes.variant import parse_lane
 from playground.library import Library
-from playground.session import parse_lane
 from playground.types import (
     ChatFormat,
     Demo,
@@ -75,7 +74,7 @@ def test_raw_is_the_text_and_nothing_else():
 def test_urial_equals_the_golden_prompt(turns):
     prompt = Urial(demos=DEMOS)(TALK[:turns])
     assert prompt.text == (GOLDEN / f"urial-{turns}.txt").read_text(encoding="utf-8")
-    assert prompt.stop == STOP
+    assert prompt.stop == FAMILIES["fenced"].stop
     assert (prompt.adapter, prompt.bos, prompt.control_tokens) == (None, True, False)
 
 
@@ -104,15 +103,15 @@ def test_the_stop_rule_of_a_lane_is_an_option_of_urial_and_stop_is_a_stop_sequen
     assert (rule.name, rule.texts, rule.fence, rule.headers) == (
         "paper",
         PAPER_STOPS,
-        STOP.fence,
-        STOP.headers,
+        FAMILIES["fenced"].stop.fence,
+        FAMILIES["fenced"].stop.headers,
     )
     assert paper.sampling.stop == own.sampling.stop == ()
     assert own.aligner == parse_lane("urial", library).aligner
-    assert own.aligner(TALK[:1]).stop == STOP
+    assert own.aligner(TALK[:1]).stop == FAMILIES["fenced"].stop
     assert paper.recipe != own.recipe
     assert aligner_from_json(to_json(paper.aligner)) == paper.aligner
-    assert paper.aligner.label.endswith("stop=paper")
+    assert paper.aligner.stop == "paper"
     ended = parse_lane("urial:stop=The End", library)
     assert (ended.sampling.stop, ended.aligner) == (("The End",), own.aligner)
     assert parse_lane('base:stop="paper"', library).sampling.stop == ("paper",)
@@ -145,7 +144,7 @@ def lane(spec: str) -> Urial:
 def test_a_lane_records_what_was_taken_and_changed_and_of_which_set():
     plain = lane("urial:demos=two")
     assert plain == Urial(demos=DEMOS, k=2, source=DEMOS.content_hash)
-    assert plain.label == "two, k=2"
+    assert plain.summary == "2 demonstrations"
     assert lane("urial:demos=two,k=2") == plain
     one = lane("urial:demos=two,k=1,ablation=random,seed=3")
     assert (one.k, one.ablation, one.seed, one.other, one.source) == (
@@ -157,12 +156,12 @@ def test_a_lane_records_what_was_taken_and_changed_and_of_which_set():
     )
     # Drawn from the whole set, of which only one is shown.
     assert one.demos.demos == (Demo(query="Hi", answer="See\nyou."),)
-    assert one.label == "two, k=1, random, seed 3"
+    assert (one.summary, one.seed) == ("1 demonstration (random)", 3)
     other = lane("urial:demos=two,ablation=other,other=far")
     assert {demo.answer for demo in other.demos.demos} == {"X", "Y"}
-    assert other.label == "two, k=2, other from far, seed 0"
+    assert (other.summary, other.other) == ("2 demonstrations (other)", "far")
     whole = lane("urial:demos=prose")
-    assert (whole.k, whole.label) == (None, "prose, whole")
+    assert (whole.k, whole.summary) == (None, "the whole text of prose")
     data = json.loads(canonical(to_json(other)))
     assert {key: data[key] for key in ("k", "ablation", "seed", "other", "source")} == {
         "k": 2,
@@ -218,7 +217,7 @@ def test_a_record_from_before_there_were_ablations_is_still_read():
         "adapter": None,
     }
     assert aligner_from_json(data) == Urial(demos=DEMOS)
-    assert Urial(demos=DEMOS).label == "two, k=2"
+    assert Urial(demos=DEMOS).summary == "2 demonstrations"
 
 
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published prompt files are not here")

@@ -7,8 +7,8 @@ import pytest
 
 from playground import context_fit
 from playground.aligners import chat, ift, raw, urial
+from playground.lanes.variant import parse_lane
 from playground.library import Library
-from playground.session import parse_lane
 from playground.types import (
     ChatFormat,
     Demo,
@@ -176,11 +176,11 @@ def test_a_lane_without_demonstrations_is_told_what_it_can_do():
 
 def test_fewer_of_demonstrations_that_the_message_chooses():
     chosen = parse_lane("urial:demos=general-50,k=4,pick=nearest", Library.open("models/pocket")).aligner
-    assert chosen.count == 4
-    fewer = chosen.fewer(2)
+    assert chosen.demonstration_count == 4
+    fewer = chosen.with_fewer_demonstrations(2)
     message = [Message(role="user", text="Write a poem about the sea.")]
-    assert [choice.number for choice in fewer.chosen(message)] == [
-        choice.number for choice in chosen.chosen(message)[2:]
+    assert [choice.number for choice in fewer.select_demonstrations(message)] == [
+        choice.number for choice in chosen.select_demonstrations(message)[2:]
     ]
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from playground.aligners.chat import prompt
 from playground.aligners.chat_options import ChatOptions
+from playground.lanes.variant import parse_lane
 from playground.library import Library, tokenizer_chat_format
-from playground.session import parse_lane
 from playground.templates import find_ends, template_problem, template_variables
 from playground.types import ChatFormat, InputError, Message, StopRule, to_json
 

@@ -51,7 +51,7 @@ def loaded_by(module: str) -> set[str]:
         "playground.session",
         "playground.start",
         "playground.model_switch",
-        "playground.ui.controls.recipe",
+        "playground.lanes.recipe",
         "playground.ui.html.labels",
         "playground.ui.html.model",
         "playground.ui.server.middleware",
@@ -160,7 +160,6 @@ def test_gradio_is_imported_in_the_page_only_and_not_by_what_draws_values():
             assert PLAYGROUND / "ui" in path.parents
             assert path.parent.name != "html"
             assert path.name not in (
-                "recipe.py",
                 "middleware.py",
                 "payloads.py",
                 "visitors.py",

@@ -4,11 +4,12 @@ import random
 
 import pytest
 
-from playground.lanes import Quoted, format_spec, parse_spec
+from playground.lanes.recipe import Recipe
+from playground.lanes.spec import format_spec, parse_spec
+from playground.lanes.variant import parse_lane
 from playground.library import Library
-from playground.session import parse_lane
 from playground.types import InputError
-from playground.ui.controls.recipe import Recipe
+from playground.types.option_value import Quoted
 from playground.ui.page.link import SetUp, read, spelled
 
 

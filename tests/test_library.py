@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from playground.demonstrations.files import read_demo_set
+from playground.lanes.variant import parse_lane
 from playground.library import (
     ROOT,
     Library,
@@ -14,7 +15,6 @@ from playground.library import (
     same_model,
     tokenizer_chat_format,
 )
-from playground.session import parse_lane
 from playground.types import AdapterCard, Demo, InputError
 
 GOOD = '''

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
+from playground.lanes.variant import parse_lane
 from playground.library import Library
 from playground.rate_limits import PUBLIC, WINDOW, Gate, Limits, Rate
-from playground.session import parse_lane
 from playground.types import InputError, Sampling
 
 

@@ -71,8 +71,8 @@ BAD = {
     "stop=": "none of them empty",
     "b.top_k=-2": "must be 0 (off) or more",
     "history=theirs": "history can be own, shared-0, shared-1, swapped, not 'theirs'",
-    "lane=" + "x" * 4001: "Lane 1 of the link is longer than 4000 characters",
-    "lane=urial:temperature=0.7": "Lane 1 of the link has decoding parameters in it",
+    "lane=" + "x" * 4001: "Lane A of the link is longer than 4000 characters",
+    "lane=urial:temperature=0.7": "Lane A of the link has decoding parameters in it",
     "&".join(["lane=base"] * 5): "has 5 lanes: the first 4 are shown",
 }
 

@@ -264,7 +264,7 @@ def test_a_copied_link_sets_another_browser_up_and_holds_no_text(
 def test_what_a_link_says_wrongly_is_a_sentence_and_the_rest_is_used(person: Person) -> None:
     page = person.page
     person.go(f"{person.url}?lane=nobody&lane=base&temperature=hot&top_p=0.5&probe=none/1&history=shared-3")
-    person.toast("Lane 1 of the link: There is no lane 'nobody'")
+    person.toast("Lane A of the link: There is no lane 'nobody'")
     person.toast("Temperature must be a number, not 'hot'")
     person.toast("There is no probe 'none/1'")
     person.toast("of a lane that it does not have")

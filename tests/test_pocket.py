@@ -30,8 +30,8 @@ from ift import example  # noqa: E402
 from benchmarks import pocket  # noqa: E402
 from playground.config import Settings  # noqa: E402
 from playground.engine import open_engine  # noqa: E402
+from playground.lanes.variant import parse_lane  # noqa: E402
 from playground.library import Library  # noqa: E402
-from playground.session import parse_lane  # noqa: E402
 from playground.types import Message, Sampling  # noqa: E402
 
 

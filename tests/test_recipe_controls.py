@@ -2,9 +2,9 @@
 
 import pytest
 
+from playground.lanes.recipe import Recipe
+from playground.lanes.variant import parse_lane
 from playground.library import Library
-from playground.session import parse_lane
-from playground.ui.controls.recipe import Recipe
 
 SETS = Library.open("models/pocket").demo_sets
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from playground.aligners import urial
+from playground.lanes.names import abbreviate_spec, describe_lane, name_lane, offer_lanes
 from playground.types import (
     AdapterCard,
     Demo,
@@ -59,29 +60,31 @@ def test_an_answer_carries_a_mark_of_the_weights_it_ran_on():
 
 
 def test_lanes_and_what_they_are():
-    assert [lane for _, lane in html_labels.lane_choices([CARD])] == [
+    assert [lane for _, lane in offer_lanes([CARD])] == [
         "base",
         "urial",
+        "chat",
         "tuned",
         "urial:adapter=tuned",
+        "chat:adapter=tuned",
     ]
     shots = urial.Aligner(demos=DEMOS)
-    assert html_labels.lane_name(variant("urial", shots), CARDS) == "Base + URIAL"
-    assert html_labels.lane_name(variant("urial:k=2", shots), CARDS) == "Base + URIAL (k=2)"
-    long = html_labels.lane_name(variant('urial:adapter=tuned,demos="a, b",k=1', shots), CARDS)
+    assert name_lane(variant("urial", shots), CARDS) == "Base + URIAL"
+    assert name_lane(variant("urial:k=2", shots), CARDS) == "Base + URIAL (k=2)"
+    long = name_lane(variant('urial:adapter=tuned,demos="a, b",k=1', shots), CARDS)
     assert long == f"IFT + URIAL · {CARD.label} (demos=a, b, k=1)"
     system = 'chat:system="' + "You are a pirate, " * 20 + '"'
-    assert html_labels.spec_name(system, {}) == "chat (system=You are a pirate, You are a pir…)"
-    assert html_labels.spec_name('chat:system="', {}) == 'chat:system="'
-    assert "2 demonstrations in its context; no weights" in html_labels.lane_sentence(shots, CARDS)
-    assert "1 demonstration in" in html_labels.lane_sentence(replace(shots, demos=DEMOS.take(1)), CARDS)
+    assert abbreviate_spec(system, {}) == "chat (system=You are a pirate, You are a pir…)"
+    assert abbreviate_spec('chat:system="', {}) == 'chat:system="'
+    assert "2 demonstrations in its context; no weights" in describe_lane(shots, CARDS)
+    assert "1 demonstration in" in describe_lane(replace(shots, demos=DEMOS.take(1)), CARDS)
     for changes, words in (
         ({"ablation": "shifted"}, "2 demonstrations (shifted) in its context"),
         ({"k": 1, "pick": "nearest-turn"}, "1 demonstration nearest to each message in its context"),
         ({"demos": replace(DEMOS, demos=(), text="x\n")}, f"the whole text of {DEMOS.name} in its context"),
     ):
-        assert words in html_labels.lane_sentence(replace(shots, **changes), CARDS)
-    both = html_labels.lane_sentence(replace(shots, adapter="tuned"), CARDS)
+        assert words in describe_lane(replace(shots, **changes), CARDS)
+    both = describe_lane(replace(shots, adapter="tuned"), CARDS)
     assert "Tuned <b>" in both
     assert "&lt;b&gt;" in html_labels.placeholder("x", both)
 

@@ -8,8 +8,7 @@ import pytest
 
 from playground.demonstrations.draft import Draft
 from playground.demonstrations.families import FAMILIES
-from playground.demonstrations.retrieval import Choice
-from playground.types import Demo, DemoSet, Exchange, LeftOut, Prompt, Token
+from playground.types import Demo, DemoSet, Exchange, LeftOut, Prompt, SelectedDemo, Token
 from playground.ui.html import prompt as html_prompt
 
 NASTY = '\n<b onclick="x()">&amp; {{value}} ${1+1}</b>\r\n\ttab `'
@@ -73,8 +72,8 @@ def test_chosen_demonstrations_say_which_they_are_and_why():
     prompt = asked()
     demo = Demo(query="q", answer="a")
     chosen = [
-        Choice(number=17, demo=demo, score=1.234, words=("sea", "<poem>")),
-        Choice(number=4, demo=demo, score=0.0, words=()),
+        SelectedDemo(number=17, demo=demo, score=1.234, words=("sea", "<poem>")),
+        SelectedDemo(number=4, demo=demo, score=0.0, words=()),
     ]
     drawn = html_prompt.prompt(prompt, None, cut=False, chosen=chosen)
     assert "demonstration 1 · number 17 of the set, for sea, &lt;poem&gt; (BM25 1.23)" in drawn

@@ -7,8 +7,8 @@ import pytest
 from playground.aligners.urial import Aligner
 from playground.demonstrations.families import head
 from playground.demonstrations.retrieval import nearest
+from playground.lanes.variant import parse_lane
 from playground.library import Library
-from playground.session import parse_lane
 from playground.types import Demo, DemoSet, InputError, Message, to_json
 
 QUERIES = (
@@ -62,7 +62,7 @@ def test_a_lane_chooses_once_or_at_every_turn():
         text = aligner(user(first, second)).text
         chosen = DEMOS.changed(demos=(DEMOS.demos[number - 1],))
         assert text.startswith(head(chosen))
-        assert [choice.number for choice in aligner.chosen(user(first, second))] == [number]
+        assert [choice.number for choice in aligner.select_demonstrations(user(first, second))] == [number]
     assert once(user(first)).text == each(user(first)).text
 
 
@@ -79,7 +79,7 @@ def test_lanes_from_the_command_line():
     prompt = lane(user("What is the capital of Spain?")).text
     # The two about capitals, the nearest last, each with the other's answer.
     assert re.findall("(?:capital of )?(Italy|Japan|[14])\\b", prompt) == ["Japan", "1", "Italy", "4"]
-    assert lane.label == "x, k=2, nearest, shifted, seed 0"
+    assert lane.summary == "2 demonstrations nearest to the first message (shifted)"
     for spec, part in (
         ("urial:demos=x,pick=nearest", "say how many"),
         ("urial:demos=x,k=2,pick=best", "choose one of first, nearest, nearest-turn"),

@@ -10,8 +10,9 @@ import pytest
 from waiting import until
 
 from playground.engine.scripted import ScriptedEngine
+from playground.lanes.variant import parse_lane
 from playground.library import Library
-from playground.session import Session, choose_histories, parse_lane
+from playground.session import Session, choose_histories
 from playground.store import FILE, INTERRUPTED, MIGRATIONS, STREAMING, Store
 from playground.types import InputError, OutsideError, Sampling
 

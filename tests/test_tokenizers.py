@@ -16,8 +16,8 @@ from playground.config import Settings
 from playground.engine import open_engine
 from playground.engine.adapters.tokenizers import differing_words, read_adapter_text
 from playground.engine.tokenizer import Tokenizer, encode, load_tokenizer, opening, tokens
+from playground.lanes.variant import parse_lane
 from playground.library import Library
-from playground.session import parse_lane
 from playground.types import Done, InputError, Message, Prompt, Request, Sampling
 
 POCKET = Path(__file__).resolve().parents[1] / "models" / "pocket"

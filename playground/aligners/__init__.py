@@ -1,8 +1,8 @@
 """Ways of aligning a base model, one file each.
 
 A module in this folder is an aligner when it defines `Aligner`: a frozen dataclass that is a
-`types.Aligner`, with a class method `build(options, library)` for the command line and the page, and
-`from_json(data)` for the record. Nothing is registered by hand: add a file, and its name is a lane.
+`types.Aligner` and an `AlignerClass`. Nothing is registered by hand: add a file, and the command line and the
+page offer its lanes. CONTRIBUTING.md has a worked example.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Protocol
 
+from playground.aligners.base import LaneKind
 from playground.types import AdapterCard, Aligner, ChatFormat, DemoSet, InputError
 
 
@@ -37,6 +38,9 @@ class AlignerClass(Protocol):
     """What a module's `Aligner` must offer besides being one."""
 
     kind: str
+    """Its name in lane specs and in the record."""
+    lane: LaneKind
+    """How its lanes are spelled and labelled, and which options people can set in the page."""
 
     def build(self, options: Mapping[str, str], shelf: Shelf) -> Aligner:
         """An aligner from options as text; raises InputError for an unknown or bad one."""
@@ -54,6 +58,15 @@ def aligners() -> dict[str, AlignerClass]:
         if hasattr(module, "Aligner"):
             found[module.Aligner.kind] = module.Aligner
     return found
+
+
+def classes_by_name() -> dict[str, AlignerClass]:
+    """Every aligner class by each name that it has in lane specs. No adapter may have one of these names."""
+    named = dict(aligners())
+    for found in aligners().values():
+        if found.lane.alias:
+            named[found.lane.alias] = found
+    return named
 
 
 def aligner_from_json(data: Mapping[str, Any]) -> Aligner:

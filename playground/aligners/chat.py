@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from playground import templates
 from playground.aligners import Shelf
+from playground.aligners.base import AlignerBase, LaneKind
 from playground.aligners.chat_options import ChatOptions
 from playground.types import ChatFormat, InputError, Message, PartKind, Piece, Prompt, StopRule
 
@@ -19,10 +20,13 @@ NO_OPTIONS = ChatOptions()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Aligner:
+class Aligner(AlignerBase):
     """A chat template on the base weights."""
 
     kind: ClassVar[str] = "chat"
+    lane: ClassVar[LaneKind] = LaneKind(
+        label="Base + chat format", adapter="optional", chat_format=True, rank=30
+    )
     format: ChatFormat
     options: ChatOptions = field(default_factory=ChatOptions)
     adapter: None = None
@@ -31,28 +35,38 @@ class Aligner:
         """The template's text for the conversation, with the generation prompt at its end."""
         return prompt(self.format, messages, None, self.options)
 
+    def describe(self, adapter_label: str) -> str:
+        """What the model gets, in one sentence."""
+        return "The base model asked in a chat format; no weights are changed."
+
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
         """Options: `adapter`, whose chat format to borrow (its weights are not used), `template` (the name of
         one of several), and those of `ChatOptions`."""
-        template = options.get("template")
-        if "adapter" in options:
-            format = chat_format(shelf, options["adapter"], template)
-        else:
-            base = shelf.chat_format(None, template)
-            if base is None:
-                raise InputError(
-                    "The base has no chat template: borrow an adapter's, as in chat:adapter=NAME."
-                )
-            format = base
+        format = borrow_format(options, shelf, "chat")
         return cls(format=format, options=ChatOptions.build(options, shelf, format, "chat"))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:
-        """See `aligner_from_json`."""
+        """The aligner that `types.to_json` wrote."""
         return cls(
             format=ChatFormat.from_json(data["format"]), options=ChatOptions.from_json(data.get("options"))
         )
+
+
+def borrow_format(options: Mapping[str, str], shelf: Shelf, lane: str) -> ChatFormat:
+    """The chat format that the options `adapter` and `template` name: an adapter's, or else the base's.
+
+    Raises:
+        InputError: there is no such adapter or template, or the base has none.
+    """
+    template = options.get("template")
+    if "adapter" in options:
+        return chat_format(shelf, options["adapter"], template)
+    format = shelf.chat_format(None, template)
+    if format is None:
+        raise InputError(f"The base has no chat template: borrow an adapter's, as in {lane}:adapter=NAME.")
+    return format
 
 
 def chat_format(shelf: Shelf, adapter: str, template: str | None = None) -> ChatFormat:

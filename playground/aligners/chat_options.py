@@ -1,6 +1,6 @@
 """What a lane can set in a chat format: the system message, template variables, and thinking in the history.
 
-Shared by `chat` and `ift`.
+Shared by `chat`, `ift` and `few_shot_chat`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from playground.aligners import Shelf, refuse_unknown
-from playground.lanes import Quoted, is_scalar
 from playground.templates import template_variables
 from playground.templates.thinking import split_thinking
 from playground.types import ChatFormat, InputError, Message, check_characters
+from playground.types.option_value import Quoted, is_scalar
 
 FIXED = ("adapter", "system", "instruction", "template", "think")
 """Options of every lane in a chat format; further ones are variables of its template."""

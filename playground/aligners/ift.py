@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from playground.aligners import Shelf
+from playground.aligners.base import AlignerBase, LaneKind
 from playground.aligners.chat import chat_format, prompt
 from playground.aligners.chat_options import ChatOptions
 from playground.types import ChatFormat, InputError, Message, Prompt
 
 
 @dataclass(frozen=True, kw_only=True)
-class Aligner:
+class Aligner(AlignerBase):
     """An adapter's weights in the adapter's own chat format."""
 
     kind: ClassVar[str] = "ift"
+    lane: ClassVar[LaneKind] = LaneKind(label="IFT", adapter="name", chat_format=True, rank=10)
     adapter: str
     format: ChatFormat
     options: ChatOptions = field(default_factory=ChatOptions)
@@ -24,6 +26,13 @@ class Aligner:
     def __call__(self, messages: Sequence[Message]) -> Prompt:
         """The template's text for the conversation, with the generation prompt at its end."""
         return prompt(self.format, messages, self.adapter, self.options)
+
+    def describe(self, adapter_label: str) -> str:
+        """What the model gets, in one sentence."""
+        return (
+            f"The base model with the adapter {adapter_label} on its weights, fine-tuned on instructions and "
+            "asked in its chat format."
+        )
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
@@ -37,7 +46,7 @@ class Aligner:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:
-        """See `aligner_from_json`."""
+        """The aligner that `types.to_json` wrote."""
         return cls(
             adapter=data["adapter"],
             format=ChatFormat.from_json(data["format"]),

@@ -6,25 +6,10 @@ numpy) only when something is chosen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from playground.types import Demo, DemoSet
+from playground.types import DemoSet, SelectedDemo
 
 
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """One demonstration that was chosen, and why."""
-
-    number: int
-    """Its place in the set, from 1."""
-    demo: Demo
-    score: float
-    """BM25 of its query for the message; 0 where they share no word, and it merely comes next in the set."""
-    words: tuple[str, ...]
-    """The words of the message that its query has too, in the message's order."""
-
-
-def nearest(demos: DemoSet, message: str, k: int) -> list[Choice]:
+def nearest(demos: DemoSet, message: str, k: int) -> list[SelectedDemo]:
     """The `k` demonstrations nearest to a message, the nearest last, where a model heeds it most.
 
     Scores that are equal keep the set's order. Words are compared in lower case, without the commonest
@@ -49,7 +34,7 @@ def nearest(demos: DemoSet, message: str, k: int) -> list[Choice]:
             scores = [float(score) for score in index.get_scores(asked)]
     order = sorted(range(len(scores)), key=lambda at: -scores[at])[:k]
     return [
-        Choice(
+        SelectedDemo(
             number=at + 1,
             demo=demos.demos[at],
             score=scores[at],

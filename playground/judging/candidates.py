@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from playground.lanes.letters import lane_letter
 from playground.types import Conversation, InputError, Verdict, canonical
 
 
@@ -37,7 +38,9 @@ def candidate(conversation: Conversation, turn: int, lane: int) -> Candidate:
             f"There is no turn {turn + 1} in this conversation: it has {len(conversation.turns)}."
         )
     if not 0 <= lane < len(conversation.variants):
-        raise InputError(f"There is no lane {lane + 1} in this conversation: it has {_lanes(conversation)}.")
+        raise InputError(
+            f"There is no lane {lane_letter(lane)} in this conversation: it has {_lanes(conversation)}."
+        )
     found = _candidate(conversation, turn, lane)
     if found is None:
         raise InputError(

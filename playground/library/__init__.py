@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from playground.aligners import classes_by_name
 from playground.demonstrations.files import demo_files, read_demo_file
 from playground.gguf import read_gguf
 from playground.library.adapter_cards import read_adapter as read_adapter
@@ -138,7 +139,7 @@ class Library:
     def ask_for(self, name: str, source: str) -> None:
         """Add the adapter that a person named: at once from a folder, later from the Hub."""
         check_name(name, "The adapter name")
-        if name in ("base", "raw", "urial", "ift", "chat"):
+        if name in classes_by_name():
             raise InputError(f"The adapter name {name!r} is taken by a lane: give it another name.")
         folder = Path(source).expanduser()
         if folder.is_dir():

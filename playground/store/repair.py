@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from playground.lanes.letters import LETTERS
 from playground.store import (
     UNREADABLE,
     Store,
@@ -266,5 +267,5 @@ def _name(table: str, row: Row) -> str:
     if isinstance(number, int):
         name += f", turn {number + 1}"
     if isinstance(row.get("lane"), int):
-        name += f", lane {'ABCD'[row['lane'] % 4]}"
+        name += f", lane {LETTERS[row['lane'] % len(LETTERS)]}"
     return name

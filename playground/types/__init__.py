@@ -8,7 +8,7 @@ failure.
 
 from playground.types.adapters import AdapterCard, ChatFormat
 from playground.types.conversations import Answer, Conversation, Turn
-from playground.types.demonstrations import Demo, DemoSet, Exchange
+from playground.types.demonstrations import Demo, DemoSet, Exchange, SelectedDemo
 from playground.types.errors import InputError, OutsideError
 from playground.types.from_json import (
     answer_from_json,
@@ -70,6 +70,7 @@ __all__ = [
     "Role",
     "Sampling",
     "Scope",
+    "SelectedDemo",
     "Status",
     "StopName",
     "StopRule",

@@ -94,3 +94,16 @@ class DemoSet:
     def changed(self, **changes: Any) -> DemoSet:
         """The set with other parts, and without the verbatim text, which no longer agrees with them."""
         return dataclasses.replace(self, text=None, note="", **changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectedDemo:
+    """One demonstration that a conversation selected, and why."""
+
+    number: int
+    """Its place in the set, from 1."""
+    demo: Demo
+    score: float
+    """BM25 of its query for the message; 0 where they share no word, and it merely comes next in the set."""
+    words: tuple[str, ...]
+    """The words of the message that its query has too, in the message's order."""

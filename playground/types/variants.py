@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from playground.types.demonstrations import SelectedDemo
 from playground.types.json import canonical, to_json
 from playground.types.messages import Message
 from playground.types.prompts import Prompt
@@ -26,6 +27,20 @@ class Aligner(Protocol):
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
         """The prompt for the next answer to `messages`, which end with the user's."""
+
+    @property
+    def demonstration_count(self) -> int:
+        """How many demonstrations its prompts show; 0 for none, and for a text used whole."""
+
+    def with_fewer_demonstrations(self, n: int) -> Aligner:
+        """The same aligner with `n` demonstrations, from 0 to `demonstration_count`."""
+
+    def select_demonstrations(self, messages: Sequence[Message]) -> Sequence[SelectedDemo]:
+        """The demonstrations that a conversation selects, in the prompt's order; () if every conversation
+        gets the same ones."""
+
+    def describe(self, adapter_label: str) -> str:
+        """What the model gets, in one sentence for people; `adapter_label` names `adapter`, if it has one."""
 
 
 Overflow = Literal["refuse", "drop-turns", "drop-demos"]

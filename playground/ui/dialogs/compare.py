@@ -7,13 +7,13 @@ from typing import Any
 import gradio as gr
 
 from playground.diff import diff
+from playground.lanes.letters import LETTERS
+from playground.lanes.names import name_lane
 from playground.types import Answer, Conversation, InputError
 from playground.ui.controls.choice import Choice
 from playground.ui.controls.events import QUICK, Updates
-from playground.ui.controls.lane import LETTERS
 from playground.ui.dialogs.dialog import Dialog
 from playground.ui.html import diff as html_diff
-from playground.ui.html import labels as html_labels
 from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
@@ -107,7 +107,7 @@ class CompareDialog(Dialog):
         if state.blind:
             return f"Lane {LETTERS[lane]}"
         cards = self.chat.catalog.cards()
-        return f"{LETTERS[lane]} \u00b7 {html_labels.lane_name(conversation.variants[lane], cards)}"
+        return f"{LETTERS[lane]} \u00b7 {name_lane(conversation.variants[lane], cards)}"
 
     def _render_sides(self, state: PageState, turn: Any, left: str, right: str) -> str:
         answers = self._find_answers(state, turn)

@@ -11,11 +11,13 @@ import gradio as gr
 from playground import context_fit
 from playground.demonstrations.draft import Draft
 from playground.demonstrations.families import pieces
+from playground.lanes.letters import LETTERS
+from playground.lanes.names import URIAL
 from playground.types import Demo, DemoSet, Exchange, InputError, Prompt
 from playground.ui.controls.choice import Choice
 from playground.ui.controls.decoding import Update
 from playground.ui.controls.events import QUICK
-from playground.ui.controls.lane import LETTERS, Lane
+from playground.ui.controls.lane import Lane
 from playground.ui.controls.toast import say, tried, warn
 from playground.ui.html import prompt as html_prompt
 from playground.ui.page.controller import Controller
@@ -170,7 +172,7 @@ class Bench:
         for lane, button in zip(lanes, self.use, strict=True):
             inputs = [state, *lane.controls]
             lane.edit.click(self.on_edit(lane), inputs, [self.sheet, *self.use, *self.drawn], **QUICK)
-            outputs = [self.sheet, lane.shown, lane.chatting, *lane.controls]
+            outputs = [self.sheet, *lane.rows, *lane.controls]
             used = button.click(self.on_use(lane), inputs, outputs, **QUICK)
             used.then(*settle, **QUICK)
         self.close.click(lambda: gr.update(visible=False), None, self.sheet, **QUICK)
@@ -231,7 +233,7 @@ class Bench:
             def act() -> dict[Any, Update]:
                 name = self.keep(state)
                 recipe = lane.recipe(values)
-                preset = recipe.preset if recipe.urial else "urial"
+                preset = recipe.preset if recipe.kind.demonstrations else URIAL
                 recipe = dataclasses.replace(recipe, preset=preset, demos=name, k=None, pick="first")
                 spec = recipe.spec(self.chat.catalog.default_set(), self.chat.catalog.sets(state))
                 return {self.sheet: gr.update(visible=False), **lane.set_to(state, spec)}

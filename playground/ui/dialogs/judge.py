@@ -24,6 +24,7 @@ from playground.judging.panel import read_judges
 from playground.judging.reference import PAIR_RUBRIC, REFERENCE
 from playground.judging.reference import RUBRIC as REFERENCE_RUBRIC
 from playground.judging.service import MOST_SAMPLES
+from playground.lanes.letters import LETTERS
 from playground.secret import Secret
 from playground.types import Conversation, InputError, OutsideError, Scope, Verdict, check_characters
 from playground.ui.controls.choice import Choice, Choices
@@ -31,10 +32,9 @@ from playground.ui.controls.events import QUICK
 from playground.ui.controls.toast import say, tried
 from playground.ui.dialogs.dialog import HtmlDialog
 from playground.ui.html import verdicts as html_verdicts
-from playground.ui.html.labels import shorten
-from playground.ui.html.verdicts import LETTERS
 from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
+from playground.words import shorten
 
 Updates = dict[Any, Any]
 ACTS = ("judge", "judge-stop", "judge-again", "verdict")

@@ -7,11 +7,12 @@ from typing import Any
 
 import gradio as gr
 
+from playground.lanes.letters import LETTERS
 from playground.types import InputError
 from playground.ui.controls.choice import Choice
 from playground.ui.controls.decoding import Update
 from playground.ui.controls.events import HIDDEN, QUICK
-from playground.ui.controls.lane import LETTERS, Lane
+from playground.ui.controls.lane import Lane
 from playground.ui.controls.toast import warn
 from playground.ui.html import prompt as html_prompt
 from playground.ui.page.controller import Controller, LaneSettings, PromptPreview

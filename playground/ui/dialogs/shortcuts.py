@@ -10,6 +10,8 @@ import html
 import json
 from dataclasses import dataclass
 
+from playground.lanes.letters import LETTERS
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shortcut:
@@ -54,7 +56,7 @@ GROUPS: dict[str, tuple[Shortcut, ...]] = {
                 does=f"To lane {letter}: arrows scroll, Tab goes to its buttons",
                 focus=f"#chat-{lane}",
             )
-            for lane, letter in enumerate("ABCD")
+            for lane, letter in enumerate(LETTERS)
         ),
         _letter("L", "Add a lane", "#add-lane"),
         _letter("X", "The 2\u00d72", "#square"),

@@ -12,13 +12,15 @@ from functools import lru_cache
 
 from playground.checks import check
 from playground.context_fit import describe_left_out
+from playground.lanes.names import label_lanes
 from playground.templates.thinking import Thinking, opens_thinking, split_thinking
 from playground.types import AdapterCard, Answer, Conversation
 from playground.ui.html import diff as html_diff
 from playground.ui.html.diff import attribute
-from playground.ui.html.labels import FINISH, decoding, lane_choices, pace_words, shorten
+from playground.ui.html.labels import FINISH, decoding, pace_words
 from playground.ui.html.markdown import markdown
 from playground.ui.html.prompt import escaped
+from playground.words import shorten
 
 ICONS = {
     "edit": "M3 13l.7-3L11 2.7a1.4 1.4 0 0 1 2 0l.3.3a1.4 1.4 0 0 1 0 2L6 12.3 3 13z",
@@ -98,8 +100,7 @@ def talk(
 
 def _whose(answer: Answer, cards: Mapping[str, AdapterCard]) -> str:
     """Whose answer it is; without the seed, which may be new in every turn."""
-    labels = {lane: label for label, lane in lane_choices(list(cards.values()))}
-    name = labels.get(answer.variant, answer.variant)
+    name = label_lanes(cards).get(answer.variant, answer.variant)
     if answer.request is None:
         return name
     sampling = answer.request.sampling

@@ -6,19 +6,9 @@ Pure functions on values, without Gradio.
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
 
 from playground.checks import pace
-from playground.lanes import parse_spec
-from playground.types import (
-    AdapterCard,
-    Aligner,
-    InputError,
-    Reply,
-    Sampling,
-    Status,
-    Variant,
-)
+from playground.types import Reply, Sampling, Status
 from playground.ui.html.diff import attribute, visible
 
 
@@ -27,60 +17,7 @@ def _html(text: str) -> str:
     return " ".join(visible(text).split())
 
 
-# --- Names ----------------------------------------------------------------------------------------
-
-
-def lane_choices(cards: Sequence[AdapterCard]) -> list[tuple[str, str]]:
-    """The lanes a person may pick, as (label, lane)."""
-    choices = [("Base", "base"), ("Base + URIAL", "urial")]
-    for card in cards:
-        choices.append((f"IFT · {card.label}", card.name))
-        choices.append((f"IFT + URIAL · {card.label}", f"urial:adapter={card.name}"))
-    return choices
-
-
-def lane_name(variant: Variant, cards: Mapping[str, AdapterCard]) -> str:
-    """A lane's name for people; options that were given by hand are named too."""
-    labels = {lane: label for label, lane in lane_choices(list(cards.values()))}
-    if variant.name in labels:
-        return labels[variant.name]
-    return spec_name(variant.name, labels)
-
-
-def spec_name(spec: str, labels: Mapping[str, str]) -> str:
-    """A lane spec for people: what it begins with by its label in `labels`, and its options, shortened."""
-    try:
-        name, options = parse_spec(spec)
-    except InputError:
-        return shorten(spec)
-    adapter = options.get("adapter")
-    if adapter and f"{name}:adapter={adapter}" in labels:
-        name = f"{name}:adapter={options.pop('adapter')}"
-    words = ", ".join(f"{key}={shorten(value)}" for key, value in options.items())
-    label = labels.get(name, name)
-    return f"{label} ({words})" if words else label
-
-
-def shorten(text: str, most: int = 32) -> str:
-    """A text on one line of at most `most` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 1] + "…"
-
-
-def lane_sentence(aligner: Aligner, cards: Mapping[str, AdapterCard]) -> str:
-    """What a lane is, in one sentence."""
-    card = cards.get(aligner.adapter or "")
-    weights = f"the adapter {card.label if card else aligner.adapter} on its weights"
-    if aligner.kind == "urial":
-        shown = getattr(aligner, "summary") + " in its context"  # noqa: B009 - only URIAL's has one
-        if aligner.adapter is None:
-            return f"The base model with {shown}; no weights are changed."
-        return f"The base model with {weights} and {shown}."
-    if aligner.kind == "ift":
-        return f"The base model with {weights}, fine-tuned on instructions and asked in its chat format."
-    if aligner.kind == "chat":
-        return "The base model asked in a chat format; no weights are changed."
-    return "The base model as it is: it is given your text and continues it."
+# --- Decoding -------------------------------------------------------------------------------------
 
 
 def decoding(sampling: Sampling) -> str:

@@ -13,8 +13,7 @@ from itertools import pairwise
 
 from playground import context_fit
 from playground.demonstrations.draft import Draft, compared
-from playground.demonstrations.retrieval import Choice
-from playground.types import Demo, DemoSet, LeftOut, Part, Prompt, Token
+from playground.types import Demo, DemoSet, LeftOut, Part, Prompt, SelectedDemo, Token
 
 NAMES = {
     "instruction": "instruction",
@@ -94,7 +93,7 @@ def prompt(
     tokens: Sequence[Token] | None,
     cut: bool,
     left_out: LeftOut | None = None,
-    chosen: Sequence[Choice] = (),
+    chosen: Sequence[SelectedDemo] = (),
     ends: Sequence[str] = (),
 ) -> str:
     """A prompt's exact text with its parts marked; with `cut`, each of its tokens too.
@@ -150,7 +149,7 @@ def stop_rule(asked: Prompt) -> str:
     return f" \u00b7 Stop rule: {STOP_LABELS.get(asked.stop.name, 'not recorded')}"
 
 
-def _why(choice: Choice) -> str:
+def _why(choice: SelectedDemo) -> str:
     """Which demonstration was chosen, and by which words."""
     if not choice.words:
         return f"number {choice.number} of the set, which shares no word"

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from playground.agreement import Agreement, Both, PanelAgreement
+from playground.lanes.letters import LETTERS
+from playground.lanes.names import name_lane
 from playground.scoreboard import Board, Pair, Panel, Seat, Standing
 from playground.statistics import Mean, Share, few
 from playground.types import SETTLED, AdapterCard, Conversation
 from playground.ui.html.diff import attribute, visible
-from playground.ui.html.labels import decoding, lane_name, shorten
+from playground.ui.html.labels import decoding
 from playground.ui.html.prompt import number
-from playground.ui.html.verdicts import LETTERS, OUTCOMES
+from playground.ui.html.verdicts import OUTCOMES
+from playground.words import shorten
 
 Cards = Mapping[str, AdapterCard]
 NOTHING = (
@@ -273,7 +276,7 @@ def _disagreement(found: Both, conversations: Mapping[str, Conversation]) -> str
 
 
 def _name(seat: Seat, cards: Cards) -> str:
-    return visible(lane_name(seat.variant, cards) if seat.variant is not None else seat.name)
+    return visible(name_lane(seat.variant, cards) if seat.variant is not None else seat.name)
 
 
 def _seat(seat: Seat, cards: Cards) -> str:

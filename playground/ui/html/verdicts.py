@@ -10,12 +10,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 from playground.judging.cost import Cost, Estimate
 from playground.judging.service import HUMAN, Vote
+from playground.lanes.letters import LETTERS
 from playground.types import SETTLED, Aspect, JudgeCall, Outcome, Verdict
 from playground.ui.html.diff import attribute, visible
-from playground.ui.html.labels import shorten
 from playground.ui.html.prompt import escaped, number
-
-LETTERS = "ABCD"
+from playground.words import shorten
 
 OUTCOMES: Mapping[Outcome, str] = {
     "win": "better",

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from playground.lanes.letters import lane_letter
 from playground.types import InputError, Sampling
 from playground.ui.controls import decoding as decoding_controls
 from playground.ui.controls.decoding import Dials
@@ -150,7 +151,7 @@ class Address:
         try:
             self.chat.catalog.variant(spec, state)
         except InputError as error:
-            problems.append(f"Lane {lane + 1} of the link: {error}")
+            problems.append(f"Lane {lane_letter(lane)} of the link: {error}")
             return ""
         return spec
 

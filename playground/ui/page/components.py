@@ -226,5 +226,5 @@ class Parts:
         ]
         for lane in self.lanes:
             parts += [lane.column, lane.past, lane.live, lane.line, lane.meter, lane.own_dials]
-            parts += [lane.shown, lane.chatting, *lane.controls]
+            parts += [*lane.rows, *lane.controls]
         return parts

@@ -8,9 +8,10 @@ from typing import Any
 
 import gradio as gr
 
+from playground.lanes.letters import LETTERS
 from playground.store import ConflictError
 from playground.types import InputError, OutsideError, check_characters
-from playground.ui.controls.lane import LETTERS, Lane
+from playground.ui.controls.lane import Lane
 from playground.ui.controls.toast import say, tried, warn
 from playground.ui.dialogs import judge
 from playground.ui.html import conversation as html_conversation

@@ -154,12 +154,16 @@ class _Page:
 
     def _connect_lane(self, lane: Lane, quick: dict[str, Any], metered: dict[str, Any]) -> None:
         page, arranging = self.page, self.arranging
-        settling = {**quick, "outputs": [*lane.dependent, lane.k, lane.live, *page.meters]}
+        settling = {**quick, "outputs": [*lane.dependent, lane.demonstrations.k, lane.live, *page.meters]}
         for control in lane.controls:
             # A slider that is dragged says more than can be drawn: what it says last is what counts.
-            handler = arranging.on_demos(lane) if control is lane.demos else arranging.on_control(lane)
+            handler = (
+                arranging.on_demos(lane)
+                if control is lane.demonstrations.demos
+                else arranging.on_control(lane)
+            )
             # Half a variable is none: it is read once the text is left.
-            event = control.blur if control is lane.variables else control.input
+            event = control.blur if control is lane.chat_format.variables else control.input
             event(handler, page.inputs, trigger_mode="always_last", **settling)
         lane.setup.click(None, None, None, js=f"() => tandemSetUp({lane.number})", **HIDDEN)
         moves = ((lane.swap, swapped), (lane.duplicate, duplicated), (lane.remove, removed))

@@ -7,10 +7,12 @@ from typing import Any
 
 import gradio as gr
 
+from playground.lanes.letters import LETTERS
+from playground.lanes.names import square_lanes
 from playground.library.presets import Preset
 from playground.types import InputError
 from playground.ui.controls import decoding as decoding_controls
-from playground.ui.controls.lane import LETTERS, Lane
+from playground.ui.controls.lane import Lane
 from playground.ui.controls.toast import tried
 from playground.ui.html import presets as html_presets
 from playground.ui.page.components import Parts, Updates
@@ -50,9 +52,7 @@ class Arranging:
             self.chat.conversations.new(state)
             state.lanes = 4
             updates: Updates = {}
-            for lane, spec in zip(
-                self.lanes, ("base", "urial", adapter, f"urial:adapter={adapter}"), strict=True
-            ):
+            for lane, spec in zip(self.lanes, square_lanes(adapter), strict=True):
                 updates |= lane.set_to(state, spec)
                 updates[lane.live] = lane.placeholder(spec, state)
             return {**self.drawing.shown(state), **updates}
@@ -75,7 +75,7 @@ class Arranging:
 
     def preset_sentence(self, state: PageState, preset: Preset) -> str:
         """What `set_up_preset` has applied, and which adapter of the preset could not be loaded."""
-        labels = {spec: label for label, spec in self.lanes[0].presets()}
+        labels = {spec: label for label, spec in self.lanes[0].list_presets()}
         lanes = [
             f"lane {LETTERS[lane.number]} {labels.get(spec, spec)}"
             for lane in self.lanes[: state.lanes]
@@ -148,8 +148,8 @@ class Arranging:
         def handler(state: PageState, *values: Any) -> Updates:
             def act() -> Updates:
                 recipe = lane.recipe(self.asking.of_lane(lane, values))
-                reach = lane.reach(state, recipe.demos, recipe.k)
-                return {**self._settled_alone(state, lane, values), lane.k: reach}
+                reach = lane.demonstrations.limit_k(state, recipe.demos, recipe.k)
+                return {**self._settled_alone(state, lane, values), lane.demonstrations.k: reach}
 
             return tried(act, lane.meter)
 
@@ -157,7 +157,7 @@ class Arranging:
 
     def _settled(self, state: PageState, lane: Lane, values: Sequence[Any]) -> Updates:
         own = self.asking.of_lane(lane, values)
-        updates = lane.settled(state, own)
+        updates = lane.update_dependent(state, own)
         # Before the load has opened its conversation, the page only seems empty: a description of the lane
         # would replace the conversation if this answer reached the browser after the load's.
         if state.loaded and not self.drawing.turns(state):

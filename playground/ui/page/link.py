@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from playground.lanes import parse_spec
+from playground.lanes.letters import lane_letter
+from playground.lanes.variant import find_decoding
 from playground.types import InputError, Sampling, check_characters
 
-LETTERS = "abcd"
 LANE_LIMIT = 4000
 """Characters that a lane's text may have in a link."""
 NUMBER_LIMIT = 40
@@ -57,13 +57,18 @@ def spelled(setup: SetUp) -> str:
     else:
         pairs.append(("linked", SAID["linked"]))
         for lane, way in setup.own.items():
-            pairs += _way(way, f"{LETTERS[lane]}.")
+            pairs += _way(way, _before(lane))
     if setup.mode != "own":
         pairs.append(("history", setup.mode))
     if setup.probe:
         pairs.append(("probe", setup.probe))
     # These may stand in a link as they are, and a person can read it then.
     return "&".join(f"{key}={quote(value, safe=':,=./')}" for key, value in pairs)
+
+
+def _before(lane: int) -> str:
+    """What the names of a lane's own parameters have before them."""
+    return f"{lane_letter(lane).lower()}."
 
 
 def _way(way: Way, before: str) -> list[tuple[str, str]]:
@@ -94,14 +99,14 @@ def read(pairs: Sequence[tuple[str, str]], most_lanes: int, modes: Sequence[str]
         lanes = lanes[:most_lanes]
     for number, lane in enumerate(lanes):
         if problem := _lane_problem(lane):
-            problems.append(f"Lane {number + 1} of the link {problem}")
+            problems.append(f"Lane {lane_letter(number)} of the link {problem}")
             lanes[number] = ""
     linked = not any((key, value) == ("linked", "no") for key, value in pairs)
     common = _read_way(pairs, "", problems)
     own = {
         lane: way or Way()
         for lane in range(most_lanes)
-        if (way := _read_way(pairs, f"{LETTERS[lane]}.", problems)) or (not linked and lane < len(lanes))
+        if (way := _read_way(pairs, _before(lane), problems)) or (not linked and lane < len(lanes))
     }
     mode = next((value for key, value in pairs if key == "history"), "own")
     if mode not in modes:
@@ -119,11 +124,10 @@ def _lane_problem(lane: str) -> str:
     if len(lane) > LANE_LIMIT:
         return f"is longer than {LANE_LIMIT} characters: it was left out."
     try:
-        options = set(parse_spec(lane)[1])
+        decoding = find_decoding(lane)
     except InputError:
         return "cannot be read: write it as name:key=value, with quotes around a value that has a comma."
-    decoding = options & set(NAMES)
-    if decoding - ({"seed"} if "ablation" in options else set()):  # an ablation draws by the lane's seed
+    if decoding:
         return "has decoding parameters in it: give them beside the lanes, as in &temperature=0.7."
     return ""
 

@@ -37,7 +37,7 @@ class Arriving:
         for lane in self.lanes:
             preset = self.asking.of_lane(lane, values)[0]
             updates[lane.preset] = gr.update(
-                choices=lane.presets(preset if isinstance(preset, str) else None)
+                choices=lane.list_presets(preset if isinstance(preset, str) else None)
             )
         updates |= self.arranging.on_settle(state, *values)
         return {**updates, **self._preset_loaded(state)}
@@ -87,7 +87,7 @@ class Arriving:
         updates |= set_up
         # Else the page is as it was made; a person may have begun to use it before this answer comes.
         for lane in self.lanes:
-            updates = {**lane.refreshed(state), **updates}
+            updates = {**lane.refresh_choices(state), **updates}
         return {**updates, self.page.history: self.drawing.history(state)}
 
     # --- The set-up as a link -----------------------------------------------------------------------

@@ -10,14 +10,16 @@ from typing import Any
 
 import gradio as gr
 
+from playground.lanes.letters import LETTERS
 from playground.types import Answer, Conversation, InputError
-from playground.ui.controls.lane import LETTERS, Lane
+from playground.ui.controls.lane import Lane
 from playground.ui.html import conversation as html_conversation
 from playground.ui.html import labels as html_labels
 from playground.ui.page.asking import MODES
 from playground.ui.page.components import Parts, Updates
 from playground.ui.page.controller import Snapshot
 from playground.ui.page.state import LANES, PageState
+from playground.words import shorten
 
 
 class Drawing:
@@ -158,7 +160,7 @@ class Drawing:
             wish = self.asking.wish(state, *values)
         except InputError:
             return {lane.meter: "" for lane in self.lanes}
-        return {lane.meter: lane.drawn_meter(state, wish) for lane in self.lanes[: len(wish.specs)]}
+        return {lane.meter: lane.draw_meter(state, wish) for lane in self.lanes[: len(wish.specs)]}
 
     def opened(self, state: PageState) -> Updates:
         """A conversation from the record, with the lanes and the decoding it had last."""
@@ -184,7 +186,7 @@ class Drawing:
             return gr.skip()
         choices = [
             (
-                f"{html_labels.shorten(summary.title, 48)} \u00b7 {summary.updated.astimezone():%d %b %H:%M}",
+                f"{shorten(summary.title, 48)} \u00b7 {summary.updated.astimezone():%d %b %H:%M}",
                 summary.id,
             )
             for summary in self.page.session.history(owner=self.page.chat.owner())

@@ -15,12 +15,12 @@ import gradio as gr
 
 from playground.judging.candidates import answered
 from playground.judging.service import Vote
+from playground.lanes.letters import LETTERS
 from playground.types import Conversation, InputError, Verdict
 from playground.ui.controls.choice import Choice
 from playground.ui.controls.events import QUICK
 from playground.ui.controls.toast import warn
 from playground.ui.html import verdicts as html_verdicts
-from playground.ui.html.verdicts import LETTERS
 from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 

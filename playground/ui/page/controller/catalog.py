@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.demonstrations.files import read_demo_file
+from playground.lanes.names import default_lanes, find_adapter
 from playground.session import Session
 from playground.types import AdapterCard, Conversation, DemoSet, InputError, Variant
 from playground.ui.page.controller.values import LaneSettings
@@ -86,10 +87,8 @@ class LaneCatalog:
     # --- Variants -----------------------------------------------------------------------------------
 
     def default_lane(self, lane: int) -> str:
-        """The spec of a lane on a fresh page: URIAL, an adapter (or the base), the base, both at once."""
-        adapter = self.default_adapter()
-        both = f"urial:adapter={adapter}" if adapter else "urial"
-        return ("urial", adapter or "base", "base", both)[lane]
+        """The spec of a lane on a fresh page, see `lanes.names.default_lanes`."""
+        return default_lanes(self.default_adapter())[lane]
 
     def variant(self, spec: str, state: PageState | None = None) -> Variant:
         """Build the variant of a lane spec.
@@ -101,8 +100,7 @@ class LaneCatalog:
             return self.session.variant(spec, sets=state.demonstrations.sets if state else None)
         except InputError:
             # An adapter whose download failed stays pending; the reason is in the status.
-            name = spec.removeprefix("urial:adapter=")
-            if error := self.adapter_error(name):
+            if error := self.adapter_error(find_adapter(spec)):
                 raise InputError(error) from None
             raise
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
-from playground.demonstrations.retrieval import Choice
-from playground.types import Conversation, InputError, LeftOut, Message, Prompt, Variant
+from playground.types import Conversation, InputError, LeftOut, Message, Prompt, SelectedDemo, Variant
 from playground.ui.page.controller.catalog import LaneCatalog
 from playground.ui.page.controller.conversations import Conversations
 from playground.ui.page.controller.values import LaneSettings, PromptPreview
@@ -96,7 +94,7 @@ class Prompts:
 
 def _retrieved_in_turn(
     conversation: Conversation, lane: int, turn: int, left_out: LeftOut | None
-) -> Sequence[Choice]:
+) -> Sequence[SelectedDemo]:
     """The demonstrations that were retrieved in a past turn; none if the lane has another recipe now."""
     variant, whose = conversation.variants[lane], conversation.turns[turn].history_lane(lane)
     if variant.name != conversation.turns[turn].answers[lane].variant or whose is None:
@@ -106,14 +104,12 @@ def _retrieved_in_turn(
     return _retrieved(variant, messages, left_out)
 
 
-def _retrieved(variant: Variant, messages: Sequence[Message], left_out: LeftOut | None) -> Sequence[Choice]:
+def _retrieved(
+    variant: Variant, messages: Sequence[Message], left_out: LeftOut | None
+) -> Sequence[SelectedDemo]:
     """The demonstrations that were retrieved for a prompt, in the prompt's order."""
-    aligner: Any = variant.aligner
-    if not hasattr(aligner, "chosen"):  # only URIAL's has demonstrations
-        return ()
+    aligner = variant.aligner
     if left_out is not None:
-        aligner = aligner.fewer(aligner.count - left_out.demos)
+        aligner = aligner.with_fewer_demonstrations(aligner.demonstration_count - left_out.demos)
         messages = messages[2 * left_out.turns :]
-    by_query = {choice.demo.query: choice for choice in aligner.chosen(messages)}
-    # An ablation may have put them in another order.
-    return [by_query[demo.query] for demo in aligner.shown(messages).demos] if by_query else ()
+    return aligner.select_demonstrations(messages)

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from playground.demonstrations.retrieval import Choice
 from playground.session import HistoryMode, choose_histories
-from playground.types import Conversation, InputError, LeftOut, Prompt, Token
+from playground.types import Conversation, InputError, LeftOut, Prompt, SelectedDemo, Token
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,5 +66,5 @@ class PromptPreview:
     left_out: LeftOut | None = None
     error: str | None = None
     """Why it would be refused."""
-    chosen: Sequence[Choice] = ()
+    chosen: Sequence[SelectedDemo] = ()
     """Demonstrations that were retrieved for the conversation, in the prompt's order."""

@@ -1,8 +1,8 @@
-r"""A lane as text, ``name`` or ``name:key=value,...``: reading and writing it.
+r"""The grammar of a lane spec, ``name`` or ``name:key=value,...``: parse and write it.
 
-A value that has a comma, a quotation mark at its start, a newline or white space at an end stands in double
-quotes, in which a backslash comes before a quotation mark or another backslash, and ``\n`` and ``\t`` are
-newline and tab: ``chat:system="Be brief, please."``.
+A value that has a comma, a quotation mark at its start, a newline or white space at an end is written in
+double quotes, in which a backslash comes before a quotation mark or another backslash, and ``\n`` and ``\t``
+are newline and tab: ``chat:system="Be brief, please."``.
 """
 
 from __future__ import annotations
@@ -11,17 +11,13 @@ import re
 from collections.abc import Mapping
 
 from playground.types import InputError
+from playground.types.option_value import Quoted, is_scalar
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 _WRITTEN = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _KEY = re.compile(r"[^=,]*")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?=,|\Z)', re.DOTALL)
 _PLAIN = re.compile(r"[^,]*")
-_SCALAR = re.compile(r"true|false|null|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
-
-
-class Quoted(str):
-    """A value that stood in quotes, which makes it a text where it could also be read as a number."""
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
@@ -88,8 +84,3 @@ def quote_value(value: str) -> str:
     if bare and value and not is_scalar(value):
         return str(value)
     return '"' + "".join(_WRITTEN.get(character, character) for character in value) + '"'
-
-
-def is_scalar(value: str) -> bool:
-    """Whether a text without quotes means a number, true, false or null."""
-    return _SCALAR.fullmatch(value) is not None and len(value) <= 40

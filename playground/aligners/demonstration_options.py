@@ -1,0 +1,149 @@
+"""The options of an aligner with demonstrations: which set, how many, selected how, and changed how.
+
+Shared by `urial` and `few_shot_chat`, which differ in how they write the demonstrations into a prompt.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from playground.aligners import Shelf
+from playground.aligners.base import AlignerBase
+from playground.demonstrations.ablations import ablate
+from playground.demonstrations.retrieval import nearest
+from playground.types import DemoSet, InputError, Message, SelectedDemo, demo_set_from_json
+
+OPTIONS = ("demos", "k", "ablation", "seed", "other", "pick")
+PICKS = ("first", "nearest", "nearest-turn")
+"""Which k demonstrations: the first ones, those nearest to a conversation's first message, or to its last."""
+_LATER = ("k", "ablation", "seed", "other", "pick", "source")  # fields that old records lack
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemonstrationAligner(AlignerBase):
+    """Base class of aligners with demonstrations; a subclass writes the prompt."""
+
+    demos: DemoSet
+    """What the prompt shows, so after `k` and the ablation; where the conversation selects, the set that
+    the demonstrations are selected from."""
+    k: int | None = None
+    """How many demonstrations were taken; None in a text used whole, and in old records."""
+    ablation: str | None = None
+    seed: int = 0
+    """The ablation's; 0 without one."""
+    other: str | None = None
+    """The set that answers were drawn from, if another one."""
+    pick: str = "first"
+    """One of `PICKS`."""
+    source: str | None = None
+    """`DemoSet.content_hash` of the set that was asked for, before anything was taken or changed."""
+
+    @property
+    def demonstration_count(self) -> int:
+        """How many demonstrations the prompt shows; 0 in a text used whole."""
+        return len(self.demos.demos) if self.k is None else self.k
+
+    def with_fewer_demonstrations(self, n: int) -> Self:
+        """The same aligner with its first `n` demonstrations; where the conversation selects, with `n`."""
+        if n == self.demonstration_count:
+            return self
+        if self.pick != "first":
+            return dataclasses.replace(self, k=n)
+        return dataclasses.replace(self, demos=self.demos.take(n), k=n)
+
+    def select_demonstrations(self, messages: Sequence[Message]) -> Sequence[SelectedDemo]:
+        """The demonstrations that a conversation selects, in the prompt's order; () if it has no say."""
+        by_query = {found.demo.query: found for found in self._find_nearest(messages)}
+        # An ablation may put them in another order.
+        return [by_query[demo.query] for demo in self.demos_for(messages).demos] if by_query else ()
+
+    def demos_for(self, messages: Sequence[Message]) -> DemoSet:
+        """The demonstrations as the prompt for a conversation shows them."""
+        if self.pick == "first":
+            return self.demos
+        demos = self.demos.changed(demos=tuple(found.demo for found in self._find_nearest(messages)))
+        return ablate(demos, self.ablation, self.seed, self.demos) if self.ablation else demos
+
+    def _find_nearest(self, messages: Sequence[Message]) -> list[SelectedDemo]:
+        asked = [message.text for message in messages if message.role == "user"]
+        if self.pick == "first" or not asked or self.k is None:
+            return []
+        return nearest(self.demos, asked[0 if self.pick == "nearest" else -1], self.k)
+
+    @property
+    def summary(self) -> str:
+        """The demonstrations in a few words of a sentence."""
+        if self.demos.whole:
+            return f"the whole text of {self.demos.name}"
+        count = self.demonstration_count
+        words = f"{count} demonstration{'' if count == 1 else 's'}"
+        if self.pick != "first":
+            words += f" nearest to {'each message' if self.pick == 'nearest-turn' else 'the first message'}"
+        return f"{words} ({self.ablation})" if self.ablation else words
+
+    @staticmethod
+    def read_options(options: Mapping[str, str], shelf: Shelf) -> dict[str, Any]:
+        """The fields of this class from a lane's options as text: `demos` (a set's name), `k` (its first k
+        demonstrations), `pick` (which k, one of `PICKS`), `ablation` (a name), `seed` (the ablation's),
+        `other` (the set that the ablation "other" draws answers from). Other options are ignored.
+
+        Raises:
+            InputError: an option has a bad value, or does not fit the others.
+        """
+        asked = shelf.demo_set(options["demos"]) if "demos" in options else shelf.default_demo_set()
+        demos = asked.take(_read_number(options, "k")) if "k" in options else asked
+        pick = options.get("pick", "first")
+        if pick not in PICKS:
+            raise InputError(f"pick={pick} is not known: choose one of {', '.join(PICKS)}.")
+        if pick != "first" and ("k" not in options or not demos.demos):
+            raise InputError(f"pick={pick} chooses k demonstrations of a set: say how many, as in k=3.")
+        ablation = options.get("ablation")
+        seed, other = _read_ablation(options, ablation, pick, shelf)
+        if ablation is not None:
+            demos = ablate(demos, ablation, seed, other if ablation == "other" else asked)
+        return {
+            "demos": demos if pick == "first" else asked,
+            "k": None if demos.whole else len(demos.demos),
+            "pick": pick,
+            "ablation": ablation,
+            "seed": seed,
+            "other": other.name if other else None,
+            "source": asked.content_hash,
+        }
+
+    @staticmethod
+    def read_json(data: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of this class that `types.to_json` wrote; records from before there were ablations lack
+        their keys."""
+        return {
+            "demos": demo_set_from_json(data["demos"]),
+            **{name: data[name] for name in _LATER if name in data},
+        }
+
+
+def _read_ablation(
+    options: Mapping[str, str], ablation: str | None, pick: str, shelf: Shelf
+) -> tuple[int, DemoSet | None]:
+    """The seed of an ablation and the set that it draws answers from."""
+    if ablation is None:
+        for name in ("seed", "other"):
+            if name in options:
+                raise InputError(f"{name}={options[name]} is an ablation's: name one, as in ablation=random.")
+        return 0, None
+    seed = _read_number(options, "seed") if "seed" in options else 0
+    other = shelf.demo_set(options["other"]) if "other" in options else None
+    if other is not None and ablation != "other":
+        raise InputError(f"The ablation {ablation!r} draws from no other set: leave other= out.")
+    if pick != "first" and ablation == "other":
+        raise InputError("The ablation 'other' goes with pick=first only: leave one of them out.")
+    return seed, other
+
+
+def _read_number(options: Mapping[str, str], name: str) -> int:
+    text = options[name].strip()
+    if not text.isdecimal() or len(text) > 18:  # a number that long is beyond any seed, too
+        raise InputError(f"{name} must be a whole number from 0, not {options[name]!r}.")
+    return int(text)

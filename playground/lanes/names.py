@@ -1,0 +1,111 @@
+"""What lanes are called, and which ones people can choose from: labels, short names, descriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from playground.aligners import AlignerClass, aligners, classes_by_name
+from playground.lanes.spec import format_spec, parse_spec
+from playground.types import AdapterCard, Aligner, InputError, Variant
+from playground.words import shorten
+
+BASE = "base"
+URIAL = "urial"
+"""The two lanes that need no adapter and that a page or the command line begins with."""
+
+
+def adapter_class() -> AlignerClass:
+    """The class of the lanes that are called by an adapter's name alone."""
+    return next(found for found in aligners().values() if found.lane.adapter == "name")
+
+
+def find_class(name: str) -> AlignerClass:
+    """The class of the lanes whose specs begin with `name`; any name that no aligner has is an adapter's."""
+    return classes_by_name().get(name) or adapter_class()
+
+
+def find_adapter(spec: str) -> str | None:
+    """The adapter that a lane spec names, if it names one and can be parsed."""
+    try:
+        name, options = parse_spec(spec)
+    except InputError:
+        return None
+    return options.get("adapter") if name in classes_by_name() else name
+
+
+# --- Lanes to choose from -------------------------------------------------------------------------
+
+
+def offer_lanes(cards: Iterable[AdapterCard], base_template: bool = True) -> list[tuple[str, str]]:
+    """The lanes without options of their own that people can choose, as (label, lane spec).
+
+    Args:
+        cards: the adapters.
+        base_template: whether the base has a chat template; without one, its lanes in a chat format are left
+            out.
+    """
+    found = sorted(aligners().values(), key=lambda each: (each.lane.rank, each.lane.label))
+    lanes = [
+        (each.lane.label, each.lane.alias or each.kind)
+        for each in found
+        if each.lane.adapter != "name" and (base_template or not each.lane.chat_format)
+    ]
+    for card in cards:
+        for each in found:
+            if each.lane.adapter != "none":
+                label = f"{each.lane.adapter_label or each.lane.label} · {card.label}"
+                lanes.append((label, _spell_adapter(each, card.name)))
+    return lanes
+
+
+def _spell_adapter(found: AlignerClass, adapter: str) -> str:
+    if found.lane.adapter == "name":
+        return adapter
+    return format_spec(found.lane.alias or found.kind, {"adapter": adapter})
+
+
+def default_lanes(adapter: str | None) -> tuple[str, str, str, str]:
+    """The lane specs of a fresh page: URIAL beside IFT, or beside the base without an adapter; then the base,
+    and both at once."""
+    both = format_spec(URIAL, {"adapter": adapter}) if adapter else URIAL
+    return URIAL, adapter or BASE, BASE, both
+
+
+def square_lanes(adapter: str) -> tuple[str, str, str, str]:
+    """The lane specs of four lanes that cross URIAL with IFT: base, base + URIAL, IFT, IFT + URIAL."""
+    return BASE, URIAL, adapter, format_spec(URIAL, {"adapter": adapter})
+
+
+# --- Labels ---------------------------------------------------------------------------------------
+
+
+def label_lanes(cards: Mapping[str, AdapterCard]) -> dict[str, str]:
+    """The labels of the lanes that `offer_lanes` has, by lane spec."""
+    return {spec: label for label, spec in offer_lanes(cards.values())}
+
+
+def name_lane(variant: Variant, cards: Mapping[str, AdapterCard]) -> str:
+    """A variant's name for people; options that were given by hand are in it too."""
+    labels = label_lanes(cards)
+    return labels.get(variant.name) or abbreviate_spec(variant.name, labels)
+
+
+def abbreviate_spec(spec: str, labels: Mapping[str, str]) -> str:
+    """A lane spec for people: the label of its beginning in `labels`, and its options, shortened."""
+    try:
+        name, options = parse_spec(spec)
+    except InputError:
+        return shorten(spec)
+    adapter = options.get("adapter")
+    if adapter and (lane := format_spec(name, {"adapter": adapter})) in labels:
+        name = lane
+        del options["adapter"]
+    words = ", ".join(f"{key}={shorten(value)}" for key, value in options.items())
+    label = labels.get(name, name)
+    return f"{label} ({words})" if words else label
+
+
+def describe_lane(aligner: Aligner, cards: Mapping[str, AdapterCard]) -> str:
+    """What a lane does, in one sentence."""
+    card = cards.get(aligner.adapter or "")
+    return aligner.describe(card.label if card else aligner.adapter or "")

@@ -1,0 +1,128 @@
+"""The controls of a lane with demonstrations: set, K, which K, ablation and stop rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from playground.aligners.demonstration_options import PICKS
+from playground.aligners.urial import STOP_RULES
+from playground.demonstrations.ablations import ABLATIONS
+from playground.lanes.recipe import Recipe
+from playground.ui.controls.choice import Choice, Reach
+from playground.ui.controls.decoding import Update
+from playground.ui.html import prompt as html_prompt
+from playground.ui.page.controller import Controller
+from playground.ui.page.state import PageState
+
+PICK_LABELS = {"first": "first", "nearest": "nearest to message 1", "nearest-turn": "nearest to each message"}
+
+
+class DemonstrationControls:
+    """One row of a lane. Made inside a `gr.Blocks`."""
+
+    def __init__(self, number: int, chat: Controller, recipe: Recipe) -> None:
+        """Args:
+        number: the lane, from 0.
+        recipe: what the lane is at first; its row shows if that has demonstrations.
+        """
+        self.chat = chat
+        kind, default = recipe.kind, chat.catalog.sets()[chat.catalog.default_set()]
+        with gr.Row(visible=kind.demonstrations, elem_classes="options-row") as self.row:
+            self.demos = Choice(
+                self.list_sets(),
+                value=default.name,
+                label="Demonstrations",
+                min_width=150,
+                elem_id=f"demos-{number}",
+            )
+            self.k = Reach(
+                0,
+                max(1, len(default.demos)),
+                value=len(default.demos),
+                step=1,
+                label="K",
+                min_width=130,
+                elem_id=f"k-{number}",
+            )
+            self.pick = gr.Dropdown(
+                [(PICK_LABELS[pick], pick) for pick in PICKS],
+                value="first",
+                label="Which K",
+                filterable=False,
+                min_width=140,
+                elem_id=f"which-{number}",
+            )
+            self.ablation = gr.Dropdown(
+                [("none", ""), *((name, name) for name in ABLATIONS)],
+                value="",
+                label="Ablation",
+                filterable=False,
+                min_width=140,
+                elem_id=f"ablation-{number}",
+            )
+            self.stop_rule = gr.Dropdown(
+                [(html_prompt.STOP_LABELS[rule], rule) for rule in STOP_RULES],
+                value="own",
+                label="Stop rule",
+                filterable=False,
+                min_width=140,
+                visible=bool(kind.stop_rules),
+                elem_id=f"stop-rule-{number}",
+            )
+            self.other = Choice(
+                self.list_sets(),
+                value=None,
+                label="Answers from",
+                min_width=140,
+                visible=False,
+                elem_id=f"other-{number}",
+            )
+
+    @property
+    def dependent(self) -> list[Any]:
+        """The components that `update` updates."""
+        return [self.row, self.stop_rule, self.other]
+
+    def list_sets(self, state: PageState | None = None, name: str = "") -> list[str]:
+        """The demonstration sets to choose from, with `name` among them, which may be gone."""
+        return list(dict.fromkeys([*self.chat.catalog.sets(state), *([name] if name else [])]))
+
+    def update(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
+        """Show the controls that a recipe has, and leave their values."""
+        return {
+            self.row: gr.update(visible=recipe.kind.demonstrations),
+            self.stop_rule: gr.update(visible=bool(recipe.kind.stop_rules)),
+            self.other: gr.update(visible=recipe.ablation == "other", choices=self.list_sets(state)),
+        }
+
+    def set_to(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
+        """Set the controls to the values of a recipe."""
+        name = recipe.demos or self.chat.catalog.default_set()
+        updates = self.update(state, recipe)
+        return {
+            self.row: updates[self.row],
+            self.demos: gr.update(choices=self.list_sets(state, name), value=name),
+            self.k: {"value": recipe.k, **self.limit_k(state, name, recipe.k)},
+            self.ablation: recipe.ablation,
+            self.pick: recipe.pick,
+            self.stop_rule: {**updates[self.stop_rule], "value": recipe.stop_rule},
+            self.other: {**updates[self.other], "value": recipe.other or None},
+        }
+
+    def limit_k(self, state: PageState, demos: str, k: int | None) -> Update:
+        """Let K go as far as a set does. Only for a set just chosen: the answer to an older event, coming
+        late, would put the limit of the set before it on the slider."""
+        chosen = self.chat.catalog.sets(state).get(demos)
+        count = len(chosen.demos) if chosen else k or 0
+        update = gr.update(maximum=max(1, count), visible=not (chosen and chosen.whole))
+        if k is None or k > count:
+            # Otherwise K stays untouched: the person may have moved it meanwhile.
+            update["value"] = count
+        return update
+
+    def refresh_choices(self, state: PageState) -> dict[Any, Update]:
+        """Offer the sets that there are now, and leave what is chosen."""
+        sets = gr.update(choices=self.list_sets(state))
+        return {self.demos: sets, self.other: sets}
