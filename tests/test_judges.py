@@ -89,7 +89,7 @@ def test_a_blind_vote_can_be_changed_while_names_are_hidden_and_stands_from_then
         ("C", (0, 1), "A vote is A, B, tie or both-bad, not 'C'"),
         ("A", (0,), "A comparison is of two lanes, and turn 1 has 1 to compare"),
         ("A", (0, 0), "must differ"),
-        ("A", (0, 5), "There is no lane 6 in this conversation: it has 2 lanes"),
+        ("A", (0, 5), "There is no lane F in this conversation: it has 2 lanes"),
     ],
 )
 def test_a_vote_that_cannot_be_is_refused_in_one_sentence(tmp_path, vote, shown, said):
