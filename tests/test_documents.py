@@ -424,7 +424,9 @@ def test_the_readme_links_every_page_of_the_docs() -> None:
 @pytest.mark.parametrize("name", ["README.md", "docs/lanes-and-demonstrations.md", "docs/judging.md"])
 def test_labels_in_italics_are_on_the_page(name: str) -> None:
     sources = "".join(
-        path.read_text(encoding="utf-8") for path in sorted((ROOT / "playground" / "ui").rglob("*.py"))
+        path.read_text(encoding="utf-8")
+        for folder in ("ui", "aligners")
+        for path in sorted((ROOT / "playground" / folder).rglob("*.py"))
     ).replace("\\u00d7", "\u00d7")
     text = (ROOT / name).read_text(encoding="utf-8")
     labels = set(re.findall(r"(?<![*\w])\*([A-Z0-9][^*\n]{1,30})\*(?!\*)", text))
