@@ -6,10 +6,11 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from playground.library.presets import find_preset, with_adapters
@@ -83,66 +84,48 @@ class Settings:
     def read(
         cls, flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
     ) -> Settings:
-        """Settings from command-line flags (None: not given), then TANDEM_* variables, then defaults.
+        """Read command-line flags (None: not given), then TANDEM_* variables, then defaults.
 
         Raises:
             InputError: a value is not one of those allowed; the sentence names the flag or variable.
         """
         environ = os.environ if environ is None else environ
-        given = {name: value for name, value in (flags or {}).items() if value not in (None, [], ())}
-        limits = [field.name for field in fields(Limits)]
-        plain = ("base", "quantize", "device", "host", "port", "data_dir", "mirror", "auth", "proxies")
-        switches = ("public", "shared_history", "allow_pickle", "trust_remote_code", "same_base")
-        for name in (*plain, *switches, *limits):
-            text = environ.get(PREFIX + name.upper())
-            if name not in given and text:
-                given[name] = text
-        for name in ("adapters", "hosts"):
-            if name not in given and environ.get(PREFIX + name.upper()):
-                given[name] = environ[PREFIX + name.upper()].split(",")
-
-        values: dict[str, Any] = {}
-        if "base" in given:
-            values["base"] = given["base"]
-        if "adapters" in given:
-            values["adapters"] = _adapters(given["adapters"])
-        values["data_dir"] = Path(given.get("data_dir") or _data_dir(environ)).expanduser()
-        if preset := _named_preset(flags or {}, environ):
-            values |= _preset(preset, values)
-        for name, allowed in (("quantize", ("auto", "4bit", "none")), ("device", ("auto", "cpu", "cuda"))):
-            if name in given:
-                if given[name] not in allowed:
-                    raise InputError(f"--{name} must be one of {', '.join(allowed)}, not {given[name]!r}.")
-                values[name] = given[name]
-        for name in switches:
-            values[name] = _switch(name, given.get(name, False))
-        if "host" in given:
-            values["host"] = given["host"]
-        if "port" in given:
-            values["port"] = _port(given["port"])
-        if "mirror" in given:
-            values["mirror"] = _mirror(given["mirror"])
-        if values["public"] and values["trust_remote_code"]:
+        given = _collect(flags or {}, environ)
+        values = {name: read(given[name]) for name, read in READERS.items() if name in given}
+        values.setdefault("data_dir", _default_data_dir(environ))
+        if preset := _choose_preset(flags or {}, environ):
+            values |= _apply_preset(preset, values)
+        if values.get("public") and values.get("trust_remote_code"):
             raise InputError(
                 "--trust-remote-code cannot be used in public mode, where other people reach this machine: "
                 "leave one of them out."
             )
-        values |= _judge(given, environ)
-        if "auth" in given:
-            values["auth"] = _auth(given["auth"])
-        if "hosts" in given:
-            values["hosts"] = tuple(name.strip().lower() for name in given["hosts"] if name.strip())
         # A Space stands behind one proxy of its own.
-        values["proxies"] = _count("proxies", given.get("proxies", 1 if "SPACE_ID" in environ else 0)) or 0
-        values["limits"] = replace(
-            PUBLIC if values["public"] else Limits(),
-            **{name: _count(name, given[name]) for name in limits if name in given},
-        )
+        values.setdefault("proxies", 1 if "SPACE_ID" in environ else 0)
+        limits = {name: values.pop(name) or None for name in LIMITS if name in values}
+        values["limits"] = replace(PUBLIC if values.get("public") else Limits(), **limits)
+        values["judge_keys"] = _read_host_keys(environ)
+        key = (environ.get(f"{PREFIX}JUDGE_KEY") or environ.get("OPENAI_API_KEY") or "").strip()
+        values["judge_key"] = Secret(key) if key else None
         return cls(**values)
 
 
-def _named_preset(flags: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
-    """The preset that is asked for; one of the environment gives way to a base that a flag names."""
+def _collect(flags: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Flags and the texts of variables by setting; a flag that is given comes before its variable."""
+    given = {name: value for name, value in flags.items() if value not in (None, [], ())}
+    for name in READERS:
+        if name not in given and (text := environ.get(PREFIX + name.upper())):
+            given[name] = text.split(",") if name in LISTS else text
+    # An empty flag of the judge means the default, even where its variable is set.
+    return {name: value for name, value in given.items() if value != "" or not name.startswith("judge_")}
+
+
+def _choose_preset(flags: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
+    """Choose the preset to apply; one in the environment gives way to a base that a flag names.
+
+    Raises:
+        InputError: a preset and a base are named in the same place.
+    """
     preset, base = flags.get("preset"), flags.get("base")
     if preset and base:
         raise InputError("--preset brings its own base: leave out --base, or leave out --preset.")
@@ -154,7 +137,7 @@ def _named_preset(flags: Mapping[str, Any], environ: Mapping[str, str]) -> str |
     return named or None
 
 
-def _preset(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def _apply_preset(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that a preset makes: its base, and its adapters before those that were named beside it."""
     preset = find_preset(name, values["data_dir"])
     return {
@@ -164,67 +147,73 @@ def _preset(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-ON = ("1", "true", "yes", "on", "y")
-OFF = ("0", "false", "no", "off", "n", "")
+# --- Readers: the value of a setting from its text ------------------------------------------------
+
+TRUE = ("1", "true", "yes", "on", "y")
+FALSE = ("0", "false", "no", "off", "n", "")
 
 
-def _switch(name: str, value: Any) -> bool:
-    """A boolean setting, from a flag or from its variable's text.
-
-    Raises:
-        InputError: the text is not one of the accepted values.
-    """
+def _read_switch(name: str, value: Any) -> bool:
     text = str(value).strip().lower()
-    if text in ON:
+    if text in TRUE:
         return True
-    if text in OFF:
+    if text in FALSE:
         return False
     raise InputError(
-        f"{PREFIX}{name.upper()} must be 1 or 0, not {value!r:.60}: set it to {', '.join(ON)}, or to "
-        f"{', '.join(text for text in OFF if text)} or nothing."
+        f"{PREFIX}{name.upper()} must be 1 or 0, not {value!r:.60}: set it to {', '.join(TRUE)}, or to "
+        f"{', '.join(text for text in FALSE if text)} or nothing."
     )
 
 
-def _judge(given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """What is set of the judge: by flags, by TANDEM_JUDGE_*, and the key by OPENAI_API_KEY too."""
-    names = ("model", "url", "budget", "timeout", "prices")
-    said = {name: given.get(f"judge_{name}", environ.get(f"{PREFIX}JUDGE_{name.upper()}")) for name in names}
-    key = environ.get(f"{PREFIX}JUDGE_KEY") or environ.get("OPENAI_API_KEY")
-    values: dict[str, Any] = {name: said[name] for name in ("model", "url") if said[name]}
-    if key and key.strip():
-        values["key"] = Secret(key.strip())
-    if found := _host_keys(environ):
-        values["keys"] = found
-    if said["budget"] is not None and said["budget"] != "":
-        text = str(said["budget"]).strip().replace("_", "")
-        if not text.isdecimal() or len(text) > 15:
-            raise InputError(f"--judge-budget must be a whole number of tokens, not {said['budget']!r:.60}.")
-        values["budget"] = int(text)
-    if said["timeout"]:
-        values["timeout"] = _positive(said["timeout"], f"{PREFIX}JUDGE_TIMEOUT", "a number of seconds")
-    if said["prices"]:
-        parts = [part.strip() for part in said["prices"].split(",")]
-        if len(parts) != 3 or not parts[2]:
-            raise InputError(
-                f"{PREFIX}JUDGE_PRICES must be the price of a million tokens in, of a million tokens out and "
-                f"the currency, such as 2.50,10,USD, not {said['prices']!r}."
-            )
-        prices = [_positive(part, f"{PREFIX}JUDGE_PRICES", "a price", zero=True) for part in parts[:2]]
-        values["prices"] = (prices[0], prices[1], parts[2])
-    return {f"judge_{name}": value for name, value in values.items()}
+def _read_choice(name: str, allowed: Sequence[str], text: str) -> str:
+    if text not in allowed:
+        raise InputError(f"--{name} must be one of {', '.join(allowed)}, not {text!r}.")
+    return text
 
 
-def _host_keys(environ: Mapping[str, str]) -> dict[str, Secret]:
-    """The keys in TANDEM_JUDGE_KEY_HOST variables, by host."""
-    before = f"{PREFIX}JUDGE_KEY_"
-    return {
-        name.removeprefix(before).upper(): Secret(text.strip())
-        for name, text in environ.items()
-        if name.startswith(before) and text.strip()
-    }
+def _read_whole(value: Any, digits: int) -> int | None:
+    """The whole number of at most `digits` digits that a text is; None if it is not one."""
+    text = str(value).strip()
+    return int(text) if text.isdecimal() and len(text) <= digits else None
 
 
-def _positive(value: Any, name: str, what: str, zero: bool = False) -> float:
+def _read_count(name: str, value: Any) -> int:
+    number = _read_whole(value, digits=9)
+    if number is None:
+        raise InputError(f"--{name.replace('_', '-')} must be a whole number, or 0 for none, not {value!r}.")
+    return number
+
+
+def _read_port(value: Any) -> int:
+    number = _read_whole(value, digits=9)
+    if number is None or not 1 <= number <= 65535:
+        raise InputError(f"--port must be a whole number from 1 to 65535, not {value!r:.60}.")
+    return number
+
+
+def _read_budget(value: Any) -> int:
+    number = _read_whole(str(value).strip().replace("_", ""), digits=15)
+    if number is None:
+        raise InputError(f"--judge-budget must be a whole number of tokens, not {value!r:.60}.")
+    return number
+
+
+def _read_timeout(text: str) -> float:
+    return _read_positive(text, f"{PREFIX}JUDGE_TIMEOUT", "a number of seconds")
+
+
+def _read_prices(text: str) -> tuple[float, float, str]:
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 3 or not parts[2]:
+        raise InputError(
+            f"{PREFIX}JUDGE_PRICES must be the price of a million tokens in, of a million tokens out and "
+            f"the currency, such as 2.50,10,USD, not {text!r}."
+        )
+    prices = [_read_positive(part, f"{PREFIX}JUDGE_PRICES", "a price", zero=True) for part in parts[:2]]
+    return prices[0], prices[1], parts[2]
+
+
+def _read_positive(value: Any, name: str, what: str, zero: bool = False) -> float:
     try:
         number = float(value)
     except ValueError:
@@ -234,30 +223,27 @@ def _positive(value: Any, name: str, what: str, zero: bool = False) -> float:
     return number
 
 
-def _adapters(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def _read_adapters(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Names and sources; InputError for a name that is given twice."""
-    adapters = tuple(_adapter(text) for text in texts)
+    adapters = tuple(_read_adapter(text) for text in texts)
     for number, (name, _) in enumerate(adapters):
         if name in [other for other, _ in adapters[:number]]:
             raise InputError(f"--adapter gives the name {name!r} twice: give each adapter its own.")
     return adapters
 
 
-def _adapter(text: str) -> tuple[str, str]:
+def _read_adapter(text: str) -> tuple[str, str]:
     name, equals, source = text.partition("=")
     if not (equals and name.strip() and source.strip()):
         raise InputError(f"--adapter must be NAME=ID or NAME=PATH, not {text!r}.")
     return name.strip(), source.strip()
 
 
-def _port(value: Any) -> int:
-    text = str(value).strip()
-    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= 65535:
-        raise InputError(f"--port must be a whole number from 1 to 65535, not {value!r:.60}.")
-    return int(text)
+def _read_hosts(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name.strip().lower() for name in texts if name.strip())
 
 
-def _mirror(text: str) -> str:
+def _read_mirror(text: str) -> str:
     try:
         parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -268,15 +254,7 @@ def _mirror(text: str) -> str:
     return text.rstrip("/")
 
 
-def _count(name: str, value: Any) -> int | None:
-    """A whole number; None for 0, which lifts a limit."""
-    text = str(value).strip()
-    if not text.isdecimal() or len(text) > 9:
-        raise InputError(f"--{name.replace('_', '-')} must be a whole number, or 0 for none, not {value!r}.")
-    return int(text) or None
-
-
-def _auth(text: str) -> tuple[str, str]:
+def _read_auth(text: str) -> tuple[str, str]:
     # The sentence does not repeat what was given, which may be a password.
     name, colon, password = text.partition(":")
     if not (colon and name.strip() and password):
@@ -284,10 +262,56 @@ def _auth(text: str) -> tuple[str, str]:
     return name.strip(), password
 
 
-def _data_dir(environ: Mapping[str, str]) -> Path:
+def _read_path(value: Any) -> Path:
+    return Path(value).expanduser()
+
+
+LIMITS = tuple(field.name for field in fields(Limits))
+LISTS = ("adapters", "hosts")
+"""Settings whose variable is a list with commas."""
+SWITCHES = ("public", "shared_history", "allow_pickle", "trust_remote_code", "same_base")
+
+READERS: Mapping[str, Callable[[Any], Any]] = {
+    "base": str,
+    "adapters": _read_adapters,
+    "quantize": partial(_read_choice, "quantize", get_args(Quantize)),
+    "device": partial(_read_choice, "device", get_args(Device)),
+    "host": str,
+    "port": _read_port,
+    "data_dir": _read_path,
+    "mirror": _read_mirror,
+    "judge_model": str,
+    "judge_url": str,
+    "judge_budget": _read_budget,
+    "judge_timeout": _read_timeout,
+    "judge_prices": _read_prices,
+    "auth": _read_auth,
+    "hosts": _read_hosts,
+    "proxies": partial(_read_count, "proxies"),
+    **{name: partial(_read_switch, name) for name in SWITCHES},
+    **{name: partial(_read_count, name) for name in LIMITS},
+}
+"""How the value of each setting is read from a flag or from the text of its variable; each raises InputError
+with one sentence. A new setting is a field of `Settings` and a line here."""
+
+
+# --- The environment ------------------------------------------------------------------------------
+
+
+def _read_host_keys(environ: Mapping[str, str]) -> dict[str, Secret]:
+    """The keys in TANDEM_JUDGE_KEY_HOST variables, by host."""
+    before = f"{PREFIX}JUDGE_KEY_"
+    return {
+        name.removeprefix(before).upper(): Secret(text.strip())
+        for name, text in environ.items()
+        if name.startswith(before) and text.strip()
+    }
+
+
+def _default_data_dir(environ: Mapping[str, str]) -> Path:
     """The user's data folder by the XDG rule (on Windows, under LOCALAPPDATA)."""
     home = environ.get("XDG_DATA_HOME") or environ.get("LOCALAPPDATA")
-    return (Path(home) if home else Path.home() / ".local" / "share") / "tandem"
+    return ((Path(home) if home else Path.home() / ".local" / "share") / "tandem").expanduser()
 
 
 def prepare_environment() -> None:

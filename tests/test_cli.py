@@ -135,7 +135,7 @@ def invoke(*arguments):
     """The command within this process, which a prompt needs no model for."""
     from typer.testing import CliRunner
 
-    from playground.__main__ import app
+    from playground.cli.main import app
 
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
@@ -234,7 +234,7 @@ BAD_MESSAGES = {
 def test_a_bad_message_file_is_refused_in_one_sentence(case, tmp_path):
     from typer.testing import CliRunner
 
-    from playground.__main__ import app
+    from playground.cli.main import app
 
     text, said = BAD_MESSAGES[case]
     path = tmp_path / "messages.json"
@@ -265,7 +265,7 @@ def test_a_bad_message_file_is_refused_in_one_sentence(case, tmp_path):
 def test_bad_input_is_one_sentence_and_status_two(arguments, said, tmp_path):
     from typer.testing import CliRunner
 
-    from playground.__main__ import app
+    from playground.cli.main import app
 
     result = CliRunner().invoke(
         app, [*arguments, *(["--data-dir", str(tmp_path)] if arguments[0] == "chat" else [])]

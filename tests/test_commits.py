@@ -19,7 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 import playground.published.fetch
-from playground.__main__ import app
+from playground.cli.main import app
 from playground.library import POCKET, Library
 from playground.published import git as git_download
 from playground.published.fetch import Collection, Published, fetch

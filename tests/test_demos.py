@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from playground.__main__ import app
+from playground.cli.main import app
 from playground.demonstrations.families import FAMILIES, head, parse, render
 from playground.types import Demo, DemoSet, Exchange, InputError, Message, StopRule
 

@@ -20,7 +20,7 @@ import typer
 import typer.main
 from typer.testing import CliRunner
 
-from playground.__main__ import app
+from playground.cli.main import app
 from playground.config import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -128,11 +128,7 @@ def command_line() -> typer.core.TyperGroup:
 
 def server() -> typer.core.TyperCommand:
     """The program of `python app.py`."""
-    from app import main
-
-    program = typer.Typer(add_completion=False)
-    program.command()(main)
-    command = typer.main.get_command(program)
+    command = command_line().commands["serve"]
     assert isinstance(command, typer.core.TyperCommand)
     return command
 

@@ -6,7 +6,7 @@ import gradio as gr
 import pytest
 import typer
 
-from playground.__main__ import plain_errors
+from playground.cli.exits import exit_on_error
 from playground.types import InputError
 from playground.ui.controls.toast import tried
 from playground.ui.page.asking import _check_texts
@@ -33,9 +33,9 @@ def test_what_no_check_has_named_is_a_sentence_on_the_page(monkeypatch, caplog):
 
 
 def test_what_no_check_has_named_is_a_sentence_on_the_command_line(capsys):
-    with pytest.raises(typer.Exit) as left, plain_errors():
+    with pytest.raises(typer.Exit) as left, exit_on_error():
         Path(HALF).name.encode()
     assert left.value.exit_code == 2
     assert "half a character" in capsys.readouterr().err
-    with pytest.raises(UnicodeEncodeError), plain_errors():
+    with pytest.raises(UnicodeEncodeError), exit_on_error():
         "\u00fc".encode("ascii")

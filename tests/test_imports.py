@@ -50,6 +50,8 @@ def loaded_by(module: str) -> set[str]:
         "playground.streams",
         "playground.session",
         "playground.start",
+        "playground.serve",
+        "playground.cli.main",
         "playground.model_switch",
         "playground.lanes.recipe",
         "playground.ui.html.labels",
@@ -137,7 +139,22 @@ PLACES = {
     "httpx": ["published/fetch.py"],
     "subprocess": ["engine/adapters/patterns.py", "published/git.py"],
     "httpx2": ["engine/hub/__init__.py", "engine/hub/transfer.py", "judging/client/transport.py"],
-    "typer": ["__main__.py"],
+    "typer": [
+        f"cli/{name}.py"
+        for name in (
+            "bench",
+            "chat",
+            "command",
+            "doctor",
+            "exits",
+            "fetch",
+            "history",
+            "judge",
+            "main",
+            "options",
+            "prompt",
+        )
+    ],
 }
 
 

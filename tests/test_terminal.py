@@ -11,10 +11,14 @@ from judge_server import JudgeServer
 from test_cli import ROOT, tandem
 from test_judges import chat, session
 
-from playground.__main__ import print_report, print_turn, print_warnings
+from playground.cli.chat import print_turn, print_warnings
+from playground.cli.doctor import print_report
 from playground.terminal import escape_controls, escape_log, print_error, print_text
 from playground.types import Status
 from playground.ui.server.faults import Faults
+
+COMMAND_FILES = [path.relative_to(ROOT).as_posix() for path in (ROOT / "playground" / "cli").glob("*.py")]
+COMMAND_FILES += ["playground/__main__.py", "playground/serve.py", "app.py"]
 
 EVIL = "a\x1b]0;owned\x07\x1b[31mb\x9b2Jc\u202ed\r\u2066e"
 HARMLESS = "a\\x1b]0;owned\\x07\\x1b[31mb\\x9b2Jc\\u202ed\\r\\u2066e"
@@ -41,14 +45,15 @@ def test_both_streams_get_escapes(capsys):
     assert capsys.readouterr() == (f"{HARMLESS}\n", f"{HARMLESS}\n")
 
 
-@pytest.mark.parametrize("file", ["playground/__main__.py", "app.py"])
+@pytest.mark.parametrize("file", COMMAND_FILES)
 def test_a_command_prints_nothing_for_people_by_other_means(file):
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     called = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
     assert {"print", "typer.echo", "sys.stderr.write"} & set(called) == set()
     # Of the JSON documents, and of the exact prompt.
+    exact = ("playground/cli/output.py", "playground/cli/prompt.py")
     writes = [name for name in called if name.startswith("sys.stdout") and name.endswith("write")]
-    assert len(writes) == (2 if file == "playground/__main__.py" else 0)
+    assert len(writes) == (1 if file in exact else 0)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from playground.__main__ import read_messages
+from playground.cli.prompt import read_messages
 from playground.demonstrations.files import read_demo_file
 from playground.engine.adapters.config import check_config as check_adapter_config
 from playground.engine.adapters.files import read_shapes

@@ -1,0 +1,170 @@
+"""`chat`: put messages to lanes and print their answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from playground.cli.exits import FAILURE, fail
+from playground.cli.options import Json, PresetOptions, refuse_plainly
+from playground.cli.output import print_json
+from playground.config import Settings
+from playground.context_fit import describe_left_out
+from playground.engine.hub import fetch_cards
+from playground.session import Session
+from playground.start import open_session
+from playground.terminal import print_error, print_text
+from playground.types import Answer, Conversation, InputError, Sampling, Status, Turn, to_json
+
+
+def _sampling_option(name: str, help: str) -> Any:
+    """An option for one field of `Sampling`."""
+
+    def read(text: str) -> Any:
+        return getattr(Sampling.parse({name: text}), name)
+
+    return typer.Option(parser=refuse_plainly(read), help=help)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SamplingOptions:
+    """Decoding parameters; None: as the preset suggests, else the default."""
+
+    temperature: Annotated[float | None, _sampling_option("temperature", "0 is greedy.")] = None
+    top_p: Annotated[float | None, _sampling_option("top_p", "In (0, 1].")] = None
+    top_k: Annotated[int | None, _sampling_option("top_k", "0 is off.")] = None
+    min_p: Annotated[float | None, _sampling_option("min_p", "In [0, 1); 0 is off.")] = None
+    repetition_penalty: Annotated[float | None, _sampling_option("repetition_penalty", "1 is off.")] = None
+    max_new_tokens: Annotated[int | None, _sampling_option("max_new_tokens", "Most tokens of an answer.")] = (
+        None
+    )
+    penalty_scope: Annotated[
+        str | None,
+        _sampling_option("penalty_scope", "What the penalty sees: all (prompt and answer), or answer."),
+    ] = None
+    seed: Annotated[int | None, _sampling_option("seed", "Seed of the sampling noise.")] = None
+    stop: Annotated[
+        list[str] | None, typer.Option(help="Stop sequence: a text that ends an answer; repeatable.")
+    ] = None
+
+    def apply_to(self, suggested: Sampling) -> Sampling:
+        """`suggested` with the parameters that were given, and with their stop sequences alone."""
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        return dataclasses.replace(suggested, **given | {"stop": tuple(self.stop or ())})
+
+
+def chat(
+    messages: Annotated[list[str], typer.Argument(help="The messages, one turn each.")],
+    *,
+    lane: Annotated[
+        list[str] | None,
+        typer.Option(help="Lane: NAME or NAME:key=value,...; repeatable. Default: base, urial."),
+    ] = None,
+    sampling: SamplingOptions,
+    start: Annotated[str, typer.Option(help="Text that every answer starts with.")] = "",
+    json_output: Json = False,
+    model: PresetOptions,
+) -> None:
+    """Put MESSAGES to every lane, one after the other."""
+    if any(not message.strip() for message in messages):
+        raise InputError("A message is empty: give every turn some text.")
+    settings = model.read_settings()
+    session = open_session(settings)
+    try:
+        fetch_cards(session.library)
+        conversation = open_conversation(session, lane, sampling)
+        for message in messages:
+            conversation = send(session, conversation, message, show=not json_output, start=start)
+    finally:
+        session.close()
+    if (unsaved := session.unsaved(conversation.id)) is not None:
+        print_error(unsaved)
+    if json_output:
+        print_json(chat_json(conversation))
+    print_warnings(session.status(), settings, session.library.refused)
+    if session.status().state == "failed":
+        fail(session.status().note, FAILURE)
+
+
+def open_conversation(
+    session: Session, lanes: Sequence[str] | None, sampling: SamplingOptions
+) -> Conversation:
+    """A new conversation of these lanes; None: of the preset's adapters, or of the base, and of URIAL."""
+    suggested = session.library.preset
+    decoding = sampling.apply_to(suggested.sampling if suggested else Sampling())
+    own = [adapter.name for adapter in suggested.adapters] if suggested else []
+    return session.new([session.variant(spec, decoding) for spec in lanes or [*(own or ["base"]), "urial"]])
+
+
+def send(
+    session: Session, conversation: Conversation, message: str, show: bool, start: str = ""
+) -> Conversation:
+    """Send one message and wait for all answers; with `show`, print the turn."""
+    for snapshot in session.send(conversation, message, prefill=start):
+        conversation = snapshot
+    if show:
+        print_turn(conversation.turns[-1])
+    return conversation
+
+
+def print_turn(turn: Turn) -> None:
+    """A turn as plain text, lane after lane."""
+    print_text(f"> {turn.user}\n")
+    for answer in turn.answers:
+        reply = answer.reply
+        print_text(f"[{answer.variant}] {reply.error or answer.text}")
+        if answer.request and (left_out := answer.request.left_out):
+            print_text(f"    {describe_left_out(left_out)}")
+        if reply.finish != "error":
+            cached = f", {reply.cached_tokens} of {reply.prompt_tokens} prompt tokens cached"
+            print_text(f"    {reply.finish}, {reply.new_tokens} tokens in {reply.seconds:.2f} s{cached}")
+        print_text()
+
+
+def chat_json(conversation: Conversation) -> dict[str, Any]:
+    """The document that `chat --json` prints."""
+    return {
+        "id": conversation.id,
+        "turns": [
+            {"user": turn.user, "answers": [answer_json(answer) for answer in turn.answers]}
+            for turn in conversation.turns
+        ],
+    }
+
+
+REPLY_KEYS = (
+    "raw_text",
+    "finish",
+    "error",
+    "prompt_tokens",
+    "cached_tokens",
+    "new_tokens",
+    "ttft",
+    "seconds",
+)
+
+
+def answer_json(answer: Answer) -> dict[str, Any]:
+    """One lane's part of a turn: who was asked, exactly what, and what came."""
+    request = answer.request
+    return {
+        "variant": answer.variant,
+        "adapter": request.prompt.adapter if request else None,
+        "prompt": request.prompt.text if request else None,
+        "left_out": to_json(request.left_out) if request else None,
+        "text": answer.text,
+        **{name: getattr(answer.reply, name) for name in REPLY_KEYS},
+    }
+
+
+def print_warnings(status: Status, settings: Settings, refused: Mapping[str, str]) -> None:
+    """Warnings about the base, and about the adapters that this command line named, on standard error."""
+    named = {name for name, _ in settings.adapters}
+    adapters = [entry for entry in status.adapters if entry.card.name in named]
+    reasons = [entry.error or entry.warning for entry in adapters]
+    for sentence in (*status.warnings, *refused.values(), *reasons):
+        if sentence:
+            print_error(sentence)

@@ -1,0 +1,80 @@
+"""Add functions as commands: with groups of options as dataclasses, checked texts and exit statuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, get_type_hints
+
+import typer
+import typer.core
+
+from playground.cli.exits import exit_on_error
+from playground.types import check_characters
+
+
+class Command(typer.core.TyperCommand):
+    """A command whose texts are checked for halves of characters before it runs."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Check the texts, then run; paths are not checked, since a file system may hold any name."""
+        with exit_on_error():
+            for parameter in self.params:
+                value = ctx.params.get(parameter.name or "")
+                is_option = isinstance(parameter, typer.core.TyperOption)
+                name = parameter.opts[0] if is_option else (parameter.name or "").upper()
+                for text in value if isinstance(value, list | tuple) else [value]:
+                    if isinstance(text, str):
+                        check_characters(text, name)
+        return super().invoke(ctx)
+
+
+def add_command(app: typer.Typer, function: Callable[..., None]) -> None:
+    """Add `function` to `app` as a command of its name.
+
+    A parameter whose type is a dataclass stands for a group of options: one for each field, declared like a
+    parameter, with its default. Expected errors end the command with one sentence and an exit status.
+    """
+    app.command(cls=Command)(_expand_groups(function))
+
+
+def _expand_groups(function: Callable[..., None]) -> Callable[..., None]:
+    """Wrap `function` so that each group of options is given as one keyword argument per field."""
+    hints = get_type_hints(function, include_extras=True)
+    groups: dict[str, type[Any]] = {}
+    parameters = []
+    for parameter in inspect.signature(function).parameters.values():
+        kind = hints[parameter.name]
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+            groups[parameter.name] = kind
+            parameters += _list_parameters(kind)
+        else:
+            parameters.append(parameter.replace(annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY))
+
+    @functools.wraps(function)
+    def run(**values: Any) -> None:
+        for name, kind in groups.items():
+            values[name] = kind(**{field.name: values.pop(field.name) for field in dataclasses.fields(kind)})
+        with exit_on_error():
+            function(**values)
+
+    # typer reads the options from these two.
+    run.__dict__["__signature__"] = inspect.Signature(parameters)
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def _list_parameters(group: type[Any]) -> list[inspect.Parameter]:
+    """One keyword parameter for each field of a group of options."""
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=hints[field.name],
+        )
+        for field in dataclasses.fields(group)
+    ]

@@ -1,0 +1,165 @@
+"""`doctor`: load the model and report what is here, what works and what does not."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from playground.cli.exits import FAILURE
+from playground.cli.options import Json, PresetOptions
+from playground.cli.output import print_json
+from playground.config import Settings
+from playground.engine import measure_room, offer_presets
+from playground.library import Library
+from playground.library.presets import list_presets, offer_json, offer_line
+from playground.session import Session
+from playground.start import open_session
+from playground.store import FILE
+from playground.store.repair import find_damage, repair_record
+from playground.templates import template_problem
+from playground.terminal import print_text
+from playground.types import InputError, OutsideError, Status
+
+
+def doctor(
+    *,
+    json_output: Json = False,
+    model: PresetOptions,
+    repair: Annotated[
+        Path | None,
+        typer.Option(help="Only copy what can be read of the database into this new file."),
+    ] = None,
+) -> None:
+    """Load the model and say what is here, what works, and what does not."""
+    settings = model.read_settings()
+    if repair is not None:
+        print_text(repair_record(settings.data_dir / FILE, repair))
+        return
+    session = open_session(settings)
+    try:
+        status = wait_until_loaded(session)
+    finally:
+        session.close()
+    report = doctor_json(settings, session, status)
+    if json_output:
+        print_json(report)
+    else:
+        print_report(report)
+    if report["problems"]:
+        raise typer.Exit(FAILURE)
+
+
+def wait_until_loaded(session: Session) -> Status:
+    """Block until the engine is ready; OutsideError if it never will be."""
+    while (status := session.status()).state == "loading":
+        time.sleep(0.05)
+    if status.state == "failed":
+        raise OutsideError(status.note)
+    return status
+
+
+PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "gradio", "openai", "sentencepiece")
+
+
+def doctor_json(settings: Settings, session: Session, status: Status) -> dict[str, Any]:
+    """The document that `doctor --json` prints."""
+    library = session.library
+    presets, preset_problems = list_presets(settings.data_dir)
+    offers = offer_presets(presets, measure_room(settings))
+    adapters = [
+        {
+            "name": entry.card.name,
+            "label": entry.card.label,
+            "source": entry.card.source,
+            "chat_template": entry.card.chat_format is not None or bool(entry.card.tokenizer),
+            "ends": list(entry.ends),
+            "kl_from_base_nats": entry.kl,
+            "serving": entry.serving,
+            "error": entry.error,
+            "warning": entry.warning,
+        }
+        for entry in status.adapters
+    ]
+    return {
+        "python": platform.python_version(),
+        "machine": platform.platform(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "base": status.base,
+        "device": status.device,
+        "precision": status.precision,
+        "layers": dict(status.layers),
+        "parameters": status.parameters,
+        "context": status.context,
+        "plain_path": status.plain,
+        "ends": list(status.ends),
+        "prefix_store_bytes": status.prefix_limit,
+        "adapters": adapters,
+        "adapters_for_other_bases": {card.name: card.base_model for card in library.other_adapters.values()},
+        "demo_sets": {
+            name: "whole" if demos.whole else len(demos.demos) for name, demos in library.demo_sets.items()
+        },
+        "demo_notes": {name: demos.note for name, demos in library.demo_sets.items() if demos.note},
+        "presets": [offer_json(offer) for offer in offers],
+        "record": str(session.store.path),
+        "warnings": list(status.warnings),
+        "problems": [
+            *library.problems,
+            *preset_problems,
+            *session.judges.problems,
+            *find_damage(session.store.path),
+            *base_template_problems(library),
+            *(reason for entry in adapters for reason in (entry["error"], entry["warning"]) if reason),
+        ],
+    }
+
+
+def base_template_problems(library: Library) -> list[str]:
+    """Why the base's own chat template writes nothing, if it has one that does not."""
+    try:
+        format = library.chat_format()
+    except InputError as error:
+        return [str(error)]
+    problem = "" if format is None else template_problem(format)
+    return [f"The base's lane 'chat': {problem}"] if problem else []
+
+
+def written(ends: Sequence[str]) -> str:
+    """End tokens and texts on one line, each as it is written."""
+    return ", ".join(json.dumps(end, ensure_ascii=False) for end in ends)
+
+
+def print_report(report: dict[str, Any]) -> None:
+    """The doctor's document for people."""
+    for name, value in report.items():
+        if name == "adapters":
+            for entry in value:
+                state = entry["error"] or (
+                    f"ready, {entry['kl_from_base_nats']:.2f} nats per token from the base"
+                )
+                print_text(f"adapter {entry['name']}: {state} ({entry['source']})")
+                if entry["serving"]:
+                    print_text(f"adapter {entry['name']}: {entry['serving']}")
+                if entry["ends"]:
+                    print_text(f"adapter {entry['name']}: answers end at {written(entry['ends'])}")
+        elif name == "ends":
+            print_text(f"answers of the base end at {written(value) or 'nothing but the limit'}")
+        elif name == "presets":
+            print_text("\n".join(map(offer_line, value)) or "presets: none")
+        elif name == "plain_path":
+            print_text(f"decoding: {f'row after row, since {value}' if value else 'all rows as one batch'}")
+        elif name == "warnings":
+            for warning in value:
+                print_text(f"WARNING: {warning}")
+        elif name == "problems":
+            print_text("\n".join(f"PROBLEM: {problem}" for problem in value) or "no problems")
+        elif isinstance(value, dict):
+            print_text(f"{name}: {', '.join(f'{key} {item}' for key, item in value.items()) or 'none'}")
+        else:
+            print_text(f"{name}: {value}")

@@ -1,0 +1,40 @@
+"""Exit statuses, each with one sentence on standard error: 2 bad input, 1 a failure, 130 Ctrl-C."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+
+from playground.terminal import print_error
+from playground.types import HALF_CHARACTER, InputError, OutsideError
+
+FAILURE = 1
+BAD_INPUT = 2
+STOPPED = 130
+
+
+def fail(message: str, status: int) -> NoReturn:
+    """Print one sentence on standard error and leave with `status`."""
+    print_error(message)
+    raise typer.Exit(status)
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """Turn the errors that a user can do something about into one sentence and an exit status."""
+    try:
+        yield
+    except InputError as error:
+        fail(str(error), BAD_INPUT)
+    except OutsideError as error:
+        fail(str(error), FAILURE)
+    except UnicodeEncodeError as error:
+        half = HALF_CHARACTER.match(error.object, error.start)
+        if half is None:
+            raise
+        fail(f"A text or a file's name holds {half[0]!r}, which is half a character: remove it.", BAD_INPUT)
+    except KeyboardInterrupt:
+        fail("Stopped.", STOPPED)

@@ -1,0 +1,100 @@
+"""`fetch`: download published prompt files as demonstration sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from playground.cli.exits import FAILURE
+from playground.cli.options import DataOptions, Json
+from playground.cli.output import print_json
+from playground.config import Settings
+from playground.library import Library
+from playground.terminal import print_error, print_text
+from playground.types import to_json
+
+if TYPE_CHECKING:
+    from playground.published.fetch import Collection, Outcome
+
+
+def fetch(
+    name: Annotated[str, typer.Argument(help="Collection to download; without one, list them.")] = "",
+    *,
+    json_output: Json = False,
+    data: DataOptions,
+) -> None:
+    """Download published prompt files as demonstration sets of your own."""
+    # Imported here: it brings in an HTTP client, which no other command needs.
+    from playground.published import fetch as published
+
+    if not name:
+        print_collections(published.collections(), json_output)
+        return
+    settings = data.read_settings()
+    outcomes = download(published.find_collection(name), settings, show=not json_output)
+    library = Library.open(settings.base, data_dir=settings.data_dir)
+    paths = [str(settings.data_dir / "demos" / outcome.path.name) for outcome in outcomes if outcome.file]
+    for problem in library.problems:
+        if problem.startswith(tuple(paths)):
+            print_error(problem)
+    sets = {path.resolve(): demos for demos, path in library.own_sets.items()}
+    if json_output:
+        print_json({"collection": name, "files": outcomes_json(outcomes, sets)})
+    elif names := [sets[outcome.path] for outcome in outcomes if outcome.path in sets]:
+        print_text(f"Use them as demos=NAME: {', '.join(names)}")
+    if any(outcome.error for outcome in outcomes):
+        raise typer.Exit(FAILURE)
+
+
+def download(collection: Collection, settings: Settings, show: bool) -> list[Outcome]:
+    """Download a collection's files; errors are printed, and with `show` each file that is there."""
+    from playground.published import fetch as published
+
+    outcomes = []
+    taken = list(Library.open(settings.base, data_dir=settings.data_dir).demo_sets)
+    folder = settings.data_dir / "demos"
+    for outcome in published.fetch(collection, folder, settings.mirror, taken=taken):
+        outcomes.append(outcome)
+        if outcome.error is not None:
+            print_error(outcome.error)
+        elif show:
+            print_text(f"{STATES[outcome.state]} {outcome.path}")
+    return outcomes
+
+
+def outcomes_json(outcomes: Sequence[Outcome], sets: dict[Path, str]) -> list[dict[str, str | None]]:
+    """What became of each file, as `fetch NAME --json` prints it; `sets` are the sets' names by file."""
+    return [
+        {
+            "name": outcome.file.name if outcome.file else None,
+            "published": outcome.file.path if outcome.file else None,
+            "path": str(outcome.path),
+            "state": outcome.state,
+            "set": sets.get(outcome.path),
+            "error": outcome.error,
+        }
+        for outcome in outcomes
+    ]
+
+
+STATES = {"fetched": "fetched", "here": "already here:", "kept": "kept as it is, though not as published:"}
+
+
+def print_collections(collections: list[Collection], json_output: bool) -> None:
+    """Print the collections that can be fetched."""
+    if json_output:
+        print_json([to_json(entry) for entry in collections])
+        return
+    for entry in collections:
+        size = sum(file.size for file in entry.files)
+        print_text(f"{entry.name}: {entry.description}")
+        print_text(
+            f"    {len(entry.files)} files, {size} bytes, {entry.licence}, github.com/{entry.repository}"
+        )
+        if entry.folders and entry.revision:
+            print_text(
+                f"    and the other ones in {', '.join(entry.folders)} at {entry.revision[:7]}, by git"
+            )

@@ -1,0 +1,39 @@
+"""The commands together, and the entry points `tandem`, `python -m playground` and `python app.py`."""
+
+from __future__ import annotations
+
+import typer
+
+from playground.cli.bench import bench
+from playground.cli.chat import chat
+from playground.cli.command import add_command
+from playground.cli.doctor import doctor
+from playground.cli.fetch import fetch
+from playground.cli.history import history
+from playground.cli.judge import judge
+from playground.cli.prompt import prompt
+from playground.cli.serve import serve
+from playground.config import prepare_environment
+
+app = typer.Typer(
+    help="Compare ways of aligning one base language model, side by side.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (serve, chat, prompt, judge, history, fetch, doctor, bench):
+    add_command(app, command)
+
+
+def main() -> None:
+    """Run the command that the command line names."""
+    prepare_environment()
+    app()
+
+
+def main_serve() -> None:
+    """Run `serve` with the whole command line as its options, as `python app.py` does."""
+    prepare_environment()
+    page = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    add_command(page, serve)
+    page()

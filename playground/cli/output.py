@@ -1,0 +1,12 @@
+"""JSON documents on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+
+def print_json(document: Any, ensure_ascii: bool = False) -> None:
+    """Print one JSON document for programs: no control character in it is escaped for a terminal."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=ensure_ascii, indent=1) + "\n")

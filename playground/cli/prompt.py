@@ -1,0 +1,84 @@
+"""`prompt`: print the exact prompt of a lane for a conversation."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from playground.cli.options import ModelOptions
+from playground.demonstrations.files import SUFFIXES, read_demo_file
+from playground.engine.hub import fetch_cards
+from playground.files import read_json
+from playground.lanes.spec import format_spec
+from playground.lanes.variant import parse_lane
+from playground.library import Library
+from playground.start import open_library
+from playground.types import InputError, Message, check_characters
+
+
+def prompt(
+    messages: Annotated[Path, typer.Option(help='JSON list of {"role", "content"} objects.')],
+    *,
+    lane: Annotated[str, typer.Option(help="Lane: NAME or NAME:key=value,...")] = "urial",
+    demos: Annotated[
+        str | None, typer.Option(help="Demonstration set: its name, or a .toml or .txt file.")
+    ] = None,
+    k: Annotated[int | None, typer.Option(help="Use its first K demonstrations.")] = None,
+    ablation: Annotated[str | None, typer.Option(help="What is changed in them on purpose.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of a random ablation.")] = None,
+    model: ModelOptions,
+) -> None:
+    """Print the exact prompt of a lane for a conversation, byte for byte, and nothing else."""
+    library = open_library(model.read_settings())
+    fetch_cards(library)
+    options = {"demos": demos and find_demos(library, demos), "k": k, "ablation": ablation, "seed": seed}
+    for name, value in options.items():
+        if value is not None:
+            lane = format_spec(lane, {name: str(value)})
+    variant = parse_lane(lane, library)
+    text = variant.aligner(read_messages(messages)).text
+    # Bytes, so that no newline is translated and no locale matters.
+    sys.stdout.buffer.write(text.encode("utf-8"))
+    sys.stdout.buffer.flush()
+
+
+def find_demos(library: Library, name: str) -> str:
+    """The name of a set in `library`; a file's set is added to it."""
+    path = Path(name)
+    # By any other suffix, a name comes first: a file may be called as a set is.
+    if path.suffix in SUFFIXES or (name not in library.demo_sets and path.exists()):
+        demo_set = read_demo_file(path)
+        library.demo_sets[demo_set.name] = demo_set
+        return demo_set.name
+    return name
+
+
+def read_messages(path: Path) -> list[Message]:
+    """The messages in a JSON file: alternating, beginning and ending with the user's.
+
+    Raises:
+        InputError: the file cannot be read, or is not such a list.
+    """
+    data = read_json(path)
+    if not isinstance(data, list) or not data:
+        raise InputError(f'{path} must hold a list of {{"role", "content"}} objects, at least one.')
+    messages = []
+    for number, entry in enumerate(data, start=1):
+        expected = "user" if number % 2 else "assistant"
+        if not isinstance(entry, dict) or set(entry) != {"role", "content"}:
+            raise InputError(f'{path}, message {number}: it must have "role" and "content" and no more.')
+        if entry["role"] != expected:
+            raise InputError(
+                f'{path}, message {number}: its role must be "{expected}", not {entry["role"]!r:.40}; user '
+                "and assistant alternate, beginning with the user."
+            )
+        if not isinstance(entry["content"], str):
+            raise InputError(f'{path}, message {number}: "content" must be text.')
+        check_characters(entry["content"], f'{path}, message {number}: "content"')
+        messages.append(Message(role=expected, text=entry["content"]))  # type: ignore[arg-type]
+    if messages[-1].role != "user":
+        raise InputError(f"{path} must end with the user's message, which the prompt asks for an answer to.")
+    return messages

@@ -1,0 +1,16 @@
+"""`serve`: serve the page; `python app.py` is the same."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from playground.cli.options import PageOptions
+from playground.config import on_space
+from playground.serve import serve_page
+
+
+def serve(page: PageOptions) -> None:
+    """Serve the playground until Ctrl-C."""
+    if on_space():
+        page = dataclasses.replace(page, host=page.host or "0.0.0.0", public=True)
+    serve_page(page.read_settings())

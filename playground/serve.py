@@ -1,0 +1,93 @@
+"""The page from its settings to its end: a port, a session, the page, and both closed on Ctrl-C."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+import sys
+import threading
+from types import FrameType
+
+from playground.config import DEFAULT_PORT, Settings
+from playground.engine.memory import share_freed_memory
+from playground.terminal import escape_log, print_text
+from playground.types import InputError
+
+TRIES = 100
+"""Ports tried from the default one on, if none was asked for."""
+
+
+def serve_page(settings: Settings) -> None:
+    """Open a session, serve its page, and close both on Ctrl-C or a request to end.
+
+    Raises:
+        InputError: the port or an adapter that was named cannot be used, or the database cannot be opened.
+    """
+    port = _choose_port(settings)
+    share_freed_memory()
+    escape_log()
+    # Imported here: a port that cannot be used should be reported at once, before Gradio is loaded.
+    from playground import ui
+    from playground.start import open_session
+
+    ended = threading.Event()
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        ended.set()
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+    session = open_session(settings)
+    page = ui.build(session, settings)
+    ui.serve(page, settings, port)
+    host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host
+    print_text(f"Tandem is at http://{f'[{host}]' if ':' in host else host}:{port}")
+    while not ended.wait(0.5):  # in slices, since on Windows a wait without end is deaf to Ctrl-C
+        pass
+    ui.stop(page)
+    # A model in the middle of loading cannot be interrupted; its thread ends with the process.
+    closing = threading.Thread(target=session.close, daemon=True)
+    closing.start()
+    closing.join(timeout=5)
+
+
+def _choose_port(settings: Settings) -> int:
+    """The port asked for, or the first free one.
+
+    Raises:
+        InputError: the port is in use, or nothing can listen on the host.
+    """
+    ports = [settings.port] if settings.port else list(range(DEFAULT_PORT, DEFAULT_PORT + TRIES))
+    for port in ports:
+        try:
+            _listen_once(settings.host, port)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                continue
+            if error.errno == errno.EACCES:
+                raise InputError(
+                    f"Port {port} needs the system's permission: choose one above 1023 with --port."
+                ) from error
+            raise InputError(
+                f"Cannot listen on {settings.host}: {error.strerror or error}; choose another with --host."
+            ) from error
+        return port
+    if settings.port:
+        raise InputError(
+            f"Port {settings.port} on {settings.host} is in use: stop the other program, or choose another "
+            "with --port."
+        )
+    raise InputError(
+        f"Ports {ports[0]} to {ports[-1]} on {settings.host} are all in use: choose another with --port."
+    )
+
+
+def _listen_once(host: str, port: int) -> None:
+    """Listen on a port for a moment; OSError if that is not possible."""
+    family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        if sys.platform != "win32":  # there the option would allow a port that is in use
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+        probe.listen(1)
