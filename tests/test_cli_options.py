@@ -5,13 +5,15 @@ import inspect
 from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
+import typer
 from test_cli import ROOT, invoke
 from typer.testing import CliRunner
 
-from playground.cli.chat import SamplingOptions
+from playground.cli.chat import SamplingOptions, exit_if_unanswered
 from playground.cli.main import app
 from playground.cli.options import PageOptions
 from playground.config import LIMITS, READERS
+from playground.types import Answer, Conversation, Prompt, Reply, Request, Sampling, Turn
 
 NUMBERS = {"port", "judge_budget", "proxies", *LIMITS}
 
@@ -51,8 +53,6 @@ def test_a_number_of_decoding_shows_as_a_number_and_a_bad_one_is_one_sentence(na
 
 def test_decoding_options_are_fields_of_sampling():
     options = SamplingOptions(temperature=0.5, top_k=3, stop=["X"])
-    from playground.types import Sampling
-
     assert options.apply_to(Sampling(top_p=0.9, stop=("Y",))) == Sampling(
         temperature=0.5, top_p=0.9, top_k=3, stop=("X",)
     )
@@ -76,3 +76,36 @@ def test_bench_says_what_to_do_where_the_benchmarks_are_not(monkeypatch, tmp_pat
     result = invoke("bench")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "clone Tandem's repository" in result.stderr
+
+
+FAILED = Answer(variant="a", request=None, reply=Reply(finish="error", error="It is too long."))
+BROKEN = Answer(
+    variant="b",
+    request=Request(prompt=Prompt(text="x"), sampling=Sampling()),
+    reply=Reply(finish="error", error="The disk is gone."),
+)
+ANSWERED = Answer(variant="c", request=BROKEN.request, reply=Reply(finish="stop", text="Yes."))
+
+
+@pytest.mark.parametrize(
+    ("turns", "status"),
+    [
+        ([[ANSWERED, FAILED]], None),
+        ([[FAILED, ANSWERED], [BROKEN, ANSWERED]], None),
+        ([[FAILED, FAILED]], 2),
+        ([[ANSWERED], [FAILED]], 2),
+        ([[FAILED, BROKEN]], 1),
+        ([[FAILED], [BROKEN]], 1),
+        ([[BROKEN], [ANSWERED]], 1),
+    ],
+)
+def test_a_turn_that_no_lane_answered_is_an_exit_status(turns, status, capsys):
+    turns = tuple(Turn(user="Hi", answers=tuple(answers)) for answers in turns)
+    conversation = Conversation(id="x", variants=(), turns=turns)
+    if status is None:
+        exit_if_unanswered(conversation)
+        return
+    with pytest.raises(typer.Exit) as left:
+        exit_if_unanswered(conversation)
+    assert left.value.exit_code == status
+    assert capsys.readouterr().err.startswith("No lane answered message ")

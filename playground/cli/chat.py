@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from playground.cli.exits import FAILURE, fail
+from playground.cli.exits import BAD_INPUT, FAILURE, fail
 from playground.cli.options import Json, PresetOptions, refuse_plainly
 from playground.cli.output import print_json
 from playground.config import Settings
@@ -87,6 +87,7 @@ def chat(
     print_warnings(session.status(), settings, session.library.refused)
     if session.status().state == "failed":
         fail(session.status().note, FAILURE)
+    exit_if_unanswered(conversation)
 
 
 def open_conversation(
@@ -158,6 +159,24 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "text": answer.text,
         **{name: getattr(answer.reply, name) for name in REPLY_KEYS},
     }
+
+
+def exit_if_unanswered(conversation: Conversation) -> None:
+    """Leave with an exit status if every lane of a turn failed.
+
+    It is the status of bad input if no request could be made of these messages, because they do not fit the
+    context for instance, and the status of a failure otherwise.
+    """
+    failed = [turn for turn in conversation.turns if all(answer.reply.error for answer in turn.answers)]
+    if not failed:
+        return
+    answers = [answer for turn in failed for answer in turn.answers]
+    number = conversation.turns.index(failed[0]) + 1
+    is_bad_input = all(answer.request is None for answer in answers)
+    fail(
+        f"No lane answered message {number}: {answers[0].reply.error}",
+        BAD_INPUT if is_bad_input else FAILURE,
+    )
 
 
 def print_warnings(status: Status, settings: Settings, refused: Mapping[str, str]) -> None:
