@@ -133,7 +133,14 @@ def imports(path: Path) -> set[str]:
 PLACES = {
     "bm25s": ["demonstrations/retrieval.py"],
     "openai": ["judging/client/__init__.py", "judging/client/completion.py"],
-    "sqlite3": ["store/__init__.py", "store/repair.py"],
+    "sqlite3": [
+        "store/conflicts.py",
+        "store/conversations.py",
+        "store/database.py",
+        "store/migrations.py",
+        "store/repair.py",
+        "store/verdicts.py",
+    ],
     "jinja2": ["templates/__init__.py", "templates/sandbox.py"],
     "huggingface_hub": ["engine/hub/__init__.py", "engine/hub/cache.py", "engine/hub/transfer.py"],
     "httpx": ["published/fetch.py"],

@@ -225,9 +225,9 @@ def test_each_damage_is_named_and_left_out_of_the_repair(library, tmp_path, stat
 
 def test_a_damaged_reply_of_a_judge_is_asked_for_again(tmp_path):
     store = Store(tmp_path)
-    store.save_game("key", JudgeCall(shown=(0,), outcome="scored", score=5))
+    store.save_judge_call("key", JudgeCall(shown=(0,), outcome="scored", score=5))
     damage(tmp_path, "UPDATE game SET game = '{}'")
-    assert store.game("key") is None
+    assert store.judge_call("key") is None
 
 
 @pytest.mark.parametrize("data", [b"no database at all", b"\xff" * 9000, b""])
@@ -283,7 +283,7 @@ def use(library, folder, ids, whole):
     """Do with a record all that reads it; how many of the conversations can be loaded."""
     talk = open_session(library, folder)
     talk.history("q")
-    talk.store.judged(10)
+    talk.store.load_judged(10)
     loaded = 0
     for id in ids:
         try:

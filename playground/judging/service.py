@@ -7,7 +7,6 @@ import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -460,11 +459,7 @@ class Judges:
             limit: at most so many.
             owner: whose, see `Store.summaries`.
         """
-        found = []
-        for id in self.store.judged(limit, owner):
-            with suppress(InputError):
-                found.append(self.store.load(id))
-        return found
+        return self.store.load_judged(limit, owner)
 
     def under_way(self, conversation: str) -> list[Judging | PanelJudging]:
         """The judgments on a conversation that have not ended."""
@@ -493,8 +488,8 @@ class Judges:
         judging = Judging(
             verdict,
             save=lambda verdict: self.store.save_verdict(conversation.id, turn, verdict),
-            known=self.store.game,
-            keep=self.store.save_game,
+            known=self.store.judge_call,
+            keep=self.store.save_judge_call,
             spent=spent,
         )
         self._under_way[verdict.id] = (conversation.id, turn, judging)
@@ -594,7 +589,7 @@ class Judges:
             "kind": rubric.kind,
         }
         key = hashlib.sha256(canonical(asked).encode()).hexdigest()
-        recorded = self.store.game(key)
+        recorded = self.store.judge_call(key)
         game = recorded and read_again(rubric, recorded)
         most_in = max(tokens_of(each) for each in messages.values())
         most_out = self._refusals.of(judge.server, judge.model).limit(parameters["max_tokens"])

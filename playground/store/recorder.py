@@ -13,7 +13,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from playground.store import ConflictError, LockedError, Store, new_id
+from playground.store.conflicts import ConflictError
+from playground.store.database import LockedError, Store, new_id
 from playground.types import Conversation, OutsideError
 
 log = logging.getLogger(__name__)

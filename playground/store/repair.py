@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from playground.lanes.letters import LETTERS
-from playground.store import (
+from playground.store.database import Store
+from playground.store.rows import (
     UNREADABLE,
-    Store,
     read_answer,
-    read_game,
     read_histories,
+    read_judge_call,
     read_variants,
     read_verdict,
     usable_numbers,
@@ -206,7 +206,7 @@ def _check(table: str, row: Row) -> None:
     elif table == "verdict":
         read_verdict(row["verdict"])
     else:
-        read_game(row["game"])
+        read_judge_call(row["game"])
 
 
 PARENTS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {

@@ -1,0 +1,101 @@
+"""Find out whether another window or program has continued a conversation since it was read."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from playground.store.rows import UNFINISHED, read_field, usable_numbers
+from playground.types import Conversation, InputError
+
+ELSEWHERE = (
+    "This conversation has gone on in another window or program: open it again from the history, and send "
+    "the message there."
+)
+
+
+class ConflictError(InputError):
+    """Another window or program has written what was about to be written."""
+
+
+def refuse_conflict(db: sqlite3.Connection, conversation: Conversation, lanes: Sequence[int]) -> None:
+    """Raise ConflictError where another process has continued a conversation since it was read here.
+
+    Args:
+        lanes: those of its last turn that are about to be asked.
+    """
+    id, last = conversation.id, len(conversation.turns) - 1
+    turn = conversation.turns[last]
+    recorded = _count_turns(db, id)
+    if all(turn.answers[lane].version == 0 for lane in lanes):  # a new turn
+        continued = recorded > last or (
+            recorded == last > 0
+            and (_shows_others(db, conversation, last - 1) or _is_outdated(db, conversation, last - 1))
+        )
+    else:
+        continued = (
+            recorded > last + 1
+            or any(_holds_version(db, id, last, lane, turn.answers[lane].version) for lane in lanes)
+            or _is_outdated(db, conversation, last)
+        )
+    if continued:
+        raise ConflictError(ELSEWHERE)
+
+
+def _is_outdated(db: sqlite3.Connection, conversation: Conversation, number: int) -> bool:
+    """Whether an answer of a turn was read before it was finished, and is finished in the database."""
+    turn = conversation.turns[number]
+    stored = read_replies(db, conversation.id, number)
+    return any(
+        answer.reply.error in UNFINISHED and read_field(stored.get((lane, answer.version)), "finish")
+        for lane in range(len(turn.answers))
+        for answer in turn.all(lane)
+    )
+
+
+def _shows_others(db: sqlite3.Connection, conversation: Conversation, number: int) -> bool:
+    """Whether the database shows other versions of a turn's answers than a conversation does."""
+    rows = db.execute(
+        "SELECT lane, version FROM answer WHERE conversation = ? AND turn = ? AND shown = 1",
+        (conversation.id, number),
+    )
+    answers = conversation.turns[number].answers
+    shown: dict[int, list[int]] = {}
+    for lane, version in rows:
+        shown.setdefault(lane, []).append(version)
+    return any(
+        usable_numbers(shown.get(lane, ())) and answer.version not in shown[lane]
+        for lane, answer in enumerate(answers)
+    )
+
+
+def _count_turns(db: sqlite3.Connection, id: str) -> int:
+    """How many turns of a conversation are in the database, missing ones between them included."""
+    found = db.execute("SELECT number FROM turn WHERE conversation = ?", (id,))
+    numbers = usable_numbers(number for (number,) in found)
+    return numbers[-1] + 1 if numbers else 0
+
+
+def _holds_version(db: sqlite3.Connection, id: str, turn: int, lane: int, version: int) -> bool:
+    """Whether the database has a version of a lane's answer."""
+    key = "SELECT 1 FROM answer WHERE conversation = ? AND turn = ? AND lane = ? AND version = ?"
+    return db.execute(key, (id, turn, lane, version)).fetchone() is not None
+
+
+def read_replies(db: sqlite3.Connection, id: str, number: int) -> dict[tuple[int, int], str]:
+    """The stored replies of a turn as JSON text, by lane and version."""
+    rows = db.execute(
+        "SELECT lane, version, reply FROM answer WHERE conversation = ? AND turn = ?", (id, number)
+    )
+    return {(lane, version): reply for lane, version, reply in rows}
+
+
+def refuse_select_conflict(db: sqlite3.Connection, conversation: Conversation) -> None:
+    """Raise ConflictError where the database has more than the last turn's versions, or its answers' ends."""
+    id, last = conversation.id, len(conversation.turns) - 1
+    turn = conversation.turns[last]
+    more_versions = any(
+        _holds_version(db, id, last, lane, len(turn.all(lane))) for lane in range(len(turn.answers))
+    )
+    if _count_turns(db, id) > last + 1 or _is_outdated(db, conversation, last) or more_versions:
+        raise ConflictError(ELSEWHERE)

@@ -1,0 +1,161 @@
+"""Read and write conversations, turn by turn."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from playground.store.conflicts import read_replies
+from playground.store.rows import (
+    UNFINISHED,
+    UNUSABLE,
+    current_time,
+    format_histories,
+    plain_text,
+    read_field,
+    read_lanes,
+    read_usable_histories,
+    read_variants,
+    usable_numbers,
+)
+from playground.store.verdicts import read_verdicts
+from playground.types import Conversation, Reply, Turn, Variant, Verdict, canonical, to_json
+
+LOST_TURN = "(This message is missing from the record.)"
+
+
+def read_conversation(db: sqlite3.Connection, id: str) -> Conversation | None:
+    """The conversation of that id, or None; raises one of `UNREADABLE` where its variants are damaged."""
+    row = db.execute("SELECT variants, parent, owner FROM conversation WHERE id = ?", (id,)).fetchone()
+    if row is None:
+        return None
+    variants = read_variants(row[0])
+    turns = _read_turns(db, id, variants, read_verdicts(db, id))
+    return Conversation(
+        id=id, variants=variants, turns=turns, parent=plain_text(row[1]), owner=plain_text(row[2])
+    )
+
+
+def _read_turns(
+    db: sqlite3.Connection, id: str, variants: Sequence[Variant], verdicts: Mapping[int, tuple[Verdict, ...]]
+) -> tuple[Turn, ...]:
+    """A conversation's turns, with a turn that says so in place of each one that is missing."""
+    rows = {
+        number: (plain_text(user), histories)
+        for number, user, histories in db.execute(
+            "SELECT number, user, histories FROM turn WHERE conversation = ? ORDER BY number", (id,)
+        )
+    }
+    answers = _read_answer_rows(db, id)
+    numbers = usable_numbers(rows)
+    turns = []
+    for number in range(numbers[-1] + 1 if numbers else 0):
+        if number not in numbers:
+            turns.append(Turn(user=LOST_TURN, answers=()))
+            continue
+        user, histories = rows[number]
+        shown, versions = read_lanes(answers.get(number, ()), variants)
+        turns.append(
+            Turn(
+                user=user,
+                answers=shown,
+                versions=versions,
+                histories=read_usable_histories(histories, len(shown)),
+                verdicts=verdicts.get(number, ()),
+            )
+        )
+    return tuple(turns)
+
+
+def _read_answer_rows(db: sqlite3.Connection, id: str) -> dict[int, list[tuple[Any, ...]]]:
+    """The answers' rows by turn: lane, shown, variant, request, reply, version."""
+    rows = db.execute(
+        "SELECT turn, lane, shown, variant, request, reply, version FROM answer "
+        "WHERE conversation = ? ORDER BY turn, lane, version",
+        (id,),
+    )
+    by_turn: dict[int, list[tuple[Any, ...]]] = {}
+    for turn, *row in rows:
+        by_turn.setdefault(turn, []).append(tuple(row))
+    return by_turn
+
+
+def write_conversation(
+    db: sqlite3.Connection, conversation: Conversation, since: int, select: bool = False
+) -> None:
+    """Write a conversation and its turns from number `since`; all if it is not stored yet.
+
+    Args:
+        select: whether the lanes and the shown versions are written too, where the database has others.
+    """
+    now = current_time()
+    variants = [
+        {
+            "name": v.name,
+            "recipe": v.recipe,
+            "aligner": to_json(v.aligner),
+            "sampling": to_json(v.sampling),
+            "overflow": v.overflow,
+        }
+        for v in conversation.variants
+    ]
+    known = db.execute("SELECT 1 FROM conversation WHERE id = ?", (conversation.id,)).fetchone()
+    first = max(0, since) if known else 0
+    db.execute(
+        "INSERT INTO conversation (id, created, updated, variants, parent, owner) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (id) DO UPDATE SET updated = excluded.updated"
+        + (", variants = excluded.variants" if select else ""),
+        (conversation.id, now, now, canonical(variants), conversation.parent, conversation.owner),
+    )
+    for number, turn in enumerate(conversation.turns[first:], first):
+        _write_turn(db, conversation.id, number, turn, now, select)
+
+
+def _write_turn(
+    db: sqlite3.Connection, id: str, number: int, turn: Turn, now: str, select: bool = False
+) -> None:
+    """Write one turn and its answers; see `write_conversation` for `select`."""
+    key = (id, number)
+    if db.execute("SELECT 1 FROM turn WHERE conversation = ? AND number = ?", key).fetchone() is None:
+        # Answers that a lost turn of this number left behind would become the new turn's.
+        db.execute("DELETE FROM answer WHERE conversation = ? AND turn = ?", key)
+        db.execute(
+            "INSERT INTO turn (conversation, number, user, created, histories) VALUES (?, ?, ?, ?, ?)",
+            (*key, turn.user, now, format_histories(turn.histories)),
+        )
+    stored = read_replies(db, id, number)
+    for lane, shown in enumerate(turn.answers):
+        answers = turn.all(lane)
+        later = usable_numbers(version for where, version in stored if where == lane)
+        # A version that another process has asked for since stays the shown one.
+        keep = not select and bool(later) and later[-1] >= len(answers)
+        for answer in answers:
+            if answer.reply.error in UNUSABLE:  # its row, if any, stays as it is, for a repair
+                continue
+            if _is_replaced(stored.get((lane, answer.version)), answer.reply):
+                request = None if answer.request is None else canonical(to_json(answer.request))
+                db.execute(
+                    "INSERT INTO answer (conversation, turn, lane, version, shown, variant, request, reply) "
+                    "VALUES (?, ?, ?, ?, 0, ?, ?, ?) ON CONFLICT DO UPDATE SET variant = excluded.variant, "
+                    "request = excluded.request, reply = excluded.reply",
+                    (*key, lane, answer.version, answer.variant, request, canonical(to_json(answer.reply))),
+                )
+        if not keep:
+            db.execute(
+                "UPDATE answer SET shown = (version = ?) WHERE conversation = ? AND turn = ? AND lane = ?",
+                (shown.version, *key, lane),
+            )
+
+
+def _is_replaced(stored: str | None, reply: Reply) -> bool:
+    """Whether a reply is to be written over the stored one of the same version.
+
+    A finished reply stays, except that one which `Session.close` cut off may still come to its end.
+    """
+    if stored is None:
+        return True
+    if reply.error in UNFINISHED:  # merely read: another process may still be writing it
+        return False
+    finish = read_field(stored, "finish")
+    return not finish or (finish == "cancelled" and reply.finish in ("stop", "length"))

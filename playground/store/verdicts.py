@@ -1,0 +1,54 @@
+"""Read and write verdicts and votes, and the judges' replies that are kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+
+from playground.store.rows import UNREADABLE, current_time, read_field, read_judge_call, read_verdict
+from playground.types import JudgeCall, Verdict, canonical, to_json
+
+UNJUDGED = "Unfinished: the app stopped while the judge was at work; ask again."
+
+
+def read_verdicts(db: sqlite3.Connection, conversation: str) -> dict[int, tuple[Verdict, ...]]:
+    """A conversation's verdicts by turn, in the order in which they were asked for, less damaged ones."""
+    found: dict[int, list[Verdict]] = {}
+    for turn, text in db.execute(
+        "SELECT turn, verdict FROM verdict WHERE conversation = ? ORDER BY created, rowid", (conversation,)
+    ):
+        try:
+            verdict = read_verdict(text)
+        except UNREADABLE:
+            continue  # which `doctor` names
+        if verdict.outcome == "unfinished":
+            verdict = dataclasses.replace(verdict, error=UNJUDGED)
+        found.setdefault(turn, []).append(verdict)
+    return {turn: tuple(verdicts) for turn, verdicts in found.items()}
+
+
+def write_verdict(db: sqlite3.Connection, conversation: str, turn: int, verdict: Verdict) -> None:
+    """Write a verdict; one that has ended is not replaced by an unfinished one of the same id."""
+    row = db.execute("SELECT verdict FROM verdict WHERE id = ?", (verdict.id,)).fetchone()
+    stored = read_field(row[0], "outcome") if row else None
+    if verdict.outcome == "unfinished" and stored not in (None, "unfinished"):
+        return
+    db.execute(
+        "INSERT INTO verdict VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+        "verdict = excluded.verdict",
+        (verdict.id, conversation, turn, current_time(), canonical(to_json(verdict))),
+    )
+
+
+def write_judge_call(db: sqlite3.Connection, key: str, call: JudgeCall) -> None:
+    """Keep a judge's reply under the hash of its question."""
+    db.execute("INSERT OR REPLACE INTO game VALUES (?, ?)", (key, canonical(to_json(call))))
+
+
+def read_kept_call(db: sqlite3.Connection, key: str) -> JudgeCall | None:
+    """The reply kept under that key; None where there is none, or a damaged one."""
+    row = db.execute("SELECT game FROM game WHERE key = ?", (key,)).fetchone()
+    try:
+        return None if row is None else read_judge_call(row[0])
+    except UNREADABLE:
+        return None
