@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import runpy
@@ -389,6 +390,59 @@ def test_the_layout_names_what_there_is() -> None:
     }
     within = {path for path in there if path.count("/") > 3}  # folders within folders within rooms
     assert there - within - paths == set()
+
+
+UPWARDS = {"library -> engine"}
+"""Imports against the arrows: chat formats on disk read special tokens with the engine's tokenizer."""
+
+
+def read_diagram() -> tuple[dict[str, str], dict[str, set[str]]]:
+    """ARCHITECTURE.md's diagram: the box of each room, and the boxes that each box has an arrow to."""
+    block = next(fence for fence in FENCES if fence.language == "mermaid")
+    labels = dict(re.findall(r'(\w+)\["([^"]+)"\]', block.text))
+    arrows: dict[str, set[str]] = {}
+    for start, end in re.findall(r"^ *(\w+)(?:\[.*?\])? --> (\w+)", block.text, re.MULTILINE):
+        arrows.setdefault(start, set()).add(end)
+    names = {*arrows, *(end for ends in arrows.values() for end in ends)}
+    boxes = {room: name for name in names for room in labels.get(name, name).split(", ")}
+    return boxes, arrows
+
+
+def imported_rooms() -> dict[str, set[str]]:
+    """For each room, the other rooms that it imports."""
+    imports: dict[str, set[str]] = {}
+    for path in [ROOT / "app.py", *(ROOT / "playground").rglob("*.py")]:
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        room = parts[0] if len(parts) == 1 else parts[1]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "playground":
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("playground."):
+                names = [(node.module or "").split(".")[1]]
+            else:
+                continue
+            imports.setdefault(room, set()).update(name for name in names if name != room)
+    return imports
+
+
+def test_imports_follow_the_diagram() -> None:
+    boxes, arrows = read_diagram()
+    below = {box: set(arrows.get(box, ())) for box in boxes.values()}
+    for _ in below:
+        for box, reached in below.items():
+            below[box] = reached.union(*(below[each] for each in reached))
+    imports = {room: rooms for room, rooms in imported_rooms().items() if not room.startswith("__")}
+    assert set(imports) - set(boxes) == set(), "not in the diagram"
+    against = {
+        f"{room} -> {other}"
+        for room, rooms in imports.items()
+        for other in rooms
+        if boxes[other] != boxes[room] and boxes[other] not in below[boxes[room]]
+    }
+    assert against - UPWARDS == set()
+    assert UPWARDS - against == set(), "no longer needed"
+    direct = {(boxes[room], boxes[other]) for room, rooms in imports.items() for other in rooms}
+    assert {(box, each) for box, found in arrows.items() for each in found} - direct == set()
 
 
 def test_every_picture_is_in_a_document() -> None:
