@@ -1,4 +1,4 @@
-"""The model panel: what runs, where, with which adapters; another base or adapter, without a restart."""
+"""The dialog about the model: what runs, and loading another base, adapter or preset without a restart."""
 
 from __future__ import annotations
 
@@ -9,29 +9,27 @@ import gradio as gr
 
 from playground.model_switch import SOURCE_LIMIT, ModelSwitch
 from playground.session import Session
-from playground.ui.controls.events import QUICK
-from playground.ui.controls.toast import warn
+from playground.ui.controls.buttons import small_button
+from playground.ui.controls.events import QUICK, Updates
+from playground.ui.dialogs.dialog import Dialog
 from playground.ui.html import model as html_model
 from playground.ui.html import presets as html_presets
 from playground.ui.html.labels import short_name
 from playground.ui.page.state import PageState
 
 PRECISIONS = [("auto", "auto"), ("4 bit", "4bit"), ("full", "none")]
-CALM, BUSY = 4.0, 0.4
-"""Seconds between two looks at the model: as a rule, and while another is being loaded."""
+IDLE_PERIOD, LOADING_PERIOD = 4.0, 0.4
+"""Seconds between two updates of the dialog: as a rule, and while a model is being loaded."""
 
-Updates = dict[Any, Any]
-
-# The chip is a button inside; a click beside it means nothing.
+# The chip contains a button; a click beside that button does nothing.
 ON_CLICK = """
 element.addEventListener('click', (event) => {
   if (event.target.closest('button')) trigger('click');
 });
 """
 
-
-# A disabled button stays in reach of the keyboard, so that its reason can be read. The list is drawn anew as
-# a load begins and ends: the button that had the focus gets it again.
+# A disabled button can still be focused, so that its reason can be read. The list is rendered again when a
+# load starts and ends: the button that had the focus gets it back.
 ON_PRESET = """
 let last = null;
 element.addEventListener('click', (event) => {
@@ -49,54 +47,89 @@ new MutationObserver(() => {
 """
 
 
-class ModelPanel:
-    """A sheet over the page; made inside a `gr.Blocks`."""
+class ModelDialog(Dialog):
+    """Says what runs, on which device and with which adapters.
 
-    def __init__(self, session: Session, model_switch: ModelSwitch | None) -> None:
-        """`changeover` loads other models; None: this page loads none."""
+    It shows no paths, since untrusted users read it in public mode.
+    """
+
+    def __init__(self, session: Session) -> None:
         self.session = session
-        self.model_switch = model_switch
-        with gr.Column(visible=False, elem_id="model-panel", elem_classes="sheet") as self.sheet:
-            with gr.Row(elem_classes="sheet-head"):
-                gr.HTML("<h2>Model</h2>")
-                self.close = gr.Button(
-                    "Close", size="sm", min_width=0, scale=0, elem_id="model-close", elem_classes="close"
-                )
-            with gr.Column(elem_classes="sheet-body"):
-                self.about = gr.HTML("", elem_id="model-about")
-                if model_switch is not None:
-                    self.presets = gr.HTML("", js_on_load=ON_PRESET, elem_id="model-presets")
-            if model_switch is not None:
-                with gr.Column(elem_id="model-load"):
-                    self._compose_loading()
-        if model_switch is not None:
-            # Beside the sheet, since what is in a hidden one does not tick.
-            self.timer = gr.Timer(CALM)
-            self.open, self.seen = gr.State(False), gr.State(model_switch.changes)
-            self.listed = gr.State("")
+        super().__init__("model-panel", "Model", prefix="model")
 
-    def _compose_loading(self) -> None:
-        with gr.Row(elem_classes="load-row"):
-            self.base = self._field("Another base", "Folder or Hub id", "load-base", 3)
-            self.precision = gr.Dropdown(
-                PRECISIONS,
-                value="auto",
-                label="Precision",
-                filterable=False,
-                min_width=80,
-                scale=1,
-                elem_id="load-precision",
-            )
-            self.load_base = gr.Button("Load", size="sm", min_width=72, scale=0, elem_id="load-base-go")
-        with gr.Row(elem_classes="load-row"):
-            self.adapter = self._field("Another adapter", "Folder or Hub id", "load-adapter", 3)
-            self.name = self._field("Called", "its name", "load-name", 1)
-            self.load_adapter = gr.Button("Load", size="sm", min_width=72, scale=0, elem_id="load-adapter-go")
-        with gr.Row(elem_id="change-row"):
-            self.progress = gr.HTML("", elem_id="change")
-            self.cancel = gr.Button(
-                "Cancel", size="sm", min_width=0, scale=0, visible=False, elem_id="change-cancel"
-            )
+    def _compose_body(self) -> None:
+        with gr.Column(elem_classes="sheet-body"):
+            self.about = gr.HTML("", elem_id="model-about")
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The components that the dialog's handlers update."""
+        return [self.frame, self.about]
+
+    def connect(self, chip: gr.HTML) -> None:
+        """Connect the dialog's events; a click on `chip`, made with `ON_CLICK`, opens it."""
+        chip.click(self.on_open, None, self.outputs, **QUICK)
+
+    def on_open(self) -> Updates:
+        """Open the dialog."""
+        return self.show(self._render())
+
+    def _render(self) -> Updates:
+        status, library = self.session.status(), self.session.library
+        status = dataclasses.replace(status, base=short_name(status.base))
+        return {self.about: html_model.model(status, library.other_adapters, [])}
+
+
+class ModelLoadingDialog(ModelDialog):
+    """Loads other models too, and shows the library's problems, paths included."""
+
+    def __init__(
+        self, session: Session, model_switch: ModelSwitch, state: gr.State, waiting: gr.Timer
+    ) -> None:
+        """Compose the dialog, hidden.
+
+        Args:
+            state: the page's state; its `preset` is the preset that this page is loading.
+            waiting: a timer that is started when the model has changed; it updates the page's lanes and chip.
+        """
+        self.model_switch = model_switch
+        self._state, self._waiting = state, waiting
+        # Outside the dialog, since a timer in a hidden column does not tick.
+        self.timer = gr.Timer(IDLE_PERIOD)
+        self.is_open, self.seen = gr.State(False), gr.State(model_switch.changes)
+        self.listed = gr.State("")
+        super().__init__(session)
+
+    def _compose_body(self) -> None:
+        with gr.Column(elem_classes="sheet-body"):
+            self.about = gr.HTML("", elem_id="model-about")
+            self.presets = gr.HTML("", js_on_load=ON_PRESET, elem_id="model-presets")
+        with gr.Column(elem_id="model-load"):
+            with gr.Row(elem_classes="load-row"):
+                self._compose_base()
+            with gr.Row(elem_classes="load-row"):
+                self._compose_adapter()
+            with gr.Row(elem_id="change-row"):
+                self.progress = gr.HTML("", elem_id="change")
+                self.cancel = small_button("Cancel", "change-cancel", visible=False)
+
+    def _compose_base(self) -> None:
+        self.base = self._field("Another base", "Folder or Hub id", "load-base", 3)
+        self.precision = gr.Dropdown(
+            PRECISIONS,
+            value="auto",
+            label="Precision",
+            filterable=False,
+            min_width=80,
+            scale=1,
+            elem_id="load-precision",
+        )
+        self.load_base = small_button("Load", "load-base-go", min_width=72)
+
+    def _compose_adapter(self) -> None:
+        self.adapter = self._field("Another adapter", "Folder or Hub id", "load-adapter", 3)
+        self.name = self._field("Called", "its name", "load-name", 1)
+        self.load_adapter = small_button("Load", "load-adapter-go", min_width=72)
 
     def _field(self, label: str, placeholder: str, id: str, scale: int) -> gr.Textbox:
         return gr.Textbox(
@@ -109,129 +142,106 @@ class ModelPanel:
         )
 
     @property
-    def _shown(self) -> list[Any]:
-        parts = [self.sheet, self.about]
-        return parts if self.model_switch is None else [*parts, *self._loading, self.open]
+    def outputs(self) -> list[Any]:
+        """The components that the dialog's handlers update."""
+        loading = [self.progress, self.cancel, self.timer, self.presets, self.listed]
+        return [self.frame, self.about, *loading, self.is_open]
 
-    @property
-    def _loading(self) -> list[Any]:
-        return [self.progress, self.cancel, self.timer, self.presets, self.listed]
+    def connect(self, chip: gr.HTML) -> None:
+        """Connect the dialog's events; a click on `chip`, made with `ON_CLICK`, opens it."""
+        super().connect(chip)
+        for event in (self.load_base.click, self.base.submit):
+            event(self.on_base, [self.base, self.precision], self.outputs, **QUICK)
+        for event in (self.load_adapter.click, self.adapter.submit, self.name.submit):
+            event(self.on_adapter, [self.adapter, self.name], self.outputs, **QUICK)
+        self.cancel.click(self.on_cancel, None, self.outputs, **QUICK)
+        self.presets.click(self.on_preset, [self._state], [*self.outputs, self._waiting], **QUICK)
+        outputs = [*self.outputs, self.seen, self._waiting]
+        self.timer.tick(self.on_tick, [self._state, self.is_open, self.seen, self.listed], outputs, **QUICK)
 
-    def connect(self, chip: gr.HTML, waiting: gr.Timer, state: gr.State) -> None:
-        """Give the buttons their work.
+    def show(self, updates: Updates | None = None) -> Updates:
+        """The updates that open the dialog, with those of its content."""
+        return {**super().show(updates), self.is_open: True}
 
-        Args:
-            chip: what opens the sheet; made with `ON_CLICK`.
-            waiting: started whenever the model has changed; it draws the chip and the lanes there are.
-            visit: what the page shows; its `preset` is set while one is loaded that it asked for.
-        """
-        chip.click(self.on_open, None, self._shown, **QUICK)
-        shut: list[Any] = [self.sheet] if self.model_switch is None else [self.sheet, self.open]
-        self.close.click(self.on_close, None, shut, **QUICK)
-        if self.model_switch is None:
-            return
-        for happens in (self.load_base.click, self.base.submit):
-            happens(self.on_base, [self.base, self.precision], self._shown, **QUICK)
-        for happens in (self.load_adapter.click, self.adapter.submit, self.name.submit):
-            happens(self.on_adapter, [self.adapter, self.name], self._shown, **QUICK)
-        self.cancel.click(self.on_cancel, None, self._shown, **QUICK)
-        self._waiting = waiting
-        self.presets.click(self.on_preset, [state], [*self._shown, waiting], **QUICK)
-        drawn = [self.about, *self._loading, self.seen, waiting]
-        self.timer.tick(self.on_tick, [state, self.open, self.seen, self.listed], drawn, **QUICK)
+    def hide(self) -> Updates:
+        """The updates that close the dialog."""
+        return {**super().hide(), self.is_open: False}
 
     # --- Handlers ---------------------------------------------------------------------------------
 
-    def on_open(self) -> Updates:
-        """Show the sheet."""
-        opened = {self.sheet: gr.update(visible=True), **self._drawn()}
-        return opened if self.model_switch is None else {**opened, self.open: True}
-
-    def on_close(self) -> Updates:
-        """Put it away."""
-        shut = {self.sheet: gr.update(visible=False)}
-        return shut if self.model_switch is None else {**shut, self.open: False}
-
     def on_base(self, source: Any, precision: Any) -> Updates:
-        """Begin to load another base; what was typed stays, since it may be refused on the way."""
-        assert self.model_switch is not None
-        try:
+        """Load another base; the field keeps its text, since the load may fail later."""
+
+        def act() -> Updates:
             self.model_switch.base(source, precision)
-        except Exception as error:
-            warn(error)
-            return {self.sheet: gr.skip()}
-        return self._drawn()
+            return self._render()
+
+        return self.attempt(act)
 
     def on_adapter(self, source: Any, name: Any) -> Updates:
-        """Begin to load another adapter; see `on_base`."""
-        assert self.model_switch is not None
-        try:
+        """Load another adapter; the fields keep their text, since the load may fail later."""
+
+        def act() -> Updates:
             self.model_switch.adapter(source, name)
-        except Exception as error:
-            warn(error)
-            return {self.sheet: gr.skip()}
-        return self._drawn()
+            return self._render()
+
+        return self.attempt(act)
 
     def on_preset(self, state: PageState, event: gr.EventData) -> Updates:
-        """Begin to load the preset whose button was pressed."""
-        assert self.model_switch is not None
-        name = (event._data or {}).get("preset")
-        try:
+        """Load the preset whose button was pressed."""
+
+        def act() -> Updates:
+            name = (event._data or {}).get("preset")
             self.model_switch.preset(name)
-        except Exception as error:
-            warn(error)
-            return {self.sheet: gr.skip()}
-        state.preset = name
-        # Where it runs already nothing will change that `on_tick` could see.
-        set_up = {} if self.model_switch.progress().busy else {self._waiting: gr.Timer(active=True)}
-        return {**self._drawn(), **set_up}
+            state.preset = name
+            # If the preset runs already, the model does not change, and `on_tick` would not notice anything.
+            is_loading = self.model_switch.progress().busy
+            set_up: Updates = {} if is_loading else {self._waiting: gr.Timer(active=True)}
+            return {**self._render(), **set_up}
+
+        return self.attempt(act)
 
     def on_cancel(self) -> Updates:
-        """Give up what is being loaded."""
-        assert self.model_switch is not None
+        """Cancel the load."""
         self.model_switch.cancel()
-        return self._drawn()
+        return self._render()
 
-    def on_tick(self, state: PageState, opened: Any, seen: Any, listed: Any = "") -> Updates:
-        """How far it is; and, whoever changed the model, that it is another one now."""
-        assert self.model_switch is not None
+    def on_tick(self, state: PageState, is_open: Any, seen: Any, listed: Any = "") -> Updates:
+        """Show the progress of a load; update the page if the model has changed, also from another page.
+
+        Args:
+            seen: the number of changes that the page has seen.
+            listed: the list of presets as it is shown.
+        """
         if self.model_switch.progress().state in ("cancelled", "failed"):
             state.preset = None
         changes = self.model_switch.changes
         updates: Updates = {self.seen: changes}
         if seen != changes:
             updates[self._waiting] = gr.Timer(active=True)
-        return {**updates, **self._drawn(listed)} if opened else updates
+        return {**updates, **self._render(listed)} if is_open else updates
 
-    # --- Drawing ----------------------------------------------------------------------------------
+    # --- Content ----------------------------------------------------------------------------------
 
-    def _drawn(self, listed: Any = None) -> Updates:
-        """The updates of all that is shown.
+    def _render(self, listed: Any = None) -> Updates:
+        """The updates of the dialog's content.
 
         Args:
-            listed: the list of presets as it is shown; None where that is not known.
+            listed: the list of presets as it is shown; None if unknown.
         """
-        library = self.session.library
-        status = self.session.status()
-        problems = library.problems
-        if self.model_switch is None:  # strangers are told no paths
-            status = dataclasses.replace(status, base=short_name(status.base))
-            problems = []
-        updates: Updates = {self.about: html_model.model(status, library.other_adapters, problems)}
-        if self.model_switch is not None:
-            now = self.model_switch.progress()
-            updates |= {
-                self.progress: html_model.progress(now),
-                self.cancel: gr.update(visible=now.busy, interactive=now.state == "loading"),
-                self.timer: gr.Timer(BUSY if now.busy else CALM),
-            }
-            presets = self._presets(now.busy)
-            # Drawn only when it is another: what has the focus in it would lose it each time.
-            updates |= {self.presets: presets, self.listed: presets} if presets != listed else {}
-        return updates
+        status, library = self.session.status(), self.session.library
+        progress = self.model_switch.progress()
+        updates: Updates = {
+            self.about: html_model.model(status, library.other_adapters, library.problems),
+            self.progress: html_model.progress(progress),
+            self.cancel: gr.update(visible=progress.busy, interactive=progress.state == "loading"),
+            self.timer: gr.Timer(LOADING_PERIOD if progress.busy else IDLE_PERIOD),
+        }
+        presets = self._render_presets(progress.busy)
+        # Only when it differs: rendering the list again takes the focus from a button in it.
+        return updates | ({self.presets: presets, self.listed: presets} if presets != listed else {})
 
-    def _presets(self, busy: bool) -> str:
-        assert self.model_switch is not None
+    def _render_presets(self, is_loading: bool) -> str:
         offers, problems = self.model_switch.offers()
-        loading = (self.model_switch.loading or "") if busy else None
+        loading = (self.model_switch.loading or "") if is_loading else None
         return html_presets.render_presets(offers, self.model_switch.running(), loading, problems)

@@ -1,4 +1,4 @@
-"""The prompt inspector: what a lane asks next or was asked, to the character and the token."""
+"""The dialog that shows a lane's prompt, to the character and the token: the next one, or a past one."""
 
 from __future__ import annotations
 
@@ -9,165 +9,149 @@ import gradio as gr
 
 from playground.lanes.letters import LETTERS
 from playground.types import InputError
+from playground.ui.controls.buttons import small_button
 from playground.ui.controls.choice import Choice
-from playground.ui.controls.decoding import Update
-from playground.ui.controls.events import HIDDEN, QUICK
+from playground.ui.controls.events import HIDDEN, QUICK, Updates
 from playground.ui.controls.lane import Lane
-from playground.ui.controls.toast import warn
+from playground.ui.dialogs.dialog import Dialog
 from playground.ui.html import prompt as html_prompt
 from playground.ui.page.controller import Controller, LaneSettings, PromptPreview
 from playground.ui.page.state import PageState
 
 NEXT = "next"
+"""The choice of the next message's prompt; those of earlier answers are the numbers of their turns."""
 
 
-class Inspector:
-    """A sheet over the page; made inside a `gr.Blocks`."""
+class PromptDialog(Dialog):
+    """Shows one prompt of one lane, and offers the lane's other prompts."""
 
-    def __init__(self, chat: Controller) -> None:
-        self.chat = chat
-        with gr.Column(visible=False, elem_id="inspector", elem_classes="sheet") as self.sheet:
-            with gr.Row(elem_classes="sheet-head"):
-                self.title = gr.HTML("", elem_id="inspector-title")
-                self.which = Choice(
-                    [],
-                    label="Prompt",
-                    container=False,
-                    filterable=False,
-                    min_width=180,
-                    scale=1,
-                    elem_id="inspector-which",
-                )
-                self.cut = gr.Checkbox(False, label="Tokens", container=False, elem_id="inspector-tokens")
-                self.copy = gr.Button("Copy", size="sm", min_width=0, scale=0, elem_id="inspector-copy")
-                self.save = gr.Button("Download", size="sm", min_width=0, scale=0, elem_id="inspector-save")
-                self.close = gr.Button(
-                    "Close", size="sm", min_width=0, scale=0, elem_id="inspector-close", elem_classes="close"
-                )
-            self.view = gr.HTML("", elem_id="inspector-view", elem_classes="sheet-body")
-            # The exact text, for the two buttons; what is drawn has marks in it.
-            self.text = gr.Textbox("", visible="hidden", elem_id="inspector-text")
+    def __init__(self, controller: Controller) -> None:
+        self._prompts, self._conversations = controller.prompts, controller.conversations
         self.lane = gr.State(0)
+        super().__init__("inspector")
+
+    def _compose_head(self) -> None:
+        self.which = Choice(
+            [],
+            label="Prompt",
+            container=False,
+            filterable=False,
+            min_width=180,
+            scale=1,
+            elem_id="inspector-which",
+        )
+        self.show_tokens = gr.Checkbox(False, label="Tokens", container=False, elem_id="inspector-tokens")
+        self.copy = small_button("Copy", "inspector-copy")
+        self.save = small_button("Download", "inspector-save")
+
+    def _compose_body(self) -> None:
+        self.view = gr.HTML("", elem_id="inspector-view", elem_classes="sheet-body")
+        # The exact text, for the Copy and Download buttons; the view has marks in it.
+        self.text = gr.Textbox("", visible="hidden", elem_id="inspector-text")
 
     @property
-    def opened(self) -> list[Any]:
-        """The components that `open` updates."""
-        return [self.sheet, self.lane, self.which, self.title, self.view, self.text]
+    def outputs(self) -> list[Any]:
+        """The components that the dialog's handlers update."""
+        return [self.frame, self.lane, self.which, self.title, self.view, self.text]
 
     def connect(
         self,
         lanes: Sequence[Lane],
         state: gr.State,
         box: gr.Textbox,
-        asking: list[Any],
-        wish: Callable[..., LaneSettings],
+        controls: Sequence[Any],
+        read: Callable[..., LaneSettings],
     ) -> None:
-        """Give the buttons their work.
+        """Connect the dialog's events.
 
         Args:
+            lanes: whose Prompt buttons open the dialog.
             box: where the next message is being typed.
-            asking: the components that say what is asked, the visit first.
-            wish: from their values to what they ask.
+            controls: the components with the lane settings.
+            read: makes lane settings of the page's state and the controls' values.
         """
-        self._wish, self._lanes = wish, len(lanes)
+        self._read, self._lanes = read, len(lanes)
         for lane in lanes:
-            inputs = [self.cut, box, *asking]
-            lane.inspect.click(self.on_inspect(lane.number), inputs, self.opened, **QUICK)
+            inputs = [state, self.show_tokens, box, *controls]
+            lane.inspect.click(self.on_open(lane.number), inputs, self.outputs, **QUICK)
         gr.on(
-            [self.which.input, self.cut.input],
-            self.on_inspect_other,
-            [self.lane, self.which, self.cut, box, *asking],
-            [self.title, self.view, self.text],
-            trigger_mode="always_last",  # a long prompt takes a while to draw
+            [self.which.input, self.show_tokens.input],
+            self.on_choice,
+            [state, self.lane, self.which, self.show_tokens, box, *controls],
+            self.outputs,
+            trigger_mode="always_last",  # a long prompt takes a while to render
             **QUICK,
         )
         self.copy.click(None, [self.text], None, js="(text) => tandemCopy(text)", **HIDDEN)
         self.save.click(None, [self.text], None, js="(text) => tandemDownload(text)", **HIDDEN)
-        self.close.click(lambda: gr.update(visible=False), None, self.sheet, **QUICK)
 
     # --- Handlers ---------------------------------------------------------------------------------
 
-    def on_inspect(self, number: int) -> Callable[..., tuple[Update, ...]]:
-        """The handler of a lane's Prompt button."""
+    def on_open(self, lane: int) -> Callable[..., Updates]:
+        """The handler of a lane's Prompt button, which shows the lane's next prompt."""
 
-        def handler(cut: bool, message: str, state: PageState, *values: Any) -> tuple[Update, ...]:
-            try:
-                return self.open(state, number, self._wish(state, *values), message, cut)
-            except Exception as error:
-                warn(error)
-                return (gr.skip(),) * len(self.opened)
+        def handler(state: PageState, show_tokens: bool, message: str, *values: Any) -> Updates:
+            def act() -> Updates:
+                preview = self._prompts.preview_next(state, lane, self._read(state, *values), message)
+                return self._show(state, lane, NEXT, preview, show_tokens)
+
+            return self.attempt(act)
 
         return handler
 
-    def on_inspect_other(
-        self, number: Any, which: Any, cut: bool, message: str, state: PageState, *values: Any
-    ) -> tuple[Update, ...]:
-        """Another prompt of the same lane, or the same one seen otherwise."""
-        try:
-            if number not in range(self._lanes):
+    def on_choice(
+        self, state: PageState, lane: Any, which: Any, show_tokens: bool, message: str, *values: Any
+    ) -> Updates:
+        """Show another prompt of the lane, or the same one with its tokens or without."""
+
+        def act() -> Updates:
+            if lane not in range(self._lanes):
                 raise InputError("There is no such lane: open the prompt again.")
-            return self.show(state, number, self._wish(state, *values), message, which, cut)
-        except Exception as error:
-            warn(error)
-            return (gr.skip(),) * 3
+            if which == NEXT:
+                preview = self._prompts.preview_next(state, lane, self._read(state, *values), message)
+            elif str(which).isdecimal():
+                preview = self._prompts.preview_past(state, lane, int(which))
+            else:
+                raise InputError("There is no such prompt: choose one of the list.")
+            return self._render(lane, preview, show_tokens)
 
-    # --- Drawing ----------------------------------------------------------------------------------
+        return self.attempt(act)
 
-    def open(
-        self, state: PageState, lane: int, wish: LaneSettings, message: str, cut: bool
-    ) -> tuple[Update, ...]:
-        """Show the lane's next prompt.
+    # --- Content ----------------------------------------------------------------------------------
 
-        Raises:
-            InputError: the lane cannot be used.
-        """
-        drawn = self.show(state, lane, wish, message, NEXT, cut)
-        which = gr.update(choices=self._choices(state), value=NEXT)
-        return (gr.update(visible=True), lane, which, *drawn)
-
-    def open_past(self, state: PageState, lane: int, turn: int) -> tuple[Update, ...]:
-        """Show the prompt of an answer that was given.
-
-        Raises:
-            InputError: there is none.
-        """
-        drawn = self._drawn(lane, self.chat.prompts.preview_past(state, lane, turn), False)
-        which = gr.update(choices=self._choices(state), value=str(turn))
-        return (gr.update(visible=True), lane, which, *drawn)
-
-    def show(
-        self, state: PageState, lane: int, wish: LaneSettings, message: str, which: Any, cut: bool
-    ) -> tuple[Update, ...]:
-        """Title, view and exact text of the next prompt, or of a past one by its turn's number.
+    def show_past(self, state: PageState, lane: int, turn: int) -> Updates:
+        """The updates that open the dialog with the prompt of an earlier answer.
 
         Raises:
             InputError: there is no such prompt.
         """
-        if which == NEXT:
-            asked = self.chat.prompts.preview_next(state, lane, wish, message)
-        else:
-            if not str(which).isdecimal():
-                raise InputError("There is no such prompt: choose one of the list.")
-            asked = self.chat.prompts.preview_past(state, lane, int(which))
-        return self._drawn(lane, asked, cut)
+        return self._show(state, lane, str(turn), self._prompts.preview_past(state, lane, turn), False)
 
-    def _drawn(self, lane: int, asked: PromptPreview, cut: bool) -> tuple[Update, ...]:
-        ends = self.chat.prompts.end_markers(asked.prompt)
-        view = html_prompt.prompt(asked.prompt, asked.tokens, bool(cut), asked.left_out, asked.chosen, ends)
-        if asked.error:
-            view = f'<p class="notice error">{html_prompt.escaped(asked.error)}</p>{view}'
-        return self._title(lane, asked), view, asked.prompt.text
+    def _show(
+        self, state: PageState, lane: int, which: str, preview: PromptPreview, show_tokens: bool
+    ) -> Updates:
+        choice = gr.update(choices=self._list_prompts(state), value=which)
+        return self.show({self.lane: lane, self.which: choice, **self._render(lane, preview, show_tokens)})
 
-    def _choices(self, state: PageState) -> list[tuple[str, str]]:
-        turns = self.chat.conversations.user_messages(state)
-        return [("The next message", NEXT)] + [
-            (f"Turn {number + 1}: {text}", str(number)) for number, text in enumerate(turns)
-        ]
-
-    def _title(self, lane: int, asked: PromptPreview) -> str:
-        tokens = "" if asked.tokens is None else f", {html_prompt.number(len(asked.tokens))} tokens"
-        return (
-            f"<h2>Prompt of lane {LETTERS[lane]}</h2>"
-            f"<p>{html_prompt.number(len(asked.prompt.text))} characters{tokens}"
-            f"{html_prompt.stop_rule(asked.prompt)}</p>"
+    def _render(self, lane: int, preview: PromptPreview, show_tokens: bool) -> Updates:
+        ends = self._prompts.end_markers(preview.prompt)
+        view = html_prompt.prompt(
+            preview.prompt, preview.tokens, bool(show_tokens), preview.left_out, preview.chosen, ends
         )
+        if preview.error:
+            view = f'<p class="notice error">{html_prompt.escaped(preview.error)}</p>{view}'
+        return {self.title: _render_title(lane, preview), self.view: view, self.text: preview.prompt.text}
+
+    def _list_prompts(self, state: PageState) -> list[tuple[str, str]]:
+        messages = self._conversations.user_messages(state)
+        past = [(f"Turn {turn + 1}: {text}", str(turn)) for turn, text in enumerate(messages)]
+        return [("The next message", NEXT), *past]
+
+
+def _render_title(lane: int, preview: PromptPreview) -> str:
+    tokens = "" if preview.tokens is None else f", {html_prompt.number(len(preview.tokens))} tokens"
+    return (
+        f"<h2>Prompt of lane {LETTERS[lane]}</h2>"
+        f"<p>{html_prompt.number(len(preview.prompt.text))} characters{tokens}"
+        f"{html_prompt.stop_rule(preview.prompt)}</p>"
+    )

@@ -15,13 +15,13 @@ from playground.ui.controls import decoding as decoding_controls
 from playground.ui.controls.buttons import small_button
 from playground.ui.controls.choice import Choice
 from playground.ui.controls.lane import Lane
-from playground.ui.dialogs import model
 from playground.ui.dialogs.compare import CompareDialog
 from playground.ui.dialogs.demonstrations import Bench
 from playground.ui.dialogs.dialog import HtmlDialog
 from playground.ui.dialogs.judge import JudgePanel
+from playground.ui.dialogs.model import ON_CLICK, ModelDialog, ModelLoadingDialog
 from playground.ui.dialogs.probes import Probing
-from playground.ui.dialogs.prompt import Inspector
+from playground.ui.dialogs.prompt import PromptDialog
 from playground.ui.dialogs.scores import Scores
 from playground.ui.html import labels as html_labels
 from playground.ui.page.address import Address
@@ -86,7 +86,7 @@ class Parts:
                 self.copy_link = small_button("Copy link", "copy-link")
                 self.keys = small_button("?", "keys")
             chip = html_labels.model_chip(self.session.status())
-            self.model = gr.HTML(chip, js_on_load=model.ON_CLICK, elem_id="model")
+            self.model = gr.HTML(chip, js_on_load=ON_CLICK, elem_id="model")
             self.history = Choice(
                 [],
                 value=None,
@@ -123,9 +123,8 @@ class Parts:
                 )
                 self.new = gr.Button("New", min_width=88, scale=0, elem_id="new")
             self._compose_decoding()
-        model_switch = None if self.settings.public else ModelSwitch(self.session, self.settings)
-        self.panel = model.ModelPanel(self.session, model_switch)
-        self.inspector = Inspector(self.chat)
+        self.model_dialog = self._compose_model_dialog()
+        self.prompt_dialog = PromptDialog(self.chat)
         self.bench = Bench(self.chat, LANES, self.settings.public)
         self.compare = CompareDialog(self.chat)
         self.after = HtmlDialog("after", "After the stop")
@@ -133,6 +132,12 @@ class Parts:
         self.scores = Scores(self.chat, self.settings.public)
         self.judge.compose_sheet()
         self.shortcuts = HtmlDialog("shortcuts", "Keyboard")
+
+    def _compose_model_dialog(self) -> ModelDialog:
+        if self.settings.public:
+            return ModelDialog(self.session)
+        model_switch = ModelSwitch(self.session, self.settings)
+        return ModelLoadingDialog(self.session, model_switch, self.state, self.timer)
 
     def _compose_above(self) -> None:
         """What stands above the text box: examples on a fresh page, what one can do in a conversation."""
@@ -220,7 +225,7 @@ class Parts:
             *self.address.parts,
             *(self.fresh, self.begun, self.editing, self.edited, self.retry, self.undo, self.replay),
             *(self.add, self.square, self.blind, self.linked, self.mode),
-            *(self.inspector.opened + self.after.outputs + self.probing.parts),
+            *(self.prompt_dialog.outputs + self.after.outputs + self.probing.parts),
             *(self.votes.parts + self.judge.parts),
             *(part for each in own for part in (each.preset, *each.controls)),
         ]

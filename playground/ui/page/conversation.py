@@ -134,8 +134,7 @@ class Talking:
             self.chat.conversations.show_version(state, lane.number, -1 if act == "earlier" else 1)
             return {**self.drawing.shown(state), **self.drawing.metered(state, values)}
         if act == "prompt":
-            opened = self.page.inspector.open_past(state, lane.number, turn)
-            return dict(zip(self.page.inspector.opened, opened, strict=True))
+            return self.page.prompt_dialog.show_past(state, lane.number, turn)
         if act == "after":
             answer = self.chat.conversations.answer(state, lane.number, turn)
             name = f"Lane {LETTERS[lane.number]}, message {turn + 1}"

@@ -143,8 +143,8 @@ class _Page:
         page.keys.click(
             lambda: page.shortcuts.show_html(shortcuts.listed()), None, page.shortcuts.outputs, **QUICK
         )
-        page.panel.connect(page.model, page.timer, page.state)
-        page.inspector.connect(page.lanes, page.state, page.box, page.inputs, page.asking.wish)
+        page.model_dialog.connect(page.model)
+        page.prompt_dialog.connect(page.lanes, page.state, page.box, page.asking.components, page.asking.wish)
         page.bench.connect(page.lanes, page.state, (arranging.on_settle, page.inputs, page.everything))
         page.compare.connect(page.differences, page.state)
         page.probing.connect(page.probes)
