@@ -18,57 +18,57 @@ def probe(**rest: object) -> Probe:
 
 def test_the_pocket_worlds_own_come_first_for_the_pocket_model_and_last_for_others():
     def files(base: str) -> list[str]:
-        return list(dict.fromkeys(probe.file for probe in html_probes.in_order(PROBES, base)))
+        return list(dict.fromkeys(probe.file for probe in html_probes.order_probes(PROBES, base)))
 
     assert files(POCKET) == ["pocket", "general", "weak-spots"]
     assert files("mistralai/Mistral-7B-v0.1") == ["general", "weak-spots", "pocket"]
-    assert "knows its own small world alone" in html_probes.probes(PROBES, POCKET)
-    assert "knows its own small world alone" not in html_probes.probes(PROBES, "other/model")
+    assert "knows its own small world alone" in html_probes.render_probes(PROBES, POCKET)
+    assert "knows its own small world alone" not in html_probes.render_probes(PROBES, "other/model")
 
 
 def test_a_category_is_one_group_of_a_file() -> None:
-    kinds = [(probe.file, probe.category) for probe in html_probes.in_order(PROBES, POCKET)]
+    kinds = [(probe.file, probe.category) for probe in html_probes.order_probes(PROBES, POCKET)]
     assert [kind for kind, _ in groupby(kinds)] == list(dict.fromkeys(kinds))
 
 
 def test_every_kind_narrows_to_its_probes_and_all_are_in_one():
-    kinds = [kind for _, kind in html_probes.kinds(PROBES)]
+    kinds = [kind for _, kind in html_probes.list_kinds(PROBES)]
     assert len(set(kinds)) == len(kinds)
-    by_category = [html_probes.narrowed(PROBES, kind, "") for kind in kinds if "/" in kind]
-    assert sum(map(len, by_category)) == len(PROBES) == len(html_probes.narrowed(PROBES, "", ""))
-    assert {probe.file for probe in html_probes.narrowed(PROBES, "pocket", "")} == {"pocket"}
+    by_category = [html_probes.filter_probes(PROBES, kind, "") for kind in kinds if "/" in kind]
+    assert sum(map(len, by_category)) == len(PROBES) == len(html_probes.filter_probes(PROBES, "", ""))
+    assert {probe.file for probe in html_probes.filter_probes(PROBES, "pocket", "")} == {"pocket"}
 
 
 def test_all_words_must_be_in_a_probe_wherever_they_stand():
-    found = html_probes.narrowed(PROBES, "", "JAPAN france")
+    found = html_probes.filter_probes(PROBES, "", "JAPAN france")
     assert [probe.name for probe in found] == ["pocket/1"]
-    assert html_probes.narrowed(PROBES, "general", "japan france") == []
+    assert html_probes.filter_probes(PROBES, "general", "japan france") == []
 
 
 def test_text_of_a_probe_stays_text():
     hostile = probe(title=HOSTILE, tests=HOSTILE, turns=(HOSTILE, "b"), reference=(HOSTILE, None))
     for html in (
-        html_probes.probes([hostile], "b"),
-        *(html_probes.playing(hostile, n) for n in range(3)),
+        html_probes.render_probes([hostile], "b"),
+        *(html_probes.render_playing(hostile, n) for n in range(3)),
     ):
         assert "<img" not in html
         assert "${" not in html
         assert "{{" not in html
-    assert "&lt;img" in html_probes.probes([], "b", [HOSTILE])
+    assert "&lt;img" in html_probes.render_probes([], "b", [HOSTILE])
 
 
 def test_reference_answers_are_folded_and_one_for_each_message():
-    html = html_probes.probes([probe()], "b")
+    html = html_probes.render_probes([probe()], "b")
     (folded,) = re.findall(r"<details>(.*?)</details>", html)
     assert folded.count("<li>") == 2
     assert "R" not in html.replace(folded, "")
-    assert "<details" not in html_probes.probes([probe(reference=(None, None))], "b")
+    assert "<details" not in html_probes.render_probes([probe(reference=(None, None))], "b")
 
 
 def test_the_row_says_which_message_is_next_and_never_the_answer_to_it():
     beside = probe(reference=("first right", "second right"))
-    assert "message 1 of 2" in html_probes.playing(beside, 0)
-    assert "right" not in html_probes.playing(beside, 0)
-    assert "first right" in html_probes.playing(beside, 1)
-    assert "second right" not in html_probes.playing(beside, 1)
-    assert "all 2 messages asked" in html_probes.playing(beside, 2)
+    assert "message 1 of 2" in html_probes.render_playing(beside, 0)
+    assert "right" not in html_probes.render_playing(beside, 0)
+    assert "first right" in html_probes.render_playing(beside, 1)
+    assert "second right" not in html_probes.render_playing(beside, 1)
+    assert "all 2 messages asked" in html_probes.render_playing(beside, 2)

@@ -1,4 +1,4 @@
-"""Probes on the page: a sheet to choose one from, and the row above the text box that plays it."""
+"""The dialog that lists the probes, to choose one from."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ from typing import Any
 
 import gradio as gr
 
-from playground.library.probes import Probe
-from playground.types import InputError
 from playground.ui.controls.choice import Choice
-from playground.ui.controls.decoding import Update
-from playground.ui.controls.events import QUICK
+from playground.ui.controls.events import QUICK, Updates
+from playground.ui.dialogs.dialog import Dialog
 from playground.ui.html import probes as html_probes
 from playground.ui.page.controller import Controller
-from playground.ui.page.state import PageState
 
-MOST_WORDS = 200
-"""Characters to filter by."""
+WORDS_LIMIT = 200
+"""Characters of the words to filter by."""
 
 ON_CLICK = """
 element.addEventListener('click', (event) => {
@@ -26,135 +23,81 @@ element.addEventListener('click', (event) => {
 """
 
 
-class Probing:
-    """Made inside a `gr.Blocks`, in two places: `compose_row` and `compose_sheet`."""
+class ProbesDialog(Dialog):
+    """Lists the probes, all of them or those of one kind and with certain words.
 
-    def __init__(self, chat: Controller, public: bool) -> None:
-        self.chat = chat
+    The page handles a click in `list`, which starts a probe.
+    """
+
+    def __init__(self, controller: Controller, public: bool) -> None:
+        self._probes = controller.probes
         self._public = public
+        super().__init__("probes-sheet", "Probes", prefix="probes")
 
-    def compose_row(self) -> None:
-        """What stands above the text box while a probe is played."""
-        with gr.Row(visible=False, elem_id="probing", elem_classes="above") as self.row:
-            self.chip = gr.HTML("", elem_id="probe-chip")
-            self.next = self._button("Send next", "probe-next")
-            self.all = self._button("Play all turns", "probe-all")
-            self.following = self._button("Next probe", "probe-following", visible=False)
-            self.leave = self._button("Leave", "probe-leave")
+    def _compose_head(self) -> None:
+        self.kind = Choice(
+            [("All probes", "")],
+            value="",
+            label="Kind of probe",
+            container=False,
+            filterable=False,
+            min_width=170,
+            scale=1,
+            elem_id="probes-kind",
+        )
+        self.words = gr.Textbox(
+            "",
+            label="Words in a probe",
+            placeholder="Words in it",
+            container=False,
+            max_length=WORDS_LIMIT,
+            min_width=120,
+            scale=1,
+            elem_id="probes-words",
+        )
 
-    def compose_sheet(self) -> None:
-        """The list."""
-        with gr.Column(visible=False, elem_id="probes-sheet", elem_classes="sheet") as self.sheet:
-            with gr.Row(elem_classes="sheet-head"):
-                gr.HTML("<h2>Probes</h2>")
-                self.kind = Choice(
-                    [("All probes", "")],
-                    value="",
-                    label="Kind of probe",
-                    container=False,
-                    filterable=False,
-                    min_width=170,
-                    scale=1,
-                    elem_id="probes-kind",
-                )
-                self.words = gr.Textbox(
-                    "",
-                    label="Words in a probe",
-                    placeholder="Words in it",
-                    container=False,
-                    max_length=MOST_WORDS,
-                    min_width=120,
-                    scale=1,
-                    elem_id="probes-words",
-                )
-                self.close = self._button("Close", "probes-close", elem_classes="close")
-            self.list = gr.HTML("", js_on_load=ON_CLICK, elem_id="probes-list", elem_classes="sheet-body")
-
-    def _button(self, label: str, id: str, **rest: Any) -> gr.Button:
-        return gr.Button(label, size="sm", min_width=0, scale=0, elem_id=id, **rest)
+    def _compose_body(self) -> None:
+        self.list = gr.HTML("", js_on_load=ON_CLICK, elem_id="probes-list", elem_classes="sheet-body")
 
     @property
-    def parts(self) -> list[Any]:
-        """The components that handlers of the page update."""
-        return [*self.standing, self.leave, self.sheet]
-
-    @property
-    def standing(self) -> list[Any]:
-        """The components that `above` updates."""
-        return [self.row, self.chip, self.next, self.all, self.following]
+    def outputs(self) -> list[Any]:
+        """The components that the dialog's handlers update."""
+        return [self.frame, self.kind, self.list]
 
     def connect(self, opener: gr.Button) -> None:
-        """Give the sheet's controls their work; what plays a probe is the page's."""
-        opener.click(self.on_open, [self.kind, self.words], [self.sheet, self.kind, self.list], **QUICK)
+        """Connect the dialog's own events; `opener` opens it."""
+        filters = [self.kind, self.words]
+        opener.click(self.on_open, filters, self.outputs, **QUICK)
         gr.on(
             [self.kind.input, self.words.change],
-            self.on_narrow,
-            [self.kind, self.words],
-            self.list,
+            self.on_filter,
+            filters,
+            self.outputs,
             trigger_mode="always_last",
             **QUICK,
         )
-        self.close.click(lambda: gr.update(visible=False), None, self.sheet, **QUICK)
 
     # --- Handlers -----------------------------------------------------------------------------------
 
-    def on_open(self, kind: Any, words: Any) -> tuple[Update, ...]:
-        """Show the list, as it was narrowed last."""
-        choices = html_probes.kinds(self._probes())
+    def on_open(self, kind: Any, words: Any) -> Updates:
+        """Open the dialog with the filters as they are; a kind that does not exist any more is dropped."""
+        choices = html_probes.list_kinds(self._probes.list_ordered())
         known = kind if any(kind == value for _, value in choices) else ""
-        return gr.update(visible=True), gr.update(choices=choices, value=known), self.drawn(known, words)
+        return self.show(
+            {self.kind: gr.update(choices=choices, value=known), self.list: self._render(known, words)}
+        )
 
-    def on_narrow(self, kind: Any, words: Any) -> str:
-        """The list narrowed otherwise."""
-        return self.drawn(kind, words)
+    def on_filter(self, kind: Any, words: Any) -> Updates:
+        """Show the probes of another kind, or with other words."""
+        return {self.list: self._render(kind, words)}
 
-    # --- Drawing ------------------------------------------------------------------------------------
+    # --- Content ------------------------------------------------------------------------------------
 
-    def _probes(self) -> list[Probe]:
-        return html_probes.in_order(self.chat.session.judges.probes, self.chat.session.library.base)
-
-    def drawn(self, kind: Any, words: Any) -> str:
-        """The list; both come from a browser."""
+    def _render(self, kind: Any, words: Any) -> str:
+        """The list as HTML; both filters come from a browser and can be anything."""
         kind = kind if isinstance(kind, str) else ""
-        words = words[:MOST_WORDS] if isinstance(words, str) else ""
-        shown = html_probes.narrowed(self._probes(), kind, words)
-        # A sentence about a file names its path, which is nobody's business on a public page.
-        problems = [] if self._public else self.chat.session.judges.probe_problems
-        return html_probes.probes(shown, self.chat.session.library.base, problems)
-
-    def above(self, state: PageState, editing: bool) -> dict[Any, Update]:
-        """The updates of the row; it gives way while a past message is edited."""
-        probing = self.chat.probes.current(state)
-        updates: dict[Any, Update] = {self.row: gr.update(visible=probing is not None and not editing)}
-        if probing is None:
-            return updates
-        probe, asked = probing
-        left = asked < len(probe.turns)
-        return updates | {
-            self.chip: html_probes.playing(probe, asked),
-            self.next: gr.update(visible=left),
-            self.all: gr.update(visible=left, value="Play all turns" if not asked else "Play the rest"),
-            self.following: gr.update(visible=not left and self.after(state) is not None),
-        }
-
-    # --- What it asks -------------------------------------------------------------------------------
-
-    def left(self, state: PageState) -> tuple[str, ...]:
-        """The messages that are still to be asked.
-
-        Raises:
-            InputError: there is none.
-        """
-        probing = self.chat.probes.current(state)
-        if probing is None:
-            raise InputError("No probe is being played: choose one under Probes.")
-        probe, asked = probing
-        if asked == len(probe.turns):
-            raise InputError("All messages of this probe have been asked: choose the next one.")
-        return probe.turns[asked:]
-
-    def after(self, state: PageState) -> str | None:
-        """The name of the probe that follows in the list; None at its end."""
-        names = [probe.name for probe in self._probes()]
-        at = names.index(state.probe) + 1 if state.probe in names else len(names)
-        return names[at] if at < len(names) else None
+        words = words[:WORDS_LIMIT] if isinstance(words, str) else ""
+        found = html_probes.filter_probes(self._probes.list_ordered(), kind, words)
+        # A problem names its file's path, which untrusted users must not see.
+        problems = [] if self._public else self._probes.problems
+        return html_probes.render_probes(found, self._probes.base, problems)

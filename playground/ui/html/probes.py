@@ -40,7 +40,7 @@ def category_name(category: str) -> str:
     return CATEGORIES.get(category, words[:1].upper() + words[1:])
 
 
-def in_order(probes: Sequence[Probe], base: str) -> list[Probe]:
+def order_probes(probes: Sequence[Probe], base: str) -> list[Probe]:
     """The probes by file and category, in the order in which these come; the pocket world's are first for the
     pocket model, and last for others."""
     first = same_model(base, POCKET)
@@ -54,7 +54,7 @@ def in_order(probes: Sequence[Probe], base: str) -> list[Probe]:
     return sorted(probes, key=place)
 
 
-def narrowed(probes: Sequence[Probe], kind: str, words: str) -> list[Probe]:
+def filter_probes(probes: Sequence[Probe], kind: str, words: str) -> list[Probe]:
     """The probes of a kind, a file's stem or "stem/category", that have all of the words in them."""
     wanted = words.lower().split()
     found = []
@@ -66,8 +66,8 @@ def narrowed(probes: Sequence[Probe], kind: str, words: str) -> list[Probe]:
     return found
 
 
-def kinds(probes: Sequence[Probe]) -> list[tuple[str, str]]:
-    """What `narrowed` can narrow to, as (label, kind)."""
+def list_kinds(probes: Sequence[Probe]) -> list[tuple[str, str]]:
+    """The kinds that `filter_probes` takes, as (label, kind)."""
     choices = [("All probes", "")]
     for stem, within in groupby(probes, key=lambda probe: probe.file):
         choices.append((file_name(stem), stem))
@@ -77,7 +77,7 @@ def kinds(probes: Sequence[Probe]) -> list[tuple[str, str]]:
     return choices
 
 
-def probes(shown: Sequence[Probe], base: str, problems: Sequence[str] = ()) -> str:
+def render_probes(shown: Sequence[Probe], base: str, problems: Sequence[str] = ()) -> str:
     """The list to choose from, by file and category.
 
     Args:
@@ -124,7 +124,7 @@ def _references(probe: Probe) -> str:
     return f"<details><summary>Reference answers</summary><ol>{answers}</ol></details>"
 
 
-def playing(probe: Probe, asked: int) -> str:
+def render_playing(probe: Probe, asked: int) -> str:
     """The probe that is being played: its name, which message is next, and that message's text."""
     total = len(probe.turns)
     if asked < total:

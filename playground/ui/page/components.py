@@ -20,13 +20,14 @@ from playground.ui.dialogs.demonstrations import Bench
 from playground.ui.dialogs.dialog import HtmlDialog
 from playground.ui.dialogs.judge import JudgePanel
 from playground.ui.dialogs.model import ON_CLICK, ModelDialog, ModelLoadingDialog
-from playground.ui.dialogs.probes import Probing
+from playground.ui.dialogs.probes import ProbesDialog
 from playground.ui.dialogs.prompt import PromptDialog
 from playground.ui.dialogs.scores import Scores
 from playground.ui.html import labels as html_labels
 from playground.ui.page.address import Address
 from playground.ui.page.asking import MODES, START_LIMIT, Asking
 from playground.ui.page.controller import Controller
+from playground.ui.page.probe_row import ProbeRow
 from playground.ui.page.state import LANES, PageState
 from playground.ui.page.votes import Votes
 from playground.ui.server.start import owner, visitor, voter
@@ -101,7 +102,6 @@ class Parts:
                 Lane(number, self.chat, self.chat.catalog.default_lane(number), number < PageState.lanes)
                 for number in range(LANES)
             ]
-        self.probing = Probing(self.chat, self.settings.public)
         with gr.Column(elem_id="bottom"):
             self._compose_above()
             with gr.Row(elem_id="composer", equal_height=False):
@@ -128,7 +128,7 @@ class Parts:
         self.bench = Bench(self.chat, LANES, self.settings.public)
         self.compare = CompareDialog(self.chat)
         self.after = HtmlDialog("after", "After the stop")
-        self.probing.compose_sheet()
+        self.probes_dialog = ProbesDialog(self.chat, self.settings.public)
         self.scores = Scores(self.chat, self.settings.public)
         self.judge.compose_sheet()
         self.shortcuts = HtmlDialog("shortcuts", "Keyboard")
@@ -144,7 +144,7 @@ class Parts:
         with gr.Row(elem_id="examples", elem_classes="above") as self.fresh:
             examples = POCKET_EXAMPLES if same_model(self.settings.base, POCKET) else EXAMPLES
             self.examples = [small_button(text, f"example-{number}") for number, text in enumerate(examples)]
-        self.probing.compose_row()
+        self.probe_row = ProbeRow(self.chat)
         with gr.Row(visible=False, elem_id="actions", elem_classes="above") as self.begun:
             self.votes = Votes(self.chat, voter)
             self.judge.compose_row()
@@ -203,8 +203,14 @@ class Parts:
     @property
     def above(self) -> list[Any]:
         """What stands above the text box, as `_above` updates it."""
-        standing = self.probing.standing
-        return [self.fresh, self.begun, self.editing, self.votes.row, self.address.moved, *standing]
+        return [
+            self.fresh,
+            self.begun,
+            self.editing,
+            self.votes.row,
+            self.address.moved,
+            *self.probe_row.outputs,
+        ]
 
     @property
     def talks(self) -> list[Any]:
@@ -225,7 +231,12 @@ class Parts:
             *self.address.parts,
             *(self.fresh, self.begun, self.editing, self.edited, self.retry, self.undo, self.replay),
             *(self.add, self.square, self.blind, self.linked, self.mode),
-            *(self.prompt_dialog.outputs + self.after.outputs + self.probing.parts),
+            *(
+                self.prompt_dialog.outputs
+                + self.after.outputs
+                + self.probes_dialog.outputs
+                + self.probe_row.outputs
+            ),
             *(self.votes.parts + self.judge.parts),
             *(part for each in own for part in (each.preset, *each.controls)),
         ]

@@ -244,19 +244,19 @@ class Talking:
 
     def on_next_probe(self, state: PageState, *values: Any) -> Updates:
         """The one that follows in the list."""
-        return tried(lambda: self._probed(state, values, self.page.probing.after(state)), self.page.box)
+        return tried(lambda: self._probed(state, values, self.chat.probes.find_next(state)), self.page.box)
 
     def _probed(self, state: PageState, values: Sequence[Any], name: Any) -> Updates:
         self.chat.probes.start(state, str(name))
         updates = {**self.drawing.shown(state, values), **self.drawing.metered(state, values)}
-        return {**updates, self.page.probing.sheet: gr.update(visible=False)}
+        return {**updates, **self.page.probes_dialog.hide()}
 
     def on_play(self, all_of_it: bool) -> Callable[..., Iterator[Updates]]:
         """The handler that asks the probe's next message, or all that are left."""
 
         def handler(state: PageState, *values: Any) -> Iterator[Updates]:
             def views() -> Generator[Snapshot]:
-                texts = self.page.probing.left(state)
+                texts = self.chat.probes.remaining_messages(state)
                 wish = lambda: self.asking.wish(state, *values, draw_seed=True)  # noqa: E731
                 return self.chat.streaming.play(state, texts if all_of_it else texts[:1], wish)
 

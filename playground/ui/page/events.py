@@ -89,12 +89,12 @@ class _Page:
             page.replay.click(talking.on_replay, page.inputs, **stream),
             *(
                 button.click(talking.on_play(everything), page.inputs, **stream)
-                for button, everything in ((page.probing.next, False), (page.probing.all, True))
+                for button, everything in ((page.probe_row.send_next, False), (page.probe_row.send_all, True))
             ),
         ]
-        page.probing.list.click(talking.on_probe, page.inputs, **quick)
-        page.probing.following.click(talking.on_next_probe, page.inputs, **quick)
-        page.probing.leave.click(talking.on_leave_probe, page.inputs, **quick)
+        page.probes_dialog.list.click(talking.on_probe, page.inputs, **quick)
+        page.probe_row.next_probe.click(talking.on_next_probe, page.inputs, **quick)
+        page.probe_row.leave.click(talking.on_leave_probe, page.inputs, **quick)
         page.stop.click(talking.on_stop(None), [page.state], None, queue=False, **HIDDEN)
         for lane in page.lanes:
             lane.stop.click(talking.on_stop(lane.number), [page.state], None, queue=False, **HIDDEN)
@@ -147,7 +147,7 @@ class _Page:
         page.prompt_dialog.connect(page.lanes, page.state, page.box, page.asking.components, page.asking.wish)
         page.bench.connect(page.lanes, page.state, (arranging.on_settle, page.inputs, page.everything))
         page.compare.connect(page.differences, page.state)
-        page.probing.connect(page.probes)
+        page.probes_dialog.connect(page.probes)
         page.votes.connect(page.state, self.drawing.marked, page.talks)
         page.judge.connect(page.state, self.drawing.marked, page.talks)
         page.scores.connect(page.scoring, page.state, self.drawing.opened, page.everything)

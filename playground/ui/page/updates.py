@@ -138,7 +138,7 @@ class Drawing:
         turns = self.turns(state)
         return {
             self.page.fresh: gr.update(visible=not editing and not turns and state.probe is None),
-            **self.page.probing.above(state, editing),
+            **self.page.probe_row.render(state, editing),
             self.page.begun: gr.update(visible=not editing and bool(turns)),
             self.page.editing: gr.update(visible=editing),
             **self.page.votes.drawn(state, streaming),

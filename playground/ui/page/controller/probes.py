@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playground.library.probes import Probe
 from playground.types import InputError
+from playground.ui.html.probes import order_probes
 from playground.ui.page.controller.conversations import Conversations, refuse_while_streaming
 from playground.ui.page.state import PageState
 
@@ -14,6 +15,16 @@ class Probes:
     def __init__(self, conversations: Conversations) -> None:
         self.session = conversations.session
         self.conversations = conversations
+
+    @property
+    def base(self) -> str:
+        """The base that is loaded; it decides which probes come first."""
+        return self.session.library.base
+
+    @property
+    def problems(self) -> list[str]:
+        """One sentence for each file of probes that could not be read, with its path."""
+        return self.session.judges.probe_problems
 
     def start(self, state: PageState, name: str) -> Probe:
         """Start a new conversation that a probe's messages go to.
@@ -46,3 +57,27 @@ class Probes:
         """
         probe = next((probe for probe in self.session.judges.probes if probe.name == state.probe), None)
         return (probe, probe.asked(self.conversations.user_messages(state))) if probe else None
+
+    def list_ordered(self) -> list[Probe]:
+        """All probes in the order of the list that the page shows."""
+        return order_probes(self.session.judges.probes, self.base)
+
+    def find_next(self, state: PageState) -> str | None:
+        """The name of the probe that follows the current one in the list; None at its end."""
+        names = [probe.name for probe in self.list_ordered()]
+        at = names.index(state.probe) + 1 if state.probe in names else len(names)
+        return names[at] if at < len(names) else None
+
+    def remaining_messages(self, state: PageState) -> tuple[str, ...]:
+        """The messages of the current probe that have not been sent.
+
+        Raises:
+            InputError: there are none.
+        """
+        current = self.current(state)
+        if current is None:
+            raise InputError("No probe is being played: choose one under Probes.")
+        probe, sent = current
+        if sent == len(probe.turns):
+            raise InputError("All messages of this probe have been asked: choose the next one.")
+        return probe.turns[sent:]

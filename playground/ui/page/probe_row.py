@@ -1,0 +1,47 @@
+"""The row above the text box while a probe is played: its next message, and the buttons that play it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from playground.ui.controls.buttons import small_button
+from playground.ui.controls.events import Updates
+from playground.ui.html import probes as html_probes
+from playground.ui.page.controller import Controller
+from playground.ui.page.state import PageState
+
+
+class ProbeRow:
+    """Made inside a `gr.Blocks`; the page connects its buttons."""
+
+    def __init__(self, controller: Controller) -> None:
+        self._probes = controller.probes
+        with gr.Row(visible=False, elem_id="probing", elem_classes="above") as self.row:
+            self.chip = gr.HTML("", elem_id="probe-chip")
+            self.send_next = small_button("Send next", "probe-next")
+            self.send_all = small_button("Play all turns", "probe-all")
+            self.next_probe = small_button("Next probe", "probe-following", visible=False)
+            self.leave = small_button("Leave", "probe-leave")
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The components that `render` updates."""
+        return [self.row, self.chip, self.send_next, self.send_all, self.next_probe]
+
+    def render(self, state: PageState, editing: bool) -> Updates:
+        """The updates of the row; it is hidden while a past message is edited."""
+        current = self._probes.current(state)
+        updates: Updates = {self.row: gr.update(visible=current is not None and not editing)}
+        if current is None:
+            return updates
+        probe, sent = current
+        is_left = sent < len(probe.turns)
+        has_next = self._probes.find_next(state) is not None
+        return updates | {
+            self.chip: html_probes.render_playing(probe, sent),
+            self.send_next: gr.update(visible=is_left),
+            self.send_all: gr.update(visible=is_left, value="Play the rest" if sent else "Play all turns"),
+            self.next_probe: gr.update(visible=not is_left and has_next),
+        }
