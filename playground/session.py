@@ -7,13 +7,14 @@ command line draw them and call the methods here. `running_turn` has the loop th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from playground import context_fit
 from playground.engine import Engine
 from playground.judging.candidates import holds
 from playground.judging.service import Judges
+from playground.judging.verdicts import filter_verdicts
 from playground.lanes.variant import parse_lane
 from playground.library import Library
 from playground.running_turn import BUSY, SETTLE, RunningTurns, Snapshots, replace_last_answer
@@ -279,6 +280,20 @@ class Session:
             tuple(verdict for verdict in recorded.get(turn, ()) if holds(verdict, conversation, turn))
             for turn in range(len(conversation.turns))
         )
+
+    def list_judged(self, owner: str | None = None, ids: Collection[str] | None = None) -> list[Conversation]:
+        """Recorded conversations with their finished verdicts and votes, for a scoreboard.
+
+        Args:
+            owner: whose, see `Store.summaries`.
+            ids: load these conversations, as far as they are recorded, instead of an owner's.
+        """
+        if ids is None:
+            judged = self.judges.judged(owner=owner)
+        else:
+            judged = [self.store.load(id) for id in sorted(ids) if self.store.holds(id)]
+        running = {judging.verdict.id for each in judged for judging in self.judges.under_way(each.id)}
+        return [filter_verdicts(each, lambda verdict: verdict.id not in running) for each in judged]
 
     def warm(self, variants: Sequence[Variant]) -> None:
         """Let an idle engine prefill what every conversation with these variants begins with."""

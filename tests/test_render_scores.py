@@ -8,14 +8,14 @@ import re
 from test_scoreboard import judged, talk, win
 
 from playground.scoreboard import HUMAN, board
-from playground.ui.html.scores import bar, section
+from playground.ui.html.scores import bar, render_section
 
 EVIL = "<img src=x onerror=alert(1)>${1}{{x}}"
 
 
 def drawn(conversations, judge="judge", rubric="pairwise"):
     known = {conversation.id: conversation for conversation in conversations}
-    return section(judge, "about", board(conversations, judge, rubric), known, {})
+    return render_section(judge, "about", board(conversations, judge, rubric), known, {})
 
 
 def text(html: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import fmean
 
 from playground.judging.rubrics import Kind
-from playground.types import SETTLED, Aspect, JudgeCall, Outcome, Verdict
+from playground.types import SETTLED, Aspect, Conversation, JudgeCall, Outcome, Verdict
 
 WORST: tuple[Outcome, ...] = ("cancelled", "failed", "refused", "cut", "empty", "unparsable")
 """Outcomes that spoil a judgment; of several, the first of these is what is said of it."""
@@ -71,3 +71,11 @@ def _aspects(games: Sequence[JudgeCall]) -> tuple[Aspect, ...]:
         scores = [s for game in games if (s := game.aspects[number].score) is not None]
         found.append(dataclasses.replace(aspect, score=fmean(scores) if scores else None))
     return tuple(found)
+
+
+def filter_verdicts(conversation: Conversation, keep: Callable[[Verdict], bool]) -> Conversation:
+    """The conversation with only those of its verdicts for which `keep` is true."""
+    turns = tuple(
+        dataclasses.replace(turn, verdicts=tuple(filter(keep, turn.verdicts))) for turn in conversation.turns
+    )
+    return dataclasses.replace(conversation, turns=turns)

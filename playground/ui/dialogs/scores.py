@@ -1,25 +1,24 @@
-"""The scoreboard: a sheet with all that votes and verdicts add up to."""
+"""The dialog with the scores: what all votes and verdicts add up to."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
 from playground.judging.panel import MAJORITY
 from playground.judging.service import HUMAN, VOTE
+from playground.judging.verdicts import filter_verdicts
 from playground.scoreboard import board, boards_in
+from playground.session import Session
 from playground.types import Conversation, InputError, Verdict
-from playground.ui.controls.events import QUICK
-from playground.ui.controls.toast import tried
+from playground.ui.controls.events import QUICK, Updates
 from playground.ui.dialogs.dialog import HtmlDialog
 from playground.ui.html import scores as html_scores
 from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
-Updates = dict[Any, Any]
 ON_CLICK = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-act]');
@@ -30,101 +29,104 @@ VOTES = (
     ("Votes cast blind", "The person did not know whose answers they were.", True),
     ("Open votes", "The names were in sight.", False),
 )
+"""The two boards of votes: title, sentence, and whether they are the blind ones."""
 
 
-class Scores:
-    """The sheet; made inside a `gr.Blocks`."""
+class ScoresDialog(HtmlDialog):
+    """Shows one board for each judge and rubric, and links to the conversations that they disagree on."""
 
-    def __init__(self, chat: Controller, public: bool) -> None:
-        self.chat = chat
-        self.public = public
-        self.sheet = HtmlDialog("scores", "Scores", ON_CLICK)
+    def __init__(self, session: Session, controller: Controller, public: bool) -> None:
+        """Compose the dialog, hidden.
+
+        Args:
+            public: whether only the conversations that the page itself has shown count.
+        """
+        self.session, self.controller, self.public = session, controller, public
+        super().__init__("scores", "Scores", ON_CLICK)
 
     def connect(
         self,
-        button: gr.Button,
+        opener: gr.Button,
         state: gr.State,
-        opened: Callable[[PageState], Updates],
-        outputs: list[Any],
+        render_page: Callable[[PageState], Updates],
+        page_outputs: Sequence[Any],
     ) -> None:
-        """Give the buttons their work.
+        """Connect the dialog's events.
 
         Args:
-            button: opens the sheet.
-            opened: the updates of the page after its conversation has changed.
-            outputs: all that `opened` updates.
+            opener: the button that opens the dialog.
+            render_page: gives the updates of the page after its conversation has changed.
+            page_outputs: the components that `render_page` updates.
         """
-        self._opened = opened
-        button.click(self.on_scores, [state], self.sheet.outputs, **QUICK)
-        self.sheet.body.click(self.on_open, [state], [*outputs, *self.sheet.outputs], **QUICK)
+        self._render_page = render_page
+        opener.click(self.on_open, [state], self.outputs, **QUICK)
+        self.body.click(self.on_conversation, [state], [*page_outputs, *self.outputs], **QUICK)
 
     # --- Handlers ---------------------------------------------------------------------------------
 
-    def on_scores(self, state: PageState) -> Updates:
-        """Open the sheet with what there is now."""
-        return tried(lambda: self.sheet.show_html(self.drawn(state)), self.sheet.body)
+    def on_open(self, state: PageState) -> Updates:
+        """Open the dialog with the votes and verdicts recorded so far."""
+        return self.attempt(lambda: self.show_html(self._render(state)))
 
-    def on_open(self, state: PageState, event: gr.EventData) -> Updates:
-        """Go to a conversation of the list."""
+    def on_conversation(self, state: PageState, event: gr.EventData) -> Updates:
+        """Close the dialog and open a conversation of its list."""
 
         def act() -> Updates:
             id = (event._data or {}).get("id")
             if not isinstance(id, str) or (self.public and id not in state.own):
                 raise InputError("There is no such conversation: choose one of the list.")
-            self.chat.conversations.open(state, id)
-            return {**self._opened(state), **self.sheet.hide()}
+            self.controller.conversations.open(state, id)
+            return {**self._render_page(state), **self.hide()}
 
-        return tried(act, self.sheet.body)
+        return self.attempt(act)
 
-    # --- Drawing ----------------------------------------------------------------------------------
+    # --- Content ----------------------------------------------------------------------------------
 
-    def drawn(self, state: PageState) -> str:
-        """Every board there is."""
-        conversations = {each.id: each for each in self._conversations(state)}
-        cards = self.chat.catalog.cards()
-        sections = []
-        for judge, rubric in boards_in(conversations.values()):
-            if (judge, rubric) == (HUMAN, VOTE):
-                for title, about, blind in VOTES:
-                    sums = board(_with(conversations, _cast(blind)), HUMAN, VOTE)
-                    if sums.outcomes:
-                        sections.append(html_scores.section(title, about, sums, conversations, cards))
-                continue
-            sums = board(list(conversations.values()), judge, rubric)
-            title, about = f"{judge}, {rubric}", f"Judged by {judge}, by the rubric {rubric}."
-            if sums.panel is not None:
-                title = f"Majority of {len(sums.panel.judges)} judges, {rubric}"
-                about = f"Of {judge.removeprefix(MAJORITY)}, by the rubric {rubric}."
-            sections.append(html_scores.section(title, about, sums, conversations, cards))
+    def _render(self, state: PageState) -> str:
+        """All boards as HTML."""
+        conversations = {each.id: each for each in self._find_conversations(state)}
+        sections = [
+            self._render_votes(conversations)
+            if (judge, rubric) == (HUMAN, VOTE)
+            else self._render_board(conversations, judge, rubric)
+            for judge, rubric in boards_in(conversations.values())
+        ]
         hidden = '<p class="what">The conversation whose names are hidden counts once you reveal them.</p>'
         note = hidden if state.blind and state.conversation else ""
         return note + ("".join(sections) or html_scores.NOTHING)
 
-    def _conversations(self, state: PageState) -> list[Conversation]:
-        """Those that count: not what is hidden now, and no verdict that is under way."""
-        judges = self.chat.session.judges
+    def _find_conversations(self, state: PageState) -> list[Conversation]:
+        """The conversations that count: all with a verdict but the one whose names are hidden."""
         if self.public:
-            judged = [judges.store.load(id) for id in sorted(state.own) if judges.store.holds(id)]
+            judged = self.session.list_judged(ids=state.own)
         else:
-            judged = judges.judged(owner=self.chat.owner())
+            judged = self.session.list_judged(owner=self.controller.owner())
         hidden = state.conversation if state.blind else None
-        found = {each.id: each for each in judged if each.id != hidden}
-        running = {each.verdict.id for id in found for each in judges.under_way(id)}
-        return _with(found, lambda verdict: verdict.id not in running)
+        return [conversation for conversation in judged if conversation.id != hidden]
+
+    def _render_votes(self, conversations: Mapping[str, Conversation]) -> str:
+        sections = []
+        for title, about, blind in VOTES:
+            sums = board(_keep_votes(conversations.values(), blind), HUMAN, VOTE)
+            if sums.outcomes:
+                cards = self.controller.catalog.cards()
+                sections.append(html_scores.render_section(title, about, sums, conversations, cards))
+        return "".join(sections)
+
+    def _render_board(self, conversations: Mapping[str, Conversation], judge: str, rubric: str) -> str:
+        sums = board(list(conversations.values()), judge, rubric)
+        title, about = f"{judge}, {rubric}", f"Judged by {judge}, by the rubric {rubric}."
+        if sums.panel is not None:
+            title = f"Majority of {len(sums.panel.judges)} judges, {rubric}"
+            about = f"Of {judge.removeprefix(MAJORITY)}, by the rubric {rubric}."
+        cards = self.controller.catalog.cards()
+        return html_scores.render_section(title, about, sums, conversations, cards)
 
 
-def _cast(blind: bool) -> Callable[[Verdict], bool]:
-    """Whether a verdict is a vote, cast blind or not."""
-    return lambda verdict: verdict.judge == HUMAN and verdict.blind == blind
+def _keep_votes(conversations: Iterable[Conversation], blind: bool) -> list[Conversation]:
+    """The conversations with only those votes that were cast blind, or only those that were not."""
 
+    def counts(verdict: Verdict) -> bool:
+        return verdict.judge == HUMAN and verdict.blind == blind
 
-def _with(conversations: Mapping[str, Conversation], counts: Callable[[Verdict], bool]) -> list[Conversation]:
-    """The conversations with those of their verdicts that count."""
-    found = []
-    for conversation in conversations.values():
-        turns = tuple(
-            dataclasses.replace(turn, verdicts=tuple(filter(counts, turn.verdicts)))
-            for turn in conversation.turns
-        )
-        found.append(dataclasses.replace(conversation, turns=turns))
-    return found
+    return [filter_verdicts(conversation, counts) for conversation in conversations]

@@ -26,7 +26,7 @@ NOTHING = (
 )
 
 
-def section(
+def render_section(
     title: str, about: str, board: Board, conversations: Mapping[str, Conversation], cards: Cards
 ) -> str:
     """One judge's board, or that of votes.

@@ -16,13 +16,13 @@ from playground.ui.controls.buttons import small_button
 from playground.ui.controls.choice import Choice
 from playground.ui.controls.lane import Lane
 from playground.ui.dialogs.compare import CompareDialog
-from playground.ui.dialogs.demonstrations import Bench
+from playground.ui.dialogs.demonstrations import DemonstrationEditor
 from playground.ui.dialogs.dialog import HtmlDialog
 from playground.ui.dialogs.judge import JudgePanel
 from playground.ui.dialogs.model import ON_CLICK, ModelDialog, ModelLoadingDialog
 from playground.ui.dialogs.probes import ProbesDialog
 from playground.ui.dialogs.prompt import PromptDialog
-from playground.ui.dialogs.scores import Scores
+from playground.ui.dialogs.scores import ScoresDialog
 from playground.ui.html import labels as html_labels
 from playground.ui.page.address import Address
 from playground.ui.page.asking import MODES, START_LIMIT, Asking
@@ -125,11 +125,11 @@ class Parts:
             self._compose_decoding()
         self.model_dialog = self._compose_model_dialog()
         self.prompt_dialog = PromptDialog(self.chat)
-        self.bench = Bench(self.chat, LANES, self.settings.public)
+        self.demonstration_editor = DemonstrationEditor(self.chat, LANES, self.settings.public)
         self.compare = CompareDialog(self.chat)
         self.after = HtmlDialog("after", "After the stop")
         self.probes_dialog = ProbesDialog(self.chat, self.settings.public)
-        self.scores = Scores(self.chat, self.settings.public)
+        self.scores_dialog = ScoresDialog(self.session, self.chat, self.settings.public)
         self.judge.compose_sheet()
         self.shortcuts = HtmlDialog("shortcuts", "Keyboard")
 

@@ -145,12 +145,13 @@ class _Page:
         )
         page.model_dialog.connect(page.model)
         page.prompt_dialog.connect(page.lanes, page.state, page.box, page.asking.components, page.asking.wish)
-        page.bench.connect(page.lanes, page.state, (arranging.on_settle, page.inputs, page.everything))
+        for used in page.demonstration_editor.connect(page.lanes, page.state):
+            used.then(arranging.on_settle, page.inputs, **quick)
         page.compare.connect(page.differences, page.state)
         page.probes_dialog.connect(page.probes)
         page.votes.connect(page.state, self.drawing.marked, page.talks)
         page.judge.connect(page.state, self.drawing.marked, page.talks)
-        page.scores.connect(page.scoring, page.state, self.drawing.opened, page.everything)
+        page.scores_dialog.connect(page.scoring, page.state, self.drawing.opened, page.everything)
 
     def _connect_lane(self, lane: Lane, quick: dict[str, Any], metered: dict[str, Any]) -> None:
         page, arranging = self.page, self.arranging

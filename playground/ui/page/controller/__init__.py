@@ -11,6 +11,7 @@ from playground.rate_limits import Gate
 from playground.session import Session
 from playground.ui.page.controller.catalog import LaneCatalog
 from playground.ui.page.controller.conversations import Conversations
+from playground.ui.page.controller.demonstrations import DemonstrationDrafts
 from playground.ui.page.controller.probes import Probes
 from playground.ui.page.controller.prompts import Prompts
 from playground.ui.page.controller.streaming import Streaming
@@ -44,5 +45,6 @@ class Controller:
         self.catalog = LaneCatalog(session)
         self.conversations = Conversations(session, owner)
         self.streaming = Streaming(self.catalog, self.conversations, self.gate, visitor)
+        self.drafts = DemonstrationDrafts(self.catalog)
         self.probes = Probes(self.conversations)
         self.prompts = Prompts(self.catalog, self.conversations)

@@ -1,0 +1,98 @@
+"""The form of the demonstration editor: the queries and answers of one demonstration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from playground.demonstrations.draft import Draft
+from playground.types import Demo, Exchange
+from playground.ui.controls.buttons import small_button
+from playground.ui.controls.events import Updates
+from playground.ui.page.controller.demonstrations import TURNS
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Turn:
+    """The text boxes of one turn."""
+
+    row: gr.Row
+    query: gr.Textbox
+    answer: gr.Textbox
+
+
+class DemonstrationForm:
+    """Made inside a `gr.Blocks`, hidden; the editor connects its buttons Cancel and Apply."""
+
+    def __init__(self) -> None:
+        with gr.Column(visible=False, elem_id="bench-editor") as self.frame:
+            self.heading = gr.HTML("", elem_id="bench-editing")
+            self.turns = [self._compose_turn(turn) for turn in range(TURNS)]
+            with gr.Row(elem_classes="sheet-foot"):
+                self.more = small_button("Add a turn", "bench-more")
+                self.cancel = small_button("Cancel", "bench-cancel")
+                self.apply = small_button("Apply", "bench-apply", variant="primary")
+
+    def _compose_turn(self, turn: int) -> _Turn:
+        with gr.Row(visible=turn == 0) as row:
+            query = gr.Textbox(
+                label="Query" if turn == 0 else f"Query, turn {turn + 1}",
+                lines=3,
+                max_lines=12,
+                min_width=220,
+                elem_id=f"bench-query-{turn}",
+            )
+            answer = gr.Textbox(
+                label="Answer" if turn == 0 else f"Answer, turn {turn + 1}",
+                placeholder="Left empty: the query is shown without an answer",
+                lines=3,
+                max_lines=12,
+                min_width=220,
+                elem_id=f"bench-answer-{turn}",
+            )
+        return _Turn(row=row, query=query, answer=answer)
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The components that `render` updates."""
+        boxes = [part for turn in self.turns for part in (turn.row, turn.query, turn.answer)]
+        return [self.frame, self.heading, *boxes]
+
+    @property
+    def texts(self) -> list[gr.Textbox]:
+        """The text boxes: the query and the answer of each turn."""
+        return [box for turn in self.turns for box in (turn.query, turn.answer)]
+
+    def render(self, draft: Draft, card: int | None) -> Updates:
+        """The updates that show a card of the draft, or hide the form.
+
+        Args:
+            card: index of the card; the number of cards for a new one; None hides the form.
+        """
+        if card is None:
+            return {self.frame: gr.update(visible=False)}
+        is_new = card >= len(draft.cards)
+        demo = Demo(query="", answer=None) if is_new else draft.cards[card].demo
+        heading = "New demonstration" if is_new else f"Demonstration {card + 1}"
+        updates: Updates = {self.frame: gr.update(visible=True), self.heading: f"<h3>{heading}</h3>"}
+        for number, turn in enumerate(self.turns):
+            is_used = number < len(demo.exchanges)
+            exchange = demo.exchanges[number] if is_used else Exchange(query="", answer=None)
+            updates |= {
+                turn.row: gr.update(visible=is_used or number == 0),
+                turn.query: exchange.query,
+                turn.answer: exchange.answer or "",
+            }
+        return updates
+
+    def render_one_more(self, texts: Sequence[Any]) -> Updates:
+        """The updates that show one turn more than the last one with a text.
+
+        Args:
+            texts: the values of `texts`.
+        """
+        used = max((at // 2 + 1 for at, text in enumerate(texts) if text), default=1)
+        return {turn.row: gr.update(visible=number <= used) for number, turn in enumerate(self.turns)}

@@ -1,0 +1,190 @@
+"""Editing a demonstration set in a page: the draft, its cards, and the sets that it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from playground import context_fit
+from playground.demonstrations.draft import Draft
+from playground.demonstrations.families import pieces
+from playground.types import Demo, DemoSet, Exchange, InputError, Prompt
+from playground.ui.page.controller.catalog import LaneCatalog
+from playground.ui.page.state import PageState
+
+TURNS = 4
+"""Turns of a demonstration that the page can edit."""
+UNSAVED_SETS = 20
+"""Edited or imported sets that one page holds."""
+
+
+class DemonstrationDrafts:
+    """Changes the draft of a page; the draft itself is in `PageState.demonstrations`."""
+
+    def __init__(self, catalog: LaneCatalog) -> None:
+        self.session, self.catalog = catalog.session, catalog
+
+    # --- Sets -----------------------------------------------------------------------------------------
+
+    def require(self, state: PageState) -> Draft:
+        """The draft of the page.
+
+        Raises:
+            InputError: there is none.
+        """
+        if state.demonstrations.draft is None:
+            raise InputError("There is no set in the demonstration editor: choose one.")
+        return state.demonstrations.draft
+
+    def open(self, state: PageState, name: Any) -> None:
+        """Make a draft of a set.
+
+        Raises:
+            InputError: there is no set of that name.
+        """
+        sets = self.catalog.sets(state)
+        if name not in sets:
+            raise InputError(f"There is no demonstration set {name!r} any more: choose another.")
+        state.demonstrations.draft, state.demonstrations.card = Draft.of(sets[name]), None
+
+    def open_unless_open(self, state: PageState, name: str) -> None:
+        """Make a draft of a set; a draft that is that set already keeps its card in the form."""
+        draft = state.demonstrations.draft
+        if draft is None or draft.demos.name != name:
+            self.open(state, name)
+
+    def keep(self, state: PageState) -> str:
+        """Make the draft's set available to the page's lanes.
+
+        Returns:
+            The name of the set.
+
+        Raises:
+            InputError: the page holds too many unsaved sets.
+        """
+        demos = self.require(state).demos
+        if demos.name not in self.catalog.sets(state):
+            self._add(state, demos)
+        return demos.name
+
+    def import_file(self, state: PageState, path: Any) -> None:
+        """Make an uploaded file a set of the page, and a draft of that set.
+
+        Raises:
+            InputError: the file is no demonstration set, its name is taken, or there are too many sets.
+        """
+        demos = self.catalog.read_set(path)
+        known = self.catalog.sets(state).get(demos.name)
+        if known is not None and known.content_hash != demos.content_hash:
+            raise InputError(
+                f"There is another demonstration set {demos.name!r}: rename the file, or the name in it."
+            )
+        if known is None:
+            self._add(state, demos)
+        self.open(state, demos.name)
+
+    def save(self, state: PageState, name: Any) -> str:
+        """Save the draft's set under a name in the user's folder, and make a draft of the saved set.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            InputError: the set cannot have that name.
+            OutsideError: the file cannot be written.
+        """
+        draft = self.require(state)
+        path = self.catalog.save_set(draft.demos, str(name or "").strip())
+        self.open(state, str(name).strip())
+        return str(path)
+
+    def _add(self, state: PageState, demos: DemoSet) -> None:
+        if len(state.demonstrations.sets) >= UNSAVED_SETS:
+            raise InputError(
+                f"This page holds {UNSAVED_SETS} unsaved sets already: save what you need, and reload."
+            )
+        state.demonstrations.sets[demos.name] = demos
+
+    # --- Contents of the draft ------------------------------------------------------------------------
+
+    def set_instruction(self, state: PageState, instruction: Any) -> None:
+        """Change the draft's instruction.
+
+        Raises:
+            InputError: the set cannot be edited.
+        """
+        state.demonstrations.draft = self.require(state).told(str(instruction or ""))
+
+    def press(self, state: PageState, action: Any, at: Any) -> None:
+        """Do what a button of a card does: "switch", "up", "down", "edit" or "remove".
+
+        Raises:
+            InputError: there is no such button or card, or the card cannot be edited here.
+        """
+        draft = self.require(state)
+        if not isinstance(at, int) or action not in ("switch", "up", "down", "edit", "remove"):
+            raise InputError("There is no such button: open the set again.")
+        if action == "edit":
+            self._edit(state, draft, at)
+            return
+        state.demonstrations.card = None
+        if action == "switch":
+            state.demonstrations.draft = draft.switched(at)
+        elif action == "remove":
+            state.demonstrations.draft = draft.removed(at)
+        else:
+            state.demonstrations.draft = draft.moved(at, -1 if action == "up" else 1)
+
+    def _edit(self, state: PageState, draft: Draft, at: int) -> None:
+        if not 0 <= at < len(draft.cards):
+            raise InputError(f"There is no demonstration {at + 1} here: open the set again.")
+        if len(draft.cards[at].demo.exchanges) > TURNS:
+            raise InputError(
+                f"Demonstration {at + 1} has more than {TURNS} turns: edit it in the set's TOML file."
+            )
+        state.demonstrations.card = at
+
+    def edit_new(self, state: PageState) -> None:
+        """Start to edit a new demonstration.
+
+        Raises:
+            InputError: there is no draft.
+        """
+        state.demonstrations.card = len(self.require(state).cards)
+
+    def stop_editing(self, state: PageState) -> None:
+        """Leave the demonstration that is being edited as it was."""
+        state.demonstrations.card = None
+
+    def apply(self, state: PageState, texts: Sequence[Any]) -> None:
+        """Change the demonstration that is being edited.
+
+        Args:
+            texts: query and answer of each turn, alternately; empty turns at the end are dropped.
+
+        Raises:
+            InputError: the texts are no demonstration, or none is being edited.
+        """
+        draft, at = self.require(state), state.demonstrations.card
+        if at is None:
+            raise InputError("No demonstration is being edited: press Edit on one.")
+        exchanges = [
+            Exchange(query=str(query or ""), answer=str(answer) if answer else None)
+            for query, answer in zip(texts[::2], texts[1::2], strict=True)
+        ]
+        while len(exchanges) > 1 and not exchanges[-1].query and exchanges[-1].answer is None:
+            exchanges.pop()
+        first, *then = exchanges
+        before = draft.cards[at].demo.before if at < len(draft.cards) else ""
+        demo = Demo(query=first.query, answer=first.answer, then=tuple(then), before=before)
+        state.demonstrations.draft, state.demonstrations.card = draft.changed(at, demo), None
+
+    def count_tokens(self, draft: Draft) -> list[int] | None:
+        """Tokens of each card, including those switched off; None while the model is loading."""
+        every = draft.source.changed(demos=tuple(card.demo for card in draft.cards))
+        prompt = Prompt.of(pieces(every, []))
+        tokens = self.session.tokens(prompt)
+        if tokens is None:
+            return None
+        counts = zip(prompt.parts, context_fit.by_part(prompt, tokens), strict=True)
+        return [count for part, count in counts if part.kind == "demonstration"]
