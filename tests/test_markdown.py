@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.ui.html.markdown import LONGEST, markdown
+from playground.ui.html.markdown import LONGEST, render_markdown
 
 OURS = re.compile(
     r"</?(?:p|br|code|pre|ul|ol|li|em|strong|s|blockquote|table|thead|tbody|tr|t[hd]|hr|h[1-6]|a|span)"
@@ -62,7 +62,7 @@ def shown(written: str) -> str:
 
 @given(markdownish | st.text())
 def test_no_tag_of_the_text_is_left_and_no_template_of_the_page_is_fed(text):
-    written = markdown(text)
+    written = render_markdown(text)
     assert "<" not in OURS.sub("", written)
     for fed in ("${", "{{", "{%"):
         assert fed not in written
@@ -71,7 +71,7 @@ def test_no_tag_of_the_text_is_left_and_no_template_of_the_page_is_fed(text):
 
 @given(markdownish | st.text())
 def test_only_addresses_that_load_nothing_by_themselves_are_linked(text):
-    for address in re.findall(r'href="([^"]*)"', markdown(text)):
+    for address in re.findall(r'href="([^"]*)"', render_markdown(text)):
         assert not re.match(r"(?i)\s*(?:javascript|vbscript|data|file):", html.unescape(address))
 
 
@@ -81,41 +81,41 @@ def test_only_addresses_that_load_nothing_by_themselves_are_linked(text):
     ).map("".join)
 )
 def test_plain_text_comes_back_whole(text):
-    assert shown(markdown(text)) == "".join(text.split())
+    assert shown(render_markdown(text)) == "".join(text.split())
 
 
 @given(st.text(alphabet=st.characters(categories=("L", "N")), max_size=40), markdownish)
 def test_no_word_vanishes(word, around):
-    assert "".join(word.split()) in shown(markdown(f"{around}\n\n{word}"))
+    assert "".join(word.split()) in shown(render_markdown(f"{around}\n\n{word}"))
 
 
 def test_code_is_kept_as_it_was_written():
-    written = markdown("so:\n```html\n<p>\n  &amp;\n```\nend `a<b>`")
+    written = render_markdown("so:\n```html\n<p>\n  &amp;\n```\nend `a<b>`")
     assert '<pre tabindex="0" data-info="html"><code>' in written
     code = re.findall(r"<code>(.*?)</code>", written, re.DOTALL)
     assert [html.unescape(text) for text in code] == ["<p>\n  &amp;\n", "a<b>"]
-    assert markdown("`plain` **bold**") == "<p><code>plain</code> <strong>bold</strong></p>\n"
+    assert render_markdown("`plain` **bold**") == "<p><code>plain</code> <strong>bold</strong></p>\n"
 
 
 def test_an_open_fence_is_code_while_it_streams():
-    assert html.unescape(markdown("```py\nif a < b:\n    c")).count("if a < b:\n    c") == 1
+    assert html.unescape(render_markdown("```py\nif a < b:\n    c")).count("if a < b:\n    c") == 1
 
 
 def test_what_stands_beside_a_fence_is_named():
-    assert 'data-info="p learn &quot;x"' in markdown('```p learn "x\ncode')
+    assert 'data-info="p learn &quot;x"' in render_markdown('```p learn "x\ncode')
 
 
 def test_pictures_and_definitions_stay_text_and_links_name_their_address():
-    assert shown(markdown("![a](http://x.example/a.png)")) == "![a](http://x.example/a.png)"
-    assert shown(markdown("[a]: http://x.example/a")) == "[a]:http://x.example/a"
-    link = markdown("[a](http://x.example/?a=1&b=2)")
+    assert shown(render_markdown("![a](http://x.example/a.png)")) == "![a](http://x.example/a.png)"
+    assert shown(render_markdown("[a]: http://x.example/a")) == "[a]:http://x.example/a"
+    link = render_markdown("[a](http://x.example/?a=1&b=2)")
     assert 'href="http://x.example/?a=1&amp;b=2" title="http://x.example/?a=1&amp;b=2"' in link
     assert 'target="_blank" rel="noopener noreferrer"' in link
-    assert "<a" not in markdown("[a](javascript:alert(1)) [b](data:text/html,x)")
+    assert "<a" not in render_markdown("[a](javascript:alert(1)) [b](data:text/html,x)")
 
 
 def test_characters_that_show_nothing_are_named():
-    written = markdown("a\x00b\u202ec\u200bd")
+    written = render_markdown("a\x00b\u202ec\u200bd")
     for code in ("U+202E", "U+200B"):
         assert f">{code}</span>" in written
     assert "\x00" not in written
@@ -123,12 +123,12 @@ def test_characters_that_show_nothing_are_named():
 
 def test_a_long_text_is_shown_plain_and_whole():
     text = "**word** " * (LONGEST // 9 + 1)
-    assert html.unescape(markdown(text)) == f'<p class="plain">{text}</p>'
+    assert html.unescape(render_markdown(text)) == f'<p class="plain">{text}</p>'
 
 
 def test_deep_levels_are_shown_plain_and_whole():
     text = "> " * 200 + "deep"
-    assert shown(markdown(text)) == "".join(text.split())
+    assert shown(render_markdown(text)) == "".join(text.split())
 
 
 @pytest.mark.parametrize(
@@ -138,5 +138,5 @@ def test_hostile_text_takes_no_time(unit):
     for size in (LONGEST - 10, 100_000):
         text = (unit * size)[:size] + "<"
         before = time.process_time()  # of this process: a busy machine does not count
-        markdown(text)
+        render_markdown(text)
         assert time.process_time() - before < 5

@@ -10,6 +10,7 @@ from playground.checks import Finding
 from playground.diff import Diff, diff
 from playground.types import Reply
 from playground.ui.html import diff as html_diff
+from playground.ui.html.text import reveal, reveal_plain
 
 OURS = {
     *("section", "h4", "pre", "p", "ul", "li"),
@@ -78,18 +79,18 @@ def as_found(*stretches):
 
 @given(texts)
 def test_every_character_is_shown_and_none_acts(text):
-    page = html_diff.visible(text)
+    page = reveal(text)
     assert shown(f"<pre>\n{page}</pre>") == text
     assert "${" not in page
     assert "{{" not in page
-    Reader(f'<p title="{html_diff.attribute(text)}"></p>')
+    Reader(f'<p title="{reveal_plain(text)}"></p>')
 
 
 @given(texts, texts)
 def test_two_sides_hold_their_texts(left, right):
     found = diff(left, right)
     for page, text, stretches in zip(
-        html_diff.sides(found, PAIR), (left, right), (found.left, found.right), strict=True
+        html_diff.render_sides(found, PAIR), (left, right), (found.left, found.right), strict=True
     ):
         if not text:
             assert "No text." in page
@@ -100,7 +101,7 @@ def test_two_sides_hold_their_texts(left, right):
 
 
 def test_what_only_one_side_has_is_marked_on_it_and_in_words():
-    left, right = html_diff.sides(diff("a red cat", "a blue cat"), PAIR)
+    left, right = html_diff.render_sides(diff("a red cat", "a blue cat"), PAIR)
     assert '<del class="only-left"><span class="unseen">[only left: </span>red<span' in left
     assert '<ins class="only-right"><span class="unseen">[only right: </span>blue<span' in right
     assert 'Base <b>, with what IFT "tuned" has not' in Reader(left).attributes
@@ -108,10 +109,10 @@ def test_what_only_one_side_has_is_marked_on_it_and_in_words():
 
 
 def test_white_space_that_differs_can_be_seen():
-    left, right = html_diff.sides(diff("one two", "one\n\ttwo"), PAIR)
+    left, right = html_diff.render_sides(diff("one two", "one\n\ttwo"), PAIR)
     assert "\u2423" in left
     assert "\u21b5\n\u21e5\t" in right
-    assert "[U+00A0]" in html_diff.sides(diff("a\u00a0b", "a b"), PAIR)[0]
+    assert "[U+00A0]" in html_diff.render_sides(diff("a\u00a0b", "a b"), PAIR)[0]
 
 
 @pytest.mark.parametrize(
@@ -127,21 +128,21 @@ def test_white_space_that_differs_can_be_seen():
     ],
 )  # fmt: skip
 def test_what_a_browser_would_hide_stands_as_its_code(text, page):
-    assert html_diff.visible(text) == page
+    assert reveal(text) == page
 
 
 def test_the_share_of_equal_words():
-    assert "are equal" in html_diff.similarity(diff("a b", "a b"))
-    assert ">66 % of the words are in both.<" in html_diff.similarity(diff("a b c", "a b d"))
+    assert "are equal" in html_diff.render_similarity(diff("a b", "a b"))
+    assert ">66 % of the words are in both.<" in html_diff.render_similarity(diff("a b c", "a b d"))
     # Equal words are not equal texts.
-    assert ">99 % of the words are in both.<" in html_diff.similarity(diff("a b", "a b!"))
-    assert ">0 % of the words are in both.<" in html_diff.similarity(diff("a", "b"))
+    assert ">99 % of the words are in both.<" in html_diff.render_similarity(diff("a b", "a b!"))
+    assert ">0 % of the words are in both.<" in html_diff.render_similarity(diff("a", "b"))
 
 
 def test_oddities_are_badges_with_their_sentences():
-    assert html_diff.warnings([]) == ""
+    assert html_diff.render_findings([]) == ""
     finding = Finding(kind="loop", label="Repeats itself", sentence=f"Twice: \u201c{NASTY}\u201d.")
-    page = html_diff.warnings([finding, finding])
+    page = html_diff.render_findings([finding, finding])
     reader = Reader(page)
     assert page.count("<li ") == 2
     assert "Repeats itself" in page
@@ -159,12 +160,12 @@ def test_oddities_are_badges_with_their_sentences():
     ],
 )
 def test_what_came_after_the_stop_may_be_nothing(reply, words):
-    page = html_diff.rest(reply)
+    page = html_diff.render_after_stop(reply)
     assert words in page
     assert Reader(page).shown == []
 
 
 def test_what_came_after_the_stop_is_shown_whole():
     reply = Reply(text="Paris", raw_text=f" Paris\n\n{NASTY}", finish="stop")
-    assert shown(html_diff.rest(reply)) == f"\n\n{NASTY}"
-    assert "\u21b5\n" in html_diff.rest(Reply(text="Paris", raw_text="Paris\n", finish="stop"))
+    assert shown(html_diff.render_after_stop(reply)) == f"\n\n{NASTY}"
+    assert "\u21b5\n" in html_diff.render_after_stop(Reply(text="Paris", raw_text="Paris\n", finish="stop"))

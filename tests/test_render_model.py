@@ -5,6 +5,7 @@ import pytest
 from playground.model_switch import Progress
 from playground.types import AdapterCard, AdapterStatus, Status
 from playground.ui.html import model as html_model
+from playground.ui.html.text import format_bytes
 
 EVIL = "<img src=x onerror=alert(1)>\"'&"
 
@@ -18,7 +19,7 @@ def status(**rest):
 
 
 def test_what_runs_and_what_it_takes():
-    html = html_model.model(
+    html = html_model.render_model(
         status(
             parameters=7_240_000_000,
             precision="4-bit NF4",
@@ -47,14 +48,14 @@ def test_what_runs_and_what_it_takes():
 
 
 def test_what_is_not_known_is_left_out():
-    html = html_model.model(status(plain="it is odd"), {}, [])
+    html = html_model.render_model(status(plain="it is odd"), {}, [])
     assert "one after the other, since it is odd" in html
     for name in ("Memory", "Context", "Precision", "Stored prompts"):
         assert name not in html
 
 
 def test_layers_warnings_and_ends_of_the_base():
-    html = html_model.model(
+    html = html_model.render_model(
         status(
             layers=(("4-bit NF4", 210), ("float32", 61)),
             warnings=("Its tokenizer has no end.", "It is large."),
@@ -67,7 +68,7 @@ def test_layers_warnings_and_ends_of_the_base():
     assert '<p class="notice warning">Its tokenizer has no end.</p>' in html
     assert html.count("notice warning") == 2
     assert "<code>&lt;|im_end|&gt;</code> <code>\\n\\n</code> <code>&lt;/s&gt;</code>" in html
-    bare = html_model.model(status(), {}, [])
+    bare = html_model.render_model(status(), {}, [])
     for words in ("Layers", "Answers end at", "warning"):
         assert words not in bare
 
@@ -83,7 +84,7 @@ def test_how_an_adapter_is_served_and_what_ends_it():
         ),
         AdapterStatus(card=card("bad"), error="It does not fit."),
     )
-    html = html_model.model(status(adapters=adapters), {}, [])
+    html = html_model.render_model(status(adapters=adapters), {}, [])
     assert "<span class='more'>DoRA, row by row</span>" in html
     assert "Answers end at <code>&lt;|end|&gt;</code> <code>\\n</code>" in html
     assert "<span class='bad'>Other base.</span>" in html
@@ -97,7 +98,7 @@ def test_adapters_with_what_the_trial_said():
         AdapterStatus(card=card("idle"), kl=2e-9, warning="It does nothing."),
         AdapterStatus(card=card("bad"), error="It does not fit."),
     )
-    html = html_model.model(
+    html = html_model.render_model(
         status(adapters=adapters), {"other": card("other", base_model="far/away")}, ["A file."]
     )
     assert "KL 1.250 nats per token" in html
@@ -110,7 +111,7 @@ def test_adapters_with_what_the_trial_said():
 
 @pytest.mark.parametrize("state", ["ready", "loading", "failed"])
 def test_names_are_only_text(state):
-    html = html_model.model(
+    html = html_model.render_model(
         status(
             state=state,
             base=EVIL,
@@ -129,18 +130,19 @@ def test_names_are_only_text(state):
         [EVIL],
     )
     html += "".join(
-        html_model.progress(Progress(state=s, note=EVIL, share=0.5)) for s in ("loading", "failed", "done")
+        html_model.render_progress(Progress(state=s, note=EVIL, share=0.5))
+        for s in ("loading", "failed", "done")
     )
     assert "<img" not in html
     assert "&lt;img src=x onerror=alert(1)&gt;&quot;&#x27;&amp;" in html
 
 
 def test_progress():
-    assert html_model.progress(Progress()) == ""
-    assert 'value="0.250"' in html_model.progress(Progress(state="loading", note="Half", share=0.25))
-    assert "<progress" in html_model.progress(Progress(state="stopping", note="Stopping"))
-    assert 'role="alert"' in html_model.progress(Progress(state="failed", note="No."))
-    assert "<progress" not in html_model.progress(Progress(state="cancelled", note="Cancelled"))
+    assert html_model.render_progress(Progress()) == ""
+    assert 'value="0.250"' in html_model.render_progress(Progress(state="loading", note="Half", share=0.25))
+    assert "<progress" in html_model.render_progress(Progress(state="stopping", note="Stopping"))
+    assert 'role="alert"' in html_model.render_progress(Progress(state="failed", note="No."))
+    assert "<progress" not in html_model.render_progress(Progress(state="cancelled", note="Cancelled"))
 
 
 @pytest.mark.parametrize(
@@ -156,4 +158,4 @@ def test_progress():
     ],
 )
 def test_sizes(count, text):
-    assert html_model.size(int(count)) == text
+    assert format_bytes(int(count)) == text

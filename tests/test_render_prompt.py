@@ -9,6 +9,7 @@ import pytest
 from playground.demonstrations.draft import Draft
 from playground.demonstrations.families import FAMILIES
 from playground.types import Demo, DemoSet, Exchange, LeftOut, Prompt, SelectedDemo, Token
+from playground.ui.html import demonstrations as html_demonstrations
 from playground.ui.html import prompt as html_prompt
 
 NASTY = '\n<b onclick="x()">&amp; {{value}} ${1+1}</b>\r\n\ttab `'
@@ -37,9 +38,9 @@ def text_of(pre):
 
 
 @pytest.mark.parametrize("cut", [False, True])
-def test_the_inspector_shows_every_character_of_every_part(cut):
+def test_the_prompt_dialog_shows_every_character_of_every_part(cut):
     prompt = asked()
-    drawn = html_prompt.prompt(prompt, tokens(prompt), cut)
+    drawn = html_prompt.render_prompt(prompt, tokens(prompt), cut)
     shown = [text_of(each) for each in re.findall(r"<pre>(.*?)</pre>", drawn, re.DOTALL)]
     assert "".join(shown) == prompt.text
     if not cut:  # a token may reach into the next part
@@ -51,19 +52,21 @@ def test_the_inspector_shows_every_character_of_every_part(cut):
 
 def test_parts_are_named_with_their_tokens():
     prompt = asked()
-    drawn = html_prompt.prompt(prompt, tokens(prompt), cut=False)
+    drawn = html_prompt.render_prompt(prompt, tokens(prompt), cut=False)
     headings = re.findall(r"<h4>(.*?)</h4>", drawn)
     assert headings[:3] == [
         "instruction · 2 tokens",
         "demonstration 1 · 2 tokens",
         "demonstration 2 · 1 token",
     ]
-    assert re.findall(r"<h4>(.*?)</h4>", html_prompt.prompt(prompt, None, cut=True))[0] == "instruction"
+    assert (
+        re.findall(r"<h4>(.*?)</h4>", html_prompt.render_prompt(prompt, None, cut=True))[0] == "instruction"
+    )
 
 
 def test_tokens_are_shown_with_their_ids_and_the_one_before_the_text_too():
     prompt = asked()
-    drawn = html_prompt.prompt(prompt, tokens(prompt), cut=True)
+    drawn = html_prompt.render_prompt(prompt, tokens(prompt), cut=True)
     assert "&lt;s&gt;<sub>99</sub>" in drawn
     assert drawn.count("<sub>") == len(tokens(prompt))
 
@@ -75,25 +78,25 @@ def test_chosen_demonstrations_say_which_they_are_and_why():
         SelectedDemo(number=17, demo=demo, score=1.234, words=("sea", "<poem>")),
         SelectedDemo(number=4, demo=demo, score=0.0, words=()),
     ]
-    drawn = html_prompt.prompt(prompt, None, cut=False, chosen=chosen)
+    drawn = html_prompt.render_prompt(prompt, None, cut=False, chosen=chosen)
     assert "demonstration 1 · number 17 of the set, for sea, &lt;poem&gt; (BM25 1.23)" in drawn
     assert "demonstration 2 · number 4 of the set, which shares no word" in drawn
 
 
 def test_what_was_left_out_is_said_above_the_prompt():
-    drawn = html_prompt.prompt(asked(), None, cut=False, left_out=LeftOut(turns=2, tokens=5000))
+    drawn = html_prompt.render_prompt(asked(), None, cut=False, left_out=LeftOut(turns=2, tokens=5000))
     assert "Asked without the oldest 2 turns: the whole prompt of 5000 tokens does not fit." in drawn
 
 
 def test_an_old_prompt_without_parts_is_shown_whole():
-    drawn = html_prompt.prompt(Prompt(text=NASTY), None, cut=False)
+    drawn = html_prompt.render_prompt(Prompt(text=NASTY), None, cut=False)
     assert text_of(re.search(r"<pre>(.*?)</pre>", drawn, re.DOTALL)[1]) == NASTY
 
 
 def test_the_meter_adds_up():
     prompt = asked()
-    drawn = html_prompt.meter(prompt, tokens(prompt), context=2000, room=100)
-    kinds = html_prompt.spent(prompt, tokens(prompt))
+    drawn = html_prompt.render_meter(prompt, tokens(prompt), context=2000, room=100)
+    kinds = html_prompt.count_by_kind(prompt, tokens(prompt))
     assert sum(kinds.values()) == len(tokens(prompt))
     assert f"<b>{len(tokens(prompt))}</b> of 2\u202f000 tokens: instruction 2, demonstrations 3" in drawn
     assert "; 100 for the answer" in drawn
@@ -103,12 +106,12 @@ def test_the_meter_adds_up():
 
 def test_the_meter_of_a_prompt_that_does_not_fit_or_cannot_be_counted():
     prompt = asked()
-    over = html_prompt.meter(prompt, tokens(prompt), context=5, room=100)
+    over = html_prompt.render_meter(prompt, tokens(prompt), context=5, room=100)
     assert 'class="meter over"' in over
     assert "no room for an answer" in over
-    assert "once the model is loaded" in html_prompt.meter(prompt, None, context=None, room=100)
+    assert "once the model is loaded" in html_prompt.render_meter(prompt, None, context=None, room=100)
     left_out = LeftOut(demos=1, tokens=7)
-    assert "without the last demonstration" in html_prompt.meter(
+    assert "without the last demonstration" in html_prompt.render_meter(
         prompt, tokens(prompt), context=2000, room=1, left_out=left_out
     )
 
@@ -124,7 +127,7 @@ DEMOS = DemoSet(
 
 
 def test_cards_show_queries_answers_turns_costs_and_switches():
-    drawn = html_prompt.cards(Draft.of(DEMOS).switched(1), [1234, 5])
+    drawn = html_demonstrations.render_cards(Draft.of(DEMOS).switched(1), [1234, 5])
     assert html.unescape(re.search(r'<p class="query">(.*?)</p>', drawn, re.DOTALL)[1]) == NASTY
     for text in ("no answer is shown", "Prose.", "more", "less", "1\u202f234 tokens"):
         assert text in drawn
@@ -136,7 +139,7 @@ def test_cards_show_queries_answers_turns_costs_and_switches():
 
 def test_two_sets_side_by_side_mark_what_is_the_same():
     other = DemoSet(name="<other>", instruction="", demos=(DEMOS.demos[1], Demo(query="mine", answer="x")))
-    drawn = html_prompt.cards(Draft.of(DEMOS), None, other)
+    drawn = html_demonstrations.render_cards(Draft.of(DEMOS), None, other)
     assert drawn.count('class="pair same"') == 1
     assert drawn.count('class="pair"') == 2
     assert "&lt;other&gt;" in drawn
@@ -144,17 +147,17 @@ def test_two_sets_side_by_side_mark_what_is_the_same():
 
 def test_a_text_used_whole_is_shown_as_it_is_with_the_reason():
     whole = DemoSet(name="w", instruction="", demos=(), text=f"Prose {NASTY}", note="It is used whole.")
-    drawn = html_prompt.cards(Draft.of(whole), None)
+    drawn = html_demonstrations.render_cards(Draft.of(whole), None)
     assert "It is used whole." in drawn
     assert text_of(re.search(r"<pre[^>]*>(.*?)</pre>", drawn, re.DOTALL)[1]) == f"Prose {NASTY}"
 
 
-def test_the_inspector_names_the_stop_rule_that_a_format_has():
+def test_the_prompt_dialog_names_the_stop_rule_that_a_format_has():
     family = FAMILIES["fenced"]
     for rule, label in (
         (family.stop, "Own header and fence"),
         (family.stop_rule("paper"), "Paper (substring)"),
         (dataclasses.replace(family.stop, name=""), "not recorded"),
     ):
-        assert html_prompt.stop_rule(Prompt(text="x", stop=rule)).endswith(f"Stop rule: {label}")
-    assert html_prompt.stop_rule(Prompt(text="x")) == ""
+        assert html_prompt.describe_stop_rule(Prompt(text="x", stop=rule)).endswith(f"Stop rule: {label}")
+    assert html_prompt.describe_stop_rule(Prompt(text="x")) == ""

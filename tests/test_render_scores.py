@@ -8,7 +8,7 @@ import re
 from test_scoreboard import judged, talk, win
 
 from playground.scoreboard import HUMAN, board
-from playground.ui.html.scores import bar, render_section
+from playground.ui.html.scores import render_bar, render_section
 
 EVIL = "<img src=x onerror=alert(1)>${1}{{x}}"
 
@@ -76,5 +76,5 @@ def test_names_are_text():
 
 
 def test_a_bar_keeps_within_its_scale():
-    assert "left:0.0%;width:100.0%" in bar(5.5, (-3.0, 14.0), (1.0, 10.0))
-    assert "between" not in bar(5.5, None, (1.0, 10.0))
+    assert "left:0.0%;width:100.0%" in render_bar(5.5, (-3.0, 14.0), (1.0, 10.0))
+    assert "between" not in render_bar(5.5, None, (1.0, 10.0))

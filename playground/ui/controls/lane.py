@@ -222,7 +222,7 @@ class Lane:
         except InputError:
             return ""
         room = int(settings.decoding[self.number]["max_new_tokens"])
-        return html_prompt.meter(asked.prompt, asked.tokens, status.context, room, asked.left_out)
+        return html_prompt.render_meter(asked.prompt, asked.tokens, status.context, room, asked.left_out)
 
     def update_dependent(self, state: PageState, values: Sequence[Any]) -> dict[Any, Update]:
         """After a change of a control: update the controls that depend on it."""

@@ -14,6 +14,7 @@ from playground.ui.controls.choice import Choice
 from playground.ui.controls.events import QUICK, Updates
 from playground.ui.dialogs.dialog import Dialog
 from playground.ui.html import diff as html_diff
+from playground.ui.html.text import reveal_plain
 from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
@@ -114,7 +115,7 @@ class CompareDialog(Dialog):
         if left not in answers or right not in answers:
             raise InputError("There is no such answer: choose another.")
         found = diff(answers[left].text, answers[right].text)
-        one, other = html_diff.sides(found, (left, right))
-        heads = f"<span>{html_diff.attribute(left)}</span><span>{html_diff.attribute(right)}</span>"
+        one, other = html_diff.render_sides(found, (left, right))
+        heads = f"<span>{reveal_plain(left)}</span><span>{reveal_plain(right)}</span>"
         beside = f'<div class="pair heads">{heads}</div><div class="pair">{one}{other}</div>'
-        return f"{html_diff.similarity(found)}{beside}"
+        return f"{html_diff.render_similarity(found)}{beside}"

@@ -8,7 +8,6 @@ from typing import Any
 
 import gradio as gr
 
-from playground.demonstrations.draft import Draft
 from playground.lanes.letters import LETTERS
 from playground.lanes.names import URIAL
 from playground.types import InputError
@@ -19,7 +18,7 @@ from playground.ui.controls.lane import Lane
 from playground.ui.controls.toast import say, warn
 from playground.ui.dialogs.demonstration_form import DemonstrationForm
 from playground.ui.dialogs.dialog import Dialog
-from playground.ui.html import prompt as html_prompt
+from playground.ui.html import demonstrations as html_demonstrations
 from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
@@ -242,19 +241,10 @@ class DemonstrationEditor(Dialog):
         return {
             self.set: gr.update(choices=list(sets), value=draft.source.name),
             self.compare: gr.update(choices=others, value=compare if other else ""),
-            self.about: _render_facts(draft),
+            self.about: html_demonstrations.render_facts(draft),
             self.instruction: gr.update(value=draft.instruction, interactive=not draft.source.whole),
-            self.cards: html_prompt.cards(draft, self._drafts.count_tokens(draft), other, card),
+            self.cards: html_demonstrations.render_cards(
+                draft, self._drafts.count_tokens(draft), other, card
+            ),
             **self.form.render(draft, card),
         }
-
-
-def _render_facts(draft: Draft) -> str:
-    source = draft.source
-    facts = [f"{len(draft.demos.demos)} of {len(draft.cards)} demonstrations on"]
-    if draft.edited:
-        facts.insert(0, "<strong>edited</strong>, not saved")
-    facts.append(f"format {html_prompt.escaped(source.format)}")
-    facts.append(f"content {draft.demos.content_hash[:12]}")
-    described = " ".join(filter(None, (source.description, source.note)))
-    return f"<p>{html_prompt.escaped(described)}</p><p class='facts'>{' · '.join(facts)}</p>"

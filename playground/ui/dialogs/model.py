@@ -77,7 +77,7 @@ class ModelDialog(Dialog):
     def _render(self) -> Updates:
         status, library = self.session.status(), self.session.library
         status = dataclasses.replace(status, base=short_name(status.base))
-        return {self.about: html_model.model(status, library.other_adapters, [])}
+        return {self.about: html_model.render_model(status, library.other_adapters, [])}
 
 
 class ModelLoadingDialog(ModelDialog):
@@ -232,8 +232,8 @@ class ModelLoadingDialog(ModelDialog):
         status, library = self.session.status(), self.session.library
         progress = self.model_switch.progress()
         updates: Updates = {
-            self.about: html_model.model(status, library.other_adapters, library.problems),
-            self.progress: html_model.progress(progress),
+            self.about: html_model.render_model(status, library.other_adapters, library.problems),
+            self.progress: html_model.render_progress(progress),
             self.cancel: gr.update(visible=progress.busy, interactive=progress.state == "loading"),
             self.timer: gr.Timer(LOADING_PERIOD if progress.busy else IDLE_PERIOD),
         }

@@ -15,6 +15,7 @@ from playground.ui.controls.events import HIDDEN, QUICK, Updates
 from playground.ui.controls.lane import Lane
 from playground.ui.dialogs.dialog import Dialog
 from playground.ui.html import prompt as html_prompt
+from playground.ui.html.text import escape, format_number
 from playground.ui.page.controller import Controller, LaneSettings, PromptPreview
 from playground.ui.page.state import PageState
 
@@ -135,11 +136,11 @@ class PromptDialog(Dialog):
 
     def _render(self, lane: int, preview: PromptPreview, show_tokens: bool) -> Updates:
         ends = self._prompts.end_markers(preview.prompt)
-        view = html_prompt.prompt(
+        view = html_prompt.render_prompt(
             preview.prompt, preview.tokens, bool(show_tokens), preview.left_out, preview.chosen, ends
         )
         if preview.error:
-            view = f'<p class="notice error">{html_prompt.escaped(preview.error)}</p>{view}'
+            view = f'<p class="notice error">{escape(preview.error)}</p>{view}'
         return {self.title: _render_title(lane, preview), self.view: view, self.text: preview.prompt.text}
 
     def _list_prompts(self, state: PageState) -> list[tuple[str, str]]:
@@ -149,9 +150,9 @@ class PromptDialog(Dialog):
 
 
 def _render_title(lane: int, preview: PromptPreview) -> str:
-    tokens = "" if preview.tokens is None else f", {html_prompt.number(len(preview.tokens))} tokens"
+    tokens = "" if preview.tokens is None else f", {format_number(len(preview.tokens))} tokens"
     return (
         f"<h2>Prompt of lane {LETTERS[lane]}</h2>"
-        f"<p>{html_prompt.number(len(preview.prompt.text))} characters{tokens}"
-        f"{html_prompt.stop_rule(preview.prompt)}</p>"
+        f"<p>{format_number(len(preview.prompt.text))} characters{tokens}"
+        f"{html_prompt.describe_stop_rule(preview.prompt)}</p>"
     )

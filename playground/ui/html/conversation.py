@@ -16,10 +16,10 @@ from playground.lanes.names import label_lanes
 from playground.templates.thinking import Thinking, opens_thinking, split_thinking
 from playground.types import AdapterCard, Answer, Conversation
 from playground.ui.html import diff as html_diff
-from playground.ui.html.diff import attribute
 from playground.ui.html.labels import FINISH, decoding, pace_words
-from playground.ui.html.markdown import markdown
-from playground.ui.html.prompt import escaped
+from playground.ui.html.markdown import render_markdown as markdown
+from playground.ui.html.text import escape as escaped
+from playground.ui.html.text import reveal_plain as attribute
 from playground.words import shorten
 
 ICONS = {
@@ -194,7 +194,7 @@ def _below(conversation: Conversation, lane: int, number: int, answer: Answer, b
 
 @lru_cache(maxsize=512)
 def _findings(answer: Answer) -> str:
-    return html_diff.warnings(check(answer))
+    return html_diff.render_findings(check(answer))
 
 
 def attribute_text(text: str) -> str:
@@ -204,4 +204,4 @@ def attribute_text(text: str) -> str:
 
 def after(answer: Answer, name: str) -> str:
     """What a model wrote after the stop of an answer, for a sheet."""
-    return f"<h3>{attribute(name)}</h3>{html_diff.rest(answer.reply)}"
+    return f"<h3>{attribute(name)}</h3>{html_diff.render_after_stop(answer.reply)}"

@@ -9,7 +9,8 @@ import html
 
 from playground.checks import pace
 from playground.types import Reply, Sampling, Status
-from playground.ui.html.diff import attribute, visible
+from playground.ui.html.text import reveal as visible
+from playground.ui.html.text import reveal_plain as attribute
 
 
 def _html(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What a model or a person wrote, as HTML: Markdown's structure, and nothing that acts, loads or vanishes.
+"""Markdown of models and users as HTML: its structure, and nothing that acts, loads or is hidden.
 
 markdown-it does the parsing, with HTML off. What would fetch something or hide what was written is off too:
 pictures, references and link definitions stay as they were typed, and a link names its address.
@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from playground.ui.html.diff import attribute, visible
+from playground.ui.html.text import reveal, reveal_plain
 
 LONGEST = 20_000
 """Characters above which a text is shown as it is: parsing it ten times a second would take too long."""
@@ -24,11 +24,11 @@ _DEEP = re.compile(r"(?m)^(?:[ \t]*(?:[>*+-]|\d{1,9}[.)])){15}")
 
 
 @lru_cache(maxsize=512)  # only the last messages of a page change
-def markdown(text: str) -> str:
-    """`text` as HTML."""
+def render_markdown(text: str) -> str:
+    """Markdown as HTML."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if len(text) > LONGEST or "\0" in text or _DEEP.search(text):  # markdown-it puts another for a NUL
-        return f'<p class="plain">{visible(text)}</p>'
+        return f'<p class="plain">{reveal(text)}</p>'
     return str(_PARSER.render(text))
 
 
@@ -43,21 +43,21 @@ def _picture(state: StateInline, silent: bool) -> bool:
 
 
 def _text(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
-    return visible(tokens[at].content)
+    return reveal(tokens[at].content)
 
 
 def _code(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
-    return f"<code>{visible(tokens[at].content)}</code>"
+    return f"<code>{reveal(tokens[at].content)}</code>"
 
 
 def _block(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
     info = tokens[at].info.strip()
-    label = f' data-info="{attribute(info)}"' if info else ""
-    return f'<pre tabindex="0"{label}><code>{visible(tokens[at].content)}</code></pre>\n'
+    label = f' data-info="{reveal_plain(info)}"' if info else ""
+    return f'<pre tabindex="0"{label}><code>{reveal(tokens[at].content)}</code></pre>\n'
 
 
 def _link(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
-    address = attribute(str(tokens[at].attrGet("href") or ""))
+    address = reveal_plain(str(tokens[at].attrGet("href") or ""))
     return f'<a href="{address}" title="{address}" target="_blank" rel="noopener noreferrer">'
 
 

@@ -1,4 +1,7 @@
-"""The presets in the model panel as HTML; pure functions, without Gradio. Everything in it is escaped."""
+"""The presets in the model dialog as HTML.
+
+Pure functions on values, without Gradio. All text is escaped.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,8 @@ from collections.abc import Sequence
 from playground.library.presets import DECODING, Offer, Preset
 from playground.memory import FOUR_BIT, MOST_OF_MEMORY
 from playground.types import Sampling
-from playground.ui.html.diff import attribute, visible
 from playground.ui.html.labels import big
-from playground.ui.html.model import size
+from playground.ui.html.text import format_bytes, reveal, reveal_plain
 
 WORDS = {
     "temperature": "temperature",
@@ -31,8 +33,8 @@ def render_presets(
         loading: the name of the one that is being loaded, "" where another model is; None where nothing is.
         problems: one sentence for each preset that could not be read.
     """
-    rows = "".join(_row(offer, running, loading) for offer in offers)
-    wrong = "".join(f"<li>{visible(problem)}</li>" for problem in problems)
+    rows = "".join(_render_row(offer, running, loading) for offer in offers)
+    wrong = "".join(f"<li>{reveal(problem)}</li>" for problem in problems)
     parts = [
         "<h3>Presets</h3>",
         "<p class='why'>A base with adapters, demonstrations and decoding that suit it. Loading one starts a "
@@ -43,23 +45,23 @@ def render_presets(
     return f'<div class="model">{"".join(parts)}</div>'
 
 
-def _row(offer: Offer, running: str | None, loading: str | None) -> str:
+def _render_row(offer: Offer, running: str | None, loading: str | None) -> str:
     preset = offer.preset
     runs = preset.name == running
-    id = f"preset-note-{attribute(preset.name)}"
-    note = "".join(f"<p class='{kind}'>{text}</p>" for kind, text in _notes(offer))
+    id = f"preset-note-{reveal_plain(preset.name)}"
+    note = "".join(f"<p class='{kind}'>{text}</p>" for kind, text in _list_notes(offer))
     classes = "preset" + (" running" if runs else "")
     return (
-        f'<li class="{classes}"><div class="what"><p class="who"><b>{visible(preset.label)}</b> '
-        f"<code>{visible(' + '.join(preset.sources))}</code></p><p>{visible(preset.description)}</p>"
-        f'<p class="facts">{_facts(offer)}</p><p>Set-up: {visible(describe_setup(preset))}</p>'
+        f'<li class="{classes}"><div class="what"><p class="who"><b>{reveal(preset.label)}</b> '
+        f"<code>{reveal(' + '.join(preset.sources))}</code></p><p>{reveal(preset.description)}</p>"
+        f'<p class="facts">{_render_facts(offer)}</p><p>Set-up: {reveal(describe_setup(preset))}</p>'
         f'<div id="{id}">{note}</div></div>'
-        f"{_button(offer, runs, loading, id)}</li>"
+        f"{_render_button(offer, runs, loading, id)}</li>"
     )
 
 
-def _button(offer: Offer, runs: bool, loading: str | None, note: str) -> str:
-    """The button. A disabled one stays in reach of the keyboard, with the reason as its description."""
+def _render_button(offer: Offer, runs: bool, loading: str | None, note: str) -> str:
+    """The button. A disabled one can still be focused; the reason is its description."""
     label = "Load"
     if offer.preset.name == loading:
         label = "Loading\u2026"
@@ -73,53 +75,56 @@ def _button(offer: Offer, runs: bool, loading: str | None, note: str) -> str:
         "Resume": "Continue the download, then load it",
     }.get(label, "Load it and start a new conversation with its set-up")
     return (
-        f'<button type="button" data-preset="{attribute(offer.preset.name)}"{off} aria-describedby="{note}" '
-        f'aria-label="{label}: {attribute(offer.preset.label)}" title="{title}">{label}</button>'
+        f'<button type="button" data-preset="{reveal_plain(offer.preset.name)}"{off} '
+        f'aria-describedby="{note}" aria-label="{label}: {reveal_plain(offer.preset.label)}" '
+        f'title="{title}">{label}</button>'
     )
 
 
-def _facts(offer: Offer) -> str:
+def _render_facts(offer: Offer) -> str:
     preset = offer.preset
     here = {
         "complete": "on this machine",
-        "partial": f"{size(offer.cached.size)} downloaded",
+        "partial": f"{format_bytes(offer.cached.size)} downloaded",
         "absent": "not downloaded",
     }[offer.cached.state]
     memory = [
-        f"{size(count)} in {precision}" if precision in offer.fits else f"<s>{size(count)} in {precision}</s>"
+        f"{format_bytes(count)} in {precision}"
+        if precision in offer.fits
+        else f"<s>{format_bytes(count)} in {precision}</s>"
         for precision, count in offer.memory.items()
     ]
     parts = [
         f"{big(preset.parameters)} parameters",
         ", ".join(memory),
-        visible(preset.licence),
+        reveal(preset.licence),
         here,
     ]
     return "".join(f"<span>{part}</span>" for part in parts if part)
 
 
-def _notes(offer: Offer) -> list[tuple[str, str]]:
-    """What is to be known before the click, as (class, HTML)."""
+def _list_notes(offer: Offer) -> list[tuple[str, str]]:
+    """What a user should know before the click, as (class, HTML)."""
     notes = []
     if not offer.fits:
         notes.append(
             (
                 "bad",
-                f"Too large for this machine: even in 4 bit it needs {size(offer.memory[FOUR_BIT])}, and "
-                f"weights can have {size(round(MOST_OF_MEMORY * offer.room.size))}.",
+                f"Too large for this machine: even in 4 bit it needs {format_bytes(offer.memory[FOUR_BIT])}, "
+                f"and weights can have {format_bytes(round(MOST_OF_MEMORY * offer.room.size))}.",
             )
         )
     elif offer.room.full not in offer.fits:
         notes.append(("note", f"Fits in this machine's memory in 4 bit, not in {offer.room.full}."))
     if offer.needs_terms:
-        notes.append(("note", _terms(offer)))
+        notes.append(("note", _render_terms(offer)))
     return notes
 
 
-def _terms(offer: Offer) -> str:
+def _render_terms(offer: Offer) -> str:
     page = f"huggingface.co/{offer.preset.base.partition('@')[0]}"
     link = (
-        f'<a href="https://{attribute(page)}" target="_blank" rel="noopener noreferrer">{visible(page)}</a>'
+        f'<a href="https://{reveal_plain(page)}" target="_blank" rel="noopener noreferrer">{reveal(page)}</a>'
     )
     asks = "Gated" if offer.preset.gate == "yes" else "May be gated"
     if offer.has_token:

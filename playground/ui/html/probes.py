@@ -1,6 +1,6 @@
-"""Probes as HTML: the list to choose from, and how far the one that is being played has come.
+"""Probes as HTML: the list to choose from, and the next message of the current one.
 
-Pure functions on values, without Gradio. All text in them is data: it is escaped.
+Pure functions on values, without Gradio. All text is escaped.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from itertools import groupby
 
 from playground.library import POCKET, same_model
 from playground.library.probes import Probe
-from playground.ui.html.prompt import escaped
+from playground.ui.html.text import escape
 
 POCKET_FILE = "pocket"
 FILES = {
@@ -18,7 +18,7 @@ FILES = {
     "weak-spots": ("Weak spots", "Where answers aligned by context alone give way first, from message 2 on."),
     POCKET_FILE: ("Pocket world", "Facts of the small world that the pocket model was trained on."),
 }
-"""By a file's stem: what it is called, and what is in it."""
+"""Label and description of each file, by its stem."""
 CATEGORIES = {
     "stem": "STEM",
     "follow-up": "Follow-up",
@@ -26,23 +26,25 @@ CATEGORIES = {
     "refusal-then-rephrase": "Refusal, then rephrased",
     "reference-to-turn-1": "Reference to message 1",
 }
-"""Categories that are called otherwise than they are written."""
+"""Labels of categories that differ from the category's own words."""
 
 
-def file_name(stem: str) -> str:
-    """What a file of probes is called."""
+def label_file(stem: str) -> str:
+    """The label of a file of probes."""
     return FILES.get(stem, (stem, ""))[0]
 
 
-def category_name(category: str) -> str:
-    """What a category is called."""
+def label_category(category: str) -> str:
+    """The label of a category."""
     words = category.replace("-", " ")
     return CATEGORIES.get(category, words[:1].upper() + words[1:])
 
 
 def order_probes(probes: Sequence[Probe], base: str) -> list[Probe]:
-    """The probes by file and category, in the order in which these come; the pocket world's are first for the
-    pocket model, and last for others."""
+    """The probes by file and category, both in the order of their first probe.
+
+    The probes of the pocket world come first for the pocket model, and last for others.
+    """
     first = same_model(base, POCKET)
     kinds = list(dict.fromkeys((probe.file, probe.category) for probe in probes))
     files = list(dict.fromkeys(file for file, _ in kinds))
@@ -70,71 +72,71 @@ def list_kinds(probes: Sequence[Probe]) -> list[tuple[str, str]]:
     """The kinds that `filter_probes` takes, as (label, kind)."""
     choices = [("All probes", "")]
     for stem, within in groupby(probes, key=lambda probe: probe.file):
-        choices.append((file_name(stem), stem))
+        choices.append((label_file(stem), stem))
         for category in dict.fromkeys(probe.category for probe in within):
-            label = f"{file_name(stem)}: {category_name(category)}"
+            label = f"{label_file(stem)}: {label_category(category)}"
             choices.append((label, f"{stem}/{category}"))
     return choices
 
 
-def render_probes(shown: Sequence[Probe], base: str, problems: Sequence[str] = ()) -> str:
+def render_probes(found: Sequence[Probe], base: str, problems: Sequence[str] = ()) -> str:
     """The list to choose from, by file and category.
 
     Args:
-        shown: in the list's order.
+        found: in the order of `order_probes`.
         problems: one sentence for each file that is not in it.
     """
-    parts = [f'<p class="notice error">{escaped(problem)}</p>' for problem in problems]
+    parts = [f'<p class="notice error">{escape(problem)}</p>' for problem in problems]
     if same_model(base, POCKET):
         parts.append(
             '<p class="notice">The pocket model knows its own small world alone. The probes of the pocket '
             "world come first: those it can answer. The others are for larger models.</p>"
         )
-    if not shown:
+    if not found:
         parts.append('<p class="notice">No probe has all of these words.</p>')
-    for stem, within in groupby(shown, key=lambda probe: probe.file):
+    for stem, within in groupby(found, key=lambda probe: probe.file):
         about = FILES.get(stem, ("", ""))[1]
-        said = f"<p>{escaped(about)}</p>" if about else ""
-        parts.append(f'<section class="probes"><h3>{escaped(file_name(stem))}</h3>{said}')
+        description = f"<p>{escape(about)}</p>" if about else ""
+        parts.append(f'<section class="probes"><h3>{escape(label_file(stem))}</h3>{description}')
         for category, each in groupby(within, key=lambda probe: probe.category):
-            cards = "".join(_card(probe) for probe in each)
-            parts.append(f'<h4>{escaped(category_name(category))}</h4><div class="probe-cards">{cards}</div>')
+            cards = "".join(_render_card(probe) for probe in each)
+            parts.append(f'<h4>{escape(label_category(category))}</h4><div class="probe-cards">{cards}</div>')
         parts.append("</section>")
     return "".join(parts)
 
 
-def _card(probe: Probe) -> str:
-    turns = "".join(f"<li>{escaped(turn)}</li>" for turn in probe.turns)
-    tests = f"<p>Tests {escaped(probe.tests)}.</p>" if probe.tests else ""
+def _render_card(probe: Probe) -> str:
+    turns = "".join(f"<li>{escape(turn)}</li>" for turn in probe.turns)
+    tests = f"<p>Tests {escape(probe.tests)}.</p>" if probe.tests else ""
     return (
-        f'<article class="probe"><header><h5>{escaped(probe.title)}</h5>'
-        f'<button type="button" data-probe="{escaped(probe.name)}" '
-        f'aria-label="Start the probe {escaped(probe.title)}">Start</button></header>'
-        f"{tests}<ol>{turns}</ol>{_references(probe)}</article>"
+        f'<article class="probe"><header><h5>{escape(probe.title)}</h5>'
+        f'<button type="button" data-probe="{escape(probe.name)}" '
+        f'aria-label="Start the probe {escape(probe.title)}">Start</button></header>'
+        f"{tests}<ol>{turns}</ol>{_render_references(probe)}</article>"
     )
 
 
-def _references(probe: Probe) -> str:
-    """The right answers, folded, so that nobody sees them who would rather judge without."""
+def _render_references(probe: Probe) -> str:
+    """The reference answers, folded, for users who want to judge without them."""
     if not any(probe.reference):
         return ""
     answers = "".join(
-        f"<li>{escaped(answer) if answer else 'No single one is right.'}</li>" for answer in probe.reference
+        f"<li>{escape(answer) if answer else 'No single one is right.'}</li>" for answer in probe.reference
     )
     return f"<details><summary>Reference answers</summary><ol>{answers}</ol></details>"
 
 
-def render_playing(probe: Probe, asked: int) -> str:
-    """The probe that is being played: its name, which message is next, and that message's text."""
+def render_playing(probe: Probe, sent: int) -> str:
+    """The probe that is being played: its title, which message is next, and that message's text."""
     total = len(probe.turns)
-    if asked < total:
-        where, text = f"message {asked + 1} of {total}", probe.turns[asked]
-        following = f'<q title="{escaped(text)}">{escaped(" ".join(text.split()))}</q>'
+    if sent < total:
+        where, text = f"message {sent + 1} of {total}", probe.turns[sent]
+        following = f'<q title="{escape(text)}">{escape(" ".join(text.split()))}</q>'
     else:
         where, following = f"all {total} messages asked", ""
-    reference = probe.reference[asked - 1] if asked else None
+    reference = probe.reference[sent - 1] if sent else None
     if reference:
         following += (
-            f"<details><summary>Reference for message {asked}</summary><p>{escaped(reference)}</p></details>"
+            f"<details><summary>Reference for message {sent}</summary><p>{escape(reference)}</p></details>"
         )
-    return f'<div class="playing"><span><b>Probe: {escaped(probe.title)}</b>, {where}</span>{following}</div>'
+    return f'<div class="playing"><span><b>Probe: {escape(probe.title)}</b>, {where}</span>{following}</div>'

@@ -13,9 +13,8 @@ from playground.lanes.names import name_lane
 from playground.scoreboard import Board, Pair, Panel, Seat, Standing
 from playground.statistics import Mean, Share, few
 from playground.types import SETTLED, AdapterCard, Conversation
-from playground.ui.html.diff import attribute, visible
 from playground.ui.html.labels import decoding
-from playground.ui.html.prompt import number
+from playground.ui.html.text import count_things, format_number, reveal, reveal_plain
 from playground.ui.html.verdicts import OUTCOMES
 from playground.words import shorten
 
@@ -34,28 +33,28 @@ def render_section(
     Args:
         conversations: by id, for the titles of disagreements.
     """
-    parts = [f"<h3>{visible(title)}</h3>", f'<p class="what">{visible(about)}</p>']
+    parts = [f"<h3>{reveal(title)}</h3>", f'<p class="what">{reveal(about)}</p>']
     if board.pairs:
-        parts.append(_pairs(board.pairs, cards))
+        parts.append(_render_pairs(board.pairs, cards))
     scored = [standing for standing in board.standings if standing.mean is not None]
     if scored and board.scale is not None:
-        parts.append(_standings(scored, board.scale, cards))
-    parts.append(_facts(board, cards))
+        parts.append(_render_rows(scored, board.scale, cards))
+    parts.append(_render_facts(board, cards))
     if board.panel is not None:
-        parts.append(_panel(board.panel))
+        parts.append(_render_panel(board.panel))
     if board.agreement is not None:
-        parts.append(_agreement(board.agreement, conversations))
+        parts.append(_render_agreement(board.agreement, conversations))
     return f'<section class="scores">{"".join(parts)}</section>'
 
 
 # --- Pairs ----------------------------------------------------------------------------------------
 
 
-def _pairs(pairs: Sequence[Pair], cards: Cards) -> str:
-    return f'<div class="pairs">{"".join(_pair(pair, cards) for pair in pairs)}</div>'
+def _render_pairs(pairs: Sequence[Pair], cards: Cards) -> str:
+    return f'<div class="pairs">{"".join(_render_pair(pair, cards) for pair in pairs)}</div>'
 
 
-def _pair(pair: Pair, cards: Cards) -> str:
+def _render_pair(pair: Pair, cards: Cards) -> str:
     ties = [
         (pair.ties, "tie", "ties"),
         (pair.both_bad, "both bad", "both bad"),
@@ -63,24 +62,26 @@ def _pair(pair: Pair, cards: Cards) -> str:
         (pair.failed, "without a verdict", "without a verdict"),
     ]
     counts = ", ".join(f"{count} {one if count == 1 else more}" for count, one, more in ties if count)
-    rows = [_share_row("all turns", pair.rate, bold=True)]
+    rows = [_render_share_row("all turns", pair.rate, bold=True)]
     rows += [
-        _share_row(f"turn {turn}", share) for turn, share in pair.by_turn.items() if len(pair.by_turn) > 1
+        _render_share_row(f"turn {turn}", share)
+        for turn, share in pair.by_turn.items()
+        if len(pair.by_turn) > 1
     ]
     note = f" {pair.few}" if pair.few else ""
-    where = f"{number(pair.conversations)} conversation{'' if pair.conversations == 1 else 's'}"
+    where = count_things(pair.conversations, "conversation")
     return (
         '<article class="pair-scores"><header>'
-        f'<div class="seat">{_seat(pair.first, cards)}</div>'
+        f'<div class="seat">{_render_variant(pair.first, cards)}</div>'
         f'<div class="tally"><b>{pair.first_wins}</b><span>:</span><b>{pair.second_wins}</b></div>'
-        f'<div class="seat right">{_seat(pair.second, cards)}</div></header>'
+        f'<div class="seat right">{_render_variant(pair.second, cards)}</div></header>'
         '<table><thead class="unseen"><tr><th>Turns</th><th>Win rate of the first, and its interval</th>'
         f"<th>Drawn</th><th>Comparisons</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
         f'<p class="note">{", ".join(filter(None, (counts, where)))}.{note}</p></article>'
     )
 
 
-def _share_row(label: str, share: Share, bold: bool = False) -> str:
+def _render_share_row(label: str, share: Share, bold: bool = False) -> str:
     """The rate of the first, which stands at the left: so that the bar leans to the side of who wins."""
     low, high = share.interval
     value = share.value
@@ -88,12 +89,12 @@ def _share_row(label: str, share: Share, bold: bool = False) -> str:
     return (
         f'<tr{" class=all" if bold else ""}><th scope="row">{label}</th>'
         f"<td><b>{figure}</b> <span>{low:.0%} to {high:.0%}</span></td>"
-        f"<td>{bar(None if value is None else 1 - value, (1 - high, 1 - low))}</td>"
+        f"<td>{render_bar(None if value is None else 1 - value, (1 - high, 1 - low))}</td>"
         f"<td>{share.count}</td></tr>"
     )
 
 
-def bar(
+def render_bar(
     value: float | None, interval: tuple[float, float] | None, scale: tuple[float, float] = (0.0, 1.0)
 ) -> str:
     """An interval on its scale with the figure in it; what it shows stands in figures beside it."""
@@ -114,7 +115,7 @@ def bar(
 # --- Scores ---------------------------------------------------------------------------------------
 
 
-def _standings(standings: Sequence[Standing], scale: tuple[float, float], cards: Cards) -> str:
+def _render_rows(standings: Sequence[Standing], scale: tuple[float, float], cards: Cards) -> str:
     turns = sorted({turn for standing in standings for turn in standing.by_turn})
     aspects = list(dict.fromkeys(name for standing in standings for name in standing.aspects))
     heads = [f"turn {turn}" for turn in turns if len(turns) > 1]
@@ -122,17 +123,18 @@ def _standings(standings: Sequence[Standing], scale: tuple[float, float], cards:
     rows = []
     for standing in standings:
         assert standing.mean is not None
-        cells = [f"<td>{bar(standing.mean.value, standing.mean.interval, scale)}</td>"]
+        cells = [f"<td>{render_bar(standing.mean.value, standing.mean.interval, scale)}</td>"]
         cells.append(
-            f"<td><b>{_figure(standing.mean.value, right)}</b> {_between(standing.mean, right)}</td>"
+            f"<td><b>{_format_value(standing.mean.value, right)}</b> "
+            f"{_render_interval(standing.mean, right)}</td>"
         )
         if heads:
-            cells += [_cell(standing.by_turn.get(turn), right) for turn in turns]
-        cells += [_cell(standing.aspects.get(name), right) for name in aspects]
+            cells += [_render_cell(standing.by_turn.get(turn), right) for turn in turns]
+        cells += [_render_cell(standing.aspects.get(name), right) for name in aspects]
         cells.append(f"<td>{standing.failed or '0'}</td>")
-        rows.append(f'<tr><th scope="row">{_seat(standing.seat, cards)}</th>{"".join(cells)}</tr>')
+        rows.append(f'<tr><th scope="row">{_render_variant(standing.seat, cards)}</th>{"".join(cells)}</tr>')
     what = "right answers" if right else f"mean score, {scale[0]:g} to {scale[1]:g}"
-    columns = "".join(f'<th scope="col">{visible(name)}</th>' for name in (*heads, *aspects))
+    columns = "".join(f'<th scope="col">{reveal(name)}</th>' for name in (*heads, *aspects))
     fewest = min(standing.mean.conversations for standing in standings if standing.mean)
     note = few(fewest, "conversation")
     return (
@@ -142,48 +144,50 @@ def _standings(standings: Sequence[Standing], scale: tuple[float, float], cards:
     )
 
 
-def _figure(value: float, right: bool) -> str:
+def _format_value(value: float, right: bool) -> str:
     return f"{value:.0%}" if right else f"{value:.2f}"
 
 
-def _between(mean: Mean, right: bool) -> str:
+def _render_interval(mean: Mean, right: bool) -> str:
     if mean.interval is None:
         return "<span>one conversation</span>"
-    return f"<span>{_figure(mean.interval[0], right)} to {_figure(mean.interval[1], right)}</span>"
+    return (
+        f"<span>{_format_value(mean.interval[0], right)} to {_format_value(mean.interval[1], right)}</span>"
+    )
 
 
-def _cell(mean: Mean | None, right: bool) -> str:
+def _render_cell(mean: Mean | None, right: bool) -> str:
     if mean is None:
         return "<td>\u2013</td>"
-    return f'<td title="{attribute(_plain(mean, right))}">{_figure(mean.value, right)}</td>'
+    return f'<td title="{reveal_plain(_describe_mean(mean, right))}">{_format_value(mean.value, right)}</td>'
 
 
-def _plain(mean: Mean, right: bool) -> str:
+def _describe_mean(mean: Mean, right: bool) -> str:
     if mean.interval is None:
         return f"{mean.count} scores of one conversation"
-    low, high = (_figure(each, right) for each in mean.interval)
+    low, high = (_format_value(each, right) for each in mean.interval)
     return f"{low} to {high}; {mean.count} scores of {mean.conversations} conversations"
 
 
 # --- Facts ----------------------------------------------------------------------------------------
 
 
-def _facts(board: Board, cards: Cards) -> str:
+def _render_facts(board: Board, cards: Cards) -> str:
     """What tells whether the figures can be trusted."""
     facts = []
     compared = [standing for standing in board.standings if standing.wins.count]
     if len(board.pairs) > 1:
-        rates = "; ".join(f"{_name(each.seat, cards)} {_said(each.wins)}" for each in compared)
+        rates = "; ".join(f"{_render_name(each.seat, cards)} {_render_share(each.wins)}" for each in compared)
         facts.append(("Win rates over all pairs", rates))
-    if board.inconsistent.count and not _human(board) and board.panel is None:
-        facts.append(("Inconsistent", _said(board.inconsistent)))
+    if board.inconsistent.count and not _is_human(board) and board.panel is None:
+        facts.append(("Inconsistent", _render_share(board.inconsistent)))
     if board.first_place.count:
-        facts.append(("The answer shown first wins", _said(board.first_place)))
+        facts.append(("The answer shown first wins", _render_share(board.first_place)))
     if board.longer.count:
-        facts.append(("The longer answer wins", _said(board.longer)))
+        facts.append(("The longer answer wins", _render_share(board.longer)))
     if board.winner_length is not None and board.loser_length is not None:
-        lengths = f"{number(round(board.winner_length))} and {number(round(board.loser_length))} characters"
-        facts.append(("Mean length of winners and losers", lengths))
+        lengths = [format_number(round(length)) for length in (board.winner_length, board.loser_length)]
+        facts.append(("Mean length of winners and losers", f"{lengths[0]} and {lengths[1]} characters"))
     failed = [
         f"{count} {OUTCOMES[outcome]}"
         for outcome, count in sorted(board.outcomes.items())
@@ -193,26 +197,26 @@ def _facts(board: Board, cards: Cards) -> str:
         facts.append(("Without a verdict, in no figure", ", ".join(failed)))
     if not facts:
         return ""
-    return _list(facts)
+    return _render_list(facts)
 
 
-def _human(board: Board) -> bool:
+def _is_human(board: Board) -> bool:
     return board.judge == "human"
 
 
-def _said(share: Share) -> str:
+def _render_share(share: Share) -> str:
     low, high = share.interval
     value = f"{share.value:.0%}" if share.value is not None else "\u2013"
     hits = f"{share.hits:g} of {share.count}"
     return f"<b>{value}</b> <span>{low:.0%} to {high:.0%}; {hits}</span>"
 
 
-def _panel(panel: Panel) -> str:
+def _render_panel(panel: Panel) -> str:
     """The judges of a panel: how far they agree, and what each tends to."""
     rows = "".join(
-        f'<tr><th scope="row">{visible(judge.judge)}</th><td>{_small(judge.with_majority)}</td>'
-        f"<td>{_small(judge.inconsistent)}</td><td>{_small(judge.first_place)}</td>"
-        f"<td>{_small(judge.longer)}</td></tr>"
+        f'<tr><th scope="row">{reveal(judge.judge)}</th><td>{_render_share_or_dash(judge.with_majority)}</td>'
+        f"<td>{_render_share_or_dash(judge.inconsistent)}</td><td>{_render_share_or_dash(judge.first_place)}</td>"
+        f"<td>{_render_share_or_dash(judge.longer)}</td></tr>"
         for judge in panel.judges
     )
     heads = ("judge", "with the majority", "inconsistent", "the first wins", "the longer wins")
@@ -223,25 +227,25 @@ def _panel(panel: Panel) -> str:
     )
     if panel.agreement is None:
         return f'{table}<p class="note">Nothing was compared by all of these judges yet.</p>'
-    return _panel_agreement(panel.agreement) + table
+    return _render_panel_agreement(panel.agreement) + table
 
 
-def _small(share: Share) -> str:
-    return _said(share) if share.count else "\u2013"
+def _render_share_or_dash(share: Share) -> str:
+    return _render_share(share) if share.count else "\u2013"
 
 
-def _panel_agreement(agreement: PanelAgreement) -> str:
-    kappa = _kappa(agreement.kappa, agreement.interval, "cannot be told: all always say the same")
-    facts = [("All judges agree", _said(agreement.same)), ("Fleiss\u2019 kappa", kappa)]
+def _render_panel_agreement(agreement: PanelAgreement) -> str:
+    kappa = _render_kappa(agreement.kappa, agreement.interval, "cannot be told: all always say the same")
+    facts = [("All judges agree", _render_share(agreement.same)), ("Fleiss\u2019 kappa", kappa)]
     note = f'<p class="note">{agreement.few}</p>' if agreement.few else ""
-    return _list(facts) + note
+    return _render_list(facts) + note
 
 
-def _list(facts: Sequence[tuple[str, str]]) -> str:
+def _render_list(facts: Sequence[tuple[str, str]]) -> str:
     return "<dl>" + "".join(f"<dt>{label}</dt><dd>{said}</dd>" for label, said in facts) + "</dl>"
 
 
-def _kappa(kappa: float | None, interval: tuple[float, float] | None, unknown: str) -> str:
+def _render_kappa(kappa: float | None, interval: tuple[float, float] | None, unknown: str) -> str:
     if kappa is None:
         return unknown
     if interval is None:
@@ -249,37 +253,39 @@ def _kappa(kappa: float | None, interval: tuple[float, float] | None, unknown: s
     return f"<b>{kappa:.2f}</b> <span>{interval[0]:.2f} to {interval[1]:.2f}</span>"
 
 
-def _agreement(agreement: Agreement, conversations: Mapping[str, Conversation]) -> str:
-    kappa = _kappa(agreement.kappa, agreement.interval, "cannot be told: both always say the same")
-    written = _list([("Agrees with the votes", _said(agreement.same)), ("Cohen\u2019s kappa", kappa)])
+def _render_agreement(agreement: Agreement, conversations: Mapping[str, Conversation]) -> str:
+    kappa = _render_kappa(agreement.kappa, agreement.interval, "cannot be told: both always say the same")
+    written = _render_list(
+        [("Agrees with the votes", _render_share(agreement.same)), ("Cohen\u2019s kappa", kappa)]
+    )
     if agreement.few:
         written += f'<p class="note">{agreement.few}</p>'
     if agreement.disagreements:
-        items = "".join(_disagreement(each, conversations) for each in agreement.disagreements)
+        items = "".join(_render_disagreement(each, conversations) for each in agreement.disagreements)
         written += f'<h4>Where they disagree</h4><ul class="disagreements">{items}</ul>'
     return written
 
 
-def _disagreement(found: Both, conversations: Mapping[str, Conversation]) -> str:
+def _render_disagreement(found: Both, conversations: Mapping[str, Conversation]) -> str:
     def side(lane: int | None) -> str:
         return "neither" if lane is None else LETTERS[lane]
 
     user = shorten(conversations[found.conversation].turns[found.turn].user, 70)
     said = f"vote {side(found.vote)}, judge {side(found.verdict)}"
     return (
-        f'<li><button type="button" data-act="open" data-id="{attribute(found.conversation)}">'
-        f"<span>{visible(user)}</span><small>turn {found.turn + 1}: {said}</small></button></li>"
+        f'<li><button type="button" data-act="open" data-id="{reveal_plain(found.conversation)}">'
+        f"<span>{reveal(user)}</span><small>turn {found.turn + 1}: {said}</small></button></li>"
     )
 
 
 # --- Names ----------------------------------------------------------------------------------------
 
 
-def _name(seat: Seat, cards: Cards) -> str:
-    return visible(name_lane(seat.variant, cards) if seat.variant is not None else seat.name)
+def _render_name(seat: Seat, cards: Cards) -> str:
+    return reveal(name_lane(seat.variant, cards) if seat.variant is not None else seat.name)
 
 
-def _seat(seat: Seat, cards: Cards) -> str:
+def _render_variant(seat: Seat, cards: Cards) -> str:
     """A variant's name, and how it decodes."""
     words = "" if seat.variant is None else decoding(seat.variant.sampling).replace(", seed 0", "")
-    return f"<strong>{_name(seat, cards)}</strong><small>{visible(words)}</small>"
+    return f"<strong>{_render_name(seat, cards)}</strong><small>{reveal(words)}</small>"

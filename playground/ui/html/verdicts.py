@@ -12,8 +12,10 @@ from playground.judging.cost import Cost, Estimate
 from playground.judging.service import HUMAN, Vote
 from playground.lanes.letters import LETTERS
 from playground.types import SETTLED, Aspect, JudgeCall, Outcome, Verdict
-from playground.ui.html.diff import attribute, visible
-from playground.ui.html.prompt import escaped, number
+from playground.ui.html.text import escape as escaped
+from playground.ui.html.text import format_number as number
+from playground.ui.html.text import reveal as visible
+from playground.ui.html.text import reveal_plain as attribute
 from playground.words import shorten
 
 OUTCOMES: Mapping[Outcome, str] = {

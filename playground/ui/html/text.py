@@ -1,0 +1,77 @@
+"""Text for HTML: escaping, characters that a browser does not show, and counts in words.
+
+Pure functions, without Gradio. What a user or a model wrote is data: every function here escapes it, and none
+of its characters is lost.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+
+# Controls, half characters, direction marks, and what Unicode calls ignorable; the joiners and the variation
+# selectors of emoji and of scripts that need them stay, as long as they stand in such a text.
+_HIDDEN = re.compile(
+    "[\0-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
+    "\u2028-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    "|(?<![^\0-\u02ff\u2000-\u206f])[\u200c\u200d]|[\u200c\u200d](?![^\0-\u02ff\u2000-\u206f])"
+    "|(?<![^\0-\x22\x24-\x29\x2b-\x2f\x3a-\x7f\ufe00-\ufe0f])[\ufe00-\ufe0f]"
+)
+_WHITE = {"\n": "\u21b5\n", "\t": "\u21e5\t", " ": "\u2423"}
+
+
+def escape(text: str) -> str:
+    """`text` for HTML, to the character; `gr.HTML` finds nothing of its own template syntax in it."""
+    marked = html.escape(text, quote=True).replace("$", "&#36;").replace("{", "&#123;")
+    return marked.replace("\r", "&#13;").replace("\0", "\u2400")
+
+
+def reveal(text: str) -> str:
+    """`text` as HTML in which every character can be seen: a hidden one is shown as its code."""
+    written, done = "", 0
+    for found in _HIDDEN.finditer(text):
+        name = unicodedata.name(found[0], "control character")
+        code = f'<span class="codepoint" title="{name}">{_format_code(found[0])}</span>'
+        written += escape(text[done : found.start()]) + code
+        done = found.end()
+    return written + escape(text[done:])
+
+
+def reveal_plain(text: str) -> str:
+    """`text` for an attribute, with hidden characters as codes in brackets, since tags are not possible."""
+    return escape(_HIDDEN.sub(lambda found: f"[{_format_code(found[0])}]", text))
+
+
+def reveal_whitespace(text: str) -> str:
+    """A text of nothing but white space as HTML in which it can be seen."""
+    return "".join(_WHITE.get(character) or f"[{_format_code(character)}]" for character in text)
+
+
+def _format_code(character: str) -> str:
+    return f"U+{ord(character):04X}"
+
+
+def format_number(number: int) -> str:
+    """A whole number with a thin space between thousands."""
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def count_things(count: int, thing: str, things: str = "") -> str:
+    """A count with its noun, such as "1 call" or "2 calls".
+
+    Args:
+        things: the plural, where it is not `thing` with an "s".
+    """
+    return f"{format_number(count)} {thing if count == 1 else things or thing + 's'}"
+
+
+def format_bytes(count: int) -> str:
+    """A number of bytes in two or three digits, such as 412 MB or 2.1 GB."""
+    value = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if value >= 99.5 or unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
