@@ -361,9 +361,10 @@ def loops(subject: Subject, ours: Ours, theirs: Theirs, runs: int) -> dict[str, 
 def overhead(subject: Subject, ours: Ours, runs: int) -> Samples:
     """Share of the steps' time that is not the model's forward pass, for a base and an adapter row."""
     engine = ours.engine
-    model, inside, whole = engine._model, 0.0, 0.0
-    assert model is not None
-    hf, step = model.hf, engine._step
+    scheduler, inside, whole = engine._scheduler, 0.0, 0.0
+    assert scheduler is not None
+    model, batch = scheduler.model, scheduler.batch
+    hf, step = model.hf, batch.step
 
     def forward(*args: Any, **kwargs: Any) -> Any:
         nonlocal inside
@@ -376,7 +377,7 @@ def overhead(subject: Subject, ours: Ours, runs: int) -> Samples:
 
     def watched_step() -> None:
         nonlocal whole, inside
-        if not engine._waiting:  # prompts are not being read in between
+        if not scheduler.waiting:  # prompts are not being read in between
             before = inside
             started = time.perf_counter()
             step()
@@ -388,14 +389,14 @@ def overhead(subject: Subject, ours: Ours, runs: int) -> Samples:
     samples = Samples()
     counted: list[float] = []
     rows = [(subject.words(200, 700), None), (subject.words(200, 701), "tuned")]
-    model.hf, engine._step = forward, watched_step  # type: ignore[method-assign]
+    model.hf, batch.step = forward, watched_step  # type: ignore[method-assign]
     try:
         for _ in range(runs):
             whole, counted = 0.0, []
             ours.answers(rows, STEPS)
             samples.add(1 - sum(counted) / whole)
     finally:
-        model.hf, engine._step = hf, step  # type: ignore[method-assign]
+        model.hf, batch.step = hf, step  # type: ignore[method-assign]
     return samples
 
 
@@ -419,13 +420,14 @@ def resident(base: str, adapter: str, lanes: int) -> dict[str, float]:
     for event in engine.stream(requests):
         if isinstance(event, Done):
             assert event.reply.error is None, event.reply.error
-        batch = engine._batch
-        if batch is not None and len(batch.lengths) == lanes:
+        scheduler = engine._scheduler
+        kv = None if scheduler is None else scheduler.batch.kv
+        if scheduler is not None and kv is not None and len(kv.lengths) == lanes:
             # While all lanes decode; a moment before, a batch and the one it is made into are both there.
             steady = process.memory_info().rss
             # One row's batch is the store's own memory, gone on with in place.
-            held = [layer.keys for layer in batch.layers]  # type: ignore[union-attr]
-            held += [keys for entry in engine._store._entries.values() for keys, _ in entry.buffers]
+            held = [layer.keys for layer in kv.layers]  # type: ignore[union-attr]
+            held += [keys for entry in scheduler.store._entries.values() for keys, _ in entry.buffers]
             storages = {keys.data_ptr(): keys.untyped_storage().nbytes() for keys in held}
             kept = 2 * sum(storages.values())
     engine.close()

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from playground.config import Settings
 from playground.engine import open_engine
 from playground.engine.adapters import load as adapters
-from playground.engine.sampling import penalised
+from playground.engine.sampling import penalise
 from playground.library import Library
 from playground.types import Done, Prompt, Request, Sampling
 
@@ -249,7 +249,7 @@ def test_tokens_that_can_be_read_and_not_written_are_no_failure(tiny, tmp_path):
     finally:
         engine.close()
     logits = torch.tensor([1.0, 2.0])
-    assert penalised(logits, [0, 5], 2.0).tolist() == [0.5, 2.0]
+    assert penalise(logits, [0, 5], 2.0).tolist() == [0.5, 2.0]
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -46,7 +46,7 @@ def test_each_row_alone_is_the_batch_under_its_mask(kind, monkeypatch):
         kv = BatchKV(2)
         model(row[:, :-2], past_key_values=kv, position_ids=kv.positions(row.shape[1] - 2))
         kv.advance(row.shape[1] - 2)
-        batch = kv if batch is None else batch.joined(kv, at=len(batch.lengths))
+        batch = kv if batch is None else batch.insert(kv, at=len(batch.lengths))
     alone.clear()
     for step in (-2, -1):
         ids = torch.cat([row[:, step, None] for row in rows])

@@ -89,7 +89,7 @@ def weights(conversation):
 def test_another_base_and_back_and_conversations_stay(room, tiny, request):
     here = request.getfixturevalue(room)
     before = here.ask("What is the capital of France?", "base", "pocket-ift")
-    model = weakref.ref(here.session.engine._model)
+    model = weakref.ref(here.session.engine._scheduler.model)
     assert isinstance(model(), Model)
 
     here.change.base(str(tiny.base))

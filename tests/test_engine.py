@@ -196,15 +196,15 @@ def test_a_second_turn_computes_only_what_is_new_and_no_adapter_uses_anothers_ca
 
 
 def test_long_prompts_are_read_in_chunks_with_the_same_result(tiny, tiny_engine):
-    from playground.engine import local
+    from playground.engine import scheduler
 
     text = " ".join(f"word {n}" for n in range(40))
     want = generated(tiny.base, text, tiny.adapters["thin"])
-    chunk, local.CHUNK_ALONE = local.CHUNK_ALONE, 7
+    chunk, scheduler.CHUNK_IDLE = scheduler.CHUNK_IDLE, 7
     try:
         reply = run(tiny_engine, [request(text, "thin")])[1][0]
     finally:
-        local.CHUNK_ALONE = chunk
+        scheduler.CHUNK_IDLE = chunk
     assert reply.cached_tokens <= 1
     assert reply.raw_text == want.raw_text
 
@@ -227,7 +227,7 @@ def test_control_tokens_in_a_persons_text_are_plain_characters(tiny_engine):
     from playground.engine.tokenizer import encode
 
     run(tiny_engine, [request("Hello", max_new_tokens=1)])  # by then it is loaded
-    tokenizer = tiny_engine._model.tokenizer(None).hf
+    tokenizer = tiny_engine._scheduler.model.tokenizer(None).hf
     end = tokenizer.eos_token_id
     assert end not in encode(tokenizer, Prompt(text="a </s> b"))
     assert end in encode(tokenizer, Prompt(text="a </s> b", control_tokens=True))

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from playground.config import Settings
-from playground.engine import local, open_engine
+from playground.engine import batch, jobs, local, open_engine, scheduler
+from playground.engine.kv import PrefixStore
 from playground.library import Library
 from playground.types import Delta, Done, Prompt, Reply, Request, Sampling
 
@@ -40,7 +41,8 @@ def idle(engine):
     """Wait until the engine holds no job any more; True if it gets there."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        if not engine._live and not engine._waiting and engine._batch is None and engine._inbox.empty():
+        work = engine._scheduler
+        if work.is_idle and work.batch.kv is None and engine._inbox.empty():
             return True
         time.sleep(0.01)
     return False
@@ -83,8 +85,8 @@ def test_two_hundred_interleavings_of_join_stop_and_finish_change_no_text_and_le
     assert idle(engine)
     gc.collect()
     assert threading.active_count() <= threads_before
-    assert engine._store.bytes <= engine._store.limit
-    assert not [obj for obj in gc.get_objects() if isinstance(obj, local._Row)]
+    assert engine._scheduler.store.bytes <= engine._scheduler.store.limit
+    assert not [obj for obj in gc.get_objects() if isinstance(obj, jobs.AnswerJob)]
 
 
 def test_a_generator_may_be_closed_before_it_began_and_twice(engine):
@@ -119,9 +121,9 @@ def test_one_token(engine):
 def exact_prompt(engine, tokens):
     """A prompt of exactly so many tokens."""
     text = "a"
-    while len(engine._model.encode(Prompt(text=text))) < tokens:
+    while len(engine._scheduler.model.encode(Prompt(text=text))) < tokens:
         text += "\n"
-    assert len(engine._model.encode(Prompt(text=text))) == tokens
+    assert len(engine._scheduler.model.encode(Prompt(text=text))) == tokens
     return text
 
 
@@ -137,14 +139,14 @@ def test_the_edge_of_the_context(engine, tokens, finish):
 
 def test_a_row_whose_sampling_raises_ends_alone(engine, monkeypatch):
     good = run(engine, [request()])[0]
-    choose = local.next_tokens
+    choose = batch.next_tokens
 
     def explode(logits, rows):
         if any(row.sampling.seed == 666 and len(row.answer_ids) == 3 for row in rows):
             raise RuntimeError("a processor raised")
         return choose(logits, rows)
 
-    monkeypatch.setattr(local, "next_tokens", explode)
+    monkeypatch.setattr(batch, "next_tokens", explode)
     bad, other = run(engine, [request(seed=666), request()])
     assert (bad.finish, bad.new_tokens) == ("error", 3)
     assert "a processor raised" in bad.error
@@ -153,7 +155,7 @@ def test_a_row_whose_sampling_raises_ends_alone(engine, monkeypatch):
 
 def test_a_row_whose_logits_are_not_numbers_ends_alone_and_is_not_remembered(engine, monkeypatch):
     good = run(engine, [request("The sun")])[0]
-    forward = engine._model.forward
+    forward = engine._scheduler.model.forward
 
     def poisoned(kv, adapters, tokens, every=False):
         logits = forward(kv, adapters, tokens, every)
@@ -163,7 +165,7 @@ def test_a_row_whose_logits_are_not_numbers_ends_alone_and_is_not_remembered(eng
                     logits[row] = float("nan")
         return logits
 
-    monkeypatch.setattr(engine._model, "forward", poisoned)
+    monkeypatch.setattr(engine._scheduler.model, "forward", poisoned)
     bad, other = run(engine, [request("Unheard of words", "wide"), request("The sun")])
     assert (bad.finish, bad.new_tokens) == ("error", 1)
     assert "not a number" in bad.error
@@ -174,7 +176,7 @@ def test_a_row_whose_logits_are_not_numbers_ends_alone_and_is_not_remembered(eng
 
 def test_running_out_of_memory_ends_the_longest_row_with_advice_and_the_others_go_on(engine, monkeypatch):
     good = run(engine, [request("Hi")])[0]
-    forward = engine._model.forward
+    forward = engine._scheduler.model.forward
     failures = iter([True])
 
     def scarce(kv, adapters, tokens, every=False):
@@ -182,7 +184,7 @@ def test_running_out_of_memory_ends_the_longest_row_with_advice_and_the_others_g
             raise torch.OutOfMemoryError("no memory")
         return forward(kv, adapters, tokens, every)
 
-    monkeypatch.setattr(engine._model, "forward", scarce)
+    monkeypatch.setattr(engine._scheduler.model, "forward", scarce)
     long, short = run(engine, [request("A long prompt with many words in it"), request("Hi")])
     assert long.finish == "error"
     assert "ran out of memory: use fewer demonstrations" in long.error
@@ -191,7 +193,7 @@ def test_running_out_of_memory_ends_the_longest_row_with_advice_and_the_others_g
 
 def test_a_breakdown_is_told_to_every_waiting_row_and_the_engine_goes_on(engine, monkeypatch):
     good = run(engine, [request()])[0]
-    step = engine._step
+    step = engine._scheduler.batch.step
     breakdowns = iter([True])
 
     def break_down():
@@ -199,7 +201,7 @@ def test_a_breakdown_is_told_to_every_waiting_row_and_the_engine_goes_on(engine,
             raise SystemExit("the worst")
         step()
 
-    monkeypatch.setattr(engine, "_step", break_down)
+    monkeypatch.setattr(engine._scheduler.batch, "step", break_down)
     broken = run(engine, [request(), request("x", "wide")])
     assert [reply.finish for reply in broken] == ["error", "error"]
     assert all(reply.error == local.RESTARTED for reply in broken)
@@ -211,7 +213,7 @@ def test_a_dead_thread_is_noticed_and_started_again(engine, monkeypatch):
     thread = engine._thread
     with monkeypatch.context() as patch:
         patch.setattr(engine, "_loop", lambda: (_ for _ in ()).throw(SystemExit()))
-        patch.setattr(engine, "_give_up", lambda reason: (_ for _ in ()).throw(SystemExit()))
+        patch.setattr(engine, "_fail_all", lambda reason: (_ for _ in ()).throw(SystemExit()))
         engine._inbox.put(None)  # wake it up
         broken = run(engine, [request()])[0]
         thread.join(timeout=10)
@@ -235,16 +237,16 @@ def test_rows_under_way_are_told_when_the_engine_is_closed(tiny):
 
 def test_a_long_prompt_holds_up_neither_running_nor_waiting_rows(engine, monkeypatch):
     """Chunks of four tokens: while 200 tokens are read, the others get all of theirs."""
-    monkeypatch.setattr(local, "CHUNK_BESIDE", 4)
-    monkeypatch.setattr(local, "CHUNK_ALONE", 4)
+    monkeypatch.setattr(scheduler, "CHUNK_DECODING", 4)
+    monkeypatch.setattr(scheduler, "CHUNK_IDLE", 4)
     order = []
-    forward = engine._model.forward
+    forward = engine._scheduler.model.forward
 
     def watched(kv, adapters, tokens, every=False):
-        order.append((len(tokens[0]), bool(engine._live)))
+        order.append((len(tokens[0]), bool(engine._scheduler.batch.rows)))
         return forward(kv, adapters, tokens, every)
 
-    monkeypatch.setattr(engine._model, "forward", watched)
+    monkeypatch.setattr(engine._scheduler.model, "forward", watched)
     requests = [request(exact_prompt(engine, 200), max_new_tokens=2), request("Hi"), request("Ho", "wide")]
     ends = [e.row for e in engine.stream(requests) if isinstance(e, Done)]
     assert ends[-1] == 0
@@ -258,20 +260,21 @@ def test_a_long_prompt_holds_up_neither_running_nor_waiting_rows(engine, monkeyp
 def test_short_prompts_are_read_together_between_two_steps_and_never_more_than_a_chunk(engine, monkeypatch):
     texts = [f"{word} it is" for word in ("one", "two", "three", "four", "five", "six", "seven", "eight")]
     alone = [run(engine, [request(text)])[0].raw_text for text in texts]
-    engine._store = type(engine._store)(10**9)  # which has read nothing
-    monkeypatch.setattr(local, "CHUNK_BESIDE", 40)
+    store = PrefixStore(10**9)  # which has read nothing
+    engine._scheduler.store = engine._scheduler.batch._store = store
+    monkeypatch.setattr(scheduler, "CHUNK_DECODING", 40)
     reads, between = [], []
-    forward = engine._model.forward
+    forward = engine._scheduler.model.forward
 
     def watched(kv, adapters, tokens, every=False):
-        if kv is engine._batch:
+        if kv is engine._scheduler.batch.kv:
             reads.append(list(between))
             between.clear()
-        elif engine._live:
+        elif engine._scheduler.batch.rows:
             between.append(len(tokens[0]))
         return forward(kv, adapters, tokens, every)
 
-    monkeypatch.setattr(engine._model, "forward", watched)
+    monkeypatch.setattr(engine._scheduler.model, "forward", watched)
     stream = engine.stream([request("A long answer", max_new_tokens=200)])
     for event in stream:
         if isinstance(event, Delta):
@@ -347,7 +350,7 @@ def test_a_reply_can_be_scored_under_another_lane_and_in_chunks(engine, monkeypa
     other = request("The sun is a star", "wide")
     [own], [foreign] = engine.score([asked], [reply]), engine.score([other], [reply])
     assert sum(score.logprob for score in foreign) < sum(score.logprob for score in own)
-    monkeypatch.setattr(local, "CHUNK_ALONE", 3)
+    monkeypatch.setattr(scheduler, "CHUNK_IDLE", 3)
     [chunked] = engine.score([other], [reply])
     assert [score.rank for score in chunked] == [score.rank for score in foreign]
     torch.testing.assert_close(

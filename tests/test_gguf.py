@@ -45,7 +45,7 @@ def same_as(path, folder):
         now = engine.status()
         assert now.state == "ready", now.note
         with torch.inference_mode():
-            ours = loading.probe_logits(engine._model.hf, IDS)
+            ours = loading.probe_logits(engine._scheduler.model.hf, IDS)
         texts = ["hello there in 2024", " the  cat\n\nsat 😀 é", "<|end|> what 1984?"]
         ids = [[token.id for token in engine.tokens(Prompt(text=text))] for text in texts]
     finally:
@@ -221,7 +221,7 @@ def test_the_chat_template_and_the_ends_are_the_file_s(plain, tokenizer, tmp_pat
 def opened_ends(path):
     engine = opened(path)
     try:
-        return set(engine._model.ends(None))
+        return set(engine._scheduler.model.eos_token_ids(None))
     finally:
         engine.close()
 

@@ -183,7 +183,7 @@ def test_a_batch_that_nobody_has_any_more_is_gone_at_once():
     try:
         batch = BatchKV(2, [[(torch.zeros(2, 5, 4), torch.zeros(2, 5, 4))] * 2])
         buffer = weakref.ref(batch.layers[0].keys)
-        batch = batch.joined(BatchKV(2, [[(torch.zeros(2, 3, 4), torch.zeros(2, 3, 4))] * 2]), at=1)
+        batch = batch.insert(BatchKV(2, [[(torch.zeros(2, 3, 4), torch.zeros(2, 3, 4))] * 2]), at=1)
         assert buffer() is None
     finally:
         gc.enable()

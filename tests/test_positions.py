@@ -14,9 +14,9 @@ import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from playground.config import Settings
-from playground.engine import local, open_engine
+from playground.engine import open_engine, scheduler
 from playground.engine.loading.architecture import refuse_architecture
-from playground.engine.positions import UNSTATED_CONTEXT, context_length, lowered, names_limit
+from playground.engine.positions import UNSTATED_CONTEXT, context_length, lower_limits, names_limit
 from playground.engine.rope import RowRope
 from playground.library import Library
 from playground.types import Done, InputError, Prompt, Reply, Request, Sampling
@@ -165,8 +165,8 @@ def test_rows_around_a_limit_equal_generate_alone(name, tmp_path, monkeypatch):
     choices = random.Random(7)
     try:
         for chunk in (1, 7, 64):
-            monkeypatch.setattr(local, "CHUNK_ALONE", chunk)
-            monkeypatch.setattr(local, "CHUNK_BESIDE", max(1, chunk // 2))
+            monkeypatch.setattr(scheduler, "CHUNK_IDLE", chunk)
+            monkeypatch.setattr(scheduler, "CHUNK_DECODING", max(1, chunk // 2))
             # One that stays below, one that passes the limit while it decodes, one beyond, and two by chance.
             lengths = [LIMIT - NEW - 3, LIMIT - 3, LIMIT + 25, *choices.choices(range(5, 2 * LIMIT), k=2)]
             choices.shuffle(lengths)
@@ -208,7 +208,7 @@ def test_scores_of_a_reply_are_those_of_one_pass_whatever_is_stored(tmp_path, mo
         alone = Alone(base)
         request = Request(prompt=Prompt(text=alone.cut(LIMIT + 10)), sampling=Sampling(max_new_tokens=NEW))
         reply = next(event.reply for event in engine.stream([request]) if isinstance(event, Done))
-        monkeypatch.setattr(local, "CHUNK_ALONE", 7)
+        monkeypatch.setattr(scheduler, "CHUNK_IDLE", 7)
         scores = engine.score([request], [reply])[0]
     finally:
         engine.close()
@@ -241,7 +241,7 @@ def test_lowered_limits_are_put_back(name, tmp_path):
         plain = model(ids).logits
         numbers, config, buffers = state()
         assert names_limit(model)
-        with lowered(model, window=4, length=10):
+        with lower_limits(model, window=4, length=10):
             assert not torch.equal(model(ids).logits, plain), "a limit below the text changes nothing"
             rope = RowRope(model)
             model(ids)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers.generation import logits_process as hf
 
-from playground.engine.sampling import Row, choose, filtered, gumbel, next_tokens
+from playground.engine.sampling import Row, choose, filter_logits, gumbel, next_tokens
 from playground.types import Sampling
 
 VOCABULARY = 50
@@ -50,14 +50,14 @@ def test_filters_give_the_distribution_of_hugging_face(
         "min_p": min_p,
         "repetition_penalty": penalty,
     }
-    got = filtered(logits, row(prompt, answer, **parameters)).softmax(-1)
+    got = filter_logits(logits, row(prompt, answer, **parameters)).softmax(-1)
     torch.testing.assert_close(got, want)
 
 
 def test_the_penalty_sees_the_prompt_or_the_answer_alone():
     logits = torch.tensor([3.0, 2.0, -1.0])
-    both = filtered(logits, row([0], [2], repetition_penalty=2.0))
-    answer = filtered(logits, row([0], [2], repetition_penalty=2.0, penalty_scope="answer"))
+    both = filter_logits(logits, row([0], [2], repetition_penalty=2.0))
+    answer = filter_logits(logits, row([0], [2], repetition_penalty=2.0, penalty_scope="answer"))
     assert both.tolist() == [1.5, 2.0, -2.0]
     assert answer.tolist() == [3.0, 2.0, -2.0]
 

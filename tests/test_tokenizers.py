@@ -119,7 +119,7 @@ def test_an_equal_tokenizer_is_not_loaded_again(tmp_path, pocket):
 @pytest.mark.parametrize(("ends", "want"), [(7, {7}), ([1, 2], {1, 2}), (None, set())])
 def test_an_adapters_generation_configuration_names_ends(tmp_path, ends, want):
     (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))
-    assert read_adapter_text("x", tmp_path, POCKET).ends == want
+    assert read_adapter_text("x", tmp_path, POCKET).eos_token_ids == want
 
 
 @pytest.mark.parametrize("ends", ["two", [1, "2"], [True], -1, {"a": 1}])

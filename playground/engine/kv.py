@@ -70,7 +70,7 @@ class _Layer(CacheLayerMixin):
         used = self.columns.used
         end = used + key_states.shape[-2]
         if end > self.keys.shape[-2]:
-            self.keys, self.values = _grown(self.keys, used, end), _grown(self.values, used, end)
+            self.keys, self.values = _grow(self.keys, used, end), _grow(self.values, used, end)
         self.keys[:, :, used:end] = key_states
         self.values[:, :, used:end] = value_states
         return self.keys[:, :, :end], self.values[:, :, :end]
@@ -88,7 +88,7 @@ class _Layer(CacheLayerMixin):
         return -1
 
 
-def _grown(buffer: Tensor, used: int, needed: int) -> Tensor:
+def _grow(buffer: Tensor, used: int, needed: int) -> Tensor:
     columns = max(buffer.shape[-2] + min(buffer.shape[-2], MOST_GROWTH), needed + SPARE_COLUMNS)
     larger = buffer.new_empty(*buffer.shape[:2], columns, buffer.shape[-1])
     larger[:, :, :used] = buffer[:, :, :used]
@@ -124,7 +124,7 @@ class BatchKV(Cache):
         self._columns.used = columns
 
     @classmethod
-    def on(cls, buffers: Sequence[LayerKV], length: int) -> BatchKV:
+    def from_buffers(cls, buffers: Sequence[LayerKV], length: int) -> BatchKV:
         """One row whose first `length` positions are in `buffers`, each (1, H, columns, D), already.
 
         New positions are written into the same buffers behind them, for as long as there is room.
@@ -155,12 +155,12 @@ class BatchKV(Cache):
         columns = slice(self.used - self.lengths[index], self.used)
         return [(layer.keys[index, :, columns], layer.values[index, :, columns]) for layer in self.layers]
 
-    def joined(self, other: BatchKV, at: int) -> BatchKV:
+    def insert(self, other: BatchKV, at: int) -> BatchKV:
         """A batch of these rows with the other's one row put in at index `at`."""
         rows = [self.row(index) for index in range(len(self.lengths))]
         return BatchKV(len(self.layers), [*rows[:at], other.row(0), *rows[at:]])
 
-    def only(self, indices: Sequence[int]) -> BatchKV:
+    def select(self, indices: Sequence[int]) -> BatchKV:
         """A batch of some of these rows, at least one."""
         return BatchKV(len(self.layers), [self.row(index) for index in indices])
 
@@ -212,12 +212,12 @@ class PlainKV:
         """See `BatchKV.lengths`."""
         return [len(row.ids) for row in self.rows]
 
-    def joined(self, other: PlainKV, at: int) -> PlainKV:
-        """See `BatchKV.joined`."""
+    def insert(self, other: PlainKV, at: int) -> PlainKV:
+        """See `BatchKV.insert`."""
         return PlainKV([*self.rows[:at], *other.rows, *self.rows[at:]])
 
-    def only(self, indices: Sequence[int]) -> PlainKV:
-        """See `BatchKV.only`."""
+    def select(self, indices: Sequence[int]) -> PlainKV:
+        """See `BatchKV.select`."""
         return PlainKV([self.rows[index] for index in indices])
 
 
@@ -244,7 +244,7 @@ class Entry:
         """A row that begins with the first `length` positions, without a copy if that can be."""
         if length == len(self.ids) and self.appendable:
             self.appendable = False
-            return BatchKV.on(self.buffers, length)
+            return BatchKV.from_buffers(self.buffers, length)
         row = [(keys[0, :, :length], values[0, :, :length]) for keys, values in self.buffers]
         return BatchKV(len(self.buffers), [row])
 
@@ -309,7 +309,7 @@ class PrefixStore:
         if len(kv.lengths) == 1:
             entry = Entry(wanted, kv.buffers(), appendable=ended)
         else:
-            entry = Entry(wanted, kv.only([index]).buffers(), appendable=True)
+            entry = Entry(wanted, kv.select([index]).buffers(), appendable=True)
         if entry.bytes > self.limit:
             return
         key = (owner, wanted.tobytes())

@@ -113,7 +113,7 @@ def _changes(table: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def lowered(model: PreTrainedModel, window: int, length: int) -> Iterator[None]:
+def lower_limits(model: PreTrainedModel, window: int, length: int) -> Iterator[None]:
     """A model whose every window is at most `window` and whose original context is at most `length`, so that
     a short text reaches past them; afterwards it is as before."""
     with ExitStack() as undo:

@@ -41,7 +41,7 @@ class RowRope:
         self._model = model
         self._modules = [module for module in model.modules() if _changing_types(module)]
         self._lengths: Sequence[int] | None = None
-        self.rereads = bool(self._modules) and _rereads(model)
+        self.prefills_again = bool(self._modules) and _drops_cache(model)
         """Whether `generate` reads a text again from its start when it passes the original context."""
         self._install()
 
@@ -82,9 +82,9 @@ class RowRope:
                 found.append(length > limit if rope_type == "longrope" else max(length, limit))
         return tuple(found)
 
-    def must_reread(self, length: int) -> bool:
+    def must_prefill_again(self, length: int) -> bool:
         """Whether `generate` reads a text again from its start before its token number `length`."""
-        return self.rereads and self.regime(length) != self.regime(length - 1)
+        return self.prefills_again and self.regime(length) != self.regime(length - 1)
 
     def _forward(
         self, module: Any, x: Tensor, position_ids: Tensor, *args: Any, **kwargs: Any
@@ -155,7 +155,7 @@ def _limit(module: Any, layer_type: str | None, rope_type: str) -> int:
     return int((table if layer_type is None else table[layer_type])["original_max_position_embeddings"])
 
 
-def _rereads(model: PreTrainedModel) -> bool:
+def _drops_cache(model: PreTrainedModel) -> bool:
     """Whether the model's own preparation for `generate` drops the keys and values at the limit."""
     limit = getattr(model.config, "original_max_position_embeddings", None)
     if limit is None:

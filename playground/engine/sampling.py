@@ -63,7 +63,7 @@ def is_plain_greedy(sampling: Sampling) -> bool:
 def choose(logits: Tensor, row: Row) -> int:
     """The next token of one row from its float32 logits, shape (V,)."""
     # Cut, not only hidden: the noise and the filters of a row must not depend on its neighbours.
-    scores = filtered(logits[: row.vocabulary], row)
+    scores = filter_logits(logits[: row.vocabulary], row)
     if row.sampling.temperature > 0:
         noise = gumbel(row.sampling.seed, len(row.answer_ids), scores.shape[-1])
         scores = scores + noise.to(scores.device)
@@ -73,7 +73,7 @@ def choose(logits: Tensor, row: Row) -> int:
     return int(best.indices)
 
 
-def filtered(logits: Tensor, row: Row) -> Tensor:
+def filter_logits(logits: Tensor, row: Row) -> Tensor:
     """Logits after penalty, temperature and filters, shape (V,); dropped tokens are -inf.
 
     With temperature 0 only the penalty applies, since the filters never drop the likeliest token.
@@ -84,7 +84,7 @@ def filtered(logits: Tensor, row: Row) -> Tensor:
         seen = list(row.answer_ids)
         if sampling.penalty_scope == "all":
             seen += row.prompt_ids
-        scores = penalised(scores, seen, sampling.repetition_penalty)
+        scores = penalise(scores, seen, sampling.repetition_penalty)
     if sampling.temperature == 0:
         return scores
     scores = scores / sampling.temperature
@@ -103,7 +103,7 @@ def filtered(logits: Tensor, row: Row) -> Tensor:
     return scores
 
 
-def penalised(logits: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
+def penalise(logits: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
     """Repetition penalty: a seen token's logit is divided by `penalty` if positive, else multiplied."""
     # Not every token that is read has a logit: embeddings can have more rows than the output layer.
     there = sorted(token for token in set(seen) if token < len(logits))

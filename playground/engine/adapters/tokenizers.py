@@ -35,7 +35,7 @@ class AdapterText:
 
     tokenizer: Any = None
     """Transformers' tokenizer; None where the base's is used."""
-    ends: frozenset[int] = frozenset()
+    eos_token_ids: frozenset[int] = frozenset()
     """Ids in its generation configuration that end an answer."""
 
 
@@ -54,7 +54,7 @@ def read_adapter_text(name: str, folder: Path, base: Path | None) -> AdapterText
     if has_vocabulary(folder) and (base is None or _fingerprint(folder) != _fingerprint(base)):
         tokenizer = load_tokenizer(folder, f"adapter {name!r}")
         try_tokenizer(tokenizer, f"adapter {name!r}")
-    return AdapterText(tokenizer=tokenizer, ends=frozenset(generation_ends(folder)))
+    return AdapterText(tokenizer=tokenizer, eos_token_ids=frozenset(read_eos_token_ids(folder)))
 
 
 def _fingerprint(folder: Path) -> str:
@@ -73,7 +73,7 @@ def _fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def generation_ends(folder: Path) -> list[int]:
+def read_eos_token_ids(folder: Path) -> list[int]:
     """The end tokens in a folder's generation_config.json; none without that file.
 
     Raises:

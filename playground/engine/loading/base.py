@@ -216,7 +216,7 @@ def load_weights(base: Base, options: Mapping[str, Any]) -> PreTrainedModel:
     _check_report(base, model, info)
     if base.header is not None:
         gguf_model.check_tensors(base.header, model)
-        model.generation_config.eos_token_id = gguf_model.end_ids(base.header) or None
+        model.generation_config.eos_token_id = gguf_model.eos_token_ids(base.header) or None
     model.eval()
     return model
 

@@ -268,7 +268,7 @@ def _lost(header: GgufFile, what: str) -> InputError:
     )
 
 
-def end_ids(header: GgufFile) -> list[int]:
+def eos_token_ids(header: GgufFile) -> list[int]:
     """The tokens that end an answer, as the file names them: of the text, of a turn and of a message."""
     roles = ("eos", "eot", "eom")
     ids = {header.metadata.get(f"tokenizer.ggml.{role}_token_id") for role in roles}

@@ -27,8 +27,8 @@ from playground.engine.adapters.parts import Adapter
 from playground.engine.adapters.tokenizers import (
     AdapterText,
     differing_words,
-    generation_ends,
     read_adapter_text,
+    read_eos_token_ids,
 )
 from playground.engine.hub import Report
 from playground.engine.loading import gguf_model, quantised
@@ -74,7 +74,7 @@ class Loaded:
     """Why its rows cannot be decoded as one batch, as far as its weights say; None if they say nothing."""
     parameters: int
     context: int
-    ends: frozenset[int]
+    eos_token_ids: frozenset[int]
     """Token ids that end any answer."""
     adapters: tuple[AdapterStatus, ...]
     parts: Mapping[str, Adapter]
@@ -120,7 +120,7 @@ def load(
     unusable = hub.fetch_cards(library, report)
     base = open_base(settings, report)
     if base.header is None:
-        generation_ends(base.folder)  # Transformers would pass over a file that it cannot read
+        read_eos_token_ids(base.folder)  # Transformers would pass over a file that it cannot read
     tokenizer = load_tokenizer(base.folder, settings.base, **base.tokenizer_options)
     try_tokenizer(tokenizer, settings.base)
     if base.header is not None and (warning := gguf_model.set_pretokenizer(base.header, tokenizer)):
@@ -163,7 +163,7 @@ def load(
         plain=_why_plain(layers),
         parameters=base.parameters,
         context=context_length(base.config, tokenizer),
-        ends=eos_token_ids(model, tokenizer),
+        eos_token_ids=eos_token_ids(model, tokenizer),
         adapters=adapters,
         parts=found.adapters,
         prefix_limit=int(PREFIX_SHARE * _free_memory(device)),
@@ -236,7 +236,7 @@ def fits_beside(settings: Settings, report: Report) -> bool:
     device = _device(settings)
     base = open_base(settings, report)
     if base.header is None:
-        generation_ends(base.folder)  # Transformers would pass over a file that it cannot read
+        read_eos_token_ids(base.folder)  # Transformers would pass over a file that it cannot read
     return _bytes_needed(settings, base, device) <= MOST_OF_MEMORY * _free_memory(device)
 
 
@@ -249,7 +249,7 @@ def _bytes_needed(settings: Settings, base: Base, device: torch.device) -> float
     return base.parameters * (BYTES_IN_4BIT if four_bit and base.header is None else full)
 
 
-def held(device: torch.device) -> tuple[int, int | None]:
+def measure_memory(device: torch.device) -> tuple[int, int | None]:
     """Bytes that this process holds in the machine's memory, and on its GPU."""
     on_gpu = torch.cuda.memory_reserved(device) if device.type == "cuda" else None
     return int(psutil.Process().memory_info().rss), on_gpu

@@ -1,19 +1,17 @@
-"""Trials at load: whether the fast path gives what the model itself gives."""
+"""Trial of the fast and the plain path at load: their logits must be those that the model itself gives."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
 from playground.engine.kv import KV, BatchKV, PlainKV
-from playground.engine.positions import lowered, names_limit
-
-if TYPE_CHECKING:
-    from playground.engine.model import Model
+from playground.engine.model import Model
+from playground.engine.positions import lower_limits, names_limit
 
 TOLERANCE = {torch.float32: 0.01, torch.bfloat16: 0.3, torch.float16: 0.1}
 """How far the fast path's logits may lie from the plain path's, in standard deviations of the logits; what
@@ -22,25 +20,25 @@ STEPS = 3
 """Tokens that a trial reads one by one after its rows' prompts."""
 SHORT = 24
 """Tokens of the longer row where limits are lowered, which keeps the second trial cheap."""
-HELD = {"full_attention", "sliding_attention", "chunked_attention"}
+STATE_TYPES = {"full_attention", "sliding_attention", "chunked_attention"}
 """Types of layers whose whole state is keys and values."""
 
 
-def why_plain(model: Model, probe: Sequence[int]) -> str | None:
-    """Why the fast path cannot be taken, or None if it gives what the model itself gives.
+def find_mismatch(model: Model, probe: Sequence[int]) -> str | None:
+    """Return why the fast path cannot be taken, or None if it gives the model's own logits.
 
     A model that names a window or an original context is tried once more with those lowered below the
     length of the text, since the real ones are too long for a trial.
     """
     kinds = set(getattr(model.hf.config.get_text_config(), "layer_types", None) or ())
-    if unknown := kinds - HELD:
+    if unknown := kinds - STATE_TYPES:
         return f"its layers of type {', '.join(sorted(unknown))} keep no plain keys and values"
     allowed = TOLERANCE[model.hf.dtype]
     truth = _as_generated if model.rope else _one_pass  # one pass is cheaper, where positions do not change
     try:
         off = _path_error(model, _rows(probe), lambda: BatchKV(model.layers), truth)
         if off <= allowed and names_limit(model.hf) and len(probe) >= SHORT:
-            off, where = _lowered_error(model, probe), " past the limits that it names"
+            off, where = _error_past_limits(model, probe), " past the limits that it names"
         else:
             where = ""
     except Exception as error:
@@ -74,7 +72,7 @@ def own_cache_keeps_rows_apart(model: Model, probe: Sequence[int]) -> bool:
     return off <= TOLERANCE[model.hf.dtype]
 
 
-def forgets(model: Model, probe: Sequence[int]) -> bool:
+def is_stateless(model: Model, probe: Sequence[int]) -> bool:
     """Whether a pass without a cache depends on its own tokens alone, and not on those of an earlier pass."""
     model.select([None])
     first = model.run([probe], every=True, use_cache=False).float()
@@ -83,9 +81,12 @@ def forgets(model: Model, probe: Sequence[int]) -> bool:
     return bool((first - again).abs().max() <= TOLERANCE[model.hf.dtype] * first.std())
 
 
-def writes_as_generate(model: Model, probe: Sequence[int], begin: Callable[[], KV]) -> bool | None:
-    """Whether a path's logits are those of `generate` for one row; None where `generate` itself fails, since
-    there is nothing to compare with."""
+def matches_generate(model: Model, probe: Sequence[int], begin: Callable[[], KV]) -> bool | None:
+    """Whether a path's logits are those of `generate` for one row.
+
+    Returns:
+        None where `generate` itself fails, since there is nothing to compare with.
+    """
     model.select([None])
     prompt = torch.tensor([probe[: len(probe) - STEPS]], device=model.device)
     try:
@@ -117,11 +118,11 @@ def _rows(probe: Sequence[int]) -> list[list[int]]:
     return [list(probe), list(probe[len(probe) // 2 :])]
 
 
-def _lowered_error(model: Model, probe: Sequence[int]) -> float:
+def _error_past_limits(model: Model, probe: Sequence[int]) -> float:
     """`_path_error` past the model's limits: the longer row is past them from its start, the shorter one
     passes its original context at its second step."""
     rows = _rows(probe[:SHORT])
-    with lowered(model.hf, window=4, length=len(rows[1]) - STEPS + 1):
+    with lower_limits(model.hf, window=4, length=len(rows[1]) - STEPS + 1):
         return _path_error(model, rows, lambda: BatchKV(model.layers), _as_generated)
 
 
@@ -144,7 +145,7 @@ def _path_error(
         if isinstance(kv, BatchKV):  # the plain path reads a prompt at once
             model.forward(kv, [None], [row[: split // 2]], whole=[split])
         first.append(model.forward(kv, [None], [row[kv.lengths[0] : split]], whole=[split]))
-        batch = kv if batch is None else batch.joined(kv, at=1)
+        batch = kv if batch is None else batch.insert(kv, at=1)
     got = [torch.cat(first)]
     for step in range(STEPS):
         batch, logits = _step(model, batch, rows, [split + step + 1 for split in splits])
@@ -157,19 +158,19 @@ def _step(model: Model, batch: Any, rows: Sequence[list[int]], lengths: Sequence
     again = [
         index
         for index, length in enumerate(lengths)
-        if isinstance(batch, BatchKV) and model.must_reread(length)
+        if isinstance(batch, BatchKV) and model.must_prefill_again(length)
     ]
     stay = [index for index in range(len(rows)) if index not in again]
     logits: dict[int, Tensor] = {}
     if again:
-        batch = batch.only(stay) if stay else None
+        batch = batch.select(stay) if stay else None
     if stay:
         tokens = [rows[index][lengths[index] - 1 : lengths[index]] for index in stay]
         logits |= zip(stay, model.forward(batch, [None] * len(stay), tokens), strict=True)
     for index in again:
         kv = BatchKV(model.layers)
         logits[index] = model.forward(kv, [None], [rows[index][: lengths[index]]])[0]
-        batch = kv if batch is None else batch.joined(kv, at=index)
+        batch = kv if batch is None else batch.insert(kv, at=index)
     return batch, torch.stack([logits[index] for index in range(len(rows))])
 
 

@@ -1,4 +1,4 @@
-"""What ends an answer: token ids, and the texts of end markers that are no single token."""
+"""Tokens and stop sequences that end an answer, resolved against a tokenizer's vocabulary."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ from playground.templates import template_problem
 from playground.types import AdapterStatus, InputError, StopRule
 
 
-def named_ends(tokenizer: Tokenizer, rule: StopRule) -> tuple[StopRule, frozenset[int]]:
-    """A rule's end tokens as ids; those that the tokenizer does not have become stop texts of the rule."""
+def resolve_stop_tokens(tokenizer: Tokenizer, rule: StopRule) -> tuple[StopRule, frozenset[int]]:
+    """Look up the tokens of a stop rule.
+
+    Returns:
+        The rule, to whose stop sequences the tokens are added that the tokenizer does not have, and the ids
+        of the others.
+    """
     ids, texts = set(), []
     for text in rule.tokens:
         token = tokenizer.token_id(text)
@@ -24,21 +29,23 @@ def named_ends(tokenizer: Tokenizer, rule: StopRule) -> tuple[StopRule, frozense
     return (dataclasses.replace(rule, texts=(*rule.texts, *new)) if new else rule), frozenset(ids)
 
 
-def with_ends(status: AdapterStatus, model: Model, library: Library) -> AdapterStatus:
-    """An adapter's status with what ends an answer of its chat lane; a warning where no prompt can be
-    written."""
+def describe_stops(status: AdapterStatus, model: Model, library: Library) -> AdapterStatus:
+    """Add to an adapter's status which tokens and stop sequences end an answer of its chat lane.
+
+    Where its chat format cannot be read or used, the status gets a warning.
+    """
     if status.error is not None:
         return status
     name = status.card.name
     tokenizer = model.tokenizer(name)
-    ends = list(tokenizer.texts(model.ends(name)))
+    stops = list(tokenizer.texts(model.eos_token_ids(name)))
     warning = status.warning
     try:
         format = library.chat_format(name)
     except InputError as error:
-        return dataclasses.replace(status, ends=tuple(ends), warning=warning or str(error))
+        return dataclasses.replace(status, ends=tuple(stops), warning=warning or str(error))
     if format is not None:
-        ends += [text for text in (format.eos_token, *format.ends) if text.strip()]
+        stops += [text for text in (format.eos_token, *format.ends) if text.strip()]
         if problem := template_problem(format):
             warning = " ".join(filter(None, (warning, f"Adapter {name!r}: {problem}")))
-    return dataclasses.replace(status, ends=tuple(dict.fromkeys(ends)), warning=warning)
+    return dataclasses.replace(status, ends=tuple(dict.fromkeys(stops)), warning=warning)

@@ -1,0 +1,52 @@
+"""Failures of the local engine as one sentence for a lane or for the page's status line."""
+
+from __future__ import annotations
+
+import traceback
+
+import torch
+
+from playground.types import InputError
+
+
+def explain_failure(error: Exception) -> str:
+    """Return why an answer failed, in one sentence; the traceback of anything unexpected goes to the log."""
+    if isinstance(error, torch.OutOfMemoryError):
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return (
+            "The device ran out of memory: use fewer demonstrations, fewer lanes or a lower limit on "
+            "new tokens."
+        )
+    traceback.print_exception(error)
+    return f"The model failed on this answer: {_one_line(error)}."
+
+
+def explain_loading_failure(error: Exception, base: str) -> str:
+    """Return why a base could not be loaded, in one sentence.
+
+    Args:
+        error: what was raised; its traceback goes to the log if it is unexpected.
+        base: the folder or Hub id, for the sentence.
+    """
+    if isinstance(error, InputError):
+        return str(error)
+    if _is_out_of_memory(error):
+        return (
+            f"The model {base} does not fit in memory: choose a smaller one, or load it in 4 bit "
+            "(--quantize 4bit)."
+        )
+    traceback.print_exception(error)
+    return f"The model {base} could not be loaded: {_one_line(error)}."
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out: on a GPU, or on the CPU, where PyTorch raises a bare RuntimeError."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text.rstrip(".")[:300]

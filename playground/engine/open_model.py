@@ -1,0 +1,83 @@
+"""Prepare a loaded model for decoding: fast linear layers, adapters tried out, a path chosen.
+
+Nothing is looked up in a list of architectures. Each step runs the model on a fixed text, and is undone or
+left out where the logits are not what they were before it.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from playground.engine import path_trial
+from playground.engine.adapter_trial import AdapterTrial, is_same
+from playground.engine.linear import Linears
+from playground.engine.loading import load as loading
+from playground.engine.loading.load import Loaded
+from playground.engine.model import Model
+from playground.types import InputError
+
+
+def open_model(loaded: Loaded) -> Model:
+    """Prepare a loaded base and its adapters for decoding.
+
+    Raises:
+        InputError: the model cannot be served exactly.
+        BaseChangedError: an adapter changes the base even when it is switched off.
+    """
+    base_logits = _speed_up_linears(loaded)
+    model = Model(loaded)
+    # Adapters first: the other trial is a decoding pass, after which 4-bit layers on a CPU compute in
+    # another way than they did when the base was probed (see `probe_logits`).
+    trial = AdapterTrial(model, loaded)
+    model.adapters = trial.check_adapters(base_logits)
+    model.plain = loaded.plain or trial.mixed or path_trial.find_mismatch(model, loaded.probe)
+    if model.plain is not None:
+        model.has_own_cache = True
+        model.has_own_cache = _is_own_cache_exact(model, loaded)
+        if not model.has_own_cache:
+            _check_without_cache(model, loaded)
+    return model
+
+
+def _speed_up_linears(loaded: Loaded) -> Tensor:
+    """Give the linear layers their fastest form, if that leaves the logits as they are.
+
+    Some models (Mamba) read a layer's weight without calling the layer.
+
+    Returns:
+        The base's logits on the fixed text, (T, V), with the layers as they are from now on.
+    """
+    linears = Linears(loaded.model)
+    if linears.fit(lambda tokens: loading.probe_logits(loaded.model, loaded.probe[:tokens])):
+        logits = loading.probe_logits(loaded.model, loaded.probe)
+        if is_same(logits, loaded.base_logits, loaded.model.dtype):
+            return logits
+    linears.remove()
+    return loading.probe_logits(loaded.model, loaded.probe)
+
+
+def _is_own_cache_exact(model: Model, loaded: Loaded) -> bool:
+    """Whether the plain path with the model's own cache gives the logits of `generate`."""
+    agrees = path_trial.matches_generate(model, loaded.probe, model.begin)
+    if agrees is not False and path_trial.own_cache_works(model, loaded.probe):
+        return True
+    # Layers that round a token by the tokens beside it (LLM.int8) give other logits in one pass over
+    # everything, which is not how `generate` reads a text.
+    return bool(agrees) and path_trial.own_cache_keeps_rows_apart(model, loaded.probe)
+
+
+def _check_without_cache(model: Model, loaded: Loaded) -> None:
+    """Check that the plain path without a cache is exact.
+
+    Raises:
+        InputError: it is not, so the model cannot be served at all.
+    """
+    reason = None
+    if model.rope and not model.rope.prefills_again:
+        reason = "its positions change with the length of a text, and its own cache could not be used"
+    elif not path_trial.is_stateless(model, loaded.probe):
+        reason = "its output for a text depends on the text that it read before"
+    elif path_trial.matches_generate(model, loaded.probe, model.begin) is False:
+        reason = "its output differs from that of its own `generate`"
+    if reason:
+        raise InputError(f"{loaded.base} cannot be served exactly: {reason}; choose another base.")
