@@ -46,7 +46,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from playground.config import Settings
-from playground.engine.loading.load import compute_type
+from playground.engine.loading.device import compute_type
 from playground.engine.local import LocalEngine
 from playground.library import ROOT, Library
 from playground.types import Done, InputError, Prompt, Reply, Request, Sampling

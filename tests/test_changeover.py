@@ -253,7 +253,7 @@ def test_an_adapter_that_is_not_on_the_hub_leaves_everything_as_it_was(here):
 
 @pytest.mark.parametrize("room", ["here", "tight"])
 def test_a_model_without_memory_is_a_sentence(room, tiny, request, monkeypatch):
-    from playground.engine.loading import load as loading
+    from transformers import AutoModelForCausalLM
 
     here = request.getfixturevalue(room)
 
@@ -264,8 +264,8 @@ def test_a_model_without_memory_is_a_sentence(room, tiny, request, monkeypatch):
             )
         return real(*args, **options)
 
-    real = loading.AutoModelForCausalLM.from_pretrained
-    monkeypatch.setattr(loading.AutoModelForCausalLM, "from_pretrained", full)
+    real = AutoModelForCausalLM.from_pretrained
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", full)
     here.change.base(str(tiny.base))
     ended = here.ended()
     assert ended.state == "failed"
@@ -312,11 +312,11 @@ class Slow:
 
 @pytest.mark.parametrize("room", ["here", "tight"])
 def test_a_load_that_is_cancelled_ends_in_the_midst_of_its_weights(room, tiny, request, monkeypatch):
-    from playground.engine.loading import load as loading
+    from playground.engine.loading.progress import ReportingBar
 
     here = request.getfixturevalue(room)
     slow, seen = Slow(), []
-    watch = loading._Watched.__iter__
+    watch = ReportingBar.__iter__
 
     def slowly(self):
         for item in watch(self):
@@ -324,12 +324,12 @@ def test_a_load_that_is_cancelled_ends_in_the_midst_of_its_weights(room, tiny, r
             seen.append(item)
             yield item
 
-    monkeypatch.setattr(loading._Watched, "__iter__", slowly)
+    monkeypatch.setattr(ReportingBar, "__iter__", slowly)
     here.change.base(str(tiny.base))
     assert slow.reached.wait(WAIT)
     here.change.cancel()
     assert here.change.progress().state == "stopping"
-    monkeypatch.setattr(loading._Watched, "__iter__", watch)
+    monkeypatch.setattr(ReportingBar, "__iter__", watch)
     time.sleep(0.5)  # an answer to the cancel may take a moment
     slow.go_on.set()
     assert here.ended().state == "cancelled"

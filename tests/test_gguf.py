@@ -16,7 +16,8 @@ from test_bases import opened, refused, served, status
 from tokenizers import pre_tokenizers
 
 from playground.config import Settings
-from playground.engine.loading import load as loading
+from playground.engine.loading import device
+from playground.engine.loading.probe import probe_logits
 from playground.gguf import FILE_TYPES, TENSOR_KINDS, read_gguf
 from playground.library import Library
 from playground.types import InputError, Prompt
@@ -45,7 +46,7 @@ def same_as(path, folder):
         now = engine.status()
         assert now.state == "ready", now.note
         with torch.inference_mode():
-            ours = loading.probe_logits(engine._scheduler.model.hf, IDS)
+            ours = probe_logits(engine._scheduler.model.hf, IDS)
         texts = ["hello there in 2024", " the  cat\n\nsat 😀 é", "<|end|> what 1984?"]
         ids = [[token.id for token in engine.tokens(Prompt(text=text))] for text in texts]
     finally:
@@ -277,9 +278,9 @@ def test_a_file_of_a_repository_is_downloaded_alone_with_its_template(plain, tmp
 def test_room_beside_another_model_is_counted_de_quantised(plain, monkeypatch):
     settings = Settings(base=str(plain[0]), device="cpu")
     parameters = sum(int(np.prod(tensor.shape)) for tensor in read_gguf(plain[0]).tensors)
-    for free, fits in ((4 * parameters / loading.MOST_OF_MEMORY + 10, True), (3 * parameters, False)):
-        monkeypatch.setattr(loading, "_free_memory", lambda device, free=free: free)
-        assert loading.fits_beside(settings, lambda note, share: None) is fits
+    for free, fits in ((4 * parameters / device.MOST_OF_MEMORY + 10, True), (3 * parameters, False)):
+        monkeypatch.setattr(device, "free_memory", lambda device, free=free: free)
+        assert device.fits_beside(settings, lambda note, share: None) is fits
 
 
 def test_four_bits_and_a_gguf_file_do_not_go_together(plain):

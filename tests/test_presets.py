@@ -9,7 +9,7 @@ import pytest
 
 from playground import memory
 from playground.config import Settings
-from playground.engine.loading import load as loading
+from playground.engine.loading import device
 from playground.library import Library
 from playground.library.presets import (
     OWN_FILE,
@@ -97,8 +97,8 @@ def test_every_shipped_preset_is_counted_above():
 
 
 def test_the_rule_for_memory_is_the_engines():
-    assert loading.BYTES_IN_4BIT is memory.BYTES_IN_4BIT
-    assert loading.MOST_OF_MEMORY is memory.MOST_OF_MEMORY
+    assert device.BYTES_IN_4BIT is memory.BYTES_IN_4BIT
+    assert device.MOST_OF_MEMORY is memory.MOST_OF_MEMORY
     assert weights_size(1_000, "float32") == 4_000
     assert weights_size(1_000, "4 bit") == 750
 

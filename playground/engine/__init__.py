@@ -72,9 +72,9 @@ def fits_beside(settings: Settings, report: Report) -> bool:
     Raises:
         InputError: there is no such model.
     """
-    from playground.engine.loading import load as loading
+    from playground.engine.loading import device
 
-    return loading.fits_beside(settings, report)
+    return device.fits_beside(settings, report)
 
 
 def measure_room(settings: Settings, running: int = 0) -> Room:

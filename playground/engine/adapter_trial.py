@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from playground.engine.adapters.load import BaseChangedError
-from playground.engine.loading import load as loading
 from playground.engine.loading.load import Loaded
+from playground.engine.loading.probe import probe_rows
 from playground.engine.model import Model
 from playground.engine.row_adapters import RowsMixedError
 from playground.files import first_line
@@ -118,7 +118,7 @@ class AdapterTrial:
         """Logits of rows with these adapters on the fixed text, (B, T, V)."""
         probe = self._loaded.probe
         self._model.row_adapters.select(adapters, len(probe))
-        logits = loading.probe_rows(self._model.hf, probe, len(adapters))
+        logits = probe_rows(self._model.hf, probe, len(adapters))
         return self._model.mask_foreign_tokens(logits, adapters)
 
     def _is_base(self, logits: Tensor) -> bool:

@@ -29,7 +29,8 @@ from playground.engine.eos import describe_stops
 from playground.engine.failures import explain_loading_failure
 from playground.engine.jobs import AnswerJob, Job, ScoreJob, WarmUpJob
 from playground.engine.kv import PrefixStore
-from playground.engine.loading import load as loading
+from playground.engine.loading.device import measure_memory
+from playground.engine.loading.load import Loaded, load
 from playground.engine.memory import release_freed_memory
 from playground.engine.model import Model
 from playground.engine.open_model import open_model
@@ -94,7 +95,7 @@ class LocalEngine:
         now = time.monotonic()
         if now - self._measured_at >= MEMORY_AGE:
             # Not at every call: each stream asks for the status many times a second.
-            self._memory, self._measured_at = loading.measure_memory(scheduler.model.device), now
+            self._memory, self._measured_at = measure_memory(scheduler.model.device), now
         memory, on_device = self._memory
         return dataclasses.replace(
             self._status, memory=memory, device_memory=on_device, prefix_bytes=scheduler.store.bytes
@@ -262,7 +263,7 @@ class LocalEngine:
         except Exception as error:
             self._fail_loading(error)
 
-    def _load_model(self) -> tuple[Model, loading.Loaded]:
+    def _load_model(self) -> tuple[Model, Loaded]:
         """Load the base with every adapter that leaves it unchanged.
 
         An adapter that changes the base is left out, and the base loaded again.
@@ -270,14 +271,14 @@ class LocalEngine:
         refused: dict[str, str] = {}
         while True:
             try:
-                loaded = loading.load(self._settings, self._library, self._report, refused)
+                loaded = load(self._settings, self._library, self._report, refused)
                 self._report("Trying it out", 0.95)
                 return open_model(loaded), loaded
             except BaseChangedError as error:
                 refused[error.name] = str(error)
             gc.collect()
 
-    def _set_ready(self, model: Model, loaded: loading.Loaded) -> None:
+    def _set_ready(self, model: Model, loaded: Loaded) -> None:
         status = Status(
             state="ready",
             note="Ready",

@@ -11,8 +11,8 @@ from torch import Tensor
 from playground.engine import path_trial
 from playground.engine.adapter_trial import AdapterTrial, is_same
 from playground.engine.linear import Linears
-from playground.engine.loading import load as loading
 from playground.engine.loading.load import Loaded
+from playground.engine.loading.probe import probe_logits
 from playground.engine.model import Model
 from playground.types import InputError
 
@@ -48,12 +48,12 @@ def _speed_up_linears(loaded: Loaded) -> Tensor:
         The base's logits on the fixed text, (T, V), with the layers as they are from now on.
     """
     linears = Linears(loaded.model)
-    if linears.fit(lambda tokens: loading.probe_logits(loaded.model, loaded.probe[:tokens])):
-        logits = loading.probe_logits(loaded.model, loaded.probe)
+    if linears.fit(lambda tokens: probe_logits(loaded.model, loaded.probe[:tokens])):
+        logits = probe_logits(loaded.model, loaded.probe)
         if is_same(logits, loaded.base_logits, loaded.model.dtype):
             return logits
     linears.remove()
-    return loading.probe_logits(loaded.model, loaded.probe)
+    return probe_logits(loaded.model, loaded.probe)
 
 
 def _is_own_cache_exact(model: Model, loaded: Loaded) -> bool:

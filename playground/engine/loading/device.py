@@ -1,0 +1,113 @@
+"""Device, precision and memory of a base: where it is loaded, in what numbers, and whether it fits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psutil
+import torch
+
+from playground.config import Settings
+from playground.engine.adapters.tokenizers import read_eos_token_ids
+from playground.engine.hub import Report
+from playground.engine.loading import quantised
+from playground.engine.loading.base import Base, nf4, open_base
+from playground.memory import BYTES_IN_4BIT, MOST_OF_MEMORY
+from playground.types import InputError
+
+
+def choose_device(settings: Settings) -> torch.device:
+    """Return the device that the settings ask for.
+
+    Raises:
+        InputError: they ask for CUDA, and there is no such device.
+    """
+    available = torch.cuda.is_available()
+    if settings.device == "cuda" and not available:
+        raise InputError("There is no CUDA device here: use --device cpu, or leave --device out.")
+    return torch.device("cuda", 0) if available and settings.device != "cpu" else torch.device("cpu")
+
+
+def compute_type(device: torch.device) -> torch.dtype:
+    """Return the type of numbers that a device multiplies fastest, of those that are exact enough."""
+    if device.type != "cuda":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def choose_options(settings: Settings, base: Base, device: torch.device) -> dict[str, Any]:
+    """Choose the options of `from_pretrained` that load a base in the precision that was asked for.
+
+    Raises:
+        InputError: it cannot be loaded in that precision.
+    """
+    compute = compute_type(device)
+    place: Any = "auto" if device.type == "cuda" else {"": "cpu"}
+    options = {"dtype": compute, "device_map": place, "attn_implementation": _choose_attention(base.config)}
+    if base.header is not None:
+        if settings.quantize == "4bit":
+            raise InputError(
+                f"{settings.base} is a GGUF file, which is served de-quantised: leave --quantize out, or "
+                "give the model's folder or Hub id for 4 bit."
+            )
+        return options
+    if base.method is not None:
+        if warning := quantised.set_compute(base.config, compute):
+            base.warnings.append(warning)
+        quantised.check_quantiser(base.config, place, settings.base)
+        return options
+    if settings.quantize == "4bit" or (settings.quantize == "auto" and _needs_4bit(device, base.parameters)):
+        options["quantization_config"] = nf4(compute)
+    return options
+
+
+def _choose_attention(config: Any) -> str | None:
+    # Gemma 2 caps its attention scores, which only the eager form computes.
+    return "eager" if getattr(config, "attn_logit_softcapping", None) else None
+
+
+def _needs_4bit(device: torch.device, parameters: int) -> bool:
+    """Whether "auto" takes 4 bit: always on CUDA, on a CPU if float32 would not fit."""
+    if device.type == "cuda":
+        return True
+    return 4 * parameters > MOST_OF_MEMORY * free_memory(device)
+
+
+# --- Memory ---------------------------------------------------------------------------------------
+
+
+def fits_beside(settings: Settings, report: Report) -> bool:
+    """Whether a model fits in memory beside what is there, in the precision that it would have alone.
+
+    What is not on this machine is downloaded first.
+
+    Raises:
+        InputError: as `load.load`.
+    """
+    device = choose_device(settings)
+    base = open_base(settings, report)
+    if base.header is None:
+        read_eos_token_ids(base.folder)  # Transformers would pass over a file that it cannot read
+    return _count_bytes(settings, base, device) <= MOST_OF_MEMORY * free_memory(device)
+
+
+def _count_bytes(settings: Settings, base: Base, device: torch.device) -> float:
+    """Bytes that a base's weights take once they are loaded."""
+    if base.method is not None:
+        return sum(path.stat().st_size for path in base.folder.glob("*.safetensors"))
+    four_bit = settings.quantize == "4bit" or (settings.quantize == "auto" and device.type == "cuda")
+    full = 4 if device.type == "cpu" else 2
+    return base.parameters * (BYTES_IN_4BIT if four_bit and base.header is None else full)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes of a device's memory that can still be used."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
+
+
+def measure_memory(device: torch.device) -> tuple[int, int | None]:
+    """Bytes that this process holds in the machine's memory, and on its GPU (None without one)."""
+    on_gpu = torch.cuda.memory_reserved(device) if device.type == "cuda" else None
+    return int(psutil.Process().memory_info().rss), on_gpu
