@@ -27,11 +27,11 @@ from playground.judging.rubrics import Kind, Material, Rubric
 from playground.judging.run import Call, Judging, Questions, read_again, replied_before
 from playground.judging.verdicts import concluded
 from playground.library.probes import Check, Probe, find_probes
+from playground.library.sources import ROOT
 from playground.secret import Secret
 from playground.store import Store
 from playground.types import Conversation, InputError, JudgeCall, Scope, Verdict, canonical
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 HUMAN = "human"
 VOTE = "vote"
 """The rubric of a person's vote."""

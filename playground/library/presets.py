@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from playground.files import At, check_table, place, read_toml
+from playground.library.sources import ROOT
 from playground.memory import FOUR_BIT, Room, fitting_precisions, weights_size
 from playground.types import InputError, Sampling, check_name
 
-SHIPPED = Path(__file__).resolve().parents[2] / "models" / "presets.toml"
+SHIPPED = ROOT / "models" / "presets.toml"
 OWN_FILE = "presets.toml"
 """The name of the user's own file, in their folder."""
 

@@ -7,8 +7,13 @@ from pathlib import Path
 
 from playground.types import InputError
 
-ROOT = Path(__file__).resolve().parents[2]
-"""The repository: `models/` lies here, and names of bases may be relative to it."""
+_PACKAGE = Path(__file__).resolve().parents[1]
+_SHIPPED = _PACKAGE / "shipped"
+ROOT = _SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent
+"""The folder with `prompts/`, `adapters/` and `models/`, to which names of bases may be relative.
+
+It is the repository, or `playground/shipped` of an installed package.
+"""
 GGUF = ".gguf"
 
 

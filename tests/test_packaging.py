@@ -1,0 +1,118 @@
+"""The package: its declared dependencies are the tested ones, and its wheel works without the repository."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def read_pins(name):
+    """The versions in a requirements file, by normalised name."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    pins = [re.fullmatch(r"([\w-]+)==(\S+)", line) for line in lines if line and line[0] not in "#-"]
+    return {canonicalize_name(pin[1]): pin[2] for pin in pins}
+
+
+@pytest.mark.parametrize(
+    ("file", "declared"),
+    [
+        ("requirements.txt", PROJECT["dependencies"]),
+        ("requirements-dev.txt", PROJECT["optional-dependencies"]["dev"]),
+    ],
+)
+def test_every_pin_lies_in_the_range_of_the_package(file, declared):
+    pins = read_pins(file)
+    ranges = {canonicalize_name(each.name): each.specifier for each in map(Requirement, declared)}
+    assert set(pins) == set(ranges)
+    assert {name for name, version in pins.items() if version not in ranges[name]} == set()
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The folder into which the wheel of this repository was installed."""
+    folder = tmp_path_factory.mktemp("package")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    offline = ["--quiet", "--no-deps", "--no-index"]
+    wheels, site = folder / "wheels", folder / "site"
+    subprocess.run([*pip, "wheel", *offline, "--no-build-isolation", "-w", wheels, ROOT], check=True)
+    (wheel,) = wheels.glob("tandem_playground-*.whl")
+    subprocess.run([*pip, "install", *offline, "--target", site, wheel], check=True)
+    return site
+
+
+def run_tandem(installed, folder, *arguments):
+    """Run the installed `tandem` in `folder`, with the packages of this Python and without the repository."""
+    script = shutil.which(
+        "tandem", path=os.pathsep.join([str(installed / "bin"), str(installed / "Scripts")])
+    )
+    assert script is not None
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("TANDEM_")}
+    environ |= {"PYTHONPATH": str(installed), "XDG_DATA_HOME": str(folder / "home"), "HF_HUB_OFFLINE": "1"}
+    return subprocess.run(
+        [script, *arguments],
+        cwd=folder,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_the_installed_command_chats_in_an_empty_folder(installed, tmp_path):
+    result = run_tandem(
+        installed, tmp_path, "chat", "Hello", "--lane", "base", "--lane", "pocket-ift", "--json"
+    )
+    assert result.returncode == 0, result.stderr
+    (turn,) = json.loads(result.stdout)["turns"]
+    assert [answer["variant"] for answer in turn["answers"]] == ["base", "pocket-ift"]
+    assert all(answer["text"] and answer["error"] is None for answer in turn["answers"])
+    assert (tmp_path / "home" / "tandem").is_dir()
+
+
+@pytest.mark.slow
+def test_the_installed_command_finds_everything_that_is_shipped(installed, tmp_path):
+    result = run_tandem(installed, tmp_path, "doctor", "--json")
+    assert result.returncode == 0, result.stderr + result.stdout
+    report = json.loads(result.stdout)
+    assert report["problems"] == []
+    assert {adapter["name"] for adapter in report["adapters"]} == {
+        path.name for path in (ROOT / "adapters").iterdir()
+    }
+    assert len(report["demo_sets"]) == len(list((ROOT / "prompts" / "demos").iterdir()))
+    assert "pocket" in {preset["name"] for preset in report["presets"]}
+    assert "urial" in run_tandem(installed, tmp_path, "fetch").stdout
+    bench = run_tandem(installed, tmp_path, "bench")
+    assert bench.returncode == 2
+    assert "clone Tandem's repository" in bench.stderr
+
+
+@pytest.mark.slow
+def test_the_installed_package_holds_what_is_needed_and_no_more(installed):
+    package = installed / "playground"
+    for name in ("a11y.js", "page.js", "style.css"):
+        assert (package / "ui" / "assets" / name).is_file()
+    shipped = package / "shipped"
+    for folder in ("adapters", "prompts", "models"):
+        there = {path.relative_to(shipped) for path in (shipped / folder).rglob("*") if path.is_file()}
+        tracked = subprocess.run(
+            ["git", "ls-files", folder], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        assert there == {Path(path) for path in tracked if not path.startswith("models/pocket/recipe")}
+    assert {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")} <= {
+        "bin",
+        "Scripts",
+        "playground",
+    }
