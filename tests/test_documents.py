@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import runpy
@@ -15,6 +16,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -224,6 +226,30 @@ def test_a_command_runs(
     output = run(command, folder, conversation, capsys)
     for line in expected_lines(fence) if split_commands(fence.text) == [command] else []:
         assert line in output.splitlines(), fence.place
+    if "--json" in command:
+        name = command.split()[3]
+        undocumented = keys_of(json.loads(output)) - names_in(section_of(name))
+        assert undocumented == set(), f"{name} --json has keys that docs/command-line.md does not name"
+
+
+def keys_of(document: Any) -> set[str]:
+    """The keys of an object and of the objects in its lists. Objects in objects are tables by name."""
+    if isinstance(document, list):
+        return set().union(*map(keys_of, document))
+    if not isinstance(document, dict):
+        return set()
+    lists = [value for value in document.values() if isinstance(value, list)]
+    return set(document).union(*map(keys_of, lists))
+
+
+def section_of(heading: str) -> str:
+    """A section of docs/command-line.md, which has one for each command."""
+    return sections(COMMAND_LINE.read_text(encoding="utf-8"))[heading]
+
+
+def names_in(text: str) -> set[str]:
+    """The words that a text has in code."""
+    return {word for code in re.findall(r"`([^`\n]+)`", text) for word in re.findall(r"\w+", code)}
 
 
 def test_every_reason_is_for_a_command_of_a_document() -> None:
@@ -284,8 +310,7 @@ def programs() -> dict[str, typer.core.TyperCommand]:
 
 @pytest.mark.parametrize("name", sorted(programs()))
 def test_the_options_of_a_command_are_those_of_its_section(name: str) -> None:
-    text = sections(COMMAND_LINE.read_text(encoding="utf-8"))
-    own, shared = options_in(text[name]), options_in(text["What all commands share"])
+    own, shared = options_in(section_of(name)), options_in(section_of("What all commands share"))
     options = options_of(programs()[name])
     assert options - own - shared == set(), "not documented"
     assert own - options == set(), "documented, but not there"
@@ -314,7 +339,7 @@ class Recorder(dict[str, str]):
 def test_the_documented_variables_are_those_that_are_read() -> None:
     environment = Recorder()
     Settings.read({}, environment)
-    table = sections(COMMAND_LINE.read_text(encoding="utf-8"))["Environment variables"]
+    table = section_of("Environment variables")
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     documented = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
     others = {"HF_TOKEN", "TANDEM_JUDGE_KEY_HOST"}  # read by huggingface_hub; a pattern for names
