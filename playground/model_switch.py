@@ -1,11 +1,11 @@
-"""Another base, or another adapter, while people are here: in what order models come and go.
+"""Switch the base model or add an adapter while users are connected.
 
-The new model is loaded beside the old one where both fit in memory, and people notice nothing until it is
-there. Where they do not fit, the answers under way are waited for, the old model is let go of, and messages
-wait for the new one. If it cannot be loaded, or somebody thinks better of it, the old one is there as
-before. Conversations belong to neither: they stay.
+The new model is loaded beside the old one where both fit in memory, and then takes its place. Where they do
+not fit, the running answers are waited for, the old model is closed, and new messages wait for the new model.
+If loading fails or is cancelled, the previous model stays or is loaded again. Conversations belong to no
+model and stay.
 
-An adapter is put on by loading its base again with one adapter more. PEFT could put it on a running model,
+An adapter is added by loading its base again with one adapter more. PEFT could add it to a running model,
 but not exactly: by then the layers have their fastest form (`engine/linear`), and 4-bit layers on a CPU lose
 precision when they are unpacked.
 """
@@ -24,6 +24,7 @@ from playground import engine as engines
 from playground.config import Settings
 from playground.engine import Engine
 from playground.engine.hub import Report
+from playground.engine.without_model import EngineWithoutModel
 from playground.library import Library
 from playground.library.presets import Offer, Preset, find_preset, list_presets, with_adapters
 from playground.library.sources import model_name
@@ -40,39 +41,41 @@ from playground.types import (
     Request,
     Status,
     Token,
-    TokenScore,
 )
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.1
-"""Seconds between two looks at how far it is."""
+"""Seconds between two looks at a load's progress, or at the answers that are waited for."""
 SOURCE_LIMIT = 500
 """Characters of a path or a Hub id."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a change is, or how the last one ended."""
+    """Progress of a model switch, or the result of the last one."""
 
     state: Literal["idle", "loading", "stopping", "done", "cancelled", "failed"] = "idle"
     note: str = ""
     """One line for people."""
     share: float | None = None
-    """Of the loading, 0 to 1."""
+    """Share of the loading that is done, 0 to 1."""
 
     @property
     def busy(self) -> bool:
-        """Whether it is under way."""
+        """Whether a switch is in progress."""
         return self.state in ("loading", "stopping")
 
 
-class _Cancelled(BaseException):
-    """Somebody thought better of it; no failure that a library could take for its own."""
+class SwitchCancelled(BaseException):
+    """The user cancelled the switch. A BaseException, so that library code does not swallow it."""
 
 
 class ModelSwitch:
-    """One change at a time of the model that a session runs on. Any thread may call; nothing here blocks."""
+    """Switches the model of a session, one switch at a time.
+
+    Any thread may call a public method; none blocks, since the work is done in a thread of its own.
+    """
 
     def __init__(
         self,
@@ -85,11 +88,11 @@ class ModelSwitch:
         self._open_engine = open_engine
         self._fits_beside = fits_beside
         self.settings = settings
-        """What the running model was opened with."""
+        """The settings that the running model was opened with."""
         self._named = {settings.base: settings.adapters}
-        """Adapters that were asked for, by the base they are for, so that going back finds them."""
+        """Adapters that were requested, by their base, so that a switch back loads them again."""
         self.changes = 0
-        """How often another engine took the place of one."""
+        """Number of engine swaps so far."""
         self.loading: str | None = None
         """The name of the preset that is being loaded, or was last."""
         self._progress = Progress()
@@ -97,41 +100,41 @@ class ModelSwitch:
         self._lock = threading.Lock()
 
     def progress(self) -> Progress:
-        """How far it is."""
+        """The progress of the switch, or the result of the last one."""
         return self._progress
 
-    def base(self, source: Any, quantize: Any = "auto") -> None:
-        """Begin to load another base, with the adapters that are there for it.
+    def load_base(self, source: Any, quantize: Any = "auto") -> None:
+        """Start to load another base, with the adapters that were requested for it.
 
         Args:
             source: a folder or a Hub id.
             quantize: as `Settings.quantize`.
 
         Raises:
-            InputError: it cannot be, as far as can be told at once; nothing has changed.
+            InputError: an argument is not valid, or a model is being loaded; nothing has changed.
         """
-        source = _source(source, "The base")
+        source = _check_source(source, "The base")
         if quantize not in ("auto", "4bit", "none"):
             raise InputError(f"The precision must be one of auto, 4bit, none, not {quantize!r}.")
         adapters = self._named.get(source, ())
         settings = dataclasses.replace(
             self.settings, base=source, preset=None, quantize=quantize, adapters=adapters
         )
-        self._begin(settings, None, f"{source} is loaded.")
+        self._start(settings, None, f"{source} is loaded.")
 
-    def preset(self, name: Any) -> None:
-        """Begin to load a preset: its base, with its adapters and those that are there for it.
+    def load_preset(self, name: Any) -> None:
+        """Start to load a preset: its base, with its adapters and those that were requested for the base.
 
-        Where exactly these run already, only the set-up that it suggests becomes the library's.
+        If they run already, only the preset's suggested set-up is taken over.
 
         Args:
             name: of a preset.
 
         Raises:
-            InputError: there is none of that name, it is too large for this machine, or as for `base`.
+            InputError: there is no preset of that name, it is too large for this machine, or as `load_base`.
         """
         preset = find_preset(name if isinstance(name, str) else "", self.settings.data_dir)
-        (offer,) = engines.offer_presets([preset], self._room())
+        (offer,) = engines.offer_presets([preset], self._measure_room())
         if not offer.fits:
             raise InputError(
                 f"{preset.label} is too large for this machine: even in 4 bit it needs "
@@ -144,52 +147,52 @@ class ModelSwitch:
             quantize="auto",
             adapters=with_adapters(preset, self._named.get(preset.base, ())),
         )
-        if self.runs(preset):
-            self._adopt(settings, preset)
+        if self.is_running(preset):
+            self._adopt_preset(settings, preset)
             return
-        self._begin(settings, None, f"{preset.label} is loaded.", preset.name)
+        self._start(settings, None, f"{preset.label} is loaded.", preset.name)
 
-    def running(self) -> str | None:
-        """The name of the preset whose set-up is in use, if it runs."""
+    def running_preset(self) -> str | None:
+        """The name of the preset whose set-up is in use, or None."""
         return self.settings.preset if self._session.status().state == "ready" else None
 
-    def runs(self, preset: Preset) -> bool:
+    def is_running(self, preset: Preset) -> bool:
         """Whether a preset's base runs, with its adapters."""
         ready = self._session.status().state == "ready" and not self._progress.busy
         named = dict(self.settings.adapters)
         same = all(named.get(adapter.name) == adapter.source for adapter in preset.adapters)
         return ready and self.settings.base == preset.base and same
 
-    def _adopt(self, settings: Settings, preset: Preset) -> None:
+    def _adopt_preset(self, settings: Settings, preset: Preset) -> None:
         self.settings = dataclasses.replace(self.settings, preset=settings.preset)
         self._session.library.preset = preset
-        self._end("done", f"{preset.label} runs already.")
+        self._finish("done", f"{preset.label} runs already.")
 
-    def offers(self) -> tuple[list[Offer], list[str]]:
-        """The presets on this machine, and one sentence for each that cannot be read."""
+    def list_offers(self) -> tuple[list[Offer], list[str]]:
+        """List the presets for this machine, and one sentence for each file that cannot be read."""
         presets, problems = list_presets(self.settings.data_dir)
-        return engines.offer_presets(presets, self._room()), problems
+        return engines.offer_presets(presets, self._measure_room()), problems
 
-    def _room(self) -> Room:
+    def _measure_room(self) -> Room:
         status = self._session.status()
-        held = 0
+        running = 0
         if status.parameters is not None:
-            held = weights_size(
+            running = weights_size(
                 status.parameters, FOUR_BIT if "4-bit" in (status.precision or "") else "float32"
             )
-        return engines.measure_room(self.settings, held)
+        return engines.measure_room(self.settings, running)
 
-    def adapter(self, source: Any, name: Any = "") -> None:
-        """Begin to load another adapter for the base that runs.
+    def load_adapter(self, source: Any, name: Any = "") -> None:
+        """Start to load another adapter for the running base.
 
         Args:
             source: a folder or a Hub id.
-            name: what to call it; by default the last part of its source.
+            name: its name; by default the last part of its source.
 
         Raises:
-            InputError: as for `base`.
+            InputError: as `load_base`, or there is an adapter of that name.
         """
-        source = _source(source, "The adapter")
+        source = _check_source(source, "The adapter")
         name = (name.strip() if isinstance(name, str) else "") or Path(
             model_name(source)
         ).expanduser().resolve().name
@@ -198,16 +201,16 @@ class ModelSwitch:
             raise InputError(f"There is an adapter {name!r} already: give this one another name.")
         adapters = (*self.settings.adapters, (name, source))
         settings = dataclasses.replace(self.settings, adapters=adapters)
-        self._begin(settings, name, f"Adapter {name} is loaded.")
+        self._start(settings, name, f"Adapter {name} is loaded.")
 
     def cancel(self) -> None:
-        """Give up what is under way: a download or a load ends at its next step; the model before stays."""
+        """Cancel the switch in progress: its download or load ends at the next step, and the model stays."""
         with self._lock:
             if self._progress.state == "loading":
                 self._cancel.set()
                 self._progress = dataclasses.replace(self._progress, state="stopping", note="Stopping")
 
-    def _begin(self, settings: Settings, wanted: str | None, done: str, preset: str | None = None) -> None:
+    def _start(self, settings: Settings, wanted: str | None, done: str, preset: str | None = None) -> None:
         with self._lock:
             if self._progress.busy:
                 raise InputError("Another model is being loaded: wait for it, or cancel it.")
@@ -217,52 +220,59 @@ class ModelSwitch:
             self.loading = preset
             self._cancel.clear()
             self._progress = Progress(state="loading", note="Starting", share=0.0)
-            _thread(self._run, settings, library, wanted, done)
+            _start_thread(self._run, settings, library, wanted, done)
 
-    # --- The thread of a change -----------------------------------------------------------------------
+    # --- The switch's own thread ----------------------------------------------------------------------
 
     def _run(self, settings: Settings, library: Library, wanted: str | None, done: str) -> None:
         before = self._session.engine
         try:
-            self._change(settings, library, wanted)
+            self._switch(settings, library, wanted)
             self.settings = settings
             self._named[settings.base] = settings.adapters
-            self._end("done", done)
-            _thread(self._let_go, before)
-        except _Cancelled:
-            self._end("cancelled", f"Cancelled: {self.settings.base} is there as before.")
+            self._finish("done", done)
+            _start_thread(self._close_unused, before)
+        except SwitchCancelled:
+            self._finish("cancelled", f"Cancelled: {self.settings.base} is there as before.")
         except (InputError, OutsideError) as error:
-            self._end("failed", str(error))
+            self._finish("failed", str(error))
         except Exception as error:
-            log.error("A model could not be exchanged", exc_info=error)
-            self._end("failed", f"{settings.base} could not be loaded: {type(error).__name__} (see the log).")
+            log.error("A model switch failed", exc_info=error)
+            self._finish(
+                "failed", f"{settings.base} could not be loaded: {type(error).__name__} (see the log)."
+            )
 
-    def _change(self, settings: Settings, library: Library, wanted: str | None) -> None:
+    def _switch(self, settings: Settings, library: Library, wanted: str | None) -> None:
         session = self._session
         old, old_library = session.engine, session.library
         if old.status().state != "ready" or self._fits_beside(settings, self._report):
-            self._exchange(self._opened(settings, library, wanted), library)
+            self._swap(self._open(settings, library, wanted), library)
             return
-        between = _Between(lambda: self._progress, settings.base)
-        self._exchange(between, old_library)  # from now on messages wait
+        placeholder = PlaceholderEngine(lambda: self._progress, settings.base)
+        self._swap(placeholder, old_library)  # from now on messages wait
         try:
-            self._let_go(old, cancellable=True)
-        except _Cancelled:
-            self._exchange(old, old_library)
+            self._close_unused(old, cancellable=True)
+        except SwitchCancelled:
+            self._swap(old, old_library)
             raise
         try:
-            new = self._opened(settings, library, wanted)
+            new = self._open(settings, library, wanted)
         except BaseException as error:
             self._restore(old_library, error)
             raise
-        self._exchange(new, library)
+        self._swap(new, library)
 
-    def _exchange(self, engine: Engine, library: Library) -> None:
+    def _swap(self, engine: Engine, library: Library) -> None:
         self._session.swap_engine(engine, library)
         self.changes += 1
 
-    def _opened(self, settings: Settings, library: Library, wanted: str | None) -> Engine:
-        """An engine that is ready; closed again if it does not get there."""
+    def _open(self, settings: Settings, library: Library, wanted: str | None) -> Engine:
+        """Open an engine and wait until it is ready; it is closed again if that fails.
+
+        Raises:
+            InputError: the model cannot be loaded, or the adapter `wanted` cannot be used.
+            SwitchCancelled: the user cancelled.
+        """
         engine = self._open_engine(settings, library)
         try:
             while (status := engine.status()).state == "loading":
@@ -280,20 +290,24 @@ class ModelSwitch:
         return engine
 
     def _restore(self, library: Library, error: BaseException) -> None:
-        """Load the model before again."""
+        """Load the previous model again.
+
+        Raises:
+            OutsideError: that fails too; the message has both reasons, `error` first.
+        """
         back = self._open_engine(self.settings, library)
         while (status := back.status()).state == "loading":
             note = f"Loading {self.settings.base} again: {status.note}"
             self._progress = dataclasses.replace(self._progress, note=note, share=status.progress)
             time.sleep(LOOK_EVERY)
-        self._exchange(back, library)
+        self._swap(back, library)
         if status.state == "failed":
             raise OutsideError(
                 f"{error} Nor could {self.settings.base} be loaded again: {status.note}"
             ) from error
 
-    def _let_go(self, engine: Engine, cancellable: bool = False) -> None:
-        """Close an engine once nothing is being written by it any more."""
+    def _close_unused(self, engine: Engine, cancellable: bool = False) -> None:
+        """Wait until no answer is being written by an engine, then close it."""
         while self._session.uses(engine):
             if cancellable:
                 self._report("Waiting for the answers that are being written", 0.15)
@@ -303,55 +317,50 @@ class ModelSwitch:
     def _report(self, note: str, share: float | None) -> None:
         with self._lock:
             if self._cancel.is_set():
-                raise _Cancelled
+                raise SwitchCancelled
             self._progress = Progress(state="loading", note=note, share=share)
 
-    def _end(self, state: Literal["done", "cancelled", "failed"], note: str) -> None:
+    def _finish(self, state: Literal["done", "cancelled", "failed"], note: str) -> None:
         with self._lock:
             self._progress = Progress(state=state, note=note)
 
 
-class _Between:
-    """Stands in for an engine while none fits in memory; messages wait as while the first model loads."""
+class PlaceholderEngine(EngineWithoutModel):
+    """Takes the place of an engine while no model is in memory; messages wait as for the first model."""
+
+    no_scores = "The model is being switched: try again in a moment."
 
     def __init__(self, progress: Callable[[], Progress], base: str) -> None:
         self._progress = progress
         self._base = base
 
     def status(self) -> Status:
-        """Loading."""
+        """Always loading, with the progress of the switch."""
         progress = self._progress()
         return Status(state="loading", note=progress.note, base=self._base, progress=progress.share)
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
-        """Nobody asks while the status is loading, but somebody may have looked a moment before."""
-        reply = Reply(finish="error", error="The model is being exchanged: send the message again.")
+        """End every row with an error: a caller may have seen the status of the engine before."""
+        reply = Reply(finish="error", error="The model is being switched: send the message again.")
         for row in range(len(requests)):
             yield Done(row=row, reply=reply)
 
     def tokens(self, prompt: Prompt) -> list[Token] | None:
-        """Not known yet."""
+        """None: the next tokenizer is not known yet."""
         return None
 
-    def score(
-        self, requests: Sequence[Request], replies: Sequence[Reply], top: int = 5
-    ) -> list[list[TokenScore]]:
-        """See `Engine.score`."""
-        raise OutsideError("The model is being exchanged: try again in a moment.")
 
-    def warm(self, prompts: Sequence[Prompt]) -> None:
-        """Nothing to read with."""
-
-    def close(self) -> None:
-        """Nothing to let go of."""
-
-
-def _thread(work: Callable[..., None], *args: Any) -> None:
+def _start_thread(work: Callable[..., None], *args: Any) -> None:
     # A daemon: a model in the middle of loading must not keep the program from ending.
-    threading.Thread(target=work, args=args, name="tandem-changeover", daemon=True).start()
+    threading.Thread(target=work, args=args, name="tandem-model-switch", daemon=True).start()
 
 
-def _source(source: Any, what: str) -> str:
+def _check_source(source: Any, what: str) -> str:
+    """Return a source from the page, stripped.
+
+    Raises:
+        InputError: it cannot be a path or a Hub id; `what` names it.
+    """
     text = source.strip() if isinstance(source, str) else ""
     if not text:
         raise InputError(f"{what} is empty: give a folder or a Hugging Face Hub id.")

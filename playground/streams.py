@@ -1,6 +1,6 @@
-"""Several requests under way at once, each in a stream of its own, so that one can be stopped alone.
+"""Several requests at once, each in an engine stream of its own, so that one lane can be stopped alone.
 
-To the engine that makes no difference: it decodes all live rows as one batch, whoever asked for them.
+The engine decodes all rows as one batch, whichever stream they belong to.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ BEAT = 0.05
 """Seconds between two wake-ups of a reader while text arrives. The first text of a stream and its end wake
 the reader at once. Waking every reader for every token took more time than drawing the text."""
 
-Came = tuple[int, Reply | None]
-"""Whose it is, and all that has come of it so far; None: it has ended, or was stopped."""
+Update = tuple[int, Reply | None]
+"""A request's number, and its reply so far; None: the request has ended or was stopped."""
 
 
 class Streams:
-    """Requests by number, from their first token to the end of the last one."""
+    """The streams of numbered requests; iterate to get their replies until the last one ends."""
 
     def __init__(self, engine: Engine, requests: Mapping[int, Request]) -> None:
         self._engine = engine
@@ -29,9 +29,9 @@ class Streams:
         self._live = set(requests)
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        # What has come since the reader last looked.
+        # What the streams wrote since the reader last looked.
         self._replies: dict[int, Reply] = {}
-        self._over: set[int] = set()
+        self._ended: set[int] = set()
         self._failure: BaseException | None = None
         for number, request in requests.items():
             # A daemon: a stream that hangs must not keep the program from ending.
@@ -39,42 +39,43 @@ class Streams:
             thread.start()
 
     def stop(self, number: int | None = None) -> None:
-        """End one of them, or all, within a step or a tenth of a second; from any thread."""
+        """Stop one request, or all, within a step or a tenth of a second; may be called from any thread."""
         for each, stop in self._stops.items():
             if number is None or number == each:
                 stop.set()
         self._wake.set()
 
-    def __iter__(self) -> Iterator[Came | None]:
-        """What comes, in order for each stream, until all have ended; None where nothing has come for a
-        moment. Of replies that came between two looks only the last is given, which holds the others.
+    def __iter__(self) -> Iterator[Update | None]:
+        """Yield the updates of every request, in order for each, until all have ended.
 
-        One that was stopped has ended here at once, also if its engine is long in letting go of it.
+        None is yielded when nothing came for a moment. Of several replies since the last look only the latest
+        is yielded, since it contains the others. A request that was stopped ends at once, even if its engine
+        takes longer to stop.
         """
         while self._live:
             self._wake.wait(BEAT)
             self._wake.clear()
             with self._lock:
                 replies, self._replies = self._replies, {}
-                over, self._over = self._over, set()
+                ended, self._ended = self._ended, set()
                 failure = self._failure
-            came = False
+            has_update = False
             for number in sorted(self._live):
-                # Looked up only now: what comes after a stop is no part of the answer.
+                # Checked only now: what comes after a stop is not part of the answer.
                 if number in replies and not self._stops[number].is_set():
-                    came = True
+                    has_update = True
                     yield number, replies[number]
-                if number in over or self._stops[number].is_set():
-                    came = True
+                if number in ended or self._stops[number].is_set():
+                    has_update = True
                     self._live.discard(number)
                     yield number, None
             if failure is not None:
                 raise failure
-            if not came:
+            if not has_update:
                 yield None
 
     def _pump(self, number: int, request: Request) -> None:
-        """One stream's own thread, since only the thread that reads a generator can close it."""
+        """Read one stream, in its own thread: only the thread that reads a generator can close it."""
         stop, has_text = self._stops[number], False
         try:
             with closing(self._engine.stream([request])) as events:
@@ -91,7 +92,7 @@ class Streams:
         except BaseException as error:
             self._failure = error
         with self._lock:
-            self._over.add(number)
+            self._ended.add(number)
         self._wake.set()
 
     def _put(self, number: int, reply: Reply) -> None:

@@ -63,13 +63,13 @@ def test_no_second_format_and_no_training_state_is_downloaded(server, tmp_path):
     server.add(
         "o/m", repository(tmp_path / "m", **others, **{"chat_template.jinja": b"x", "merges.txt": b"#"})
     )
-    folder = hub.folder("o/m")
+    folder = hub.find_folder("o/m")
     assert server.downloaded() == sorted([*SMALL, "chat_template.jinja", "merges.txt", "model.safetensors"])
     assert (folder / "model.safetensors").read_bytes() == b"weights" * 10_000
     server.sent.clear()
-    assert hub.folder("o/m") == folder
+    assert hub.find_folder("o/m") == folder
     assert server.downloaded() == []
-    hub.folder("o/m", remote_code=True)
+    hub.find_folder("o/m", remote_code=True)
     assert server.downloaded() == ["modeling_x.py"]
 
 
@@ -78,7 +78,7 @@ def test_the_shards_that_the_index_names_are_downloaded(server, tmp_path):
     files = {name: name.encode() for name in names}
     index = {"model.safetensors.index.json": sharded(names), "old.safetensors": b"old"}
     server.add("o/m", repository(tmp_path / "m", **{"model.safetensors": None}, **files, **index))
-    folder = hub.folder("o/m")
+    folder = hub.find_folder("o/m")
     assert [(folder / name).read_text() for name in names] == names
     assert "old.safetensors" not in server.downloaded()
 
@@ -98,14 +98,14 @@ def test_the_shards_that_the_index_names_are_downloaded(server, tmp_path):
 def test_weights_that_cannot_be_used_are_refused_before_they_are_downloaded(server, tmp_path, files, said):
     server.add("o/m", repository(tmp_path / "m", **{"model.safetensors": None}, **files))
     with pytest.raises(InputError) as caught:
-        hub.folder("o/m")
+        hub.find_folder("o/m")
     assert said in str(caught.value)
     assert not any(name.endswith((".bin", ".gguf", ".h5")) for name in server.downloaded())
 
 
 def test_pickled_weights_are_downloaded_if_they_are_allowed(server, tmp_path):
     server.add("o/m", repository(tmp_path / "m", **{"model.safetensors": None, "pytorch_model.bin": b"x"}))
-    assert (hub.folder("o/m", allow_pickle=True) / "pytorch_model.bin").is_file()
+    assert (hub.find_folder("o/m", allow_pickle=True) / "pytorch_model.bin").is_file()
 
 
 def test_of_an_adapter_its_weights_and_tokenizer_are_downloaded(server, tmp_path):
@@ -114,19 +114,19 @@ def test_of_an_adapter_its_weights_and_tokenizer_are_downloaded(server, tmp_path
     folder = repository(tmp_path / "m", **files, **weights)
     (folder / "config.json").unlink()
     server.add("o/a", folder)
-    hub.folder("o/a")
+    hub.find_folder("o/a")
     assert "adapter_model.safetensors" in server.downloaded()
     assert not {"adapter_model.bin", "optimizer.pt"} & set(server.downloaded())
 
 
 def test_of_a_gguf_file_nothing_else_is_downloaded(server, tmp_path):
     server.add("o/m", repository(tmp_path / "m", **{"a.Q4_0.gguf": b"four", "a.Q8_0.gguf": b"eight"}))
-    assert (hub.folder("o/m:a.Q8_0.gguf") / "a.Q8_0.gguf").read_bytes() == b"eight"
+    assert (hub.find_folder("o/m:a.Q8_0.gguf") / "a.Q8_0.gguf").read_bytes() == b"eight"
     assert server.downloaded() == ["a.Q8_0.gguf"]
     with pytest.raises(
         InputError, match=r"no file b\.gguf in o/m at the .* Hub: it has a\.Q4_0\.gguf, a\.Q8_0"
     ):
-        hub.folder("o/m:b.gguf")
+        hub.find_folder("o/m:b.gguf")
 
 
 def test_a_revision_is_a_branch_a_tag_a_commit_or_a_pull_request(server, tmp_path):
@@ -139,16 +139,16 @@ def test_a_revision_is_a_branch_a_tag_a_commit_or_a_pull_request(server, tmp_pat
         ("o/m@refs/pr/3", b"old"),
         (f"o/m@{commit}", b"old"),
     ):
-        assert (hub.folder(name) / "model.safetensors").read_bytes() == want
+        assert (hub.find_folder(name) / "model.safetensors").read_bytes() == want
     with pytest.raises(InputError, match="o/m has no revision 'v9' at the Hugging Face Hub"):
-        hub.folder("o/m@v9")
+        hub.find_folder("o/m@v9")
 
 
 def test_a_gguf_file_of_a_revision(server, tmp_path):
     old = repository(tmp_path / "old", **{"a.gguf": b"old"})
     server.add("o/m", repository(tmp_path / "new"), revisions={"v1": old})
     for name in ("o/m@v1:a.gguf", "o/m:a.gguf@v1"):
-        assert (hub.folder(name) / "a.gguf").read_bytes() == b"old"
+        assert (hub.find_folder(name) / "a.gguf").read_bytes() == b"old"
 
 
 # --- Progress, resumption, cancelling ---------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_a_cancelled_download_ends_at_once_and_continues_where_it_was(server, la
 
     server.before_piece = hold
     with pytest.raises(Stop):
-        hub.folder("o/m", report=report)
+        hub.find_folder("o/m", report=report)
     assert all(note.startswith("Downloading o/m") and 0.05 <= share <= 0.15 for note, share in seen)
     free.set()
     server.before_piece = None
@@ -198,7 +198,7 @@ def test_a_cancelled_download_ends_at_once_and_continues_where_it_was(server, la
     assert 0 < here < len(large), "the download continues after it was cancelled"
     server.sent.clear()
     server.requests.clear()
-    folder = hub.folder("o/m")
+    folder = hub.find_folder("o/m")
     assert (folder / "model.safetensors").read_bytes() == large
     assert server.sent["model.safetensors"] == len(large) - here
     assert f"bytes={here}-" in [asked for _, _, asked in server.requests]
@@ -223,13 +223,13 @@ def leave_partial(server, content):
 @pytest.mark.parametrize("wrong", [b"\xff" * 300_000, b"\xff" * 1_024_000, b"\xff" * 2_000_000])
 def test_a_beginning_that_is_not_the_file_s_is_downloaded_again(server, large, wrong):
     leave_partial(server, wrong)
-    assert (hub.folder("o/m") / "model.safetensors").read_bytes() == large
+    assert (hub.find_folder("o/m") / "model.safetensors").read_bytes() == large
 
 
 def test_a_connection_that_breaks_is_made_again(server, large, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     server.cut_after = 400_000
-    assert (hub.folder("o/m") / "model.safetensors").read_bytes() == large
+    assert (hub.find_folder("o/m") / "model.safetensors").read_bytes() == large
     assert server.sent["model.safetensors"] < len(large) + 200_000
 
 
@@ -237,12 +237,12 @@ def test_a_connection_that_stays_broken_keeps_what_came(server, large, monkeypat
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     server.cut_after = 0
     with pytest.raises(InputError, match="The download of o/m broke off: load it again, and it continues"):
-        hub.folder("o/m")
+        hub.find_folder("o/m")
 
 
 def test_progress_counts_all_files_and_ends_at_the_whole(server, large):
     seen = []
-    hub.folder("o/m", report=lambda note, share: seen.append((note, share)))
+    hub.find_folder("o/m", report=lambda note, share: seen.append((note, share)))
     assert seen[-1][0] == "Downloading o/m: 1 MB of 1 MB"
     assert [share for _, share in seen] == sorted(share for _, share in seen) or seen[-1][1] == 0.15
 
@@ -253,7 +253,7 @@ def test_a_disk_that_is_too_small_is_said_before_the_download(server, large, mon
     with pytest.raises(
         InputError, match=r"needs 0\.0 GB and 0\.0 GB are free in .*: make room, or set HF_HOME"
     ):
-        hub.folder("o/m")
+        hub.find_folder("o/m")
     assert "model.safetensors" not in server.downloaded()
 
 
@@ -272,10 +272,10 @@ def test_a_gated_repository_says_what_to_do(server, tmp_path, monkeypatch, token
     server.add("o/g", repository(tmp_path / "g"), gated=True)
     use_hub(monkeypatch, server, tmp_path / "cache", token)
     with pytest.raises(InputError) as caught:
-        hub.folder("o/g")
+        hub.find_folder("o/g")
     assert said in str(caught.value)
     use_hub(monkeypatch, server, tmp_path / "cache", TOKEN)
-    assert (hub.folder("o/g") / "model.safetensors").is_file()
+    assert (hub.find_folder("o/g") / "model.safetensors").is_file()
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_a_private_repository_and_none_are_said_alike(server, tmp_path, monkeypa
     server.add("o/private", repository(tmp_path / "p"), private=True)
     use_hub(monkeypatch, server, tmp_path / "cache", token)
     with pytest.raises(InputError, match=f"has no repository {id}, or it is private: check the name, {said}"):
-        hub.folder(id)
+        hub.find_folder(id)
 
 
 def test_the_token_is_not_sent_to_the_storage_s_host(server, tmp_path, monkeypatch):
@@ -295,34 +295,34 @@ def test_the_token_is_not_sent_to_the_storage_s_host(server, tmp_path, monkeypat
     server.add("o/g", repository(tmp_path / "g"), gated=True)
     use_hub(monkeypatch, server, tmp_path / "cache", TOKEN)
     server.on_request = lambda path, headers: seen.append((path, headers.get("Authorization")))
-    hub.folder("o/g")
+    hub.find_folder("o/g")
     assert any("/resolve/" in path and token for path, token in seen)
     assert [token for path, token in seen if path.startswith("/storage/")] == [None]
 
 
 def test_what_is_in_the_cache_is_used_where_the_hub_is_not_reached(server, tmp_path, monkeypatch):
     server.add("o/m", repository(tmp_path / "m"), revisions={"v1": repository(tmp_path / "old")})
-    folder = hub.folder("o/m")
+    folder = hub.find_folder("o/m")
     server.down = True
-    assert hub.folder("o/m") == folder
+    assert hub.find_folder("o/m") == folder
     use_hub(monkeypatch, None, tmp_path / "cache")
-    assert hub.folder("o/m") == folder
+    assert hub.find_folder("o/m") == folder
     with pytest.raises(
         InputError, match="o/m@v1 is not on this machine and the Hugging Face Hub cannot be reached"
     ):
-        hub.folder("o/m@v1")
+        hub.find_folder("o/m@v1")
     with pytest.raises(InputError, match="o/other is not on this machine"):
-        hub.folder("o/other")
+        hub.find_folder("o/other")
 
 
 def test_a_download_that_is_not_whole_is_said_where_the_hub_is_not_reached(server, tmp_path, monkeypatch):
     server.add("o/m", repository(tmp_path / "m", **{"a.gguf": b"x"}))
-    hub.folder("o/m", hub.CARD_FILES)
+    hub.find_folder("o/m", hub.CARD_FILES)
     use_hub(monkeypatch, None, tmp_path / "cache")
-    hub.folder("o/m", hub.CARD_FILES)
+    hub.find_folder("o/m", hub.CARD_FILES)
     for name, missing in (("o/m", "model.safetensors"), ("o/m:a.gguf", "a.gguf")):
         with pytest.raises(InputError, match=f"{name} is only partly on this machine \\({missing} not\\)"):
-            hub.folder(name)
+            hub.find_folder(name)
 
 
 def test_a_hub_that_is_down_is_a_sentence(server, tmp_path):
@@ -330,13 +330,13 @@ def test_a_hub_that_is_down_is_a_sentence(server, tmp_path):
     with pytest.raises(
         InputError, match="o/m is not on this machine and the Hugging Face Hub cannot be reached"
     ):
-        hub.folder("o/m")
+        hub.find_folder("o/m")
 
 
 @pytest.mark.parametrize("name", ["no spaces here", "a..b/c", "x" * 300])
 def test_what_is_no_id_is_said(server, name):
     with pytest.raises(InputError, match="is neither a folder here nor a Hugging Face Hub id"):
-        hub.folder(name)
+        hub.find_folder(name)
 
 
 def test_an_adapter_of_a_revision_is_taken_up(server, tmp_path):

@@ -43,11 +43,11 @@ def test_the_longest_common_prefix_is_found_for_the_same_adapter_only():
     store = PrefixStore(10**6)
     for adapter, ids in ((None, [1, 2, 3, 4]), ("a", [1, 2, 3, 4, 5, 6]), (None, [1, 2, 9])):
         store.put(adapter, ids, batch(ids))
-    entry, length = store.longest(None, [1, 2, 3, 7, 8])
+    entry, length = store.find_longest(None, [1, 2, 3, 7, 8])
     assert length == 3
     assert read(entry, length) == [1, 2, 3]
-    assert store.longest("b", [1, 2, 3]) == (None, 0)
-    assert store.longest(None, [5]) == (None, 0)
+    assert store.find_longest("b", [1, 2, 3]) == (None, 0)
+    assert store.find_longest(None, [5]) == (None, 0)
 
 
 def test_an_entry_replaces_what_it_begins_with_and_is_not_kept_beside_what_covers_it():
@@ -55,7 +55,7 @@ def test_an_entry_replaces_what_it_begins_with_and_is_not_kept_beside_what_cover
     for ids in ([1, 2], [1, 2, 3], [1]):
         store.put(None, ids, batch(ids))
     assert len(store) == 1
-    entry, length = store.longest(None, [1, 2, 3, 4])
+    entry, length = store.find_longest(None, [1, 2, 3, 4])
     assert (read(entry, length), store.bytes) == ([1, 2, 3], entry.bytes)
 
 
@@ -70,7 +70,7 @@ def test_the_ordered_search_finds_what_comparing_with_every_entry_finds(acts, mo
         every = [entry.ids for (of, _), entry in store._entries.items() if of == owner]
         longest = max((common_prefix(each, ids) for each in every), default=0)
         if act == "find":
-            entry, length = store.longest(owner, ids)
+            entry, length = store.find_longest(owner, ids)
             assert length == longest
             assert (entry is None) == (length == 0)
             assert entry is None or read(entry, length) == ids[:length]
@@ -79,7 +79,7 @@ def test_the_ordered_search_finds_what_comparing_with_every_entry_finds(acts, mo
         begun = sum(common_prefix(each, ids) == len(each) < len(ids) for each in every)
         before = len(store)
         store.put(owner, ids, batch(ids))
-        assert store.longest(owner, ids)[1] == len(ids)
+        assert store.find_longest(owner, ids)[1] == len(ids)
         if covered:
             assert len(store) == before
         else:
@@ -96,20 +96,20 @@ def test_the_least_recently_used_goes_when_the_bytes_are_spent():
     store = PrefixStore(2 * one + one // 2)
     store.put(None, [1, 1], batch([1, 1]))
     store.put(None, [2, 2], batch([2, 2]))
-    store.longest(None, [1, 1])
+    store.find_longest(None, [1, 1])
     store.put(None, [3, 3], batch([3, 3]))
-    assert store.longest(None, [2, 2])[1] == 0
-    assert store.longest(None, [1, 1])[1] == 2
+    assert store.find_longest(None, [2, 2])[1] == 0
+    assert store.find_longest(None, [1, 1])[1] == 2
     assert store.bytes == 2 * one
     larger = list(range(10, 500))  # than the whole store
     store.put(None, larger, batch(larger))
-    assert store.longest(None, [1, 1])[1] == 2
+    assert store.find_longest(None, [1, 1])[1] == 2
 
 
 def test_a_row_goes_on_in_the_buffers_it_begins_with_and_changes_nothing_of_the_entry():
     store = PrefixStore(10**6)
     store.put(None, [1, 2, 3], batch([1, 2, 3]))
-    entry, length = store.longest(None, [1, 2, 3, 4])
+    entry, length = store.find_longest(None, [1, 2, 3, 4])
     first = entry.begin(length)
     assert first.layers[0].keys is entry.buffers[0][0]
     # Only one may write behind the entry: the second row gets a copy.
@@ -128,7 +128,7 @@ def test_a_row_that_is_still_being_written_is_stored_without_its_future():
     row = batch([1, 2])
     store.put(None, [1, 2], row, ended=False)
     write(row, 3)
-    entry, length = store.longest(None, [1, 2, 9])
+    entry, length = store.find_longest(None, [1, 2, 9])
     other = entry.begin(length)
     write(other, 9)
     assert row.row(0)[0][0][0, :, 0].tolist() == [1, 2, 3]
@@ -142,7 +142,7 @@ def test_a_row_of_a_larger_batch_is_copied():
     both = BatchKV(LAYERS, [kv([1, 2, 3]), kv([7])])
     store.put(None, [7], both, index=1)
     both.layers[0].keys.zero_()
-    entry, length = store.longest(None, [7, 8])
+    entry, length = store.find_longest(None, [7, 8])
     assert read(entry, length) == [7]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hub_server import TOKEN, use_hub
 from preset_hub import ADAPTER, BASE, GATED, MARK, PRESETS, WEIGHTS, Valve, make_models, preset_hub
-from test_changeover import POCKET, House, house
+from test_model_switch import POCKET, House, house
 from waiting import WAIT, until
 
 from playground import engine as engines
@@ -40,21 +40,21 @@ def here(tmp_path, hub):
 
 
 def load(here: House, name: str):
-    here.change.preset(name)
+    here.change.load_preset(name)
     return here.ended()
 
 
 def offer(here: House, name: str):
-    return next(offer for offer in here.change.offers()[0] if offer.preset.name == name)
+    return next(offer for offer in here.change.list_offers()[0] if offer.preset.name == name)
 
 
 def test_base_and_adapters_come_with_the_set_up_that_suits_them(here):
     before = here.ask("Hello", "base")
-    assert here.change.running() is None
+    assert here.change.running_preset() is None
     assert offer(here, "random").cached == Cached(state="absent")
     assert load(here, "random").note == "Random Llama is loaded."
     session = here.session
-    assert (here.base, here.change.running()) == (BASE, "random")
+    assert (here.base, here.change.running_preset()) == (BASE, "random")
     assert session.library.preset.name == "random"
     assert session.library.default_demo_set().name == "pocket-8"
     assert [(status.card.name, status.error) for status in session.status().adapters] == [
@@ -68,16 +68,16 @@ def test_base_and_adapters_come_with_the_set_up_that_suits_them(here):
     assert session.open(before.id) == before
 
     # Once it is here, no network is needed; a base by itself has no preset.
-    here.change.base("models/pocket")
+    here.change.load_base("models/pocket")
     assert here.ended().state == "done"
-    assert (here.change.running(), session.library.preset) == (None, None)
+    assert (here.change.running_preset(), session.library.preset) == (None, None)
     assert here.change.settings.adapters == ()
 
 
 def test_a_cancelled_download_is_continued_by_the_next_click(here, hub, models):
     size = (models / "base" / WEIGHTS).stat().st_size
     hub.before_piece = valve = Valve(hub)
-    here.change.preset("random")
+    here.change.load_preset("random")
     until(lambda: " MB of " in here.change.progress().note)
     assert here.change.progress().note.startswith(f"Downloading {BASE}: ")
     assert here.change.loading == "random"
@@ -126,7 +126,7 @@ def test_offline_is_one_sentence(here, tmp_path, monkeypatch):
 
 def test_a_downloaded_preset_loads_offline(here, tmp_path, monkeypatch):
     assert load(here, "random").state == "done"
-    here.change.base("models/pocket")
+    here.change.load_base("models/pocket")
     assert here.ended().state == "done"
     use_hub(monkeypatch, None, tmp_path / "cache")
     assert offer(here, "random").cached.state == "complete"
@@ -159,12 +159,12 @@ def test_an_adapter_that_is_gone_leaves_the_base_and_says_so(here, hub):
 
 def test_what_no_machine_holds_is_refused_with_the_way_to_try(here):
     with pytest.raises(InputError, match=r"Huge is too large .* needs 6750000\.0 GB\. .* under Another base"):
-        here.change.preset("huge")
+        here.change.load_preset("huge")
     with pytest.raises(InputError, match="There is no preset 'nothing'"):
-        here.change.preset("nothing")
+        here.change.load_preset("nothing")
     for name in (None, 3, ["random"]):
         with pytest.raises(InputError, match="There is no preset"):
-            here.change.preset(name)
+            here.change.load_preset(name)
     assert here.change.progress().state == "idle"
 
 
@@ -172,9 +172,9 @@ def test_a_preset_that_runs_already_is_only_set_up(here, hub):
     engine = here.session.engine
     assert load(here, "pocket").note == "Pocket runs already."
     assert here.session.engine is engine
-    assert here.session.library.preset.name == here.change.running() == "pocket"
+    assert here.session.library.preset.name == here.change.running_preset() == "pocket"
     assert hub.requests == []
-    here.change.base("models/pocket")
+    here.change.load_base("models/pocket")
     assert here.ended().state == "done"
     assert here.session.engine is not engine
 
@@ -187,7 +187,7 @@ def test_the_running_models_memory_counts_as_free(here, monkeypatch):
         return Room(size=running)
 
     monkeypatch.setattr(engines, "measure_room", measure)
-    here.change.offers()
+    here.change.list_offers()
     assert rooms == [4 * here.session.status().parameters]
 
 

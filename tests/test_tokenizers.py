@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, LlamaToke
 from playground.config import Settings
 from playground.engine import open_engine
 from playground.engine.adapters.tokenizers import differing_words, read_adapter_text
-from playground.engine.tokenizer import Tokenizer, encode, load_tokenizer, opening, tokens
+from playground.engine.tokenizer import Tokenizer, encode, find_prefix_ids, list_tokens, load_tokenizer
 from playground.lanes.variant import parse_lane
 from playground.library import Library
 from playground.types import Done, InputError, Message, Prompt, Request, Sampling
@@ -76,7 +76,7 @@ def test_what_the_tokenizer_puts_before_a_text_is_there_once(before, text, want,
     prompt = Prompt(text=text, control_tokens=True, bos=bos)
     ids = encode(tokenizer, prompt)
     assert ids == tokenizer(want, add_special_tokens=False)["input_ids"]
-    assert [token.id for token in tokens(tokenizer, prompt)] == ids
+    assert [token.id for token in list_tokens(tokenizer, prompt)] == ids
 
 
 def test_a_persons_own_bos_is_plain_text(pocket):
@@ -84,7 +84,7 @@ def test_a_persons_own_bos_is_plain_text(pocket):
     assert ids[0] == pocket.bos_token_id
     assert ids.count(pocket.bos_token_id) == 1
     assert pocket.decode(ids[1:]).lstrip() == "<s>Hi"
-    assert opening(pocket) == [pocket.bos_token_id]
+    assert find_prefix_ids(pocket) == [pocket.bos_token_id]
 
 
 def test_a_control_token_is_an_added_one_and_no_word(pocket):

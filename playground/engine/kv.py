@@ -238,7 +238,7 @@ class Entry:
     @property
     def bytes(self) -> int:
         """What the buffers take, columns that are still free included."""
-        return sum(_bytes(keys) + _bytes(values) for keys, values in self.buffers)
+        return sum(_count_bytes(keys) + _count_bytes(values) for keys, values in self.buffers)
 
     def begin(self, length: int) -> BatchKV:
         """A row that begins with the first `length` positions, without a copy if that can be."""
@@ -270,11 +270,11 @@ class PrefixStore:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def longest(self, owner: Hashable, ids: Sequence[int]) -> tuple[Entry | None, int]:
+    def find_longest(self, owner: Hashable, ids: Sequence[int]) -> tuple[Entry | None, int]:
         """The entry that shares the longest prefix with `ids`, and the length of that prefix."""
-        wanted = _in_order(ids)
+        wanted = _sortable_ids(ids)
         common, best = max(
-            ((common_prefix(self._entries[key].ids, wanted), key) for key in self._beside(owner, wanted)),
+            ((common_prefix(self._entries[key].ids, wanted), key) for key in self._neighbours(owner, wanted)),
             default=(0, None),
             key=lambda found: found[0],
         )
@@ -294,11 +294,11 @@ class PrefixStore:
             index: which row it is.
             ended: whether nothing more will be written into a batch of this row alone.
         """
-        wanted = _in_order(ids)
+        wanted = _sortable_ids(ids)
         if isinstance(kv, PlainKV) or not len(wanted):
             return
         # None begins another, so at most one begins `wanted`, and that one stands right before it.
-        for key in self._beside(owner, wanted):
+        for key in self._neighbours(owner, wanted):
             stored = self._entries[key]
             common = common_prefix(stored.ids, wanted)
             if common == len(wanted):  # what is there covers it
@@ -319,7 +319,7 @@ class PrefixStore:
         while self.bytes > self.limit:
             self._drop(next(iter(self._entries)))
 
-    def _beside(self, owner: Hashable, wanted: np.ndarray) -> list[tuple[Hashable, bytes]]:
+    def _neighbours(self, owner: Hashable, wanted: np.ndarray) -> list[tuple[Hashable, bytes]]:
         """An owner's entries before and after the place of some ids, at most one each."""
         ordered = self._ordered.get(owner, [])
         at = bisect_left(ordered, wanted.tobytes())
@@ -334,7 +334,7 @@ class PrefixStore:
             del self._ordered[owner]
 
 
-def _in_order(ids: Sequence[int]) -> np.ndarray:
+def _sortable_ids(ids: Sequence[int]) -> np.ndarray:
     """Ids whose bytes are ordered as they are themselves."""
     return np.asarray(ids, dtype=">u4")
 
@@ -346,5 +346,5 @@ def common_prefix(one: Sequence[int] | np.ndarray, other: Sequence[int] | np.nda
     return int(differ[0]) if len(differ) else length
 
 
-def _bytes(tensor: Tensor) -> int:
+def _count_bytes(tensor: Tensor) -> int:
     return tensor.numel() * tensor.element_size()

@@ -56,23 +56,23 @@ class Linears:
         self._layers: list[nn.Linear] = []
         for layer in model.modules():
             # Exactly nn.Linear: quantised layers are subclasses with a forward of their own.
-            if type(layer) is not nn.Linear or id(layer) in left or not _is_ours(layer.weight):
+            if type(layer) is not nn.Linear or id(layer) in left or not _is_float32_on_cpu(layer.weight):
                 continue
             product: Product
             if intel_with_avx512():
-                product = _by_mkl
+                product = _multiply_by_mkl
             elif layer.weight.numel() < LARGE or not torch.backends.mkldnn.is_available():
-                product = _small
+                product = _multiply_small
             elif uses[id(layer.weight)] > 1:
-                product = _large
+                product = _multiply_large
             else:
                 packed = _pack(layer)
                 self._packed.append((layer, packed))
-                product = partial(_packed, packed)
+                product = partial(_multiply_packed, packed)
             layer.forward = partial(product, layer)  # type: ignore[method-assign]
             self._layers.append(layer)
         if self._packed:
-            _own_memory(model)
+            _copy_from_file(model)
 
     def fit(self, run: Callable[[int], object]) -> bool:
         """Whether the model can use the products for few rows, whose result lies in memory column by column.
@@ -99,32 +99,32 @@ class Linears:
             del layer.forward
 
 
-def _is_ours(weight: Tensor) -> bool:
+def _is_float32_on_cpu(weight: Tensor) -> bool:
     return weight.device.type == "cpu" and weight.dtype == torch.float32
 
 
-def _by_mkl(layer: nn.Linear, x: Tensor) -> Tensor:
+def _multiply_by_mkl(layer: nn.Linear, x: Tensor) -> Tensor:
     """MKL with AVX-512: up to 3 rows at the price of one; from 8 to 16 the other way round is faster."""
     if 8 <= x.numel() // x.shape[-1] <= 16:
-        return _transposed(layer, x)
+        return _multiply_transposed(layer, x)
     return F.linear(x, layer.weight, layer.bias)
 
 
-def _small(layer: nn.Linear, x: Tensor) -> Tensor:
+def _multiply_small(layer: nn.Linear, x: Tensor) -> Tensor:
     """A small weight where MKL is slow."""
     if 2 <= x.numel() // x.shape[-1] <= 16:
-        return _transposed(layer, x)
+        return _multiply_transposed(layer, x)
     return F.linear(x, layer.weight, layer.bias)
 
 
-def _large(layer: nn.Linear, x: Tensor) -> Tensor:
+def _multiply_large(layer: nn.Linear, x: Tensor) -> Tensor:
     """A large weight that cannot be packed where MKL is slow."""
     if 2 <= x.numel() // x.shape[-1] <= 4:
-        return _transposed(layer, x)
+        return _multiply_transposed(layer, x)
     return torch.ops.mkldnn._linear_pointwise(x, layer.weight, layer.bias, "none", [], "")
 
 
-def _transposed(layer: nn.Linear, x: Tensor) -> Tensor:
+def _multiply_transposed(layer: nn.Linear, x: Tensor) -> Tensor:
     result = (layer.weight @ x.reshape(-1, x.shape[-1]).T).T
     if layer.bias is not None:
         result = result + layer.bias
@@ -139,11 +139,11 @@ def _pack(layer: nn.Linear) -> Tensor:
     return packed
 
 
-def _packed(packed: Tensor, layer: nn.Linear, x: Tensor) -> Tensor:
+def _multiply_packed(packed: Tensor, layer: nn.Linear, x: Tensor) -> Tensor:
     return torch.ops.mkldnn._linear_pointwise(x, packed, layer.bias, "none", [], "")
 
 
-def _own_memory(model: nn.Module) -> None:
+def _copy_from_file(model: nn.Module) -> None:
     """Copy what is not packed out of the weights file, which would stay mapped as a whole for it."""
     for parameter in model.parameters():
         if parameter.device.type == "cpu" and parameter.stride() != (0,) * parameter.dim():

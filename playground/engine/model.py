@@ -117,7 +117,7 @@ class Model:
             self.row_adapters.select(adapters, new)
             mask = kv.mask(new)
             lengths = whole or [length + new for length in kv.lengths]
-            with self.rope.rows(lengths) if self.rope else nullcontext():
+            with self.rope.use_lengths(lengths) if self.rope else nullcontext():
                 logits = self.run(
                     tokens,
                     every,
@@ -163,7 +163,7 @@ class Model:
 
     def vocabulary(self, adapter: str | None) -> int:
         """Tokens that a row with this adapter has logits for; further columns belong to other rows."""
-        own = self.row_adapters.logits(adapter)
+        own = self.row_adapters.vocabulary(adapter)
         return self._vocabulary if own is None else own
 
     def select(self, adapters: Sequence[str | None]) -> None:

@@ -34,7 +34,8 @@ def find_mismatch(model: Model, probe: Sequence[int]) -> str | None:
     if unknown := kinds - STATE_TYPES:
         return f"its layers of type {', '.join(sorted(unknown))} keep no plain keys and values"
     allowed = TOLERANCE[model.hf.dtype]
-    truth = _as_generated if model.rope else _one_pass  # one pass is cheaper, where positions do not change
+    # One pass is cheaper, where positions do not depend on the length of a text.
+    truth = _run_like_generate if model.rope else _run_one_pass
     try:
         off = _path_error(model, _rows(probe), lambda: BatchKV(model.layers), truth)
         if off <= allowed and names_limit(model.hf) and len(probe) >= SHORT:
@@ -53,7 +54,9 @@ def find_mismatch(model: Model, probe: Sequence[int]) -> str | None:
 def own_cache_works(model: Model, probe: Sequence[int]) -> bool:
     """Whether the model's own cache serves two rows, step by step, each as if it were alone."""
     try:
-        off = _path_error(model, _rows(probe), lambda: PlainKV.begin(model.hf.config, cached=True), _one_pass)
+        off = _path_error(
+            model, _rows(probe), lambda: PlainKV.begin(model.hf.config, cached=True), _run_one_pass
+        )
     except Exception:
         return False
     return off <= TOLERANCE[model.hf.dtype]
@@ -62,13 +65,13 @@ def own_cache_works(model: Model, probe: Sequence[int]) -> bool:
 def own_cache_keeps_rows_apart(model: Model, probe: Sequence[int]) -> bool:
     """Whether rows that take turns with the model's own cache have the logits of each row alone."""
 
-    def alone(model: Model, row: list[int]) -> Tensor:
+    def run_alone(model: Model, row: list[int]) -> Tensor:
         kv = PlainKV.begin(model.hf.config, cached=True)
         logits = [model.forward(kv, [None], [row[: len(row) - STEPS]])]
         logits += [model.forward(kv, [None], [[token]]) for token in row[len(row) - STEPS :]]
         return torch.cat(logits)
 
-    off = _path_error(model, _rows(probe), lambda: PlainKV.begin(model.hf.config, cached=True), alone)
+    off = _path_error(model, _rows(probe), lambda: PlainKV.begin(model.hf.config, cached=True), run_alone)
     return off <= TOLERANCE[model.hf.dtype]
 
 
@@ -123,7 +126,7 @@ def _error_past_limits(model: Model, probe: Sequence[int]) -> float:
     passes its original context at its second step."""
     rows = _rows(probe[:SHORT])
     with lower_limits(model.hf, window=4, length=len(rows[1]) - STEPS + 1):
-        return _path_error(model, rows, lambda: BatchKV(model.layers), _as_generated)
+        return _path_error(model, rows, lambda: BatchKV(model.layers), _run_like_generate)
 
 
 def _path_error(
@@ -174,19 +177,19 @@ def _step(model: Model, batch: Any, rows: Sequence[list[int]], lengths: Sequence
     return batch, torch.stack([logits[index] for index in range(len(rows))])
 
 
-def _one_pass(model: Model, row: list[int]) -> Tensor:
+def _run_one_pass(model: Model, row: list[int]) -> Tensor:
     """The last `STEPS` + 1 positions' logits in one pass over a row, (STEPS + 1, V)."""
     model.select([None])
     return model.run([row], every=True, use_cache=False)[0, len(row) - STEPS - 1 :]
 
 
-def _as_generated(model: Model, row: list[int]) -> Tensor:
+def _run_like_generate(model: Model, row: list[int]) -> Tensor:
     """The same as `generate` computes them for the row alone: its prompt at once, then token by token, with
     the model's own cache and preparation."""
     model.select([None])
     cache: Any = DynamicCache(config=model.hf.config)
     logits = []
-    with model.rope.removed():
+    with model.rope.remove_temporarily():
         for length in range(len(row) - STEPS, len(row) + 1):
             ids = torch.tensor([row[:length]], device=model.device)
             inputs = model.hf.prepare_inputs_for_generation(

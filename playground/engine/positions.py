@@ -65,7 +65,7 @@ def context_length(config: Any, tokenizer: Any = None) -> int:
         stated = _length(getattr(tokenizer, "model_max_length", None))
         return stated if stated and stated < UNSET else UNSTATED_CONTEXT
     tables = rope_tables(text)
-    return max([stated, *(_scaled(text, stated, table, alone=len(tables) == 1) for table in tables)])
+    return max([stated, *(_scale_length(text, stated, table, alone=len(tables) == 1) for table in tables)])
 
 
 def _length(value: Any) -> int | None:
@@ -75,7 +75,7 @@ def _length(value: Any) -> int | None:
     return int(value)
 
 
-def _scaled(config: Any, stated: int, table: dict[str, Any], alone: bool) -> int:
+def _scale_length(config: Any, stated: int, table: dict[str, Any], alone: bool) -> int:
     """The length that one table of rotary parameters scales to.
 
     Args:
@@ -101,12 +101,12 @@ def names_limit(model: PreTrainedModel) -> bool:
     config = model.config.get_text_config()
     if any(_length(getattr(config, name, None)) for name in WINDOW_NAMES):
         return True
-    if any(_changes(table) for table in rope_tables(config)):
+    if any(_depends_on_length(table) for table in rope_tables(config)):
         return True
     return any(_window_mask(module) is not None for module in model.modules())
 
 
-def _changes(table: dict[str, Any]) -> bool:
+def _depends_on_length(table: dict[str, Any]) -> bool:
     """Whether rotary parameters give a position another meaning beyond some length."""
     kind = str(table.get("rope_type") or table.get("type"))
     return kind in ("longrope", "su") or "dynamic" in kind or "llama_4_scaling_beta" in table

@@ -53,7 +53,7 @@ class RowRope:
             module.forward = partial(self._forward, module)
 
     @contextmanager
-    def removed(self) -> Iterator[None]:
+    def remove_temporarily(self) -> Iterator[None]:
         """The modules as Transformers makes them, in their first state."""
         for module in self._modules:
             del module.forward
@@ -64,7 +64,7 @@ class RowRope:
             self._install()
 
     @contextmanager
-    def rows(self, lengths: Sequence[int]) -> Iterator[None]:
+    def use_lengths(self, lengths: Sequence[int]) -> Iterator[None]:
         """For the passes inside: the length that each of the B rows has its frequencies for."""
         self._lengths = lengths
         try:
@@ -104,17 +104,17 @@ class RowRope:
         for row, length in enumerate(lengths):
             groups.setdefault(self.regime(length), []).append(row)
         if len(groups) == 1:
-            return tuple(part[:, :-1] for part in _fresh(module, x, whole, *args, **kwargs))
+            return tuple(part[:, :-1] for part in _run_fresh(module, x, whole, *args, **kwargs))
         merged: list[Tensor] = []
         for members in groups.values():
-            parts = _fresh(module, x, whole[members], *args, **kwargs)
+            parts = _run_fresh(module, x, whole[members], *args, **kwargs)
             merged = merged or [part.new_empty(rows, part.shape[1] - 1, *part.shape[2:]) for part in parts]
             for one, part in zip(merged, parts, strict=True):
                 one[members] = part[:, :-1]
         return tuple(merged)
 
 
-def _fresh(module: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
+def _run_fresh(module: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
     """The module's own forward, from its first state."""
     _reset(module)
     result: tuple[Tensor, ...] = type(module).forward(module, *args, **kwargs)

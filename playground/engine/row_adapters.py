@@ -136,19 +136,19 @@ class Site:
         """The module's output where rows have parts of any kind, or an input of another shape."""
         if self.others and (args or kwargs):
             raise ValueError(f"{type(self.module).__name__} gets more than one input")
-        x, shape = self._by_rows(x)
-        result = self._base(x, shape, args, kwargs)
+        x, shape = self._split_rows(x)
+        result = self._run_base(x, shape, args, kwargs)
         for run in self.others:
-            own = self._own(run, result, x)
+            own = self._run_own(run, result, x)
             if own.shape[1:] == result.shape[1:]:
                 result[run.rows] = own
             else:
-                result = _joined(result, own, run.rows)
+                result = _merge_logits(result, own, run.rows)
         for plain in self.plain:
             plain.add(result, x)
         return result if shape is None else result.reshape(*shape, *result.shape[2:])
 
-    def _by_rows(self, x: Tensor) -> tuple[Tensor, Any]:
+    def _split_rows(self, x: Tensor) -> tuple[Tensor, Any]:
         """The input with the batch's rows first, and the shape to give back if that is another one."""
         tokens = not x.is_floating_point()
         if x.shape[0] == self.count and (x.dim() == 3 or (tokens and x.dim() == 2)):
@@ -167,7 +167,7 @@ class Site:
             raise RowsMixedError(f"{type(self.module).__name__} gets the tokens of all rows as one")
         return (x.reshape(self.count, -1) if tokens else x.reshape(self.count, -1, x.shape[-1])), shape
 
-    def _base(self, x: Tensor, shape: Any, args: Any, kwargs: Any) -> Tensor:
+    def _run_base(self, x: Tensor, shape: Any, args: Any, kwargs: Any) -> Tensor:
         """The base's output, (B, T, ...); rows with a copy of their own may hold anything."""
         copies = [run for run in self.others if run.part.copy is not None]
         if len(copies) == 1 and copies[0].rows == slice(0, self.count):
@@ -191,7 +191,7 @@ class Site:
             raise RowsMixedError(f"{type(self.module).__name__} returns more than one tensor")
         return result if shape is None else result.reshape(*x.shape[:2], *result.shape[len(shape) :])
 
-    def _own(self, run: PartRun, result: Tensor, x: Tensor) -> Tensor:
+    def _run_own(self, run: PartRun, result: Tensor, x: Tensor) -> Tensor:
         """The output of one run's rows with their adapter's changes."""
         rows = x[run.rows]
         copy = run.part.copy
@@ -214,7 +214,7 @@ def _forward(site: Site, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return result
 
 
-def _joined(result: Tensor, own: Tensor, rows: slice) -> Tensor:
+def _merge_logits(result: Tensor, own: Tensor, rows: slice) -> Tensor:
     """Logits of rows with vocabularies of different sizes; a token that a row does not have gets -inf."""
     most = max(result.shape[-1], own.shape[-1])
     joined = result.new_full((*result.shape[:-1], most), -torch.inf)
@@ -290,6 +290,6 @@ class RowAdapters:
         """Tokens that an adapter's own embeddings have rows for; None: the base's."""
         return self._adapters[name].embedding_rows if name in self._adapters else None
 
-    def logits(self, name: str | None) -> int | None:
+    def vocabulary(self, name: str | None) -> int | None:
         """Tokens that an adapter's own output layer has; None: the base's."""
         return self._adapters[name].logits if name in self._adapters else None

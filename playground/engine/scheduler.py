@@ -100,7 +100,7 @@ class Scheduler:
         if job.kv is not None or self.model.plain:
             return job.remaining
         ids = job.prefill_ids
-        _, common = self.store.longest(job.owner, ids)
+        _, common = self.store.find_longest(job.owner, ids)
         return max(1, len(ids) - common)
 
     def _ready_jobs(self) -> list[Job]:
@@ -165,7 +165,7 @@ class Scheduler:
         if self.model.plain:
             return self.model.begin()
         ids = job.prefill_ids
-        entry, common = self.store.longest(job.owner, ids)
+        entry, common = self.store.find_longest(job.owner, ids)
         cached = min(common, job.reusable)
         if len(ids) == len(job.ids):  # an answer that is prefilled again keeps its prompt's number
             job.cached = cached

@@ -1,7 +1,7 @@
-"""An engine without a model: it says what it is told, token by token.
+"""An engine without a model: it answers with the tokens of a script.
 
-Tests, work on the page and bug reports use it where the words do not matter. It keeps the whole contract
-of an engine: rows side by side, stops and trimming, failures that stay in their row, cancelling.
+For tests and for work on the page, where the words do not matter. It keeps the whole contract of an engine:
+rows side by side, stops and trimming, failures that stay in their row, cancelling.
 """
 
 from __future__ import annotations
@@ -11,18 +11,17 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 
 from playground.engine.text import Cutter
+from playground.engine.without_model import EngineWithoutModel
 from playground.types import (
     Delta,
     Done,
     Event,
     Finish,
-    OutsideError,
     Prompt,
     Reply,
     Request,
     Status,
     Token,
-    TokenScore,
     Waiting,
 )
 
@@ -30,16 +29,22 @@ Script = Sequence[str] | Exception
 """The tokens of one reply, or the failure that ends its row."""
 
 
-class ScriptedEngine:
+class ScriptedEngine(EngineWithoutModel):
     """Answers each request with what `script(request)` returns.
 
     Attributes:
-        requests: every request that was put to it, in order, for tests to look at.
-        open_streams: generators that have begun and not ended.
+        requests: every request so far, in order, for tests to look at.
+        open_streams: number of generators that have started and not ended.
     """
 
+    no_scores = "A script has no probabilities to score with: load a model."
+
     def __init__(self, script: Callable[[Request], Script], delay: float = 0.0) -> None:
-        """`delay` is the seconds between two steps; a step gives every row one token."""
+        """
+        Args:
+            script: gives the tokens of a request's answer, or the failure that ends it.
+            delay: seconds between two steps; a step gives every row one token.
+        """
         self._script = script
         self._delay = delay
         self.requests: list[Request] = []
@@ -70,26 +75,16 @@ class ScriptedEngine:
                     del live[index]
 
     def tokens(self, prompt: Prompt) -> list[Token]:
-        """A script counts words."""
+        """The words of a prompt, which a script takes for tokens."""
         return [
             Token(id=number, piece=word[0], start=word.start())
             for number, word in enumerate(re.finditer(r"\S+", prompt.text))
         ]
 
-    def score(
-        self, requests: Sequence[Request], replies: Sequence[Reply], top: int = 5
-    ) -> list[list[TokenScore]]:
-        """See `Engine.score`; a script has no probabilities."""
-        raise OutsideError("A script has no probabilities to score with: load a model.")
-
-    def warm(self, prompts: Sequence[Prompt]) -> None:
-        """Nothing to read ahead."""
-
-    def close(self) -> None:
-        """Nothing to let go of."""
-
 
 class _Row:
+    """One request and the script of its answer."""
+
     def __init__(self, index: int, request: Request, script: Script) -> None:
         self._index = index
         self.done = False
@@ -103,7 +98,7 @@ class _Row:
         self._ttft: float | None = None
 
     def step(self) -> Iterator[Event]:
-        """One more token, or the end."""
+        """Write one more token, or end the row."""
         if isinstance(self._script, Exception):
             yield from self._end("error", str(self._script))
         elif self._next == len(self._script):

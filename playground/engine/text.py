@@ -106,7 +106,7 @@ class Cutter:
         self._blank = True  # whether a blank line, or nothing, comes right before `_line`
         self._code: _Code | None = None  # the code block of the answer that is open
         self._fence: _Fence | None = None  # a bare fence that may be the end
-        self._shown = len(start)  # characters given out, or dropped before the first visible one
+        self._emitted = len(start)  # characters given out, or dropped before the first visible one
         self._started = bool(start)
         self._searched = len(start)  # no text of the rule's ends before this
 
@@ -126,16 +126,16 @@ class Cutter:
         if self.stopped:
             return ""
         if self._rule.texts:
-            self._read_texts()
+            self._read_stop_sequences()
         elif self._reads_lines:
             self._read_lines()
-        return self._show(self._certain())
+        return self._emit(self._find_certain_end())
 
     def finish(self) -> str:
         """The raw text is complete; returns the rest of the answer."""
         if not self.stopped and self._reads_lines:
             self._read_end()
-        return self._show(self._trimmed(len(self._all) if self._cut is None else self._cut))
+        return self._emit(self._trim_end(len(self._all) if self._cut is None else self._cut))
 
     # --- Lines ------------------------------------------------------------------------------------
 
@@ -247,7 +247,7 @@ class Cutter:
 
     # --- What is certain --------------------------------------------------------------------------
 
-    def _certain(self) -> int:
+    def _find_certain_end(self) -> int:
         """How much of the text no stop can take back; trailing white space waits for what follows it."""
         line = self._all[self._line :].rstrip()
         if self._cut is not None:
@@ -261,8 +261,8 @@ class Cutter:
         else:
             end = len(self._all)
         if self._rule.texts and self._cut is None:
-            end = self._may_be_text(end)
-        return self._trimmed(end)
+            end = self._hold_partial_stop(end)
+        return self._trim_end(end)
 
     def _may_end(self, line: str) -> bool:
         """Whether the answer may end at a line that begins with `line`, or is it."""
@@ -280,24 +280,24 @@ class Cutter:
             for at, header in enumerate(headers)
         )
 
-    def _trimmed(self, end: int) -> int:
+    def _trim_end(self, end: int) -> int:
         return len(self._all[:end].rstrip()) if self._rule.trim else end
 
-    def _show(self, end: int) -> str:
-        if end <= self._shown:
+    def _emit(self, end: int) -> str:
+        if end <= self._emitted:
             return ""
-        text = self._all[self._shown : end]
+        text = self._all[self._emitted : end]
         if (
             self._rule.trim and not self._started
         ):  # white space before the first visible character is not part of it
             text = text.lstrip()
             self._started = bool(text)
-        self._shown = end
+        self._emitted = end
         return text
 
     # --- Texts ------------------------------------------------------------------------------------
 
-    def _read_texts(self) -> None:
+    def _read_stop_sequences(self) -> None:
         """Read lines up to the end of the first of the rule's texts; if none ends the answer, that does."""
         found = [
             (at + len(text), at)
@@ -314,7 +314,7 @@ class Cutter:
         self._all = written
         self._searched = len(written)
 
-    def _may_be_text(self, end: int) -> int:
+    def _hold_partial_stop(self, end: int) -> int:
         """`end`, or where a part of one of the rule's texts begins that the raw text ends with."""
         longest = max(map(len, self._rule.texts))
         for at in range(max(self._start, len(self._all) - longest + 1), len(self._all)):
@@ -342,14 +342,14 @@ class Writer:
 
     def feed(self, token: int) -> str:
         """The next id; returns the text that may be shown now."""
-        return self._keep(self._cutter.feed(self._detokenizer.feed(token)))
+        return self._add(self._cutter.feed(self._detokenizer.feed(token)))
 
     def finish(self) -> str:
         """No more ids; returns the rest of the text."""
         text = self._cutter.feed(self._detokenizer.finish())
-        return self._keep(text + self._cutter.finish())
+        return self._add(text + self._cutter.finish())
 
-    def _keep(self, text: str) -> str:
+    def _add(self, text: str) -> str:
         self.text += text
         return text
 

@@ -54,7 +54,7 @@ def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
             raise InputError(
                 f"{name} has no tokenizer: save one beside its weights (tokenizer.json or tokenizer.model)."
             ) from error
-        reason = _damaged_file(folder) or " ".join(first_line(error).split())
+        reason = _describe_damage(folder) or " ".join(first_line(error).split())
         raise InputError(f"The tokenizer of {name} cannot be read: {reason}.") from error
 
 
@@ -73,11 +73,11 @@ def try_tokenizer(tokenizer: Any, name: str) -> None:
             f"The tokenizer of {name} cannot be used: model_max_length in its tokenizer_config.json must be "
             f"a number of tokens, not {length!r:.40}."
         )
-    with _failures(f"The tokenizer of {name} cannot be used"):
+    with _explain_failures(f"The tokenizer of {name} cannot be used"):
         tokenizer("a")
 
 
-def _damaged_file(folder: Path) -> str:
+def _describe_damage(folder: Path) -> str:
     """Which of a tokenizer's files is not whole or no JSON object, in words of ours; "" if none is."""
     for path in sorted(folder.glob("*token*")):
         try:
@@ -159,13 +159,13 @@ class Tokenizer:
         Raises:
             InputError: the tokenizer fails on the text.
         """
-        with self._lock, _failures():
-            return encode(self.hf, prompt, self._opening())
+        with self._lock, _explain_failures():
+            return encode(self.hf, prompt, self._cached_prefix_ids())
 
     def tokens(self, prompt: Prompt) -> list[Token]:
         """The tokens of `encode`, with their pieces and where they begin in the text."""
-        with self._lock, _failures():
-            return tokens(self.hf, prompt, self._opening())
+        with self._lock, _explain_failures():
+            return list_tokens(self.hf, prompt, self._cached_prefix_ids())
 
     def decode(self, ids: Sequence[int]) -> str:
         """Token ids as text, control tokens left out."""
@@ -197,14 +197,14 @@ class Tokenizer:
         """Tokens as they are written, in the order of their ids."""
         return tuple(self.text(token) for token in sorted(ids))
 
-    def _opening(self) -> list[int]:
+    def _cached_prefix_ids(self) -> list[int]:
         if self._prefix is None:
-            self._prefix = opening(self.hf)
+            self._prefix = find_prefix_ids(self.hf)
         return self._prefix
 
 
 @contextmanager
-def _failures(lead: str = "The tokenizer cannot read this text") -> Iterator[None]:
+def _explain_failures(lead: str = "The tokenizer cannot read this text") -> Iterator[None]:
     """Turn whatever a tokenizer raises on a text into one sentence."""
     try:
         yield
@@ -215,7 +215,7 @@ def _failures(lead: str = "The tokenizer cannot read this text") -> Iterator[Non
         raise InputError(f"{lead}: {reason}.") from error
 
 
-def opening(tokenizer: Any) -> list[int]:
+def find_prefix_ids(tokenizer: Any) -> list[int]:
     """The ids that a tokenizer puts before a text, such as BOS; those after it are left out."""
     plain: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole: list[int] = tokenizer("a")["input_ids"]
@@ -226,18 +226,19 @@ def opening(tokenizer: Any) -> list[int]:
 
 
 def encode(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) -> list[int]:
-    """A prompt's token ids, as the tokenizer itself gives them.
+    """Return a prompt's token ids, as the tokenizer itself gives them.
 
-    What the tokenizer puts before every text (`opening`) comes first, unless the prompt declines it. A prompt
-    that spells control tokens out may have written it, or its last tokens, already: those are not doubled.
+    The ids that the tokenizer puts before every text (`find_prefix_ids`) come first, unless the prompt
+    declines them. A prompt that spells control tokens out may contain them, or the last of them, already:
+    those are not doubled.
 
     Args:
-        before: `opening(tokenizer)`, where it is known.
+        before: `find_prefix_ids(tokenizer)`, where it is known.
     """
     ids: list[int] = tokenizer(
         prompt.text, add_special_tokens=False, split_special_tokens=not prompt.control_tokens
     )["input_ids"]
-    first = list(opening(tokenizer) if before is None else before)
+    first = list(find_prefix_ids(tokenizer) if before is None else before)
     if not prompt.bos and not prompt.control_tokens:
         return ids
     if prompt.control_tokens:
@@ -246,7 +247,7 @@ def encode(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) 
     return first + ids
 
 
-def tokens(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) -> list[Token]:
+def list_tokens(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) -> list[Token]:
     """The tokens of `encode`, with their pieces and where they begin in the text."""
     ids = encode(tokenizer, prompt, before)
     starts: list[int | None] = [None] * len(ids)

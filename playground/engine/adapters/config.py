@@ -133,7 +133,7 @@ def check_config(data: Mapping[str, Any]) -> dict[str, Any]:
     """
     kind = data.get("peft_type")
     if kind not in ("LORA", "IA3"):
-        raise InputError(f"it is of type {shown(kind)}, not LORA or IA3")
+        raise InputError(f"it is of type {quote(kind)}, not LORA or IA3")
     known = LORA if kind == "LORA" else IA3
     kept = {}
     for key, value in data.items():
@@ -142,9 +142,9 @@ def check_config(data: Mapping[str, Any]) -> dict[str, Any]:
         if key not in known:
             if value is None or value is False or value in ([], {}, ""):
                 continue
-            raise InputError(f"it uses {_word(key)} = {shown(value)}, which Tandem does not serve")
+            raise InputError(f"it uses {_quote_key(key)} = {quote(value)}, which Tandem does not serve")
         if not known[key](value):
-            raise InputError(_refuse(key, value))
+            raise InputError(_explain_refusal(key, value))
         kept[key] = value
     if not kept.get("target_modules") and not kept.get("trainable_token_indices"):
         kept.pop("target_modules", None)
@@ -156,25 +156,25 @@ def check_config(data: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _refuse(key: str, value: Any) -> str:
+def _explain_refusal(key: str, value: Any) -> str:
     if key == "init_lora_weights" and isinstance(value, str):
         if value.lower().startswith(CHANGES_BASE):
             return (
-                f"it uses {key} = {shown(value)}, which belongs to a changed copy of the base's weights: "
+                f"it uses {key} = {quote(value)}, which belongs to a changed copy of the base's weights: "
                 f"{CONVERT}"
             )
-        return f"it uses {key} = {shown(value)}, which Tandem does not serve"
+        return f"it uses {key} = {quote(value)}, which Tandem does not serve"
     if key == "task_type":
-        return f"it was made for the task {shown(value)}, not for CAUSAL_LM"
-    return f"its {key} = {shown(value)} is not a value that PEFT gives it"
+        return f"it was made for the task {quote(value)}, not for CAUSAL_LM"
+    return f"its {key} = {quote(value)} is not a value that PEFT gives it"
 
 
-def _word(key: str) -> str:
+def _quote_key(key: str) -> str:
     """A key of the file, which may be anything, as part of a sentence."""
-    return key if key.isidentifier() and len(key) <= 60 else shown(key)
+    return key if key.isidentifier() and len(key) <= 60 else quote(key)
 
 
-def shown(value: Any, most: int = 60) -> str:
+def quote(value: Any, most: int = 60) -> str:
     """A value of the file in one line of at most `most` characters, quotes not counted."""
     text = " ".join(str(value).split()) if isinstance(value, str) else repr(value)
     text = "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from playground.engine.adapters.config import shown
+from playground.engine.adapters.config import quote
 from playground.files import check_whole
 from playground.types import InputError
 
@@ -45,7 +45,7 @@ def read_shapes(folder: Path, allow_pickle: bool) -> dict[str, Shape]:
     """
     path = folder / WEIGHTS
     if path.is_file():
-        return _header(path)
+        return _read_header(path)
     if (folder / PICKLED).is_file():
         if not allow_pickle:
             raise InputError(
@@ -56,7 +56,7 @@ def read_shapes(folder: Path, allow_pickle: bool) -> dict[str, Shape]:
     raise InputError(f"it has no {WEIGHTS}: save it with PEFT's save_pretrained, or name its folder")
 
 
-def _header(path: Path) -> dict[str, Shape]:
+def _read_header(path: Path) -> dict[str, Shape]:
     size = path.stat().st_size
     with path.open("rb") as file:
         check_whole(path, file.read(64))
@@ -75,13 +75,13 @@ def _header(path: Path) -> dict[str, Shape]:
     shapes = {}
     for key, entry in entries.items():
         if key != "__metadata__":
-            shapes[key] = _entry(key, entry, size - 8 - length)
+            shapes[key] = _check_entry(key, entry, size - 8 - length)
     if not shapes:
         raise InputError(f"{path.name} holds no weights")
     return shapes
 
 
-def _entry(key: str, entry: object, room: int) -> Shape:
+def _check_entry(key: str, entry: object, room: int) -> Shape:
     """The shape of one tensor in the header; `room` is the number of bytes that all tensors have."""
     try:
         assert isinstance(entry, dict)
@@ -89,11 +89,11 @@ def _entry(key: str, entry: object, room: int) -> Shape:
         assert all(type(number) is int and number >= 0 for number in (*shape, start, end))
         assert isinstance(kind, str)
     except (AssertionError, KeyError, TypeError, ValueError):
-        raise InputError(f"{WEIGHTS} is damaged at {shown(key, 150)}: download it again") from None
+        raise InputError(f"{WEIGHTS} is damaged at {quote(key, 150)}: download it again") from None
     if kind not in BYTES:
-        raise InputError(f"its weights {shown(key, 150)} are of type {shown(kind)}, not {', '.join(BYTES)}")
+        raise InputError(f"its weights {quote(key, 150)} are of type {quote(kind)}, not {', '.join(BYTES)}")
     if end - start != math.prod(shape) * BYTES[kind] or end > room:
-        raise InputError(f"{WEIGHTS} is damaged at {shown(key, 150)}: download it again")
+        raise InputError(f"{WEIGHTS} is damaged at {quote(key, 150)}: download it again")
     return tuple(shape)
 
 
@@ -116,10 +116,10 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         raise InputError(f"{PICKLED} holds no table of weights by name: save the adapter again with PEFT")
     for key, value in weights.items():
         if not isinstance(value, Tensor) or not value.is_floating_point():
-            raise InputError(f"its weights {shown(key, 150)} are not numbers of a floating-point type")
+            raise InputError(f"its weights {quote(key, 150)} are not numbers of a floating-point type")
         if not bool(torch.isfinite(value).all()):
             raise InputError(
-                f"its weights {shown(key, 150)} hold NaN or infinity: train or download it again"
+                f"its weights {quote(key, 150)} hold NaN or infinity: train or download it again"
             )
     return weights
 
@@ -146,7 +146,7 @@ _BARE = re.compile(r"\.(lora_embedding_[AB]|lora_magnitude_vector|ia3_l|trainabl
 _SAVED = re.compile(r"\.modules_to_save\.[^.]+(?=\.)")
 
 
-def core(key: str) -> str:
+def core_name(key: str) -> str:
     """A weight's name without what tools put around it: wrappers, prefixes, and the adapter's name inside.
 
     Two names with one core mean the same weight: "base_model.model.model.layers.0.mlp.up_proj.lora_A.weight",
@@ -186,12 +186,12 @@ def map_keys(
     allowed = {**extra, **expected}
     by_core: dict[str, list[str]] = {}
     for name in allowed:
-        by_core.setdefault(core(name), []).append(name)
+        by_core.setdefault(core_name(name), []).append(name)
     names: dict[str, str] = {}
     again: dict[str, str] = {}
     unknown, mapped = [], []
     for key in sorted(shapes, key=lambda key: key not in allowed):  # those under their own name first
-        found = key if key in allowed else aliases.get(key) or _meant(key, by_core)
+        found = key if key in allowed else aliases.get(key) or _find_meaning(key, by_core)
         if found is None:
             unknown.append(key)
             continue
@@ -204,37 +204,37 @@ def map_keys(
             mapped.append(key)
     missing = [name for name in expected if name not in names.values()]
     if missing or unknown:
-        raise MisfitError(_unfit(missing, unknown, len(expected)))
+        raise MisfitError(_explain_misfit(missing, unknown, len(expected)))
     wrong = [key for key, name in names.items() if name in expected and shapes[key] != expected[name]]
     if wrong:
         pairs = ", ".join(f"{list(shapes[key])} against {list(expected[names[key]])}" for key in wrong[:3])
         raise MisfitError(
-            f"its weights {_some(wrong)} have other shapes than here ({pairs}): it was made for another "
-            "base, or its rank was changed"
+            f"its weights {_list_first(wrong)} have other shapes than here ({pairs}): it was made for "
+            "another base, or its rank was changed"
         )
     return KeyMap(names, mapped, again)
 
 
-def _meant(key: str, by_core: Mapping[str, list[str]]) -> str | None:
-    found = by_core.get(core(key), [])
+def _find_meaning(key: str, by_core: Mapping[str, list[str]]) -> str | None:
+    found = by_core.get(core_name(key), [])
     return found[0] if len(found) == 1 else None
 
 
-def _unfit(missing: Collection[str], unknown: Collection[str], expected: int) -> str:
+def _explain_misfit(missing: Collection[str], unknown: Collection[str], expected: int) -> str:
     reason = "it was made for another base, or by another version of PEFT"
     if unknown and len(missing) == expected:
         return (
-            f"its weights have names that this base does not have ({_some(unknown)}) and those it needs are "
-            f"missing ({_some(missing)}): {reason}"
+            f"its weights have names that this base does not have ({_list_first(unknown)}) and those it "
+            f"needs are missing ({_list_first(missing)}): {reason}"
         )
     parts = []
     if missing:
-        parts.append(f"lacks weights that its configuration names ({_some(missing)})")
+        parts.append(f"lacks weights that its configuration names ({_list_first(missing)})")
     if unknown:
-        parts.append(f"holds weights that mean nothing on this base ({_some(unknown)})")
+        parts.append(f"holds weights that mean nothing on this base ({_list_first(unknown)})")
     return f"its file {' and '.join(parts)}: the file is not complete, or {reason}"
 
 
-def _some(names: Collection[str]) -> str:
-    first = ", ".join(shown(name, 150)[1:-1] for name in list(names)[:3])
+def _list_first(names: Collection[str]) -> str:
+    first = ", ".join(quote(name, 150)[1:-1] for name in list(names)[:3])
     return first if len(names) <= 3 else f"{first} and {len(names) - 3} more"

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from playground.config import Settings
 from playground.engine import hub
-from playground.engine.adapters.config import check_config, shown
+from playground.engine.adapters.config import check_config, quote
 from playground.engine.adapters.files import MisfitError, map_keys, read_shapes, read_weights
 from playground.engine.adapters.parts import Adapter, Part
 from playground.engine.adapters.skeleton import PREFIX, Collector, Skeleton
@@ -73,10 +73,12 @@ def load_adapters(
         try:
             if refused and card.name in refused:
                 raise InputError(refused[card.name])
-            adapter = _read(model, card, settings)
+            adapter = _read_adapter(model, card, settings)
             found.adapters[card.name] = adapter
             statuses.append(
-                AdapterStatus(card=card, warning=_warning(card, adapter, settings), serving=adapter.serving)
+                AdapterStatus(
+                    card=card, warning=_describe_warnings(card, adapter, settings), serving=adapter.serving
+                )
             )
         except InputError as error:
             statuses.append(AdapterStatus(card=card, error=str(error)))
@@ -86,14 +88,14 @@ def load_adapters(
     return found
 
 
-def _read(model: PreTrainedModel, card: AdapterCard, settings: Settings) -> Adapter:
+def _read_adapter(model: PreTrainedModel, card: AdapterCard, settings: Settings) -> Adapter:
     """One adapter, checked.
 
     Raises:
         InputError: it cannot be read, does not fit, or cannot be served exactly.
     """
     try:
-        return read_adapter_weights(model, hub.folder(card.source), settings.allow_pickle)
+        return read_adapter_weights(model, hub.find_folder(card.source), settings.allow_pickle)
     except InputError as error:
         text = str(error)
         if text.endswith("."):  # a sentence of its own, about the Hub or a file
@@ -102,7 +104,7 @@ def _read(model: PreTrainedModel, card: AdapterCard, settings: Settings) -> Adap
         lead = "cannot be used here" if fits else f"does not fit the base {settings.base}"
         raise InputError(f"Adapter {card.name!r} {lead}: {text}.") from error
     except Exception as error:
-        said = shown(first_line(error), 200)[1:-1]
+        said = quote(first_line(error), 200)[1:-1]
         raise InputError(f"Adapter {card.name!r} cannot be read: {said}.") from error
 
 
@@ -110,36 +112,36 @@ def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: boo
     """An adapter for a base, from its folder; the base is left as it is.
 
     Raises:
-        InputError: as `_read`, with the reason alone.
+        InputError: as `_read_adapter`, with the reason alone.
     """
     check_regular(folder)
     settings = check_config(read_object(folder / "adapter_config.json"))
     shapes = read_shapes(folder, allow_pickle)
-    skeleton = Skeleton(model, settings, _vocabulary(model, shapes))
-    names = map_keys(shapes, skeleton.expected(), skeleton.own_embeddings(), skeleton.aliases())
+    skeleton = Skeleton(model, settings, _find_vocabulary(model, shapes))
+    names = map_keys(shapes, skeleton.expected_shapes(), skeleton.own_embeddings(), skeleton.aliases())
     read = read_weights(folder)
     weights = {names.names[key]: value for key, value in read.items() if key in names.names}
     for key, name in names.again.items():
         if not torch.equal(read[key], weights[name]):
-            raise InputError(f"its file holds two different weights for {name}, one as {shown(key, 150)}")
-    expected = skeleton.expected()
+            raise InputError(f"its file holds two different weights for {name}, one as {quote(key, 150)}")
+    expected = skeleton.expected_shapes()
     skeleton.load({name: value for name, value in weights.items() if name in expected})
-    own = _own_embeddings(model, skeleton, {n: value for n, value in weights.items() if n not in expected})
+    own = _select_embeddings(model, skeleton, {n: value for n, value in weights.items() if n not in expected})
     collector = Collector(skeleton, model, own)
     parts = collector.collect()
     if not parts:
         raise InputError("it changes no module of this base")
-    adapter = Adapter(parts=parts, serving=_serving(settings, collector))
+    adapter = Adapter(parts=parts, serving=_describe_changes(settings, collector))
     _count_rows(model, adapter, skeleton)
     if names.mapped:
         adapter.warnings.append(
             f"{len(names.mapped)} of its weights have names written in another way (such as "
-            f"{shown(names.mapped[0], 150)[1:-1]}) and were matched with the base's layers"
+            f"{quote(names.mapped[0], 150)[1:-1]}) and were matched with the base's layers"
         )
     return adapter
 
 
-def _vocabulary(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
+def _find_vocabulary(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
     """Tokens of the vocabulary that an adapter was made with, if its file shows that it is not the base's."""
     here = model.get_input_embeddings().weight.shape[0]
     width = model.get_input_embeddings().weight.shape[1]
@@ -159,7 +161,7 @@ def _vocabulary(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> int | None
     return None
 
 
-def _own_embeddings(model: Any, skeleton: Skeleton, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _select_embeddings(model: Any, skeleton: Skeleton, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Whole embeddings and output layers by path, those left out that are the base's own.
 
     Raises:
@@ -184,8 +186,8 @@ def _own_embeddings(model: Any, skeleton: Skeleton, weights: Mapping[str, Tensor
 
 def _count_rows(model: Any, adapter: Adapter, skeleton: Skeleton) -> None:
     inside, outside = (adapter.parts.get(path or "") for path in (skeleton.embedding, skeleton.head))
-    adapter.embedding_rows = _rows(inside)
-    adapter.logits = _rows(outside)
+    adapter.embedding_rows = _count_copy_rows(inside)
+    adapter.logits = _count_copy_rows(outside)
     known = adapter.embedding_rows or int(model.get_input_embeddings().weight.shape[0])
     written = adapter.logits or int(model.get_output_embeddings().weight.shape[0])
     if adapter.embedding_rows is not None and adapter.embedding_rows > written:
@@ -200,7 +202,7 @@ def _count_rows(model: Any, adapter: Adapter, skeleton: Skeleton) -> None:
         )
 
 
-def _rows(part: Part | None) -> int | None:
+def _count_copy_rows(part: Part | None) -> int | None:
     """Rows of the weight of a part's own copy of a module."""
     if part is None or part.copy is None:
         return None
@@ -208,7 +210,7 @@ def _rows(part: Part | None) -> int | None:
     return int(weight.shape[0])
 
 
-def _serving(settings: Mapping[str, Any], found: Collector) -> str:
+def _describe_changes(settings: Mapping[str, Any], found: Collector) -> str:
     """What an adapter changes, for people: "LoRA, rank 16, on q_proj, v_proj; its own lm_head"."""
     layers = sorted({path.rpartition(".")[2] for path, part in found.parts.items() if _tunes(part)})
     on = ", ".join(layers[:8]) + (f" and {len(layers) - 8} more" if len(layers) > 8 else "")
@@ -236,11 +238,11 @@ def _tunes(part: Any) -> bool:
     return part.input_scale is not None or bool(kinds & {"Lora", "EmbeddingLora", "Ia3"})
 
 
-def _warning(card: AdapterCard, adapter: Adapter, settings: Settings) -> str | None:
+def _describe_warnings(card: AdapterCard, adapter: Adapter, settings: Settings) -> str | None:
     """What is unusual about an adapter that can be used: its base's name, and its weights' names."""
     said = [f"Adapter {card.name!r}: {text}." for text in adapter.warnings]
     if not settings.same_base and not same_model(card.base_model, settings.base):
-        named = f"was made for the base {shown(card.base_model, 150)}" if card.base_model else "names no base"
+        named = f"was made for the base {quote(card.base_model, 150)}" if card.base_model else "names no base"
         said.insert(
             0,
             f"Adapter {card.name!r} {named} and runs on {settings.base!r}, whose layers it fits: use "
@@ -261,11 +263,11 @@ def checksum(model: nn.Module) -> int:
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if tensor.is_meta or not tensor.numel():
             continue
-        total = hash((total, name, tuple(tensor.shape), _sum(tensor.detach())))
+        total = hash((total, name, tuple(tensor.shape), _sum_bits(tensor.detach())))
     return total
 
 
-def _sum(tensor: Tensor) -> int:
+def _sum_bits(tensor: Tensor) -> int:
     """The sum of a tensor's bits, chunk by chunk, each with a weight of its own."""
     bits = tensor.contiguous().reshape(-1)
     kind = {8: torch.int64, 4: torch.int32, 2: torch.int16, 1: torch.uint8}.get(bits.element_size())

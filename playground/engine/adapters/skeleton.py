@@ -32,7 +32,7 @@ from peft.utils.other import ModulesToSaveWrapper, TrainableTokensWrapper
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from playground.engine.adapters.config import shown
+from playground.engine.adapters.config import quote
 from playground.engine.adapters.files import Shape
 from playground.engine.adapters.parts import (
     Bias,
@@ -86,11 +86,11 @@ class Skeleton:
                 peft_config = (LoraConfig if values.pop("peft_type") == "LORA" else IA3Config)(**values)
                 self.peft = PeftModel(model, peft_config, adapter_name=INNER)
             except Exception as error:
-                raise InputError(f"PEFT cannot build it on this base: {_said(error)}") from error
+                raise InputError(f"PEFT cannot build it on this base: {_explain(error)}") from error
         self.peft.eval()
         self.model: Any = self.peft.base_model.model
 
-    def expected(self) -> dict[str, Shape]:
+    def expected_shapes(self) -> dict[str, Shape]:
         """Names and shapes of the weights that the adapter's file must hold."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -127,7 +127,7 @@ class Skeleton:
         try:
             result = set_peft_model_state_dict(self.peft, dict(weights), INNER)
         except Exception as error:
-            raise InputError(f"PEFT cannot load its weights: {_said(error)}") from error
+            raise InputError(f"PEFT cannot load its weights: {_explain(error)}") from error
         state = self.peft.state_dict()  # a name may be missing whose weight is there under a tied one
         missing = [key for key in result.missing_keys if f".{INNER}" in key and key in state]
         lost = [*result.unexpected_keys, *(key for key in missing if bool(state[key].isnan().any()))]
@@ -135,8 +135,8 @@ class Skeleton:
             raise InputError(f"PEFT did not load its weights {', '.join(lost[:3])}")
 
 
-def _said(error: Exception) -> str:
-    return shown(first_line(error), 200)[1:-1]
+def _explain(error: Exception) -> str:
+    return quote(first_line(error), 200)[1:-1]
 
 
 def _path_of(model: nn.Module, module: nn.Module | None) -> str | None:
@@ -193,18 +193,18 @@ class Collector:
             if isinstance(module, ModulesToSaveWrapper):
                 self._copy_module(path, module)
             elif isinstance(module, TrainableTokensWrapper):
-                self._tokens(path, module)
+                self._collect_tokens(path, module)
             elif isinstance(module, BaseTunerLayer) and not _is_inner(path):
-                self._tuner(path, module)
-        self._biases()
+                self._collect_tuner(path, module)
+        self._collect_biases()
         for path, part in self.parts.items():
-            self._place(path, part)
+            self._check_tensors(path, part)
         return self.parts
 
     def _part(self, path: str) -> Part:
         return self.parts.setdefault(path, Part())
 
-    def _place(self, path: str, part: Part) -> None:
+    def _check_tensors(self, path: str, part: Part) -> None:
         for value in part.tensors():
             if value.is_meta:
                 raise InputError(f"its file lacks weights for {path}")
@@ -224,13 +224,13 @@ class Collector:
 
     # --- Tuner layers ---
 
-    def _tuner(self, path: str, module: Any) -> None:
+    def _collect_tuner(self, path: str, module: Any) -> None:
         if type(module) is LoraLinear:
-            self._linear(path, module)
+            self._collect_linear(path, module)
         elif type(module) is LoraEmbedding:
-            self._embedding(path, module)
+            self._collect_embedding(path, module)
         elif type(module) is Ia3Linear:
-            self._ia3(path, module)
+            self._collect_ia3(path, module)
         else:
             kind = type(_base_layer(module)).__name__
             raise InputError(f"it adapts layers of type {kind} ({path}), which Tandem does not serve")
@@ -255,7 +255,7 @@ class Collector:
             raise InputError(f"{path} has the shape {there} here, and the adapter is for {wanted}")
         return copied or real
 
-    def _linear(self, path: str, module: Any) -> None:
+    def _collect_linear(self, path: str, module: Any) -> None:
         a, b = module.lora_A[INNER].weight, module.lora_B[INNER].weight
         real = self._real_features(path, (a.shape[1], b.shape[0]))
         device = self._device(path)
@@ -265,7 +265,7 @@ class Collector:
         dora = base_bias = None
         if self._check_variant(path, module):
             magnitude = module.lora_magnitude_vector[INNER].weight.detach().to(device, torch.float32)
-            weight = _weight(path, real).to(device, torch.float32)
+            weight = _dequantise(path, real).to(device, torch.float32)
             weight = weight.T if module.fan_in_fan_out else weight
             dora = magnitude / torch.linalg.norm(weight + scaling * (b @ a), dim=1)
             base_bias = getattr(real, "bias", None)
@@ -281,7 +281,7 @@ class Collector:
             )
         )
 
-    def _embedding(self, path: str, module: Any) -> None:
+    def _collect_embedding(self, path: str, module: Any) -> None:
         a, b = module.lora_embedding_A[INNER], module.lora_embedding_B[INNER]
         real: Any = self._real_embedding(path)
         rows, width = real.weight.shape
@@ -304,7 +304,7 @@ class Collector:
         copied: Any = self.parts[path].copy if path in self.parts else None
         return copied or self.base.get_submodule(path)
 
-    def _ia3(self, path: str, module: Any) -> None:
+    def _collect_ia3(self, path: str, module: Any) -> None:
         vector = module.ia3_l[INNER].detach().flatten()
         there = features(self.base.get_submodule(path))
         if there is None or vector.numel() != there[0 if module.is_feedforward else 1]:
@@ -321,7 +321,7 @@ class Collector:
         """A whole embedding or output layer from the file."""
         layer: Any = copy.deepcopy(_base_layer(self.skeleton.model.get_submodule(path)))
         layer.weight = nn.Parameter(weight, requires_grad=False)
-        self._part(path).copy = self._filled(path, layer)
+        self._part(path).copy = self._fill_from_base(path, layer)
 
     def _copy_module(self, path: str, wrapper: Any) -> None:
         module = wrapper.modules_to_save[INNER]
@@ -337,10 +337,10 @@ class Collector:
             raise InputError(
                 f"it replaces {path}, which takes more than one input and cannot be run for some rows alone"
             )
-        self._part(path).copy = self._filled(path, module)
+        self._part(path).copy = self._fill_from_base(path, module)
         self.saved.append(path)
 
-    def _filled(self, path: str, module: nn.Module) -> nn.Module:
+    def _fill_from_base(self, path: str, module: nn.Module) -> nn.Module:
         """The module with what no file holds (buffers such as Gemma's scale of embeddings) from the base."""
         real = self.base.get_submodule(path)
         buffers = dict(real.named_buffers())
@@ -359,7 +359,7 @@ class Collector:
                 setattr(module.get_submodule(owner), last, buffers[name])
         return module.eval()
 
-    def _tokens(self, path: str, wrapper: Any) -> None:
+    def _collect_tokens(self, path: str, wrapper: Any) -> None:
         layer = wrapper.token_adapter
         ids = list(layer.token_indices[INNER])
         values = layer.trainable_tokens_delta[INNER].detach()
@@ -384,7 +384,7 @@ class Collector:
         self.tokens.update(ids)
         self._part(path).steps.append(step)
 
-    def _biases(self) -> None:
+    def _collect_biases(self) -> None:
         """Biases of the base itself that were trained (`bias`)."""
         for name, value in self.skeleton.model.named_parameters():
             if value.is_meta or f".{INNER}" in name:
@@ -412,10 +412,12 @@ def _embed_scale(embedding: nn.Module) -> Tensor | None:
     return scale if isinstance(scale, Tensor) else torch.tensor(float(scale))
 
 
-def _weight(path: str, layer: Any) -> Tensor:
+def _dequantise(path: str, layer: Any) -> Tensor:
     """A linear layer's weight as plain numbers, from whatever form it is held in."""
     try:
         weight: Tensor = dequantize_module_weight(layer)
     except Exception as error:
-        raise InputError(f"it is a DoRA, which needs the plain weights of {path}: {_said(error)}") from error
+        raise InputError(
+            f"it is a DoRA, which needs the plain weights of {path}: {_explain(error)}"
+        ) from error
     return weight.detach()

@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from playground.engine.loading.checkpoint import INDEX, PICKLE, SAFETENSORS, weight_files
+from playground.engine.loading.checkpoint import INDEX, PICKLE, SAFETENSORS, find_weight_files
 from playground.files import read_object
 from playground.library import Library, read_adapter
 from playground.library.sources import GGUF, Source, find_source
@@ -36,7 +36,7 @@ FIRST, LAST = 0.05, 0.15
 """Shares of a load between which a download is."""
 
 
-def folder(
+def find_folder(
     source: str,
     only: list[str] | None = None,
     report: Report | None = None,
@@ -64,11 +64,11 @@ def folder(
     if found.folder is not None:
         return found.folder
     patterns = [*(SMALL_FILES if only is None else only), *(["*.py"] if remote_code else [])]
-    with _sentences(found):
+    with _explain_errors(found):
         try:
             commit, sizes = _list_files(found)
         except _unreachable() as error:
-            return _cached(found, patterns, only is None, allow_pickle, error)
+            return _find_cached(found, patterns, only is None, allow_pickle, error)
         return _download(found, commit, sizes, patterns, only is None, allow_pickle, report)
 
 
@@ -97,16 +97,16 @@ def _download(
     """Download what is needed of a listed repository: the small files first, since they say which weights."""
     from playground.engine.hub import transfer
 
-    say = _reporter(found, report)
+    say = _make_reporter(found, report)
     small = [] if found.file else [name for name in sizes if _matches(name, patterns)]
     snapshot = transfer.download(found, commit, {name: sizes[name] for name in small}, say)
     if weights or found.file:
-        needed = _weights(found, sizes, lambda name: read_object(snapshot / name), allow_pickle)
+        needed = _list_weights(found, sizes, lambda name: read_object(snapshot / name), allow_pickle)
         transfer.download(found, commit, {name: sizes[name] for name in needed}, say)
     return snapshot
 
 
-def _weights(
+def _list_weights(
     found: Source, names: Collection[str], read_index: Callable[[str], Any], allow_pickle: bool
 ) -> list[str]:
     """The files of a repository that hold weights and are needed."""
@@ -122,7 +122,7 @@ def _weights(
             if name in names:
                 return [name]
         return []  # what reads the adapter says what is missing
-    return list(weight_files(names, read_index, where, allow_pickle).names)
+    return list(find_weight_files(names, read_index, where, allow_pickle).names)
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
@@ -130,17 +130,17 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch(name, pattern) and name.count("/") == pattern.count("/") for pattern in patterns)
 
 
-def _reporter(found: Source, report: Report | None) -> Callable[[float, float], None]:
+def _make_reporter(found: Source, report: Report | None) -> Callable[[float, float], None]:
     def say(came: float, total: float) -> None:
         if report is not None:
             share = min(1.0, came / total) if total else 0.0
-            told = f": {_size(came)} of {_size(total)}" if came else ""
+            told = f": {_format_size(came)} of {_format_size(total)}" if came else ""
             report(f"Downloading {found.name}{told}", FIRST + (LAST - FIRST) * share)
 
     return say
 
 
-def _size(count: float) -> str:
+def _format_size(count: float) -> str:
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:
             return f"{count:.0f} {unit}"
@@ -151,7 +151,7 @@ def _size(count: float) -> str:
 # --- Without the Hub ------------------------------------------------------------------------------
 
 
-def _cached(
+def _find_cached(
     found: Source, patterns: Sequence[str], weights: bool, allow_pickle: bool, error: Exception
 ) -> Path:
     """The folder of a repository's files in the local cache, where the Hub cannot be asked.
@@ -182,7 +182,7 @@ def _cached(
         raise error from None
     needed = [] if found.file else [name for name in names if _matches(name, patterns)]
     if (weights or found.file) and all((snapshot / name).is_file() for name in needed):
-        needed += _weights(found, names, lambda name: read_object(snapshot / name), allow_pickle)
+        needed += _list_weights(found, names, lambda name: read_object(snapshot / name), allow_pickle)
     if missing := [name for name in needed if not (snapshot / name).is_file()]:
         more = f" and {len(missing) - 1} more files" if missing[1:] else ""
         raise InputError(
@@ -202,7 +202,7 @@ def _unreachable() -> tuple[type[Exception], ...]:
 
 
 @contextmanager
-def _sentences(found: Source) -> Iterator[None]:
+def _explain_errors(found: Source) -> Iterator[None]:
     """Turn what the library raises into a sentence that says what to do."""
     import httpx2
     from huggingface_hub import errors, get_token
@@ -236,7 +236,7 @@ def _sentences(found: Source) -> Iterator[None]:
     except errors.HfHubHTTPError as error:
         raise InputError(_explain_status(found, error)) from error
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, httpx2.HTTPError) as error:
-        raise InputError(_unreached(found)) from error
+        raise InputError(_explain_unreachable(found)) from error
     except OSError as error:
         raise InputError(f"{name} could not be downloaded: {error.strerror or error}.") from error
 
@@ -255,10 +255,10 @@ def _explain_status(found: Source, error: Any) -> str:
         )
     if status == 429:
         return "The Hugging Face Hub has had too many requests from here: wait some minutes, or set HF_TOKEN."
-    return _unreached(found)
+    return _explain_unreachable(found)
 
 
-def _unreached(found: Source) -> str:
+def _explain_unreachable(found: Source) -> str:
     return (
         f"{found.name} is not on this machine and the Hugging Face Hub cannot be reached: connect once to "
         "download it, or give a local folder."
@@ -275,12 +275,12 @@ def fetch_cards(library: Library, report: Report | None = None) -> dict[str, Inp
     """
     base = find_source(library.base)
     if base.folder is None:
-        here = folder(library.base, CARD_FILES, report)
+        here = find_folder(library.base, CARD_FILES, report)
         library.read_base_format(dataclasses.replace(base, folder=here))
     errors: dict[str, InputError] = {}
     for name, source in library.pending_sources().items():
         try:
-            library.add(read_adapter(folder(source, CARD_FILES, report), name=name, source=source))
+            library.add(read_adapter(find_folder(source, CARD_FILES, report), name=name, source=source))
         except InputError as error:
             errors[name] = error
     return errors

@@ -34,7 +34,7 @@ PATIENCE = 2.0
 """Seconds that a cancelled download waits for its threads, which may be waiting for the network."""
 
 
-class _StoppedError(BaseException):
+class DownloadCancelled(BaseException):
     """The download was cancelled; no failure that the library could take for the network's."""
 
 
@@ -103,7 +103,7 @@ class _Progress:
 
     def add(self, count: float) -> None:
         if self.stopped.is_set():
-            raise _StoppedError
+            raise DownloadCancelled
         with self._lock:
             self._came += count
 

@@ -52,13 +52,13 @@ def refuse_architecture(config: Any, base: str) -> None:
     Raises:
         InputError: it is something else; the message says what, in one sentence.
     """
-    if reason := _reason(config):
+    if reason := _explain(config):
         raise InputError(
             f"{base} cannot be used as a base: it {reason}; choose a causal (decoder-only) language model."
         )
 
 
-def _reason(config: Any) -> str | None:
+def _explain(config: Any) -> str | None:
     names = [str(name) for name in getattr(config, "architectures", None) or ()]
     shown = f" ({', '.join(names)})" if names else ""
     kind = str(getattr(config, "model_type", "") or "")
@@ -66,7 +66,7 @@ def _reason(config: Any) -> str | None:
         return f"is an encoder-decoder{shown}"
     if kind in OWN_WAYS:
         return f"{OWN_WAYS[kind]}{shown}"
-    heads = [reason for name in names if (reason := _head(name, config))]
+    heads = [reason for name in names if (reason := _explain_head(name, config))]
     if heads and len(heads) == len(names):
         return f"{heads[0]}{shown}"
     if _is_encoder(config, kind, names):
@@ -76,7 +76,7 @@ def _reason(config: Any) -> str | None:
     return None
 
 
-def _head(name: str, config: Any) -> str | None:
+def _explain_head(name: str, config: Any) -> str | None:
     """What a class name says of a model that is no causal language model."""
     for ending, reason in HEADS.items():
         if name.endswith(ending):

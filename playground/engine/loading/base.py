@@ -44,7 +44,7 @@ class Base:
     parameters: int
     """Counted on the configuration, so packed weights count as what they stand for."""
     method: str | None = None
-    """How its weights were quantised when they were saved, see `quantised.method_of`."""
+    """How its weights were quantised when they were saved, see `quantised.find_method`."""
     header: GgufFile | None = None
     """Of the GGUF file that it is; None for a folder."""
     pickled: bool = False
@@ -67,19 +67,19 @@ def open_base(settings: Settings, report: Report) -> Base:
     """
     source = find_source(settings.base)
     if source.file is not None:
-        path = hub.folder(settings.base, report=report) / source.file
+        path = hub.find_folder(settings.base, report=report) / source.file
         return _open_gguf(settings.base, read_gguf(path))
     remote_code = settings.trust_remote_code and not settings.public
     # Configurations first: what they rule out need not be downloaded.
-    folder = hub.folder(settings.base, hub.SMALL_FILES, report)
-    raw = _raw_config(folder, settings.base)
-    method = quantised.method_of(raw)
+    folder = hub.find_folder(settings.base, hub.SMALL_FILES, report)
+    raw = _read_config(folder, settings.base)
+    method = quantised.find_method(raw)
     quantised.check_method(method, settings.base)
     _check_code(raw, settings.base, remote_code)
-    folder = hub.folder(
+    folder = hub.find_folder(
         settings.base, report=report, allow_pickle=settings.allow_pickle, remote_code=remote_code
     )
-    config, parameters = _config(folder, settings.base, remote_code)
+    config, parameters = _load_config(folder, settings.base, remote_code)
     files = checkpoint.check_weights(folder, settings.allow_pickle)
     base = Base(settings.base, folder, config, parameters, method, pickled=files.format == "pickle")
     if remote_code and raw.get("auto_map"):
@@ -101,12 +101,12 @@ def _open_gguf(name: str, header: GgufFile) -> Base:
         parameters = count_parameters(config)
     except Exception as error:
         raise InputError(
-            f"{name} is not a language model that can be loaded here: {_reason(error)}."
+            f"{name} is not a language model that can be loaded here: {_explain(error)}."
         ) from error
     return Base(name, header.path.parent, config, parameters, header=header)
 
 
-def _raw_config(folder: Path, base: str) -> dict[str, Any]:
+def _read_config(folder: Path, base: str) -> dict[str, Any]:
     """What config.json holds, if the folder can be a base's.
 
     Raises:
@@ -116,7 +116,7 @@ def _raw_config(folder: Path, base: str) -> dict[str, Any]:
     names = [path.name for path in folder.iterdir()]
     if "config.json" not in names:
         if "adapter_config.json" in names or any(name.lower().endswith(".gguf") for name in names):
-            checkpoint.weight_files(names, read_object, base, allow_pickle=True)
+            checkpoint.find_weight_files(names, read_object, base, allow_pickle=True)
         raise InputError(f"{base} is not a model: {folder} has no config.json.")
     if "adapter_config.json" in names:
         # Transformers would load the base that it names, with the adapter on it.
@@ -138,7 +138,7 @@ def _check_code(raw: Mapping[str, Any], base: str, remote_code: bool) -> None:
         )
 
 
-def _config(folder: Path, base: str, remote_code: bool) -> tuple[Any, int]:
+def _load_config(folder: Path, base: str, remote_code: bool) -> tuple[Any, int]:
     """The configuration, and the number of parameters of the model that it describes."""
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=remote_code)
@@ -150,7 +150,7 @@ def _config(folder: Path, base: str, remote_code: bool) -> tuple[Any, int]:
         raise
     except Exception as error:
         raise InputError(
-            f"{base} is not a language model that can be loaded here: {_reason(error)}."
+            f"{base} is not a language model that can be loaded here: {_explain(error)}."
         ) from error
 
 
@@ -161,7 +161,7 @@ def count_parameters(config: Any, remote_code: bool = False) -> int:
         return int(model.num_parameters())
 
 
-def _reason(error: Exception) -> str:
+def _explain(error: Exception) -> str:
     if isinstance(error, KeyError) and " " not in str(error):
         return f"{error} is not known"
     lines = str(error).strip().splitlines()
@@ -236,10 +236,10 @@ def _check_report(base: Base, model: Any, info: Mapping[str, Any]) -> None:
     where = str(base.header.path) if base.header else base.name
     if missing := sorted(info["missing_keys"]):
         found = sorted(info["unexpected_keys"])
-        hint = f"; it has {_first(found)} instead" if found else ""
+        hint = f"; it has {_list_first(found)} instead" if found else ""
         raise InputError(
-            f"{where} lacks {len(missing)} of the model's weights ({_first(missing)}){hint}: its files and "
-            "its configuration are not of one model."
+            f"{where} lacks {len(missing)} of the model's weights ({_list_first(missing)}){hint}: its files "
+            "and its configuration are not of one model."
         )
     if mismatched := sorted(info["mismatched_keys"], key=str):
         name, has, wants = mismatched[0]
@@ -250,11 +250,11 @@ def _check_report(base: Base, model: Any, info: Mapping[str, Any]) -> None:
     left = sorted(info["unexpected_keys"])
     if ours := [name for name in left if _belongs(name, model)]:
         raise InputError(
-            f"{where} has {len(ours)} weights that its configuration leaves out ({_first(ours)}): the model "
-            "would be another one; correct its config.json."
+            f"{where} has {len(ours)} weights that its configuration leaves out ({_list_first(ours)}): the "
+            "model would be another one; correct its config.json."
         )
     if left:
-        base.warnings.append(f"{len(left)} weights of the base's files are not used ({_first(left)}).")
+        base.warnings.append(f"{len(left)} weights of the base's files are not used ({_list_first(left)}).")
 
 
 def _belongs(name: str, model: Any) -> bool:
@@ -265,7 +265,7 @@ def _belongs(name: str, model: Any) -> bool:
     return pattern in own or (name.endswith(".bias") and pattern.rsplit(".", 1)[0] in endings)
 
 
-def _first(names: Sequence[str]) -> str:
+def _list_first(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 

@@ -48,7 +48,7 @@ class WeightFiles:
     """File names in the folder, sorted; never the index."""
 
 
-def weight_files(names: Collection[str], read_index: Any, where: str, allow_pickle: bool) -> WeightFiles:
+def find_weight_files(names: Collection[str], read_index: Any, where: str, allow_pickle: bool) -> WeightFiles:
     """Which of a folder's or repository's files hold the weights.
 
     Args:
@@ -64,7 +64,7 @@ def weight_files(names: Collection[str], read_index: Any, where: str, allow_pick
         if first in names:
             found: tuple[str, ...] = (first,)
         elif first + INDEX in names:
-            found = _shards(read_index(first + INDEX), f"{where}/{first}{INDEX}")
+            found = _list_shards(read_index(first + INDEX), f"{where}/{first}{INDEX}")
             if missing := [name for name in found if name not in names]:
                 raise InputError(
                     f"{where} lacks {missing[0]}, which {first}{INDEX} names"
@@ -104,7 +104,7 @@ def _why_no_weights(names: Collection[str], where: str) -> str:
     return f"The model {where} could not be loaded: it has no weights, {SAFETENSORS} or its shards{has}."
 
 
-def _shards(index: Mapping[str, Any], where: str) -> tuple[str, ...]:
+def _list_shards(index: Mapping[str, Any], where: str) -> tuple[str, ...]:
     table = index.get("weight_map")
     if not isinstance(table, dict) or not table or not all(isinstance(name, str) for name in table.values()):
         raise InputError(f"{where} is damaged: it has no weight_map of file names.")
@@ -123,13 +123,13 @@ def check_weights(folder: Path, allow_pickle: bool) -> WeightFiles:
     """The weight files of a folder, checked to be whole as far as their headers say.
 
     Raises:
-        InputError: as `weight_files`, or a file is damaged; the sentence names it.
+        InputError: as `find_weight_files`, or a file is damaged; the sentence names it.
     """
     names = {path.name for path in folder.iterdir() if path.is_file()}
-    files = weight_files(names, lambda name: read_object(folder / name), str(folder), allow_pickle)
+    files = find_weight_files(names, lambda name: read_object(folder / name), str(folder), allow_pickle)
     if files.format == "pickle":
         for name in files.names:
-            _check_begins(folder / name)
+            _check_start(folder / name)
         return files
     found = {name: read_header(folder / name) for name in files.names}
     if SAFETENSORS not in names:
@@ -150,7 +150,7 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        _check_begins(path)
+        _check_start(path)
         head = file.read(8)
         length = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
         if len(head) < 8 or length > min(MOST_HEADER, size - 8):
@@ -185,7 +185,7 @@ def _check_tensor(path: Path, name: str, entry: Any) -> int:
     return int(end)
 
 
-def _check_begins(path: Path) -> None:
+def _check_start(path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(64)
     if not head:

@@ -87,9 +87,9 @@ def load_config(header: GgufFile, from_pretrained: Callable[..., Any]) -> Any:
         config = from_pretrained(header.path.parent, gguf_file=header.path.name)
     except Exception as error:
         raise InputError(f"{header.path} cannot be read: {first_line(error)}.") from error
-    if header.architecture in _new_reader():
+    if header.architecture in _report_readers():
         return config
-    for key, value in _passed_over(header).items():
+    for key, value in _find_unread(header).items():
         _restore(header, config, key, value)
     _restore_rope(header, config)
     _check_rotation(header, config)
@@ -99,13 +99,13 @@ def load_config(header: GgufFile, from_pretrained: Callable[..., Any]) -> Any:
     return config
 
 
-def _new_reader() -> Any:
+def _report_readers() -> Any:
     from transformers.integrations.gguf import GGUF_CONFIG_ARCHS
 
     return GGUF_CONFIG_ARCHS
 
 
-def _passed_over(header: GgufFile) -> dict[str, Any]:
+def _find_unread(header: GgufFile) -> dict[str, Any]:
     """The hyperparameters of the architecture that the loader does not read, without its prefix."""
     from transformers.integrations import GGUF_CONFIG_MAPPING
 
@@ -133,7 +133,7 @@ def _restore(header: GgufFile, config: Any, key: str, value: Any) -> None:
     elif name is not None and hasattr(config, name):
         setattr(config, name, value)
     elif name != "head_dim" or value != _head_dim(config):
-        raise _lost(header, f"its {header.architecture}.{key} ({value!r:.40})")
+        raise _refuse_lossy(header, f"its {header.architecture}.{key} ({value!r:.40})")
 
 
 def _restore_rope(header: GgufFile, config: Any) -> None:
@@ -159,17 +159,19 @@ def _restore_rope(header: GgufFile, config: Any) -> None:
             "original_max_position_embeddings": original,
         }
     elif kind != "none" or stated:
-        raise _lost(header, f"its scaling of positions ({kind}: {', '.join(sorted(stated)) or 'unstated'})")
+        raise _refuse_lossy(
+            header, f"its scaling of positions ({kind}: {', '.join(sorted(stated)) or 'unstated'})"
+        )
     if factors := _rope_factors(header):
         llama3 = _llama3(factors, config)
         if scaling or llama3 is None:
-            raise _lost(header, f"its tensor {ROPE_TENSOR}")
+            raise _refuse_lossy(header, f"its tensor {ROPE_TENSOR}")
         scaling = llama3
     if not scaling:
         return
     parameters = getattr(config, "rope_parameters", None)
     if not isinstance(parameters, dict) or any(isinstance(value, dict) for value in parameters.values()):
-        raise _lost(header, "its scaling of positions")
+        raise _refuse_lossy(header, "its scaling of positions")
     parameters.update(scaling)
 
 
@@ -181,7 +183,7 @@ def _rope_factors(header: GgufFile) -> list[float]:
     """
     for tensor in header.tensors:
         if tensor.name.startswith("rope_") and tensor.name != ROPE_TENSOR:
-            raise _lost(header, f"its tensor {tensor.name}")
+            raise _refuse_lossy(header, f"its tensor {tensor.name}")
     for tensor in header.tensors:
         if tensor.name == ROPE_TENSOR and any(factor != 1 for factor in _floats(header, tensor)):
             return _floats(header, tensor)
@@ -190,7 +192,7 @@ def _rope_factors(header: GgufFile) -> list[float]:
 
 def _floats(header: GgufFile, tensor: GgufTensor) -> list[float]:
     if tensor.kind != "F32":
-        raise _lost(header, f"its tensor {tensor.name}")
+        raise _refuse_lossy(header, f"its tensor {tensor.name}")
     with header.path.open("rb") as file:
         file.seek(tensor.start)
         return list(struct.unpack(f"<{tensor.size // 4}f", file.read(tensor.size)))
@@ -231,7 +233,7 @@ def _check_rotation(header: GgufFile, config: Any) -> None:
         parameters = next(value for value in parameters.values() if isinstance(value, dict))
     share = parameters.get("partial_rotary_factor") or getattr(config, "partial_rotary_factor", None) or 1.0
     if int(_head_dim(config) * share) != stated:
-        raise _lost(header, f"its {header.architecture}.rope.dimension_count ({stated})")
+        raise _refuse_lossy(header, f"its {header.architecture}.rope.dimension_count ({stated})")
 
 
 def _head_dim(config: Any) -> int:
@@ -244,7 +246,7 @@ def check_tensors(header: GgufFile, model: Any) -> None:
     Raises:
         InputError: some are not; the sentence names the first three.
     """
-    if header.architecture in _new_reader():
+    if header.architecture in _report_readers():
         return  # its keys are in the loader's report
     from transformers.modeling_gguf_pytorch_utils import (
         TENSOR_PROCESSORS,
@@ -258,10 +260,10 @@ def check_tensors(header: GgufFile, model: Any) -> None:
         tensor.name for tensor in header.tensors if tensor.name not in used and tensor.name != ROPE_TENSOR
     ]
     if unused:
-        raise _lost(header, f"{len(unused)} of its tensors ({', '.join(unused[:3])})")
+        raise _refuse_lossy(header, f"{len(unused)} of its tensors ({', '.join(unused[:3])})")
 
 
-def _lost(header: GgufFile, what: str) -> InputError:
+def _refuse_lossy(header: GgufFile, what: str) -> InputError:
     return InputError(
         f"{header.path} cannot be served exactly: Transformers' GGUF loader passes over {what}; give the "
         "model's folder or Hub id in safetensors."

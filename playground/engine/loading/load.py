@@ -108,7 +108,7 @@ def load(
     tokenizer = _load_tokenizer(base)
     model = _load_model(settings, base, device, report)
     precision, layers = _describe_precision(base, model), layer_precisions(model)
-    if warning := quantised.quantize_warning(settings.quantize, base.method, precision):
+    if warning := quantised.explain_quantize(settings.quantize, base.method, precision):
         base.warnings.append(warning)
     context = context_length(base.config, tokenizer)
     probe = tokenizer(PROBE)["input_ids"][:context]
@@ -196,7 +196,7 @@ def _read_adapter_texts(
         name = status.card.name
         try:
             if status.error is None:
-                texts[name] = read_adapter_text(name, hub.folder(status.card.source), folder)
+                texts[name] = read_adapter_text(name, hub.find_folder(status.card.source), folder)
                 own = texts[name].tokenizer
                 if own is not None and (word := differing_words(own, base, PROBE)):
                     warning = (

@@ -34,7 +34,7 @@ OTHER_NAMES = {
 }
 
 
-def method_of(config: Mapping[str, Any]) -> str | None:
+def find_method(config: Mapping[str, Any]) -> str | None:
     """How a base's weights were quantised when they were saved, by Transformers' name; None if they were not.
 
     Args:
@@ -125,12 +125,12 @@ def set_compute(config: Any, compute: torch.dtype) -> str | None:
     return f"The base was saved to compute in {named}, which this device is slow in: it computes in {wanted}."
 
 
-def quantize_warning(asked: str, method: str | None, precision: str) -> str | None:
+def explain_quantize(asked: str, method: str | None, precision: str) -> str | None:
     """What to say where a quantised base cannot be held in the precision that was asked for.
 
     Args:
         asked: as `Settings.quantize`.
-        method: as `method_of`.
+        method: as `find_method`.
         precision: as `precision.summarise`.
     """
     if method is None or asked == "auto" or (asked == "4bit" and method == "bitsandbytes_4bit"):

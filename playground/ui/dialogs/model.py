@@ -173,7 +173,7 @@ class ModelLoadingDialog(ModelDialog):
         """Load another base; the field keeps its text, since the load may fail later."""
 
         def act() -> Updates:
-            self.model_switch.base(source, precision)
+            self.model_switch.load_base(source, precision)
             return self._render()
 
         return self.attempt(act)
@@ -182,7 +182,7 @@ class ModelLoadingDialog(ModelDialog):
         """Load another adapter; the fields keep their text, since the load may fail later."""
 
         def act() -> Updates:
-            self.model_switch.adapter(source, name)
+            self.model_switch.load_adapter(source, name)
             return self._render()
 
         return self.attempt(act)
@@ -192,7 +192,7 @@ class ModelLoadingDialog(ModelDialog):
 
         def act() -> Updates:
             name = (event._data or {}).get("preset")
-            self.model_switch.preset(name)
+            self.model_switch.load_preset(name)
             state.preset = name
             # If the preset runs already, the model does not change, and `on_tick` would not notice anything.
             is_loading = self.model_switch.progress().busy
@@ -242,6 +242,6 @@ class ModelLoadingDialog(ModelDialog):
         return updates | ({self.presets: presets, self.listed: presets} if presets != listed else {})
 
     def _render_presets(self, is_loading: bool) -> str:
-        offers, problems = self.model_switch.offers()
+        offers, problems = self.model_switch.list_offers()
         loading = (self.model_switch.loading or "") if is_loading else None
-        return html_presets.render_presets(offers, self.model_switch.running(), loading, problems)
+        return html_presets.render_presets(offers, self.model_switch.running_preset(), loading, problems)

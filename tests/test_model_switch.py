@@ -92,7 +92,7 @@ def test_another_base_and_back_and_conversations_stay(room, tiny, request):
     model = weakref.ref(here.session.engine._scheduler.model)
     assert isinstance(model(), Model)
 
-    here.change.base(str(tiny.base))
+    here.change.load_base(str(tiny.base))
     assert here.change.progress().busy
     assert here.ended().state == "done", here.change.progress()
     assert here.base == here.session.library.base == str(tiny.base)
@@ -106,7 +106,7 @@ def test_another_base_and_back_and_conversations_stay(room, tiny, request):
     assert (gone.finish, gone.error) == ("error", "Adapter 'pocket-ift' is not loaded: choose another lane.")
     assert after.turns[0] == before.turns[0]
 
-    here.change.base("models/pocket")
+    here.change.load_base("models/pocket")
     assert here.ended().state == "done"
     again = here.ask("And of Spain?", conversation=here.session.open(before.id))
     assert [answer.reply.error for answer in again.turns[-1].answers] == [None, None]
@@ -114,22 +114,22 @@ def test_another_base_and_back_and_conversations_stay(room, tiny, request):
 
 
 def test_an_adapter_is_put_on_the_running_base_and_is_there_again_after_another_base(here, tiny):
-    here.change.base(str(tiny.base))
+    here.change.load_base(str(tiny.base))
     assert here.ended().state == "done"
-    here.change.adapter(str(tiny.adapters["wide"]), "broad")
+    here.change.load_adapter(str(tiny.adapters["wide"]), "broad")
     assert here.ended().state == "done", here.change.progress()
-    here.change.adapter(str(tiny.adapters["thin"]))
+    here.change.load_adapter(str(tiny.adapters["thin"]))
     assert here.ended().state == "done", here.change.progress()
     assert [status.card.name for status in here.session.status().adapters] == ["broad", "thin"]
     assert all(status.kl > 0 for status in here.session.status().adapters)
     assert weights(here.ask("Hello", "broad", "base"))[0].endswith("+ broad")
 
     with pytest.raises(InputError, match="already"):
-        here.change.adapter(str(tiny.adapters["wide"]), "thin")
-    here.change.base("models/pocket")
+        here.change.load_adapter(str(tiny.adapters["wide"]), "thin")
+    here.change.load_base("models/pocket")
     assert here.ended().state == "done"
     assert "broad" not in here.session.library.adapters
-    here.change.base(str(tiny.base))
+    here.change.load_base(str(tiny.base))
     assert here.ended().state == "done"
     assert set(here.session.library.adapters) == {"broad", "thin"}
 
@@ -144,7 +144,7 @@ def test_answers_under_way_end_on_the_model_they_began_on(here, tiny):
     results = []
     reader = threading.Thread(target=lambda: results.extend(stream))
     reader.start()
-    here.change.base(str(tiny.base))
+    here.change.load_base(str(tiny.base))
     assert here.ended().state == "done"
     assert here.base == str(tiny.base)
     reader.join(WAIT)
@@ -163,7 +163,7 @@ def test_where_memory_is_tight_answers_under_way_are_waited_for_and_new_messages
     reader = threading.Thread(target=lambda: written.extend(stream))
     reader.start()
     until(lambda: tight.session.uses(tight.session.engine))
-    tight.change.base(str(tiny.base))
+    tight.change.load_base(str(tiny.base))
     until(lambda: tight.session.status().state == "loading")
     assert tight.session.status().base == str(tiny.base)
     later = threading.Thread(target=lambda: waited.append(tight.ask("Hello")))
@@ -205,7 +205,7 @@ def test_what_is_no_model_is_a_sentence_and_the_running_one_stays(room, what, sa
             for name in ("tokenizer.json", "tokenizer_config.json"):
                 (folder / name).write_bytes((POCKET / name).read_bytes())
         what = str(folder)
-    here.change.base(what)
+    here.change.load_base(what)
     ended = here.ended()
     assert ended.state == "failed"
     assert said in ended.note
@@ -216,7 +216,7 @@ def test_what_is_no_model_is_a_sentence_and_the_running_one_stays(room, what, sa
 
 @pytest.mark.parametrize("source", ["", "  ", None, 7, "a\0b", "x" * 501, "a\nb"])
 def test_what_cannot_be_a_source_is_said_at_once(here, source):
-    for begin in (here.change.base, here.change.adapter):
+    for begin in (here.change.load_base, here.change.load_adapter):
         with pytest.raises(InputError):
             begin(source)
     assert here.change.progress().state == "idle"
@@ -224,19 +224,19 @@ def test_what_cannot_be_a_source_is_said_at_once(here, source):
 
 def test_no_adapter_or_a_name_that_is_taken_is_said_at_once(here, tiny, tmp_path):
     with pytest.raises(InputError, match="is not an adapter"):
-        here.change.adapter(str(tmp_path), "mine")
+        here.change.load_adapter(str(tmp_path), "mine")
     with pytest.raises(InputError, match="There is no adapter folder"):
-        here.change.adapter("./nowhere/adapter", "mine")
+        here.change.load_adapter("./nowhere/adapter", "mine")
     with pytest.raises(InputError, match="taken by a lane"):
-        here.change.adapter(str(tiny.adapters["wide"]), "urial")
+        here.change.load_adapter(str(tiny.adapters["wide"]), "urial")
     with pytest.raises(InputError, match="precision"):
-        here.change.base(str(tiny.base), "8bit")
+        here.change.load_base(str(tiny.base), "8bit")
     assert here.change.progress().state == "idle"
 
 
 def test_an_adapter_for_another_base_is_refused_by_its_shapes(here, tiny):
     engine = here.session.engine
-    here.change.adapter(str(tiny.adapters["wide"]))
+    here.change.load_adapter(str(tiny.adapters["wide"]))
     ended = here.ended()
     assert (ended.state, here.session.engine) == ("failed", engine)
     assert "Adapter 'wide' does not fit the base" in ended.note
@@ -244,7 +244,7 @@ def test_an_adapter_for_another_base_is_refused_by_its_shapes(here, tiny):
 
 def test_an_adapter_that_is_not_on_the_hub_leaves_everything_as_it_was(here):
     engine = here.session.engine
-    here.change.adapter("owner/absent-of-this-name", "mine")
+    here.change.load_adapter("owner/absent-of-this-name", "mine")
     ended = here.ended()
     assert (ended.state, here.session.engine) == ("failed", engine)
     assert "cannot be reached" in ended.note
@@ -266,7 +266,7 @@ def test_a_model_without_memory_is_a_sentence(room, tiny, request, monkeypatch):
 
     real = AutoModelForCausalLM.from_pretrained
     monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", full)
-    here.change.base(str(tiny.base))
+    here.change.load_base(str(tiny.base))
     ended = here.ended()
     assert ended.state == "failed"
     assert "does not fit in memory" in ended.note
@@ -286,13 +286,13 @@ def test_if_the_old_model_cannot_come_back_either_both_reasons_are_told(tight, t
             return Status(state="failed", note=f"{self.settings.base} is broken.", base=self.settings.base)
 
     tight.change._open_engine = lambda settings, library: Broken(settings)
-    tight.change.base(str(tiny.base))
+    tight.change.load_base(str(tiny.base))
     ended = tight.ended()
     assert ended.state == "failed"
     assert f"{tiny.base} is broken. Nor could models/pocket be loaded again" in ended.note
     assert tight.session.status().state == "failed"
     tight.change._open_engine = open_engine
-    tight.change.base("models/pocket")  # and from there a model can be loaded again
+    tight.change.load_base("models/pocket")  # and from there a model can be loaded again
     assert tight.ended().state == "done"
 
 
@@ -325,7 +325,7 @@ def test_a_load_that_is_cancelled_ends_in_the_midst_of_its_weights(room, tiny, r
             yield item
 
     monkeypatch.setattr(ReportingBar, "__iter__", slowly)
-    here.change.base(str(tiny.base))
+    here.change.load_base(str(tiny.base))
     assert slow.reached.wait(WAIT)
     here.change.cancel()
     assert here.change.progress().state == "stopping"
@@ -336,7 +336,7 @@ def test_a_load_that_is_cancelled_ends_in_the_midst_of_its_weights(room, tiny, r
     assert len(seen) == 1
     assert (here.base, here.session.status().state) == ("models/pocket", "ready")
     assert "pocket" in weights(here.ask("Hello", "pocket-ift"))[0]
-    here.change.base(str(tiny.base))
+    here.change.load_base(str(tiny.base))
     assert here.ended().state == "done"
 
 
@@ -346,7 +346,7 @@ def test_waiting_for_answers_can_be_cancelled(tight, tiny):
     stream = tight.session.send(long, "Hello")
     next(stream)
     next(stream)
-    tight.change.base(str(tiny.base))
+    tight.change.load_base(str(tiny.base))
     until(lambda: "Waiting for the answers" in tight.change.progress().note)
     tight.change.cancel()
     assert tight.ended().state == "cancelled"
@@ -358,10 +358,10 @@ def test_waiting_for_answers_can_be_cancelled(tight, tiny):
 def test_only_one_change_at_a_time(here, tiny, monkeypatch):
     slow = Slow()
     here.change._fits_beside = lambda settings, report: (slow(), report("Looking", 0.1), True)[-1]
-    here.change.base(str(tiny.base))
+    here.change.load_base(str(tiny.base))
     assert slow.reached.wait(WAIT)
     with pytest.raises(InputError, match="Another model is being loaded"):
-        here.change.base("models/pocket")
+        here.change.load_base("models/pocket")
     here.change.cancel()
     here.change.cancel()
     slow.go_on.set()
@@ -385,7 +385,7 @@ def test_a_download_tells_how_far_it_is_and_is_cancelled_in_its_midst(here, tmp_
             hub.address + "/{repo_id}/resolve/{revision}/{filename}",
         )
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        here.change.base("some/model")
+        here.change.load_base("some/model")
         until(lambda: " MB of 400 MB" in here.change.progress().note)
         assert here.change.progress().note.startswith("Downloading some/model: ")
         here.change.cancel()
