@@ -1,6 +1,6 @@
-"""Engines turn requests into a stream of events, all rows in one batch.
+"""The engine protocol, and functions that open engines: requests in, a stream of events out.
 
-An engine never sees a conversation, and nothing here imports torch until a local model is opened.
+An engine never sees a conversation. Importing this package does not import torch; opening a local model does.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Protocol
 
 from playground.config import Settings
 from playground.engine.hub import Report
+from playground.engine.hub.cache import has_token, measure_cached
 from playground.library import Library
 from playground.library.presets import Offer, Preset, join_cached
 from playground.memory import Room
@@ -17,57 +18,64 @@ from playground.types import Event, Prompt, Reply, Request, Status, Token, Token
 
 
 class Engine(Protocol):
-    """What every engine offers. One test class states the contract and runs on each of them."""
+    """What every engine can do; one test class states the contract and runs on each engine."""
 
     def status(self) -> Status:
-        """What it is and whether it is ready; returns at once."""
+        """Return the engine's state, model and adapters; never blocks."""
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
-        """Answer all requests at once.
+        """Answer all requests at once, one row each.
 
         Yields `Delta`s, and exactly one `Done` for each row; a row's deltas concatenate to its reply's
-        text. A row that fails ends with `finish="error"` and leaves the others alone. At least ten times
-        a second something is yielded, `Waiting` if there is nothing else, so that a caller can stop:
+        text. A row that fails ends with `finish="error"` and leaves the others alone. An event is yielded
+        at least ten times a second, `Waiting` if there is nothing else, so that a caller can stop:
         closing the generator ends the work within one step. May be called from many threads at once.
         """
 
     def tokens(self, prompt: Prompt) -> list[Token] | None:
-        """A prompt as this engine's tokenizer cuts it, to the token what `stream` reads.
+        """Tokenise a prompt exactly as `stream` does.
 
-        None while the model is loading, and for an engine that does not know its model's tokens.
+        Returns:
+            The tokens; None while the model is loading, and from an engine that does not know its model's
+            tokenizer.
         """
 
-    def score(
+    def score(  # Used by the token lens, to come.
         self, requests: Sequence[Request], replies: Sequence[Reply], top: int = 5
     ) -> list[list[TokenScore]]:
-        """How likely each token of each reply is as an answer to the request beside it.
+        """Compute how likely each token of each reply is as an answer to its request.
 
-        Scored are the reply's `token_ids`, or where it has none the tokens of its `raw_text`, under the
+        The reply's `token_ids` are scored, or where it has none the tokens of its `raw_text`, under the
         request's adapter and before any sampling filter. Blocks until all are done.
+
+        Args:
+            requests: whose prompts and adapters are used.
+            replies: one for each request.
+            top: how many of the likeliest tokens each score lists.
 
         Raises:
             OutsideError: one cannot be scored; the sentence says why.
         """
 
     def warm(self, prompts: Sequence[Prompt]) -> None:
-        """Read prompts that will be asked for, in quiet moments, so that their first answer comes sooner.
+        """Prefill prompts while no row decodes, so that their first answer comes sooner.
 
-        Returns at once. What cannot be read is left, since the same failure will be told when it is asked.
+        Returns at once. A prompt that fails is skipped: the request that needs it will report why.
         """
 
     def close(self) -> None:
-        """Stop all work and let go of the model. Rows under way end with an error."""
+        """Stop all work and free the model; unfinished rows end with an error."""
 
 
 def open_engine(settings: Settings, library: Library) -> Engine:
-    """The engine that `settings` ask for; it goes on loading behind the return."""
+    """Open the local engine that the settings describe; the model loads in the background."""
     from playground.engine.local import LocalEngine
 
     return LocalEngine(settings, library)
 
 
 def fits_beside(settings: Settings, report: Report) -> bool:
-    """Whether the model that `settings` name fits in memory beside what is there; see `loading`.
+    """Whether the model that the settings name fits in memory beside the running one.
 
     Raises:
         InputError: there is no such model.
@@ -78,16 +86,14 @@ def fits_beside(settings: Settings, report: Report) -> bool:
 
 
 def measure_room(settings: Settings, running: int = 0) -> Room:
-    """The memory that a model can have here; see `engine.room`."""
+    """Measure the memory that a model can have on this machine; see `engine.room`."""
     from playground.engine import room
 
     return room.measure_room(settings, running)
 
 
 def offer_presets(presets: Sequence[Preset], room: Room) -> list[Offer]:
-    """What presets need on this machine, and how much of them is here; asks no network."""
-    from playground.engine.hub.cache import has_token, measure_cached
-
+    """Compare presets with this machine: the memory they need, and what is downloaded; offline."""
     token = has_token()
     return [
         Offer(

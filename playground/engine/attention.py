@@ -1,9 +1,9 @@
-"""Attention over rows of very different lengths, without reading the padding between them.
+"""Attention over rows of very different lengths, without reading their padding.
 
-In a batch a demonstrated lane of 4 000 tokens stands beside a fine-tuned one of 100, whose keys and values
-begin with 3 900 columns of padding. A mask hides them, but they are multiplied all the same, and a decoding
-step is as slow as the memory it reads. So where that costs more than the calls it saves, every row attends
-to its own columns alone.
+A batch can hold a lane with demonstrations of 4 000 tokens and a fine-tuned one of 100, whose keys and values
+begin with 3 900 columns of padding. A mask hides these columns, but they are multiplied all the same, and a
+decoding step takes as long as the memory it reads. Where that costs more than one call for each row, every
+row attends to its own columns alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WORTH_A_CALL = 80_000
 
 
 def install(model: PreTrainedModel) -> None:
-    """Let a model on a CPU attend this way, if it uses PyTorch's attention now."""
+    """Replace the attention of a model on a CPU, if it uses PyTorch's (`sdpa`) now."""
     if model.device.type == "cpu" and model.config._attn_implementation == "sdpa":
         AttentionInterface.register(NAME, attend)
         AttentionMaskInterface.register(NAME, sdpa_mask)
@@ -37,7 +37,7 @@ def attend(
     attention_mask: Tensor | None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """What Transformers asks of an attention function.
+    """Compute attention, with the interface that Transformers expects.
 
     Args:
         module: the layer.
@@ -70,9 +70,15 @@ def attend(
 
 
 def first_columns(mask: Tensor) -> list[int]:
-    """The first column that each row's one query may look at; empty if it may not look at all after that.
+    """Find the first column that each row's one query may look at.
 
-    All layers of a step share a mask, so this is kept with it.
+    All layers of a step share a mask, so the result is kept as an attribute of the mask.
+
+    Args:
+        mask: (B, 1, 1, T), True where the query may look.
+
+    Returns:
+        One column for each row; empty if a row may not look at all columns after its first one.
     """
     starts: list[int] | None = getattr(mask, "first_columns", None)
     if starts is None:

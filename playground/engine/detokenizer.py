@@ -1,6 +1,6 @@
-"""From token ids to text, a token at a time, for every kind of vocabulary.
+"""Decode token ids to text one token at a time, for every kind of vocabulary.
 
-The only thing asked of a tokenizer is a `decode` function.
+The tokenizer is used through its `decode` function alone.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ Decode = Callable[[Sequence[int]], str]
 class Detokenizer:
     """Turns a growing list of token ids into a growing text.
 
-    The pieces that it returns concatenate to ``decode(prompt + answer)[len(decode(prompt)):]``. Decoding one
-    id at a time loses spaces and splits characters, and decoding all of them at every step is quadratic. So a
+    The returned pieces concatenate to ``decode(prompt + answer)[len(decode(prompt)):]``. Decoding one id at a
+    time loses spaces and splits characters, and decoding all of them at every step is quadratic. So a
     short window is decoded, and what it has more than before is the new text. Two kinds of vocabularies
     spell rare characters as bytes, and in both a later token can change what an earlier one decodes to:
 
@@ -39,8 +39,8 @@ class Detokenizer:
         fed      "▁Hi"  "▁"  F0  9F  98  80  F0  9F  98  81  "!"
         returns  " Hi"  " "  ""  ""  ""  ""  ""  ""  ""  ""  "😀😁!"
 
-    Which kind it is shows through `decode` alone: append a byte that is valid nowhere, and look at what it
-    changes.
+    The kind of a vocabulary is found through `decode` alone: append a byte that is valid nowhere, and look at
+    what it changes.
     """
 
     def __init__(self, decode: Decode, prompt_ids: Sequence[int]) -> None:
@@ -48,8 +48,8 @@ class Detokenizer:
         Args:
             decode: decodes ids as `tokenizer.decode` does. It is called with ids of the prompt and the
                 answer, and with those at the beginning of the vocabulary.
-            prompt_ids: what the answer follows. The last of them that no byte can change is decoded with the
-                answer, which so keeps its leading space.
+            prompt_ids: the ids before the answer. The last of them that no byte can change is decoded with
+                the answer, so that the answer keeps its leading space.
         """
         self._decode = decode
         self._open: dict[int, bool] = {}  # by token, see `_is_open`
@@ -60,20 +60,21 @@ class Detokenizer:
         while start > 0 and (start == len(prompt_ids) or self._is_open(prompt_ids[start])):
             start -= 1
         self._window = list(prompt_ids[start:])
-        self._known = len(self._window)  # ids of the window whose text has been given out
-        self._given = len(decode(self._window)) if self._window else 0  # characters of that text
+        self._known = len(self._window)  # ids of the window whose text has been returned
+        self._returned = len(decode(self._window)) if self._window else 0  # characters of that text
 
     def feed(self, token: int, following: int | None = None) -> str:
-        """Add a token; returns the text that has become certain, often "".
+        """Add a token, and return the text that has become certain, often "".
 
         Args:
-            following: the token after it, where that is known already. A run of bytes that it ends is then
+            token: the id.
+            following: the id after it, where that is known already. A run of bytes that it ends is then
                 returned with the run's last token.
         """
         self._window.append(token)
         if len(self._window) - self._known == 1:
             text = self._decode(self._window)
-            new = text[self._given :]
+            new = text[self._returned :]
             if REPLACEMENT not in new and (len(new) > 1 or not new.isascii()):
                 return self._accept(text)  # more than one byte can be: no need to look any closer
         ended = following is not None and not self._is_open(following)
@@ -82,16 +83,17 @@ class Detokenizer:
         return self._accept(self._decode(self._window))
 
     def finish(self) -> str:
-        """What was held back; bytes that never became a character come out as U+FFFD."""
+        """Return the text that was held back; bytes that are not a whole character become U+FFFD."""
         return self._accept(self._decode(self._window)) if self._window else ""
 
     def _accept(self, text: str) -> str:
-        new = text[self._given :]
+        """Return what `text`, the window's, has more than before, and cut a long window back."""
+        new = text[self._returned :]
         if len(self._window) > LONGEST_WINDOW:
             # The last token keeps the next one's space; bytes before it cannot be changed any more.
             self._window = self._window[-1:]
             text = self._decode(self._window)
-        self._known, self._given = len(self._window), len(text)
+        self._known, self._returned = len(self._window), len(text)
         return new
 
     def _completes_character(self, token: int) -> bool:
@@ -107,10 +109,10 @@ class Detokenizer:
         return not self._fallback
 
     def _is_open(self, token: int) -> bool:
-        """Whether tokens after it may change the text that a token adds, or it adds none.
+        """Whether a later token may change the text that a token adds, or the token adds none.
 
-        Open are bytes, parts of characters, and control tokens that decoding leaves out, which do not end a
-        run of bytes. A token whose text is longer than a character is not open, so it ends a run.
+        Open tokens are bytes, parts of characters, and control tokens that decoding leaves out, which do not
+        end a run of bytes. A token whose text is longer than a character is not open, so it ends a run.
         """
         if token not in self._open:
             alone = self._decode([token])
@@ -141,12 +143,13 @@ class Detokenizer:
         return spoiled
 
     def _learn(self, token: int, alone: str) -> None:
+        """Note a token that is a raw byte; closed tokens are looked at again with it."""
         if alone == REPLACEMENT and len(self._bytes) < 2:
             self._bytes.append(token)
             self._open = {id: is_open for id, is_open in self._open.items() if is_open}
 
     def _raw_bytes(self, first: int, end: int) -> Iterator[int]:
-        """Ids from `first` to before `end` that are a U+FFFD on their own, found by halving."""
+        """Yield the ids from `first` to before `end` that decode to U+FFFD alone, found by halving."""
         text = self._try(range(first, end))
         if text is not None and REPLACEMENT not in text:
             return
@@ -158,7 +161,7 @@ class Detokenizer:
             yield first
 
     def _try(self, ids: Sequence[int]) -> str | None:
-        """The text of ids that the vocabulary may lack; None if it lacks one."""
+        """Decode ids that the vocabulary may lack; None if it lacks one."""
         try:
             return self._decode(ids)
         except (LookupError, ValueError, TypeError, OverflowError):

@@ -1,4 +1,4 @@
-"""Keys and values: a batch of rows that grows in place, and the store of prefixes computed before.
+"""Keys and values: a batch of rows that grows in place, and the store of prefixes that were computed before.
 
 The only file that touches Transformers' cache classes. A batch keeps its rows right-aligned in shared
 buffers, so that every row's newest token is in the same column and one forward pass serves them all;
@@ -35,8 +35,8 @@ LayerKV = tuple[Tensor, Tensor]
 class _Columns:
     """How many columns of a batch are in use.
 
-    Shared by the batch and its layers, which do not know the batch itself: objects in a circle would keep
-    their buffers until Python looks for circles.
+    Shared by the batch and its layers. The layers do not refer to the batch itself, because objects in a
+    reference cycle would keep their buffers until Python's garbage collector runs.
     """
 
     used: int = 0
@@ -52,7 +52,7 @@ class _Layer(CacheLayerMixin):
         self.columns = columns
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Buffers in the shape of the first keys and values that come."""
+        """Create the buffers, in the shape of the first keys and values."""
         rows, heads, new, _ = key_states.shape
         columns = new + SPARE_COLUMNS
         self.keys = key_states.new_empty(rows, heads, columns, key_states.shape[-1])
@@ -62,7 +62,7 @@ class _Layer(CacheLayerMixin):
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        """Write the new columns, (B, H, new, D); returns all columns in use, without a copy."""
+        """Write the new columns, (B, H, new, D), and return all columns in use, without a copy."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         assert self.keys is not None
@@ -76,7 +76,7 @@ class _Layer(CacheLayerMixin):
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Columns the mask must cover, and where they begin."""
+        """The number of columns that the mask must cover, and the first of them."""
         return self.columns.used + query_length, 0
 
     def get_seq_length(self) -> int:
@@ -84,7 +84,7 @@ class _Layer(CacheLayerMixin):
         return self.columns.used
 
     def get_max_length(self) -> int:
-        """No limit."""
+        """-1: there is no limit."""
         return -1
 
 
@@ -125,9 +125,9 @@ class BatchKV(Cache):
 
     @classmethod
     def from_buffers(cls, buffers: Sequence[LayerKV], length: int) -> BatchKV:
-        """One row whose first `length` positions are in `buffers`, each (1, H, columns, D), already.
+        """Make a batch of one row whose first `length` positions are in `buffers`, each (1, H, columns, D).
 
-        New positions are written into the same buffers behind them, for as long as there is room.
+        New positions are written into the same buffers behind them, as long as there is room.
         """
         batch = cls(len(buffers))
         batch.lengths, batch.used = [length], length
@@ -146,22 +146,22 @@ class BatchKV(Cache):
         return buffer
 
     def advance(self, new: int) -> None:
-        """The forward pass has written `new` more columns for every row."""
+        """Count the `new` columns that a forward pass has written for every row."""
         self.used += new
         self.lengths = [length + new for length in self.lengths]
 
     def row(self, index: int) -> list[LayerKV]:
-        """One row's keys and values; views into the buffers."""
+        """One row's keys and values, as views into the buffers."""
         columns = slice(self.used - self.lengths[index], self.used)
         return [(layer.keys[index, :, columns], layer.values[index, :, columns]) for layer in self.layers]
 
     def insert(self, other: BatchKV, at: int) -> BatchKV:
-        """A batch of these rows with the other's one row put in at index `at`."""
+        """Return a batch of these rows with the other's one row inserted at index `at`."""
         rows = [self.row(index) for index in range(len(self.lengths))]
         return BatchKV(len(self.layers), [*rows[:at], other.row(0), *rows[at:]])
 
     def select(self, indices: Sequence[int]) -> BatchKV:
-        """A batch of some of these rows, at least one."""
+        """Return a batch of some of these rows, at least one."""
         return BatchKV(len(self.layers), [self.row(index) for index in indices])
 
     def buffers(self) -> list[LayerKV]:
@@ -169,7 +169,7 @@ class BatchKV(Cache):
         return [(layer.keys, layer.values) for layer in self.layers]
 
     def mask(self, new: int) -> Tensor | None:
-        """Attention mask (B, used + new) that hides the padding; None where there is none."""
+        """Return the attention mask, (B, used + new), that hides the padding; None without padding."""
         if len(set(self.lengths)) == 1:
             return None
         columns = torch.arange(self.used + new)
@@ -177,15 +177,15 @@ class BatchKV(Cache):
         return columns >= starts[:, None]
 
     def positions(self, new: int) -> Tensor:
-        """Position ids (B, new) of the next `new` tokens of every row."""
+        """Return the position ids, (B, new), of the next `new` tokens of every row."""
         return torch.tensor(self.lengths)[:, None] + torch.arange(new)
 
 
 @dataclass
 class PlainRow:
-    """One row on the plain path: what it has read, and a Transformers cache of the model's own making.
+    """One row on the plain path: its ids so far, and a Transformers cache of the model's own making.
 
-    Without a cache, everything is read again at every step, which is slow and right for any model.
+    Without a cache all ids are passed through the model again at every step: slow, but exact for any model.
     """
 
     ids: list[int]
@@ -193,10 +193,10 @@ class PlainRow:
 
 
 class PlainKV:
-    """The plain path's rows, in the place of a `BatchKV`.
+    """The plain path's rows, used in place of a `BatchKV`.
 
     For models whose state is not a list of keys and values that `BatchKV` could hold. Rows are run one
-    after the other, and nothing of them can be stored.
+    after the other, and their state cannot be stored.
     """
 
     def __init__(self, rows: Sequence[PlainRow]) -> None:
@@ -204,7 +204,7 @@ class PlainKV:
 
     @classmethod
     def begin(cls, config: PreTrainedConfig, cached: bool) -> PlainKV:
-        """One empty row, with the model's own cache or without any."""
+        """Make one empty row, with the model's own cache or without any."""
         return cls([PlainRow(ids=[], cache=DynamicCache(config=config) if cached else None)])
 
     @property
@@ -232,16 +232,16 @@ class Entry:
     buffers: list[LayerKV]
     """For each layer, (1, H, columns, D), of which the first `len(ids)` columns are the entry's."""
     appendable: bool
-    """Whether the columns behind those are free. Who begins with an entry may write there, and be the only
-    one who does; the entry itself is not touched by that, and others copy it."""
+    """Whether the columns behind those are free. The first batch that begins with the whole entry writes
+    there, which does not change the entry; every other batch copies it."""
 
     @property
     def bytes(self) -> int:
-        """What the buffers take, columns that are still free included."""
+        """The size of the buffers, free columns included."""
         return sum(_count_bytes(keys) + _count_bytes(values) for keys, values in self.buffers)
 
     def begin(self, length: int) -> BatchKV:
-        """A row that begins with the first `length` positions, without a copy if that can be."""
+        """Make a row that begins with the first `length` positions, without a copy if possible."""
         if length == len(self.ids) and self.appendable:
             self.appendable = False
             return BatchKV.from_buffers(self.buffers, length)
@@ -250,15 +250,15 @@ class Entry:
 
 
 class PrefixStore:
-    """Keys and values by (owner, token ids), the least recently used dropped beyond a size in bytes.
+    """Keys and values by (owner, token ids): an LRU cache with a limit in bytes.
 
     K/V of the base and of each adapter differ even for the same tokens, and so do those of one adapter under
-    scaled positions for texts of different lengths: the owner is what they are of, adapter and regime (see
-    `rope`). An entry serves every prefix of itself, so one that begins another is never kept beside it.
+    scaled positions for texts of different lengths. The owner names both: adapter and regime (see `rope`).
+    An entry serves every prefix of itself, so an entry that is a prefix of another is never kept.
 
-    An owner's entries are also kept in the order of their ids, where what shares the longest prefix with a
-    text stands beside the place of that text. To compare with every entry took a third of the decode thread's
-    time once some thousands were stored.
+    An owner's entries are also kept sorted by their ids: the entry that shares the longest prefix with a text
+    is next to the place where the text would be inserted. Comparing with every entry took a third of the
+    decode thread's time once some thousands were stored.
     """
 
     def __init__(self, limit: int) -> None:
@@ -271,7 +271,7 @@ class PrefixStore:
         return len(self._entries)
 
     def find_longest(self, owner: Hashable, ids: Sequence[int]) -> tuple[Entry | None, int]:
-        """The entry that shares the longest prefix with `ids`, and the length of that prefix."""
+        """Find the entry that shares the longest prefix with `ids`, and the length of that prefix."""
         wanted = _sortable_ids(ids)
         common, best = max(
             ((common_prefix(self._entries[key].ids, wanted), key) for key in self._neighbours(owner, wanted)),
@@ -284,27 +284,37 @@ class PrefixStore:
         return self._entries[best], common
 
     def put(self, owner: Hashable, ids: Sequence[int], kv: KV, index: int = 0, ended: bool = True) -> None:
-        """Keep a row's keys and values.
+        """Store a row's keys and values.
+
+        Example, with an owner's entries as lists of ids, in their order::
+
+            stored          put          stored then
+            [1 2 3] [5 6]   [1 2]        [1 2 3] [5 6]            [1 2 3] covers [1 2]
+            [1 2 3] [5 6]   [1 2 3 4]    [1 2 3 4] [5 6]          [1 2 3 4] covers [1 2 3]
+            [1 2 3] [5 6]   [1 2 4]      [1 2 3] [1 2 4] [5 6]    neither covers the other
+
+        Only the entries right before and after the place of `ids` are compared: a list that is sorted between
+        [1 2] and [1 2 3], or between [1 2 3] and [1 2 3 4], begins with the shorter of the two as well.
 
         Args:
-            owner: what they are of besides the tokens.
-            ids: one id for each position in them.
+            owner: what the keys and values belong to besides the tokens.
+            ids: one id for each position.
             kv: the row's batch. A batch of this row alone gives its buffers away; from a larger one the
                 row is copied.
-            index: which row it is.
-            ended: whether nothing more will be written into a batch of this row alone.
+            index: which row of the batch it is.
+            ended: whether a batch of this row alone will not be written to any more.
         """
         wanted = _sortable_ids(ids)
         if isinstance(kv, PlainKV) or not len(wanted):
             return
-        # None begins another, so at most one begins `wanted`, and that one stands right before it.
+        # No entry is a prefix of another, so at most one is a prefix of `wanted`, and it is right before it.
         for key in self._neighbours(owner, wanted):
             stored = self._entries[key]
             common = common_prefix(stored.ids, wanted)
-            if common == len(wanted):  # what is there covers it
+            if common == len(wanted):  # the stored entry covers it
                 self._entries.move_to_end(key)
                 return
-            if common == len(stored.ids):  # it covers what is there
+            if common == len(stored.ids):  # it covers the stored entry
                 self._drop(key)
         if len(kv.lengths) == 1:
             entry = Entry(wanted, kv.buffers(), appendable=ended)
@@ -320,7 +330,7 @@ class PrefixStore:
             self._drop(next(iter(self._entries)))
 
     def _neighbours(self, owner: Hashable, wanted: np.ndarray) -> list[tuple[Hashable, bytes]]:
-        """An owner's entries before and after the place of some ids, at most one each."""
+        """Keys of the owner's entries right before and after the place of some ids, at most one each."""
         ordered = self._ordered.get(owner, [])
         at = bisect_left(ordered, wanted.tobytes())
         return [(owner, each) for each in ordered[max(0, at - 1) : at + 1]]
@@ -335,12 +345,12 @@ class PrefixStore:
 
 
 def _sortable_ids(ids: Sequence[int]) -> np.ndarray:
-    """Ids whose bytes are ordered as they are themselves."""
+    """Convert ids to big-endian numbers, whose bytes sort as the ids do."""
     return np.asarray(ids, dtype=">u4")
 
 
 def common_prefix(one: Sequence[int] | np.ndarray, other: Sequence[int] | np.ndarray) -> int:
-    """The length of the longest common prefix of two lists of ids."""
+    """Return the length of the longest common prefix of two lists of ids."""
     length = min(len(one), len(other))
     differ = np.flatnonzero(np.asarray(one[:length]) != np.asarray(other[:length]))
     return int(differ[0]) if len(differ) else length

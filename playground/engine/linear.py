@@ -1,8 +1,8 @@
-"""A model's plain linear layers on a CPU, as they are fastest for the few rows of a decoding step.
+"""The fastest form of a model's linear layers on a CPU, for the few rows of a decoding step.
 
-A step multiplies every weight with one vector a row, so it takes as long as it takes to read the weights,
-if the mathematics library lets it. Which form does depends on the processor (float32, 2 threads, weights of
-768x768 to 32000x768, in ms for 32000x768):
+A step multiplies every weight with one vector for each row, so at best it takes as long as reading the
+weights. Which form of the product comes close depends on the processor (float32, 2 threads, weights of
+768x768 to 32000x768; the times, in ms, are for 32000x768):
 
                                     1 row   2     4     16
     Intel, AVX-512  F.linear          2.5   2.5   5.0   8.6
@@ -14,10 +14,10 @@ if the mathematics library lets it. Which form does depends on the processor (fl
                     packed            5.3   4.3   7.0  11.8
 
 `F.linear` is MKL's product, which is slow on processors that are not Intel's. There, large weights are packed
-for oneDNN, which takes up to four rows in the time of one and long prompts as fast as MKL does. The packed
-weights take the place of the others, so that they cost no memory; only a weight that something else reads as
-well, such as an output layer tied to the embeddings, stays as it is. Small weights stay too: for 192x192 a
-call of oneDNN takes 42 us, and 22 us in the other forms.
+for oneDNN, which computes up to four rows in the time of one, and long prompts as fast as MKL. The packed
+weights replace the original ones, so that they cost no memory; only a weight that is also used elsewhere,
+such as an output layer tied to the embeddings, stays as it is. Small weights stay too: for 192x192 a call of
+oneDNN takes 42 us, and 22 us in the other forms.
 """
 
 from __future__ import annotations
@@ -33,25 +33,29 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Product = Callable[[nn.Linear, Tensor], Tensor]
-"""A layer and x, (..., in), to the layer's output, (..., out)."""
+"""Computes a layer's output, (..., out), from the layer and x, (..., in)."""
 
 LARGE = 1_000_000
-"""Numbers in a weight from which on oneDNN's longer calls pay."""
+"""Size of a weight from which on oneDNN is faster in spite of its longer calls."""
 FEW = (3, 12)
-"""Rows for which every product here takes its form for few rows, on one processor or another."""
+"""Numbers of rows for which, between them, every product uses its form for few rows."""
 PACKED_FOR = 4
 """Rows that the packed form is chosen for; it serves any number."""
 
 
 class Linears:
-    """Gives linear layers the forward that is fastest here; `remove` gives the original back."""
+    """Replaces the forward of linear layers by the fastest one; `remove` restores the original."""
 
     def __init__(self, model: nn.Module, leave: Iterable[nn.Module] = ()) -> None:
-        """Args: the model, and layers of it that are not to be touched."""
+        """
+        Args:
+            model: whose linear layers are replaced.
+            leave: layers that are left as they are.
+        """
         left = {id(layer) for layer in leave}
         uses = Counter(
             id(weight) for module in model.modules() for weight in module._parameters.values()
-        )  # a tied weight is there once for each layer that has it
+        )  # a tied weight counts once for each layer that has it
         self._packed: list[tuple[nn.Linear, Tensor]] = []
         self._layers: list[nn.Linear] = []
         for layer in model.modules():
@@ -75,12 +79,12 @@ class Linears:
             _copy_from_file(model)
 
     def fit(self, run: Callable[[int], object]) -> bool:
-        """Whether the model can use the products for few rows, whose result lies in memory column by column.
+        """Whether the model can use the products for few rows, whose results are column-major in memory.
 
         Models that read it as complex numbers (Llama 4, DeepSeek-V2) cannot.
 
         Args:
-            run: a pass of the model over so many tokens.
+            run: makes a pass of the model over the given number of tokens.
         """
         if len(self._layers) < 2:  # the output layer's result is not read by any other
             return True
@@ -92,7 +96,7 @@ class Linears:
         return True
 
     def remove(self) -> None:
-        """Give every layer its own weights and forward back."""
+        """Restore the weights and the forward of every layer."""
         for layer, packed in self._packed:
             layer.weight.data = packed.to_dense()
         for layer in self._layers:
@@ -104,21 +108,21 @@ def _is_float32_on_cpu(weight: Tensor) -> bool:
 
 
 def _multiply_by_mkl(layer: nn.Linear, x: Tensor) -> Tensor:
-    """MKL with AVX-512: up to 3 rows at the price of one; from 8 to 16 the other way round is faster."""
+    """Multiply by MKL with AVX-512: up to 3 rows cost as much as one; 8 to 16 are faster transposed."""
     if 8 <= x.numel() // x.shape[-1] <= 16:
         return _multiply_transposed(layer, x)
     return F.linear(x, layer.weight, layer.bias)
 
 
 def _multiply_small(layer: nn.Linear, x: Tensor) -> Tensor:
-    """A small weight where MKL is slow."""
+    """Multiply a small weight where MKL is slow."""
     if 2 <= x.numel() // x.shape[-1] <= 16:
         return _multiply_transposed(layer, x)
     return F.linear(x, layer.weight, layer.bias)
 
 
 def _multiply_large(layer: nn.Linear, x: Tensor) -> Tensor:
-    """A large weight that cannot be packed where MKL is slow."""
+    """Multiply a large weight that cannot be packed, where MKL is slow."""
     if 2 <= x.numel() // x.shape[-1] <= 4:
         return _multiply_transposed(layer, x)
     return torch.ops.mkldnn._linear_pointwise(x, layer.weight, layer.bias, "none", [], "")
@@ -132,9 +136,9 @@ def _multiply_transposed(layer: nn.Linear, x: Tensor) -> Tensor:
 
 
 def _pack(layer: nn.Linear) -> Tensor:
-    """Put the weight into oneDNN's own order, and let go of it in the usual one."""
+    """Reorder a layer's weight for oneDNN, and free the original."""
     packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach(), PACKED_FOR)
-    # The parameter keeps its shape. Whoever reads it all the same gets NaN and not something wrong.
+    # The parameter keeps its shape. Code that reads it nevertheless gets NaN, not wrong numbers.
     layer.weight.data = torch.full((), torch.nan).expand(layer.weight.shape)
     return packed
 
@@ -144,7 +148,7 @@ def _multiply_packed(packed: Tensor, layer: nn.Linear, x: Tensor) -> Tensor:
 
 
 def _copy_from_file(model: nn.Module) -> None:
-    """Copy what is not packed out of the weights file, which would stay mapped as a whole for it."""
+    """Copy the weights that are not packed out of the weights file, which could not be unmapped otherwise."""
     for parameter in model.parameters():
         if parameter.device.type == "cpu" and parameter.stride() != (0,) * parameter.dim():
             parameter.data = parameter.data.clone()
@@ -152,7 +156,7 @@ def _copy_from_file(model: nn.Module) -> None:
 
 @cache
 def intel_with_avx512() -> bool:
-    """Whether MKL is at its best here."""
+    """Whether this is an Intel processor with AVX-512, for which MKL is fastest."""
     if torch.backends.cpu.get_cpu_capability() != "AVX512":
         return False
     try:

@@ -1,4 +1,4 @@
-"""Memory that was freed: shared by all threads, and given back to the operating system."""
+"""Freed memory: shared by all threads, and returned to the operating system (glibc only)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any, cast
 
 POOLS = 2
-"""Pools of memory that the threads share."""
+"""Number of memory pools (arenas) that all threads share."""
 M_ARENA_MAX = -8
 """glibc's number for that limit, in `malloc.h`."""
 
 
 def _find(name: str) -> Callable[..., int] | None:
-    """A function of the C library; only glibc has these, and only glibc needs them."""
+    """Look up a function of the C library; None without it, since only glibc has and needs these."""
     try:
         library: Any = ctypes.CDLL(None)
         return cast(Callable[..., int], getattr(library, name))
@@ -25,21 +25,21 @@ _trim, _option = _find("malloc_trim"), _find("mallopt")
 
 
 def share_freed_memory() -> None:
-    """Let all threads of this process use the same few pools of memory; to be called before they start.
+    """Let all threads of this process use the same few pools of memory; call it before they start.
 
-    glibc gives threads pools of their own, up to eight for each processor, and what is freed in one is not
-    used by another. The page's threads allocate by turns, never at once, and the pools doubled what an hour
-    with visitors left behind.
+    glibc gives threads pools of their own, up to eight for each processor, and memory that is freed in one is
+    not used by another. The page's threads allocate one after the other, never at once, so their pools only
+    doubled the memory that was left after an hour with visitors.
     """
     if _option is not None:
         _option(M_ARENA_MAX, POOLS)
 
 
 def release_freed_memory() -> None:
-    """Give back the pages that hold nothing; other threads keep running meanwhile.
+    """Return unused memory pages to the operating system; other threads keep running meanwhile.
 
-    glibc keeps freed memory for later. Prompts of many lengths leave gaps that later ones do not fit, so that
-    without this a busy hour would keep its peak for good.
+    glibc keeps freed memory for later. Prompts of many lengths leave gaps that later ones do not fit, so
+    without this the process would keep the peak of a busy hour.
     """
     if _trim is not None:
         _trim(0)

@@ -4,7 +4,7 @@ Two ways through the model. The fast path runs all rows as one batch over a shar
 row-stacked adapters. The plain path runs each row alone with the model's own cache; it is what a model gets
 that the fast path does not reproduce. Which one it is, is not looked up in a list of architectures but
 tried out when the model is loaded, on a fixed text, and so is every adapter: switched off it must leave the
-logits of the base, and switched on it must not.
+logits of the base, and switched on it must not (see `open_model`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from playground.types import AdapterStatus, Prompt, Token
 
 
 class Model:
-    """Forward passes, tokenisation, and what was found out about both at load."""
+    """Forward passes and tokenisation of a loaded model; `open_model` sets what its trials found."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.hf = loaded.model
@@ -68,15 +68,15 @@ class Model:
         )
 
     def encode(self, prompt: Prompt) -> list[int]:
-        """A prompt's token ids, as the tokenizer of its adapter gives them."""
+        """Return a prompt's token ids, from the tokenizer of its adapter."""
         return self.tokenizer(prompt.adapter).encode(prompt)
 
     def tokens(self, prompt: Prompt) -> list[Token]:
-        """The same with their pieces and places; from any thread."""
+        """Return a prompt's tokens with their pieces and places; may be called from any thread."""
         return self.tokenizer(prompt.adapter).tokens(prompt)
 
     def eos_token_ids(self, adapter: str | None) -> frozenset[int]:
-        """Ids that end any answer of a row: those of the base, and for an adapter also its own."""
+        """Return the ids that end any answer of a row: the base's, and for an adapter also its own."""
         if adapter is None:
             return self._eos_token_ids
         own = self._own_tokenizers.get(adapter)
@@ -86,7 +86,7 @@ class Model:
     # --- Rows -------------------------------------------------------------------------------------
 
     def begin(self) -> KV:
-        """Keys and values of one row that has read nothing."""
+        """Make the keys and values of one empty row."""
         if self.plain:
             return PlainKV.begin(self.hf.config, cached=self.has_own_cache)
         return BatchKV(self.layers)
@@ -99,15 +99,15 @@ class Model:
         every: bool = False,
         whole: Sequence[int] | None = None,
     ) -> Tensor:
-        """Read new tokens of every row.
+        """Pass new tokens of every row through the model.
 
         Args:
-            kv: what the rows have read before; grows by the new tokens.
+            kv: keys and values of the rows' tokens so far; grows by the new tokens.
             adapters: B names, None for the base.
             tokens: ids, (B, T).
-            every: whether all positions' logits are wanted, or the last one's.
-            whole: length of each row's whole prompt where this is a part of it, since scaled positions may
-                depend on it; without it, what is read ends with these tokens.
+            every: whether to return the logits of all positions, or of the last one.
+            whole: length of each row's whole prompt where these tokens are a chunk of it, since scaled
+                positions may depend on it; without it, the prompt ends with these tokens.
 
         Returns:
             Logits, (B, V), or with `every` (B, T, V).
@@ -147,22 +147,23 @@ class Model:
         return logits[:, -len(ids) :] if every else logits
 
     def regime(self, length: int) -> Regime:
-        """What a text's keys depend on besides its tokens and adapter; equal lengths have equal ones, and in
-        most models all have."""
+        """Return what a text's keys depend on besides tokens and adapter; () in most models."""
         return self.rope.regime(length)
 
     def must_prefill_again(self, length: int) -> bool:
-        """Whether a text is read again from its start before its token number `length`, because the model
-        then has other positions for all of it."""
+        """Whether a text must be prefilled again before its token number `length`.
+
+        That is so where the model then has other positions for the whole text.
+        """
         return self.rope.must_prefill_again(length)
 
     def token_limit(self, adapter: str | None) -> int:
-        """Rows of the embedding that a row with this adapter reads from; ids are below it."""
+        """Number of rows of the embedding that this adapter uses; token ids must be below it."""
         own = self.row_adapters.embedding_rows(adapter)
         return int(self.hf.get_input_embeddings().weight.shape[0]) if own is None else own
 
     def vocabulary(self, adapter: str | None) -> int:
-        """Tokens that a row with this adapter has logits for; further columns belong to other rows."""
+        """Number of tokens that a row with this adapter has logits for; further columns are of other rows."""
         own = self.row_adapters.vocabulary(adapter)
         return self._vocabulary if own is None else own
 
@@ -171,8 +172,16 @@ class Model:
         self.row_adapters.select(adapters)
 
     def run(self, tokens: Sequence[Sequence[int]], every: bool, **options: Any) -> Tensor:
-        """One pass of the model as it is: logits of the last position, (B, V), or with `every` of all,
-        (B, T, V). `options` are the model's own."""
+        """Run one pass of the model as it is.
+
+        Args:
+            tokens: ids, (B, T).
+            every: whether to return the logits of all positions.
+            options: the model's own.
+
+        Returns:
+            Logits of the last position, (B, V), or with `every` of all, (B, T, V).
+        """
         if self._selects and not every:
             options["logits_to_keep"] = 1  # the other positions' (T, V) products are not even computed
         ids = torch.tensor(tokens, device=self.device)
@@ -180,7 +189,7 @@ class Model:
         return self.mask_foreign_tokens(logits if every else logits[:, -1], self.row_adapters.rows)
 
     def mask_foreign_tokens(self, logits: Tensor, adapters: Sequence[str | None]) -> Tensor:
-        """Logits, (B, ..., V), in which tokens of other rows' vocabularies cannot be chosen.
+        """Set the logits, (B, ..., V), of tokens of other rows' vocabularies to -inf, and return them.
 
         A model may squeeze its logits after the output layer (Gemma 2), so their -inf has to be set here.
         """
@@ -191,7 +200,7 @@ class Model:
         return logits
 
     def weights_labels(self) -> tuple[str, ...]:
-        """The weights of each row of the last fast pass (of the last row, on the plain path)."""
+        """Name the weights of each row of the last pass (of its last row, on the plain path)."""
         return tuple(
             self._weights_label if name is None else f"{self._weights_label} + {name}"
             for name in self.row_adapters.rows

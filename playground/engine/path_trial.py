@@ -14,10 +14,10 @@ from playground.engine.model import Model
 from playground.engine.positions import lower_limits, names_limit
 
 TOLERANCE = {torch.float32: 0.01, torch.bfloat16: 0.3, torch.float16: 0.1}
-"""How far the fast path's logits may lie from the plain path's, in standard deviations of the logits; what
-rounding does is below, and a wrong mask or position is far above."""
+"""How far the fast path's logits may differ from the plain path's, in standard deviations of the logits.
+Rounding stays below this, and a wrong mask or position is far above."""
 STEPS = 3
-"""Tokens that a trial reads one by one after its rows' prompts."""
+"""Tokens that a trial decodes one by one after its rows' prompts."""
 SHORT = 24
 """Tokens of the longer row where limits are lowered, which keeps the second trial cheap."""
 STATE_TYPES = {"full_attention", "sliding_attention", "chunked_attention"}
@@ -63,7 +63,7 @@ def own_cache_works(model: Model, probe: Sequence[int]) -> bool:
 
 
 def own_cache_keeps_rows_apart(model: Model, probe: Sequence[int]) -> bool:
-    """Whether rows that take turns with the model's own cache have the logits of each row alone."""
+    """Whether rows that take turns, each with a cache of the model's own, get the logits of the row alone."""
 
     def run_alone(model: Model, row: list[int]) -> Tensor:
         kv = PlainKV.begin(model.hf.config, cached=True)
@@ -76,7 +76,7 @@ def own_cache_keeps_rows_apart(model: Model, probe: Sequence[int]) -> bool:
 
 
 def is_stateless(model: Model, probe: Sequence[int]) -> bool:
-    """Whether a pass without a cache depends on its own tokens alone, and not on those of an earlier pass."""
+    """Whether a pass without a cache depends on its own tokens alone, and not on an earlier pass."""
     model.select([None])
     first = model.run([probe], every=True, use_cache=False).float()
     model.run([probe[len(probe) // 2 :]], every=True, use_cache=False)
@@ -122,8 +122,11 @@ def _rows(probe: Sequence[int]) -> list[list[int]]:
 
 
 def _error_past_limits(model: Model, probe: Sequence[int]) -> float:
-    """`_path_error` past the model's limits: the longer row is past them from its start, the shorter one
-    passes its original context at its second step."""
+    """Compute `_path_error` past the model's limits.
+
+    The longer row is past them from its start; the shorter one passes the original context at its second
+    step.
+    """
     rows = _rows(probe[:SHORT])
     with lower_limits(model.hf, window=4, length=len(rows[1]) - STEPS + 1):
         return _path_error(model, rows, lambda: BatchKV(model.layers), _run_like_generate)
@@ -135,9 +138,15 @@ def _path_error(
     begin: Callable[[], KV],
     truth: Callable[[Model, list[int]], Tensor],
 ) -> float:
-    """Largest difference between a path's logits and the true ones, in standard deviations.
+    """Compute the largest difference between a path's logits and the true ones, in standard deviations.
 
-    The rows are read in two chunks each, joined to one batch, and read `STEPS` tokens more.
+    The rows are prefilled in two chunks each, joined to one batch, and decoded `STEPS` tokens further.
+
+    Args:
+        model: the model.
+        rows: token ids of two rows.
+        begin: makes the keys and values of an empty row on the path.
+        truth: computes a row's true logits at its last `STEPS` + 1 positions.
     """
     want = torch.stack([truth(model, row) for row in rows]).float()
     splits = [len(row) - STEPS for row in rows]
@@ -145,7 +154,7 @@ def _path_error(
     first = []
     for row, split in zip(rows, splits, strict=True):
         kv = begin()
-        if isinstance(kv, BatchKV):  # the plain path reads a prompt at once
+        if isinstance(kv, BatchKV):  # the plain path prefills a prompt at once
             model.forward(kv, [None], [row[: split // 2]], whole=[split])
         first.append(model.forward(kv, [None], [row[kv.lengths[0] : split]], whole=[split]))
         batch = kv if batch is None else batch.insert(kv, at=1)
@@ -157,7 +166,11 @@ def _path_error(
 
 
 def _step(model: Model, batch: Any, rows: Sequence[list[int]], lengths: Sequence[int]) -> tuple[Any, Tensor]:
-    """Read one more token of every row, up to `lengths`, as the decode thread does: the batch and (B, V)."""
+    """Decode one more token of every row, up to `lengths`, as the decode thread does.
+
+    Returns:
+        The batch, and the logits, (B, V).
+    """
     again = [
         index
         for index, length in enumerate(lengths)
@@ -178,14 +191,17 @@ def _step(model: Model, batch: Any, rows: Sequence[list[int]], lengths: Sequence
 
 
 def _run_one_pass(model: Model, row: list[int]) -> Tensor:
-    """The last `STEPS` + 1 positions' logits in one pass over a row, (STEPS + 1, V)."""
+    """Compute the logits of a row's last `STEPS` + 1 positions in one pass, (STEPS + 1, V)."""
     model.select([None])
     return model.run([row], every=True, use_cache=False)[0, len(row) - STEPS - 1 :]
 
 
 def _run_like_generate(model: Model, row: list[int]) -> Tensor:
-    """The same as `generate` computes them for the row alone: its prompt at once, then token by token, with
-    the model's own cache and preparation."""
+    """Compute the logits of a row's last `STEPS` + 1 positions as `generate` does, (STEPS + 1, V).
+
+    The prompt is prefilled at once, then the tokens follow one by one, with the model's own cache and
+    preparation.
+    """
     model.select([None])
     cache: Any = DynamicCache(config=model.hf.config)
     logits = []

@@ -1,4 +1,4 @@
-"""How many positions a model has, and where its positions or attention start to behave differently."""
+"""A model's context length, and the lengths from which on its positions or attention change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from playground.engine.rope import rope_tables
 
 UNSTATED_CONTEXT = 2048
-"""For a model that states no limit of positions anywhere, as recurrent ones do."""
+"""Context of a model that states no limit of positions anywhere, such as a recurrent one."""
 UNSET = 10**9
 """A tokenizer's `model_max_length` from here on means that it was never set."""
 LENGTH_NAMES = (
@@ -29,7 +29,7 @@ LENGTH_NAMES = (
     "max_context_length",
     "model_max_length",
 )
-"""What configurations call the number of positions, in the order in which they are believed."""
+"""Names of the number of positions in configurations, in order of priority."""
 WINDOW_NAMES = (
     "sliding_window",
     "sliding_window_size",
@@ -40,14 +40,14 @@ WINDOW_NAMES = (
     "index_topk",
     "index_block_size",
 )
-"""What configurations and layers call a distance, a number of keys or a position from which on attention
-differs."""
+"""Names in configurations and layers of a distance, a number of keys or a position from which on attention
+changes."""
 BLOCK_NAMES = ("block_size", "topk_blocks")
-"""What layers that attend to a few blocks of keys call their blocks (MiniMax M3)."""
+"""Names of the block sizes in layers that attend to a few blocks of keys (MiniMax M3)."""
 
 
 def context_length(config: Any, tokenizer: Any = None) -> int:
-    """Positions that a model has, prompt and answer together.
+    """Return the number of positions that a model has, for prompt and answer together.
 
     A configuration with scaled rotary positions states either the length before scaling (linear and dynamic
     scaling, YaRN as Qwen 2.5 has it) or the scaled one beside a shorter original (Llama 3, Phi 3, GPT-OSS).
@@ -69,14 +69,14 @@ def context_length(config: Any, tokenizer: Any = None) -> int:
 
 
 def _length(value: Any) -> int | None:
-    """A stated length as a positive whole number, or None if it is none."""
+    """Return a stated length as a positive whole number, or None if it is not a length."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 1:
         return None
     return int(value)
 
 
 def _scale_length(config: Any, stated: int, table: dict[str, Any], alone: bool) -> int:
-    """The length that one table of rotary parameters scales to.
+    """Return the length that one table of rotary parameters scales to.
 
     Args:
         config: the text configuration.
@@ -97,7 +97,7 @@ def _scale_length(config: Any, stated: int, table: dict[str, Any], alone: bool) 
 
 
 def names_limit(model: PreTrainedModel) -> bool:
-    """Whether a model names a length or a distance from which on it computes differently."""
+    """Whether a model names a length or a distance from which on its computation changes."""
     config = model.config.get_text_config()
     if any(_length(getattr(config, name, None)) for name in WINDOW_NAMES):
         return True
@@ -107,15 +107,18 @@ def names_limit(model: PreTrainedModel) -> bool:
 
 
 def _depends_on_length(table: dict[str, Any]) -> bool:
-    """Whether rotary parameters give a position another meaning beyond some length."""
+    """Whether rotary parameters change the meaning of a position beyond some length."""
     kind = str(table.get("rope_type") or table.get("type"))
     return kind in ("longrope", "su") or "dynamic" in kind or "llama_4_scaling_beta" in table
 
 
 @contextmanager
 def lower_limits(model: PreTrainedModel, window: int, length: int) -> Iterator[None]:
-    """A model whose every window is at most `window` and whose original context is at most `length`, so that
-    a short text reaches past them; afterwards it is as before."""
+    """Lower every window and the original context of a model, so that a short text reaches past them.
+
+    Inside the block every window is at most `window`, and the original context at most `length`; afterwards
+    all are as before.
+    """
     with ExitStack() as undo:
         configs = {id(config): config for config in _configs(model)}
         for config in configs.values():
@@ -166,7 +169,7 @@ def _narrow(undo: ExitStack, module: nn.Module, window: int) -> None:
 
 
 def _window_mask(module: nn.Module) -> Tensor | None:
-    """The mask (1, 1, T, T) of a layer that keeps its window so, as GPT-Neo's do; None for other layers."""
+    """Return the mask, (1, 1, T, T), of a layer that keeps its window as a mask (GPT-Neo), or None."""
     mask = module._buffers.get("bias")
     if mask is None or mask.dtype != torch.bool or mask.dim() != 4 or bool(mask[0, 0, -1, 0]):
         return None

@@ -1,13 +1,13 @@
-"""Rotary positions whose frequencies depend on how long a sequence is, with a length for each row.
+"""Rotary positions whose frequencies depend on the length of a sequence, with a length for each row.
 
-LongRoPE takes its long factors for every position once a sequence is longer than the original context, and
-dynamic NTK takes a new base for every length beyond it. Transformers decides by the largest position in the
-batch, and dynamic NTK by what the module has seen before, so that a long row would change a short one beside
-it, and a prompt that is read in chunks one that is read at once. Here every row names the length that its
-frequencies are for: that of its whole prompt while it is read, that of the text so far at each decoding step,
-as `generate` has them for the row alone.
+LongRoPE uses its long factors for every position once a sequence is longer than the original context, and
+dynamic NTK a new base for every length beyond it. Transformers decides by the largest position in the batch,
+and dynamic NTK by what the module has seen before. So a long row would change a short one beside it, and a
+prompt prefilled in chunks would differ from one prefilled at once. Here every row has a length of its own
+that decides its frequencies: that of its whole prompt during the prefill, and that of the text so far at each
+decoding step, as in `generate` for the row alone.
 
-Models without such positions have no `RowRope` and are not touched.
+Models without such positions are not changed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Regime = tuple[Hashable, ...]
 
 
 def rope_tables(config: Any) -> list[dict[str, Any]]:
-    """Every table of rotary parameters in a text configuration, one for each layer type where they differ."""
+    """List the tables of rotary parameters in a text configuration: one, or one for each layer type."""
     table = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None)
     if not isinstance(table, dict):
         return []
@@ -35,14 +35,14 @@ def rope_tables(config: Any) -> list[dict[str, Any]]:
 
 
 class RowRope:
-    """Gives the rotary modules of a model whose frequencies depend on length one length for each row."""
+    """Gives rotary modules whose frequencies depend on length a length for each row; false without any."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
         self._modules = [module for module in model.modules() if _changing_types(module)]
         self._lengths: Sequence[int] | None = None
         self.prefills_again = bool(self._modules) and _drops_cache(model)
-        """Whether `generate` reads a text again from its start when it passes the original context."""
+        """Whether `generate` prefills a text again from its start when it passes the original context."""
         self._install()
 
     def __bool__(self) -> bool:
@@ -54,7 +54,7 @@ class RowRope:
 
     @contextmanager
     def remove_temporarily(self) -> Iterator[None]:
-        """The modules as Transformers makes them, in their first state."""
+        """Restore Transformers' own forward of the modules, in their first state, inside the block."""
         for module in self._modules:
             del module.forward
             _reset(module)
@@ -65,7 +65,7 @@ class RowRope:
 
     @contextmanager
     def use_lengths(self, lengths: Sequence[int]) -> Iterator[None]:
-        """For the passes inside: the length that each of the B rows has its frequencies for."""
+        """Set the length that decides the frequencies of each of the B rows, for the passes in the block."""
         self._lengths = lengths
         try:
             yield
@@ -73,8 +73,7 @@ class RowRope:
             self._lengths = None
 
     def regime(self, length: int) -> Regime:
-        """What decides the frequencies of a text of this length; the same for every text without a
-        `RowRope`."""
+        """Return what decides the frequencies of a text of this length; () where they do not depend on it."""
         found: list[Hashable] = []
         for module in self._modules:
             for layer_type, rope_type in _changing_types(module):
@@ -83,16 +82,16 @@ class RowRope:
         return tuple(found)
 
     def must_prefill_again(self, length: int) -> bool:
-        """Whether `generate` reads a text again from its start before its token number `length`."""
+        """Whether `generate` prefills a text again from its start before its token number `length`."""
         return self.prefills_again and self.regime(length) != self.regime(length - 1)
 
     def _forward(
         self, module: Any, x: Tensor, position_ids: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, ...]:
-        """In place of the module's forward; position_ids is (B, T), the results (B, T, D).
+        """Replace a module's forward; position_ids is (B, T), the results are (B, T, D).
 
-        The module sees one more position in each row, the last of the row's length, which is taken off again;
-        so whatever it works out from the largest position is worked out for that length.
+        The module gets one more position in each row, the last of the row's length, whose result is removed.
+        So everything that the module computes from the largest position is computed for that length.
         """
         rows = position_ids.shape[0]
         lengths = self._lengths
@@ -115,7 +114,7 @@ class RowRope:
 
 
 def _run_fresh(module: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
-    """The module's own forward, from its first state."""
+    """Run the module's own forward from its first state."""
     _reset(module)
     result: tuple[Tensor, ...] = type(module).forward(module, *args, **kwargs)
     _reset(module)
@@ -123,7 +122,7 @@ def _run_fresh(module: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
 
 
 def _reset(module: Any) -> None:
-    """Forget the lengths that a rotary module has seen."""
+    """Put a rotary module back into its first state, before it saw any length."""
     for layer_type, _ in _changing_types(module):
         prefix = f"{layer_type}_" if layer_type else ""
         original = getattr(module, f"{prefix}original_inv_freq")
@@ -138,7 +137,7 @@ def _reset(module: Any) -> None:
 
 
 def _changing_types(module: Any) -> list[tuple[str | None, str]]:
-    """Layer types (None for all) and rope types of a rotary module whose frequencies depend on length."""
+    """List the layer types (None for all) and rope types of a module whose frequencies depend on length."""
     types = getattr(module, "rope_type", None)
     if isinstance(types, str):
         types = {None: types}
@@ -148,7 +147,7 @@ def _changing_types(module: Any) -> list[tuple[str | None, str]]:
 
 
 def _limit(module: Any, layer_type: str | None, rope_type: str) -> int:
-    """The length up to which a rotary module has its first frequencies."""
+    """Return the length up to which a rotary module has its first frequencies."""
     if rope_type != "longrope":
         return int(module.original_max_seq_len)
     table = module.config.rope_parameters

@@ -31,7 +31,7 @@ MOST_RUNS = 4
 
 
 class RowsMixedError(RuntimeError):
-    """A module was called with an input in which the batch's rows cannot be told from one another."""
+    """A module was called with an input that does not keep the rows of the batch apart."""
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Run:
             hidden = F.linear(x.to(self.a.dtype), self.a) * self.scaling
             result += F.linear(hidden, self.b).to(result.dtype)
         elif x.shape[0] == x.shape[1] == 1:
-            # Every call counts here: these few microseconds are taken by every layer at every step.
+            # Every call counts here: these few microseconds are spent in every layer at every step.
             result[0, 0].addmv_(self.b, torch.mv(self.a, x[0, 0]), alpha=self.scaling)
         else:  # a plain product of 2 to 8 rows takes up to twice as long as `bmm`
             result.baddbmm_(torch.bmm(x, self.down), self.up, alpha=self.scaling)
@@ -74,21 +74,21 @@ class Stack:
     """The scaling is in it."""
 
     def add(self, result: Tensor, x: Tensor) -> None:
-        """As `Run.add`, for all rows."""
+        """Add the delta of all rows, as `Run.add`."""
         result += ((x.to(self.a.dtype) @ self.a) @ self.b).to(result.dtype)
 
 
 @dataclass
 class Pass:
-    """What all modules know of the forward pass that runs."""
+    """What all modules know about the current forward pass."""
 
     tokens: int | None = None
-    """Tokens of each row; None where it is not known."""
+    """Number of tokens of each row; None where it is not known."""
 
 
 @dataclass
 class PartRun:
-    """Neighbouring rows that share one adapter's part of any other kind."""
+    """Neighbouring rows that share an adapter's part that is not a plain LoRA."""
 
     rows: slice
     part: Part
@@ -111,7 +111,7 @@ class Site:
         module.forward = functools.partial(_forward, self)
 
     def remove(self) -> None:
-        """Give the module its own forward back."""
+        """Restore the module's own forward."""
         del self.module.forward
         if self._own_forward is not None:
             self.module.forward = self._own_forward
@@ -133,7 +133,7 @@ class Site:
         self.plain = list(plain) if len(plain) <= MOST_RUNS else [_stack(plain, len(rows))]
 
     def run(self, x: Tensor, args: Any, kwargs: Any) -> Tensor:
-        """The module's output where rows have parts of any kind, or an input of another shape."""
+        """Compute the output where rows have parts of any kind, or the input has another shape."""
         if self.others and (args or kwargs):
             raise ValueError(f"{type(self.module).__name__} gets more than one input")
         x, shape = self._split_rows(x)
@@ -149,7 +149,14 @@ class Site:
         return result if shape is None else result.reshape(*shape, *result.shape[2:])
 
     def _split_rows(self, x: Tensor) -> tuple[Tensor, Any]:
-        """The input with the batch's rows first, and the shape to give back if that is another one."""
+        """Reshape the input so that the batch's rows come first.
+
+        Returns:
+            The input, and the shape that the output must have; None if it is the input's.
+
+        Raises:
+            RowsMixedError: the input does not keep the rows apart.
+        """
         tokens = not x.is_floating_point()
         if x.shape[0] == self.count and (x.dim() == 3 or (tokens and x.dim() == 2)):
             return x, None
@@ -168,7 +175,7 @@ class Site:
         return (x.reshape(self.count, -1) if tokens else x.reshape(self.count, -1, x.shape[-1])), shape
 
     def _run_base(self, x: Tensor, shape: Any, args: Any, kwargs: Any) -> Tensor:
-        """The base's output, (B, T, ...); rows with a copy of their own may hold anything."""
+        """Compute the base's output, (B, T, ...); rows with a copy of their own may have any values."""
         copies = [run for run in self.others if run.part.copy is not None]
         if len(copies) == 1 and copies[0].rows == slice(0, self.count):
             assert copies[0].part.copy is not None
@@ -192,7 +199,7 @@ class Site:
         return result if shape is None else result.reshape(*x.shape[:2], *result.shape[len(shape) :])
 
     def _run_own(self, run: PartRun, result: Tensor, x: Tensor) -> Tensor:
-        """The output of one run's rows with their adapter's changes."""
+        """Compute the output of one run's rows with their adapter's changes."""
         rows = x[run.rows]
         copy = run.part.copy
         whole = run.rows == slice(0, self.count)
@@ -205,7 +212,7 @@ class Site:
 
 
 def _forward(site: Site, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """In place of a module's forward: x is (B, T, in), the result (B, T, out)."""
+    """Replace a module's forward: x is (B, T, in), the result (B, T, out)."""
     if site.others or (site.plain and (x.dim() != 3 or x.shape[0] != site.count)):
         return site.run(x, args, kwargs)
     result: Tensor = site.original(x, *args, **kwargs)
@@ -215,7 +222,7 @@ def _forward(site: Site, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
 
 def _merge_logits(result: Tensor, own: Tensor, rows: slice) -> Tensor:
-    """Logits of rows with vocabularies of different sizes; a token that a row does not have gets -inf."""
+    """Merge logits of rows with different vocabularies; tokens that a row does not have get -inf."""
     most = max(result.shape[-1], own.shape[-1])
     joined = result.new_full((*result.shape[:-1], most), -torch.inf)
     joined[..., : result.shape[-1]] = result
@@ -260,23 +267,23 @@ class RowAdapters:
         self.rows = ()
 
     def remove(self) -> None:
-        """Give every module its own forward back."""
+        """Restore the forward of every module."""
         for site in self._sites:
             site.remove()
         self._sites = []
 
     def drop(self, name: str) -> None:
-        """Take one adapter off."""
+        """Remove one adapter."""
         self.remove()
         del self._adapters[name]
         self._install()
 
     def select(self, adapters: Sequence[str | None], tokens: int | None = None) -> None:
-        """Set what the next forward passes run.
+        """Set the adapters of the next forward passes.
 
         Args:
-            adapters: of every row; None is the base.
-            tokens: that each row reads, by which modules see whether an input has all rows' tokens in it.
+            adapters: one for every row; None is the base.
+            tokens: number of each row's tokens, by which modules check that an input holds all of them.
         """
         self._pass.tokens = tokens
         rows = tuple(adapters)
@@ -287,9 +294,9 @@ class RowAdapters:
             site.select(rows)
 
     def embedding_rows(self, name: str | None) -> int | None:
-        """Tokens that an adapter's own embeddings have rows for; None: the base's."""
+        """Number of tokens that an adapter's own embeddings have rows for; None: it uses the base's."""
         return self._adapters[name].embedding_rows if name in self._adapters else None
 
     def vocabulary(self, name: str | None) -> int | None:
-        """Tokens that an adapter's own output layer has; None: the base's."""
+        """Number of tokens that an adapter's own output layer has; None: it uses the base's."""
         return self._adapters[name].logits if name in self._adapters else None

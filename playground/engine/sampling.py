@@ -1,10 +1,10 @@
-"""Choosing the next token of every row, each by its own parameters.
+"""Choose the next token of every row, each by its own sampling parameters.
 
 Sampling is Gumbel-max with counter-based noise: the token is argmax(logit + g), where g is drawn from a
 generator seeded by (seed, position in the answer) alone. argmax over Gumbel-perturbed logits is a draw
-from their softmax (Gumbel 1954; Maddison et al., arXiv 1411.0030, section 2), and noise that depends on
-nothing else makes a row independent of its neighbours, and gives two lanes with one seed the same noise:
-what differs between them comes from their distributions.
+from their softmax (Gumbel 1954; Maddison et al., arXiv 1411.0030, section 2). Since the noise depends on
+nothing else, a row is independent of its neighbours, and two lanes with the same seed have the same noise:
+differences between them come from their distributions.
 
 The filters and their order are those of Hugging Face's `generate`: repetition penalty, temperature, top-k,
 top-p, min-p. A test compares the distributions.
@@ -26,17 +26,17 @@ DROPPED = float("-inf")
 
 @dataclass
 class Row:
-    """What the choice of one row's next token depends on besides its logits."""
+    """The inputs, besides its logits, of the choice of one row's next token."""
 
     sampling: Sampling
     prompt_ids: Sequence[int]
     answer_ids: Sequence[int]
     vocabulary: int | None = None
-    """Columns of the logits that are this row's; what lies beyond belongs to other rows. None: all."""
+    """Columns of the logits that belong to this row; further ones belong to other rows. None: all."""
 
 
 def next_tokens(logits: Tensor, rows: Sequence[Row]) -> list[int]:
-    """The next token of every row.
+    """Choose the next token of every row.
 
     Args:
         logits: (B, V), any float type, on any device.
@@ -61,7 +61,7 @@ def is_plain_greedy(sampling: Sampling) -> bool:
 
 
 def choose(logits: Tensor, row: Row) -> int:
-    """The next token of one row from its float32 logits, shape (V,)."""
+    """Choose the next token of one row from its float32 logits, shape (V,)."""
     # Cut, not only hidden: the noise and the filters of a row must not depend on its neighbours.
     scores = filter_logits(logits[: row.vocabulary], row)
     if row.sampling.temperature > 0:
@@ -74,7 +74,7 @@ def choose(logits: Tensor, row: Row) -> int:
 
 
 def filter_logits(logits: Tensor, row: Row) -> Tensor:
-    """Logits after penalty, temperature and filters, shape (V,); dropped tokens are -inf.
+    """Apply penalty, temperature and filters to logits, shape (V,); dropped tokens become -inf.
 
     With temperature 0 only the penalty applies, since the filters never drop the likeliest token.
     """
@@ -104,8 +104,8 @@ def filter_logits(logits: Tensor, row: Row) -> Tensor:
 
 
 def penalise(logits: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
-    """Repetition penalty: a seen token's logit is divided by `penalty` if positive, else multiplied."""
-    # Not every token that is read has a logit: embeddings can have more rows than the output layer.
+    """Apply the repetition penalty: divide a seen token's logit by it if positive, else multiply."""
+    # Not every input token has a logit: embeddings can have more rows than the output layer.
     there = sorted(token for token in set(seen) if token < len(logits))
     if not there:
         return logits
@@ -115,7 +115,7 @@ def penalise(logits: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
 
 
 def gumbel(seed: int, position: int, size: int) -> Tensor:
-    """Gumbel(0, 1) noise, shape (size,), a function of its arguments alone; float32 on the CPU."""
+    """Draw Gumbel(0, 1) noise, shape (size,), float32 on the CPU; equal arguments give equal noise."""
     # Hashed, because torch's CPU generator uses no more than the low 32 bits of its seed.
     digest = hashlib.blake2b(f"{seed}/{position}".encode(), digest_size=4).digest()
     generator = torch.Generator()

@@ -29,7 +29,7 @@ Script = Sequence[str] | Exception
 """The tokens of one reply, or the failure that ends its row."""
 
 
-class ScriptedEngine(EngineWithoutModel):
+class ScriptedEngine(EngineWithoutModel):  # For tests.
     """Answers each request with what `script(request)` returns.
 
     Attributes:

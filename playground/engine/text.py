@@ -1,8 +1,7 @@
-"""From token ids to an answer: what is certain of it, where it ends, what is trimmed.
+"""Turn token ids into an answer: find where it ends, trim it, and return text as soon as it is certain.
 
-Pure Python over strings. Text is given out as soon as it is certain: never half a character, and never
-anything that a stop may yet take back. How the text was cut into tokens or chunks makes no difference to the
-result.
+Pure Python over strings. Text that is not certain is held back: half a character, and anything that a stop
+may still remove. The result does not depend on how the text was cut into tokens or chunks.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ __all__ = ["Cutter", "Detokenizer", "Writer"]
 
 @dataclass
 class _Code:
-    """A code block of the answer that is open."""
+    """An open code block of the answer."""
 
     mark: str
     """Its opening fence, without the language."""
@@ -31,13 +30,13 @@ class _Code:
 
     @property
     def shields(self) -> bool:
-        """Whether a header in it ends nothing."""
+        """Whether a header inside the block does not end the answer."""
         return self.is_code or self.fresh
 
 
 @dataclass
 class _Fence:
-    """A line that is only a fence, and may be the end of the answer."""
+    """A line that is only a fence ("bare"), and may be the end of the answer."""
 
     start: int
     end: int
@@ -55,7 +54,7 @@ _FENCE_LINE = re.compile(r"(`{3,}(?=[^`]*$)|~{3,})(.*)")
 
 
 class Cutter:
-    """Finds where an answer ends in a growing raw text, and gives out what is certainly part of it.
+    """Finds where an answer ends in a growing raw text, and returns the part that is certain.
 
     By the rule "own" an answer ends at the first of these:
 
@@ -72,28 +71,28 @@ class Cutter:
     until then the text from the fence on is held back. By the rule "paper" an answer ends at the first of the
     rule's `texts`, and fences and headers mean nothing.
 
-    With both rules an answer ends before the first of the rule's `texts`. An answer whose beginning was given
-    is read from there, so that a code block opened in it is known; only what the model wrote is given out,
-    and only that can end the answer.
+    With both rules an answer ends before the first of the rule's stop sequences (`texts`). A prefill is read
+    too, so that a code block opened in it is known; only what the model wrote is returned, and only that can
+    end the answer.
 
-    Example, in the fenced family, one line at a time:
+    Example, in the fenced family, one line at a time, with the state after each line:
 
-    ====================  ============  ==================================================================
-    fed                   returned
-    ====================  ============  ==================================================================
+    ====================  ============  =======  =======  ================================================
+    fed                   returned      `_code`  `_fence`
+    ====================  ============  =======  =======  ================================================
     ``Use this:``         all of it
-    ```` ```python ````   all of it     names a language, so it opens a code block
-    ``# Query: all``      all of it     a comment, since that block is open
-    ```` ``` ````         all of it     closes the code block
-    ``Done.``             all of it
-    ```` ``` ````         nothing       closes the answer, or opens another code block: held back
-    (blank line)          nothing
-    ``# Query:``          nothing       the answer has ended before the fence: `stopped`
-    ====================  ============  ==================================================================
+    ```` ```python ````   all of it     open              it names a language, so it opens a code block
+    ``# Query: all``      all of it     open              a comment, since that block is open
+    ```` ``` ````         all of it     open     set      it closes the block; a header would end the answer
+    ``Done.``             all of it                       no header, so only the block was closed
+    ```` ``` ````         nothing                set      it ends the answer or opens a block: held back
+    (blank line)          nothing                blank    a header may still follow
+    ``# Query:``          nothing                blank    the answer ended before the fence: `stopped`
+    ====================  ============  =======  =======  ================================================
     """
 
     def __init__(self, rule: StopRule, start: str = "") -> None:
-        """`start` is what the answer begins with already."""
+        """`start` is the prefill: the part of the answer that the prompt already contains."""
         self._rule = rule
         self._reads_lines = rule.name != "paper" and bool(rule.fence or rule.headers)
         self._headers = [Header(text) for text in rule.headers]
@@ -106,9 +105,9 @@ class Cutter:
         self._blank = True  # whether a blank line, or nothing, comes right before `_line`
         self._code: _Code | None = None  # the code block of the answer that is open
         self._fence: _Fence | None = None  # a bare fence that may be the end
-        self._emitted = len(start)  # characters given out, or dropped before the first visible one
+        self._emitted = len(start)  # characters returned, or dropped before the first visible one
         self._started = bool(start)
-        self._searched = len(start)  # no text of the rule's ends before this
+        self._searched = len(start)  # no stop sequence ends before this
 
     @property
     def raw(self) -> str:
@@ -121,7 +120,7 @@ class Cutter:
         return self._cut is not None
 
     def feed(self, text: str) -> str:
-        """Add raw text; returns what may be shown now. Sets `stopped` when the answer has ended."""
+        """Add raw text, and return the text that is now certain; sets `stopped` when the answer has ended."""
         self._all += text
         if self.stopped:
             return ""
@@ -132,7 +131,7 @@ class Cutter:
         return self._emit(self._find_certain_end())
 
     def finish(self) -> str:
-        """The raw text is complete; returns the rest of the answer."""
+        """Return the rest of the answer, now that the raw text is complete."""
         if not self.stopped and self._reads_lines:
             self._read_end()
         return self._emit(self._trim_end(len(self._all) if self._cut is None else self._cut))
@@ -150,7 +149,7 @@ class Cutter:
             self._stop()
 
     def _read_line(self, line: str, end: int) -> None:
-        """Look at a whole line, the one that begins at `_line`, without the white space at its end."""
+        """Look at the whole line that begins at `_line`, stripped; the next begins at `end`."""
         if self._ends_at(line) or self._ends_at_whole(line):
             self._stop()
             return
@@ -167,7 +166,7 @@ class Cutter:
         self._before = line or self._before
 
     def _ends_at(self, line: str) -> bool:
-        """Whether a line, of which the beginning suffices, ends the answer."""
+        """Whether a line, or the beginning of one, ends the answer."""
         if self._line < self._start:
             return False
         if self._fence and not self._fence.header and self._is_header(line):
@@ -180,7 +179,7 @@ class Cutter:
         )
 
     def _ends_at_whole(self, line: str) -> bool:
-        """Whether a whole line ends the answer that does not do so by its beginning."""
+        """Whether a whole line ends the answer, if its beginning did not."""
         if self._fence:
             return self._fence.header and not looks_like_code(line)
         if self._rule.fence or self._line < self._start or (self._code and self._code.shields):
@@ -214,7 +213,7 @@ class Cutter:
             self._code = _Code(mark=mark, is_code=named, fresh=not language)
 
     def _drop_fence(self, line: str) -> None:
-        """The bare fence was not the end: it closed a code block of the answer, or opened one with `line`."""
+        """Forget a bare fence that was not the end: it closed a code block, or opened one with `line`."""
         assert self._fence
         if self._code:
             self._code = None
@@ -235,7 +234,7 @@ class Cutter:
         return self._fence.end if self._code else self._fence.start
 
     def _read_end(self) -> None:
-        """Decide about a fence or a header near the end, now that nothing more comes."""
+        """Decide whether a fence or a header near the end ends the answer, now that the text is complete."""
         rest = self._all[self._line :].rstrip()
         if self._fence and not self._fence.header and self._may_end(rest) and rest:
             self._cut = self._end_of_answer()
@@ -245,10 +244,10 @@ class Cutter:
         if self._cut is None and self._fence and (self._fence.header or not self._code):
             self._cut = self._end_of_answer()
 
-    # --- What is certain --------------------------------------------------------------------------
+    # --- Certain text -----------------------------------------------------------------------------
 
     def _find_certain_end(self) -> int:
-        """How much of the text no stop can take back; trailing white space waits for what follows it."""
+        """The length of the text that no stop can remove; trailing white space waits for what follows it."""
         line = self._all[self._line :].rstrip()
         if self._cut is not None:
             end = self._cut
@@ -295,10 +294,10 @@ class Cutter:
         self._emitted = end
         return text
 
-    # --- Texts ------------------------------------------------------------------------------------
+    # --- Stop sequences ---------------------------------------------------------------------------
 
     def _read_stop_sequences(self) -> None:
-        """Read lines up to the end of the first of the rule's texts; if none ends the answer, that does."""
+        """Read lines up to the end of the first stop sequence; if no line ends the answer, that does."""
         found = [
             (at + len(text), at)
             for text in self._rule.texts
@@ -315,7 +314,7 @@ class Cutter:
         self._searched = len(written)
 
     def _hold_partial_stop(self, end: int) -> int:
-        """`end`, or where a part of one of the rule's texts begins that the raw text ends with."""
+        """Return `end`, or where the beginning of a stop sequence starts at the end of the raw text."""
         longest = max(map(len, self._rule.texts))
         for at in range(max(self._start, len(self._all) - longest + 1), len(self._all)):
             rest = self._all[at:]
@@ -325,7 +324,7 @@ class Cutter:
 
 
 class Writer:
-    """One row's text while it is decoded: ids in, certain text out, the finished answer at the end."""
+    """Writes one row's answer: token ids in, certain text out."""
 
     def __init__(
         self,
@@ -334,18 +333,24 @@ class Writer:
         rule: StopRule,
         start: str = "",
     ) -> None:
-        """`start` is what the answer begins with already: the end of the prompt."""
+        """
+        Args:
+            decode: decodes ids as `tokenizer.decode` does.
+            prompt_ids: the prompt's ids.
+            rule: where the answer ends.
+            start: the prefill, with which the prompt ends.
+        """
         self._detokenizer = Detokenizer(decode, prompt_ids)
         self._cutter = Cutter(rule, start)
         self.text = ""
-        """All that has been given out."""
+        """The text that was returned so far."""
 
     def feed(self, token: int) -> str:
-        """The next id; returns the text that may be shown now."""
+        """Add the next id, and return the text that is now certain."""
         return self._add(self._cutter.feed(self._detokenizer.feed(token)))
 
     def finish(self) -> str:
-        """No more ids; returns the rest of the text."""
+        """Return the rest of the text, now that no more ids come."""
         text = self._cutter.feed(self._detokenizer.finish())
         return self._add(text + self._cutter.finish())
 
@@ -360,9 +365,9 @@ class Writer:
 
     @property
     def raw_text(self) -> str:
-        """All that was written, beyond the stop too."""
+        """All text that the model wrote, beyond the stop too."""
         return self._cutter.raw
 
     def finish_reason(self, reason: Finish) -> Finish:
-        """`reason`, unless a row that ran into its limit had just closed its block: that is a stop."""
+        """Return `reason`, or "stop" for a row that reached its limit after it had closed its block."""
         return "stop" if reason == "length" and self._cutter.closed else reason

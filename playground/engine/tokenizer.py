@@ -1,7 +1,7 @@
-"""Tokenizers as the engine uses them: a prompt's token ids, and the ids that end an answer.
+"""Tokenizers: a prompt's token ids, and the EOS token ids.
 
-The tokenizer itself is the authority: which tokens it puts before a text, which special tokens it has and
-where they are kept are asked of it, not read from its files.
+Which tokens it puts before a text, which special tokens it has and where they are kept: all this comes from
+the loaded tokenizer, not from its files.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json", "additional_chat_
 
 
 def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
-    """A tokenizer from its files.
+    """Load a tokenizer from its files.
 
-    Chat templates are of no use to it: where it cannot be loaded with them, it is loaded without.
+    Chat templates are not needed here: a tokenizer that cannot be loaded with them is loaded without.
 
     Args:
-        name: what it belongs to, for the error.
+        folder: where the files are.
+        name: the base or adapter that it belongs to, for the error.
         options: `AutoTokenizer.from_pretrained`'s own.
 
     Raises:
@@ -59,10 +60,11 @@ def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
 
 
 def try_tokenizer(tokenizer: Any, name: str) -> None:
-    """Have a tokenizer read a text: some entries of its files are used only then.
+    """Check that a tokenizer can tokenise a text: some entries of its files are used only then.
 
     Args:
-        name: what it belongs to, for the error.
+        tokenizer: as `load_tokenizer` returns it.
+        name: the base or adapter that it belongs to, for the error.
 
     Raises:
         InputError: it cannot.
@@ -78,7 +80,7 @@ def try_tokenizer(tokenizer: Any, name: str) -> None:
 
 
 def _describe_damage(folder: Path) -> str:
-    """Which of a tokenizer's files is not whole or no JSON object, in words of ours; "" if none is."""
+    """Say which of a tokenizer's files is not whole or not a JSON object; "" if none is."""
     for path in sorted(folder.glob("*token*")):
         try:
             if path.suffix == ".json":
@@ -92,7 +94,7 @@ def _describe_damage(folder: Path) -> str:
 
 
 def _load_without_templates(folder: Path, options: dict[str, Any]) -> Any:
-    """The tokenizer of a copy of its files without chat templates; None if that cannot be loaded either."""
+    """Load the tokenizer from a copy of its files without chat templates; None if that fails too."""
     with tempfile.TemporaryDirectory() as copy:
         try:
             for path in folder.iterdir():
@@ -111,7 +113,7 @@ def _load_without_templates(folder: Path, options: dict[str, Any]) -> Any:
 
 
 def read_special_tokens(folder: Path) -> tuple[dict[str, str], tuple[str, ...]]:
-    """What a chat template needs of a tokenizer: its special tokens by variable, and its added tokens.
+    """Read what a chat template needs of a tokenizer: special tokens by variable name, and added tokens.
 
     Raises:
         InputError: it cannot be read.
@@ -132,7 +134,11 @@ def _read_special_tokens(
 
 
 def eos_token_ids(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:
-    """Ids that end any answer: those of the model's generation configuration, and the tokenizer's EOS."""
+    """Collect the EOS token ids: those of the model's generation configuration, and the tokenizer's.
+
+    Raises:
+        InputError: the configuration has something else in their place.
+    """
     ends = model.generation_config.eos_token_id if model.generation_config else None
     named = ends if isinstance(ends, list) else [ends]
     if not all(token is None or (isinstance(token, int) and token >= 0) for token in named):
@@ -149,12 +155,12 @@ class Tokenizer:
     def __init__(self, hf: Any) -> None:
         """`hf` is Transformers' tokenizer."""
         self.hf = hf
-        # Its settings change from call to call, and it does not stand being used while they do.
+        # A call can change its settings, so it must not be used by two threads at once.
         self._lock = threading.Lock()
         self._prefix: list[int] | None = None
 
     def encode(self, prompt: Prompt) -> list[int]:
-        """A prompt's token ids; see `encode`.
+        """Return a prompt's token ids; see the function `encode`.
 
         Raises:
             InputError: the tokenizer fails on the text.
@@ -163,12 +169,16 @@ class Tokenizer:
             return encode(self.hf, prompt, self._cached_prefix_ids())
 
     def tokens(self, prompt: Prompt) -> list[Token]:
-        """The tokens of `encode`, with their pieces and where they begin in the text."""
+        """Return the tokens of `encode`, with their pieces and where they begin in the text.
+
+        Raises:
+            InputError: the tokenizer fails on the text.
+        """
         with self._lock, _explain_failures():
             return list_tokens(self.hf, prompt, self._cached_prefix_ids())
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Token ids as text, control tokens left out."""
+        """Decode token ids to text, without control tokens."""
         with self._lock:
             text: str = self.hf.decode(
                 list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
@@ -176,14 +186,14 @@ class Tokenizer:
         return text
 
     def text(self, token: int) -> str:
-        """A token as the vocabulary writes it."""
+        """Return a token as the vocabulary writes it."""
         with self._lock:
             return str(self.hf.convert_ids_to_tokens(token))
 
     def token_id(self, text: str) -> int | None:
-        """The id of a control token, or None if there is no such token.
+        """Return the id of a control token, or None if there is no such token.
 
-        An entry of the vocabulary proper is none: the same text is also written with other tokens.
+        An ordinary entry of the vocabulary does not count: its text can also be written with other tokens.
         """
         with self._lock:
             added: dict[str, int] = self.hf.get_added_vocab()
@@ -194,7 +204,7 @@ class Tokenizer:
         return None
 
     def texts(self, ids: Iterable[int]) -> tuple[str, ...]:
-        """Tokens as they are written, in the order of their ids."""
+        """Return tokens as the vocabulary writes them, in the order of their ids."""
         return tuple(self.text(token) for token in sorted(ids))
 
     def _cached_prefix_ids(self) -> list[int]:
@@ -205,7 +215,7 @@ class Tokenizer:
 
 @contextmanager
 def _explain_failures(lead: str = "The tokenizer cannot read this text") -> Iterator[None]:
-    """Turn whatever a tokenizer raises on a text into one sentence."""
+    """Turn every exception that a tokenizer raises in the block into an InputError of one sentence."""
     try:
         yield
     except BaseException as error:
@@ -216,7 +226,7 @@ def _explain_failures(lead: str = "The tokenizer cannot read this text") -> Iter
 
 
 def find_prefix_ids(tokenizer: Any) -> list[int]:
-    """The ids that a tokenizer puts before a text, such as BOS; those after it are left out."""
+    """Find the ids that a tokenizer puts before a text, such as BOS; those after the text are left out."""
     plain: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole: list[int] = tokenizer("a")["input_ids"]
     for at in range(len(whole) - len(plain) + 1):
@@ -248,7 +258,7 @@ def encode(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) 
 
 
 def list_tokens(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) -> list[Token]:
-    """The tokens of `encode`, with their pieces and where they begin in the text."""
+    """Return the tokens of `encode`, with their pieces and where they begin in the text."""
     ids = encode(tokenizer, prompt, before)
     starts: list[int | None] = [None] * len(ids)
     if tokenizer.is_fast:

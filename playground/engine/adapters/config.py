@@ -1,8 +1,8 @@
-"""The gate for `adapter_config.json`: which settings of an adapter are served exactly.
+"""Check `adapter_config.json`: which settings of an adapter can be served exactly.
 
-PEFT acts on a configuration before anyone can judge it: some initialisations rewrite the base's weights,
-others replace its layers. So the file is read as JSON and every setting is looked up here first. A setting
-that is not listed passes only while it is empty: a newer PEFT writes down what an adapter does not use.
+PEFT acts on a configuration as soon as it gets it: some initialisations rewrite the base's weights, others
+replace its layers. So the file is read as JSON, and every setting is looked up here first. A setting that is
+not listed is accepted only if it is empty: newer versions of PEFT also write settings that are not used.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ UNUSED = {
     "qalora_group_size",
     "runtime_config",
 }
-"""Settings that are read only together with another one, which is checked: not passed on to PEFT."""
+"""Settings that PEFT reads only together with another one, which is checked; they are not passed to PEFT."""
 CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga", "mica")
 CONVERT = (
     "save it as a plain LoRA with PEFT's save_pretrained(..., path_initial_model_for_weight_conversion=...)"
@@ -120,16 +120,16 @@ CONVERT = (
 
 
 def check_config(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that PEFT is to be given, of those in `adapter_config.json`.
+    """Select the settings of `adapter_config.json` that PEFT gets.
 
     Args:
         data: the file's object.
 
     Returns:
-        Settings that are known to leave the base alone and to be served exactly.
+        Settings that leave the base unchanged and can be served exactly.
 
     Raises:
-        InputError: one is not; the message is the reason alone, for the caller to complete.
+        InputError: a setting is not such; the message is the reason alone, for the caller to complete.
     """
     kind = data.get("peft_type")
     if kind not in ("LORA", "IA3"):
@@ -170,12 +170,12 @@ def _explain_refusal(key: str, value: Any) -> str:
 
 
 def _quote_key(key: str) -> str:
-    """A key of the file, which may be anything, as part of a sentence."""
+    """Return a key of the file for use in a sentence; it may have any characters."""
     return key if key.isidentifier() and len(key) <= 60 else quote(key)
 
 
 def quote(value: Any, most: int = 60) -> str:
-    """A value of the file in one line of at most `most` characters, quotes not counted."""
+    """Return a value of the file in one line of at most `most` characters, not counting quotes."""
     text = " ".join(str(value).split()) if isinstance(value, str) else repr(value)
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     text = text if len(text) <= most else f"{text[:most]}..."

@@ -1,8 +1,8 @@
-"""An adapter's files: read and checked before PEFT gets any of them.
+"""Read and check an adapter's files before PEFT gets them.
 
 The names and shapes of the weights come from the safetensors header, which is JSON, so that a file that
-does not fit is refused before a tensor is read. Other tools write the names with other prefixes; they are
-mapped to the names that PEFT expects on this base where there is exactly one that each can mean.
+does not fit is refused before a tensor is read. Other tools write the names with other prefixes; each is
+mapped to the name that PEFT expects on this base, if it can mean exactly one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PICKLED = "adapter_model.bin"
 MOST_HEADER = 100_000_000
 """Bytes of a safetensors header; the library's own limit."""
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
-"""Types of numbers that an adapter's weights may have, and their size."""
+"""Data types that an adapter's weights may have, and their size."""
 
 Shape = tuple[int, ...]
 
@@ -38,7 +38,7 @@ class MisfitError(InputError):
 
 
 def read_shapes(folder: Path, allow_pickle: bool) -> dict[str, Shape]:
-    """Names and shapes of an adapter's weights.
+    """Read the names and shapes of an adapter's weights.
 
     Raises:
         InputError: the file is missing, damaged, pickled, or holds numbers of another type; the reason alone.
@@ -82,7 +82,7 @@ def _read_header(path: Path) -> dict[str, Shape]:
 
 
 def _check_entry(key: str, entry: object, room: int) -> Shape:
-    """The shape of one tensor in the header; `room` is the number of bytes that all tensors have."""
+    """Check one tensor's entry in the header, and return its shape; `room` is the size of all tensors."""
     try:
         assert isinstance(entry, dict)
         kind, shape, (start, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
@@ -98,7 +98,7 @@ def _check_entry(key: str, entry: object, room: int) -> Shape:
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """An adapter's weights by name.
+    """Read an adapter's weights, by name.
 
     Raises:
         InputError: they cannot be read, or one holds NaN or infinity; the reason alone.
@@ -109,7 +109,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
             weights = load_file(path)
         else:
             weights = torch.load(folder / PICKLED, map_location="cpu", weights_only=True)
-    except Exception as error:  # what the libraries say is about their own functions, and is logged as cause
+    except Exception as error:  # the libraries' messages are about their own functions; logged as the cause
         name = WEIGHTS if path.is_file() else PICKLED
         raise InputError(f"{name} is damaged, or holds more than weights: download it again") from error
     if not isinstance(weights, dict) or not all(isinstance(key, str) for key in weights):
@@ -129,14 +129,14 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 @dataclass
 class KeyMap:
-    """What each name in an adapter's file means on this base."""
+    """The meaning of each name in an adapter's file on this base."""
 
     names: dict[str, str]
     """Name in the file to the name that PEFT expects, or to that of one of the base's own weights."""
     mapped: list[str]
-    """Names in the file that were written in another way."""
+    """Names in the file that differ from the name that PEFT expects."""
     again: dict[str, str]
-    """Names in the file that mean a weight which is there under its own name too (PEFT writes some twice)."""
+    """Names in the file of weights that are also there under their own name (PEFT writes some twice)."""
 
 
 _WRAPPERS = re.compile(r"(^|\.)(_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)")
@@ -147,7 +147,7 @@ _SAVED = re.compile(r"\.modules_to_save\.[^.]+(?=\.)")
 
 
 def core_name(key: str) -> str:
-    """A weight's name without what tools put around it: wrappers, prefixes, and the adapter's name inside.
+    """Strip a weight's name of what tools add: wrappers, prefixes, and the adapter's name inside.
 
     Two names with one core mean the same weight: "base_model.model.model.layers.0.mlp.up_proj.lora_A.weight",
     "module.layers.0.mlp.up_proj.lora_A.default.weight" -> "layers.0.mlp.up_proj.lora_A.weight".
@@ -171,7 +171,7 @@ def map_keys(
     extra: Mapping[str, Shape],
     aliases: Mapping[str, str],
 ) -> KeyMap:
-    """What each name in the file means.
+    """Find the meaning of each name in the file.
 
     Args:
         shapes: names and shapes in the file.

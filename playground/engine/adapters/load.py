@@ -1,8 +1,8 @@
-"""The adapters of a library: read, checked, and kept apart from the base that serves.
+"""Load the adapters of a library, checked and kept apart from the base.
 
-An adapter passes three gates before a row can use it: its configuration (`adapter_config`), the names and
-shapes in its file (`adapter_files`), and its values as PEFT loaded them on a skeleton (`adapter_skeleton`).
-None of them touches the base. That is checked all the same, by a checksum of the base's weights after each.
+An adapter is checked three times before a row can use it: its configuration (`config`), the names and shapes
+in its file (`files`), and its values as PEFT loaded them on a skeleton (`skeleton`). None of these steps
+changes the base; a checksum of the base's weights after each adapter makes sure.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from playground.types import AdapterCard, AdapterStatus, InputError
 
 
 class BaseChangedError(Exception):
-    """An adapter changed the base's weights: the base has to be loaded anew, without that adapter."""
+    """An adapter changed the base's weights: the base must be loaded again, without that adapter."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -41,10 +41,10 @@ class BaseChangedError(Exception):
 
 @dataclass
 class AdapterSet:
-    """Every adapter of a library, and what became of it."""
+    """All adapters of a library, with their statuses."""
 
     adapters: dict[str, Adapter] = field(default_factory=dict)
-    """Those that can be used, by name."""
+    """The adapters that can be used, by name."""
     statuses: tuple[AdapterStatus, ...] = ()
 
 
@@ -55,12 +55,16 @@ def load_adapters(
     settings: Settings,
     refused: Mapping[str, str] | None = None,
 ) -> AdapterSet:
-    """Read every adapter of the library for a base. One that cannot be used does not stop the others: its
-    status says why.
+    """Load every adapter of the library for a base.
+
+    An adapter that cannot be used does not stop the others: its status says why.
 
     Args:
         model: the base, as it was loaded.
-        refused: adapters that are not even tried, and why.
+        library: whose adapters are loaded.
+        report: called with the progress.
+        settings: which checks apply.
+        refused: adapters that are not tried, and why.
 
     Raises:
         BaseChangedError: an adapter changed the base's weights.
@@ -89,7 +93,7 @@ def load_adapters(
 
 
 def _read_adapter(model: PreTrainedModel, card: AdapterCard, settings: Settings) -> Adapter:
-    """One adapter, checked.
+    """Load and check one adapter.
 
     Raises:
         InputError: it cannot be read, does not fit, or cannot be served exactly.
@@ -104,15 +108,15 @@ def _read_adapter(model: PreTrainedModel, card: AdapterCard, settings: Settings)
         lead = "cannot be used here" if fits else f"does not fit the base {settings.base}"
         raise InputError(f"Adapter {card.name!r} {lead}: {text}.") from error
     except Exception as error:
-        said = quote(first_line(error), 200)[1:-1]
-        raise InputError(f"Adapter {card.name!r} cannot be read: {said}.") from error
+        reason = quote(first_line(error), 200)[1:-1]
+        raise InputError(f"Adapter {card.name!r} cannot be read: {reason}.") from error
 
 
 def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: bool = False) -> Adapter:
-    """An adapter for a base, from its folder; the base is left as it is.
+    """Load an adapter from its folder, for a base that is not changed.
 
     Raises:
-        InputError: as `_read_adapter`, with the reason alone.
+        InputError: it cannot be read, does not fit, or cannot be served exactly; the reason alone.
     """
     check_regular(folder)
     settings = check_config(read_object(folder / "adapter_config.json"))
@@ -142,7 +146,7 @@ def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: boo
 
 
 def _find_vocabulary(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
-    """Tokens of the vocabulary that an adapter was made with, if its file shows that it is not the base's."""
+    """Return the size of the vocabulary that an adapter was made with, or None if it is the base's."""
     here = model.get_input_embeddings().weight.shape[0]
     width = model.get_input_embeddings().weight.shape[1]
     ends = tuple(
@@ -162,7 +166,7 @@ def _find_vocabulary(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> int |
 
 
 def _select_embeddings(model: Any, skeleton: Skeleton, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Whole embeddings and output layers by path, those left out that are the base's own.
+    """Select the whole embeddings and output layers, by path, that differ from the base's.
 
     Raises:
         InputError: a tied pair differs.
@@ -185,6 +189,11 @@ def _select_embeddings(model: Any, skeleton: Skeleton, weights: Mapping[str, Ten
 
 
 def _count_rows(model: Any, adapter: Adapter, skeleton: Skeleton) -> None:
+    """Set the sizes of an adapter's own embeddings and output layer.
+
+    Raises:
+        InputError: the output layer has more tokens than the embeddings.
+    """
     inside, outside = (adapter.parts.get(path or "") for path in (skeleton.embedding, skeleton.head))
     adapter.embedding_rows = _count_copy_rows(inside)
     adapter.logits = _count_copy_rows(outside)
@@ -203,7 +212,7 @@ def _count_rows(model: Any, adapter: Adapter, skeleton: Skeleton) -> None:
 
 
 def _count_copy_rows(part: Part | None) -> int | None:
-    """Rows of the weight of a part's own copy of a module."""
+    """Number of rows in the weight of a part's own copy of a module; None without a copy."""
     if part is None or part.copy is None:
         return None
     weight: Any = part.copy.weight
@@ -211,7 +220,7 @@ def _count_copy_rows(part: Part | None) -> int | None:
 
 
 def _describe_changes(settings: Mapping[str, Any], found: Collector) -> str:
-    """What an adapter changes, for people: "LoRA, rank 16, on q_proj, v_proj; its own lm_head"."""
+    """Describe what an adapter changes, as in "LoRA, rank 16, on q_proj, v_proj; its own lm_head"."""
     layers = sorted({path.rpartition(".")[2] for path, part in found.parts.items() if _tunes(part)})
     on = ", ".join(layers[:8]) + (f" and {len(layers) - 8} more" if len(layers) > 8 else "")
     if settings["peft_type"] == "IA3":
@@ -239,26 +248,26 @@ def _tunes(part: Any) -> bool:
 
 
 def _describe_warnings(card: AdapterCard, adapter: Adapter, settings: Settings) -> str | None:
-    """What is unusual about an adapter that can be used: its base's name, and its weights' names."""
-    said = [f"Adapter {card.name!r}: {text}." for text in adapter.warnings]
+    """Describe what is unusual about an adapter that can be used: its base's name, its weights' names."""
+    warnings = [f"Adapter {card.name!r}: {text}." for text in adapter.warnings]
     if not settings.same_base and not same_model(card.base_model, settings.base):
         named = f"was made for the base {quote(card.base_model, 150)}" if card.base_model else "names no base"
-        said.insert(
+        warnings.insert(
             0,
             f"Adapter {card.name!r} {named} and runs on {settings.base!r}, whose layers it fits: use "
             "--same-base if both are the same model.",
         )
-    return " ".join(said) or None
+    return " ".join(warnings) or None
 
 
 # --- The base's weights ---------------------------------------------------------------------------
 
 CHUNK = 1 << 16
-"""Numbers of a tensor that are added up before their place counts."""
+"""Number of a tensor's elements that are summed before the sum is weighted by its place."""
 
 
 def checksum(model: nn.Module) -> int:
-    """A number that changes when a weight or buffer of a model does; about as fast as memory is read."""
+    """Compute a number that changes when a weight or buffer of a model does; as fast as memory is read."""
     total = 0
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if tensor.is_meta or not tensor.numel():
@@ -268,7 +277,7 @@ def checksum(model: nn.Module) -> int:
 
 
 def _sum_bits(tensor: Tensor) -> int:
-    """The sum of a tensor's bits, chunk by chunk, each with a weight of its own."""
+    """Sum a tensor's bits in chunks, each weighted by its place."""
     bits = tensor.contiguous().reshape(-1)
     kind = {8: torch.int64, 4: torch.int32, 2: torch.int16, 1: torch.uint8}.get(bits.element_size())
     bits = bits.view(kind) if kind is not None else bits.to(torch.int64)

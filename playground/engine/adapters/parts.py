@@ -1,8 +1,8 @@
-"""What an adapter changes in one module of the base, as values that a row's pass can apply.
+"""The changes of an adapter to one module of the base, as values that a row's pass can apply.
 
-Each part takes the rows' output of the module so far and its input, and returns the rows' output with its own
-change in it. The formulas are PEFT's (`peft.tuners.lora.layer`, `lora.dora`, `ia3.layer`,
-`trainable_tokens.layer`), with what does not depend on the input computed once.
+Each step takes the rows' output of the module so far and its input, and returns the rows' output with its
+change applied. The formulas are PEFT's (`peft.tuners.lora.layer`, `lora.dora`, `ia3.layer`,
+`trainable_tokens.layer`); terms that do not depend on the input are computed once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Step(Protocol):
     """One change to a module's output."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
-        """The output with the change.
+        """Return the output with the change applied.
 
         Args:
             result: the rows' output so far, (n, T, out).
@@ -42,7 +42,7 @@ class Lora:
     dora: Tensor | None = None
     """(out,): magnitude / |W + scaling * BA|, by output."""
     base_bias: Tensor | None = None
-    """(out,): the layer's bias, which DoRA leaves alone."""
+    """(out,): the layer's bias, which DoRA does not scale."""
 
     def is_plain(self) -> bool:
         return self.bias is None and self.dora is None
@@ -57,7 +57,7 @@ class Lora:
 
 @dataclass(frozen=True)
 class EmbeddingLora:
-    """The same on an embedding."""
+    """``scaling * A[x] B`` on an embedding, with DoRA's magnitudes where it has them."""
 
     a: Tensor
     """(V, r)"""
@@ -65,7 +65,7 @@ class EmbeddingLora:
     """(r, out)"""
     scaling: float
     embed_scale: Tensor | None = None
-    """What the embedding multiplies its rows by (Gemma)."""
+    """Factor by which the embedding multiplies its rows (Gemma)."""
     dora: Tensor | None = None
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class EmbeddingLora:
 
 @dataclass(frozen=True)
 class TokenRows:
-    """An embedding's rows for a few tokens (`trainable_token_indices`)."""
+    """New rows of an embedding for a few tokens (`trainable_token_indices`)."""
 
     ids: Tensor
     """(n,)"""
@@ -96,7 +96,7 @@ class TokenRows:
 
 @dataclass(frozen=True)
 class TokenColumns:
-    """The same on an output layer that is tied to the embedding: the tokens' logits."""
+    """New logits of a few tokens, on an output layer that is tied to the embedding."""
 
     ids: Tensor
     rows: Tensor
@@ -130,17 +130,17 @@ class Ia3:
 
 @dataclass
 class Part:
-    """All that one adapter changes in one module."""
+    """All changes of one adapter to one module."""
 
     copy: nn.Module | None = None
     """The adapter's own copy of the module, run on its rows in place of the base's."""
     input_scale: Tensor | None = None
-    """(in,): what the input is multiplied by (IA3 on a feed-forward layer)."""
+    """(in,): factor of the input (IA3 on a feed-forward layer)."""
     steps: list[Step] = field(default_factory=list)
-    """In the order in which PEFT takes them."""
+    """In the order in which PEFT applies them."""
 
     def plain_lora(self) -> Lora | None:
-        """The one LoRA that this part is, if it is nothing else."""
+        """Return the plain LoRA that this part is, or None if it is anything else."""
         if self.copy is None and self.input_scale is None and len(self.steps) == 1:
             (step,) = self.steps
             if isinstance(step, Lora) and step.is_plain():
@@ -148,7 +148,7 @@ class Part:
         return None
 
     def tensors(self) -> Iterator[Tensor]:
-        """Every tensor in it."""
+        """Yield every tensor of the part."""
         if self.copy is not None:
             yield from self.copy.parameters()
         if self.input_scale is not None:
@@ -159,20 +159,20 @@ class Part:
 
 @dataclass
 class Adapter:
-    """An adapter that was read and checked: what it changes, by the path of the module."""
+    """A loaded and checked adapter: its changes, by the path of the module."""
 
     parts: dict[str, Part]
     serving: str
-    """What it changes, in a few words for people."""
+    """Description of the changes, for users."""
     embedding_rows: int | None = None
-    """Tokens that its own embeddings have rows for; None: the base's."""
+    """Number of tokens that its own embeddings have rows for; None: it uses the base's."""
     logits: int | None = None
-    """Tokens that its own output layer has; None: the base's."""
+    """Number of tokens that its own output layer has; None: it uses the base's."""
     warnings: list[str] = field(default_factory=list)
 
 
 def features(module: Any) -> tuple[int, int] | None:
-    """Numbers in and out of a linear layer, quantised or not; None for another module."""
+    """Return the numbers of features in and out of a linear layer, quantised or not; None for others."""
     if hasattr(module, "in_features") and hasattr(module, "out_features"):
         return int(module.in_features), int(module.out_features)
     if type(module).__name__ == "Conv1D" and hasattr(module, "nf"):

@@ -1,7 +1,7 @@
-"""The regular expressions of `adapter_config.json`, tried under a time limit before PEFT matches them.
+"""Try the regular expressions of `adapter_config.json` under a time limit, before PEFT matches them.
 
 A pattern such as `([a-z.]+)+!` takes exponential time, and matching cannot be interrupted within a process.
-So patterns that repeat something are first matched in a process of their own, which can be ended.
+So patterns with repetitions are first matched in a process of their own, which can be stopped.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ for pattern in patterns:
 
 
 def check_patterns(settings: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Check that an adapter's patterns can be matched with all module names of a base in time.
+    """Check that an adapter's patterns can be matched against all module names of a base in time.
 
     Args:
         settings: the adapter's checked configuration.

@@ -1,9 +1,9 @@
-"""An adapter read by PEFT on a skeleton of the base, and its values collected for the base that serves.
+"""Let PEFT load an adapter on a skeleton of the base, and collect its values for the base itself.
 
 PEFT decides what a configuration means (which modules, what rank and scaling in each, what is tied to what),
 but it never gets the base that answers: it builds its layers on a model of the same class whose weights have
-shapes and no memory. What it loaded is then collected by module path, checked against the real modules, and
-applied row by row by `row_adapters`.
+shapes and no memory. The values that it loaded are then collected by module path, checked against the real
+modules, and applied row by row by `row_adapters`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from playground.files import first_line
 from playground.types import InputError
 
 INNER = "tandem_adapter"
-"""What the adapter is called inside PEFT, whatever people call it: PEFT makes module names of it."""
+"""The adapter's name inside PEFT, which uses it in module names, so that any name can be shown."""
 VARIANTS = ("DoraLinearVariant", "DoraEmbeddingVariant")
 PREFIX = "base_model.model."
 
@@ -58,7 +58,7 @@ class Skeleton:
     """A model of the base's class without memory, with one adapter's layers in it."""
 
     def __init__(self, base: PreTrainedModel, settings: Mapping[str, Any], tokens: int | None) -> None:
-        """Build it.
+        """Build the skeleton, with empty layers for the adapter.
 
         Args:
             base: the model that serves, for its class and configuration.
@@ -91,14 +91,14 @@ class Skeleton:
         self.model: Any = self.peft.base_model.model
 
     def expected_shapes(self) -> dict[str, Shape]:
-        """Names and shapes of the weights that the adapter's file must hold."""
+        """Return the names and shapes of the weights that the adapter's file must hold."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             state = get_peft_model_state_dict(self.peft, adapter_name=INNER, save_embedding_layers=False)
         return {name: tuple(value.shape) for name, value in state.items()}
 
     def own_embeddings(self) -> dict[str, Shape]:
-        """Names and shapes of whole embeddings and output layers that the file may hold beside them."""
+        """Return the names and shapes of whole embeddings and output layers that the file may hold too."""
         found = {}
         for path in (self.embedding, self.head):
             if path is not None:
@@ -107,13 +107,13 @@ class Skeleton:
         return found
 
     def aliases(self) -> dict[str, str]:
-        """Names under which PEFT writes a weight a second time: tokens of a tied output layer."""
+        """Return names under which PEFT writes a weight a second time: tokens of a tied output layer."""
         last = ".token_adapter.trainable_tokens_delta"
         tied = self.is_tied and self.embedding is not None and self.head is not None
         return {f"{PREFIX}{self.head}{last}": f"{PREFIX}{self.embedding}{last}"} if tied else {}
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Have PEFT load the weights, which have the names that it expects.
+        """Let PEFT load the weights, which have the names that it expects.
 
         Raises:
             InputError: PEFT left some of them out; the reason alone.
@@ -121,7 +121,7 @@ class Skeleton:
         for name, parameter in list(self.peft.named_parameters()):
             if f".{INNER}" in name or name in weights:
                 owner, _, last = name.rpartition(".")
-                # What PEFT then leaves out stays NaN, which is refused.
+                # Weights that PEFT leaves out stay NaN, which is refused.
                 empty = torch.full(parameter.shape, torch.nan, device="cpu")
                 self.peft.get_submodule(owner)._parameters[last] = nn.Parameter(empty, requires_grad=False)
         try:
@@ -149,7 +149,7 @@ def _is_tied(model: Any) -> bool:
 
 
 def _base_layer(module: Any) -> Any:
-    """The base's module under PEFT's."""
+    """Return the base's module inside PEFT's."""
     while True:
         if isinstance(module, ModulesToSaveWrapper | TrainableTokensWrapper):
             module = module.original_module
@@ -164,7 +164,7 @@ def _base_layer(module: Any) -> Any:
 
 @dataclass
 class Collector:
-    """Collects what PEFT loaded, as parts for the modules of the base that serves."""
+    """Collects the values that PEFT loaded, as parts for the modules of the base."""
 
     skeleton: Skeleton
     base: PreTrainedModel
@@ -176,12 +176,12 @@ class Collector:
         self.saved: list[str] = []
         """Paths of modules that the adapter has copies of."""
         self.tokens: set[int] = set()
-        """Tokens whose embeddings it trained."""
+        """Ids of tokens whose embeddings it trained."""
         self.ranks: set[int] = set()
         self.is_dora = False
 
     def collect(self) -> dict[str, Part]:
-        """Every module's part.
+        """Collect the parts of all modules, by path.
 
         Raises:
             InputError: a module cannot be served exactly; the reason alone.
@@ -216,7 +216,7 @@ class Collector:
         return next((value.device for value in module.parameters()), self.base.device)
 
     def _dtype(self, path: str) -> torch.dtype:
-        """The type that a module of the base computes in."""
+        """Return the type that a module of the base computes in."""
         kinds = [
             value.dtype for value in self.base.get_submodule(path).parameters() if value.is_floating_point()
         ]
@@ -236,7 +236,11 @@ class Collector:
             raise InputError(f"it adapts layers of type {kind} ({path}), which Tandem does not serve")
 
     def _check_variant(self, path: str, module: Any) -> bool:
-        """Whether the layer is a DoRA."""
+        """Whether the layer is a DoRA.
+
+        Raises:
+            InputError: it is another variant of LoRA.
+        """
         variant = module.lora_variant.get(INNER)
         if variant is None:
             return False
@@ -247,7 +251,7 @@ class Collector:
         return True
 
     def _real_features(self, path: str, wanted: tuple[int, int]) -> nn.Module:
-        """The base's linear layer at a path, which must have these numbers in and out."""
+        """Return the base's linear layer at a path, checked to have these numbers of features in and out."""
         real = self.base.get_submodule(path)
         copied: Any = self.parts[path].copy if path in self.parts else None
         there = features(copied or real)
@@ -318,7 +322,7 @@ class Collector:
     # --- Whole modules, tokens, biases ---
 
     def _copy_weight(self, path: str, weight: Tensor) -> None:
-        """A whole embedding or output layer from the file."""
+        """Collect a whole embedding or output layer from the file."""
         layer: Any = copy.deepcopy(_base_layer(self.skeleton.model.get_submodule(path)))
         layer.weight = nn.Parameter(weight, requires_grad=False)
         self._part(path).copy = self._fill_from_base(path, layer)
@@ -341,7 +345,13 @@ class Collector:
         self.saved.append(path)
 
     def _fill_from_base(self, path: str, module: nn.Module) -> nn.Module:
-        """The module with what no file holds (buffers such as Gemma's scale of embeddings) from the base."""
+        """Move a module to the base's device, and give it the base's buffers, which no file holds.
+
+        Such a buffer is Gemma's scale of the embeddings.
+
+        Raises:
+            InputError: the file lacks some of the module's weights.
+        """
         real = self.base.get_submodule(path)
         buffers = dict(real.named_buffers())
         device, dtype = self._device(path), self._dtype(path)
@@ -385,7 +395,7 @@ class Collector:
         self._part(path).steps.append(step)
 
     def _collect_biases(self) -> None:
-        """Biases of the base itself that were trained (`bias`)."""
+        """Collect trained biases of the base itself (the setting `bias`)."""
         for name, value in self.skeleton.model.named_parameters():
             if value.is_meta or f".{INNER}" in name:
                 continue
@@ -401,7 +411,7 @@ class Collector:
 
 
 def _is_inner(path: str) -> bool:
-    """Whether a tuner's layer is one inside a wrapper, which was dealt with."""
+    """Whether a tuner's layer is inside a wrapper, which is collected as a whole."""
     return ".modules_to_save." in f".{path}." or path.endswith("token_adapter")
 
 
@@ -413,7 +423,7 @@ def _embed_scale(embedding: nn.Module) -> Tensor | None:
 
 
 def _dequantise(path: str, layer: Any) -> Tensor:
-    """A linear layer's weight as plain numbers, from whatever form it is held in."""
+    """Return a linear layer's weight as plain numbers, de-quantised if need be."""
     try:
         weight: Tensor = dequantize_module_weight(layer)
     except Exception as error:

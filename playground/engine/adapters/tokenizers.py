@@ -1,4 +1,4 @@
-"""Tokenizers that adapters bring, and the tokens that end the answers of their lanes."""
+"""Tokenizers and EOS token ids that adapters bring."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ WITHOUT_EFFECT = ("chat_template", "name_or_path", "padding_side", "model_max_le
 
 @dataclass(frozen=True)
 class AdapterText:
-    """What an adapter's folder says about text."""
+    """The tokenizer and the EOS token ids in an adapter's folder."""
 
     tokenizer: Any = None
     """Transformers' tokenizer; None where the base's is used."""
     eos_token_ids: frozenset[int] = frozenset()
-    """Ids in its generation configuration that end an answer."""
+    """EOS token ids in its generation configuration."""
 
 
 def read_adapter_text(name: str, folder: Path, base: Path | None) -> AdapterText:
-    """An adapter's own tokenizer, if it differs from the base's, and its own end tokens.
+    """Read an adapter's own tokenizer, if it differs from the base's, and its own EOS token ids.
 
     Args:
         name: the adapter's.
@@ -58,7 +58,7 @@ def read_adapter_text(name: str, folder: Path, base: Path | None) -> AdapterText
 
 
 def _fingerprint(folder: Path) -> str:
-    """Equal for folders with the same tokenizer."""
+    """Return a hash that is equal for folders with the same tokenizer."""
     digest = hashlib.sha256()
     files = {path for pattern in FILES for path in folder.glob(pattern) if path.is_file()}
     # With a tokenizer.json, the file that it was converted from is not read.
@@ -74,10 +74,10 @@ def _fingerprint(folder: Path) -> str:
 
 
 def read_eos_token_ids(folder: Path) -> list[int]:
-    """The end tokens in a folder's generation_config.json; none without that file.
+    """Read the EOS token ids in a folder's generation_config.json; none without that file.
 
     Raises:
-        InputError: it cannot be read, or names something else.
+        InputError: it cannot be read, or has something other than token ids.
     """
     path = folder / "generation_config.json"
     if not path.is_file():
@@ -90,7 +90,7 @@ def read_eos_token_ids(folder: Path) -> list[int]:
 
 
 def differing_words(own: Any, base: Any, text: str) -> str | None:
-    """The first word of a text that two tokenizers cut into different ids; None if there is none."""
+    """Return the first word of a text that two tokenizers cut into different ids, or None."""
 
     def cut(tokenizer: Any, words: str) -> Sequence[int]:
         ids: Sequence[int] = tokenizer(words, add_special_tokens=False)["input_ids"]

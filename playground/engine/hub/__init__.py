@@ -1,4 +1,4 @@
-"""Where a model's or an adapter's files are: a folder here, or a download from the Hugging Face Hub."""
+"""Find a model's or an adapter's files: a local folder, or a download from the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from playground.engine.loading.checkpoint import INDEX, PICKLE, SAFETENSORS, find_weight_files
+from playground.engine.hub import transfer
+from playground.engine.hub.weight_files import find_weight_files
 from playground.files import read_object
 from playground.library import Library, read_adapter
 from playground.library.sources import GGUF, Source, find_source
 from playground.types import InputError
 
 Report = Callable[[str, float], None]
-"""Told what is being done, for people, and the share of the work before it, 0 to 1. What it raises ends the
-work, if it is a BaseException that libraries do not take for a failure of their own."""
+"""Called with a note on the current step, for users, and the share of the work before it, 0 to 1. It can stop
+the work by raising a BaseException, which library code does not swallow."""
 
 CARD_FILES = ["*.json", "*.jinja", "*.toml"]
 """Enough to read a card; the weights come later."""
@@ -31,9 +32,8 @@ SMALL_FILES = [
     "additional_chat_templates/*.jinja",
 ]
 """Configurations, tokenizers and templates. Weights are chosen one by one, and nothing else is downloaded."""
-INDEXES = (SAFETENSORS + INDEX, PICKLE + INDEX)
 FIRST, LAST = 0.05, 0.15
-"""Shares of a load between which a download is."""
+"""Shares of a load at which a download starts and ends."""
 
 
 def find_folder(
@@ -44,15 +44,15 @@ def find_folder(
     allow_pickle: bool = False,
     remote_code: bool = False,
 ) -> Path:
-    """`source` as a local folder, downloaded from the Hub if it is not one.
+    """Return the local folder of a source, downloaded from the Hub if it is not one.
 
-    A download that was cut off continues where it was. Of a repository's files only those that are needed are
+    An interrupted download continues where it stopped. Of a repository's files only the needed ones are
     downloaded: no second format of the same weights, no training state.
 
     Args:
         source: as `sources.find_source` reads it. For a GGUF file the folder that it is in is returned.
         only: patterns of the files that are needed; by default all of a model's or an adapter's.
-        report: told how far a download is.
+        report: called with the progress of a download.
         allow_pickle: whether pickled weights may be downloaded where there are no others.
         remote_code: whether the repository's Python files are needed too.
 
@@ -73,7 +73,7 @@ def find_folder(
 
 
 def _list_files(found: Source) -> tuple[str, dict[str, int]]:
-    """The commit of a repository's revision, and the size in bytes of each of its files."""
+    """Return the commit of a repository's revision, and the size in bytes of each of its files."""
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
@@ -94,9 +94,7 @@ def _download(
     allow_pickle: bool,
     report: Report | None,
 ) -> Path:
-    """Download what is needed of a listed repository: the small files first, since they say which weights."""
-    from playground.engine.hub import transfer
-
+    """Download the needed files of a repository: the small ones first, since they name the weights."""
     say = _make_reporter(found, report)
     small = [] if found.file else [name for name in sizes if _matches(name, patterns)]
     snapshot = transfer.download(found, commit, {name: sizes[name] for name in small}, say)
@@ -109,7 +107,11 @@ def _download(
 def _list_weights(
     found: Source, names: Collection[str], read_index: Callable[[str], Any], allow_pickle: bool
 ) -> list[str]:
-    """The files of a repository that hold weights and are needed."""
+    """List the files of a repository that hold weights and are needed.
+
+    Raises:
+        InputError: there are none, or they must not be used.
+    """
     where = str(found.repository)
     if found.file is not None:
         if found.file not in names:
@@ -121,12 +123,12 @@ def _list_weights(
         for name in ("adapter_model.safetensors", *(["adapter_model.bin"] if allow_pickle else [])):
             if name in names:
                 return [name]
-        return []  # what reads the adapter says what is missing
+        return []  # the code that reads the adapter will say what is missing
     return list(find_weight_files(names, read_index, where, allow_pickle).names)
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a file is needed: of the top folder, unless the pattern names another."""
+    """Whether a file matches a pattern; a pattern without a folder matches in the top folder only."""
     return any(fnmatch(name, pattern) and name.count("/") == pattern.count("/") for pattern in patterns)
 
 
@@ -134,8 +136,8 @@ def _make_reporter(found: Source, report: Report | None) -> Callable[[float, flo
     def say(came: float, total: float) -> None:
         if report is not None:
             share = min(1.0, came / total) if total else 0.0
-            told = f": {_format_size(came)} of {_format_size(total)}" if came else ""
-            report(f"Downloading {found.name}{told}", FIRST + (LAST - FIRST) * share)
+            amount = f": {_format_size(came)} of {_format_size(total)}" if came else ""
+            report(f"Downloading {found.name}{amount}", FIRST + (LAST - FIRST) * share)
 
     return say
 
@@ -154,11 +156,11 @@ def _format_size(count: float) -> str:
 def _find_cached(
     found: Source, patterns: Sequence[str], weights: bool, allow_pickle: bool, error: Exception
 ) -> Path:
-    """The folder of a repository's files in the local cache, where the Hub cannot be asked.
+    """Return the folder of a repository in the local cache, when the Hub cannot be reached.
 
     Raises:
-        InputError: some of the files that are needed are not there.
-        Exception: `error`, where nothing of it is there.
+        InputError: some of the needed files are missing.
+        Exception: `error`, if the repository is not in the cache at all.
     """
     from huggingface_hub import get_cached_repo_tree, snapshot_download
     from huggingface_hub.errors import CachedRepoTreeNotFoundError, LocalEntryNotFoundError
@@ -193,7 +195,7 @@ def _find_cached(
 
 
 def _unreachable() -> tuple[type[Exception], ...]:
-    """What is raised where the Hub does not answer or refuses, and the cache may have the files."""
+    """Return the exceptions after which the cache is tried: the Hub does not answer, or refuses."""
     # Imported here: it takes a while, and a run on local folders never needs it.
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
@@ -203,7 +205,7 @@ def _unreachable() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def _explain_errors(found: Source) -> Iterator[None]:
-    """Turn what the library raises into a sentence that says what to do."""
+    """Turn the library's exceptions in the block into an InputError that says what to do."""
     import httpx2
     from huggingface_hub import errors, get_token
 
@@ -266,9 +268,10 @@ def _explain_unreachable(found: Source) -> str:
 
 
 def fetch_cards(library: Library, report: Report | None = None) -> dict[str, InputError]:
-    """Download what the library still lacks to build lanes: adapter cards and the base's chat template.
+    """Download the adapter cards and the chat template that the library needs to build lanes.
 
-    Returns what went wrong, by the adapter's name; an adapter without an error is in the library.
+    Returns:
+        Errors by the adapter's name; an adapter without an error is in the library.
 
     Raises:
         InputError: the base cannot be found.

@@ -1,4 +1,4 @@
-"""What of the Hugging Face Hub's files is on this machine already. Nothing here asks the network."""
+"""Find out which files of the Hugging Face Hub are on this machine already, without the network."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ WEIGHTS = {
     "config.json": ("model.safetensors", "pytorch_model.bin"),
     "adapter_config.json": ("adapter_model.safetensors", "adapter_model.bin"),
 }
-"""By the configuration of a model and of an adapter, the files that their weights can be in."""
+"""Files that can hold the weights of a model or an adapter, by the name of its configuration."""
 LEAST = 1_000_000
-"""Bytes above which a download is counted; configurations are also fetched for other reasons."""
+"""Bytes above which a download counts as started; configurations are also fetched for other reasons."""
 
 
 def measure_cached(source: str) -> Cached:
-    """How much of a base or an adapter is on this machine.
+    """Measure how much of a base or an adapter is on this machine.
 
     Args:
         source: as `sources.find_source` reads it.
@@ -48,7 +48,7 @@ def has_token() -> bool:
 
 
 def _find_snapshot(folder: Path, revision: str) -> Path:
-    """The folder of a revision's files, which need not exist."""
+    """Return the folder of a revision's files, which need not exist."""
     ref = folder / "refs" / revision
     return folder / "snapshots" / (ref.read_text(encoding="utf-8").strip() if ref.is_file() else revision)
 
@@ -70,6 +70,6 @@ def _is_complete(snapshot: Path) -> bool:
 def _has_shards(index: Path) -> bool:
     try:
         names = read_object(index).get("weight_map")
-    except InputError:  # cut off; what downloads it again says what is wrong
+    except InputError:  # cut off; the next download will report it
         return False
     return isinstance(names, dict) and all((index.parent / str(name)).is_file() for name in names.values())

@@ -1,6 +1,6 @@
-"""Files of one repository from the Hugging Face Hub into its local cache, with progress and resumption.
+"""Download files from the Hugging Face Hub into the local cache, with progress and resumption.
 
-The Hub's own library starts a file again from nothing when a download was cut off. A large file is therefore
+The Hub's own library downloads a file from the beginning after an interruption. A large file is therefore
 downloaded here, into ``<etag>.incomplete`` beside the cache's blobs, and continued there the next time; the
 library then finds it complete and does the rest.
 """
@@ -23,19 +23,19 @@ from playground.library.sources import Source
 from playground.types import InputError
 
 CHUNK = 1 << 20
-"""Bytes of a download between two reports; the library's own 10 MB are long on a slow line."""
+"""Bytes of a download between two reports; the library's own 10 MB take long on a slow line."""
 LARGE = 10_000_000
-"""Bytes from which on a file is continued where it was cut off."""
+"""Bytes from which on an interrupted download is continued."""
 WORKERS = 4
-"""Large files that are downloaded beside each other."""
+"""Number of large files that are downloaded at the same time."""
 LOOK_EVERY = 0.1
 """Seconds between two reports."""
 PATIENCE = 2.0
-"""Seconds that a cancelled download waits for its threads, which may be waiting for the network."""
+"""Seconds that a cancelled download waits for its threads, which may be blocked by the network."""
 
 
 class DownloadCancelled(BaseException):
-    """The download was cancelled; no failure that the library could take for the network's."""
+    """The download was cancelled. A BaseException, so that library code does not swallow it."""
 
 
 def download(
@@ -47,8 +47,8 @@ def download(
         found: the repository.
         commit: of its revision.
         sizes: bytes of each file, by its path in the repository.
-        say: called with the bytes that are here and those of all files, in this thread; what it raises ends
-            the download.
+        say: called in this thread with the bytes so far and the bytes of all files; it can stop the download
+            by raising an exception.
 
     Raises:
         InputError: the disk is too small.
@@ -93,7 +93,7 @@ def _check_disk(found: Source, size: int) -> None:
 
 
 class _Progress:
-    """Bytes that came, counted by all threads and told by one."""
+    """Number of bytes downloaded, counted by all threads and reported by one."""
 
     def __init__(self, total: float, say: Callable[[float, float], None]) -> None:
         self.total, self._say = total, say
@@ -112,7 +112,7 @@ class _Progress:
 
 
 def _fetch_all(found: Source, commit: str, names: list[str], progress: _Progress) -> None:
-    """Fetch large files beside each other; the first failure ends the others."""
+    """Download large files at the same time; the first failure stops the others."""
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -140,7 +140,7 @@ def _fetch_all(found: Source, commit: str, names: list[str], progress: _Progress
 
 
 def _fetch(found: Source, commit: str, name: str, progress: _Progress) -> None:
-    """Fetch one large file to its place among the cache's blobs, or continue to."""
+    """Download one large file, or the rest of it, to its place among the cache's blobs."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.utils._fixes import WeakFileLock
     from huggingface_hub.utils._headers import build_hf_headers
@@ -155,7 +155,7 @@ def _fetch(found: Source, commit: str, name: str, progress: _Progress) -> None:
     done, partial = blobs / about.etag, blobs / f"{about.etag}.incomplete"
     headers = build_hf_headers()
     if urlsplit(about.location).netloc != urlsplit(url).netloc:
-        headers.pop("authorization", None)  # the storage's address is signed, and another host's
+        headers.pop("authorization", None)  # the storage is another host, and its address is signed
     locks = blobs.parent.parent / ".locks" / blobs.parent.name
     locks.mkdir(parents=True, exist_ok=True)
     with WeakFileLock(locks / f"{about.etag}.lock"):
@@ -171,7 +171,7 @@ def _fetch(found: Source, commit: str, name: str, progress: _Progress) -> None:
 
 
 def _continue(partial: Path, about: Any, headers: dict[str, str], progress: _Progress) -> bool:
-    """Download the rest of a file; False if the whole is not what its checksum says."""
+    """Download the rest of a file; False if the checksum of the whole file is wrong."""
     from huggingface_hub.file_download import http_get
 
     here = partial.stat().st_size if partial.exists() else 0
@@ -188,7 +188,7 @@ def _continue(partial: Path, about: Any, headers: dict[str, str], progress: _Pro
             expected_size=about.size,
             tqdm_class=_bar(progress, quiet=True),
         )
-    # A whole download is checked by its length alone, as the library does; a joined one by its content.
+    # A download in one piece is checked by its length alone, as in the library; a continued one by content.
     if here and len(about.etag) == 64:
         with partial.open("rb") as data:
             return hashlib.file_digest(data, "sha256").hexdigest() == about.etag
@@ -206,16 +206,17 @@ def _blobs(found: Source) -> Path:
 
 
 def _bar(progress: _Progress, quiet: bool = False) -> Any:
-    """A progress bar, as the library takes one, that draws nothing and counts.
+    """Make a progress bar class for the library that counts bytes and draws nothing.
 
     Args:
-        quiet: whether to count without telling, which another thread does.
+        progress: counts the bytes.
+        quiet: whether to count only, because another thread reports.
     """
     from huggingface_hub.utils.tqdm import tqdm
 
     class Bar(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            # Of a snapshot's bars one counts the bytes that were written.
+            # One of a snapshot's bars counts the bytes that were written.
             self.counts = quiet or kwargs.get("name") == "huggingface_hub.snapshot_download"
             super().__init__(*args, **{**kwargs, "disable": True})
 

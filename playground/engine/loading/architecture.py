@@ -1,7 +1,7 @@
-"""Which configurations are those of a causal language model; the others are refused before weights are read.
+"""Refuse models that are not causal language models, by their configuration, before weights are read.
 
-Transformers loads many models under a causal head that their checkpoint lacks: the head of a classifier or of
-an embedding model is then made of random numbers, and an encoder reads what it has not written yet.
+Transformers loads many models with a causal head that their checkpoint lacks: the head of a classifier or of
+an embedding model is then made of random numbers, and an encoder attends to tokens that are not written yet.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ HEADS = {
     "ForRewardModel": "has a head that scores answers",
     "RewardModel": "has a head that scores answers",
 }
-"""Endings of class names that are no causal language model's, and what such a model is."""
+"""Endings of class names of models that are not causal language models, and what such a model is."""
 HEADLESS = "Model"
 WITH_HEAD = ("LMHeadModel", "DoubleHeadsModel")
 DECODER_TYPES = {"reformer", "cpmant"}
-"""Of the types that have a masked language model too, those that are decoders by default."""
+"""Types that have a masked language model too, but are decoders by default."""
 OWN_WAYS = {
     "xlm": "writes through a mask token that its own `generate` inserts",
     "xlnet": "writes through a permutation that its own `generate` makes",
@@ -77,7 +77,7 @@ def _explain(config: Any) -> str | None:
 
 
 def _explain_head(name: str, config: Any) -> str | None:
-    """What a class name says of a model that is no causal language model."""
+    """Say why a class name is not that of a causal language model; None if it is."""
     for ending, reason in HEADS.items():
         if name.endswith(ending):
             return reason

@@ -1,4 +1,4 @@
-"""A base model's files, configuration and weights: found, checked and loaded."""
+"""Find, check and load a base model: its files, configuration and weights."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from playground.config import Settings
 from playground.engine import hub
 from playground.engine.hub import Report
+from playground.engine.hub.weight_files import find_weight_files
 from playground.engine.loading import checkpoint, gguf_model, quantised
 from playground.engine.loading.architecture import refuse_architecture
 from playground.files import check_regular, first_line, read_object
@@ -35,18 +36,18 @@ GGUF_SIZES = {
 
 @dataclass
 class Base:
-    """A base whose files are here and whose configuration was checked; no weight has been read."""
+    """A base with local files and a checked configuration; no weight has been read."""
 
     name: str
     """As given."""
     folder: Path
     config: Any
     parameters: int
-    """Counted on the configuration, so packed weights count as what they stand for."""
+    """Counted from the configuration, so that packed weights count as the numbers that they hold."""
     method: str | None = None
-    """How its weights were quantised when they were saved, see `quantised.find_method`."""
+    """How its weights were quantised when they were saved; see `quantised.find_method`."""
     header: GgufFile | None = None
-    """Of the GGUF file that it is; None for a folder."""
+    """The header of a GGUF file; None for a folder."""
     pickled: bool = False
     remote_code: bool = False
     """Whether Python code of its folder runs."""
@@ -54,13 +55,13 @@ class Base:
 
     @property
     def tokenizer_options(self) -> dict[str, Any]:
-        """What `AutoTokenizer.from_pretrained` needs beside the folder."""
+        """The options of `AutoTokenizer.from_pretrained`, besides the folder."""
         options: dict[str, Any] = {"trust_remote_code": self.remote_code}
         return options if self.header is None else {**options, "gguf_file": self.header.path.name}
 
 
 def open_base(settings: Settings, report: Report) -> Base:
-    """Find or download a base, and check all that can be checked before a weight is read.
+    """Find or download a base, and check everything that can be checked before a weight is read.
 
     Raises:
         InputError: it cannot be found or served; the sentence says why.
@@ -70,7 +71,7 @@ def open_base(settings: Settings, report: Report) -> Base:
         path = hub.find_folder(settings.base, report=report) / source.file
         return _open_gguf(settings.base, read_gguf(path))
     remote_code = settings.trust_remote_code and not settings.public
-    # Configurations first: what they rule out need not be downloaded.
+    # Configurations first: a base that they rule out need not be downloaded.
     folder = hub.find_folder(settings.base, hub.SMALL_FILES, report)
     raw = _read_config(folder, settings.base)
     method = quantised.find_method(raw)
@@ -107,16 +108,16 @@ def _open_gguf(name: str, header: GgufFile) -> Base:
 
 
 def _read_config(folder: Path, base: str) -> dict[str, Any]:
-    """What config.json holds, if the folder can be a base's.
+    """Read config.json, and check that the folder can be that of a base.
 
     Raises:
-        InputError: it cannot.
+        InputError: it cannot, or an entry is not plausible.
     """
     check_regular(folder)
     names = [path.name for path in folder.iterdir()]
     if "config.json" not in names:
         if "adapter_config.json" in names or any(name.lower().endswith(".gguf") for name in names):
-            checkpoint.find_weight_files(names, read_object, base, allow_pickle=True)
+            find_weight_files(names, read_object, base, allow_pickle=True)
         raise InputError(f"{base} is not a model: {folder} has no config.json.")
     if "adapter_config.json" in names:
         # Transformers would load the base that it names, with the adapter on it.
@@ -130,7 +131,7 @@ def _read_config(folder: Path, base: str) -> dict[str, Any]:
 
 
 def _check_code(raw: Mapping[str, Any], base: str, remote_code: bool) -> None:
-    """Refuse a base whose architecture is Python code in its own repository, unless that may run."""
+    """Refuse a base whose architecture is Python code in its repository, unless such code may run."""
     if raw.get("auto_map") and raw.get("model_type") not in CONFIG_MAPPING and not remote_code:
         raise InputError(
             f"{base} needs Python code of its own repository, which does not run here: read that code, and "
@@ -139,13 +140,12 @@ def _check_code(raw: Mapping[str, Any], base: str, remote_code: bool) -> None:
 
 
 def _load_config(folder: Path, base: str, remote_code: bool) -> tuple[Any, int]:
-    """The configuration, and the number of parameters of the model that it describes."""
+    """Load the configuration, and count the parameters of the model that it describes."""
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=remote_code)
         refuse_architecture(config, base)
-        return config, count_parameters(
-            config, remote_code
-        )  # which fails for what is no causal language model
+        # Counting fails for a model that is not a causal language model.
+        return config, count_parameters(config, remote_code)
     except InputError:
         raise
     except Exception as error:
@@ -155,7 +155,7 @@ def _load_config(folder: Path, base: str, remote_code: bool) -> tuple[Any, int]:
 
 
 def count_parameters(config: Any, remote_code: bool = False) -> int:
-    """Counted on a model without memory, so that it is known before any weight is read."""
+    """Count a model's parameters from its configuration, on a model without memory."""
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, trust_remote_code=remote_code)
         return int(model.num_parameters())
@@ -175,15 +175,15 @@ def _explain(error: Exception) -> str:
 
 
 def load_weights(base: Base, options: Mapping[str, Any]) -> PreTrainedModel:
-    """Load a base's weights, and check that all of them arrived.
+    """Load a base's weights, and check that all of them were loaded.
 
     Args:
-        base: as `open_base` gives it.
+        base: as `open_base` returns it.
         options: for `from_pretrained`: dtype, device_map and so on.
 
     Raises:
-        InputError: weights are missing, left over or of other shapes, so that part of the model would be
-            random or another model; the sentence names the first three.
+        InputError: weights are missing, unused or of other shapes, so that part of the model would be random
+            or another model; the sentence names the first three.
     """
     options = {
         "config": base.config,
@@ -222,7 +222,7 @@ def load_weights(base: Base, options: Mapping[str, Any]) -> PreTrainedModel:
 
 
 def nf4(compute: torch.dtype) -> BitsAndBytesConfig:
-    """Quantisation to 4-bit NF4 while weights are read."""
+    """Return the configuration that quantises weights to 4-bit NF4 as they are read."""
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
@@ -232,7 +232,11 @@ def nf4(compute: torch.dtype) -> BitsAndBytesConfig:
 
 
 def _check_report(base: Base, model: Any, info: Mapping[str, Any]) -> None:
-    """Read what Transformers says of a load. It fills what it does not find with random numbers."""
+    """Check Transformers' report of a load: it fills missing weights with random numbers.
+
+    Raises:
+        InputError: as `load_weights`.
+    """
     where = str(base.header.path) if base.header else base.name
     if missing := sorted(info["missing_keys"]):
         found = sorted(info["unexpected_keys"])
@@ -258,7 +262,7 @@ def _check_report(base: Base, model: Any, info: Mapping[str, Any]) -> None:
 
 
 def _belongs(name: str, model: Any) -> bool:
-    """Whether a weight that was left over is of a kind that the model has: of one layer more, or a bias."""
+    """Whether an unused weight is of a kind that the model has: of a further layer, or a bias."""
     pattern = re.sub(r"\d+", "#", name)
     own = [re.sub(r"\d+", "#", key) for key, _ in model.named_parameters()]
     endings = {key.rsplit(".", 1)[0] for key in own}
@@ -278,7 +282,7 @@ def check_numbers(base: str, model: Any, logits: torch.Tensor) -> None:
         logits: of the fixed text.
 
     Raises:
-        InputError: it gives NaN or infinity.
+        InputError: it computes NaN or infinity.
     """
     rows = model.get_input_embeddings().weight
     if bool(logits.isfinite().all()) and bool(rows.isfinite().all()):

@@ -1,7 +1,7 @@
-"""The files of a base model's weights: which there are, and whether they are whole.
+"""Check a base's files before its weights are read: weight files that are whole, a plausible config.json.
 
-Reads headers and indexes only, before any library reads a weight: a file that was cut off, a shard that is
-missing or a format that can run code is one sentence that names the file.
+Only headers, indexes and the configuration are read. A truncated file, a missing shard or an impossible size
+is reported in one sentence that names the file.
 """
 
 from __future__ import annotations
@@ -9,18 +9,15 @@ from __future__ import annotations
 import json
 import re
 import struct
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from playground.engine.hub.weight_files import INDEX, SAFETENSORS, WeightFiles, find_weight_files
 from playground.files import check_whole, read_object
 from playground.types import InputError
 
-SAFETENSORS = "model.safetensors"
-PICKLE = "pytorch_model.bin"
-INDEX = ".index.json"
 MOST_HEADER = 100_000_000
 """Bytes that a safetensors header may have, by the format."""
 BITS = {
@@ -33,94 +30,10 @@ BITS = {
     "F6_E3M2": 6,
 }
 """Bits of one number of each of the format's types."""
-PICKLE_REFUSED = (
-    "which is a Python pickle and can run code when it is read: use a copy in safetensors, or start with "
-    "--allow-pickle if you trust its source"
-)
-
-
-@dataclass(frozen=True)
-class WeightFiles:
-    """The files that hold a base's weights."""
-
-    format: Literal["safetensors", "pickle"]
-    names: tuple[str, ...]
-    """File names in the folder, sorted; never the index."""
-
-
-def find_weight_files(names: Collection[str], read_index: Any, where: str, allow_pickle: bool) -> WeightFiles:
-    """Which of a folder's or repository's files hold the weights.
-
-    Args:
-        names: the files there are.
-        read_index: gives the JSON object in an index file, by its name.
-        where: the folder or repository, for sentences.
-        allow_pickle: whether pickled weights may be used where there are no others.
-
-    Raises:
-        InputError: there are no weights, only such as are refused, or the index names a file that is missing.
-    """
-    for first, kind in ((SAFETENSORS, "safetensors"), (PICKLE, "pickle")):
-        if first in names:
-            found: tuple[str, ...] = (first,)
-        elif first + INDEX in names:
-            found = _list_shards(read_index(first + INDEX), f"{where}/{first}{INDEX}")
-            if missing := [name for name in found if name not in names]:
-                raise InputError(
-                    f"{where} lacks {missing[0]}, which {first}{INDEX} names"
-                    f"{f' (and {len(missing) - 1} more)' if missing[1:] else ''}: download it again."
-                )
-        else:
-            continue
-        if kind == "pickle" and not allow_pickle:
-            raise InputError(f"{where} has its weights in {found[0]} only, {PICKLE_REFUSED}.")
-        return WeightFiles(kind, found)  # type: ignore[arg-type]
-    raise InputError(_why_no_weights(names, where))
-
-
-def _why_no_weights(names: Collection[str], where: str) -> str:
-    gguf = sorted(name for name in names if name.lower().endswith(".gguf"))
-    if gguf:
-        return f"{where} holds GGUF files: name one of them, such as {where}:{gguf[0]}."
-    if "adapter_config.json" in names:
-        return (
-            f"{where} is an adapter and no base model: load it with --adapter, and give its base with --base."
-        )
-    if "consolidated.safetensors" in names or "consolidated.00.pth" in names:
-        return (
-            f"The model {where} could not be loaded: its weights are in Mistral's or Meta's own format; "
-            "use a version in the format of Transformers."
-        )
-    renamed = sorted(
-        name
-        for name in names
-        if name.endswith((".safetensors", ".bin")) and not name.startswith(("adapter_", "training_", "optim"))
-    )
-    others = sorted(name for name in names if name.endswith((".h5", ".msgpack", ".ot", ".onnx", ".pth")))
-    has = f" (it has {others[0]}, which is another format)" if others else ""
-    if renamed:
-        wanted = SAFETENSORS if renamed[0].endswith(".safetensors") else PICKLE
-        has = f" (it has {renamed[0]}: rename it to {wanted} if it holds all of them)"
-    return f"The model {where} could not be loaded: it has no weights, {SAFETENSORS} or its shards{has}."
-
-
-def _list_shards(index: Mapping[str, Any], where: str) -> tuple[str, ...]:
-    table = index.get("weight_map")
-    if not isinstance(table, dict) or not table or not all(isinstance(name, str) for name in table.values()):
-        raise InputError(f"{where} is damaged: it has no weight_map of file names.")
-    if not isinstance(index.get("metadata"), dict):
-        raise InputError(f"{where} is damaged: it has no metadata, as Transformers expects.")
-    names = sorted(set(table.values()))
-    for name in names:
-        if Path(name).name != name or name.startswith("."):
-            raise InputError(
-                f"{where} names {name!r}, which is not a file of that folder: download it again."
-            )
-    return tuple(names)
 
 
 def check_weights(folder: Path, allow_pickle: bool) -> WeightFiles:
-    """The weight files of a folder, checked to be whole as far as their headers say.
+    """Find the weight files of a folder, and check that they are whole as far as their headers say.
 
     Raises:
         InputError: as `find_weight_files`, or a file is damaged; the sentence names it.
@@ -143,7 +56,7 @@ def check_weights(folder: Path, allow_pickle: bool) -> WeightFiles:
 
 
 def read_header(path: Path) -> dict[str, dict[str, Any]]:
-    """The header of a safetensors file: of each tensor its dtype, shape and offsets.
+    """Read the header of a safetensors file: the dtype, shape and offsets of each tensor.
 
     Raises:
         InputError: the file is damaged or cut off; the sentence names it.
@@ -172,7 +85,7 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _check_tensor(path: Path, name: str, entry: Any) -> int:
-    """Where one tensor ends in the data, after a check that its entry makes sense."""
+    """Check one tensor's entry, and return where its data ends."""
     try:
         bits, shape, (start, end) = BITS.get(entry["dtype"]), entry["shape"], entry["data_offsets"]
         whole = all(type(number) is int and number >= 0 for number in (*shape, start, end))
@@ -205,7 +118,7 @@ MOST = {
     "num_local_experts": 100_000,
     "num_experts": 100_000,
 }
-"""The largest value of each number in a configuration that is believed; each is 1 or more."""
+"""The largest plausible value of each number in a configuration; each must be 1 or more."""
 COUNTS = {
     re.compile(r"(\w*_)?labels"): 100_000,
     re.compile(r"(\w*_)?(layers?|blocks|stages|depths?)"): 10_000,
@@ -213,10 +126,10 @@ COUNTS = {
         r"(?!.*(token|param|theta|seed))((num|n)_\w+|(\w*_)?(channels|dim|experts|heads|length|rank|size|width))"
     ): 10**8,
 }
-"""The largest whole number that is believed in further entries, at any depth, by the form of their names:
-Transformers builds lists and tables of such lengths when it reads a configuration."""
+"""The largest plausible number in further entries, at any depth, by a pattern of their names: Transformers
+builds lists and tables of such lengths when it reads a configuration."""
 SHORTEST_CONTEXT = 8
-"""Tokens; the trial at load needs as many."""
+"""Tokens; the trial at load needs this many."""
 ALIASES = {
     "n_layer": "num_hidden_layers",
     "n_layers": "num_hidden_layers",
@@ -225,7 +138,7 @@ ALIASES = {
     "n_head": "num_attention_heads",
     "n_heads": "num_attention_heads",
 }
-"""What older architectures call them."""
+"""Names of the same numbers in older architectures."""
 
 
 def _is_token(value: Any) -> bool:
@@ -261,18 +174,18 @@ ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "rope_scaling": (lambda value: isinstance(value, dict), "an object"),
     "rope_parameters": (lambda value: isinstance(value, dict), "an object"),
 }
-"""What further entries of a configuration must be: a test, and words for it."""
+"""Further entries of a configuration, each with a test and a description of valid values."""
 
 
 def check_config(config: Mapping[str, Any], where: str) -> None:
-    """Check the sizes in a configuration before a model is built by them.
+    """Check the numbers in a configuration before a model is built from them.
 
     Args:
         config: what config.json holds.
         where: the file, for sentences.
 
     Raises:
-        InputError: a size cannot be; the sentence names it.
+        InputError: an entry is not plausible; the sentence names it.
     """
     _check_counts(config, where)
     inner = ("text_config", "llm_config", "rope_parameters")
@@ -300,7 +213,7 @@ def check_config(config: Mapping[str, Any], where: str) -> None:
 
 
 def _check_counts(config: Mapping[str, Any], where: str) -> None:
-    """Check `COUNTS` in a configuration and in all that it holds."""
+    """Check `COUNTS` in a configuration, at any depth."""
     waiting: list[tuple[str, Any]] = list(config.items())
     while waiting:
         name, value = waiting.pop()

@@ -1,7 +1,7 @@
-"""A base from a GGUF file, de-quantised by Transformers' loader, and checks that nothing of it gets lost.
+"""Load a base from a GGUF file, de-quantised by Transformers, and check that nothing is lost.
 
-That loader reads the hyperparameters and tensors it knows and passes over the rest in silence. Whatever it
-passes over is restored here where that is exact, and refused otherwise.
+Transformers' loader reads the hyperparameters and tensors that it knows and ignores the rest silently. What
+it ignores is restored here where that is exact, and refused otherwise.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RENAMED = {
     "gpt-oss": "gpt_oss",
     "minimax-m2": "minimax_m2",
 }
-"""Architectures that Transformers calls otherwise."""
+"""Architectures that have another name in Transformers."""
 RESTORED = {
     "attention.key_length": "head_dim",
     "attention.sliding_window": "sliding_window",
@@ -31,7 +31,7 @@ RESTORED = {
     "expert_feed_forward_length": "moe_intermediate_size",
     "expert_shared_feed_forward_length": "shared_expert_intermediate_size",
 }
-"""Hyperparameters that the loader may pass over, and what the configuration calls them."""
+"""Hyperparameters that the loader may ignore, and their names in the configuration."""
 HARMLESS = {
     "vocab_size": None,
     "context_length": None,
@@ -43,12 +43,13 @@ HARMLESS = {
     "expert_count": 0,
     "expert_used_count": 0,
 }
-"""Those that change nothing, or nothing with that value; the shapes of the weights tell some of them."""
+"""Hyperparameters without effect, with any value (None) or with this one; some follow from the shapes of the
+weights."""
 ROPE_TENSOR = "rope_freqs.weight"
 DIGITS_ALONE = ("smollm", "refact", "command-r", "starcoder", "codeshell", "exaone", "minerva-7b")
-"""Pre-tokenizers that cut GPT-2's way after taking every digit alone."""
+"""Pre-tokenizers that split as GPT-2's does, after every digit is split off."""
 PLAIN = ("gpt-2", "phi-2", "mpt", "olmo", "jais")
-"""Pre-tokenizers that cut GPT-2's way."""
+"""Pre-tokenizers that split as GPT-2's does."""
 
 
 def check_available(header: GgufFile) -> None:
@@ -75,13 +76,14 @@ def check_available(header: GgufFile) -> None:
 
 
 def load_config(header: GgufFile, from_pretrained: Callable[..., Any]) -> Any:
-    """The configuration in a GGUF file, with what the loader passes over.
+    """Load the configuration in a GGUF file, with the hyperparameters that the loader ignores.
 
     Args:
+        header: of the file.
         from_pretrained: `AutoConfig.from_pretrained`.
 
     Raises:
-        InputError: it cannot be read, or states what cannot be restored.
+        InputError: it cannot be read, or has a hyperparameter that cannot be restored.
     """
     try:
         config = from_pretrained(header.path.parent, gguf_file=header.path.name)
@@ -100,13 +102,14 @@ def load_config(header: GgufFile, from_pretrained: Callable[..., Any]) -> Any:
 
 
 def _report_readers() -> Any:
+    """Architectures of Transformers' newer reader, which reports what it does not use."""
     from transformers.integrations.gguf import GGUF_CONFIG_ARCHS
 
     return GGUF_CONFIG_ARCHS
 
 
 def _find_unread(header: GgufFile) -> dict[str, Any]:
-    """The hyperparameters of the architecture that the loader does not read, without its prefix."""
+    """Find the architecture's hyperparameters that the loader does not read, without their prefix."""
     from transformers.integrations import GGUF_CONFIG_MAPPING
 
     read = GGUF_CONFIG_MAPPING[RENAMED.get(header.architecture, header.architecture)]
@@ -118,7 +121,7 @@ def _find_unread(header: GgufFile) -> dict[str, Any]:
 
 
 def _restore(header: GgufFile, config: Any, key: str, value: Any) -> None:
-    """Put one hyperparameter that the loader passed over into the configuration.
+    """Put one hyperparameter that the loader ignored into the configuration.
 
     Raises:
         InputError: the configuration has no place for it.
@@ -137,10 +140,10 @@ def _restore(header: GgufFile, config: Any, key: str, value: Any) -> None:
 
 
 def _restore_rope(header: GgufFile, config: Any) -> None:
-    """Put a scaling of the positions into the configuration.
+    """Put the scaling of the positions into the configuration.
 
     Raises:
-        InputError: it is of a kind that cannot be restored exactly.
+        InputError: the scaling cannot be restored exactly.
     """
     start = f"{header.architecture}.rope.scaling."
     stated = {
@@ -176,10 +179,10 @@ def _restore_rope(header: GgufFile, config: Any) -> None:
 
 
 def _rope_factors(header: GgufFile) -> list[float]:
-    """What each frequency of the positions is divided by; empty if by nothing.
+    """Read the factors that divide the frequencies of the positions; empty if there are none.
 
     Raises:
-        InputError: there is more than one list of them, for texts of different lengths.
+        InputError: there are several lists of factors, for texts of different lengths.
     """
     for tensor in header.tensors:
         if tensor.name.startswith("rope_") and tensor.name != ROPE_TENSOR:
@@ -199,9 +202,9 @@ def _floats(header: GgufFile, tensor: GgufTensor) -> list[float]:
 
 
 def _llama3(factors: list[float], config: Any) -> dict[str, Any] | None:
-    """Llama 3's scaling, if it is what gives these factors.
+    """Return the parameters of Llama 3's scaling, if it has these factors; else None.
 
-    It is 1 for short wavelengths, the largest factor for long ones, and a passage between them.
+    The factor is 1 for short wavelengths, the largest for long ones, and interpolated between them.
     """
     parameters = getattr(config, "rope_parameters", None)
     if not isinstance(parameters, dict) or "rope_theta" not in parameters:
@@ -224,7 +227,7 @@ def _llama3(factors: list[float], config: Any) -> dict[str, Any] | None:
 
 
 def _check_rotation(header: GgufFile, config: Any) -> None:
-    """Check that as much of each head turns with the position as the file says."""
+    """Check that the rotary part of each head is as large as the file says."""
     stated = header.metadata.get(f"{header.architecture}.rope.dimension_count")
     parameters = getattr(config, "rope_parameters", None)
     if stated is None or not isinstance(parameters, dict):
@@ -271,17 +274,17 @@ def _refuse_lossy(header: GgufFile, what: str) -> InputError:
 
 
 def eos_token_ids(header: GgufFile) -> list[int]:
-    """The tokens that end an answer, as the file names them: of the text, of a turn and of a message."""
+    """Return the ids of the tokens that end a text, a turn or a message, according to the file."""
     roles = ("eos", "eot", "eom")
     ids = {header.metadata.get(f"tokenizer.ggml.{role}_token_id") for role in roles}
     return sorted(id for id in ids if isinstance(id, int))
 
 
 def set_pretokenizer(header: GgufFile, tokenizer: Any) -> str | None:
-    """Cut text as the file's pre-tokenizer does, where Transformers does not know it.
+    """Set the file's pre-tokenizer, where Transformers does not know it.
 
     Returns:
-        A sentence if it is not known here either.
+        A warning if it is not known here either.
     """
     from tokenizers import pre_tokenizers
     from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
@@ -290,7 +293,7 @@ def set_pretokenizer(header: GgufFile, tokenizer: Any) -> str | None:
     if header.metadata.get("tokenizer.ggml.model") != "gpt2" or name in (None, *GGUF_PRE_TOKENIZER_SPLITS):
         return None
     level = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    if name in PLAIN:  # whatever the tokenizer's class, which goes by the architecture
+    if name in PLAIN:  # the tokenizer's class follows the architecture, so it may differ
         tokenizer.backend_tokenizer.pre_tokenizer = level
         return None
     if name in DIGITS_ALONE:

@@ -1,4 +1,4 @@
-"""Loading a base model and its adapters.
+"""Load a base model and its adapters.
 
 CUDA: 4-bit NF4 with double quantisation, computing in bfloat16 where the card has it, else float16. CPU:
 float32, or NF4 where the float32 weights would not fit in memory or the user asks. Never bfloat16 on a CPU:
@@ -40,7 +40,7 @@ from playground.types import AdapterCard, AdapterStatus, InputError
 PREFIX_SHARE = 0.25
 """Share of the free memory that stored prefixes may take."""
 THREADS = torch.get_num_threads()
-"""What torch found fit for this machine, before another number was set."""
+"""Torch's own choice for this machine, before another number is set."""
 MOST_THREADS = 16
 """Decoding a few rows is bound by memory, which more threads than this do not speed up."""
 SMALL_MODEL = 20_000_000
@@ -48,44 +48,47 @@ SMALL_MODEL = 20_000_000
 for a second thread made one 40 times slower (2.6M parameters, 2 cores, 0.3 against 12.6 s for 60 tokens)."""
 
 
+Reasons = Mapping[str, str]
+"""Why adapters are refused, by name."""
+
+
 @dataclass
 class Loaded:
-    """A model that is ready, and what is known of it."""
+    """A loaded model, and what is known about it."""
 
     base: str
     """Its name, as given."""
     model: PreTrainedModel
-    """The base, which no adapter has touched."""
+    """The base, without adapters."""
     tokenizer: Any
     texts: dict[str, AdapterText]
-    """By adapter, its own tokenizer and end tokens; only those that can be used."""
+    """Own tokenizers and EOS token ids by adapter; only of adapters that can be used."""
     device: torch.device
     device_name: str
     precision: str
-    """How the weights of its layers are held, read from them."""
+    """The precision of its layers' weights, read from them."""
     layers: tuple[tuple[str, int], ...]
-    """How many layers are held in each precision."""
+    """Number of layers by precision."""
     warnings: tuple[str, ...]
-    """What is unusual about it though it can be used, one sentence each."""
+    """Warnings about a model that can be used, one sentence each."""
     plain: str | None
-    """Why its rows cannot be decoded as one batch, as far as its weights say; None if they say nothing."""
+    """Why its rows cannot be decoded as one batch, if that follows from its layers' types; else None."""
     parameters: int
     context: int
     eos_token_ids: frozenset[int]
-    """Token ids that end any answer."""
+    """Ids that end any answer."""
     adapters: tuple[AdapterStatus, ...]
     parts: Mapping[str, Adapter]
-    """What each adapter that can be used changes, by its name."""
+    """The adapters that can be used, by name."""
     prefix_limit: int
+    """Bytes that stored prefixes may take."""
     probe: list[int]
     """Token ids of the fixed text that the model and its adapters are tried on."""
     base_logits: torch.Tensor
-    """The base's logits on it, (T, V), from before any adapter was there."""
+    """The base's logits on that text, (T, V), before any adapter was loaded."""
 
 
-def load(
-    settings: Settings, library: Library, report: Report, refused: Mapping[str, str] | None = None
-) -> Loaded:
+def load(settings: Settings, library: Library, report: Report, refused: Reasons | None = None) -> Loaded:
     """Load the base and every adapter of the library.
 
     An adapter that cannot be used does not stop the others: its status says why.
@@ -107,13 +110,10 @@ def load(
     base = open_base(settings, report)
     tokenizer = _load_tokenizer(base)
     model = _load_model(settings, base, device, report)
-    precision, layers = _describe_precision(base, model), layer_precisions(model)
-    if warning := quantised.explain_quantize(settings.quantize, base.method, precision):
-        base.warnings.append(warning)
+    precision, layers = _describe_precision(settings, base, model), layer_precisions(model)
     context = context_length(base.config, tokenizer)
     probe = tokenizer(PROBE)["input_ids"][:context]
-    base_logits = probe_logits(model, probe)
-    check_numbers(settings.base, model, base_logits)
+    base_logits = _probe_base(base, model, probe)
     attention.install(model)
     found = load_adapters(model, library, report, settings, refused)
     adapters, texts = _read_adapter_texts(found.statuses, tokenizer, None if base.header else base.folder)
@@ -167,9 +167,20 @@ def _load_model(settings: Settings, base: Base, device: torch.device, report: Re
         return load_weights(base, options)
 
 
-def _describe_precision(base: Base, model: Any) -> str:
+def _probe_base(base: Base, model: PreTrainedModel, probe: Sequence[int]) -> torch.Tensor:
+    """Compute the base's logits on the fixed text, (T, V), and check that they are numbers."""
+    logits = probe_logits(model, probe)
+    check_numbers(base.name, model, logits)
+    return logits
+
+
+def _describe_precision(settings: Settings, base: Base, model: Any) -> str:
+    """Describe the precision of the weights; the base gets a warning if it is not the requested one."""
     precision = summarise(model)
-    return precision if base.header is None else f"{precision} (from GGUF {base.header.precision})"
+    precision = precision if base.header is None else f"{precision} (from GGUF {base.header.precision})"
+    if warning := quantised.explain_quantize(settings.quantize, base.method, precision):
+        base.warnings.append(warning)
+    return precision
 
 
 def _find_row_mixing(layers: tuple[tuple[str, int], ...]) -> str | None:

@@ -1,4 +1,4 @@
-"""How a loaded model's weights are held, read from its modules and not from what was asked for."""
+"""Find the precision of a loaded model's weights from its modules, not from what was requested."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def layer_precisions(model: Any) -> tuple[tuple[str, int], ...]:
-    """How many of a model's layers are held in each precision, the most frequent first.
+    """Count a model's layers by precision, the most frequent first.
 
     A layer is a module with a weight of two or more dimensions of its own; a tied weight counts once.
 
@@ -21,7 +21,7 @@ def layer_precisions(model: Any) -> tuple[tuple[str, int], ...]:
 
 
 def summarise(model: Any) -> str:
-    """The precision of a model in a few words, such as "4-bit NF4" or "mixed: 4-bit NF4 (20 layers) and ...".
+    """Describe the precision of a model, as in "4-bit NF4" or "mixed: 4-bit NF4 (20 layers) and ...".
 
     Embeddings and the output layer stay as they are when a model is quantised, so they do not count unless
     there is nothing else.
@@ -39,7 +39,7 @@ def summarise(model: Any) -> str:
 
 
 def count_parameters(model: Any) -> int:
-    """The numbers in a model's weights; a tied weight counts once, and a packed one as what it stands for."""
+    """Count the numbers in a model's weights; tied weights count once, packed ones by what they hold."""
     seen: set[int] = set()
     count = 0
     for module in model.modules():
@@ -75,7 +75,7 @@ def _layers(model: Any) -> Iterator[tuple[nn.Module, str]]:
 
 
 def _name(module: nn.Module, weight: Tensor) -> str:
-    """How one weight is held."""
+    """Describe the precision of one weight."""
     state = getattr(weight, "quant_state", None)
     if state is not None:
         return f"4-bit {str(state.quant_type).upper()}"
@@ -85,7 +85,7 @@ def _name(module: nn.Module, weight: Tensor) -> str:
 
 
 def _packed_size(module: nn.Module) -> int:
-    """The numbers that the integers of a GPTQ or AWQ layer stand for; 0 for any other layer."""
+    """Count the numbers that a GPTQ or AWQ layer holds in packed form; 0 for any other layer."""
     if not isinstance(getattr(module, "qweight", None), Tensor):
         return 0
     inputs, outputs = (getattr(module, name, 0) for name in ("in_features", "out_features"))

@@ -1,4 +1,4 @@
-"""Bases whose weights were quantised when they were saved: which are served, and how."""
+"""Check and set up bases whose weights were quantised when they were saved."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NAMES = {
     "gptq": "GPTQ",
     "awq": "AWQ",
 }
-"""What is served, by Transformers' name."""
+"""Methods that can be served, by Transformers' name."""
 PACKAGES = {"gptq": ("gptqmodel", "optimum"), "awq": ("gptqmodel",)}
-"""The packages that read it."""
+"""Packages that a method needs; bitsandbytes for the others."""
 OTHER_NAMES = {
     "fp8": "FP8",
     "fbgemm_fp8": "FP8 (FBGEMM)",
@@ -35,10 +35,10 @@ OTHER_NAMES = {
 
 
 def find_method(config: Mapping[str, Any]) -> str | None:
-    """How a base's weights were quantised when they were saved, by Transformers' name; None if they were not.
+    """Return how a base's weights were quantised, by Transformers' name; None if they were not.
 
     Args:
-        config: what config.json holds.
+        config: the object in config.json.
     """
     stored = config.get("quantization_config") or (config.get("text_config") or {}).get("quantization_config")
     if not stored:
@@ -106,13 +106,13 @@ def _stored(config: Any) -> Any:
 
 
 def set_compute(config: Any, compute: torch.dtype) -> str | None:
-    """Make 4-bit layers compute in a type that this device is fast in.
+    """Let 4-bit layers compute in a type that is fast on this device.
 
-    The weights are the same; what changes is the type in which they are multiplied. On a CPU, bfloat16 and
+    The weights stay the same; only the type in which they are multiplied changes. On a CPU, bfloat16 and
     float16 are many times slower than float32. On a GPU the stored type is kept if the GPU has it.
 
     Returns:
-        A sentence where the stored type was replaced.
+        A warning where the stored type was replaced.
     """
     stored = _stored(config)
     if not isinstance(stored, dict) or not stored.get("load_in_4bit"):
@@ -125,17 +125,17 @@ def set_compute(config: Any, compute: torch.dtype) -> str | None:
     return f"The base was saved to compute in {named}, which this device is slow in: it computes in {wanted}."
 
 
-def explain_quantize(asked: str, method: str | None, precision: str) -> str | None:
-    """What to say where a quantised base cannot be held in the precision that was asked for.
+def explain_quantize(requested: str, method: str | None, precision: str) -> str | None:
+    """Return a warning where a quantised base cannot have the precision that was requested.
 
     Args:
-        asked: as `Settings.quantize`.
+        requested: as `Settings.quantize`.
         method: as `find_method`.
         precision: as `precision.summarise`.
     """
-    if method is None or asked == "auto" or (asked == "4bit" and method == "bitsandbytes_4bit"):
+    if method is None or requested == "auto" or (requested == "4bit" and method == "bitsandbytes_4bit"):
         return None
     return (
-        f"--quantize {asked} has no effect: the base was saved in {precision} and is served as it is; for "
-        "another precision, load the base that it was made from."
+        f"--quantize {requested} has no effect: the base was saved in {precision} and is served as it is; "
+        "for another precision, load the base that it was made from."
     )
