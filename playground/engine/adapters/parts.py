@@ -45,9 +45,11 @@ class Lora:
     """(out,): the layer's bias, which DoRA does not scale."""
 
     def is_plain(self) -> bool:
+        """Whether it is a LoRA without a bias of its own and without DoRA."""
         return self.bias is None and self.dora is None
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
+        """See `Step.apply`."""
         delta = F.linear(F.linear(x.to(self.a.dtype), self.a), self.b, self.bias) * self.scaling
         if self.dora is None:
             return result + delta.to(result.dtype)
@@ -69,6 +71,7 @@ class EmbeddingLora:
     dora: Tensor | None = None
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
+        """See `Step.apply`."""
         delta = (F.embedding(x, self.a) @ self.b) * self.scaling
         if self.dora is not None:
             delta = self.dora * delta
@@ -89,6 +92,7 @@ class TokenRows:
     """(n, out), already multiplied by the embedding's scale."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
+        """See `Step.apply`."""
         hit = x[..., None] == self.ids
         rows = self.rows[hit.int().argmax(-1)].to(result.dtype)
         return torch.where(hit.any(-1, keepdim=True), rows, result)
@@ -103,6 +107,7 @@ class TokenColumns:
     """(n, in)"""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
+        """See `Step.apply`."""
         return result.index_copy(-1, self.ids, F.linear(x, self.rows.to(x.dtype)).to(result.dtype))
 
 
@@ -114,6 +119,7 @@ class Bias:
     """(out,): trained minus the module's own."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
+        """See `Step.apply`."""
         return result + self.change.to(result.dtype)
 
 
@@ -125,6 +131,7 @@ class Ia3:
     """(out,)"""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
+        """See `Step.apply`."""
         return (result * self.vector).to(result.dtype)
 
 

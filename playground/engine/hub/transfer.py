@@ -73,7 +73,7 @@ def download(
         allow_patterns=[glob.escape(name) for name in sizes],
         tqdm_class=_bar(progress),
     )
-    progress.tell()
+    progress.report()
     return Path(snapshot)
 
 
@@ -102,12 +102,14 @@ class _Progress:
         self.stopped = threading.Event()
 
     def add(self, count: float) -> None:
+        """Count bytes; raises `DownloadCancelled` after the download was stopped."""
         if self.stopped.is_set():
             raise DownloadCancelled
         with self._lock:
             self._came += count
 
-    def tell(self) -> None:
+    def report(self) -> None:
+        """Report the bytes so far; called by the thread that started the download only."""
         self._say(min(self._came, self.total), self.total)
 
 
@@ -124,7 +126,7 @@ def _fetch_all(found: Source, commit: str, names: list[str], progress: _Progress
             done, pending = wait(pending, timeout=LOOK_EVERY)
             for job in done:
                 job.result()
-            progress.tell()
+            progress.report()
     except BaseException as error:
         progress.stopped.set()
         for job in jobs:
@@ -223,6 +225,6 @@ def _bar(progress: _Progress, quiet: bool = False) -> Any:
         def update(self, n: float | None = 1) -> None:
             progress.add((n or 0) if self.counts else 0)
             if not quiet:
-                progress.tell()
+                progress.report()
 
     return Bar
