@@ -6,9 +6,11 @@ import zlib
 
 import pytest
 
-from playground.aligners.urial import STOP
+from playground.demonstrations.families import FAMILIES
 from playground.engine.scripted import ScriptedEngine
 from playground.types import Delta, Done, Prompt, Reply, Request, Sampling, Waiting
+
+STOP = FAMILIES["fenced"].stop
 
 
 def request(text, adapter=None, stop=STOP, **parameters):

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.aligners.urial import STOP
 from playground.demonstrations.families import FAMILIES
 from playground.engine.text import Cutter, Writer
 from playground.types import StopRule
+
+STOP = FAMILIES["fenced"].stop
 
 
 def cut(raw: str, rule: StopRule = STOP, sizes: list[int] | None = None) -> tuple[str, bool]:
