@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.aligners import chat, raw, urial
-from playground.checks import LOOP_WORDS, _own_header, after, check, measures
+from playground.checks import check, text_after
+from playground.checks.leaks import find_own_header
+from playground.checks.repetition import LOOP_WORDS
 from playground.engine.text import Cutter
 from playground.library import Library
 from playground.library.probes import read_probes
@@ -498,7 +500,7 @@ CODE = st.sampled_from(
 def test_no_header_that_the_stop_rule_leaves_in_an_answer_is_called_an_invented_query(lane, lines):
     answer = answered(lane, "Hi", "\n".join(lines))
     headers = answer.request.prompt.stop.headers
-    assert _own_header(answer.text, answer.request.prompt, headers[:1], "Hi") is None
+    assert find_own_header(answer.text, answer.request.prompt, headers[:1], "Hi") is None
 
 
 def test_by_the_papers_rule_the_closing_fence_stays_and_is_no_issue():
@@ -601,17 +603,14 @@ def test_what_needs_the_end_waits_for_it_and_a_failure_speaks_for_itself():
 
 
 def test_what_came_after_the_answer_is_the_rest_of_the_raw_text():
-    assert after(answered("fenced", "Hi", "\n Paris.\n```\n\n# Query:\n").reply) == "\n```\n\n# Query:\n"
-    assert after(answered("base", "Hi", " Paris.\n").reply) == ""
-    assert after(Reply(text="", raw_text=" \n")) == " \n"
-    assert after(Reply(text="Paris.", raw_text="")) is None
+    assert text_after(answered("fenced", "Hi", "\n Paris.\n```\n\n# Query:\n").reply) == "\n```\n\n# Query:\n"
+    assert text_after(answered("base", "Hi", " Paris.\n").reply) == ""
+    assert text_after(Reply(text="", raw_text=" \n")) == " \n"
+    assert text_after(Reply(text="Paris.", raw_text="")) is None
 
 
-def test_measures():
-    reply = Reply(text="Don't 学习, 3.14!", new_tokens=11, ttft=0.5, seconds=2.5)
-    found = measures(answer_of(reply))
-    assert (found.characters, found.words, found.ttft) == (15, 4, 0.5)
-    assert found.tokens_per_second == pytest.approx(5.0)
+def test_the_pace_of_a_reply_is_that_of_the_tokens_after_the_first():
+    assert Reply(new_tokens=11, ttft=0.5, seconds=2.5).tokens_per_second == pytest.approx(5.0)
     for less in (
         Reply(new_tokens=1, ttft=0.5, seconds=0.5),
         Reply(new_tokens=9, ttft=0.5, seconds=0.5),
@@ -619,11 +618,7 @@ def test_measures():
         Reply(new_tokens=9, ttft=0.5),
         Reply(),
     ):
-        assert measures(answer_of(less)).tokens_per_second is None
-
-
-def answer_of(reply):
-    return Answer(variant="x", request=None, reply=reply)
+        assert less.tokens_per_second is None
 
 
 def begun(lane, start, written):
@@ -636,7 +631,6 @@ def begun(lane, start, written):
 def test_an_answer_that_was_begun_is_read_from_its_beginning():
     code = begun("fenced", "```python\n", "x = 1\n```\nThat is it.\n```\n\n# Query:\n")
     assert kinds(code) == []
-    assert measures(code).words == 6
     loop = begun("base", DOCTOR * 2, DOCTOR * 3)
     assert kinds(loop) == ["loop"]
     assert loop.text[slice(*check(loop)[0].span)] == (DOCTOR * 5).rstrip(". ")

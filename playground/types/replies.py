@@ -33,6 +33,13 @@ class Reply:
     token_ids: tuple[int, ...] = ()
     """The tokens behind `raw_text`, where the engine knows them; may end in an end-of-sequence token."""
 
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Tokens after the first one by the seconds after it; None with fewer than two, or without times."""
+        if self.new_tokens < 2 or self.ttft is None or self.seconds is None or self.seconds <= self.ttft:
+            return None
+        return (self.new_tokens - 1) / (self.seconds - self.ttft)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Delta:

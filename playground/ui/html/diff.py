@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from playground.checks import Finding, after
+from playground.checks import Finding, text_after
 from playground.diff import Diff, Stretch
 from playground.types import Reply
 from playground.ui.html.text import escape, reveal, reveal_plain, reveal_whitespace
@@ -66,7 +66,7 @@ def render_findings(found: Sequence[Finding]) -> str:
 
 def render_after_stop(reply: Reply) -> str:
     """What the model wrote after the end of the answer that is shown."""
-    came = after(reply)
+    came = text_after(reply)
     if not reply.finish:
         body = '<p class="notice">The answer is still being written.</p>'
     elif came is None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import html
 
-from playground.checks import pace
 from playground.types import Reply, Sampling, Status
 from playground.ui.html.text import reveal as visible
 from playground.ui.html.text import reveal_plain as attribute
@@ -83,7 +82,7 @@ def status_line(reply: Reply | None, note: str = "", blind: bool = False, ended:
 def pace_words(reply: Reply) -> list[str]:
     """How long an answer is and how fast it came, in words."""
     words = [_count(reply.new_tokens, "token")] if reply.new_tokens else []
-    rate = pace(reply)
+    rate = reply.tokens_per_second
     if rate is not None:
         words.append(f"{rate:.1f} tokens/s" if rate < 100 else f"{rate:.0f} tokens/s")
     if reply.ttft is not None:

@@ -1,0 +1,35 @@
+"""Fenced code blocks in an answer, and the answer with its code masked."""
+
+from __future__ import annotations
+
+import re
+
+
+def find_code_blocks(text: str) -> list[tuple[int, int, bool]]:
+    """Fenced code blocks: where each begins and ends, and whether a fence closes it."""
+    blocks: list[tuple[int, int, bool]] = []
+    opening = ""
+    start = 0
+    for line in re.finditer(r"(?m)^[ \t]*(`{3,}(?=[^`\n]*$)|~{3,})(.*)$", text):
+        if not opening:
+            opening, start = line[1], line.start()
+        elif line[1].startswith(opening) and not line[2].strip():
+            blocks.append((start, line.end(), True))
+            opening = ""
+    return [*blocks, (start, len(text), False)] if opening else blocks
+
+
+def mask_code(text: str) -> str:
+    """`text` with an "x" for every character of code, in blocks and in lines, all else in its place."""
+    pieces, done = [], 0
+    for start, end, _ in find_code_blocks(text):
+        pieces += [_SPAN.sub(_mask, text[done:start]), re.sub(".", "x", text[start:end])]
+        done = end
+    return "".join([*pieces, _SPAN.sub(_mask, text[done:])])
+
+
+_SPAN = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)")
+
+
+def _mask(found: re.Match[str]) -> str:
+    return "x" * len(found[0])

@@ -1,0 +1,182 @@
+"""Check for what leaked from the prompt's format: a next query, a header, a fence, a control token."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from playground.checks.code import find_code_blocks, mask_code
+from playground.checks.ending import text_after
+from playground.checks.finding import Finding, quote
+from playground.checks.prompt import CONTROL_TOKEN, find_headers
+from playground.demonstrations.headers import Header, leads_over, looks_like_code
+from playground.types import Answer, Finish, Prompt, StopRule
+
+_AT_EDGE = re.compile(rf"(?m)^[ \t]*({CONTROL_TOKEN})|({CONTROL_TOKEN})[ \t]*$")
+_MARKUP = re.compile(r"(?i)token|template|prompt|mark-?up|markdown|ml\b|\btags?\b|urial")
+_FENCES = re.compile(r"(?i)markdown|back-?tick|fence|code block")
+_DIALOGUE = re.compile(
+    r"(?i)dialog|conversa|\bchat|interview|script|scene|sketch|role|\bplay|stor(?:y|ies)\b|faq|example|"
+    r"\blogs?\b|support|message|prompt|template|header|gespräch|unterhaltung"
+)
+_USER = re.compile(
+    r"(?m)^(?:(?:#{1,3} ?)?(?:User|Human|USER|HUMAN):|### Instruction:[ \t]*$|# Query:[ \t]*$)"
+)
+_ASSISTANT = re.compile(
+    r"(?m)^(?:(?:#{1,3} ?)?(?:Assistant|ASSISTANT):|#{1,3} (?:Assistant|Response:)[ \t]*$)"
+)
+_FIELD = re.compile(r"(?m)^(?:\*\*)?[A-Z]\w*:")
+"""A line that begins like "Name:", of a speaker or of a form."""
+
+
+def check_query(text: str, prompt: Prompt, messages: str) -> Finding | None:
+    """A next message of the user that the model wrote itself, in the shown text.
+
+    Either the prompt's own header of a query begins a block, as the prompt writes them; or, whatever the
+    prompt, a line that begins like "User:" does (see `_find_foreign_query`).
+    """
+    start = find_own_header(text, prompt, find_headers(prompt)[:1], messages)
+    if start is None:
+        start = _find_foreign_query(text, messages)
+    if start is None:
+        return None
+    sentence = f"The model went on with a next message of the user: {quote(text[start:])}."
+    return Finding(kind="query", label="Invented query", sentence=sentence, span=(start, len(text)))
+
+
+def find_own_header(text: str, prompt: Prompt, headers: Sequence[str], messages: str) -> int | None:
+    """Where a line that is one of the prompt's headers begins a block as the prompt writes them, if any does.
+
+    Code may have such lines as comments, see `_is_code`. In fenced formats a block begins with a fence after
+    the header; a header with text on its line, or at the very end, has a blank line or a fence before it. A
+    chat format's headers look like any heading, so they count only where both are in the text.
+    """
+    if not headers or _MARKUP.search(messages) or any(header in messages for header in headers):
+        return None
+    lines = {line.rstrip() for line in text.split("\n")}
+    if not prompt.stop.headers and not lines.issuperset(find_headers(prompt)):
+        return None
+    fence = prompt.stop.fence
+    blocks = find_code_blocks(text)
+    forms = "|".join(_header_pattern(header, prompt) for header in headers)
+    for found in re.finditer(rf"(?m)^(?:{forms})$", text):
+        start = found.start()
+        line_before = text[text.rfind("\n", 0, max(0, start - 1)) + 1 : start].strip()
+        apart = line_before in ("", fence)
+        block = next(((low, high) for low, high, _ in blocks if low < start < high), None)
+        if block is not None and (not apart or _is_code(text, *block, fence)):
+            continue
+        following = text[found.end() :].lstrip()
+        alone = found[0].rstrip() in headers
+        if (
+            not fence
+            or following.split("\n", 1)[0].rstrip() == fence
+            or (apart and not (alone and following))
+        ):
+            return start
+    return None
+
+
+def _header_pattern(header: str, prompt: Prompt) -> str:
+    """A pattern for a header's line, in the forms at which the stop rule ends an answer."""
+    own = Header(header)
+    if header in prompt.stop.headers[:1] and own.marks:
+        return rf"{own.pattern}[^\n]*"
+    return rf"{re.escape(header)}[ \t]*"
+
+
+def _is_code(text: str, start: int, end: int, fence: str) -> bool:
+    """Whether a code block that has a header in it is code or quotes the header, as the stop rule reads it.
+
+    It is if it names a language, has a line of code, or begins with ``#`` after a line that leads over to it.
+    """
+    opening, *lines = text[start:end].split("\n")
+    if not fence or opening.strip() != fence or any(map(looks_like_code, lines)):
+        return True
+    body = text[:start].rstrip()
+    before, gap = body.split("\n")[-1], text[len(body) : start].count("\n") > 1
+    return bool(lines) and lines[0].startswith("#") and leads_over(before, gap)
+
+
+def _find_foreign_query(text: str, messages: str) -> int | None:
+    """Where a line like "User: ..." begins a message, of three words or more, after a blank line.
+
+    It may as well be part of a dialogue that the answer quotes or writes: so only the first such line counts,
+    and not if the messages mention a dialogue, if a name and a colon began a line before it, or if what is
+    before it is no whole sentence, but a title, or the colon that leads over to a quotation.
+    """
+    text = mask_code(text)
+    found = _USER.search(text)
+    if found is None or _DIALOGUE.search(messages):
+        return None
+    before = text[: found.start()]
+    body = before.rstrip()
+    whole = body.rstrip("\"'\u201d\u2019)*").endswith((".", "!", "?", "\u2026", "\u3002"))
+    message = re.split(r"\n[ \t]*\n", text[found.end() :].lstrip(), maxsplit=1)[0]
+    fields = any(_FIELD.match(line) and not _ASSISTANT.match(line) for line in message.split("\n")[1:])
+    blank = before[len(body) :].count("\n") > 1
+    if not (whole and blank) or fields or _FIELD.search(before) or len(message.split()) < 3:
+        return None
+    return found.start()
+
+
+def check_query_alone(answer: Answer) -> Finding | None:
+    """The whole of a fenced answer is a query that the model wrote: an answer's header comes after it."""
+    reply = answer.reply
+    if reply.finish != "stop" or not reply.text or answer.request is None:
+        return None
+    rule = answer.request.prompt.stop
+    lines = [line.strip() for line in (text_after(reply) or "").split("\n") if line.strip()]
+    if not rule.fence or lines[:2] != [rule.fence, rule.headers[-1]]:
+        return None
+    sentence = f"Instead of an answer the model wrote a query, and after it {quote(rule.headers[-1])}."
+    span = (0, len(answer.text))
+    return Finding(kind="query", label="Invented query", sentence=sentence, span=span)
+
+
+def check_header(text: str, prompt: Prompt, messages: str) -> Finding | None:
+    """A header of an answer: one of the prompt's own that begins a block, or "Assistant:" at the start."""
+    start = find_own_header(text, prompt, find_headers(prompt)[1:], messages)
+    if _ASSISTANT.match(text.lstrip()) and not _DIALOGUE.search(messages):
+        start = len(text) - len(text.lstrip())
+    if start is None:
+        return None
+    line = text[start:].split("\n", 1)[0]
+    end = start + (line.find(":") + 1 or len(line))
+    sentence = f"A header of the prompt's format stands in the answer: {quote(text[start:end])}."
+    return Finding(kind="header", label="Header left", sentence=sentence, span=(start, end))
+
+
+def check_fence(text: str, finish: Finish, rule: StopRule, messages: str) -> Finding | None:
+    """A code fence that nothing closes, in an answer to a fenced prompt that ended by itself.
+
+    A code block that is whole is part of the answer, and one that the limit cut off needs no warning. None where the conversation or the answer is about such fences, and by the paper's stop rule, which leaves
+    the fence that closes the answer in it.
+    """
+    blocks = find_code_blocks(text)
+    if not rule.fence or rule.name == "paper" or finish != "stop" or not blocks or blocks[-1][2]:
+        return None
+    if _FENCES.search(messages) or _FENCES.search(text):
+        return None
+    start = blocks[-1][0]
+    line = text[start:].split("\n", 1)[0]
+    number = text.count("\n", 0, start) + 1
+    sentence = f"Nothing closes the fence in line {number}: {quote(line)}."
+    return Finding(kind="fence", label="Open fence", sentence=sentence, span=(start, start + len(line)))
+
+
+def check_token(text: str, messages: str) -> Finding | None:
+    """A control token spelled out at the beginning or the end of a line, outside code.
+
+    None if the messages mention markup; ``<s>`` and ``</s>`` in equal numbers are HTML.
+    """
+    if _MARKUP.search(messages):
+        return None
+    struck = text.count("<s>") == text.count("</s>")
+    for found in _AT_EDGE.finditer(mask_code(text)):
+        token = found[1] or found[2]
+        if token not in messages and not (struck and token in ("<s>", "</s>")):
+            sentence = f"A control token stands in the answer as text: {quote(token)}."
+            span = found.span(1 if found[1] else 2)
+            return Finding(kind="token", label="Control token", sentence=sentence, span=span)
+    return None
