@@ -1,13 +1,15 @@
-"""Shares and means with their intervals: what every table of results here is made of.
+"""Statistics of results: shares, means and their intervals, and agreement beyond chance. Pure functions.
 
 Intervals are of 95 %: Wilson's for shares, Student's t over the conversations' means for scores (turns of one
 conversation are not independent, so they count as one), and the percentiles of a bootstrap that draws whole
-conversations for anything else.
+conversations for anything else. Agreement beyond chance is Cohen's kappa for two raters (Cohen 1960) and
+Fleiss' kappa for several (Fleiss 1971).
 """
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
@@ -123,3 +125,36 @@ def bootstrap(
     if len(values) * 2 < draws:
         return None
     return values[int(0.025 * (len(values) - 1))], values[round(0.975 * (len(values) - 1))]
+
+
+def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
+    """Agreement of two raters beyond chance (Cohen 1960); None where chance alone would be full agreement."""
+    if not pairs:
+        return None
+    observed = sum(one == other for one, other in pairs) / len(pairs)
+    ones, others = Counter(one for one, _ in pairs), Counter(other for _, other in pairs)
+    expected = sum(ones[name] * others[name] for name in ones) / len(pairs) ** 2
+    return None if expected == 1 else (observed - expected) / (1 - expected)
+
+
+def fleiss_kappa(items: Sequence[Sequence[str]]) -> float | None:
+    """Agreement of several raters beyond chance (Fleiss 1971, equations 3 to 8).
+
+    Args:
+        items: for each item the category that each rater put it in; two raters or more, as many for each.
+
+    Returns:
+        At most 1; None where there are no items, or chance alone would be full agreement.
+    """
+    if not items:
+        return None
+    raters = len(items[0])
+    if raters < 2 or any(len(item) != raters for item in items):
+        raise ValueError("every item needs the same number of raters, and two or more")
+    counts = [Counter(item) for item in items]
+    observed = fmean(
+        sum(count * (count - 1) for count in item.values()) / (raters * (raters - 1)) for item in counts
+    )
+    shares = [count / (raters * len(items)) for count in sum(counts, Counter()).values()]
+    expected = sum(share * share for share in shares)
+    return None if expected == 1 else (observed - expected) / (1 - expected)

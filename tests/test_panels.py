@@ -12,14 +12,15 @@ from test_cli import tandem
 from test_judge_panel import panel, values
 from test_judges import chat, own_words, session
 
-from playground.agreement import Compared, fleiss_kappa, panel_agreement
 from playground.config import Settings
 from playground.judging.client import JudgeModel
 from playground.judging.families import families, family_warning
 from playground.judging.panel import majority, read_judge, read_judges
 from playground.judging.service import Judges
-from playground.scoreboard import board, boards_in
+from playground.scoreboard import build_board, list_boards
+from playground.scoreboard.agreement import PanelComparison, measure_panel_agreement
 from playground.secret import Secret
+from playground.statistics import fleiss_kappa
 from playground.types import InputError, Verdict, to_json, verdict_from_json
 
 # --- The rule -------------------------------------------------------------------------------------
@@ -172,15 +173,17 @@ def test_fleiss_kappa_is_that_of_the_worked_example():
 
 def test_the_interval_of_agreement_draws_whole_conversations():
     compared = [
-        Compared(conversation=str(number), sides=("first", "first" if number % 3 else "second", "first"))
+        PanelComparison(
+            conversation=str(number), sides=("first", "first" if number % 3 else "second", "first")
+        )
         for number in range(30)
     ]
-    found = panel_agreement(["a", "b", "c"], compared)
+    found = measure_panel_agreement(["a", "b", "c"], compared)
     assert (found.same.hits, found.same.count, found.conversations) == (20, 30, 30)
     low, high = found.interval
     assert low < found.kappa < high
-    assert found == panel_agreement(["a", "b", "c"], compared)
-    assert panel_agreement(["a", "b"], []) is None
+    assert found == measure_panel_agreement(["a", "b", "c"], compared)
+    assert measure_panel_agreement(["a", "b"], []) is None
 
 
 # --- Families -------------------------------------------------------------------------------------
@@ -256,7 +259,7 @@ def test_a_panel_judges_and_its_majority_is_on_record(tmp_path, server):
     assert not talk.judges.under_way(conversation.id)
     again = session(tmp_path).open(conversation.id)
     assert again.turns[0].verdicts[-1] == verdicts[3]
-    found = board([again], verdicts[3].judge, "pairwise")
+    found = build_board([again], verdicts[3].judge, "pairwise")
     assert [(pair.first_wins, pair.second_wins) for pair in found.pairs] in ([(1, 0)], [(0, 1)])
     habits = {each.judge: each for each in found.panel.judges}
     assert habits["first"].first_place.value == 1
@@ -457,11 +460,11 @@ def test_figures_of_the_same_model_on_two_servers_are_apart(tmp_path):
     stored = talk.judges.store.load(conversation.id)
     hosts = [server.url.split("/")[2] for server in servers]
     names = [*sorted(f"x at {host}" for host in hosts), "z"]
-    boards = [judge for judge, _ in boards_in([stored])]
+    boards = [judge for judge, _ in list_boards([stored])]
     assert boards == [f"majority of {', '.join(names)}", *names]
-    panel_of = board([stored], boards[0], "pairwise").panel
+    panel_of = build_board([stored], boards[0], "pairwise").panel
     assert [judge.judge for judge in panel_of.judges] == names
     assert all(judge.with_majority.count == 1 for judge in panel_of.judges)
-    assert [len(board([stored], name, "pairwise").pairs) for name in names] == [1, 1, 1]
+    assert [len(build_board([stored], name, "pairwise").pairs) for name in names] == [1, 1, 1]
     for server in servers:
         server.end()

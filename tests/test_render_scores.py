@@ -7,7 +7,7 @@ import re
 
 from test_scoreboard import judged, talk, win
 
-from playground.scoreboard import HUMAN, board
+from playground.scoreboard import HUMAN, build_board
 from playground.ui.html.scores import render_bar, render_section
 
 EVIL = "<img src=x onerror=alert(1)>${1}{{x}}"
@@ -15,7 +15,7 @@ EVIL = "<img src=x onerror=alert(1)>${1}{{x}}"
 
 def drawn(conversations, judge="judge", rubric="pairwise"):
     known = {conversation.id: conversation for conversation in conversations}
-    return render_section(judge, "about", board(conversations, judge, rubric), known, {})
+    return render_section(judge, "about", build_board(conversations, judge, rubric), known, {})
 
 
 def text(html: str) -> str:

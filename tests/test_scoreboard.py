@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
-from playground.agreement import cohens_kappa, preference
 from playground.aligners.raw import Aligner
 from playground.judging.candidates import candidate
-from playground.scoreboard import HUMAN, board, boards_in
-from playground.statistics import Mean, Share, bootstrap, few, t_quantile, wilson
+from playground.scoreboard import HUMAN, build_board, list_boards
+from playground.scoreboard.agreement import preference
+from playground.statistics import Mean, Share, bootstrap, cohens_kappa, few, t_quantile, wilson
 from playground.types import Answer, Aspect, Conversation, JudgeCall, Reply, Sampling, Turn, Variant, Verdict
 
 IDS = iter(range(10**6))
@@ -146,7 +146,7 @@ def test_a_pair_counts_every_outcome_in_its_place():
         judged(talk(("a", "b")), 0, outcome="unparsable"),
         judged(talk(("a", "b")), 0, outcome="failed"),
     ]
-    found = board(talks, "judge", "pairwise")
+    found = build_board(talks, "judge", "pairwise")
     [pair] = found.pairs
     assert (pair.first.name, pair.second.name) == ("one", "two")
     assert (pair.first_wins, pair.second_wins) == (2, 1)
@@ -156,7 +156,7 @@ def test_a_pair_counts_every_outcome_in_its_place():
     assert pair.conversations == 5
     assert pair.few == "Only 6 comparisons: too few to tell much by."
     assert found.outcomes["win"] == 3
-    one, two = found.standings
+    one, two = found.score_rows
     assert (one.wins, two.wins) == (Share(hits=3.5, count=6), Share(hits=2.5, count=6))
     assert one.inconsistent == Share(hits=1, count=6)
     assert one.failed == two.failed == 2
@@ -170,7 +170,7 @@ def test_a_variant_is_its_recipe_in_whatever_lane_and_under_whatever_name():
         win(talk(("a", "b"), variants=(TWO, ONE)), 0, 1),
         win(talk(("a", "b"), variants=(renamed, TWO)), 0, 0),
     ]
-    [pair] = board(talks, "judge", "pairwise").pairs
+    [pair] = build_board(talks, "judge", "pairwise").pairs
     assert {pair.first.name, pair.second.name} == {"renamed", "two"}
     assert pair.rate.value in (1.0, 0.0)
     assert pair.rate.count == 3
@@ -179,30 +179,30 @@ def test_a_variant_is_its_recipe_in_whatever_lane_and_under_whatever_name():
 def test_a_lane_that_became_another_variant_does_not_give_it_its_wins():
     conversation = win(talk(("a", "b")), 0, 0)
     changed = dataclasses.replace(conversation, variants=(variant("three", 3), TWO))
-    [pair] = board([changed], "judge", "pairwise").pairs
+    [pair] = build_board([changed], "judge", "pairwise").pairs
     assert {pair.first.name, pair.second.name} == {"one", "two"}
 
 
 def test_a_recipe_against_itself_is_no_pair():
-    assert board([win(talk(("a", "b"), variants=(ONE, ONE)), 0, 0)], "judge", "pairwise").pairs == ()
+    assert build_board([win(talk(("a", "b"), variants=(ONE, ONE)), 0, 0)], "judge", "pairwise").pairs == ()
 
 
 def test_asking_twice_counts_once_and_a_settled_verdict_is_not_undone_by_a_failure():
     conversation = talk(("a", "b"))
     for outcome in ("failed", "tie", "unparsable"):
         conversation = judged(conversation, 0, outcome=outcome)
-    [pair] = board([conversation], "judge", "pairwise").pairs
+    [pair] = build_board([conversation], "judge", "pairwise").pairs
     assert (pair.ties, pair.failed, pair.rate.count) == (1, 0, 1)
     other_scope = judged(conversation, 0, outcome="tie", scope="conversation")
-    assert board([other_scope], "judge", "pairwise").pairs[0].rate.count == 2
+    assert build_board([other_scope], "judge", "pairwise").pairs[0].rate.count == 2
 
 
 def test_votes_of_several_people_all_count():
     conversation = talk(("a", "b"))
     for by in ("x", "y"):
         conversation = win(conversation, 0, 0, judge=HUMAN, rubric="vote", by=by)
-    assert board([conversation], HUMAN, "vote").pairs[0].rate == Share(hits=2, count=2)
-    assert boards_in([conversation, scored(talk(("a", "b")), 0, 5.0, 6.0)]) == [
+    assert build_board([conversation], HUMAN, "vote").pairs[0].rate == Share(hits=2, count=2)
+    assert list_boards([conversation, scored(talk(("a", "b")), 0, 5.0, 6.0)]) == [
         (HUMAN, "vote"),
         ("judge", "single"),
     ]
@@ -213,8 +213,8 @@ def test_a_verdict_on_an_answer_that_is_no_longer_shown_does_not_count():
     here = conversation.turns[0]
     again = dataclasses.replace(here.answers[0], reply=Reply(text="another", finish="stop"))
     turns = (dataclasses.replace(here, answers=(again, here.answers[1])),)
-    found = board([dataclasses.replace(conversation, turns=turns)], "judge", "pairwise")
-    assert (found.pairs, found.standings) == ((), ())
+    found = build_board([dataclasses.replace(conversation, turns=turns)], "judge", "pairwise")
+    assert (found.pairs, found.score_rows) == ((), ())
 
 
 def test_mean_scores_by_turn_leave_out_what_has_no_score_and_count_it():
@@ -222,8 +222,8 @@ def test_mean_scores_by_turn_leave_out_what_has_no_score_and_count_it():
         scored(scored(talk(("a", "b"), ("c", "d")), 0, 8.0, 4.0), 1, 5.0, None, outcome="unparsable"),
         scored(talk(("a", "b")), 0, 6.0, 2.0),
     ]
-    found = board(talks, "judge", "single")
-    one, two = found.standings
+    found = build_board(talks, "judge", "single")
+    one, two = found.score_rows
     assert found.scale == (1, 10)
     assert {turn: mean.value for turn, mean in one.by_turn.items()} == {1: 7.0, 2: 5.0}
     assert {turn: mean.value for turn, mean in two.by_turn.items()} == {1: 3.0}
@@ -240,7 +240,7 @@ def test_aspects_are_means_of_those_that_apply():
         scored(talk(("a", "b")), 0, 4.0, 2.0, rubric="aspects", aspects=(aspects(4), aspects(2))),
         scored(talk(("a", "b")), 0, 5.0, 3.0, rubric="aspects", aspects=(aspects(5), aspects(3))),
     ]
-    one, _ = board(talks, "judge", "aspects").standings
+    one, _ = build_board(talks, "judge", "aspects").score_rows
     assert {name: mean.value for name, mean in one.aspects.items()} == {"clarity": 4.5}
 
 
@@ -258,7 +258,7 @@ def test_the_first_place_and_the_lengths_are_counted_by_game_and_by_winner():
         win(talk(("long answer", "b")), 0, 0, calls=same),
         win(talk(("four", "seven..")), 0, 0, calls=same),
     ]
-    found = board(talks, "judge", "pairwise")
+    found = build_board(talks, "judge", "pairwise")
     assert found.first_place == Share(hits=4, count=6)
     assert (found.winner_length, found.loser_length) == ((11 + 4) / 2, (1 + 7) / 2)
 
@@ -274,7 +274,7 @@ def test_agreement_with_votes_is_over_turns_that_have_both():
     inconsistent = vote(judged(talk(("a", "b")), 0, outcome="inconsistent"), None)
     alone = [win(talk(("a", "b")), 0, 0), vote(talk(("a", "b")), 0)]
     failed = vote(judged(talk(("a", "b")), 0, outcome="failed"), 0)
-    found = board([*talks, odd, inconsistent, *alone, failed], "judge", "pairwise").agreement
+    found = build_board([*talks, odd, inconsistent, *alone, failed], "judge", "pairwise").agreement
     assert found.same == Share(hits=21, count=22)
     expected = (11 * 10 + 10 * 11 + 1) / 22**2
     assert found.kappa == pytest.approx((21 / 22 - expected) / (1 - expected))
@@ -283,8 +283,8 @@ def test_agreement_with_votes_is_over_turns_that_have_both():
     [told] = found.disagreements
     assert (told.conversation, told.turn, told.vote, told.verdict) == (odd.id, 0, 1, 0)
     assert found.few == "Only 22 votes on a turn that the judge has judged: too few to tell much by."
-    assert board(talks, HUMAN, "vote").agreement is None
-    assert board(alone, "judge", "pairwise").agreement is None
+    assert build_board(talks, HUMAN, "vote").agreement is None
+    assert build_board(alone, "judge", "pairwise").agreement is None
 
 
 def test_scores_prefer_the_higher_one_and_a_failure_prefers_nobody():
@@ -302,6 +302,6 @@ def test_scores_prefer_the_higher_one_and_a_failure_prefers_nobody():
 
 def test_a_variant_is_the_same_whatever_its_seed():
     talks = [talk(("a", "b"), variants=(variant("one", 1, seed), variant("two", 2, seed))) for seed in (3, 4)]
-    sums = board([win(each, 0, 0) for each in talks], "judge", "pairwise")
+    sums = build_board([win(each, 0, 0) for each in talks], "judge", "pairwise")
     assert [(pair.first.name, pair.first_wins) for pair in sums.pairs] == [("one", 2)]
     assert sums.pairs[0].first.variant.sampling.seed == 0

@@ -14,7 +14,7 @@ from playground.engine.scripted import ScriptedEngine
 from playground.judging.candidates import answered
 from playground.judging.service import Judges
 from playground.library import Library
-from playground.scoreboard import board
+from playground.scoreboard import build_board
 from playground.session import Session
 from playground.store import FILE, LOST_TURN, MISSING, ConflictError, Store
 from playground.store.repair import find_damage, repair_record
@@ -216,7 +216,7 @@ def test_each_damage_is_named_and_left_out_of_the_repair(library, tmp_path, stat
     damage(tmp_path, statement)
     found = talk.open(whole.id)
     assert found.turns[0] == whole.turns[0]
-    assert board([found], "human", "vote") is not None
+    assert build_board([found], "human", "vote") is not None
     assert find_damage(tmp_path / FILE)
     repair_record(tmp_path / FILE, tmp_path / "new" / FILE)
     assert find_damage(tmp_path / "new" / FILE) == []
@@ -292,7 +292,7 @@ def use(library, folder, ids, whole):
             continue
         loaded += 1
         talk.verdicts(conversation)
-        board([conversation], "human", "vote")
+        build_board([conversation], "human", "vote")
         for turn in range(len(conversation.turns)):
             if answered(conversation, turn):
                 talk.judges.estimate(conversation, turn, "single", talk.judges.model("any"))

@@ -150,8 +150,9 @@ def check_header(text: str, prompt: Prompt, messages: str) -> Finding | None:
 def check_fence(text: str, finish: Finish, rule: StopRule, messages: str) -> Finding | None:
     """A code fence that nothing closes, in an answer to a fenced prompt that ended by itself.
 
-    A code block that is whole is part of the answer, and one that the limit cut off needs no warning. None where the conversation or the answer is about such fences, and by the paper's stop rule, which leaves
-    the fence that closes the answer in it.
+    A code block that is whole is part of the answer, and one that the limit cut off needs no warning. None
+    where the conversation or the answer is about such fences, and by the paper's stop rule, which leaves the
+    fence that closes the answer in it.
     """
     blocks = find_code_blocks(text)
     if not rule.fence or rule.name == "paper" or finish != "stop" or not blocks or blocks[-1][2]:

@@ -15,7 +15,8 @@ from playground.judging.reference import PAIR_RUBRIC, REFERENCE
 from playground.judging.reference import RUBRIC as REFERENCE_RUBRIC
 from playground.judging.run import Judging
 from playground.judging.service import Judges
-from playground.scoreboard import Panel, board
+from playground.scoreboard import build_board
+from playground.scoreboard.rows import Panel
 from playground.types import Conversation, InputError, Scope, Verdict, to_json
 
 DEFAULT_RUBRIC = "single"
@@ -197,7 +198,7 @@ def verdicts_json(conversation: Conversation, judged: Sequence[tuple[int, Verdic
 def _panels(conversation: Conversation, judged: Sequence[tuple[int, Verdict]]) -> list[Panel]:
     """How far the judges of each panel agree over the whole conversation, and what each tends to."""
     majorities = dict.fromkeys((verdict.judge, verdict.rubric) for _, verdict in judged if verdict.panel)
-    boards = [board([conversation], judge, rubric) for judge, rubric in majorities]
+    boards = [build_board([conversation], judge, rubric) for judge, rubric in majorities]
     return [each.panel for each in boards if each.panel is not None]
 
 

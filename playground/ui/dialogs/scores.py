@@ -10,7 +10,7 @@ import gradio as gr
 from playground.judging.panel import MAJORITY
 from playground.judging.service import HUMAN, VOTE
 from playground.judging.verdicts import filter_verdicts
-from playground.scoreboard import board, boards_in
+from playground.scoreboard import build_board, list_boards
 from playground.session import Session
 from playground.types import Conversation, InputError, Verdict
 from playground.ui.controls.events import QUICK, Updates
@@ -89,7 +89,7 @@ class ScoresDialog(HtmlDialog):
             self._render_votes(conversations)
             if (judge, rubric) == (HUMAN, VOTE)
             else self._render_board(conversations, judge, rubric)
-            for judge, rubric in boards_in(conversations.values())
+            for judge, rubric in list_boards(conversations.values())
         ]
         hidden = '<p class="what">The conversation whose names are hidden counts once you reveal them.</p>'
         note = hidden if state.blind and state.conversation else ""
@@ -107,14 +107,14 @@ class ScoresDialog(HtmlDialog):
     def _render_votes(self, conversations: Mapping[str, Conversation]) -> str:
         sections = []
         for title, about, blind in VOTES:
-            sums = board(_keep_votes(conversations.values(), blind), HUMAN, VOTE)
+            sums = build_board(_keep_votes(conversations.values(), blind), HUMAN, VOTE)
             if sums.outcomes:
                 cards = self.controller.catalog.cards()
                 sections.append(html_scores.render_section(title, about, sums, conversations, cards))
         return "".join(sections)
 
     def _render_board(self, conversations: Mapping[str, Conversation], judge: str, rubric: str) -> str:
-        sums = board(list(conversations.values()), judge, rubric)
+        sums = build_board(list(conversations.values()), judge, rubric)
         title, about = f"{judge}, {rubric}", f"Judged by {judge}, by the rubric {rubric}."
         if sums.panel is not None:
             title = f"Majority of {len(sums.panel.judges)} judges, {rubric}"

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from playground.agreement import Agreement, Both, PanelAgreement
 from playground.lanes.letters import LETTERS
 from playground.lanes.names import name_lane
-from playground.scoreboard import Board, Pair, Panel, Seat, Standing
+from playground.scoreboard.agreement import Agreement, PanelAgreement, VoteComparison
+from playground.scoreboard.rows import Board, Entrant, PairRecord, Panel, ScoreRow
 from playground.statistics import Mean, Share, few
 from playground.types import SETTLED, AdapterCard, Conversation
 from playground.ui.html.labels import decoding
@@ -36,7 +36,7 @@ def render_section(
     parts = [f"<h3>{reveal(title)}</h3>", f'<p class="what">{reveal(about)}</p>']
     if board.pairs:
         parts.append(_render_pairs(board.pairs, cards))
-    scored = [standing for standing in board.standings if standing.mean is not None]
+    scored = [standing for standing in board.score_rows if standing.mean is not None]
     if scored and board.scale is not None:
         parts.append(_render_rows(scored, board.scale, cards))
     parts.append(_render_facts(board, cards))
@@ -50,11 +50,11 @@ def render_section(
 # --- Pairs ----------------------------------------------------------------------------------------
 
 
-def _render_pairs(pairs: Sequence[Pair], cards: Cards) -> str:
+def _render_pairs(pairs: Sequence[PairRecord], cards: Cards) -> str:
     return f'<div class="pairs">{"".join(_render_pair(pair, cards) for pair in pairs)}</div>'
 
 
-def _render_pair(pair: Pair, cards: Cards) -> str:
+def _render_pair(pair: PairRecord, cards: Cards) -> str:
     ties = [
         (pair.ties, "tie", "ties"),
         (pair.both_bad, "both bad", "both bad"),
@@ -72,9 +72,9 @@ def _render_pair(pair: Pair, cards: Cards) -> str:
     where = count_things(pair.conversations, "conversation")
     return (
         '<article class="pair-scores"><header>'
-        f'<div class="seat">{_render_variant(pair.first, cards)}</div>'
+        f'<div class="entrant">{_render_variant(pair.first, cards)}</div>'
         f'<div class="tally"><b>{pair.first_wins}</b><span>:</span><b>{pair.second_wins}</b></div>'
-        f'<div class="seat right">{_render_variant(pair.second, cards)}</div></header>'
+        f'<div class="entrant right">{_render_variant(pair.second, cards)}</div></header>'
         '<table><thead class="unseen"><tr><th>Turns</th><th>Win rate of the first, and its interval</th>'
         f"<th>Drawn</th><th>Comparisons</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
         f'<p class="note">{", ".join(filter(None, (counts, where)))}.{note}</p></article>'
@@ -115,7 +115,7 @@ def render_bar(
 # --- Scores ---------------------------------------------------------------------------------------
 
 
-def _render_rows(standings: Sequence[Standing], scale: tuple[float, float], cards: Cards) -> str:
+def _render_rows(standings: Sequence[ScoreRow], scale: tuple[float, float], cards: Cards) -> str:
     turns = sorted({turn for standing in standings for turn in standing.by_turn})
     aspects = list(dict.fromkeys(name for standing in standings for name in standing.aspects))
     heads = [f"turn {turn}" for turn in turns if len(turns) > 1]
@@ -132,7 +132,9 @@ def _render_rows(standings: Sequence[Standing], scale: tuple[float, float], card
             cells += [_render_cell(standing.by_turn.get(turn), right) for turn in turns]
         cells += [_render_cell(standing.aspects.get(name), right) for name in aspects]
         cells.append(f"<td>{standing.failed or '0'}</td>")
-        rows.append(f'<tr><th scope="row">{_render_variant(standing.seat, cards)}</th>{"".join(cells)}</tr>')
+        rows.append(
+            f'<tr><th scope="row">{_render_variant(standing.entrant, cards)}</th>{"".join(cells)}</tr>'
+        )
     what = "right answers" if right else f"mean score, {scale[0]:g} to {scale[1]:g}"
     columns = "".join(f'<th scope="col">{reveal(name)}</th>' for name in (*heads, *aspects))
     fewest = min(standing.mean.conversations for standing in standings if standing.mean)
@@ -175,9 +177,11 @@ def _describe_mean(mean: Mean, right: bool) -> str:
 def _render_facts(board: Board, cards: Cards) -> str:
     """What tells whether the figures can be trusted."""
     facts = []
-    compared = [standing for standing in board.standings if standing.wins.count]
+    compared = [standing for standing in board.score_rows if standing.wins.count]
     if len(board.pairs) > 1:
-        rates = "; ".join(f"{_render_name(each.seat, cards)} {_render_share(each.wins)}" for each in compared)
+        rates = "; ".join(
+            f"{_render_name(each.entrant, cards)} {_render_share(each.wins)}" for each in compared
+        )
         facts.append(("Win rates over all pairs", rates))
     if board.inconsistent.count and not _is_human(board) and board.panel is None:
         facts.append(("Inconsistent", _render_share(board.inconsistent)))
@@ -266,7 +270,7 @@ def _render_agreement(agreement: Agreement, conversations: Mapping[str, Conversa
     return written
 
 
-def _render_disagreement(found: Both, conversations: Mapping[str, Conversation]) -> str:
+def _render_disagreement(found: VoteComparison, conversations: Mapping[str, Conversation]) -> str:
     def side(lane: int | None) -> str:
         return "neither" if lane is None else LETTERS[lane]
 
@@ -281,11 +285,11 @@ def _render_disagreement(found: Both, conversations: Mapping[str, Conversation])
 # --- Names ----------------------------------------------------------------------------------------
 
 
-def _render_name(seat: Seat, cards: Cards) -> str:
-    return reveal(name_lane(seat.variant, cards) if seat.variant is not None else seat.name)
+def _render_name(entrant: Entrant, cards: Cards) -> str:
+    return reveal(name_lane(entrant.variant, cards) if entrant.variant is not None else entrant.name)
 
 
-def _render_variant(seat: Seat, cards: Cards) -> str:
+def _render_variant(entrant: Entrant, cards: Cards) -> str:
     """A variant's name, and how it decodes."""
-    words = "" if seat.variant is None else decoding(seat.variant.sampling).replace(", seed 0", "")
-    return f"<strong>{_render_name(seat, cards)}</strong><small>{reveal(words)}</small>"
+    words = "" if entrant.variant is None else decoding(entrant.variant.sampling).replace(", seed 0", "")
+    return f"<strong>{_render_name(entrant, cards)}</strong><small>{reveal(words)}</small>"

@@ -1,0 +1,120 @@
+"""The verdicts that count on a scoreboard, and the shares that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from playground.judging.candidates import holds
+from playground.scoreboard.rows import Entrant
+from playground.statistics import Share
+from playground.types import SETTLED, Conversation, Verdict
+
+
+@dataclass(frozen=True)
+class CountedVerdict:
+    """A verdict that counts on the scoreboard, and its turn."""
+
+    conversation: Conversation
+    turn: int
+    verdict: Verdict
+
+    @cached_property
+    def _entrants(self) -> dict[int, Entrant]:
+        return {lane: self._find_entrant(lane) for lane in self.verdict.lanes}
+
+    def _find_entrant(self, lane: int) -> Entrant:
+        """The variant whose answer it is; by name alone where the lane has become another variant since.
+
+        With the decoding that this answer had, and without its seed, which may be new in every turn.
+        """
+        variant, answer = self.conversation.variants[lane], self.conversation.turns[self.turn].answers[lane]
+        if variant.name != answer.variant:
+            return Entrant(recipe=f"name {answer.variant}", name=answer.variant)
+        sampling = answer.request.sampling if answer.request else variant.sampling
+        variant = replace(variant, sampling=replace(sampling, seed=0))
+        return Entrant(recipe=variant.recipe, name=variant.name, variant=variant)
+
+    def entrant(self, lane: int) -> Entrant:
+        """The variant whose answer a lane's is."""
+        return self._entrants[lane]
+
+    def recipe(self, lane: int) -> str:
+        return self.entrant(lane).recipe
+
+    def judge_name(self, names: Mapping[tuple[str, str | None], str]) -> str:
+        """The judge's name, see `name_judges`."""
+        return names[self.verdict.judge, self.verdict.server]
+
+    def length(self, lane: int) -> int:
+        """Characters of a lane's answer."""
+        return len(self.conversation.turns[self.turn].answers[lane].text)
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether it compares two different recipes."""
+        v = self.verdict
+        return len(v.lanes) == 2 and v.scale is None and self.recipe(v.lanes[0]) != self.recipe(v.lanes[1])
+
+    @property
+    def is_settled(self) -> bool:
+        return self.verdict.outcome in SETTLED
+
+
+def list_verdicts(conversations: Iterable[Conversation]) -> list[Verdict]:
+    return [
+        verdict for conversation in conversations for turn in conversation.turns for verdict in turn.verdicts
+    ]
+
+
+def collect_verdicts(conversations: Iterable[Conversation]) -> list[CountedVerdict]:
+    """Of each question put to a judge about the answers there are now, the latest settled verdict, or the
+    latest of all."""
+    latest: dict[tuple[object, ...], CountedVerdict] = {}
+    for conversation in conversations:
+        for turn, here in enumerate(conversation.turns):
+            for verdict in here.verdicts:
+                if not holds(verdict, conversation, turn):
+                    continue
+                asked = (verdict.judge, verdict.server, verdict.rubric, verdict.scope)
+                key = (conversation.id, turn, *asked, verdict.lanes, verdict.by)
+                entry = CountedVerdict(conversation, turn, verdict)
+                if key not in latest or entry.is_settled or not latest[key].is_settled:
+                    latest[key] = entry
+    return list(latest.values())
+
+
+def _points(entry: CountedVerdict, recipe: str) -> float:
+    """What a settled comparison gives a variant: 1, 0, or a half."""
+    winner = entry.verdict.winner
+    return 0.5 if winner is None else float(entry.recipe(winner) == recipe)
+
+
+def win_share(entries: Sequence[CountedVerdict], recipe: str) -> Share:
+    return Share(hits=sum(_points(entry, recipe) for entry in entries), count=len(entries))
+
+
+def first_place_share(entries: Iterable[CountedVerdict]) -> Share:
+    won = [
+        call.winner == call.shown[0]
+        for entry in entries
+        for call in entry.verdict.calls
+        if call.outcome == "win" and len(call.shown) == 2
+    ]
+    return Share(hits=sum(won), count=len(won))
+
+
+def inconsistent_share(entries: Iterable[CountedVerdict]) -> Share:
+    settled = [entry for entry in entries if entry.is_pair and entry.is_settled]
+    return Share(hits=sum(entry.verdict.outcome == "inconsistent" for entry in settled), count=len(settled))
+
+
+def longer_share(entries: Iterable[CountedVerdict]) -> Share:
+    won = []
+    for entry in entries:
+        if entry.verdict.outcome == "win" and entry.verdict.winner is not None:
+            loser = next(lane for lane in entry.verdict.lanes if lane != entry.verdict.winner)
+            more = entry.length(entry.verdict.winner) - entry.length(loser)
+            won += [more > 0] if more else []
+    return Share(hits=sum(won), count=len(won))
