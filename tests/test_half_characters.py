@@ -9,7 +9,7 @@ import typer
 from playground.cli.exits import exit_on_error
 from playground.types import InputError
 from playground.ui.controls.toast import tried
-from playground.ui.page.asking import _check_texts
+from playground.ui.page.inputs import check_texts
 
 HALF = "\ud800"
 
@@ -17,11 +17,11 @@ HALF = "\ud800"
 @pytest.mark.parametrize("value", [HALF, ["a", HALF], [[1, None], [True, ["b", f"c{HALF}"]]]])
 def test_a_controls_value_is_checked_to_its_depth(value):
     with pytest.raises(InputError, match="The start holds"):
-        _check_texts(value, "The start")
+        check_texts(value, "The start")
 
 
 def test_whole_texts_and_numbers_pass():
-    _check_texts(["a", "\U0001f600", 1, None, ["b"]], "The start")
+    check_texts(["a", "\U0001f600", 1, None, ["b"]], "The start")
 
 
 def test_what_no_check_has_named_is_a_sentence_on_the_page(monkeypatch, caplog):

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 def build(session: Session, settings: Settings) -> gr.Blocks:
     """The page on `session`; `serve` puts it on the network."""
-    from playground.ui.page.events import page
+    from playground.ui.page.page import build_page
 
-    return page(session, settings)
+    return build_page(session, settings)
 
 
 def serve(blocks: gr.Blocks, settings: Settings, port: int) -> None:

@@ -1,46 +1,51 @@
-"""The decoding parameters on the page: their controls, presets, and what they say."""
+"""Decoding controls: the parameters, their presets, and reading `Sampling` fields from their values."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from playground.types import InputError, Sampling
+from playground.ui.controls.events import Updates, Values
 
 Update = Any
 """A component's new value, an update of its properties, or `gr.skip()`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dial:
-    """One decoding parameter."""
+class Parameter:
+    """How one decoding parameter is presented."""
 
     label: str
     about: str
     """What it does, in a few words."""
     step: float | None = None
-    """None: it is not a number."""
+    """Step of a number; None for other kinds of value."""
 
 
-DIALS = {
-    "temperature": Dial(label="Temperature", about="0 always takes the likeliest", step=0.1),
-    "top_p": Dial(label="Top-p", about="keeps the likeliest share", step=0.05),
-    "repetition_penalty": Dial(label="Repetition penalty", about="above 1 repeats less; 1 is off", step=0.05),
-    "max_new_tokens": Dial(label="Max new tokens", about="the longest an answer gets", step=32),
-    "seed": Dial(label="Seed", about="same number, same luck", step=1),
-    "top_k": Dial(label="Top-k", about="keeps the k likeliest; 0 is off", step=1),
-    "min_p": Dial(label="Min-p", about="drops what is rarer than this share of the likeliest", step=0.01),
-    "penalty_scope": Dial(label="Penalty sees", about="which tokens count as said before"),
-    "stop": Dial(label="Stop at", about="texts that end an answer, one a line; \\n is a newline"),
-    "new_seed": Dial(label="New seed each turn", about="other luck with every message"),
+PARAMETERS = {
+    "temperature": Parameter(label="Temperature", about="0 always takes the likeliest", step=0.1),
+    "top_p": Parameter(label="Top-p", about="keeps the likeliest share", step=0.05),
+    "repetition_penalty": Parameter(
+        label="Repetition penalty", about="above 1 repeats less; 1 is off", step=0.05
+    ),
+    "max_new_tokens": Parameter(label="Max new tokens", about="the longest an answer gets", step=32),
+    "seed": Parameter(label="Seed", about="same number, same luck", step=1),
+    "top_k": Parameter(label="Top-k", about="keeps the k likeliest; 0 is off", step=1),
+    "min_p": Parameter(
+        label="Min-p", about="drops what is rarer than this share of the likeliest", step=0.01
+    ),
+    "penalty_scope": Parameter(label="Penalty sees", about="which tokens count as said before"),
+    "stop": Parameter(label="Stop at", about="texts that end an answer, one a line; \\n is a newline"),
+    "new_seed": Parameter(label="New seed each turn", about="other luck with every message"),
 }
-"""By the name of `Sampling`'s field, in the order of `Dials.controls`; "new_seed" is the page's own."""
+"""By field of `Sampling`, in the order of `DecodingControls.controls`; "new_seed" exists on the page only."""
 MAIN = ("temperature", "top_p", "repetition_penalty", "max_new_tokens", "seed")
-"""Those that are always in view."""
+"""Parameters that are always visible."""
 SCOPES = (("prompt and answer", "all"), ("answer only", "answer"))
 
 PRESETS: Mapping[str, Mapping[str, float]] = {
@@ -70,21 +75,40 @@ SOURCES = (
 """Where the presets come from."""
 
 
-class Dials:
-    """The controls of one way of decoding; made inside a `gr.Blocks`, in two places: `main` and `more`."""
+class DecodingControls:
+    """The controls of one set of decoding parameters, made inside a `gr.Blocks`.
+
+    They are composed in two places: `compose_main` and `compose_more`.
+    """
 
     def __init__(self, suffix: str = "", most: int | None = None) -> None:
-        """`suffix` ends the ids of its elements; `most` is what an answer may take on this page."""
+        """Prepare the controls.
+
+        Args:
+            suffix: ends the ids of the elements.
+            most: the highest number of new tokens that this page allows; None: any.
+        """
         self.suffix, self.most = suffix, most
-        self._made: dict[str, Any] = {}
+        self._by_name: dict[str, Any] = {}
 
     @property
     def controls(self) -> list[Any]:
         """The components whose values `read` takes."""
-        return [self._made[name] for name in DIALS]
+        return [self._by_name[name] for name in PARAMETERS]
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The components that updates of this class name."""
+        return [self.preset, *self.controls]
+
+    def control(self, name: str) -> Any:
+        """The component of one parameter."""
+        return self._by_name[name]
+
+    # --- Components ---------------------------------------------------------------------------------
 
     def compose_main(self) -> None:
-        """The preset, and the parameters that are always in view."""
+        """Add the preset, and the parameters that are always visible."""
         self.preset = gr.Dropdown(
             [*PRESETS, OWN],
             value="Greedy",
@@ -96,120 +120,129 @@ class Dials:
             elem_classes="dial preset",
         )
         for name in MAIN:
-            self._made[name] = self._number(name)
+            self._by_name[name] = self._compose_number(name)
 
     def compose_more(self) -> None:
-        """The other parameters."""
+        """Add the other parameters."""
         for name in ("top_k", "min_p"):
-            self._made[name] = self._number(name)
-        self._made["penalty_scope"] = gr.Dropdown(
+            self._by_name[name] = self._compose_number(name)
+        self._by_name["penalty_scope"] = gr.Dropdown(
             list(SCOPES),
             value="all",
-            label=DIALS["penalty_scope"].label,
-            info=DIALS["penalty_scope"].about,
+            label=PARAMETERS["penalty_scope"].label,
+            info=PARAMETERS["penalty_scope"].about,
             filterable=False,
             min_width=150,
             elem_id=f"penalty-scope{self.suffix}",
             elem_classes="dial",
         )
-        self._made["stop"] = gr.Textbox(
+        self._by_name["stop"] = gr.Textbox(
             "",
-            label=DIALS["stop"].label,
-            info=DIALS["stop"].about,
+            label=PARAMETERS["stop"].label,
+            info=PARAMETERS["stop"].about,
             lines=1,
             max_lines=4,
             min_width=150,
             elem_id=f"stop-texts{self.suffix}",
             elem_classes="dial",
         )
-        self._made["new_seed"] = gr.Checkbox(
+        self._by_name["new_seed"] = gr.Checkbox(
             False,
-            label=DIALS["new_seed"].label,
+            label=PARAMETERS["new_seed"].label,
             min_width=150,
             elem_id=f"new-seed{self.suffix}",
             elem_classes="dial check",
         )
 
-    def _number(self, name: str) -> gr.Number:
-        dial = DIALS[name]
+    def _compose_number(self, name: str) -> gr.Number:
+        parameter = PARAMETERS[name]
         value = getattr(Sampling, name)
         if name == "max_new_tokens" and self.most is not None:
             value = min(value, self.most)
         return gr.Number(
             value,
-            label=dial.label,
-            info=dial.about,
-            step=dial.step or 1,
+            label=parameter.label,
+            info=parameter.about,
+            step=parameter.step or 1,
             min_width=110,
             elem_id=f"{name.replace('_', '-')}{self.suffix}",
             elem_classes="dial",
         )
 
-    # --- What they say ------------------------------------------------------------------------------
+    # --- Reading ------------------------------------------------------------------------------------
 
-    def set_to(self, sampling: Sampling) -> dict[Any, Update]:
-        """The updates that make them say `sampling`."""
-        values = {name: getattr(sampling, name) for name in DIALS if name not in ("stop", "new_seed")}
+    def read(self, values: Values, draw_seed: bool = True) -> dict[str, Any]:
+        """Read fields of `Sampling` from values that a browser sent.
+
+        Args:
+            values: by component.
+            draw_seed: whether to replace the seed by a new one where the controls ask for that.
+
+        Raises:
+            InputError: a value is missing, of another kind, or out of range.
+        """
+        given = self._by_parameter(values)
+        new_seed = given.pop("new_seed")
+        for name, value in given.items():
+            if PARAMETERS[name].step is not None and value is None:
+                raise InputError(f"{PARAMETERS[name].label} is empty: give a number.")
+        stop = given["stop"] or ""
+        if not isinstance(stop, str):
+            raise InputError("Stop at must be text: type one text a line.")
+        given["stop"] = tuple(line.replace("\\n", "\n") for line in stop.split("\n") if line)
+        if new_seed and draw_seed:
+            given["seed"] = secrets.randbelow(2**31)
+        Sampling(**given)  # refuses what is out of range
+        return given
+
+    def draws_seeds(self, values: Values) -> bool:
+        """Whether every turn gets a new seed."""
+        return bool(values[self._by_name["new_seed"]])
+
+    def _by_parameter(self, values: Values) -> dict[str, Any]:
+        return {name: values[self._by_name[name]] for name in PARAMETERS}
+
+    # --- Updates ------------------------------------------------------------------------------------
+
+    def set_to(self, sampling: Sampling) -> Updates:
+        """The updates that set all parameters to those of `sampling`."""
+        values = {name: getattr(sampling, name) for name in PARAMETERS if name not in ("stop", "new_seed")}
         written = "\n".join(text.replace("\n", "\\n") for text in sampling.stop)
-        return self._told({**values, "stop": written})
+        return self.set_some({**values, "stop": written})
 
-    def chosen(self, preset: Any) -> dict[Any, Update]:
-        """The updates after a preset was chosen."""
-        return self._told(PRESETS.get(str(preset), {}))
-
-    def decode_by(self, values: Mapping[str, float]) -> dict[Any, Update]:
-        """The updates that set some parameters, those of `PRESETS` among them, and leave the others."""
-        return self._told(values)
-
-    def after(self, values: Sequence[Any]) -> dict[Any, Update]:
-        """The updates after a dial was turned, from all their values."""
-        return self._marked(dict(zip(DIALS, values, strict=True)))
-
-    def _told(self, values: Mapping[str, Any]) -> dict[Any, Update]:
-        updates = self._marked(values) if values else {}
-        for name, value in values.items():
-            part = self._made[name]
+    def set_some(self, parameters: Mapping[str, Any]) -> Updates:
+        """The updates that set some parameters and leave the others; all of a preset's must be among them."""
+        updates = self._mark(parameters) if parameters else {}
+        for name, value in parameters.items():
+            part = self._by_name[name]
             updates[part] = {**updates[part], "value": value} if part in updates else value
         return updates
 
-    def _marked(self, values: Mapping[str, Any]) -> dict[Any, Update]:
-        """The preset that the values are, and a mark on those that differ from the nearest one."""
+    def copy_from(self, other: DecodingControls, values: Values) -> Updates:
+        """The updates that set these controls to the values of others."""
+        given = other._by_parameter(values)
+        updates: Updates = {self._by_name[name]: value for name, value in given.items()}
+        for control, update in self._mark(given).items():
+            updates[control] = {**update, "value": updates[control]} if control in updates else update
+        return updates
+
+    def on_preset(self, values: Values) -> Updates:
+        """Apply the preset that was chosen."""
+        return self.set_some(PRESETS.get(str(values[self.preset]), {})) or {self.preset: gr.skip()}
+
+    def on_parameter(self, values: Values) -> Updates:
+        """Update preset and marks after a parameter was changed."""
+        return self._mark(self._by_parameter(values))
+
+    def _mark(self, parameters: Mapping[str, Any]) -> Updates:
+        """The preset that the parameters are, and a mark on those that differ from the nearest preset."""
         off = {
-            name: [key for key, value in preset.items() if values.get(key) != value]
+            name: [key for key, value in preset.items() if parameters.get(key) != value]
             for name, preset in PRESETS.items()
         }
         nearest = min(off, key=lambda name: len(off[name]))
-        updates: dict[Any, Update] = {self.preset: OWN if off[nearest] else nearest}
+        updates: Updates = {self.preset: OWN if off[nearest] else nearest}
         for name in PRESETS[nearest]:
             mark = " \u2022" if name in off[nearest] else ""
-            updates[self._made[name]] = gr.update(label=DIALS[name].label + mark)
+            updates[self._by_name[name]] = gr.update(label=PARAMETERS[name].label + mark)
         return updates
-
-
-def draws_seeds(values: Sequence[Any]) -> bool:
-    """Whether a seed is drawn for every turn, from the values of `Dials.controls`."""
-    return bool(values[list(DIALS).index("new_seed")])
-
-
-def read(values: Sequence[Any], draw_seed: bool = True) -> dict[str, Any]:
-    """Fields of `Sampling` from the values of `Dials.controls`, which come from a browser.
-
-    Args:
-        draw_seed: whether a new seed is drawn where one is wanted for each turn.
-
-    Raises:
-        InputError: one is missing or of another kind; ranges are `Sampling`'s business.
-    """
-    given = dict(zip(DIALS, values, strict=True))
-    new_seed = given.pop("new_seed")
-    for name, value in given.items():
-        if DIALS[name].step is not None and value is None:
-            raise InputError(f"{DIALS[name].label} is empty: give a number.")
-    stop = given["stop"] or ""
-    if not isinstance(stop, str):
-        raise InputError("Stop at must be text: type one text a line.")
-    given["stop"] = tuple(line.replace("\\n", "\n") for line in stop.split("\n") if line)
-    if new_seed and draw_seed:
-        given["seed"] = secrets.randbelow(2**31)
-    Sampling(**given)  # which says what is out of range
-    return given

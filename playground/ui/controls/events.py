@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from gradio.blocks import Block
 
-Updates = dict[Block, Any]
+Update = Any
+"""A component's new value, an update of its properties, or `gr.skip()`."""
+Updates = dict[Block, Update]
 """What a handler returns: by component, its new value or an update of its properties."""
+Values = Mapping[Any, Any]
+"""What a handler gets for a set of inputs: by component, its value as the browser sent it."""
 
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 """No sign of work on components, and no name to call it by.

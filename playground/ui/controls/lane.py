@@ -13,7 +13,7 @@ from playground.lanes.recipe import Recipe
 from playground.types import InputError
 from playground.ui.controls.chat_format import ChatFormatControls
 from playground.ui.controls.choice import Choice
-from playground.ui.controls.decoding import Dials, Update
+from playground.ui.controls.decoding import DecodingControls, Update
 from playground.ui.controls.demonstrations import DemonstrationControls
 from playground.ui.html import labels as html_labels
 from playground.ui.html import prompt as html_prompt
@@ -62,7 +62,7 @@ class Lane:
     def __init__(self, number: int, chat: Controller, spec: str, visible: bool = True) -> None:
         self.number = number
         self.chat = chat
-        self.dials = Dials(f"-{number}", chat.gate.limits.max_tokens)
+        self.decoding = DecodingControls(f"-{number}", chat.gate.limits.max_tokens)
         with gr.Column(
             elem_id=f"lane-{number}", elem_classes="lane", scale=1, min_width=280, visible=visible
         ) as self.column:
@@ -109,9 +109,9 @@ class Lane:
         with gr.Column(elem_id=f"options-{number}", elem_classes="settings"):
             self.demonstrations = DemonstrationControls(number, self.chat, recipe)
             self.chat_format = ChatFormatControls(number, self.chat, recipe)
-            with gr.Row(visible=False, elem_classes="dials own-dials") as self.own_dials:
-                self.dials.compose_main()
-                self.dials.compose_more()
+            with gr.Row(visible=False, elem_classes="dials own-dials") as self.own_decoding:
+                self.decoding.compose_main()
+                self.decoding.compose_more()
             with gr.Row(elem_classes="options-row"):
                 self.overflow = gr.Dropdown(
                     [(label, name) for name, label in OVERFLOW_LABELS.items()],

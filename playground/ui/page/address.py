@@ -10,16 +10,13 @@ import gradio as gr
 
 from playground.lanes.letters import lane_letter
 from playground.types import InputError, Sampling
-from playground.ui.controls import decoding as decoding_controls
-from playground.ui.controls.decoding import Dials
-from playground.ui.controls.events import HIDDEN, QUICK
+from playground.ui.controls.decoding import DecodingControls
+from playground.ui.controls.events import HIDDEN, QUICK, Updates
 from playground.ui.controls.lane import Lane
 from playground.ui.controls.toast import say, warn
 from playground.ui.page import link
 from playground.ui.page.controller import Controller, LaneSettings
 from playground.ui.page.state import LANES, PageState
-
-Updates = dict[Any, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +24,7 @@ class Controls:
     """The page's controls that a link sets."""
 
     lanes: Sequence[Lane]
-    dials: Dials
+    decoding: DecodingControls
     linked: gr.Checkbox
     mode: gr.Dropdown
     modes: Sequence[str]
@@ -68,13 +65,13 @@ class Address:
         """Say what is in the link that page.js copied."""
         say("The link is copied: it holds the lanes, the decoding and the probe, and none of the text.")
 
-    def of(self, state: PageState) -> Updates:
+    def draw_moved(self, state: PageState) -> Updates:
         """The updates after lanes or the probe have changed."""
         return {self.moved: f"{state.lanes} {state.probe or ''}"}
 
     # --- From the controls to a link --------------------------------------------------------------------
 
-    def spelled(
+    def write(
         self, state: PageState, wish: LaneSettings, controls: Controls, linked: bool, mode: str
     ) -> Updates:
         """The updates that hold the set-up."""
@@ -90,7 +87,8 @@ class Address:
             mode=mode,
         )
         fresh = link.SetUp(
-            lanes=tuple(controls.defaults[: PageState.lanes]), common=_within(link.Way(), controls.dials.most)
+            lanes=tuple(controls.defaults[: PageState.lanes]),
+            common=_within(link.Way(), controls.decoding.most),
         )
         probe = link.spelled(link.SetUp(probe=state.probe))
         said = link.spelled(setup)
@@ -98,7 +96,7 @@ class Address:
         return {
             self.link: "&".join(filter(None, (said, probe))),
             self.kept: "&".join(filter(None, (kept, probe))),
-            **self.of(state),
+            **self.draw_moved(state),
         }
 
     # --- And back -----------------------------------------------------------------------------------------
@@ -118,13 +116,13 @@ class Address:
             updates |= lane.set_to(state, spec)
             updates[lane.live] = lane.placeholder(spec, state)
         if setup.common is not None:
-            updates |= _told(controls.dials, _within(setup.common, controls.dials.most))
+            updates |= _set_to(controls.decoding, _within(setup.common, controls.decoding.most))
         if not setup.linked:
             updates[controls.linked] = False
             for lane in controls.lanes:
-                updates[lane.own_dials] = gr.update(visible=True)
+                updates[lane.own_decoding] = gr.update(visible=True)
                 way = setup.own.get(lane.number, link.Way())
-                updates |= _told(lane.dials, _within(way, controls.dials.most))
+                updates |= _set_to(lane.decoding, _within(way, controls.decoding.most))
         if setup.mode != "own":
             updates[controls.mode] = setup.mode
             if setup.mode.startswith("shared-") and int(setup.mode[-1]) >= state.lanes:
@@ -166,8 +164,8 @@ def _within(way: link.Way, most: int | None) -> link.Way:
     return replace(way, sampling=sampling)
 
 
-def _told(own: Dials, way: link.Way) -> Updates:
+def _set_to(own: DecodingControls, way: link.Way) -> Updates:
     return {
         **own.set_to(way.sampling),
-        own.controls[list(decoding_controls.DIALS).index("new_seed")]: way.new_seed,
+        own.control("new_seed"): way.new_seed,
     }

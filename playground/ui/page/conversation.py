@@ -1,270 +1,298 @@
-"""What a person says and does in a conversation: the handlers of sending, asking again, branching, probes."""
+"""The conversation on the page: its turns, and buttons that edit, branch, undo, leave and reopen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import gradio as gr
 
 from playground.lanes.letters import LETTERS
-from playground.store import ConflictError
-from playground.types import InputError, OutsideError, check_characters
+from playground.types import Answer, Conversation, InputError, check_characters
+from playground.ui.controls.buttons import small_button
+from playground.ui.controls.choice import Choice
+from playground.ui.controls.events import QUICK, Update, Updates, Values
 from playground.ui.controls.lane import Lane
-from playground.ui.controls.toast import say, tried, warn
+from playground.ui.controls.toast import say, tried
 from playground.ui.dialogs import judge
+from playground.ui.dialogs.dialog import HtmlDialog
+from playground.ui.dialogs.judge import JudgePanel
+from playground.ui.dialogs.prompt import PromptDialog
 from playground.ui.html import conversation as html_conversation
-from playground.ui.page.components import MESSAGE_LIMIT, Parts, Updates
-from playground.ui.page.controller import Snapshot
+from playground.ui.html import labels as html_labels
+from playground.ui.page.actions import Actions
+from playground.ui.page.address import Address
+from playground.ui.page.arrangement import Arrangement
+from playground.ui.page.controller import Controller
+from playground.ui.page.decoding import Decoding
+from playground.ui.page.events import EventPayload, PageEvents
+from playground.ui.page.lanes import Lanes
 from playground.ui.page.state import PageState
-from playground.ui.page.updates import Drawing
+from playground.words import shorten
 
 
-class Talking:
-    """Handlers; each checks what it is given."""
+class ConversationView:
+    """Draws the conversation, and has the buttons that move about in it.
 
-    def __init__(self, page: Parts, drawing: Drawing) -> None:
-        self.page, self.chat, self.asking, self.drawing = page, page.chat, page.asking, drawing
+    Made inside a `gr.Blocks`, in several places: the `compose_` methods.
+    """
 
-    # --- Asking -------------------------------------------------------------------------------------
-
-    def on_send(
-        self, text: str, shown: str, state: PageState, request: gr.Request, *values: Any
-    ) -> Iterator[Updates]:
-        """Ask every lane; the text box is emptied once the message is accepted.
-
-        A message may arrive before the page's load event, or from a page that was loaded before the server
-        restarted. The visit then has no conversation yet: the one on the page is opened first, so that the
-        message does not start another.
+    def __init__(self, controller: Controller, public: bool, address: Address) -> None:
+        """Prepare it.
 
         Args:
-            shown: the id of the conversation that the page shows, if it shows one.
+            controller: knows the conversation.
+            public: whether the history is hidden.
+            address: holds the conversation's id.
         """
-        expected = "" if state.loaded else shown or request.query_params.get("c") or ""
-        yield from self._send(text, state, values, typed=True, expected=expected)
+        self.controller, self.address = controller, address
+        self._public = public
 
-    def on_example(self, text: str) -> Callable[..., Iterator[Updates]]:
-        """The handler of an example's button, which leaves the text box alone."""
+    def compose_history(self) -> None:
+        """Add the list of recorded conversations."""
+        self.history = Choice(
+            [],
+            value=None,
+            label="History",
+            container=False,
+            visible=not self._public,
+            min_width=180,
+            elem_id="history",
+        )
 
-        def handler(state: PageState, *values: Any) -> Iterator[Updates]:
-            yield from self._send(text, state, values, typed=False)
+    def compose_undo(self) -> None:
+        """Add the button that removes the last turn."""
+        self.undo = small_button("Undo the turn", "undo")
 
-        return handler
+    def compose_editing(self) -> None:
+        """Add what is shown while a past message is edited."""
+        self.edited = gr.HTML("", elem_id="edited")
+        self.leave = small_button("Cancel", "cancel-edit")
 
-    def _send(
-        self, text: str, state: PageState, values: Sequence[Any], typed: bool, expected: str = ""
-    ) -> Iterator[Updates]:
-        text = text or ""  # a caller without the page may send none
+    def compose_new(self) -> None:
+        """Add the button that starts a new conversation."""
+        self.new = gr.Button("New", min_width=88, scale=0, elem_id="new")
 
-        def views() -> Generator[Snapshot]:
-            if len(text) > MESSAGE_LIMIT:
-                raise InputError(f"The message is longer than {MESSAGE_LIMIT} characters: shorten it.")
-            wish = self.asking.wish(state, *values, draw_seed=True)
-            if expected and self.chat.conversations.current(state) is None:
-                self.chat.conversations.open(state, expected)
-            return self.chat.streaming.send(state, text, wish)
+    @property
+    def outputs(self) -> list[Any]:
+        """The components that handlers update, besides those of the lanes."""
+        return [self.history, self.edited, self.undo, self.new]
 
-        yield from self._streamed(state, views, {self.page.box: ""} if typed else {})
+    def connect(
+        self,
+        events: PageEvents,
+        *,
+        lanes: Lanes,
+        arrangement: Arrangement,
+        decoding: Decoding,
+        actions: Actions,
+        box: gr.Textbox,
+        judge: JudgePanel,
+        prompt_dialog: PromptDialog,
+        after: HtmlDialog,
+    ) -> None:
+        """Connect the buttons.
 
-    def on_retry(self, state: PageState, *values: Any) -> Iterator[Updates]:
-        """Ask all lanes again for the last message."""
+        Args:
+            events: of the page.
+            lanes: show the turns.
+            arrangement: shows how many lanes there are.
+            decoding: has the controls that a reopened conversation sets.
+            actions: change with the conversation.
+            box: the message box.
+            judge: opens from an answer.
+            prompt_dialog: shows the prompt of an answer.
+            after: shows what a model wrote after the stop.
+        """
+        self.lanes, self.arrangement, self.decoding, self.actions = lanes, arrangement, decoding, actions
+        self.box, self.judge, self.prompt_dialog, self.after = box, judge, prompt_dialog, after
+        for lane in lanes.columns:
+            for part in (lane.past, lane.live):
+                handler = self.on_act(lane)
+                events.on(part.submit, handler, with_payload=True, in_conversation=True)
+        events.on(self.undo.click, self.on_undo, in_conversation=True)
+        events.on(self.leave.click, self.on_leave)
+        events.on(self.new.click, self.on_new)
+        # "input" is a person's choice; it is not triggered when a handler sets the value.
+        opened = self.history.input(
+            self.on_history, [events.inputs.state, self.history], events.outputs, **QUICK
+        )
+        events.on(opened.then, lanes.on_meters, lanes.meters)
 
-        def views() -> Generator[Snapshot]:
-            current = self.chat.conversations.current(state)
-            answered = len(current.turns[-1].answers) if current and current.turns else 0
-            wish = self.asking.wish(state, *values, draw_seed=True)
-            return self.chat.streaming.retry(state, range(min(answered, len(wish.specs))), wish)
-
-        yield from self._streamed(state, views)
-
-    def on_replay(self, state: PageState, *values: Any) -> Iterator[Updates]:
-        """Put the same messages to the lanes as they are set up now, in a new conversation."""
-
-        def views() -> Generator[Snapshot]:
-            texts = self.chat.conversations.user_messages(state)
-            if not texts:
-                raise InputError("There is nothing to replay: nothing has been asked.")
-            self.asking.wish(state, *values)  # which says what is wrong before anything is left
-            self.chat.conversations.new(state)
-            return self.chat.streaming.play(
-                state, texts, lambda: self.asking.wish(state, *values, draw_seed=True)
-            )
-
-        yield from self._streamed(state, views)
-
-    def on_asked(self, lane: Lane) -> Callable[..., Iterator[Updates]]:
-        """The handler of the buttons in a lane's conversation that ask the lane."""
-
-        def handler(state: PageState, event: gr.EventData, *values: Any) -> Iterator[Updates]:
-            def views() -> Generator[Snapshot]:
-                wish = self.asking.wish(state, *values, draw_seed=True)
-                if (event._data or {}).get("act") == "extend":
-                    return self.chat.streaming.continue_answer(state, lane.number, wish)
-                return self.chat.streaming.retry(state, [lane.number], wish)
-
-            yield from self._streamed(state, views)
-
-        return handler
+    # --- Handlers -----------------------------------------------------------------------------------
 
     def on_act(self, lane: Lane) -> Callable[..., Updates]:
-        """The handler of the other buttons in a lane's conversation."""
+        """The handler of the buttons in a lane's turns that write no answer."""
 
-        def handler(state: PageState, event: gr.EventData, *values: Any) -> Updates:
-            data = event._data or {}
-            act, turn = data.get("act"), data.get("turn")
+        def handler(state: PageState, values: Values, payload: EventPayload) -> Updates:
+            act, turn = payload.get("act"), payload.get("turn")
             if act in judge.ACTS:
-                return tried(lambda: self.page.judge.acted(state, act, turn, data.get("id")), self.page.box)
-            return tried(lambda: self._acted(state, values, lane, act, turn), self.page.box)
+                return tried(lambda: self.judge.acted(state, act, turn, payload.get("id")), self.box)
+            return tried(lambda: self._act(state, values, lane, act, turn), self.box)
 
         return handler
 
-    def _acted(self, state: PageState, values: Sequence[Any], lane: Lane, act: Any, turn: Any) -> Updates:
+    def _act(self, state: PageState, values: Values, lane: Lane, act: Any, turn: Any) -> Updates:
         if not isinstance(turn, int):
             raise InputError("There is no such button: reload the page.")
         if act == "edit":
-            text = self.chat.conversations.edit(state, turn)
+            text = self.controller.conversations.edit(state, turn)
             words = f"<p>Editing message {turn + 1}: sending it branches the conversation there.</p>"
-            return {self.page.box: text, self.page.edited: words, **self.drawing.above(state)}
+            return {self.box: text, self.edited: words, **self.actions.draw(state)}
         if act == "branch":
-            self.chat.conversations.branch(state, turn + 1)
+            self.controller.conversations.branch(state, turn + 1)
             say("A new conversation goes on from here; the whole one stays in the history.")
-            return {**self.drawing.shown(state), **self.drawing.metered(state, values)}
+            return {**self.draw(state), **self.lanes.draw_meters(state, values)}
         if act in ("earlier", "later"):
-            self.chat.conversations.show_version(state, lane.number, -1 if act == "earlier" else 1)
-            return {**self.drawing.shown(state), **self.drawing.metered(state, values)}
+            step = -1 if act == "earlier" else 1
+            self.controller.conversations.show_version(state, lane.number, step)
+            return {**self.draw(state), **self.lanes.draw_meters(state, values)}
         if act == "prompt":
-            return self.page.prompt_dialog.show_past(state, lane.number, turn)
+            return self.prompt_dialog.show_past(state, lane.number, turn)
         if act == "after":
-            answer = self.chat.conversations.answer(state, lane.number, turn)
+            answer = self.controller.conversations.answer(state, lane.number, turn)
             name = f"Lane {LETTERS[lane.number]}, message {turn + 1}"
-            return self.page.after.show_html(html_conversation.after(answer, name))
+            return self.after.show_html(html_conversation.after(answer, name))
         raise InputError("There is no such button: reload the page.")
 
-    def _streamed(
-        self,
-        state: PageState,
-        views: Callable[[], Generator[Snapshot]],
-        accepted: Updates | None = None,
-    ) -> Iterator[Updates]:
-        """Draw views as they come; `accepted` goes with the first one."""
-        begun = False
-        state.ending = True
-        unsaved: str | None = None
-        try:
-            with closing(views()) as each:
-                for view in each:
-                    now = self.chat.session.unsaved(view.conversation.id)
-                    if now is not None and now != unsaved:
-                        warn(OutsideError(now))
-                    elif unsaved is not None and now is None:
-                        say("The conversation is in the record again.")
-                    unsaved = now
-                    updates = self.drawing.drawn(state, view)
-                    if not begun:
-                        updates |= accepted or {}
-                        begun = True
-                    yield updates
-        except Exception as error:
-            warn(error)
-            if state.streaming:
-                return  # another stream of this page goes on, and its buttons are left to it
-            updates = self.drawing.buttons(streaming=False)
-            if begun or isinstance(error, ConflictError):
-                with suppress(InputError, OutsideError):  # what broke may be the record itself
-                    updates |= self.drawing.talks(state)
-            yield updates
-
-    def on_ended(self, state: PageState, *values: Any) -> Updates:
-        """After the end of answers: what is counted, and what can be done now."""
-        updates = {
-            **self.drawing.metered(state, values),
-            # The next answers may have begun to be written meanwhile.
-            **self.drawing.above(state, state.streaming),
-            **self.drawing.buttons(state.streaming),
-        }
-        state.ending = state.streaming
-        return updates
-
-    def on_stop(self, lane: int | None) -> Callable[[PageState], None]:
-        """The handler that only asks; the stream itself draws its end."""
-
-        def handler(state: PageState) -> None:
-            self.chat.streaming.stop(state, lane)
-
-        return handler
-
-    # --- The conversation ---------------------------------------------------------------------------
-
-    def on_new(self, state: PageState, *values: Any) -> Updates:
-        """An empty page; the text box and the lanes stay as they are."""
+    def on_new(self, state: PageState, values: Values) -> Updates:
+        """Start a new conversation; the message box and the lanes stay as they are."""
 
         def act() -> Updates:
-            self.chat.conversations.new(state)
+            self.controller.conversations.new(state)
             state.probe = None
-            return {**self.drawing.shown(state, values), **self.drawing.metered(state, values)}
+            return {**self.draw(state, values), **self.lanes.draw_meters(state, values)}
 
-        return tried(act, self.page.box)
+        return tried(act, self.box)
 
-    def on_undo(self, state: PageState, *values: Any) -> Updates:
-        """Without the last turn; its message is in the text box again."""
+    def on_undo(self, state: PageState, values: Values) -> Updates:
+        """Remove the last turn; its message is in the message box again."""
 
         def act() -> Updates:
-            _, text = self.chat.conversations.undo(state)
+            _, text = self.controller.conversations.undo(state)
             return {
-                self.page.box: text,
-                **self.drawing.shown(state, values),
-                **self.drawing.metered(state, values),
+                self.box: text,
+                **self.draw(state, values),
+                **self.lanes.draw_meters(state, values),
             }
 
-        return tried(act, self.page.box)
+        return tried(act, self.box)
 
-    def on_leave(self, state: PageState, *values: Any) -> Updates:
-        """No longer edit a past message."""
+    def on_leave(self, state: PageState, values: Values) -> Updates:
+        """Stop editing a past message."""
         state.editing_turn = None
-        return {self.page.box: "", **self.drawing.above(state), **self.drawing.metered(state, values)}
+        return {self.box: "", **self.actions.draw(state), **self.lanes.draw_meters(state, values)}
 
     def on_history(self, state: PageState, id: str | None) -> Updates:
-        """Go to a past conversation."""
+        """Open a recorded conversation."""
 
         def act() -> Updates:
             if not id:
                 raise InputError("There is no such conversation: choose one of the list.")
-            self.chat.conversations.open(state, check_characters(str(id), "The conversation's name"))
-            return self.drawing.opened(state)
+            known = check_characters(str(id), "The conversation's name")
+            self.controller.conversations.open(state, known)
+            return self.draw_opened(state)
 
-        return tried(act, self.page.box)
+        return tried(act, self.box)
 
-    # --- Probes -------------------------------------------------------------------------------------
+    # --- Updates: the page --------------------------------------------------------------------------
 
-    def on_probe(self, state: PageState, event: gr.EventData, *values: Any) -> Updates:
-        """Take up the probe that was chosen from the list, in a new conversation."""
-        name = (event._data or {}).get("probe")
-        return tried(lambda: self._probed(state, values, name), self.page.box)
+    def draw(self, state: PageState, values: Values | None = None) -> Updates:
+        """All of the page but its controls, for the conversation that it shows.
 
-    def on_next_probe(self, state: PageState, *values: Any) -> Updates:
-        """The one that follows in the list."""
-        return tried(lambda: self._probed(state, values, self.chat.probes.find_next(state)), self.page.box)
+        Args:
+            state: of the page.
+            values: of the controls, for a description of empty lanes; without them these stay as they are.
+        """
+        updates = {
+            **self.arrangement.draw(state),
+            **self.actions.draw(state),
+            **self.actions.draw_buttons(False),
+            **self.draw_all_turns(state),
+        }
+        if not self.controller.conversations.user_messages(state):
+            updates |= self.lanes.draw_empty(state, values)
+        updates[self.history] = self.draw_history(state)
+        updates[self.address.conversation] = state.conversation or ""
+        return updates
 
-    def _probed(self, state: PageState, values: Sequence[Any], name: Any) -> Updates:
-        self.chat.probes.start(state, str(name))
-        updates = {**self.drawing.shown(state, values), **self.drawing.metered(state, values)}
-        return {**updates, **self.page.probes_dialog.hide()}
+    def draw_opened(self, state: PageState) -> Updates:
+        """All of the page for a recorded conversation, with the lanes and the decoding that it had last."""
+        conversation = self.controller.conversations.require_current(state)
+        return {**self.set_controls(state, conversation), **self.draw(state)}
 
-    def on_play(self, all_of_it: bool) -> Callable[..., Iterator[Updates]]:
-        """The handler that asks the probe's next message, or all that are left."""
+    def set_controls(self, state: PageState, conversation: Conversation) -> Updates:
+        """The updates that set the controls to a conversation's lanes."""
+        variants = conversation.variants[: state.lanes]
+        return {**self.lanes.set_to(state, variants), **self.decoding.set_to(variants)}
 
-        def handler(state: PageState, *values: Any) -> Iterator[Updates]:
-            def views() -> Generator[Snapshot]:
-                texts = self.chat.probes.remaining_messages(state)
-                wish = lambda: self.asking.wish(state, *values, draw_seed=True)  # noqa: E731
-                return self.chat.streaming.play(state, texts if all_of_it else texts[:1], wish)
+    def draw_history(self, state: PageState) -> Update:
+        """The list of recorded conversations; it is empty in public mode."""
+        if self._public:
+            return gr.skip()
+        choices = [
+            (
+                f"{shorten(summary.title, 48)} \u00b7 {summary.updated.astimezone():%d %b %H:%M}",
+                summary.id,
+            )
+            for summary in self.controller.session.history(owner=self.controller.owner())
+        ]
+        known = any(id == state.conversation for _, id in choices)
+        return gr.update(choices=choices, value=state.conversation if known else None, interactive=True)
 
-            yield from self._streamed(state, views)
+    # --- Updates: turns -----------------------------------------------------------------------------
 
-        return handler
+    def draw_all_turns(self, state: PageState) -> Updates:
+        """All turns in all lanes; nothing on a page without any."""
+        conversation = self.controller.conversations.current(state)
+        updates: Updates = {}
+        if conversation is not None and (turns := len(conversation.turns)):
+            for lane in self.lanes.columns[: state.lanes]:
+                updates[lane.past] = self.render_turns(state, conversation, lane, range(turns - 1))
+                updates[lane.live] = self.render_turns(state, conversation, lane, [turns - 1])
+                updates[lane.line] = self.render_status(state, conversation, lane)
+        return updates
 
-    def on_leave_probe(self, state: PageState, *values: Any) -> Updates:
-        """Go on without it; the conversation stays."""
-        state.probe = None
-        return tried(lambda: self.drawing.above(state), self.page.box)
+    def draw_marks(self, state: PageState) -> Updates:
+        """All turns with their verdicts and votes; an answer that is being written is left alone."""
+        conversation = self.controller.conversations.current(state)
+        if conversation is None or not conversation.turns:
+            return {}
+        last = len(conversation.turns) - 1
+        updates: Updates = {}
+        for lane in self.lanes.columns[: state.lanes]:
+            updates[lane.past] = self.render_turns(state, conversation, lane, range(last))
+            if not state.streaming:
+                updates[lane.live] = self.render_turns(state, conversation, lane, [last])
+        return updates
+
+    def render_turns(
+        self, state: PageState, conversation: Conversation, lane: Lane, turns: Iterable[int], note: str = ""
+    ) -> str:
+        """Some turns of one lane, with their verdicts and votes; `note` stands in for missing text."""
+        cards, turns = self.controller.catalog.cards(), list(turns)
+        answer = _last_answer(conversation, lane.number)
+        writing = turns == [len(conversation.turns) - 1] and answer is not None and not answer.reply.finish
+        marks = {} if writing else self.actions.votes.marks(state, conversation, lane.number)
+        return html_conversation.talk(conversation, lane.number, turns, cards, note, state.blind, marks)
+
+    def render_status(
+        self,
+        state: PageState,
+        conversation: Conversation,
+        lane: Lane,
+        note: str = "",
+        is_new: bool = False,
+    ) -> str:
+        """The metrics of a lane's last answer; `is_new`: it is being written, or has just been."""
+        answer = _last_answer(conversation, lane.number)
+        if answer is None:
+            return html_labels.status_line(None, note, state.blind)
+        # Two answers that take equally long to the microsecond count as one.
+        which = f"{conversation.id} {len(conversation.turns)} {answer.version} {answer.reply.seconds}"
+        return html_labels.status_line(answer.reply, note, state.blind, ended=which if is_new else "")
+
+
+def _last_answer(conversation: Conversation, lane: int) -> Answer | None:
+    answers = [turn.answers[lane] for turn in conversation.turns if lane < len(turn.answers)]
+    return answers[-1] if answers else None

@@ -1,232 +1,172 @@
-"""How the lanes stand and what they are: the handlers of adding, moving, hiding and setting them up."""
+"""The lanes of the page: their columns, their controls, and how much of the context their prompts take."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
 from playground.lanes.letters import LETTERS
-from playground.lanes.names import square_lanes
-from playground.library.presets import Preset
-from playground.types import InputError
-from playground.ui.controls import decoding as decoding_controls
+from playground.types import InputError, Variant
+from playground.ui.controls.events import HIDDEN, Updates, Values
 from playground.ui.controls.lane import Lane
 from playground.ui.controls.toast import tried
-from playground.ui.html import presets as html_presets
-from playground.ui.page.components import Parts, Updates
+from playground.ui.html import labels as html_labels
+from playground.ui.page.controller import Controller
+from playground.ui.page.events import PageEvents
+from playground.ui.page.inputs import PageInputs, lane_values
 from playground.ui.page.state import LANES, PageState
-from playground.ui.page.updates import Drawing
 
 
-class Arranging:
-    """Handlers; each checks what it is given."""
+class Lanes:
+    """The columns; made inside a `gr.Blocks`."""
 
-    def __init__(self, page: Parts, drawing: Drawing) -> None:
-        self.page, self.chat, self.lanes, self.asking = page, page.chat, page.lanes, page.asking
-        self.drawing = drawing
+    def __init__(self, controller: Controller) -> None:
+        """Add a row of all lanes; those beyond the default are hidden."""
+        self.controller = controller
+        with gr.Row(elem_id="lanes", scale=1, equal_height=True):
+            self.columns = [
+                Lane(number, controller, controller.catalog.default_lane(number), number < PageState.lanes)
+                for number in range(LANES)
+            ]
 
-    # --- Lanes ----------------------------------------------------------------------------------------
+    @property
+    def outputs(self) -> list[Any]:
+        """The components that handlers update."""
+        parts = [part for lane in self.columns for part in (lane.decoding.preset, *lane.decoding.controls)]
+        for lane in self.columns:
+            parts += [lane.column, lane.past, lane.live, lane.line, lane.meter, lane.own_decoding]
+            parts += [*lane.rows, *lane.controls]
+        return parts
 
-    def on_add(self, state: PageState, *values: Any) -> Updates:
-        """One lane more, at the right."""
+    @property
+    def meters(self) -> list[gr.HTML]:
+        """The components that `draw_meters` updates."""
+        return [lane.meter for lane in self.columns]
 
-        def act() -> Updates:
-            self._refuse_in_the_blind(state)
-            if state.lanes >= LANES:
-                raise InputError(f"A page has {LANES} lanes at most: remove one first.")
-            state.lanes += 1
-            return {**self.drawing.columns(state), **self.drawing.metered(state, values)}
+    @property
+    def turns(self) -> list[gr.HTML]:
+        """The components that show turns of the conversation."""
+        return [part for lane in self.columns for part in (lane.past, lane.live)]
 
-        return tried(act, self.page.box)
+    def connect(self, events: PageEvents) -> None:
+        """Connect the controls."""
+        self.inputs: PageInputs = events.inputs
+        for lane in self.columns:
+            outputs = [*lane.dependent, lane.demonstrations.k, lane.live, *self.meters]
+            for control in lane.controls:
+                handler = (
+                    self.on_demos(lane) if control is lane.demonstrations.demos else self.on_control(lane)
+                )
+                # A half-typed variable cannot be read, so variables are read when the field is left.
+                event = control.blur if control is lane.chat_format.variables else control.input
+                # A slider that is dragged sends more events than can be drawn; only the last one counts.
+                events.on(event, handler, outputs, trigger_mode="always_last")
+            lane.setup.click(None, None, None, js=f"() => tandemSetUp({lane.number})", **HIDDEN)
 
-    def on_square(self, state: PageState, *values: Any) -> Updates:
-        """Base, base + URIAL, IFT, IFT + URIAL, in a new conversation."""
-
-        def act() -> Updates:
-            self._refuse_in_the_blind(state)
-            adapter = next(iter(self.chat.catalog.cards()), None)
-            if adapter is None:
-                raise InputError("The 2\u00d72 needs an adapter: start Tandem with --adapter NAME=PATH.")
-            self.chat.conversations.new(state)
-            state.lanes = 4
-            updates: Updates = {}
-            for lane, spec in zip(self.lanes, square_lanes(adapter), strict=True):
-                updates |= lane.set_to(state, spec)
-                updates[lane.live] = lane.placeholder(spec, state)
-            return {**self.drawing.shown(state), **updates}
-
-        return tried(act, self.page.box)
-
-    def set_up_preset(self, state: PageState, preset: Preset) -> Updates:
-        """A new conversation as a preset suggests: URIAL with its demonstrations beside its adapter, or
-        beside the base; its decoding in all lanes. Other decoding parameters stay as they are."""
-        self.chat.conversations.new(state)
-        state.blind, state.probe = False, None
-        state.lanes = PageState.lanes
-        updates: Updates = {}
-        for lane in self.lanes:
-            spec = self.chat.catalog.default_lane(lane.number)
-            updates |= {**lane.set_to(state, spec), lane.own_dials: gr.update(visible=False)}
-            updates[lane.live] = lane.placeholder(spec, state)
-        updates |= {**self.page.dials.decode_by(preset.decoding), self.page.linked: True}
-        return {**self.drawing.shown(state), **updates}
-
-    def preset_sentence(self, state: PageState, preset: Preset) -> str:
-        """What `set_up_preset` has applied, and which adapter of the preset could not be loaded."""
-        labels = {spec: label for label, spec in self.lanes[0].list_presets()}
-        lanes = [
-            f"lane {LETTERS[lane.number]} {labels.get(spec, spec)}"
-            for lane in self.lanes[: state.lanes]
-            for spec in [self.chat.catalog.default_lane(lane.number)]
-        ]
-        sentence = (
-            f"{preset.label} is set up in a new conversation: {', '.join(lanes)}; "
-            f"demonstrations {self.chat.catalog.default_set()}; {html_presets.describe_decoding(preset)}."
-        )
-        for status in self.page.session.status().adapters:
-            if status.error is not None and status.card.name in {own.name for own in preset.adapters}:
-                sentence += f" {status.error}"
-        return sentence
-
-    def on_blind(self, state: PageState, *values: Any) -> Updates:
-        """Hide the lanes' names and shuffle them, from the next conversation on; or show them again."""
-
-        def act() -> Updates:
-            if state.blind:
-                conversation = self.chat.conversations.current(state)
-                state.blind = False
-                updates = self.drawing.set_to(state, conversation) if conversation else {}
-                return {**updates, **self.drawing.shown(state, values)}
-            self.chat.conversations.new(state)
-            state.blind = True
-            return self.drawing.shown(state, values)
-
-        return tried(act, self.page.box)
-
-    def on_arrange(self, lane: Lane, arranged: Callable[[int, int], list[int]]) -> Callable[..., Updates]:
-        """The handler that puts the lanes in another order."""
-
-        def handler(state: PageState, *values: Any) -> Updates:
-            def act() -> Updates:
-                self._refuse_in_the_blind(state)
-                said, wish = self.asking.said(values), self.asking.wish(state, *values)
-                wish.require(lane.number)
-                specs = wish.specs
-                order = arranged(lane.number, len(specs))
-                self.chat.conversations.arrange(state, order)
-                state.lanes = len(order)
-                updates: Updates = {}
-                for each, old in zip(self.lanes, order, strict=False):
-                    updates |= each.set_to(state, specs[old])
-                    updates |= dict(zip(each.dials.controls, said.dials[old], strict=True))
-                    updates[each.live] = each.placeholder(specs[old], state)
-                updates |= self.drawing.shown(state, keep_empty=True)
-                updates[self.page.mode]["value"] = self.asking.rearranged(values, order)
-                return updates
-
-            return tried(act, self.page.box)
-
-        return handler
-
-    def _refuse_in_the_blind(self, state: PageState) -> None:
-        if state.blind:
-            raise InputError("The lanes are hidden: press Reveal first.")
+    # --- Handlers -----------------------------------------------------------------------------------
 
     def on_control(self, lane: Lane) -> Callable[..., Updates]:
-        """The handler of a lane's controls: what depends on them, and what the lane is now."""
+        """The handler of a lane's controls: update what depends on them."""
 
-        def handler(state: PageState, *values: Any) -> Updates:
-            return tried(lambda: self._settled_alone(state, lane, values), lane.meter)
+        def handler(state: PageState, values: Values) -> Updates:
+            return tried(
+                lambda: {**self._draw_lane(state, lane, values), **self.draw_meters(state, values)},
+                lane.meter,
+            )
 
         return handler
 
     def on_demos(self, lane: Lane) -> Callable[..., Updates]:
-        """The handler of a lane's choice of demonstrations: the same, and how far K goes."""
+        """The handler of a lane's demonstration set: update what depends on it, and the range of K."""
 
-        def handler(state: PageState, *values: Any) -> Updates:
+        def handler(state: PageState, values: Values) -> Updates:
             def act() -> Updates:
-                recipe = lane.recipe(self.asking.of_lane(lane, values))
+                recipe = lane.recipe(lane_values(lane, values))
                 reach = lane.demonstrations.limit_k(state, recipe.demos, recipe.k)
-                return {**self._settled_alone(state, lane, values), lane.demonstrations.k: reach}
+                updates = {**self._draw_lane(state, lane, values), **self.draw_meters(state, values)}
+                return {**updates, lane.demonstrations.k: reach}
 
             return tried(act, lane.meter)
 
         return handler
 
-    def _settled(self, state: PageState, lane: Lane, values: Sequence[Any]) -> Updates:
-        own = self.asking.of_lane(lane, values)
-        updates = lane.update_dependent(state, own)
-        # Before the load has opened its conversation, the page only seems empty: a description of the lane
-        # would replace the conversation if this answer reached the browser after the load's.
-        if state.loaded and not self.drawing.turns(state):
-            updates[lane.live] = lane.placeholder(lane.spec(state, own), state)
-        return updates
-
-    def _settled_alone(self, state: PageState, lane: Lane, values: Sequence[Any]) -> Updates:
-        return {**self._settled(state, lane, values), **self.drawing.metered(state, values)}
-
-    def on_settle(self, state: PageState, *values: Any) -> Updates:
-        """The same for all lanes at once."""
+    def on_controls(self, state: PageState, values: Values) -> Updates:
+        """Update what depends on the controls of all visible lanes."""
 
         def act() -> Updates:
             updates: Updates = {}
-            for lane in self.lanes[: state.lanes]:
-                updates |= self._settled(state, lane, values)
-            return {**updates, **self.drawing.metered(state, values)}
+            for lane in self.columns[: state.lanes]:
+                updates |= self._draw_lane(state, lane, values)
+            return {**updates, **self.draw_meters(state, values)}
 
-        return tried(act, self.page.box)
+        return tried(act, self.columns[0].meter)
 
-    # --- Decoding -----------------------------------------------------------------------------------
+    def on_meters(self, state: PageState, values: Values) -> Updates:
+        """Update the meters."""
+        return self.draw_meters(state, values)
 
-    def on_preset(self, own: decoding_controls.Dials) -> Callable[[Any], Updates]:
-        """The handler of a preset that was chosen."""
-        return lambda preset: own.chosen(preset) or {own.preset: gr.skip()}
+    # --- Updates ------------------------------------------------------------------------------------
 
-    def on_dial(self, own: decoding_controls.Dials) -> Callable[..., Updates]:
-        """The handler of a dial that was turned."""
-        return lambda *values: own.after(values)
-
-    def on_linked(self, state: PageState, *values: Any) -> Updates:
-        """Whether all lanes decode alike; where not, each begins with what they had in common."""
-        said = self.asking.said(values)
-        updates: Updates = {}
-        for lane in self.lanes:
-            updates[lane.own_dials] = gr.update(visible=not said.linked)
-            if not said.linked:
-                own = dict(zip(lane.dials.controls, said.common, strict=True))
-                updates |= {**own, **lane.dials.after(said.common)}
-                for control, value in own.items():
-                    marked = updates[control]
-                    updates[control] = {**marked, "value": value} if isinstance(marked, dict) else value
+    def _draw_lane(self, state: PageState, lane: Lane, values: Values) -> Updates:
+        """What depends on a lane's controls: other controls, and the lane's description."""
+        own = lane_values(lane, values)
+        updates: Updates = lane.update_dependent(state, own)
+        # Before the load event has opened its conversation, the page only seems empty: a description of the
+        # lane would replace the conversation if this answer reached the browser after the load event's.
+        if state.loaded and not self.controller.conversations.user_messages(state):
+            updates[lane.live] = lane.placeholder(lane.spec(state, own), state)
         return updates
 
-    def on_meters(self, state: PageState, *values: Any) -> Updates:
-        """How much of the context the next prompts take."""
-        return self.drawing.metered(state, values)
+    def draw_meters(self, state: PageState, values: Values) -> Updates:
+        """How much of the context each lane's next prompt takes."""
+        try:
+            settings = self.inputs.read(state, values)
+        except InputError:
+            return {lane.meter: "" for lane in self.columns}
+        return {lane.meter: lane.draw_meter(state, settings) for lane in self.columns[: len(settings.specs)]}
 
+    def draw_columns(self, state: PageState) -> Updates:
+        """Which lanes are visible, and whether they are blind."""
+        classes = ["lane", "blind"] if state.blind else ["lane"]
+        return {
+            lane.column: gr.update(visible=lane.number < state.lanes, elem_classes=classes)
+            for lane in self.columns
+        }
 
-def swapped(lane: int, lanes: int) -> list[int]:
-    """The order of so many lanes with one and the next, after the last the first, in each other's places."""
-    order = list(range(lanes))
-    other = (lane + 1) % lanes
-    order[lane], order[other] = order[other], order[lane]
-    return order
+    def draw_empty(self, state: PageState, values: Values | None = None) -> Updates:
+        """The visible lanes of a page without turns.
 
+        Args:
+            state: of the page.
+            values: of the lanes' controls, for a description of each lane; without them it stays as it is.
+        """
+        updates: Updates = {}
+        for lane in self.columns[: state.lanes]:
+            updates |= {lane.past: "", lane.line: html_labels.status_line(None)}
+            if state.blind:
+                hidden = "One of the lanes; which one is shown when you reveal them."
+                updates[lane.live] = html_labels.placeholder(f"Lane {LETTERS[lane.number]}", hidden)
+            elif values is not None:
+                spec = lane.spec(state, lane_values(lane, values))
+                updates[lane.live] = lane.placeholder(spec, state)
+        return updates
 
-def duplicated(lane: int, lanes: int) -> list[int]:
-    """The order with one lane twice."""
-    order = list(range(lanes))
-    return [*order[: lane + 1], lane, *order[lane + 1 :]]
+    def set_to(self, state: PageState, variants: tuple[Variant, ...]) -> Updates:
+        """The updates that set the lanes' controls to the recipes of variants."""
+        updates: Updates = {}
+        for lane, variant in zip(self.columns, variants, strict=False):
+            updates |= lane.set_to(state, variant.name)
+        return updates
 
+    def set_up(self, state: PageState, lane: Lane, spec: str) -> Updates:
+        """The updates that give a lane a recipe and describe it."""
+        return {**lane.set_to(state, spec), lane.live: lane.placeholder(spec, state)}
 
-def removed(lane: int, lanes: int) -> list[int]:
-    """The order without one lane.
-
-    Raises:
-        InputError: it is the last.
-    """
-    if lanes == 1:
-        raise InputError("The last lane stays: add another one first.")
-    return [each for each in range(lanes) if each != lane]
+    def refresh_choices(self, state: PageState) -> Updates:
+        """The updates that offer what there is now, and leave what is chosen."""
+        updates: Updates = {}
+        for lane in self.columns:
+            updates |= lane.refresh_choices(state)
+        return updates

@@ -1,126 +1,206 @@
-"""How a page begins, and how it can be found again: its address, the model that loads, the set-up's link."""
+"""How the page starts: its load event, waiting for the model, presets, and set-ups from its address."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import gradio as gr
 
+from playground.lanes.letters import LETTERS
+from playground.library.presets import Preset
 from playground.types import InputError
+from playground.ui.controls.events import HIDDEN, Updates, Values
 from playground.ui.controls.toast import say, tried, warn
-from playground.ui.html import labels as html_labels
-from playground.ui.page.address import Controls
-from playground.ui.page.asking import MODES
-from playground.ui.page.components import Parts, Updates
-from playground.ui.page.lanes import Arranging
+from playground.ui.html import presets as html_presets
+from playground.ui.page.actions import Actions
+from playground.ui.page.address import FOLLOW, Address, Controls
+from playground.ui.page.arrangement import Arrangement
+from playground.ui.page.controller import Controller
+from playground.ui.page.conversation import ConversationView
+from playground.ui.page.decoding import Decoding
+from playground.ui.page.events import PageEvents
+from playground.ui.page.inputs import HISTORY_MODES, PageInputs, lane_values
+from playground.ui.page.lanes import Lanes
 from playground.ui.page.state import LANES, PageState
-from playground.ui.page.updates import Drawing
+from playground.ui.page.topbar import TopBar
+from playground.ui.server.caller import get_query
 
 
-class Arriving:
-    """Handlers; each checks what it is given."""
+class PageLoad:
+    """Made inside a `gr.Blocks`: a timer that runs while the model is loading."""
 
-    def __init__(self, page: Parts, drawing: Drawing, arranging: Arranging) -> None:
-        self.page, self.chat, self.lanes, self.asking = page, page.chat, page.lanes, page.asking
-        self.drawing, self.arranging = drawing, arranging
+    def __init__(self, controller: Controller, address: Address) -> None:
+        self.controller, self.address = controller, address
+        self.timer = gr.Timer(0.5)
 
-    # --- The model ----------------------------------------------------------------------------------
+    def connect(
+        self,
+        blocks: gr.Blocks,
+        events: PageEvents,
+        *,
+        topbar: TopBar,
+        lanes: Lanes,
+        arrangement: Arrangement,
+        decoding: Decoding,
+        actions: Actions,
+        conversation: ConversationView,
+    ) -> None:
+        """Connect the load event, the timer, and the changes that the address follows.
 
-    def on_tick(self, state: PageState, *values: Any) -> Updates:
-        """While the model loads: its progress; once it is ready, the lanes there are."""
-        status = self.page.session.status()
-        updates: Updates = {self.page.model: html_labels.model_chip(status)}
-        if status.state == "loading":
-            return updates
-        updates[self.page.timer] = gr.Timer(active=False)
-        for lane in self.lanes:
-            preset = self.asking.of_lane(lane, values)[0]
-            updates[lane.preset] = gr.update(
-                choices=lane.list_presets(preset if isinstance(preset, str) else None)
-            )
-        updates |= self.arranging.on_settle(state, *values)
-        return {**updates, **self._preset_loaded(state)}
+        Args:
+            blocks: the page.
+            events: of the page.
+            topbar: shows the model.
+            lanes: have the recipes of a set-up.
+            arrangement: shows how many lanes a set-up has.
+            decoding: has the decoding of a set-up.
+            actions: change with a set-up's probe.
+            conversation: draws the one that the address names.
+        """
+        self.inputs: PageInputs = events.inputs
+        self.topbar, self.lanes, self.arrangement, self.decoding = topbar, lanes, arrangement, decoding
+        self.actions, self.conversation = actions, conversation
+        events.on(self.timer.tick, self.on_tick)
+        loaded = events.on(blocks.load, self.on_load)
+        settled = events.on(loaded.then, lanes.on_controls)
+        written = events.on(settled.then, self.on_setup, self.address.parts)
+        # After a load too, since an id that is not known leaves the value as it was: empty.
+        followed = [self.address.conversation, self.address.kept]
+        written.then(None, followed, None, js=FOLLOW, **HIDDEN)
+        controls = [part for part in self.inputs.controls if part is not self.inputs.prefill]
+        changes = [each.change for each in (*controls, self.address.moved)]
+        events.on(changes, self.on_setup, self.address.parts, trigger_mode="always_last")
+        self.address.connect(topbar.copy_link)
 
-    def _preset_loaded(self, state: PageState) -> Updates:
-        """The set-up of the preset that this page asked for, once it runs and nothing is being written."""
-        preset = self.page.session.library.preset
-        if state.preset is None or preset is None or preset.name != state.preset:
-            return {}
-        if state.streaming or state.ending:
-            # The conversation that is being written stays in view until its end has been drawn; else that end
-            # would be drawn into the new one.
-            return {self.page.timer: gr.Timer(active=True)}
-        state.preset = None
+    # --- Loading ------------------------------------------------------------------------------------
 
-        def act() -> Updates:
-            updates = self.arranging.set_up_preset(state, preset)
-            say(self.arranging.preset_sentence(state, preset))
-            return updates
-
-        return tried(act, self.page.box)
-
-    def on_load(self, state: PageState, request: gr.Request, *values: Any) -> Updates:
-        """The conversation that the address names, or a fresh page."""
+    def on_load(self, state: PageState, values: Values) -> Updates:
+        """Show the conversation that the address names, or a fresh page."""
         try:
-            return self._loaded(state, request, values)
+            return self._load(state, values, get_query())
         finally:
             state.loaded = True
 
-    def _loaded(self, state: PageState, request: gr.Request, values: Sequence[Any]) -> Updates:
-        updates: Updates = {self.page.model: html_labels.model_chip(self.page.session.status())}
-        id = request.query_params.get("c")
-        if id:
+    def _load(self, state: PageState, values: Values, query: Sequence[tuple[str, str]]) -> Updates:
+        named = dict(query)
+        updates = self.topbar.draw_model()
+        if id := named.get("c"):
             try:
-                if state.conversation != id:  # a message may have come before, see `Talking.on_send`
-                    self.chat.conversations.open(state, id)
-                if probe := request.query_params.get("probe"):
-                    self.page.address.take_up(state, probe, [])
-                return {**updates, **self.drawing.opened(state)}
+                if state.conversation != id:  # an earlier event may have opened it, see `PageEvents`
+                    self.controller.conversations.open(state, id)
+                if probe := named.get("probe"):
+                    self.address.take_up(state, probe, [])
+                return {**updates, **self.conversation.draw_opened(state)}
             except Exception as error:
                 warn(error)
-            updates |= self.drawing.shown(state, values)
-        set_up = self._set_up(state, request.query_params.multi_items())
-        preset = self.page.session.library.preset
+            updates |= self.conversation.draw(state, values)
+        set_up = self._follow_address(state, query)
+        preset = self.controller.session.library.preset
         if preset is not None and not set_up and not id:
-            set_up = tried(lambda: self.arranging.set_up_preset(state, preset), self.page.box)
+            set_up = tried(lambda: self.set_up_preset(state, preset), self.conversation.box)
         updates |= set_up
-        # Else the page is as it was made; a person may have begun to use it before this answer comes.
-        for lane in self.lanes:
-            updates = {**lane.refresh_choices(state), **updates}
-        return {**updates, self.page.history: self.drawing.history(state)}
+        # Else the page is as it was made; a user may have changed it before this answer comes.
+        updates = {**self.lanes.refresh_choices(state), **updates}
+        return {**updates, self.conversation.history: self.conversation.draw_history(state)}
 
-    # --- The set-up as a link -----------------------------------------------------------------------
+    def on_tick(self, state: PageState, values: Values) -> Updates:
+        """While the model loads: its progress. Once it is ready: the lanes that it offers."""
+        updates = self.topbar.draw_model()
+        if self.controller.session.status().state == "loading":
+            return updates
+        updates[self.timer] = gr.Timer(active=False)
+        for lane in self.lanes.columns:
+            spec = lane_values(lane, values)[0]
+            choices = lane.list_presets(spec if isinstance(spec, str) else None)
+            updates[lane.preset] = gr.update(choices=choices)
+        updates |= self.lanes.on_controls(state, values)
+        return {**updates, **self._apply_requested_preset(state)}
 
-    def _set_up(self, state: PageState, pairs: Sequence[tuple[str, str]]) -> Updates:
-        """A fresh page as its address says."""
+    # --- Presets ------------------------------------------------------------------------------------
+
+    def _apply_requested_preset(self, state: PageState) -> Updates:
+        """The set-up of the preset that this page requested, once it is loaded and nothing is written."""
+        preset = self.controller.session.library.preset
+        if state.preset is None or preset is None or preset.name != state.preset:
+            return {}
+        if state.streaming or state.ending:
+            # The conversation that is being written stays visible until its end has been drawn; otherwise
+            # that end would be drawn into the new one.
+            return {self.timer: gr.Timer(active=True)}
+        state.preset = None
 
         def act() -> Updates:
-            updates = self.page.address.follow(state, pairs, self._set_by_link())
+            updates = self.set_up_preset(state, preset)
+            say(self._describe_preset(state, preset))
+            return updates
+
+        return tried(act, self.conversation.box)
+
+    def set_up_preset(self, state: PageState, preset: Preset) -> Updates:
+        """Set up a preset in a new conversation.
+
+        The lanes are URIAL with its demonstrations beside its adapter, or beside the base; its decoding
+        applies to all lanes, and decoding parameters that it does not name stay as they are.
+        """
+        self.controller.conversations.new(state)
+        state.blind, state.probe = False, None
+        state.lanes = PageState.lanes
+        updates: Updates = {}
+        for lane in self.lanes.columns:
+            spec = self.controller.catalog.default_lane(lane.number)
+            updates |= self.lanes.set_up(state, lane, spec)
+            updates[lane.own_decoding] = gr.update(visible=False)
+        updates |= {**self.decoding.common.set_some(preset.decoding), self.decoding.linked: True}
+        return {**self.conversation.draw(state), **updates}
+
+    def _describe_preset(self, state: PageState, preset: Preset) -> str:
+        """What `set_up_preset` has applied, and which adapters of the preset could not be loaded."""
+        catalog = self.controller.catalog
+        labels = {spec: label for label, spec in self.lanes.columns[0].list_presets()}
+        lanes = [
+            f"lane {LETTERS[lane.number]} {labels.get(spec, spec)}"
+            for lane in self.lanes.columns[: state.lanes]
+            for spec in [catalog.default_lane(lane.number)]
+        ]
+        sentence = (
+            f"{preset.label} is set up in a new conversation: {', '.join(lanes)}; "
+            f"demonstrations {catalog.default_set()}; {html_presets.describe_decoding(preset)}."
+        )
+        for status in self.controller.session.status().adapters:
+            if status.error is not None and status.card.name in {own.name for own in preset.adapters}:
+                sentence += f" {status.error}"
+        return sentence
+
+    # --- The set-up in the address ------------------------------------------------------------------
+
+    def _follow_address(self, state: PageState, query: Sequence[tuple[str, str]]) -> Updates:
+        """Set a fresh page up as its address says."""
+
+        def act() -> Updates:
+            updates = self.address.follow(state, query, self._controls())
             if not updates and state.probe is None:
                 return {}
-            columns = self.drawing.columns(state)
-            mode = {self.page.mode: {**columns[self.page.mode], "value": updates.pop(self.page.mode, "own")}}
-            return {**columns, **self.drawing.above(state), **updates, **mode}
+            columns, mode = self.arrangement.draw(state), self.arrangement.mode
+            columns[mode] = {**columns[mode], "value": updates.pop(mode, "own")}
+            return {**columns, **self.actions.draw(state), **updates}
 
-        return tried(act, self.page.box)
+        return tried(act, self.conversation.box)
 
-    def _set_by_link(self) -> Controls:
+    def _controls(self) -> Controls:
         return Controls(
-            lanes=self.lanes,
-            dials=self.page.dials,
-            linked=self.page.linked,
-            mode=self.page.mode,
-            modes=[value for _, value in MODES],
-            defaults=[self.chat.catalog.default_lane(lane) for lane in range(LANES)],
+            lanes=self.lanes.columns,
+            decoding=self.decoding.common,
+            linked=self.decoding.linked,
+            mode=self.arrangement.mode,
+            modes=[value for _, value in HISTORY_MODES],
+            defaults=[self.controller.catalog.default_lane(lane) for lane in range(LANES)],
         )
 
-    def on_setup(self, state: PageState, *values: Any) -> Updates:
-        """After any change of the set-up: the link that spells it."""
+    def on_setup(self, state: PageState, values: Values) -> Updates:
+        """After any change of the set-up: update the link that holds it."""
         try:
-            wish, said = self.asking.wish(state, *values), self.asking.said(values)
-            return self.page.address.spelled(
-                state, wish, self._set_by_link(), bool(said.linked), str(said.mode)
-            )
-        except InputError:  # a control is being changed, and says what is wrong when it is used
-            return {self.page.address.link: gr.skip()}
+            settings = self.inputs.read(state, values)
+        except InputError:  # a control is being changed; its error is shown when it is used
+            return {self.address.link: gr.skip()}
+        linked, mode = bool(values[self.inputs.linked]), str(values[self.inputs.mode])
+        return self.address.write(state, settings, self._controls(), linked, mode)

@@ -282,7 +282,7 @@ def _is_number(value: Any) -> bool:
 
 
 class CheckedPayloads:
-    """Refuses requests whose JSON bodies the page would not send; must be behind `PageStateors`."""
+    """Refuses requests whose JSON bodies the page would not send; must be behind `Visitors`."""
 
     def __init__(self, app: ASGIApp, events: Mapping[int, EventInputs], files: bool) -> None:
         """Args: the layers behind; what the page's events take; whether visitors may bring files."""

@@ -1,21 +1,17 @@
-"""The page on the network: where it listens, what it refuses, what it looks like."""
+"""Serve the page: address, middleware, theme, assets."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import re
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import gradio.queueing
 import gradio.routes
-from gradio.context import LocalContext
 from starlette.middleware import Middleware
 
 from playground.config import Settings, on_space
-from playground.types import InputError
 from playground.ui.dialogs import shortcuts
 from playground.ui.server import middleware, network
 from playground.ui.server.faults import Faults, OnceAMinute, OneLineFaults, QuietTraceback
@@ -204,37 +200,6 @@ def _quiet(faults: Faults) -> None:
     logging.getLogger("uvicorn.error").addFilter(SERVER_LINES)
     for module in (gradio.queueing, gradio.routes):
         vars(module)["traceback"] = QuietTraceback(faults)
-
-
-def visitor(proxies: int) -> str:
-    """Who asks, within a handler: the name that they logged in with, or where they come from."""
-    request = LocalContext.request.get(None)
-    if request is None:
-        return ""
-    if not isinstance(request, gr.Request):  # a caller may say that it sends many events as one
-        raise InputError("This does not come from the page: reload it.")
-    if request.username:
-        return f"user {request.username}"
-    client = request.client
-    forwarded = request.headers.getlist("x-forwarded-for")
-    return network.visitor_of(client.host if client else "", forwarded, proxies)
-
-
-def voter() -> str | None:
-    """The meaningless id that the browser keeps for its votes, within a handler; None if it sends none."""
-    request = LocalContext.request.get(None)
-    cookies = request.headers.get("cookie", "") if isinstance(request, gr.Request) else ""
-    found = re.search(r"(?:^|;\s*)tandem-voter=([0-9a-f]{32})(?:;|$)", cookies or "")
-    return found[1] if found else None
-
-
-def owner() -> str:
-    """Whose history this browser's conversations go to, within a handler; "" if the browser does not tell.
-
-    A hash, since the record of votes has the id itself.
-    """
-    id = voter()
-    return hashlib.sha256(f"history of {id}".encode()).hexdigest()[:32] if id else ""
 
 
 def end(blocks: gr.Blocks) -> None:

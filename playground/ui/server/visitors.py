@@ -140,11 +140,6 @@ class Sessions:
             session.ids.add(visitor.id)  # it may be the one that the browser keeps
         return True
 
-    def owns(self, session_hash: str, visitor: Visitor) -> bool:
-        """Whether the page session is the visitor's or nobody's; nothing changes hands."""
-        session = self._sessions.get(session_hash)
-        return session is None or self._owns(session, visitor)
-
     def _owns(self, session: _Session, visitor: Visitor) -> bool:
         if visitor.returning:
             return visitor.id in session.ids

@@ -1,0 +1,209 @@
+"""How the lanes are arranged: add, swap, duplicate, remove, blind, the 2x2, and whose history each gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import gradio as gr
+
+from playground.lanes.names import square_lanes
+from playground.types import Conversation, InputError
+from playground.ui.controls.buttons import small_button
+from playground.ui.controls.choice import Choice
+from playground.ui.controls.events import Updates, Values
+from playground.ui.controls.lane import Lane
+from playground.ui.controls.toast import tried
+from playground.ui.page.address import Address
+from playground.ui.page.controller import Controller
+from playground.ui.page.events import PageEvents
+from playground.ui.page.inputs import HISTORY_MODES, PageInputs
+from playground.ui.page.lanes import Lanes
+from playground.ui.page.state import LANES, PageState
+
+
+class PageDrawing(Protocol):
+    """What draws the conversation after the lanes were rearranged."""
+
+    def draw(self, state: PageState, values: Values | None = None) -> Updates:
+        """The updates of all that shows the conversation."""
+
+    def set_controls(self, state: PageState, conversation: Conversation) -> Updates:
+        """The updates that set the controls to a conversation's lanes."""
+
+
+class Arrangement:
+    """Buttons and handlers; made inside a `gr.Blocks`, in two places: `compose_tools` and `compose_mode`."""
+
+    def __init__(self, controller: Controller, address: Address) -> None:
+        self.controller, self.address = controller, address
+
+    def compose_tools(self) -> None:
+        """Add the buttons for all lanes."""
+        self.add = small_button("Add a lane", "add-lane")
+        self.square = small_button("The 2\u00d72", "square")
+        self.blind = small_button("Blind", "blind")
+
+    def compose_mode(self) -> None:
+        """Add the choice of whose earlier answers each lane gets."""
+        self.mode = Choice(
+            [*HISTORY_MODES[:3], HISTORY_MODES[-1]],
+            value="own",
+            label="Each lane goes on from",
+            info="whose earlier answers it is asked on",
+            filterable=False,
+            min_width=170,
+            elem_id="mode",
+            elem_classes="dial wide",
+        )
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The components that handlers update."""
+        return [self.add, self.square, self.blind, self.mode]
+
+    def connect(self, events: PageEvents, lanes: Lanes, page: PageDrawing) -> None:
+        """Connect the buttons, those of each lane included."""
+        self.inputs: PageInputs = events.inputs
+        self.lanes, self.page = lanes, page
+
+        def then_meters(done: Any) -> None:
+            events.on(done.then, lanes.on_meters, lanes.meters)
+
+        events.on(self.add.click, self.on_add, in_conversation=True)
+        then_meters(events.on(self.square.click, self.on_square))
+        events.on(self.blind.click, self.on_blind)
+        events.on(self.mode.input, lanes.on_meters, lanes.meters, trigger_mode="always_last")
+        for lane in lanes.columns:
+            moves = ((lane.swap, swap), (lane.duplicate, duplicate), (lane.remove, remove))
+            for button, move in moves:
+                then_meters(events.on(button.click, self.on_move(lane, move), in_conversation=True))
+
+    # --- Handlers -----------------------------------------------------------------------------------
+
+    def on_add(self, state: PageState, values: Values) -> Updates:
+        """Show one more lane, at the right."""
+
+        def act() -> Updates:
+            _refuse_while_blind(state)
+            if state.lanes >= LANES:
+                raise InputError(f"A page has {LANES} lanes at most: remove one first.")
+            state.lanes += 1
+            return {**self.draw(state), **self.lanes.draw_meters(state, values)}
+
+        return tried(act, self.add)
+
+    def on_square(self, state: PageState, values: Values) -> Updates:
+        """Set up base, base + URIAL, IFT, IFT + URIAL in a new conversation."""
+
+        def act() -> Updates:
+            _refuse_while_blind(state)
+            adapter = next(iter(self.controller.catalog.cards()), None)
+            if adapter is None:
+                raise InputError("The 2\u00d72 needs an adapter: start Tandem with --adapter NAME=PATH.")
+            self.controller.conversations.new(state)
+            state.lanes = 4
+            updates: Updates = {}
+            for lane, spec in zip(self.lanes.columns, square_lanes(adapter), strict=True):
+                updates |= self.lanes.set_up(state, lane, spec)
+            return {**self.page.draw(state), **updates}
+
+        return tried(act, self.add)
+
+    def on_blind(self, state: PageState, values: Values) -> Updates:
+        """Shuffle the lanes and hide their names from the next conversation on; or reveal them."""
+
+        def act() -> Updates:
+            if state.blind:
+                conversation = self.controller.conversations.current(state)
+                state.blind = False
+                updates = self.page.set_controls(state, conversation) if conversation else {}
+                return {**updates, **self.page.draw(state, values)}
+            self.controller.conversations.new(state)
+            state.blind = True
+            return self.page.draw(state, values)
+
+        return tried(act, self.add)
+
+    def on_move(self, lane: Lane, move: Callable[[int, int], list[int]]) -> Callable[..., Updates]:
+        """The handler that reorders the lanes.
+
+        Args:
+            lane: whose button was pressed.
+            move: gives the new order for the lane's number and the number of lanes.
+        """
+
+        def handler(state: PageState, values: Values) -> Updates:
+            def act() -> Updates:
+                _refuse_while_blind(state)
+                settings = self.inputs.read(state, values)
+                settings.require(lane.number)
+                order = move(lane.number, len(settings.specs))
+                self.controller.conversations.arrange(state, order)
+                state.lanes = len(order)
+                updates: Updates = {}
+                for each, old in zip(self.lanes.columns, order, strict=False):
+                    updates |= self.lanes.set_up(state, each, settings.specs[old])
+                    updates |= each.decoding.copy_from(self.lanes.columns[old].decoding, values)
+                updates |= self.page.draw(state)
+                updates[self.mode]["value"] = _move_leader(values[self.mode], order)
+                return updates
+
+            return tried(act, self.add)
+
+        return handler
+
+    # --- Updates ------------------------------------------------------------------------------------
+
+    def draw(self, state: PageState) -> Updates:
+        """Which lanes are visible, and what can be done with them."""
+        modes = [
+            mode
+            for mode in HISTORY_MODES
+            if not mode[1].startswith("shared") or int(mode[1][-1]) < state.lanes
+        ]
+        return {
+            **self.lanes.draw_columns(state),
+            **self.address.draw_moved(state),
+            self.mode: gr.update(choices=modes),
+            self.add: gr.update(interactive=state.lanes < LANES and not state.blind),
+            self.blind: gr.update(value="Reveal" if state.blind else "Blind"),
+        }
+
+
+def _refuse_while_blind(state: PageState) -> None:
+    if state.blind:
+        raise InputError("The lanes are hidden: press Reveal first.")
+
+
+def _move_leader(mode: Any, order: Sequence[int]) -> str:
+    """The history mode after a reordering: the lane that it names has another place, or is gone."""
+    name, _, leader = str(mode).partition("-")
+    if not leader:
+        return name
+    return f"{name}-{order.index(int(leader))}" if int(leader) in order else "own"
+
+
+def swap(lane: int, lanes: int) -> list[int]:
+    """The order of so many lanes after one and the next (after the last, the first) change places."""
+    order = list(range(lanes))
+    other = (lane + 1) % lanes
+    order[lane], order[other] = order[other], order[lane]
+    return order
+
+
+def duplicate(lane: int, lanes: int) -> list[int]:
+    """The order with one lane twice."""
+    order = list(range(lanes))
+    return [*order[: lane + 1], lane, *order[lane + 1 :]]
+
+
+def remove(lane: int, lanes: int) -> list[int]:
+    """The order without one lane.
+
+    Raises:
+        InputError: it is the last.
+    """
+    if lanes == 1:
+        raise InputError("The last lane stays: add another one first.")
+    return [each for each in range(lanes) if each != lane]

@@ -1,0 +1,193 @@
+"""Writing to the lanes: the message box, examples, Send, Stop, Retry, Replay, and the prefill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import gradio as gr
+
+from playground.library import POCKET, same_model
+from playground.types import InputError
+from playground.ui.controls.buttons import small_button
+from playground.ui.controls.events import HIDDEN, Updates, Values
+from playground.ui.controls.lane import Lane
+from playground.ui.page.controller import Controller, LaneSettings, Snapshot
+from playground.ui.page.events import EventPayload, PageEvents
+from playground.ui.page.inputs import PREFILL_LIMIT, PageInputs
+from playground.ui.page.lanes import Lanes
+from playground.ui.page.state import PageState
+from playground.ui.page.stream import AnswerStream
+
+MESSAGE_LIMIT = 100_000
+"""Characters of a message."""
+
+POCKET_EXAMPLES = (
+    "What is the capital of France?",
+    "And of Japan?",
+    "How many legs does a spider have?",
+    "What is the opposite of cold?",
+)
+EXAMPLES = (
+    "What is the capital of France?",
+    "And of Japan?",
+    "Explain to a child why the sky is blue.",
+    "Write a two-line poem about rain.",
+)
+
+
+class Composer:
+    """Made inside a `gr.Blocks`, in several places: the `compose_` methods."""
+
+    def __init__(self, controller: Controller, base: str) -> None:
+        """Prepare it.
+
+        Args:
+            controller: writes answers.
+            base: the base model, which the examples suit.
+        """
+        self.controller = controller
+        self._base = base
+
+    def compose_examples(self) -> None:
+        """Add a button for each example."""
+        examples = POCKET_EXAMPLES if same_model(self._base, POCKET) else EXAMPLES
+        self.examples = [small_button(text, f"example-{number}") for number, text in enumerate(examples)]
+
+    def compose_retry(self) -> None:
+        """Add the button that retries the last message in all lanes."""
+        self.retry = small_button("Retry all", "retry")
+
+    def compose_replay(self) -> None:
+        """Add the button that sends all messages again in a new conversation."""
+        self.replay = small_button("Replay", "replay")
+
+    def compose_box(self) -> None:
+        """Add the message box, Send and Stop."""
+        self.box = gr.Textbox(
+            placeholder="Ask all lanes",
+            label="Message",
+            show_label=False,
+            container=False,
+            lines=1,
+            max_lines=8,
+            max_length=MESSAGE_LIMIT,
+            autofocus=True,
+            scale=1,
+            elem_id="message",
+        )
+        self.send = gr.Button("Send", variant="primary", min_width=88, scale=0, elem_id="send")
+        self.stop = gr.Button("Stop", variant="stop", min_width=88, scale=0, visible=False, elem_id="stop")
+
+    def compose_prefill(self) -> None:
+        """Add the text that all answers start with."""
+        self.prefill = gr.Textbox(
+            "",
+            label="Answers begin with",
+            info="words written for the model; it goes on from them",
+            lines=1,
+            max_lines=4,
+            max_length=PREFILL_LIMIT,
+            min_width=190,
+            elem_id="start",
+            elem_classes="dial wide",
+        )
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The components that handlers update."""
+        return [self.box, self.send, self.stop, self.retry, self.replay]
+
+    def connect(self, events: PageEvents, stream: AnswerStream, lanes: Lanes) -> None:
+        """Connect the buttons, those in the lanes' turns included."""
+        self.inputs: PageInputs = events.inputs
+        self.stream = stream
+        stream.on([self.send.click, self.box.submit], self.on_send, also=[self.box])
+        for button in self.examples:
+            stream.on(button.click, self.on_example(str(button.value)))
+        stream.on(self.retry.click, self.on_retry)
+        stream.on(self.replay.click, self.on_replay)
+        unqueued: dict[str, Any] = {"queue": False, **HIDDEN}
+        state = [events.inputs.state]
+        self.stop.click(self.on_stop(None), state, None, **unqueued)
+        for lane in lanes.columns:
+            lane.stop.click(self.on_stop(lane.number), state, None, **unqueued)
+            for part in (lane.past, lane.live):
+                stream.on(part.click, self.on_lane(lane), with_payload=True)
+        events.on(self.prefill.change, lanes.on_meters, lanes.meters, trigger_mode="always_last")
+
+    # --- Handlers -----------------------------------------------------------------------------------
+
+    def on_send(self, state: PageState, values: Values) -> Iterator[Updates]:
+        """Send the message to every lane; the message box is emptied once it is accepted."""
+        yield from self._send(values[self.box], state, values, {self.box: ""})
+
+    def on_example(self, text: str) -> Callable[..., Iterator[Updates]]:
+        """The handler of an example's button, which leaves the message box alone."""
+
+        def handler(state: PageState, values: Values) -> Iterator[Updates]:
+            yield from self._send(text, state, values, {})
+
+        return handler
+
+    def _send(
+        self, text: str | None, state: PageState, values: Values, accepted: Updates
+    ) -> Iterator[Updates]:
+        message = text or ""  # a caller without the page may send none
+
+        def snapshots() -> Generator[Snapshot]:
+            if len(message) > MESSAGE_LIMIT:
+                raise InputError(f"The message is longer than {MESSAGE_LIMIT} characters: shorten it.")
+            return self.controller.streaming.send(state, message, self._read(state, values))
+
+        yield from self.stream.run(state, snapshots, accepted)
+
+    def on_retry(self, state: PageState, values: Values) -> Iterator[Updates]:
+        """Retry the last message in all lanes."""
+
+        def snapshots() -> Generator[Snapshot]:
+            current = self.controller.conversations.current(state)
+            answered = len(current.turns[-1].answers) if current and current.turns else 0
+            settings = self._read(state, values)
+            lanes = range(min(answered, len(settings.specs)))
+            return self.controller.streaming.retry(state, lanes, settings)
+
+        yield from self.stream.run(state, snapshots)
+
+    def on_replay(self, state: PageState, values: Values) -> Iterator[Updates]:
+        """Send the same messages to the lanes as they are set up now, in a new conversation."""
+
+        def snapshots() -> Generator[Snapshot]:
+            texts = self.controller.conversations.user_messages(state)
+            if not texts:
+                raise InputError("There is nothing to replay: nothing has been asked.")
+            self.inputs.read(state, values)  # refuses what cannot be used, before the conversation is left
+            self.controller.conversations.new(state)
+            return self.controller.streaming.play(state, texts, lambda: self._read(state, values))
+
+        yield from self.stream.run(state, snapshots)
+
+    def on_lane(self, lane: Lane) -> Callable[..., Iterator[Updates]]:
+        """The handler of the buttons in a lane's turns that retry or continue its answer."""
+
+        def handler(state: PageState, values: Values, payload: EventPayload) -> Iterator[Updates]:
+            def snapshots() -> Generator[Snapshot]:
+                settings = self._read(state, values)
+                if payload.get("act") == "extend":
+                    return self.controller.streaming.continue_answer(state, lane.number, settings)
+                return self.controller.streaming.retry(state, [lane.number], settings)
+
+            yield from self.stream.run(state, snapshots)
+
+        return handler
+
+    def on_stop(self, lane: int | None) -> Callable[[PageState], None]:
+        """The handler that stops a lane, or all; the stream itself draws its end."""
+
+        def handler(state: PageState) -> None:
+            self.controller.streaming.stop(state, lane)
+
+        return handler
+
+    def _read(self, state: PageState, values: Values) -> LaneSettings:
+        return self.inputs.read(state, values, draw_seed=True)

@@ -1,0 +1,91 @@
+"""The row of decoding controls: those of all lanes together, and the switch to controls for each lane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from playground.types import Variant
+from playground.ui.controls.buttons import small_button
+from playground.ui.controls.decoding import DecodingControls
+from playground.ui.controls.events import HIDDEN, QUICK, Updates, Values
+from playground.ui.page.events import PageEvents
+from playground.ui.page.lanes import Lanes
+from playground.ui.page.state import PageState
+
+
+class Decoding:
+    """Made inside a `gr.Blocks`, in two places: `compose_main` and `compose_more`."""
+
+    def __init__(self, lanes: Lanes, most: int | None) -> None:
+        """Prepare the controls.
+
+        Args:
+            lanes: have decoding controls of their own.
+            most: the highest number of new tokens that this page allows; None: any.
+        """
+        self.lanes = lanes
+        self.common = DecodingControls(most=most)
+
+    def compose_main(self) -> None:
+        """Add the controls that are always visible."""
+        self.common.compose_main()
+        self.more = small_button("More", "more")
+
+    def compose_more(self) -> None:
+        """Add the other controls."""
+        self.common.compose_more()
+        self.linked = gr.Checkbox(
+            True,
+            label="The same in all lanes",
+            min_width=150,
+            elem_id="linked",
+            elem_classes="dial check",
+        )
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The components that handlers update, besides those of the lanes."""
+        return [self.linked, *self.common.outputs]
+
+    def connect(self, events: PageEvents) -> None:
+        """Connect the controls, those of the lanes included."""
+        self.more.click(None, None, None, js="() => tandemMore()", **HIDDEN)
+        events.on(self.linked.input, self.on_linked)
+        for controls in (self.common, *(lane.decoding for lane in self.lanes.columns)):
+            own: dict[str, Any] = {**QUICK, "outputs": controls.outputs}
+            controls.preset.input(controls.on_preset, {controls.preset}, **own)
+            for control in controls.controls:
+                control.input(
+                    controls.on_parameter, set(controls.controls), trigger_mode="always_last", **own
+                )
+            events.on(
+                controls.control("max_new_tokens").change,
+                self.lanes.on_meters,
+                self.lanes.meters,
+                trigger_mode="always_last",
+            )
+
+    # --- Handlers -----------------------------------------------------------------------------------
+
+    def on_linked(self, state: PageState, values: Values) -> Updates:
+        """Use the same decoding in all lanes, or let each start with what they had in common."""
+        updates: Updates = {}
+        for lane in self.lanes.columns:
+            updates[lane.own_decoding] = gr.update(visible=not values[self.linked])
+            if not values[self.linked]:
+                updates |= lane.decoding.copy_from(self.common, values)
+        return updates
+
+    # --- Updates ------------------------------------------------------------------------------------
+
+    def set_to(self, variants: tuple[Variant, ...]) -> Updates:
+        """The updates that set the controls to the decoding of the lanes' variants."""
+        updates: Updates = {}
+        linked = all(variant.sampling == variants[0].sampling for variant in variants)
+        for lane, variant in zip(self.lanes.columns, variants, strict=False):
+            updates |= lane.decoding.set_to(variant.sampling)
+        for lane in self.lanes.columns:
+            updates[lane.own_decoding] = gr.update(visible=not linked)
+        return {**updates, **self.common.set_to(variants[0].sampling), self.linked: linked}

@@ -1,0 +1,137 @@
+"""The controls that most events of the main page take as inputs, and the lane settings that they express."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import gradio as gr
+
+from playground.session import HistoryMode
+from playground.types import InputError, check_characters
+from playground.ui.controls.decoding import DecodingControls
+from playground.ui.controls.events import Values
+from playground.ui.controls.lane import Lane
+from playground.ui.page.controller import LaneSettings
+from playground.ui.page.state import PageState
+
+PREFILL_LIMIT = 2_000
+"""Characters of a prefill."""
+HISTORY_MODES = (
+    ("its own answers", "own"),
+    ("lane A's answers", "shared-0"),
+    ("lane B's answers", "shared-1"),
+    ("lane C's answers", "shared-2"),
+    ("lane D's answers", "shared-3"),
+    ("the next lane's answers", "swapped"),
+)
+"""Label and value of each choice of whose earlier answers a lane gets."""
+
+
+class PageInputs:
+    """The page's state, the id of the conversation that it shows, and the controls of all lanes."""
+
+    def __init__(
+        self,
+        *,
+        state: gr.State,
+        shown: gr.Textbox,
+        lanes: Sequence[Lane],
+        decoding: DecodingControls,
+        linked: gr.Checkbox,
+        mode: gr.Dropdown,
+        prefill: gr.Textbox,
+    ) -> None:
+        """Keep the components, which features of the page have composed.
+
+        Args:
+            state: of the page.
+            shown: holds the id of the conversation that the browser shows.
+            lanes: all lanes, also hidden ones.
+            decoding: the decoding controls of all lanes together.
+            linked: whether `decoding` applies to all lanes.
+            mode: the history mode.
+            prefill: what answers start with.
+        """
+        self.state, self.shown, self.lanes = state, shown, lanes
+        self.decoding, self.linked, self.mode, self.prefill = decoding, linked, mode, prefill
+
+    @property
+    def controls(self) -> list[Any]:
+        """The controls that express lane settings."""
+        own = [part for lane in self.lanes for part in (*lane.controls, *lane.decoding.controls)]
+        return [self.linked, self.mode, self.prefill, *self.decoding.controls, *own]
+
+    @property
+    def components(self) -> set[Any]:
+        """The state and the controls, as inputs of an event whose handler takes values by component."""
+        return {self.state, *self.controls}
+
+    def decoding_of(self, lane: Lane, values: Values) -> DecodingControls:
+        """The decoding controls that apply to a lane."""
+        return self.decoding if values[self.linked] else lane.decoding
+
+    def read(self, state: PageState, values: Values, draw_seed: bool = False) -> LaneSettings:
+        """Read the settings of the visible lanes.
+
+        Args:
+            state: of the page.
+            values: by component, as a browser sent them.
+            draw_seed: whether to replace seeds by new ones where the controls ask for that.
+
+        Raises:
+            InputError: a value cannot be used.
+        """
+        # Once for all lanes that share them, so that they share a new seed too.
+        shared = self.decoding.read(values, draw_seed) if values[self.linked] else None
+        self._check_texts(values)
+        specs, decoding, new_seeds = [], [], []
+        for lane in self.lanes[: state.lanes]:
+            controls = self.decoding_of(lane, values)
+            new_seeds.append(controls.draws_seeds(values))
+            decoding.append(shared or controls.read(values, draw_seed))
+            specs.append(lane.spec(state, lane_values(lane, values), decoding[-1]["seed"]))
+        prefill = values[self.prefill]
+        if not isinstance(prefill, str) or len(prefill) > PREFILL_LIMIT:
+            raise InputError(f"Answers can begin with at most {PREFILL_LIMIT} characters: shorten them.")
+        mode, leader = self._read_mode(values, len(specs))
+        return LaneSettings(
+            specs=specs, decoding=decoding, new_seeds=new_seeds, mode=mode, leader=leader, prefill=prefill
+        )
+
+    def read_list(self, state: PageState, *values: Any) -> LaneSettings:
+        """The same from values in the order of `controls`."""
+        return self.read(state, dict(zip(self.controls, values, strict=True)))
+
+    def _read_mode(self, values: Values, lanes: int) -> tuple[HistoryMode, int]:
+        """The history mode, and the lane whose history all lanes get in mode "shared"."""
+        mode = values[self.mode]
+        name, _, leader = str(mode).partition("-")
+        if mode not in [value for _, value in HISTORY_MODES] or (leader and int(leader) >= lanes):
+            raise InputError("The lane that all are to go on from is not there: choose another.")
+        return cast(HistoryMode, name), int(leader or 0)
+
+    def _check_texts(self, values: Values) -> None:
+        check_texts(values[self.prefill], "The start of the answers")
+        for controls in (self.decoding, *(lane.decoding for lane in self.lanes)):
+            check_texts([values[control] for control in controls.controls], "A text that ends answers")
+        settings = [values[control] for lane in self.lanes for control in lane.controls]
+        check_texts([values[self.mode], settings], "A lane's setting")
+
+
+def lane_values(lane: Lane, values: Values) -> list[Any]:
+    """The values of a lane's controls, in the order in which `Lane` takes them."""
+    return [values[control] for control in lane.controls]
+
+
+def check_texts(value: Any, what: str) -> None:
+    """Check every text in a control's value, see `check_characters`.
+
+    Raises:
+        InputError: one holds half a character.
+    """
+    if isinstance(value, str):
+        check_characters(value, what)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            check_texts(each, what)

@@ -1,0 +1,219 @@
+"""The main page: composes its features in the order of the document, and connects them.
+
+Each feature is one file here or in `dialogs`, with its components, its handlers and its updates. Handlers
+check what they get: what a browser sends need not come from this page. They return updates by component, so
+that what they do not name stays as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from playground.config import Settings
+from playground.model_switch import ModelSwitch
+from playground.rate_limits import Gate
+from playground.session import Session
+from playground.ui.controls.buttons import small_button
+from playground.ui.dialogs.compare import CompareDialog
+from playground.ui.dialogs.demonstrations import DemonstrationEditor
+from playground.ui.dialogs.dialog import HtmlDialog
+from playground.ui.dialogs.judge import JudgePanel
+from playground.ui.dialogs.model import ModelDialog, ModelLoadingDialog
+from playground.ui.dialogs.probes import ProbesDialog
+from playground.ui.dialogs.prompt import PromptDialog
+from playground.ui.dialogs.scores import ScoresDialog
+from playground.ui.page.actions import Actions
+from playground.ui.page.address import Address
+from playground.ui.page.arrangement import Arrangement
+from playground.ui.page.composer import Composer
+from playground.ui.page.controller import Controller
+from playground.ui.page.conversation import ConversationView
+from playground.ui.page.decoding import Decoding
+from playground.ui.page.events import PageEvents
+from playground.ui.page.inputs import PageInputs
+from playground.ui.page.lanes import Lanes
+from playground.ui.page.load import PageLoad
+from playground.ui.page.probe_row import ProbeRow
+from playground.ui.page.probes import ProbePlayer
+from playground.ui.page.sparse import SparseBlocks
+from playground.ui.page.state import LANES, PageState
+from playground.ui.page.stream import AnswerStream
+from playground.ui.page.topbar import TopBar
+from playground.ui.page.votes import Votes
+from playground.ui.server.caller import get_owner, get_visitor, get_voter
+
+
+def build_page(session: Session, settings: Settings) -> gr.Blocks:
+    """Build the page on a session."""
+    controller = Controller(
+        session,
+        Gate(settings.limits),
+        lambda: get_visitor(settings.proxies),
+        (lambda: None) if settings.shared_history else get_owner,
+    )
+    # Gradio removes what it caches after an hour.
+    with SparseBlocks(
+        title="Tandem",
+        fill_height=True,
+        fill_width=True,
+        analytics_enabled=False,
+        delete_cache=(3600, 3600),
+    ) as blocks:
+        Page(controller, settings).connect(blocks)
+    catalog = controller.catalog
+    catalog.warm([catalog.default_lane(lane) for lane in range(PageState.lanes)])
+    return blocks
+
+
+class Page:
+    """The features of the page; made inside a `gr.Blocks`."""
+
+    def __init__(self, controller: Controller, settings: Settings) -> None:
+        """Compose all components."""
+        self.controller, self.settings = controller, settings
+        self.state = gr.State(PageState())
+        self.address = Address(controller)
+        self.load = PageLoad(controller, self.address)
+        self.judge = JudgePanel(controller, settings)
+        self.conversation = ConversationView(controller, settings.public, self.address)
+        self.arrangement = Arrangement(controller, self.address)
+        self.topbar = TopBar(controller.session, self.arrangement, self.conversation)
+        self.lanes = Lanes(controller)
+        self.composer = Composer(controller, settings.base)
+        self.decoding = Decoding(self.lanes, settings.limits.max_tokens)
+        with gr.Column(elem_id="bottom"):
+            self._compose_bottom()
+        self._compose_dialogs()
+
+    def _compose_bottom(self) -> None:
+        """Add all that is below the lanes."""
+        composer, conversation = self.composer, self.conversation
+        with gr.Row(elem_id="examples", elem_classes="above") as examples:
+            composer.compose_examples()
+        self.probe_row = ProbeRow(self.controller)
+        with gr.Row(visible=False, elem_id="actions", elem_classes="above") as actions:
+            self.votes = Votes(self.controller, get_voter)
+            self.judge.compose_row()
+            composer.compose_retry()
+            conversation.compose_undo()
+            composer.compose_replay()
+            self.differences = small_button("Differences", "differences")
+        with gr.Row(visible=False, elem_id="editing", elem_classes="above") as editing:
+            conversation.compose_editing()
+        with gr.Row(elem_id="composer", equal_height=False):
+            composer.compose_box()
+            conversation.compose_new()
+        with gr.Row(elem_id="decoding", elem_classes="dials"):
+            self.decoding.compose_main()
+        with gr.Row(elem_id="decoding-more", elem_classes="dials"):
+            self.decoding.compose_more()
+            self.arrangement.compose_mode()
+            composer.compose_prefill()
+        self.actions = Actions(
+            self.controller,
+            examples=examples,
+            actions=actions,
+            editing=editing,
+            send=composer.send,
+            stop=composer.stop,
+            probe_row=self.probe_row,
+            votes=self.votes,
+            judge=self.judge,
+            address=self.address,
+        )
+
+    def _compose_dialogs(self) -> None:
+        controller, settings = self.controller, self.settings
+        self.model_dialog = self._compose_model_dialog()
+        self.prompt_dialog = PromptDialog(controller)
+        self.demonstration_editor = DemonstrationEditor(controller, LANES, settings.public)
+        self.compare = CompareDialog(controller)
+        self.after = HtmlDialog("after", "After the stop")
+        self.probes_dialog = ProbesDialog(controller, settings.public)
+        self.scores_dialog = ScoresDialog(controller.session, controller, settings.public)
+        self.judge.compose_sheet()
+        self.shortcuts = HtmlDialog("shortcuts", "Keyboard")
+
+    def _compose_model_dialog(self) -> ModelDialog:
+        session = self.controller.session
+        if self.settings.public:
+            return ModelDialog(session)
+        model_switch = ModelSwitch(session, self.settings)
+        return ModelLoadingDialog(session, model_switch, self.state, self.load.timer)
+
+    @property
+    def outputs(self) -> list[Any]:
+        """All components that handlers of the page update."""
+        return [
+            *(self.composer.outputs + self.conversation.outputs + self.topbar.outputs),
+            *(self.load.timer, *self.address.parts),
+            *(self.actions.outputs + self.arrangement.outputs + self.decoding.outputs),
+            *(self.prompt_dialog.outputs + self.after.outputs + self.probes_dialog.outputs),
+            *self.probe_row.outputs,
+            *(self.judge.parts + self.lanes.outputs),
+        ]
+
+    # --- Connections --------------------------------------------------------------------------------
+
+    def connect(self, blocks: gr.Blocks) -> None:
+        """Connect the events of all features."""
+        inputs = PageInputs(
+            state=self.state,
+            shown=self.address.conversation,
+            lanes=self.lanes.columns,
+            decoding=self.decoding.common,
+            linked=self.decoding.linked,
+            mode=self.arrangement.mode,
+            prefill=self.composer.prefill,
+        )
+        outputs = list(dict.fromkeys(self.outputs))
+        refusal = self.actions.draw_buttons(streaming=False)
+        events = PageEvents(self.controller, inputs, outputs, refusal)
+        self._connect_features(events)
+        self.load.connect(
+            blocks,
+            events,
+            topbar=self.topbar,
+            lanes=self.lanes,
+            arrangement=self.arrangement,
+            decoding=self.decoding,
+            actions=self.actions,
+            conversation=self.conversation,
+        )
+        self._connect_dialogs(events)
+
+    def _connect_features(self, events: PageEvents) -> None:
+        stream = AnswerStream(self.controller, events, self.lanes, self.conversation, self.composer.box)
+        self.conversation.connect(
+            events,
+            lanes=self.lanes,
+            arrangement=self.arrangement,
+            decoding=self.decoding,
+            actions=self.actions,
+            box=self.composer.box,
+            judge=self.judge,
+            prompt_dialog=self.prompt_dialog,
+            after=self.after,
+        )
+        self.composer.connect(events, stream, self.lanes)
+        player = ProbePlayer(self.controller, self.probe_row, self.probes_dialog, self.conversation, stream)
+        player.connect(events)
+        self.arrangement.connect(events, self.lanes, self.conversation)
+        self.lanes.connect(events)
+        self.decoding.connect(events)
+
+    def _connect_dialogs(self, events: PageEvents) -> None:
+        state, inputs, draw_marks = self.state, events.inputs, self.conversation.draw_marks
+        lanes = self.lanes.columns
+        self.topbar.connect(self.shortcuts)
+        self.model_dialog.connect(self.topbar.model)
+        self.prompt_dialog.connect(lanes, state, self.composer.box, inputs.controls, inputs.read_list)
+        for used in self.demonstration_editor.connect(lanes, state):
+            events.on(used.then, self.lanes.on_controls)
+        self.compare.connect(self.differences, state)
+        self.probes_dialog.connect(self.topbar.probes)
+        self.votes.connect(state, draw_marks, self.lanes.turns)
+        self.judge.connect(state, draw_marks, self.lanes.turns)
+        self.scores_dialog.connect(self.topbar.scores, state, self.conversation.draw_opened, events.outputs)

@@ -1,0 +1,85 @@
+"""Playing a probe on the page: take one from the list, send its messages, go to the next one, leave it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+
+from playground.ui.controls.events import Updates, Values
+from playground.ui.controls.toast import tried
+from playground.ui.dialogs.probes import ProbesDialog
+from playground.ui.page.controller import Controller, Snapshot
+from playground.ui.page.conversation import ConversationView
+from playground.ui.page.events import EventPayload, PageEvents
+from playground.ui.page.inputs import PageInputs
+from playground.ui.page.probe_row import ProbeRow
+from playground.ui.page.state import PageState
+from playground.ui.page.stream import AnswerStream
+
+
+class ProbePlayer:
+    """The handlers of the probe row and of the list's choice."""
+
+    def __init__(
+        self,
+        controller: Controller,
+        row: ProbeRow,
+        dialog: ProbesDialog,
+        conversation: ConversationView,
+        stream: AnswerStream,
+    ) -> None:
+        """Keep what it works with.
+
+        Args:
+            controller: plays probes.
+            row: its buttons play the probe.
+            dialog: the list of probes.
+            conversation: draws the new conversation of a probe.
+            stream: draws the answers to its messages.
+        """
+        self.controller, self.row, self.dialog = controller, row, dialog
+        self.conversation, self.stream = conversation, stream
+
+    def connect(self, events: PageEvents) -> None:
+        """Connect the buttons."""
+        self.inputs: PageInputs = events.inputs
+        self.stream.on(self.row.send_next.click, self.on_play(all_messages=False))
+        self.stream.on(self.row.send_all.click, self.on_play(all_messages=True))
+        events.on(self.dialog.list.click, self.on_choose, with_payload=True)
+        events.on(self.row.next_probe.click, self.on_following)
+        events.on(self.row.leave.click, self.on_leave)
+
+    def on_choose(self, state: PageState, values: Values, payload: EventPayload) -> Updates:
+        """Start the probe that was chosen from the list, in a new conversation."""
+        return tried(lambda: self._start(state, values, str(payload.get("probe"))), self.row.row)
+
+    def on_following(self, state: PageState, values: Values) -> Updates:
+        """Start the probe that follows in the list."""
+        find_next = self.controller.probes.find_next
+        return tried(lambda: self._start(state, values, str(find_next(state))), self.row.row)
+
+    def _start(self, state: PageState, values: Values, name: str) -> Updates:
+        self.controller.probes.start(state, name)
+        updates = self.conversation.draw(state, values)
+        updates |= self.conversation.lanes.draw_meters(state, values)
+        return {**updates, **self.dialog.hide()}
+
+    def on_play(self, all_messages: bool) -> Callable[..., Iterator[Updates]]:
+        """The handler that sends the probe's next message, or all that are left."""
+
+        def handler(state: PageState, values: Values) -> Iterator[Updates]:
+            def snapshots() -> Generator[Snapshot]:
+                texts = self.controller.probes.remaining_messages(state)
+                return self.controller.streaming.play(
+                    state,
+                    texts if all_messages else texts[:1],
+                    lambda: self.inputs.read(state, values, draw_seed=True),
+                )
+
+            yield from self.stream.run(state, snapshots)
+
+        return handler
+
+    def on_leave(self, state: PageState, values: Values) -> Updates:
+        """Leave the probe; the conversation stays."""
+        state.probe = None
+        return tried(lambda: self.conversation.actions.draw(state), self.row.row)

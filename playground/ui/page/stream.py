@@ -1,0 +1,144 @@
+"""Draws answers while they are written, and the page after their end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
+from typing import Any
+
+import gradio as gr
+
+from playground.store import ConflictError
+from playground.types import InputError, OutsideError
+from playground.ui.controls.events import RAW, Updates, Values
+from playground.ui.controls.toast import say, warn
+from playground.ui.page.controller import Controller, Snapshot
+from playground.ui.page.conversation import ConversationView
+from playground.ui.page.events import PageEvents
+from playground.ui.page.lanes import Lanes
+from playground.ui.page.state import PageState
+from playground.ui.server.start import PEOPLE_AT_ONCE
+
+
+class AnswerStream:
+    """What all events that write answers have in common."""
+
+    def __init__(
+        self,
+        controller: Controller,
+        events: PageEvents,
+        lanes: Lanes,
+        conversation: ConversationView,
+        box: gr.Textbox,
+    ) -> None:
+        """Keep what it draws on.
+
+        Args:
+            controller: knows the conversation.
+            events: of the page.
+            lanes: show the answers.
+            conversation: draws turns.
+            box: the message box, which is emptied when a message is accepted.
+        """
+        self.controller, self.events, self.lanes = controller, events, lanes
+        self.conversation, self.box = conversation, box
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What is updated while answers grow: few, since a browser's work for an update grows with them."""
+        actions, view = self.conversation.actions, self.conversation
+        parts = [self.box, actions.send, actions.stop, view.history, view.address.conversation]
+        parts += actions.row_outputs
+        return parts + [part for lane in self.lanes.columns for part in (lane.past, lane.live, lane.line)]
+
+    def on(self, triggers: Any, handler: Callable[..., Any], **options: Any) -> None:
+        """Connect events to a handler that yields the updates of `run`; `options` as in `PageEvents.on`."""
+        # Many people at once, each with a stream; the pool is one, since the lowest limit in it counts.
+        written = self.events.on(
+            triggers,
+            handler,
+            self.outputs,
+            in_conversation=True,
+            concurrency_limit=PEOPLE_AT_ONCE,
+            concurrency_id="stream",
+            **RAW,
+            **options,
+        )
+        ended = [*self.lanes.meters, *self.conversation.actions.outputs]
+        self.events.on(written.then, self.on_ended, ended, **RAW)
+
+    def run(
+        self,
+        state: PageState,
+        snapshots: Callable[[], Generator[Snapshot]],
+        accepted: Updates | None = None,
+    ) -> Iterator[Updates]:
+        """Draw snapshots as they come.
+
+        Args:
+            state: of the page.
+            snapshots: starts to write answers.
+            accepted: updates that go with the first snapshot.
+        """
+        has_started = False
+        state.ending = True
+        unsaved: str | None = None
+        try:
+            with closing(snapshots()) as each:
+                for snapshot in each:
+                    unsaved = self._report_unsaved(snapshot, unsaved)
+                    updates = self.draw(state, snapshot)
+                    if not has_started:
+                        updates |= accepted or {}
+                        has_started = True
+                    yield updates
+        except Exception as error:
+            warn(error)
+            if state.streaming:
+                return  # another stream of this page still runs, and the buttons are left to it
+            updates = self.conversation.actions.draw_buttons(streaming=False)
+            if has_started or isinstance(error, ConflictError):
+                with suppress(InputError, OutsideError):  # the database itself may have failed
+                    updates |= self.conversation.draw_all_turns(state)
+            yield updates
+
+    def _report_unsaved(self, snapshot: Snapshot, before: str | None) -> str | None:
+        """Show a toast when recording fails or works again; the failure now, if any."""
+        now = self.controller.session.unsaved(snapshot.conversation.id)
+        if now is not None and now != before:
+            warn(OutsideError(now))
+        elif before is not None and now is None:
+            say("The conversation is in the record again.")
+        return now
+
+    def draw(self, state: PageState, snapshot: Snapshot) -> Updates:
+        """A snapshot: while answers grow, only what changed."""
+        conversation, view = snapshot.conversation, self.conversation
+        updates: Updates = {}
+        last = len(conversation.turns) - 1
+        for lane in self.lanes.columns[: state.lanes]:
+            if snapshot.is_first:
+                updates[lane.past] = view.render_turns(state, conversation, lane, range(last))
+            if snapshot.changed[lane.number]:
+                note = snapshot.note
+                updates[lane.live] = view.render_turns(state, conversation, lane, [last], note)
+                updates[lane.line] = view.render_status(state, conversation, lane, note, is_new=True)
+        # With every snapshot, since Gradio's script now and then loses a change of what is visible.
+        updates |= view.actions.draw_buttons(not snapshot.done)
+        if snapshot.is_first and not snapshot.done:
+            updates |= {**view.actions.draw(state, True), view.address.conversation: conversation.id}
+            # Now, while nothing can be chosen from it; at the end the list would change under the hand.
+            updates[view.history] = view.draw_history(state)
+        return updates
+
+    def on_ended(self, state: PageState, values: Values) -> Updates:
+        """After the end of answers: update the meters and what can be done now."""
+        actions = self.conversation.actions
+        updates = {
+            **self.lanes.draw_meters(state, values),
+            # The next answers may already be being written.
+            **actions.draw(state, state.streaming),
+            **actions.draw_buttons(state.streaming),
+        }
+        state.ending = state.streaming
+        return updates
