@@ -45,6 +45,7 @@ NOT_RUN = {
     "make pocket": "takes hours",
     "models/pocket/recipe/make.sh --quick --out /tmp/trial": "takes minutes; tests/test_recipe.py runs it",
     "pip install -r requirements.txt": "installs packages",
+    "pip install .": "installs packages; tests/test_packaging.py installs this one",
     "python app.py --base mistralai/Mistral-7B-v0.1 --adapter tuned=PATH_OR_HUB_ID": "needs the network",
     "python app.py --preset smollm2-135m": "needs the network",
     "python -m playground fetch urial": "needs the network; tests/test_fetch.py fetches from a server here",
