@@ -386,12 +386,12 @@ def test_paths_in_code_exist(path: Path) -> None:
         assert any(any(place.glob(name.rstrip("/"))) for place in places), name
 
 
-def read_layout() -> set[str]:
+def read_layout() -> list[str]:
     """The paths in ARCHITECTURE.md's layout: the names before two spaces, in the folder of their indent."""
     block = next(
         fence for fence in FENCES if fence.path.name == "ARCHITECTURE.md" and fence.language == "text"
     )
-    paths: set[str] = set()
+    paths: list[str] = []
     folders: list[str] = []
     for line in block.text.splitlines():
         indent = (len(line) - len(line.lstrip())) // 2
@@ -399,7 +399,7 @@ def read_layout() -> set[str]:
             continue
         names = re.split(r"  +", line.strip())[0].split()
         for name in names:
-            paths.add("".join([*folders[:indent], name]))
+            paths.append("".join([*folders[:indent], name]))
         if names[0].endswith("/"):
             folders[indent:] = [names[0]]
     return paths
@@ -407,6 +407,7 @@ def read_layout() -> set[str]:
 
 def test_the_layout_names_what_there_is() -> None:
     paths = read_layout()
+    assert sorted(paths) == sorted(set(paths)), "one place is named twice"
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
     product = ROOT / "playground"
     folders = {path.parent for path in product.rglob("*.py")} - {product}
@@ -415,7 +416,7 @@ def test_the_layout_names_what_there_is() -> None:
         str(path.relative_to(ROOT)) for path in modules
     }
     within = {path for path in there if path.count("/") > 3}  # folders within folders within rooms
-    assert there - within - paths == set()
+    assert there - within - set(paths) == set()
 
 
 UPWARDS = {"library -> engine"}
