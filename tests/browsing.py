@@ -41,6 +41,9 @@ expect.set_options(timeout=SLOW)
 class App:
     """`python app.py` on a free port, with its record in `data_dir`."""
 
+    program: tuple[str, ...] = ("app.py",)
+    """What Python runs; it takes the flags of app.py."""
+
     def __init__(self, data_dir: Path, *flags: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -50,7 +53,7 @@ class App:
         self._log = (data_dir.parent / f"app-{port}.log").open("w+")
         environ = os.environ | {"NO_PROXY": "127.0.0.1,localhost"}
         self.process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", str(port), "--data-dir", str(data_dir), *flags],
+            [sys.executable, *self.program, "--port", str(port), "--data-dir", str(data_dir), *flags],
             cwd=ROOT,
             env=environ,
             stdout=subprocess.PIPE,

@@ -3,13 +3,15 @@
 import random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from playground.lanes.recipe import Recipe
 from playground.lanes.spec import format_spec, parse_spec
 from playground.lanes.variant import parse_lane
 from playground.library import Library
 from playground.types import InputError
-from playground.types.option_value import Quoted
+from playground.types.option_value import Quoted, is_scalar
 from playground.ui.page.link import SetUp, read, spelled
 
 
@@ -105,3 +107,104 @@ def test_a_lane_says_which_options_it_has():
         parse_lane('nothing:system="a, b"', library)
     with pytest.raises(InputError, match="has no option 'k'"):
         parse_lane("base:k=1", library)
+
+
+# --- For any values -------------------------------------------------------------------------------
+
+texts = st.text(
+    st.one_of(st.sampled_from(list(',="\\:\n\t\r 1')), st.characters(exclude_categories=["Cs"])), max_size=20
+)
+names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}", fullmatch=True)
+option_names = st.from_regex(r"[a-z_]{1,9}", fullmatch=True)
+
+
+@settings(deadline=None)
+@given(name=names, options=st.dictionaries(option_names, st.one_of(texts, texts.map(Quoted)), max_size=4))
+def test_any_spec_that_is_written_is_read_back(name, options):
+    spec = format_spec(name, options)
+    found, values = parse_spec(spec)
+    assert (found, values) == (name, options)
+    for key, value in options.items():  # a number in quotes stays a text
+        assert not (isinstance(value, Quoted) and is_scalar(value)) or isinstance(values[key], Quoted)
+    assert parse_spec(format_spec(found, values)) == (found, values)
+
+
+SETS = Library.open("models/pocket").demo_sets
+set_names = st.sampled_from(["", *SETS])
+chat_values = {
+    "system": texts,
+    "template": st.sampled_from(["", "tool, use"]),
+    "think": st.sampled_from(["drop", "keep"]),
+    "variables": st.sampled_from(["", "n=1", 'day="1 May, 2025",n="1"']),
+}
+demonstration_values = {
+    "demos": set_names,
+    "k": st.one_of(st.none(), st.integers(0, 60)),
+    "ablation": st.sampled_from(["", "random", "other", "shifted"]),
+    "other": set_names,
+    "pick": st.sampled_from(["first", "nearest", "nearest-turn"]),
+}
+overflow = st.sampled_from(["refuse", "drop-turns", "drop-demos"])
+recipes = st.one_of(
+    st.builds(Recipe, preset=st.sampled_from(["base", "raw"]), overflow=overflow),
+    st.builds(
+        Recipe,
+        preset=st.sampled_from(["urial", "urial:adapter=a.b"]),
+        overflow=overflow,
+        stop_rule=st.sampled_from(["own", "paper"]),
+        **demonstration_values,
+    ),
+    st.builds(
+        Recipe, preset=st.sampled_from(["x", "chat", "chat:adapter=x"]), overflow=overflow, **chat_values
+    ),
+    st.builds(
+        Recipe,
+        preset=st.sampled_from(["few-shot-chat", "few-shot-chat:adapter=x"]),
+        overflow=overflow,
+        **demonstration_values,
+        **chat_values,
+    ),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(recipe=recipes, seed=st.one_of(st.none(), st.integers(0, 99)))
+def test_any_recipe_keeps_its_spec(recipe, seed):
+    spec = recipe.spec("pocket-3", SETS, seed)
+    again = Recipe.of(spec)
+    assert again.preset == recipe.preset
+    assert again.spec("pocket-3", SETS, seed) == spec
+    assert Recipe.of(again.spec("pocket-3", SETS, seed)) == again
+    assert read([("lane", spec)], 4, ("own",)) == (SetUp(lanes=(spec,), common=None), [])
+
+
+EARLIER = (
+    "base",
+    "raw",
+    "base:overflow=drop-turns",
+    "urial",
+    "urial:demos=general-50,k=8",
+    "urial:adapter=pocket-ift,k=1",
+    "urial:k=3,pick=nearest,stop=paper",
+    "urial:ablation=other,other=general-3",
+    "urial:k=2,overflow=drop-demos",
+    "urial:stop=END",
+    "urial:temperature=0.7",
+    "urial:k=three",
+    "pocket-ift",
+    "pocket-ift:think=keep,overflow=drop-turns",
+    "ift:adapter=pocket-ift",
+    "ift:adapter=pocket-ift,think=keep",
+    "chat:adapter=pocket-ift",
+    'chat:adapter=pocket-ift,system="Be brief, please.",think=keep',
+    "chat:instruction=general-3,template=tool_use",
+    'x:enable_thinking=false,n="1"',
+    "nothing:k=1",
+    'chat:system="',
+)
+"""Lanes that links and records of earlier versions have."""
+
+
+@pytest.mark.parametrize("spec", EARLIER)
+def test_a_lane_of_an_earlier_version_keeps_its_text(spec):
+    assert Recipe.of(spec).spec("pocket-3", SETS) == spec

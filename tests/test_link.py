@@ -87,6 +87,13 @@ def test_a_bad_value_is_one_sentence_and_the_rest_is_used(bad: str) -> None:
     assert setup.common.sampling.min_p == 0.1
 
 
+def test_a_stop_rule_of_a_lane_is_no_decoding_parameter() -> None:
+    assert back("lane=urial:stop=paper,k=2").lanes == ("urial:stop=paper,k=2",)
+    for lane in ("urial:stop=END", "base:stop=x", "chat:stop=own"):
+        _, problems = read([("lane", lane)], 4, MODES)
+        assert "Lane A of the link has decoding parameters in it" in problems[0]
+
+
 def test_parameters_of_other_names_are_passed_over() -> None:
     assert read([("c", "1"), ("__theme", "dark"), ("b.other", "1"), ("start", "Yes")], 4, MODES) == (
         SetUp(),

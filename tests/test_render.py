@@ -64,9 +64,11 @@ def test_lanes_and_what_they_are():
         "base",
         "urial",
         "chat",
+        "few-shot-chat",
         "tuned",
         "urial:adapter=tuned",
         "chat:adapter=tuned",
+        "few-shot-chat:adapter=tuned",
     ]
     shots = urial.Aligner(demos=DEMOS)
     assert name_lane(variant("urial", shots), CARDS) == "Base + URIAL"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, ClassVar
 
 from playground import templates
@@ -85,15 +86,23 @@ def chat_format(shelf: Shelf, adapter: str, template: str | None = None) -> Chat
 
 
 def prompt(
-    format: ChatFormat, messages: Sequence[Message], adapter: str | None, options: ChatOptions = NO_OPTIONS
+    format: ChatFormat,
+    messages: Sequence[Message],
+    adapter: str | None,
+    options: ChatOptions = NO_OPTIONS,
+    demonstrations: Sequence[Sequence[Message]] = (),
 ) -> Prompt:
     """`messages` in the chat format, as `tokenizer.apply_chat_template` would write them.
+
+    Args:
+        adapter: the adapter whose weights answer; None is the base.
+        demonstrations: the turns of each demonstration, which are written before `messages`.
 
     Raises:
         InputError: the template refuses the conversation, or its system message; the reason is in the
             sentence.
     """
-    said = options.messages(messages)
+    said = options.messages([*chain.from_iterable(demonstrations), *messages])
     variables = dict(options.variables)
     try:
         text = templates.render(format, said, variables=variables)
@@ -112,7 +121,7 @@ def prompt(
     # Whether the tokenizer's BOS is there already is decided on token ids, but a text that begins with it
     # needs none in any case.
     bos = not (format.bos_token and text.startswith(format.bos_token))
-    pieces = _pieces(format, said, text, variables)
+    pieces = _pieces(format, said, text, variables, [len(turns) for turns in demonstrations])
     return Prompt.of(pieces, stop=_stop(format), adapter=adapter, bos=bos, control_tokens=True)
 
 
@@ -136,25 +145,36 @@ def _stop(format: ChatFormat) -> StopRule:
 
 
 def _pieces(
-    format: ChatFormat, said: Sequence[Mapping[str, str]], text: str, variables: Mapping[str, Any]
+    format: ChatFormat,
+    said: Sequence[Mapping[str, str]],
+    text: str,
+    variables: Mapping[str, Any],
+    demonstrations: Sequence[int],
 ) -> list[Piece]:
-    """The template's text, cut where the text for fewer messages ends, as far as the template allows that."""
-    cuts: list[tuple[PartKind, int]] = []
-    first = 1 if said[0]["role"] == "system" else 0
-    if first:
-        cuts.append(("instruction", 1))
-    if len(said) > first + 1:
-        cuts.append(("history", len(said) - 1))
-    cuts.append(("message", len(said)))
+    """The template's text, cut where the text for fewer messages ends, as far as the template allows that.
+
+    Args:
+        demonstrations: how many messages each demonstration has.
+    """
+    cuts: list[tuple[PartKind, int | None, int]] = []
+    end = 1 if said[0]["role"] == "system" else 0
+    if end:
+        cuts.append(("instruction", None, end))
+    for number, size in enumerate(demonstrations, start=1):
+        end += size
+        cuts.append(("demonstration", number, end))
+    if len(said) > end + 1:
+        cuts.append(("history", None, len(said) - 1))
+    cuts.append(("message", None, len(said)))
     pieces: list[Piece] = []
     done = ""
-    for kind, number in cuts:
+    for kind, number_of, end in cuts:
         try:
-            shorter = templates.render(format, said[:number], False, variables)
+            shorter = templates.render(format, said[:end], False, variables)
         except InputError:  # it refuses a conversation that ends there
             continue
         if text.startswith(shorter) and shorter.startswith(done):
-            pieces.append((kind, None, shorter[len(done) :]))
+            pieces.append((kind, number_of, shorter[len(done) :]))
             done = shorter
     last: PartKind = "cue" if pieces and pieces[-1][0] == "message" else "text"
     return [*pieces, (last, None, text[len(done) :])]

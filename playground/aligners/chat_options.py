@@ -35,15 +35,27 @@ class ChatOptions:
     """Further variables of the template, by name."""
 
     @classmethod
-    def build(cls, options: Mapping[str, str], shelf: Shelf, format: ChatFormat, lane: str) -> ChatOptions:
+    def build(
+        cls,
+        options: Mapping[str, str],
+        shelf: Shelf,
+        format: ChatFormat,
+        lane: str,
+        besides: tuple[str, ...] = (),
+    ) -> ChatOptions:
         """The settings from a lane's options as text.
+
+        Args:
+            lane: the lane's name in error messages.
+            besides: further options of the lane, which are ignored here.
 
         Raises:
             InputError: an option is unknown or has a bad value.
         """
-        others = {name: value for name, value in options.items() if name not in FIXED}
+        known = (*besides, *FIXED)
+        others = {name: value for name, value in options.items() if name not in known}
         if others and not format.problem:
-            refuse_unknown(others, template_variables(format), lane, FIXED)
+            refuse_unknown(others, template_variables(format), lane, known)
         think = options.get("think", "drop")
         if think not in THINK:
             raise InputError(f"think={think} is not known: choose one of {', '.join(THINK)}.")
