@@ -102,7 +102,7 @@ class ExampleApp(App):
 
     def __init__(self, folder: Path) -> None:
         self.program = run_with(
-            write_example(folder), "import app, typer; app.config.prepare_environment(); typer.run(app.main)"
+            write_example(folder), "from playground.cli.main import main_serve; main_serve()"
         )
         super().__init__(folder / "data")
 

@@ -43,7 +43,10 @@ def last(snapshots):
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("nobody", "There is no lane 'nobody': choose one of base, chat, few-shot-chat, ift, pocket-ift, pocket-ift-10"),
+        (
+            "nobody",
+            "There is no lane 'nobody': choose one of base, chat, few-shot-chat, ift, pocket-ift",
+        ),
         ("base:k=3", "Lane 'base' has no option 'k'"),
         ("urial:demos=nothing", "There is no demonstration set 'nothing'"),
         ("urial:k=9", "choose k from 0 to 3"),
