@@ -208,7 +208,8 @@ class Person:
         return int(found[1].replace("\u202f", "")) / 1e6
 
     def _id(self, elem_id: str) -> int:
-        return next(id for id, props in self.props.items() if props.get("elem_id") == elem_id)
+        ids: Iterator[int] = (id for id, props in self.props.items() if props.get("elem_id") == elem_id)
+        return next(ids)
 
     def send(self, text: str, stop_after: float | None, **changes: Any) -> tuple[float | None, str, str]:
         """Send a message: the seconds to its first letter, all that came, and what went wrong or ""."""
@@ -262,10 +263,10 @@ def state(app: App, word: str, config: dict[str, Any], until: float, figures: Fi
                 list(person.call("new"))
                 continue
             if act < 0.17:
-                config = person.client.get("/config").text
+                page = person.client.get("/config").text
                 with figures.lock:
                     figures.reloaded += 1
-                    if any(f"My word is {other} " in config for other in others):
+                    if any(f"My word is {other} " in page for other in others):
                         figures.mixed.append(f"{word} {number}, its page")
                 person.session = os.urandom(6).hex()
                 continue

@@ -36,9 +36,10 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -339,10 +340,11 @@ def measure(browser: Browser, runs: int, data_dir: Path) -> dict[int, Figures]:
         for run in range(runs):
             for turns in TURNS:
                 print(f"run {run + 1}, {turns} turns", file=sys.stderr)
-                for act in (
+                acts: list[Callable[[Page, Figures], bool]] = [
                     lambda page, own: answer(page, engine, session, own),
-                    lambda page, own, run=run: stop(page, own, after=0.2 + 0.3 * run),
-                ):
+                    partial(stop, after=0.2 + 0.3 * run),
+                ]
+                for act in acts:
                     counts = False
                     while not counts:
                         with opened(browser, session, url, turns, next(seeds)) as page:

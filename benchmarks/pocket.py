@@ -257,7 +257,7 @@ def speed(engine: Any, library: Library, questions: Sequence[Item]) -> dict[str,
         for event in engine.stream(requests):
             if isinstance(event, Done):
                 tokens[event.row] += event.reply.new_tokens - 1
-                seconds[event.row] += event.reply.seconds - event.reply.ttft
+                seconds[event.row] += (event.reply.seconds or 0.0) - (event.reply.ttft or 0.0)
     return {name: n / s for name, n, s in zip(TWO_LANES, tokens, seconds, strict=True)}
 
 

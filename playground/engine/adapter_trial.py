@@ -102,9 +102,9 @@ class AdapterTrial:
         """
         failed: str | None = None
         try:
-            base, logits = self._probe([None, name])
-            if self._is_base(base):
-                return logits
+            rows = self._probe([None, name])
+            if self._is_base(rows[0]):
+                return rows[1]
             failed = f"beside rows of {name}, rows of the base have other logits"
         except RowsMixedError as error:
             failed = str(error)

@@ -65,7 +65,7 @@ class Linears:
             product: Product
             if intel_with_avx512():
                 product = _multiply_by_mkl
-            elif layer.weight.numel() < LARGE or not torch.backends.mkldnn.is_available():
+            elif layer.weight.numel() < LARGE or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
                 product = _multiply_small
             elif uses[id(layer.weight)] > 1:
                 product = _multiply_large
@@ -125,7 +125,8 @@ def _multiply_large(layer: nn.Linear, x: Tensor) -> Tensor:
     """Multiply a large weight that cannot be packed, where MKL is slow."""
     if 2 <= x.numel() // x.shape[-1] <= 4:
         return _multiply_transposed(layer, x)
-    return torch.ops.mkldnn._linear_pointwise(x, layer.weight, layer.bias, "none", [], "")
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(x, layer.weight, layer.bias, "none", [], "")
+    return product
 
 
 def _multiply_transposed(layer: nn.Linear, x: Tensor) -> Tensor:
@@ -144,7 +145,8 @@ def _pack(layer: nn.Linear) -> Tensor:
 
 
 def _multiply_packed(packed: Tensor, layer: nn.Linear, x: Tensor) -> Tensor:
-    return torch.ops.mkldnn._linear_pointwise(x, packed, layer.bias, "none", [], "")
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, layer.bias, "none", [], "")
+    return product
 
 
 def _copy_from_file(model: nn.Module) -> None:

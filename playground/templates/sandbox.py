@@ -112,8 +112,8 @@ def _indent(text: Any, width: Any = 4, *others: Any, **named: Any) -> int:
 
 
 def _replace(text: Any, old: Any, new: Any, count: Any = None, **named: Any) -> int:
-    text, old, new = (str(each) if measure(each) else "" for each in (text, old, new))
-    return len(text) + text.count(old) * len(new)
+    before, old, new = (str(each) if measure(each) else "" for each in (text, old, new))
+    return len(before) + before.count(old) * len(new)
 
 
 def _wordwrap(

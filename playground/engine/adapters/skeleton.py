@@ -213,14 +213,16 @@ class Collector:
 
     def _device(self, path: str) -> torch.device:
         module = self.base.get_submodule(path)
-        return next((value.device for value in module.parameters()), self.base.device)
+        device: torch.device = next((value.device for value in module.parameters()), self.base.device)
+        return device
 
     def _dtype(self, path: str) -> torch.dtype:
         """Return the type that a module of the base computes in."""
         kinds = [
             value.dtype for value in self.base.get_submodule(path).parameters() if value.is_floating_point()
         ]
-        return kinds[0] if kinds else self.base.dtype
+        kind: torch.dtype = kinds[0] if kinds else self.base.dtype
+        return kind
 
     # --- Tuner layers ---
 
@@ -252,8 +254,8 @@ class Collector:
 
     def _real_features(self, path: str, wanted: tuple[int, int]) -> nn.Module:
         """Return the base's linear layer at a path, checked to have these numbers of features in and out."""
-        real = self.base.get_submodule(path)
-        copied: Any = self.parts[path].copy if path in self.parts else None
+        real: nn.Module = self.base.get_submodule(path)
+        copied = self.parts[path].copy if path in self.parts else None
         there = features(copied or real)
         if there != wanted:
             raise InputError(f"{path} has the shape {there} here, and the adapter is for {wanted}")
@@ -305,8 +307,9 @@ class Collector:
         self._part(path).steps.append(EmbeddingLora(a, b, scaling, _embed_scale(real), dora))
 
     def _real_embedding(self, path: str) -> nn.Module:
-        copied: Any = self.parts[path].copy if path in self.parts else None
-        return copied or self.base.get_submodule(path)
+        copied = self.parts[path].copy if path in self.parts else None
+        real: nn.Module = self.base.get_submodule(path)
+        return copied or real
 
     def _collect_ia3(self, path: str, module: Any) -> None:
         vector = module.ia3_l[INNER].detach().flatten()

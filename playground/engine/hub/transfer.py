@@ -193,7 +193,7 @@ def _continue(partial: Path, about: Any, headers: dict[str, str], progress: _Pro
     # A download in one piece is checked by its length alone, as in the library; a continued one by content.
     if here and len(about.etag) == 64:
         with partial.open("rb") as data:
-            return hashlib.file_digest(data, "sha256").hexdigest() == about.etag
+            return bool(hashlib.file_digest(data, "sha256").hexdigest() == about.etag)
     return True
 
 
@@ -220,7 +220,7 @@ def _bar(progress: _Progress, quiet: bool = False) -> Any:
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             # One of a snapshot's bars counts the bytes that were written.
             self.counts = quiet or kwargs.get("name") == "huggingface_hub.snapshot_download"
-            super().__init__(*args, **{**kwargs, "disable": True})
+            super().__init__(*args, **{**kwargs, "disable": True})  # type: ignore[no-untyped-call]
 
         def update(self, n: float | None = 1) -> None:
             progress.add((n or 0) if self.counts else 0)

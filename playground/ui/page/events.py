@@ -83,10 +83,12 @@ class PageEvents:
 
         # Gradio looks at the signature of each for what to call it with, and how.
         def answer(values: Values) -> Updates:
-            return call(values)
+            updates: Updates = call(values)
+            return updates
 
         def answer_payload(values: Values, event: gr.EventData) -> Updates:
-            return call(values, event._data or {})
+            updates: Updates = call(values, event._data or {})
+            return updates
 
         def stream(values: Values) -> Iterator[Updates]:
             yield from call(values)

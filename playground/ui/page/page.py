@@ -53,6 +53,7 @@ def build_page(session: Session, settings: Settings) -> gr.Blocks:
         lambda: get_visitor(settings.proxies),
         (lambda: None) if settings.shared_history else get_owner,
     )
+    blocks: gr.Blocks
     # Gradio removes what it caches after an hour.
     with SparseBlocks(
         title="Tandem",

@@ -54,7 +54,7 @@ def sent_again(output: Block, prediction: Any, state: SessionState | None) -> di
 
     Gradio would make the component anew, of the same arguments.
     """
-    if state is None or output.stateful or not is_prop_update(prediction):
+    if state is None or output.stateful or not is_prop_update(prediction):  # type: ignore[no-untyped-call]
         return None
     update = {name: value for name, value in prediction.items() if name != "__type__"}
     if not update or "value" in update or output._id not in state:
@@ -63,7 +63,8 @@ def sent_again(output: Block, prediction: Any, state: SessionState | None) -> di
     arguments = own.constructor_args
     if not all(name in arguments and _same(arguments[name], value) for name, value in update.items()):
         return None
-    return postprocess_update_dict(own, dict(prediction))
+    written: dict[str, Any] = postprocess_update_dict(own, dict(prediction))
+    return written
 
 
 def _same(one: Any, other: Any) -> bool:
