@@ -48,6 +48,12 @@ NOT_RUN = {
     "pip install .": "installs packages; tests/test_packaging.py installs this one",
     "python app.py --base mistralai/Mistral-7B-v0.1 --adapter tuned=PATH_OR_HUB_ID": "needs the network",
     "python app.py --preset smollm2-135m": "needs the network",
+    "python -m playground prompt --lane qa --messages messages.json": (
+        "needs the example of CONTRIBUTING.md; tests/test_new_aligner.py runs it"
+    ),
+    'python -m playground chat "What is the capital of France?" --lane qa --lane qa:colon=. --lane urial': (
+        "needs the example of CONTRIBUTING.md; tests/test_new_aligner.py runs it"
+    ),
     "python -m playground fetch urial": "needs the network; tests/test_fetch.py fetches from a server here",
     "python -m playground judge ID --judge gpt-4o --rubric pairwise": "needs a judge's server",
     "python -m playground judge ID --judge gpt-4o --judge llama@http://127.0.0.1:8000/v1 --rubric pairwise": (
@@ -279,6 +285,8 @@ def test_a_command_that_is_not_run_is_one_that_there_is(command: str) -> None:
 @pytest.mark.parametrize("fence", FENCES, ids=lambda fence: fence.place)
 def test_a_block_says_what_it_holds(fence: Fence) -> None:
     assert fence.language in LANGUAGES
+    if fence.language == "text":
+        assert not re.search(r"^(?:\$ )?(?:python|make|pip|tandem|\.venv/bin/\w+) ", fence.text, re.MULTILINE)
     if fence.language == "toml":
         tomllib.loads(fence.text)
 
