@@ -18,13 +18,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import playground.published.fetch
+import playground.published.manifest
 from playground.cli.main import app
 from playground.library import POCKET, Library
 from playground.published import git as git_download
-from playground.published.fetch import Collection, Published, fetch
+from playground.published.fetch import fetch
 from playground.published.git import CommitError, take
-from playground.types import InputError
+from playground.published.manifest import Collection, Published
+from playground.types import InputError, OutsideError
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -559,9 +560,7 @@ def test_a_full_disk_is_one_sentence(server, them, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device", str(tmp_path / "git"))
 
     monkeypatch.setattr(git_download, "take", full)
-    with pytest.raises(
-        playground.published.fetch.OutsideError, match=r"Cannot write .*git: No space left on device; make"
-    ):
+    with pytest.raises(OutsideError, match=r"Cannot write .*git: No space left on device; make"):
         run(server, them, tmp_path / "data" / "demos")
 
 
@@ -571,7 +570,7 @@ def test_a_full_disk_is_one_sentence(server, them, tmp_path, monkeypatch):
 @pytest.fixture
 def tandem(server, them, tmp_path, monkeypatch):
     """The command `fetch theirs`, with a git's place given."""
-    monkeypatch.setattr(playground.published.fetch, "find_collection", lambda name: them.collection)
+    monkeypatch.setattr(playground.published.manifest, "find_collection", lambda name: them.collection)
     monkeypatch.setenv("TANDEM_MIRROR", server.url)
 
     def call(*flags):

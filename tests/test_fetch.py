@@ -17,13 +17,13 @@ import pytest
 
 from playground.demonstrations.files import read_demo_file
 from playground.library import POCKET, ROOT, Library
-from playground.published.fetch import (
+from playground.published.fetch import fetch
+from playground.published.manifest import (
     MANIFESTS,
     Collection,
     Published,
-    collections,
-    fetch,
     find_collection,
+    list_collections,
     read_manifest,
 )
 from playground.types import InputError, OutsideError
@@ -378,7 +378,7 @@ def test_a_manifest_that_is_wrong_is_one_sentence_with_the_place(tmp_path, text,
 
 
 def test_the_manifests_here_can_be_read_and_their_sets_have_names_of_their_own():
-    found = collections()
+    found = list_collections()
     assert [collection.name for collection in found] == ["icl-alignment", "urial"]
     stems = [Path(file.name).stem for collection in found for file in collection.files]
     assert len(stems) == len(set(stems))
@@ -392,7 +392,7 @@ COPIES = ROOT.parent / "shared" / "reference" / "data" / "urial"
 
 
 @pytest.mark.skipif(not COPIES.is_dir(), reason="the authors' files are not part of the project")
-@pytest.mark.parametrize("collection", collections(), ids=lambda collection: collection.name)
+@pytest.mark.parametrize("collection", list_collections(), ids=lambda collection: collection.name)
 def test_the_manifests_name_the_authors_files(collection, tmp_path):
     server = Server()
     try:

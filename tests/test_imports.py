@@ -143,7 +143,7 @@ PLACES = {
     ],
     "jinja2": ["templates/__init__.py", "templates/sandbox.py"],
     "huggingface_hub": ["engine/hub/__init__.py", "engine/hub/cache.py", "engine/hub/transfer.py"],
-    "httpx": ["published/fetch.py"],
+    "httpx": ["published/download.py"],
     "subprocess": ["engine/adapters/patterns.py", "published/git.py"],
     "httpx2": ["engine/hub/__init__.py", "engine/hub/transfer.py", "judging/client/transport.py"],
     "typer": [

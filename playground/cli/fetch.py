@@ -17,7 +17,8 @@ from playground.terminal import print_error, print_text
 from playground.types import to_json
 
 if TYPE_CHECKING:
-    from playground.published.fetch import Collection, Outcome
+    from playground.published.local_files import Outcome
+    from playground.published.manifest import Collection
 
 
 def fetch(
@@ -27,14 +28,13 @@ def fetch(
     data: DataOptions,
 ) -> None:
     """Download published prompt files as demonstration sets of your own."""
-    # Imported here: it brings in an HTTP client, which no other command needs.
-    from playground.published import fetch as published
+    from playground.published import manifest
 
     if not name:
-        print_collections(published.collections(), json_output)
+        print_collections(manifest.list_collections(), json_output)
         return
     settings = data.read_settings()
-    outcomes = download(published.find_collection(name), settings, show=not json_output)
+    outcomes = download(manifest.find_collection(name), settings, show=not json_output)
     library = Library.open(settings.base, data_dir=settings.data_dir)
     paths = [str(settings.data_dir / "demos" / outcome.path.name) for outcome in outcomes if outcome.file]
     for problem in library.problems:
@@ -51,12 +51,13 @@ def fetch(
 
 def download(collection: Collection, settings: Settings, show: bool) -> list[Outcome]:
     """Download a collection's files; errors are printed, and with `show` each file that is there."""
-    from playground.published import fetch as published
+    # Imported here: it brings in an HTTP client, which no other command needs.
+    from playground.published.fetch import fetch
 
     outcomes = []
     taken = list(Library.open(settings.base, data_dir=settings.data_dir).demo_sets)
     folder = settings.data_dir / "demos"
-    for outcome in published.fetch(collection, folder, settings.mirror, taken=taken):
+    for outcome in fetch(collection, folder, settings.mirror, taken=taken):
         outcomes.append(outcome)
         if outcome.error is not None:
             print_error(outcome.error)

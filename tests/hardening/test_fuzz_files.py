@@ -23,7 +23,7 @@ from playground.judging.rubric_files import read_rubric
 from playground.library import read_adapter, tokenizer_chat_format
 from playground.library.presets import read_presets
 from playground.library.probes import read_probes
-from playground.published.fetch import read_manifest
+from playground.published.manifest import read_manifest
 from playground.templates import read_templates
 from playground.types import InputError, OutsideError
 

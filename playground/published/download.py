@@ -1,0 +1,125 @@
+"""Download one file over HTTPS, in several attempts, each from where the one before ended."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import httpx
+
+from playground.published.local_files import FileFailedError, hash_file, put_in_place
+from playground.published.manifest import Published
+from playground.types import InputError, OutsideError
+
+ATTEMPTS = 3
+"""How often a file is asked for; what an earlier attempt brought is kept and gone on from."""
+PAUSE = 1.0
+"""Seconds before the second attempt; twice as many before the third."""
+TIMEOUT = 20.0
+"""Seconds without a byte after which a server counts as silent."""
+
+
+def open_client(timeout: float) -> httpx.Client:
+    try:
+        return httpx.Client(timeout=timeout, follow_redirects=True)
+    except (ImportError, ValueError, OSError) as error:
+        raise InputError(
+            f"The proxy or the certificates that the environment names cannot be used ({_reason(error)}): "
+            "mend HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE, or leave them out."
+        ) from error
+
+
+class _BrokenOffError(Exception):
+    """The server did not send all of it this time."""
+
+
+def download(client: httpx.Client, url: str, path: Path, file: Published, pause: float) -> None:
+    """Bring one file to its place, in up to `ATTEMPTS` requests."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(pause * attempt)
+        received = part.stat().st_size if part.exists() else 0
+        try:
+            if received < file.size:
+                _receive(client, url, part, received, file)
+        except (_BrokenOffError, httpx.HTTPError) as error:
+            if attempt < ATTEMPTS - 1:
+                continue
+            raise _explain(error, url, file) from error
+        if hash_file(part) == file.sha256:
+            put_in_place(part, path)
+            return
+        part.unlink()
+        # What an earlier download had left may have been the fault; what came in one piece is not.
+        if not received:
+            break
+    raise FileFailedError(
+        f"{file.name} is not what it should be: what {httpx.URL(url).host} sent has another SHA-256 than the "
+        "manifest says and was thrown away; fetch again later, and report it if it stays so."
+    )
+
+
+def _receive(client: httpx.Client, url: str, part: Path, received: int, file: Published) -> None:
+    """One request: what is missing of a file, appended to `part`; no more is read than it should have.
+
+    Raises:
+        FileFailedError: the server does not have it.
+        _BrokenOffError: the server fails, or stopped before the end.
+    """
+    # Bytes as they are, so that a second request can go on at one of them.
+    headers = {"Accept-Encoding": "identity"}
+    if file.blob is not None:
+        headers["Accept"] = "application/vnd.github.raw+json"  # the content, not JSON about it
+    if received:
+        headers["Range"] = f"bytes={received}-"
+    with client.stream("GET", url, headers=headers) as response:
+        if response.status_code in (403, 429):
+            raise FileFailedError(
+                f"{file.name}: {response.url.host} refuses for now (HTTP {response.status_code}), as it does "
+                "after many requests from one address: fetch again in an hour."
+            )
+        if response.status_code == 416:
+            part.unlink(missing_ok=True)
+        if response.status_code == 416 or response.status_code >= 500:
+            raise _BrokenOffError(f"fails (HTTP {response.status_code})")
+        if response.status_code not in (200, 206):
+            raise FileFailedError(
+                f"{file.name} is not at {response.url} (HTTP {response.status_code}): its authors have taken "
+                "it away; report it, so that the manifest can be mended."
+            )
+        append = response.status_code == 206 and received > 0
+        size = received if append else 0
+        with part.open("ab" if append else "wb") as stream:
+            for chunk in response.iter_bytes():
+                size += len(chunk)
+                stream.write(chunk)
+                stream.flush()
+                if size > file.size:
+                    return
+        # Where the server says how much it sends, less is an error already, and all of it is simply wrong.
+        announces_length = {"content-length", "transfer-encoding"} & set(response.headers)
+    if size < file.size and not announces_length:
+        raise _BrokenOffError(f"sent {size} of {file.size} bytes")
+
+
+def _explain(error: Exception, url: str, file: Published) -> Exception:
+    """What to tell of the last attempt's failure: of this file alone, or of the whole server."""
+    host = httpx.URL(url).host
+    again = "fetch again later; what came is kept."
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
+        return OutsideError(
+            f"{host} cannot be reached ({_reason(error)}): check the connection and fetch again; what came "
+            "so far is kept."
+        )
+    if isinstance(error, httpx.TimeoutException):
+        return FileFailedError(f"{file.name}: {host} sends nothing more: {again}")
+    if isinstance(error, _BrokenOffError):
+        return FileFailedError(f"{file.name}: {host} {error}: {again}")
+    return FileFailedError(f"{file.name}: the connection to {host} broke off ({_reason(error)}): {again}")
+
+
+def _reason(error: Exception) -> str:
+    return re.sub(r"^\[Errno -?\d+\] ", "", str(error)).strip().rstrip(".") or type(error).__name__

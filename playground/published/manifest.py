@@ -1,0 +1,134 @@
+"""Collections of published prompt files: their manifests in prompts/published/, read and checked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
+
+from playground.files import At, check_table, place, read_toml
+from playground.library.sources import ROOT
+from playground.types import InputError
+
+MANIFESTS = ROOT / "prompts" / "published"
+RAW = "https://raw.githubusercontent.com"
+API = "https://api.github.com"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """One file of a collection: where it is, and what it must be."""
+
+    path: str
+    """Its path in the repository."""
+    blob: str | None
+    """Git's name for its content, where the revision that it belongs to is not known; else None."""
+    size: int
+    """In bytes."""
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """The file's name here."""
+        return PurePosixPath(self.path).name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collection:
+    """Prompt files of one repository, each at one revision."""
+
+    name: str
+    description: str
+    repository: str
+    """At GitHub, ``owner/name``."""
+    licence: str
+    revision: str | None
+    """The commit, in full; None where every file has its blob."""
+    files: tuple[Published, ...]
+    folders: tuple[str, ...] = ()
+    """Folders of `revision` of which every other prompt file belongs to it too."""
+
+    def address(self, file: Published, mirror: str | None = None) -> str:
+        """The URL of a file; `mirror` stands in for GitHub's hosts."""
+        if file.blob is not None:
+            return f"{mirror or API}/repos/{self.repository}/git/blobs/{file.blob}"
+        return f"{mirror or RAW}/{self.repository}/{self.revision}/{quote(file.path)}"
+
+
+def list_collections(folder: Path = MANIFESTS) -> list[Collection]:
+    """All collections, in order of their names.
+
+    Raises:
+        InputError: a manifest is not one.
+    """
+    return [read_manifest(path) for path in sorted(folder.glob("*.toml"))]
+
+
+def find_collection(name: str, folder: Path = MANIFESTS) -> Collection:
+    """The collection of that name; InputError names the ones there are."""
+    there = sorted(path.stem for path in folder.glob("*.toml"))
+    if name not in there:
+        raise InputError(f"There is no collection {name!r} to fetch: choose one of {', '.join(there)}.")
+    return read_manifest(folder / f"{name}.toml")
+
+
+def read_manifest(path: Path) -> Collection:
+    """A collection from its manifest, which is named after it.
+
+    Raises:
+        InputError: it is not a manifest, or a file in it could be written elsewhere than into one folder;
+            the sentence names the file and the place.
+    """
+    table = read_toml(path)
+    about = ("description", "repository", "licence")
+    check_table(table, path, {**dict.fromkeys(about, str), "files": list}, {"revision": str, "folders": list})
+    _check(path, (), "repository", table["repository"], r"[\w.-]+/[\w.-]+", "owner/name")
+    revision = table.get("revision")
+    if revision is not None:
+        _check(path, (), "revision", revision, "[0-9a-f]{40}", "a commit in full")
+    files = tuple(_read_file(entry, path, (("files", n),)) for n, entry in enumerate(table["files"], 1))
+    names = [file.name for file in files]
+    for number, file in enumerate(files, start=1):
+        where = place(path, (("files", number),))
+        if file.name in names[: number - 1]:
+            raise InputError(f"{where}: another file is called {file.name!r} already.")
+        if revision is None and file.blob is None:
+            raise InputError(f"{where}: it lacks 'blob', and there is no 'revision'; add one of them.")
+    folders = table.get("folders", [])
+    for folder in folders:
+        if not isinstance(folder, str) or not _is_inside(folder):
+            raise InputError(
+                f"{place(path, key='folders')}: {folder!r} must be a folder in a repository, without '..'."
+            )
+    if folders and revision is None:
+        raise InputError(f"{place(path, key='folders')}: there is no 'revision' to take them from; add it.")
+    about_it = {key: table[key] for key in about}
+    return Collection(name=path.stem, files=files, revision=revision, folders=tuple(folders), **about_it)
+
+
+def _read_file(entry: object, path: Path, at: At) -> Published:
+    check_table(entry, path, {"path": str, "size": int, "sha256": str}, {"blob": str}, at)
+    assert isinstance(entry, dict)
+    if not _is_inside(entry["path"]):
+        raise InputError(
+            f"{place(path, at, 'path')}: {entry['path']!r} must be a path within a repository, without '..'."
+        )
+    if PurePosixPath(entry["path"]).suffix != ".txt":
+        raise InputError(f"{place(path, at, 'path')}: {entry['path']!r} must be a prompt file (.txt).")
+    _check(path, at, "sha256", entry["sha256"], "[0-9a-f]{64}", "64 hexadecimal digits")
+    if "blob" in entry:
+        _check(path, at, "blob", entry["blob"], "[0-9a-f]{40}", "40 hexadecimal digits")
+    if entry["size"] < 1:
+        raise InputError(f"{place(path, at, 'size')}: size must be at least 1, not {entry['size']}.")
+    return Published(**{"blob": None, **entry})
+
+
+def _is_inside(path: str) -> bool:
+    parts = path.split("/")
+    return not any(part in ("", ".", "..") for part in parts) and bool(re.fullmatch(r"[\w .&/-]+", path))
+
+
+def _check(path: Path, at: At, key: str, value: str, pattern: str, meaning: str) -> None:
+    if not re.fullmatch(pattern, value):
+        raise InputError(f"{place(path, at, key)}: {key} must be {meaning}, not {value!r}.")
