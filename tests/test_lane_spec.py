@@ -12,7 +12,7 @@ from playground.lanes.variant import parse_lane
 from playground.library import Library
 from playground.types import InputError
 from playground.types.option_value import Quoted, is_scalar
-from playground.ui.page.link import SetUp, read, spelled
+from playground.ui.page.link import PageSetup, read_link, write_link
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_controls_and_links_spell_lanes_that_are_read_back():
         spec = recipe.spec("general-3", {})
         assert Recipe.of(spec) == recipe
         pairs = [("lane", spec)]
-        assert read(pairs, 4, ("own",)) == (SetUp(lanes=(spec,), common=None), [])
-        assert "\n" not in spelled(SetUp(lanes=(spec,)))
+        assert read_link(pairs, 4, ("own",)) == (PageSetup(lanes=(spec,), common=None), [])
+        assert "\n" not in write_link(PageSetup(lanes=(spec,)))
 
 
 def test_template_variables_of_the_controls_cannot_be_options_of_the_lane():
@@ -175,7 +175,7 @@ def test_any_recipe_keeps_its_spec(recipe, seed):
     assert again.preset == recipe.preset
     assert again.spec("pocket-3", SETS, seed) == spec
     assert Recipe.of(again.spec("pocket-3", SETS, seed)) == again
-    assert read([("lane", spec)], 4, ("own",)) == (SetUp(lanes=(spec,), common=None), [])
+    assert read_link([("lane", spec)], 4, ("own",)) == (PageSetup(lanes=(spec,), common=None), [])
 
 
 EARLIER = (

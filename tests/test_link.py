@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.types import Sampling
-from playground.ui.page.link import SetUp, Way, read, spelled
+from playground.ui.page.link import DecodingSettings, PageSetup, read_link, write_link
 
 MODES = ["own", "shared-0", "shared-1", "swapped"]
 
 
-def back(link: str) -> SetUp:
-    setup, problems = read(parse_qsl(link, keep_blank_values=True), 4, MODES)
+def back(link: str) -> PageSetup:
+    setup, problems = read_link(parse_qsl(link, keep_blank_values=True), 4, MODES)
     assert problems == []
     return setup
 
@@ -23,7 +23,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2
     lambda text: "\\" not in text  # which a box of stop texts has no way to spell either, before an n
 )
 ways = st.builds(
-    Way,
+    DecodingSettings,
     sampling=st.builds(
         Sampling,
         temperature=numbers,
@@ -42,22 +42,22 @@ LANES = ("urial:k=2,pick=nearest", "pocket-ift", "urial:adapter=a.b,ablation=oth
 
 @settings(max_examples=60, deadline=None)
 @given(way=ways, mode=st.sampled_from(MODES), lanes=st.integers(1, 4))
-def test_what_is_spelled_is_read_back(way: Way, mode: str, lanes: int) -> None:
-    plain = Way() == way
-    setup = SetUp(lanes=LANES[:lanes], common=None if plain else way, mode=mode, probe="pocket/3")
-    assert back(spelled(setup)) == setup
-    apart = SetUp(lanes=LANES[:lanes], linked=False, own=dict.fromkeys(range(lanes), way), mode=mode)
-    assert back(spelled(apart)) == apart
+def test_what_is_spelled_is_read_back(way: DecodingSettings, mode: str, lanes: int) -> None:
+    plain = DecodingSettings() == way
+    setup = PageSetup(lanes=LANES[:lanes], common=None if plain else way, mode=mode, probe="pocket/3")
+    assert back(write_link(setup)) == setup
+    apart = PageSetup(lanes=LANES[:lanes], linked=False, own=dict.fromkeys(range(lanes), way), mode=mode)
+    assert back(write_link(apart)) == apart
 
 
 def test_a_link_reads_as_a_person_would_write_it() -> None:
-    setup = SetUp(
+    setup = PageSetup(
         lanes=("urial:k=3", "pocket-ift"),
-        common=Way(sampling=Sampling(temperature=0.7), new_seed=True),
+        common=DecodingSettings(sampling=Sampling(temperature=0.7), new_seed=True),
         probe="pocket/3",
     )
-    assert spelled(setup) == "lane=urial:k=3&lane=pocket-ift&temperature=0.7&new_seed=yes&probe=pocket/3"
-    assert spelled(SetUp(lanes=("base",))) == "lane=base"
+    assert write_link(setup) == "lane=urial:k=3&lane=pocket-ift&temperature=0.7&new_seed=yes&probe=pocket/3"
+    assert write_link(PageSetup(lanes=("base",))) == "lane=base"
 
 
 BAD = {
@@ -79,7 +79,9 @@ BAD = {
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad[:24])
 def test_a_bad_value_is_one_sentence_and_the_rest_is_used(bad: str) -> None:
-    setup, problems = read(parse_qsl(f"{bad}&min_p=0.1&c=x&__theme=dark", keep_blank_values=True), 4, MODES)
+    setup, problems = read_link(
+        parse_qsl(f"{bad}&min_p=0.1&c=x&__theme=dark", keep_blank_values=True), 4, MODES
+    )
     assert len(problems) == 1
     assert BAD[bad] in problems[0]
     assert len(problems[0]) < 300
@@ -90,12 +92,12 @@ def test_a_bad_value_is_one_sentence_and_the_rest_is_used(bad: str) -> None:
 def test_a_stop_rule_of_a_lane_is_no_decoding_parameter() -> None:
     assert back("lane=urial:stop=paper,k=2").lanes == ("urial:stop=paper,k=2",)
     for lane in ("urial:stop=END", "base:stop=x", "chat:stop=own"):
-        _, problems = read([("lane", lane)], 4, MODES)
+        _, problems = read_link([("lane", lane)], 4, MODES)
         assert "Lane A of the link has decoding parameters in it" in problems[0]
 
 
 def test_parameters_of_other_names_are_passed_over() -> None:
-    assert read([("c", "1"), ("__theme", "dark"), ("b.other", "1"), ("start", "Yes")], 4, MODES) == (
-        SetUp(),
+    assert read_link([("c", "1"), ("__theme", "dark"), ("b.other", "1"), ("start", "Yes")], 4, MODES) == (
+        PageSetup(),
         [],
     )

@@ -1,8 +1,8 @@
 """Controls whose range or choices change while the page is open.
 
-Gradio checks a value against what the server last set, and a browser may send an event before it has got
-that: a set of two demonstrations was just chosen, and K still says 3. Gradio would then refuse the whole
-event. These hand the value on; the handlers say in their own words what cannot be.
+Gradio checks a value against the choices that the server sent last, and a browser may send an event before it
+has them: a set of two demonstrations was just chosen, and K is still 3. Gradio would then refuse the whole
+event. These controls accept the value; the handlers check it, and their messages say what is wrong.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import gradio as gr
 
 
 class Choice(gr.Dropdown):
-    """A dropdown of one choice, which may have left the list by the time it is read."""
+    """A dropdown of one choice, which may be gone from the list when a handler reads it."""
 
-    is_template = True  # drawn by the browser's part of its base class
+    is_template = True  # the browser renders it as its base class
 
     def preprocess(self, payload: Any) -> str | int | None:
-        """The value as the browser says it.
+        """The value as the browser sent it.
 
         Raises:
-            gr.Error: it is none that any list has.
+            gr.Error: no list can have it.
         """
         if payload is None or isinstance(payload, str | int):
             return payload
@@ -29,15 +29,15 @@ class Choice(gr.Dropdown):
 
 
 class Choices(gr.CheckboxGroup):
-    """The same of any number of choices."""
+    """Check boxes, any number of which may be gone when a handler reads them."""
 
     is_template = True
 
     def preprocess(self, payload: Any) -> list[Any]:
-        """The values as the browser says them.
+        """The values as the browser sent them.
 
         Raises:
-            gr.Error: one is none that any list has.
+            gr.Error: no list can have one of them.
         """
         if isinstance(payload, list) and all(isinstance(each, str | int) for each in payload):
             return payload
@@ -45,10 +45,10 @@ class Choices(gr.CheckboxGroup):
 
 
 class Reach(gr.Slider):
-    """A slider whose end moves."""
+    """A slider whose maximum changes."""
 
     is_template = True
 
     def preprocess(self, payload: Any) -> Any:
-        """The value as the browser says it."""
+        """The value as the browser sent it."""
         return payload

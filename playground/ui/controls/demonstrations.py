@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from playground.aligners.base import LaneKind
 from playground.aligners.demonstration_options import PICKS
 from playground.aligners.urial import STOP_RULES
 from playground.demonstrations.ablations import ABLATIONS
@@ -46,39 +47,43 @@ class DemonstrationControls:
                 min_width=130,
                 elem_id=f"k-{number}",
             )
-            self.pick = gr.Dropdown(
-                [(PICK_LABELS[pick], pick) for pick in PICKS],
-                value="first",
-                label="Which K",
-                filterable=False,
-                min_width=140,
-                elem_id=f"which-{number}",
-            )
-            self.ablation = gr.Dropdown(
-                [("none", ""), *((name, name) for name in ABLATIONS)],
-                value="",
-                label="Ablation",
-                filterable=False,
-                min_width=140,
-                elem_id=f"ablation-{number}",
-            )
-            self.stop_rule = gr.Dropdown(
-                [(html_prompt.STOP_LABELS[rule], rule) for rule in STOP_RULES],
-                value="own",
-                label="Stop rule",
-                filterable=False,
-                min_width=140,
-                visible=bool(kind.stop_rules),
-                elem_id=f"stop-rule-{number}",
-            )
-            self.other = Choice(
-                self.list_sets(),
-                value=None,
-                label="Answers from",
-                min_width=140,
-                visible=False,
-                elem_id=f"other-{number}",
-            )
+            self._compose_selection(number, kind)
+
+    def _compose_selection(self, number: int, kind: LaneKind) -> None:
+        """Which demonstrations, and what is changed in them."""
+        self.pick = gr.Dropdown(
+            [(PICK_LABELS[pick], pick) for pick in PICKS],
+            value="first",
+            label="Which K",
+            filterable=False,
+            min_width=140,
+            elem_id=f"which-{number}",
+        )
+        self.ablation = gr.Dropdown(
+            [("none", ""), *((name, name) for name in ABLATIONS)],
+            value="",
+            label="Ablation",
+            filterable=False,
+            min_width=140,
+            elem_id=f"ablation-{number}",
+        )
+        self.stop_rule = gr.Dropdown(
+            [(html_prompt.STOP_LABELS[rule], rule) for rule in STOP_RULES],
+            value="own",
+            label="Stop rule",
+            filterable=False,
+            min_width=140,
+            visible=bool(kind.stop_rules),
+            elem_id=f"stop-rule-{number}",
+        )
+        self.other = Choice(
+            self.list_sets(),
+            value=None,
+            label="Answers from",
+            min_width=140,
+            visible=False,
+            elem_id=f"other-{number}",
+        )
 
     @property
     def dependent(self) -> list[Any]:

@@ -74,27 +74,27 @@ class Address:
     def write(
         self, state: PageState, wish: LaneSettings, controls: Controls, linked: bool, mode: str
     ) -> Updates:
-        """The updates that hold the set-up."""
+        """The updates that write the set-up into the hidden boxes."""
         ways = [
-            link.Way(sampling=Sampling(**decoding), new_seed=new)
+            link.DecodingSettings(sampling=Sampling(**decoding), new_seed=new)
             for decoding, new in zip(wish.decoding, wish.new_seeds, strict=True)
         ]
-        setup = link.SetUp(
+        setup = link.PageSetup(
             lanes=tuple(wish.specs),
             common=ways[0] if linked else None,
             own={} if linked else dict(enumerate(ways)),
             linked=linked,
             mode=mode,
         )
-        fresh = link.SetUp(
+        fresh = link.PageSetup(
             lanes=tuple(controls.defaults[: PageState.lanes]),
-            common=_within(link.Way(), controls.decoding.most),
+            common=_limit_tokens(link.DecodingSettings(), controls.decoding.most),
         )
-        probe = link.spelled(link.SetUp(probe=state.probe))
-        said = link.spelled(setup)
-        kept = "" if setup == fresh else said
+        probe = link.write_link(link.PageSetup(probe=state.probe))
+        whole = link.write_link(setup)
+        kept = "" if setup == fresh else whole
         return {
-            self.link: "&".join(filter(None, (said, probe))),
+            self.link: "&".join(filter(None, (whole, probe))),
             self.kept: "&".join(filter(None, (kept, probe))),
             **self.draw_moved(state),
         }
@@ -102,27 +102,27 @@ class Address:
     # --- And back -----------------------------------------------------------------------------------------
 
     def follow(self, state: PageState, pairs: Sequence[tuple[str, str]], controls: Controls) -> Updates:
-        """Set a fresh page up as its address says; what cannot be is said, and the rest is done.
+        """Set a fresh page up as its address says; show a warning for each part that cannot be used.
 
         Args:
             pairs: the address's parameters.
         """
-        setup, problems = link.read(pairs, LANES, controls.modes)
+        setup, problems = link.read_link(pairs, LANES, controls.modes)
         updates: Updates = {}
         if setup.lanes:
             state.lanes = len(setup.lanes)
         for lane, spec in zip(controls.lanes, setup.lanes, strict=False):
-            spec = self._usable(state, lane.number, spec, problems) or controls.defaults[lane.number]
+            spec = self._check_spec(state, lane.number, spec, problems) or controls.defaults[lane.number]
             updates |= lane.set_to(state, spec)
             updates[lane.live] = lane.placeholder(spec, state)
         if setup.common is not None:
-            updates |= _set_to(controls.decoding, _within(setup.common, controls.decoding.most))
+            updates |= _set_to(controls.decoding, _limit_tokens(setup.common, controls.decoding.most))
         if not setup.linked:
             updates[controls.linked] = False
             for lane in controls.lanes:
                 updates[lane.own_decoding] = gr.update(visible=True)
-                way = setup.own.get(lane.number, link.Way())
-                updates |= _set_to(lane.decoding, _within(way, controls.decoding.most))
+                way = setup.own.get(lane.number, link.DecodingSettings())
+                updates |= _set_to(lane.decoding, _limit_tokens(way, controls.decoding.most))
         if setup.mode != "own":
             updates[controls.mode] = setup.mode
             if setup.mode.startswith("shared-") and int(setup.mode[-1]) >= state.lanes:
@@ -135,17 +135,17 @@ class Address:
         return updates
 
     def take_up(self, state: PageState, probe: str, problems: list[str]) -> None:
-        """Go on with the probe of a link, if there is one of that name."""
+        """Choose the probe of a link, if there is one of that name."""
         try:
             self.chat.probes.find(probe)
             state.probe = probe
         except InputError as error:
             problems.append(f"In the link: {error}")
 
-    def _usable(self, state: PageState, lane: int, spec: str, problems: list[str]) -> str:
-        """The lane's text if it can be used; "" and a sentence if it cannot."""
+    def _check_spec(self, state: PageState, lane: int, spec: str, problems: list[str]) -> str:
+        """The lane's spec if it can be used; else "", and one sentence more in `problems`."""
         if not spec:
-            return ""  # which has been said
+            return ""  # `problems` has the reason
         try:
             self.chat.catalog.variant(spec, state)
         except InputError as error:
@@ -157,14 +157,14 @@ class Address:
 FOLLOW = "(id, kept) => tandemAddress(id, kept)"
 
 
-def _within(way: link.Way, most: int | None) -> link.Way:
-    """A way to decode with no more tokens than an answer may take on this page."""
+def _limit_tokens(way: link.DecodingSettings, most: int | None) -> link.DecodingSettings:
+    """Decoding settings with no more tokens than an answer may have on this page."""
     tokens = way.sampling.max_new_tokens
     sampling = replace(way.sampling, max_new_tokens=tokens if most is None else min(tokens, most))
     return replace(way, sampling=sampling)
 
 
-def _set_to(own: DecodingControls, way: link.Way) -> Updates:
+def _set_to(own: DecodingControls, way: link.DecodingSettings) -> Updates:
     return {
         **own.set_to(way.sampling),
         own.control("new_seed"): way.new_seed,

@@ -1,8 +1,8 @@
-"""The page's set-up as a link spells it: lanes, decoding, history mode, probe; never what was said or typed.
+"""The page's set-up as a link: lanes, decoding, history mode and probe; no message and no typed text.
 
-As in ``?lane=urial:k=2&lane=pocket-ift&temperature=0.7&probe=pocket/3``. Where lanes decode each their own
-way, ``linked=no`` is said and their parameters have the lane's letter before them: ``b.temperature=1``. Pure
-values, without Gradio.
+As in ``?lane=urial:k=2&lane=pocket-ift&temperature=0.7&probe=pocket/3``. Where each lane decodes by its own
+parameters, the link has ``linked=no`` and the lane's letter before them: ``b.temperature=1``. Pure values,
+without Gradio.
 """
 
 from __future__ import annotations
@@ -17,80 +17,82 @@ from playground.lanes.variant import find_decoding
 from playground.types import InputError, Sampling, check_characters
 
 LANE_LIMIT = 4000
-"""Characters that a lane's text may have in a link."""
+"""Characters that a lane spec may have in a link."""
 NUMBER_LIMIT = 40
 NAMES = tuple(name for name in Sampling.__dataclass_fields__)
-SAID = {"linked": "no", "new_seed": "yes"}
-"""Switches, which are left out where they are as they always are."""
+SWITCHES = {"linked": "no", "new_seed": "yes"}
+"""Switches, by the value that is not the default; a link leaves the default out."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
-    """How a lane, or all of them, decode."""
+class DecodingSettings:
+    """The decoding parameters of one lane, or of all lanes."""
 
     sampling: Sampling = field(default_factory=Sampling)
     new_seed: bool = False
-    """Whether every turn draws a seed of its own."""
+    """Whether every turn uses a new seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetUp:
-    """What a link reproduces."""
+class PageSetup:
+    """The settings of the page that a link has."""
 
     lanes: tuple[str, ...] = ()
-    """Each lane's text; () where a link leaves them as they are."""
-    common: Way | None = None
-    """How all lanes decode, if they are linked; None where a link does not say."""
-    own: Mapping[int, Way] = field(default_factory=dict)
-    """By lane, how it decodes where they are not linked."""
+    """Each lane's spec; () where the link has none."""
+    common: DecodingSettings | None = None
+    """The parameters of all lanes, if they share them; None where the link has none."""
+    own: Mapping[int, DecodingSettings] = field(default_factory=dict)
+    """The parameters of each lane, if they do not share them."""
     linked: bool = True
     mode: str = "own"
-    """As the page's control has it: "own", "shared-0" and so on, "swapped"."""
+    """The history mode as in the page's control: "own", "shared-0" to "shared-3", "swapped"."""
     probe: str | None = None
 
 
-def spelled(setup: SetUp) -> str:
-    """The part of a link after its question mark; what goes without saying is left out."""
+def write_link(setup: PageSetup) -> str:
+    """The part of a link after its question mark; defaults are left out."""
     pairs = [("lane", lane) for lane in setup.lanes]
     if setup.linked:
-        pairs += _way(setup.common or Way(), "")
+        pairs += _list_parameters(setup.common or DecodingSettings(), "")
     else:
-        pairs.append(("linked", SAID["linked"]))
-        for lane, way in setup.own.items():
-            pairs += _way(way, _before(lane))
+        pairs.append(("linked", SWITCHES["linked"]))
+        for lane, settings in setup.own.items():
+            pairs += _list_parameters(settings, _prefix(lane))
     if setup.mode != "own":
         pairs.append(("history", setup.mode))
     if setup.probe:
         pairs.append(("probe", setup.probe))
-    # These may stand in a link as they are, and a person can read it then.
+    # These need no escape in a link, and people can read it without.
     return "&".join(f"{key}={quote(value, safe=':,=./')}" for key, value in pairs)
 
 
-def _before(lane: int) -> str:
-    """What the names of a lane's own parameters have before them."""
+def _prefix(lane: int) -> str:
+    """What comes before the names of a lane's own parameters."""
     return f"{lane_letter(lane).lower()}."
 
 
-def _way(way: Way, before: str) -> list[tuple[str, str]]:
+def _list_parameters(settings: DecodingSettings, prefix: str) -> list[tuple[str, str]]:
     pairs = []
     for name in NAMES:
-        value = getattr(way.sampling, name)
+        value = getattr(settings.sampling, name)
         if value == getattr(Sampling, name):
             continue
         texts = value if name == "stop" else [f"{value:.15g}" if isinstance(value, float) else str(value)]
-        pairs += [(before + name, text.replace("\n", "\\n")) for text in texts]
-    if way.new_seed:
-        pairs.append((f"{before}new_seed", SAID["new_seed"]))
+        pairs += [(prefix + name, text.replace("\n", "\\n")) for text in texts]
+    if settings.new_seed:
+        pairs.append((f"{prefix}new_seed", SWITCHES["new_seed"]))
     return pairs
 
 
-def read(pairs: Sequence[tuple[str, str]], most_lanes: int, modes: Sequence[str]) -> tuple[SetUp, list[str]]:
+def read_link(
+    pairs: Sequence[tuple[str, str]], most_lanes: int, modes: Sequence[str]
+) -> tuple[PageSetup, list[str]]:
     """The set-up in a link's parameters, and one sentence for each that cannot be used.
 
-    Parameters of other names are not its business. Whether lanes and probes are there is for the page to say.
+    Parameters of other names are ignored. The page itself checks whether lanes and probes exist.
 
     Args:
-        modes: those that `SetUp.mode` can be.
+        modes: those that `PageSetup.mode` can be.
     """
     problems: list[str] = []
     lanes = [value for key, value in pairs if key == "lane"]
@@ -102,25 +104,25 @@ def read(pairs: Sequence[tuple[str, str]], most_lanes: int, modes: Sequence[str]
             problems.append(f"Lane {lane_letter(number)} of the link {problem}")
             lanes[number] = ""
     linked = not any((key, value) == ("linked", "no") for key, value in pairs)
-    common = _read_way(pairs, "", problems)
+    common = _read_decoding(pairs, "", problems)
     own = {
-        lane: way or Way()
+        lane: settings or DecodingSettings()
         for lane in range(most_lanes)
-        if (way := _read_way(pairs, _before(lane), problems)) or (not linked and lane < len(lanes))
+        if (settings := _read_decoding(pairs, _prefix(lane), problems)) or (not linked and lane < len(lanes))
     }
     mode = next((value for key, value in pairs if key == "history"), "own")
     if mode not in modes:
-        problems.append(f"The link's history can be {', '.join(modes)}, not {_short(mode)}.")
+        problems.append(f"The link's history can be {', '.join(modes)}, not {_quote_short(mode)}.")
         mode = "own"
     probe = next((value for key, value in pairs if key == "probe"), None)
-    setup = SetUp(
+    setup = PageSetup(
         lanes=tuple(lanes), common=common, own={} if linked else own, linked=linked, mode=mode, probe=probe
     )
     return setup, problems
 
 
 def _lane_problem(lane: str) -> str:
-    """What is wrong with a lane's text as far as that can be told here; "" if nothing is."""
+    """Why a lane spec cannot be used in a link; "" if it can, as far as its grammar tells."""
     if len(lane) > LANE_LIMIT:
         return f"is longer than {LANE_LIMIT} characters: it was left out."
     try:
@@ -132,10 +134,12 @@ def _lane_problem(lane: str) -> str:
     return ""
 
 
-def _read_way(pairs: Sequence[tuple[str, str]], before: str, problems: list[str]) -> Way | None:
-    """How one lane or all decode; None where no parameter says."""
+def _read_decoding(
+    pairs: Sequence[tuple[str, str]], prefix: str, problems: list[str]
+) -> DecodingSettings | None:
+    """The decoding parameters of one lane or of all; None where the link has none."""
     values: dict[str, Any] = {}
-    given = [(key.removeprefix(before), value) for key, value in pairs if key.startswith(before)]
+    given = [(key.removeprefix(prefix), value) for key, value in pairs if key.startswith(prefix)]
     for name, value in given:
         try:
             if name == "stop":
@@ -147,14 +151,14 @@ def _read_way(pairs: Sequence[tuple[str, str]], before: str, problems: list[str]
                     raise InputError(f"{name} is longer than {NUMBER_LIMIT} characters: shorten it.")
                 values[name] = getattr(Sampling.parse({name: value}), name)
             elif name == "new_seed":
-                values[name] = value == SAID[name]
+                values[name] = value == SWITCHES[name]
         except InputError as error:
             values.pop(name, None)
             problems.append(f"In the link: {error}")
     if not values:
         return None
-    return Way(new_seed=bool(values.pop("new_seed", False)), sampling=Sampling(**values))
+    return DecodingSettings(new_seed=bool(values.pop("new_seed", False)), sampling=Sampling(**values))
 
 
-def _short(text: str) -> str:
+def _quote_short(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:39]}\u2026")
