@@ -1,4 +1,4 @@
-"""How much and how often strangers may ask. Checked on the server, where a message is taken.
+"""How much and how often untrusted users may ask. Checked on the server, where a message arrives.
 
 What a browser sends need not come from the page, so no check relies on what the page offers.
 """
@@ -40,7 +40,7 @@ class Limits:
 PUBLIC = Limits(
     max_tokens=512, max_turns=20, max_characters=8_000, visitor_messages=12, total_messages=120, queue=24
 )
-"""For a page that strangers use, unless it is told otherwise."""
+"""The limits of public mode, unless the settings give others."""
 
 
 class Rate:
@@ -53,7 +53,7 @@ class Rate:
         self._lock = threading.Lock()
 
     def wait(self, who: str) -> float:
-        """Seconds until `who` may go on; 0 if at once."""
+        """Seconds until `who` may continue; 0 if at once."""
         if self._most is None:
             return 0
         with self._lock:

@@ -97,7 +97,7 @@ class Session:
     def open(self, id: str) -> Conversation:
         """A recorded conversation; InputError if there is none."""
         if id not in self._turns:
-            return self._recorder.unwritten(id) or self.store.load(id)
+            return self._recorder.find_unwritten(id) or self.store.load(id)
         conversation = self.store.load(id)
         # The database cannot distinguish an answer that is being written from one that a crash cut off.
         last = conversation.turns[-1].answers if conversation.turns else ()

@@ -20,7 +20,14 @@ def test_an_unchanged_draft_is_the_set_itself():
     draft = Draft.of(DEMOS)
     assert draft.demos is DEMOS
     assert not draft.edited
-    back = draft.switched(1).switched(1).moved(0, 2).moved(2, -2).told("Other.").told("Do.")
+    back = (
+        draft.switched(1)
+        .switched(1)
+        .moved(0, 2)
+        .moved(2, -2)
+        .with_instruction("Other.")
+        .with_instruction("Do.")
+    )
     assert back.demos is DEMOS
 
 
@@ -55,7 +62,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_lost():
         draft.switched(7)
     whole = Draft.of(DemoSet(name="whole", instruction="", demos=(), text="Prose."))
     with pytest.raises(InputError, match="used whole"):
-        whole.told("Other prose.")
+        whole.with_instruction("Other prose.")
     with pytest.raises(InputError, match="used whole"):
         whole.changed(0, Demo(query="q", answer="a"))
 

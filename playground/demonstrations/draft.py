@@ -53,7 +53,7 @@ class Draft:
         """Whether it differs from its source in what a prompt holds."""
         return self.demos is not self.source
 
-    def told(self, instruction: str) -> Draft:
+    def with_instruction(self, instruction: str) -> Draft:
         """With another instruction.
 
         Raises:

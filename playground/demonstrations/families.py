@@ -233,7 +233,7 @@ def _recognise(lines: Sequence[str]) -> str | None:
 
 
 def _mentioned(text: str) -> str:
-    """The family to go on with after a text without blocks, by the header that its prose names."""
+    """The family to continue with after a text without blocks, by the header that its prose names."""
     return "v5" if HASH_USER[0] in text and QUERY[0] not in text else "fenced"
 
 
@@ -313,7 +313,7 @@ def _blank_follows(lines: Sequence[str], at: int) -> bool:
 
 
 def _open_blocks(lines: Sequence[str], family: Family) -> tuple[int, list[_Block]]:
-    """Blocks without fences: each goes on to the next header."""
+    """Blocks without fences: each ends at the next header."""
     starts: list[int] = []
     for at, line in enumerate(lines):
         after_header = bool(starts) and starts[-1] == at - 1

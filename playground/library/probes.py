@@ -30,7 +30,7 @@ CheckKind = Literal["any", "all", "some", "first"]
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """By what an answer can be told right or wrong without understanding it."""
+    """How an answer can be checked as right or wrong without understanding it."""
 
     kind: CheckKind
     values: tuple[str, ...]

@@ -69,7 +69,7 @@ def _receive(client: httpx.Client, url: str, part: Path, received: int, file: Pu
         FileFailedError: the server does not have it.
         _BrokenOffError: the server fails, or stopped before the end.
     """
-    # Bytes as they are, so that a second request can go on at one of them.
+    # Bytes as they are, so that a second request can continue at one of them.
     headers = {"Accept-Encoding": "identity"}
     if file.blob is not None:
         headers["Accept"] = "application/vnd.github.raw+json"  # the content, not JSON about it

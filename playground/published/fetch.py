@@ -35,7 +35,7 @@ def fetch(
 ) -> Iterator[Outcome]:
     """Download the files of a collection that are not in `folder` yet; an outcome for each file.
 
-    A download that is broken off leaves what came in a hidden `.part` file, and the next one goes on from
+    A download that is broken off leaves what came in a hidden `.part` file, and the next one continues from
     there; what git brings comes whole or not at all. A file that fails does not keep the others from coming,
     unless its server cannot be reached.
 

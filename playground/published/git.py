@@ -1,8 +1,8 @@
 """Files of one commit, taken out of a repository on a server by git itself.
 
-A commit's name is the hash of all that is in it, so whoever knows the name alone can tell whether what came
-is that commit; git checks it, object by object. The git that is installed is run in a folder of its own that
-goes again, with nobody's settings, hooks, credentials or prompts, and for HTTP alone.
+A commit's name is the hash of all that is in it, so the name alone decides whether what came is that commit;
+git checks it, object by object. The installed git runs in a temporary folder, without the user's settings,
+hooks, credentials or prompts, and for HTTP alone.
 """
 
 from __future__ import annotations
@@ -251,7 +251,7 @@ class _Repository:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a command and its helpers, which would go on receiving without it."""
+    """End a command and its helpers, which would continue to receive without it."""
     if process.poll() is None:
         if os.name == "posix":
             os.killpg(process.pid, signal.SIGKILL)

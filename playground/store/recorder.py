@@ -101,7 +101,7 @@ class Recorder:
         with self._changed:
             return self._changed.wait_for(lambda: id not in self._unwritten, seconds)
 
-    def unwritten(self, id: str) -> Conversation | None:
+    def find_unwritten(self, id: str) -> Conversation | None:
         """A conversation as it is in memory, where the record does not have all of it."""
         with self._changed:
             found = self._unwritten.get(id)

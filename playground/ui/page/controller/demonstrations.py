@@ -113,7 +113,7 @@ class DemonstrationDrafts:
         Raises:
             InputError: the set cannot be edited.
         """
-        state.demonstrations.draft = self.require(state).told(str(instruction or ""))
+        state.demonstrations.draft = self.require(state).with_instruction(str(instruction or ""))
 
     def press(self, state: PageState, action: Any, at: Any) -> None:
         """Do what a button of a card does: "switch", "up", "down", "edit" or "remove".
