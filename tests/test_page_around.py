@@ -143,7 +143,7 @@ def test_keys_are_listed_and_none_of_them_is_typed_or_taken_twice(person: Person
     page = person.page
     shortcuts = [each for group in GROUPS.values() for each in group]
     assert len({each.key for each in shortcuts}) == len(shortcuts)
-    assert not {each.shown for each in shortcuts} & set("DEFSBTHV"), "browsers have these"
+    assert not {each.label for each in shortcuts} & set("DEFSBTHV"), "browsers have these"
     config = page.request.get(f"{person.url}config").json()
     ids = {part["props"].get("elem_id") for part in config["components"]}
     assert {(each.click or each.focus)[1:].split()[0] for each in shortcuts} <= ids

@@ -52,7 +52,7 @@ def test_the_prompt_dialog_shows_every_character_of_every_part(cut):
 
 def test_parts_are_named_with_their_tokens():
     prompt = asked()
-    drawn = html_prompt.render_prompt(prompt, tokens(prompt), cut=False)
+    drawn = html_prompt.render_prompt(prompt, tokens(prompt), show_tokens=False)
     headings = re.findall(r"<h4>(.*?)</h4>", drawn)
     assert headings[:3] == [
         "instruction · 2 tokens",
@@ -60,13 +60,14 @@ def test_parts_are_named_with_their_tokens():
         "demonstration 2 · 1 token",
     ]
     assert (
-        re.findall(r"<h4>(.*?)</h4>", html_prompt.render_prompt(prompt, None, cut=True))[0] == "instruction"
+        re.findall(r"<h4>(.*?)</h4>", html_prompt.render_prompt(prompt, None, show_tokens=True))[0]
+        == "instruction"
     )
 
 
 def test_tokens_are_shown_with_their_ids_and_the_one_before_the_text_too():
     prompt = asked()
-    drawn = html_prompt.render_prompt(prompt, tokens(prompt), cut=True)
+    drawn = html_prompt.render_prompt(prompt, tokens(prompt), show_tokens=True)
     assert "&lt;s&gt;<sub>99</sub>" in drawn
     assert drawn.count("<sub>") == len(tokens(prompt))
 
@@ -78,18 +79,20 @@ def test_chosen_demonstrations_say_which_they_are_and_why():
         SelectedDemo(number=17, demo=demo, score=1.234, words=("sea", "<poem>")),
         SelectedDemo(number=4, demo=demo, score=0.0, words=()),
     ]
-    drawn = html_prompt.render_prompt(prompt, None, cut=False, chosen=chosen)
+    drawn = html_prompt.render_prompt(prompt, None, show_tokens=False, retrieved=chosen)
     assert "demonstration 1 · number 17 of the set, for sea, &lt;poem&gt; (BM25 1.23)" in drawn
     assert "demonstration 2 · number 4 of the set, which shares no word" in drawn
 
 
 def test_what_was_left_out_is_said_above_the_prompt():
-    drawn = html_prompt.render_prompt(asked(), None, cut=False, left_out=LeftOut(turns=2, tokens=5000))
+    drawn = html_prompt.render_prompt(
+        asked(), None, show_tokens=False, left_out=LeftOut(turns=2, tokens=5000)
+    )
     assert "Asked without the oldest 2 turns: the whole prompt of 5000 tokens does not fit." in drawn
 
 
 def test_an_old_prompt_without_parts_is_shown_whole():
-    drawn = html_prompt.render_prompt(Prompt(text=NASTY), None, cut=False)
+    drawn = html_prompt.render_prompt(Prompt(text=NASTY), None, show_tokens=False)
     assert text_of(re.search(r"<pre>(.*?)</pre>", drawn, re.DOTALL)[1]) == NASTY
 
 

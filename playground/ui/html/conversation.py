@@ -203,5 +203,5 @@ def attribute_text(text: str) -> str:
 
 
 def after(answer: Answer, name: str) -> str:
-    """What a model wrote after the stop of an answer, for a sheet."""
+    """What a model wrote after the stop of an answer, for a dialog."""
     return f"<h3>{attribute(name)}</h3>{html_diff.render_after_stop(answer.reply)}"

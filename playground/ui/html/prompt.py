@@ -37,7 +37,7 @@ def count_by_kind(prompt: Prompt, tokens: Sequence[Token]) -> dict[str, int]:
 
 
 def render_meter(
-    asked: Prompt,
+    prompt: Prompt,
     tokens: Sequence[Token] | None,
     context: int | None,
     room: int,
@@ -46,13 +46,13 @@ def render_meter(
     """How much of the context the next prompt takes, by parts, and what is left of it for the answer.
 
     Args:
-        context: tokens that prompt and answer may have together; None while that is not known.
+        context: tokens that prompt and answer may have together; None while the model is loading.
         room: tokens that the answer may take.
     """
     if tokens is None or context is None:
         words = "Tokens are counted once the model is loaded"
         return f'<div class="meter"><div class="bar"></div><p>{words}</p></div>'
-    kinds = count_by_kind(asked, tokens)
+    kinds = count_by_kind(prompt, tokens)
     total = sum(kinds.values())
     left = max(0, context - total)
     answer = min(room, left)
@@ -67,10 +67,10 @@ def render_meter(
     ending = f"{format_number(answer)} for the answer" if left else "no room for an answer"
     if left_out is not None:
         ending += f"; {context_fit.describe_left_out(left_out)}"
-    said = escape(f"{words}; {ending}")
+    summary = escape(f"{words}; {ending}")
     return (
-        f'<div class="meter{"" if left else " over"}" title="{said}"><div class="bar">{bar}</div>'
-        f"<p><b>{format_number(total)}</b> of {format_number(context)} tokens: {said}</p></div>"
+        f'<div class="meter{"" if left else " over"}" title="{summary}"><div class="bar">{bar}</div>'
+        f"<p><b>{format_number(total)}</b> of {format_number(context)} tokens: {summary}</p></div>"
     )
 
 
@@ -78,45 +78,52 @@ def render_meter(
 
 
 def render_prompt(
-    asked: Prompt,
+    prompt: Prompt,
     tokens: Sequence[Token] | None,
-    cut: bool,
+    show_tokens: bool,
     left_out: LeftOut | None = None,
-    chosen: Sequence[SelectedDemo] = (),
+    retrieved: Sequence[SelectedDemo] = (),
     ends: Sequence[str] = (),
 ) -> str:
-    """A prompt's exact text with its parts marked; with `cut`, each of its tokens too.
-
-    Demonstrations that were `chosen` say which of the set they are, and why.
+    """A prompt's exact text with its parts marked.
 
     Args:
+        tokens: of the prompt; None while the model is loading.
+        show_tokens: whether to mark each token and show its id.
+        retrieved: the demonstrations that were retrieved for the message; each says which one it is and why.
         ends: tokens and texts that end the answer, as they are written.
     """
-    parts = asked.parts or (Part(kind="text", end=len(asked.text)),)
+    parts = prompt.parts or (Part(kind="text", end=len(prompt.text)),)
     counts: Sequence[int | None] = [None] * len(parts)
-    if tokens is not None and asked.parts:
-        counts = context_fit.by_part(asked, tokens)
+    if tokens is not None and prompt.parts:
+        counts = context_fit.by_part(prompt, tokens)
     notice = ""
     if left_out is not None:
         notice = f'<p class="notice">{escape(context_fit.describe_left_out(left_out))}</p>'
-    shown = []  # a newline right after <pre> is not shown, so each has one for nothing
+    marked = tokens if show_tokens else None
+    sections = []
     edges = [0, *(part.end for part in parts)]
     for part, count, (start, end) in zip(parts, counts, pairwise(edges), strict=True):
-        name = part.kind if part.number is None else f"{part.kind} {part.number}"
-        if part.kind == "demonstration" and part.number is not None and part.number <= len(chosen):
-            name += f" · {_describe_choice(chosen[part.number - 1])}"
-        label = name if count is None else f"{name} · {count_things(count, 'token')}"
-        body = escape(asked.text[start:end])
-        if cut and tokens is not None:
-            body = _render_tokens(asked.text, tokens, start, end)
-        shown.append(
-            f'<section class="part {part.kind}"><h4>{escape(label)}</h4><pre>\n{body}</pre></section>'
+        label = _label_part(part, count, retrieved)
+        if marked is None:
+            text = escape(prompt.text[start:end])
+        else:
+            text = _render_tokens(prompt.text, marked, start, end)
+        # A browser drops a newline right after <pre>.
+        sections.append(
+            f'<section class="part {part.kind}"><h4>{escape(label)}</h4><pre>\n{text}</pre></section>'
         )
-    before = ""
-    if cut and tokens is not None:
-        first = [token for token in tokens if token.start is None]
-        before = "".join(f'<span class="first">{_render_token(token, token.piece)}</span>' for token in first)
-    return f'{notice}<div class="prompt">{before}{"".join(shown)}</div>{_render_ends(ends)}'
+    unplaced = [token for token in marked or () if token.start is None]
+    first = "".join(f'<span class="first">{_render_token(token, token.piece)}</span>' for token in unplaced)
+    return f'{notice}<div class="prompt">{first}{"".join(sections)}</div>{_render_ends(ends)}'
+
+
+def _label_part(part: Part, count: int | None, retrieved: Sequence[SelectedDemo]) -> str:
+    """A part's kind and number, why it was retrieved, and its count of tokens where that is known."""
+    label = part.kind if part.number is None else f"{part.kind} {part.number}"
+    if part.kind == "demonstration" and part.number is not None and part.number <= len(retrieved):
+        label += f" · {_describe_retrieval(retrieved[part.number - 1])}"
+    return label if count is None else f"{label} · {count_things(count, 'token')}"
 
 
 def _render_ends(ends: Sequence[str]) -> str:
@@ -131,22 +138,22 @@ STOP_LABELS: Mapping[str, str] = {"own": "Own header and fence", "paper": "Paper
 """The stop rules of a URIAL format, see `types.StopName`."""
 
 
-def describe_stop_rule(asked: Prompt) -> str:
-    """The rule by which an answer to a prompt ends, for a line of text; "" where the format has none."""
-    if not asked.stop.headers:
+def describe_stop_rule(prompt: Prompt) -> str:
+    """The rule by which an answer to a prompt ends, as the end of a line; "" where the format has none."""
+    if not prompt.stop.headers:
         return ""
-    return f" \u00b7 Stop rule: {STOP_LABELS.get(asked.stop.name, 'not recorded')}"
+    return f" \u00b7 Stop rule: {STOP_LABELS.get(prompt.stop.name, 'not recorded')}"
 
 
-def _describe_choice(choice: SelectedDemo) -> str:
-    """Which demonstration was chosen, and by which words."""
+def _describe_retrieval(choice: SelectedDemo) -> str:
+    """Which demonstration was retrieved, and for which words."""
     if not choice.words:
         return f"number {choice.number} of the set, which shares no word"
     return f"number {choice.number} of the set, for {', '.join(choice.words)} (BM25 {choice.score:.2f})"
 
 
 def _render_tokens(text: str, tokens: Sequence[Token], start: int, end: int) -> str:
-    """The tokens that begin between `start` and `end`, each with the text up to the next one's beginning."""
+    """The tokens that start from `start` to before `end`, each with the text up to the start of the next."""
     placed = [token for token in tokens if token.start is not None]
     begins = [token.start or 0 for token in placed]
     written = []

@@ -1,6 +1,6 @@
-"""The scoreboard as HTML: who wins how often, with intervals, and where people and judges disagree.
+"""The scoreboard as HTML: win rates and scores with their intervals, and where votes and judges disagree.
 
-Pure functions on values, without Gradio. Names are escaped. Every interval is drawn and said in figures.
+Pure functions on values, without Gradio. Names are escaped. Every interval is both drawn and written.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def render_section(
         parts.append(_render_pairs(board.pairs, cards))
     scored = [standing for standing in board.score_rows if standing.mean is not None]
     if scored and board.scale is not None:
-        parts.append(_render_rows(scored, board.scale, cards))
+        parts.append(_render_score_table(scored, board.scale, cards))
     parts.append(_render_facts(board, cards))
     if board.panel is not None:
         parts.append(_render_panel(board.panel))
@@ -82,7 +82,7 @@ def _render_pair(pair: PairRecord, cards: Cards) -> str:
 
 
 def _render_share_row(label: str, share: Share, bold: bool = False) -> str:
-    """The rate of the first, which stands at the left: so that the bar leans to the side of who wins."""
+    """The rate of the first variant; the bar is mirrored, so that it leans to the side of the winner."""
     low, high = share.interval
     value = share.value
     figure = "\u2013" if value is None else f"{value:.0%}"
@@ -97,7 +97,7 @@ def _render_share_row(label: str, share: Share, bold: bool = False) -> str:
 def render_bar(
     value: float | None, interval: tuple[float, float] | None, scale: tuple[float, float] = (0.0, 1.0)
 ) -> str:
-    """An interval on its scale with the figure in it; what it shows stands in figures beside it."""
+    """An interval as a bar on its scale, with a point for the value; the numbers are written beside it."""
     low, high = scale
 
     def place(figure: float) -> float:
@@ -115,7 +115,7 @@ def render_bar(
 # --- Scores ---------------------------------------------------------------------------------------
 
 
-def _render_rows(standings: Sequence[ScoreRow], scale: tuple[float, float], cards: Cards) -> str:
+def _render_score_table(standings: Sequence[ScoreRow], scale: tuple[float, float], cards: Cards) -> str:
     turns = sorted({turn for standing in standings for turn in standing.by_turn})
     aspects = list(dict.fromkeys(name for standing in standings for name in standing.aspects))
     heads = [f"turn {turn}" for turn in turns if len(turns) > 1]
@@ -175,7 +175,7 @@ def _describe_mean(mean: Mean, right: bool) -> str:
 
 
 def _render_facts(board: Board, cards: Cards) -> str:
-    """What tells whether the figures can be trusted."""
+    """Facts that say how far the numbers can be trusted."""
     facts = []
     compared = [standing for standing in board.score_rows if standing.wins.count]
     if len(board.pairs) > 1:
@@ -246,7 +246,7 @@ def _render_panel_agreement(agreement: PanelAgreement) -> str:
 
 
 def _render_list(facts: Sequence[tuple[str, str]]) -> str:
-    return "<dl>" + "".join(f"<dt>{label}</dt><dd>{said}</dd>" for label, said in facts) + "</dl>"
+    return "<dl>" + "".join(f"<dt>{label}</dt><dd>{value}</dd>" for label, value in facts) + "</dl>"
 
 
 def _render_kappa(kappa: float | None, interval: tuple[float, float] | None, unknown: str) -> str:
@@ -275,10 +275,10 @@ def _render_disagreement(found: VoteComparison, conversations: Mapping[str, Conv
         return "neither" if lane is None else LETTERS[lane]
 
     user = shorten(conversations[found.conversation].turns[found.turn].user, 70)
-    said = f"vote {side(found.vote)}, judge {side(found.verdict)}"
+    sides = f"vote {side(found.vote)}, judge {side(found.verdict)}"
     return (
         f'<li><button type="button" data-act="open" data-id="{reveal_plain(found.conversation)}">'
-        f"<span>{reveal(user)}</span><small>turn {found.turn + 1}: {said}</small></button></li>"
+        f"<span>{reveal(user)}</span><small>turn {found.turn + 1}: {sides}</small></button></li>"
     )
 
 

@@ -286,7 +286,7 @@ def _count(count: int, thing: str, things: str = "") -> str:
 
 
 def whole(verdict: Verdict, cost: Cost | None) -> str:
-    """Every call of a verdict as it was sent and as it came, for a sheet."""
+    """Every call of a verdict as it was sent and as it came, for a dialog."""
     written = [f'<p class="notice">{_facts(verdict, cost)}</p>']
     for at, game in enumerate(verdict.calls, 1):
         shown = ", then ".join(LETTERS[lane] for lane in game.shown)

@@ -50,7 +50,7 @@ class TopBar:
 
     def connect(self, keys: HtmlDialog) -> None:
         """Connect the button of the list of keyboard shortcuts."""
-        self.keys.click(lambda: keys.show_html(shortcuts.listed()), None, keys.outputs, **QUICK)
+        self.keys.click(lambda: keys.show_html(shortcuts.render_list()), None, keys.outputs, **QUICK)
 
     def draw_model(self) -> Updates:
         """The chip with what is loaded now, or how far loading is."""

@@ -90,7 +90,7 @@ def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
 def scripts() -> list[str]:
     """What runs in the browser, besides the component library."""
     files = (ASSETS / "page.js", ASSETS / "a11y.js")
-    return [shortcuts.script(), *(path.read_text(encoding="utf-8") for path in files)]
+    return [shortcuts.render_script(), *(path.read_text(encoding="utf-8") for path in files)]
 
 
 def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middleware]:
