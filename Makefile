@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 ARGS ?=
 # Test files run beside each other; 0: one after the other, in this process.
 WORKERS ?= 2
+# install: install a Chromium for the browser tests if there is none.
+CHROMIUM ?=
 
 .PHONY: run test real vllm lint pocket
 
@@ -13,7 +15,7 @@ run: $(VENV)/installed
 	@$(BIN)/python app.py $(ARGS)
 
 test: $(VENV)/installed-dev
-	@scripts/chromium.sh $(BIN)/python
+	@CHROMIUM=$(CHROMIUM) scripts/chromium.sh $(BIN)/python
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/installed-dev

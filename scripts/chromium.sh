@@ -1,9 +1,10 @@
 #!/bin/sh
-# Makes sure that the browser tests find a Chromium: an installed one, else Debian's package where apt and
-# root are there, else Playwright's own download. Without any, the tests that need it are skipped (under CI
-# they fail).
+# Makes sure that the browser tests find a Chromium, and installs one under CI or where CHROMIUM=install asks for
+# it: Debian's package where apt and root are there, else Playwright's own download.
 #
 # Usage: scripts/chromium.sh PYTHON
+# Exit status: 0 if there is one, or if none could be installed (the browser tests then fail under CI and are
+# skipped elsewhere); 2 if there is none and none may be installed.
 set -u
 python=$1
 
@@ -17,6 +18,11 @@ from playwright.sync_api import sync_playwright
 with sync_playwright() as p:
     sys.exit(not os.path.exists(p.chromium.executable_path))' 2>/dev/null && exit 0
 
+if [ -z "${CI:-}" ] && [ "${CHROMIUM:-}" != install ]; then
+    echo "The browser tests need a Chromium: run \`make test CHROMIUM=install\` to install one, or name yours in" \
+        "TANDEM_CHROMIUM." >&2
+    exit 2
+fi
 if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
     echo "Installing Debian's Chromium for the browser tests..."
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive \

@@ -116,3 +116,27 @@ def test_the_installed_package_holds_what_is_needed_and_no_more(installed):
         "Scripts",
         "playground",
     }
+
+
+def test_pre_commit_uses_the_versions_of_the_requirements():
+    text = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    pins = read_pins("requirements-dev.txt")
+    assert f"rev: v{pins['ruff']}\n" in text
+    assert f"name: mypy {pins['mypy']}\n" in text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
+def test_no_browser_is_installed_unless_asked_for(tmp_path):
+    """With a PATH that has no browser, and a Python whose Playwright has none."""
+    for name in ("sh", "id"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    run = subprocess.run(
+        ["sh", str(ROOT / "scripts" / "chromium.sh"), "no-python"],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.count("\n") == 1
+    assert "make test CHROMIUM=install" in run.stderr

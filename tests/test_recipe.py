@@ -13,7 +13,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 ROOT = Path(__file__).resolve().parent.parent
 MAKE = ROOT / "models/pocket/recipe/make.sh"
 ADAPTERS = ["pocket-ift", "pocket-ift-3", "pocket-ift-10", "pocket-ift-50", "pocket-ift-500"]

