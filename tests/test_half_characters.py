@@ -8,7 +8,7 @@ import typer
 
 from playground.cli.exits import exit_on_error
 from playground.types import InputError
-from playground.ui.controls.toast import tried
+from playground.ui.controls.toast import attempt
 from playground.ui.page.inputs import check_texts
 
 HALF = "\ud800"
@@ -27,7 +27,7 @@ def test_whole_texts_and_numbers_pass():
 def test_what_no_check_has_named_is_a_sentence_on_the_page(monkeypatch, caplog):
     said = []
     monkeypatch.setattr(gr, "Warning", said.append)
-    tried(lambda: {"x": HALF.encode()}, "x")
+    attempt(lambda: {"x": HALF.encode()}, "x")
     assert "half a character" in said[0]
     assert not caplog.records
 

@@ -66,29 +66,35 @@ class Page:
         return [found] if isinstance(found, dict) else list(found)
 
 
-@pytest.fixture
-def page(tmp_path: Path):
-    page = Page(tmp_path)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    page = Page(tmp_path_factory.mktemp("page"))
     yield page
-    LocalContext.request.set(None)
     page.session.close()
+
+
+@pytest.fixture
+def page(built: Page):
+    built.state = PageState()
+    yield built
+    LocalContext.request.set(None)
 
 
 def call_from(query: str) -> None:
     """Have handlers called by a page with this query in its address."""
     request = gr.Request()
     request.__dict__["request"] = SimpleNamespace(query_params=QueryParams(query), headers={})
-    request.username, request.client = "somebody", None
+    request.username, request.client = "user", None
     LocalContext.request.set(request)
 
 
 @pytest.mark.parametrize(("elem_id", "kind", "pressed"), HANDLERS)
-@pytest.mark.parametrize("told_by", ["address", "page"])
-def test_it_acts_on_the_conversation_that_the_page_shows(page, elem_id, kind, pressed, told_by):
+@pytest.mark.parametrize("named_by", ["address", "page"])
+def test_it_acts_on_the_conversation_that_the_page_shows(page, elem_id, kind, pressed, named_by):
     """An event may come before the load event, or from a page that was loaded before a restart."""
     id = page.record("First", "Second", lanes=3)
-    call_from(f"c={id}" if told_by == "address" else "")
-    page.call(elem_id, kind, pressed, message="Third", address=id if told_by == "page" else "")
+    call_from(f"c={id}" if named_by == "address" else "")
+    page.call(elem_id, kind, pressed, message="Third", address=id if named_by == "page" else "")
     assert id in page.state.own
     current = page.session.open(page.state.conversation) if page.state.conversation else page.state.branch
     assert len(current.variants) == 3
@@ -99,8 +105,9 @@ def test_it_acts_on_the_conversation_that_the_page_shows(page, elem_id, kind, pr
 
 
 def test_nothing_is_done_where_that_conversation_cannot_be_opened(page, monkeypatch):
-    said: list[str] = []
-    monkeypatch.setattr(gr, "Warning", said.append)
+    toasts: list[str] = []
+    before = len(page.session.history())
+    monkeypatch.setattr(gr, "Warning", toasts.append)
     call_from("c=20200101-000000-00000000")
     for elem_id, kind, pressed in HANDLERS:
         (updates,) = page.call(elem_id, kind, pressed, message="Third", address="")
@@ -108,15 +115,15 @@ def test_nothing_is_done_where_that_conversation_cannot_be_opened(page, monkeypa
             "send": True,
             "stop": False,
         }
-    assert len(said) == len(HANDLERS)
-    assert all("There is no conversation" in sentence for sentence in said)
+    assert len(toasts) == len(HANDLERS)
+    assert all("There is no conversation" in sentence for sentence in toasts)
     assert page.state == PageState()
-    assert not page.session.history()
+    assert len(page.session.history()) == before
 
 
 def test_a_page_that_has_loaded_opens_nothing_by_itself(page):
-    page.record("First", lanes=2)
+    before = len(page.session.history())
     call_from("c=20200101-000000-00000000")
     page.state.loaded = True
     page.call("send", "click", None, message="Alone", address="")
-    assert len(page.session.history()) == 2
+    assert len(page.session.history()) == before + 1

@@ -18,7 +18,7 @@ from playground.types import (
     Turn,
     Variant,
 )
-from playground.ui.html.conversation import talk
+from playground.ui.html.conversation import render_turns
 
 CARD = AdapterCard(name="tuned", source="adapters/tuned", base_model="models/pocket", label="Tuned <b>")
 CARDS = {"tuned": CARD}
@@ -38,7 +38,7 @@ def conversation(*answers):
 
 
 def drawn(conversation, lane=0, **rest):
-    return talk(conversation, lane, range(len(conversation.turns)), CARDS, **rest)
+    return render_turns(conversation, lane, range(len(conversation.turns)), CARDS, **rest)
 
 
 def acts(written, turn=0):

@@ -1,4 +1,4 @@
-"""The page. The only folder that imports Gradio, and only once a page is built: `render` does without."""
+"""The page: the only folder that imports Gradio, and only when a page is built."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 
 
 def build(session: Session, settings: Settings) -> gr.Blocks:
-    """The page on `session`; `serve` puts it on the network."""
+    """Build the page on a session; `serve` serves it."""
     from playground.ui.page.page import build_page
 
     return build_page(session, settings)
 
 
 def serve(blocks: gr.Blocks, settings: Settings, port: int) -> None:
-    """Serve a page that `build` made, and return; `stop` ends it."""
+    """Start to serve a page that `build` made, and return; `stop` ends it."""
     from playground.ui.server.start import start
 
     start(blocks, settings, port)
 
 
 def stop(blocks: gr.Blocks) -> None:
-    """Stop serving. Pages that are still open are cut off."""
+    """Stop serving; open pages lose their connection."""
     from playground.ui.server.start import end
 
     end(blocks)

@@ -1,4 +1,4 @@
-"""How every event of the page is connected."""
+"""Options of the page's events, and the types of what their handlers take and return."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HIDDEN: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "ap
 """No sign of work on components, and no name to call it by.
 
 The empty list is what makes it cheap: at every message of an event, ten a second while answers grow, Gradio's
-script otherwise tells each of its outputs that the event goes on, and searches the page's tree for each one.
+script otherwise notifies each output that the event is running, and searches the page's tree for each one.
 """
 RAW: dict[str, Any] = {"preprocess": False, "postprocess": False}
 """For handlers that answer while people wait: values go to and from the browser as they are.

@@ -1,4 +1,4 @@
-"""Toasts: a sentence that comes and goes in a corner of the page."""
+"""Toasts: short messages in a corner of the page, and handlers that report errors as toasts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from playground.types import HALF_CHARACTER, InputError, OutsideError
+from playground.ui.controls.events import Updates
 from playground.ui.html import labels as html_labels
 from playground.ui.server.faults import OneTraceback
 
@@ -18,12 +19,12 @@ log.addFilter(OneTraceback())  # a caller may bring about the same failure any n
 
 
 def say(sentence: str) -> None:
-    """Show that something is done."""
+    """Show a message."""
     gr.Info(html_labels.toast(sentence))
 
 
 def warn(error: Exception) -> None:
-    """Show an error as a toast: its own sentence if it is for people, a reference to the log if it is not."""
+    """Show an error: its own message if it is meant for users, otherwise a reference to the log."""
     if isinstance(error, InputError | OutsideError):
         sentence = str(error)
     elif isinstance(error, UnicodeEncodeError) and HALF_CHARACTER.match(error.object, error.start):
@@ -36,11 +37,12 @@ def warn(error: Exception) -> None:
     gr.Warning(html_labels.toast(sentence))
 
 
-def tried(act: Callable[[], dict[Any, Any]], idle: Any) -> dict[Any, Any]:
-    """The updates of an act; or none, and its error as a toast.
+def attempt(act: Callable[[], Updates], idle: Any) -> Updates:
+    """Return the updates of `act`; if it fails, none, and show the error.
 
     Args:
-        idle: one of the event's outputs; Gradio takes no empty answer.
+        act: gives the updates.
+        idle: one of the event's outputs, since Gradio accepts no empty dictionary.
     """
     try:
         return act()

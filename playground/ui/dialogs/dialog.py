@@ -9,7 +9,7 @@ import gradio as gr
 
 from playground.ui.controls.buttons import close_button
 from playground.ui.controls.events import QUICK, Updates
-from playground.ui.controls.toast import tried
+from playground.ui.controls.toast import attempt
 
 
 class Dialog:
@@ -64,7 +64,7 @@ class Dialog:
 
         Use it only in events that have the dialog's `outputs`.
         """
-        return tried(act, self.frame)
+        return attempt(act, self.frame)
 
 
 class HtmlDialog(Dialog):

@@ -29,7 +29,7 @@ from playground.secret import Secret
 from playground.types import Conversation, InputError, OutsideError, Scope, Verdict, check_characters
 from playground.ui.controls.choice import Choice, Choices
 from playground.ui.controls.events import QUICK
-from playground.ui.controls.toast import say, tried
+from playground.ui.controls.toast import attempt, say
 from playground.ui.dialogs.dialog import HtmlDialog
 from playground.ui.html import verdicts as html_verdicts
 from playground.ui.page.controller import Controller
@@ -227,7 +227,7 @@ class JudgePanel:
 
     def on_open(self, state: PageState) -> Updates:
         """Open the panel on the last turn."""
-        return tried(lambda: self.opened(state, None), self.about)
+        return attempt(lambda: self.opened(state, None), self.about)
 
     def on_turn(self, state: PageState, *values: Any) -> Updates:
         """Another turn: the lanes that have an answer in it."""
@@ -239,7 +239,7 @@ class JudgePanel:
             changed[2] = list(lanes)
             return {**self._offered(lanes, lanes), **self._told(state, changed)}
 
-        return tried(act, self.about)
+        return attempt(act, self.about)
 
     def on_who(self, state: PageState, *values: Any) -> Updates:
         """A model or the rule: each with its rubrics."""
@@ -247,11 +247,11 @@ class JudgePanel:
         def act() -> Updates:
             return {**self._shown(values[3] == REFERENCE), **self._told(state, values)}
 
-        return tried(act, self.about)
+        return attempt(act, self.about)
 
     def on_control(self, state: PageState, *values: Any) -> Updates:
         """What it takes now."""
-        return tried(lambda: self._told(state, values), self.about)
+        return attempt(lambda: self._told(state, values), self.about)
 
     def on_key(self, state: PageState, key: Any, *values: Any) -> Updates:
         """Keep a key that was typed, and empty the field."""
@@ -262,12 +262,12 @@ class JudgePanel:
             updates[self.key]["value"] = ""
             return updates
 
-        return tried(act, self.about)
+        return attempt(act, self.about)
 
     def on_forget(self, state: PageState, *values: Any) -> Updates:
         """Forget every key that was typed in this visit."""
         state.judging.keys.clear()
-        return tried(lambda: self._told(state, values), self.about)
+        return attempt(lambda: self._told(state, values), self.about)
 
     def on_ask(self, state: PageState, key: Any, *values: Any) -> Updates:
         """Ask the judge, and close the panel: the verdict comes under the answers."""
@@ -283,7 +283,7 @@ class JudgePanel:
             state.own.add(wish.conversation.id)
             return {self.sheet: gr.update(visible=False)}
 
-        updates: Updates = {self.key: "", **tried(act, self.about)}
+        updates: Updates = {self.key: "", **attempt(act, self.about)}
         if begun:
             updates |= {**self._marked(state), **self.watched(state)}
             if self._under_way(state):
@@ -306,7 +306,7 @@ class JudgePanel:
             idle = {self.timer: gr.Timer(active=False)}
             return {**idle, **self.watched(state), **(self._marked(state) if new else {})}
 
-        return tried(act, self.about)
+        return attempt(act, self.about)
 
     def acted(self, state: PageState, act: str, turn: Any, id: Any) -> Updates:
         """What the buttons under an answer do.

@@ -1,7 +1,8 @@
-"""A lane's conversation as HTML: messages, answers with their oddities, and what one can do with them.
+"""A lane's conversation as HTML: messages, answers with their warnings, and the buttons below them.
 
-Pure functions on values, without Gradio. What was written goes through `markdown`, names through `escaped`;
-nothing of either can act. Every button carries what it means in `data-act` and `data-turn`, and a label.
+Pure functions of values, without Gradio. Messages and answers go through `render_markdown`, names through
+`escape`, so that nothing in them can run. Every button has its meaning in `data-act` and `data-turn`, and a
+label.
 """
 
 from __future__ import annotations
@@ -17,9 +18,8 @@ from playground.templates.thinking import Thinking, opens_thinking, split_thinki
 from playground.types import AdapterCard, Answer, Conversation
 from playground.ui.html import diff as html_diff
 from playground.ui.html.labels import FINISH, decoding, pace_words
-from playground.ui.html.markdown import render_markdown as markdown
-from playground.ui.html.text import escape as escaped
-from playground.ui.html.text import reveal_plain as attribute
+from playground.ui.html.markdown import render_markdown
+from playground.ui.html.text import escape, reveal_plain
 from playground.words import shorten
 
 ICONS = {
@@ -51,15 +51,15 @@ LABELS = {
 READING = "Reading\u2026"
 
 
-def button(act: str, turn: int, disabled: bool = False) -> str:
-    """A button of `ICONS` for a turn."""
+def render_button(act: str, turn: int, disabled: bool = False) -> str:
+    """Render a button of `ICONS` for a turn."""
     off = " disabled" if disabled else ""
     icon = f'<svg viewBox="0 0 16 16" aria-hidden="true"><path d="{ICONS[act]}"/></svg>'
     label = f'aria-label="{LABELS[act]}" title="{LABELS[act]}"'
     return f'<button type="button" data-act="{act}" data-turn="{turn}" {label}{off}>{icon}</button>'
 
 
-def talk(
+def render_turns(
     conversation: Conversation,
     lane: int,
     turns: Sequence[int],
@@ -68,17 +68,21 @@ def talk(
     blind: bool = False,
     marks: Mapping[int, str] | None = None,
 ) -> str:
-    """Some turns of one lane.
+    """Render some turns of one lane.
 
-    Where a lane's recipe changes between two turns, the answers say whose they are.
+    Where a lane's recipe changes between two turns, the answers name theirs.
 
     Args:
-        note: what answers without a first word are waiting for.
-        blind: whether nothing may tell which lane it is.
-        marks: by turn, HTML of ours that stands under the answer, such as a judge's scores.
+        conversation: has the turns.
+        lane: its number.
+        turns: which to render, counted from 0.
+        cards: adapters by name, for their labels.
+        note: what answers without text are waiting for.
+        blind: whether to leave out what would identify the lane.
+        marks: by turn, HTML that goes below the answer, such as a judge's scores. It must be safe.
     """
     answers = [turn.answers[lane] if lane < len(turn.answers) else None for turn in conversation.turns]
-    whose = [_whose(answer, cards) if answer else "" for answer in answers]
+    whose = [_describe_author(answer, cards) if answer else "" for answer in answers]
     changed = len({label for label in whose if label}) > 1 and not blind
     shown = []
     for number in turns:
@@ -86,20 +90,20 @@ def talk(
         if answer is None:
             continue  # the lane was added later
         before = next((label for label in reversed(whose[:number]) if label), "")
-        by = f'<div class="by">{escaped(whose[number])}</div>' if changed and whose[number] != before else ""
-        said = f'<div class="user message">{markdown(conversation.turns[number].user)}</div>'
+        by = f'<div class="by">{escape(whose[number])}</div>' if changed and whose[number] != before else ""
+        said = f'<div class="user message">{render_markdown(conversation.turns[number].user)}</div>'
         shown.append(
             f'<article class="turn" data-turn="{number}">'
-            f'<div class="user-row">{said}{_of_message(number, answer)}</div>'
-            f'<div class="bot-row">{by}{_answer(answer, note)}</div>'
-            f"{_below(conversation, lane, number, answer, blind)}"
+            f'<div class="user-row">{said}{_render_message_buttons(number, answer)}</div>'
+            f'<div class="bot-row">{by}{_render_answer(answer, note)}</div>'
+            f"{_render_below(conversation, lane, number, answer, blind)}"
             f"{(marks or {}).get(number, '')}</article>"
         )
     return "".join(shown)
 
 
-def _whose(answer: Answer, cards: Mapping[str, AdapterCard]) -> str:
-    """Whose answer it is; without the seed, which may be new in every turn."""
+def _describe_author(answer: Answer, cards: Mapping[str, AdapterCard]) -> str:
+    """The recipe and decoding of an answer, without the seed, which may be new in every turn."""
     name = label_lanes(cards).get(answer.variant, answer.variant)
     if answer.request is None:
         return name
@@ -109,47 +113,47 @@ def _whose(answer: Answer, cards: Mapping[str, AdapterCard]) -> str:
     return f"{name}, {decoding(sampling)}"
 
 
-def _of_message(number: int, answer: Answer) -> str:
+def _render_message_buttons(number: int, answer: Answer) -> str:
     if not answer.reply.finish:
         return ""
-    return f'<div class="acts">{button("edit", number)}</div>'
+    return f'<div class="acts">{render_button("edit", number)}</div>'
 
 
-def _answer(answer: Answer, note: str) -> str:
-    """The answer's text, or why there is none."""
+def _render_answer(answer: Answer, note: str) -> str:
+    """Render an answer's text, or why there is none."""
     reply, parts = answer.reply, []
     start = answer.request.prompt.prefill if answer.request else ""
     split = split_answer(answer)
     if split.thinking is not None:
-        parts.append(_thinking(split, bool(reply.finish)))
+        parts.append(_render_thinking(split, bool(reply.finish)))
     if split.answer:
-        parts.append(f'<div class="bot message prose">{markdown(split.answer)}</div>')
+        parts.append(f'<div class="bot message prose">{render_markdown(split.answer)}</div>')
     if start and not answer.version:
-        quoted = f"\u201c{escaped(shorten(start, 60))}\u201d"
+        quoted = f"\u201c{escape(shorten(start, 60))}\u201d"
         parts.append(f'<div class="notice">Begun for the model with {quoted}.</div>')
     if reply.finish == "":
         if not reply.text:
-            parts.append(f'<div class="waiting">{escaped(note or READING)}</div>')
+            parts.append(f'<div class="waiting">{escape(note or READING)}</div>')
     elif reply.error:
-        parts.append(f'<div class="notice error">{escaped(reply.error)}</div>')
+        parts.append(f'<div class="notice error">{escape(reply.error)}</div>')
     elif not answer.text:
         said = {"stop": "The model ended its answer at once.", "cancelled": "Stopped before the first word."}
         parts.append(f'<div class="notice">{said.get(reply.finish, "Cut before the first word.")}</div>')
     if answer.request is not None and answer.request.left_out is not None:
         left_out = describe_left_out(answer.request.left_out)
-        parts.append(f'<div class="notice">{escaped(left_out)}</div>')
+        parts.append(f'<div class="notice">{escape(left_out)}</div>')
     return "".join(parts)
 
 
 def split_answer(answer: Answer) -> Thinking:
-    """An answer's reasoning and the rest of it; a chat template may have opened the reasoning already."""
+    """Split an answer into its reasoning and the rest; a chat template may have opened the reasoning."""
     prompt = answer.request.prompt if answer.request else None
     opened = prompt is not None and opens_thinking(prompt.text.removesuffix(prompt.prefill))
     return split_thinking(answer.text, opened and bool(answer.text))
 
 
-def _thinking(split: Thinking, ended: bool) -> str:
-    """An answer's reasoning, folded; open while it is being written."""
+def _render_thinking(split: Thinking, ended: bool) -> str:
+    """Render an answer's reasoning, folded once it is complete."""
     text = split.thinking or ""
     words = len(text.split())
     count = f"{words} word{'' if words == 1 else 's'}"
@@ -157,12 +161,12 @@ def _thinking(split: Thinking, ended: bool) -> str:
     opened = "" if split.closed or ended else " open"
     return (
         f'<details class="thinking"{opened}><summary>Thinking, {count}{state}</summary>'
-        f'<div class="prose">{markdown(text)}</div></details>'
+        f'<div class="prose">{render_markdown(text)}</div></details>'
     )
 
 
-def _below(conversation: Conversation, lane: int, number: int, answer: Answer, blind: bool) -> str:
-    """What is odd about an answer, and its buttons; nothing while it is being written."""
+def _render_below(conversation: Conversation, lane: int, number: int, answer: Answer, blind: bool) -> str:
+    """Render an answer's warnings and buttons; nothing while it is being written."""
     if not answer.reply.finish:
         return ""
     last = number == len(conversation.turns) - 1
@@ -171,37 +175,37 @@ def _below(conversation: Conversation, lane: int, number: int, answer: Answer, b
     if len(versions) > 1:
         count = f'<span class="version">{answer.version + 1}/{len(versions)}</span>'
         if last:
-            earlier = button("earlier", number, answer.version == 0)
-            count = earlier + count + button("later", number, answer.version == len(versions) - 1)
+            earlier = render_button("earlier", number, answer.version == 0)
+            count = earlier + count + render_button("later", number, answer.version == len(versions) - 1)
         acts.append(count)
     if last:
-        acts.append(button("retry", number))
+        acts.append(render_button("retry", number))
         if answer.reply.finish in ("length", "cancelled") and answer.text:
-            acts.append(button("extend", number))
+            acts.append(render_button("extend", number))
     if answer.text:
-        acts.append(button("copy", number))
+        acts.append(render_button("copy", number))
     if answer.request is not None and not blind:
-        acts.append(button("prompt", number))
-        acts.append(button("after", number))
-    acts.append(button("judge", number))
-    acts.append(button("branch", number))
+        acts.append(render_button("prompt", number))
+        acts.append(render_button("after", number))
+    acts.append(render_button("judge", number))
+    acts.append(render_button("branch", number))
     if not last:  # the last one's figures stand at the foot of the lane
         figures = " \u00b7 ".join([FINISH[answer.reply.finish], *pace_words(answer.reply)])
-        acts.append(f'<span class="took">{escaped(figures)}</span>')
-    text = attribute_text(answer.text)
-    return f'{_findings(answer)}<div class="acts" data-text="{text}">{"".join(acts)}</div>'
+        acts.append(f'<span class="took">{escape(figures)}</span>')
+    text = escape_attribute(answer.text)
+    return f'{_render_warnings(answer)}<div class="acts" data-text="{text}">{"".join(acts)}</div>'
 
 
 @lru_cache(maxsize=512)
-def _findings(answer: Answer) -> str:
+def _render_warnings(answer: Answer) -> str:
     return html_diff.render_findings(check(answer))
 
 
-def attribute_text(text: str) -> str:
-    """`text` for an attribute that is read back to the character, newlines included."""
-    return escaped(text).replace("\n", "&#10;").replace("\t", "&#9;")
+def escape_attribute(text: str) -> str:
+    """Escape `text` for an attribute that scripts read back exactly, newlines included."""
+    return escape(text).replace("\n", "&#10;").replace("\t", "&#9;")
 
 
-def after(answer: Answer, name: str) -> str:
-    """What a model wrote after the stop of an answer, for a dialog."""
-    return f"<h3>{attribute(name)}</h3>{html_diff.render_after_stop(answer.reply)}"
+def render_rest(answer: Answer, name: str) -> str:
+    """Render what a model wrote after the stop of an answer, for a dialog."""
+    return f"<h3>{reveal_plain(name)}</h3>{html_diff.render_after_stop(answer.reply)}"

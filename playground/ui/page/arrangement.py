@@ -13,7 +13,7 @@ from playground.ui.controls.buttons import small_button
 from playground.ui.controls.choice import Choice
 from playground.ui.controls.events import Updates, Values
 from playground.ui.controls.lane import Lane
-from playground.ui.controls.toast import tried
+from playground.ui.controls.toast import attempt
 from playground.ui.page.address import Address
 from playground.ui.page.controller import Controller
 from playground.ui.page.events import PageEvents
@@ -91,7 +91,7 @@ class Arrangement:
             state.lanes += 1
             return {**self.draw(state), **self.lanes.draw_meters(state, values)}
 
-        return tried(act, self.add)
+        return attempt(act, self.add)
 
     def on_square(self, state: PageState, values: Values) -> Updates:
         """Set up base, base + URIAL, IFT, IFT + URIAL in a new conversation."""
@@ -108,7 +108,7 @@ class Arrangement:
                 updates |= self.lanes.set_up(state, lane, spec)
             return {**self.page.draw(state), **updates}
 
-        return tried(act, self.add)
+        return attempt(act, self.add)
 
     def on_blind(self, state: PageState, values: Values) -> Updates:
         """Shuffle the lanes and hide their names from the next conversation on; or reveal them."""
@@ -123,7 +123,7 @@ class Arrangement:
             state.blind = True
             return self.page.draw(state, values)
 
-        return tried(act, self.add)
+        return attempt(act, self.add)
 
     def on_move(self, lane: Lane, move: Callable[[int, int], list[int]]) -> Callable[..., Updates]:
         """The handler that reorders the lanes.
@@ -149,7 +149,7 @@ class Arrangement:
                 updates[self.mode]["value"] = _move_leader(values[self.mode], order)
                 return updates
 
-            return tried(act, self.add)
+            return attempt(act, self.add)
 
         return handler
 

@@ -13,10 +13,9 @@ from playground.ui.controls.buttons import small_button
 from playground.ui.controls.choice import Choice
 from playground.ui.controls.events import QUICK, Update, Updates, Values
 from playground.ui.controls.lane import Lane
-from playground.ui.controls.toast import say, tried
-from playground.ui.dialogs import judge
+from playground.ui.controls.toast import attempt, say
 from playground.ui.dialogs.dialog import HtmlDialog
-from playground.ui.dialogs.judge import JudgePanel
+from playground.ui.dialogs.judge import ACTS, JudgePanel
 from playground.ui.dialogs.prompt import PromptDialog
 from playground.ui.html import conversation as html_conversation
 from playground.ui.html import labels as html_labels
@@ -126,9 +125,9 @@ class ConversationView:
 
         def handler(state: PageState, values: Values, payload: EventPayload) -> Updates:
             act, turn = payload.get("act"), payload.get("turn")
-            if act in judge.ACTS:
-                return tried(lambda: self.judge.acted(state, act, turn, payload.get("id")), self.box)
-            return tried(lambda: self._act(state, values, lane, act, turn), self.box)
+            if act in ACTS:
+                return attempt(lambda: self.judge.acted(state, act, turn, payload.get("id")), self.box)
+            return attempt(lambda: self._act(state, values, lane, act, turn), self.box)
 
         return handler
 
@@ -152,7 +151,7 @@ class ConversationView:
         if act == "after":
             answer = self.controller.conversations.answer(state, lane.number, turn)
             name = f"Lane {LETTERS[lane.number]}, message {turn + 1}"
-            return self.after.show_html(html_conversation.after(answer, name))
+            return self.after.show_html(html_conversation.render_rest(answer, name))
         raise InputError("There is no such button: reload the page.")
 
     def on_new(self, state: PageState, values: Values) -> Updates:
@@ -163,7 +162,7 @@ class ConversationView:
             state.probe = None
             return {**self.draw(state, values), **self.lanes.draw_meters(state, values)}
 
-        return tried(act, self.box)
+        return attempt(act, self.box)
 
     def on_undo(self, state: PageState, values: Values) -> Updates:
         """Remove the last turn; its message is in the message box again."""
@@ -176,7 +175,7 @@ class ConversationView:
                 **self.lanes.draw_meters(state, values),
             }
 
-        return tried(act, self.box)
+        return attempt(act, self.box)
 
     def on_leave(self, state: PageState, values: Values) -> Updates:
         """Stop editing a past message."""
@@ -193,7 +192,7 @@ class ConversationView:
             self.controller.conversations.open(state, known)
             return self.draw_opened(state)
 
-        return tried(act, self.box)
+        return attempt(act, self.box)
 
     # --- Updates: the page --------------------------------------------------------------------------
 
@@ -274,7 +273,9 @@ class ConversationView:
         answer = _last_answer(conversation, lane.number)
         writing = turns == [len(conversation.turns) - 1] and answer is not None and not answer.reply.finish
         marks = {} if writing else self.actions.votes.marks(state, conversation, lane.number)
-        return html_conversation.talk(conversation, lane.number, turns, cards, note, state.blind, marks)
+        return html_conversation.render_turns(
+            conversation, lane.number, turns, cards, note, state.blind, marks
+        )
 
     def render_status(
         self,

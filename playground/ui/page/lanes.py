@@ -11,7 +11,7 @@ from playground.lanes.letters import LETTERS
 from playground.types import InputError, Variant
 from playground.ui.controls.events import HIDDEN, Updates, Values
 from playground.ui.controls.lane import Lane
-from playground.ui.controls.toast import tried
+from playground.ui.controls.toast import attempt
 from playground.ui.html import labels as html_labels
 from playground.ui.page.controller import Controller
 from playground.ui.page.events import PageEvents
@@ -71,7 +71,7 @@ class Lanes:
         """The handler of a lane's controls: update what depends on them."""
 
         def handler(state: PageState, values: Values) -> Updates:
-            return tried(
+            return attempt(
                 lambda: {**self._draw_lane(state, lane, values), **self.draw_meters(state, values)},
                 lane.meter,
             )
@@ -88,7 +88,7 @@ class Lanes:
                 updates = {**self._draw_lane(state, lane, values), **self.draw_meters(state, values)}
                 return {**updates, lane.demonstrations.k: reach}
 
-            return tried(act, lane.meter)
+            return attempt(act, lane.meter)
 
         return handler
 
@@ -101,7 +101,7 @@ class Lanes:
                 updates |= self._draw_lane(state, lane, values)
             return {**updates, **self.draw_meters(state, values)}
 
-        return tried(act, self.columns[0].meter)
+        return attempt(act, self.columns[0].meter)
 
     def on_meters(self, state: PageState, values: Values) -> Updates:
         """Update the meters."""

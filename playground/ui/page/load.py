@@ -10,7 +10,7 @@ from playground.lanes.letters import LETTERS
 from playground.library.presets import Preset
 from playground.types import InputError
 from playground.ui.controls.events import HIDDEN, Updates, Values
-from playground.ui.controls.toast import say, tried, warn
+from playground.ui.controls.toast import attempt, say, warn
 from playground.ui.html import presets as html_presets
 from playground.ui.page.actions import Actions
 from playground.ui.page.address import FOLLOW, Address, Controls
@@ -97,7 +97,7 @@ class PageLoad:
         set_up = self._follow_address(state, query)
         preset = self.controller.session.library.preset
         if preset is not None and not set_up and not id:
-            set_up = tried(lambda: self.set_up_preset(state, preset), self.conversation.box)
+            set_up = attempt(lambda: self.set_up_preset(state, preset), self.conversation.box)
         updates |= set_up
         # Else the page is as it was made; a user may have changed it before this answer comes.
         updates = {**self.lanes.refresh_choices(state), **updates}
@@ -134,7 +134,7 @@ class PageLoad:
             say(self._describe_preset(state, preset))
             return updates
 
-        return tried(act, self.conversation.box)
+        return attempt(act, self.conversation.box)
 
     def set_up_preset(self, state: PageState, preset: Preset) -> Updates:
         """Set up a preset in a new conversation.
@@ -184,7 +184,7 @@ class PageLoad:
             columns[mode] = {**columns[mode], "value": updates.pop(mode, "own")}
             return {**columns, **self.actions.draw(state), **updates}
 
-        return tried(act, self.conversation.box)
+        return attempt(act, self.conversation.box)
 
     def _controls(self) -> Controls:
         return Controls(

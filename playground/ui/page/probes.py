@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 
 from playground.ui.controls.events import Updates, Values
-from playground.ui.controls.toast import tried
+from playground.ui.controls.toast import attempt
 from playground.ui.dialogs.probes import ProbesDialog
 from playground.ui.page.controller import Controller, Snapshot
 from playground.ui.page.conversation import ConversationView
@@ -50,12 +50,12 @@ class ProbePlayer:
 
     def on_choose(self, state: PageState, values: Values, payload: EventPayload) -> Updates:
         """Start the probe that was chosen from the list, in a new conversation."""
-        return tried(lambda: self._start(state, values, str(payload.get("probe"))), self.row.row)
+        return attempt(lambda: self._start(state, values, str(payload.get("probe"))), self.row.row)
 
     def on_following(self, state: PageState, values: Values) -> Updates:
         """Start the probe that follows in the list."""
         find_next = self.controller.probes.find_next
-        return tried(lambda: self._start(state, values, str(find_next(state))), self.row.row)
+        return attempt(lambda: self._start(state, values, str(find_next(state))), self.row.row)
 
     def _start(self, state: PageState, values: Values, name: str) -> Updates:
         self.controller.probes.start(state, name)
@@ -82,4 +82,4 @@ class ProbePlayer:
     def on_leave(self, state: PageState, values: Values) -> Updates:
         """Leave the probe; the conversation stays."""
         state.probe = None
-        return tried(lambda: self.conversation.actions.draw(state), self.row.row)
+        return attempt(lambda: self.conversation.actions.draw(state), self.row.row)

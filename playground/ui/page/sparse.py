@@ -18,13 +18,12 @@ from gradio.utils import is_prop_update
 
 
 class SparseBlocks(gr.Blocks):
-    """`gr.Blocks`, but for the work that outputs take which a handler leaves alone."""
+    """`gr.Blocks` that does no work for outputs that a handler leaves alone."""
 
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any], state: SessionState | None
     ) -> list[Any]:
-        """As Gradio's, which gets the changed outputs only; in the places of the others stands what it would
-        put there."""
+        """Process changed outputs as Gradio does; the others get what Gradio would send for them."""
         outputs: list[Block] = list(block_fn.outputs)
         changed = changed_outputs(outputs, predictions)
         if not changed:

@@ -31,7 +31,7 @@ class DemonstrationsState:
 
 @dataclass
 class VotingState:
-    """Who votes, and on which lanes."""
+    """The voter of the page, and the lanes that are compared."""
 
     voter: str | None = None
     """The voter's id, for browsers that send no cookie."""

@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from types import ModuleType
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -98,11 +99,12 @@ class OneLineFaults:
                 await sentence_for(scope, sentence, 500)(scope, receive, send)
 
 
-class QuietTraceback:
-    """Stands in for the module `traceback` in Gradio's, which print what a caller's nonsense did to them."""
+class QuietTraceback(ModuleType):
+    """Replaces the module `traceback` in Gradio's modules, which print a stack for every malformed call."""
 
     def __init__(self, faults: Faults) -> None:
         """Args: the log of failures."""
+        super().__init__(traceback.__name__)
         self._faults = faults
 
     def print_exc(self, *args: object, **named: object) -> None:

@@ -41,7 +41,7 @@ class NeedsLogin:
         await JSONResponse({"detail": detail}, status_code=401)(scope, receive, send)
 
     def _may(self, path: str, scope: Scope) -> bool:
-        app = scope["app"]  # Gradio's, which keeps the tokens of who is logged in
+        app = scope["app"]  # Gradio's, which keeps the tokens of logged-in users
         # Gradio calls this itself once, when it starts, without a login.
         if path in WITHOUT or (path == STARTUP and not app.startup_events_triggered):
             return True
@@ -70,12 +70,12 @@ class FewLogins:
             return
         visitor = get_visitor(scope)
         known = visitor.returning and visitor.id in self._known
-        who = f"browser {visitor.id}" if known else f"address {visitor.address}"
-        if wait := self._rate.wait(who):
+        client = f"browser {visitor.id}" if known else f"address {visitor.address}"
+        if wait := self._rate.wait(client):
             sentence = f"Too many wrong passwords: try again in {math.ceil(wait)} s."
             await PlainTextResponse(sentence, status_code=429)(scope, receive, send)
             return
-        self._rate.count(who)  # before it is tried, so that many at once are no way past
+        self._rate.count(client)  # before it is tried, so that many at once are no way past
         status = 500
 
         async def noticed(message: Message) -> None:
@@ -83,7 +83,7 @@ class FewLogins:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 if status == 200:
-                    self._rate.take_back(who)
+                    self._rate.take_back(client)
                     self._remember(visitor.id)
             await send(message)
 

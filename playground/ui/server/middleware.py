@@ -1,9 +1,8 @@
 """What every request passes on its way to the page: plain ASGI layers, so that streams are not buffered.
 
 Gradio serves more than the page uses: every handler by name, a description of all of them, deep links that
-write what a page holds to disk. Its "private" handlers can be called by anybody who knows their number. So
-what the page does not use is closed here, and the handlers behind what it does use check what they are
-given.
+write what a page holds to disk. Its "private" handlers can be called by every client that knows their number.
+So what the page does not use is closed here, and the handlers of the page check their inputs.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ OPEN_BELOW = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
 """Paths that the page uses, by their beginning. Not "/gradio_api/file=": it gives out uploads, and fetches a
 URL that is written there."""
 UPLOADS = frozenset(("/gradio_api/upload", "/gradio_api/upload_progress"))
-"""Closed as well where strangers come, since they bring no files."""
+"""Closed in public mode, where users cannot upload files."""
 
 MOST_NAME = 255
 """Bytes of one name in a path; no file has a longer one."""
@@ -186,10 +185,10 @@ def _can_be_file(path: str) -> bool:
 
 
 class _Stream:
-    """One stream of events, so that its end is not taken for a caller who went away, nor for a failure.
+    """One stream of events, whose end must not count as a disconnect or a failure.
 
-    The page leaves a stream as soon as it is told that it is over. If Gradio hears of that before it has put
-    the stream away itself, it forgets all that the page waits for, the next stream's events included.
+    The page closes a stream as soon as the last message arrives. If Gradio sees the disconnect before it has
+    cleaned up the stream itself, it drops all that the page waits for, the next stream's events included.
     """
 
     def __init__(self, receive: Receive, send: Send) -> None:
@@ -201,8 +200,8 @@ class _Stream:
         try:
             await app(scope, self._hear, self._tell)
         except (KeyError, RuntimeError):
-            # Gradio raises what it has told the caller already; and a page that is reloaded may leave two
-            # streams behind, of which the second cannot be put away any more.
+            # Gradio raises what it has sent to the caller already; and a page that is reloaded may leave two
+            # streams behind, of which the second cannot be cleaned up any more.
             if not (self._lost or self._gone):
                 raise
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -45,9 +45,9 @@ class TrustedForwards:
             elif name == "x-forwarded-for" and self._proxies:
                 headers.append((raw, value))  # `visitor_of` takes the part that counts
         if self._proxies:
-            told = Headers(scope=scope)
+            given = Headers(scope=scope)
             for name in ("x-forwarded-host", "x-forwarded-proto"):
-                value = _last_written(told.getlist(name), self._proxies)
+                value = _last_written(given.getlist(name), self._proxies)
                 if value and (name == "x-forwarded-proto" or HOST.fullmatch(value)):
                     headers.append((name.encode(), value.encode()))
         return headers
@@ -55,8 +55,8 @@ class TrustedForwards:
 
 def _last_written(values: Sequence[str], proxies: int) -> str:
     """The entry of a forwarding header that the outermost trusted proxy wrote; empty if there is none."""
-    told = [part.strip() for part in ",".join(values).split(",") if part.strip()]
-    return told[-min(proxies, len(told))] if proxies and told else ""
+    entries = [part.strip() for part in ",".join(values).split(",") if part.strip()]
+    return entries[-min(proxies, len(entries))] if proxies and entries else ""
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -75,16 +75,16 @@ def visitor_of(address: str, forwarded: Sequence[str], proxies: int) -> str:
     Args:
         address: where the connection comes from.
         forwarded: the X-Forwarded-For headers, in their order.
-        proxies: how many proxies in front add to them. What stands before their entries was written by the
+        proxies: how many proxies in front add to them. What is before their entries was written by the
             caller, who may write anything.
 
     Returns:
         An address, or for IPv6 the network that one household has. A proxy whose entry is no address (RFC
-        7239 allows "unknown", and names of its own) stands for all whom it speaks for: if each such entry
-        were a visitor, a caller who changes it had no limits.
+        7239 allows "unknown", and names of its own) counts as one visitor: if each such entry
+        were a visitor, a caller could avoid the limits by changing it.
     """
-    told = _last_written(forwarded, proxies)
-    number = (_address(told) if told else None) or _address(address)
+    entry = _last_written(forwarded, proxies)
+    number = (_address(entry) if entry else None) or _address(address)
     if number is None:
         return address[:100]
     if number.version == 6 and number.ipv4_mapped:  # an IPv4 caller of a server that listens on IPv6
@@ -112,5 +112,5 @@ def list_hosts(scope: Scope, proxies: int) -> frozenset[str]:
 
 def is_https(scope: Scope, proxies: int) -> bool:
     """Whether the browser came over HTTPS, as far as this server or a trusted proxy knows."""
-    told = Headers(scope=scope).get("x-forwarded-proto", "") if proxies else ""
-    return scope.get("scheme") == "https" or told == "https"
+    scheme = Headers(scope=scope).get("x-forwarded-proto", "") if proxies else ""
+    return "https" in (scope.get("scheme"), scheme)

@@ -1,4 +1,4 @@
-"""Page sessions answer only to the browser that opened them, and events that nobody reads are cancelled.
+"""Restrict each page session to the browser that opened it, and cancel events whose stream is not read.
 
 Gradio lets every caller who knows a page's `session_hash` read its events, cancel them and call its handlers.
 And it computes an answer even if the stream that would carry it is never opened.
@@ -44,7 +44,7 @@ class OwnSessions:
             app: the layers behind.
             sessions: who owns which session.
             queue: Gradio's.
-            unread_seconds: after how long an event is cancelled whose stream nobody opened.
+            unread_seconds: seconds after which an event is cancelled whose stream was not opened.
         """
         self._app = app
         self._sessions = sessions

@@ -27,7 +27,7 @@ PEOPLE_AT_ONCE = 64
 """Streams at once. Each takes a worker thread at times, and the engine steps them all together."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 SPACES = "'self' https://huggingface.co https://*.hf.space"
-"""Who shows a Space in a frame."""
+"""Sites that may show a Space in a frame."""
 
 
 def theme() -> gr.themes.Base:
@@ -203,9 +203,10 @@ def _quiet(faults: Faults) -> None:
 
 
 def end(blocks: gr.Blocks) -> None:
-    """Stop serving. An open page holds a connection for good, so what is open is hung up on first.
+    """Stop serving.
 
-    To a stream that is as if its page had gone away: it ends, and what it wrote is recorded.
+    Open pages hold a connection indefinitely, so open connections are closed first. A stream ends as if its
+    page had been closed: what it wrote is recorded.
     """
     server = blocks.server
     server.should_exit = True

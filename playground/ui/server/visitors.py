@@ -123,7 +123,7 @@ class Sessions:
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
 
     def claim(self, session_hash: str, visitor: Visitor) -> bool:
-        """Whether the page session is the visitor's; one that nobody owns yet becomes theirs."""
+        """Whether the page session is the visitor's; one without an owner becomes theirs."""
         session = self._sessions.get(session_hash)
         if session is None:
             self._make_room()
@@ -160,7 +160,7 @@ class Sessions:
                 session.last_read = self._clock()
 
     def unread_since(self, session_hash: str, then: float) -> bool:
-        """Whether nobody has been reading the session's events since `then`, by this object's clock."""
+        """Whether the session's events have not been read since `then`, by this object's clock."""
         session = self._sessions.get(session_hash)
         return session is None or (session.readers == 0 and session.last_read < then)
 
