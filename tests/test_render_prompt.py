@@ -130,7 +130,7 @@ DEMOS = DemoSet(
 
 
 def test_cards_show_queries_answers_turns_costs_and_switches():
-    drawn = html_demonstrations.render_cards(Draft.of(DEMOS).switched(1), [1234, 5])
+    drawn = html_demonstrations.render_cards(Draft.of(DEMOS).toggle(1), [1234, 5])
     assert html.unescape(re.search(r'<p class="query">(.*?)</p>', drawn, re.DOTALL)[1]) == NASTY
     for text in ("no answer is shown", "Prose.", "more", "less", "1\u202f234 tokens"):
         assert text in drawn

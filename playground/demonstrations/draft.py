@@ -1,6 +1,6 @@
-"""A demonstration set being edited: cards switched off, moved, changed and added; pure values.
+"""A demonstration set that is being edited: its cards are switched off, moved, replaced, added and removed.
 
-The page draws a `Draft` and asks it for the next one; nothing here knows of pages or files.
+Pure values: each change gives a new `Draft`. Nothing here depends on the page or on files.
 """
 
 from __future__ import annotations
@@ -13,48 +13,48 @@ from playground.types import Demo, DemoSet, InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """One demonstration on the workbench."""
+    """One demonstration of a draft."""
 
     demo: Demo
     on: bool = True
-    """Whether it is in the set that the draft stands for."""
+    """Whether it is part of the draft's set."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A set on the workbench."""
+    """A set in the demonstration editor."""
 
     source: DemoSet
-    """As it was taken up."""
+    """The set before the changes."""
     instruction: str
     cards: tuple[Card, ...]
 
     @classmethod
     def of(cls, demos: DemoSet) -> Draft:
-        """A set taken up, unchanged."""
+        """The draft of a set, without changes."""
         cards = tuple(Card(demo=demo) for demo in demos.demos)
         return cls(source=demos, instruction=demos.instruction, cards=cards)
 
     @property
     def demos(self) -> DemoSet:
-        """The set that it stands for: the source itself as long as nothing is changed.
+        """The draft's set: the source itself while nothing is changed.
 
-        A changed one has a name that says so and by its content, so that no two that differ share a name.
+        The name of a changed set contains a hash of its content, so that different sets have different names.
         """
-        shown = tuple(card.demo for card in self.cards if card.on)
-        if (self.instruction, shown) == (self.source.instruction, self.source.demos):
+        used = tuple(card.demo for card in self.cards if card.on)
+        if (self.instruction, used) == (self.source.instruction, self.source.demos):
             return self.source
-        changed = self.source.changed(instruction=self.instruction, demos=shown)
+        changed = self.source.changed(instruction=self.instruction, demos=used)
         name = f"{self.source.name}.edited-{changed.content_hash[:8]}"
         return dataclasses.replace(changed, name=name)
 
     @property
     def edited(self) -> bool:
-        """Whether it differs from its source in what a prompt holds."""
+        """Whether a prompt of the draft differs from one of its source."""
         return self.demos is not self.source
 
     def with_instruction(self, instruction: str) -> Draft:
-        """With another instruction.
+        """Change the instruction.
 
         Raises:
             InputError: the set is a text used whole.
@@ -64,20 +64,20 @@ class Draft:
         self._refuse_whole()
         return dataclasses.replace(self, instruction=instruction)
 
-    def switched(self, at: int) -> Draft:
-        """With card `at` switched off, or on again."""
+    def toggle(self, at: int) -> Draft:
+        """Switch card `at` off, or on again."""
         card = self._card(at)
-        return self._with(at, dataclasses.replace(card, on=not card.on))
+        return self._put(at, dataclasses.replace(card, on=not card.on))
 
-    def moved(self, at: int, by: int) -> Draft:
-        """With card `at` moved down by so many places (up, if negative), as far as there are any."""
+    def move(self, at: int, by: int) -> Draft:
+        """Move card `at` down by `by` places, or up if negative, at most to the end or the start."""
         card = self._card(at)
         cards = [*self.cards[:at], *self.cards[at + 1 :]]
         cards.insert(max(0, at + by), card)
         return dataclasses.replace(self, cards=tuple(cards))
 
-    def changed(self, at: int, demo: Demo) -> Draft:
-        """With another demonstration on card `at`; one past the last adds a card.
+    def replace(self, at: int, demo: Demo) -> Draft:
+        """Put another demonstration on card `at`; the number of cards adds a card.
 
         Raises:
             InputError: it has no query, or the set is a text used whole.
@@ -87,14 +87,14 @@ class Draft:
             raise InputError("A demonstration needs a query in each of its turns: write one.")
         if at == len(self.cards):
             return dataclasses.replace(self, cards=(*self.cards, Card(demo=demo)))
-        return self._with(at, dataclasses.replace(self._card(at), demo=demo))
+        return self._put(at, dataclasses.replace(self._card(at), demo=demo))
 
-    def removed(self, at: int) -> Draft:
-        """Without card `at`."""
+    def remove(self, at: int) -> Draft:
+        """Remove card `at`."""
         self._card(at)
         return dataclasses.replace(self, cards=self.cards[:at] + self.cards[at + 1 :])
 
-    def _with(self, at: int, card: Card) -> Draft:
+    def _put(self, at: int, card: Card) -> Draft:
         return dataclasses.replace(self, cards=(*self.cards[:at], card, *self.cards[at + 1 :]))
 
     def _card(self, at: int) -> Card:
@@ -110,11 +110,12 @@ class Draft:
             )
 
 
-def compared(one: DemoSet, other: DemoSet) -> list[tuple[int | None, int | None]]:
-    """The demonstrations of two sets side by side, by their places from 0.
+def align_sets(one: DemoSet, other: DemoSet) -> list[tuple[int | None, int | None]]:
+    """Pair the demonstrations of two sets that have the same query.
 
-    Those with the same query stand beside each other, in the first set's order; None stands where a set has
-    none of that query. Those of the second alone come last.
+    Returns:
+        Pairs of indices into the two sets, in the order of the first; None where a set has no demonstration
+        with that query. Those that only the second set has come last.
     """
     left = [number for number, _ in enumerate(other.demos)]
     rows: list[tuple[int | None, int | None]] = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from playground.demonstrations.draft import Draft, compared
+from playground.demonstrations.draft import Draft, align_sets
 from playground.types import Demo, DemoSet
 from playground.ui.html.text import escape, format_number
 
@@ -41,7 +41,7 @@ def render_cards(
         empty = '<p class="notice">No demonstrations: the instruction stands alone.</p>'
         return f'<div class="cards">{"".join(mine) or empty}</div>'
     rows = []
-    for left, right in compared(everything, other):
+    for left, right in align_sets(everything, other):
         here = "" if left is None else mine[left]
         there = "" if right is None else _render_other(other.demos[right], right)
         same = left is not None and right is not None and everything.demos[left] == other.demos[right]

@@ -129,11 +129,11 @@ class DemonstrationDrafts:
             return
         state.demonstrations.card = None
         if action == "switch":
-            state.demonstrations.draft = draft.switched(at)
+            state.demonstrations.draft = draft.toggle(at)
         elif action == "remove":
-            state.demonstrations.draft = draft.removed(at)
+            state.demonstrations.draft = draft.remove(at)
         else:
-            state.demonstrations.draft = draft.moved(at, -1 if action == "up" else 1)
+            state.demonstrations.draft = draft.move(at, -1 if action == "up" else 1)
 
     def _edit(self, state: PageState, draft: Draft, at: int) -> None:
         if not 0 <= at < len(draft.cards):
@@ -177,7 +177,7 @@ class DemonstrationDrafts:
         first, *then = exchanges
         before = draft.cards[at].demo.before if at < len(draft.cards) else ""
         demo = Demo(query=first.query, answer=first.answer, then=tuple(then), before=before)
-        state.demonstrations.draft, state.demonstrations.card = draft.changed(at, demo), None
+        state.demonstrations.draft, state.demonstrations.card = draft.replace(at, demo), None
 
     def count_tokens(self, draft: Draft) -> list[int] | None:
         """Tokens of each card, including those switched off; None while the model is loading."""
