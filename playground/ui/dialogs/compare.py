@@ -22,19 +22,19 @@ from playground.ui.page.state import PageState
 class CompareDialog(Dialog):
     """Two answers to one message side by side, with their differences marked."""
 
-    def __init__(self, chat: Controller) -> None:
-        self.chat = chat
+    def __init__(self, controller: Controller) -> None:
+        self._conversations, self._catalog = controller.conversations, controller.catalog
         super().__init__("compare", "Differences")
 
     def _compose_head(self) -> None:
-        self.turn = self._choice("Message", "compare-turn")
-        self.left = self._choice("Left", "compare-left")
-        self.right = self._choice("Right", "compare-right")
+        self.turn = self._compose_choice("Message", "compare-turn")
+        self.left = self._compose_choice("Left", "compare-left")
+        self.right = self._compose_choice("Right", "compare-right")
 
     def _compose_body(self) -> None:
         self.body = gr.HTML("", elem_id="compare-body", elem_classes="sheet-body")
 
-    def _choice(self, label: str, id: str) -> Choice:
+    def _compose_choice(self, label: str, id: str) -> Choice:
         return Choice([], label=label, container=False, filterable=False, min_width=120, scale=1, elem_id=id)
 
     @property
@@ -55,7 +55,7 @@ class CompareDialog(Dialog):
         """Open the dialog on the last turn, with the answers of its first two lanes."""
 
         def act() -> Updates:
-            turns = self.chat.conversations.user_messages(state)
+            turns = self._conversations.user_messages(state)
             if not turns:
                 raise InputError("There is nothing to compare yet: send a message first.")
             choices = [(f"{number + 1}: {text}", number) for number, text in enumerate(turns)]
@@ -93,21 +93,21 @@ class CompareDialog(Dialog):
         Raises:
             InputError: there is no such turn.
         """
-        conversation = self.chat.conversations.current(state)
+        conversation = self._conversations.current(state)
         if conversation is None or not isinstance(turn, int) or not 0 <= turn < len(conversation.turns):
             raise InputError("There is no such message: choose another.")
         found: dict[str, Answer] = {}
         for lane, current in enumerate(conversation.turns[turn].answers):
-            name = self._lane_name(state, conversation, lane)
+            name = self._name_lane(state, conversation, lane)
             for answer in conversation.turns[turn].all(lane):
                 other = answer.version != current.version
                 found[f"{name}, version {answer.version + 1}" if other else name] = answer
         return found
 
-    def _lane_name(self, state: PageState, conversation: Conversation, lane: int) -> str:
+    def _name_lane(self, state: PageState, conversation: Conversation, lane: int) -> str:
         if state.blind:
             return f"Lane {LETTERS[lane]}"
-        cards = self.chat.catalog.cards()
+        cards = self._catalog.cards()
         return f"{LETTERS[lane]} \u00b7 {name_lane(conversation.variants[lane], cards)}"
 
     def _render_sides(self, state: PageState, turn: Any, left: str, right: str) -> str:

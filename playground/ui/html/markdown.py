@@ -32,7 +32,7 @@ def render_markdown(text: str) -> str:
     return str(_PARSER.render(text))
 
 
-def _picture(state: StateInline, silent: bool) -> bool:
+def _keep_picture_mark(state: StateInline, silent: bool) -> bool:
     """What opens a picture is text; without this rule the rest would be read as a link."""
     if not state.src.startswith("![", state.pos):
         return False
@@ -42,34 +42,34 @@ def _picture(state: StateInline, silent: bool) -> bool:
     return True
 
 
-def _text(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
+def _render_text(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
     return reveal(tokens[at].content)
 
 
-def _code(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
+def _render_code(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
     return f"<code>{reveal(tokens[at].content)}</code>"
 
 
-def _block(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
+def _render_block(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
     info = tokens[at].info.strip()
     label = f' data-info="{reveal_plain(info)}"' if info else ""
     return f'<pre tabindex="0"{label}><code>{reveal(tokens[at].content)}</code></pre>\n'
 
 
-def _link(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
+def _render_link(renderer: Any, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
     address = reveal_plain(str(tokens[at].attrGet("href") or ""))
     return f'<a href="{address}" title="{address}" target="_blank" rel="noopener noreferrer">'
 
 
-def _parser() -> MarkdownIt:
+def _make_parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": 60})
     parser.enable(["table", "strikethrough"]).disable(["reference", "image", "entity"])
-    parser.inline.ruler.before("link", "picture", _picture)
-    for kind, rule in (("text", _text), ("code_inline", _code), ("link_open", _link)):
+    parser.inline.ruler.before("link", "picture", _keep_picture_mark)
+    for kind, rule in (("text", _render_text), ("code_inline", _render_code), ("link_open", _render_link)):
         parser.add_render_rule(kind, rule)
     for kind in ("fence", "code_block"):
-        parser.add_render_rule(kind, _block)
+        parser.add_render_rule(kind, _render_block)
     return parser
 
 
-_PARSER = _parser()
+_PARSER = _make_parser()

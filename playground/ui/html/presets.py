@@ -5,6 +5,7 @@ Pure functions on values, without Gradio. All text is escaped.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from playground.library.presets import DECODING, Offer, Preset
@@ -142,9 +143,7 @@ def describe_setup(preset: Preset) -> str:
 
 def describe_decoding(preset: Preset) -> str:
     """The decoding that a preset brings, in a few words."""
-    values = preset.decoding
+    values, defaults = preset.decoding, dataclasses.asdict(Sampling())
     parts = [] if values["temperature"] else ["greedy"]
-    parts += [
-        f"{WORDS[name]} {values[name]:g}" for name in DECODING if values[name] != getattr(Sampling, name)
-    ]
+    parts += [f"{WORDS[name]} {values[name]:g}" for name in DECODING if values[name] != defaults[name]]
     return ", ".join(parts)
