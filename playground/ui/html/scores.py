@@ -36,7 +36,7 @@ def render_section(
     parts = [f"<h3>{reveal(title)}</h3>", f'<p class="what">{reveal(about)}</p>']
     if board.pairs:
         parts.append(_render_pairs(board.pairs, cards))
-    scored = [standing for standing in board.score_rows if standing.mean is not None]
+    scored = [row for row in board.score_rows if row.mean is not None]
     if scored and board.scale is not None:
         parts.append(_render_score_table(scored, board.scale, cards))
     parts.append(_render_facts(board, cards))
@@ -115,59 +115,61 @@ def render_bar(
 # --- Scores ---------------------------------------------------------------------------------------
 
 
-def _render_score_table(standings: Sequence[ScoreRow], scale: tuple[float, float], cards: Cards) -> str:
-    turns = sorted({turn for standing in standings for turn in standing.by_turn})
-    aspects = list(dict.fromkeys(name for standing in standings for name in standing.aspects))
-    heads = [f"turn {turn}" for turn in turns if len(turns) > 1]
-    right = scale == (0.0, 1.0)
-    rows = []
-    for standing in standings:
-        assert standing.mean is not None
-        cells = [f"<td>{render_bar(standing.mean.value, standing.mean.interval, scale)}</td>"]
-        cells.append(
-            f"<td><b>{_format_value(standing.mean.value, right)}</b> "
-            f"{_render_interval(standing.mean, right)}</td>"
-        )
-        if heads:
-            cells += [_render_cell(standing.by_turn.get(turn), right) for turn in turns]
-        cells += [_render_cell(standing.aspects.get(name), right) for name in aspects]
-        cells.append(f"<td>{standing.failed or '0'}</td>")
-        rows.append(
-            f'<tr><th scope="row">{_render_variant(standing.entrant, cards)}</th>{"".join(cells)}</tr>'
-        )
-    what = "right answers" if right else f"mean score, {scale[0]:g} to {scale[1]:g}"
-    columns = "".join(f'<th scope="col">{reveal(name)}</th>' for name in (*heads, *aspects))
-    fewest = min(standing.mean.conversations for standing in standings if standing.mean)
-    note = few(fewest, "conversation")
+def _render_score_table(scored: Sequence[ScoreRow], scale: tuple[float, float], cards: Cards) -> str:
+    """The mean score of each variant, also by turn and by aspect."""
+    turns = sorted({turn for row in scored for turn in row.by_turn})
+    turns = turns if len(turns) > 1 else []
+    aspects = list(dict.fromkeys(name for row in scored for name in row.aspects))
+    is_share = scale == (0.0, 1.0)
+    heading = "right answers" if is_share else f"mean score, {scale[0]:g} to {scale[1]:g}"
+    heads = [*(f"turn {turn}" for turn in turns), *aspects]
+    columns = "".join(f'<th scope="col">{reveal(name)}</th>' for name in heads)
+    rows = "".join(_render_score_row(row, turns, aspects, scale, cards) for row in scored)
+    note = few(min(row.mean.conversations for row in scored if row.mean), "conversation")
     return (
         '<div class="wide"><table class="standings"><thead><tr><th scope="col">variant</th>'
-        f'<th scope="col" colspan="2">{what}</th>{columns}<th scope="col">no verdict</th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>" + (f'<p class="note">{note}</p>' if note else "")
+        f'<th scope="col" colspan="2">{heading}</th>{columns}<th scope="col">no verdict</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>" + (f'<p class="note">{note}</p>' if note else "")
     )
 
 
-def _format_value(value: float, right: bool) -> str:
-    return f"{value:.0%}" if right else f"{value:.2f}"
+def _render_score_row(
+    row: ScoreRow, turns: Sequence[int], aspects: Sequence[str], scale: tuple[float, float], cards: Cards
+) -> str:
+    assert row.mean is not None
+    is_share = scale == (0.0, 1.0)
+    mean = f"<b>{_format_value(row.mean.value, is_share)}</b> {_render_interval(row.mean, is_share)}"
+    cells = [
+        f"<td>{render_bar(row.mean.value, row.mean.interval, scale)}</td><td>{mean}</td>",
+        *(_render_cell(row.by_turn.get(turn), is_share) for turn in turns),
+        *(_render_cell(row.aspects.get(name), is_share) for name in aspects),
+        f"<td>{row.failed or '0'}</td>",
+    ]
+    return f'<tr><th scope="row">{_render_variant(row.entrant, cards)}</th>{"".join(cells)}</tr>'
 
 
-def _render_interval(mean: Mean, right: bool) -> str:
+def _format_value(value: float, is_share: bool) -> str:
+    return f"{value:.0%}" if is_share else f"{value:.2f}"
+
+
+def _render_interval(mean: Mean, is_share: bool) -> str:
     if mean.interval is None:
         return "<span>one conversation</span>"
-    return (
-        f"<span>{_format_value(mean.interval[0], right)} to {_format_value(mean.interval[1], right)}</span>"
-    )
+    low, high = (_format_value(bound, is_share) for bound in mean.interval)
+    return f"<span>{low} to {high}</span>"
 
 
-def _render_cell(mean: Mean | None, right: bool) -> str:
+def _render_cell(mean: Mean | None, is_share: bool) -> str:
     if mean is None:
         return "<td>\u2013</td>"
-    return f'<td title="{reveal_plain(_describe_mean(mean, right))}">{_format_value(mean.value, right)}</td>'
+    title = reveal_plain(_describe_mean(mean, is_share))
+    return f'<td title="{title}">{_format_value(mean.value, is_share)}</td>'
 
 
-def _describe_mean(mean: Mean, right: bool) -> str:
+def _describe_mean(mean: Mean, is_share: bool) -> str:
     if mean.interval is None:
         return f"{mean.count} scores of one conversation"
-    low, high = (_format_value(each, right) for each in mean.interval)
+    low, high = (_format_value(each, is_share) for each in mean.interval)
     return f"{low} to {high}; {mean.count} scores of {mean.conversations} conversations"
 
 
@@ -177,7 +179,7 @@ def _describe_mean(mean: Mean, right: bool) -> str:
 def _render_facts(board: Board, cards: Cards) -> str:
     """Facts that say how far the numbers can be trusted."""
     facts = []
-    compared = [standing for standing in board.score_rows if standing.wins.count]
+    compared = [row for row in board.score_rows if row.wins.count]
     if len(board.pairs) > 1:
         rates = "; ".join(
             f"{_render_name(each.entrant, cards)} {_render_share(each.wins)}" for each in compared
