@@ -7,14 +7,13 @@ command line draw them and call the methods here. `running_turn` has the loop th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from playground import context_fit
 from playground.engine import Engine
-from playground.judging.candidates import holds
 from playground.judging.service import Judges
-from playground.judging.verdicts import filter_verdicts
+from playground.judging_session import JudgingSession
 from playground.lanes.variant import parse_lane
 from playground.library import Library
 from playground.running_turn import BUSY, SETTLE, RunningTurns, Snapshots, replace_last_answer
@@ -35,7 +34,6 @@ from playground.types import (
     Token,
     Turn,
     Variant,
-    Verdict,
     check_characters,
 )
 
@@ -52,17 +50,16 @@ def choose_histories(mode: HistoryMode, lanes: int, leader: int = 0) -> tuple[in
     return tuple((lane + 1) % lanes for lane in range(lanes)) if mode == "swapped" else ()
 
 
-class Session:
+class Session(JudgingSession):
     """Conversations with one engine, one library and one database; any number of people at once.
 
     It holds no conversation itself: callers pass theirs in and get new ones back.
     """
 
     def __init__(self, engine: Engine, library: Library, store: Store, judges: Judges | None = None) -> None:
+        super().__init__(library, judges or Judges(store))
         self.engine = engine
-        self.library = library
         self.store = store
-        self.judges = judges or Judges(store)
         self._recorder = Recorder(store)
         self._turns = RunningTurns(self._recorder, lambda: self.engine)
 
@@ -273,28 +270,6 @@ class Session:
         """Why a conversation is not in the database in full, in one sentence; None where it is."""
         return self._recorder.problem(id)
 
-    def verdicts(self, conversation: Conversation) -> tuple[tuple[Verdict, ...], ...]:
-        """For each turn the verdicts on the answers it has now, unfinished ones included."""
-        recorded = self.judges.verdicts(conversation.id)
-        return tuple(
-            tuple(verdict for verdict in recorded.get(turn, ()) if holds(verdict, conversation, turn))
-            for turn in range(len(conversation.turns))
-        )
-
-    def list_judged(self, owner: str | None = None, ids: Collection[str] | None = None) -> list[Conversation]:
-        """Recorded conversations with their finished verdicts and votes, for a scoreboard.
-
-        Args:
-            owner: whose, see `Store.summaries`.
-            ids: load these conversations, as far as they are recorded, instead of an owner's.
-        """
-        if ids is None:
-            judged = self.judges.judged(owner=owner)
-        else:
-            judged = [self.store.load(id) for id in sorted(ids) if self.store.holds(id)]
-        running = {judging.verdict.id for each in judged for judging in self.judges.under_way(each.id)}
-        return [filter_verdicts(each, lambda verdict: verdict.id not in running) for each in judged]
-
     def warm(self, variants: Sequence[Variant]) -> None:
         """Let an idle engine prefill what every conversation with these variants begins with."""
         self.engine.warm([variant.aligner([Message(role="user", text="")]) for variant in variants])
@@ -302,7 +277,7 @@ class Session:
     def close(self) -> None:
         """Stop all lanes, record what they had written, and close the engine."""
         try:
-            self.judges.close()
+            super().close()
             self._turns.close()
             self._recorder.close()
         finally:

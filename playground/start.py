@@ -5,6 +5,7 @@ from __future__ import annotations
 from playground.config import Settings
 from playground.engine import open_engine
 from playground.judging.service import Judges
+from playground.judging_session import JudgingSession
 from playground.library import Library
 from playground.library.presets import find_preset
 from playground.session import Session
@@ -22,6 +23,17 @@ def open_library(settings: Settings) -> Library:
                 "is not here: another one is suggested."
             )
     return library
+
+
+def open_judging(settings: Settings) -> JudgingSession:
+    """A session that judges recorded conversations, without an engine.
+
+    Raises:
+        InputError: the database cannot be opened.
+    """
+    library = Library(base=settings.base, data_dir=settings.data_dir)
+    library.read_rubrics_and_probes(data_dir=settings.data_dir)
+    return JudgingSession(library, Judges(Store(settings.data_dir), settings))
 
 
 def open_session(settings: Settings) -> Session:

@@ -13,13 +13,12 @@ from pathlib import Path
 
 import pytest
 from judge_server import JudgeServer
-from test_judges import chat, own_words, session
+from test_judges import chat, judge, own_words, request, session
 from waiting import until
 
-from playground.judging.client import JudgeModel
-from playground.judging.service import Judges
+from playground.judging.client import JudgeModel, without_key
 from playground.secret import Secret
-from playground.store import UNJUDGED, Store
+from playground.store import UNJUDGED
 from playground.types import InputError, to_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,7 +71,7 @@ def judged(tmp_path, server, rubric="pairwise", answer="Paris.", messages=("One?
     who = model(
         server, **{name: options.pop(name) for name in ("timeout", "retries", "key") if name in options}
     )
-    judging = talk.judges.judge(conversation, len(messages) - 1, rubric, who, lanes=lanes, **options)
+    judging = judge(talk, conversation, len(messages) - 1, rubric, who, lanes=lanes, **options)
     verdict = judging.wait(30)
     assert judging.done
     assert talk.open(conversation.id).turns[:-1] == conversation.turns[:-1]
@@ -150,7 +149,7 @@ def test_a_server_without_schemas_is_asked_for_a_last_line_and_remembered(tmp_pa
     assert verdict.scores == (7.0,)
     assert "response_format" in server.bodies[0]
     assert "Score: [[7]]" in server.bodies[1]["messages"][0]["content"]
-    talk.judges.judge(conversation, 0, "single", model(server), lanes=[1], samples=2).wait(20)
+    judge(talk, conversation, 0, "single", model(server), lanes=[1], samples=2).wait(20)
     assert ["response_format" in body for body in server.bodies[2:]] == [False, False]
 
 
@@ -226,9 +225,7 @@ def test_a_later_turn_is_seen_in_its_conversation(tmp_path, serve):
     assert re.findall(r"BEGIN (QUESTION \d|ANSWER \d)", user) == [
         f"{what} {turn}" for turn in (1, 2, 3) for what in ("QUESTION", "ANSWER")
     ]
-    whole = talk.judges.judge(conversation, 2, "single", model(server), lanes=[0], scope="conversation").wait(
-        20
-    )
+    whole = judge(talk, conversation, 2, "single", model(server), lanes=[0], scope="conversation").wait(20)
     assert "over the whole of it" in whole.calls[0].messages[0][1]
 
 
@@ -409,18 +406,18 @@ def test_a_key_does_not_follow_to_another_server(tmp_path, serve):
 def test_no_key_goes_to_an_address_that_was_typed(tmp_path, serve):
     server = serve(says("Score: [[3]]"))
     talk = session(tmp_path, judge_key=Secret(KEY), judge_model="judge")
-    typed = talk.judges.model(server=server.url)
+    typed = talk.judge_model(server=server.url)
     assert typed.key is None
-    talk.judges.judge(chat(talk, "One?"), 0, "single", typed, lanes=[0]).wait(20)
+    judge(talk, chat(talk, "One?"), 0, "single", typed, lanes=[0]).wait(20)
     assert not any(KEY in (key or "") for key in server.keys)
-    assert talk.judges.model().key == Secret(KEY)
+    assert talk.judge_model().key == Secret(KEY)
 
 
 def test_without_a_key_it_says_what_is_missing_and_how_to_set_it(tmp_path):
     talk = session(tmp_path)
     conversation = chat(talk, "One?")
     with pytest.raises(InputError, match=r"There is no key for gpt-4o.*set OPENAI_API_KEY.*type a key"):
-        talk.judges.judge(conversation, 0, "single", talk.judges.model("gpt-4o"))
+        judge(talk, conversation, 0, "single", talk.judge_model("gpt-4o"))
     assert talk.verdicts(conversation) == ((),)
 
 
@@ -434,7 +431,7 @@ def test_without_a_key_it_says_what_is_missing_and_how_to_set_it(tmp_path):
 )
 def test_a_judge_that_cannot_be_is_refused_in_one_sentence(tmp_path, changes, said):
     with pytest.raises(InputError) as caught:
-        session(tmp_path).judges.model(**{"model": "m"} | changes)
+        session(tmp_path).judge_model(**{"model": "m"} | changes)
     assert said in str(caught.value)
 
 
@@ -455,7 +452,7 @@ def test_a_question_that_cannot_be_asked_is_refused_and_nothing_recorded(
     talk = session(tmp_path)
     conversation = chat(talk, "One?")
     with pytest.raises(InputError) as caught:
-        talk.judges.judge(conversation, 0, rubric, model(server), **options)
+        judge(talk, conversation, 0, rubric, model(server), **options)
     assert said in str(caught.value)
     assert talk.verdicts(conversation) == ((),)
     assert server.bodies == []
@@ -474,7 +471,7 @@ def test_judging_does_not_block_chatting_and_goes_on_by_itself(tmp_path, serve):
     talk = session(tmp_path)
     conversation = chat(talk, "One?")
     started = time.monotonic()
-    judging = talk.judges.judge(conversation, 0, "single", model(serve(text_only(say))))
+    judging = judge(talk, conversation, 0, "single", model(serve(text_only(say))))
     assert time.monotonic() - started < 1
     assert [v.outcome for v in talk.verdicts(conversation)[0]] == ["unfinished"]
     assert talk.verdicts(conversation)[0][0].error is None  # it is under way, not left over
@@ -483,7 +480,7 @@ def test_judging_does_not_block_chatting_and_goes_on_by_itself(tmp_path, serve):
     id = judging.verdict.id
     del judging  # nobody looks any more
     go.set()
-    until(lambda: not talk.judges.under_way(conversation.id))
+    until(lambda: not talk.judges.running(conversation.id))
     [verdict] = session(tmp_path).verdicts(longer)[0]
     assert (verdict.id, verdict.scores) == (id, (4.0, 4.0))
 
@@ -498,12 +495,12 @@ def test_two_people_judge_the_same_turn_at_once_and_one_pays(tmp_path, serve):
     server = serve(text_only(say))
     talk = session(tmp_path, own_words)
     conversation = chat(talk, "One?")
-    judgings = [talk.judges.judge(conversation, 0, "pairwise", model(server)) for _ in range(2)]
+    judgings = [judge(talk, conversation, 0, "pairwise", model(server)) for _ in range(2)]
     until(lambda: len(put(server)) == 2)
     go.set()
     assert [judging.wait(20).outcome for judging in judgings] == ["inconsistent", "inconsistent"]
     assert len(put(server)) == 2
-    costs = [talk.judges.cost(judging.verdict) for judging in judgings]
+    costs = [talk.judge_cost(judging.verdict) for judging in judgings]
     assert (sum(cost.calls for cost in costs), sum(cost.cached for cost in costs)) == (2, 2)
     shown = session(tmp_path).verdicts(conversation)[0]
     assert {verdict.id for verdict in shown} == {judging.verdict.id for judging in judgings}
@@ -516,9 +513,9 @@ def test_who_waits_for_a_question_of_somebody_elses_puts_it_when_that_one_stops(
     )
     talk = session(tmp_path, own_words)
     conversation = chat(talk, "One?")
-    first = talk.judges.judge(conversation, 0, "single", model(server))
+    first = judge(talk, conversation, 0, "single", model(server))
     until(lambda: len(put(server)) == 2)
-    second, third = (talk.judges.judge(conversation, 0, "single", model(server)) for _ in range(2))
+    second, third = (judge(talk, conversation, 0, "single", model(server)) for _ in range(2))
     time.sleep(0.3)
     assert len(put(server)) == 2
     started = time.monotonic()
@@ -529,7 +526,7 @@ def test_who_waits_for_a_question_of_somebody_elses_puts_it_when_that_one_stops(
     first.cancel()
     assert first.wait(10).outcome == "cancelled"
     assert second.wait(10).scores == (4.0, 4.0)
-    assert talk.judges.cost(second.verdict).calls == 2
+    assert talk.judge_cost(second.verdict).calls == 2
 
 
 @pytest.mark.parametrize(
@@ -540,16 +537,16 @@ def test_answers_that_are_alike_are_asked_about_once(tmp_path, serve, reply, out
     server = serve(says(reply))
     talk = session(tmp_path, "Paris.")
     conversation = chat(talk, "One?")
-    before = talk.judges.estimate(conversation, 0, "single", model(server))
+    before = talk.estimate(request(talk, conversation, 0, "single", model(server)))
     assert (before.calls, before.cached) == (1, 1)
-    verdict = talk.judges.judge(conversation, 0, "single", model(server)).wait(20)
+    verdict = judge(talk, conversation, 0, "single", model(server)).wait(20)
     assert (verdict.outcome, verdict.scores) == (outcome, scores)
     assert [(game.shown, game.raw, game.cached) for game in verdict.calls] == [
         ((0,), reply, False),
         ((1,), reply, True),
     ]
     assert len(put(server)) == 1
-    cost = talk.judges.cost(verdict)
+    cost = talk.judge_cost(verdict)
     assert (cost.calls, cost.cached, cost.prompt_tokens, cost.new_tokens) == (1, 1, 100, 20)
 
 
@@ -568,7 +565,7 @@ def test_many_judgments_from_many_threads_are_each_recorded_whole(tmp_path, serv
     found = []
 
     def work(conversation):
-        found.append(talk.judges.judge(conversation, 0, "single", model(server)).wait(30))
+        found.append(judge(talk, conversation, 0, "single", model(server)).wait(30))
 
     threads = [threading.Thread(target=work, args=(c,)) for c in conversations for _ in range(2)]
     for thread in threads:
@@ -583,7 +580,7 @@ def test_a_judgment_is_cancelled_at_once_and_the_connection_ends(tmp_path, serve
     server = serve(lambda asked, body: asked.silence())
     talk = session(tmp_path, own_words)
     conversation = chat(talk, "One?")
-    judging = talk.judges.judge(conversation, 0, "pairwise", model(server))
+    judging = judge(talk, conversation, 0, "pairwise", model(server))
     until(lambda: len(server.bodies) == 2)
     started = time.monotonic()
     judging.cancel()
@@ -600,7 +597,7 @@ def test_cancelling_at_any_moment_ends_it(tmp_path, serve):
     talk = session(tmp_path)
     conversation = chat(talk, "One?")
     for pause in (0, 0.001, 0.005, 0.02, 0.1, 0.3):
-        judging = talk.judges.judge(conversation, 0, "pairwise", model(server, seed=int(pause * 1000)))
+        judging = judge(talk, conversation, 0, "pairwise", model(server, seed=int(pause * 1000)))
         time.sleep(pause)
         judging.cancel()
         assert judging.wait(5).outcome in ("cancelled", "inconsistent")
@@ -610,7 +607,7 @@ def test_cancelling_at_any_moment_ends_it(tmp_path, serve):
 def test_closing_the_session_stops_what_is_under_way(tmp_path, serve):
     talk = session(tmp_path)
     conversation = chat(talk, "One?")
-    talk.judges.judge(conversation, 0, "single", model(serve(lambda asked, body: asked.silence())))
+    judge(talk, conversation, 0, "single", model(serve(lambda asked, body: asked.silence())))
     started = time.monotonic()
     talk.close()
     assert time.monotonic() - started < 3
@@ -620,12 +617,12 @@ def test_closing_the_session_stops_what_is_under_way(tmp_path, serve):
 KILLED = """
 import sys, time
 sys.path.insert(0, {tests!r})
-from test_judges import chat, own_words, session
+from test_judges import chat, judge, own_words, request, session
 from test_judge_models import model
 class Server: url = {url!r}
 talk = session(__import__("pathlib").Path({folder!r}), own_words)
 conversation = chat(talk, "One?")
-judging = talk.judges.judge(conversation, 0, "pairwise", model(Server))
+judging = judge(talk, conversation, 0, "pairwise", model(Server))
 print(conversation.id, flush=True)
 time.sleep(60)
 """
@@ -645,7 +642,7 @@ def test_an_app_killed_while_a_judge_is_at_work_leaves_an_unfinished_verdict(tmp
     [left] = talk.verdicts(conversation)[0]
     assert (left.outcome, left.error, left.winner) == ("unfinished", UNJUDGED, None)
     server.behave = says("Verdict: [[tie]]")
-    again = talk.judges.judge(conversation, 0, "pairwise", model(server)).wait(20)
+    again = judge(talk, conversation, 0, "pairwise", model(server)).wait(20)
     assert again.outcome == "tie"
     assert [v.outcome for v in talk.verdicts(conversation)[0]] == ["unfinished", "tie"]
 
@@ -657,16 +654,16 @@ def test_the_same_question_is_not_paid_for_twice_whoever_asks_it(tmp_path, serve
     server = serve(says("Verdict: [[A]]"))
     verdict, talk, conversation = judged(tmp_path, server, answer=own_words)
     asked = len(server.bodies)
-    assert talk.judges.estimate(conversation, 0, "pairwise", model(server)).calls == 0
+    assert talk.estimate(request(talk, conversation, 0, "pairwise", model(server))).calls == 0
     swapped = chat(session(tmp_path, own_words), "One?", lanes=("pocket-ift", "base"))
-    again = Judges(Store(tmp_path)).judge(swapped, 0, "pairwise", model(server)).wait(20)
+    again = judge(session(tmp_path), swapped, 0, "pairwise", model(server)).wait(20)
     assert len(server.bodies) == asked
     assert (again.outcome, again.winner) == ("inconsistent", None)
     assert all(game.cached for game in again.calls)
     assert [game.raw for game in again.calls] == [game.raw for game in verdict.calls]
     for changes in ({"seed": 1}, {"model": "other"}, {"temperature": 0.5}, {"max_new_tokens": 99}):
-        assert talk.judges.estimate(conversation, 0, "pairwise", model(server, **changes)).calls == 2
-    assert talk.judges.estimate(conversation, 0, "single", model(server)).calls == 2
+        assert talk.estimate(request(talk, conversation, 0, "pairwise", model(server, **changes))).calls == 2
+    assert talk.estimate(request(talk, conversation, 0, "single", model(server))).calls == 2
 
 
 def test_a_reply_without_a_verdict_is_asked_for_again(tmp_path, serve):
@@ -674,7 +671,7 @@ def test_a_reply_without_a_verdict_is_asked_for_again(tmp_path, serve):
     verdict, talk, conversation = judged(tmp_path, server, "single", own_words)
     assert verdict.outcome == "unparsable"
     server.behave = says("Score: [[5]]")
-    again = talk.judges.judge(conversation, 0, "single", model(server)).wait(20)
+    again = judge(talk, conversation, 0, "single", model(server)).wait(20)
     assert again.scores == (5.0, 5.0)
     assert not any(game.cached for game in again.calls)
 
@@ -691,7 +688,7 @@ def test_a_cached_reply_is_of_the_same_texts_in_their_places(tmp_path, serve):
     verdict, talk, _ = judged(tmp_path, server, answer=answer)
     assert verdict.winner == 1
     swapped = chat(talk, "One?", lanes=("pocket-ift", "base"))
-    again = talk.judges.judge(swapped, 0, "pairwise", model(server)).wait(20)
+    again = judge(talk, swapped, 0, "pairwise", model(server)).wait(20)
     assert again.winner == 0
     assert [game.winner for game in again.calls] == [0, 0]
     assert all(game.cached for game in again.calls)
@@ -701,18 +698,18 @@ def test_the_cost_is_estimated_before_and_known_after(tmp_path, serve):
     server = serve(says("Score: [[5]]"))
     talk = session(tmp_path, own_words, judge_prices=(2.0, 8.0, "USD"))
     conversation = chat(talk, "One?")
-    before = talk.judges.estimate(conversation, 0, "single", model(server))
+    before = talk.estimate(request(talk, conversation, 0, "single", model(server)))
     assert (before.calls, before.cached, before.most_new_tokens) == (2, 0, 2 * 2048)
-    verdict = talk.judges.judge(conversation, 0, "single", model(server)).wait(20)
+    verdict = judge(talk, conversation, 0, "single", model(server)).wait(20)
     characters = sum(len(text) for game in verdict.calls for _, text in game.messages)
     assert characters / 4 <= before.prompt_tokens <= characters / 4 * 1.2
-    after = talk.judges.cost(verdict)
+    after = talk.judge_cost(verdict)
     assert (after.calls, after.prompt_tokens, after.new_tokens, after.unknown) == (2, 200, 40, 0)
     assert after.price == (pytest.approx((200 * 2 + 40 * 8) / 1e6), "USD")
-    again = talk.judges.judge(conversation, 0, "single", model(server)).wait(20)
-    assert talk.judges.cost(again).calls == 0
-    assert talk.judges.cost(again).cached == 2
-    assert [c.id for c in talk.judges.judged()] == [conversation.id]
+    again = judge(talk, conversation, 0, "single", model(server)).wait(20)
+    assert talk.judge_cost(again).calls == 0
+    assert talk.judge_cost(again).cached == 2
+    assert [c.id for c in talk.list_judged()] == [conversation.id]
     amount, currency = before.price
     assert currency == "USD"
     assert amount == pytest.approx((before.prompt_tokens * 2 + before.most_new_tokens * 8) / 1e6)
@@ -722,19 +719,19 @@ def test_the_cost_is_estimated_before_and_known_after(tmp_path, serve):
 def test_a_visit_keeps_within_its_budget(tmp_path, serve):
     server = serve(says("Score: [[5]]"))
     talk = session(tmp_path, own_words, judge_budget=6000)
-    budget = talk.judges.new_budget()
+    budget = talk.judge_budget()
     conversation = chat(talk, "One?", "Two?")
-    talk.judges.judge(conversation, 0, "single", model(server), budget=budget).wait(20)
+    judge(talk, conversation, 0, "single", model(server), budget=budget).wait(20)
     assert (budget.used, budget.left) == (240, 5760)  # what the server counted, not what was set aside
     asked = len(server.bodies)
     with pytest.raises(InputError, match="5760 of this visit's 6000 for judging are left"):
-        talk.judges.judge(conversation, 1, "single", model(server), samples=3, budget=budget)
+        judge(talk, conversation, 1, "single", model(server), samples=3, budget=budget)
     assert len(server.bodies) == asked
     assert budget.used == 240
     own = model(server, own_key=True)
-    assert talk.judges.judge(conversation, 1, "single", own, samples=3, budget=budget).wait(20).scores
+    assert judge(talk, conversation, 1, "single", own, samples=3, budget=budget).wait(20).scores
     assert budget.used == 240
-    cached = talk.judges.judge(conversation, 0, "single", model(server), budget=budget).wait(20)
+    cached = judge(talk, conversation, 0, "single", model(server), budget=budget).wait(20)
     assert cached.calls[0].cached
     assert budget.used == 240
 
@@ -743,11 +740,11 @@ def test_two_at_once_cannot_overspend_a_budget(tmp_path, serve):
     talk = session(tmp_path, own_words)
     conversation = chat(talk, "One?")
     server = serve(lambda asked, body: asked.silence())
-    most = talk.judges.estimate(conversation, 0, "single", model(server)).most_tokens
-    budget = type(talk.judges.new_budget())(most + 10)
-    judging = talk.judges.judge(conversation, 0, "single", model(server), budget=budget)
+    most = talk.estimate(request(talk, conversation, 0, "single", model(server))).most_tokens
+    budget = type(talk.judge_budget())(most + 10)
+    judging = judge(talk, conversation, 0, "single", model(server), budget=budget)
     with pytest.raises(InputError, match="are left"):
-        talk.judges.judge(conversation, 0, "single", model(server), budget=budget)
+        judge(talk, conversation, 0, "single", model(server), budget=budget)
     until(lambda: len(server.bodies) == 2)
     judging.cancel()
     judging.wait(5)
@@ -756,14 +753,11 @@ def test_two_at_once_cannot_overspend_a_budget(tmp_path, serve):
 
 def test_a_public_page_spends_nothing_of_its_own_and_calls_nowhere_else(tmp_path):
     talk = session(tmp_path, public=True, judge_key=Secret(KEY), judge_model="judge")
-    assert talk.judges.new_budget().left == 0
+    assert talk.judge_budget().left == 0
     with pytest.raises(InputError, match="0 of this visit's 0 for judging are left: type a key of your own"):
-        talk.judges.judge(
-            chat(talk, "One?"), 0, "single", talk.judges.model(), budget=talk.judges.new_budget()
-        )
-    assert "type a key of your own" in talk.judges.missing(talk.judges.model(), talk.judges.new_budget())
-    own = talk.judges.model(key=Secret("sk-visitor"))
-    assert talk.judges.missing(own, talk.judges.new_budget()) is None
+        judge(talk, chat(talk, "One?"), 0, "single", talk.judge_model(), budget=talk.judge_budget())
+    own = talk.judge_model(key=Secret("sk-visitor"))
+    assert without_key(own) is None
     with pytest.raises(InputError, match="address cannot be chosen"):
-        talk.judges.model(server="http://169.254.169.254/v1")
-    assert session(tmp_path / "x", public=True, judge_budget=500).judges.new_budget().left == 500
+        talk.judge_model(server="http://169.254.169.254/v1")
+    assert session(tmp_path / "x", public=True, judge_budget=500).judge_budget().left == 500

@@ -10,11 +10,13 @@ from test_judges import own_words, session
 from waiting import until
 
 from playground.config import Settings
+from playground.judging.cost import JudgeBudget, VisitorBudgets
 from playground.judging.service import Judges
 from playground.secret import Secret
 from playground.store import Store
 from playground.types import InputError
-from playground.ui.dialogs.judge import JudgePanel
+from playground.ui.dialogs.judge import JudgeDialog, JudgeRow
+from playground.ui.dialogs.judge_form import read_form
 from playground.ui.html import verdicts as html_verdicts
 from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
@@ -29,10 +31,8 @@ def panel(tmp_path, visitor="me", **settings):
     talk.judges = Judges(Store(tmp_path), chosen)
     visitors = [visitor]
     with gr.Blocks():
-        made = JudgePanel(Controller(talk, visitor=lambda: visitors[0]), chosen)
-        made.compose_row()
-        made.compose_sheet()
-    made._marked = lambda state: {}
+        made = JudgeDialog(Controller(talk, visitor=lambda: visitors[0]), chosen, JudgeRow())
+    made._draw_marks = lambda state: {}
     state = PageState(conversation=talk_of(talk, "One?").id)
     return made, state, visitors
 
@@ -52,15 +52,19 @@ def values(**changes):
     return list((asked | changes).values())
 
 
+def requests(made, state, **changes):
+    return made.requests.read(state, read_form(values(**changes)))
+
+
 def test_a_key_goes_to_the_address_it_was_typed_for_and_back_to_no_browser(tmp_path):
     made, state, _ = panel(tmp_path)
     updates = made.on_key(state, " sk-one ", *values(server="http://one/v1/"))
-    assert updates[made.key]["value"] == "", "the field is emptied"
+    assert updates[made.controls.key]["value"] == "", "the field is emptied"
     assert "sk-one" not in repr(updates)
     assert state.judging.keys == {"http://one/v1": Secret("sk-one")}
-    assert made._wish(state, values(server="http://one/v1")).judges[0].key == Secret("sk-one")
-    assert made._wish(state, values(server="http://two/v1")).judges[0].key is None
-    assert made._wish(state, values()).judges[0].key is None
+    assert requests(made, state, server="http://one/v1")[0].judges[0].key == Secret("sk-one")
+    assert requests(made, state, server="http://two/v1")[0].judges[0].key is None
+    assert requests(made, state)[0].judges[0].key is None
     made.on_forget(state, *values())
     assert state.judging.keys == {}
 
@@ -77,22 +81,35 @@ def test_strangers_have_a_budget_that_a_reload_does_not_renew(tmp_path):
         tmp_path, public=True, judge_url=server.url, judge_budget=9_000, judge_key=Secret("sk-house")
     )
     updates = made.on_ask(state, "", *values())
-    assert updates[made.sheet]["visible"] is False
-    for judging in made.judges.under_way(state.conversation):
+    assert updates[made.frame]["visible"] is False
+    for judging in made.running(state):
         judging.wait(10)
-    left = made._budget(state).left
+    left = made.requests.budget(state).left
     assert left == 9_000 - 240, "two calls of 120 tokens"
     again = PageState(conversation=state.conversation)
-    assert made._budget(again).left == left
+    assert made.requests.budget(again).left == left
     visitors[0] = "another"
-    assert made._budget(again).left == 9_000
+    assert made.requests.budget(again).left == 9_000
     server.end()
+
+
+def test_budgets_of_visitors_are_renewed_each_day_and_bounded_in_number():
+    budgets = VisitorBudgets(lambda: JudgeBudget(100), most=3)
+    first = budgets.of("first", now=0.0)
+    first.reserve(40)
+    for number in range(50):
+        budgets.of(f"visitor {number}", now=1.0)
+        assert budgets.of("first", now=1.0) is first, "it was used last"
+    assert len(budgets._budgets) == 3
+    assert budgets.of("first", now=24 * 3600).left == 60
+    assert budgets.of("first", now=24 * 3600 + 1).left == 100
+    assert len(budgets._budgets) <= 3
 
 
 def test_on_a_public_page_no_address_is_chosen(tmp_path):
     made, state, _ = panel(tmp_path, public=True)
     with pytest.raises(InputError, match="address cannot be chosen"):
-        made._wish(state, values(server="http://inside/v1"))
+        requests(made, state, server="http://inside/v1")
 
 
 @pytest.mark.parametrize(
@@ -112,29 +129,29 @@ def test_on_a_public_page_no_address_is_chosen(tmp_path):
 def test_what_cannot_be_asked_is_said_in_one_sentence(tmp_path, changes, said):
     made, state, _ = panel(tmp_path)
     with pytest.raises(InputError, match=said):
-        made._wish(state, values(**changes))
+        requests(made, state, **changes)
 
 
 def test_a_verdict_that_the_end_of_the_app_cut_off_is_unfinished_and_can_be_asked_again(tmp_path):
     server = JudgeServer(lambda asked, body: asked.silence())
     made, state, _ = panel(tmp_path, judge_url=server.url)
     made.on_ask(state, "", *values())
-    [judging] = made.judges.under_way(state.conversation)
+    [judging] = made.running(state)
     # As a program that starts again finds it: on record, and nobody at work.
     conversation = made.chat.conversations.current(state)
     later = Judges(Store(tmp_path), made.settings)
     [verdict] = later.verdicts(conversation.id)[0]
-    drawn = html_verdicts.marks(0, [(verdict,)], None, (), {})[0]
+    drawn = html_verdicts.render_marks(0, [(verdict,)], None, (), {})[0]
     assert "unfinished" in drawn
     assert "Unfinished: the app stopped while the judge was at work; ask again." in drawn
     assert 'data-act="judge-again"' in drawn
     judging.cancel()
     judging.wait(10)
-    updates = made.acted(state, "judge-again", 0, verdict.id)
-    assert updates[made.sheet]["visible"] is True
-    assert updates[made.model] == "m"
+    updates = made.act_on(state, "judge-again", 0, verdict.id)
+    assert updates[made.frame]["visible"] is True
+    assert updates[made.controls.model] == "m"
     with pytest.raises(InputError, match="There is no such verdict"):
-        made.acted(state, "verdict", 0, "no-such-id")
+        made.act_on(state, "verdict", 0, "no-such-id")
     server.end()
 
 
@@ -143,21 +160,21 @@ def test_the_clock_stands_still_only_once_what_ended_has_been_drawn(tmp_path):
     server = JudgeServer(lambda asked, body: asked.silence())
     made, state, _ = panel(tmp_path, judge_url=server.url)
     drawn = []
-    made._marked = lambda state: drawn.append(made._seen(state)) or {}
+    made._draw_marks = lambda state: drawn.append(made.fingerprint(state)) or {}
     made.on_ask(state, "", *values())
-    [judging] = made.judges.under_way(state.conversation)
+    [judging] = made.running(state)
     assert made.on_tick(state)[made.timer].active
     made.on_stop(state)
     judging.wait(10)
-    until(lambda: not made.judges.under_way(state.conversation))
-    watched = made.watched(state)
-    assert watched[made.stop]["visible"] is False
+    until(lambda: not made.running(state))
+    watched = made.draw_running(state)
+    assert watched[made.row.stop]["visible"] is False
     assert watched[made.timer].active
     before = len(drawn)
     assert not made.on_tick(state)[made.timer].active
     assert len(drawn) == before + 1
     assert drawn[-1][-1][0][1] == "cancelled"
-    assert made.timer not in made.watched(state)
+    assert made.timer not in made.draw_running(state)
     server.end()
 
 

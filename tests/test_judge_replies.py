@@ -9,14 +9,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from playground.judging.fastchat import FastChatRubric
-from playground.judging.parse.forms import fold
+from playground.judging.calls import reread_call
 from playground.judging.parse.reply import read_reply
 from playground.judging.parse.structured import find_objects, remove_thinking
-from playground.judging.rubric_files import read_rubric
-from playground.judging.rubrics import neutral
-from playground.judging.run import read_again
 from playground.library import ROOT
+from playground.rubrics.fastchat import FastChatRubric
+from playground.rubrics.files import read_rubric
+from playground.rubrics.forms import fold
+from playground.rubrics.rubric import neutral
 from playground.types import JudgeCall
 
 RUBRICS = {
@@ -214,9 +214,9 @@ def test_objects_are_found_in_order_and_not_inside_others():
 
 def test_a_recorded_reply_is_read_by_todays_rules():
     misread = JudgeCall(shown=(1, 0), outcome="win", winner=1, raw="My final verdict: a tie")
-    assert read_again(RUBRICS["pairwise"], misread).outcome == "tie"
-    assert read_again(RUBRICS["pairwise"], misread).winner is None
+    assert reread_call(RUBRICS["pairwise"], misread).outcome == "tie"
+    assert reread_call(RUBRICS["pairwise"], misread).winner is None
     unclear = JudgeCall(shown=(0,), outcome="scored", score=7.0, raw="Score: [[7-8]]")
-    assert read_again(RUBRICS["single"], unclear) is None
+    assert reread_call(RUBRICS["single"], unclear) is None
     good = JudgeCall(shown=(1, 0), outcome="win", winner=1, reason="Yes.", raw="Yes.\nVerdict: [[A]]")
-    assert read_again(RUBRICS["pairwise"], good) == good
+    assert reread_call(RUBRICS["pairwise"], good) == good

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from test_judge_replies import FASTCHAT, RUBRICS
 
-from playground.judging import rubrics
 from playground.judging.client.refusals import find_refusal
-from playground.judging.parse import forms, structured
+from playground.judging.parse import structured
 from playground.judging.parse.reply import read_reply
+from playground.rubrics import forms
+from playground.rubrics import rubric as rubrics
 
 HOSTILE = (
     "\u2705\u27a1\u200d\ufe0f\u274c"

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from test_judge_models import KEY, judged, model, sentence, serve  # noqa: F401
-from test_judges import chat, own_words, session
+from test_judges import chat, judge, own_words, session
 
 from playground.judging.client import JudgeModel
 from playground.judging.client.completion import clean
@@ -26,7 +26,7 @@ def ask(tmp_path, judge_server, questions=1, **changes):
     talk = session(tmp_path, own_words)
     who = model(judge_server, **changes)
     return [
-        talk.judges.judge(chat(talk, f"Question {number}?"), 0, "single", who, lanes=[0]).wait(30)
+        judge(talk, chat(talk, f"Question {number}?"), 0, "single", who, lanes=[0]).wait(30)
         for number in range(questions)
     ]
 
@@ -362,7 +362,7 @@ def test_lone_surrogates_are_replaced(tmp_path, serve, text):  # noqa: F811
     [verdict] = ask(tmp_path, serve(lambda asked, body: asked.say(text, finish_reason="st\ud800p")))
     assert (verdict.outcome, verdict.scores) == ("scored", (8.0,))
     assert "\ufffd" in verdict.calls[0].reason
-    [recorded] = session(tmp_path).judges.judged()
+    [recorded] = session(tmp_path).list_judged()
     assert session(tmp_path).verdicts(recorded)[0] == (verdict,)
 
 

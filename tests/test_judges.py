@@ -7,10 +7,12 @@ import pytest
 
 from playground.config import Settings
 from playground.engine.scripted import ScriptedEngine
-from playground.judging.candidates import candidate, holds
 from playground.judging.reference import occurs
+from playground.judging.request import JudgeRequest
 from playground.judging.service import Judges
+from playground.judging.votes import Vote
 from playground.library import Library
+from playground.rubrics.candidates import answered, candidate, holds
 from playground.secret import Secret
 from playground.session import Session
 from playground.store import UNJUDGED, Store
@@ -22,7 +24,38 @@ def session(tmp_path, answer="Yes.", **settings):
     say = answer if callable(answer) else lambda request: answer
     engine = ScriptedEngine(lambda request: [say(request)])
     store = Store(tmp_path)
-    return Session(engine, Library.open("models/pocket"), store, Judges(store, Settings(**settings)))
+    library = Library.open("models/pocket", data_dir=tmp_path)
+    return Session(engine, library, store, Judges(store, Settings(**settings)))
+
+
+def request(talk, conversation, turn, rubric, *judges, lanes=None, **options):
+    """A request as the page and the command line make it; by default of all lanes with an answer."""
+    return JudgeRequest(
+        conversation=conversation,
+        turn=turn,
+        lanes=answered(conversation, turn) if lanes is None else tuple(lanes),
+        rubric=talk.library.rubric(rubric),
+        judges=judges,
+        **{"references": talk.references(conversation, turn)} | options,
+    )
+
+
+def judge(talk, conversation, turn, rubric, judge, *, budget=None, **options):
+    """The running judgment of one judge."""
+    return talk.judge(request(talk, conversation, turn, rubric, judge, **options), budget)[0]
+
+
+def judge_by_rule(talk, conversation, turn, lanes=None, pair=False):
+    """The reference judge's verdict."""
+    lanes = answered(conversation, turn) if lanes is None else tuple(lanes)
+    known = talk.known_answer(conversation, turn, pair)
+    asked = JudgeRequest(conversation=conversation, turn=turn, lanes=lanes, rubric=known)
+    return talk.judge(asked)[0].wait()
+
+
+def cast_vote(talk, conversation, turn, choice, shown, **options):
+    """The verdict of a person's vote."""
+    return talk.vote(Vote(conversation=conversation, turn=turn, choice=choice, shown=shown, **options))
 
 
 def own_words(request):
@@ -43,7 +76,7 @@ def chat(talk, *messages, lanes=("base", "pocket-ift")):
 def test_a_vote_names_the_lane_that_stood_first_and_is_on_record_after_a_restart(tmp_path):
     talk = session(tmp_path)
     conversation = chat(talk, "One?", "Two?")
-    vote = talk.judges.vote(conversation, 1, "A", shown=(1, 0), by="visit")
+    vote = cast_vote(talk, conversation, 1, "A", shown=(1, 0), by="visit")
     assert (vote.judge, vote.outcome, vote.winner, vote.lanes) == ("human", "win", 1, (0, 1))
     assert vote.calls[0].shown == (1, 0)
     again = session(tmp_path)
@@ -57,16 +90,16 @@ def test_a_vote_names_the_lane_that_stood_first_and_is_on_record_after_a_restart
 )
 def test_the_four_votes(tmp_path, vote, outcome, winner):
     talk = session(tmp_path)
-    given = talk.judges.vote(chat(talk, "One?"), 0, vote, shown=(0, 1))
+    given = cast_vote(talk, chat(talk, "One?"), 0, vote, shown=(0, 1))
     assert (given.outcome, given.winner) == (outcome, winner)
 
 
 def test_voting_again_replaces_a_persons_vote_and_nobody_elses(tmp_path):
     talk = session(tmp_path)
     conversation = chat(talk, "One?")
-    talk.judges.vote(conversation, 0, "A", shown=(0, 1), by="one")
-    talk.judges.vote(conversation, 0, "B", shown=(0, 1), by="two")
-    talk.judges.vote(conversation, 0, "tie", shown=(1, 0), by="one")
+    cast_vote(talk, conversation, 0, "A", shown=(0, 1), by="one")
+    cast_vote(talk, conversation, 0, "B", shown=(0, 1), by="two")
+    cast_vote(talk, conversation, 0, "tie", shown=(1, 0), by="one")
     votes = {verdict.by: verdict.outcome for verdict in talk.verdicts(conversation)[0]}
     assert votes == {"one": "tie", "two": "win"}
 
@@ -74,11 +107,11 @@ def test_voting_again_replaces_a_persons_vote_and_nobody_elses(tmp_path):
 def test_a_blind_vote_can_be_changed_while_names_are_hidden_and_stands_from_then_on(tmp_path):
     talk = session(tmp_path)
     conversation = chat(talk, "One?")
-    talk.judges.vote(conversation, 0, "A", shown=(0, 1), by="one", blind=True)
-    talk.judges.vote(conversation, 0, "B", shown=(0, 1), by="one", blind=True)
+    cast_vote(talk, conversation, 0, "A", shown=(0, 1), by="one", blind=True)
+    cast_vote(talk, conversation, 0, "B", shown=(0, 1), by="one", blind=True)
     with pytest.raises(InputError, match="while their names were hidden, and that vote stands"):
-        talk.judges.vote(conversation, 0, "A", shown=(0, 1), by="one")
-    talk.judges.vote(conversation, 0, "A", shown=(0, 1), by="two")
+        cast_vote(talk, conversation, 0, "A", shown=(0, 1), by="one")
+    cast_vote(talk, conversation, 0, "A", shown=(0, 1), by="two")
     votes = {verdict.by: (verdict.winner, verdict.blind) for verdict in talk.verdicts(conversation)[0]}
     assert votes == {"one": (1, True), "two": (0, False)}
 
@@ -95,7 +128,7 @@ def test_a_blind_vote_can_be_changed_while_names_are_hidden_and_stands_from_then
 def test_a_vote_that_cannot_be_is_refused_in_one_sentence(tmp_path, vote, shown, said):
     talk = session(tmp_path)
     with pytest.raises(InputError, match=said):
-        talk.judges.vote(chat(talk, "One?"), 0, vote, shown=shown)
+        cast_vote(talk, chat(talk, "One?"), 0, vote, shown=shown)
 
 
 def test_an_answer_that_failed_cannot_be_voted_on(tmp_path):
@@ -103,13 +136,13 @@ def test_an_answer_that_failed_cannot_be_voted_on(tmp_path):
     talk.engine._script = lambda r: ValueError("broken") if r.prompt.adapter else ["Yes."]
     conversation = chat(talk, "One?")
     with pytest.raises(InputError, match="Lane 'pocket-ift' has no answer in turn 1"):
-        talk.judges.vote(conversation, 0, "A", shown=(0, 1))
+        cast_vote(talk, conversation, 0, "A", shown=(0, 1))
 
 
 def test_a_verdict_is_not_shown_for_another_answer(tmp_path):
     talk = session(tmp_path)
     conversation = chat(talk, "One?", "Two?")
-    vote = talk.judges.vote(conversation, 1, "A", shown=(0, 1))
+    vote = cast_vote(talk, conversation, 1, "A", shown=(0, 1))
     assert holds(vote, conversation, 1)
 
     def changed(turn):
@@ -144,7 +177,7 @@ def test_it_is_what_the_lane_was_asked_on_and_the_words_it_was_begun_with_count(
 def test_a_branch_that_was_not_recorded_yet_can_be_voted_on(tmp_path):
     talk = session(tmp_path)
     branch = talk.branch(chat(talk, "One?", "Two?"), 1, lanes=(1, 0))
-    vote = talk.judges.vote(branch, 0, "A", shown=(0, 1))
+    vote = cast_vote(talk, branch, 0, "A", shown=(0, 1))
     assert talk.open(branch.id).turns[0].verdicts == (vote,)
 
 
@@ -153,7 +186,7 @@ def test_a_branch_that_was_not_recorded_yet_can_be_voted_on(tmp_path):
 
 def test_a_verdict_is_the_same_after_json(tmp_path):
     talk = session(tmp_path)
-    vote = talk.judges.vote(chat(talk, "One?"), 0, "both-bad", shown=(1, 0), by="x")
+    vote = cast_vote(talk, chat(talk, "One?"), 0, "both-bad", shown=(1, 0), by="x")
     assert verdict_from_json(json.loads(json.dumps(to_json(vote)))) == vote
 
 
@@ -209,11 +242,11 @@ RIVERS = (["Nile, Rhine, Seine", "Rivers: the Nile and the Nile"], ["Nile and Rh
 def test_the_reference_judge_marks_by_the_probes_rule_and_says_it(tmp_path):
     talk = session(tmp_path, answers(["It is paris.", "Rome."], ["Tokyo", "No idea about Japan."]))
     conversation = chat(talk, "What is the capital of France?", "And of Japan?")
-    verdict = talk.judges.judge_by_reference(conversation, 0)
+    verdict = judge_by_rule(talk, conversation, 0)
     assert (verdict.judge, verdict.outcome, verdict.scores) == ("reference", "scored", (1.0, 0.0))
     assert verdict.scale == (0, 1)
     assert verdict.calls[0].reason == "Right if the answer has 'Paris' in it. It is right."
-    assert talk.judges.judge_by_reference(conversation, 1, lanes=[1]).scores == (0.0,)
+    assert judge_by_rule(talk, conversation, 1, lanes=[1]).scores == (0.0,)
     assert [len(verdicts) for verdicts in session(tmp_path).verdicts(conversation)] == [1, 1]
 
 
@@ -229,7 +262,7 @@ def test_the_reference_judge_marks_by_the_probes_rule_and_says_it(tmp_path):
 def test_the_reference_judge_compares_in_both_orders(tmp_path, texts, outcome, winner):
     talk = session(tmp_path, answers(texts))
     conversation = chat(talk, "What is the capital of France?")
-    verdict = talk.judges.judge_by_reference(conversation, 0, pair=True)
+    verdict = judge_by_rule(talk, conversation, 0, pair=True)
     assert (verdict.outcome, verdict.winner) == (outcome, winner)
     assert [game.shown for game in verdict.calls] == [(0, 1), (1, 0)]
 
@@ -237,8 +270,8 @@ def test_the_reference_judge_compares_in_both_orders(tmp_path, texts, outcome, w
 def test_a_choice_is_marked_by_the_answer_before_it(tmp_path):
     talk = session(tmp_path, answers(*map(list, RIVERS)))
     conversation = chat(talk, "Name three rivers.", "Only the first two.")
-    assert talk.judges.judge_by_reference(conversation, 0).scores == (1.0, 0.0)
-    assert talk.judges.judge_by_reference(conversation, 1).scores == (1.0, 0.0)
+    assert judge_by_rule(talk, conversation, 0).scores == (1.0, 0.0)
+    assert judge_by_rule(talk, conversation, 1).scores == (1.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -264,9 +297,9 @@ def test_a_turn_without_a_known_answer_is_not_marked(tmp_path):
     talk = session(tmp_path)
     conversation = chat(talk, "What is the capital of France?", "Something else?")
     with pytest.raises(InputError, match="Turn 2 is not one of a probe with a known answer"):
-        talk.judges.judge_by_reference(conversation, 1)
-    assert talk.judges.probe(conversation, 0).name == "pocket/1"
-    assert talk.judges.probe(conversation, 1) is None
+        judge_by_rule(talk, conversation, 1)
+    assert talk.library.probe_of(["What is the capital of France?"]).name == "pocket/1"
+    assert talk.library.probe_of([turn.user for turn in conversation.turns]) is None
 
 
 def test_the_users_own_rubrics_and_probes_are_read_from_their_folder(tmp_path):
@@ -277,7 +310,7 @@ def test_the_users_own_rubrics_and_probes_are_read_from_their_folder(tmp_path):
     probe = {"question_id": 1, "category": "c", "turns": ["Mine?"], "check": [{"any": ["yes"]}]}
     (tmp_path / "probes" / "mine.jsonl").write_text(json.dumps(probe))
     talk = session(tmp_path, "Yes.")
-    assert talk.judges.rubric("short").description == ""
-    assert len(talk.judges.problems) == 1
-    assert "bad.toml" in talk.judges.problems[0]
-    assert talk.judges.judge_by_reference(chat(talk, "Mine?"), 0).scores == (1.0, 1.0)
+    assert talk.library.rubric("short").description == ""
+    assert len(talk.library.rubric_problems) == 1
+    assert "bad.toml" in talk.library.rubric_problems[0]
+    assert judge_by_rule(talk, chat(talk, "Mine?"), 0).scores == (1.0, 1.0)

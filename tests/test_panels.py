@@ -10,12 +10,14 @@ import pytest
 from judge_server import JudgeServer
 from test_cli import tandem
 from test_judge_panel import panel, values
-from test_judges import chat, own_words, session
+from test_judges import chat, own_words, request, session
 
+from playground.cli.judge_report import verdicts_text
 from playground.config import Settings
 from playground.judging.client import JudgeModel
 from playground.judging.families import families, family_warning
-from playground.judging.panel import majority, read_judge, read_judges
+from playground.judging.judge_names import read_judge, read_judges
+from playground.judging.panel import combine_verdicts
 from playground.judging.service import Judges
 from playground.scoreboard import build_board, list_boards
 from playground.scoreboard.agreement import PanelComparison, measure_panel_agreement
@@ -77,11 +79,11 @@ SAID = {
 )
 def test_a_lane_wins_with_more_than_half_of_all_judges(said, outcome, winner):
     verdicts = [verdict(f"j{number}", *SAID[letter]) for number, letter in enumerate(said)]
-    found = majority(verdicts, "x")
+    found = combine_verdicts(verdicts, "x")
     assert (found.outcome, found.winner) == (outcome, winner)
     assert found.panel == tuple(each.id for each in verdicts)
     assert found.judge == "majority of " + ", ".join(each.judge for each in verdicts)
-    assert majority(verdicts[::-1], "x").judge == found.judge
+    assert combine_verdicts(verdicts[::-1], "x").judge == found.judge
     assert (found.error is not None) == (outcome in ("failed", "cancelled"))
     assert verdict_from_json(json.loads(json.dumps(to_json(found)))) == found
 
@@ -90,10 +92,10 @@ def test_of_scores_the_median_counts_and_a_missing_one_is_no_zero():
     scale = (1.0, 10.0)
     given = [(3.0, 9.0), (10.0, 9.0), (4.0, 2.0)]
     verdicts = [verdict(f"j{n}", "scored", scores=scores, scale=scale) for n, scores in enumerate(given)]
-    found = majority(verdicts, "x")
+    found = combine_verdicts(verdicts, "x")
     assert (found.outcome, found.scores, found.scale) == ("scored", (4.0, 9.0), scale)
     half = verdict("j9", "failed", scores=(5.0, None), scale=scale)
-    found = majority([*verdicts[:2], half], "x")
+    found = combine_verdicts([*verdicts[:2], half], "x")
     assert (found.outcome, found.scores) == ("failed", (5.0, None))
     assert "j9, which could have decided" in found.error
 
@@ -243,9 +245,13 @@ def server():
     server.end()
 
 
+def ask_panel(talk, conversation, judges, budget=None):
+    return talk.judge(request(talk, conversation, 0, "pairwise", *judges), budget)
+
+
 def begin(talk, conversation, server, *models, **options):
     judges = [JudgeModel(model=model, server=server.url) for model in models]
-    found = talk.judges.begin(conversation, 0, "pairwise", judges, **options)
+    found = ask_panel(talk, conversation, judges, **options)
     return [each.wait(20) for each in found]
 
 
@@ -256,7 +262,7 @@ def test_a_panel_judges_and_its_majority_is_on_record(tmp_path, server):
     assert [each.outcome for each in verdicts] == ["win", "win", "inconsistent", "win"]
     assert [each.winner for each in verdicts] == [0, 0, None, 0]
     assert verdicts[3].judge == "majority of first, long, long2"
-    assert not talk.judges.under_way(conversation.id)
+    assert not talk.judges.running(conversation.id)
     again = session(tmp_path).open(conversation.id)
     assert again.turns[0].verdicts[-1] == verdicts[3]
     found = build_board([again], verdicts[3].judge, "pairwise")
@@ -289,16 +295,16 @@ def test_what_keeps_one_judge_from_being_asked_keeps_all(tmp_path, server):
     conversation = chat(talk, "One?")
     judges = [JudgeModel(model="long", server=server.url), JudgeModel(model="gpt-4o")]
     with pytest.raises(InputError, match="no key for gpt-4o"):
-        talk.judges.begin(conversation, 0, "pairwise", judges)
-    budget = session(tmp_path, judge_budget=3000).judges.new_budget()
+        ask_panel(talk, conversation, judges)
+    budget = session(tmp_path, judge_budget=3000).judge_budget()
     judges = [JudgeModel(model=name, server=server.url) for name in ("long", "long2")]
     with pytest.raises(InputError, match="tokens"):
-        talk.judges.begin(conversation, 0, "pairwise", judges, budget=budget)
+        ask_panel(talk, conversation, judges, budget=budget)
     assert budget.left == 3000
     assert not server.bodies
     assert not talk.verdicts(conversation)[0]
     with pytest.raises(InputError, match="named twice"):
-        talk.judges.begin(conversation, 0, "pairwise", [judges[0], judges[0]])
+        ask_panel(talk, conversation, [judges[0], judges[0]])
 
 
 def test_a_panel_can_be_stopped_and_says_so(tmp_path):
@@ -307,11 +313,11 @@ def test_a_panel_can_be_stopped_and_says_so(tmp_path):
     talk = session(tmp_path, own_words)
     conversation = chat(talk, "One?")
     judges = [JudgeModel(model=name, server=held.url) for name in ("a", "b")]
-    *each, whole = talk.judges.begin(conversation, 0, "pairwise", judges)
+    *each, whole = ask_panel(talk, conversation, judges)
     assert whole.verdict.outcome == "unfinished"
-    assert len(talk.judges.under_way(conversation.id)) == 3
+    assert len(talk.judges.running(conversation.id)) == 3
     assert [v.outcome for v in session(tmp_path).verdicts(conversation)[0]] == ["unfinished"] * 3
-    talk.judges.cancel(whole.verdict.id)
+    talk.cancel_judgment(whole.verdict.id)
     assert whole.wait(20).outcome == "cancelled"
     assert [one.wait(20).outcome for one in each] == ["cancelled", "cancelled"]
     held.open.set()
@@ -387,12 +393,12 @@ def test_the_page_asks_a_panel_and_asks_again_as_it_was(tmp_path, server):
     assert "6 calls" in told
     assert "are both" not in told
     made.on_ask(state, "", *asked)
-    for each in made.judges.under_way(state.conversation):
+    for each in made.running(state):
         each.wait(20)
-    found = made.judges.verdicts(state.conversation)[0]
+    found = made.chat.session.all_verdicts(state.conversation)[0]
     assert [each.judge for each in found][-1] == "majority of first, long, long2"
-    updates = made.acted(state, "judge-again", 0, found[-1].id)
-    assert set(updates[made.model].split(", ")) == {"long", "first", "long2"}
+    updates = made.act_on(state, "judge-again", 0, found[-1].id)
+    assert set(updates[made.controls.model].split(", ")) == {"long", "first", "long2"}
     six = made.on_control(state, *values(model="a,b,c,d,e,f"))[made.about]
     assert "at most 5 judges" in six
 
@@ -437,9 +443,9 @@ def test_judges_that_share_a_model_are_named_with_their_host():
         return dataclasses.replace(verdict(judge, outcome), id=judge + server, server=server)
 
     same = [at("x", "http://one/v1"), at("x", "http://two:81/v1"), at("z", "http://one/v1")]
-    assert majority(same, "m").judge == "majority of x at one, x at two:81, z"
+    assert combine_verdicts(same, "m").judge == "majority of x at one, x at two:81, z"
     paths = [at("x", "http://one/a", "failed"), at("x", "http://one/b", "failed"), at("x", "http://two/a")]
-    found = majority(paths, "m")
+    found = combine_verdicts(paths, "m")
     assert found.judge == "majority of x at http://one/a, x at http://one/b, x at two"
     assert "No verdict of x at http://one/a, x at http://one/b, which" in found.error
 
@@ -455,11 +461,14 @@ def test_figures_of_the_same_model_on_two_servers_are_apart(tmp_path):
         JudgeModel(model=name, server=server.url)
         for name, server in (("x", servers[0]), ("x", servers[1]), ("z", servers[0]))
     ]
-    for judging in talk.judges.begin(conversation, 0, "pairwise", judges):
+    for judging in ask_panel(talk, conversation, judges):
         judging.wait(30)
     stored = talk.judges.store.load(conversation.id)
     hosts = [server.url.split("/")[2] for server in servers]
     names = [*sorted(f"x at {host}" for host in hosts), "z"]
+    text = verdicts_text(stored, [(0, each) for each in stored.turns[0].verdicts], servers[0].url)
+    assert "pairwise by x: " in text, "the settings' own server is not named"
+    assert f"pairwise by x at {servers[1].url}: " in text
     boards = [judge for judge, _ in list_boards([stored])]
     assert boards == [f"majority of {', '.join(names)}", *names]
     panel_of = build_board([stored], boards[0], "pairwise").panel

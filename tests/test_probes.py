@@ -78,8 +78,8 @@ def test_the_weak_spots_are_four_of_each_kind_and_hold_the_traps_of_the_demonstr
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_the_reference_itself_is_right_by_a_probes_check(path):
     """A stated answer that its own check would mark wrong is a mistake in one of them."""
-    from playground.judging.candidates import Candidate
     from playground.judging.reference import is_right, rule
+    from playground.rubrics.candidates import Candidate
 
     for probe in read_probes(path):
         for number, check in enumerate(probe.checks):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from playground.judging.cost import Cost
 from playground.types import Aspect, JudgeCall, Verdict
-from playground.ui.html.verdicts import badge, latest, marks, spent, whole
+from playground.ui.html.verdicts import badge, latest, render_calls, render_cost, render_marks
 
 EVIL = "<img src=x onerror=alert(1)>${1}{{x}}"
 PAIR = Verdict(
@@ -49,7 +49,7 @@ def text(html: str) -> str:
 
 
 def under(verdict, lane=0, running=()):
-    return marks(lane, [(verdict,)], None, running, {})[0]
+    return render_marks(lane, [(verdict,)], None, running, {})[0]
 
 
 def test_a_comparison_says_who_won_and_shows_both_orders_by_lanes():
@@ -97,7 +97,7 @@ def test_a_judges_words_are_text():
         finish=EVIL,
     )
     evil = replace(SCORED, judge=EVIL, server=EVIL, rubric=EVIL, id=EVIL, error=EVIL, calls=(game,))
-    for written in (under(evil), whole(evil, None)):
+    for written in (under(evil), render_calls(evil, None)):
         assert "<img" not in written
         assert "${" not in written
         assert "{{" not in written
@@ -106,4 +106,4 @@ def test_a_judges_words_are_text():
 
 def test_costs_are_what_the_server_counted():
     cost = Cost(calls=2, cached=1, prompt_tokens=1234, new_tokens=56, unknown=0)
-    assert spent(cost) == "2 calls, 1\u202f234 tokens in, 56 out, 1 reply from the cache, at no cost"
+    assert render_cost(cost) == "2 calls, 1\u202f234 tokens in, 56 out, 1 reply from the cache, at no cost"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from playground.judging.candidates import Candidate
-from playground.judging.fastchat import read_judge_prompts
 from playground.judging.parse.reply import read_reply
-from playground.judging.rubric_files import read_rubric, read_rubrics
-from playground.judging.rubrics import Material, mark_of, neutral
 from playground.library import ROOT
+from playground.rubrics.candidates import Candidate
+from playground.rubrics.fastchat import read_judge_prompts
+from playground.rubrics.files import read_rubric, read_rubrics
+from playground.rubrics.rubric import Material, mark_of, neutral
 from playground.types import InputError
 
 JUDGE = ROOT / "prompts" / "judge"
@@ -418,7 +418,7 @@ def fastchat_body(template, **values):
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="FastChat's file is not here")
 def test_the_requests_are_those_that_fastchat_sends(tmp_path):
     from judge_server import JudgeServer
-    from test_judges import chat, session
+    from test_judges import chat, judge, session
 
     from playground.judging.client import JudgeModel
 
@@ -442,7 +442,7 @@ def test_the_requests_are_those_that_fastchat_sends(tmp_path):
         expected = []
 
         def ask(turn, rubric):
-            judging = talk.judges.judge(conversation, turn, rubric, who, references={0: r1, 1: r2})
+            judging = judge(talk, conversation, turn, rubric, who, references={0: r1, 1: r2})
             assert judging.wait(20).outcome in ("scored", "tie")
 
         for name, references in (

@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 
 from playground.aligners.raw import Aligner
-from playground.judging.candidates import candidate
-from playground.scoreboard import HUMAN, build_board, list_boards
+from playground.judging.votes import HUMAN
+from playground.rubrics.candidates import candidate
+from playground.scoreboard import build_board, list_boards
 from playground.scoreboard.agreement import preference
 from playground.statistics import Mean, Share, bootstrap, cohens_kappa, few, t_quantile, wilson
 from playground.types import Answer, Aspect, Conversation, JudgeCall, Reply, Sampling, Turn, Variant, Verdict

@@ -9,11 +9,11 @@ import shutil
 import sqlite3
 
 import pytest
+from test_judges import cast_vote, request
 
 from playground.engine.scripted import ScriptedEngine
-from playground.judging.candidates import answered
-from playground.judging.service import Judges
 from playground.library import Library
+from playground.rubrics.candidates import answered
 from playground.scoreboard import build_board
 from playground.session import Session
 from playground.store import FILE, LOST_TURN, MISSING, ConflictError, Store
@@ -140,7 +140,7 @@ def test_an_unfinished_reply_is_finished_and_not_the_other_way_round(library, tm
 def test_a_verdict_that_ended_is_not_replaced_by_an_unfinished_one(library, tmp_path):
     talk = open_session(library, tmp_path)
     conversation = ask(talk, "First")
-    verdict = talk.judges.vote(conversation, 0, "A", (0, 1), by="me")
+    verdict = cast_vote(talk, conversation, 0, "A", (0, 1), by="me")
     talk.store.save_verdict(
         conversation.id, 0, dataclasses.replace(verdict, outcome="unfinished", winner=None)
     )
@@ -212,7 +212,7 @@ def test_a_lost_answer_moves_no_other(library, tmp_path):
 def test_each_damage_is_named_and_left_out_of_the_repair(library, tmp_path, statement):
     talk = open_session(library, tmp_path)
     whole = ask(talk, "First", "Second")
-    talk.judges.vote(whole, 1, "A", (0, 1), by="me")
+    cast_vote(talk, whole, 1, "A", (0, 1), by="me")
     damage(tmp_path, statement)
     found = talk.open(whole.id)
     assert found.turns[0] == whole.turns[0]
@@ -295,7 +295,7 @@ def use(library, folder, ids, whole):
         build_board([conversation], "human", "vote")
         for turn in range(len(conversation.turns)):
             if answered(conversation, turn):
-                talk.judges.estimate(conversation, turn, "single", talk.judges.model("any"))
+                talk.estimate(request(talk, conversation, turn, "single", talk.judge_model("any")))
         try:
             read_last(talk.send(conversation, "again"))
         except (InputError, OutsideError):
@@ -311,7 +311,7 @@ def test_any_damage_of_one_row_costs_that_row_alone(library, tmp_path):
     ids = []
     for _ in range(2):
         conversation = read_last(talk.retry(ask(talk, "q1", "q2"), [0]))
-        Judges(talk.store).vote(conversation, 0, "A", (0, 1), by="me")
+        cast_vote(talk, conversation, 0, "A", (0, 1), by="me")
         ids.append(conversation.id)
     talk.close()
     random_ = random.Random(77)

@@ -112,7 +112,8 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
         "problems": [
             *library.problems,
             *preset_problems,
-            *session.judges.problems,
+            *session.library.rubric_problems,
+            *session.library.probe_problems,
             *find_damage(session.store.path),
             *base_template_problems(library),
             *(reason for entry in adapters for reason in (entry["error"], entry["warning"]) if reason),

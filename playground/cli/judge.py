@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from playground.cli import judge_report
 from playground.cli.exits import FAILURE, fail
+from playground.cli.judge_requests import RequestOptions, judge_all, read_requests, warn_of_families
 from playground.cli.options import Json, JudgeOptions
 from playground.cli.output import print_json
-from playground.judging import report
-from playground.judging.service import Judges
-from playground.store import Store
+from playground.judging.client.completion import clean
+from playground.judging.cost import Estimate
+from playground.start import open_judging
 from playground.terminal import print_error, print_text
 
 
@@ -37,26 +39,35 @@ def judge(
 ) -> None:
     """Judge the answers of a conversation; the key is OPENAI_API_KEY or TANDEM_JUDGE_KEY."""
     settings = server.read_settings()
-    store = Store(settings.data_dir)
-    judges = Judges(store, settings)
+    options = RequestOptions(
+        judges=tuple(named or (settings.judge_model or "",)),
+        rubric=rubric,
+        turns=turns,
+        lanes=lanes,
+        scope=scope,
+        samples=samples,
+    )
+    session = open_judging(settings)
     try:
-        asked = report.questions(judges, named or (), store.load(id), rubric, turns, lanes, scope, samples)
-        for warning in report.family_warnings(judges, asked):
+        requests = read_requests(session, session.load(id), options)
+        cost = Estimate.total(session.estimate(request) for request in requests)
+        for warning in warn_of_families(session, requests):
             print_error(warning)
         if estimate:
-            document = report.estimate_json(asked)
+            document = judge_report.estimate_json(cost)
             if json_output:
                 print_json(document, ensure_ascii=True)
             else:
-                print_text(report.estimate_text(document))
+                print_text(judge_report.estimate_text(document))
             return
-        judged = report.ask(judges, asked)
+        judged = judge_all(session, requests)
+        conversation = session.load(id)
     finally:
-        judges.close()
+        session.close()
     if json_output:
-        print_json(report.verdicts_json(store.load(id), judged))
+        print_json(judge_report.verdicts_json(conversation, judged))
     else:
-        print_text(report.verdicts_text(store.load(id), judged))
+        print_text(judge_report.verdicts_text(conversation, judged, clean(settings.judge_url)))
     errors = [verdict.error for _, verdict in judged if verdict.error]
     if errors:
         fail(errors[0], FAILURE)

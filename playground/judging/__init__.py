@@ -1,6 +1,8 @@
-"""Judgments: a judge is asked about answers whose variants it does not know, and what it says is kept whole.
+"""Judgments: models, a rule or people compare or score answers without knowing which variants wrote them.
 
-`candidates` says what is judged, `rubrics` and `fastchat` what is asked, `client` asks, `parse` reads the
-reply, `verdicts` puts several replies together, `judging` is a judgment under way, `judges` begins them all.
-`reference` judges by a stated rule without any model.
+`request` says what is judged by which models and rubric, and `plan` which calls that takes. `candidates` and
+`rubrics` (`fastchat` for FastChat's) make the prompts, `client` sends them, and `parse` reads the replies.
+`calls`, `verdicts` and `panel` go from a reply to a recorded call, to a verdict, and to a panel's majority.
+`run` is a running judgment, `service` starts and records judgments. `reference` judges by a rule, without a
+model; `votes` are people's.
 """

@@ -1,12 +1,12 @@
-"""What judging costs: counted before by a stated rule, and kept within what a visit may take."""
+"""What judging costs: estimates before a judgment, sums after it, and the token budgets of visitors."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from playground.judging.rubrics import Messages
+from playground.rubrics.rubric import Messages
 from playground.types import InputError, Verdict
 
 Prices = tuple[float, float, str]
@@ -14,6 +14,9 @@ Prices = tuple[float, float, str]
 
 BYTES_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
+DAY = 24 * 3600
+"""Seconds that a visitor's budget is for."""
+MOST_VISITORS = 10_000
 
 
 def tokens_of(messages: Messages) -> int:
@@ -26,18 +29,18 @@ def tokens_of(messages: Messages) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What a judgment will cost, before it is asked for."""
+    """What a judgment will cost."""
 
     calls: int
-    """Questions that have to be put to the judge."""
+    """Calls to make."""
     cached: int
-    """Questions that cost nothing: their replies are on record, or they are asked here for another lane."""
+    """Calls that cost nothing: they are on record, or made here for another lane."""
     prompt_tokens: int
-    """About as many tokens in, by `tokens_of`, cached questions not counted."""
+    """Estimated tokens of the prompts, by `tokens_of`, without cached calls."""
     most_new_tokens: int
-    """At most as many tokens out."""
+    """The most tokens of the replies."""
     price: tuple[float, str] | None = None
-    """At most as much money, and its currency; None where no prices are set."""
+    """The most money, and its currency; None where no prices are set."""
 
     @property
     def most_tokens(self) -> int:
@@ -64,26 +67,26 @@ class Cost:
 
     calls: int
     cached: int
-    """Replies that cost nothing: from the record, or to the same question of another lane."""
+    """Calls that cost nothing: from the record, or made for another lane."""
     prompt_tokens: int
     new_tokens: int
     unknown: int
-    """Calls whose tokens the server did not say; in neither sum."""
+    """Calls whose tokens the server did not report; in neither sum."""
     price: tuple[float, str] | None = None
     """Money, and its currency; None where no prices are set."""
 
 
 def cost_of(verdict: Verdict, prices: Prices | None = None) -> Cost:
-    """What a verdict's games took; those under way are not in it."""
-    paid = [game for game in verdict.calls if game.messages and not game.cached]
-    tokens_in = sum(game.prompt_tokens or 0 for game in paid)
-    tokens_out = sum(game.new_tokens or 0 for game in paid)
+    """What a verdict's calls took; running ones are not counted."""
+    paid = [call for call in verdict.calls if call.messages and not call.cached]
+    tokens_in = sum(call.prompt_tokens or 0 for call in paid)
+    tokens_out = sum(call.new_tokens or 0 for call in paid)
     return Cost(
         calls=len(paid),
-        cached=sum(game.cached for game in verdict.calls),
+        cached=sum(call.cached for call in verdict.calls),
         prompt_tokens=tokens_in,
         new_tokens=tokens_out,
-        unknown=sum(game.prompt_tokens is None or game.new_tokens is None for game in paid),
+        unknown=sum(call.prompt_tokens is None or call.new_tokens is None for call in paid),
         price=priced(tokens_in, tokens_out, prices),
     )
 
@@ -96,29 +99,32 @@ def priced(tokens_in: int, tokens_out: int, prices: Prices | None) -> tuple[floa
 
 
 class JudgeBudget:
-    """Tokens that judging may take in one visit; any thread may ask."""
+    """Tokens that one visitor's judgments may take; used from any thread."""
 
     def __init__(self, limit: int | None) -> None:
-        """`limit` None: any number."""
+        """
+        Args:
+            limit: tokens; None is no limit.
+        """
         self.limit = limit
         self._used = 0
         self._lock = threading.Lock()
 
     @property
     def used(self) -> int:
-        """Tokens used, and those set aside for what is under way."""
+        """Tokens used, and those reserved for running judgments."""
         return self._used
 
     @property
     def left(self) -> int | None:
-        """Tokens left; None: any number."""
+        """Tokens left; None is no limit."""
         return None if self.limit is None else max(0, self.limit - self._used)
 
-    def set_aside(self, tokens: int) -> None:
-        """Take tokens out, before they are spent.
+    def reserve(self, tokens: int) -> Reservation:
+        """Take tokens out before they are spent.
 
         Raises:
-            InputError: there are not so many left.
+            InputError: fewer are left.
         """
         with self._lock:
             if self.limit is not None and self._used + tokens > self.limit:
@@ -127,8 +133,51 @@ class JudgeBudget:
                     "judging are left: type a key of your own, or judge less at once."
                 )
             self._used += tokens
+        return Reservation(self, tokens)
 
-    def settle(self, aside: int, spent: int) -> None:
-        """Put back what was set aside and not spent."""
+    def give_back(self, tokens: int) -> None:
+        """Put back tokens that were reserved and not spent."""
         with self._lock:
-            self._used += spent - aside
+            self._used -= tokens
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """Tokens that are reserved for one judgment; settled once, when it has ended."""
+
+    budget: JudgeBudget | None = None
+    """None: the judgment is not limited."""
+    tokens: int = 0
+
+    def settle(self, spent: int) -> None:
+        """Put back the tokens that the judgment has not spent."""
+        if self.budget is not None:
+            self.budget.give_back(self.tokens - spent)
+
+
+class VisitorBudgets:
+    """The budgets of a public page's visitors, each for one day, so that a reload does not renew it.
+
+    At most `most` are kept: beyond that, the one that was used least recently is dropped.
+    """
+
+    def __init__(self, make: Callable[[], JudgeBudget], most: int = MOST_VISITORS) -> None:
+        self._make = make
+        self._most = most
+        self._lock = threading.Lock()
+        self._budgets: dict[str, tuple[float, JudgeBudget]] = {}
+        """When each began, and the budget, the most recently used last."""
+
+    def of(self, visitor: str, now: float) -> JudgeBudget:
+        """A visitor's budget.
+
+        Args:
+            now: seconds of a monotonic clock.
+        """
+        with self._lock:
+            self._budgets = {who: entry for who, entry in self._budgets.items() if now - entry[0] <= DAY}
+            entry = self._budgets.pop(visitor, None) or (now, self._make())
+            while len(self._budgets) >= self._most:
+                del self._budgets[next(iter(self._budgets))]
+            self._budgets[visitor] = entry
+            return entry[1]

@@ -1,7 +1,7 @@
 """Whether a judge and what it judges are of one family: such a judge tends to favour its own kind.
 
 Language models recognise their own answers and rate them higher (Panickssery et al. 2024, arXiv 2404.13076).
-A family is told by a model's name alone, so it is a warning and never changes a verdict.
+Only a model's name shows its family, so this is a warning and never changes a verdict.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PATTERNS = {
 
 
 def families(name: str) -> set[str]:
-    """The families that a model's name tells of; none for most of people's own models.
+    """The families in a model's name; most people's own models have none.
 
     A distilled model has two: "DeepSeek-R1-Distill-Qwen-7B" is of DeepSeek and Qwen.
     """
@@ -41,10 +41,10 @@ def families(name: str) -> set[str]:
 
 
 def family_warning(judge: str, names: Iterable[str]) -> str | None:
-    """A sentence where a judge shares a family with what it judges; None where no name tells of that.
+    """A warning if a judge shares a family with what it judges; None if no name shows that.
 
     Args:
-        names: of the base, of adapters, of whatever else answers.
+        names: of the base and the adapters that answer.
     """
     own = families(judge)
     for name in names:

@@ -1,23 +1,20 @@
 """The reference judge: right or wrong by a stated rule, without any model.
 
-It knows nothing but the answers that a probe gives, and it reads nothing but words and numbers. A `Check`
-says which texts must occur in an answer; `rule` says so in a sentence. It is for questions that have one
-answer, and cannot tell a well explained answer from a bare one.
+It knows only the answers that a probe gives, and it reads only words and numbers. A `Check` says which texts
+must occur in an answer; `rule` says so in a sentence. It is for questions that have one answer, and a well
+explained answer counts no more than a bare one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 
-from playground.judging.candidates import Candidate
-from playground.library.probes import Check
-
-REFERENCE = "reference"
-RUBRIC = "known-answer"
-PAIR_RUBRIC = "known-answer-pair"
-SCALE = (0.0, 1.0)
-"""Wrong and right."""
+from playground.judging.verdicts import conclude
+from playground.rubrics.candidates import Candidate
+from playground.rubrics.known_answer import REFERENCE, Check, KnownAnswer
+from playground.types import JudgeCall, Outcome, Verdict
 
 
 def occurs(value: str, text: str) -> bool:
@@ -67,3 +64,57 @@ def rule(check: Check) -> str:
         f"Right if the answer names the first {check.count} that the answer before it named, and no other, "
         f"of {shown}."
     )
+
+
+def judge_known_answer(known: KnownAnswer, candidates: Mapping[int, Candidate]) -> Verdict:
+    """The reference judge's verdict.
+
+    Args:
+        candidates: what is judged, by lane; two for a comparison.
+    """
+    lanes = tuple(candidates)
+    right = {lane: is_right(known.check, candidates[lane]) for lane in lanes}
+    verdict = Verdict(
+        id=secrets.token_hex(8),
+        judge=REFERENCE,
+        rubric=known.name,
+        lanes=lanes,
+        judged=tuple(candidates[lane].hash for lane in lanes),
+        outcome="unfinished",
+        scale=known.scale,
+    )
+    calls = _compare(known.check, lanes, right) if known.compares else _score(known.check, right)
+    return conclude(verdict, known.kind, calls)
+
+
+def _score(check: Check, right: Mapping[int, bool]) -> list[JudgeCall]:
+    return [
+        JudgeCall(
+            shown=(lane,),
+            outcome="scored",
+            score=float(is_right),
+            reason=f"{rule(check)} It is {'right' if is_right else 'wrong'}.",
+        )
+        for lane, is_right in right.items()
+    ]
+
+
+def _compare(check: Check, lanes: tuple[int, ...], right: Mapping[int, bool]) -> list[JudgeCall]:
+    """The comparison in both orders, as a model's."""
+    winners = [lane for lane in lanes if right[lane]]
+    outcome: Outcome = "win" if len(winners) == 1 else "tie" if winners else "both-bad"
+    calls = []
+    for shown in (lanes, lanes[::-1]):
+        marks = [
+            f"{letter} is {'right' if right[lane] else 'wrong'}."
+            for letter, lane in zip("AB", shown, strict=True)
+        ]
+        calls.append(
+            JudgeCall(
+                shown=shown,
+                outcome=outcome,
+                winner=winners[0] if outcome == "win" else None,
+                reason=" ".join([rule(check), *marks]),
+            )
+        )
+    return calls

@@ -1,4 +1,4 @@
-"""What is on disk to choose from, for one base model: demonstration sets, adapter cards and chat formats.
+"""What is on disk to choose from, for one base model: demonstration sets, adapters, rubrics and probes.
 
 Reads files and nothing else: no model is loaded and nothing is downloaded. A file that cannot be read is
 left out and described in `Library.problems`, so one bad file never hides the good ones.
@@ -6,7 +6,7 @@ left out and described in `Library.problems`, so one bad file never hides the go
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,9 +19,12 @@ from playground.library.chat_formats import add_ends, has_templates, sketch_chat
 from playground.library.chat_formats import read_chat_format as read_chat_format
 from playground.library.chat_formats import tokenizer_chat_format as tokenizer_chat_format
 from playground.library.presets import Preset
+from playground.library.probes import Probe, find_probes
 from playground.library.sources import ROOT as ROOT
 from playground.library.sources import Source, find_source, looks_like_path
 from playground.library.user_folder import save_demo_set
+from playground.rubrics.files import read_rubrics
+from playground.rubrics.rubric import Rubric
 from playground.templates import choose_template, read_templates
 from playground.types import AdapterCard, ChatFormat, DemoSet, InputError, check_name
 
@@ -32,7 +35,7 @@ GENERAL_DEMOS = "general-3"
 
 @dataclass
 class Library:
-    """Demonstration sets and adapter cards by name, for one base model."""
+    """Demonstration sets, adapter cards, rubrics and probes by name, for one base model."""
 
     base: str
     """The base model's name: a Hub id or a path, as given."""
@@ -57,6 +60,13 @@ class Library:
     """The user's folder, whose subfolder `demos` has the user's sets."""
     own_sets: dict[str, Path] = field(default_factory=dict)
     """By name, the files of the user's own `demo_sets`."""
+    rubrics: dict[str, Rubric] = field(default_factory=dict)
+    """What judges can be asked for, by name."""
+    rubric_problems: list[str] = field(default_factory=list)
+    """One sentence for each file of rubrics that could not be read."""
+    probes: list[Probe] = field(default_factory=list)
+    probe_problems: list[str] = field(default_factory=list)
+    """One sentence for each file of probes that could not be read."""
 
     @classmethod
     def open(
@@ -66,8 +76,8 @@ class Library:
         root: Path = ROOT,
         data_dir: Path | None = None,
     ) -> Library:
-        """Read `root`'s prompts and adapters, the demonstration sets in the user's `data_dir`, and the
-        `adapters` named beside them (name to source).
+        """Read `root`'s prompts and adapters, the demonstration sets, rubrics and probes in the user's
+        `data_dir`, and the `adapters` named beside them (name to source).
 
         Raises:
             InputError: the only adapter that was asked for by name cannot be used. One of several goes to
@@ -79,6 +89,7 @@ class Library:
         library._read_demo_sets(root / "prompts" / "demos")
         if data_dir is not None:
             library._read_demo_sets(data_dir / "demos", own=True)
+        library.read_rubrics_and_probes(root, data_dir)
         for config in sorted((root / "adapters").glob("*/adapter_config.json")):
             try:
                 card = read_adapter(config.parent)
@@ -121,6 +132,12 @@ class Library:
             except InputError as error:
                 # A file's name need not be text, and a sentence about it must be.
                 self.problems.append(str(error).encode("utf-8", "replace").decode("utf-8"))
+
+    def read_rubrics_and_probes(self, root: Path = ROOT, data_dir: Path | None = None) -> None:
+        """Read the rubrics and probes of `root`'s prompts and of the user's `data_dir`."""
+        folders = [root / "prompts", *([] if data_dir is None else [data_dir])]
+        self.rubrics, self.rubric_problems = read_rubrics([folder / "judge" for folder in folders])
+        self.probes, self.probe_problems = find_probes([folder / "probes" for folder in folders])
 
     def save(self, demos: DemoSet) -> Path:
         """Write a set into the user's folder and add it; one of the user's of that name is replaced.
@@ -187,6 +204,16 @@ class Library:
             if same_model(demos.meant_for, self.base):
                 return demos
         return self.demo_set(GENERAL_DEMOS)
+
+    def rubric(self, name: str) -> Rubric:
+        """The rubric of that name; InputError names the ones there are."""
+        if name not in self.rubrics:
+            raise InputError(f"There is no rubric {name!r}: choose one of {', '.join(self.rubrics)}.")
+        return self.rubrics[name]
+
+    def probe_of(self, messages: Sequence[str]) -> Probe | None:
+        """The probe whose first messages are these, word for word; None if there is none."""
+        return next((probe for probe in self.probes if probe.turns[: len(messages)] == tuple(messages)), None)
 
     def adapter(self, name: str) -> AdapterCard:
         """The card of the adapter of that name, made for this base; InputError says what there is."""

@@ -12,30 +12,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 from playground.files import read_text
+from playground.rubrics.known_answer import Check, CheckKind
 from playground.types import InputError, check_name
 
 LIMIT = 2_000_000
 """Bytes a file may have: about forty times the size of MT-Bench's."""
 TITLE = 40
 """Characters of the first message that stand in for a title."""
-
-
-CheckKind = Literal["any", "all", "some", "first"]
-"""How many of a check's values an answer must name: one, all of them, `count` different ones, or those
-`count` that the answer before it named first and none of the others."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """How an answer can be checked as right or wrong without understanding it."""
-
-    kind: CheckKind
-    values: tuple[str, ...]
-    count: int = 0
-    """Of "some" and "first": how many."""
 
 
 @dataclass(frozen=True, kw_only=True)

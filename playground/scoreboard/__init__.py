@@ -14,7 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import TypeVar
 
-from playground.judging.panel import MAJORITY, name_judges
+from playground.judging.judge_names import name_judges
+from playground.judging.panel import MAJORITY
+from playground.judging.votes import HUMAN
 from playground.scoreboard.agreement import VoteComparison, measure_agreement, preference
 from playground.scoreboard.entries import (
     CountedVerdict,
@@ -29,8 +31,6 @@ from playground.scoreboard.panels import summarize_panel
 from playground.scoreboard.rows import Board, Entrant, PairRecord, ScoreRow
 from playground.statistics import Mean
 from playground.types import Conversation, Verdict
-
-HUMAN = "human"
 
 
 def list_boards(conversations: Iterable[Conversation]) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from playground.judging.candidates import holds
+from playground.rubrics.candidates import holds
 from playground.scoreboard.rows import Entrant
 from playground.statistics import Share
 from playground.types import SETTLED, Conversation, Verdict

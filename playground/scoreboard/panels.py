@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-from playground.judging.panel import name_judges
+from playground.judging.judge_names import name_judges
 from playground.scoreboard.agreement import PanelComparison, Side, measure_panel_agreement, preference
 from playground.scoreboard.entries import CountedVerdict, first_place_share, inconsistent_share, longer_share
 from playground.scoreboard.rows import JudgeHabits, Panel

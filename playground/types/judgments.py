@@ -87,7 +87,7 @@ class Verdict:
     scope: Scope = "turn"
     lanes: tuple[int, ...]
     judged: tuple[str, ...]
-    """For each of `lanes` the hash of what was judged there, see `judging.candidates`: a verdict holds for
+    """For each of `lanes` the hash of what was judged there, see `rubrics.candidates`: a verdict holds for
     these answers and no others."""
     outcome: Outcome
     winner: int | None = None

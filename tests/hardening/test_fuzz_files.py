@@ -18,12 +18,12 @@ from playground.engine.adapters.files import read_shapes
 from playground.engine.loading.checkpoint import check_config, read_header
 from playground.files import read_object
 from playground.gguf import read_gguf
-from playground.judging.fastchat import read_judge_prompts
-from playground.judging.rubric_files import read_rubric
 from playground.library import read_adapter, tokenizer_chat_format
 from playground.library.presets import read_presets
 from playground.library.probes import read_probes
 from playground.published.manifest import read_manifest
+from playground.rubrics.fastchat import read_judge_prompts
+from playground.rubrics.files import read_rubric
 from playground.templates import read_templates
 from playground.types import InputError, OutsideError
 

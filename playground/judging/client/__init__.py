@@ -1,6 +1,6 @@
-"""One question to a judge's server, through the `openai` client: the only place that imports it.
+"""Sends one call to a judge's server with the `openai` client.
 
-Works with any server of the OpenAI chat API. The client retries by its own back-off; a time limit stands over
+Works with any server of the OpenAI chat API. The client retries with its own back-off; one time limit covers
 everything, retries included; cancelling the task ends the connection at once.
 """
 
@@ -33,7 +33,7 @@ from playground.judging.client.refusals import (
     is_filtered,
     read_error,
 )
-from playground.judging.rubrics import Messages
+from playground.rubrics.rubric import Messages
 from playground.secret import Secret
 from playground.types import InputError, Outcome, check_characters
 
@@ -49,19 +49,19 @@ _SECRET_NAME = re.compile(r"key|token|secret|sig(?:nature)?$|password|auth|code$
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeModel:
-    """Who judges: a model on a server, and how it is asked."""
+    """A judge: a model on a server, and the parameters of its requests."""
 
     model: str
     server: str = OPENAI
     key: Secret | None = None
-    """None: the server is asked without one, as many on one's own machine are."""
+    """None: requests have no key, as for many local servers."""
     own_key: bool = False
-    """Whether the key was typed for this visit, so that what it costs is its owner's affair."""
+    """Whether a visitor typed the key, so that calls do not use the visitor's budget."""
     temperature: float = 0.0
     seed: int | None = 0
     max_new_tokens: int = 2048
     timeout: float = 120.0
-    """Seconds that one question may take, retries and all."""
+    """Seconds for one call, retries included."""
     retries: int = RETRIES
 
     def __post_init__(self) -> None:
@@ -116,7 +116,7 @@ def _is_openai(server: str) -> bool:
 
 
 def without_key(judge: JudgeModel) -> str | None:
-    """What is missing where a key is needed and none is there, and how to set it; None if nothing is."""
+    """A sentence if a judge needs a key and has none, with how to set it; else None."""
     if judge.key or not _is_openai(judge.server):
         return None
     return (
@@ -126,11 +126,11 @@ def without_key(judge: JudgeModel) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heard:
-    """What came of one question."""
+class Response:
+    """A judge's response to one call, or why there is none."""
 
     outcome: Outcome | None = None
-    """None: a whole reply, to be read."""
+    """None: a complete reply, whose verdict is still to be read."""
     error: str | None = None
     messages: Messages = ()
     parameters: str | None = None
@@ -141,7 +141,7 @@ class Heard:
     new_tokens: int | None = None
     seconds: float
     late: bool = False
-    """Whether it failed for want of time, so that the server may have done the work all the same."""
+    """Whether it timed out, so that the server may have done and charged the work."""
 
 
 async def ask(
@@ -150,34 +150,34 @@ async def ask(
     schema: dict[str, Any] | None,
     parameters: Mapping[str, Any],
     refusals: Refusals,
-) -> Heard:
-    """Put one question to a judge, in the way that its server takes.
+) -> Response:
+    """Send one call to a judge, in a form that its server accepts.
 
     Args:
-        messages: the question for a server that keeps to `schema` (True), and for one that does not (False).
+        messages: the prompt for a server that keeps to `schema` (True), and for one that does not (False).
         schema: the JSON schema of a reply; None: free text.
         parameters: the rest of the body, with the limit of the answer in tokens as ``max_tokens``.
-        refusals: what servers have refused; this question adds to it.
+        refusals: what servers have refused; this call adds to it.
 
-    Raises only CancelledError; other failures are returned in `Heard.error` as one sentence with the API key
-    redacted.
+    Raises only CancelledError; other failures are returned in `Response.error` as one sentence with the API
+    key redacted.
     """
     started = time.monotonic()
     question = _Question(judge, messages, schema, parameters, refusals)
     try:
         async with asyncio.timeout(judge.timeout):
-            heard = await question.put()
+            response = await question.put()
     except asyncio.CancelledError:
         raise
     except Exception as error:  # whatever a server can make of a client
-        heard = failure(error, judge)
+        response = failure(error, judge)
     finally:
         await question.close()
-    return Heard(
+    return Response(
         messages=question.sent,
         parameters=json.dumps(question.body, sort_keys=True),
         seconds=time.monotonic() - started,
-        **{name: _safe(value, judge) for name, value in heard.items()},
+        **{name: _safe(value, judge) for name, value in response.items()},
     )
 
 
@@ -228,7 +228,7 @@ class _Question:
             self._client.organization = self._client.project = None
 
     async def put(self) -> dict[str, Any]:
-        """Ask, and ask again in another way where the server refuses the first; the fields of `Heard`."""
+        """Ask, and ask again in another way where the server refuses the first; the fields of `Response`."""
         import openai
 
         spent = {"prompt_tokens": 0, "new_tokens": 0}
@@ -246,14 +246,14 @@ class _Question:
                 continue
             if self._tentative:
                 self._limits.dropped.add("response_format")
-            heard = read_completion(completion, self._limit(), self._judge.key)
+            response = read_completion(completion, self._limit(), self._judge.key)
             for name in spent:
-                if heard.get(name) is not None:
-                    heard[name] = spent[name] = spent[name] + heard[name]
-            if attempt == MOST_TRIES - 1 or not (heard.pop("thinks", False) and self._give_room()):
+                if response.get(name) is not None:
+                    response[name] = spent[name] = spent[name] + response[name]
+            if attempt == MOST_TRIES - 1 or not (response.pop("thinks", False) and self._give_room()):
                 break
-        heard.pop("thinks", None)
-        return heard
+        response.pop("thinks", None)
+        return response
 
     def _prepare(self) -> None:
         limits = self._limits
@@ -272,7 +272,7 @@ class _Question:
         return self.body.get("max_tokens") or self.body.get("max_completion_tokens")
 
     def _adapt(self, error: openai.APIStatusError) -> bool:
-        """Change how the question is asked after a refusal; False if there is nothing to change.
+        """Change the request after a refusal; False if there is nothing to change.
 
         Raises:
             NoRoomError: the question leaves no room for an answer.

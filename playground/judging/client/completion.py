@@ -13,7 +13,7 @@ from playground.types import InputError, check_characters, replace_surrogates
 if TYPE_CHECKING:
     import openai
 
-SAID = 200
+MOST_QUOTED = 200
 """Characters of a server's own words that are shown."""
 MOST_TOKENS = 10**12
 """A larger count of tokens is a server's mistake, and taken as unknown."""
@@ -21,7 +21,7 @@ _ENDPOINT = "/chat/completions"
 _PORTS = {"http": 80, "https": 443}
 
 
-class Asked(Protocol):
+class AskedJudge(Protocol):
     """As much of a `JudgeModel` as a failure's sentence needs."""
 
     @property
@@ -137,33 +137,41 @@ def read_completion(completion: Any, limit: int | None, key: Secret | None = Non
         key: the server's key, which is redacted in the server's own words.
 
     Returns:
-        Fields of `Heard`, and ``thinks``: whether the answer has no verdict because of thinking, so that more
-        tokens would help.
+        Fields of `Response`, and ``thinks``: whether the answer has no verdict because of thinking, so that
+        more tokens would help.
     """
     usage = getattr(completion, "usage", None)
-    heard: dict[str, Any] = {
+    response: dict[str, Any] = {
         "prompt_tokens": _count(getattr(usage, "prompt_tokens", None)),
         "new_tokens": _count(getattr(usage, "completion_tokens", None)),
     }
     choices = getattr(completion, "choices", None)
     if (error := _find_error(completion, choices)) is not None:
-        return heard | _read_error_reply(error, key)
+        return response | _read_error_reply(error, key)
     if isinstance(completion, str) or not isinstance(choices, list):
         error = "The judge's server sent something that is no chat reply: check its address."
-        return heard | {"outcome": "failed", "error": error}
+        return response | {"outcome": "failed", "error": error}
     if not choices:
-        return heard | {"outcome": "empty", "error": "The judge's reply is empty: the server sent no choice."}
-    message = getattr(choices[0], "message", None)
+        return response | {
+            "outcome": "empty",
+            "error": "The judge's reply is empty: the server sent no choice.",
+        }
+    return response | _read_choice(choices[0], usage, limit)
+
+
+def _read_choice(choice: Any, usage: Any, limit: int | None) -> dict[str, Any]:
+    """The fields of `Response` for a reply's first choice, and ``thinks``."""
+    message = getattr(choice, "message", None)
     text = text_of(getattr(message, "content", None))
-    finish = getattr(choices[0], "finish_reason", None)
+    finish = getattr(choice, "finish_reason", None)
     refusal = getattr(message, "refusal", None)
-    heard |= {"raw": text, "finish": finish if isinstance(finish, str) else None}
+    response: dict[str, Any] = {"raw": text, "finish": finish if isinstance(finish, str) else None}
     if isinstance(refusal, str) and refusal:
         error = "The judge refused to judge this."
-        return heard | {"outcome": "refused", "raw": text or refusal, "error": error}
+        return response | {"outcome": "refused", "raw": text or refusal, "error": error}
     if finish == "content_filter":
         error = "The judge's server stopped its reply with a content filter."
-        return heard | {"outcome": "refused", "error": error}
+        return response | {"outcome": "refused", "error": error}
     empty = text is None or not text.strip()
     thought = _thinks(message, usage, text)
     if finish == "length" and (thought or empty):
@@ -172,16 +180,16 @@ def read_completion(completion: Any, limit: int | None, key: Secret | None = Non
             f"The judge spent its limit{used} tokens on thinking before its verdict was whole: choose "
             "a model that thinks less or not at all."
         )
-        return heard | {"outcome": "cut", "error": error, "thinks": True}
+        return response | {"outcome": "cut", "error": error, "thinks": True}
     if finish == "length":
         error = "The judge's reply was cut off at its limit of tokens, so its verdict is not whole."
-        return heard | {"outcome": "cut", "error": error}
+        return response | {"outcome": "cut", "error": error}
     if empty and thought:
         error = "The judge's reply is empty: it only sent its thinking; ask again, or choose another model."
-        return heard | {"outcome": "empty", "error": error}
+        return response | {"outcome": "empty", "error": error}
     if empty:
-        return heard | {"outcome": "empty", "error": "The judge's reply is empty."}
-    return heard
+        return response | {"outcome": "empty", "error": "The judge's reply is empty."}
+    return response
 
 
 def _find_error(completion: Any, choices: Any) -> Any:
@@ -200,12 +208,12 @@ def _find_error(completion: Any, choices: Any) -> Any:
 
 
 def _read_error_reply(error: Any, key: Secret | None) -> dict[str, Any]:
-    """The fields of `Heard` for an error that a server sent with the status of a success."""
+    """The fields of `Response` for an error that a server sent with the status of a success."""
     if is_filtered(error):
         sentence = "The content filter of the judge's server refused the question: choose another judge."
         return {"outcome": "refused", "error": sentence}
-    said = _quote({"error": error}, key)
-    sentence = f"The judge's server sent an error and no reply{said}: look at the account and the model."
+    quote = _quote({"error": error}, key)
+    sentence = f"The judge's server sent an error and no reply{quote}: look at the account and the model."
     return {"outcome": "failed", "error": sentence}
 
 
@@ -254,8 +262,8 @@ def _count(value: Any) -> int | None:
 # --- Failures -------------------------------------------------------------------------------------
 
 
-def failure(error: Exception, judge: Asked) -> dict[str, Any]:
-    """The fields of `Heard` after an error, which may still hold the judge's key."""
+def failure(error: Exception, judge: AskedJudge) -> dict[str, Any]:
+    """The fields of `Response` after an error, which may still hold the judge's key."""
     import openai
 
     refused = (
@@ -270,7 +278,7 @@ def failure(error: Exception, judge: Asked) -> dict[str, Any]:
     }
 
 
-def _sentence(error: Exception, judge: Asked, refused: bool) -> str:
+def _sentence(error: Exception, judge: AskedJudge, refused: bool) -> str:
     """What went wrong and what to do, in one sentence."""
     import openai
 
@@ -320,7 +328,7 @@ def _flaw(error: Exception) -> str:
     return " (it is not valid JSON)" if isinstance(error, ValueError) else ""
 
 
-def _status_sentence(error: openai.APIStatusError, judge: Asked, where: str) -> str:
+def _status_sentence(error: openai.APIStatusError, judge: AskedJudge, where: str) -> str:
     status = error.status_code
     if 300 <= status < 400:
         return _redirect_sentence(error, judge, where)
@@ -331,24 +339,25 @@ def _status_sentence(error: openai.APIStatusError, judge: Asked, where: str) -> 
         return (
             f"The judge at {where} does not allow this key to use {judge.model} (403): choose another model."
         )
-    said = _said(error, judge)
+    quote = _quote_status(error, judge)
     if status == 404:
         return f"The judge at {where} knows no model {judge.model!r} (404): check its name and the address."
     if status == 429:
-        return f"The judge at {where} takes no more for now (429){said}: try later, or look at the account."
+        return f"The judge at {where} takes no more for now (429){quote}: try later, or look at the account."
     if status >= 500:
-        return f"The judge at {where} is failing ({status}){said}: try again later."
+        return f"The judge at {where} is failing ({status}){quote}: try again later."
     return (
-        f"The judge at {where} did not take the question ({status}){said}: shorten it or change the settings."
+        f"The judge at {where} did not take the question ({status}){quote}: "
+        "shorten it or change the settings."
     )
 
 
-def _redirect_sentence(error: openai.APIStatusError, judge: Asked, where: str) -> str:
+def _redirect_sentence(error: openai.APIStatusError, judge: AskedJudge, where: str) -> str:
     try:
         # Before the address is taken apart, which would cut a key in it.
         location = redact(error.response.headers.get("location", ""), judge.key)
         target = urljoin(str(error.request.url), location)
-        other = redact(clean(target), judge.key).removesuffix(_ENDPOINT)[:SAID]
+        other = redact(clean(target), judge.key).removesuffix(_ENDPOINT)[:MOST_QUOTED]
         named = f" to {other}" if urlsplit(target).hostname else ""
     except ValueError:  # an address that cannot be read
         named = ""
@@ -358,7 +367,7 @@ def _redirect_sentence(error: openai.APIStatusError, judge: Asked, where: str) -
     )
 
 
-def _said(error: openai.APIStatusError, judge: Asked) -> str:
+def _quote_status(error: openai.APIStatusError, judge: AskedJudge) -> str:
     """The server's own words, as far as it has any, in brackets."""
     return _quote(read_error(error.response.text), judge.key)
 
@@ -367,4 +376,4 @@ def _quote(error: Any, key: Secret | None) -> str:
     line = redact(message_of(error), key)
     if not line:
         return ""
-    return f" ({line if len(line) <= SAID else line[:SAID] + '...'})"
+    return f" ({line if len(line) <= MOST_QUOTED else line[:MOST_QUOTED] + '...'})"

@@ -1,4 +1,4 @@
-"""What a judge's server refuses, and how it is asked instead; remembered for each server and model.
+"""What a judge's server refuses, and the request that it accepts; remembered for each server and model.
 
 Servers of the OpenAI chat API name a refused parameter in ``param``, in a list ``loc``, in a field violation,
 or only in their message, in any language. So the whole body is searched for the names of the parameters that
@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from playground.judging.parse.forms import fold
-from playground.judging.rubrics import Messages
+from playground.rubrics.forms import fold
+from playground.rubrics.rubric import Messages
 
 LEAST_ROOM = 64
 """Tokens below which no verdict fits into an answer."""
@@ -82,7 +82,7 @@ _TOKENS = re.compile(
 
 @dataclass(kw_only=True)
 class ServerLimits:
-    """What one model on one server takes, as far as it has said."""
+    """What one model on one server accepts, as far as its errors have shown."""
 
     dropped: set[str] = field(default_factory=set)
     """Parameters that it refuses."""
@@ -144,7 +144,7 @@ class ServerLimits:
 
 
 class Refusals:
-    """What each server and model has refused, so that it is asked without it from then on."""
+    """What each server and model has refused, so that later requests leave it out."""
 
     def __init__(self) -> None:
         self._limits: dict[tuple[str, str], ServerLimits] = {}
@@ -156,7 +156,7 @@ class Refusals:
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """How to ask after a refusal; exactly one field is set."""
+    """How to change the request after a refusal; exactly one field is set."""
 
     drop: str | None = None
     """A parameter to leave out."""

@@ -1,5 +1,5 @@
-"""The HTTP client that judges are asked with: replies are bounded while they arrive, and redirects are not
-followed, so that a conversation goes to no other server than the one that was named.
+"""The HTTP client for judges' servers: bounds replies while they arrive, and follows no redirects, so that a
+conversation is sent to no other server than the one that was named.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from playground.judging.client.refusals import read_whole_number
 MOST_BYTES = 1_000_000
 """Bytes that a reply may have after decompression."""
 ENCODINGS = ("", "identity", "gzip", "deflate")
-"""Compressions that are decoded in small pieces; no other is asked for."""
+"""Compressions that are decoded in small pieces; no other is requested."""
 
 
 class ReplyTooLargeError(Exception):
@@ -21,7 +21,7 @@ class ReplyTooLargeError(Exception):
 
 
 class ReplyEncodingError(Exception):
-    """A server compressed its reply in a way that was not asked for."""
+    """A server compressed its reply in a way that was not requested."""
 
 
 class ReplyDamagedError(Exception):

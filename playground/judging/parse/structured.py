@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from playground.judging.parse.forms import BRACKETS, LABEL, fold
+from playground.rubrics.forms import BRACKETS, LABEL, fold
 
 WORK = 4_000_000
 """Characters that the search for objects reads at most, failed attempts included."""

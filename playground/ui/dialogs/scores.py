@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 
 from playground.judging.panel import MAJORITY
-from playground.judging.service import HUMAN, VOTE
 from playground.judging.verdicts import filter_verdicts
+from playground.judging.votes import HUMAN, VOTE
 from playground.scoreboard import build_board, list_boards
 from playground.session import Session
 from playground.types import Conversation, InputError, Verdict

@@ -1,7 +1,7 @@
-"""What judges and people said of an answer, as HTML that stands under it.
+"""Verdicts and votes on an answer, as the HTML under it.
 
-Pure functions on values, without Gradio. A judge's words are data like a model's: they are escaped. Lanes go
-by their letters, so that nothing here tells what a hidden lane is.
+Pure functions on values, without Gradio. A judge's words are data like a model's: they are escaped. Lanes are
+named by their letters, so that nothing here shows what a hidden lane is.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from playground.judging.cost import Cost, Estimate
-from playground.judging.service import HUMAN, Vote
+from playground.judging.votes import HUMAN, Choice
 from playground.lanes.letters import LETTERS
 from playground.types import SETTLED, Aspect, JudgeCall, Outcome, Verdict
 from playground.ui.html.text import escape as escaped
@@ -38,15 +38,21 @@ JUDGING = "judging\u2026"
 # --- Votes ----------------------------------------------------------------------------------------
 
 
-def vote_of(verdict: Verdict, pair: tuple[int, int]) -> Vote:
-    """The vote that a verdict records, with `pair` as A and B."""
+def choice_of(verdict: Verdict, pair: tuple[int, int]) -> Choice:
+    """The choice that a vote's verdict records, with `pair` as A and B."""
     if verdict.winner is not None:
         return "A" if verdict.winner == pair[0] else "B"
     return "tie" if verdict.outcome == "tie" else "both-bad"
 
 
-def asked(chosen: str | None, blind: bool, locked: bool) -> str:
-    """What stands before the vote buttons."""
+def render_vote_status(chosen: str | None, blind: bool, locked: bool) -> str:
+    """The text before the vote buttons.
+
+    Args:
+        chosen: the label of the person's vote, if there is one.
+        blind: whether the lanes' names are hidden.
+        locked: whether the vote can no longer be changed.
+    """
     if locked:
         return f"<p>Your blind vote stands: <b>{escaped(chosen or '')}</b></p>"
     if chosen:
@@ -54,7 +60,7 @@ def asked(chosen: str | None, blind: bool, locked: bool) -> str:
     return "<p>Which is better?</p>"
 
 
-def _vote(verdict: Verdict, lane: int, own: bool) -> str:
+def _render_vote(verdict: Verdict, lane: int, own: bool) -> str:
     words = f"{LETTERS[verdict.winner]} better" if verdict.winner is not None else OUTCOMES[verdict.outcome]
     whose = "Your vote" if own else "Another\u2019s vote"
     blind = ", blind" if verdict.blind else ""
@@ -67,39 +73,39 @@ def _vote(verdict: Verdict, lane: int, own: bool) -> str:
 # --- Under an answer ------------------------------------------------------------------------------
 
 
-def marks(
+def render_marks(
     lane: int,
     verdicts: Sequence[Sequence[Verdict]],
     voter: str | None,
     running: Collection[str],
     costs: Mapping[str, Cost],
 ) -> dict[int, str]:
-    """What stands under each answer of a lane, by turn, where there is anything.
+    """The HTML under each answer of a lane, by turn, where there is any.
 
     Args:
         verdicts: of each turn, in the order in which they were asked for.
         voter: whose votes are the person's own.
-        running: ids of the verdicts that are under way.
+        running: ids of the verdicts whose judgments are running.
         costs: by verdict.
     """
     found = {}
     for turn, here in enumerate(verdicts):
         by_id = {verdict.id: verdict for verdict in here}
-        mine = [verdict for verdict in latest(here) if lane in verdict.lanes]
-        drawn = [
-            _vote(verdict, lane, verdict.by == voter)
+        own = [verdict for verdict in latest(here) if lane in verdict.lanes]
+        rendered = [
+            _render_vote(verdict, lane, verdict.by == voter)
             if verdict.judge == HUMAN
-            else _judged(verdict, lane, turn, verdict.id in running, costs.get(verdict.id), by_id)
-            for verdict in mine
+            else _render_judged(verdict, lane, turn, verdict.id in running, costs.get(verdict.id), by_id)
+            for verdict in own
         ]
-        if drawn:
-            found[turn] = f'<div class="marks">{"".join(drawn)}</div>'
+        if rendered:
+            found[turn] = f'<div class="marks">{"".join(rendered)}</div>'
     return found
 
 
 def latest(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Of each question put to a judge, the latest verdict, and the latest settled one before it, if it has
-    come to nothing."""
+    """Of verdicts on the same request the latest, and the latest settled one before it if that one is not
+    settled."""
     kept: dict[tuple[object, ...], list[Verdict]] = {}
     for verdict in verdicts:
         key = (verdict.judge, verdict.server, verdict.rubric, verdict.scope, verdict.lanes, verdict.by)
@@ -108,7 +114,7 @@ def latest(verdicts: Sequence[Verdict]) -> list[Verdict]:
     return [verdict for each in kept.values() for verdict in each]
 
 
-def _judged(
+def _render_judged(
     verdict: Verdict,
     lane: int,
     turn: int,
@@ -116,16 +122,16 @@ def _judged(
     cost: Cost | None,
     here: Mapping[str, Verdict],
 ) -> str:
-    """A badge that unfolds to the judge's reasons; of a majority, to what each judge says."""
+    """A badge that unfolds to the judge's reasons; of a majority, to each judge's verdict."""
     words, kind = badge(verdict, lane, running)
     against = " against ".join(LETTERS[each] for each in verdict.lanes) if _compares(verdict) else ""
     title = attribute(", ".join(filter(None, (verdict.judge, verdict.rubric, _scope(verdict), against))))
-    parts = [f'<p class="of">{_facts(verdict, cost)}</p>']
+    parts = [f'<p class="of">{_render_facts(verdict, cost)}</p>']
     if verdict.error and verdict.outcome not in SETTLED and not running:
         parts.append(f'<p class="notice error">{visible(verdict.error)}</p>')
-    parts += [_game(game, verdict) for game in verdict.calls if lane in game.shown]
-    parts += [_member(here[id], lane) for id in verdict.panel if id in here]
-    parts.append(f'<div class="verdict-acts">{_buttons(verdict, turn, running)}</div>')
+    parts += [_render_call(call, verdict) for call in verdict.calls if lane in call.shown]
+    parts += [_render_member(here[id], lane) for id in verdict.panel if id in here]
+    parts.append(f'<div class="verdict-acts">{_render_buttons(verdict, turn, running)}</div>')
     judge = f"majority of {len(verdict.panel)}" if verdict.panel else shorten(verdict.judge)
     name = f'<span class="judge">{visible(judge)}</span>'
     return (
@@ -135,7 +141,7 @@ def _judged(
 
 
 def badge(verdict: Verdict, lane: int, running: bool = False) -> tuple[str, str]:
-    """What a verdict says of a lane, in a word or two as HTML, and its class."""
+    """A lane's outcome in a verdict: a word or two of HTML, and its class."""
     if running:
         return JUDGING, "running"
     if verdict.outcome == "win":
@@ -145,8 +151,8 @@ def badge(verdict: Verdict, lane: int, running: bool = False) -> tuple[str, str]
         score = scores.get(lane)
         if score is not None:
             return score_of(score, verdict.scale), "scored"
-        games = [game.outcome for game in verdict.calls if game.shown == (lane,)]
-        spoilt = next((outcome for outcome in games if outcome not in SETTLED), verdict.outcome)
+        outcomes = [call.outcome for call in verdict.calls if call.shown == (lane,)]
+        spoilt = next((outcome for outcome in outcomes if outcome not in SETTLED), verdict.outcome)
         return (OUTCOMES[spoilt] if spoilt not in SETTLED else "no score"), "failed"
     return OUTCOMES[verdict.outcome], "even" if verdict.outcome in SETTLED else "failed"
 
@@ -166,17 +172,17 @@ def _scope(verdict: Verdict) -> str:
     return "the conversation so far" if verdict.scope == "conversation" else "this turn"
 
 
-def _facts(verdict: Verdict, cost: Cost | None) -> str:
-    """Who judged, by what, and what it took."""
+def _render_facts(verdict: Verdict, cost: Cost | None) -> str:
+    """Which judge used which rubric, and what it cost."""
     by = [verdict.judge, *([f"at {verdict.server}"] if verdict.server else []), f"by {verdict.rubric}"]
     words = [visible(" ".join(by)), _scope(verdict)]
     if cost is not None and (cost.calls or cost.cached):
-        words.append(spent(cost))
+        words.append(render_cost(cost))
     return "; ".join(words)
 
 
-def _member(verdict: Verdict, lane: int) -> str:
-    """One judge of a panel: what it says."""
+def _render_member(verdict: Verdict, lane: int) -> str:
+    """The verdict of one judge of a panel."""
     if verdict.scale is None and verdict.winner is not None:
         words = f"{LETTERS[verdict.winner]} better"
     else:
@@ -184,39 +190,41 @@ def _member(verdict: Verdict, lane: int) -> str:
     return f"<h5>{visible(verdict.judge)}: <b>{words}</b></h5>"
 
 
-def _game(game: JudgeCall, verdict: Verdict) -> str:
-    """One call of the judge: what it saw in which order, what it said, its whole reply folded under."""
+def _render_call(call: JudgeCall, verdict: Verdict) -> str:
+    """One call of a judge: the order of the answers, its verdict and reasons, and its whole reply, folded."""
     head = ""
     if _compares(verdict):
-        first, second = (LETTERS[lane] for lane in game.shown)
-        said = f"{LETTERS[game.winner]} better" if game.winner is not None else OUTCOMES[game.outcome]
-        head = f"<b>{first} first, then {second}: {said}</b>"
-        if game.shown != verdict.lanes:
+        first, second = (LETTERS[lane] for lane in call.shown)
+        verdict_words = (
+            f"{LETTERS[call.winner]} better" if call.winner is not None else OUTCOMES[call.outcome]
+        )
+        head = f"<b>{first} first, then {second}: {verdict_words}</b>"
+        if call.shown != verdict.lanes:
             head += f" (to the judge, {first} is \u201cA\u201d)"
-    elif game.score is not None and verdict.scale is not None and len(verdict.calls) > len(verdict.lanes):
-        head = f"<b>{score_of(game.score, verdict.scale)}</b>"
-    if game.cached:
+    elif call.score is not None and verdict.scale is not None and len(verdict.calls) > len(verdict.lanes):
+        head = f"<b>{score_of(call.score, verdict.scale)}</b>"
+    if call.cached:
         head += ' <span class="cached">from the cache</span>'
     parts = [f"<h5>{head}</h5>"] if head else []
-    if game.aspects and verdict.scale is not None:
-        parts.append(f"<dl>{''.join(_aspect(aspect, verdict.scale) for aspect in game.aspects)}</dl>")
-    if game.reason:
-        parts.append(f'<p class="reason">{visible(game.reason)}</p>')
-    if game.error and game.error != verdict.error:
-        parts.append(f'<p class="notice error">{visible(game.error)}</p>')
-    if game.raw is not None:
+    if call.aspects and verdict.scale is not None:
+        parts.append(f"<dl>{''.join(_render_aspect(aspect, verdict.scale) for aspect in call.aspects)}</dl>")
+    if call.reason:
+        parts.append(f'<p class="reason">{visible(call.reason)}</p>')
+    if call.error and call.error != verdict.error:
+        parts.append(f'<p class="notice error">{visible(call.error)}</p>')
+    if call.raw is not None:
         parts.append(
-            f"<details><summary>The reply as it came</summary><pre>{visible(game.raw)}</pre></details>"
+            f"<details><summary>The reply as it came</summary><pre>{visible(call.raw)}</pre></details>"
         )
     return f'<div class="game">{"".join(parts)}</div>' if parts else ""
 
 
-def _aspect(aspect: Aspect, scale: tuple[float, float]) -> str:
+def _render_aspect(aspect: Aspect, scale: tuple[float, float]) -> str:
     score = "does not apply" if aspect.score is None else score_of(aspect.score, scale)
     return f"<dt>{visible(aspect.name)}</dt><dd><b>{score}</b> {visible(aspect.reason or '')}</dd>"
 
 
-def _buttons(verdict: Verdict, turn: int, running: bool) -> str:
+def _render_buttons(verdict: Verdict, turn: int, running: bool) -> str:
     acts = []
     if running:
         acts.append(("judge-stop", "Stop the judge"))
@@ -234,8 +242,8 @@ def _buttons(verdict: Verdict, turn: int, running: bool) -> str:
 # --- Costs ----------------------------------------------------------------------------------------
 
 
-def spent(cost: Cost) -> str:
-    """What a verdict took, by the server's count."""
+def render_cost(cost: Cost) -> str:
+    """A verdict's cost, by the server's count."""
     words = []
     if cost.calls:
         tokens = f"{number(cost.prompt_tokens)} tokens in, {number(cost.new_tokens)} out"
@@ -247,23 +255,23 @@ def spent(cost: Cost) -> str:
     return ", ".join(words)
 
 
-def about(sentence: str) -> str:
-    """What a judge's panel says in passing."""
+def render_note(sentence: str) -> str:
+    """A remark in the judge dialog."""
     return f'<p class="what">{visible(sentence)}</p>'
 
 
-def missing(sentence: str) -> str:
-    """Why nothing can be asked yet."""
+def render_error(sentence: str) -> str:
+    """Why the judge cannot be asked yet."""
     return f'<p class="notice error">{visible(sentence)}</p>'
 
 
-def warned(sentence: str) -> str:
-    """What speaks against asking so, though it can be asked."""
+def render_warning(sentence: str) -> str:
+    """A reason against asking this judge, who can be asked all the same."""
     return f'<p class="notice warning">{visible(sentence)}</p>'
 
 
-def estimated(estimate: Estimate) -> str:
-    """What a judgment will take, as HTML."""
+def render_estimate(estimate: Estimate) -> str:
+    """What a judgment will cost."""
     if not estimate.calls:
         return (
             f"<p>All of {_count(estimate.cached, 'reply', 'replies')} from the cache: this costs nothing.</p>"
@@ -285,20 +293,20 @@ def _count(count: int, thing: str, things: str = "") -> str:
 # --- All of a verdict -----------------------------------------------------------------------------
 
 
-def whole(verdict: Verdict, cost: Cost | None) -> str:
-    """Every call of a verdict as it was sent and as it came, for a dialog."""
-    written = [f'<p class="notice">{_facts(verdict, cost)}</p>']
-    for at, game in enumerate(verdict.calls, 1):
-        shown = ", then ".join(LETTERS[lane] for lane in game.shown)
-        cached = ", from the cache" if game.cached else ""
-        written.append(f"<h3>Call {at}: {shown}; {OUTCOMES[game.outcome]}{cached}</h3>")
-        if game.error:
-            written.append(f'<p class="notice error">{visible(game.error)}</p>')
-        for role, text in game.messages:
-            written.append(f"<h4>Sent as {visible(role)}</h4><pre>{visible(text)}</pre>")
-        if game.parameters:
-            written.append(f"<h4>Sent beside it</h4><pre>{visible(game.parameters)}</pre>")
-        if game.raw is not None:
-            ended = f", ended by {visible(game.finish)}" if game.finish else ""
-            written.append(f"<h4>Came{ended}</h4><pre>{visible(game.raw)}</pre>")
-    return f'<div class="whole-verdict">{"".join(written)}</div>'
+def render_calls(verdict: Verdict, cost: Cost | None) -> str:
+    """Every call of a verdict with its whole prompt and reply, for a dialog."""
+    parts = [f'<p class="notice">{_render_facts(verdict, cost)}</p>']
+    for at, call in enumerate(verdict.calls, 1):
+        shown = ", then ".join(LETTERS[lane] for lane in call.shown)
+        cached = ", from the cache" if call.cached else ""
+        parts.append(f"<h3>Call {at}: {shown}; {OUTCOMES[call.outcome]}{cached}</h3>")
+        if call.error:
+            parts.append(f'<p class="notice error">{visible(call.error)}</p>')
+        for role, text in call.messages:
+            parts.append(f"<h4>Sent as {visible(role)}</h4><pre>{visible(text)}</pre>")
+        if call.parameters:
+            parts.append(f"<h4>Sent beside it</h4><pre>{visible(call.parameters)}</pre>")
+        if call.raw is not None:
+            ended = f", ended by {visible(call.finish)}" if call.finish else ""
+            parts.append(f"<h4>Came{ended}</h4><pre>{visible(call.raw)}</pre>")
+    return f'<div class="whole-verdict">{"".join(parts)}</div>'

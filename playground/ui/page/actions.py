@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from playground.ui.controls.events import Updates
-from playground.ui.dialogs.judge import JudgePanel
+from playground.ui.dialogs.judge import JudgeDialog
 from playground.ui.page.address import Address
 from playground.ui.page.controller import Controller
 from playground.ui.page.probe_row import ProbeRow
@@ -29,7 +29,7 @@ class Actions:
         stop: gr.Button,
         probe_row: ProbeRow,
         votes: Votes,
-        judge: JudgePanel,
+        judge: JudgeDialog,
         address: Address,
     ) -> None:
         """Keep what is shown and hidden.
@@ -60,8 +60,8 @@ class Actions:
     @property
     def outputs(self) -> list[Any]:
         """The components that `draw` and `draw_buttons` update."""
-        judge = [self.judge.timer, self.judge.stop, self.judge.cancel]
-        return list(dict.fromkeys([*self.row_outputs, *self.votes.parts, *judge, self.send, self.stop]))
+        votes, judge = self.votes.outputs, self.judge.running_outputs
+        return list(dict.fromkeys([*self.row_outputs, *votes, *judge, self.send, self.stop]))
 
     def draw(self, state: PageState, streaming: bool = False) -> Updates:
         """The rows above the message box; `streaming` as answers begin to be written."""
@@ -72,9 +72,9 @@ class Actions:
             **self.probe_row.render(state, editing),
             self.actions: gr.update(visible=not editing and has_turns),
             self.editing: gr.update(visible=editing),
-            **self.votes.drawn(state, streaming),
+            **self.votes.draw(state, streaming),
             **self.address.draw_moved(state),
-            **({} if streaming else self.judge.watched(state)),
+            **({} if streaming else self.judge.draw_running(state)),
         }
 
     def draw_buttons(self, streaming: bool) -> Updates:

@@ -15,7 +15,7 @@ from playground.ui.controls.events import QUICK, Update, Updates, Values
 from playground.ui.controls.lane import Lane
 from playground.ui.controls.toast import attempt, say
 from playground.ui.dialogs.dialog import HtmlDialog
-from playground.ui.dialogs.judge import ACTS, JudgePanel
+from playground.ui.dialogs.judge import ACTS, JudgeDialog
 from playground.ui.dialogs.prompt import PromptDialog
 from playground.ui.html import conversation as html_conversation
 from playground.ui.html import labels as html_labels
@@ -86,7 +86,7 @@ class ConversationView:
         decoding: Decoding,
         actions: Actions,
         box: gr.Textbox,
-        judge: JudgePanel,
+        judge: JudgeDialog,
         prompt_dialog: PromptDialog,
         after: HtmlDialog,
     ) -> None:
@@ -126,7 +126,7 @@ class ConversationView:
         def handler(state: PageState, values: Values, payload: EventPayload) -> Updates:
             act, turn = payload.get("act"), payload.get("turn")
             if act in ACTS:
-                return attempt(lambda: self.judge.acted(state, act, turn, payload.get("id")), self.box)
+                return attempt(lambda: self.judge.act_on(state, act, turn, payload.get("id")), self.box)
             return attempt(lambda: self._act(state, values, lane, act, turn), self.box)
 
         return handler

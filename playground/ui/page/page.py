@@ -19,7 +19,7 @@ from playground.ui.controls.buttons import small_button
 from playground.ui.dialogs.compare import CompareDialog
 from playground.ui.dialogs.demonstrations import DemonstrationEditor
 from playground.ui.dialogs.dialog import HtmlDialog
-from playground.ui.dialogs.judge import JudgePanel
+from playground.ui.dialogs.judge import JudgeDialog, JudgeRow
 from playground.ui.dialogs.model import ModelDialog, ModelLoadingDialog
 from playground.ui.dialogs.probes import ProbesDialog
 from playground.ui.dialogs.prompt import PromptDialog
@@ -77,7 +77,6 @@ class Page:
         self.state = gr.State(PageState())
         self.address = Address(controller)
         self.load = PageLoad(controller, self.address)
-        self.judge = JudgePanel(controller, settings)
         self.conversation = ConversationView(controller, settings.public, self.address)
         self.arrangement = Arrangement(controller, self.address)
         self.topbar = TopBar(controller.session, self.arrangement, self.conversation)
@@ -85,18 +84,30 @@ class Page:
         self.composer = Composer(controller, settings.base)
         self.decoding = Decoding(self.lanes, settings.limits.max_tokens)
         with gr.Column(elem_id="bottom"):
-            self._compose_bottom()
+            examples, actions, editing = self._compose_bottom()
         self._compose_dialogs()
+        self.actions = Actions(
+            self.controller,
+            examples=examples,
+            actions=actions,
+            editing=editing,
+            send=self.composer.send,
+            stop=self.composer.stop,
+            probe_row=self.probe_row,
+            votes=self.votes,
+            judge=self.judge,
+            address=self.address,
+        )
 
-    def _compose_bottom(self) -> None:
-        """Add all that is below the lanes."""
+    def _compose_bottom(self) -> tuple[gr.Row, gr.Row, gr.Row]:
+        """Add all that is below the lanes, and return its rows of examples, actions and editing."""
         composer, conversation = self.composer, self.conversation
         with gr.Row(elem_id="examples", elem_classes="above") as examples:
             composer.compose_examples()
         self.probe_row = ProbeRow(self.controller)
         with gr.Row(visible=False, elem_id="actions", elem_classes="above") as actions:
             self.votes = Votes(self.controller, get_voter)
-            self.judge.compose_row()
+            self.judge_row = JudgeRow()
             composer.compose_retry()
             conversation.compose_undo()
             composer.compose_replay()
@@ -112,18 +123,7 @@ class Page:
             self.decoding.compose_more()
             self.arrangement.compose_mode()
             composer.compose_prefill()
-        self.actions = Actions(
-            self.controller,
-            examples=examples,
-            actions=actions,
-            editing=editing,
-            send=composer.send,
-            stop=composer.stop,
-            probe_row=self.probe_row,
-            votes=self.votes,
-            judge=self.judge,
-            address=self.address,
-        )
+        return examples, actions, editing
 
     def _compose_dialogs(self) -> None:
         controller, settings = self.controller, self.settings
@@ -134,7 +134,7 @@ class Page:
         self.after = HtmlDialog("after", "After the stop")
         self.probes_dialog = ProbesDialog(controller, settings.public)
         self.scores_dialog = ScoresDialog(controller.session, controller, settings.public)
-        self.judge.compose_sheet()
+        self.judge = JudgeDialog(controller, settings, self.judge_row)
         self.shortcuts = HtmlDialog("shortcuts", "Keyboard")
 
     def _compose_model_dialog(self) -> ModelDialog:
@@ -153,7 +153,7 @@ class Page:
             *(self.actions.outputs + self.arrangement.outputs + self.decoding.outputs),
             *(self.prompt_dialog.outputs + self.after.outputs + self.probes_dialog.outputs),
             *self.probe_row.outputs,
-            *(self.judge.parts + self.lanes.outputs),
+            *(self.judge.all_outputs + self.lanes.outputs),
         ]
 
     # --- Connections --------------------------------------------------------------------------------

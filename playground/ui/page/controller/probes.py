@@ -24,7 +24,7 @@ class Probes:
     @property
     def problems(self) -> list[str]:
         """One sentence for each file of probes that could not be read, with its path."""
-        return self.session.judges.probe_problems
+        return self.session.library.probe_problems
 
     def start(self, state: PageState, name: str) -> Probe:
         """Start a new conversation that a probe's messages go to.
@@ -44,7 +44,7 @@ class Probes:
         Raises:
             InputError: there is none.
         """
-        for probe in self.session.judges.probes:
+        for probe in self.session.library.probes:
             if probe.name == name:
                 return probe
         short = name if len(name) <= 60 else f"{name[:59]}\u2026"
@@ -55,12 +55,12 @@ class Probes:
 
         The number comes from the conversation, so that a turn that was undone is sent again.
         """
-        probe = next((probe for probe in self.session.judges.probes if probe.name == state.probe), None)
+        probe = next((probe for probe in self.session.library.probes if probe.name == state.probe), None)
         return (probe, probe.asked(self.conversations.user_messages(state))) if probe else None
 
     def list_ordered(self) -> list[Probe]:
         """All probes in the order of the list that the page shows."""
-        return order_probes(self.session.judges.probes, self.base)
+        return order_probes(self.session.library.probes, self.base)
 
     def find_next(self, state: PageState) -> str | None:
         """The name of the probe that follows the current one in the list; None at its end."""

@@ -1,4 +1,4 @@
-"""Judge prompts in FastChat's format, asked exactly as FastChat asks them (MT-Bench, arXiv 2306.05685).
+"""Judge prompts in FastChat's format, sent exactly as FastChat sends them (MT-Bench, arXiv 2306.05685).
 
 ``judge_prompts.jsonl`` has one object a line, with `name`, `type` ("single" or "pairwise"), `system_prompt`,
 `prompt_template` (for Python's `str.format`) and `output_format`. A template for one turn and the one of the
@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from playground.files import read_text
-from playground.judging.rubrics import LIMIT, SINGLE_SCALE, Kind, Material, Messages
+from playground.rubrics.candidates import Kind
+from playground.rubrics.rubric import LIMIT, SINGLE_SCALE, Material, Messages
 from playground.types import InputError, check_name
 
 MULTI = "-multi-turn"
@@ -169,9 +170,9 @@ def _template(entry: Any, where: str) -> tuple[str, Kind, str, Template]:
     fields = {field for _, field, _, _ in parsed if field is not None}
     allowed = {*FIELDS[kind, name.endswith(MULTI)], *REFERENCES}
     if any(spec or conversion for _, _, spec, conversion in parsed) or not fields <= allowed:
-        odd = ", ".join(sorted(fields - allowed)) or "a format"
+        unknown = ", ".join(sorted(fields - allowed)) or "a format"
         raise InputError(
-            f"{where}: its prompt_template has {{{odd}}}; it may have {', '.join(sorted(allowed))}."
+            f"{where}: its prompt_template has {{{unknown}}}; it may have {', '.join(sorted(allowed))}."
         )
     template = Template(
         system=entry["system_prompt"], text=entry["prompt_template"], fields=frozenset(fields)

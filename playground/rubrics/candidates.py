@@ -1,17 +1,22 @@
-"""What a judge is asked about: one lane's conversation up to a turn, and the names of nothing."""
+"""What a judge sees of one lane: its conversation up to a turn, without lane or variant names."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from playground.lanes.letters import lane_letter
 from playground.types import Conversation, InputError, Verdict, canonical
 
+Kind = Literal["single", "pairwise", "aspects"]
+"""What a rubric gives: a score, the winner of two lanes, or a score for each aspect."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A lane's questions and answers, the judged one last; whose they are is not in it."""
+    """A lane's questions and answers, the judged one last, without the lane's name."""
 
     exchanges: tuple[tuple[str, str], ...]
     """(question, answer) of each turn that the lane had before it when it wrote the last answer, and that."""
@@ -27,16 +32,41 @@ class Candidate:
         return self.exchanges[-1][1]
 
 
+def check_turn(conversation: Conversation, turn: int) -> None:
+    """Raise InputError if the conversation has no such turn."""
+    if not 0 <= turn < len(conversation.turns):
+        raise InputError(
+            f"There is no turn {turn + 1} in this conversation: it has {len(conversation.turns)}."
+        )
+
+
+def check_lanes(conversation: Conversation, turn: int, lanes: Sequence[int], kind: Kind) -> None:
+    """Check that lanes can be judged by a kind of rubric.
+
+    Raises:
+        InputError: there is no such turn or lane, a lane has no answer, a lane is named twice, or their
+            number does not fit.
+    """
+    check_turn(conversation, turn)
+    if len(set(lanes)) < len(lanes):
+        raise InputError("The lanes to judge must differ.")
+    if kind == "pairwise" and len(lanes) != 2:
+        raise InputError(
+            f"A comparison is of two lanes, and turn {turn + 1} has {len(lanes)} to compare: choose two."
+        )
+    if not lanes:
+        raise InputError(f"Turn {turn + 1} has no answer, so there is nothing to judge.")
+    for lane in lanes:
+        candidate(conversation, turn, lane)
+
+
 def candidate(conversation: Conversation, turn: int, lane: int) -> Candidate:
     """What there is to judge in a lane at a turn (both from 0).
 
     Raises:
         InputError: there is no such turn or lane, or no answer in it.
     """
-    if not 0 <= turn < len(conversation.turns):
-        raise InputError(
-            f"There is no turn {turn + 1} in this conversation: it has {len(conversation.turns)}."
-        )
+    check_turn(conversation, turn)
     if not 0 <= lane < len(conversation.variants):
         raise InputError(
             f"There is no lane {lane_letter(lane)} in this conversation: it has {_lanes(conversation)}."

@@ -148,9 +148,9 @@ class Value:
     """"one": exactly one candidate or score; "unclear": several, a range, or prose around one; "none": no
     candidate or score at all."""
     winner: str = ""
-    """"A", "B" or "tie", if a winner is asked for and there is one."""
+    """"A", "B" or "tie", if a winner was looked for and there is one."""
     number: str = ""
-    """The score as written, if a score is asked for and there is one."""
+    """The score as written, if a score was looked for and there is one."""
     out_of: str | None = None
     """The number behind "/" or "out of"."""
 

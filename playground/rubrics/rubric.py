@@ -1,9 +1,9 @@
-"""Rubrics: what a judge is asked for, and the messages that ask it.
+"""Rubrics: what a judge has to give, and the messages of its prompt.
 
-A rubric of ours is a TOML file with instructions; the material is laid out here, the same for all of them.
-Questions, answers and references stand between lines that carry a mark which is drawn from the texts
-themselves, so that no answer can know it, close its own block and speak to the judge. What looks like a
-verdict within an answer is rewritten (`neutral`), so that a judge who quotes it does not give it.
+A rubric of our own format is a TOML file with instructions; the layout of the material is the same for all.
+Questions, answers and references are enclosed in lines with a mark that is a hash of the texts, so that no
+answer can contain it, close its own block and address the judge. What looks like a verdict within an answer
+is rewritten (`neutral`), so that a judge that quotes it does not give it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from playground.judging.candidates import Candidate
-from playground.judging.parse.forms import BRACKETS, LABEL, NOTED_LABEL, fold, score_in, winner_in
+from playground.rubrics.candidates import Candidate, Kind
+from playground.rubrics.forms import BRACKETS, LABEL, NOTED_LABEL, fold, score_in, winner_in
 from playground.types import Scope, canonical
 
-Kind = Literal["single", "pairwise", "aspects"]
 Messages = tuple[tuple[str, str], ...]
 """(role, text) of each message."""
 
@@ -40,11 +39,11 @@ class Material:
 
 
 class Rubric(Protocol):
-    """What a judge is asked for."""
+    """What a judge has to give, and its prompt."""
 
     @property
     def name(self) -> str:
-        """As a person names it."""
+        """The name that a person types."""
 
     @property
     def kind(self) -> Kind:
@@ -68,17 +67,17 @@ class Rubric(Protocol):
 
     @property
     def fixed(self) -> dict[str, Any] | None:
-        """The parameters it is always asked with; None: the judge's own."""
+        """The parameters of every request; None: the judge's own."""
 
     @property
     def schema(self) -> dict[str, Any] | None:
         """The JSON schema of a reply, for servers that can keep to one; None: replies are free text."""
 
     def messages(self, material: Material, structured: bool) -> Messages:
-        """What the judge is sent; `structured` if its server keeps to `schema`.
+        """The judge's prompt; `structured` if its server keeps to `schema`.
 
         Raises:
-            InputError: the rubric cannot be asked about this material.
+            InputError: the rubric does not fit this material.
         """
 
 
@@ -129,7 +128,7 @@ def _labelled(folded: str) -> Iterator[tuple[int, int, str]]:
 
 
 def mark_of(texts: Iterable[str]) -> str:
-    """Twelve hex digits drawn from the texts that occur in none of them."""
+    """Twelve hex digits of a hash of the texts that occur in none of them."""
     texts = list(texts)
     for number in range(1000):
         mark = hashlib.sha256(canonical([number, *texts]).encode()).hexdigest()[:12]
@@ -174,7 +173,7 @@ def _block(what: str, text: str, mark: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class TextRubric:
-    """A rubric of ours: instructions from a file; the material is laid out in fenced blocks."""
+    """A rubric of our own format: instructions from a file, and the material in fenced blocks."""
 
     name: str
     kind: Kind
@@ -200,7 +199,7 @@ class TextRubric:
 
     @property
     def fixed(self) -> dict[str, Any] | None:
-        """None: it is asked as the judge is set up."""
+        """None: requests have the judge's own parameters."""
         return None
 
     @property

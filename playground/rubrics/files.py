@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from playground.files import check_table, read_toml
-from playground.judging.fastchat import read_judge_prompts
-from playground.judging.rubrics import LIMIT, Rubric, TextRubric
+from playground.rubrics.fastchat import read_judge_prompts
+from playground.rubrics.rubric import LIMIT, Rubric, TextRubric
 from playground.types import InputError, check_name
 
 

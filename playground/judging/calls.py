@@ -1,0 +1,69 @@
+"""One call of a judge as a record: read from a response, read again later, or reused for another lane."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from playground.judging.client import Response
+from playground.judging.parse.reply import read_reply
+from playground.rubrics.rubric import Rubric
+from playground.types import JudgeCall
+
+
+def reuse_call(call: JudgeCall, shown: tuple[int, ...]) -> JudgeCall:
+    """A recorded call for the same texts in other lanes, marked as cached.
+
+    Args:
+        call: the recorded one.
+        shown: the lanes that have the texts now, in the order of the call.
+    """
+    winner = None if call.winner is None else shown[call.shown.index(call.winner)]
+    return dataclasses.replace(call, shown=shown, winner=winner, cached=True)
+
+
+def read_response(rubric: Rubric, shown: tuple[int, ...], response: Response) -> JudgeCall:
+    """The record of a response, with its verdict if the response holds one."""
+    call = JudgeCall(
+        shown=shown,
+        outcome=response.outcome or "unparsable",
+        error=response.error,
+        messages=response.messages,
+        parameters=response.parameters,
+        raw=response.raw,
+        finish=response.finish,
+        prompt_tokens=response.prompt_tokens,
+        new_tokens=response.new_tokens,
+        seconds=response.seconds,
+    )
+    if response.outcome is not None or response.raw is None:
+        return call
+    return _read(rubric, call, response.raw)
+
+
+def reread_call(rubric: Rubric, call: JudgeCall) -> JudgeCall | None:
+    """A recorded call, its reply read by today's rules; None if these find no verdict in it."""
+    if call.raw is None:
+        return call
+    unread = dataclasses.replace(call, outcome="unparsable", winner=None, score=None, aspects=(), error=None)
+    again = _read(rubric, unread, call.raw)
+    return None if again.outcome == "unparsable" else again
+
+
+def _read(rubric: Rubric, call: JudgeCall, raw: str) -> JudgeCall:
+    """`call` with the verdict in its reply."""
+    reading = read_reply(rubric, raw)
+    call = dataclasses.replace(call, reason=reading.reason)
+    if reading.error is not None:
+        return dataclasses.replace(call, error=f"{reading.error} Look at it, or ask again.")
+    if reading.letter is not None:
+        if reading.letter == "tie":
+            return dataclasses.replace(call, outcome="tie")
+        return dataclasses.replace(call, outcome="win", winner=call.shown["AB".index(reading.letter)])
+    rated = [aspect.score for aspect in reading.aspects if aspect.score is not None]
+    mean = sum(rated) / len(rated) if rated else None
+    return dataclasses.replace(
+        call,
+        outcome="scored",
+        score=mean if reading.score is None else reading.score,
+        aspects=reading.aspects,
+    )

@@ -1,0 +1,163 @@
+"""Reads bracketed forms, such as ``[[A]]`` or ``Score: [[7]]``, and decides which of several counts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playground.judging.parse.ranges import OR_LINE, exact_score_in, qualify
+from playground.judging.parse.reading import MOST_FORMS, NEAR, line_start
+from playground.rubrics.forms import (
+    BEFORE_LABEL,
+    BRACKETS,
+    CORRECTION,
+    LABEL,
+    NONE,
+    UNCLEAR,
+    Value,
+    fold,
+    number_of,
+)
+
+_GAP = r"[\s\"'*_`~()]{0,20}"
+_FORM_END = r"[\s\"'*_`~.!)]*"
+
+NOT_APPLICABLE = re.compile(
+    r"[\"'*_`\s]*(?:n\s*+(?:/\s*)?a|not applicable|none|null)[\"'*_`\s.]*", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bracket:
+    """One ``[[...]]`` of a reply."""
+
+    start: int
+    value: Value
+    labelled: bool
+    alone: bool
+    """Whether its line holds nothing else but its label."""
+    above: bool
+    """Whether the line above it is such a line too, or a line with "or" connects it to an earlier form."""
+    begins: bool
+    """Whether its line begins with it or its label, and it has a label or is alone."""
+
+
+def _is_alternative(folded: str, line: int) -> bool:
+    """Whether the last line with text before the line at `line` is "or", with another form above it."""
+    near = folded[max(0, line - NEAR) : line].rstrip()
+    above, _, last = near.rpartition("\n")
+    return OR_LINE.match(last) is not None and (
+        BRACKETS.search(above) is not None or LABEL.search(above) is not None
+    )
+
+
+def find_brackets(
+    folded: str, labels: str, classify: Callable[[str], Value], *, only_labelled: bool = False
+) -> list[Bracket]:
+    """The bracketed forms in a text, in order, without those that hold something else.
+
+    Args:
+        labels: a pattern of the labels that may stand before a form.
+        classify: reads the content of the brackets.
+        only_labelled: whether forms without a label are left out.
+    """
+    label = rf"(?:{labels})(?:[ _]+(?:finale?s?|is|ist|est))?{_GAP}:{_GAP}"
+    ends = re.compile(rf"{label}$", re.IGNORECASE)
+    alone = re.compile(rf"(?:{BEFORE_LABEL.pattern}{label})?[\s\"'*_`~#>(-]*$", re.IGNORECASE)
+    found: list[Bracket] = []
+    last_alone = -1
+    for one in list(BRACKETS.finditer(folded))[-MOST_FORMS:]:
+        value = classify(one[1])
+        line = line_start(folded, one.start())
+        before = folded[line : one.start()]
+        labelled = ends.search(folded[max(0, one.start() - 120) : one.start()]) is not None
+        if value.kind == "none" or (not labelled and _is_other(one[1], before, value)):
+            continue
+        if only_labelled and not labelled:
+            # It counts if it follows a labelled form on the same line, as in "depth: [[4]] or [[3]]".
+            between = folded[found[-1].start : one.start()] if found else "\n"
+            if len(between) > NEAR or "\n" in between or ":" in between:
+                continue
+        after = folded[one.end() : one.end() + 40].split("\n", 1)[0]
+        first = alone.fullmatch(before) is not None
+        own = re.fullmatch(_FORM_END, after) is not None and first
+        above = own and last_alone >= 0 and not folded[last_alone:line].strip()
+        value = qualify(folded, one, value)
+        if first and _is_alternative(folded, line):
+            if not found:
+                value = UNCLEAR
+            above = True
+        if own:
+            last_alone = one.end() + len(after)
+        corrects = CORRECTION.search(before) is not None
+        found.append(
+            Bracket(
+                start=one.start(),
+                value=value,
+                labelled=labelled,
+                alone=own or corrects,
+                above=above,
+                begins=first and (own or labelled),
+            )
+        )
+    return found
+
+
+def _is_other(content: str, before: str, value: Value) -> bool:
+    """Whether brackets without a label are an index, as in ``arr[[1]]``, or hold prose."""
+    if re.search(r"[A-Za-z0-9_\])]$", before) and content.strip()[:1].isdigit():
+        return True
+    return value.kind == "unclear" and not re.match(r"[\s<>=~]*(?:[0-9]|[ABab]\b)", content)
+
+
+def decide(brackets: list[Bracket]) -> tuple[Value, int]:
+    """The value that the bracketed forms give together, and where the form that gave it begins."""
+    if not brackets:
+        return NONE, 0
+    last = brackets[-1]
+    listed = last.above and len(brackets) > 1 and differs(brackets[-2].value, last.value)
+    if last.value.kind == "one" and last.alone and not listed:
+        return last.value, last.start
+    labelled = [number for number, one in enumerate(brackets) if one.labelled]
+    # Bare brackets before a labelled one are talk; those after it count.
+    pool = (
+        [one for number, one in enumerate(brackets) if one.labelled or number > labelled[-1]]
+        if labelled
+        else brackets
+    )
+    if any(one.value.kind != "one" or differs(one.value, last.value) for one in pool):
+        return UNCLEAR, 0
+    return last.value, last.start
+
+
+def differs(one: Value, other: Value) -> bool:
+    """Whether two values name different winners or scores."""
+    if one.winner or other.winner:
+        return one.winner != other.winner
+    return one.number != other.number and (
+        not one.number[:1].isdigit()
+        or not other.number[:1].isdigit()
+        or number_of(one.number) != number_of(other.number)
+    )
+
+
+def aspect_label(name: str) -> str:
+    """The pattern of an aspect's label."""
+    return rf"(?<!\w){re.escape(fold(name))}"
+
+
+def score_classifier(high: float) -> Callable[[str], Value]:
+    """A reader of scores up to `high` for `find_brackets`."""
+    return lambda content: exact_score_in(content, high, whole=True)
+
+
+def aspect_classifier(high: float) -> Callable[[str], Value]:
+    """A reader of an aspect's scores up to `high`, or ``n/a``, for `find_brackets`."""
+
+    def classify(content: str) -> Value:
+        if NOT_APPLICABLE.fullmatch(content):
+            return Value(kind="one", number="n/a")
+        return exact_score_in(content, high, whole=True)
+
+    return classify

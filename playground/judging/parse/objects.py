@@ -1,0 +1,164 @@
+"""Reads winners, scores and aspects from the JSON objects of a reply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from playground.judging.parse.brackets import NOT_APPLICABLE
+from playground.judging.parse.decoration import strip_decoration
+from playground.judging.parse.ranges import exact_score_in
+from playground.judging.parse.reading import Reading, check_scale
+from playground.judging.parse.structured import Repeated, plain_key, walk
+from playground.rubrics.forms import NONE, winner_in
+from playground.rubrics.rubric import Rubric
+from playground.types import Aspect, replace_surrogates
+
+_WINNER_KEYS = ("verdict", "finalverdict", "winner")
+_SCORE_KEYS = ("score", "finalscore", "overallscore", "rating", "finalrating", "overallrating")
+REASON_KEYS = ("reasons", "reason", "explanation", "reasoning")
+
+
+def find_winner(objects: list[dict[str, Any]]) -> Reading | None:
+    """The winner that the objects name; None if they have no key for one."""
+    values = find_values(objects, _WINNER_KEYS)
+    if not values:
+        return None
+    letters = set()
+    for value in values:
+        named = winner_in(strip_decoration(value), whole=True) if isinstance(value, str) else NONE
+        if named.kind != "one":
+            return Reading(error=f"The reply's verdict is {_quoted(value)}, not A, B or tie.")
+        letters.add(named.winner)
+    if len(letters) > 1:
+        return Reading(error=f"The reply names several verdicts: {', '.join(sorted(letters))}.")
+    return Reading(letter=letters.pop(), reason=_reason_of(objects))
+
+
+def find_score(objects: list[dict[str, Any]], scale: tuple[float, float]) -> Reading | None:
+    """The score that the objects give; None if they have no key for one."""
+    values = find_values(objects, _SCORE_KEYS)
+    if not values:
+        return None
+    scores = set()
+    for value in values:
+        reading = _read_number(value, scale)
+        if reading.score is None:
+            return reading
+        scores.add(reading.score)
+    if len(scores) > 1:
+        return Reading(
+            error=f"The reply gives several scores: {', '.join(f'{s:g}' for s in sorted(scores))}."
+        )
+    return Reading(score=scores.pop(), reason=_reason_of(objects))
+
+
+def find_values(objects: list[dict[str, Any]], keys: Iterable[str]) -> list[Any]:
+    """The values under these keys, of each object from the outermost level that has any."""
+    values = []
+    for object in objects:
+        for level in walk(object):
+            found = [
+                value
+                for one in level
+                for key, value in one.items()
+                if plain_key(key) in keys and not _wraps(value)
+            ]
+            if found:
+                values += found
+                break
+    return values
+
+
+def _wraps(value: Any) -> bool:
+    """Whether a value holds objects, so that its own keys count."""
+    if isinstance(value, Repeated):
+        return False
+    return isinstance(value, dict) or (
+        isinstance(value, list) and any(isinstance(one, dict) for one in value)
+    )
+
+
+def _reason_of(objects: list[dict[str, Any]]) -> str | None:
+    texts = find_values(objects, REASON_KEYS)
+    return next((text for value in reversed(texts) if (text := _text(value))), None)
+
+
+def find_aspects(objects: list[dict[str, Any]], rubric: Rubric) -> Reading | None:
+    """The score of each of the rubric's aspects; None if the objects have no key for any."""
+    assert rubric.scale is not None
+    entries = _aspect_entries(objects, rubric)
+    if not entries:
+        return None
+    aspects = []
+    for name in rubric.aspects:
+        if name not in entries:
+            return Reading(error=f"The reply holds no score for {name}.")
+        read = [_read_aspect(name, entry, rubric.scale) for entry in entries[name]]
+        if problem := next((one for one in read if isinstance(one, str)), None):
+            return Reading(error=problem)
+        found = [one for one in read if isinstance(one, Aspect)]
+        if len({one.score for one in found}) > 1:
+            return Reading(error=f"The reply gives several scores for {name}.")
+        aspects.append(found[-1])
+    return Reading(aspects=tuple(aspects))
+
+
+def _aspect_entries(objects: list[dict[str, Any]], rubric: Rubric) -> dict[str, list[Any]]:
+    """What the objects hold under the name of each aspect."""
+    names = {plain_key(name): name for name in rubric.aspects}
+    entries: dict[str, list[Any]] = {}
+    for object in objects:
+        for level in walk(object):
+            found = [(names[plain_key(key)], value) for one in level for key, value in one.items()
+                     if plain_key(key) in names]  # fmt: skip
+            for name, value in found:
+                entries.setdefault(name, []).append(value)
+            if found:
+                break
+    return entries
+
+
+def _read_aspect(name: str, entry: Any, scale: tuple[float, float]) -> Aspect | str:
+    """An aspect's score from its entry, or why there is none."""
+    value, reason = entry, None
+    if isinstance(entry, dict):
+        scores = [found for key, found in entry.items() if plain_key(key) in _SCORE_KEYS]
+        if not scores:
+            return f"The reply holds no score for {name}."
+        value = scores[0]
+        if any(other != value for other in scores):
+            return f"The reply gives several scores for {name}."
+        plain = {plain_key(key): found for key, found in entry.items()}
+        reason = next((text for key in REASON_KEYS if (text := _text(plain.get(key)))), None)
+    if value is None or (isinstance(value, str) and NOT_APPLICABLE.fullmatch(value.strip())):
+        return Aspect(name=name, score=None, reason=reason)
+    reading = _read_number(value, scale)
+    if reading.score is None:
+        return f"{name.capitalize()}: {reading.error}"
+    return Aspect(name=name, score=reading.score, reason=reason)
+
+
+def _read_number(score: Any, scale: tuple[float, float]) -> Reading:
+    usable = isinstance(score, str | int | float) and not isinstance(score, bool)
+    # A whole number of thousands of digits cannot be written as text.
+    huge = isinstance(score, int) and abs(score) >= 10**9
+    value = NONE
+    if usable and not huge:
+        value = exact_score_in(strip_decoration(str(score)), scale[1], whole=True)
+    if value.kind != "one":
+        quoted = "a huge number" if huge else _quoted(score)
+        return Reading(
+            error=f"The reply's score is {quoted}, not a number from {scale[0]:g} to {scale[1]:g}."
+        )
+    return check_scale(value, scale, None)
+
+
+def _text(value: Any) -> str | None:
+    # Escapes in JSON may hold lone surrogates, which cannot be stored.
+    return replace_surrogates(value).strip() or None if isinstance(value, str) else None
+
+
+def _quoted(value: Any) -> str:
+    quoted = "missing" if value is None else repr(value)
+    return quoted if len(quoted) <= 40 else f"{quoted[:40]}..."

@@ -1,0 +1,164 @@
+"""The calls that a judgment takes: which prompts a judge is sent, and which of them are on record already."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from playground.judging.calls import reread_call, reuse_call
+from playground.judging.client import JudgeModel
+from playground.judging.client.completion import clean
+from playground.judging.client.refusals import Refusals
+from playground.judging.cost import Estimate, Prices, priced, tokens_of
+from playground.judging.request import JudgeRequest
+from playground.rubrics.rubric import Material, Messages, Rubric
+from playground.store import Store
+from playground.types import JudgeCall, Verdict, canonical
+
+SAMPLE_TEMPERATURE = 0.7
+"""Temperature of several samples where the judge's own is 0, which would make them all the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedCall:
+    """One call to send to a judge, or its record."""
+
+    shown: tuple[int, ...]
+    """The lanes whose answers it shows, in order."""
+    messages: dict[bool, Messages]
+    """By whether the server keeps to the rubric's schema."""
+    parameters: dict[str, Any]
+    key: str
+    """Hash of everything that shapes the reply."""
+    tokens: int
+    """The most tokens that it takes, prompt and reply."""
+    recorded: JudgeCall | None
+    """The same call on record."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Estimated tokens of the prompt."""
+        return max(tokens_of(each) for each in self.messages.values())
+
+    def spent_tokens(self, call: JudgeCall | None) -> int:
+        """Tokens that the call took: the server's count, else the most that it can have taken."""
+        if call is None or call.cached:
+            return 0
+        if call.prompt_tokens is None and call.new_tokens is None:
+            return 0 if call.outcome == "failed" else self.tokens
+        return (call.prompt_tokens or 0) + (call.new_tokens or 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One judge's part of a request: the verdict before the first call, and the calls."""
+
+    judge: JudgeModel
+    rubric: Rubric
+    verdict: Verdict
+    calls: tuple[PlannedCall, ...]
+
+    def new_calls(self) -> list[PlannedCall]:
+        """The calls to pay for: not on record, and each only once."""
+        return list({call.key: call for call in self.calls if call.recorded is None}.values())
+
+    def estimate(self, prices: Prices | None) -> Estimate:
+        """What the plan will cost."""
+        new = self.new_calls()
+        tokens_in = sum(call.prompt_tokens for call in new)
+        tokens_out = sum(call.tokens for call in new) - tokens_in
+        return Estimate(
+            calls=len(new),
+            cached=len(self.calls) - len(new),
+            prompt_tokens=tokens_in,
+            most_new_tokens=tokens_out,
+            price=priced(tokens_in, tokens_out, prices),
+        )
+
+
+def plan_judgment(
+    request: JudgeRequest, rubric: Rubric, judge: JudgeModel, store: Store, refusals: Refusals
+) -> Plan:
+    """The calls that one judge of a request is sent.
+
+    Args:
+        rubric: the request's.
+        judge: one of the request's.
+        store: where calls of earlier judgments are.
+        refusals: what the judge's server is known to refuse, which limits the reply.
+    """
+    orders = [request.lanes, request.lanes[::-1]] if request.compares else [(lane,) for lane in request.lanes]
+    calls = []
+    for shown in orders:
+        material = Material(
+            candidates=tuple(request.candidates[lane] for lane in shown),
+            references=request.reference_answers if rubric.reference else (),
+            scope=request.scope,
+        )
+        messages = {False: rubric.messages(material, structured=False)}
+        if rubric.schema is not None:
+            messages[True] = rubric.messages(material, structured=True)
+        for sample in range(request.samples):
+            parameters = _parameters(rubric, judge, sample, request.samples)
+            calls.append(_plan_call(rubric, judge, shown, messages, parameters, store, refusals))
+    verdict = Verdict(
+        id=secrets.token_hex(8),
+        judge=judge.model,
+        server=clean(judge.server),
+        rubric=rubric.name,
+        scope=request.scope,
+        lanes=request.lanes,
+        judged=request.hashes,
+        outcome="unfinished",
+        scale=rubric.scale,
+    )
+    return Plan(judge=judge, rubric=rubric, verdict=verdict, calls=tuple(calls))
+
+
+def _plan_call(
+    rubric: Rubric,
+    judge: JudgeModel,
+    shown: tuple[int, ...],
+    messages: dict[bool, Messages],
+    parameters: dict[str, Any],
+    store: Store,
+    refusals: Refusals,
+) -> PlannedCall:
+    key = _key(rubric, judge, messages, parameters)
+    recorded = store.judge_call(key)
+    recorded = recorded and reread_call(rubric, recorded)
+    most_in = max(tokens_of(each) for each in messages.values())
+    most_out = refusals.of(judge.server, judge.model).limit(parameters["max_tokens"])
+    return PlannedCall(
+        shown=shown,
+        messages=messages,
+        parameters=parameters,
+        key=key,
+        tokens=most_in + most_out,
+        recorded=recorded and reuse_call(recorded, shown),
+    )
+
+
+def _parameters(rubric: Rubric, judge: JudgeModel, sample: int, samples: int) -> dict[str, Any]:
+    """A sample's parameters; several samples have a temperature above 0 and one seed after the other."""
+    parameters = dict(judge.parameters if rubric.fixed is None else rubric.fixed)
+    if samples > 1:
+        parameters["temperature"] = parameters["temperature"] or SAMPLE_TEMPERATURE
+        parameters["seed"] = (judge.seed or 0) + sample
+    return parameters
+
+
+def _key(
+    rubric: Rubric, judge: JudgeModel, messages: dict[bool, Messages], parameters: dict[str, Any]
+) -> str:
+    shaping = {
+        "model": judge.model,
+        "server": clean(judge.server),
+        "messages": messages.get(True, messages[False]),
+        "schema": rubric.schema,
+        "parameters": parameters,
+        "kind": rubric.kind,
+    }
+    return hashlib.sha256(canonical(shaping).encode()).hexdigest()

@@ -1,0 +1,92 @@
+"""The request for a judgment: the answers, the rubric and the judges, checked when it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations
+from typing import get_args
+
+from playground.judging.client import JudgeModel
+from playground.judging.judge_names import check_judges
+from playground.rubrics.candidates import Candidate, candidate, check_lanes
+from playground.rubrics.known_answer import KnownAnswer
+from playground.rubrics.rubric import Rubric
+from playground.types import Conversation, InputError, Scope
+
+MOST_SAMPLES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeRequest:
+    """One judgment to make.
+
+    Raises:
+        InputError: there is nothing to judge, a lane has no answer, or the rubric, the judges or the
+            options do not fit; one sentence that says what to do.
+    """
+
+    conversation: Conversation
+    turn: int
+    """Index of the turn whose answers are judged, from 0."""
+    lanes: tuple[int, ...]
+    """Indices of the lanes; a comparison takes two."""
+    rubric: Rubric | KnownAnswer
+    judges: tuple[JudgeModel, ...] = ()
+    """The models to ask. Several are a panel, whose majority is recorded as a verdict too. None if and only
+    if the rubric is a `KnownAnswer`, which needs no model."""
+    scope: Scope = "turn"
+    """Whether this turn's answers count, or the conversations up to it."""
+    samples: int = 1
+    """How often each call is made; more than once at a temperature above 0, with one seed after another."""
+    references: Mapping[int, str] = field(default_factory=dict)
+    """Reference answers by turn; used by rubrics that need one."""
+
+    def __post_init__(self) -> None:
+        check_lanes(self.conversation, self.turn, self.lanes, self.rubric.kind)
+        if self.scope not in get_args(Scope):
+            raise InputError(f"The scope must be turn or conversation, not {self.scope!r}.")
+        if not 1 <= self.samples <= MOST_SAMPLES:
+            raise InputError(f"Samples must be from 1 to {MOST_SAMPLES}, not {self.samples}.")
+        check_judges([(judge.model, judge.server) for judge in self.judges])
+        if bool(self.judges) == isinstance(self.rubric, KnownAnswer):
+            raise InputError("Name the model that is to judge; a known answer needs none.")
+        if (
+            not isinstance(self.rubric, KnownAnswer)
+            and self.rubric.reference
+            and not (self.references.get(self.turn) or "").strip()
+        ):
+            raise InputError(
+                f"Rubric {self.rubric.name!r} needs a reference answer, and turn {self.turn + 1} has none: "
+                "choose a rubric without, or play a probe that has one."
+            )
+
+    @cached_property
+    def candidates(self) -> dict[int, Candidate]:
+        """What is judged, by lane."""
+        return {lane: candidate(self.conversation, self.turn, lane) for lane in self.lanes}
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """The hash of each lane's candidate, in the order of the lanes."""
+        return tuple(self.candidates[lane].hash for lane in self.lanes)
+
+    @property
+    def compares(self) -> bool:
+        """Whether two lanes are compared; otherwise each lane has a score of its own."""
+        return self.rubric.kind == "pairwise"
+
+    @property
+    def reference_answers(self) -> tuple[tuple[str, str], ...]:
+        """(question, reference answer) of each turn up to this one that has a reference, in order."""
+        return tuple(
+            (self.conversation.turns[turn].user, text)
+            for turn, text in sorted(self.references.items())
+            if turn <= self.turn and text.strip()
+        )
+
+
+def split_lanes(lanes: Sequence[int], compares: bool) -> list[tuple[int, ...]]:
+    """The lanes of each request that judges all of `lanes`: every two of them, if two are compared."""
+    return list(combinations(lanes, 2)) if compares and len(lanes) > 2 else [tuple(lanes)]

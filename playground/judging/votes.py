@@ -1,0 +1,87 @@
+"""A person's vote on two answers, as a verdict."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from playground.rubrics.candidates import candidate, check_lanes
+from playground.types import Conversation, InputError, JudgeCall, Verdict, canonical
+
+HUMAN = "human"
+"""The judge of a vote."""
+VOTE = "vote"
+"""The rubric of a vote."""
+
+Choice = Literal["A", "B", "tie", "both-bad"]
+CHOICES: tuple[Choice, ...] = ("A", "B", "tie", "both-bad")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vote:
+    """What a person voted on two answers of a turn.
+
+    Raises:
+        InputError: there is no such choice, or there are not two answers.
+    """
+
+    conversation: Conversation
+    turn: int
+    """From 0."""
+    choice: Choice
+    """"A" is the answer that was shown first."""
+    shown: tuple[int, ...]
+    """The two lanes in the order in which their answers were shown."""
+    by: str | None = None
+    """The voter's anonymous id; a later vote with it on the same answers replaces this one."""
+    blind: bool = False
+    """Whether the lanes' names were hidden."""
+
+    def __post_init__(self) -> None:
+        if self.choice not in CHOICES:
+            raise InputError(f"A vote is A, B, tie or both-bad, not {self.choice!r}.")
+        check_lanes(self.conversation, self.turn, self.shown, "pairwise")
+
+
+def make_verdict(vote: Vote, before: Sequence[Verdict]) -> Verdict:
+    """The vote as a verdict.
+
+    Args:
+        before: the verdicts on that turn.
+
+    Raises:
+        InputError: the person has voted on these answers blind, and has seen their names since.
+    """
+    lanes = tuple(sorted(vote.shown))
+    judged = tuple(candidate(vote.conversation, vote.turn, lane).hash for lane in lanes)
+    id = secrets.token_hex(8)
+    if vote.by is not None:
+        identity = canonical([vote.conversation.id, vote.turn, lanes, judged, vote.by])
+        id = hashlib.sha256(identity.encode()).hexdigest()[:32]
+        if not vote.blind and any(verdict.id == id and verdict.blind for verdict in before):
+            raise InputError(
+                "You voted on these answers while their names were hidden, and that vote stands: vote on "
+                "other answers."
+            )
+    call = _call(vote)
+    return Verdict(
+        id=id,
+        judge=HUMAN,
+        rubric=VOTE,
+        lanes=lanes,
+        judged=judged,
+        outcome=call.outcome,
+        winner=call.winner,
+        calls=(call,),
+        by=vote.by,
+        blind=vote.blind,
+    )
+
+
+def _call(vote: Vote) -> JudgeCall:
+    if vote.choice in ("A", "B"):
+        return JudgeCall(shown=vote.shown, outcome="win", winner=vote.shown["AB".index(vote.choice)])
+    return JudgeCall(shown=vote.shown, outcome="tie" if vote.choice == "tie" else "both-bad")

@@ -1,0 +1,202 @@
+"""The controls of the judge dialog, and their values by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import Block
+
+from playground.config import Settings
+from playground.judging.client.completion import clean
+from playground.judging.request import MOST_SAMPLES
+from playground.lanes.letters import LETTERS
+from playground.rubrics.known_answer import PAIR_RUBRIC, REFERENCE
+from playground.rubrics.known_answer import RUBRIC as REFERENCE_RUBRIC
+from playground.types import Conversation
+from playground.ui.controls.choice import Choice, Choices
+from playground.ui.controls.events import Updates
+from playground.words import shorten
+
+MODEL = "model"
+"""The value of "Judge" for a model; for the rule it is `REFERENCE`."""
+SCOPES = (("this turn's answers", "turn"), ("the conversation so far", "conversation"))
+REFERENCE_RUBRICS = (("right or wrong", REFERENCE_RUBRIC), ("two compared", PAIR_RUBRIC))
+KEY_LIMIT = 500
+MODELS_LIMIT = 500
+SERVER_LIMIT = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeForm:
+    """The values of the dialog's controls as a browser sends them, so of any type."""
+
+    turn: Any
+    scope: Any = "turn"
+    lanes: Any
+    who: Any = MODEL
+    rubric: Any
+    rule: Any = REFERENCE_RUBRIC
+    samples: Any = 1
+    model: Any = ""
+    server: Any = ""
+
+    @property
+    def by_rule(self) -> bool:
+        """Whether the reference judge is asked, and no model."""
+        return bool(self.who == REFERENCE)
+
+
+def read_form(values: Sequence[Any]) -> JudgeForm:
+    """The form of a handler's values, which come in the order of `JudgeControls.inputs`."""
+    return JudgeForm(**dict(zip((field.name for field in fields(JudgeForm)), values, strict=True)))
+
+
+class JudgeControls:
+    """The controls that a `JudgeForm` comes from; made inside a dialog."""
+
+    def __init__(self, settings: Settings, rubrics: Sequence[str]) -> None:
+        """
+        Args:
+            rubrics: names, the first one chosen.
+        """
+        with gr.Row(elem_classes="options-row"):
+            self.turn = Choice([], label="Answers of", filterable=False, min_width=220, elem_id="judge-turn")
+            self.scope = gr.Dropdown(
+                list(SCOPES),
+                value="turn",
+                label="What counts",
+                filterable=False,
+                min_width=180,
+                elem_id="judge-scope",
+            )
+            self.lanes = Choices([], label="Lanes", min_width=160, elem_id="judge-lanes")
+        with gr.Row(elem_classes="options-row"):
+            self._compose_rubrics(rubrics)
+        with gr.Row(elem_classes="options-row") as self.of_model:
+            self._compose_model(settings)
+
+    def _compose_rubrics(self, rubrics: Sequence[str]) -> None:
+        self.who = gr.Dropdown(
+            [("a model", MODEL), ("reference: a rule, no model", REFERENCE)],
+            value=MODEL,
+            label="Judge",
+            filterable=False,
+            min_width=200,
+            elem_id="judge-who",
+        )
+        self.rubric = Choice(
+            list(rubrics),
+            value=rubrics[0],
+            label="Rubric",
+            filterable=False,
+            min_width=200,
+            elem_id="judge-rubric",
+        )
+        self.rule = gr.Dropdown(
+            list(REFERENCE_RUBRICS),
+            value=REFERENCE_RUBRIC,
+            label="What it says",
+            filterable=False,
+            min_width=200,
+            visible=False,
+            elem_id="judge-rule",
+        )
+        self.samples = gr.Number(
+            1,
+            label="Samples",
+            minimum=1,
+            maximum=MOST_SAMPLES,
+            step=1,
+            min_width=80,
+            elem_id="judge-samples",
+        )
+
+    def _compose_model(self, settings: Settings) -> None:
+        self.model = gr.Textbox(
+            settings.judge_model or "" if settings.judge_model != REFERENCE else "",
+            label="Model, or up to five",
+            placeholder="such as gpt-4o, or gpt-4o, gpt-4o-mini",
+            max_length=MODELS_LIMIT,
+            min_width=160,
+            elem_id="judge-model",
+        )
+        self.server = gr.Textbox(
+            "",
+            label="Server",
+            placeholder=clean(settings.judge_url),
+            max_length=SERVER_LIMIT,
+            min_width=220,
+            visible=not settings.public,
+            elem_id="judge-server",
+        )
+        self.key = gr.Textbox(
+            "",
+            label="Key, for this visit only",
+            type="password",
+            max_length=KEY_LIMIT,
+            min_width=180,
+            html_attributes=gr.InputHTMLAttributes(autocomplete="off"),
+            elem_id="judge-key",
+        )
+
+    @property
+    def _by_name(self) -> Mapping[str, Block]:
+        """The control of each field of a `JudgeForm`."""
+        return {
+            "turn": self.turn,
+            "scope": self.scope,
+            "lanes": self.lanes,
+            "who": self.who,
+            "rubric": self.rubric,
+            "rule": self.rule,
+            "samples": self.samples,
+            "model": self.model,
+            "server": self.server,
+        }
+
+    @property
+    def inputs(self) -> list[Block]:
+        """The controls whose values `read_form` reads, in its order."""
+        return [self._by_name[field.name] for field in fields(JudgeForm)]
+
+    @property
+    def outputs(self) -> list[Block]:
+        """The components that handlers update."""
+        return [*self.inputs, self.of_model, self.key]
+
+    def fill(self, form: JudgeForm, conversation: Conversation, lanes: Sequence[int]) -> Updates:
+        """The updates that show a form.
+
+        Args:
+            lanes: those that can be chosen.
+        """
+        turns = [
+            (f"Turn {number + 1}: {shorten(turn.user, 40)}", number)
+            for number, turn in enumerate(conversation.turns)
+        ]
+        values = asdict(form)
+        updates: Updates = {control: values[name] for name, control in self._by_name.items()}
+        changes = {
+            self.turn: gr.update(choices=turns),
+            **self.offer_lanes(lanes, form.lanes),
+            **self.switch(form.by_rule),
+        }
+        for control, change in changes.items():
+            updates[control] = {"value": updates[control], **change} if control in updates else change
+        return updates
+
+    def offer_lanes(self, lanes: Sequence[int], chosen: Sequence[int]) -> Updates:
+        """The updates that let `lanes` be chosen."""
+        choices = [(LETTERS[lane], lane) for lane in lanes]
+        return {self.lanes: gr.update(choices=choices, value=list(chosen))}
+
+    def switch(self, by_rule: bool) -> Updates:
+        """The updates that show the controls of the rule or those of a model."""
+        for_models = (self.of_model, self.rubric, self.samples, self.scope)
+        return {
+            **{control: gr.update(visible=not by_rule) for control in for_models},
+            self.rule: gr.update(visible=by_rule),
+        }

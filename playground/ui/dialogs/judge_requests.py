@@ -1,0 +1,249 @@
+"""From the judge dialog's form to requests, with the visitor's keys and budget. The form is untrusted."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, get_args
+
+from playground.config import Settings
+from playground.judging.client import JudgeModel, check_key, without_key
+from playground.judging.client.completion import clean
+from playground.judging.cost import Estimate, JudgeBudget, VisitorBudgets
+from playground.judging.judge_names import read_judges
+from playground.judging.request import MOST_SAMPLES, JudgeRequest, split_lanes
+from playground.lanes.letters import LETTERS
+from playground.rubrics.candidates import answered
+from playground.rubrics.known_answer import PAIR_RUBRIC, REFERENCE
+from playground.rubrics.known_answer import RUBRIC as REFERENCE_RUBRIC
+from playground.secret import Secret
+from playground.types import Conversation, InputError, OutsideError, Scope, Verdict
+from playground.ui.dialogs.judge_form import KEY_LIMIT, MODEL, JudgeForm
+from playground.ui.html import verdicts as html_verdicts
+from playground.ui.page.controller import Controller
+from playground.ui.page.state import PageState
+
+BY_RULE = "Right or wrong by a stated rule, from the answers that the probe knows; no model is asked."
+MOST_RUNNING = 40
+"""Running judgments of one conversation: those of five judges and their majority on every two of four lanes
+are 36."""
+
+
+class JudgeRequests:
+    """Makes and starts the requests of all visitors of a page."""
+
+    def __init__(self, chat: Controller, settings: Settings) -> None:
+        self.chat = chat
+        self.settings = settings
+        self.budgets = VisitorBudgets(lambda: self.chat.session.judge_budget())
+        """Used on a public page."""
+
+    # --- Requests ---------------------------------------------------------------------------------
+
+    def conversation(self, state: PageState) -> Conversation:
+        """The conversation to judge; InputError if there is none."""
+        conversation = self.chat.conversations.current(state)
+        if conversation is None or not conversation.turns:
+            raise InputError("There is nothing to judge yet: send a message first.")
+        return conversation
+
+    def read(self, state: PageState, form: JudgeForm) -> list[JudgeRequest]:
+        """The requests that a form asks for: one, or one for every two lanes to compare.
+
+        Raises:
+            InputError: a value is invalid, or its request is.
+        """
+        conversation = self.conversation(state)
+        turn = read_turn(conversation, form.turn)
+        lanes = _read_lanes(form.lanes, answered(conversation, turn), turn)
+        if form.scope not in get_args(Scope):
+            raise InputError("Choose what counts: this turn, or the conversation so far.")
+        if not isinstance(form.samples, int | float) or form.samples != int(form.samples):
+            raise InputError(f"Samples must be a whole number from 1 to {MOST_SAMPLES}.")
+        session = self.chat.session
+        if form.by_rule:
+            compares = form.rule == PAIR_RUBRIC
+            _check_compared(compares, lanes)
+            known = session.known_answer(conversation, turn, compares)
+            return [
+                JudgeRequest(conversation=conversation, turn=turn, lanes=some, rubric=known)
+                for some in split_lanes(lanes, compares)
+            ]
+        rubric = session.library.rubric(str(form.rubric or ""))
+        compares = rubric.kind == "pairwise"
+        judges = self._read_judges(state, form)
+        _check_compared(compares, lanes)
+        references = session.references(conversation, turn)
+        return [
+            JudgeRequest(
+                conversation=conversation,
+                turn=turn,
+                lanes=some,
+                rubric=rubric,
+                judges=judges,
+                scope=form.scope,
+                samples=int(form.samples),
+                references=references,
+            )
+            for some in split_lanes(lanes, compares)
+        ]
+
+    def _read_judges(self, state: PageState, form: JudgeForm) -> tuple[JudgeModel, ...]:
+        judges = []
+        for name, named_server in read_judges(str(form.model or "")) or [("", None)]:
+            server = named_server or str(form.server or "") or None
+            key = state.judging.keys.get(self.address(server))
+            judges.append(self.chat.session.judge_model(name, server, key))
+        return tuple(judges)
+
+    def start(self, state: PageState, request: JudgeRequest) -> None:
+        """Start a request's judgments with the visitor's budget.
+
+        Raises:
+            InputError: too many are running, a key is missing, or the budget does not suffice.
+        """
+        session = self.chat.session
+        if request.judges and len(session.running_judgments(request.conversation.id)) >= MOST_RUNNING:
+            raise InputError("The judge has much to do on this conversation: wait for some of it to end.")
+        session.judge(request, self.budget(state))
+
+    # --- Keys and budgets -------------------------------------------------------------------------
+
+    def address(self, server: Any) -> str:
+        """The address that a key is for; InputError if it cannot be read."""
+        return clean(str(server or "").strip() or self.settings.judge_url)
+
+    def has_key(self, state: PageState, server: str) -> bool:
+        """Whether a key was typed for a server; False if its address cannot be read."""
+        try:
+            return self.address(server) in state.judging.keys
+        except InputError:
+            return False
+
+    def keep_key(self, state: PageState, key: Any, form: JudgeForm) -> None:
+        """Keep a key that was typed, if one was, for the form's server.
+
+        Raises:
+            InputError: the key cannot be sent, or the address cannot be read.
+        """
+        if isinstance(key, str) and key.strip():
+            if len(key) > KEY_LIMIT:
+                raise InputError(f"A key has at most {KEY_LIMIT} characters: check what was pasted.")
+            state.judging.keys[self.address(form.server)] = check_key(Secret(key.strip()))
+
+    def budget(self, state: PageState) -> JudgeBudget:
+        """What the visitor may take without a key of their own."""
+        if self.settings.public:
+            return self.budgets.of(self.chat.visitor(), time.monotonic())
+        state.judging.budget = state.judging.budget or self.chat.session.judge_budget()
+        return state.judging.budget
+
+    # --- What a form comes to ---------------------------------------------------------------------
+
+    def describe(self, state: PageState, form: JudgeForm) -> str:
+        """What a form's judgments will take, or what is missing, as HTML."""
+        session = self.chat.session
+        parts = []
+        if not form.by_rule and form.rubric in session.library.rubrics:
+            parts.append(html_verdicts.render_note(session.library.rubric(form.rubric).description))
+        try:
+            requests = self.read(state, form)
+            if form.by_rule:
+                parts.append(html_verdicts.render_note(BY_RULE))
+            else:
+                estimate = Estimate.total(session.estimate(request) for request in requests)
+                parts.append(html_verdicts.render_estimate(estimate))
+                parts.append(self._describe_credit(state, requests[0].judges, estimate))
+                parts += map(html_verdicts.render_warning, session.family_warnings(requests[0]))
+        except (InputError, OutsideError) as error:
+            parts.append(html_verdicts.render_error(str(error)))
+        return "".join(parts)
+
+    def _describe_credit(self, state: PageState, judges: tuple[JudgeModel, ...], estimate: Estimate) -> str:
+        """Which keys are missing, and what may be taken with those that are set."""
+        lacking = [lacks for judge in judges if (lacks := without_key(judge))]
+        if estimate.calls and lacking:
+            return "".join(map(html_verdicts.render_error, lacking))
+        if all(judge.own_key for judge in judges):
+            return html_verdicts.render_note("With the key that you typed.")
+        left = self.budget(state).left
+        if left is None:
+            return ""
+        credit = f"{left} tokens are left of what this visit may take."
+        if estimate.calls and estimate.most_tokens > left:
+            return html_verdicts.render_error(f"{credit} Type a key of your own, or judge less at once.")
+        return html_verdicts.render_note(credit)
+
+    # --- The first form ---------------------------------------------------------------------------
+
+    def rubrics(self) -> list[str]:
+        """The names of the rubrics, the default one first."""
+        return sorted(self.chat.session.library.rubrics, key=lambda name: (name != "single", name))
+
+    def propose(self, state: PageState, conversation: Conversation, turn: int) -> JudgeForm:
+        """The form on a turn as the dialog opens: what was typed last, or the settings' judge."""
+        own = self.settings.judge_model
+        by_rule = own in (None, REFERENCE) and self.chat.session.has_known_answer(conversation, turn)
+        return JudgeForm(
+            turn=turn,
+            lanes=list(answered(conversation, turn)),
+            who=REFERENCE if by_rule else MODEL,
+            rubric=self.rubrics()[0],
+            model=state.judging.model or self._own_model(),
+            server=state.judging.server,
+        )
+
+    def repeat(self, state: PageState, conversation: Conversation, turn: int, verdict: Verdict) -> JudgeForm:
+        """The form that asks for a verdict again."""
+        by_rule = verdict.judge == REFERENCE
+        own, there, rubrics = clean(self.settings.judge_url), answered(conversation, turn), self.rubrics()
+        typed = state.judging.model or self._own_model()
+        return JudgeForm(
+            turn=turn,
+            scope=verdict.scope,
+            lanes=[lane for lane in verdict.lanes if lane in there],
+            who=REFERENCE if by_rule else MODEL,
+            rubric=verdict.rubric if verdict.rubric in rubrics else rubrics[0],
+            rule=PAIR_RUBRIC if verdict.rubric == PAIR_RUBRIC else REFERENCE_RUBRIC,
+            model=typed if by_rule else self._judges_of(conversation, turn, verdict),
+            server=verdict.server if verdict.server and verdict.server != own else "",
+        )
+
+    def _own_model(self) -> str:
+        """The model in the settings."""
+        own = self.settings.judge_model
+        return "" if own is None or own == REFERENCE else own
+
+    def _judges_of(self, conversation: Conversation, turn: int, verdict: Verdict) -> str:
+        """The judge of a verdict as one types it, or those of its panel with their servers."""
+        recorded = self.chat.session.all_verdicts(conversation.id).get(turn, ())
+        here = {each.id: each for each in recorded}
+        members = [here[id] for id in verdict.panel if id in here]
+        own = clean(self.settings.judge_url)
+        names = [
+            member.judge if member.server in (None, own) else f"{member.judge}@{member.server}"
+            for member in members
+        ]
+        return ", ".join(names) or verdict.judge
+
+
+def read_turn(conversation: Conversation, turn: Any) -> int:
+    """The index of a turn; InputError if the conversation has no such turn."""
+    if isinstance(turn, bool) or not isinstance(turn, int) or not 0 <= turn < len(conversation.turns):
+        raise InputError("Choose one of the turns of this conversation.")
+    return turn
+
+
+def _read_lanes(lanes: Any, there: tuple[int, ...], turn: int) -> tuple[int, ...]:
+    """The chosen lanes; InputError unless they are some of those that are there."""
+    if not there:
+        raise InputError(f"Turn {turn + 1} has no answer yet: wait for it, or choose another.")
+    chosen = tuple(lane for lane in there if lane in lanes) if isinstance(lanes, list) else ()
+    if not chosen or any(lane not in there for lane in lanes):
+        raise InputError(f"Choose lanes that have an answer: {', '.join(LETTERS[lane] for lane in there)}.")
+    return chosen
+
+
+def _check_compared(compares: bool, lanes: tuple[int, ...]) -> None:
+    """Raise InputError if lanes are to be compared and there is only one."""
+    if compares and len(lanes) < 2:
+        raise InputError("A comparison is of two lanes: choose another one beside it.")
