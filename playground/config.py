@@ -27,7 +27,7 @@ DEFAULT_PORT = 7860
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a run of Tandem is set up with."""
+    """The settings of one run of Tandem."""
 
     base: str = "models/pocket"
     """Hugging Face Hub id or folder of the base model; "models/pocket" is the bundled one."""
@@ -50,14 +50,14 @@ class Settings:
     data_dir: Path = Path("data")
     """Where the record of conversations is kept."""
     public: bool = False
-    """Strangers use this page: it lists nobody's conversations, loads no model, takes no path, saves nothing
-    of its own, and keeps the limits of `limits.PUBLIC` where no others are given."""
+    """Public mode: the page lists no history, loads no model, takes no path, saves no file, and has
+    the limits of `rate_limits.PUBLIC` where no others are given."""
     shared_history: bool = False
     """Whether every visitor's history lists the conversations of all."""
     mirror: str | None = None
     """Where `fetch` finds the files that it downloads from GitHub otherwise, under the same paths."""
     judge_model: str | None = None
-    """The model that judges unless another is named; None: a person names one."""
+    """The model that judges unless another is named; None: it has to be named each time."""
     judge_url: str = "https://api.openai.com/v1"
     """The address of the judge's server, which speaks OpenAI's chat API."""
     judge_key: Secret | None = None
@@ -66,7 +66,7 @@ class Settings:
     """Keys of other servers by host, in capitals with "_" for other characters: "API_MISTRAL_AI"; from the
     environment alone."""
     judge_budget: int | None = None
-    """Tokens that judging may take in one visit without a key of the visitor's own; None: any number, and
+    """Tokens that judging may take in one UI session without an API key of the visitor; None: any number, and
     on a public page none."""
     judge_timeout: float = 120.0
     """Seconds that one question to a judge may take."""
@@ -332,18 +332,20 @@ def prepare_environment() -> None:
     for name in ("NO_PROXY", "no_proxy"):
         hosts = [host for host in os.environ.get(name, "").split(",") if host]
         os.environ[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
-    # Neither says anything that a person could act on: an optional kernel that is not there, and a
+    # Neither says anything that a user could act on: an optional kernel that is not there, and a
     # renamed property that PEFT still reads.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
 
 
 def git_environment(home: Path) -> dict[str, str]:
-    """The environment for a git that runs with nobody's settings and asks nobody: proxies, certificates and
-    the places of programs and temporary files are kept; keys, credentials and git's own variables are not.
+    """The environment for a git that reads no settings of the user and asks no questions.
+
+    Proxies, certificates and the places of programs and temporary files are kept; keys, credentials and
+    git's own variables are not.
 
     Args:
-        home: a folder of no one's, where git and its helpers look for what a person has set.
+        home: an empty folder, where git and its helpers look for the user's settings.
     """
     kept = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
     proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
