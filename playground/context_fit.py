@@ -17,7 +17,7 @@ def describe_left_out(left_out: LeftOut) -> str:
         what = _count(left_out.demos, "demonstration", "last")
     else:
         what = _count(left_out.turns, "turn", "oldest")
-    return f"Asked without the {what}: the whole prompt of {left_out.tokens} tokens does not fit."
+    return f"Sent without the {what}: the whole prompt of {left_out.tokens} tokens does not fit."
 
 
 def _count(number: int, thing: str, which: str) -> str:

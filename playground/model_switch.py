@@ -166,7 +166,7 @@ class ModelSwitch:
     def _adopt_preset(self, settings: Settings, preset: Preset) -> None:
         self.settings = dataclasses.replace(self.settings, preset=settings.preset)
         self._session.library.preset = preset
-        self._finish("done", f"{preset.label} runs already.")
+        self._finish("done", f"{preset.label} is already loaded.")
 
     def list_offers(self) -> tuple[list[Offer], list[str]]:
         """List the presets for this machine, and one sentence for each file that cannot be read."""
@@ -233,7 +233,7 @@ class ModelSwitch:
             self._finish("done", done)
             _start_thread(self._close_unused, before)
         except SwitchCancelled:
-            self._finish("cancelled", f"Cancelled: {self.settings.base} is there as before.")
+            self._finish("cancelled", f"Cancelled: {self.settings.base} is still loaded.")
         except (InputError, OutsideError) as error:
             self._finish("failed", str(error))
         except Exception as error:
@@ -303,7 +303,7 @@ class ModelSwitch:
         self._swap(back, library)
         if status.state == "failed":
             raise OutsideError(
-                f"{error} Nor could {self.settings.base} be loaded again: {status.note}"
+                f"{error} {self.settings.base} could not be loaded again either: {status.note}"
             ) from error
 
     def _close_unused(self, engine: Engine, cancellable: bool = False) -> None:

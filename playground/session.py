@@ -204,7 +204,7 @@ class Session(JudgingSession):
         before, turn = _split_last(conversation, [lane])
         answer = turn.answers[lane]
         if answer.request is None or answer.reply.finish not in ("length", "cancelled") or not answer.text:
-            raise InputError("This answer came to its own end: there is nothing to go on with.")
+            raise InputError("This answer is complete: there is nothing to continue.")
         written = answer.reply.raw_text
         if answer.request.prompt.stop.trim and not _prefill(answer):
             written = written.lstrip()  # as it is in the conversation
@@ -329,7 +329,7 @@ def _split_last(conversation: Conversation, lanes: Sequence[int]) -> tuple[Conve
         InputError: there is no turn, or it has no answer in one of `lanes`.
     """
     if not conversation.turns:
-        raise InputError("Nothing has been asked yet: send a message first.")
+        raise InputError("There is no message yet: send one first.")
     turn = conversation.turns[-1]
     if not lanes or not all(0 <= lane < len(turn.answers) for lane in lanes):
         raise InputError("That lane has no answer to this message: send another message.")

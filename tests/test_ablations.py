@@ -119,7 +119,7 @@ SAME = dataclasses.replace(FIVE, demos=(Demo(query="p", answer="a"), Demo(query=
         (FIVE, "other", None, "needs a second set to draw answers from: name it"),
         (FIVE.take(2), "other", FIVE, "needs a second set"),
         (FIVE, "other", ablate(OTHER, "no-answers"), "'other' needs answers to draw from"),
-        (parse("prose", "Be good.\n"), "no-instruction", None, "'prose' could not be taken apart"),
+        (parse("prose", "Be good.\n"), "no-instruction", None, "'prose' could not be parsed"),
     ],
 )
 def test_what_a_set_does_not_allow_is_one_sentence(demos, name, pool, said):

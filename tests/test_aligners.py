@@ -187,7 +187,7 @@ def test_a_lanes_seed_is_the_ablations_and_the_samplings():
         ("urial:demos=two,k=3", "'two' has 2 demonstrations, so k=3 is not possible: choose k from 0 to 2"),
         ("urial:demos=two,k=-1", "k must be a whole number from 0, not '-1'"),
         (f"urial:demos=two,k={'9' * 5000}", "k must be a whole number from 0"),
-        ("urial:demos=prose,k=0", "'prose' could not be taken apart and is used whole"),
+        ("urial:demos=prose,k=0", "'prose' could not be parsed and is used whole"),
         ("urial:demos=two,ablation=loud", "There is no ablation 'loud': choose one of shifted"),
         ("urial:demos=two,ablation=shifted,other=far", "'shifted' draws from no other set"),
         ("urial:demos=two,other=far", "other=far is an ablation's: name one"),

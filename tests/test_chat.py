@@ -57,7 +57,7 @@ def test_nobody_is_asked_on_turns_that_the_page_has_not_shown(chat):
         lambda: chat.streaming.continue_answer(one, 1, CUT),
     ):
         one.shown = (1, 0, 0)  # as before it was told
-        with pytest.raises(ConflictError, match="gone on in another tab or program"):
+        with pytest.raises(ConflictError, match="continued in another tab or program"):
             next(act())
         assert not one.streaming
     assert [turn.user for turn in done(chat.streaming.send(one, "Third", CUT)).turns] == [

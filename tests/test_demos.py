@@ -236,7 +236,7 @@ def test_what_cannot_be_taken_apart_is_used_whole_and_says_so(case):
     assert said in demos.note
     assert "k and ablations are not possible" in demos.note
     assert render(demos, TALK[:1]).startswith(text)
-    with pytest.raises(InputError, match="'x' could not be taken apart and is used whole, so k=0"):
+    with pytest.raises(InputError, match="'x' could not be parsed and is used whole, so k=0"):
         demos.take(0)
 
 

@@ -143,7 +143,7 @@ def test_a_verdict_that_the_end_of_the_app_cut_off_is_unfinished_and_can_be_aske
     [verdict] = later.verdicts(conversation.id)[0]
     drawn = html_verdicts.render_marks(0, [(verdict,)], None, (), {})[0]
     assert "unfinished" in drawn
-    assert "Unfinished: the app stopped while the judge was at work; ask again." in drawn
+    assert "Unfinished: the app stopped while the judge was running; judge again." in drawn
     assert 'data-act="judge-again"' in drawn
     judging.cancel()
     judging.wait(10)

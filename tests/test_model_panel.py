@@ -133,7 +133,7 @@ def test_a_download_is_cancelled_and_the_model_answers_all_the_while(own: App, b
     expect(person.status(0)).to_have_attribute("data-finish", re.compile("stop|length"))
     opened(person)
     person.page.click("#change-cancel")
-    expect(change(person)).to_have_text("Cancelled: models/pocket is there as before.")
+    expect(change(person)).to_have_text("Cancelled: models/pocket is still loaded.")
     expect(person.page.locator("#change-cancel")).to_be_hidden()
     person.close()
 

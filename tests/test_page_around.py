@@ -240,7 +240,7 @@ def test_a_copied_link_sets_another_browser_up_and_holds_no_text(
     in_address(person, ("b.temperature", "1"), ("probe", "pocket/1"))
     person.type("Other secret words")
     page.click("#copy-link")
-    person.toast("The link is copied")
+    person.toast("Link copied")
     link = page.evaluate("navigator.clipboard.readText()")
     assert "ecret" not in link
 
@@ -267,7 +267,7 @@ def test_what_a_link_says_wrongly_is_a_sentence_and_the_rest_is_used(person: Per
     person.toast("Lane A of the link: There is no lane 'nobody'")
     person.toast("Temperature must be a number, not 'hot'")
     person.toast("There is no probe 'none/1'")
-    person.toast("of a lane that it does not have")
+    person.toast("from a lane that it does not contain")
     expect(page.locator("#pick-0 input")).to_have_value("Base + URIAL")
     expect(page.locator("#pick-1 input")).to_have_value("Base")
     expect(page.locator("#top-p input")).to_have_value("0.5")

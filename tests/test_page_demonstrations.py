@@ -291,7 +291,7 @@ def test_a_prompt_that_overflows_is_refused_with_the_largest_k_or_loses_what_the
     person.choose("overflow-0", "leave out the last demonstrations")
     person.ask(QUESTION)
     expect(person.page.locator("#chat-0 .notice").last).to_contain_text(
-        f"Asked without the last {50 - most} demonstrations"
+        f"Sent without the last {50 - most} demonstrations"
     )
     answer = recorded(person, app).turns[1].answers[0]
     assert answer.request.left_out.demos == 50 - most

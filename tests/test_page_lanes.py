@@ -173,7 +173,7 @@ def test_a_past_message_is_edited_and_the_conversation_branches_there(person: Pe
     expect(person.asked).to_have_text([QUESTION])
     assert person.typed == "And of Italy?"
     act(person, 0, "branch", 0)
-    person.toast("A new conversation goes on from here")
+    person.toast("This is a new conversation")
 
 
 def test_lanes_are_swapped_duplicated_and_removed_with_their_answers(person: Person) -> None:
@@ -232,7 +232,7 @@ def test_answers_are_begun_and_lanes_go_on_from_one_another(person: Person, app:
     person.page.click("#more")
     person.page.fill("#start textarea", "The capital")
     person.ask(QUESTION)
-    expect(person.page.locator("#chat-1 .notice")).to_contain_text("Begun for the model")
+    expect(person.page.locator("#chat-1 .notice")).to_contain_text("Prefilled with")
     assert person.answers(1)[0].startswith("The capital of France is Paris")
     person.page.fill("#start textarea", "")
     person.choose("mode", "the next lane's answers")

@@ -92,7 +92,7 @@ def test_a_click_loads_a_preset_cancel_keeps_what_came_and_its_set_up_is_applied
     expect(button(person, "pocket")).to_have_attribute("aria-disabled", "true")
     assert valve.reached.wait(WAIT)
     page.click("#change-cancel")
-    expect(change(person)).to_have_text("Cancelled: models/pocket is there as before.")
+    expect(change(person)).to_have_text("Cancelled: models/pocket is still loaded.")
     valve.open()
     expect(button(person, "random")).to_have_text("Resume")
     expect(row(person, "random")).to_contain_text(re.compile(r"[\d.]+ MB downloaded"))

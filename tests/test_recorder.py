@@ -72,7 +72,7 @@ def test_of_two_processes_that_go_on_from_the_same_turn_one_is_told(library, tmp
     here = last(one.send(begun(one), "First"))
     there = other.open(here.id)
     assert users(tmp_path, last(one.send(here, "Mine")).id) == ["First", "Mine"]
-    with pytest.raises(ConflictError, match="has gone on in another window or program"):
+    with pytest.raises(ConflictError, match="was continued in another window or program"):
         next(other.send(there, "Theirs"))
     assert users(tmp_path, here.id) == ["First", "Mine"]
     again = last(other.send(other.open(here.id), "Theirs"))
@@ -237,7 +237,7 @@ def test_a_damaged_row_costs_that_row_alone(library, tmp_path):
     assert talk.open(ends[1].id).turns[1] == ends[1].turns[1]
     damaged = talk.open(ends[2].id)
     assert damaged.turns[0].answers[0] == ends[2].turns[0].answers[0]
-    assert "damaged in the record" in damaged.turns[0].answers[1].reply.error
+    assert "damaged in the database" in damaged.turns[0].answers[1].reply.error
     assert damaged.turns[1] == ends[2].turns[1]
     with pytest.raises(ValueError, match="is damaged"):
         talk.open(ends[3].id)

@@ -155,7 +155,7 @@ def test_oddities_are_badges_with_their_sentences():
     ("reply", "words"),
     [
         (Reply(text="Par", raw_text="Par"), "still being written"),
-        (Reply(text="Paris", raw_text="", finish="stop"), "Not known"),
+        (Reply(text="Paris", raw_text="", finish="stop"), "Unknown"),
         (Reply(text="Paris", raw_text="Paris", finish="stop"), "Nothing"),
     ],
 )

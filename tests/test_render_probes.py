@@ -22,8 +22,8 @@ def test_the_pocket_worlds_own_come_first_for_the_pocket_model_and_last_for_othe
 
     assert files(POCKET) == ["pocket", "general", "weak-spots"]
     assert files("mistralai/Mistral-7B-v0.1") == ["general", "weak-spots", "pocket"]
-    assert "knows its own small world alone" in html_probes.render_probes(PROBES, POCKET)
-    assert "knows its own small world alone" not in html_probes.render_probes(PROBES, "other/model")
+    assert "knows only its own small world" in html_probes.render_probes(PROBES, POCKET)
+    assert "knows only its own small world" not in html_probes.render_probes(PROBES, "other/model")
 
 
 def test_a_category_is_one_group_of_a_file() -> None:
@@ -71,4 +71,4 @@ def test_the_row_says_which_message_is_next_and_never_the_answer_to_it():
     assert "right" not in html_probes.render_playing(beside, 0)
     assert "first right" in html_probes.render_playing(beside, 1)
     assert "second right" not in html_probes.render_playing(beside, 1)
-    assert "all 2 messages asked" in html_probes.render_playing(beside, 2)
+    assert "all 2 messages sent" in html_probes.render_playing(beside, 2)

@@ -109,7 +109,7 @@ def test_versions_are_walked_through_in_the_last_turn_only():
 def test_the_words_an_answer_was_begun_with_are_part_of_it_and_named():
     shown = drawn(conversation(answer(Reply(text=" of France", finish="stop"), start="The <capital>")))
     assert "The &lt;capital&gt; of France" in shown
-    assert "Begun for the model with \u201cThe &lt;capital&gt;\u201d." in shown
+    assert "Prefilled with \u201cThe &lt;capital&gt;\u201d." in shown
 
 
 def test_the_copied_text_is_the_answer_to_the_character():

@@ -358,7 +358,7 @@ def test_greedy_lanes_are_asked_again_exactly_as_before(library, tmp_path):
 
 def test_what_there_is_not_cannot_be_retried_or_shown(library, tmp_path):
     talk = session(library, tmp_path)
-    with pytest.raises(InputError, match="Nothing has been asked yet"):
+    with pytest.raises(InputError, match="There is no message yet"):
         last(talk.retry(new(talk), [0]))
     conversation = last(talk.send(new(talk), "Hi"))
     for lanes in ([], [2], [-1]):
@@ -366,7 +366,7 @@ def test_what_there_is_not_cannot_be_retried_or_shown(library, tmp_path):
             last(talk.retry(conversation, lanes))
     with pytest.raises(InputError, match="There is no version 2"):
         talk.show(conversation, 0, 1)
-    with pytest.raises(InputError, match="came to its own end"):
+    with pytest.raises(InputError, match="is complete"):
         last(talk.continue_answer(conversation, 0))
 
 

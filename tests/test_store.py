@@ -158,7 +158,7 @@ def test_a_lost_turn_costs_that_turn_alone(library, tmp_path):
     assert [turn.user for turn in found.turns] == ["First", LOST_TURN, "Third"]
     assert (found.turns[0], found.turns[2]) == (whole.turns[0], whole.turns[2])
     assert answered(found, 1) == ()
-    assert "turn 2, lane A belongs to a turn that is not in the record" in "\n".join(
+    assert "turn 2, lane A belongs to a turn that is not in the database" in "\n".join(
         find_damage(tmp_path / FILE)
     )
     assert read_last(talk.send(found, "Fourth")).turns[-1].answers[0].reply.finish == "stop"

@@ -99,7 +99,7 @@ def check_set(demos: DemoSet) -> None:
     """
     if demos.whole:
         raise InputError(
-            f"Demonstration set {demos.name!r} could not be taken apart, so it has no turns for "
+            f"Demonstration set {demos.name!r} could not be parsed, so it has no turns for "
             "few-shot-chat: choose another set."
         )
     for number, demo in enumerate(demos.demos, start=1):

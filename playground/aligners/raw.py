@@ -30,7 +30,7 @@ class Aligner(AlignerBase):
 
     def describe(self, adapter_label: str) -> str:
         """What the model gets, in one sentence."""
-        return "The base model as it is: it is given your text and continues it."
+        return "The base model without alignment: it continues your text."
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:

@@ -9,7 +9,7 @@ from playground.types import Reply
 def check_empty(reply: Reply) -> Finding | None:
     if reply.finish != "stop" or reply.text.strip():
         return None
-    return Finding(kind="empty", label="Empty answer", sentence="The model ended its answer at once.")
+    return Finding(kind="empty", label="Empty answer", sentence="The model ended its answer immediately.")
 
 
 def check_cut(reply: Reply) -> Finding | None:

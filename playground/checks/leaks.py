@@ -40,7 +40,7 @@ def check_query(text: str, prompt: Prompt, messages: str) -> Finding | None:
         start = _find_foreign_query(text, messages)
     if start is None:
         return None
-    sentence = f"The model went on with a next message of the user: {quote(text[start:])}."
+    sentence = f"The model continued with another user message: {quote(text[start:])}."
     return Finding(kind="query", label="Invented query", sentence=sentence, span=(start, len(text)))
 
 
@@ -143,7 +143,7 @@ def check_header(text: str, prompt: Prompt, messages: str) -> Finding | None:
         return None
     line = text[start:].split("\n", 1)[0]
     end = start + (line.find(":") + 1 or len(line))
-    sentence = f"A header of the prompt's format stands in the answer: {quote(text[start:end])}."
+    sentence = f"The answer contains a header of the prompt format: {quote(text[start:end])}."
     return Finding(kind="header", label="Header left", sentence=sentence, span=(start, end))
 
 
@@ -162,7 +162,7 @@ def check_fence(text: str, finish: Finish, rule: StopRule, messages: str) -> Fin
     start = blocks[-1][0]
     line = text[start:].split("\n", 1)[0]
     number = text.count("\n", 0, start) + 1
-    sentence = f"Nothing closes the fence in line {number}: {quote(line)}."
+    sentence = f"The code fence in line {number} is never closed: {quote(line)}."
     return Finding(kind="fence", label="Open fence", sentence=sentence, span=(start, start + len(line)))
 
 
@@ -177,7 +177,7 @@ def check_token(text: str, messages: str) -> Finding | None:
     for found in _AT_EDGE.finditer(mask_code(text)):
         token = found[1] or found[2]
         if token not in messages and not (struck and token in ("<s>", "</s>")):
-            sentence = f"A control token stands in the answer as text: {quote(token)}."
+            sentence = f"The answer contains a control token as text: {quote(token)}."
             span = found.span(1 if found[1] else 2)
             return Finding(kind="token", label="Control token", sentence=sentence, span=span)
     return None

@@ -45,7 +45,7 @@ def ablate(demos: DemoSet, name: str, seed: int = 0, pool: DemoSet | None = None
         raise InputError(f"There is no ablation {name!r}: choose one of {', '.join(ABLATIONS)}.")
     if demos.whole:
         raise InputError(
-            f"Demonstration set {demos.name!r} could not be taken apart and is used whole, so the ablation "
+            f"Demonstration set {demos.name!r} could not be parsed and is used whole, so the ablation "
             f"{name!r} is not possible: leave it out."
         )
     same = pool is None or pool.name == demos.name or pool.content_hash == demos.content_hash

@@ -105,7 +105,7 @@ class Draft:
     def _refuse_whole(self) -> None:
         if self.source.whole:
             raise InputError(
-                f"Demonstration set {self.source.name!r} could not be taken apart and is used whole, so it "
+                f"Demonstration set {self.source.name!r} could not be parsed and is used whole, so it "
                 "cannot be edited: change its file and import it again."
             )
 

@@ -25,8 +25,8 @@ def open_client(timeout: float) -> httpx.Client:
         return httpx.Client(timeout=timeout, follow_redirects=True)
     except (ImportError, ValueError, OSError) as error:
         raise InputError(
-            f"The proxy or the certificates that the environment names cannot be used ({_reason(error)}): "
-            "mend HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE, or leave them out."
+            "The proxy or the certificates that the environment names cannot be used "
+            f"({_reason(error)}): fix HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE, or leave them out."
         ) from error
 
 
@@ -57,8 +57,9 @@ def download(client: httpx.Client, url: str, path: Path, file: Published, pause:
         if not received:
             break
     raise FileFailedError(
-        f"{file.name} is not what it should be: what {httpx.URL(url).host} sent has another SHA-256 than the "
-        "manifest says and was thrown away; fetch again later, and report it if it stays so."
+        f"{file.name} is not what it should be: what {httpx.URL(url).host} sent has another SHA-256 "
+        "than the manifest says and was discarded; fetch again later, and open an issue if it keeps "
+        "failing."
     )
 
 
@@ -87,8 +88,8 @@ def _receive(client: httpx.Client, url: str, part: Path, received: int, file: Pu
             raise _BrokenOffError(f"fails (HTTP {response.status_code})")
         if response.status_code not in (200, 206):
             raise FileFailedError(
-                f"{file.name} is not at {response.url} (HTTP {response.status_code}): its authors have taken "
-                "it away; report it, so that the manifest can be mended."
+                f"{file.name} is not at {response.url} (HTTP {response.status_code}): its authors "
+                "have removed it; please open an issue so that the manifest can be fixed."
             )
         append = response.status_code == 206 and received > 0
         size = received if append else 0

@@ -101,8 +101,9 @@ def _place(
         )
     if noted is not None and noted.sha256 != file.sha256:
         raise FileFailedError(
-            f"{file.path} has another SHA-256 than when it was first fetched from this commit, which cannot "
-            f"be, and was thrown away: if you trust it, delete the note beside {path} and fetch again."
+            f"{file.path} has another SHA-256 than when it was first fetched from this commit, which "
+            f"cannot be, and was discarded: if you trust it, delete the note beside {path} and fetch "
+            "again."
         )
     if (state := find_state(path, file)) is not None:
         return state
@@ -181,9 +182,7 @@ def _read_note(note: Path, collection: Collection) -> list[FetchedFile] | None:
     except (KeyError, TypeError, AttributeError):
         usable = False
     if not usable:
-        raise InputError(
-            f"{note} is not the note of what was fetched that it should be: delete it and fetch again."
-        )
+        raise InputError(f"{note} is not a valid fetch record: delete it and fetch again.")
     return noted
 
 

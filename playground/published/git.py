@@ -136,8 +136,8 @@ class _Repository:
         entries = self._entries(folders, suffix)
         if not entries:
             raise CommitError(
-                f"There are no prompt files in {', '.join(folders)} at {self.what}: report it, so that the "
-                "manifest can be mended."
+                f"There are no prompt files in {', '.join(folders)} at {self.what}: please open an "
+                "issue so that the manifest can be fixed."
             )
         if len(entries) > FILES:
             raise CommitError(
@@ -216,32 +216,33 @@ class _Repository:
                 )
             if _size(self.folder) > TRANSFER:
                 raise CommitError(
-                    f"{self.host} sends more than {TRANSFER // 10**6} MB for {self.what}, which prompt files "
-                    "do not need, so it was stopped; report it, so that the manifest can be mended."
+                    f"{self.host} sends more than {TRANSFER // 10**6} MB for {self.what}, which "
+                    "prompt files do not need, so it was stopped; please open an issue so that the "
+                    "manifest can be fixed."
                 )
 
     def _said(self, text: str) -> CommitError:
         """What a failed command said, as a sentence."""
         lines = [line.strip() for line in re.split(r"[\r\n]+", text.strip())]
         told = [line for line in lines if line.startswith(("fatal: ", "error: "))]
-        reason = (told or lines)[0] if text.strip() else "it ended without a word"
+        reason = (told or lines)[0] if text.strip() else "it ended without a message"
         # The part after the address, without what a terminal would take for a command.
         reason = re.sub(r"^(fatal|error): (unable to access '[^']*': )?", "", reason)
         reason = re.sub(r"[^\x20-\x7e]", "?", reason).strip(" .")[:200]
         if re.search("not our ref|unadvertised object|couldn't find remote ref", text):
             return CommitError(
-                f"{self.host} does not have {self.what}: its authors have taken it away; report it, so that "
-                "the manifest can be mended."
+                f"{self.host} does not have {self.what}: its authors have removed it; please open an "
+                "issue so that the manifest can be fixed."
             )
         if re.search("repository '.*' not found|could not read Username", text):
             return CommitError(
-                f"{self.host} does not have the repository of {self.what}: its authors have taken it away; "
-                "report it, so that the manifest can be mended."
+                f"{self.host} does not have the repository of {self.what}: its authors have removed "
+                "it; please open an issue so that the manifest can be fixed."
             )
         if re.search("fsck error|did not send all necessary|hash mismatch|SHA1 mismatch|bad object", text):
             return _PassingError(
-                f"git refused what {self.host} sent as {self.what} ({reason}), and it was thrown away: fetch "
-                "again later, and report it if it stays so."
+                f"git refused what {self.host} sent as {self.what} ({reason}), and it was thrown "
+                "away: fetch again later, and open an issue if it keeps failing."
             )
         if re.search("Could not resolve|Failed to connect|Couldn't connect", text):
             return _PassingError(

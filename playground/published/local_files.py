@@ -62,6 +62,6 @@ def put_in_place(part: Path, path: Path) -> None:
     # Looked at again, since a person may have put a file there in the meantime.
     if os.path.lexists(path):
         raise FileFailedError(
-            f"{path} has appeared meanwhile and was left alone: move it away and fetch again."
+            f"{path} appeared in the meantime and was left unchanged: move it away and fetch again."
         )
     os.replace(part, path)

@@ -9,8 +9,8 @@ from playground.store.rows import UNFINISHED, read_field, usable_numbers
 from playground.types import Conversation, InputError
 
 ELSEWHERE = (
-    "This conversation has gone on in another window or program: open it again from the history, and send "
-    "the message there."
+    "This conversation was continued in another window or program: open it again from the history, "
+    "and send the message there."
 )
 
 

@@ -22,7 +22,7 @@ from playground.store.rows import (
 from playground.store.verdicts import read_verdicts
 from playground.types import Conversation, Reply, Turn, Variant, Verdict, canonical, to_json
 
-LOST_TURN = "(This message is missing from the record.)"
+LOST_TURN = "(This message is missing from the database.)"
 
 
 def read_conversation(db: sqlite3.Connection, id: str) -> Conversation | None:

@@ -69,7 +69,7 @@ class Store:
         except (OSError, OutsideError) as error:
             reason = str(error).rstrip(".")
             raise InputError(
-                f"Cannot keep the record in {data_dir}: {reason}; choose another folder with --data-dir."
+                f"Cannot keep the database in {data_dir}: {reason}; choose another folder with --data-dir."
             ) from error
 
     def _create(self) -> None:
@@ -90,7 +90,7 @@ class Store:
             try:
                 self._create()
             except OSError as error:
-                raise OutsideError(f"The record {self.path} cannot be made again: {error}.") from error
+                raise OutsideError(f"The database {self.path} cannot be created again: {error}.") from error
         with self._open(patience) as db:
             yield db
 
@@ -108,7 +108,7 @@ class Store:
                 db.close()
         except sqlite3.Error as error:
             kind = LockedError if getattr(error, "sqlite_errorcode", 0) & 0xFF in _LOCKED else OutsideError
-            raise kind(f"The record {self.path} cannot be used: {error}.") from error
+            raise kind(f"The database {self.path} cannot be used: {error}.") from error
 
     def begin(self, conversation: Conversation, lanes: Sequence[int], patience: float = PATIENCE) -> None:
         """Enter a conversation's last turn, or new versions of answers in it, before its lanes are asked.

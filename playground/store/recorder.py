@@ -121,7 +121,7 @@ class Recorder:
         if thread is not None:
             thread.join(LONG + SHORT)
         for id, problem in list(self._problems.items()):
-            log.error("Conversation %s is not in the record in full. %s", id, problem)
+            log.error("Conversation %s is not fully saved. %s", id, problem)
 
     # --- The thread that writes -------------------------------------------------------------------
 
@@ -179,8 +179,9 @@ class Recorder:
                 self._problems.pop(id, None)
                 if (branch := self._branched.get(id)) is not None:
                     self._problems[id] = (
-                        "The conversation has gone on in another window or program while the record was "
-                        f"locked: this message and its answers are kept as conversation {branch}."
+                        "The conversation was continued in another window or program while the "
+                        "database was locked: this message and its answers are kept as conversation "
+                        f"{branch}."
                     )
             self._changed.notify_all()
         return True
@@ -203,10 +204,10 @@ class Recorder:
         """Remember why a conversation is not written, in one sentence."""
         if isinstance(error, LockedError):
             sentence = (
-                f"The record {self._store.path} is locked by another program: this conversation is kept in "
-                "memory, and saved as soon as the record is free."
+                f"The database {self._store.path} is locked by another program: this conversation is "
+                "kept in memory and saved as soon as the lock is released."
             )
         else:
-            sentence = f"{error} This conversation is kept in memory, and saving it is tried again."
+            sentence = f"{error} This conversation is kept in memory, and saving is retried."
         with self._changed:
             self._problems[id] = sentence

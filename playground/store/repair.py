@@ -72,7 +72,7 @@ def repair_record(path: Path, new: Path) -> str:
         OutsideError: the new file cannot be written.
     """
     if not path.exists():
-        raise InputError(f"There is no record {path}: check --data-dir.")
+        raise InputError(f"There is no database {path}: check --data-dir.")
     if new.exists():
         raise InputError(f"There is a file {new} already: name a new one.")
     copied, left = dict.fromkeys(TABLES, 0), 0
@@ -124,8 +124,8 @@ def _no_database(db: sqlite3.Connection) -> str:
 
 def _nothing_saved(path: Path, fault: str) -> InputError:
     return InputError(
-        f"Nothing could be saved from {path}, since {fault}: put a backup in its place, or move it away to "
-        "start a new record."
+        f"Nothing could be saved from {path}, since {fault}: put a backup in its place, or move it "
+        "away to start a new database."
     )
 
 
@@ -228,7 +228,7 @@ def _orphan_fault(db: sqlite3.Connection, table: str, row: Row | sqlite3.Row) ->
         )
         values = [row[own] for own in columns.values()]
         if db.execute(f"SELECT 1 FROM {parent} WHERE {where}", values).fetchone() is None:
-            return f"belongs to a {parent} that is not in the record"
+            return f"belongs to a {parent} that is not in the database"
     return ""
 
 

@@ -27,8 +27,8 @@ INTERRUPTED = "Interrupted: the app stopped while this answer was being written.
 STREAMING = "This answer is still being written, on another page: open the conversation again in a moment."
 UNFINISHED = (INTERRUPTED, STREAMING)
 """The errors of answers that were read from the database before they were finished."""
-DAMAGED = "This answer is damaged in the record: run `python -m playground doctor`, which offers a repair."
-MISSING = "This answer is missing from the record: retry it."
+DAMAGED = "This answer is damaged in the database: run `python -m playground doctor`, which offers a repair."
+MISSING = "This answer is missing from the database: retry it."
 UNUSABLE = (DAMAGED, MISSING)
 """The errors of answers whose rows cannot be read, or are not there."""
 MOST_LOST = 8

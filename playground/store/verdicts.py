@@ -8,7 +8,7 @@ import sqlite3
 from playground.store.rows import UNREADABLE, current_time, read_field, read_judge_call, read_verdict
 from playground.types import JudgeCall, Verdict, canonical, to_json
 
-UNJUDGED = "Unfinished: the app stopped while the judge was at work; ask again."
+UNJUDGED = "Unfinished: the app stopped while the judge was running; judge again."
 
 
 def read_verdicts(db: sqlite3.Connection, conversation: str) -> dict[int, tuple[Verdict, ...]]:

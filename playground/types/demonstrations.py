@@ -81,7 +81,7 @@ class DemoSet:
         """
         if self.whole:
             raise InputError(
-                f"Demonstration set {self.name!r} could not be taken apart and is used whole, so k={n} is "
+                f"Demonstration set {self.name!r} could not be parsed and is used whole, so k={n} is "
                 "not possible: leave k out."
             )
         if not 0 <= n <= len(self.demos):

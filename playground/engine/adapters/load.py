@@ -33,8 +33,8 @@ class BaseChangedError(Exception):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"Adapter {name!r} cannot be used here: it changed the weights of the base itself, which was "
-            "loaded anew without it."
+            f"Adapter {name!r} cannot be used here: it changed the weights of the base itself, which "
+            "was loaded again without it."
         )
         self.name = name
 

@@ -28,20 +28,20 @@ class Parameter:
 
 
 PARAMETERS = {
-    "temperature": Parameter(label="Temperature", about="0 always takes the likeliest", step=0.1),
-    "top_p": Parameter(label="Top-p", about="keeps the likeliest share", step=0.05),
+    "temperature": Parameter(label="Temperature", about="0: always the most likely token", step=0.1),
+    "top_p": Parameter(label="Top-p", about="keeps the most likely tokens up to this probability", step=0.05),
     "repetition_penalty": Parameter(
-        label="Repetition penalty", about="above 1 repeats less; 1 is off", step=0.05
+        label="Repetition penalty", about="above 1: fewer repetitions; 1 is off", step=0.05
     ),
-    "max_new_tokens": Parameter(label="Max new tokens", about="the longest an answer gets", step=32),
-    "seed": Parameter(label="Seed", about="same number, same luck", step=1),
-    "top_k": Parameter(label="Top-k", about="keeps the k likeliest; 0 is off", step=1),
+    "max_new_tokens": Parameter(label="Max new tokens", about="most tokens of one answer", step=32),
+    "seed": Parameter(label="Seed", about="same seed, same random choices", step=1),
+    "top_k": Parameter(label="Top-k", about="keeps the k most likely tokens; 0 is off", step=1),
     "min_p": Parameter(
-        label="Min-p", about="drops what is rarer than this share of the likeliest", step=0.01
+        label="Min-p", about="drops tokens below this fraction of the top probability", step=0.01
     ),
-    "penalty_scope": Parameter(label="Penalty sees", about="which tokens count as said before"),
-    "stop": Parameter(label="Stop at", about="texts that end an answer, one a line; \\n is a newline"),
-    "new_seed": Parameter(label="New seed each turn", about="other luck with every message"),
+    "penalty_scope": Parameter(label="Penalty applies to", about="which earlier tokens are penalized"),
+    "stop": Parameter(label="Stop sequences", about="one per line; \\n is a newline"),
+    "new_seed": Parameter(label="New seed each turn", about="use a new seed for each message"),
 }
 """By field of `Sampling`, in the order of `DecodingControls.controls`; "new_seed" exists on the page only."""
 MAIN = ("temperature", "top_p", "repetition_penalty", "max_new_tokens", "seed")
@@ -188,7 +188,7 @@ class DecodingControls:
                 raise InputError(f"{PARAMETERS[name].label} is empty: give a number.")
         stop = given["stop"] or ""
         if not isinstance(stop, str):
-            raise InputError("Stop at must be text: type one text a line.")
+            raise InputError("Stop sequences must be text: type one per line.")
         given["stop"] = tuple(line.replace("\\n", "\n") for line in stop.split("\n") if line)
         if new_seed and draw_seed:
             given["seed"] = secrets.randbelow(2**31)

@@ -39,7 +39,7 @@ CONTROLS = (
 EMPTY = {"pick": "first", "overflow": "refuse", "stop_rule": "own", "think": "drop"}
 """Values of controls that have no choice in a browser; "" for others."""
 OVERFLOW_LABELS = {
-    "refuse": "refuse, with the numbers",
+    "refuse": "refuse, showing the numbers",
     "drop-turns": "leave out the oldest turns",
     "drop-demos": "leave out the last demonstrations",
 }
@@ -116,13 +116,13 @@ class Lane:
                 self.overflow = gr.Dropdown(
                     [(label, name) for name, label in OVERFLOW_LABELS.items()],
                     value="refuse",
-                    label="A prompt that does not fit",
+                    label="If the prompt is too long",
                     filterable=False,
                     min_width=190,
                     elem_id=f"overflow-{number}",
                 )
                 self.edit = self._button("Edit demonstrations", "edit")
-                self.swap = self._button("Swap with the next", "swap")
+                self.swap = self._button("Swap with the next lane", "swap")
                 self.duplicate = self._button("Duplicate", "duplicate")
                 self.remove = self._button("Remove", "remove")
 

@@ -47,8 +47,8 @@ class ProbesDialog(Dialog):
         )
         self.words = gr.Textbox(
             "",
-            label="Words in a probe",
-            placeholder="Words in it",
+            label="Search the probes",
+            placeholder="Search",
             container=False,
             max_length=WORDS_LIMIT,
             min_width=120,

@@ -26,8 +26,8 @@ element.addEventListener('click', (event) => {
 });
 """
 VOTES = (
-    ("Votes cast blind", "The person did not know whose answers they were.", True),
-    ("Open votes", "The names were in sight.", False),
+    ("Votes cast blind", "The lane names were hidden from the voter.", True),
+    ("Open votes", "The lane names were visible to the voter.", False),
 )
 """The two boards of votes: title, sentence, and whether they are the blind ones."""
 

@@ -36,7 +36,7 @@ def _assign(letter: str, action: str, click: str = "", focus: str = "") -> Short
 
 GROUPS: dict[str, tuple[Shortcut, ...]] = {
     "Conversation": (
-        _assign("M", "To the message box", focus="#message textarea"),
+        _assign("M", "Focus the message box", focus="#message textarea"),
         _assign("N", "New conversation", "#new"),
         _assign("R", "Retry all lanes", "#retry"),
         _assign("U", "Undo the last turn", "#undo"),
@@ -46,8 +46,8 @@ GROUPS: dict[str, tuple[Shortcut, ...]] = {
     ),
     "Probes": (
         _assign("P", "Choose a probe", "#probes"),
-        _assign("G", "Go on: send its next message", "#probe-next"),
-        _assign("A", "Play all that is left of it", "#probe-all"),
+        _assign("G", "Send its next message", "#probe-next"),
+        _assign("A", "Play its remaining messages", "#probe-all"),
         _assign("K", "Next probe", "#probe-following"),
     ),
     "Lanes": (
@@ -55,28 +55,28 @@ GROUPS: dict[str, tuple[Shortcut, ...]] = {
             Shortcut(
                 key=f"Digit{lane + 1}",
                 label=str(lane + 1),
-                action=f"To lane {letter}: arrows scroll, Tab goes to its buttons",
+                action=f"Focus lane {letter}: arrow keys scroll, Tab moves to its buttons",
                 focus=f"#chat-{lane}",
             )
             for lane, letter in enumerate(LETTERS)
         ),
         _assign("L", "Add a lane", "#add-lane"),
         _assign("X", "The 2\u00d72", "#square"),
-        _assign("Q", "Blind lanes, and their reveal", "#blind"),
+        _assign("Q", "Hide the lane names, or reveal them", "#blind"),
     ),
     "Page": (
-        _assign("O", "Other decoding parameters", "#more"),
-        _assign("W", "Who wins: the scores", "#open-scores"),
-        _assign("I", "The set-up as a link", "#copy-link"),
+        _assign("O", "More decoding parameters", "#more"),
+        _assign("W", "Scores", "#open-scores"),
+        _assign("I", "Copy a link to this set-up", "#copy-link"),
     ),
 }
 ALWAYS = (
     ("Enter", "Send the message"),
     ("Shift+Enter", "A new line in the message"),
-    ("Ctrl+Enter", "Send, wherever the focus is"),
-    ("Esc", "Close the sheet; else stop all lanes"),
+    ("Ctrl+Enter", "Send from anywhere on the page"),
+    ("Esc", "Close the dialog, or stop all lanes"),
     ("1 to 4", "Vote on two answers"),
-    ("?", "This list"),
+    ("?", "Keyboard shortcuts"),
 )
 """Keys without Alt; a11y.js handles them."""
 

@@ -36,15 +36,15 @@ ICONS = {
 }
 LABELS = {
     "edit": "Edit this message and branch here",
-    "branch": "Go on from here in a new conversation",
+    "branch": "Continue from here in a new conversation",
     "copy": "Copy the answer",
     "prompt": "The exact prompt of this answer",
-    "after": "What came after the stop",
+    "after": "Text after the stop",
     "retry": "Ask this lane again",
-    "extend": "Let the answer go on",
-    "judge": "Let a judge say how good the answers of this turn are",
-    "earlier": "The version before",
-    "later": "The next version",
+    "extend": "Continue the answer",
+    "judge": "Judge the answers of this turn",
+    "earlier": "Previous version",
+    "later": "Next version",
 }
 
 
@@ -130,14 +130,17 @@ def _render_answer(answer: Answer, note: str) -> str:
         parts.append(f'<div class="bot message prose">{render_markdown(split.answer)}</div>')
     if start and not answer.version:
         quoted = f"\u201c{escape(shorten(start, 60))}\u201d"
-        parts.append(f'<div class="notice">Begun for the model with {quoted}.</div>')
+        parts.append(f'<div class="notice">Prefilled with {quoted}.</div>')
     if reply.finish == "":
         if not reply.text:
             parts.append(f'<div class="waiting">{escape(note or READING)}</div>')
     elif reply.error:
         parts.append(f'<div class="notice error">{escape(reply.error)}</div>')
     elif not answer.text:
-        said = {"stop": "The model ended its answer at once.", "cancelled": "Stopped before the first word."}
+        said = {
+            "stop": "The model ended its answer immediately.",
+            "cancelled": "Stopped before the first word.",
+        }
         parts.append(f'<div class="notice">{said.get(reply.finish, "Cut before the first word.")}</div>')
     if answer.request is not None and answer.request.left_out is not None:
         left_out = describe_left_out(answer.request.left_out)

@@ -38,7 +38,7 @@ def render_cards(
         _render_card(draft, at, costs[at] if costs else None, editing == at) for at in range(len(draft.cards))
     ]
     if other is None:
-        empty = '<p class="notice">No demonstrations: the instruction stands alone.</p>'
+        empty = '<p class="notice">No demonstrations: instruction only.</p>'
         return f'<div class="cards">{"".join(mine) or empty}</div>'
     rows = []
     for left, right in align_sets(everything, other):

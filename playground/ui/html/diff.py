@@ -61,7 +61,7 @@ def render_findings(found: Sequence[Finding]) -> str:
             f'<li class="{finding.kind}" title="{sentence}"><span aria-hidden="true">\u26a0</span> '
             f'{escape(finding.label)}<span class="unseen">: {sentence}</span></li>'
         )
-    return f'<ul class="findings" aria-label="What is odd about this answer">{badges}</ul>' if badges else ""
+    return f'<ul class="findings" aria-label="Warnings about this answer">{badges}</ul>' if badges else ""
 
 
 def render_after_stop(reply: Reply) -> str:
@@ -70,9 +70,9 @@ def render_after_stop(reply: Reply) -> str:
     if not reply.finish:
         body = '<p class="notice">The answer is still being written.</p>'
     elif came is None:
-        body = '<p class="notice">Not known: the raw text does not hold the answer as it is shown.</p>'
+        body = '<p class="notice">Unknown: the raw text does not contain the answer as shown.</p>'
     elif not came:
-        body = '<p class="notice none">Nothing: the model wrote no more than what is shown.</p>'
+        body = '<p class="notice none">Nothing: the model wrote only what is shown.</p>'
     else:
         body = f'<pre dir="auto">\n{reveal_whitespace(came) if came.isspace() else reveal(came)}</pre>'
     return f'<section class="after"><h4>After the stop</h4>{body}</section>'

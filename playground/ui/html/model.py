@@ -12,7 +12,7 @@ from playground.types import AdapterCard, Status
 from playground.ui.html.labels import big
 from playground.ui.html.text import format_bytes, format_number, reveal
 
-UNNAMED = "a base that it does not name"
+UNNAMED = "an unnamed base"
 
 
 def render_model(status: Status, others: Mapping[str, AdapterCard], problems: Iterable[str]) -> str:
@@ -29,7 +29,7 @@ def render_model(status: Status, others: Mapping[str, AdapterCard], problems: It
             f"<li>{_render_name(card.label, name)}<span>for {reveal(card.base_model or UNNAMED)}</span></li>"
             for name, card in sorted(others.items())
         )
-        parts.append(f"<h3>Here, but for another base</h3><ul class='adapters others'>{rows}</ul>")
+        parts.append(f"<h3>For another base</h3><ul class='adapters others'>{rows}</ul>")
     if sentences := [f"<li>{reveal(sentence)}</li>" for sentence in problems]:
         parts.append(f"<h3>Could not be read</h3><ul class='problems'>{''.join(sentences)}</ul>")
     return f'<div class="model">{"".join(parts)}</div>'
@@ -105,8 +105,8 @@ def _render_adapters(status: Status) -> str:
                 rest += f"<span class='bad'>{reveal(each.warning)}</span>"
         rows.append(f"<li>{name}{rest}</li>")
     why = (
-        "Each was tried on a fixed text when it was loaded: how far it moves the next token from what the "
-        "base would say (KL divergence). Switched off, it leaves the base as it was."
+        "Verified when loaded: the KL divergence of its next-token distribution from the base's, on "
+        "a fixed text. With the adapter off, the base is unchanged."
     )
     return f"<h3>Adapters</h3><p class='why'>{why}</p><ul class='adapters'>{''.join(rows)}</ul>"
 
@@ -118,7 +118,7 @@ def _render_name(label: str, name: str) -> str:
 def describe_divergence(kl: float | None) -> str:
     """How far an adapter's predictions are from those of the base, in words."""
     if kl is None:
-        return "not tried out"
+        return "not verified"
     return f"KL {kl:.3f} nats per token" if kl >= 0.0005 else f"KL {kl:.1e} nats per token"
 
 

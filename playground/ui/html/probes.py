@@ -15,7 +15,7 @@ from playground.ui.html.text import escape
 POCKET_FILE = "pocket"
 FILES = {
     "general": ("General", "Tasks of eight categories whose later messages build on the earlier answers."),
-    "weak-spots": ("Weak spots", "Where answers aligned by context alone give way first, from message 2 on."),
+    "weak-spots": ("Weak spots", "Where in-context alignment fails first, from message 2 on."),
     POCKET_FILE: ("Pocket world", "Facts of the small world that the pocket model was trained on."),
 }
 """Label and description of each file, by its stem."""
@@ -89,8 +89,8 @@ def render_probes(found: Sequence[Probe], base: str, problems: Sequence[str] = (
     parts = [f'<p class="notice error">{escape(problem)}</p>' for problem in problems]
     if same_model(base, POCKET):
         parts.append(
-            '<p class="notice">The pocket model knows its own small world alone. The probes of the pocket '
-            "world come first: those it can answer. The others are for larger models.</p>"
+            '<p class="notice">The pocket model knows only its own small world. Its probes come '
+            "first; the others are for larger models.</p>"
         )
     if not found:
         parts.append('<p class="notice">No probe has all of these words.</p>')
@@ -121,7 +121,7 @@ def _render_references(probe: Probe) -> str:
     if not any(probe.reference):
         return ""
     answers = "".join(
-        f"<li>{escape(answer) if answer else 'No single one is right.'}</li>" for answer in probe.reference
+        f"<li>{escape(answer) if answer else 'No single answer is right.'}</li>" for answer in probe.reference
     )
     return f"<details><summary>Reference answers</summary><ol>{answers}</ol></details>"
 
@@ -133,7 +133,7 @@ def render_playing(probe: Probe, sent: int) -> str:
         where, text = f"message {sent + 1} of {total}", probe.turns[sent]
         following = f'<q title="{escape(text)}">{escape(" ".join(text.split()))}</q>'
     else:
-        where, following = f"all {total} messages asked", ""
+        where, following = f"all {total} messages sent", ""
     reference = probe.reference[sent - 1] if sent else None
     if reference:
         following += (

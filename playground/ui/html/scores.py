@@ -20,8 +20,8 @@ from playground.words import shorten
 
 Cards = Mapping[str, AdapterCard]
 NOTHING = (
-    '<p class="nothing">Nothing yet. Vote on two answers with the buttons above the message box, or let a '
-    "judge compare them, and what it adds up to stands here.</p>"
+    '<p class="nothing">No results yet. Vote on two answers with the buttons above the message box, '
+    "or have a judge compare them.</p>"
 )
 
 
@@ -200,7 +200,7 @@ def _render_facts(board: Board, cards: Cards) -> str:
         if outcome not in SETTLED and count
     ]
     if failed:
-        facts.append(("Without a verdict, in no figure", ", ".join(failed)))
+        facts.append(("Without a verdict (not counted)", ", ".join(failed)))
     if not facts:
         return ""
     return _render_list(facts)
@@ -232,7 +232,7 @@ def _render_panel(panel: Panel) -> str:
         f"<tbody>{rows}</tbody></table></div>"
     )
     if panel.agreement is None:
-        return f'{table}<p class="note">Nothing was compared by all of these judges yet.</p>'
+        return f'{table}<p class="note">These judges have not compared the same answers yet.</p>'
     return _render_panel_agreement(panel.agreement) + table
 
 
@@ -241,7 +241,7 @@ def _render_share_or_dash(share: Share) -> str:
 
 
 def _render_panel_agreement(agreement: PanelAgreement) -> str:
-    kappa = _render_kappa(agreement.kappa, agreement.interval, "cannot be told: all always say the same")
+    kappa = _render_kappa(agreement.kappa, agreement.interval, "undefined: all ratings are the same")
     facts = [("All judges agree", _render_share(agreement.same)), ("Fleiss\u2019 kappa", kappa)]
     note = f'<p class="note">{agreement.few}</p>' if agreement.few else ""
     return _render_list(facts) + note
@@ -260,7 +260,7 @@ def _render_kappa(kappa: float | None, interval: tuple[float, float] | None, unk
 
 
 def _render_agreement(agreement: Agreement, conversations: Mapping[str, Conversation]) -> str:
-    kappa = _render_kappa(agreement.kappa, agreement.interval, "cannot be told: both always say the same")
+    kappa = _render_kappa(agreement.kappa, agreement.interval, "undefined: all ratings are the same")
     written = _render_list(
         [("Agrees with the votes", _render_share(agreement.same)), ("Cohen\u2019s kappa", kappa)]
     )

@@ -63,7 +63,7 @@ class Address:
 
     def on_copied(self) -> None:
         """Say what is in the link that page.js copied."""
-        say("The link is copied: it holds the lanes, the decoding and the probe, and none of the text.")
+        say("Link copied. It contains the lanes, the decoding parameters and the probe, but no messages.")
 
     def draw_moved(self, state: PageState) -> Updates:
         """The updates after lanes or the probe have changed."""
@@ -126,7 +126,9 @@ class Address:
         if setup.mode != "own":
             updates[controls.mode] = setup.mode
             if setup.mode.startswith("shared-") and int(setup.mode[-1]) >= state.lanes:
-                problems.append("The link's history is of a lane that it does not have: it was left out.")
+                problems.append(
+                    "The link continues from a lane that it does not contain: that setting was ignored."
+                )
                 del updates[controls.mode]
         if setup.probe is not None:
             self.take_up(state, setup.probe, problems)

@@ -49,8 +49,8 @@ class Arrangement:
         self.mode = Choice(
             [*HISTORY_MODES[:3], HISTORY_MODES[-1]],
             value="own",
-            label="Each lane goes on from",
-            info="whose earlier answers it is asked on",
+            label="Continue from",
+            info="which earlier answers each lane sees",
             filterable=False,
             min_width=170,
             elem_id="mode",
@@ -205,5 +205,5 @@ def remove(lane: int, lanes: int) -> list[int]:
         InputError: it is the last.
     """
     if lanes == 1:
-        raise InputError("The last lane stays: add another one first.")
+        raise InputError("The last lane cannot be removed: add another one first.")
     return [each for each in range(lanes) if each != lane]

@@ -83,8 +83,8 @@ class Composer:
         """Add the text that all answers start with."""
         self.prefill = gr.Textbox(
             "",
-            label="Answers begin with",
-            info="words written for the model; it goes on from them",
+            label="Start the answer with",
+            info="the model continues this text",
             lines=1,
             max_lines=4,
             max_length=PREFILL_LIMIT,
@@ -160,7 +160,7 @@ class Composer:
         def snapshots() -> Generator[Snapshot]:
             texts = self.controller.conversations.user_messages(state)
             if not texts:
-                raise InputError("There is nothing to replay: nothing has been asked.")
+                raise InputError("There is nothing to replay: send a message first.")
             self.inputs.read(state, values)  # refuses what cannot be used, before the conversation is left
             self.controller.conversations.new(state)
             return self.controller.streaming.play(state, texts, lambda: self._read(state, values))

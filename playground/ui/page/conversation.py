@@ -140,7 +140,7 @@ class ConversationView:
             return {self.box: text, self.edited: words, **self.actions.draw(state)}
         if act == "branch":
             self.controller.conversations.branch(state, turn + 1)
-            say("A new conversation goes on from here; the whole one stays in the history.")
+            say("This is a new conversation, branched here. The original stays in the history.")
             return {**self.draw(state), **self.lanes.draw_meters(state, values)}
         if act in ("earlier", "later"):
             step = -1 if act == "earlier" else 1

@@ -108,13 +108,13 @@ class PageInputs:
         mode = values[self.mode]
         name, _, leader = str(mode).partition("-")
         if mode not in [value for _, value in HISTORY_MODES] or (leader and int(leader) >= lanes):
-            raise InputError("The lane that all are to go on from is not there: choose another.")
+            raise InputError("The lane chosen under 'Continue from' no longer exists: choose another.")
         return cast(HistoryMode, name), int(leader or 0)
 
     def _check_texts(self, values: Values) -> None:
-        check_texts(values[self.prefill], "The start of the answers")
+        check_texts(values[self.prefill], "The answer prefix")
         for controls in (self.decoding, *(lane.decoding for lane in self.lanes)):
-            check_texts([values[control] for control in controls.controls], "A text that ends answers")
+            check_texts([values[control] for control in controls.controls], "A stop sequence")
         settings = [values[control] for lane in self.lanes for control in lane.controls]
         check_texts([values[self.mode], settings], "A lane's setting")
 

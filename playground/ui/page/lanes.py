@@ -146,7 +146,7 @@ class Lanes:
         for lane in self.columns[: state.lanes]:
             updates |= {lane.past: "", lane.line: html_labels.status_line(None)}
             if state.blind:
-                hidden = "One of the lanes; which one is shown when you reveal them."
+                hidden = "One of the lanes. Press Reveal to see which."
                 updates[lane.live] = html_labels.placeholder(f"Lane {LETTERS[lane.number]}", hidden)
             elif values is not None:
                 spec = lane.spec(state, lane_values(lane, values))

@@ -143,7 +143,7 @@ def _read_decoding(
     for name, value in given:
         try:
             if name == "stop":
-                value = check_characters(value, "A text to stop at")
+                value = check_characters(value, "A stop sequence")
                 values[name] = (*values.get(name, ()), value.replace("\\n", "\n"))
                 Sampling(stop=values[name])
             elif name in NAMES:

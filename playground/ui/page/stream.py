@@ -108,7 +108,7 @@ class AnswerStream:
         if now is not None and now != before:
             warn(OutsideError(now))
         elif before is not None and now is None:
-            say("The conversation is in the record again.")
+            say("The conversation is saved again.")
         return now
 
     def draw(self, state: PageState, snapshot: Snapshot) -> Updates:

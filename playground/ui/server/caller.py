@@ -25,7 +25,7 @@ def get_visitor(proxies: int) -> str:
     if request is None:
         return ""
     if not isinstance(request, gr.Request):  # a caller may claim to send many events as one
-        raise InputError("This does not come from the page: reload it.")
+        raise InputError("This request does not come from the page: reload it.")
     if request.username:
         return f"user {request.username}"
     client = request.client

@@ -72,7 +72,7 @@ MOST_PATH = 1_000
 """Bytes of a path; the page's longest is a tenth of it."""
 MOST_BYTES = 4_000_000
 """Of one request; an uploaded file and the longest message are well below."""
-TOO_LARGE = "What was sent is larger than 4 MB: send less at once."
+TOO_LARGE = "The request is larger than 4 MB: send less at once."
 STREAM = "/gradio_api/queue/data"
 PATIENCE = 5
 """Seconds that a stream which is over has for being put away."""
@@ -117,7 +117,7 @@ class KnownHosts:
         if scope["type"] != "http" or self._knows(Headers(scope=scope).get("host", "")):
             await self._app(scope, receive, send)
             return
-        sentence = "This page goes by another name: add this one with --allow-host when Tandem is started."
+        sentence = "Unknown host name: restart Tandem with --allow-host NAME to accept it."
         await PlainTextResponse(sentence, status_code=400)(scope, receive, send)
 
     def _knows(self, host: str) -> bool:
@@ -162,7 +162,7 @@ class OpenPaths:
             or (path.startswith(OPEN_BELOW) and _can_be_file(path))
         ):
             if scope["type"] == "http":
-                await PlainTextResponse("There is nothing here.", status_code=404)(scope, receive, send)
+                await PlainTextResponse("Not found.", status_code=404)(scope, receive, send)
             else:
                 await send({"type": "websocket.close", "code": 1008})
             return

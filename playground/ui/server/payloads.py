@@ -115,12 +115,12 @@ def parse(content_types: list[str], encodings: list[str], body: bytes) -> dict[s
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     object = dict(pairs)
     if len(object) != len(pairs):
-        raise ValueError("a key is there twice")
+        raise ValueError("a key occurs twice")
     return object
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _depth_exceeds(value: Any, most: int) -> bool:

@@ -11,8 +11,8 @@ from playground.types import Answer, Conversation, InputError
 from playground.ui.page.state import LANES, PageState
 
 CONTINUED_ELSEWHERE = (
-    "This conversation has gone on in another tab or program; this page now shows all of it: read it, then "
-    "try again to continue from there."
+    "This conversation was continued in another tab or program. The page now shows all of it: read "
+    "it, then try again."
 )
 
 
@@ -159,7 +159,7 @@ class Conversations:
         """
         conversation = self.require_current(state)
         if not conversation.turns:
-            raise InputError("There is nothing to undo: nothing has been asked.")
+            raise InputError("There is nothing to undo: send a message first.")
         return self.branch(state, len(conversation.turns) - 1), conversation.turns[-1].user
 
     def edit(self, state: PageState, turn: int) -> str:
@@ -219,7 +219,7 @@ def refuse_while_streaming(state: PageState) -> None:
 
 def _require(conversation: Conversation | None) -> Conversation:
     if conversation is None:
-        raise InputError("Nothing has been asked yet: send a message first.")
+        raise InputError("There is no message yet: send one first.")
     return conversation
 
 

@@ -79,5 +79,5 @@ class Probes:
             raise InputError("No probe is being played: choose one under Probes.")
         probe, sent = current
         if sent == len(probe.turns):
-            raise InputError("All messages of this probe have been asked: choose the next one.")
+            raise InputError("All messages of this probe have been sent: choose the next one.")
         return probe.turns[sent:]

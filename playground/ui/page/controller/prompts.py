@@ -73,7 +73,7 @@ class Prompts:
         answers = current.turns[turn].answers if current and 0 <= turn < len(current.turns) else ()
         request = answers[lane].request if lane < len(answers) else None
         if request is None:
-            raise InputError("Nothing was asked there: choose another turn.")
+            raise InputError("Nothing was sent in that turn: choose another.")
         assert current is not None
         return PromptPreview(
             prompt=request.prompt,
