@@ -68,9 +68,9 @@ class Pictures:
             person.ask(text)
         page.click("#vote-2")
         page.click("#open-judge")
-        expect(page.locator("#judge-about")).to_contain_text("no model is asked")
+        expect(page.locator("#judge-about")).to_contain_text("No model is used")
         page.wait_for_timeout(CALM)
-        person.choose("judge-rule", "two compared")
+        person.choose("judge-rule", "compare two")
         page.click("#judge-ask")
         verdict = page.locator("#chat-1 details.mark > summary").last
         expect(verdict).to_be_visible()

@@ -131,7 +131,7 @@ def test_a_judge_that_fails_is_one_sentence_and_status_1(judge, server, conversa
         (("--judge", "m", "--scope", "all"), "--scope must be turn or conversation, not 'all'"),
         (("--judge", "m", "--judge-url", "x"), "The judge's address must begin with http"),
         (("--judge", "m", "--judge-budget", "many"), "--judge-budget must be a whole number of tokens"),
-        (("--judge", "m", "--judge-budget", "100"), "of this visit's 100 for judging are left"),
+        (("--judge", "m", "--judge-budget", "100"), "of this session's 100 for judging are left"),
         (
             ("--judge", "reference", "--rubric", "single"),
             "has the rubrics known-answer and known-answer-pair",

@@ -416,7 +416,7 @@ def test_no_key_goes_to_an_address_that_was_typed(tmp_path, serve):
 def test_without_a_key_it_says_what_is_missing_and_how_to_set_it(tmp_path):
     talk = session(tmp_path)
     conversation = chat(talk, "One?")
-    with pytest.raises(InputError, match=r"There is no key for gpt-4o.*set OPENAI_API_KEY.*type a key"):
+    with pytest.raises(InputError, match=r"There is no key for gpt-4o.*set OPENAI_API_KEY.*enter a key"):
         judge(talk, conversation, 0, "single", talk.judge_model("gpt-4o"))
     assert talk.verdicts(conversation) == ((),)
 
@@ -440,7 +440,7 @@ def test_a_judge_that_cannot_be_is_refused_in_one_sentence(tmp_path, changes, sa
     [
         ("nothing", {}, "There is no rubric 'nothing': choose one of"),
         ("single-reference", {}, "needs a reference answer, and turn 1 has none"),
-        ("pairwise", {"lanes": [0]}, "A comparison is of two lanes"),
+        ("pairwise", {"lanes": [0]}, "A comparison needs two lanes"),
         ("single", {"samples": 0}, "Samples must be from 1 to 20, not 0"),
         ("single", {"lanes": [4]}, "There is no lane 5"),
     ],
@@ -724,7 +724,7 @@ def test_a_visit_keeps_within_its_budget(tmp_path, serve):
     judge(talk, conversation, 0, "single", model(server), budget=budget).wait(20)
     assert (budget.used, budget.left) == (240, 5760)  # what the server counted, not what was set aside
     asked = len(server.bodies)
-    with pytest.raises(InputError, match="5760 of this visit's 6000 for judging are left"):
+    with pytest.raises(InputError, match="5760 of this session's 6000 for judging are left"):
         judge(talk, conversation, 1, "single", model(server), samples=3, budget=budget)
     assert len(server.bodies) == asked
     assert budget.used == 240
@@ -754,7 +754,9 @@ def test_two_at_once_cannot_overspend_a_budget(tmp_path, serve):
 def test_a_public_page_spends_nothing_of_its_own_and_calls_nowhere_else(tmp_path):
     talk = session(tmp_path, public=True, judge_key=Secret(KEY), judge_model="judge")
     assert talk.judge_budget().left == 0
-    with pytest.raises(InputError, match="0 of this visit's 0 for judging are left: type a key of your own"):
+    with pytest.raises(
+        InputError, match="0 of this session's 0 for judging are left: enter your own API key"
+    ):
         judge(talk, chat(talk, "One?"), 0, "single", talk.judge_model(), budget=talk.judge_budget())
     own = talk.judge_model(key=Secret("sk-visitor"))
     assert without_key(own) is None

@@ -119,10 +119,10 @@ def test_on_a_public_page_no_address_is_chosen(tmp_path):
         ({"turn": "0"}, "Choose one of the turns"),
         ({"lanes": [0, 9]}, "Choose lanes that have an answer: A, B."),
         ({"lanes": "AB"}, "Choose lanes that have an answer: A, B."),
-        ({"scope": "all"}, "Choose what counts"),
+        ({"scope": "all"}, "Choose a scope"),
         ({"samples": 1.5}, "Samples must be a whole number"),
         ({"rubric": "taste"}, "There is no rubric 'taste'"),
-        ({"rubric": "pairwise", "lanes": [1]}, "A comparison is of two lanes"),
+        ({"rubric": "pairwise", "lanes": [1]}, "A comparison needs two lanes"),
         ({"model": " "}, "Name the model that is to judge"),
     ],
 )

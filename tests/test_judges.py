@@ -109,7 +109,7 @@ def test_a_blind_vote_can_be_changed_while_names_are_hidden_and_stands_from_then
     conversation = chat(talk, "One?")
     cast_vote(talk, conversation, 0, "A", shown=(0, 1), by="one", blind=True)
     cast_vote(talk, conversation, 0, "B", shown=(0, 1), by="one", blind=True)
-    with pytest.raises(InputError, match="while their names were hidden, and that vote stands"):
+    with pytest.raises(InputError, match="Your blind vote on these answers is final"):
         cast_vote(talk, conversation, 0, "A", shown=(0, 1), by="one")
     cast_vote(talk, conversation, 0, "A", shown=(0, 1), by="two")
     votes = {verdict.by: (verdict.winner, verdict.blind) for verdict in talk.verdicts(conversation)[0]}
@@ -120,7 +120,7 @@ def test_a_blind_vote_can_be_changed_while_names_are_hidden_and_stands_from_then
     ("vote", "shown", "said"),
     [
         ("C", (0, 1), "A vote is A, B, tie or both-bad, not 'C'"),
-        ("A", (0,), "A comparison is of two lanes, and turn 1 has 1 to compare"),
+        ("A", (0,), "A comparison needs two lanes, and turn 1 has 1 to compare"),
         ("A", (0, 0), "must differ"),
         ("A", (0, 5), "There is no lane F in this conversation: it has 2 lanes"),
     ],

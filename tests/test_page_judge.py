@@ -76,7 +76,7 @@ def test_the_rule_marks_a_probes_answers(app: App, person: Person) -> None:
     person.short()
     person.ask(QUESTION)
     person.page.click("#open-judge")
-    expect(person.page.locator("#judge-about")).to_contain_text("no model is asked")
+    expect(person.page.locator("#judge-about")).to_contain_text("No model is used")
     ask(person)
     for lane in (0, 1):
         expect(badge(person, lane)).to_have_text(re.compile("^(right|wrong)reference$"))
@@ -111,7 +111,7 @@ def test_a_model_scores_compares_and_is_not_paid_twice(
     reasons = person.page.locator("#chat-1 .reasons").last
     expect(reasons).to_contain_text("A first, then B: A better")
     expect(reasons).to_contain_text("B first, then A: B better (to the judge, B is \u201cA\u201d)")
-    reasons.get_by_text("All that was sent and came").click()
+    reasons.get_by_text("Requests and responses").click()
     whole = person.page.locator("#verdict-body")
     expect(whole).to_contain_text("Who are you?")
     sent = person.page.locator("#verdict-body pre").all_inner_texts()

@@ -101,7 +101,7 @@ def test_a_blind_vote_stands_once_the_names_are_shown(app: App, person: Person) 
     id = person.conversation
 
     person.page.click("#blind")
-    expect(person.page.locator("#vote-said")).to_have_text("Your blind vote stands: A better")
+    expect(person.page.locator("#vote-said")).to_have_text("Your blind vote: A better")
     expect(person.page.locator("#vote-1")).to_have_count(0)
     expect(marks(person, 0)).to_have_text("Your vote, blind: A better")
     [vote] = votes(app, id)

@@ -361,7 +361,7 @@ def test_the_command_line_asks_a_panel(tmp_path, server):
     assert refused.returncode == 2
     assert b"at most 5 judges" in refused.stderr
     mixed = tandem("judge", conversation.id, "--judge", "reference", "--judge", "a", "--data-dir", tmp_path)
-    assert b"is in no panel" in mixed.stderr
+    assert b"cannot be in a panel" in mixed.stderr
 
 
 def test_the_command_line_warns_of_a_judge_of_the_bases_family(tmp_path, server):

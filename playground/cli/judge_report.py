@@ -86,7 +86,7 @@ def _panel_text(panel: Panel) -> list[str]:
     lines = []
     if panel.agreement is not None:
         kappa = panel.agreement.kappa
-        beyond = "cannot be told: all always say the same" if kappa is None else f"{kappa:.2f}"
+        beyond = "undefined: all ratings are the same" if kappa is None else f"{kappa:.2f}"
         same = panel.agreement.same
         lines.append(f"all judges agree in {same.hits:g} of {same.count}; Fleiss' kappa {beyond}")
     for judge in panel.judges:

@@ -80,7 +80,7 @@ def _read_who(session: JudgingSession, options: RequestOptions) -> _Who:
         models = tuple(session.judge_model(model, server) for model, server in judges)
         return _Who(judges=models, rubric=rubric, compares=compares)
     if len(judges) > 1:
-        raise InputError("The reference judge follows a rule and is in no panel: ask it by itself.")
+        raise InputError("The reference judge uses a fixed rule and cannot be in a panel: run it alone.")
     rubric = options.rubric or REFERENCE_RUBRIC
     if rubric not in (REFERENCE_RUBRIC, PAIR_RUBRIC):
         raise InputError(

@@ -54,7 +54,7 @@ def _read(rubric: Rubric, call: JudgeCall, raw: str) -> JudgeCall:
     reading = read_reply(rubric, raw)
     call = dataclasses.replace(call, reason=reading.reason)
     if reading.error is not None:
-        return dataclasses.replace(call, error=f"{reading.error} Look at it, or ask again.")
+        return dataclasses.replace(call, error=f"{reading.error} Read the response, or judge again.")
     if reading.letter is not None:
         if reading.letter == "tie":
             return dataclasses.replace(call, outcome="tie")

@@ -129,8 +129,8 @@ class JudgeBudget:
         with self._lock:
             if self.limit is not None and self._used + tokens > self.limit:
                 raise InputError(
-                    f"This may take up to {tokens} tokens, and {self.left} of this visit's {self.limit} for "
-                    "judging are left: type a key of your own, or judge less at once."
+                    f"This may take up to {tokens} tokens, and {self.left} of this session's {self.limit} "
+                    "for judging are left: enter your own API key, or judge less at once."
                 )
             self._used += tokens
         return Reservation(self, tokens)

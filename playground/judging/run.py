@@ -26,7 +26,7 @@ SIDE_BY_SIDE = 8
 """Judgments that run at the same time; others wait."""
 POLL = 0.05
 """Seconds between looks at whether another judgment has the reply to the same call."""
-STOPPED = "Stopped before the judge had answered: ask again."
+STOPPED = "Stopped before the judge answered: judge again."
 
 
 class Judgment(Protocol):

@@ -62,10 +62,7 @@ def make_verdict(vote: Vote, before: Sequence[Verdict]) -> Verdict:
         identity = canonical([vote.conversation.id, vote.turn, lanes, judged, vote.by])
         id = hashlib.sha256(identity.encode()).hexdigest()[:32]
         if not vote.blind and any(verdict.id == id and verdict.blind for verdict in before):
-            raise InputError(
-                "You voted on these answers while their names were hidden, and that vote stands: vote on "
-                "other answers."
-            )
+            raise InputError("Your blind vote on these answers is final: vote on other answers.")
     call = _call(vote)
     return Verdict(
         id=id,

@@ -52,7 +52,7 @@ def check_lanes(conversation: Conversation, turn: int, lanes: Sequence[int], kin
         raise InputError("The lanes to judge must differ.")
     if kind == "pairwise" and len(lanes) != 2:
         raise InputError(
-            f"A comparison is of two lanes, and turn {turn + 1} has {len(lanes)} to compare: choose two."
+            f"A comparison needs two lanes, and turn {turn + 1} has {len(lanes)} to compare: choose two."
         )
     if not lanes:
         raise InputError(f"Turn {turn + 1} has no answer, so there is nothing to judge.")

@@ -121,7 +121,7 @@ def without_key(judge: JudgeModel) -> str | None:
         return None
     return (
         f"There is no key for {judge.model} at {clean(judge.server)}: set OPENAI_API_KEY before starting, "
-        "type a key for this visit, or name another server with TANDEM_JUDGE_URL."
+        "enter a key for this session, or name another server with TANDEM_JUDGE_URL."
     )
 
 

@@ -176,7 +176,7 @@ def read_whole_number(digits: str) -> int | None:
 
 
 def read_error(text: str) -> Any:
-    """The JSON of an error's body, or its text if it is no JSON."""
+    """The JSON of an error's body, or its text if it is not JSON."""
     try:
         return json.loads(text, parse_int=read_whole_number)
     except (ValueError, RecursionError):

@@ -56,7 +56,7 @@ class JudgeDialog(Dialog):
         self.requests = JudgeRequests(chat, settings)
         self.timer = gr.Timer(1, active=False)
         super().__init__("judge", "Judge")
-        self.whole = HtmlDialog("verdict", "All that was sent and came")
+        self.whole = HtmlDialog("verdict", "Requests and responses")
 
     def _compose_body(self) -> None:
         with gr.Column(elem_classes="sheet-body", elem_id="judge-body"):
@@ -175,7 +175,7 @@ class JudgeDialog(Dialog):
         if started:
             updates |= {**self._draw_marks(state), **self.draw_running(state)}
             if self.running(state):
-                say("The judge is at work; its verdict comes under the answers.")
+                say("Judging. The verdict will appear under the answers.")
         return updates
 
     def on_stop(self, state: PageState) -> Updates:
@@ -256,7 +256,7 @@ class JudgeDialog(Dialog):
         return {
             self.about: self.requests.describe(state, form),
             self.forget: gr.update(visible=bool(state.judging.keys)),
-            self.controls.key: gr.update(placeholder="kept until you leave" if has_key else ""),
+            self.controls.key: gr.update(placeholder="kept until you close the page" if has_key else ""),
         }
 
     # --- Running judgments ------------------------------------------------------------------------

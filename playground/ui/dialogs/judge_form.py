@@ -23,7 +23,7 @@ from playground.words import shorten
 MODEL = "model"
 """The value of "Judge" for a model; for the rule it is `REFERENCE`."""
 SCOPES = (("this turn's answers", "turn"), ("the conversation so far", "conversation"))
-REFERENCE_RUBRICS = (("right or wrong", REFERENCE_RUBRIC), ("two compared", PAIR_RUBRIC))
+REFERENCE_RUBRICS = (("right or wrong", REFERENCE_RUBRIC), ("compare two", PAIR_RUBRIC))
 KEY_LIMIT = 500
 MODELS_LIMIT = 500
 SERVER_LIMIT = 500
@@ -67,7 +67,7 @@ class JudgeControls:
             self.scope = gr.Dropdown(
                 list(SCOPES),
                 value="turn",
-                label="What counts",
+                label="Scope",
                 filterable=False,
                 min_width=180,
                 elem_id="judge-scope",
@@ -80,7 +80,7 @@ class JudgeControls:
 
     def _compose_rubrics(self, rubrics: Sequence[str]) -> None:
         self.who = gr.Dropdown(
-            [("a model", MODEL), ("reference: a rule, no model", REFERENCE)],
+            [("a model", MODEL), ("reference answers, no model", REFERENCE)],
             value=MODEL,
             label="Judge",
             filterable=False,
@@ -98,7 +98,7 @@ class JudgeControls:
         self.rule = gr.Dropdown(
             list(REFERENCE_RUBRICS),
             value=REFERENCE_RUBRIC,
-            label="What it says",
+            label="Scoring rule",
             filterable=False,
             min_width=200,
             visible=False,
@@ -117,7 +117,7 @@ class JudgeControls:
     def _compose_model(self, settings: Settings) -> None:
         self.model = gr.Textbox(
             settings.judge_model or "" if settings.judge_model != REFERENCE else "",
-            label="Model, or up to five",
+            label="Models (up to five)",
             placeholder="such as gpt-4o, or gpt-4o, gpt-4o-mini",
             max_length=MODELS_LIMIT,
             min_width=160,
@@ -134,7 +134,7 @@ class JudgeControls:
         )
         self.key = gr.Textbox(
             "",
-            label="Key, for this visit only",
+            label="API key, for this session only",
             type="password",
             max_length=KEY_LIMIT,
             min_width=180,

@@ -22,7 +22,9 @@ from playground.ui.html import verdicts as html_verdicts
 from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
-BY_RULE = "Right or wrong by a stated rule, from the answers that the probe knows; no model is asked."
+BY_RULE = (
+    "Marks each answer right or wrong by a fixed rule, from the probe's reference answers. No model is used."
+)
 MOST_RUNNING = 40
 """Running judgments of one conversation: those of five judges and their majority on every two of four lanes
 are 36."""
@@ -56,7 +58,7 @@ class JudgeRequests:
         turn = read_turn(conversation, form.turn)
         lanes = _read_lanes(form.lanes, answered(conversation, turn), turn)
         if form.scope not in get_args(Scope):
-            raise InputError("Choose what counts: this turn, or the conversation so far.")
+            raise InputError("Choose a scope: this turn, or the conversation so far.")
         if not isinstance(form.samples, int | float) or form.samples != int(form.samples):
             raise InputError(f"Samples must be a whole number from 1 to {MOST_SAMPLES}.")
         session = self.chat.session
@@ -103,7 +105,7 @@ class JudgeRequests:
         """
         session = self.chat.session
         if request.judges and len(session.running_judgments(request.conversation.id)) >= MOST_RUNNING:
-            raise InputError("The judge has much to do on this conversation: wait for some of it to end.")
+            raise InputError("Too many judgments are running on this conversation: wait for one to finish.")
         session.judge(request, self.budget(state))
 
     # --- Keys and budgets -------------------------------------------------------------------------
@@ -164,13 +166,13 @@ class JudgeRequests:
         if estimate.calls and lacking:
             return "".join(map(html_verdicts.render_error, lacking))
         if all(judge.own_key for judge in judges):
-            return html_verdicts.render_note("With the key that you typed.")
+            return html_verdicts.render_note("Uses the API key that you entered.")
         left = self.budget(state).left
         if left is None:
             return ""
-        credit = f"{left} tokens are left of what this visit may take."
+        credit = f"{left} tokens are left of this session's judging budget."
         if estimate.calls and estimate.most_tokens > left:
-            return html_verdicts.render_error(f"{credit} Type a key of your own, or judge less at once.")
+            return html_verdicts.render_error(f"{credit} Enter your own API key, or judge less at once.")
         return html_verdicts.render_note(credit)
 
     # --- The first form ---------------------------------------------------------------------------
@@ -246,4 +248,4 @@ def _read_lanes(lanes: Any, there: tuple[int, ...], turn: int) -> tuple[int, ...
 def _check_compared(compares: bool, lanes: tuple[int, ...]) -> None:
     """Raise InputError if lanes are to be compared and there is only one."""
     if compares and len(lanes) < 2:
-        raise InputError("A comparison is of two lanes: choose another one beside it.")
+        raise InputError("A comparison needs two lanes: choose a second one.")

@@ -54,7 +54,7 @@ def render_vote_status(chosen: str | None, blind: bool, locked: bool) -> str:
         locked: whether the vote can no longer be changed.
     """
     if locked:
-        return f"<p>Your blind vote stands: <b>{escaped(chosen or '')}</b></p>"
+        return f"<p>Your blind vote: <b>{escaped(chosen or '')}</b></p>"
     if chosen:
         return "<p>Your vote, until you reveal</p>" if blind else "<p>Your vote</p>"
     return "<p>Which is better?</p>"
@@ -213,9 +213,7 @@ def _render_call(call: JudgeCall, verdict: Verdict) -> str:
     if call.error and call.error != verdict.error:
         parts.append(f'<p class="notice error">{visible(call.error)}</p>')
     if call.raw is not None:
-        parts.append(
-            f"<details><summary>The reply as it came</summary><pre>{visible(call.raw)}</pre></details>"
-        )
+        parts.append(f"<details><summary>Raw response</summary><pre>{visible(call.raw)}</pre></details>")
     return f'<div class="game">{"".join(parts)}</div>' if parts else ""
 
 
@@ -231,7 +229,7 @@ def _render_buttons(verdict: Verdict, turn: int, running: bool) -> str:
     elif verdict.outcome not in SETTLED:
         acts.append(("judge-again", "Ask again"))
     if verdict.server:
-        acts.append(("verdict", "All that was sent and came"))
+        acts.append(("verdict", "Requests and responses"))
     return "".join(
         f'<button type="button" data-act="{act}" data-turn="{turn}" data-id="{attribute(verdict.id)}">{label}'
         "</button>"
@@ -305,7 +303,7 @@ def render_calls(verdict: Verdict, cost: Cost | None) -> str:
         for role, text in call.messages:
             parts.append(f"<h4>Sent as {visible(role)}</h4><pre>{visible(text)}</pre>")
         if call.parameters:
-            parts.append(f"<h4>Sent beside it</h4><pre>{visible(call.parameters)}</pre>")
+            parts.append(f"<h4>Request parameters</h4><pre>{visible(call.parameters)}</pre>")
         if call.raw is not None:
             ended = f", ended by {visible(call.finish)}" if call.finish else ""
             parts.append(f"<h4>Came{ended}</h4><pre>{visible(call.raw)}</pre>")

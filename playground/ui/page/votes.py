@@ -112,7 +112,9 @@ class Votes:
         conversation = self.chat.conversations.current(state)
         pairs = _pairs(conversation) if conversation and not state.streaming else []
         if conversation is None or not pairs:
-            raise InputError("There are not two answers to vote on: wait for their end, or ask.")
+            raise InputError(
+                "Voting needs two finished answers: wait until both are done, or send a message."
+            )
         vote = Vote(
             conversation=conversation,
             turn=len(conversation.turns) - 1,
@@ -164,7 +166,7 @@ class Votes:
     def _own_vote(
         self, state: PageState, conversation: Conversation, pair: tuple[int, int]
     ) -> Verdict | None:
-        """The visit's vote on the last turn's two answers."""
+        """The session's vote on the last turn's two answers."""
         votes = self.chat.session.verdicts(conversation)[-1]
         voter = self.voter(state)
         return next((vote for vote in votes if vote.by == voter and set(vote.lanes) == set(pair)), None)
