@@ -196,7 +196,7 @@ def test_lanes_are_swapped_duplicated_and_removed_with_their_answers(person: Per
     person.page.click("#remove-0")
     expect(person.page.locator("#lane-1")).to_be_hidden()
     person.page.click("#remove-0")
-    person.toast("The last lane stays")
+    person.toast("The last lane cannot be removed")
 
 
 def test_every_lane_can_decode_in_its_own_way(person: Person, app: App) -> None:

@@ -140,7 +140,7 @@ def test_of_three_lanes_two_are_voted_on(app: App, person: Person) -> None:
 def test_the_scoreboard_counts_by_turn_and_says_how_few(tmp_path: Path, browser: Browser) -> None:
     app = App(tmp_path / "data")
     person = Person(browser, app.url)
-    expect(scores(person)).to_contain_text("Nothing yet")
+    expect(scores(person)).to_contain_text("No results yet")
     person.page.click("#scores-close")
     person.short()
     person.ask(QUESTION)
@@ -177,7 +177,7 @@ def test_the_scoreboard_counts_by_turn_and_says_how_few(tmp_path: Path, browser:
 
     # A browser counts its own conversations and those of the command line; with --shared-history, all.
     other = Person(browser, app.url)
-    expect(scores(other)).to_contain_text("Nothing yet")
+    expect(scores(other)).to_contain_text("No results yet")
     other.close()
     app.end()
     app = App(tmp_path / "data", "--shared-history")
@@ -194,6 +194,6 @@ def test_on_a_public_page_only_the_visits_own_conversations_count(public_app: Ap
     one.page.click("#vote-2")
     expect(chosen(one)).to_have_text("B better")
     expect(scores(one).locator(".tally")).to_have_text("1:0")
-    expect(scores(two)).to_contain_text("Nothing yet")
+    expect(scores(two)).to_contain_text("No results yet")
     one.close()
     two.close()
