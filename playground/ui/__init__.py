@@ -1,4 +1,7 @@
-"""The page: the only folder that imports Gradio, and only when a page is built."""
+"""The web page, built with Gradio.
+
+No other folder imports Gradio, and this one imports it only when a page is built.
+"""
 
 from __future__ import annotations
 
@@ -12,21 +15,21 @@ if TYPE_CHECKING:
 
 
 def build(session: Session, settings: Settings) -> gr.Blocks:
-    """Build the page on a session; `serve` serves it."""
+    """Build the page on a session. Use `serve` to serve it."""
     from playground.ui.page.page import build_page
 
     return build_page(session, settings)
 
 
 def serve(blocks: gr.Blocks, settings: Settings, port: int) -> None:
-    """Start to serve a page that `build` made, and return; `stop` ends it."""
+    """Start serving a page that `build` made, and return at once. Use `stop` to end it."""
     from playground.ui.server.start import start
 
     start(blocks, settings, port)
 
 
 def stop(blocks: gr.Blocks) -> None:
-    """Stop serving; open pages lose their connection."""
+    """Stop serving the page; open browser tabs lose their connection."""
     from playground.ui.server.start import end
 
     end(blocks)

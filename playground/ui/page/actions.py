@@ -1,4 +1,4 @@
-"""What the page offers to do now: the rows above the message box, and Send or Stop."""
+"""The rows of actions above the message box, and the Send and Stop buttons."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from playground.ui.page.votes import Votes
 
 
 class Actions:
-    """Shows and hides what features have composed."""
+    """Shows and hides the components of other features, depending on what the user can do now."""
 
     def __init__(
         self,
@@ -32,19 +32,19 @@ class Actions:
         judge: JudgeDialog,
         address: Address,
     ) -> None:
-        """Keep what is shown and hidden.
+        """Store the components to show and hide.
 
         Args:
-            controller: knows the conversation.
-            examples: on a fresh page.
-            actions: in a conversation.
-            editing: while a past message is edited.
-            send: while nothing is written.
-            stop: while answers are written.
-            probe_row: while a probe is played.
-            votes: have buttons while there are two answers.
-            judge: has buttons that stop it.
-            address: follows the number of lanes and the probe.
+            controller: provides the conversation.
+            examples: row for a page without messages.
+            actions: row for a conversation.
+            editing: row for when a past message is edited.
+            send: button for when no answers are being written.
+            stop: button for when answers are being written.
+            probe_row: row for when a probe is played.
+            votes: row for when there are two answers.
+            judge: has buttons that cancel judgments.
+            address: depends on the number of lanes and the probe.
         """
         self.controller = controller
         self.examples, self.actions, self.editing = examples, actions, editing
@@ -64,7 +64,12 @@ class Actions:
         return list(dict.fromkeys([*self.row_outputs, *votes, *judge, self.send, self.stop]))
 
     def draw(self, state: PageState, streaming: bool = False) -> Updates:
-        """The rows above the message box; `streaming` as answers begin to be written."""
+        """Return the updates of the rows above the message box.
+
+        Args:
+            state: of the page.
+            streaming: whether answers are being written.
+        """
         editing = state.editing_turn is not None
         has_turns = bool(self.controller.conversations.user_messages(state))
         return {
@@ -78,8 +83,9 @@ class Actions:
         }
 
     def draw_buttons(self, streaming: bool) -> Updates:
-        """Send or Stop, whichever can be used.
+        """Return the updates that show either Send or Stop.
 
-        The style sheet dims what else cannot be used while answers are written, and its handlers refuse it.
+        While answers are written, the CSS dims all other controls that cannot be used, and their handlers
+        raise an error.
         """
         return {self.send: gr.update(visible=not streaming), self.stop: gr.update(visible=streaming)}

@@ -1,4 +1,4 @@
-"""The address bar and the link to a set-up: what they hold, and the controls as a link has them."""
+"""The address bar and the link to the page's settings: writing them, and applying the settings of a link."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ class Controls:
     mode: gr.Dropdown
     modes: Sequence[str]
     defaults: Sequence[str]
-    """Each lane's text on a fresh page."""
+    """Each lane's spec on a fresh page."""
 
 
 class Address:
-    """Made inside a `gr.Blocks`. Hidden text boxes, which page.js reads when they change."""
+    """Hidden text boxes, created inside a `gr.Blocks`, that page.js reads when they change."""
 
     def __init__(self, chat: Controller) -> None:
         self.chat = chat
         self.conversation = self._hidden("address")
-        """The id of the conversation that is shown."""
+        """The id of the conversation on the page."""
         self.link = self._hidden("link")
-        """The whole set-up."""
+        """A link with all settings."""
         self.kept = self._hidden("kept")
-        """As much of it as differs from a fresh page: for the address bar, and for the next visit."""
+        """The settings that differ from a fresh page, for the address bar and for reopening the page."""
         self.moved = self._hidden("moved")
-        """Changes with what a link says and no control does."""
+        """Changes when settings change that belong to a link but to no control."""
 
     def _hidden(self, id: str) -> gr.Textbox:
         return gr.Textbox("", visible="hidden", elem_id=id, elem_classes="nowhere", container=False)
@@ -55,18 +55,18 @@ class Address:
         return [self.conversation, self.link, self.kept, self.moved]
 
     def connect(self, copy: gr.Button) -> None:
-        """Have page.js follow."""
+        """Connect page.js to the hidden boxes and the copy button."""
         for box in (self.conversation, self.kept):
             box.change(None, [self.conversation, self.kept], None, js=FOLLOW, **HIDDEN)
         copied = copy.click(None, [self.link], None, js="(link) => tandemCopyLink(link)", **HIDDEN)
         copied.then(self.on_copied, None, None, **QUICK)
 
     def on_copied(self) -> None:
-        """Say what is in the link that page.js copied."""
+        """Show a toast that describes the link that page.js copied."""
         say("Link copied. It contains the lanes, the decoding parameters and the probe, but no messages.")
 
     def draw_moved(self, state: PageState) -> Updates:
-        """The updates after lanes or the probe have changed."""
+        """Return the updates to send after lanes or the probe have changed."""
         return {self.moved: f"{state.lanes} {state.probe or ''}"}
 
     # --- From the controls to a link --------------------------------------------------------------------
@@ -74,7 +74,7 @@ class Address:
     def write(
         self, state: PageState, wish: LaneSettings, controls: Controls, linked: bool, mode: str
     ) -> Updates:
-        """The updates that write the set-up into the hidden boxes."""
+        """Return the updates that write the settings into the hidden boxes."""
         ways = [
             link.DecodingSettings(sampling=Sampling(**decoding), new_seed=new)
             for decoding, new in zip(wish.decoding, wish.new_seeds, strict=True)
@@ -102,10 +102,12 @@ class Address:
     # --- And back -----------------------------------------------------------------------------------------
 
     def follow(self, state: PageState, pairs: Sequence[tuple[str, str]], controls: Controls) -> Updates:
-        """Set a fresh page up as its address says; show a warning for each part that cannot be used.
+        """Apply the settings in a page's address; show a warning for each part that cannot be used.
 
         Args:
-            pairs: the address's parameters.
+            state: of the page, which must be fresh.
+            pairs: the names and values of the address's parameters.
+            controls: the controls to set.
         """
         setup, problems = link.read_link(pairs, LANES, controls.modes)
         updates: Updates = {}
@@ -137,7 +139,7 @@ class Address:
         return updates
 
     def take_up(self, state: PageState, probe: str, problems: list[str]) -> None:
-        """Choose the probe of a link, if there is one of that name."""
+        """Choose the probe of a link, if a probe of that name exists."""
         try:
             self.chat.probes.find(probe)
             state.probe = probe
@@ -145,9 +147,9 @@ class Address:
             problems.append(f"In the link: {error}")
 
     def _check_spec(self, state: PageState, lane: int, spec: str, problems: list[str]) -> str:
-        """The lane's spec if it can be used; else "", and one sentence more in `problems`."""
+        """Return the lane spec if it can be used; otherwise "", with the reason appended to `problems`."""
         if not spec:
-            return ""  # `problems` has the reason
+            return ""  # the reason is in `problems`
         try:
             self.chat.catalog.variant(spec, state)
         except InputError as error:
@@ -160,7 +162,7 @@ FOLLOW = "(id, kept) => tandemAddress(id, kept)"
 
 
 def _limit_tokens(way: link.DecodingSettings, most: int | None) -> link.DecodingSettings:
-    """Decoding settings with no more tokens than an answer may have on this page."""
+    """Return decoding settings with the number of new tokens limited to the page's maximum."""
     tokens = way.sampling.max_new_tokens
     sampling = replace(way.sampling, max_new_tokens=tokens if most is None else min(tokens, most))
     return replace(way, sampling=sampling)

@@ -1,4 +1,4 @@
-"""Writing to the lanes: the message box, examples, Send, Stop, Retry, Replay, and the prefill."""
+"""The controls for writing to the lanes: message box, examples, Send, Stop, Retry, Replay and the prefill."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from playground.ui.page.state import PageState
 from playground.ui.page.stream import AnswerStream
 
 MESSAGE_LIMIT = 100_000
-"""Characters of a message."""
+"""Maximum number of characters of a message."""
 
 POCKET_EXAMPLES = (
     "What is the capital of France?",
@@ -37,14 +37,17 @@ EXAMPLES = (
 
 
 class Composer:
-    """Made inside a `gr.Blocks`, in several places: the `compose_` methods."""
+    """The controls for writing messages.
+
+    Created inside a `gr.Blocks`; the `compose_` methods add the controls in several places of the page.
+    """
 
     def __init__(self, controller: Controller, base: str) -> None:
-        """Prepare it.
+        """Store the controller and the base model; the `compose_` methods add the components.
 
         Args:
             controller: writes answers.
-            base: the base model, which the examples suit.
+            base: the base model, which decides the examples.
         """
         self.controller = controller
         self._base = base
@@ -80,7 +83,7 @@ class Composer:
         self.stop = gr.Button("Stop", variant="stop", min_width=88, scale=0, visible=False, elem_id="stop")
 
     def compose_prefill(self) -> None:
-        """Add the text that all answers start with."""
+        """Add the field for the prefill, the text that all answers start with."""
         self.prefill = gr.Textbox(
             "",
             label="Start the answer with",
@@ -99,7 +102,7 @@ class Composer:
         return [self.box, self.send, self.stop, self.retry, self.replay]
 
     def connect(self, events: PageEvents, stream: AnswerStream, lanes: Lanes) -> None:
-        """Connect the buttons, those in the lanes' turns included."""
+        """Connect the buttons, including those in the lanes' turns."""
         self.inputs: PageInputs = events.inputs
         self.stream = stream
         stream.on([self.send.click, self.box.submit], self.on_send, also=[self.box])
@@ -119,11 +122,11 @@ class Composer:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_send(self, state: PageState, values: Values) -> Iterator[Updates]:
-        """Send the message to every lane; the message box is emptied once it is accepted."""
+        """Send the message to every lane, and empty the message box once the message is accepted."""
         yield from self._send(values[self.box], state, values, {self.box: ""})
 
     def on_example(self, text: str) -> Callable[..., Iterator[Updates]]:
-        """The handler of an example's button, which leaves the message box alone."""
+        """Return the handler of an example's button, which does not change the message box."""
 
         def handler(state: PageState, values: Values) -> Iterator[Updates]:
             yield from self._send(text, state, values, {})
@@ -133,7 +136,7 @@ class Composer:
     def _send(
         self, text: str | None, state: PageState, values: Values, accepted: Updates
     ) -> Iterator[Updates]:
-        message = text or ""  # a caller without the page may send none
+        message = text or ""  # an API client may send None
 
         def snapshots() -> Generator[Snapshot]:
             if len(message) > MESSAGE_LIMIT:
@@ -155,20 +158,20 @@ class Composer:
         yield from self.stream.run(state, snapshots)
 
     def on_replay(self, state: PageState, values: Values) -> Iterator[Updates]:
-        """Send the same messages to the lanes as they are set up now, in a new conversation."""
+        """Send the same messages in a new conversation, with the current settings of the lanes."""
 
         def snapshots() -> Generator[Snapshot]:
             texts = self.controller.conversations.user_messages(state)
             if not texts:
                 raise InputError("There is nothing to replay: send a message first.")
-            self.inputs.read(state, values)  # refuses what cannot be used, before the conversation is left
+            self.inputs.read(state, values)  # raises InputError before the conversation is left
             self.controller.conversations.new(state)
             return self.controller.streaming.play(state, texts, lambda: self._read(state, values))
 
         yield from self.stream.run(state, snapshots)
 
     def on_lane(self, lane: Lane) -> Callable[..., Iterator[Updates]]:
-        """The handler of the buttons in a lane's turns that retry or continue its answer."""
+        """Return the handler of the buttons in a lane's turns that retry or continue its answer."""
 
         def handler(state: PageState, values: Values, payload: EventPayload) -> Iterator[Updates]:
             def snapshots() -> Generator[Snapshot]:
@@ -182,7 +185,7 @@ class Composer:
         return handler
 
     def on_stop(self, lane: int | None) -> Callable[[PageState], None]:
-        """The handler that stops a lane, or all; the stream itself draws its end."""
+        """Return the handler that stops one lane, or all lanes for None; the stream draws the final view."""
 
         def handler(state: PageState) -> None:
             self.controller.streaming.stop(state, lane)

@@ -1,4 +1,4 @@
-"""The row of decoding controls: those of all lanes together, and the switch to controls for each lane."""
+"""The row of decoding controls shared by all lanes, and the switch to separate controls for each lane."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from playground.ui.page.state import PageState
 
 
 class Decoding:
-    """Made inside a `gr.Blocks`, in two places: `compose_main` and `compose_more`."""
+    """The shared decoding controls.
+
+    Created inside a `gr.Blocks`, in two places: `compose_main` and `compose_more`.
+    """
 
     def __init__(self, lanes: Lanes, most: int | None) -> None:
-        """Prepare the controls.
+        """Create the controls without adding them to the page.
 
         Args:
-            lanes: have decoding controls of their own.
-            most: the highest number of new tokens that this page allows; None: any.
+            lanes: the lanes, which have decoding controls of their own.
+            most: the maximum number of new tokens that this page allows; None for no limit.
         """
         self.lanes = lanes
         self.common = DecodingControls(most=most)
@@ -46,11 +49,11 @@ class Decoding:
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that handlers update, besides those of the lanes."""
+        """The components that handlers update, without those of the lanes."""
         return [self.linked, *self.common.outputs]
 
     def connect(self, events: PageEvents) -> None:
-        """Connect the controls, those of the lanes included."""
+        """Connect the controls, including those of the lanes."""
         self.more.click(None, None, None, js="() => tandemMore()", **HIDDEN)
         events.on(self.linked.input, self.on_linked)
         for controls in (self.common, *(lane.decoding for lane in self.lanes.columns)):
@@ -70,7 +73,7 @@ class Decoding:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_linked(self, state: PageState, values: Values) -> Updates:
-        """Use the same decoding in all lanes, or let each start with what they had in common."""
+        """Use the same decoding in all lanes, or start each lane's own controls from the shared values."""
         updates: Updates = {}
         for lane in self.lanes.columns:
             updates[lane.own_decoding] = gr.update(visible=not values[self.linked])
@@ -81,7 +84,7 @@ class Decoding:
     # --- Updates ------------------------------------------------------------------------------------
 
     def set_to(self, variants: tuple[Variant, ...]) -> Updates:
-        """The updates that set the controls to the decoding of the lanes' variants."""
+        """Return the updates that set the controls to the decoding of the lanes' variants."""
         updates: Updates = {}
         linked = all(variant.sampling == variants[0].sampling for variant in variants)
         for lane, variant in zip(self.lanes.columns, variants, strict=False):

@@ -1,4 +1,4 @@
-"""How the main page connects events: handlers take the page's state and the values of its controls."""
+"""Event wiring of the main page: handlers take the page's state and the values of its controls."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from playground.ui.page.state import PageState
 from playground.ui.server.caller import get_query
 
 EventPayload = dict[str, Any]
-"""What a script of the page sends with an event, such as which button was pressed."""
+"""Data that a script of the page sends with an event, such as which button was pressed."""
 
 
 class PageEvents:
-    """Connects events to handlers `(state, values)`, or `(state, values, payload)`.
+    """Connects events to handlers `(state, values)` or `(state, values, payload)`.
 
-    `values` holds the controls of `PageInputs` by component. A handler returns or yields updates.
+    `values` holds the values of the controls in `PageInputs`, by component. A handler returns or yields
+    updates.
     """
 
     def __init__(
         self, controller: Controller, inputs: PageInputs, outputs: list[Any], refusal: Updates
     ) -> None:
-        """Keep what events have in common.
+        """Store the arguments that all events share.
 
         Args:
-            controller: opens the conversation that an event came too early for.
+            controller: opens the conversation if an event arrives before the load event.
             inputs: of every event.
-            outputs: of events that name no others.
-            refusal: the updates of a handler whose conversation cannot be opened.
+            outputs: the default outputs of an event.
+            refusal: the updates to send if a handler's conversation cannot be opened.
         """
         self.inputs, self.outputs = inputs, outputs
         self._controller, self._refusal = controller, refusal
@@ -53,13 +54,13 @@ class PageEvents:
         """Connect events to a handler, and return Gradio's dependency.
 
         Args:
-            triggers: one listener of a component, such as `button.click`, or several.
+            triggers: one event listener of a component, such as `button.click`, or several.
             handler: `(state, values)`, a function or a generator function.
-            outputs: the components that its updates name; None: all that handlers update.
-            also: more inputs.
-            with_payload: whether the handler takes the event's payload, too.
-            in_conversation: whether it acts on the conversation that the page shows, see `_open_shown`.
-            options: of the event, over those of `QUICK`.
+            outputs: the components that the handler's updates contain; None for all that handlers update.
+            also: additional inputs.
+            with_payload: whether the handler also takes the event's payload.
+            in_conversation: whether it acts on the conversation on the page, see `_open_shown`.
+            options: of the event; they override those of `QUICK`.
         """
         adapted = self.adapt(handler, with_payload=with_payload, in_conversation=in_conversation)
         outputs = self.outputs if outputs is None else outputs
@@ -72,7 +73,7 @@ class PageEvents:
     def adapt(
         self, handler: Callable[..., Any], *, with_payload: bool = False, in_conversation: bool = False
     ) -> Callable[..., Any]:
-        """The function that Gradio calls for a handler; the arguments are those of `on`."""
+        """Return the function that Gradio calls for a handler; the arguments are those of `on`."""
         streams = inspect.isgeneratorfunction(handler)
 
         def call(values: Values, *payload: EventPayload) -> Any:
@@ -81,7 +82,7 @@ class PageEvents:
                 return [self._refusal] if streams else self._refusal
             return handler(state, values, *payload)
 
-        # Gradio looks at the signature of each for what to call it with, and how.
+        # Gradio inspects each function's signature to choose its arguments, and whether to stream.
         def answer(values: Values) -> Updates:
             updates: Updates = call(values)
             return updates
@@ -101,13 +102,13 @@ class PageEvents:
         return answer_payload if with_payload else answer
 
     def _open_shown(self, state: PageState, values: Values) -> bool:
-        """Open the conversation that the browser shows, where the page's state does not know it yet.
+        """Open the conversation that the browser shows, if the page's state does not contain it yet.
 
         An event may arrive before the page's load event, or from a page that was loaded before the server
         restarted. Without this, a message would start another conversation.
 
         Returns:
-            False if it cannot be opened, which a toast says.
+            False if it cannot be opened; a toast then shows the reason.
         """
         if state.loaded or state.conversation is not None or state.branch is not None:
             return True

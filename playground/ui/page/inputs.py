@@ -1,4 +1,4 @@
-"""The controls that most events of the main page take as inputs, and the lane settings that they express."""
+"""The controls that most events of the main page take as inputs, and the lane settings read from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from playground.ui.page.controller import LaneSettings
 from playground.ui.page.state import PageState
 
 PREFILL_LIMIT = 2_000
-"""Characters of a prefill."""
+"""Maximum number of characters of a prefill."""
 HISTORY_MODES = (
     ("its own answers", "own"),
     ("lane A's answers", "shared-0"),
@@ -25,7 +25,7 @@ HISTORY_MODES = (
     ("lane D's answers", "shared-3"),
     ("the next lane's answers", "swapped"),
 )
-"""Label and value of each choice of whose earlier answers a lane gets."""
+"""Label and value of each history mode, which decides whose earlier answers a lane's prompt contains."""
 
 
 class PageInputs:
@@ -42,23 +42,23 @@ class PageInputs:
         mode: gr.Dropdown,
         prefill: gr.Textbox,
     ) -> None:
-        """Keep the components, which features of the page have composed.
+        """Store the components, which features of the page have created.
 
         Args:
             state: of the page.
             shown: holds the id of the conversation that the browser shows.
-            lanes: all lanes, also hidden ones.
-            decoding: the decoding controls of all lanes together.
+            lanes: all lanes, including hidden ones.
+            decoding: the decoding controls shared by all lanes.
             linked: whether `decoding` applies to all lanes.
             mode: the history mode.
-            prefill: what answers start with.
+            prefill: the text that answers start with.
         """
         self.state, self.shown, self.lanes = state, shown, lanes
         self.decoding, self.linked, self.mode, self.prefill = decoding, linked, mode, prefill
 
     @property
     def controls(self) -> list[Any]:
-        """The controls that express lane settings."""
+        """The controls that determine the lane settings."""
         own = [part for lane in self.lanes for part in (*lane.controls, *lane.decoding.controls)]
         return [self.linked, self.mode, self.prefill, *self.decoding.controls, *own]
 
@@ -68,7 +68,7 @@ class PageInputs:
         return {self.state, *self.controls}
 
     def decoding_of(self, lane: Lane, values: Values) -> DecodingControls:
-        """The decoding controls that apply to a lane."""
+        """Return the decoding controls that apply to a lane."""
         return self.decoding if values[self.linked] else lane.decoding
 
     def read(self, state: PageState, values: Values, draw_seed: bool = False) -> LaneSettings:
@@ -76,13 +76,13 @@ class PageInputs:
 
         Args:
             state: of the page.
-            values: by component, as a browser sent them.
-            draw_seed: whether to replace seeds by new ones where the controls ask for that.
+            values: by component, as the browser sent them.
+            draw_seed: whether to replace seeds by new ones if the controls request new seeds.
 
         Raises:
             InputError: a value cannot be used.
         """
-        # Once for all lanes that share them, so that they share a new seed too.
+        # Read once for all lanes with shared decoding, so that they share a new seed too.
         shared = self.decoding.read(values, draw_seed) if values[self.linked] else None
         self._check_texts(values)
         specs, decoding, new_seeds = [], [], []
@@ -100,11 +100,11 @@ class PageInputs:
         )
 
     def read_list(self, state: PageState, *values: Any) -> LaneSettings:
-        """The same from values in the order of `controls`."""
+        """Read the settings as `read` does, from values in the order of `controls`."""
         return self.read(state, dict(zip(self.controls, values, strict=True)))
 
     def _read_mode(self, values: Values, lanes: int) -> tuple[HistoryMode, int]:
-        """The history mode, and the lane whose history all lanes get in mode "shared"."""
+        """Return the history mode, and the lane whose history all lanes get in mode "shared"."""
         mode = values[self.mode]
         name, _, leader = str(mode).partition("-")
         if mode not in [value for _, value in HISTORY_MODES] or (leader and int(leader) >= lanes):
@@ -120,15 +120,15 @@ class PageInputs:
 
 
 def lane_values(lane: Lane, values: Values) -> list[Any]:
-    """The values of a lane's controls, in the order in which `Lane` takes them."""
+    """Return the values of a lane's controls, in the order in which `Lane` takes them."""
     return [values[control] for control in lane.controls]
 
 
 def check_texts(value: Any, what: str) -> None:
-    """Check every text in a control's value, see `check_characters`.
+    """Check the characters of every text in a control's value with `check_characters`.
 
     Raises:
-        InputError: one holds half a character.
+        InputError: a text holds an unpaired surrogate.
     """
     if isinstance(value, str):
         check_characters(value, what)

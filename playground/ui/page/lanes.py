@@ -1,4 +1,4 @@
-"""The lanes of the page: their columns, their controls, and how much of the context their prompts take."""
+"""The lanes of the page: their columns, their controls, and the context usage of their prompts."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from playground.ui.page.state import LANES, PageState
 
 
 class Lanes:
-    """The columns; made inside a `gr.Blocks`."""
+    """The columns of all lanes; created inside a `gr.Blocks`."""
 
     def __init__(self, controller: Controller) -> None:
-        """Add a row of all lanes; those beyond the default are hidden."""
+        """Add a row with all lanes; lanes beyond the default number are hidden."""
         self.controller = controller
         with gr.Row(elem_id="lanes", scale=1, equal_height=True):
             self.columns = [
@@ -59,16 +59,16 @@ class Lanes:
                 handler = (
                     self.on_demos(lane) if control is lane.demonstrations.demos else self.on_control(lane)
                 )
-                # A half-typed variable cannot be read, so variables are read when the field is left.
+                # Half-typed variables cannot be parsed, so they are read when the field loses focus.
                 event = control.blur if control is lane.chat_format.variables else control.input
-                # A slider that is dragged sends more events than can be drawn; only the last one counts.
+                # Dragging a slider sends more events than can be drawn, so only the last one is handled.
                 events.on(event, handler, outputs, trigger_mode="always_last")
             lane.setup.click(None, None, None, js=f"() => tandemSetUp({lane.number})", **HIDDEN)
 
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_control(self, lane: Lane) -> Callable[..., Updates]:
-        """The handler of a lane's controls: update what depends on them."""
+        """Return the handler of a lane's controls, which updates the components that depend on them."""
 
         def handler(state: PageState, values: Values) -> Updates:
             return attempt(
@@ -79,7 +79,7 @@ class Lanes:
         return handler
 
     def on_demos(self, lane: Lane) -> Callable[..., Updates]:
-        """The handler of a lane's demonstration set: update what depends on it, and the range of K."""
+        """Return the handler of a lane's demonstration set: update dependent components and K's range."""
 
         def handler(state: PageState, values: Values) -> Updates:
             def act() -> Updates:
@@ -93,7 +93,7 @@ class Lanes:
         return handler
 
     def on_controls(self, state: PageState, values: Values) -> Updates:
-        """Update what depends on the controls of all visible lanes."""
+        """Update the components that depend on the controls of all visible lanes."""
 
         def act() -> Updates:
             updates: Updates = {}
@@ -110,17 +110,17 @@ class Lanes:
     # --- Updates ------------------------------------------------------------------------------------
 
     def _draw_lane(self, state: PageState, lane: Lane, values: Values) -> Updates:
-        """What depends on a lane's controls: other controls, and the lane's description."""
+        """Return the updates that depend on a lane's controls: other controls, and the lane's description."""
         own = lane_values(lane, values)
         updates: Updates = lane.update_dependent(state, own)
-        # Before the load event has opened its conversation, the page only seems empty: a description of the
-        # lane would replace the conversation if this answer reached the browser after the load event's.
+        # Before the load event has opened the conversation, the page only appears to be empty: a description
+        # of the lane would replace the conversation if it reached the browser after the load event's updates.
         if state.loaded and not self.controller.conversations.user_messages(state):
             updates[lane.live] = lane.placeholder(lane.spec(state, own), state)
         return updates
 
     def draw_meters(self, state: PageState, values: Values) -> Updates:
-        """How much of the context each lane's next prompt takes."""
+        """Return the updates of the meters: how much of the context each lane's next prompt uses."""
         try:
             settings = self.inputs.read(state, values)
         except InputError:
@@ -128,7 +128,7 @@ class Lanes:
         return {lane.meter: lane.draw_meter(state, settings) for lane in self.columns[: len(settings.specs)]}
 
     def draw_columns(self, state: PageState) -> Updates:
-        """Which lanes are visible, and whether they are blind."""
+        """Return the updates of which lanes are visible, and whether they are blind."""
         classes = ["lane", "blind"] if state.blind else ["lane"]
         return {
             lane.column: gr.update(visible=lane.number < state.lanes, elem_classes=classes)
@@ -136,11 +136,12 @@ class Lanes:
         }
 
     def draw_empty(self, state: PageState, values: Values | None = None) -> Updates:
-        """The visible lanes of a page without turns.
+        """Return the updates of the visible lanes on a page without turns.
 
         Args:
             state: of the page.
-            values: of the lanes' controls, for a description of each lane; without them it stays as it is.
+            values: of the lanes' controls, for a description of each lane; without them the descriptions stay
+                unchanged.
         """
         updates: Updates = {}
         for lane in self.columns[: state.lanes]:
@@ -154,18 +155,18 @@ class Lanes:
         return updates
 
     def set_to(self, state: PageState, variants: tuple[Variant, ...]) -> Updates:
-        """The updates that set the lanes' controls to the recipes of variants."""
+        """Return the updates that set the lanes' controls to the recipes of variants."""
         updates: Updates = {}
         for lane, variant in zip(self.columns, variants, strict=False):
             updates |= lane.set_to(state, variant.name)
         return updates
 
     def set_up(self, state: PageState, lane: Lane, spec: str) -> Updates:
-        """The updates that give a lane a recipe and describe it."""
+        """Return the updates that apply a lane spec to a lane and describe it."""
         return {**lane.set_to(state, spec), lane.live: lane.placeholder(spec, state)}
 
     def refresh_choices(self, state: PageState) -> Updates:
-        """The updates that offer what there is now, and leave what is chosen."""
+        """Return the updates that offer the current choices and keep the selected ones."""
         updates: Updates = {}
         for lane in self.columns:
             updates |= lane.refresh_choices(state)

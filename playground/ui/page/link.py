@@ -1,8 +1,8 @@
-"""The page's set-up as a link: lanes, decoding, history mode and probe; no message and no typed text.
+"""The page's settings as a link: lanes, decoding, history mode and probe, but no messages or typed text.
 
-As in ``?lane=urial:k=2&lane=pocket-ift&temperature=0.7&probe=pocket/3``. Where each lane decodes by its own
-parameters, the link has ``linked=no`` and the lane's letter before them: ``b.temperature=1``. Pure values,
-without Gradio.
+Example: ``?lane=urial:k=2&lane=pocket-ift&temperature=0.7&probe=pocket/3``. If each lane has its own decoding
+parameters, the link contains ``linked=no``, and each parameter starts with the lane's letter:
+``b.temperature=1``. This module holds plain values and does not import Gradio.
 """
 
 from __future__ import annotations
@@ -17,40 +17,40 @@ from playground.lanes.variant import find_decoding
 from playground.types import InputError, Sampling, check_characters
 
 LANE_LIMIT = 4000
-"""Characters that a lane spec may have in a link."""
+"""Maximum number of characters of a lane spec in a link."""
 NUMBER_LIMIT = 40
 NAMES = tuple(name for name in Sampling.__dataclass_fields__)
 SWITCHES = {"linked": "no", "new_seed": "yes"}
-"""Switches, by the value that is not the default; a link leaves the default out."""
+"""Switches and their non-default values; a link omits switches that have the default value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecodingSettings:
-    """The decoding parameters of one lane, or of all lanes."""
+    """Decoding parameters of one lane, or of all lanes."""
 
     sampling: Sampling = field(default_factory=Sampling)
     new_seed: bool = False
-    """Whether every turn uses a new seed."""
+    """Whether to use a new seed for every turn."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PageSetup:
-    """The settings of the page that a link has."""
+    """The settings of the page that a link contains."""
 
     lanes: tuple[str, ...] = ()
-    """Each lane's spec; () where the link has none."""
+    """Each lane's spec; () if the link has none."""
     common: DecodingSettings | None = None
-    """The parameters of all lanes, if they share them; None where the link has none."""
+    """The parameters shared by all lanes; None if the link has none."""
     own: Mapping[int, DecodingSettings] = field(default_factory=dict)
-    """The parameters of each lane, if they do not share them."""
+    """Each lane's own parameters by lane, if they are not shared."""
     linked: bool = True
     mode: str = "own"
-    """The history mode as in the page's control: "own", "shared-0" to "shared-3", "swapped"."""
+    """The history mode, as a value of the page's control: "own", "shared-0" to "shared-3", or "swapped"."""
     probe: str | None = None
 
 
 def write_link(setup: PageSetup) -> str:
-    """The part of a link after its question mark; defaults are left out."""
+    """Return the query string of a link, without the question mark; default values are left out."""
     pairs = [("lane", lane) for lane in setup.lanes]
     if setup.linked:
         pairs += _list_parameters(setup.common or DecodingSettings(), "")
@@ -62,12 +62,12 @@ def write_link(setup: PageSetup) -> str:
         pairs.append(("history", setup.mode))
     if setup.probe:
         pairs.append(("probe", setup.probe))
-    # These need no escape in a link, and people can read it without.
+    # Links do not require these characters to be escaped, and unescaped they are easier to read.
     return "&".join(f"{key}={quote(value, safe=':,=./')}" for key, value in pairs)
 
 
 def _prefix(lane: int) -> str:
-    """What comes before the names of a lane's own parameters."""
+    """Return the prefix of the names of a lane's own parameters."""
     return f"{lane_letter(lane).lower()}."
 
 
@@ -87,12 +87,17 @@ def _list_parameters(settings: DecodingSettings, prefix: str) -> list[tuple[str,
 def read_link(
     pairs: Sequence[tuple[str, str]], most_lanes: int, modes: Sequence[str]
 ) -> tuple[PageSetup, list[str]]:
-    """The set-up in a link's parameters, and one sentence for each that cannot be used.
+    """Read the settings from a link's parameters.
 
-    Parameters of other names are ignored. The page itself checks whether lanes and probes exist.
+    Parameters with other names are ignored. The page itself checks whether lanes and probes exist.
 
     Args:
-        modes: those that `PageSetup.mode` can be.
+        pairs: the names and values of the link's parameters.
+        most_lanes: the maximum number of lanes.
+        modes: the valid values of `PageSetup.mode`.
+
+    Returns:
+        The settings, and one sentence for each parameter that cannot be used.
     """
     problems: list[str] = []
     lanes = [value for key, value in pairs if key == "lane"]
@@ -122,7 +127,7 @@ def read_link(
 
 
 def _lane_problem(lane: str) -> str:
-    """Why a lane spec cannot be used in a link; "" if it can, as far as its grammar tells."""
+    """Return why a lane spec cannot be used in a link; "" if its syntax is valid."""
     if len(lane) > LANE_LIMIT:
         return f"is longer than {LANE_LIMIT} characters: it was left out."
     try:
@@ -137,7 +142,7 @@ def _lane_problem(lane: str) -> str:
 def _read_decoding(
     pairs: Sequence[tuple[str, str]], prefix: str, problems: list[str]
 ) -> DecodingSettings | None:
-    """The decoding parameters of one lane or of all; None where the link has none."""
+    """Return the decoding parameters with a prefix, of one lane or of all; None if the link has none."""
     values: dict[str, Any] = {}
     given = [(key.removeprefix(prefix), value) for key, value in pairs if key.startswith(prefix)]
     for name, value in given:

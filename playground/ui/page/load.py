@@ -1,4 +1,4 @@
-"""How the page starts: its load event, waiting for the model, presets, and set-ups from its address."""
+"""The start of the page: its load event, waiting for the model, presets, and settings from its address."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from playground.ui.server.caller import get_query
 
 
 class PageLoad:
-    """Made inside a `gr.Blocks`: a timer that runs while the model is loading."""
+    """The load event and a timer that runs while the model is loading; created inside a `gr.Blocks`."""
 
     def __init__(self, controller: Controller, address: Address) -> None:
         self.controller, self.address = controller, address
@@ -45,17 +45,17 @@ class PageLoad:
         actions: Actions,
         conversation: ConversationView,
     ) -> None:
-        """Connect the load event, the timer, and the changes that the address follows.
+        """Connect the load event, the timer, and the changes that update the address.
 
         Args:
             blocks: the page.
             events: of the page.
             topbar: shows the model.
-            lanes: have the recipes of a set-up.
-            arrangement: shows how many lanes a set-up has.
-            decoding: has the decoding of a set-up.
-            actions: change with a set-up's probe.
-            conversation: draws the one that the address names.
+            lanes: get the lane specs of the settings.
+            arrangement: shows the number of lanes.
+            decoding: gets the decoding of the settings.
+            actions: depend on the probe of the settings.
+            conversation: draws the conversation in the address.
         """
         self.inputs: PageInputs = events.inputs
         self.topbar, self.lanes, self.arrangement, self.decoding = topbar, lanes, arrangement, decoding
@@ -64,7 +64,7 @@ class PageLoad:
         loaded = events.on(blocks.load, self.on_load)
         settled = events.on(loaded.then, lanes.on_controls)
         written = events.on(settled.then, self.on_setup, self.address.parts)
-        # After a load too, since an id that is not known leaves the value as it was: empty.
+        # Also after the load event, since an unknown conversation id leaves the value unchanged: empty.
         followed = [self.address.conversation, self.address.kept]
         written.then(None, followed, None, js=FOLLOW, **HIDDEN)
         controls = [part for part in self.inputs.controls if part is not self.inputs.prefill]
@@ -75,7 +75,7 @@ class PageLoad:
     # --- Loading ------------------------------------------------------------------------------------
 
     def on_load(self, state: PageState, values: Values) -> Updates:
-        """Show the conversation that the address names, or a fresh page."""
+        """Show the conversation in the address, or a fresh page."""
         try:
             return self._load(state, values, get_query())
         finally:
@@ -99,12 +99,12 @@ class PageLoad:
         if preset is not None and not set_up and not id:
             set_up = attempt(lambda: self.set_up_preset(state, preset), self.conversation.box)
         updates |= set_up
-        # Else the page is as it was made; a user may have changed it before this answer comes.
+        # Otherwise the controls keep their values; a user may have changed them before this update arrives.
         updates = {**self.lanes.refresh_choices(state), **updates}
         return {**updates, self.conversation.history: self.conversation.draw_history(state)}
 
     def on_tick(self, state: PageState, values: Values) -> Updates:
-        """While the model loads: its progress. Once it is ready: the lanes that it offers."""
+        """Show the progress while the model loads; once it is ready, the lanes that it offers."""
         updates = self.topbar.draw_model()
         if self.controller.session.status().state == "loading":
             return updates
@@ -119,13 +119,13 @@ class PageLoad:
     # --- Presets ------------------------------------------------------------------------------------
 
     def _apply_requested_preset(self, state: PageState) -> Updates:
-        """The set-up of the preset that this page requested, once it is loaded and nothing is written."""
+        """Apply the preset that this page requested, once it is loaded and no answers are being written."""
         preset = self.controller.session.library.preset
         if state.preset is None or preset is None or preset.name != state.preset:
             return {}
         if state.streaming or state.ending:
-            # The conversation that is being written stays visible until its end has been drawn; otherwise
-            # that end would be drawn into the new one.
+            # Until its final view has been drawn, the conversation being written must stay visible; otherwise
+            # that view would be drawn into the new conversation.
             return {self.timer: gr.Timer(active=True)}
         state.preset = None
 
@@ -137,10 +137,10 @@ class PageLoad:
         return attempt(act, self.conversation.box)
 
     def set_up_preset(self, state: PageState, preset: Preset) -> Updates:
-        """Set up a preset in a new conversation.
+        """Apply a preset in a new conversation.
 
-        The lanes are URIAL with its demonstrations beside its adapter, or beside the base; its decoding
-        applies to all lanes, and decoding parameters that it does not name stay as they are.
+        The lanes are URIAL with the preset's demonstrations, and the preset's adapter or else the base. The
+        preset's decoding applies to all lanes; decoding parameters that it does not name stay unchanged.
         """
         self.controller.conversations.new(state)
         state.blind, state.probe = False, None
@@ -154,7 +154,7 @@ class PageLoad:
         return {**self.conversation.draw(state), **updates}
 
     def _describe_preset(self, state: PageState, preset: Preset) -> str:
-        """What `set_up_preset` has applied, and which adapters of the preset could not be loaded."""
+        """Return what `set_up_preset` applied, and which adapters of the preset could not be loaded."""
         catalog = self.controller.catalog
         labels = {spec: label for label, spec in self.lanes.columns[0].list_presets()}
         lanes = [
@@ -174,7 +174,7 @@ class PageLoad:
     # --- The set-up in the address ------------------------------------------------------------------
 
     def _follow_address(self, state: PageState, query: Sequence[tuple[str, str]]) -> Updates:
-        """Set a fresh page up as its address says."""
+        """Apply the settings in the address to a fresh page."""
 
         def act() -> Updates:
             updates = self.address.follow(state, query, self._controls())
@@ -197,10 +197,10 @@ class PageLoad:
         )
 
     def on_setup(self, state: PageState, values: Values) -> Updates:
-        """After any change of the set-up: update the link that holds it."""
+        """Update the link after any change of the settings."""
         try:
             settings = self.inputs.read(state, values)
-        except InputError:  # a control is being changed; its error is shown when it is used
+        except InputError:  # a value is incomplete; the error is shown when it is used
             return {self.address.link: gr.skip()}
         linked, mode = bool(values[self.inputs.linked]), str(values[self.inputs.mode])
         return self.address.write(state, settings, self._controls(), linked, mode)

@@ -1,8 +1,8 @@
-"""The main page: composes its features in the order of the document, and connects them.
+"""The main page, which creates its features in document order and connects their events.
 
 Each feature is one file here or in `dialogs`, with its components, its handlers and its updates. Handlers
-check what they get: what a browser sends need not come from this page. They return updates by component, so
-that what they do not name stays as it is.
+validate their input, because a request need not come from this page. They return updates by component, so
+that all other components stay unchanged.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from playground.ui.server.caller import get_owner, get_visitor, get_voter
 
 
 def build_page(session: Session, settings: Settings) -> gr.Blocks:
-    """Build the page on a session."""
+    """Build the main page on a session."""
     controller = Controller(
         session,
         Gate(settings.limits),
@@ -54,7 +54,7 @@ def build_page(session: Session, settings: Settings) -> gr.Blocks:
         (lambda: None) if settings.shared_history else get_owner,
     )
     blocks: gr.Blocks
-    # Gradio removes what it caches after an hour.
+    # Gradio deletes its cached files after an hour.
     with SparseBlocks(
         title="Tandem",
         fill_height=True,
@@ -69,10 +69,10 @@ def build_page(session: Session, settings: Settings) -> gr.Blocks:
 
 
 class Page:
-    """The features of the page; made inside a `gr.Blocks`."""
+    """All features of the page; created inside a `gr.Blocks`."""
 
     def __init__(self, controller: Controller, settings: Settings) -> None:
-        """Compose all components."""
+        """Create all components."""
         self.controller, self.settings = controller, settings
         self.state = gr.State(PageState())
         self.address = Address(controller)
@@ -100,7 +100,7 @@ class Page:
         )
 
     def _compose_bottom(self) -> tuple[gr.Row, gr.Row, gr.Row]:
-        """Add all that is below the lanes, and return its rows of examples, actions and editing."""
+        """Add everything below the lanes, and return the rows of examples, actions and editing."""
         composer, conversation = self.composer, self.conversation
         with gr.Row(elem_id="examples", elem_classes="above") as examples:
             composer.compose_examples()

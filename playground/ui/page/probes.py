@@ -1,4 +1,4 @@
-"""Playing a probe on the page: take one from the list, send its messages, go to the next one, leave it."""
+"""Playing a probe on the page: choose it, send its messages, continue with the next probe, leave it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from playground.ui.page.stream import AnswerStream
 
 
 class ProbePlayer:
-    """The handlers of the probe row and of the list's choice."""
+    """The handlers of the probe row and of the probe list."""
 
     def __init__(
         self,
@@ -27,14 +27,14 @@ class ProbePlayer:
         conversation: ConversationView,
         stream: AnswerStream,
     ) -> None:
-        """Keep what it works with.
+        """Store the components.
 
         Args:
             controller: plays probes.
-            row: its buttons play the probe.
+            row: has the buttons that play the probe.
             dialog: the list of probes.
             conversation: draws the new conversation of a probe.
-            stream: draws the answers to its messages.
+            stream: draws the answers to the probe's messages.
         """
         self.controller, self.row, self.dialog = controller, row, dialog
         self.conversation, self.stream = conversation, stream
@@ -53,7 +53,7 @@ class ProbePlayer:
         return attempt(lambda: self._start(state, values, str(payload.get("probe"))), self.row.row)
 
     def on_following(self, state: PageState, values: Values) -> Updates:
-        """Start the probe that follows in the list."""
+        """Start the next probe of the list."""
         find_next = self.controller.probes.find_next
         return attempt(lambda: self._start(state, values, str(find_next(state))), self.row.row)
 
@@ -64,7 +64,7 @@ class ProbePlayer:
         return {**updates, **self.dialog.hide()}
 
     def on_play(self, all_messages: bool) -> Callable[..., Iterator[Updates]]:
-        """The handler that sends the probe's next message, or all that are left."""
+        """Return the handler that sends the probe's next message, or all remaining messages."""
 
         def handler(state: PageState, values: Values) -> Iterator[Updates]:
             def snapshots() -> Generator[Snapshot]:
@@ -80,6 +80,6 @@ class ProbePlayer:
         return handler
 
     def on_leave(self, state: PageState, values: Values) -> Updates:
-        """Leave the probe; the conversation stays."""
+        """Leave the probe and keep the conversation."""
         state.probe = None
         return attempt(lambda: self.conversation.actions.draw(state), self.row.row)

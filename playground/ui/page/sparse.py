@@ -1,8 +1,8 @@
-"""Blocks in which a handler pays only for the outputs that it changes.
+"""A `gr.Blocks` that processes only the outputs that a handler has changed.
 
-For every event Gradio makes the component of every output anew, also of those that the handler left out of
-its dictionary. The page's streams list 27 outputs and change six, many times a second and for everybody at
-once: with eight people that took half of the server's time.
+For every event Gradio creates the component of every output again, including the outputs that the handler
+left out of its dictionary. The page's streams list 27 outputs and change six of them, many times a second
+and for all users at once: with eight users this took half of the server's time.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from gradio.utils import is_prop_update
 
 
 class SparseBlocks(gr.Blocks):
-    """`gr.Blocks` that does no work for outputs that a handler leaves alone."""
+    """`gr.Blocks` that does no work for outputs that a handler leaves unchanged."""
 
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any], state: SessionState | None
     ) -> list[Any]:
-        """Process changed outputs as Gradio does; the others get what Gradio would send for them."""
+        """Process changed outputs as Gradio does; send Gradio's "no change" update for all others."""
         outputs: list[Block] = list(block_fn.outputs)
         changed = changed_outputs(outputs, predictions)
         if not changed:
@@ -48,10 +48,12 @@ class SparseBlocks(gr.Blocks):
 
 
 def sent_again(output: Block, prediction: Any, state: SessionState | None) -> dict[str, Any] | None:
-    """What goes to the browser for an update of properties that the session's component has already; None
-    where it is anything else.
+    """Return the update to send for properties that the session's component already has.
 
-    Gradio would make the component anew, of the same arguments.
+    Gradio would create the component again from the same arguments.
+
+    Returns:
+        The update for the browser; None if the prediction is anything else than such an update.
     """
     if state is None or output.stateful or not is_prop_update(prediction):  # type: ignore[no-untyped-call]
         return None
@@ -67,13 +69,17 @@ def sent_again(output: Block, prediction: Any, state: SessionState | None) -> di
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two plain values are one; of what holds others, as lists do, that is not asked."""
+    """Return whether two plain values are equal; containers such as lists always count as different."""
     return type(one) is type(other) and isinstance(one, bool | int | float | str) and one == other
 
 
 def changed_outputs(outputs: list[Block], predictions: Any) -> list[Block]:
-    """The outputs that a handler's dictionary names; none where it is no dictionary by components, or names
-    others too, which Gradio has something to say about."""
+    """Return the outputs that a handler's dictionary contains.
+
+    Returns:
+        The outputs; [] if `predictions` is not a dictionary by component, or if it contains components that
+        are not outputs, for which Gradio raises its own error.
+    """
     if not isinstance(predictions, dict) or not all(isinstance(key, Block) for key in predictions):
         return []
     changed = [output for output in outputs if output in predictions]

@@ -1,6 +1,6 @@
-"""The state of one open page: one dataclass a feature, held together by `PageState`.
+"""The state of one open page: `PageState`, with one dataclass for each feature.
 
-Gradio keeps one `PageState` for each browser tab. Nothing in it is stored on disk.
+Gradio keeps one `PageState` for each browser tab. None of it is stored on disk.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from playground.secret import Secret
 from playground.types import Conversation, DemoSet
 
 LANES = 4
-"""The most lanes that a page can show."""
+"""Maximum number of lanes on a page."""
 
 
 @dataclass
 class DemonstrationsState:
-    """The demonstration editor and the sets that exist in this page only."""
+    """The demonstration editor, and the sets that exist in this page only."""
 
     sets: dict[str, DemoSet] = field(default_factory=dict)
-    """Sets that were edited or imported and not saved, by name."""
+    """Unsaved sets that were edited or imported, by name."""
     draft: Draft | None = None
     """The set in the editor."""
     card: int | None = None
-    """Index of the card being edited; the number of cards for a new one."""
+    """Index of the card being edited; equal to the number of cards for a new card."""
 
 
 @dataclass
 class VotingState:
-    """The voter of the page, and the lanes that are compared."""
+    """The voter, and the lanes that are compared."""
 
     voter: str | None = None
     """The voter's id, for browsers that send no cookie."""
@@ -41,41 +41,41 @@ class VotingState:
 
 @dataclass
 class JudgingState:
-    """What was entered in the judge dialog, and what of the verdicts has been drawn."""
+    """The values entered in the judge dialog, and which verdicts have been drawn."""
 
     keys: dict[str, Secret] = field(default_factory=dict)
-    """API keys by server address. They are held here and nowhere else."""
+    """API keys by server address. They are stored only here."""
     model: str = ""
     server: str = ""
     budget: JudgeBudget | None = None
     drawn: tuple[Any, ...] = ()
-    """Fingerprint of the verdicts as last drawn."""
+    """Fingerprint of the verdicts at the last drawing."""
 
 
 @dataclass
 class PageState:
-    """Which conversation a page shows, how its lanes are arranged, and the state of each feature."""
+    """The conversation on the page, the arrangement of its lanes, and the state of each feature."""
 
     conversation: str | None = None
     shown: tuple[int, ...] = ()
-    """How many turns of it the page shows, and the version of each of the last turn's answers."""
+    """Number of the conversation's turns on the page, then the version of each answer of the last turn."""
     branch: Conversation | None = None
     """A branch of another conversation that is not recorded until its first message."""
     lanes: int = 2
-    """How many lanes are visible."""
+    """Number of visible lanes."""
     loaded: bool = False
-    """Whether the conversation named in the page's address has been opened, if there is one."""
+    """Whether the conversation in the page's address, if any, has been opened."""
     streaming: bool = False
     editing_turn: int | None = None
-    """Index of the turn whose message is being edited; sending branches there."""
+    """Index of the turn whose message is being edited; sending the message branches there."""
     ending: bool = False
-    """Whether there are answers whose end has not been drawn yet."""
+    """Whether answers have ended whose final view has not been drawn yet."""
     blind: bool = False
     """Whether the lanes are shuffled and their names hidden."""
     preset: str | None = None
-    """The preset that this page requested; its set-up is applied once it is loaded."""
+    """The preset that this page requested; its settings are applied once it is loaded."""
     probe: str | None = None
-    """The probe being played; its next turn follows from the messages sent so far."""
+    """The probe being played; its next turn is derived from the messages sent so far."""
     own: set[str] = field(default_factory=set)
     """Ids of the conversations that this page has shown."""
     demonstrations: DemonstrationsState = field(default_factory=DemonstrationsState)

@@ -1,4 +1,4 @@
-"""Draws answers while they are written, and the page after their end."""
+"""Streaming answers to the page while they are written, and updating the page after they end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from playground.ui.server.start import PEOPLE_AT_ONCE
 
 
 class AnswerStream:
-    """What all events that write answers have in common."""
+    """The code shared by all events that write answers."""
 
     def __init__(
         self,
@@ -31,10 +31,10 @@ class AnswerStream:
         conversation: ConversationView,
         box: gr.Textbox,
     ) -> None:
-        """Keep what it draws on.
+        """Store the components to draw on.
 
         Args:
-            controller: knows the conversation.
+            controller: provides the conversation.
             events: of the page.
             lanes: show the answers.
             conversation: draws turns.
@@ -45,15 +45,22 @@ class AnswerStream:
 
     @property
     def outputs(self) -> list[Any]:
-        """What is updated while answers grow: few, since a browser's work for an update grows with them."""
+        """The components updated while answers grow; few, because each of them adds work in the browser."""
         actions, view = self.conversation.actions, self.conversation
         parts = [self.box, actions.send, actions.stop, view.history, view.address.conversation]
         parts += actions.row_outputs
         return parts + [part for lane in self.lanes.columns for part in (lane.past, lane.live, lane.line)]
 
     def on(self, triggers: Any, handler: Callable[..., Any], **options: Any) -> None:
-        """Connect events to a handler that yields the updates of `run`; `options` as in `PageEvents.on`."""
-        # Many people at once, each with a stream; the pool is one, since the lowest limit in it counts.
+        """Connect events to a handler that yields the updates of `run`.
+
+        Args:
+            triggers: as in `PageEvents.on`.
+            handler: yields updates.
+            options: as in `PageEvents.on`.
+        """
+        # Each of many users may have a stream. All streams share one pool, because Gradio applies the lowest
+        # limit in a pool.
         written = self.events.on(
             triggers,
             handler,
@@ -73,12 +80,12 @@ class AnswerStream:
         snapshots: Callable[[], Generator[Snapshot]],
         accepted: Updates | None = None,
     ) -> Iterator[Updates]:
-        """Draw snapshots as they come.
+        """Yield the updates for each snapshot as it arrives.
 
         Args:
             state: of the page.
-            snapshots: starts to write answers.
-            accepted: updates that go with the first snapshot.
+            snapshots: starts writing answers and yields snapshots.
+            accepted: updates to send with the first snapshot.
         """
         has_started = False
         state.ending = True
@@ -95,7 +102,7 @@ class AnswerStream:
         except Exception as error:
             warn(error)
             if state.streaming:
-                return  # another stream of this page still runs, and the buttons are left to it
+                return  # another stream of this page is still running and updates the buttons
             updates = self.conversation.actions.draw_buttons(streaming=False)
             if has_started or isinstance(error, ConflictError):
                 with suppress(InputError, OutsideError):  # the database itself may have failed
@@ -103,7 +110,7 @@ class AnswerStream:
             yield updates
 
     def _report_unsaved(self, snapshot: Snapshot, before: str | None) -> str | None:
-        """Show a toast when recording fails or works again; the failure now, if any."""
+        """Show a toast when saving fails or works again; return the current failure, or None."""
         now = self.controller.session.unsaved(snapshot.conversation.id)
         if now is not None and now != before:
             warn(OutsideError(now))
@@ -112,7 +119,7 @@ class AnswerStream:
         return now
 
     def draw(self, state: PageState, snapshot: Snapshot) -> Updates:
-        """A snapshot: while answers grow, only what changed."""
+        """Return the updates for a snapshot; while answers grow, only those of changed components."""
         conversation, view = snapshot.conversation, self.conversation
         updates: Updates = {}
         last = len(conversation.turns) - 1
@@ -123,20 +130,20 @@ class AnswerStream:
                 note = snapshot.note
                 updates[lane.live] = view.render_turns(state, conversation, lane, [last], note)
                 updates[lane.line] = view.render_status(state, conversation, lane, note, is_new=True)
-        # With every snapshot, since Gradio's script now and then loses a change of what is visible.
+        # Sent with every snapshot, because Gradio's script sometimes loses a change of visibility.
         updates |= view.actions.draw_buttons(not snapshot.done)
         if snapshot.is_first and not snapshot.done:
             updates |= {**view.actions.draw(state, True), view.address.conversation: conversation.id}
-            # Now, while nothing can be chosen from it; at the end the list would change under the hand.
+            # Updated now, while the list is disabled; at the end a user may be choosing from it.
             updates[view.history] = view.draw_history(state)
         return updates
 
     def on_ended(self, state: PageState, values: Values) -> Updates:
-        """After the end of answers: update the meters and what can be done now."""
+        """Update the meters and the available actions after answers end."""
         actions = self.conversation.actions
         updates = {
             **self.lanes.draw_meters(state, values),
-            # The next answers may already be being written.
+            # The next answers may already be streaming.
             **actions.draw(state, state.streaming),
             **actions.draw_buttons(state.streaming),
         }

@@ -1,4 +1,4 @@
-"""The top of the page: title, tools, the chip of the model that is loaded, the history list."""
+"""The top of the page: title, tools, the label of the loaded model, and the history list."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from playground.ui.page.conversation import ConversationView
 
 
 class TopBar:
-    """Made inside a `gr.Blocks`. Its buttons open dialogs, which connect them."""
+    """The top row, created inside a `gr.Blocks`. Its buttons open dialogs, which connect them."""
 
     def __init__(self, session: Session, arrangement: Arrangement, conversation: ConversationView) -> None:
         """Add the row.
 
         Args:
-            session: has the model's status.
-            arrangement: has tools in it.
-            conversation: has the history list in it.
+            session: provides the model's status.
+            arrangement: adds its tools to the row.
+            conversation: adds the history list to the row.
         """
         self.session = session
         with gr.Row(elem_id="topbar"):
@@ -53,5 +53,5 @@ class TopBar:
         self.keys.click(lambda: keys.show_html(shortcuts.render_list()), None, keys.outputs, **QUICK)
 
     def draw_model(self) -> Updates:
-        """The chip with what is loaded now, or how far loading is."""
+        """Return the updates of the model label: the loaded model, or the progress of loading."""
         return {self.model: html_labels.model_chip(self.session.status())}

@@ -1,7 +1,7 @@
-"""Votes on the last turn: which of two answers is better, with the lanes' names hidden or shown.
+"""Votes on the last turn: which of two answers is better, with the lanes' names hidden or visible.
 
-A vote is on two lanes, also where there are more, so that it records only what was compared and needs four
-keys only. With more than two lanes, a control beside the buttons chooses which two.
+A vote always compares two lanes, even if the page has more, so that it records only this comparison and
+needs only four keys. With more than two lanes, a control beside the buttons chooses the two.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ from playground.ui.page.state import PageState
 
 
 class Votes:
-    """The row of buttons; made inside a `gr.Blocks`."""
+    """The row of vote buttons; created inside a `gr.Blocks`."""
 
     def __init__(self, chat: Controller, browser: Callable[[], str | None]) -> None:
-        """
+        """Add the row.
+
         Args:
-            browser: gives, within a handler, the id that the browser keeps for its votes.
+            chat: provides the conversation and the session.
+            browser: returns, within a handler, the voter id that the browser stores.
         """
         self.chat = chat
         self.browser = browser
@@ -67,8 +69,9 @@ class Votes:
         """Connect the components to their handlers.
 
         Args:
-            draw_marks: the updates that draw the lanes with their marks.
-            outputs: what `draw_marks` updates.
+            state: of the page.
+            draw_marks: returns the updates that draw the lanes with their marks.
+            outputs: the components that `draw_marks` updates.
         """
         self._draw_marks = draw_marks
         for choice, button in self.buttons.items():
@@ -78,7 +81,7 @@ class Votes:
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_vote(self, choice: Choice) -> Callable[[PageState], Updates]:
-        """Make the handler of a button."""
+        """Return the handler of a vote button."""
 
         def handler(state: PageState) -> Updates:
             try:
@@ -91,7 +94,7 @@ class Votes:
         return handler
 
     def on_pair(self, state: PageState, pair: Any) -> Updates:
-        """Choose two other lanes; what the browser sends need not be a pair."""
+        """Compare another pair of lanes; values from the browser that are not a pair are ignored."""
         found = [each for each in combinations(range(len(LETTERS)), 2) if _name_pair(each) == pair]
         state.voting.pair = found[0] if found else state.voting.pair
         return self.draw(state)
@@ -99,7 +102,7 @@ class Votes:
     # --- Voting -----------------------------------------------------------------------------------
 
     def voter(self, state: PageState) -> str:
-        """The voter id of this visit."""
+        """Return the voter id of this UI session."""
         state.voting.voter = self.browser() or state.voting.voter or secrets.token_hex(16)
         return state.voting.voter
 
@@ -130,7 +133,7 @@ class Votes:
     # --- Drawing ----------------------------------------------------------------------------------
 
     def marks(self, state: PageState, conversation: Conversation, lane: int) -> dict[int, str]:
-        """The HTML under the answers of a lane, by turn; none under answers that are being written."""
+        """Return the HTML of the marks under a lane's answers, by turn; answers being written have none."""
         session = self.chat.session
         verdicts = session.verdicts(conversation)
         running = {judgment.verdict.id for judgment in session.running_judgments(conversation.id)}
@@ -138,7 +141,10 @@ class Votes:
         return html_verdicts.render_marks(lane, verdicts, self.voter(state), running, costs)
 
     def draw(self, state: PageState, streaming: bool = False) -> Updates:
-        """The row for the last turn; hidden while it streams, or if there is nothing to compare."""
+        """Return the updates of the row for the last turn.
+
+        The row is hidden while the turn streams, and if there are not two answers to compare.
+        """
         conversation = None if streaming else self.chat.conversations.current(state)
         pairs = _pairs(conversation) if conversation else []
         if conversation is None or not pairs:
@@ -166,14 +172,14 @@ class Votes:
     def _own_vote(
         self, state: PageState, conversation: Conversation, pair: tuple[int, int]
     ) -> Verdict | None:
-        """The session's vote on the last turn's two answers."""
+        """Return this voter's vote on the last turn's two answers; None if there is none."""
         votes = self.chat.session.verdicts(conversation)[-1]
         voter = self.voter(state)
         return next((vote for vote in votes if vote.by == voter and set(vote.lanes) == set(pair)), None)
 
 
 def _pairs(conversation: Conversation) -> list[tuple[int, int]]:
-    """Every two lanes whose last answers can be compared."""
+    """Return all pairs of lanes whose last answers can be compared."""
     if not conversation.turns:
         return []
     return list(combinations(answered(conversation, len(conversation.turns) - 1), 2))
