@@ -139,7 +139,7 @@ class JudgeRequests:
         state.judging.budget = state.judging.budget or self.chat.session.judge_budget()
         return state.judging.budget
 
-    # --- What a form comes to ---------------------------------------------------------------------
+    # --- Results of a form ------------------------------------------------------------------------
 
     def describe(self, state: PageState, form: JudgeForm) -> str:
         """What a form's judgments will take, or what is missing, as HTML."""
@@ -175,7 +175,7 @@ class JudgeRequests:
             return html_verdicts.render_error(f"{credit} Enter your own API key, or judge less at once.")
         return html_verdicts.render_note(credit)
 
-    # --- The first form ---------------------------------------------------------------------------
+    # --- Initial form -----------------------------------------------------------------------------
 
     def rubrics(self) -> list[str]:
         """The names of the rubrics, the default one first."""

@@ -13,7 +13,7 @@ from playground.diff import Diff, Stretch
 from playground.types import Reply
 from playground.ui.html.text import escape, reveal, reveal_plain, reveal_whitespace
 
-# --- Two sides ------------------------------------------------------------------------------------
+# --- Two answers ----------------------------------------------------------------------------------
 
 
 def render_sides(found: Diff, names: tuple[str, str]) -> tuple[str, str]:

@@ -38,7 +38,7 @@ def decoding(sampling: Sampling) -> str:
     return ", ".join(words)
 
 
-# --- The chat -------------------------------------------------------------------------------------
+# --- Lanes ----------------------------------------------------------------------------------------
 
 
 def placeholder(name: str, sentence: str, error: str | None = None) -> str:
@@ -47,7 +47,7 @@ def placeholder(name: str, sentence: str, error: str | None = None) -> str:
     return f'<div class="about"><strong>{_html(name)}</strong><p>{_html(sentence)}</p>{notice}</div>'
 
 
-# --- Figures --------------------------------------------------------------------------------------
+# --- Metrics --------------------------------------------------------------------------------------
 
 FINISH = {"stop": "done", "length": "cut at the limit", "cancelled": "stopped", "error": "error"}
 """Why an answer ended, in words."""

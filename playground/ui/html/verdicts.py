@@ -70,7 +70,7 @@ def _render_vote(verdict: Verdict, lane: int, own: bool) -> str:
     return f'<span class="mark vote{kind}" title="{title}">{whose}{blind}: <b>{words}</b></span>'
 
 
-# --- Under an answer ------------------------------------------------------------------------------
+# --- Marks below an answer ------------------------------------------------------------------------
 
 
 def render_marks(
@@ -288,7 +288,7 @@ def _count(count: int, thing: str, things: str = "") -> str:
     return f"{number(count)} {thing if count == 1 else things or thing + 's'}"
 
 
-# --- All of a verdict -----------------------------------------------------------------------------
+# --- Judge calls ----------------------------------------------------------------------------------
 
 
 def render_calls(verdict: Verdict, cost: Cost | None) -> str:

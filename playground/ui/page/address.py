@@ -99,7 +99,7 @@ class Address:
             **self.draw_moved(state),
         }
 
-    # --- And back -----------------------------------------------------------------------------------------
+    # --- From a link to the controls ----------------------------------------------------------------------
 
     def follow(self, state: PageState, pairs: Sequence[tuple[str, str]], controls: Controls) -> Updates:
         """Apply the settings in a page's address; show a warning for each part that cannot be used.

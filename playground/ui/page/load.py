@@ -171,7 +171,7 @@ class PageLoad:
                 sentence += f" {status.error}"
         return sentence
 
-    # --- The set-up in the address ------------------------------------------------------------------
+    # --- Settings in the address --------------------------------------------------------------------
 
     def _follow_address(self, state: PageState, query: Sequence[tuple[str, str]]) -> Updates:
         """Apply the settings in the address to a fresh page."""

@@ -278,7 +278,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
 
 
-# --- The layer ---------------------------------------------------------------------------------------
+# --- Middleware --------------------------------------------------------------------------------------
 
 
 class CheckedPayloads:

@@ -1,6 +1,6 @@
-"""The page's side of a session: functions over values, without Gradio, grouped by subject.
+"""The page's access to a session: functions on plain values, without Gradio, grouped by subject.
 
-`page` and `dialogs` turn what these give into updates of components.
+`page` and `dialogs` convert the results into updates of components.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Controller", "LaneSettings", "PromptPreview", "Snapshot"]
 
 
 class Controller:
-    """What a page does with a session. Holds nothing of any user; that is in each `PageState`."""
+    """Runs a page's operations on a session. It stores no user's data; that is in each `PageState`."""
 
     def __init__(
         self,
@@ -30,13 +30,13 @@ class Controller:
         visitor: Callable[[], str] = lambda: "",
         owner: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """Build the parts.
+        """Create the parts.
 
         Args:
-            session: what all pages share.
+            session: shared by all pages.
             gate: limits messages.
-            visitor: identifies, within a handler, who sends.
-            owner: gives, within a handler, whose history new conversations belong to, see `Conversations`.
+            visitor: returns, within a handler, an identifier of the sender.
+            owner: returns, within a handler, the owner of new conversations, see `Conversations`.
         """
         self.session = session
         self.gate = gate or Gate()

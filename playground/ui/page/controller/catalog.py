@@ -1,4 +1,4 @@
-"""What lanes can be made of: adapters, demonstration sets, and the variants that specs build from them."""
+"""The ingredients of lanes: adapters, demonstration sets, and the variants built from lane specs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from playground.ui.page.state import PageState
 
 
 class LaneCatalog:
-    """Adapters, demonstration sets and default recipes of the base that is loaded."""
+    """Adapters, demonstration sets and default lane specs for the loaded base."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -25,9 +25,9 @@ class LaneCatalog:
     # --- Adapters -----------------------------------------------------------------------------------
 
     def cards(self) -> dict[str, AdapterCard]:
-        """Adapters by name, including those that are still downloading or could not be loaded."""
+        """Return the adapters by name, including those that are downloading or could not be loaded."""
         library = self.session.library
-        # Read first: an adapter that arrives in between is then in both rather than in neither.
+        # Read first: an adapter that becomes ready in between is then in both rather than in neither.
         pending = library.pending_sources()
         present = dict(library.adapters)
         absent = {
@@ -38,7 +38,7 @@ class LaneCatalog:
         return present | absent
 
     def default_adapter(self) -> str | None:
-        """The first usable adapter, those of the preset before others; None without one."""
+        """Return the first usable adapter, preferring the preset's; None if there is none."""
         preset = self.session.library.preset
         own = [adapter.name for adapter in preset.adapters] if preset else []
         broken = {status.card.name for status in self.session.status().adapters if status.error is not None}
@@ -47,7 +47,7 @@ class LaneCatalog:
         return names[0] if names else None
 
     def adapter_error(self, name: str | None) -> str | None:
-        """Why an adapter cannot be used, or a warning about it; None without either."""
+        """Return why an adapter cannot be used, or a warning about it; None if there is neither."""
         for status in self.session.status().adapters:
             if status.card.name == name:
                 return status.error or status.warning
@@ -56,18 +56,18 @@ class LaneCatalog:
     # --- Demonstration sets -------------------------------------------------------------------------
 
     def sets(self, state: PageState | None = None) -> dict[str, DemoSet]:
-        """Demonstration sets by name, including the unsaved ones of a page."""
+        """Return the demonstration sets by name, including a page's unsaved ones."""
         return {**self.session.library.demo_sets, **(state.demonstrations.sets if state else {})}
 
     def default_set(self) -> str:
-        """The name of the base's default demonstration set."""
+        """Return the name of the base's default demonstration set."""
         return self.session.library.default_demo_set().name
 
     def read_set(self, path: Any) -> DemoSet:
         """Read a demonstration set from an uploaded file.
 
         Raises:
-            InputError: there is no file, or it is no demonstration set.
+            InputError: there is no file, or it is not a demonstration set.
         """
         if not isinstance(path, str):
             raise InputError("There is no file: choose a .txt or .toml file.")
@@ -87,14 +87,14 @@ class LaneCatalog:
     # --- Variants -----------------------------------------------------------------------------------
 
     def default_lane(self, lane: int) -> str:
-        """The spec of a lane on a fresh page, see `lanes.names.default_lanes`."""
+        """Return the spec of a lane on a fresh page, see `lanes.names.default_lanes`."""
         return default_lanes(self.default_adapter())[lane]
 
     def variant(self, spec: str, state: PageState | None = None) -> Variant:
         """Build the variant of a lane spec.
 
         Raises:
-            InputError: it cannot be used.
+            InputError: the spec cannot be used.
         """
         try:
             return self.session.variant(spec, sets=state.demonstrations.sets if state else None)
@@ -109,10 +109,13 @@ class LaneCatalog:
     ) -> Variant:
         """Build a lane's variant with its decoding parameters.
 
-        A lane whose spec has not changed keeps its aligner, also where the files have changed since.
+        A lane whose spec has not changed keeps its aligner, even if the files behind it have changed.
 
         Args:
-            conversation: the one that is shown, if any.
+            state: of the page.
+            conversation: the conversation on the page, if any.
+            lane: number of the lane.
+            settings: of all lanes.
 
         Raises:
             InputError: the lane cannot be used.
@@ -136,7 +139,7 @@ class LaneCatalog:
         return tuple(self.lane_variant(state, conversation, lane, settings) for lane in lanes)
 
     def warm(self, specs: Sequence[str]) -> None:
-        """Prefill the prompts of some lanes ahead of the first message; skip those that cannot be used."""
+        """Prefill the prompts of lanes before the first message; skip lanes that cannot be used."""
         for spec in specs:
             with suppress(InputError):
                 self.session.warm([self.variant(spec)])

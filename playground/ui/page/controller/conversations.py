@@ -1,4 +1,4 @@
-"""Which conversation a page shows: open, leave, branch, edit, undo, versions of answers, order of lanes."""
+"""The conversation of a page: open, leave, branch, edit, undo, answer versions, order of lanes."""
 
 from __future__ import annotations
 
@@ -17,41 +17,44 @@ CONTINUED_ELSEWHERE = (
 
 
 class Conversations:
-    """Moves a page between conversations. Each page's own position is in its `PageState`."""
+    """Moves a page between conversations. The current one of each page is in its `PageState`."""
 
     def __init__(self, session: Session, owner: Callable[[], str | None] = lambda: None) -> None:
-        """Keep the session.
+        """Store the session.
 
         Args:
-            session: where conversations are recorded.
-            owner: gives, within a handler, whose history new conversations belong to. None: a history that
-                all share; "": not known, so that no history lists them.
+            session: records the conversations.
+            owner: returns, within a handler, the owner of new conversations, whose history lists them.
+                None: a history shared by all users; "": unknown, so that no history lists them.
         """
         self.session = session
         self.owner = owner
 
-    # --- The one that is shown ----------------------------------------------------------------------
+    # --- Current conversation -----------------------------------------------------------------------
 
     def current(self, state: PageState) -> Conversation | None:
-        """The conversation that the page shows; None on a fresh page."""
+        """Return the conversation on the page; None on a fresh page."""
         if state.branch is not None:
             return state.branch
         return self.session.open(state.conversation) if state.conversation else None
 
     def require_current(self, state: PageState) -> Conversation:
-        """The conversation that the page shows.
+        """Return the conversation on the page.
 
         Raises:
-            InputError: it shows none.
+            InputError: there is none.
         """
         return _require(self.current(state))
 
     def find_up_to_date(self, state: PageState) -> Conversation | None:
-        """The conversation that the page shows, as long as it shows all of it; None on a fresh page.
+        """Return the conversation on the page, after checking that the page shows all of it.
+
+        Returns:
+            The conversation; None on a fresh page.
 
         Raises:
             ConflictError: another tab or program has continued the conversation, so that the page shows an
-                old state of it. The caller redraws the page, so the next call does not raise.
+                outdated version. The caller redraws the page, so the next call does not raise.
         """
         current = self.current(state)
         if current is None or state.branch is not None or not state.shown:
@@ -63,40 +66,40 @@ class Conversations:
         return current
 
     def require_up_to_date(self, state: PageState) -> Conversation:
-        """The conversation that the page shows, see `find_up_to_date`.
+        """Return the conversation on the page, see `find_up_to_date`.
 
         Raises:
-            InputError: it shows none.
+            InputError: there is none.
             ConflictError: it has been continued elsewhere.
         """
         return _require(self.find_up_to_date(state))
 
     def user_messages(self, state: PageState) -> list[str]:
-        """The user's message of each turn so far."""
+        """Return the user's message of each turn."""
         current = self.current(state)
         return [turn.user for turn in current.turns] if current else []
 
     def answer(self, state: PageState, lane: int, turn: int) -> Answer:
-        """A lane's shown answer of a turn, counted from 0.
+        """Return the visible version of a lane's answer in a turn, counted from 0.
 
         Raises:
-            InputError: there is none.
+            InputError: there is no such answer.
         """
         turns = self.require_current(state).turns
         if not 0 <= turn < len(turns) or not 0 <= lane < len(turns[turn].answers):
             raise InputError("There is no such answer: choose another.")
         return turns[turn].answers[lane]
 
-    # --- Going to another one -----------------------------------------------------------------------
+    # --- Opening and leaving ------------------------------------------------------------------------
 
     def open(self, state: PageState, id: str) -> Conversation:
         """Show a recorded conversation.
 
         Raises:
-            InputError: there is none of that id, or an answer is being written.
+            InputError: there is no conversation with that id, or an answer is being written.
         """
         refuse_while_streaming(state)
-        if not self.session.store.holds(id):  # its own message names a file, which users must not see
+        if not self.session.store.holds(id):  # the store's error names a file, which users must not see
             raise InputError(f"There is no conversation {id!r} here: look in the history.")
         conversation = self.session.open(id)
         self.go_to(state, conversation)
@@ -115,14 +118,14 @@ class Conversations:
         self.go_to(state, None)
 
     def go_to(self, state: PageState, conversation: Conversation | None) -> None:
-        """Make a recorded conversation the one that the page shows."""
+        """Show a recorded conversation on the page."""
         state.conversation = conversation.id if conversation else None
         state.shown = _fingerprint(conversation) if conversation else ()
         state.branch = state.editing_turn = None
         if conversation:
             state.own.add(conversation.id)
 
-    # --- Changing it --------------------------------------------------------------------------------
+    # --- Changes ------------------------------------------------------------------------------------
 
     def show_version(self, state: PageState, lane: int, step: int) -> Conversation:
         """Show a later (or earlier, for a negative step) version of a lane's last answer.
@@ -143,7 +146,7 @@ class Conversations:
         """Continue from the first `turns` turns in a new conversation.
 
         Raises:
-            InputError: the page shows none, or an answer is being written.
+            InputError: there is no conversation, or an answer is being written.
         """
         refuse_while_streaming(state)
         state.branch = self.make_branch(self.require_current(state), turns)
@@ -152,7 +155,10 @@ class Conversations:
         return state.branch
 
     def undo(self, state: PageState) -> tuple[Conversation, str]:
-        """Branch before the last turn; the branch and that turn's message.
+        """Branch before the last turn.
+
+        Returns:
+            The branch, and the message of the turn that it leaves out.
 
         Raises:
             InputError: there is no turn, or an answer is being written.
@@ -163,7 +169,7 @@ class Conversations:
         return self.branch(state, len(conversation.turns) - 1), conversation.turns[-1].user
 
     def edit(self, state: PageState, turn: int) -> str:
-        """Start to edit a past message; its text.
+        """Start editing a past message, and return its text.
 
         Raises:
             InputError: there is no such message, or an answer is being written.
@@ -176,10 +182,14 @@ class Conversations:
         return conversation.turns[turn].user
 
     def arrange(self, state: PageState, lanes: Sequence[int]) -> Conversation | None:
-        """Reorder the lanes of the conversation, on a branch of it; None on a fresh page.
+        """Reorder the lanes of the conversation, on a branch of it.
 
         Args:
-            lanes: by new place, the old one; one may be missing or there twice.
+            state: of the page.
+            lanes: for each new position, the lane's old number; a lane may be left out or used twice.
+
+        Returns:
+            The branch; None on a fresh page.
 
         Raises:
             InputError: there are too many lanes or none, or an answer is being written.
@@ -197,21 +207,21 @@ class Conversations:
     def make_branch(
         self, conversation: Conversation, turns: int, lanes: Sequence[int] | None = None
     ) -> Conversation:
-        """Branch a conversation, see `Session.branch`; the branch belongs to the caller's history."""
+        """Branch a conversation, see `Session.branch`; the branch belongs to the current user's history."""
         branch = self.session.branch(conversation, turns, lanes)
         return dataclasses.replace(branch, owner=self.new_owner())
 
     def new_owner(self) -> str:
-        """The owner of a new conversation, see `Conversation.owner`."""
+        """Return the owner of a new conversation, see `Conversation.owner`."""
         owner = self.owner()
         return "" if owner is None else owner or "unknown"
 
 
 def refuse_while_streaming(state: PageState) -> None:
-    """Check that the page is not receiving an answer.
+    """Check that no answer is being written on the page.
 
     Raises:
-        InputError: it is.
+        InputError: an answer is being written.
     """
     if state.streaming:
         raise InputError("An answer is still being written: wait for its end, or stop it first.")
@@ -224,6 +234,6 @@ def _require(conversation: Conversation | None) -> Conversation:
 
 
 def _fingerprint(conversation: Conversation) -> tuple[int, ...]:
-    """How much of a conversation there is, as `PageState.shown` has it."""
+    """Return the number of turns and the versions of the last answers, as in `PageState.shown`."""
     last = conversation.turns[-1].answers if conversation.turns else ()
     return (len(conversation.turns), *(answer.version for answer in last))

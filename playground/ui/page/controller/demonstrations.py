@@ -1,4 +1,4 @@
-"""Editing a demonstration set in a page: the draft, its cards, and the sets that it becomes."""
+"""Editing a demonstration set in a page: the draft, its cards, and the resulting sets."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from playground.ui.page.controller.catalog import LaneCatalog
 from playground.ui.page.state import PageState
 
 TURNS = 4
-"""Turns of a demonstration that the page can edit."""
+"""Maximum number of turns in a demonstration that the page can edit."""
 UNSAVED_SETS = 20
-"""Edited or imported sets that one page holds."""
+"""Maximum number of edited or imported sets that one page holds."""
 
 
 class DemonstrationDrafts:
-    """Changes the draft of a page; the draft itself is in `PageState.demonstrations`."""
+    """Changes the draft of a page, which is stored in `PageState.demonstrations`."""
 
     def __init__(self, catalog: LaneCatalog) -> None:
         self.session, self.catalog = catalog.session, catalog
@@ -27,10 +27,10 @@ class DemonstrationDrafts:
     # --- Sets -----------------------------------------------------------------------------------------
 
     def require(self, state: PageState) -> Draft:
-        """The draft of the page.
+        """Return the draft of the page.
 
         Raises:
-            InputError: there is none.
+            InputError: there is no draft.
         """
         if state.demonstrations.draft is None:
             raise InputError("There is no set in the demonstration editor: choose one.")
@@ -40,7 +40,7 @@ class DemonstrationDrafts:
         """Make a draft of a set.
 
         Raises:
-            InputError: there is no set of that name.
+            InputError: there is no set with that name.
         """
         sets = self.catalog.sets(state)
         if name not in sets:
@@ -48,7 +48,7 @@ class DemonstrationDrafts:
         state.demonstrations.draft, state.demonstrations.card = Draft.of(sets[name]), None
 
     def open_unless_open(self, state: PageState, name: str) -> None:
-        """Make a draft of a set; a draft that is that set already keeps its card in the form."""
+        """Make a draft of a set; an existing draft of that set keeps its card in the form."""
         draft = state.demonstrations.draft
         if draft is None or draft.demos.name != name:
             self.open(state, name)
@@ -68,10 +68,10 @@ class DemonstrationDrafts:
         return demos.name
 
     def import_file(self, state: PageState, path: Any) -> None:
-        """Make an uploaded file a set of the page, and a draft of that set.
+        """Add an uploaded file to the page's sets, and make a draft of that set.
 
         Raises:
-            InputError: the file is no demonstration set, its name is taken, or there are too many sets.
+            InputError: the file is not a demonstration set, its name is taken, or there are too many sets.
         """
         demos = self.catalog.read_set(path)
         known = self.catalog.sets(state).get(demos.name)
@@ -116,7 +116,7 @@ class DemonstrationDrafts:
         state.demonstrations.draft = self.require(state).with_instruction(str(instruction or ""))
 
     def press(self, state: PageState, action: Any, at: Any) -> None:
-        """Do what a button of a card does: "switch", "up", "down", "edit" or "remove".
+        """Run the action of a card's button: "switch", "up", "down", "edit" or "remove".
 
         Raises:
             InputError: there is no such button or card, or the card cannot be edited here.
@@ -145,7 +145,7 @@ class DemonstrationDrafts:
         state.demonstrations.card = at
 
     def edit_new(self, state: PageState) -> None:
-        """Start to edit a new demonstration.
+        """Start editing a new demonstration.
 
         Raises:
             InputError: there is no draft.
@@ -153,17 +153,18 @@ class DemonstrationDrafts:
         state.demonstrations.card = len(self.require(state).cards)
 
     def stop_editing(self, state: PageState) -> None:
-        """Leave the demonstration that is being edited as it was."""
+        """Stop editing the current demonstration, and discard its changes."""
         state.demonstrations.card = None
 
     def apply(self, state: PageState, texts: Sequence[Any]) -> None:
-        """Change the demonstration that is being edited.
+        """Apply the form's texts to the demonstration that is being edited.
 
         Args:
+            state: of the page.
             texts: query and answer of each turn, alternately; empty turns at the end are dropped.
 
         Raises:
-            InputError: the texts are no demonstration, or none is being edited.
+            InputError: the texts are not a demonstration, or no demonstration is being edited.
         """
         draft, at = self.require(state), state.demonstrations.card
         if at is None:
@@ -180,7 +181,7 @@ class DemonstrationDrafts:
         state.demonstrations.draft, state.demonstrations.card = draft.replace(at, demo), None
 
     def count_tokens(self, draft: Draft) -> list[int] | None:
-        """Tokens of each card, including those switched off; None while the model is loading."""
+        """Return the tokens of each card, including disabled ones; None while the model is loading."""
         every = draft.source.changed(demos=tuple(card.demo for card in draft.cards))
         prompt = Prompt.of(pieces(every, []))
         tokens = self.session.tokens(prompt)

@@ -1,4 +1,4 @@
-"""Playing a probe in a conversation: start one, and how far it has come."""
+"""Playing a probe in a conversation: starting it, and counting the messages that have been sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Probes:
 
     @property
     def base(self) -> str:
-        """The base that is loaded; it decides which probes come first."""
+        """The loaded base, which decides the order of the probes."""
         return self.session.library.base
 
     @property
@@ -27,7 +27,7 @@ class Probes:
         return self.session.library.probe_problems
 
     def start(self, state: PageState, name: str) -> Probe:
-        """Start a new conversation that a probe's messages go to.
+        """Start a new conversation for a probe's messages.
 
         Raises:
             InputError: there is no such probe, or an answer is being written.
@@ -39,10 +39,10 @@ class Probes:
         return probe
 
     def find(self, name: str) -> Probe:
-        """The probe of that name.
+        """Return the probe with a name.
 
         Raises:
-            InputError: there is none.
+            InputError: there is no such probe.
         """
         for probe in self.session.library.probes:
             if probe.name == name:
@@ -51,25 +51,25 @@ class Probes:
         raise InputError(f"There is no probe {short!r}: choose one under Probes.")
 
     def current(self, state: PageState) -> tuple[Probe, int] | None:
-        """The probe that is being played and how many of its messages have been sent; None without one.
+        """Return the probe being played and how many of its messages have been sent; None if there is none.
 
-        The number comes from the conversation, so that a turn that was undone is sent again.
+        The number is counted in the conversation, so that the message of an undone turn is sent again.
         """
         probe = next((probe for probe in self.session.library.probes if probe.name == state.probe), None)
         return (probe, probe.asked(self.conversations.user_messages(state))) if probe else None
 
     def list_ordered(self) -> list[Probe]:
-        """All probes in the order of the list that the page shows."""
+        """Return all probes in the order of the page's list."""
         return order_probes(self.session.library.probes, self.base)
 
     def find_next(self, state: PageState) -> str | None:
-        """The name of the probe that follows the current one in the list; None at its end."""
+        """Return the name of the next probe in the list; None at its end."""
         names = [probe.name for probe in self.list_ordered()]
         at = names.index(state.probe) + 1 if state.probe in names else len(names)
         return names[at] if at < len(names) else None
 
     def remaining_messages(self, state: PageState) -> tuple[str, ...]:
-        """The messages of the current probe that have not been sent.
+        """Return the messages of the current probe that have not been sent.
 
         Raises:
             InputError: there are none.

@@ -1,4 +1,4 @@
-"""Prompts as the page shows them: what a lane would be sent next, and what it was sent in a past turn."""
+"""Prompt previews for the page: the next prompt of a lane, and the prompt of an answer in a past turn."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Prompts:
         )
 
     def preview_past(self, state: PageState, lane: int, turn: int) -> PromptPreview:
-        """The prompt of a lane's answer in a turn, counted from 0.
+        """Return the prompt of a lane's answer in a turn, counted from 0.
 
         Raises:
             InputError: there is no such answer, or it has no prompt.
@@ -83,7 +83,7 @@ class Prompts:
         )
 
     def end_markers(self, prompt: Prompt) -> tuple[str, ...]:
-        """Tokens and texts that end the answer to a prompt: the model's own, and its stop sequences."""
+        """Return the tokens and stop sequences that end the answer to a prompt."""
         status = self.session.status()
         own = [entry.ends for entry in status.adapters if entry.card.name == prompt.adapter]
         named = (*prompt.stop.tokens, *prompt.stop.texts)
@@ -95,7 +95,7 @@ class Prompts:
 def _retrieved_in_turn(
     conversation: Conversation, lane: int, turn: int, left_out: LeftOut | None
 ) -> Sequence[SelectedDemo]:
-    """The demonstrations that were retrieved in a past turn; none if the lane has another recipe now."""
+    """Return the demonstrations retrieved in a past turn; () if the lane has another recipe now."""
     variant, whose = conversation.variants[lane], conversation.turns[turn].history_lane(lane)
     if variant.name != conversation.turns[turn].answers[lane].variant or whose is None:
         return ()
@@ -107,7 +107,7 @@ def _retrieved_in_turn(
 def _retrieved(
     variant: Variant, messages: Sequence[Message], left_out: LeftOut | None
 ) -> Sequence[SelectedDemo]:
-    """The demonstrations that were retrieved for a prompt, in the prompt's order."""
+    """Return the demonstrations retrieved for a prompt, in the prompt's order."""
     aligner = variant.aligner
     if left_out is not None:
         aligner = aligner.with_fewer_demonstrations(aligner.demonstration_count - left_out.demos)

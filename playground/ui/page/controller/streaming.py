@@ -1,4 +1,4 @@
-"""Sending, retrying and continuing: generators of snapshots that the page draws while answers are written."""
+"""Generating answers for a page: send, retry and continue, as generators of snapshots to draw."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from playground.ui.page.controller.values import LaneSettings, Snapshot
 from playground.ui.page.state import LANES, PageState
 
 LONG = 20
-"""Turns above which the page is drawn less often: a browser's work for one drawing grows with the history."""
+"""Turns above which the page is drawn less often, because drawing takes longer with a longer history."""
 
 
 class Streaming:
@@ -30,13 +30,13 @@ class Streaming:
         gate: Gate,
         visitor: Callable[[], str],
     ) -> None:
-        """Keep what it works on.
+        """Store the parts that it works with.
 
         Args:
             catalog: builds the lanes' variants.
-            conversations: knows which conversation a page shows.
+            conversations: provides the conversation of a page.
             gate: limits messages.
-            visitor: identifies, within a handler, who sends.
+            visitor: returns, within a handler, an identifier of the sender.
         """
         self.session: Session = conversations.session
         self.catalog, self.conversations = catalog, conversations
@@ -45,7 +45,7 @@ class Streaming:
     def send(self, state: PageState, text: str, settings: LaneSettings) -> Generator[Snapshot]:
         """Send a message to every lane and yield snapshots as the answers grow; the last one is `done`.
 
-        While a past message is being edited, the conversation branches there.
+        If a past message is being edited, the conversation branches there.
 
         Raises:
             InputError: the message, a lane or a decoding parameter cannot be used; nothing has changed.
@@ -55,7 +55,7 @@ class Streaming:
     def play(
         self, state: PageState, texts: Sequence[str], settings: Callable[[], LaneSettings]
     ) -> Generator[Snapshot]:
-        """Send messages one after the other, until all are answered or all lanes were stopped.
+        """Send messages one after the other, until all are answered or all lanes have been stopped.
 
         Args:
             state: of the page.
@@ -63,7 +63,7 @@ class Streaming:
             settings: reads the controls; called before each message.
 
         Raises:
-            InputError: as `send`.
+            InputError: see `send`.
         """
         refuse_while_streaming(state)
         for text in texts:
@@ -82,7 +82,7 @@ class Streaming:
         yield _final_snapshot(conversation)
 
     def retry(self, state: PageState, lanes: Sequence[int], settings: LaneSettings) -> Generator[Snapshot]:
-        """Answer the last message again in some lanes, as they are set up now.
+        """Answer the last message again in some lanes, with their current settings.
 
         Raises:
             InputError: there is nothing to retry, or a lane cannot be used.
@@ -111,20 +111,20 @@ class Streaming:
         yield _final_snapshot(conversation)
 
     def stop(self, state: PageState, lane: int | None = None) -> None:
-        """Stop all lanes, or one."""
+        """Stop one lane, or all lanes for None."""
         if state.conversation:
             self.session.stop(state.conversation, lane)
 
     def _let_in(
         self, conversation: Conversation, text: str = "", turns: int = 0
     ) -> AbstractContextManager[None]:
-        """Apply the page's limits; InputError if they are reached."""
+        """Return a context in which the page's limits count the message; InputError if a limit is reached."""
         return self.gate.message(self.visitor(), conversation.variants, turns, text)
 
-    # --- Which conversation, with which lanes ---------------------------------------------------------
+    # --- Conversation and lanes -----------------------------------------------------------------------
 
     def _find_target(self, state: PageState, settings: LaneSettings) -> Conversation:
-        """The conversation that the next message goes to; a new one if the page shows none."""
+        """Return the conversation that gets the next message; a new one if there is none on the page."""
         current = self.conversations.find_up_to_date(state)
         if current is None:
             variants = self.catalog.lane_variants(state, None, settings)
@@ -137,7 +137,7 @@ class Streaming:
         return self._apply(state, current, settings)
 
     def _apply(self, state: PageState, conversation: Conversation, settings: LaneSettings) -> Conversation:
-        """The conversation with the lanes and decoding of the controls; a blind one keeps its own."""
+        """Return the conversation with the controls' lanes and decoding; a blind one keeps its own."""
         if state.blind:
             return conversation
         variants = self.catalog.lane_variants(state, conversation, settings)
@@ -148,7 +148,7 @@ class Streaming:
     def _stream(
         self, state: PageState, growing: Generator[Conversation, None, None]
     ) -> Generator[Snapshot, None, Conversation]:
-        """Yield a snapshot as often as the page can draw it; return the conversation at the end, undrawn."""
+        """Yield snapshots as fast as the page can draw them; return the final conversation, not yet drawn."""
         last: Snapshot | None = None
         drawn_at = 0.0
         with closing(growing):
@@ -181,7 +181,7 @@ def _final_snapshot(conversation: Conversation) -> Snapshot:
 
 @contextmanager
 def _streaming(state: PageState) -> Iterator[None]:
-    """Mark the page as receiving answers."""
+    """Mark the page as streaming for the duration of the context."""
     state.streaming = True
     try:
         yield

@@ -1,4 +1,4 @@
-"""What the page's controller takes and gives: lane settings, snapshots to draw, prompt previews."""
+"""Values that the page's controller takes and returns: lane settings, snapshots and prompt previews."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from playground.types import Conversation, InputError, LeftOut, Prompt, Selected
 
 @dataclass(frozen=True, kw_only=True)
 class LaneSettings:
-    """What the page's controls say about its lanes: recipes, decoding, history mode, prefill."""
+    """The lane settings in the page's controls: lane specs, decoding, history mode and prefill."""
 
     specs: Sequence[str]
     """Each lane's spec."""
     decoding: Sequence[Mapping[str, Any]]
-    """Fields of `Sampling`, for each lane."""
+    """Decoding parameters of each lane, as fields of `Sampling`."""
     new_seeds: Sequence[bool] = ()
     """Whether each lane uses a new seed for every turn."""
     mode: HistoryMode = "own"
@@ -32,7 +32,7 @@ class LaneSettings:
         return choose_histories(self.mode, len(self.specs), self.leader)
 
     def require(self, *lanes: int) -> None:
-        """Check that the lanes exist; one may have been removed since its button was pressed.
+        """Check that the lanes exist; a lane may have been removed after its button was pressed.
 
         Raises:
             InputError: a lane does not exist.
@@ -47,13 +47,13 @@ class Snapshot:
 
     conversation: Conversation
     changed: tuple[bool, ...]
-    """Which lanes differ from the snapshot before."""
+    """Which lanes differ from the previous snapshot."""
     note: str = ""
-    """What answers without text are waiting for."""
+    """Text to show in answers that have no text yet."""
     is_first: bool = False
-    """Whether it is the first of its turn, so that earlier turns have to be drawn too."""
+    """Whether it is the first snapshot of its turn, so that earlier turns must be drawn too."""
     done: bool = False
-    """Whether it is the last one: the page accepts new actions again."""
+    """Whether it is the last snapshot, after which the page accepts new actions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +62,9 @@ class PromptPreview:
 
     prompt: Prompt
     tokens: list[Token] | None
-    """None while the model is loading."""
+    """Tokens of the prompt; None while the model is loading."""
     left_out: LeftOut | None = None
     error: str | None = None
-    """Why it would be refused."""
+    """Why the prompt would be rejected; None if it would not."""
     chosen: Sequence[SelectedDemo] = ()
-    """Demonstrations that were retrieved for the conversation, in the prompt's order."""
+    """Demonstrations retrieved for the conversation, in the prompt's order."""
