@@ -4,6 +4,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -16,6 +18,12 @@ def load_script():
 
 
 house = load_script()
+GOALS = house.check_goals()
+
+
+@pytest.mark.parametrize("goal", GOALS, ids=lambda goal: goal.name)
+def test_the_goal_is_met(goal):
+    assert goal.is_met, "\n".join([f"{goal.name}: {goal.value:g}, at most {goal.target}", *goal.misses])
 
 
 def measured(root, **files):
