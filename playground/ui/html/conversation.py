@@ -1,8 +1,8 @@
-"""A lane's conversation as HTML: messages, answers with their warnings, and the buttons below them.
+"""HTML of a lane's conversation: messages, answers with their warnings, and the buttons below them.
 
-Pure functions of values, without Gradio. Messages and answers go through `render_markdown`, names through
-`escape`, so that nothing in them can run. Every button has its meaning in `data-act` and `data-turn`, and a
-label.
+Pure functions of values, without Gradio. Messages and answers are rendered with `render_markdown`, names with
+`escape`, so that no script in them can run. Every button has a label, and its action in `data-act` and
+`data-turn`.
 """
 
 from __future__ import annotations
@@ -70,16 +70,16 @@ def render_turns(
 ) -> str:
     """Render some turns of one lane.
 
-    Where a lane's recipe changes between two turns, the answers name theirs.
+    If the lane's recipe changes between turns, each answer names its recipe.
 
     Args:
         conversation: has the turns.
-        lane: its number.
-        turns: which to render, counted from 0.
+        lane: number of the lane.
+        turns: which turns to render, counted from 0.
         cards: adapters by name, for their labels.
-        note: what answers without text are waiting for.
-        blind: whether to leave out what would identify the lane.
-        marks: by turn, HTML that goes below the answer, such as a judge's scores. It must be safe.
+        note: shown in answers that have no text yet.
+        blind: whether to leave out everything that would identify the lane.
+        marks: by turn, HTML to add below the answer, such as a judge's scores. It must be safe.
     """
     answers = [turn.answers[lane] if lane < len(turn.answers) else None for turn in conversation.turns]
     whose = [_describe_author(answer, cards) if answer else "" for answer in answers]
@@ -103,7 +103,7 @@ def render_turns(
 
 
 def _describe_author(answer: Answer, cards: Mapping[str, AdapterCard]) -> str:
-    """The recipe and decoding of an answer, without the seed, which may be new in every turn."""
+    """Return the recipe and decoding of an answer, without the seed, which may change with every turn."""
     name = label_lanes(cards).get(answer.variant, answer.variant)
     if answer.request is None:
         return name
@@ -192,7 +192,7 @@ def _render_below(conversation: Conversation, lane: int, number: int, answer: An
         acts.append(render_button("after", number))
     acts.append(render_button("judge", number))
     acts.append(render_button("branch", number))
-    if not last:  # the last one's figures stand at the foot of the lane
+    if not last:  # the metrics of the last answer are shown at the bottom of the lane
         figures = " \u00b7 ".join([FINISH[answer.reply.finish], *pace_words(answer.reply)])
         acts.append(f'<span class="took">{escape(figures)}</span>')
     text = escape_attribute(answer.text)
@@ -205,10 +205,10 @@ def _render_warnings(answer: Answer) -> str:
 
 
 def escape_attribute(text: str) -> str:
-    """Escape `text` for an attribute that scripts read back exactly, newlines included."""
+    """Escape `text` for an attribute that scripts read back exactly, including newlines."""
     return escape(text).replace("\n", "&#10;").replace("\t", "&#9;")
 
 
 def render_rest(answer: Answer, name: str) -> str:
-    """Render what a model wrote after the stop of an answer, for a dialog."""
+    """Render the text that a model generated after the stop of an answer, for a dialog."""
     return f"<h3>{reveal_plain(name)}</h3>{html_diff.render_after_stop(answer.reply)}"

@@ -1,6 +1,6 @@
-"""A demonstration set in the editor as HTML: its facts, and its demonstrations as cards.
+"""HTML of a demonstration set in the editor: facts about the set, and its demonstrations as cards.
 
-Pure functions on values, without Gradio. All text is escaped.
+Pure functions of values, without Gradio. All text is escaped.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from playground.ui.html.text import escape, format_number
 
 
 def render_facts(draft: Draft) -> str:
-    """What the set is, how much of it is switched on, and whether it has unsaved changes."""
+    """Render the set's name, how many demonstrations are enabled, and whether it has unsaved changes."""
     source = draft.source
     facts = [f"{len(draft.demos.demos)} of {len(draft.cards)} demonstrations on"]
     if draft.edited:
@@ -27,7 +27,14 @@ def render_facts(draft: Draft) -> str:
 def render_cards(
     draft: Draft, costs: Sequence[int] | None, other: DemoSet | None = None, editing: int | None = None
 ) -> str:
-    """The draft's demonstrations as cards; with `other`, each beside that set's to the same query."""
+    """Render the draft's demonstrations as cards.
+
+    Args:
+        draft: the set in the editor.
+        costs: tokens of each card; None if they are not known.
+        other: a set to compare with; each card then shows that set's demonstration with the same query.
+        editing: index of the card being edited.
+    """
     if draft.source.whole:
         return (
             f'<p class="notice">{escape(draft.source.note)}</p>'

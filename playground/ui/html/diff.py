@@ -1,7 +1,7 @@
-"""Answers as HTML, apart from their text: differences of two, warnings, what followed the stop.
+"""HTML for comparing and inspecting answers: differences of two, warnings, text after the stop.
 
-Pure functions on values, without Gradio. What a model wrote is escaped, see `text`. Colour is never the only
-sign of something: words of the class "unseen" are for screen readers.
+Pure functions of values, without Gradio. Model output is escaped, see `text`. Nothing is conveyed by color
+alone: text of the class "unseen" is for screen readers.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from playground.ui.html.text import escape, reveal, reveal_plain, reveal_whitesp
 
 
 def render_sides(found: Diff, names: tuple[str, str]) -> tuple[str, str]:
-    """Two answers, each with what only it has marked.
+    """Render two answers, each with the parts marked that the other does not have.
 
     Args:
-        names: of the left and the right one, for screen readers.
+        found: the differences.
+        names: of the left and the right answer, for screen readers.
     """
     return _render_side(found.left, names, "left"), _render_side(found.right, names[::-1], "right")
 
@@ -36,13 +37,13 @@ def _render_side(stretches: Sequence[Stretch], names: tuple[str, str], which: st
         else:
             body += opening + (reveal_whitespace(text) if text.isspace() else reveal(text)) + closing
     label = reveal_plain(f"{names[0]}, with what {names[1]} has not")
-    # A browser drops a newline right after <pre>.
+    # Browsers drop a newline right after <pre>.
     shown = f'<pre dir="auto">\n{body}</pre>' if body else '<p class="notice">No text.</p>'
     return f'<section class="side {which}" aria-label="{label}">{shown}</section>'
 
 
 def render_similarity(found: Diff) -> str:
-    """How much of two answers is the same, as a sentence; it says 100 % only of equal ones."""
+    """Render the similarity of two answers as a sentence; only equal answers are reported as equal."""
     if all(mark == "same" for _, mark in (*found.left, *found.right)):
         return '<p class="similarity">The two answers are equal.</p>'
     share = min(int(100 * found.similarity), 99)
@@ -53,7 +54,7 @@ def render_similarity(found: Diff) -> str:
 
 
 def render_findings(found: Sequence[Finding]) -> str:
-    """The warnings about an answer as badges, each with its sentence; "" without any."""
+    """Render the warnings about an answer as badges, each with its sentence; "" if there are none."""
     badges = ""
     for finding in found:
         sentence = reveal_plain(finding.sentence)
@@ -65,7 +66,7 @@ def render_findings(found: Sequence[Finding]) -> str:
 
 
 def render_after_stop(reply: Reply) -> str:
-    """What the model wrote after the end of the answer that is shown."""
+    """Render the text that the model generated after the end of the visible answer."""
     came = text_after(reply)
     if not reply.finish:
         body = '<p class="notice">The answer is still being written.</p>'

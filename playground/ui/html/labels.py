@@ -1,6 +1,6 @@
-"""Names and figures on the page, as HTML: what a lane is, what an answer took, what the model is doing.
+"""HTML of names and metrics on the page: lane descriptions, an answer's metrics, the model's status.
 
-Pure functions on values, without Gradio.
+Pure functions of values, without Gradio.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from playground.ui.html.text import reveal_plain as attribute
 
 
 def _html(text: str) -> str:
-    """`text` for HTML, on one line, with nothing in it that cannot be seen."""
+    """Escape `text` for HTML, on one line, with invisible characters shown as codes."""
     return " ".join(visible(text).split())
 
 
@@ -21,7 +21,7 @@ def _html(text: str) -> str:
 
 
 def decoding(sampling: Sampling) -> str:
-    """How a lane decodes, in a few words."""
+    """Describe decoding parameters in a few words."""
     words = ["greedy"]
     if sampling.temperature:
         words = [f"temperature {sampling.temperature:g}"]
@@ -42,7 +42,7 @@ def decoding(sampling: Sampling) -> str:
 
 
 def placeholder(name: str, sentence: str, error: str | None = None) -> str:
-    """What an empty lane shows: what it is, and why it cannot answer if that is known."""
+    """Render the description of an empty lane, with the reason if it cannot answer."""
     notice = f'<div class="notice error">{_html(error)}</div>' if error else ""
     return f'<div class="about"><strong>{_html(name)}</strong><p>{_html(sentence)}</p>{notice}</div>'
 
@@ -50,16 +50,17 @@ def placeholder(name: str, sentence: str, error: str | None = None) -> str:
 # --- Metrics --------------------------------------------------------------------------------------
 
 FINISH = {"stop": "done", "length": "cut at the limit", "cancelled": "stopped", "error": "error"}
-"""Why an answer ended, in words."""
+"""Labels of the reasons for which an answer ended."""
 
 
 def status_line(reply: Reply | None, note: str = "", blind: bool = False, ended: str = "") -> str:
-    """What a lane is doing or has done, as HTML.
+    """Render the status and the metrics of a lane's last answer.
 
     Args:
-        note: what it waits for.
-        blind: nothing that tells which lane it is: not its weights, nor the length of its prompt.
-        ended: names an answer that has ended just now, so that the page says it to who cannot see it.
+        reply: the answer; None before the first.
+        note: shown instead of the status while the answer has no tokens.
+        blind: whether to leave out what identifies the lane: its weights and the length of its prompt.
+        ended: key of an answer that has just ended, so that the page announces it to screen readers.
     """
     if reply is None:
         return '<div class="figures" data-finish="">&nbsp;</div>'
@@ -80,7 +81,7 @@ def status_line(reply: Reply | None, note: str = "", blind: bool = False, ended:
 
 
 def pace_words(reply: Reply) -> list[str]:
-    """How long an answer is and how fast it came, in words."""
+    """Return the length and the speed of an answer in words."""
     words = [_count(reply.new_tokens, "token")] if reply.new_tokens else []
     rate = reply.tokens_per_second
     if rate is not None:
@@ -91,7 +92,7 @@ def pace_words(reply: Reply) -> list[str]:
 
 
 def _weights(reply: Reply) -> str:
-    """A mark that says which weights the engine ran for this answer."""
+    """Render the weights label, which names the weights that the engine used for this answer."""
     if reply.weights is None:
         return ""
     _, adapter, name = reply.weights.partition(" + ")
@@ -104,8 +105,10 @@ def _count(number: int, thing: str) -> str:
 
 
 def model_chip(status: Status) -> str:
-    """The model and its state, as HTML: a bar while it loads, its figures once it is ready. A button, which
-    opens the model panel."""
+    """Render the label of the model: a bar while it loads, its metrics once it is ready.
+
+    The label is a button that opens the model panel.
+    """
     if status.state == "failed":
         return _chip("failed", f'<span role="alert">{_html(status.note)}</span>')
     name = f'<span class="name">{_html(short_name(status.base))}</span>'
@@ -137,12 +140,12 @@ def _chip(state: str, inside: str) -> str:
 
 
 def short_name(base: str) -> str:
-    """A base's name without the folders before it."""
+    """Return a base's name without its folder or organization."""
     return base.rstrip("/").rpartition("/")[2] or base if base.startswith(("/", "~", ".")) else base
 
 
 def big(number: int) -> str:
-    """A large number in three digits at most: 2.6M, 7.2B."""
+    """Format a large number with three digits at most: 2.6M, 7.2B."""
     value = float(number)
     for unit in ("", "k", "M", "B"):
         if value < 999.5:
@@ -152,5 +155,5 @@ def big(number: int) -> str:
 
 
 def toast(sentence: str) -> str:
-    """A sentence for a toast, which reads HTML."""
+    """Escape a sentence for a toast, which interprets HTML."""
     return html.escape(sentence, quote=False)

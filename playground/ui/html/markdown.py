@@ -1,7 +1,7 @@
-"""Markdown of models and users as HTML: its structure, and nothing that acts, loads or is hidden.
+"""HTML of Markdown written by models and users, with structure but without active or hidden content.
 
-markdown-it does the parsing, with HTML off. What would fetch something or hide what was written is off too:
-pictures, references and link definitions stay as they were typed, and a link names its address.
+markdown-it parses the text, with HTML disabled. Syntax that would fetch or hide something is disabled too:
+images, references and link definitions stay as they were typed, and a link shows its address as its title.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from markdown_it.token import Token
 from playground.ui.html.text import reveal, reveal_plain
 
 LONGEST = 20_000
-"""Characters above which a text is shown as it is: parsing it ten times a second would take too long."""
+"""Characters above which a text is shown unparsed: parsing it ten times a second would take too long."""
 _DEEP = re.compile(r"(?m)^(?:[ \t]*(?:[>*+-]|\d{1,9}[.)])){15}")
-"""More levels than markdown-it reads before it drops what is in them."""
+"""Matches nesting deeper than the levels that markdown-it parses; it drops what is nested deeper."""
 
 
 @lru_cache(maxsize=512)  # only the last messages of a page change
 def render_markdown(text: str) -> str:
-    """Markdown as HTML."""
+    """Render Markdown as HTML."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if len(text) > LONGEST or "\0" in text or _DEEP.search(text):  # markdown-it puts another for a NUL
+    if len(text) > LONGEST or "\0" in text or _DEEP.search(text):  # markdown-it replaces NUL
         return f'<p class="plain">{reveal(text)}</p>'
     return str(_PARSER.render(text))
 
 
 def _keep_picture_mark(state: StateInline, silent: bool) -> bool:
-    """What opens a picture is text; without this rule the rest would be read as a link."""
+    """Treat an image's opening ``![`` as text; without this rule the rest would be parsed as a link."""
     if not state.src.startswith("![", state.pos):
         return False
     if not silent:

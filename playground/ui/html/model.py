@@ -1,6 +1,6 @@
-"""The model and its adapters as HTML.
+"""HTML of the model and its adapters.
 
-Pure functions on values, without Gradio. All text is escaped: a folder can have any name.
+Pure functions of values, without Gradio. All text is escaped, because a folder can have any name.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ UNNAMED = "an unnamed base"
 
 
 def render_model(status: Status, others: Mapping[str, AdapterCard], problems: Iterable[str]) -> str:
-    """The loaded model, its memory, its adapters, and what was found and cannot be used.
+    """Render the loaded model, its memory, its adapters, and the files that cannot be used.
 
     Args:
         status: of the engine.
-        others: adapters found here that were made for other bases.
+        others: adapters found here that were trained for other bases.
         problems: one sentence for each file that could not be read.
     """
     parts = [_render_state(status), _render_facts(status), _render_adapters(status)]
@@ -79,7 +79,7 @@ def _render_facts(status: Status) -> str:
 
 
 def _render_ends(ends: Iterable[str]) -> str:
-    """Tokens and texts that end an answer; a newline in them is written as \\n."""
+    """Render the tokens and stop sequences that end an answer, with newlines written as \\n."""
     texts = [end.replace("\n", "\\n").replace("\t", "\\t") for end in ends]
     return " ".join(f"<code>{reveal(text)}</code>" for text in texts)
 
@@ -116,7 +116,7 @@ def _render_name(label: str, name: str) -> str:
 
 
 def describe_divergence(kl: float | None) -> str:
-    """How far an adapter's predictions are from those of the base, in words."""
+    """Describe in words how far an adapter's predictions are from those of the base."""
     if kl is None:
         return "not verified"
     return f"KL {kl:.3f} nats per token" if kl >= 0.0005 else f"KL {kl:.1e} nats per token"
@@ -129,7 +129,7 @@ def _render_bar(kl: float | None, largest: float) -> str:
 
 
 def render_progress(now: Progress) -> str:
-    """The progress of a model switch, or how the last one ended; "" before the first."""
+    """Render the progress of a model switch, or the result of the last one; "" before the first."""
     note = reveal(now.note)
     if now.busy:
         value = "" if now.share is None else f' value="{now.share:.3f}"'

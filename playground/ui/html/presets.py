@@ -1,6 +1,6 @@
-"""The presets in the model dialog as HTML.
+"""HTML of the presets in the model dialog.
 
-Pure functions on values, without Gradio. All text is escaped.
+Pure functions of values, without Gradio. All text is escaped.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ WORDS = {
     "min_p": "min-p",
     "repetition_penalty": "repetition penalty",
 }
-"""The decoding parameters as a sentence names them."""
+"""Names of the decoding parameters in sentences."""
 
 
 def render_presets(
     offers: Sequence[Offer], running: str | None, loading: str | None, problems: Sequence[str] = ()
 ) -> str:
-    """The list of presets, each with what it needs and a button that loads it.
+    """Render the list of presets, each with its requirements and a button that loads it.
 
     Args:
-        running: the name of the preset that runs.
-        loading: the name of the one that is being loaded, "" where another model is; None where nothing is.
+        offers: the presets.
+        running: name of the preset in use; None if there is none.
+        loading: name of the preset being loaded; "" while another model is being loaded; None otherwise.
         problems: one sentence for each preset that could not be read.
     """
     rows = "".join(_render_row(offer, running, loading) for offer in offers)
@@ -62,7 +63,7 @@ def _render_row(offer: Offer, running: str | None, loading: str | None) -> str:
 
 
 def _render_button(offer: Offer, runs: bool, loading: str | None, note: str) -> str:
-    """The button. A disabled one can still be focused; the reason is its description."""
+    """Render the button. A disabled one can still get the focus; its description gives the reason."""
     label = "Load"
     if offer.preset.name == loading:
         label = "Loading\u2026"
@@ -105,7 +106,7 @@ def _render_facts(offer: Offer) -> str:
 
 
 def _list_notes(offer: Offer) -> list[tuple[str, str]]:
-    """What a user should know before the click, as (class, HTML)."""
+    """Return what a user should know before loading a preset, as (class, HTML)."""
     notes = []
     if not offer.fits:
         notes.append(
@@ -136,13 +137,13 @@ def _render_terms(offer: Offer) -> str:
 
 
 def describe_setup(preset: Preset) -> str:
-    """The demonstrations and the decoding that a preset brings, in a few words."""
+    """Describe a preset's demonstrations and decoding in a few words."""
     parts = [f"demonstrations {preset.demos}"] if preset.demos else []
     return ", ".join([*parts, describe_decoding(preset)])
 
 
 def describe_decoding(preset: Preset) -> str:
-    """The decoding that a preset brings, in a few words."""
+    """Describe a preset's decoding in a few words."""
     values, defaults = preset.decoding, dataclasses.asdict(Sampling())
     parts = [] if values["temperature"] else ["greedy"]
     parts += [f"{WORDS[name]} {values[name]:g}" for name in DECODING if values[name] != defaults[name]]

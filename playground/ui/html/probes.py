@@ -1,6 +1,6 @@
-"""Probes as HTML: the list to choose from, and the next message of the current one.
+"""HTML of probes: the list to choose from, and the next message of the current probe.
 
-Pure functions on values, without Gradio. All text is escaped.
+Pure functions of values, without Gradio. All text is escaped.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ CATEGORIES = {
     "refusal-then-rephrase": "Refusal, then rephrased",
     "reference-to-turn-1": "Reference to message 1",
 }
-"""Labels of categories that differ from the category's own words."""
+"""Labels of categories that differ from the category's name."""
 
 
 def label_file(stem: str) -> str:
-    """The label of a file of probes."""
+    """Return the label of a file of probes."""
     return FILES.get(stem, (stem, ""))[0]
 
 
 def label_category(category: str) -> str:
-    """The label of a category."""
+    """Return the label of a category."""
     words = category.replace("-", " ")
     return CATEGORIES.get(category, words[:1].upper() + words[1:])
 
 
 def order_probes(probes: Sequence[Probe], base: str) -> list[Probe]:
-    """The probes by file and category, both in the order of their first probe.
+    """Return the probes by file and category, both in the order of their first probe.
 
     The probes of the pocket world come first for the pocket model, and last for others.
     """
@@ -57,7 +57,7 @@ def order_probes(probes: Sequence[Probe], base: str) -> list[Probe]:
 
 
 def filter_probes(probes: Sequence[Probe], kind: str, words: str) -> list[Probe]:
-    """The probes of a kind, a file's stem or "stem/category", that have all of the words in them."""
+    """Return the probes of a kind, a file's stem or "stem/category", that contain all of the words."""
     wanted = words.lower().split()
     found = []
     for probe in probes:
@@ -69,7 +69,7 @@ def filter_probes(probes: Sequence[Probe], kind: str, words: str) -> list[Probe]
 
 
 def list_kinds(probes: Sequence[Probe]) -> list[tuple[str, str]]:
-    """The kinds that `filter_probes` takes, as (label, kind)."""
+    """Return the kinds that `filter_probes` takes, as (label, kind)."""
     choices = [("All probes", "")]
     for stem, within in groupby(probes, key=lambda probe: probe.file):
         choices.append((label_file(stem), stem))
@@ -80,11 +80,12 @@ def list_kinds(probes: Sequence[Probe]) -> list[tuple[str, str]]:
 
 
 def render_probes(found: Sequence[Probe], base: str, problems: Sequence[str] = ()) -> str:
-    """The list to choose from, by file and category.
+    """Render the list to choose from, by file and category.
 
     Args:
         found: in the order of `order_probes`.
-        problems: one sentence for each file that is not in it.
+        base: the loaded base.
+        problems: one sentence for each file that could not be read.
     """
     parts = [f'<p class="notice error">{escape(problem)}</p>' for problem in problems]
     if same_model(base, POCKET):
@@ -117,7 +118,7 @@ def _render_card(probe: Probe) -> str:
 
 
 def _render_references(probe: Probe) -> str:
-    """The reference answers, folded, for users who want to judge without them."""
+    """Render the reference answers, folded, for users who want to judge without seeing them."""
     if not any(probe.reference):
         return ""
     answers = "".join(
@@ -127,7 +128,7 @@ def _render_references(probe: Probe) -> str:
 
 
 def render_playing(probe: Probe, sent: int) -> str:
-    """The probe that is being played: its title, which message is next, and that message's text."""
+    """Render the current probe: its title, the number of the next message, and that message's text."""
     total = len(probe.turns)
     if sent < total:
         where, text = f"message {sent + 1} of {total}", probe.turns[sent]

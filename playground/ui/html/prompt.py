@@ -1,6 +1,6 @@
-"""Prompts as HTML: a prompt's exact text with its parts and tokens, and the meter of the context.
+"""HTML of prompts: a prompt's exact text with its parts and tokens, and the meter of context usage.
 
-Pure functions on values, without Gradio. All text is escaped, and no character of it is lost.
+Pure functions of values, without Gradio. All text is escaped, and no character is lost.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NAMES = {
 
 
 def count_by_kind(prompt: Prompt, tokens: Sequence[Token]) -> dict[str, int]:
-    """Tokens by kind of part, in the order in which the kinds come."""
+    """Return the number of tokens by kind of part, in the order in which the kinds occur."""
     kinds: dict[str, int] = {}
     for part, count in zip(prompt.parts, context_fit.by_part(prompt, tokens), strict=True):
         kinds[part.kind] = kinds.get(part.kind, 0) + count
@@ -43,11 +43,11 @@ def render_meter(
     room: int,
     left_out: LeftOut | None = None,
 ) -> str:
-    """How much of the context the next prompt takes, by parts, and what is left of it for the answer.
+    """Render the context usage of the next prompt by parts, and the context left for the answer.
 
     Args:
-        context: tokens that prompt and answer may have together; None while the model is loading.
-        room: tokens that the answer may take.
+        context: maximum number of tokens of prompt and answer together; None while the model is loading.
+        room: tokens that the answer may have.
     """
     if tokens is None or context is None:
         words = "Tokens are counted once the model is loaded"
@@ -85,13 +85,14 @@ def render_prompt(
     retrieved: Sequence[SelectedDemo] = (),
     ends: Sequence[str] = (),
 ) -> str:
-    """A prompt's exact text with its parts marked.
+    """Render a prompt's exact text with its parts marked.
 
     Args:
         tokens: of the prompt; None while the model is loading.
         show_tokens: whether to mark each token and show its id.
-        retrieved: the demonstrations that were retrieved for the message; each says which one it is and why.
-        ends: tokens and texts that end the answer, as they are written.
+        retrieved: the demonstrations retrieved for the message; each label names the demonstration and why
+            it was retrieved.
+        ends: tokens and stop sequences that end the answer, as text.
     """
     parts = prompt.parts or (Part(kind="text", end=len(prompt.text)),)
     counts: Sequence[int | None] = [None] * len(parts)
@@ -109,7 +110,7 @@ def render_prompt(
             text = escape(prompt.text[start:end])
         else:
             text = _render_tokens(prompt.text, marked, start, end)
-        # A browser drops a newline right after <pre>.
+        # Browsers drop a newline right after <pre>.
         sections.append(
             f'<section class="part {part.kind}"><h4>{escape(label)}</h4><pre>\n{text}</pre></section>'
         )
@@ -119,7 +120,7 @@ def render_prompt(
 
 
 def _label_part(part: Part, count: int | None, retrieved: Sequence[SelectedDemo]) -> str:
-    """A part's kind and number, why it was retrieved, and its count of tokens where that is known."""
+    """Return a part's kind and number, why it was retrieved, and its number of tokens if it is known."""
     label = part.kind if part.number is None else f"{part.kind} {part.number}"
     if part.kind == "demonstration" and part.number is not None and part.number <= len(retrieved):
         label += f" · {_describe_retrieval(retrieved[part.number - 1])}"
@@ -127,7 +128,7 @@ def _label_part(part: Part, count: int | None, retrieved: Sequence[SelectedDemo]
 
 
 def _render_ends(ends: Sequence[str]) -> str:
-    """What ends the answer, as a line under the prompt."""
+    """Render the tokens and stop sequences that end the answer, as a line below the prompt."""
     if not ends:
         return ""
     written = " ".join(f"<code>{escape(json.dumps(end, ensure_ascii=False)[1:-1])}</code>" for end in ends)
@@ -135,25 +136,25 @@ def _render_ends(ends: Sequence[str]) -> str:
 
 
 STOP_LABELS: Mapping[str, str] = {"own": "Own header and fence", "paper": "Paper (substring)"}
-"""The stop rules of a URIAL format, see `types.StopName`."""
+"""Labels of the stop rules of a URIAL format, see `types.StopName`."""
 
 
 def describe_stop_rule(prompt: Prompt) -> str:
-    """The rule by which an answer to a prompt ends, as the end of a line; "" where the format has none."""
+    """Return the stop rule of a prompt as the end of a line; "" if its format has none."""
     if not prompt.stop.headers:
         return ""
     return f" \u00b7 Stop rule: {STOP_LABELS.get(prompt.stop.name, 'not recorded')}"
 
 
 def _describe_retrieval(choice: SelectedDemo) -> str:
-    """Which demonstration was retrieved, and for which words."""
+    """Describe a retrieved demonstration and the words that it was retrieved for."""
     if not choice.words:
         return f"number {choice.number} of the set, which shares no word"
     return f"number {choice.number} of the set, for {', '.join(choice.words)} (BM25 {choice.score:.2f})"
 
 
 def _render_tokens(text: str, tokens: Sequence[Token], start: int, end: int) -> str:
-    """The tokens that start from `start` to before `end`, each with the text up to the start of the next."""
+    """Render the tokens that start in [start, end), each with the text up to the next token's start."""
     placed = [token for token in tokens if token.start is not None]
     begins = [token.start or 0 for token in placed]
     written = []
@@ -166,9 +167,9 @@ def _render_tokens(text: str, tokens: Sequence[Token], start: int, end: int) -> 
 
 
 def _render_token(token: Token, text: str) -> str:
-    ends = "\n" if text.endswith("\n") else ""  # the id stands before the line's end
+    ends = "\n" if text.endswith("\n") else ""  # the id is shown before the line break
     shown = escape(text.removesuffix("\n")).replace("\n", "\u21b5\n") + ("\u21b5" if ends else "")
     if not text:
-        shown = "\u00b7"  # one of several tokens of one character
+        shown = "\u00b7"  # one of several tokens that share a character
     title = f"{token.id}  {escape(token.piece)}"
     return f'<span class="tok" title="{title}">{shown}<sub>{token.id}</sub>{ends}</span>'

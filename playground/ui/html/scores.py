@@ -1,6 +1,6 @@
-"""The scoreboard as HTML: win rates and scores with their intervals, and where votes and judges disagree.
+"""HTML of the scoreboard: win rates and scores with intervals, and disagreements of votes and judges.
 
-Pure functions on values, without Gradio. Names are escaped. Every interval is both drawn and written.
+Pure functions of values, without Gradio. Names are escaped. Every interval is shown as a bar and as text.
 """
 
 from __future__ import annotations
@@ -28,10 +28,14 @@ NOTHING = (
 def render_section(
     title: str, about: str, board: Board, conversations: Mapping[str, Conversation], cards: Cards
 ) -> str:
-    """One judge's board, or that of votes.
+    """Render the scores of one judge, or those of votes.
 
     Args:
+        title: of the section.
+        about: sentence below the title.
+        board: the scores.
         conversations: by id, for the titles of disagreements.
+        cards: adapters by name, for their labels.
     """
     parts = [f"<h3>{reveal(title)}</h3>", f'<p class="what">{reveal(about)}</p>']
     if board.pairs:
@@ -82,7 +86,7 @@ def _render_pair(pair: PairRecord, cards: Cards) -> str:
 
 
 def _render_share_row(label: str, share: Share, bold: bool = False) -> str:
-    """The rate of the first variant; the bar is mirrored, so that it leans to the side of the winner."""
+    """Render the win rate of the first variant; the bar is mirrored so that it points to the winner."""
     low, high = share.interval
     value = share.value
     figure = "\u2013" if value is None else f"{value:.0%}"
@@ -97,7 +101,7 @@ def _render_share_row(label: str, share: Share, bold: bool = False) -> str:
 def render_bar(
     value: float | None, interval: tuple[float, float] | None, scale: tuple[float, float] = (0.0, 1.0)
 ) -> str:
-    """An interval as a bar on its scale, with a point for the value; the numbers are written beside it."""
+    """Render an interval as a bar on its scale, with a point for the value; without the numbers."""
     low, high = scale
 
     def place(figure: float) -> float:
@@ -116,7 +120,7 @@ def render_bar(
 
 
 def _render_score_table(scored: Sequence[ScoreRow], scale: tuple[float, float], cards: Cards) -> str:
-    """The mean score of each variant, also by turn and by aspect."""
+    """Render the mean score of each variant, overall, by turn and by aspect."""
     turns = sorted({turn for row in scored for turn in row.by_turn})
     turns = turns if len(turns) > 1 else []
     aspects = list(dict.fromkeys(name for row in scored for name in row.aspects))
@@ -177,7 +181,7 @@ def _describe_mean(mean: Mean, is_share: bool) -> str:
 
 
 def _render_facts(board: Board, cards: Cards) -> str:
-    """Facts that say how far the numbers can be trusted."""
+    """Render the facts that show how reliable the numbers are."""
     facts = []
     compared = [row for row in board.score_rows if row.wins.count]
     if len(board.pairs) > 1:
@@ -218,7 +222,7 @@ def _render_share(share: Share) -> str:
 
 
 def _render_panel(panel: Panel) -> str:
-    """The judges of a panel: how far they agree, and what each tends to."""
+    """Render the judges of a panel: how far they agree, and the tendencies of each."""
     rows = "".join(
         f'<tr><th scope="row">{reveal(judge.judge)}</th><td>{_render_share_or_dash(judge.with_majority)}</td>'
         f"<td>{_render_share_or_dash(judge.inconsistent)}</td><td>{_render_share_or_dash(judge.first_place)}</td>"
@@ -292,6 +296,6 @@ def _render_name(entrant: Entrant, cards: Cards) -> str:
 
 
 def _render_variant(entrant: Entrant, cards: Cards) -> str:
-    """A variant's name, and how it decodes."""
+    """Render a variant's name and its decoding."""
     words = "" if entrant.variant is None else decoding(entrant.variant.sampling).replace(", seed 0", "")
     return f"<strong>{_render_name(entrant, cards)}</strong><small>{reveal(words)}</small>"

@@ -1,7 +1,7 @@
-"""Text for HTML: escaping, characters that a browser does not show, and counts in words.
+"""Text for HTML: escaping, visible codes for invisible characters, and formatted numbers.
 
-Pure functions, without Gradio. What a user or a model wrote is data: every function here escapes it, and none
-of its characters is lost.
+Pure functions, without Gradio. Text of users and models is untrusted: every function here escapes it, and no
+character is lost.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import html
 import re
 import unicodedata
 
-# Controls, half characters, direction marks, and what Unicode calls ignorable; the joiners and the variation
-# selectors of emoji and of scripts that need them stay, as long as they stand in such a text.
+# Control characters, surrogates, direction marks, and characters that Unicode calls ignorable. Joiners and
+# variation selectors are kept inside emoji and inside scripts that need them.
 _HIDDEN = re.compile(
     "[\0-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
     "\u2028-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
@@ -23,13 +23,13 @@ _WHITE = {"\n": "\u21b5\n", "\t": "\u21e5\t", " ": "\u2423"}
 
 
 def escape(text: str) -> str:
-    """`text` for HTML, to the character; `gr.HTML` finds nothing of its own template syntax in it."""
+    """Escape `text` for HTML without losing a character, and escape the template syntax of `gr.HTML`."""
     marked = html.escape(text, quote=True).replace("$", "&#36;").replace("{", "&#123;")
     return marked.replace("\r", "&#13;").replace("\0", "\u2400")
 
 
 def reveal(text: str) -> str:
-    """`text` as HTML in which every character can be seen: a hidden one is shown as its code."""
+    """Escape `text` for HTML, with invisible characters shown as codes."""
     written, done = "", 0
     for found in _HIDDEN.finditer(text):
         name = unicodedata.name(found[0], "control character")
@@ -40,12 +40,12 @@ def reveal(text: str) -> str:
 
 
 def reveal_plain(text: str) -> str:
-    """`text` for an attribute, with hidden characters as codes in brackets, since tags are not possible."""
+    """Escape `text` for an attribute; invisible characters become codes in brackets instead of tags."""
     return escape(_HIDDEN.sub(lambda found: f"[{_format_code(found[0])}]", text))
 
 
 def reveal_whitespace(text: str) -> str:
-    """A text of nothing but white space as HTML in which it can be seen."""
+    """Render text that consists of white space only as visible HTML."""
     return "".join(_WHITE.get(character) or f"[{_format_code(character)}]" for character in text)
 
 
@@ -54,21 +54,23 @@ def _format_code(character: str) -> str:
 
 
 def format_number(number: int) -> str:
-    """A whole number with a thin space between thousands."""
+    """Format a whole number with thin spaces between thousands."""
     return f"{number:,}".replace(",", "\u202f")
 
 
 def count_things(count: int, thing: str, things: str = "") -> str:
-    """A count with its noun, such as "1 call" or "2 calls".
+    """Format a count with its noun, such as "1 call" or "2 calls".
 
     Args:
-        things: the plural, where it is not `thing` with an "s".
+        count: the number.
+        thing: the singular.
+        things: the plural, if it is not `thing` with an "s".
     """
     return f"{format_number(count)} {thing if count == 1 else things or thing + 's'}"
 
 
 def format_bytes(count: int) -> str:
-    """A number of bytes in two or three digits, such as 412 MB or 2.1 GB."""
+    """Format a number of bytes in two or three digits, such as 412 MB or 2.1 GB."""
     value = float(count)
     for unit in ("bytes", "kB", "MB", "GB"):
         if value < 999.5:

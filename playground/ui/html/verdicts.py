@@ -1,7 +1,7 @@
-"""Verdicts and votes on an answer, as the HTML under it.
+"""HTML of the verdicts and votes below an answer.
 
-Pure functions on values, without Gradio. A judge's words are data like a model's: they are escaped. Lanes are
-named by their letters, so that nothing here shows what a hidden lane is.
+Pure functions of values, without Gradio. Judge output is as untrusted as model output and is escaped. Lanes
+are named by their letters, so that nothing here identifies a hidden lane.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ JUDGING = "judging\u2026"
 
 
 def choice_of(verdict: Verdict, pair: tuple[int, int]) -> Choice:
-    """The choice that a vote's verdict records, with `pair` as A and B."""
+    """Return the choice that a vote's verdict records, with `pair` as A and B."""
     if verdict.winner is not None:
         return "A" if verdict.winner == pair[0] else "B"
     return "tie" if verdict.outcome == "tie" else "both-bad"
 
 
 def render_vote_status(chosen: str | None, blind: bool, locked: bool) -> str:
-    """The text before the vote buttons.
+    """Render the text before the vote buttons.
 
     Args:
-        chosen: the label of the person's vote, if there is one.
+        chosen: the label of the user's vote, if there is one.
         blind: whether the lanes' names are hidden.
         locked: whether the vote can no longer be changed.
     """
@@ -80,13 +80,14 @@ def render_marks(
     running: Collection[str],
     costs: Mapping[str, Cost],
 ) -> dict[int, str]:
-    """The HTML under each answer of a lane, by turn, where there is any.
+    """Render the marks below each answer of a lane, by turn; turns without marks are left out.
 
     Args:
-        verdicts: of each turn, in the order in which they were asked for.
-        voter: whose votes are the person's own.
+        lane: number of the lane.
+        verdicts: of each turn, in the order in which they were requested.
+        voter: id of the current user as a voter.
         running: ids of the verdicts whose judgments are running.
-        costs: by verdict.
+        costs: by verdict id.
     """
     found = {}
     for turn, here in enumerate(verdicts):
@@ -104,8 +105,10 @@ def render_marks(
 
 
 def latest(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Of verdicts on the same request the latest, and the latest settled one before it if that one is not
-    settled."""
+    """Return the latest verdict on each request.
+
+    A verdict that is not settled is preceded by the latest settled verdict on the same request, if any.
+    """
     kept: dict[tuple[object, ...], list[Verdict]] = {}
     for verdict in verdicts:
         key = (verdict.judge, verdict.server, verdict.rubric, verdict.scope, verdict.lanes, verdict.by)
@@ -122,7 +125,7 @@ def _render_judged(
     cost: Cost | None,
     here: Mapping[str, Verdict],
 ) -> str:
-    """A badge that unfolds to the judge's reasons; of a majority, to each judge's verdict."""
+    """Render a badge that unfolds to the judge's reasons, or to each judge's verdict of a majority."""
     words, kind = badge(verdict, lane, running)
     against = " against ".join(LETTERS[each] for each in verdict.lanes) if _compares(verdict) else ""
     title = attribute(", ".join(filter(None, (verdict.judge, verdict.rubric, _scope(verdict), against))))
@@ -141,7 +144,7 @@ def _render_judged(
 
 
 def badge(verdict: Verdict, lane: int, running: bool = False) -> tuple[str, str]:
-    """A lane's outcome in a verdict: a word or two of HTML, and its class."""
+    """Return a lane's outcome in a verdict: one or two words of HTML, and its CSS class."""
     if running:
         return JUDGING, "running"
     if verdict.outcome == "win":
@@ -158,7 +161,7 @@ def badge(verdict: Verdict, lane: int, running: bool = False) -> tuple[str, str]
 
 
 def score_of(score: float, scale: tuple[float, float]) -> str:
-    """A score with its scale, such as ``7.5 / 10``; right or wrong where there is nothing else."""
+    """Format a score with its scale, such as ``7.5 / 10``; "right" or "wrong" on a scale from 0 to 1."""
     if scale == (0.0, 1.0) and score in scale:
         return "right" if score else "wrong"
     return f"{score:.2f}".rstrip("0").rstrip(".") + f"\u2009/\u2009{scale[1]:g}"
@@ -173,7 +176,7 @@ def _scope(verdict: Verdict) -> str:
 
 
 def _render_facts(verdict: Verdict, cost: Cost | None) -> str:
-    """Which judge used which rubric, and what it cost."""
+    """Render the judge, the rubric and the cost of a verdict."""
     by = [verdict.judge, *([f"at {verdict.server}"] if verdict.server else []), f"by {verdict.rubric}"]
     words = [visible(" ".join(by)), _scope(verdict)]
     if cost is not None and (cost.calls or cost.cached):
@@ -182,7 +185,7 @@ def _render_facts(verdict: Verdict, cost: Cost | None) -> str:
 
 
 def _render_member(verdict: Verdict, lane: int) -> str:
-    """The verdict of one judge of a panel."""
+    """Render the verdict of one judge of a panel."""
     if verdict.scale is None and verdict.winner is not None:
         words = f"{LETTERS[verdict.winner]} better"
     else:
@@ -191,7 +194,7 @@ def _render_member(verdict: Verdict, lane: int) -> str:
 
 
 def _render_call(call: JudgeCall, verdict: Verdict) -> str:
-    """One call of a judge: the order of the answers, its verdict and reasons, and its whole reply, folded."""
+    """Render a judge call: the order of the answers, its verdict and reasons, and its raw reply, folded."""
     head = ""
     if _compares(verdict):
         first, second = (LETTERS[lane] for lane in call.shown)
@@ -241,7 +244,7 @@ def _render_buttons(verdict: Verdict, turn: int, running: bool) -> str:
 
 
 def render_cost(cost: Cost) -> str:
-    """A verdict's cost, by the server's count."""
+    """Render a verdict's cost, as counted by the server."""
     words = []
     if cost.calls:
         tokens = f"{number(cost.prompt_tokens)} tokens in, {number(cost.new_tokens)} out"
@@ -254,22 +257,22 @@ def render_cost(cost: Cost) -> str:
 
 
 def render_note(sentence: str) -> str:
-    """A remark in the judge dialog."""
+    """Render a note in the judge dialog."""
     return f'<p class="what">{visible(sentence)}</p>'
 
 
 def render_error(sentence: str) -> str:
-    """Why the judge cannot be asked yet."""
+    """Render the reason why a judgment cannot be requested yet."""
     return f'<p class="notice error">{visible(sentence)}</p>'
 
 
 def render_warning(sentence: str) -> str:
-    """A reason against asking this judge, who can be asked all the same."""
+    """Render a warning about a judge, which does not prevent the request."""
     return f'<p class="notice warning">{visible(sentence)}</p>'
 
 
 def render_estimate(estimate: Estimate) -> str:
-    """What a judgment will cost."""
+    """Render the estimated cost of a judgment."""
     if not estimate.calls:
         return (
             f"<p>All of {_count(estimate.cached, 'reply', 'replies')} from the cache: this costs nothing.</p>"
@@ -292,7 +295,7 @@ def _count(count: int, thing: str, things: str = "") -> str:
 
 
 def render_calls(verdict: Verdict, cost: Cost | None) -> str:
-    """Every call of a verdict with its whole prompt and reply, for a dialog."""
+    """Render every call of a verdict with its whole prompt and response, for a dialog."""
     parts = [f'<p class="notice">{_render_facts(verdict, cost)}</p>']
     for at, call in enumerate(verdict.calls, 1):
         shown = ", then ".join(LETTERS[lane] for lane in call.shown)

@@ -1,4 +1,4 @@
-"""How the lanes are arranged: add, swap, duplicate, remove, blind, the 2x2, and whose history each gets."""
+"""The arrangement of the lanes: add, swap, duplicate, remove, blind mode, the 2x2, and the history mode."""
 
 from __future__ import annotations
 
@@ -23,17 +23,20 @@ from playground.ui.page.state import LANES, PageState
 
 
 class PageDrawing(Protocol):
-    """What draws the conversation after the lanes were rearranged."""
+    """Draws the conversation after the lanes have been rearranged."""
 
     def draw(self, state: PageState, values: Values | None = None) -> Updates:
-        """The updates of all that shows the conversation."""
+        """Return the updates of all components that show the conversation."""
 
     def set_controls(self, state: PageState, conversation: Conversation) -> Updates:
-        """The updates that set the controls to a conversation's lanes."""
+        """Return the updates that set the controls to a conversation's lanes."""
 
 
 class Arrangement:
-    """Buttons and handlers; made inside a `gr.Blocks`, in two places: `compose_tools` and `compose_mode`."""
+    """Buttons and handlers that arrange the lanes.
+
+    Created inside a `gr.Blocks`, in two places: `compose_tools` and `compose_mode`.
+    """
 
     def __init__(self, controller: Controller, address: Address) -> None:
         self.controller, self.address = controller, address
@@ -45,7 +48,7 @@ class Arrangement:
         self.blind = small_button("Blind", "blind")
 
     def compose_mode(self) -> None:
-        """Add the choice of whose earlier answers each lane gets."""
+        """Add the control for the history mode, which decides whose earlier answers each lane gets."""
         self.mode = Choice(
             [*HISTORY_MODES[:3], HISTORY_MODES[-1]],
             value="own",
@@ -63,7 +66,7 @@ class Arrangement:
         return [self.add, self.square, self.blind, self.mode]
 
     def connect(self, events: PageEvents, lanes: Lanes, page: PageDrawing) -> None:
-        """Connect the buttons, those of each lane included."""
+        """Connect the buttons, including those of each lane."""
         self.inputs: PageInputs = events.inputs
         self.lanes, self.page = lanes, page
 
@@ -82,7 +85,7 @@ class Arrangement:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_add(self, state: PageState, values: Values) -> Updates:
-        """Show one more lane, at the right."""
+        """Show one more lane, on the right."""
 
         def act() -> Updates:
             _refuse_while_blind(state)
@@ -94,7 +97,7 @@ class Arrangement:
         return attempt(act, self.add)
 
     def on_square(self, state: PageState, values: Values) -> Updates:
-        """Set up base, base + URIAL, IFT, IFT + URIAL in a new conversation."""
+        """Set up the lanes base, base + URIAL, IFT and IFT + URIAL in a new conversation."""
 
         def act() -> Updates:
             _refuse_while_blind(state)
@@ -111,7 +114,7 @@ class Arrangement:
         return attempt(act, self.add)
 
     def on_blind(self, state: PageState, values: Values) -> Updates:
-        """Shuffle the lanes and hide their names from the next conversation on; or reveal them."""
+        """Shuffle the lanes and hide their names, starting with the next conversation; or reveal them."""
 
         def act() -> Updates:
             if state.blind:
@@ -126,11 +129,11 @@ class Arrangement:
         return attempt(act, self.add)
 
     def on_move(self, lane: Lane, move: Callable[[int, int], list[int]]) -> Callable[..., Updates]:
-        """The handler that reorders the lanes.
+        """Return the handler that reorders the lanes.
 
         Args:
             lane: whose button was pressed.
-            move: gives the new order for the lane's number and the number of lanes.
+            move: returns the new order, given the lane's number and the number of lanes.
         """
 
         def handler(state: PageState, values: Values) -> Updates:
@@ -156,7 +159,7 @@ class Arrangement:
     # --- Updates ------------------------------------------------------------------------------------
 
     def draw(self, state: PageState) -> Updates:
-        """Which lanes are visible, and what can be done with them."""
+        """Return the updates of which lanes are visible, and which actions are available."""
         modes = [
             mode
             for mode in HISTORY_MODES
@@ -177,7 +180,7 @@ def _refuse_while_blind(state: PageState) -> None:
 
 
 def _move_leader(mode: Any, order: Sequence[int]) -> str:
-    """The history mode after a reordering: the lane that it names has another place, or is gone."""
+    """Return the history mode after a reordering, in which its lane may have been moved or removed."""
     name, _, leader = str(mode).partition("-")
     if not leader:
         return name
@@ -185,7 +188,7 @@ def _move_leader(mode: Any, order: Sequence[int]) -> str:
 
 
 def swap(lane: int, lanes: int) -> list[int]:
-    """The order of so many lanes after one and the next (after the last, the first) change places."""
+    """Return the order of `lanes` lanes after swapping one with the next; the last with the first."""
     order = list(range(lanes))
     other = (lane + 1) % lanes
     order[lane], order[other] = order[other], order[lane]
@@ -193,16 +196,16 @@ def swap(lane: int, lanes: int) -> list[int]:
 
 
 def duplicate(lane: int, lanes: int) -> list[int]:
-    """The order with one lane twice."""
+    """Return the order of `lanes` lanes after duplicating one."""
     order = list(range(lanes))
     return [*order[: lane + 1], lane, *order[lane + 1 :]]
 
 
 def remove(lane: int, lanes: int) -> list[int]:
-    """The order without one lane.
+    """Return the order of `lanes` lanes after removing one.
 
     Raises:
-        InputError: it is the last.
+        InputError: it is the last lane.
     """
     if lanes == 1:
         raise InputError("The last lane cannot be removed: add another one first.")

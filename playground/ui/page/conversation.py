@@ -1,4 +1,4 @@
-"""The conversation on the page: its turns, and buttons that edit, branch, undo, leave and reopen."""
+"""The conversation on the page: its turns, and the buttons that edit, branch, undo, leave and reopen it."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from playground.words import shorten
 
 
 class ConversationView:
-    """Draws the conversation, and has the buttons that move about in it.
+    """Draws the conversation, and provides the buttons that change or leave it.
 
-    Made inside a `gr.Blocks`, in several places: the `compose_` methods.
+    Created inside a `gr.Blocks`; the `compose_` methods add the buttons in several places of the page.
     """
 
     def __init__(self, controller: Controller, public: bool, address: Address) -> None:
-        """Prepare it.
+        """Store the parts that it works with.
 
         Args:
-            controller: knows the conversation.
+            controller: provides the conversation.
             public: whether the history is hidden.
             address: holds the conversation's id.
         """
@@ -64,7 +64,7 @@ class ConversationView:
         self.undo = small_button("Undo the turn", "undo")
 
     def compose_editing(self) -> None:
-        """Add what is shown while a past message is edited."""
+        """Add the row that is visible while a past message is edited."""
         self.edited = gr.HTML("", elem_id="edited")
         self.leave = small_button("Cancel", "cancel-edit")
 
@@ -74,7 +74,7 @@ class ConversationView:
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that handlers update, besides those of the lanes."""
+        """The components that handlers update, without those of the lanes."""
         return [self.history, self.edited, self.undo, self.new]
 
     def connect(
@@ -95,13 +95,13 @@ class ConversationView:
         Args:
             events: of the page.
             lanes: show the turns.
-            arrangement: shows how many lanes there are.
+            arrangement: shows the number of lanes.
             decoding: has the controls that a reopened conversation sets.
-            actions: change with the conversation.
+            actions: depend on the conversation.
             box: the message box.
-            judge: opens from an answer.
+            judge: dialog that can be opened from an answer.
             prompt_dialog: shows the prompt of an answer.
-            after: shows what a model wrote after the stop.
+            after: shows the text that a model generated after the stop.
         """
         self.lanes, self.arrangement, self.decoding, self.actions = lanes, arrangement, decoding, actions
         self.box, self.judge, self.prompt_dialog, self.after = box, judge, prompt_dialog, after
@@ -112,7 +112,7 @@ class ConversationView:
         events.on(self.undo.click, self.on_undo, in_conversation=True)
         events.on(self.leave.click, self.on_leave)
         events.on(self.new.click, self.on_new)
-        # "input" is a person's choice; it is not triggered when a handler sets the value.
+        # "input" fires when the user makes a choice, but not when a handler sets the value.
         opened = self.history.input(
             self.on_history, [events.inputs.state, self.history], events.outputs, **QUICK
         )
@@ -121,7 +121,7 @@ class ConversationView:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_act(self, lane: Lane) -> Callable[..., Updates]:
-        """The handler of the buttons in a lane's turns that write no answer."""
+        """Return the handler of those buttons in a lane's turns that do not generate an answer."""
 
         def handler(state: PageState, values: Values, payload: EventPayload) -> Updates:
             act, turn = payload.get("act"), payload.get("turn")
@@ -155,7 +155,7 @@ class ConversationView:
         raise InputError("There is no such button: reload the page.")
 
     def on_new(self, state: PageState, values: Values) -> Updates:
-        """Start a new conversation; the message box and the lanes stay as they are."""
+        """Start a new conversation, and keep the message box and the lanes."""
 
         def act() -> Updates:
             self.controller.conversations.new(state)
@@ -165,7 +165,7 @@ class ConversationView:
         return attempt(act, self.box)
 
     def on_undo(self, state: PageState, values: Values) -> Updates:
-        """Remove the last turn; its message is in the message box again."""
+        """Remove the last turn, and put its message back into the message box."""
 
         def act() -> Updates:
             _, text = self.controller.conversations.undo(state)
@@ -197,11 +197,12 @@ class ConversationView:
     # --- Updates: the page --------------------------------------------------------------------------
 
     def draw(self, state: PageState, values: Values | None = None) -> Updates:
-        """All of the page but its controls, for the conversation that it shows.
+        """Return the updates of the page, without its controls, for its current conversation.
 
         Args:
             state: of the page.
-            values: of the controls, for a description of empty lanes; without them these stay as they are.
+            values: of the controls, for a description of empty lanes; without them the descriptions stay
+                unchanged.
         """
         updates = {
             **self.arrangement.draw(state),
@@ -216,17 +217,17 @@ class ConversationView:
         return updates
 
     def draw_opened(self, state: PageState) -> Updates:
-        """All of the page for a recorded conversation, with the lanes and the decoding that it had last."""
+        """Return the updates for a recorded conversation, including its latest lanes and decoding."""
         conversation = self.controller.conversations.require_current(state)
         return {**self.set_controls(state, conversation), **self.draw(state)}
 
     def set_controls(self, state: PageState, conversation: Conversation) -> Updates:
-        """The updates that set the controls to a conversation's lanes."""
+        """Return the updates that set the controls to a conversation's lanes."""
         variants = conversation.variants[: state.lanes]
         return {**self.lanes.set_to(state, variants), **self.decoding.set_to(variants)}
 
     def draw_history(self, state: PageState) -> Update:
-        """The list of recorded conversations; it is empty in public mode."""
+        """Return the update of the list of recorded conversations; it stays empty in public mode."""
         if self._public:
             return gr.skip()
         choices = [
@@ -242,7 +243,7 @@ class ConversationView:
     # --- Updates: turns -----------------------------------------------------------------------------
 
     def draw_all_turns(self, state: PageState) -> Updates:
-        """All turns in all lanes; nothing on a page without any."""
+        """Return the updates of all turns in all lanes; {} on a page without turns."""
         conversation = self.controller.conversations.current(state)
         updates: Updates = {}
         if conversation is not None and (turns := len(conversation.turns)):
@@ -253,7 +254,7 @@ class ConversationView:
         return updates
 
     def draw_marks(self, state: PageState) -> Updates:
-        """All turns with their verdicts and votes; an answer that is being written is left alone."""
+        """Return the updates of all turns with their verdicts and votes, except answers being written."""
         conversation = self.controller.conversations.current(state)
         if conversation is None or not conversation.turns:
             return {}
@@ -268,7 +269,7 @@ class ConversationView:
     def render_turns(
         self, state: PageState, conversation: Conversation, lane: Lane, turns: Iterable[int], note: str = ""
     ) -> str:
-        """Some turns of one lane, with their verdicts and votes; `note` stands in for missing text."""
+        """Render some turns of one lane, with their verdicts and votes; `note` replaces missing text."""
         cards, turns = self.controller.catalog.cards(), list(turns)
         answer = _last_answer(conversation, lane.number)
         writing = turns == [len(conversation.turns) - 1] and answer is not None and not answer.reply.finish
@@ -285,11 +286,19 @@ class ConversationView:
         note: str = "",
         is_new: bool = False,
     ) -> str:
-        """The metrics of a lane's last answer; `is_new`: it is being written, or has just been."""
+        """Render the metrics of a lane's last answer.
+
+        Args:
+            state: of the page.
+            conversation: has the answer.
+            lane: whose answer.
+            note: shown while the answer has no text.
+            is_new: whether the answer is being written or has just ended.
+        """
         answer = _last_answer(conversation, lane.number)
         if answer is None:
             return html_labels.status_line(None, note, state.blind)
-        # Two answers that take equally long to the microsecond count as one.
+        # Two answers with the same duration to the microsecond get the same key.
         which = f"{conversation.id} {len(conversation.turns)} {answer.version} {answer.reply.seconds}"
         return html_labels.status_line(answer.reply, note, state.blind, ended=which if is_new else "")
 

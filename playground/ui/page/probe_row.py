@@ -1,4 +1,4 @@
-"""The row above the text box while a probe is played: its next message, and the buttons that play it."""
+"""The row above the message box while a probe is played: its next message, and the buttons to play it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from playground.ui.page.state import PageState
 
 
 class ProbeRow:
-    """Made inside a `gr.Blocks`; the page connects its buttons."""
+    """The probe row, created inside a `gr.Blocks`; the page connects its buttons."""
 
     def __init__(self, controller: Controller) -> None:
         self._probes = controller.probes
@@ -31,7 +31,7 @@ class ProbeRow:
         return [self.row, self.chip, self.send_next, self.send_all, self.next_probe]
 
     def render(self, state: PageState, editing: bool) -> Updates:
-        """The updates of the row; it is hidden while a past message is edited."""
+        """Return the updates of the row; it is hidden while a past message is edited."""
         current = self._probes.current(state)
         updates: Updates = {self.row: gr.update(visible=current is not None and not editing)}
         if current is None:
