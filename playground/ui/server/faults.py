@@ -1,4 +1,4 @@
-"""Failures of requests in the log: one line each, and a limited number of lines."""
+"""Logging of failed requests: one line for each failure, and a limited number of lines."""
 
 from __future__ import annotations
 
@@ -18,34 +18,41 @@ from playground.terminal import escape_controls
 log = logging.getLogger(__name__)
 
 SAME_SECONDS = 60.0
-"""A failure at the same place is logged once within this time."""
+"""Seconds within which failures at the same place are logged only once."""
 MAX_LINES = 20
-"""Lines within that time, of all failures together."""
+"""Maximum number of lines within that time, for all failures together."""
 
 
 def sentence_for(scope: Scope, sentence: str, status: int) -> Response:
-    """What went wrong with a request, in the form that its sender reads: JSON for the page's script, which
-    says the sentence in a toast, and text for a browser that shows it."""
+    """Return an error response in the format that the client expects.
+
+    Paths of Gradio's API get JSON, which the page's script shows in a toast; other paths get plain text,
+    which the browser displays.
+    """
     if scope["path"].startswith("/gradio_api/"):
         return JSONResponse({"detail": sentence}, status_code=status)
     return PlainTextResponse(sentence, status_code=status)
 
 
 class Faults:
-    """Logs failures in one line each; any thread may call.
+    """Logs each failure in one line. Thread-safe.
 
-    Whole tracebacks are logged at the level DEBUG only. What is left out is counted in the next line.
+    Full tracebacks are logged at level DEBUG only. The next line reports how many failures were left out.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Args: the clock, in seconds."""
+        """Create the log.
+
+        Args:
+            clock: returns the time in seconds.
+        """
         self._clock = clock
         self._last: dict[str, float] = {}
         self._left_out = 0
         self._lock = threading.Lock()
 
     def report(self, error: BaseException) -> None:
-        """Log a failure, unless the same one or many others were logged just now."""
+        """Log a failure, unless the same failure or too many others were logged recently."""
         place = find_place(error)
         if self._may_log(f"{type(error).__name__} {place}"):
             more = f" ({self._left_out} more failures since the last line)" if self._left_out else ""
@@ -66,21 +73,26 @@ class Faults:
 
 
 def find_place(error: BaseException) -> str:
-    """The innermost place in the code that an exception came through, as "file.py:line"."""
+    """Return the innermost place in the code that raised an exception, as "file.py:line"."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else "an unknown place"
 
 
 class OneLineFaults:
-    """Answers failures of the layers behind with a sentence, and logs each in one line."""
+    """Middleware that answers failures of the app behind it with a sentence, and logs each in one line."""
 
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
-        """Args: the layers behind; the log of failures."""
+        """Create the middleware.
+
+        Args:
+            app: the next ASGI app.
+            faults: the log of failures.
+        """
         self._app = app
         self._faults = faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         started = False
 
         async def noticed(message: Message) -> None:
@@ -100,10 +112,14 @@ class OneLineFaults:
 
 
 class QuietTraceback(ModuleType):
-    """Replaces the module `traceback` in Gradio's modules, which print a stack for every malformed call."""
+    """Replaces `traceback` in Gradio's modules, which print a stack trace for each malformed call."""
 
     def __init__(self, faults: Faults) -> None:
-        """Args: the log of failures."""
+        """Create the module.
+
+        Args:
+            faults: the log of failures.
+        """
         super().__init__(traceback.__name__)
         self._faults = faults
 
@@ -118,16 +134,20 @@ class QuietTraceback(ModuleType):
 
 
 class OnceAMinute(logging.Filter):
-    """Drops a log line that was logged word for word within the last minute."""
+    """Drops a log line if the identical line was logged within the last minute."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Args: the clock, in seconds."""
+        """Create the filter.
+
+        Args:
+            clock: returns the time in seconds.
+        """
         super().__init__()
         self._clock = clock
         self._last: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is logged."""
+        """Return whether to log the line."""
         text, now = record.getMessage(), self._clock()
         self._last = {each: at for each, at in self._last.items() if at > now - SAME_SECONDS}
         if text in self._last:
@@ -137,16 +157,20 @@ class OnceAMinute(logging.Filter):
 
 
 class OneTraceback(logging.Filter):
-    """Leaves the traceback out of a log line if one from the same place was logged within the last minute."""
+    """Removes the traceback from a log line if one from the same place was logged within the last minute."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Args: the clock, in seconds."""
+        """Create the filter.
+
+        Args:
+            clock: returns the time in seconds.
+        """
         super().__init__()
         self._clock = clock
         self._last: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Every line passes; its traceback may not."""
+        """Return True for every line, after removing a repeated traceback."""
         info = record.exc_info
         error = info[1] if isinstance(info, tuple) else None
         if error is None:

@@ -1,4 +1,4 @@
-"""The password: what needs it, and how often it may be guessed."""
+"""Password protection: which paths need a login, and limits on wrong passwords."""
 
 from __future__ import annotations
 
@@ -15,24 +15,28 @@ from playground.rate_limits import Rate
 from playground.ui.server.visitors import get_visitor
 
 LOGINS = 10
-"""Wrong passwords a minute and address, and as many of one browser that knew the right one before."""
+"""Maximum number of wrong passwords a minute, for each address and for each known browser."""
 KNOWN_BROWSERS = 1_000
-"""Browsers that are remembered to have known the password."""
+"""Maximum number of browsers that are remembered because they have logged in before."""
 WITHOUT = frozenset(("/gradio_api/login_check", "/gradio_api/theme.css"))
-"""What the page that asks for the password uses itself."""
+"""Paths that the login page itself uses."""
 STARTUP = "/gradio_api/startup-events"
 TOKEN = re.compile(r"(?:^|;\s*)access-token-(?:unsecure-)?[^=;\s]+=\"?([^;\"\s]+)")
 
 
 class NeedsLogin:
-    """Refuses Gradio's own paths without a login; Gradio lets some of them through."""
+    """Middleware that requires a login for Gradio's API paths; Gradio itself leaves some of them open."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Args: the layers behind."""
+        """Create the middleware.
+
+        Args:
+            app: the next ASGI app.
+        """
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         path: str = scope.get("path", "").rstrip("/")
         if scope["type"] != "http" or not path.startswith("/gradio_api/") or self._may(path, scope):
             await self._app(scope, receive, send)
@@ -41,8 +45,8 @@ class NeedsLogin:
         await JSONResponse({"detail": detail}, status_code=401)(scope, receive, send)
 
     def _may(self, path: str, scope: Scope) -> bool:
-        app = scope["app"]  # Gradio's, which keeps the tokens of logged-in users
-        # Gradio calls this itself once, when it starts, without a login.
+        app = scope["app"]  # Gradio's app, which stores the tokens of logged-in users
+        # Gradio itself calls this path once at startup, without a login.
         if path in WITHOUT or (path == STARTUP and not app.startup_events_triggered):
             return True
         cookies = "; ".join(Headers(scope=scope).getlist("cookie"))
@@ -50,21 +54,26 @@ class NeedsLogin:
 
 
 class FewLogins:
-    """Slows down guessing of passwords, without locking out users who know the right one.
+    """Middleware that limits password guessing without locking out users who know the password.
 
-    Wrong passwords are counted by address, so guesses from one address take nothing from other addresses.
-    A browser that knew the password before is counted by its cookie instead: it still gets in from an address
-    from which an attacker is guessing. Must be behind `PageStateors`.
+    Wrong passwords are counted by address, so guesses from one address do not affect other addresses. A
+    browser that has logged in before is counted by its cookie instead, so that it can log in even from the
+    address of an attacker. Must be behind `Visitors`.
     """
 
     def __init__(self, app: ASGIApp, clock: Callable[[], float] = time.monotonic) -> None:
-        """Args: the layers behind; the clock, in seconds."""
+        """Create the middleware.
+
+        Args:
+            app: the next ASGI app.
+            clock: returns the time in seconds.
+        """
         self._app = app
         self._rate = Rate(LOGINS, clock)
         self._known: dict[str, None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http" or scope["path"].rstrip("/") != "/login" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
@@ -75,7 +84,7 @@ class FewLogins:
             sentence = f"Too many wrong passwords: try again in {math.ceil(wait)} s."
             await PlainTextResponse(sentence, status_code=429)(scope, receive, send)
             return
-        self._rate.count(client)  # before it is tried, so that many at once are no way past
+        self._rate.count(client)  # before the check, so that parallel requests cannot exceed the limit
         status = 500
 
         async def noticed(message: Message) -> None:

@@ -1,8 +1,9 @@
-"""What every request passes on its way to the page: plain ASGI layers, so that streams are not buffered.
+"""ASGI middleware for every request: headers, host names, allowed paths, request size and event streams.
 
-Gradio serves more than the page uses: every handler by name, a description of all of them, deep links that
-write what a page holds to disk. Its "private" handlers can be called by every client that knows their number.
-So what the page does not use is closed here, and the handlers of the page check their inputs.
+The layers are plain ASGI, so that streams are not buffered. Gradio serves more than the page uses: every
+handler by name, a description of all of them, and deep links that write the page's contents to disk. Its
+"private" handlers can be called by every client that knows their number. Therefore all paths that the page
+does not use are closed here, and the page's handlers check their inputs.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from playground.ui.server.faults import sentence_for
 
-# Second to the escaping in render.py: even if a tag of a model's came through, it could load nothing foreign.
-# The component library compiles its templates in the page, which needs 'unsafe-eval'.
+# Second line of defense after the escaping in `ui.html`: even if a tag in model output were not escaped, it
+# could not load anything from another site. Gradio compiles its templates in the page, which needs
+# 'unsafe-eval'.
 POLICY = (
     "default-src 'self'",
     "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
@@ -54,42 +56,49 @@ OPEN = frozenset(
         "/gradio_api/queue/data",
         "/gradio_api/queue/join",
         "/gradio_api/reset",
-        "/gradio_api/run/predict",  # what does not wait in the queue, as Stop; nothing else goes there
+        "/gradio_api/run/predict",  # events outside the queue, such as Stop; nothing else is sent there
         "/gradio_api/startup-events",
         "/gradio_api/theme.css",
     )
 )
 """Paths that the page uses."""
 OPEN_BELOW = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
-"""Paths that the page uses, by their beginning. Not "/gradio_api/file=": it gives out uploads, and fetches a
-URL that is written there."""
+"""Prefixes of paths that the page uses.
+
+"/gradio_api/file=" is not included: it serves uploads, and fetches a URL given in the path.
+"""
 UPLOADS = frozenset(("/gradio_api/upload", "/gradio_api/upload_progress"))
-"""Closed in public mode, where users cannot upload files."""
+"""Upload paths, which are closed in public mode, where users cannot upload files."""
 
 MOST_NAME = 255
-"""Bytes of one name in a path; no file has a longer one."""
+"""Maximum bytes of one name in a path; file systems allow no longer ones."""
 MOST_PATH = 1_000
-"""Bytes of a path; the page's longest is a tenth of it."""
+"""Maximum bytes of a path; ten times the page's longest path."""
 MOST_BYTES = 4_000_000
-"""Of one request; an uploaded file and the longest message are well below."""
+"""Maximum bytes of a request, well above those of an uploaded file and of the longest message."""
 TOO_LARGE = "The request is larger than 4 MB: send less at once."
 STREAM = "/gradio_api/queue/data"
 PATIENCE = 5
-"""Seconds that a stream which is over has for being put away."""
+"""Seconds that Gradio gets to clean up a finished stream."""
 
 
 class SecureHeaders:
-    """Adds `HEADERS` and the content security policy to every answer."""
+    """Middleware that adds `HEADERS` and the content security policy to every response."""
 
     def __init__(self, app: ASGIApp, framed_by: str = "'self'") -> None:
-        """Args: the layers behind; who may show the page in a frame."""
+        """Create the middleware.
+
+        Args:
+            app: the next ASGI app.
+            framed_by: sites that may show the page in a frame, as CSP sources.
+        """
         self._app = app
         policy = "; ".join((*POLICY, f"frame-ancestors {framed_by}"))
         headers = {"content-security-policy": policy, **HEADERS}
         self._extra = [(name.encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -100,20 +109,26 @@ class SecureHeaders:
 
 
 class KnownHosts:
-    """Turns away what calls the page by a foreign name.
+    """Middleware that rejects requests for unknown host names.
 
-    A page elsewhere whose name was made to mean this machine (DNS rebinding) could read this one otherwise.
-    An address that is written out cannot be such a name.
+    Without it, a page on another site whose name was made to resolve to this machine (DNS rebinding) could
+    read this page. IP addresses as host names cannot be used for that attack.
     """
 
     def __init__(self, app: ASGIApp, names: Iterable[str], addresses: bool) -> None:
-        """Args: the layers behind; names that are right; whether any address written out is, too."""
+        """Create the middleware.
+
+        Args:
+            app: the next ASGI app.
+            names: host names to accept.
+            addresses: whether to accept every IP address as well.
+        """
         self._app = app
         self._names = frozenset(name.lower() for name in names)
         self._addresses = addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http" or self._knows(Headers(scope=scope).get("host", "")):
             await self._app(scope, receive, send)
             return
@@ -129,7 +144,7 @@ class KnownHosts:
 
 
 def own_names() -> set[str]:
-    """Names that mean this machine on a local network."""
+    """Return the names of this machine on a local network."""
     name = socket.gethostname().lower()
     return {"localhost", name, f"{name}.local", socket.getfqdn().lower()}
 
@@ -143,20 +158,25 @@ def _is_address(name: str) -> bool:
 
 
 class OpenPaths:
-    """Answers 404 for what the page does not use, and 413 for a request that is too large."""
+    """Middleware that answers 404 for paths that the page does not use, and 413 for too large requests."""
 
     def __init__(self, app: ASGIApp, uploads: bool) -> None:
-        """Args: the layers behind; whether files may be brought."""
+        """Create the middleware.
+
+        Args:
+            app: the next ASGI app.
+            uploads: whether files may be uploaded.
+        """
         self._app = app
         self._open = OPEN | UPLOADS if uploads else OPEN
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         path: str = scope["path"]
-        # A trailing slash, which Gradio takes for the same; but not two, and no way up.
+        # One trailing slash is allowed, because Gradio ignores it; several slashes and ".." are not.
         if scope["type"] != "http" or not (
             (path.removesuffix("/") or "/") in self._open
             or (path.startswith(OPEN_BELOW) and _can_be_file(path))
@@ -178,17 +198,18 @@ class OpenPaths:
 
 
 def _can_be_file(path: str) -> bool:
-    """Whether a file can have this path: the system fails on others instead of finding none."""
+    """Return whether a file can have this path; for others the system raises an error instead of a 404."""
     names = [name.encode("utf-8", "surrogatepass") for name in path.split("/")]
     short = all(len(name) <= MOST_NAME for name in names) and sum(map(len, names)) <= MOST_PATH
     return short and b".." not in names and "\0" not in path and "\ufffd" not in path
 
 
 class _Stream:
-    """One stream of events, whose end must not count as a disconnect or a failure.
+    """An event stream, in which a late disconnect must not count as a disconnect or a failure.
 
     The page closes a stream as soon as the last message arrives. If Gradio sees the disconnect before it has
-    cleaned up the stream itself, it drops all that the page waits for, the next stream's events included.
+    cleaned up the stream, it drops everything that the page is waiting for, including the events of the next
+    stream.
     """
 
     def __init__(self, receive: Receive, send: Send) -> None:
@@ -196,12 +217,12 @@ class _Stream:
         self._over = self._lost = self._gone = False
 
     async def of(self, app: ASGIApp, scope: Scope) -> None:
-        """Have the layers behind serve it."""
+        """Serve the stream with the app behind this middleware."""
         try:
             await app(scope, self._hear, self._tell)
         except (KeyError, RuntimeError):
-            # Gradio raises what it has sent to the caller already; and a page that is reloaded may leave two
-            # streams behind, of which the second cannot be cleaned up any more.
+            # Gradio also raises errors that it has already sent to the client. And a reloaded page may leave
+            # two streams, of which the second can no longer be cleaned up.
             if not (self._lost or self._gone):
                 raise
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -216,20 +237,20 @@ class _Stream:
         message = await self._receive()
         if message["type"] == "http.disconnect":
             if self._over:
-                await asyncio.sleep(PATIENCE)  # broken off once the stream has been put away
+                await asyncio.sleep(PATIENCE)  # cancelled as soon as the stream is cleaned up
             self._gone = True
         return message
 
 
 def _counted(receive: Receive) -> Receive:
-    """A request's body without more than it may have, for a body that does not tell its length."""
+    """Wrap `receive` to limit the size of a request body that has no Content-Length."""
     taken = 0
 
     async def receive_some() -> Message:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        # To the layers behind it is as if the caller had gone away in the middle.
+        # To the app behind, this looks as if the client had disconnected.
         return message if taken <= MOST_BYTES else {"type": "http.disconnect"}
 
     return receive_some

@@ -1,8 +1,8 @@
-"""What the server keeps for each open page, without the configuration of every component.
+"""Server-side state of each open page, without Gradio's configuration of every component.
 
-For every new session Gradio computes the configuration of each component of the page, keeps it for an
-hour, and updates it with every output. Only its deep links read it, which this page does not have. With the
-409 components here that took 76 ms of the server's only event loop and 0.7 MB for each visitor.
+For every new session Gradio computes the configuration of each component of the page, keeps it for an hour,
+and updates it with every output. Only its deep links read it, which this page does not have. With the 409
+components of this page, that took 76 ms of the server's only event loop and 0.7 MB for each visitor.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from gradio.state_holder import SessionState, StateHolder
 
 
 class LeanState(SessionState):
-    """A session's values: those of `gr.State`, and components that were changed for it."""
+    """The values of one session: those of `gr.State`, and the components that were changed for it."""
 
     def __init__(self, blocks: Blocks) -> None:
-        # Not Gradio's own, which computes the configurations.
+        # Does not call Gradio's constructor, which computes the configurations.
         self.blocks_config = copy(blocks.default_config)
         self.config_values: dict[int, Any] = {}
         self.state_data: dict[int, Any] = {}
@@ -47,7 +47,7 @@ class LeanStates(StateHolder):
 
     @classmethod
     def replace(cls, blocks: Blocks) -> None:
-        """Keep the sessions of `blocks`, which has been launched, in this way from now on."""
+        """Use this class for all further sessions of `blocks`, which must have been launched."""
         states = cls()
         states.set_blocks(blocks)
         blocks.app.state_holder = states

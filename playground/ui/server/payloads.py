@@ -1,9 +1,9 @@
 """Checks of request bodies before Gradio reads them.
 
-Gradio treats a JSON object with a path as a file wherever it stands, and downloads it when the path is a
-URL, before any handler runs. So bodies are parsed here first, with a stricter parser than the one behind:
-UTF-8 JSON without duplicate keys, of bounded depth, every input of the type that its component sends, and
-files only if the same visitor uploaded them.
+Gradio treats a JSON object with a path as a file at any place in a body, and downloads it if the path is a
+URL, before any handler runs. Therefore bodies are first parsed here, by a stricter parser than Gradio's:
+UTF-8 JSON without duplicate keys, of limited depth, with every input of the type that its component sends,
+and with files only if the same visitor uploaded them.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from playground.types import HALF_CHARACTER
 from playground.ui.server.visitors import Visitor, get_visitor
 
 Kind = Literal["text", "number", "switch", "choice", "choices", "file", "state"]
-"""What a component sends: "switch" is a checkbox, "state" is kept on the server and sends nothing."""
+"""The type of value that a component sends: "switch" is a checkbox; "state" is kept on the server."""
 
 API = "/gradio_api/"
 UPLOAD = "/gradio_api/upload"
 JOIN = "/gradio_api/queue/join"
 RUN = "/gradio_api/run/"
 MAX_DEPTH = 16
-"""Levels of lists and objects in a body; the page sends four."""
+"""Maximum depth of nested lists and objects in a body; the page sends four levels."""
 MAX_NUMBER = 2**63
-"""Numbers beyond this fit no control of the page."""
+"""Maximum absolute value of a number; no control of the page allows a larger one."""
 SESSION_HASH = re.compile(r"[\w.-]{1,100}", re.ASCII)
 FILE_KEYS = frozenset(("path", "url", "meta", "_type", "is_stream", "orig_name"))
-"""Keys by which an object counts as file data, whatever else it holds."""
+"""Keys that make an object count as file data, whatever other keys it has."""
 BODY = "tandem.body"
-"""Where in the scope the layers behind find the parsed body."""
+"""Key in the ASGI scope under which the next apps find the parsed body."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """One input of an event: the component's name on the page and what it sends."""
+    """One input of an event: the component's name on the page, and the type of value that it sends."""
 
     name: str
     kind: Kind
@@ -50,9 +50,9 @@ class Input:
 
 @dataclass(frozen=True)
 class EventInputs:
-    """What one event of the page takes.
+    """The inputs of one event of the page.
 
-    `with_data` says whether its handler reads the event's own data, which must be an object then.
+    `with_data` is whether its handler reads the event's own data, which must then be an object.
     """
 
     inputs: tuple[Input, ...]
@@ -60,11 +60,11 @@ class EventInputs:
 
 
 class RefusedError(Exception):
-    """A request that is refused.
+    """Raised to reject a request.
 
     Args:
         status: the HTTP status.
-        sentence: what is wrong and what to do, for the caller.
+        sentence: what is wrong and what to do, for the client.
     """
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -86,10 +86,10 @@ def parse(content_types: list[str], encodings: list[str], body: bytes) -> dict[s
     Args:
         content_types: the values of the Content-Type headers.
         encodings: the values of the Content-Encoding headers.
-        body: the bytes as they came.
+        body: the bytes as received.
 
     Raises:
-        RefusedError: the body is not plain UTF-8 JSON, is no object, holds a key twice, or is too deep.
+        RefusedError: the body is not plain UTF-8 JSON, is not an object, has a duplicate key, or is too deep.
     """
     media, _, rest = content_types[0].partition(";") if len(content_types) == 1 else ("", "", "")
     charset = rest.replace('"', "").replace(" ", "").lower()
@@ -101,7 +101,7 @@ def parse(content_types: list[str], encodings: list[str], body: bytes) -> dict[s
         parsed = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except UnicodeDecodeError:
         raise RefusedError(400, "The request is not UTF-8: send JSON in UTF-8.") from None
-    except (ValueError, RecursionError):  # also a number of too many digits, and a key that is there twice
+    except (ValueError, RecursionError):  # also for a number with too many digits, and for a duplicate key
         raise RefusedError(400, "The request is not valid JSON: send one object with unique keys.") from None
     if not isinstance(parsed, dict):
         raise RefusedError(400, "The request must be one JSON object: send the event's data in it.")
@@ -139,7 +139,7 @@ def _below(value: Any) -> Collection[Any]:
 
 
 def _has_surrogate(value: Any) -> bool:
-    """Whether a JSON value has a lone surrogate in a text or key at any depth."""
+    """Return whether a JSON value contains a lone surrogate in a text or key at any depth."""
     waiting = [value]
     while waiting:
         each = waiting.pop()
@@ -154,7 +154,7 @@ def _has_surrogate(value: Any) -> bool:
 
 
 def find_files(value: Any) -> Iterator[dict[str, Any]]:
-    """All objects in a JSON value that could count as file data, at any depth.
+    """Yield all objects in a JSON value that could count as file data, at any depth.
 
     The "meta" of file data is not file data of its own, so it is not reported again.
     """
@@ -175,11 +175,11 @@ def check_file(file: Mapping[str, Any], uploaded: Collection[str], hosts: Collec
     Args:
         file: the object.
         uploaded: paths of the files that this visitor uploaded.
-        hosts: host names (with port) under which the page was called; its own address for the file may
-            carry them.
+        hosts: host names (with port) that the request used for the page; the file's own URL may contain
+            them.
 
     Raises:
-        RefusedError: it is anything but a file that this visitor uploaded.
+        RefusedError: the object is not a file that this visitor uploaded.
     """
     path, url, meta = file.get("path"), file.get("url"), file.get("meta")
     proper = (
@@ -216,10 +216,10 @@ def check_event(body: Mapping[str, Any], events: Mapping[int, EventInputs]) -> N
 
     Args:
         body: the parsed body.
-        events: what each event takes, by its number.
+        events: the inputs of each event, by its number.
 
     Raises:
-        RefusedError: it is not; the sentence names the input.
+        RefusedError: it is not such a call; the sentence names the input.
     """
     number = body.get("fn_index")
     event = events.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
@@ -255,7 +255,7 @@ WANTED: dict[Kind, str] = {
 
 
 def fits(value: Any, kind: Kind) -> bool:
-    """Whether a JSON value is what a component of this kind sends; every kind may be empty (None)."""
+    """Return whether a JSON value is of the kind that a component sends; None fits every kind."""
     if value is None:
         return True
     if kind == "text":
@@ -269,12 +269,12 @@ def fits(value: Any, kind: Kind) -> bool:
     if kind == "choices":
         return isinstance(value, list) and all(isinstance(one, str) or _is_number(one) for one in value)
     if kind == "file":
-        return isinstance(value, dict)  # `check_file` checks the rest
-    return isinstance(value, str | int | float)  # Gradio ignores what is sent for a state
+        return isinstance(value, dict)  # `check_file` checks its contents
+    return isinstance(value, str | int | float)  # Gradio ignores the value sent for a state
 
 
 def _is_number(value: Any) -> bool:
-    # The comparison is false for NaN and for infinity, which "1e999" is read as.
+    # The comparison is false for NaN and for infinity, as which "1e999" is parsed.
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
 
 
@@ -282,16 +282,22 @@ def _is_number(value: Any) -> bool:
 
 
 class CheckedPayloads:
-    """Refuses requests whose JSON bodies the page would not send; must be behind `Visitors`."""
+    """Middleware that rejects JSON bodies that the page would not send; must be behind `Visitors`."""
 
     def __init__(self, app: ASGIApp, events: Mapping[int, EventInputs], files: bool) -> None:
-        """Args: the layers behind; what the page's events take; whether visitors may bring files."""
+        """Create the middleware.
+
+        Args:
+            app: the next ASGI app.
+            events: the inputs of each of the page's events, by its number.
+            files: whether visitors may use their own files.
+        """
         self._app = app
         self._events = events
         self._files = files
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         path: str = scope.get("path", "").rstrip("/")
         has_body = scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS")
         if not has_body or not path.startswith(API) or path == UPLOAD:
@@ -322,15 +328,16 @@ class CheckedPayloads:
         if path == JOIN or path.startswith(RUN):
             check_event(body, self._events)
         elif _has_surrogate(body):
-            # Gradio repeats the value in its answer, which cannot be sent. An event's handler checks texts.
+            # Gradio repeats the value in its response, which then cannot be encoded. Calls of events are not
+            # checked here, because their handlers check the texts.
             raise RefusedError(422, "The request holds half a character: send whole Unicode characters.")
 
 
 async def read_body(receive: Receive) -> bytes:
-    """The whole body; `OpenPaths` in front bounds it.
+    """Return the whole body, whose size `OpenPaths` in front limits.
 
     Raises:
-        RefusedError: the caller went away before the end, or `OpenPaths` cut a body that is too large.
+        RefusedError: the client disconnected before the end, or `OpenPaths` cut off a body that is too large.
     """
     parts = []
     while True:
@@ -343,7 +350,7 @@ async def read_body(receive: Receive) -> bytes:
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives `body` first, then whatever the connection brings."""
+    """Return a `receive` that first returns `body`, then the messages of the connection."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:

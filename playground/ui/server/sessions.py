@@ -1,7 +1,7 @@
-"""Restrict each page session to the browser that opened it, and cancel events whose stream is not read.
+"""Middleware that binds each page session to its browser, and cancels events whose stream is not read.
 
-Gradio lets every caller who knows a page's `session_hash` read its events, cancel them and call its handlers.
-And it computes an answer even if the stream that would carry it is never opened.
+Gradio lets every client that knows a page's `session_hash` read its events, cancel them and call its
+handlers. It also computes an answer even if the stream for it is never opened.
 """
 
 from __future__ import annotations
@@ -19,32 +19,35 @@ from playground.ui.server.visitors import Sessions, get_visitor
 
 HEARTBEAT = "/gradio_api/heartbeat/"
 UNREAD_SECONDS = 10.0
-"""How long a queued event may wait for its page to open the stream that brings the answer."""
+"""Seconds that a queued event may wait for its page to open the stream for the answer."""
 
 
 class Queue(Protocol):
-    """What is needed of Gradio's queue; called in the server's event loop."""
+    """The parts of Gradio's queue that are used here; called in the server's event loop."""
 
     def find_session(self, event_id: str) -> str | None:
-        """The page session of an event that waits or runs; None if there is no such event."""
+        """Return the page session of a waiting or running event; None if there is no such event."""
 
     async def cancel(self, session_hash: str) -> None:
-        """End all events of a page session, and forget what was to be sent to it."""
+        """Cancel all events of a page session, and drop its pending messages."""
 
 
 class OwnSessions:
-    """Refuses a page session's requests from another browser; must be behind `CheckedPayloads`."""
+    """Middleware that rejects requests for a page session from another browser.
+
+    Must be behind `CheckedPayloads`.
+    """
 
     def __init__(
         self, app: ASGIApp, sessions: Sessions, queue: Queue, unread_seconds: float = UNREAD_SECONDS
     ) -> None:
-        """Set the layer up.
+        """Create the middleware.
 
         Args:
-            app: the layers behind.
-            sessions: who owns which session.
-            queue: Gradio's.
-            unread_seconds: seconds after which an event is cancelled whose stream was not opened.
+            app: the next ASGI app.
+            sessions: the owner of each session.
+            queue: Gradio's queue.
+            unread_seconds: seconds after which an event is cancelled if its stream has not been opened.
         """
         self._app = app
         self._sessions = sessions
@@ -53,7 +56,7 @@ class OwnSessions:
         self._watches: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -70,10 +73,10 @@ class OwnSessions:
                 await self._app(scope, receive, send)
 
     def _check(self, path: str, scope: Scope) -> AbstractContextManager[None]:
-        """What to hold while the request is served.
+        """Check the request, and return a context in which to serve it.
 
         Raises:
-            RefusedError: the session is another visitor's.
+            RefusedError: the session belongs to another visitor.
         """
         body: dict[str, Any] = scope.get(BODY, {})
         event_id = body.get("event_id")
@@ -118,12 +121,12 @@ class OwnSessions:
         try:
             await self._app(scope, receive, noticed)
         finally:
-            if status in (0, 200):  # 0: it failed, but the event may be in the queue
+            if status in (0, 200):  # 0: the request failed, but the event may be in the queue
                 self._watch(scope[BODY]["session_hash"], started)
 
     def _watch(self, session: str, started: float) -> None:
         watch = asyncio.create_task(self._cancel_unread(session, started))
-        self._watches.add(watch)  # a task that nothing refers to may be collected
+        self._watches.add(watch)  # a task without references may be garbage-collected
         watch.add_done_callback(self._watches.discard)
 
     async def _cancel_unread(self, session: str, since: float) -> None:

@@ -1,4 +1,4 @@
-"""Serve the page: address, middleware, theme, assets."""
+"""Serving the page: address, middleware, theme and assets."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from playground.ui.server.visitors import Sessions, Uploads, Visitors
 
 ASSETS = Path(__file__).parents[1] / "assets"
 PEOPLE_AT_ONCE = 64
-"""Streams at once. Each takes a worker thread at times, and the engine steps them all together."""
+"""Maximum number of concurrent streams; each needs a worker thread at times, but they share an engine."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 SPACES = "'self' https://huggingface.co https://*.hf.space"
 """Sites that may show a Space in a frame."""
 
 
 def theme() -> gr.themes.Base:
-    """Calm and neutral, one accent, fonts of the system: nothing is fetched to draw the page."""
+    """Return a neutral theme with one accent color and system fonts, so that no font has to be fetched."""
     return gr.themes.Base(
         primary_hue=gr.themes.colors.teal,
         secondary_hue=gr.themes.colors.teal,
@@ -59,9 +59,9 @@ def theme() -> gr.themes.Base:
 
 
 def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
-    """Serve `blocks` and return; `end` ends it."""
+    """Serve `blocks` and return at once; `end` stops serving."""
     host = settings.host
-    blocks.queue(api_open=False)  # otherwise a caller could go past the queue
+    blocks.queue(api_open=False)  # otherwise a client could bypass the queue
     blocks.launch(
         server_name=f"[{host}]" if ":" in host and not host.startswith("[") else host,
         server_port=port,
@@ -88,17 +88,17 @@ def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
 
 
 def scripts() -> list[str]:
-    """What runs in the browser, besides the component library."""
+    """Return the scripts that run in the browser besides Gradio's."""
     files = (ASSETS / "page.js", ASSETS / "a11y.js")
     return [shortcuts.render_script(), *(path.read_text(encoding="utf-8") for path in files)]
 
 
 def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middleware]:
-    """The layers that a request passes, from the outside in.
+    """Return the middleware that a request passes, from the outside in.
 
     Args:
         settings: of this run.
-        blocks: the page, whose events are the only ones that can be called; None: a page without events.
+        blocks: the page, whose events are the only ones that can be called; None for a page without events.
     """
     space = on_space()
     faults = Faults()
@@ -110,7 +110,7 @@ def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middlewa
         Middleware(OneLineFaults, faults=faults),
         Middleware(network.TrustedForwards, proxies=settings.proxies),
     ]
-    if not space:  # which is called by its owner's name for it, and only through its own proxy
+    if not space:  # a Space is called by the name of its host, and only through its own proxy
         local = settings.host in LOOPBACK
         names = {"localhost", "127.0.0.1", "::1"} if local else middleware.own_names()
         layers.append(
@@ -127,7 +127,7 @@ def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middlewa
 
 
 def list_event_inputs(blocks: gr.Blocks) -> dict[int, EventInputs]:
-    """What each event of the page with a handler takes, by its number."""
+    """Return the inputs of each event of the page that has a handler, by the event's number."""
     return {
         number: EventInputs(
             tuple(Input(_name(block), _kind(block)) for block in fn.inputs), bool(fn.collects_event_data)
@@ -153,10 +153,10 @@ KINDS: tuple[tuple[Any, Kind], ...] = (
 
 
 def _kind(block: Any) -> Kind:
-    """What a component sends.
+    """Return the kind of value that a component sends.
 
     Raises:
-        NotImplementedError: for a component that no event of the page has had as its input yet.
+        NotImplementedError: the component has not been an input of an event of the page before.
     """
     if getattr(block, "multiselect", None):
         return "choices"
@@ -167,21 +167,25 @@ def _kind(block: Any) -> Kind:
 
 
 class GradioQueue:
-    """Gradio's queue, as far as `OwnSessions` needs it."""
+    """The parts of Gradio's queue that `OwnSessions` needs."""
 
     def __init__(self, blocks: gr.Blocks | None) -> None:
-        """Args: the page; None: one without events."""
+        """Store the page.
+
+        Args:
+            blocks: the page; None for a page without events.
+        """
         self._blocks = blocks
 
     def find_session(self, event_id: str) -> str | None:
-        """The page session of an event that waits or runs; None if there is no such event."""
+        """Return the page session of a waiting or running event; None if there is no such event."""
         if self._blocks is None:
             return None
         event = self._blocks._queue.event_ids_to_events.get(event_id)
         return event.session_hash if event else None
 
     async def cancel(self, session_hash: str) -> None:
-        """End all events of a page session, and forget what was to be sent to it."""
+        """Cancel all events of a page session, and drop its pending messages."""
         if self._blocks is None:
             return
         queue = self._blocks._queue
@@ -192,11 +196,11 @@ class GradioQueue:
 
 
 SERVER_LINES = OnceAMinute()
-"""For the server below Gradio, which logs a line for every connection that speaks no HTTP."""
+"""Filter for uvicorn, the server below Gradio, which logs a line for every connection without HTTP."""
 
 
 def _quiet(faults: Faults) -> None:
-    """Have Gradio log a failure in one line; it prints a whole traceback past the log otherwise."""
+    """Make Gradio log a failure in one line; otherwise it prints a full traceback outside the log."""
     logging.getLogger("uvicorn.error").addFilter(SERVER_LINES)
     for module in (gradio.queueing, gradio.routes):
         vars(module)["traceback"] = QuietTraceback(faults)
@@ -205,8 +209,8 @@ def _quiet(faults: Faults) -> None:
 def end(blocks: gr.Blocks) -> None:
     """Stop serving.
 
-    Open pages hold a connection indefinitely, so open connections are closed first. A stream ends as if its
-    page had been closed: what it wrote is recorded.
+    Open pages keep a connection indefinitely, so open connections are closed first. A stream ends as if its
+    page had been closed: the text generated so far is recorded.
     """
     server = blocks.server
     server.should_exit = True

@@ -1,4 +1,4 @@
-"""Uploads: accepted from the page itself only, limited in number and size, recorded by visitor."""
+"""Uploads: accepted only from the page itself, limited in number and size, recorded by visitor."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from playground.ui.server.visitors import Uploads, Visitor, get_visitor
 WINDOW = 3600.0
 """Seconds over which uploads are counted; files are kept about as long."""
 MAX_FILES = 30
-"""Files of one visitor within the window."""
+"""Maximum number of files of one visitor within the window."""
 MAX_BYTES = 20_000_000
-"""Bytes of one visitor within the window."""
+"""Maximum bytes of one visitor within the window."""
 ADDRESS_FACTOR = 4
-"""An address may have this many times as much: people share one, and a cookie is easily thrown away."""
+"""Factor by which an address may exceed a visitor's limits.
+
+Several users may share an address, and a user can easily get a new cookie.
+"""
 PORTS = {"http": "80", "https": "443"}
 
 
@@ -34,7 +37,13 @@ class UploadLimits:
         size: int = MAX_BYTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Args: files and bytes that one visitor may upload within the window; the clock, in seconds."""
+        """Create the counters.
+
+        Args:
+            files: maximum number of files of one visitor within the window.
+            size: maximum bytes of one visitor within the window.
+            clock: returns the time in seconds.
+        """
         self._files = files
         self._bytes = size
         self._clock = clock
@@ -44,12 +53,12 @@ class UploadLimits:
         """Count an upload.
 
         Args:
-            visitor: who uploads.
-            files: how many files.
-            size: bytes of them all.
+            visitor: the uploader.
+            files: number of files.
+            size: total bytes.
 
         Raises:
-            RefusedError: a limit would be passed; nothing was counted.
+            RefusedError: the upload would exceed a limit; it was not counted.
         """
         self._forget()
         names = ((f"address {visitor.address}", ADDRESS_FACTOR), (visitor.id, 1))
@@ -78,16 +87,22 @@ class UploadLimits:
 
 
 class OwnUploads:
-    """Lets the page itself upload files, within limits; must be behind `PageStateors`."""
+    """Middleware that accepts uploads from the page itself, within limits; must be behind `Visitors`."""
 
     def __init__(self, app: ASGIApp, uploads: Uploads, limits: UploadLimits | None = None) -> None:
-        """Args: the layers behind; where uploaded files are recorded; limits, the usual ones if None."""
+        """Create the middleware.
+
+        Args:
+            app: the next ASGI app.
+            uploads: records the uploaded files.
+            limits: None for the default limits.
+        """
         self._app = app
         self._uploads = uploads
         self._limits = limits or UploadLimits()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http" or scope["path"].rstrip("/") != UPLOAD or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
@@ -98,8 +113,8 @@ class OwnUploads:
                     403, "Files can be uploaded from the page itself only: open it and try again."
                 )
             body = await read_body(receive)
-            # A file's part names it; text that says so too is counted with it, which only a caller other
-            # than the page would notice.
+            # Each file has a "filename" in the body. An upload whose text contains the word too counts as more
+            # files; only clients other than the page would notice.
             self._limits.take(visitor, max(1, body.lower().count(b"filename")), len(body))
         except RefusedError as refused:
             await refused.response()(scope, receive, send)
@@ -113,7 +128,7 @@ class OwnUploads:
                 accepted = message["status"] == 200
             elif accepted:
                 parts.append(message.get("body", b""))
-                if not message.get("more_body", False):  # before the caller may use them
+                if not message.get("more_body", False):  # before the client may use them
                     self._uploads.add(visitor, json.loads(b"".join(parts)))
             await send(message)
 
@@ -121,11 +136,11 @@ class OwnUploads:
 
 
 def is_same_origin(headers: Headers, hosts: frozenset[str]) -> bool:
-    """Whether a request comes from the page itself, or from no web page at all.
+    """Return whether a request comes from the page itself, or not from a web page at all.
 
     Args:
-        headers: the request's; browsers set Sec-Fetch-Site and Origin themselves.
-        hosts: names, with port, by which the request calls the page.
+        headers: of the request; browsers set Sec-Fetch-Site and Origin themselves.
+        hosts: host names, with port, that the request used for the page.
     """
     site = headers.get("sec-fetch-site")
     if site is not None:

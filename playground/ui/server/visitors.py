@@ -1,15 +1,16 @@
 """Visitors: a cookie for each browser, and the page sessions and uploads that belong to it.
 
-Gradio knows a page by its `session_hash` alone, which its script makes with an ordinary random generator.
-Here each browser also carries a random cookie that scripts cannot read, and a page's streams, events and
-files answer to the browser that opened the page.
+Gradio identifies a page only by its `session_hash`, which its script creates with an ordinary random
+generator. Here each browser also has a random cookie that scripts cannot read, and a page's streams, events
+and files are available only to the browser that opened the page.
 
-A browser may refuse the cookie: a Space is shown in a frame of another site, where some browsers block
-cookies altogether. Its pages then belong to its network address, so they keep working; they are as private as
-the session id and the address together. Once the cookie comes back, the address counts no longer.
+A browser may reject the cookie: a Space is shown in a frame of another site, where some browsers block
+cookies altogether. Its pages then belong to its network address, so that they keep working; they are as
+private as the combination of session id and address. Once the browser sends the cookie, the address is no
+longer used.
 
 The cookie is not signed and any well-formed value is accepted, so that it survives a restart, and so that two
-copies of Tandem on one machine, whose ports share cookies, do not replace each other's.
+copies of Tandem on one machine, whose ports share cookies, do not replace each other's cookie.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ COOKIE = "tandem-visitor"
 """The name of the cookie; its value is 64 hexadecimal digits."""
 SENT = re.compile(rf"(?:^|;\s*){COOKIE}=([0-9a-f]{{64}})(?=;|$)")
 VISITOR = "tandem.visitor"
-"""Where in the scope the layers behind find the visitor."""
+"""Key in the ASGI scope under which the next apps find the visitor."""
 MAX_SESSIONS = 20_000
-"""Pages whose owner is remembered; the one that was idle longest is forgotten first."""
+"""Maximum number of pages whose owner is stored; the page that was idle longest is dropped first."""
 MAX_IDS = 16
-"""Ids that one page may be known by, while its browser sends no cookie back."""
+"""Maximum number of visitor ids for one page, while its browser does not return the cookie."""
 FILES_KEPT = 3600.0
-"""Seconds that an uploaded file may be used; Gradio deletes it some time after that."""
+"""Seconds that an uploaded file may be used; Gradio deletes it some time later."""
 
 
 @dataclass(frozen=True)
@@ -46,47 +47,47 @@ class Visitor:
     """The browser behind one request."""
 
     id: str
-    """The value of its cookie, or the value that it is offered with the response."""
+    """The value of its cookie, or the value offered with the response."""
     returning: bool
     """Whether the browser sent the cookie itself."""
     address: str
     """Its network address; for IPv6 the network of one household."""
     hosts: frozenset[str] = frozenset()
-    """Host names, with port, by which the request calls the page."""
+    """Host names, with port, that the request used for the page."""
     uploaded: frozenset[str] = frozenset()
     """Paths of the files that this browser uploaded."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Keys of its uploads: its id, and without a cookie its address too."""
+        """Keys of its uploads: its id, and without a cookie also its address."""
         return (self.id,) if self.returning else (self.id, f"address {self.address}")
 
 
 def get_visitor(scope: Scope) -> Visitor:
-    """The visitor that the `PageStateors` layer found.
+    """Return the visitor that the `Visitors` middleware found.
 
     Raises:
-        KeyError: that layer is not in front.
+        KeyError: that middleware is not in front.
     """
     visitor: Visitor = scope[VISITOR]
     return visitor
 
 
 class Uploads:
-    """Which files each visitor uploaded. Used by the server's event loop only."""
+    """The files that each visitor uploaded. Used only in the server's event loop."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._files: dict[str, dict[str, float]] = {}
 
     def add(self, visitor: Visitor, paths: list[str]) -> None:
-        """Record files that `visitor` uploaded just now."""
+        """Record files that `visitor` has just uploaded."""
         self._forget()
         for name in visitor.names:
             self._files.setdefault(name, {}).update(dict.fromkeys(paths, self._clock()))
 
     def of(self, visitor: Visitor) -> frozenset[str]:
-        """Paths that `visitor` uploaded within the last hour."""
+        """Return the paths that `visitor` uploaded within the last hour."""
         if not self._files:
             return frozenset()
         self._forget()
@@ -104,18 +105,18 @@ class Uploads:
 
 @dataclass
 class _Session:
-    """One page: who owns it, and how many connections it holds open."""
+    """One page: its owner, and the number of its open connections."""
 
     ids: set[str]
     address: str | None
-    """Set while no cookie of its browser came back."""
+    """Set until its browser sends a cookie."""
     open: int = 0
     readers: int = 0
     last_read: float = -math.inf
 
 
 class Sessions:
-    """Which visitor owns which page session. Used by the server's event loop only."""
+    """The visitor who owns each page session. Used only in the server's event loop."""
 
     def __init__(self, most: int = MAX_SESSIONS, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
@@ -123,7 +124,7 @@ class Sessions:
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
 
     def claim(self, session_hash: str, visitor: Visitor) -> bool:
-        """Whether the page session is the visitor's; one without an owner becomes theirs."""
+        """Return whether a visitor owns a page session; the visitor becomes owner if it has none."""
         session = self._sessions.get(session_hash)
         if session is None:
             self._make_room()
@@ -137,7 +138,7 @@ class Sessions:
         if visitor.returning:
             session.address = None
         elif len(session.ids) < MAX_IDS:
-            session.ids.add(visitor.id)  # it may be the one that the browser keeps
+            session.ids.add(visitor.id)  # the browser may keep any of the offered ids
         return True
 
     def _owns(self, session: _Session, visitor: Visitor) -> bool:
@@ -147,7 +148,7 @@ class Sessions:
 
     @contextmanager
     def connection(self, session_hash: str, reads: bool) -> Iterator[None]:
-        """Around a connection of a claimed session; `reads` if it carries the session's events."""
+        """Count a connection of a claimed session as open; `reads` if it streams the session's events."""
         session = self._sessions[session_hash]
         session.open += 1
         session.readers += reads
@@ -160,12 +161,12 @@ class Sessions:
                 session.last_read = self._clock()
 
     def unread_since(self, session_hash: str, then: float) -> bool:
-        """Whether the session's events have not been read since `then`, by this object's clock."""
+        """Return whether the session's events have not been read since `then`, by this object's clock."""
         session = self._sessions.get(session_hash)
         return session is None or (session.readers == 0 and session.last_read < then)
 
     def now(self) -> float:
-        """The time by this object's clock, in seconds."""
+        """Return the time of this object's clock, in seconds."""
         return self._clock()
 
     def _make_room(self) -> None:
@@ -178,17 +179,17 @@ class Sessions:
 
 
 class Visitors:
-    """Identifies the visitor of each request and sets a cookie on browsers that have none."""
+    """Middleware that identifies the visitor of each request, and sets a cookie if the browser has none."""
 
     def __init__(self, app: ASGIApp, uploads: Uploads, proxies: int, framed: bool) -> None:
-        """Set the layer up.
+        """Create the middleware.
 
         Args:
-            app: the layers behind.
+            app: the next ASGI app.
             uploads: the files of each visitor.
-            proxies: trusted proxies in front, see `network.visitor_of`.
-            framed: whether the page is shown in frames of other sites over HTTPS, as a Space is; the cookie
-                then has to say so.
+            proxies: number of trusted proxies in front, see `network.visitor_of`.
+            framed: whether the page is shown in frames of other sites over HTTPS, as a Space is; this changes
+                the cookie's attributes.
         """
         self._app = app
         self._uploads = uploads
@@ -196,7 +197,7 @@ class Visitors:
         self._framed = framed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -214,7 +215,7 @@ class Visitors:
                 kept = [
                     (name, value) for name, value in message["headers"] if name.lower() != b"cache-control"
                 ]
-                # No cache may give one visitor's cookie to another.
+                # Prevents caches from giving one visitor's cookie to another.
                 message["headers"] = [*kept, cookie, (b"cache-control", b"no-store")]
             await send(message)
 
