@@ -1,8 +1,8 @@
-"""Ways of aligning a base model, one file each.
+"""Aligners: ways of aligning a base model, one file each.
 
-A module in this folder is an aligner when it defines `Aligner`: a frozen dataclass that is a
-`types.Aligner` and an `AlignerClass`. Nothing is registered by hand: add a file, and the command line and the
-page offer its lanes. CONTRIBUTING.md has a worked example.
+A module in this folder is an aligner if it defines `Aligner`: a frozen dataclass that implements the
+protocols `types.Aligner` and `AlignerClass`. No registration is needed: the command line and the page offer
+the lanes of any file added here. CONTRIBUTING.md has a worked example.
 """
 
 from __future__ import annotations
@@ -18,40 +18,40 @@ from playground.types import AdapterCard, Aligner, ChatFormat, DemoSet, InputErr
 
 
 class Shelf(Protocol):
-    """What an aligner may look up while it is built; `library.Library` is one."""
+    """Resources that an aligner may look up while it is built; implemented by `library.Library`."""
 
     def chat_format(self, adapter: str | None = None, template: str | None = None) -> ChatFormat | None:
-        """The complete chat format of an adapter, or for None of the base; None if there is none. Raises
-        InputError for an unknown adapter or template name."""
+        """Return the complete chat format of an adapter, or of the base for None; None if there is none.
+        Raises InputError for an unknown adapter or template name."""
 
     def demo_set(self, name: str) -> DemoSet:
-        """The set of that name; raises InputError naming the ones there are."""
+        """Return the set of that name; raises InputError listing the available ones."""
 
     def default_demo_set(self) -> DemoSet:
-        """The set for the base at hand."""
+        """Return the default set for the current base."""
 
     def adapter(self, name: str) -> AdapterCard:
-        """The card of that name; raises InputError naming the ones there are."""
+        """Return the card of that name; raises InputError listing the available ones."""
 
 
 class AlignerClass(Protocol):
-    """What a module's `Aligner` must offer besides being one."""
+    """Class attributes and constructors that a module's `Aligner` must provide."""
 
     kind: str
-    """Its name in lane specs and in the record."""
+    """Its name in lane specs and in the database."""
     lane: LaneKind
-    """How its lanes are spelled and labelled, and which options people can set in the page."""
+    """How its lanes are spelled and labelled, and which options the page offers."""
 
     def build(self, options: Mapping[str, str], shelf: Shelf) -> Aligner:
-        """An aligner from options as text; raises InputError for an unknown or bad one."""
+        """Build an aligner from text options; raises InputError for an unknown or invalid one."""
 
     def from_json(self, data: Mapping[str, Any]) -> Aligner:
-        """The aligner that `types.to_json` wrote."""
+        """Read an aligner from the output of `types.to_json`."""
 
 
 @cache
 def aligners() -> dict[str, AlignerClass]:
-    """Every aligner class by its `kind`."""
+    """Return every aligner class by its `kind`."""
     found = {}
     for info in pkgutil.iter_modules(__path__):
         module = importlib.import_module(f"{__name__}.{info.name}")
@@ -61,7 +61,7 @@ def aligners() -> dict[str, AlignerClass]:
 
 
 def classes_by_name() -> dict[str, AlignerClass]:
-    """Every aligner class by each name that it has in lane specs. No adapter may have one of these names."""
+    """Return every aligner class by each of its names in lane specs, none of which an adapter may have."""
     named = dict(aligners())
     for found in aligners().values():
         if found.lane.alias:
@@ -70,7 +70,7 @@ def classes_by_name() -> dict[str, AlignerClass]:
 
 
 def aligner_from_json(data: Mapping[str, Any]) -> Aligner:
-    """The aligner that `types.to_json` wrote."""
+    """Read an aligner from the output of `types.to_json`."""
     return aligners()[data["kind"]].from_json(data)
 
 
@@ -80,7 +80,7 @@ def refuse_unknown(
     """Raise InputError for the first option that `lane` does not have.
 
     Args:
-        besides: options that were taken already, where `known` are the variables of a chat template.
+        besides: the lane's other options, if `known` are the variables of its chat template.
     """
     for name in options:
         if name in known:

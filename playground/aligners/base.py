@@ -1,4 +1,4 @@
-"""What every aligner has besides its prompts: the description of its lanes, and defaults of the protocol."""
+"""Base classes of aligners: the description of their lanes, and defaults of the protocol."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from playground.types import Message, SelectedDemo, StopName
 
 @dataclass(frozen=True, kw_only=True)
 class LaneKind:
-    """How lanes of one aligner are spelled and labelled, and which options people can set in the page."""
+    """How lanes of one aligner are spelled and labelled, and which options the page offers."""
 
     label: str
-    """Name of such a lane for people, in a few words."""
+    """Display name of such a lane, in a few words."""
     adapter_label: str = ""
-    """The same with an adapter, whose own label follows; "" where `label` holds there too."""
+    """Display name of such a lane with an adapter, before the adapter's label; "" to use `label`."""
     alias: str = ""
-    """Another name of the aligner in lane specs, the one that the page uses; "" for none."""
+    """Another name of the aligner in lane specs, which the page prefers; "" for none."""
     adapter: Literal["none", "optional", "name"] = "none"
-    """Whether a lane takes ``adapter=NAME``. "name": it needs one, and the adapter's name alone is such a
-    lane; one aligner can have that."""
+    """Whether a lane takes ``adapter=NAME``. "name": the adapter is required, and its name alone is a lane
+    spec of this aligner; only one aligner can have this value."""
     demonstrations: bool = False
     """Whether it has the options demos, k, pick, ablation, seed and other; see `demonstration_options`."""
     chat_format: bool = False
-    """Whether it has those of `chat_options.ChatOptions`: system, instruction, template, think, variables."""
+    """Whether it has the options of `ChatOptions`: system, instruction, template, think, variables."""
     stop_rules: tuple[StopName, ...] = ()
-    """Values of its option ``stop`` that are names of stop rules; others are stop sequences."""
+    """Values of its ``stop`` option that name a stop rule; other values are stop sequences."""
     rank: int = 100
-    """Place in lists of lanes: lower ones come first, equal ones by label."""
+    """Position in lists of lanes: lower ranks come first, equal ranks are ordered by label."""
 
 
 class AlignerBase:
-    """Base class of aligners: the part of the protocol that concerns demonstrations, for one without any."""
+    """Base class of aligners; implements the protocol's demonstration methods for aligners without any."""
 
     @property
     def demonstration_count(self) -> int:
-        """How many demonstrations its prompts show."""
+        """The number of demonstrations in its prompts."""
         return 0
 
     def with_fewer_demonstrations(self, n: int) -> Self:
-        """The same aligner: there is no demonstration to leave out."""
+        """Return the same aligner, which has no demonstrations to leave out."""
         return self
 
     def select_demonstrations(self, messages: Sequence[Message]) -> Sequence[SelectedDemo]:
-        """The demonstrations that a conversation selects."""
+        """Return the demonstrations selected for a conversation."""
         return ()

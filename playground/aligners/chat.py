@@ -1,7 +1,7 @@
-"""The base model in a chat template, without an adapter.
+"""Chat aligner: the base model in a chat template, without an adapter.
 
-Shows what the template alone does: a base model that sees ``user``/``assistant`` markers often answers.
-`prompt` is also how `ift` writes its prompts.
+Shows the effect of the template alone: a base model given ``user``/``assistant`` markers often answers. The
+function `prompt` also renders the prompts of `ift`.
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ class Aligner(AlignerBase):
     adapter: None = None
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
-        """The template's text for the conversation, with the generation prompt at its end."""
+        """Render the conversation with the template, including the generation prompt."""
         return prompt(self.format, messages, None, self.options)
 
     def describe(self, adapter_label: str) -> str:
-        """What the model gets, in one sentence."""
+        """Describe in one sentence what the model gets."""
         return "The base model asked in a chat format; no weights are changed."
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
-        """Options: `adapter`, whose chat format to borrow (its weights are not used), `template` (the name of
-        one of several), and those of `ChatOptions`."""
+        """Build the aligner. Options: `adapter`, whose chat format is used without its weights, `template`
+        (the name of one of several), and those of `ChatOptions`."""
         format = borrow_format(options, shelf, "chat")
         return cls(format=format, options=ChatOptions.build(options, shelf, format, "chat"))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:
-        """The aligner that `types.to_json` wrote."""
+        """Read an aligner from the output of `types.to_json`."""
         return cls(
             format=ChatFormat.from_json(data["format"]), options=ChatOptions.from_json(data.get("options"))
         )
 
 
 def borrow_format(options: Mapping[str, str], shelf: Shelf, lane: str) -> ChatFormat:
-    """The chat format that the options `adapter` and `template` name: an adapter's, or else the base's.
+    """Return the chat format named by the options `adapter` and `template`: an adapter's, or else the base's.
 
     Raises:
         InputError: there is no such adapter or template, or the base has none.
@@ -71,10 +71,10 @@ def borrow_format(options: Mapping[str, str], shelf: Shelf, lane: str) -> ChatFo
 
 
 def chat_format(shelf: Shelf, adapter: str, template: str | None = None) -> ChatFormat:
-    """The chat format of the adapter of that name: its own, the one its card names, or the base's.
+    """Return the chat format of an adapter: its own, the one that its card names, or the base's.
 
     Raises:
-        InputError: it is unknown, or there is no such chat template.
+        InputError: the adapter is unknown, or there is no such chat template.
     """
     format = shelf.chat_format(adapter, template)
     if format is None:
@@ -92,15 +92,14 @@ def prompt(
     options: ChatOptions = NO_OPTIONS,
     demonstrations: Sequence[Sequence[Message]] = (),
 ) -> Prompt:
-    """`messages` in the chat format, as `tokenizer.apply_chat_template` would write them.
+    """Render `messages` in the chat format, like `tokenizer.apply_chat_template`.
 
     Args:
-        adapter: the adapter whose weights answer; None is the base.
-        demonstrations: the turns of each demonstration, which are written before `messages`.
+        adapter: the adapter to decode with; None is the base.
+        demonstrations: the turns of each demonstration, which come before `messages`.
 
     Raises:
-        InputError: the template refuses the conversation, or its system message; the reason is in the
-            sentence.
+        InputError: the template refuses the conversation or its system message; the message says why.
     """
     said = options.messages([*chain.from_iterable(demonstrations), *messages])
     variables = dict(options.variables)
@@ -118,15 +117,15 @@ def prompt(
         raise
     if options.system and _renders(format, said[1:], variables) == text:
         raise InputError("The chat template leaves the system message out: remove it from the lane.")
-    # Whether the tokenizer's BOS is there already is decided on token ids, but a text that begins with it
-    # needs none in any case.
+    # Token ids decide later whether a BOS is there already, but a text that begins with the BOS token never
+    # needs one.
     bos = not (format.bos_token and text.startswith(format.bos_token))
     pieces = _pieces(format, said, text, variables, [len(turns) for turns in demonstrations])
     return Prompt.of(pieces, stop=_stop(format), adapter=adapter, bos=bos, control_tokens=True)
 
 
 def render(format: ChatFormat, messages: Sequence[Message], generation_prompt: bool = True) -> str:
-    """The template's text for messages without any options; see `templates.render`."""
+    """Render messages with the template, without any options; see `templates.render`."""
     return templates.render(format, ChatOptions(think="keep").messages(messages), generation_prompt)
 
 
@@ -138,7 +137,7 @@ def _renders(format: ChatFormat, said: Sequence[Mapping[str, str]], variables: M
 
 
 def _stop(format: ChatFormat) -> StopRule:
-    """The template's ends: tokens, and what begins with a newline as texts."""
+    """Return the stop rule of a template's ends: tokens, and texts for ends that begin with a newline."""
     ends = [end for end in dict.fromkeys((format.eos_token, *format.ends)) if end.strip()]
     tokens = tuple(end for end in ends if not end.startswith("\n"))
     return StopRule(tokens=tokens, texts=tuple(end for end in ends if end.startswith("\n")))
@@ -151,10 +150,10 @@ def _pieces(
     variables: Mapping[str, Any],
     demonstrations: Sequence[int],
 ) -> list[Piece]:
-    """The template's text, cut where the text for fewer messages ends, as far as the template allows that.
+    """Split the rendered text where the rendering of fewer messages ends, as far as the template allows it.
 
     Args:
-        demonstrations: how many messages each demonstration has.
+        demonstrations: number of messages of each demonstration.
     """
     cuts: list[tuple[PartKind, int | None, int]] = []
     end = 1 if said[0]["role"] == "system" else 0
@@ -171,7 +170,7 @@ def _pieces(
     for kind, number_of, end in cuts:
         try:
             shorter = templates.render(format, said[:end], False, variables)
-        except InputError:  # it refuses a conversation that ends there
+        except InputError:  # the template refuses a conversation that ends there
             continue
         if text.startswith(shorter) and shorter.startswith(done):
             pieces.append((kind, number_of, shorter[len(done) :]))

@@ -1,4 +1,4 @@
-"""What a lane can set in a chat format: the system message, template variables, and thinking in the history.
+"""Options of lanes in a chat format: system message, template variables, and thinking in the history.
 
 Shared by `chat`, `ift` and `few_shot_chat`.
 """
@@ -17,22 +17,22 @@ from playground.types import ChatFormat, InputError, Message, check_characters
 from playground.types.option_value import Quoted, is_scalar
 
 FIXED = ("adapter", "system", "instruction", "template", "think")
-"""Options of every lane in a chat format; further ones are variables of its template."""
+"""Options of every lane in a chat format; any other option is a variable of its template."""
 THINK = ("drop", "keep")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChatOptions:
-    """A lane's settings besides its chat format."""
+    """A lane's options besides its chat format."""
 
     system: str = ""
     """The system message; "" for none."""
     instruction: str = ""
-    """The demonstration set whose instruction is the system message; "" where it was written by hand."""
+    """The demonstration set whose instruction is the system message; "" if it was given as text."""
     think: str = "drop"
-    """Whether the history that the template gets has the reasoning of earlier answers: "drop" or "keep"."""
+    """Whether reasoning of earlier answers stays in the history given to the template: "drop" or "keep"."""
     variables: tuple[tuple[str, Any], ...] = ()
-    """Further variables of the template, by name."""
+    """Other template variables as (name, value)."""
 
     @classmethod
     def build(
@@ -43,14 +43,14 @@ class ChatOptions:
         lane: str,
         besides: tuple[str, ...] = (),
     ) -> ChatOptions:
-        """The settings from a lane's options as text.
+        """Build the options from a lane's text options.
 
         Args:
             lane: the lane's name in error messages.
-            besides: further options of the lane, which are ignored here.
+            besides: other options of the lane, which are ignored here.
 
         Raises:
-            InputError: an option is unknown or has a bad value.
+            InputError: an option is unknown or has an invalid value.
         """
         known = (*besides, *FIXED)
         others = {name: value for name, value in options.items() if name not in known}
@@ -81,13 +81,13 @@ class ChatOptions:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> ChatOptions:
-        """The settings that `types.to_json` wrote; None in records from before there were any."""
+        """Read the options from the output of `types.to_json`; None in documents from before they existed."""
         if data is None:
             return cls(think="keep")
         return cls(**{**data, "variables": tuple((name, value) for name, value in data["variables"])})
 
     def messages(self, messages: Sequence[Message]) -> list[dict[str, str]]:
-        """A conversation as a chat template gets it."""
+        """Return a conversation in the form that chat templates take."""
         written = [{"role": "system", "content": self.system}] if self.system else []
         for message in messages:
             text = message.text
@@ -98,7 +98,7 @@ class ChatOptions:
 
 
 def _parse(value: str) -> Any:
-    """A variable's value: true, false, null and numbers as JSON means them, anything else as text."""
+    """Parse a variable's value: true, false, null and numbers as JSON, anything else as text."""
     if isinstance(value, Quoted) or not is_scalar(value):
         return check_characters(str(value), "A template variable")
     try:

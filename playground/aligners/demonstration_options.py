@@ -1,6 +1,6 @@
-"""The options of an aligner with demonstrations: which set, how many, selected how, and changed how.
+"""Options of aligners with demonstrations: the set, the number, the selection and the ablation.
 
-Shared by `urial` and `few_shot_chat`, which differ in how they write the demonstrations into a prompt.
+Shared by `urial` and `few_shot_chat`, which differ in how they render the demonstrations.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ from playground.types import DemoSet, InputError, Message, SelectedDemo, demo_se
 
 OPTIONS = ("demos", "k", "ablation", "seed", "other", "pick")
 PICKS = ("first", "nearest", "nearest-turn")
-"""Which k demonstrations: the first ones, those nearest to a conversation's first message, or to its last."""
-_LATER = ("k", "ablation", "seed", "other", "pick", "source")  # fields that old records lack
+"""Which k demonstrations: the first ones, or those nearest to the conversation's first or last message."""
+_LATER = ("k", "ablation", "seed", "other", "pick", "source")  # fields missing in old documents
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemonstrationAligner(AlignerBase):
-    """Base class of aligners with demonstrations; a subclass writes the prompt."""
+    """Base class of aligners with demonstrations; a subclass renders the prompt."""
 
     demos: DemoSet
-    """What the prompt shows, so after `k` and the ablation; where the conversation selects, the set that
-    the demonstrations are selected from."""
+    """The demonstrations of the prompt, after `k` and the ablation were applied; if they are selected by the
+    conversation, the set to select from."""
     k: int | None = None
-    """How many demonstrations were taken; None in a text used whole, and in old records."""
+    """Number of demonstrations; None for a text used whole, and in old documents."""
     ablation: str | None = None
     seed: int = 0
-    """The ablation's; 0 without one."""
+    """Seed of the ablation; 0 without one."""
     other: str | None = None
-    """The set that answers were drawn from, if another one."""
+    """Name of the other set that answers were drawn from, if any."""
     pick: str = "first"
     """One of `PICKS`."""
     source: str | None = None
-    """`DemoSet.content_hash` of the set that was asked for, before anything was taken or changed."""
+    """`DemoSet.content_hash` of the requested set, before `k` and the ablation."""
 
     @property
     def demonstration_count(self) -> int:
-        """How many demonstrations the prompt shows; 0 in a text used whole."""
+        """Number of demonstrations in the prompt; 0 for a text used whole."""
         return len(self.demos.demos) if self.k is None else self.k
 
     def with_fewer_demonstrations(self, n: int) -> Self:
-        """The same aligner with its first `n` demonstrations; where the conversation selects, with `n`."""
+        """Return the same aligner with its first `n` demonstrations, or selecting `n` if it selects them."""
         if n == self.demonstration_count:
             return self
         if self.pick != "first":
@@ -55,13 +55,13 @@ class DemonstrationAligner(AlignerBase):
         return dataclasses.replace(self, demos=self.demos.take(n), k=n)
 
     def select_demonstrations(self, messages: Sequence[Message]) -> Sequence[SelectedDemo]:
-        """The demonstrations that a conversation selects, in the prompt's order; () if it has no say."""
+        """Return the demonstrations selected for a conversation, in prompt order; () without selection."""
         by_query = {found.demo.query: found for found in self._find_nearest(messages)}
-        # An ablation may put them in another order.
+        # An ablation may change the order.
         return [by_query[demo.query] for demo in self.demos_for(messages).demos] if by_query else ()
 
     def demos_for(self, messages: Sequence[Message]) -> DemoSet:
-        """The demonstrations as the prompt for a conversation shows them."""
+        """Return the demonstrations shown in the prompt for a conversation."""
         if self.pick == "first":
             return self.demos
         demos = self.demos.changed(demos=tuple(found.demo for found in self._find_nearest(messages)))
@@ -75,7 +75,7 @@ class DemonstrationAligner(AlignerBase):
 
     @property
     def summary(self) -> str:
-        """The demonstrations in a few words of a sentence."""
+        """A short phrase about the demonstrations, for use in a sentence."""
         if self.demos.whole:
             return f"the whole text of {self.demos.name}"
         count = self.demonstration_count
@@ -86,12 +86,12 @@ class DemonstrationAligner(AlignerBase):
 
     @staticmethod
     def read_options(options: Mapping[str, str], shelf: Shelf) -> dict[str, Any]:
-        """The fields of this class from a lane's options as text: `demos` (a set's name), `k` (its first k
+        """Read the fields of this class from a lane's text options: `demos` (a set's name), `k` (number of
         demonstrations), `pick` (which k, one of `PICKS`), `ablation` (a name), `seed` (the ablation's),
         `other` (the set that the ablation "other" draws answers from). Other options are ignored.
 
         Raises:
-            InputError: an option has a bad value, or does not fit the others.
+            InputError: an option has an invalid value, or conflicts with another.
         """
         asked = shelf.demo_set(options["demos"]) if "demos" in options else shelf.default_demo_set()
         demos = asked.take(_read_number(options, "k")) if "k" in options else asked
@@ -116,8 +116,8 @@ class DemonstrationAligner(AlignerBase):
 
     @staticmethod
     def read_json(data: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields of this class that `types.to_json` wrote; records from before there were ablations lack
-        their keys."""
+        """Read the fields of this class from the output of `types.to_json`; documents from before ablations
+        existed lack their keys."""
         return {
             "demos": demo_set_from_json(data["demos"]),
             **{name: data[name] for name in _LATER if name in data},
@@ -127,7 +127,7 @@ class DemonstrationAligner(AlignerBase):
 def _read_ablation(
     options: Mapping[str, str], ablation: str | None, pick: str, shelf: Shelf
 ) -> tuple[int, DemoSet | None]:
-    """The seed of an ablation and the set that it draws answers from."""
+    """Return the seed of an ablation and the set that it draws answers from."""
     if ablation is None:
         for name in ("seed", "other"):
             if name in options:
@@ -144,6 +144,6 @@ def _read_ablation(
 
 def _read_number(options: Mapping[str, str], name: str) -> int:
     text = options[name].strip()
-    if not text.isdecimal() or len(text) > 18:  # a number that long is beyond any seed, too
+    if not text.isdecimal() or len(text) > 18:  # longer numbers exceed the range of seeds
         raise InputError(f"{name} must be a whole number from 0, not {options[name]!r}.")
     return int(text)

@@ -1,8 +1,8 @@
-"""Few-shot chat: demonstrations as past turns of a chat on the base weights.
+"""Few-shot chat aligner: demonstrations as past turns of a chat on the base weights.
 
-Each demonstration becomes a user message and the assistant's answer, before the conversation, in the chat
-template of the base or of an adapter. `urial` shows the same demonstrations between other markers; `chat` has
-the same markers and no demonstrations.
+Each demonstration becomes a user message and an assistant message before the conversation, in the chat
+template of the base or of an adapter. `urial` shows the same demonstrations with other markers; `chat` has
+the same markers without demonstrations.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WITHOUT_EFFECT = {
     "no-answers": "a chat template needs an answer after each message",
     "no-instruction": "the instruction of a set is no part of the turns",
 }
-"""Ablations that this aligner refuses, and why."""
+"""Ablations that this aligner rejects, with the reasons."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +42,12 @@ class Aligner(DemonstrationAligner):
     adapter: None = None
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
-        """The template's text for the demonstrations and the conversation, with the generation prompt."""
+        """Render the demonstrations and the conversation, including the generation prompt."""
         turns = [write_turns(demo) for demo in self.demos_for(messages).demos]
         return prompt(self.format, messages, None, self.options, demonstrations=turns)
 
     def describe(self, adapter_label: str) -> str:
-        """What the model gets, in one sentence."""
+        """Describe in one sentence what the model gets."""
         return (
             f"The base model asked in a chat format, with {self.summary} as earlier turns; no weights are "
             "changed."
@@ -55,8 +55,9 @@ class Aligner(DemonstrationAligner):
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
-        """Options: those of `DemonstrationAligner.read_options` and of `ChatOptions`, `adapter`, whose chat
-        format to borrow (its weights are not used), and `template` (the name of one of several)."""
+        """Build the aligner. Options: those of `DemonstrationAligner.read_options` and of `ChatOptions`,
+        `adapter`, whose chat format is used without its weights, and `template` (the name of one of
+        several)."""
         ablation = options.get("ablation")
         if ablation in WITHOUT_EFFECT:
             raise InputError(
@@ -74,7 +75,7 @@ class Aligner(DemonstrationAligner):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:
-        """The aligner that `types.to_json` wrote."""
+        """Read an aligner from the output of `types.to_json`."""
         return cls(
             **cls.read_json(data),
             format=ChatFormat.from_json(data["format"]),
@@ -83,7 +84,7 @@ class Aligner(DemonstrationAligner):
 
 
 def write_turns(demo: Demo) -> list[Message]:
-    """The messages of one demonstration: each query as the user's, each answer as the assistant's."""
+    """Return the messages of one demonstration: queries as user messages, answers as assistant messages."""
     turns = []
     for exchange in demo.exchanges:
         turns.append(Message(role="user", text=exchange.query))
@@ -92,7 +93,7 @@ def write_turns(demo: Demo) -> list[Message]:
 
 
 def check_set(demos: DemoSet) -> None:
-    """Check that every demonstration can be turns of a chat.
+    """Check that every demonstration can be written as turns of a chat.
 
     Raises:
         InputError: the set is a text used whole, or a query has no answer.

@@ -1,4 +1,4 @@
-"""IFT: the base with a LoRA adapter trained on instructions, asked in the chat format it was trained on."""
+"""IFT aligner: the base with an instruction-tuned LoRA adapter, in the chat format it was trained on."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Aligner(AlignerBase):
     options: ChatOptions = field(default_factory=ChatOptions)
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
-        """The template's text for the conversation, with the generation prompt at its end."""
+        """Render the conversation with the template, including the generation prompt."""
         return prompt(self.format, messages, self.adapter, self.options)
 
     def describe(self, adapter_label: str) -> str:
-        """What the model gets, in one sentence."""
+        """Describe in one sentence what the model gets."""
         return (
             f"The base model with the adapter {adapter_label} on its weights, fine-tuned on instructions and "
             "asked in its chat format."
@@ -36,8 +36,8 @@ class Aligner(AlignerBase):
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
-        """Options: `adapter`, its name, `template` (the name of one of several), and those of
-        `ChatOptions`."""
+        """Build the aligner. Options: `adapter` (its name), `template` (the name of one of several), and
+        those of `ChatOptions`."""
         if "adapter" not in options:
             raise InputError("Lane 'ift' needs an adapter, as in ift:adapter=NAME, or just NAME.")
         name = options["adapter"]
@@ -46,7 +46,7 @@ class Aligner(AlignerBase):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:
-        """The aligner that `types.to_json` wrote."""
+        """Read an aligner from the output of `types.to_json`."""
         return cls(
             adapter=data["adapter"],
             format=ChatFormat.from_json(data["format"]),

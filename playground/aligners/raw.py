@@ -1,7 +1,7 @@
-"""The base model as it is: the conversation's text, and nothing else.
+"""Raw aligner: the base model given only the conversation's text.
 
-A base model continues documents. It is given the messages, each on a line of its own, and continues;
-only its own end-of-sequence token ends the answer.
+A base model continues documents. The prompt has each message on its own line, and only the model's own
+end-of-sequence token ends the answer.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from playground.types import Message, Prompt, StopRule, number_messages
 
 @dataclass(frozen=True, kw_only=True)
 class Aligner(AlignerBase):
-    """No alignment at all: the zero point of every comparison."""
+    """No alignment at all, the reference point of every comparison."""
 
     kind: ClassVar[str] = "raw"
     lane: ClassVar[LaneKind] = LaneKind(label="Base", alias="base", rank=0)
     adapter: None = None
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
-        """Every message followed by a newline."""
+        """Render every message followed by a newline."""
         pieces = [(kind, number, f"{message.text}\n") for kind, number, message in number_messages(messages)]
         return Prompt.of(pieces, stop=StopRule(trim=False))
 
     def describe(self, adapter_label: str) -> str:
-        """What the model gets, in one sentence."""
+        """Describe in one sentence what the model gets."""
         return "The base model without alignment: it continues your text."
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
-        """Takes no options."""
+        """Build the aligner, which takes no options."""
         refuse_unknown(options, (), "base")
         return cls()
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:
-        """The aligner that `types.to_json` wrote."""
+        """Read an aligner from the output of `types.to_json`."""
         return cls()

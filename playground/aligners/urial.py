@@ -1,11 +1,10 @@
-"""URIAL: alignment by demonstrations in the context (arXiv 2312.01552, section 3).
+"""URIAL aligner: alignment by demonstrations in the context (arXiv 2312.01552, section 3).
 
-The prompt is an instruction, then demonstrations, then the conversation, every message in a block of the
-set's own family (`demonstrations.families`), by default a fenced one under ``# Query:`` or ``# Answer:``; the
-last answer's block is left open for the model to fill. With an adapter, the same prompt is put to the
-fine-tuned weights (IFT + URIAL). With an ablation, the demonstrations are changed on purpose.
-Which demonstrations the prompt shows may depend on the conversation: then those nearest to a message are
-selected.
+The prompt is an instruction, then demonstrations, then the conversation, with every message in a block of the
+set's family (`demonstrations.families`), by default fenced under ``# Query:`` or ``# Answer:``; the last
+answer block is left open for the model to fill. With an adapter, the fine-tuned weights get the same prompt
+(IFT + URIAL). With an ablation, the demonstrations are changed on purpose. With `pick`, the demonstrations
+nearest to a message of the conversation are selected.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from playground.demonstrations.families import family_of, pieces
 from playground.types import InputError, Message, Prompt, StopName
 
 STOP_RULES: tuple[StopName, ...] = ("own", "paper")
-"""How the end of an answer is found, see `types.StopName`."""
+"""Rules for finding the end of an answer, see `types.StopName`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Aligner(DemonstrationAligner):
-    """Instruction, demonstrations, conversation."""
+    """Instruction, demonstrations and conversation on the base weights or an adapter."""
 
     kind: ClassVar[str] = "urial"
     lane: ClassVar[LaneKind] = LaneKind(
@@ -42,13 +41,13 @@ class Aligner(DemonstrationAligner):
     """One of `STOP_RULES`."""
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
-        """The whole prompt, up to the open block that the answer goes into."""
+        """Render the whole prompt, up to the open block for the answer."""
         demos = self.demos_for(messages)
         rule = family_of(demos).stop_rule(self.stop)
         return Prompt.of(pieces(demos, messages), stop=rule, adapter=self.adapter)
 
     def describe(self, adapter_label: str) -> str:
-        """What the model gets, in one sentence."""
+        """Describe in one sentence what the model gets."""
         if self.adapter is None:
             return f"The base model with {self.summary} in its context; no weights are changed."
         return (
@@ -58,8 +57,8 @@ class Aligner(DemonstrationAligner):
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
-        """Options: those of `DemonstrationAligner.read_options`, `adapter` (a name), and `stop` (how the end
-        of an answer is found, one of `STOP_RULES`)."""
+        """Build the aligner. Options: those of `DemonstrationAligner.read_options`, `adapter` (a name), and
+        `stop` (how the end of an answer is found, one of `STOP_RULES`)."""
         known = ("demos", "k", "adapter", "ablation", "seed", "other", "pick", "stop")
         refuse_unknown(options, known, "urial")
         stop = next((rule for rule in STOP_RULES if rule == options.get("stop", "own")), None)
@@ -73,6 +72,6 @@ class Aligner(DemonstrationAligner):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:
-        """The aligner that `types.to_json` wrote, now or before there were stop rules."""
+        """Read an aligner from the output of `types.to_json`, with or without a stop rule."""
         stop = {"stop": data["stop"]} if "stop" in data else {}
         return cls(**cls.read_json(data), adapter=data["adapter"], **stop)

@@ -1,9 +1,9 @@
-"""What a prompt lacks or has wrong on purpose: the ablations of arXiv 2405.19874 on demonstration sets.
+"""Ablations of demonstration sets: parts of the prompt removed or made wrong on purpose (arXiv 2405.19874).
 
-Each takes a set and gives a changed one, the same for the same seed; the set itself is as it was. The paper's
-section 2.3 and its appendix ask which part of a demonstration matters: "shifted", "random" and "other" are
-its circular shift, in-domain random and out-of-domain random answers, "no-answers" its queries alone.
-Turns of one demonstration count as queries and answers of their own; a query that has no answer gets none.
+Each ablation returns a changed copy of a set, the same for the same seed. Section 2.3 of the paper and its
+appendix ask which part of a demonstration matters: "shifted", "random" and "other" are its circular shift,
+in-domain random and out-of-domain random answers, "no-answers" its queries alone. Each turn of a
+demonstration counts as a query and an answer of its own; a query without an answer stays without one.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 from playground.types import Demo, DemoSet, InputError
 
 TRIES = 1000
-"""Draws before giving up; with distinct answers, more than a third of all draws will do."""
+"""Maximum number of random draws; with distinct answers, more than a third of all draws are valid."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Case:
-    """What an ablation works on."""
+    """The input of an ablation."""
 
     demos: DemoSet
     rng: random.Random
@@ -29,17 +29,17 @@ class _Case:
 
 
 def ablate(demos: DemoSet, name: str, seed: int = 0, pool: DemoSet | None = None) -> DemoSet:
-    """`demos` after the ablation of that name.
+    """Return `demos` after the ablation of that name.
 
     Args:
-        demos: the demonstrations that are to stand in the prompt, K of them.
+        demos: the K demonstrations of the prompt.
         name: one of `ABLATIONS`.
-        seed: of what is drawn at random ("random", "other" and "shuffled").
-        pool: the set that answers are drawn from: for "other" another set, which must be given; for "random"
+        seed: seed of the random choices ("random", "other" and "shuffled").
+        pool: the set that answers are drawn from. For "other", another set, which is required; for "random",
             the set that `demos` is a part of, by default `demos`.
 
     Raises:
-        InputError: there is no ablation of that name, or the set does not allow it.
+        InputError: the name is unknown, or the set does not allow the ablation.
     """
     if name not in ABLATIONS:
         raise InputError(f"There is no ablation {name!r}: choose one of {', '.join(ABLATIONS)}.")
@@ -58,7 +58,7 @@ def ablate(demos: DemoSet, name: str, seed: int = 0, pool: DemoSet | None = None
 
 
 def _shifted(case: _Case) -> DemoSet:
-    """Each query with the next one's answer, the last with the first one's."""
+    """Give each query the next query's answer, and the last one the first one's."""
     answers = _answers(case.demos)
     if len(answers) < 2:
         raise _too_few(case.demos, "shifted", "at least two answers")
@@ -66,7 +66,7 @@ def _shifted(case: _Case) -> DemoSet:
 
 
 def _random(case: _Case) -> DemoSet:
-    """Answers drawn from the whole set, each at most once, none at its own query."""
+    """Draw answers from the whole set, each at most once and none for its own query."""
     own, all_answers = _answers(case.demos), _answers(case.pool)
     if len(all_answers) >= len(own):
         for _ in range(TRIES):
@@ -77,7 +77,7 @@ def _random(case: _Case) -> DemoSet:
 
 
 def _other(case: _Case) -> DemoSet:
-    """Answers drawn from another set, each once before any comes again."""
+    """Draw answers from another set, using each once before any is repeated."""
     answers, wanted = _answers(case.pool), len(_answers(case.demos))
     if not answers:
         raise _too_few(case.pool, "other", "answers to draw from")
@@ -88,27 +88,27 @@ def _other(case: _Case) -> DemoSet:
 
 
 def _no_answers(case: _Case) -> DemoSet:
-    """Queries alone."""
+    """Keep the queries only."""
     return _with_answers(case.demos, [None] * len(_answers(case.demos)))
 
 
 def _no_instruction(case: _Case) -> DemoSet:
-    """Demonstrations alone."""
+    """Keep the demonstrations only."""
     return case.demos.changed(instruction="")
 
 
 def _reversed(case: _Case) -> DemoSet:
-    """The last demonstration first."""
+    """Reverse the order of the demonstrations."""
     return case.demos.changed(demos=case.demos.demos[::-1])
 
 
 def _shuffled(case: _Case) -> DemoSet:
-    """Demonstrations in an order drawn at random."""
+    """Shuffle the demonstrations."""
     return case.demos.changed(demos=tuple(case.rng.sample(case.demos.demos, len(case.demos.demos))))
 
 
 def _duplicated(case: _Case) -> DemoSet:
-    """The first demonstration K times, so that there are as many, but no more to learn from."""
+    """Repeat the first demonstration K times, which keeps the number but removes the variety."""
     return case.demos.changed(demos=case.demos.demos[:1] * len(case.demos.demos))
 
 
@@ -125,13 +125,13 @@ ABLATIONS: dict[str, Callable[[_Case], DemoSet]] = {
 
 
 def _answers(demos: DemoSet) -> list[str]:
-    """All answers of a set in order."""
+    """Return all answers of a set in order."""
     exchanges = [exchange for demo in demos.demos for exchange in demo.exchanges]
     return [exchange.answer for exchange in exchanges if exchange.answer is not None]
 
 
 def _with_answers(demos: DemoSet, answers: Sequence[str | None]) -> DemoSet:
-    """The set with other answers in place of its own, in order."""
+    """Return the set with its answers replaced, in order."""
     rest = iter(answers)
 
     def answered(demo: Demo) -> Demo:

@@ -1,6 +1,6 @@
-"""A demonstration set that is being edited: its cards are switched off, moved, replaced, added and removed.
+"""Drafts of the demonstration editor: sets whose cards can be disabled, moved, replaced, added and removed.
 
-Pure values: each change gives a new `Draft`. Nothing here depends on the page or on files.
+Immutable values: each change returns a new `Draft`. Independent of the page and of files.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ class Card:
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A set in the demonstration editor."""
+    """A demonstration set being edited."""
 
     source: DemoSet
-    """The set before the changes."""
+    """The set before any changes."""
     instruction: str
     cards: tuple[Card, ...]
 
     @classmethod
     def of(cls, demos: DemoSet) -> Draft:
-        """The draft of a set, without changes."""
+        """Create the unchanged draft of a set."""
         cards = tuple(Card(demo=demo) for demo in demos.demos)
         return cls(source=demos, instruction=demos.instruction, cards=cards)
 
     @property
     def demos(self) -> DemoSet:
-        """The draft's set: the source itself while nothing is changed.
+        """The draft's set: the source itself while nothing has changed.
 
         The name of a changed set contains a hash of its content, so that different sets have different names.
         """
@@ -50,7 +50,7 @@ class Draft:
 
     @property
     def edited(self) -> bool:
-        """Whether a prompt of the draft differs from one of its source."""
+        """Whether the draft's prompt differs from its source's."""
         return self.demos is not self.source
 
     def with_instruction(self, instruction: str) -> Draft:
@@ -65,22 +65,22 @@ class Draft:
         return dataclasses.replace(self, instruction=instruction)
 
     def toggle(self, at: int) -> Draft:
-        """Switch card `at` off, or on again."""
+        """Disable card `at`, or enable it again."""
         card = self._card(at)
         return self._put(at, dataclasses.replace(card, on=not card.on))
 
     def move(self, at: int, by: int) -> Draft:
-        """Move card `at` down by `by` places, or up if negative, at most to the end or the start."""
+        """Move card `at` down by `by` positions, or up if negative, at most to the end or the start."""
         card = self._card(at)
         cards = [*self.cards[:at], *self.cards[at + 1 :]]
         cards.insert(max(0, at + by), card)
         return dataclasses.replace(self, cards=tuple(cards))
 
     def replace(self, at: int, demo: Demo) -> Draft:
-        """Put another demonstration on card `at`; the number of cards adds a card.
+        """Replace the demonstration on card `at`; an `at` equal to the number of cards adds a card.
 
         Raises:
-            InputError: it has no query, or the set is a text used whole.
+            InputError: a query is missing, or the set is a text used whole.
         """
         self._refuse_whole()
         if not all(exchange.query.strip() for exchange in demo.exchanges):
@@ -115,7 +115,7 @@ def align_sets(one: DemoSet, other: DemoSet) -> list[tuple[int | None, int | Non
 
     Returns:
         Pairs of indices into the two sets, in the order of the first; None where a set has no demonstration
-        with that query. Those that only the second set has come last.
+        with that query. Queries that only the second set has come last.
     """
     left = [number for number, _ in enumerate(other.demos)]
     rows: list[tuple[int | None, int | None]] = []

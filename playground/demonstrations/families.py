@@ -1,9 +1,9 @@
-"""How demonstrations and conversations are written into a prompt, and taken out of a published one.
+"""Render demonstrations and conversations as prompts, and parse published prompt files.
 
-A family is a way of marking blocks: headers, and what stands around a text. `render` writes a prompt in one,
-`parse` recognises one in a file by its content. The families are those of the prompt files of Re-Align/URIAL
-and tml-epfl/icl-alignment, and messages are appended as the authors' code appends them
-(`SeparatorStyle.URIAL` and `URIAL_V6` in their fastchat_conversation.py). Knows nothing about files.
+A family is a way of marking blocks: their headers, and the text around their contents. `render` writes a
+prompt in a family, `parse` recognises the family of a file by its content. The families are those of the
+prompt files of Re-Align/URIAL and tml-epfl/icl-alignment, and messages are appended as in the authors' code
+(`SeparatorStyle.URIAL` and `URIAL_V6` in their fastchat_conversation.py). Independent of files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from playground.types import Demo, DemoSet, InputError, Message, Piece, StopName
 
 FENCE = "```"
 PAPER_STOPS = ("# Query", "# User")
-"""Texts at which the published code of URIAL and of icl-alignment stops, in every format of theirs."""
+"""Stop sequences of the published code of URIAL and icl-alignment, in all of their formats."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,35 +29,35 @@ class Family:
     answer: str
     before: str = "\n"
     opening: str
-    """What stands between the header and the text, the header's newline included."""
+    """The text between the header and the block's text, including the header's newline."""
     closing: str
     fence: str = ""
-    """The line that closes a block; "" where blocks have no such line."""
+    """The line that closes a block; "" if blocks have none."""
     trim: bool = False
-    """Whether newlines at both ends of a text are left out."""
+    """Whether leading and trailing newlines of a text are removed."""
     inline: bool = False
-    """Whether a demonstration's query stands within one line, its fences included."""
+    """Whether a demonstration's query is written on one line together with its fences."""
 
     @property
     def stop(self) -> StopRule:
-        """Where an answer written in an open block of this family ends."""
+        """The stop rule for an answer in an open block of this family."""
         return self.stop_rule("own")
 
     def stop_rule(self, name: StopName) -> StopRule:
-        """The rule of that name for this family."""
+        """Return this family's stop rule of that name."""
         texts = PAPER_STOPS if name == "paper" else ()
         return StopRule(name=name, fence=self.fence, headers=(self.query, self.answer), texts=texts)
 
     def block(self, header: str, text: str) -> str:
-        """One closed block."""
+        """Render one closed block."""
         text = text.strip("\n") if self.trim else text
         return f"{self.before}{header}{self.opening}{text}{self.closing}"
 
     def demo(self, demo: Demo) -> str:
-        """A demonstration: the text before it, then a block for each query and each answer it has."""
+        """Render a demonstration: the text before it, then a block for each of its queries and answers."""
         blocks = [f"{self.before}{demo.before}\n"] if demo.before else []
         for exchange in demo.exchanges:
-            # A query of several lines cannot stand within one, so it gets a block like any other.
+            # A query of several lines does not fit on one line, so it gets a regular block.
             if self.inline and "\n" not in exchange.query:
                 blocks.append(f"{self.before}{self.query}\n{FENCE}{exchange.query}{FENCE}\n")
             else:
@@ -73,7 +73,7 @@ def _fenced(query: str, answer: str, inline: bool = False) -> Family:
 
 
 def _empty_fences(query: str, answer: str) -> Family:
-    """The fenced form with an empty text for each fence, which leaves their empty lines."""
+    """Create the fenced form with each fence replaced by an empty text, which leaves empty lines."""
     return Family(query=query, answer=answer, opening="\n\n", closing="\n\n")
 
 
@@ -92,11 +92,11 @@ FAMILIES = {
         query=HASH_USER[0], answer=HASH_USER[1], before="\n\n", opening="\n", closing="\n", trim=True
     ),
 }
-"""By the name that a `DemoSet.format` has; "v2" to "v6" are the authors' names (inst_help_v5-1k.txt)."""
+"""The families by `DemoSet.format`; "v2" to "v6" are the authors' names (inst_help_v5-1k.txt)."""
 
 
 def family_of(demos: DemoSet) -> Family:
-    """The family that a set is written in; InputError if there is none of its name."""
+    """Return the family of a set; raises InputError if its name is unknown."""
     if demos.format not in FAMILIES:
         raise InputError(
             f"Demonstration set {demos.name!r} has the format {demos.format!r}, which is not known: use one "
@@ -106,7 +106,7 @@ def family_of(demos: DemoSet) -> Family:
 
 
 def head(demos: DemoSet) -> str:
-    """What every prompt of a set begins with: its text to the byte, or its instruction and demonstrations."""
+    """Return the beginning of every prompt of a set: its verbatim text, or instruction and demonstrations."""
     return "".join(text for _, _, text in _head(demos))
 
 
@@ -122,7 +122,7 @@ def _head(demos: DemoSet) -> list[Piece]:
 
 
 def _cut(demos: DemoSet) -> list[Piece]:
-    """A set's own text, cut where its demonstrations begin."""
+    """Split a set's verbatim text where its demonstrations begin."""
     text, family = demos.text or "", family_of(demos)
     starts: list[int] = []
     for demo in demos.demos:
@@ -141,12 +141,12 @@ def _cut(demos: DemoSet) -> list[Piece]:
 
 
 def render(demos: DemoSet, messages: Sequence[Message]) -> str:
-    """A whole prompt's text; see `pieces`."""
+    """Render the text of a whole prompt; see `pieces`."""
     return "".join(text for _, _, text in pieces(demos, messages))
 
 
 def pieces(demos: DemoSet, messages: Sequence[Message]) -> list[Piece]:
-    """A whole prompt: what the set begins with, the messages, and an answer's block left open."""
+    """Return the pieces of a whole prompt: the set's beginning, the messages, and an open answer block."""
     family = family_of(demos)
     headers = {"user": family.query, "assistant": family.answer}
     body: list[Piece] = [
@@ -170,7 +170,7 @@ SEAM = (
 
 
 class _NotApartError(Exception):
-    """Why a text cannot be taken apart."""
+    """The reason why a text cannot be parsed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,18 +179,19 @@ class _Block:
     text: str
     inline: bool = False
     before: str = ""
-    """Free text between the block before it and this one."""
+    """Free text between the previous block and this one."""
 
 
 def parse(name: str, text: str) -> DemoSet:
-    """The set that a published prompt is, its family recognised by its content.
+    """Parse a published prompt into a set; its family is recognised by its content.
 
-    A block with fences begins at a header line after a blank line (or at the start) whose next line is only
-    the fence. It ends at the first line that is only the fence, followed by blank lines and the beginning of
-    another block, or by the end; where the blocks' own fences close before free text, there. So code blocks
-    in a text do not end it. A block without fences ends before the next header line after a blank line.
+    A fenced block begins at a header line that follows a blank line (or starts the file) and whose next line
+    is just the fence. It ends at the first line that is just the fence and is followed by blank lines and the
+    beginning of another block, or by the end of the file. If free text follows before the next query, the
+    block ends where its own fences close. So code blocks within a text do not end its block. A block without
+    fences ends before the next header line that follows a blank line.
 
-    A text that has no blocks, or cannot be taken apart, comes back `whole`, and its note says why.
+    A text without blocks, or one that cannot be parsed, is returned as `whole`, with the reason in its note.
     """
     lines = text.split("\n")
     format = _recognise(lines)
@@ -206,7 +207,7 @@ def parse(name: str, text: str) -> DemoSet:
         format = format or _mentioned(text)
         note = f"The file is used whole, since {error}: k and ablations are not possible. {note}".rstrip()
         return DemoSet(name=name, instruction="", demos=(), format=format, text=text, note=note)
-    # What the family writes between an instruction and the first block is not the instruction's.
+    # The text that the family writes between instruction and first block is not part of the instruction.
     head = "".join(f"{line}\n" for line in lines[:start])
     instruction = head.removesuffix(FAMILIES[format].before).removesuffix("\n")
     return DemoSet(
@@ -215,7 +216,7 @@ def parse(name: str, text: str) -> DemoSet:
 
 
 def _recognise(lines: Sequence[str]) -> str | None:
-    """The family whose first query's header comes first; None if there is none."""
+    """Return the family of the first query header; None if there is none."""
     for at, line in enumerate(lines):
         if not _after_blank(lines, at):
             continue
@@ -233,7 +234,7 @@ def _recognise(lines: Sequence[str]) -> str | None:
 
 
 def _mentioned(text: str) -> str:
-    """The family to continue with after a text without blocks, by the header that its prose names."""
+    """Return the family for the conversation after an unparsed text, by the header in its prose."""
     return "v5" if HASH_USER[0] in text and QUERY[0] not in text else "fenced"
 
 
@@ -242,12 +243,12 @@ def _after_blank(lines: Sequence[str], at: int) -> bool:
 
 
 def _is_inline(line: str) -> bool:
-    """Whether a line without the white space at its end is a text between fences."""
+    """Return whether a line, without its trailing whitespace, is a text between fences."""
     return len(line) >= 2 * len(FENCE) and line.startswith(FENCE) and line.endswith(FENCE)
 
 
 def _blocks(lines: Sequence[str], family: Family) -> tuple[int, list[_Block]]:
-    """The first block's first line, and all blocks."""
+    """Return the number of the first block's first line, and all blocks."""
     if not family.fence:
         return _open_blocks(lines, family)
     starts = [at for at in range(len(lines)) if _begins(lines, at, family)]
@@ -255,7 +256,7 @@ def _blocks(lines: Sequence[str], family: Family) -> tuple[int, list[_Block]]:
 
 
 def _begins(lines: Sequence[str], at: int, family: Family) -> bool:
-    """Whether a fenced block may begin in a line."""
+    """Return whether a fenced block may begin at a line."""
     header = lines[at].rstrip()
     if header not in (family.query, family.answer) or not _after_blank(lines, at) or at + 1 == len(lines):
         return False
@@ -264,7 +265,7 @@ def _begins(lines: Sequence[str], at: int, family: Family) -> bool:
 
 
 def _fenced_blocks(lines: Sequence[str], family: Family, starts: Sequence[int]) -> Iterator[_Block]:
-    """The blocks, in one pass over the lines."""
+    """Yield the blocks in one pass over the lines."""
     begins = set(starts)
     at, before = starts[0], ""
     while at < len(lines):
@@ -279,10 +280,10 @@ def _fenced_blocks(lines: Sequence[str], family: Family, starts: Sequence[int]) 
 def _end_of_block(
     lines: Sequence[str], family: Family, begins: set[int], at: int, inline: bool
 ) -> tuple[int, int, str]:
-    """The line that closes the block that begins in line `at`, the next block's first line (or the number of
+    """Return the closing line of the block that begins at line `at`, the next block's line (or the number of
     lines), and the free text between the two."""
     last = at + 1  # the last line that is not blank
-    close = last if inline else None  # where the block's fences, those of code blocks in it counted, close
+    close = last if inline else None  # where the block's own fence closes, counting fences of code blocks
     inner = False  # inside a code block of the text
     for here in range(at + 2, len(lines) + 1):
         at_end = here == len(lines)
@@ -313,7 +314,7 @@ def _blank_follows(lines: Sequence[str], at: int) -> bool:
 
 
 def _open_blocks(lines: Sequence[str], family: Family) -> tuple[int, list[_Block]]:
-    """Blocks without fences: each ends at the next header."""
+    """Return blocks without fences: each ends at the next header."""
     starts: list[int] = []
     for at, line in enumerate(lines):
         after_header = bool(starts) and starts[-1] == at - 1
@@ -331,7 +332,7 @@ def _without_blank_ends(lines: Sequence[str]) -> str:
 
 
 def _pairs(blocks: Sequence[_Block]) -> list[Demo]:
-    """Each query with the answer after it, if one comes before the next query."""
+    """Pair each query with the answer after it, if there is one before the next query."""
     demos: list[Demo] = []
     for block in blocks:
         if block.header in (QUERY[0], HASH_USER[0], USER[0]):

@@ -1,4 +1,4 @@
-"""Demonstration sets on disk: TOML of our own, and prompt files as published. See prompts/README.md."""
+"""Read and write demonstration sets: our TOML format, and published prompt files. See prompts/README.md."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from playground.files import At, check_table, place, read_text, read_toml
 from playground.types import Demo, DemoSet, Exchange, InputError, OutsideError, check_name
 
 LIMIT = 2_000_000
-"""Bytes a file may have: some hundred times what the longest contexts of today's base models hold."""
+"""Maximum file size in bytes, some hundred times the longest context of current base models."""
 SUFFIXES = (".toml", ".txt")
 
 
 def demo_files(folder: Path) -> list[Path]:
-    """The files in a folder that are meant as demonstration sets, in order of their names."""
+    """Return the files in a folder that are meant as demonstration sets, in order of their names."""
     return sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES and path.is_file())
 
 
 def read_demo_file(path: Path) -> DemoSet:
-    """A demonstration set from TOML or, by any other suffix, from a prompt file.
+    """Read a demonstration set from a TOML file or, with any other suffix, from a prompt file.
 
     Raises:
-        InputError: it cannot be read, or is no such set; one sentence that names the file and the place.
+        InputError: the file cannot be read, or is not a set; the message names the file and the place.
     """
     return read_demo_set(path) if path.suffix == ".toml" else read_prompt_file(path)
 
 
 def read_prompt_file(path: Path) -> DemoSet:
-    """A published prompt file, named after the file; its text is kept to the byte (see `demos.parse`).
+    """Read a published prompt file as a set named after it; its text is kept verbatim (see `families.parse`).
 
     Raises:
-        InputError: it cannot be read as text, is larger than `LIMIT`, or is empty.
+        InputError: the file cannot be read as text, is larger than `LIMIT`, or is empty.
     """
     text = read_text(path, LIMIT)
     if "\0" in text:
@@ -47,16 +47,16 @@ def read_prompt_file(path: Path) -> DemoSet:
 
 
 def set_name(stem: str) -> str:
-    """What a set is called by its file's name: published ones have characters such as "&" and spaces, which a
-    lane's text cannot have. "" where nothing of it can stand."""
+    """Return the set name for a file's stem. Published names contain characters such as "&" and spaces, which
+    lane specs cannot have; "" if no usable character is left."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).lstrip("._-")
 
 
 def read_demo_set(path: Path) -> DemoSet:
-    """A demonstration set from a TOML file; see prompts/README.md for the format.
+    """Read a demonstration set from a TOML file; see prompts/README.md for the format.
 
     Raises:
-        InputError: the file is not such a set; one sentence that names the file and the place.
+        InputError: the file is not such a set; the message names the file and the place.
     """
     table = read_toml(path, LIMIT)
     about = {"name": str, "description": str, "meant_for": str, "note": str}
@@ -113,7 +113,7 @@ def _demo(entry: Any, path: Path, at: At) -> Demo:
 
 
 def _answer(entry: dict[str, Any], path: Path, at: At) -> str | None:
-    """The answer; one that is left out must be left out on purpose."""
+    """Return the answer; a missing one must be marked as `unanswered`."""
     if entry.get("unanswered", False) == ("answer" in entry):
         said = (
             "it has an answer and unanswered = true; leave one out"
@@ -128,16 +128,16 @@ def _answer(entry: dict[str, Any], path: Path, at: At) -> str | None:
 
 
 def write_demo_set(path: Path, demos: DemoSet, new: bool = False) -> None:
-    """Write a set as TOML, from which `read_demo_set` makes an equal one; what was there is replaced.
+    """Write a set as TOML that `read_demo_set` reads back as an equal set, replacing an existing file.
 
-    A set that still has the text it was taken from is written as that text.
+    A set that still has its verbatim text is written as that text.
 
     Args:
-        new: whether a file that is there already is an error, whichever process has made it.
+        new: raise an error if the file exists, even if another process has just created it.
 
     Raises:
-        InputError: the set is empty or its name or format is none that could be read back, or a text holds
-            what is not a character, or the file is there and must not be.
+        InputError: the set is empty, has an unusable name or format or a lone surrogate in a text, or the
+            file exists and `new` is set.
         OutsideError: the file cannot be written.
     """
     check_name(demos.name, "The demonstration set's name")
@@ -155,16 +155,16 @@ def write_demo_set(path: Path, demos: DemoSet, new: bool = False) -> None:
             f"Demonstration set {demos.name!r} would make a file larger than {LIMIT // 10**6} MB: use fewer "
             "demonstrations."
         )
-    # Beside the file and then in its place, so that no one ever finds half of it.
+    # Written to a temporary file and then moved, so that no reader sees an incomplete file.
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(data)
         if new:
-            path.open("xb").close()  # which fails where the file exists
+            path.open("xb").close()  # fails if the file exists
         os.replace(beside, path)
     except FileExistsError as error:
-        if not beside.exists():  # a folder of the path is a file
+        if not beside.exists():  # a parent folder of the path is a file
             raise OutsideError(f"Cannot write {path}: {error.strerror}.") from error
         beside.unlink()
         raise InputError(f"There is another file {path} already: choose another name.") from error
@@ -173,7 +173,7 @@ def write_demo_set(path: Path, demos: DemoSet, new: bool = False) -> None:
 
 
 def _toml(demos: DemoSet) -> Iterable[str]:
-    """The lines of the file, newlines within texts aside."""
+    """Yield the lines of the file; those with multi-line texts contain newlines."""
     yield f"name = {_quoted(demos.name)}"
     for key in ("description", "meant_for"):
         if value := getattr(demos, key):
@@ -201,7 +201,7 @@ _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f]")
 
 
 def _quoted(text: str) -> str:
-    """A TOML string: of several lines where the text has several, so that a person can read and edit it."""
+    """Return a TOML string, multi-line if the text has several lines, so that users can read and edit it."""
     text = text.replace("\\", "\\\\")
     text = _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     if "\n" not in text:

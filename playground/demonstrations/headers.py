@@ -1,6 +1,6 @@
-"""The header lines of prompt families as models write them, and what looks like code around them.
+"""Recognize header lines of prompt families as models write them, and lines of code around them.
 
-String rules only; what they are for is described at `engine.text.Cutter` and `checks`.
+String rules only; `engine.text.Cutter` and `checks` document how they are used.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ import re
 from dataclasses import dataclass
 
 MOST_MARKS = 6
-"""``#`` characters that a heading of Markdown has at most."""
+"""Maximum number of ``#`` characters of a Markdown heading."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """A family's header line, such as ``# Query:``, in the forms that models give it.
+    """A family's header line, such as ``# Query:``, including the variants that models write.
 
     The number of ``#`` may differ, and text may follow on the line: ``## Query: And of Spain?``. A header
-    without ``#`` looks like a speaker's name (``User:``), and answers have dialogues and forms in them, so it
+    without ``#`` looks like a speaker's name (``User:``), which also occurs in dialogues and forms, so it
     counts with text after it only if the line has a ``#``.
     """
 
@@ -35,15 +35,15 @@ class Header:
 
     @property
     def pattern(self) -> str:
-        """A regular expression for the header, with ``#``, at the beginning of a line."""
+        """A regular expression for the header with ``#`` at the beginning of a line."""
         return rf"#{{1,{MOST_MARKS}}}[ \t]*{re.escape(self.name)}"
 
     def begins(self, line: str) -> bool:
-        """Whether a line that begins like this is the header, whatever follows."""
+        """Return whether a line begins with the header, regardless of what follows."""
         return re.match(self.pattern, line) is not None
 
     def may_begin(self, line: str) -> bool:
-        """Whether a line that is not complete yet may become the header."""
+        """Return whether an incomplete line may become the header."""
         rest = line.lstrip("#")
         marks = len(line) - len(rest)
         if not marks:
@@ -56,7 +56,7 @@ _LANGUAGE = re.compile(r"\{?\.?[A-Za-z][\w+#.:/-]{0,30}\}?(?:\s*\{.*\}|\s+[\w-]+
 
 
 def names_language(info: str) -> bool:
-    """Whether the text after an opening fence is a language ("python", "c++ {.numbered}") and no prose."""
+    """Return whether the text after an opening fence names a language ("python", "c++ {.numbered}")."""
     return _LANGUAGE.fullmatch(info) is not None
 
 
@@ -81,7 +81,7 @@ _CODE = re.compile(
 
 
 def looks_like_code(line: str) -> bool:
-    """Whether a line without the white space at its end is probably code, and not a sentence."""
+    """Return whether a line, without its trailing whitespace, is probably code rather than a sentence."""
     return _CODE.match(line) is not None
 
 
@@ -89,13 +89,13 @@ _LIST_ITEM = re.compile(r"[ \t]*(?:[-*+\u2022|#>]|\d+[.)])")
 
 
 def leads_over(line: str, blank_after: bool) -> bool:
-    """Whether a line leads over to a code block that begins after it.
+    """Return whether a line leads over to a code block that begins after it.
 
-    It does if it ends in a colon, or if it is the unfinished sentence of a paragraph of its own. A code block
-    stands apart from the text around it; the fence that closes an answer usually does not.
+    It does if it ends in a colon, or if it is an unfinished sentence in a paragraph of its own. A code block
+    is separated from the text around it by blank lines; the fence that closes an answer usually is not.
 
     Args:
-        line: the last line that is not blank, "" if there is none.
+        line: the last line that is not blank; "" if there is none.
         blank_after: whether a blank line follows it.
     """
     if line.endswith(":"):

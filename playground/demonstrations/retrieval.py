@@ -1,7 +1,7 @@
-"""The demonstrations of a set that lie nearest to a message, by BM25 over their queries.
+"""Select the demonstrations of a set nearest to a message, by BM25 over their queries.
 
-Lexical, so that it is plain why one was chosen: the words that the two share. Loads `bm25s` (and with it
-numpy) only when something is chosen.
+Lexical, so that a selection can be explained by the shared words. `bm25s` (and with it numpy) is imported
+only when needed.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from playground.types import DemoSet, SelectedDemo
 
 
 def nearest(demos: DemoSet, message: str, k: int) -> list[SelectedDemo]:
-    """The `k` demonstrations nearest to a message, the nearest last, where a model heeds it most.
+    """Return the `k` demonstrations nearest to a message, the nearest last, where it influences a model most.
 
-    Scores that are equal keep the set's order. Words are compared in lower case, without the commonest
-    English ones ("the", "what").
+    Equal scores keep the set's order. Words are compared in lower case, without the most common English ones
+    ("the", "what").
     """
     import bm25s  # type: ignore[import-untyped]
 
@@ -26,7 +26,7 @@ def nearest(demos: DemoSet, message: str, k: int) -> list[SelectedDemo]:
     queries = words([demo.query for demo in demos.demos])
     wanted = words([message])[0]
     scores = [0.0] * len(queries)
-    if any(queries):  # an index of no words at all is an error
+    if any(queries):  # bm25s cannot build an index without words
         index = bm25s.BM25()
         index.index(queries, show_progress=False)
         known = {word for query in queries for word in query}

@@ -1,5 +1,5 @@
-"""Lane specs (``name:key=value,...``): the one place that reads, writes, describes and offers them.
+"""Lane specs (``name:key=value,...``): parse, write, describe and list them.
 
-`spec` is the grammar, `variant` builds what a spec means, `recipe` holds a spec as the page's controls do,
-`names` says what lanes are called and which ones people can choose from, `letters` has the lanes' letters.
+`spec` is the grammar, `variant` builds the variant of a spec, `recipe` converts specs to and from the page's
+controls, `names` has display names and the lanes to choose from, `letters` has the lanes' letters.
 """

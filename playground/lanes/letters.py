@@ -1,11 +1,11 @@
-"""The letters that people know lanes by: A is the first."""
+"""The display letters of lanes, from A for the first one."""
 
 LETTERS = "ABCD"
-"""Of the lanes that a page can have."""
+"""The letters of the lanes that a page can have."""
 
 
 def lane_letter(lane: int) -> str:
-    """The letter of a lane, which is counted from 0; after Z, as of recorded conversations with very many
-    lanes, AA, AB and so on."""
+    """Return the letter of a lane (counted from 0); after Z come AA, AB and so on, for recorded conversations
+    with very many lanes."""
     before, at = divmod(lane, 26)
     return (lane_letter(before - 1) if before else "") + chr(ord("A") + at)

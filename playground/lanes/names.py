@@ -1,4 +1,4 @@
-"""What lanes are called, and which ones people can choose from: labels, short names, descriptions."""
+"""Display names of lanes, and the lanes to choose from: labels, short names and descriptions."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from playground.words import shorten
 
 BASE = "base"
 URIAL = "urial"
-"""The two lanes that need no adapter and that a page or the command line begins with."""
+"""The two lanes that need no adapter and that the page and the command line start with."""
 
 
 def adapter_class() -> AlignerClass:
-    """The class of the lanes that are called by an adapter's name alone."""
+    """Return the aligner class whose lane spec may be an adapter's name alone."""
     return next(found for found in aligners().values() if found.lane.adapter == "name")
 
 
 def find_class(name: str) -> AlignerClass:
-    """The class of the lanes whose specs begin with `name`; any name that no aligner has is an adapter's."""
+    """Return the class for lane specs that begin with `name`; any unknown name is taken as an adapter's."""
     return classes_by_name().get(name) or adapter_class()
 
 
 def find_adapter(spec: str) -> str | None:
-    """The adapter that a lane spec names, if it names one and can be parsed."""
+    """Return the adapter in a lane spec; None if it names none or cannot be parsed."""
     try:
         name, options = parse_spec(spec)
     except InputError:
@@ -37,7 +37,7 @@ def find_adapter(spec: str) -> str | None:
 
 
 def offer_lanes(cards: Iterable[AdapterCard], base_template: bool = True) -> list[tuple[str, str]]:
-    """The lanes without options of their own that people can choose, as (label, lane spec).
+    """Return the lanes without further options that users can choose, as (label, lane spec).
 
     Args:
         cards: the adapters.
@@ -65,14 +65,14 @@ def _spell_adapter(found: AlignerClass, adapter: str) -> str:
 
 
 def default_lanes(adapter: str | None) -> tuple[str, str, str, str]:
-    """The lane specs of a fresh page: URIAL beside IFT, or beside the base without an adapter; then the base,
-    and both at once."""
+    """Return the lane specs of a new page: URIAL next to IFT, or next to the base without an adapter; then
+    the base, and IFT + URIAL."""
     both = format_spec(URIAL, {"adapter": adapter}) if adapter else URIAL
     return URIAL, adapter or BASE, BASE, both
 
 
 def square_lanes(adapter: str) -> tuple[str, str, str, str]:
-    """The lane specs of four lanes that cross URIAL with IFT: base, base + URIAL, IFT, IFT + URIAL."""
+    """Return the lane specs that cross URIAL with IFT: base, base + URIAL, IFT, IFT + URIAL."""
     return BASE, URIAL, adapter, format_spec(URIAL, {"adapter": adapter})
 
 
@@ -80,18 +80,18 @@ def square_lanes(adapter: str) -> tuple[str, str, str, str]:
 
 
 def label_lanes(cards: Mapping[str, AdapterCard]) -> dict[str, str]:
-    """The labels of the lanes that `offer_lanes` has, by lane spec."""
+    """Return the labels of the lanes of `offer_lanes`, by lane spec."""
     return {spec: label for label, spec in offer_lanes(cards.values())}
 
 
 def name_lane(variant: Variant, cards: Mapping[str, AdapterCard]) -> str:
-    """A variant's name for people; options that were given by hand are in it too."""
+    """Return a variant's display name, which includes options given by the user."""
     labels = label_lanes(cards)
     return labels.get(variant.name) or abbreviate_spec(variant.name, labels)
 
 
 def abbreviate_spec(spec: str, labels: Mapping[str, str]) -> str:
-    """A lane spec for people: the label of its beginning in `labels`, and its options, shortened."""
+    """Return a display form of a lane spec: the label of its beginning in `labels`, and shortened options."""
     try:
         name, options = parse_spec(spec)
     except InputError:
@@ -106,6 +106,6 @@ def abbreviate_spec(spec: str, labels: Mapping[str, str]) -> str:
 
 
 def describe_lane(aligner: Aligner, cards: Mapping[str, AdapterCard]) -> str:
-    """What a lane does, in one sentence."""
+    """Describe in one sentence what a lane does."""
     card = cards.get(aligner.adapter or "")
     return aligner.describe(card.label if card else aligner.adapter or "")

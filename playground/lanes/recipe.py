@@ -1,4 +1,4 @@
-"""A lane spec as the page's controls hold it: a preset and the values of the controls."""
+"""Convert lane specs to and from the values of the page's controls: a preset and its options."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from playground.lanes.spec import format_spec, parse_spec
 from playground.types import SAMPLING_NAMES, DemoSet, InputError
 
 CHAT_OPTIONS = ("system", "instruction", "template", "think")
-"""Options of a lane in a chat format that have controls, besides variables of its template."""
+"""Options of a lane in a chat format that have controls, other than variables of its template."""
 RESERVED = {"adapter", "stop", "overflow", *DEMONSTRATION_OPTIONS, *CHAT_OPTIONS, *SAMPLING_NAMES}
-"""Names that no variable of a template can have in a lane spec."""
+"""Names that a template variable cannot have in a lane spec."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +22,14 @@ class Recipe:
     """The values of one lane's controls."""
 
     preset: str
-    """A lane spec of `names.offer_lanes`; or one with options that controls cannot express."""
+    """A lane spec of `names.offer_lanes`, or one with options that the controls cannot express."""
     demos: str = ""
-    """A set's name; "" is the base's own."""
+    """The set's name; "" for the base's default set."""
     k: int | None = None
-    """None: all of the set."""
+    """Number of demonstrations; None for the whole set."""
     ablation: str = ""
     other: str = ""
-    """The set that the ablation "other" draws from."""
+    """The set that the ablation "other" draws answers from."""
     pick: str = "first"
     overflow: str = "refuse"
     stop_rule: str = "own"
@@ -38,14 +38,14 @@ class Recipe:
     instruction: str = ""
     """The demonstration set whose instruction is the system message; "" for none."""
     template: str = ""
-    """Which of several chat templates; "" for the default."""
+    """Name of one of several chat templates; "" for the default."""
     think: str = "drop"
     variables: str = ""
-    """Variables of the chat template as a lane spec has them: ``name=value,...``."""
+    """Variables of the chat template in lane spec syntax: ``name=value,...``."""
 
     @property
     def kind(self) -> LaneKind:
-        """Which controls the lane has; none of them where the preset has options itself."""
+        """Which controls the lane has; none if the preset itself has options."""
         try:
             name, options = parse_spec(self.preset)
         except InputError:
@@ -61,15 +61,15 @@ class Recipe:
         return find_adapter(self.preset)
 
     def spec(self, default: str, sets: Mapping[str, DemoSet], seed: int | None = None) -> str:
-        """The lane spec; defaults are left out, so that equal recipes have equal names.
+        """Return the lane spec; defaults are left out, so that equal recipes have equal names.
 
         Args:
-            default: the name of the base's own set.
-            sets: the demonstration sets there are, by name.
-            seed: what an ablation draws by; None: leave it out.
+            default: the name of the base's default set.
+            sets: the available demonstration sets, by name.
+            seed: seed of a random ablation; None leaves it out.
 
         Raises:
-            InputError: the template variables cannot be read.
+            InputError: the template variables cannot be parsed.
         """
         kind = self.kind
         options: dict[str, str] = {}
@@ -118,9 +118,9 @@ class Recipe:
 
     @classmethod
     def of(cls, spec: str) -> Recipe:
-        """The values of the controls that spell a lane spec.
+        """Return the values of the controls for a lane spec.
 
-        A spec with options that have no control is the preset, and its controls are hidden.
+        A spec with options that have no control becomes the preset, and the controls are hidden.
         """
         try:
             return cls._read(spec)
@@ -129,7 +129,7 @@ class Recipe:
 
     @classmethod
     def _read(cls, spec: str) -> Recipe:
-        """As `of`; raises InputError for what controls cannot express."""
+        """Like `of`, but raises InputError if the controls cannot express the spec."""
         name, options = parse_spec(spec)
         kind = find_class(name).lane
         beginning = {"adapter": options.pop("adapter")} if "adapter" in options else {}
@@ -137,7 +137,7 @@ class Recipe:
             raise InputError("adapter= is no option of this lane.")
         recipe = cls(preset=format_spec(name, beginning), overflow=options.pop("overflow", "refuse"))
         if kind.demonstrations or not kind.chat_format:
-            options.pop("seed", None)  # the lane's own, which is a decoding parameter
+            options.pop("seed", None)  # the lane's own seed, which is a decoding parameter
         if kind.stop_rules:
             recipe = recipe._with_stop_rule(options, kind)
         if kind.demonstrations:
@@ -183,14 +183,14 @@ class Recipe:
 
 
 FIXED = LaneKind(label="")
-"""The kind of a preset that controls cannot change: it has none of them."""
+"""The kind of a preset that controls cannot change: it has no controls."""
 
 
 def read_variables(text: str) -> dict[str, str]:
-    """The variables of a chat template in a text such as ``enable_thinking=false``.
+    """Parse variables of a chat template from a text such as ``enable_thinking=false``.
 
     Raises:
-        InputError: it is not name=value, or a name is an option of the lane.
+        InputError: the text is not name=value, or a name is an option of the lane.
     """
     spec = f":{text}".strip()
     try:

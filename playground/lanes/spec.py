@@ -1,8 +1,8 @@
-r"""The grammar of a lane spec, ``name`` or ``name:key=value,...``: parse and write it.
+r"""Parse and format lane specs, ``name`` or ``name:key=value,...``.
 
-A value that has a comma, a quotation mark at its start, a newline or white space at an end is written in
-double quotes, in which a backslash comes before a quotation mark or another backslash, and ``\n`` and ``\t``
-are newline and tab: ``chat:system="Be brief, please."``.
+A value is written in double quotes if it contains a comma or a newline, begins with a quotation mark, or has
+whitespace at either end. Within quotes, a backslash escapes a quotation mark or another backslash, and ``\n``
+and ``\t`` are newline and tab: ``chat:system="Be brief, please."``.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _PLAIN = re.compile(r"[^,]*")
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
-    """The name and the options of a lane spec; a value from quotes is `Quoted`.
+    """Parse a lane spec into its name and options; a value that was in quotes is a `Quoted`.
 
     Raises:
-        InputError: a part is not key=value, a key is given twice, or a quotation mark does not end.
+        InputError: a part is not key=value, a key is given twice, or a quotation mark is not closed.
     """
     spec = spec.strip()
     name, _, rest = spec.partition(":")
@@ -47,7 +47,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
 
 
 def _value(rest: str, at: int, spec: str, key: str) -> tuple[str, int]:
-    """The value at `at`, and where the next option begins."""
+    """Return the value at `at`, and the position of the next option."""
     while rest[at : at + 1].isspace():
         at += 1
     if rest[at : at + 1] != '"':
@@ -65,10 +65,10 @@ def _value(rest: str, at: int, spec: str, key: str) -> tuple[str, int]:
 
 
 def format_spec(name: str, options: Mapping[str, str]) -> str:
-    """The lane spec that `parse_spec` reads back as these options.
+    """Format a lane spec that `parse_spec` reads back as these options.
 
     Args:
-        name: may have options itself, as in ``urial:adapter=NAME``.
+        name: may already have options, as in ``urial:adapter=NAME``.
     """
     if not options:
         return name
@@ -77,7 +77,7 @@ def format_spec(name: str, options: Mapping[str, str]) -> str:
 
 
 def quote_value(value: str) -> str:
-    """A value as it stands in a spec: as it is where that is unambiguous, else in quotes."""
+    """Return a value in lane spec syntax: unchanged if that is unambiguous, else in quotes."""
     bare = value == value.strip() and not value.startswith('"') and not re.search(r"[,\n\r\t]", value)
     if bare and not isinstance(value, Quoted):
         return value

@@ -1,4 +1,4 @@
-"""Build the variant that a lane spec stands for: its aligner, its decoding parameters, its overflow rule."""
+"""Build the variant of a lane spec: its aligner, decoding parameters and overflow rule."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from playground.types.option_value import Quoted
 
 
 class LaneShelf(Shelf, Protocol):
-    """What a lane spec may name; `library.Library` is one."""
+    """Resources that a lane spec may name; implemented by `library.Library`."""
 
     @property
     def adapters(self) -> Mapping[str, AdapterCard]:
@@ -30,27 +30,27 @@ class LaneShelf(Shelf, Protocol):
 
     @property
     def other_adapters(self) -> Mapping[str, AdapterCard]:
-        """Those made for another base."""
+        """Adapters made for another base, by name."""
 
     @property
     def pending(self) -> Mapping[str, str]:
-        """Those whose files are still to come, with their sources."""
+        """Adapters whose files are still being downloaded: name to source."""
 
     @property
     def refused(self) -> Mapping[str, str]:
-        """Those that cannot be read, with the reasons."""
+        """Adapters that cannot be read: name to reason."""
 
 
 def parse_lane(spec: str, shelf: LaneShelf, sampling: Sampling | None = None) -> Variant:
-    """The variant of a lane spec, ``name`` or ``name:key=value,...``.
+    """Build the variant of a lane spec, ``name`` or ``name:key=value,...``.
 
     `name` is "base", the name of an aligner, or the name of an adapter, which means that adapter in its
-    own chat format. Keys are the aligner's options, `overflow`, and the decoding parameters, which `sampling`
-    gives the defaults for; `stop` is a stop sequence, or an aligner's stop rule if it has one of that name.
-    The variant's name is the spec itself. `lanes.spec` describes values in quotes.
+    own chat format. Keys are the aligner's options, `overflow`, and the decoding parameters, whose defaults
+    are `sampling`; `stop` is the aligner's stop rule of that name if there is one, else a stop sequence. The
+    variant's name is the spec itself. `lanes.spec` describes quoted values.
 
     Raises:
-        InputError: an unknown name or key, or a bad value.
+        InputError: a name or key is unknown, or a value is invalid.
     """
     name, options = parse_spec(spec)
     overflow = options.pop("overflow", "refuse")
@@ -75,7 +75,7 @@ def parse_lane(spec: str, shelf: LaneShelf, sampling: Sampling | None = None) ->
 
 
 def find_decoding(spec: str) -> set[str]:
-    """The names of the decoding parameters that a lane spec sets; an ablation's seed is not one.
+    """Return the names of the decoding parameters that a lane spec sets; an ablation's seed does not count.
 
     Raises:
         InputError: the spec cannot be parsed.
@@ -86,7 +86,7 @@ def find_decoding(spec: str) -> set[str]:
 
 
 def _find_class(name: str, options: dict[str, str], shelf: LaneShelf) -> AlignerClass:
-    """The aligner class of a lane's name; the name of an adapter becomes the option `adapter`."""
+    """Return the aligner class for a lane's name; an adapter's name is moved into the option `adapter`."""
     named = classes_by_name()
     if name in named:
         return named[name]
@@ -103,11 +103,11 @@ def _find_class(name: str, options: dict[str, str], shelf: LaneShelf) -> Aligner
 
 
 def _take_decoding(options: dict[str, str], kind: LaneKind) -> dict[str, str]:
-    """Take the decoding parameters out of a lane's options, and leave the aligner's there."""
+    """Remove the decoding parameters from a lane's options and return them."""
     decoding = {key: options.pop(key) for key in list(options) if key in SAMPLING_NAMES}
     if "ablation" in options and "seed" in decoding:
-        # A lane has one seed: the ablation draws its demonstrations by it, and the sampling its noise.
+        # A lane has one seed, used both by the ablation and by sampling.
         options["seed"] = decoding["seed"]
     if decoding.get("stop") in kind.stop_rules:
-        options["stop"] = decoding.pop("stop")  # the name of a rule and not a stop sequence
+        options["stop"] = decoding.pop("stop")  # a stop rule's name rather than a stop sequence
     return decoding

@@ -1,7 +1,7 @@
-"""What is on disk to choose from, for one base model: demonstration sets, adapters, rubrics and probes.
+"""Library of the files available for one base model: demonstration sets, adapters, rubrics and probes.
 
-Reads files and nothing else: no model is loaded and nothing is downloaded. A file that cannot be read is
-left out and described in `Library.problems`, so one bad file never hides the good ones.
+Only reads files; no model is loaded and nothing is downloaded. A file that cannot be read is left out and
+described in `Library.problems`, so one bad file never hides the good ones.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from playground.types import AdapterCard, ChatFormat, DemoSet, InputError, check
 
 POCKET = "models/pocket"
 GENERAL_DEMOS = "general-3"
-"""The set for a base that no set names."""
+"""The default set for a base without a set of its own."""
 
 
 @dataclass
@@ -41,32 +41,32 @@ class Library:
     """The base model's name: a Hub id or a path, as given."""
     demo_sets: dict[str, DemoSet] = field(default_factory=dict)
     adapters: dict[str, AdapterCard] = field(default_factory=dict)
-    """Those made for this base."""
+    """Adapters made for this base."""
     other_adapters: dict[str, AdapterCard] = field(default_factory=dict)
-    """Those found here that were made for another base."""
+    """Adapters found on disk that were made for another base."""
     pending: dict[str, str] = field(default_factory=dict)
-    """Adapters asked for whose files are still to come from the Hub: name to Hub id."""
+    """Requested adapters whose files are still being downloaded from the Hub: name to Hub id."""
     refused: dict[str, str] = field(default_factory=dict)
-    """Adapters asked for that cannot be read, while others can: name to the reason, in one sentence."""
+    """Requested adapters that cannot be read, if there are others: name to the reason, in one sentence."""
     base_format: ChatFormat | None = None
-    """The chat template of the base's own tokenizer, once its files are here; `chat_format` completes it."""
+    """The chat template of the base's tokenizer, once its files are available; `chat_format` completes it."""
     base_tokenizer: str = ""
-    """The folder that `base_format` was read from; "" where it did not come from one."""
+    """The folder that `base_format` was read from; "" if it was not read from a folder."""
     problems: list[str] = field(default_factory=list)
     """One sentence for each file that could not be read."""
     preset: Preset | None = None
-    """The preset that the base was chosen by, if any: its demonstration set is the default."""
+    """The preset that the base was chosen with, if any: its demonstration set is the default."""
     data_dir: Path | None = None
-    """The user's folder, whose subfolder `demos` has the user's sets."""
+    """The user's folder; its subfolder `demos` holds the user's sets."""
     own_sets: dict[str, Path] = field(default_factory=dict)
-    """By name, the files of the user's own `demo_sets`."""
+    """The files of the user's own `demo_sets`, by name."""
     rubrics: dict[str, Rubric] = field(default_factory=dict)
-    """What judges can be asked for, by name."""
+    """The available rubrics, by name."""
     rubric_problems: list[str] = field(default_factory=list)
-    """One sentence for each file of rubrics that could not be read."""
+    """One sentence for each rubric file that could not be read."""
     probes: list[Probe] = field(default_factory=list)
     probe_problems: list[str] = field(default_factory=list)
-    """One sentence for each file of probes that could not be read."""
+    """One sentence for each probe file that could not be read."""
 
     @classmethod
     def open(
@@ -76,12 +76,12 @@ class Library:
         root: Path = ROOT,
         data_dir: Path | None = None,
     ) -> Library:
-        """Read `root`'s prompts and adapters, the demonstration sets, rubrics and probes in the user's
-        `data_dir`, and the `adapters` named beside them (name to source).
+        """Read the prompts and adapters in `root`, the demonstration sets, rubrics and probes in the user's
+        `data_dir`, and the requested `adapters` (name to source).
 
         Raises:
-            InputError: the only adapter that was asked for by name cannot be used. One of several goes to
-                `refused`, and files that merely lie in `root` go to `problems` instead.
+            InputError: the only requested adapter cannot be used. With several, each unusable one goes to
+                `refused`; unusable files in `root` go to `problems`.
         """
         library = cls(base=base, data_dir=data_dir)
         if (local := _local_source(base, root)) is not None:
@@ -107,7 +107,7 @@ class Library:
         return library
 
     def read_base_format(self, source: Source) -> None:
-        """Read the chat template of a base on this machine: from its tokenizer's files, or its GGUF file."""
+        """Read the chat template of a local base from its tokenizer's files or its GGUF file."""
         assert source.folder is not None
         if source.file is not None:
             self.base_tokenizer = ""
@@ -117,7 +117,7 @@ class Library:
         self.base_format = sketch_chat_format(source.folder)
 
     def _read_demo_sets(self, folder: Path, own: bool = False) -> None:
-        """Add a folder's sets; one whose name is taken is a problem, since a name means one set."""
+        """Add a folder's sets; a set with a name already in use is reported as a problem."""
         for path in demo_files(folder):
             try:
                 demos = read_demo_file(path)
@@ -130,20 +130,20 @@ class Library:
                 if own:
                     self.own_sets[demos.name] = path
             except InputError as error:
-                # A file's name need not be text, and a sentence about it must be.
+                # A file name may not be valid UTF-8, but the message must be.
                 self.problems.append(str(error).encode("utf-8", "replace").decode("utf-8"))
 
     def read_rubrics_and_probes(self, root: Path = ROOT, data_dir: Path | None = None) -> None:
-        """Read the rubrics and probes of `root`'s prompts and of the user's `data_dir`."""
+        """Read the rubrics and probes in `root`'s prompts and in the user's `data_dir`."""
         folders = [root / "prompts", *([] if data_dir is None else [data_dir])]
         self.rubrics, self.rubric_problems = read_rubrics([folder / "judge" for folder in folders])
         self.probes, self.probe_problems = find_probes([folder / "probes" for folder in folders])
 
     def save(self, demos: DemoSet) -> Path:
-        """Write a set into the user's folder and add it; one of the user's of that name is replaced.
+        """Save a set in the user's folder and add it, replacing the user's set of the same name.
 
         Raises:
-            InputError: the name is taken by a set that is not the user's TOML file, or cannot be a name.
+            InputError: the name belongs to a set that is not the user's TOML file, or is not a usable name.
             OutsideError: the file cannot be written.
         """
         assert self.data_dir is not None
@@ -154,7 +154,7 @@ class Library:
         return path
 
     def ask_for(self, name: str, source: str) -> None:
-        """Add the adapter that a person named: at once from a folder, later from the Hub."""
+        """Add a requested adapter: immediately if it is a folder, after its download if it is on the Hub."""
         check_name(name, "The adapter name")
         if name in classes_by_name():
             raise InputError(f"The adapter name {name!r} is taken by a lane: give it another name.")
@@ -172,16 +172,17 @@ class Library:
             self.pending[name] = source
 
     def add(self, card: AdapterCard) -> None:
-        """Add a card that a person asked for.
+        """Add the card of a requested adapter.
 
-        The engine finds out by its shapes whether it fits the base, whose name differs from copy to copy.
+        Whether it fits the base is left to the engine, which compares shapes: the name of a base differs from
+        copy to copy.
         """
-        # In this order, so that a page that lists adapters meanwhile finds it in one of the two at least.
+        # In this order, so that a page listing adapters meanwhile finds it in at least one of the two.
         self.adapters[card.name] = card
         self.pending.pop(card.name, None)
 
     def pending_sources(self) -> dict[str, str]:
-        """A copy of `pending`, which the engine's thread changes while a page lists adapters."""
+        """Return a copy of `pending`, which the engine's thread may change while a page lists adapters."""
         return dict(self.pending)
 
     def _shelve(self, card: AdapterCard) -> None:
@@ -189,7 +190,7 @@ class Library:
         (self.adapters if fits else self.other_adapters)[card.name] = card
 
     def demo_set(self, name: str) -> DemoSet:
-        """The demonstration set of that name; InputError names the ones there are."""
+        """Return the demonstration set of that name; raises InputError listing the available ones."""
         if name not in self.demo_sets:
             raise InputError(
                 f"There is no demonstration set {name!r}: choose one of {_names(self.demo_sets)}."
@@ -197,7 +198,7 @@ class Library:
         return self.demo_sets[name]
 
     def default_demo_set(self) -> DemoSet:
-        """The preset's set, else the one meant for this base, else the general one."""
+        """Return the preset's set, else the one meant for this base, else the general one."""
         if self.preset is not None and self.preset.demos in self.demo_sets:
             return self.demo_sets[self.preset.demos]
         for demos in self.demo_sets.values():
@@ -206,17 +207,17 @@ class Library:
         return self.demo_set(GENERAL_DEMOS)
 
     def rubric(self, name: str) -> Rubric:
-        """The rubric of that name; InputError names the ones there are."""
+        """Return the rubric of that name; raises InputError listing the available ones."""
         if name not in self.rubrics:
             raise InputError(f"There is no rubric {name!r}: choose one of {', '.join(self.rubrics)}.")
         return self.rubrics[name]
 
     def probe_of(self, messages: Sequence[str]) -> Probe | None:
-        """The probe whose first messages are these, word for word; None if there is none."""
+        """Return the probe that begins with exactly these messages; None if there is none."""
         return next((probe for probe in self.probes if probe.turns[: len(messages)] == tuple(messages)), None)
 
     def adapter(self, name: str) -> AdapterCard:
-        """The card of the adapter of that name, made for this base; InputError says what there is."""
+        """Return the card of an adapter made for this base; raises InputError listing the available ones."""
         if name in self.adapters:
             return self.adapters[name]
         if name in self.other_adapters:
@@ -234,17 +235,17 @@ class Library:
         raise InputError(f"There is no adapter {name!r}: choose one of {_names(self.adapters)}.")
 
     def chat_format(self, adapter: str | None = None, template: str | None = None) -> ChatFormat | None:
-        """The complete chat format of an adapter or, for None, of the base.
+        """Return the complete chat format of an adapter or, for None, of the base.
 
-        Loads the tokenizer that it belongs to, at the first time. A template that cannot be read does not
-        raise: its format carries the reason in `problem`, so that it stays in the lanes that use it.
+        Loads its tokenizer on the first call. A template that cannot be read does not raise: the reason is in
+        the format's `problem`, so that only the lanes that use it fail.
 
         Args:
-            adapter: its own template counts, else the chat format that its card names, else the base's.
-            template: which one of a tokenizer's named templates; None: the default.
+            adapter: uses the adapter's own template, else the format that its card names, else the base's.
+            template: the name of one of a tokenizer's templates; None is the default.
 
         Returns:
-            None where there is no chat template.
+            None if there is no chat template.
 
         Raises:
             InputError: there is no such adapter, or no such template.
@@ -265,7 +266,7 @@ class Library:
             return ChatFormat(template="", problem=str(error))
 
     def template_names(self, adapter: str | None = None) -> tuple[str, ...]:
-        """The names of the chat templates that `chat_format` can choose from; none where it cannot."""
+        """Return the names of the chat templates that `chat_format` can choose from, if any."""
         try:
             folder, _ = self._format_source(adapter)
             return () if folder is None else tuple(read_templates(folder))
@@ -273,7 +274,7 @@ class Library:
             return ()
 
     def _format_source(self, adapter: str | None) -> tuple[Path | None, ChatFormat | None]:
-        """Where the chat format of an adapter or of the base comes from: a folder, or what is known."""
+        """Return the tokenizer folder or the known format of an adapter, or of the base for None."""
         if adapter is not None:
             card = self.adapter(adapter)
             if card.tokenizer:
@@ -288,7 +289,7 @@ def _names(table: Mapping[str, object]) -> str:
 
 
 def _local_source(base: str, root: Path) -> Source | None:
-    """The base's files on this machine; None for a Hub id, and for a path that the engine will refuse."""
+    """Return the base's local files; None for a Hub id, and for a path that the engine will refuse."""
     try:
         source = find_source(base, root)
     except InputError:

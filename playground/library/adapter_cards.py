@@ -1,4 +1,4 @@
-"""Adapter cards: what a folder in PEFT's layout says of its LoRA adapter."""
+"""Read the card of a LoRA adapter from a folder in PEFT's layout."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from playground.types import AdapterCard, InputError, check_name
 
 
 def read_adapter(folder: Path, name: str | None = None, source: str | None = None) -> AdapterCard:
-    """The card of a LoRA adapter in PEFT's layout, with `adapter.toml` where there is one.
+    """Read the card of a LoRA adapter in PEFT's layout, including `adapter.toml` if there is one.
 
     Args:
         folder: holds `adapter_config.json` and the weights.
-        name: what to call it; by default what its card says, else the folder's name.
-        source: where it came from, if not from `folder`.
+        name: the adapter's name; by default the name in its card, else the folder's name.
+        source: the adapter's origin, if it is not `folder`.
 
     Raises:
         InputError: the folder is not an adapter, or its card or chat template cannot be read.

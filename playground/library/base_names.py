@@ -1,4 +1,4 @@
-"""Compare names of base models: whether a Hub id, a path and a quantised copy mean one model."""
+"""Compare names of base models: whether a Hub id, a path and a quantized copy refer to the same model."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from playground.library.sources import ROOT
 
 
 def same_model(one: str, other: str) -> bool:
-    """Whether two names mean one base model: the same path, or the same last part of a name or path.
+    """Return whether two names refer to one base model: the same path, or the same last part of both.
 
-    A base is often trained on under its Hub id and run from a local copy, or trained on in 4 bit, so the
-    owner, the folders before the name and a suffix for 4 bit are not compared; a different name means a
-    different model. Where both names are folders here, their files decide and not their names.
+    Adapters are often trained on a Hub id and run with a local copy, or trained in 4 bit, so the owner, the
+    parent folders and a 4-bit suffix are ignored; any other difference means a different model. If both names
+    are local folders, their files are compared as well.
     """
     if not one or not other:
         return False
@@ -42,7 +42,7 @@ def _folder(name: str) -> Path | None:
 
 
 def _last_part(name: str) -> str:
-    # A path such as "." has its name in its absolute form only.
+    # A path such as "." has a name only in its absolute form.
     name = str(_folder(name) or name).replace("\\", "/").rstrip("/")
     cached = _CACHED.search(name)
     last = (cached[1] if cached else name.rpartition("/")[2]).lower()
@@ -50,11 +50,11 @@ def _last_part(name: str) -> str:
 
 
 SAMPLE = 1 << 16
-"""Bytes read at each place of a weights file to distinguish it from another of the same size."""
+"""Bytes sampled at each position of a weights file to distinguish files of the same size."""
 
 
 def _same_files(one: Path, other: Path) -> bool:
-    """Whether two folders hold one model: what shapes it in config.json, and samples of the weights."""
+    """Return whether two folders hold one model: equal relevant config.json keys and weight samples."""
     return _last_part(str(one)) == _last_part(str(other)) and _fingerprint(one) == _fingerprint(other)
 
 
@@ -75,7 +75,7 @@ def _fingerprint(folder: Path) -> tuple[Any, ...]:
 
 
 def _sample(path: Path) -> bytes:
-    """A digest of a file's beginning, middle and end."""
+    """Return a digest of a file's beginning, middle and end."""
     digest = hashlib.blake2b()
     size = path.stat().st_size
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Chat formats on disk: named ones in prompts/chat/, and the templates among a tokenizer's files."""
+"""Read chat formats from disk: named ones in prompts/chat/, and templates among a tokenizer's files."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from playground.types import ChatFormat, InputError
 
 
 class UnknownFormatError(InputError):
-    """No chat format has that name."""
+    """There is no chat format of that name."""
 
 
 def read_chat_format(name: str, root: Path = ROOT) -> ChatFormat:
-    """A chat format from prompts/chat/: `NAME.toml` with template, bos_token and eos_token.
+    """Read a chat format from prompts/chat/: `NAME.toml` with template, bos_token and eos_token.
 
     Raises:
-        UnknownFormatError: there is none of that name.
+        UnknownFormatError: there is no format of that name.
         InputError: its file cannot be read.
     """
     there = {path.stem: path for path in (root / "prompts" / "chat").glob("*.toml")}
@@ -36,8 +36,7 @@ def read_chat_format(name: str, root: Path = ROOT) -> ChatFormat:
 
 
 def has_templates(folder: Path) -> bool:
-    """Whether there is a chat template among a tokenizer's files, or a file that may hold one but cannot be
-    read."""
+    """Return whether a tokenizer's files include a chat template, or an unreadable file that may hold one."""
     try:
         return bool(read_templates(folder))
     except InputError:
@@ -45,10 +44,10 @@ def has_templates(folder: Path) -> bool:
 
 
 def sketch_chat_format(folder: Path) -> ChatFormat | None:
-    """The default chat template among a tokenizer's files with the tokens that its configuration names.
+    """Return the default chat template among a tokenizer's files with the tokens named in its configuration.
 
-    Reads no tokenizer, so it is quick, and may lack special tokens that are kept elsewhere. None where there
-    is no default template, or no file that can be read.
+    Fast, because the tokenizer is not loaded; special tokens stored elsewhere may be missing. Returns None if
+    there is no default template, or if a file cannot be read.
     """
     try:
         templates = read_templates(folder)
@@ -62,13 +61,13 @@ def sketch_chat_format(folder: Path) -> ChatFormat | None:
 
 
 def tokenizer_chat_format(folder: Path, template: str | None = None) -> ChatFormat | None:
-    """A chat template among a tokenizer's files, with the special tokens that the tokenizer itself has.
+    """Return a chat template among a tokenizer's files, with the special tokens of the loaded tokenizer.
 
     Args:
-        template: the name of one of several; None: the default.
+        template: the name of one of several templates; None is the default.
 
     Returns:
-        None where there is no template.
+        None if there is no template.
 
     Raises:
         InputError: a file or the tokenizer cannot be read, or there is no such template.
@@ -99,9 +98,9 @@ def _format(templates: Mapping[str, str], name: str, tokens: Mapping[str, str]) 
 
 @lru_cache(maxsize=64)
 def add_ends(format: ChatFormat, added: tuple[str, ...] = ()) -> ChatFormat:
-    """The format with what the template writes right after an answer, as the template itself shows.
+    """Return the format with what the template writes right after an answer, found by rendering it.
 
     Args:
-        added: the tokens that a tokenizer has besides its vocabulary.
+        added: the tokenizer's added tokens, which are not part of its base vocabulary.
     """
     return dataclasses.replace(format, ends=format.ends or find_ends(format, added))

@@ -1,7 +1,7 @@
-"""Presets: a base model, adapters for it, and the demonstrations and decoding that suit it, under one name.
+"""Presets: a base model with matching adapters, demonstrations and decoding parameters, under one name.
 
-They are read from `models/presets.toml` and from `presets.toml` in the user's folder. Nothing is downloaded
-here, and no model is loaded.
+Presets are read from `models/presets.toml` and from `presets.toml` in the user's folder. Nothing is
+downloaded and no model is loaded.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from playground.types import InputError, Sampling, check_name
 
 SHIPPED = ROOT / "models" / "presets.toml"
 OWN_FILE = "presets.toml"
-"""The name of the user's own file, in their folder."""
+"""The name of the presets file in the user's folder."""
 
 Gate = Literal["no", "yes", "maybe"]
-"""Whether the base's page at the Hub asks to accept terms before it gives the files out; "maybe" where it did
-at some time."""
+"""Whether the base's page on the Hub requires accepting terms before a download; "maybe" if it did in the
+past."""
 DECODING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 """The fields of `Sampling` that a preset sets."""
 
@@ -39,21 +39,21 @@ class PresetAdapter:
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """A model to load with one click, and the set-up that suits it."""
+    """A model that can be loaded with one click, with matching settings."""
 
     name: str
     label: str
     description: str
     """One sentence."""
     base: str
-    """A Hub id, with @revision if one is meant, or a folder."""
+    """A Hub id, with @revision to pin one, or a folder."""
     parameters: int
     licence: str
     gate: Gate = "no"
     demos: str | None = None
-    """The demonstration set that suits it; None: the one that the library chooses."""
+    """The name of its demonstration set; None uses the library's default."""
     sampling: Sampling = field(default_factory=Sampling)
-    """The decoding that suits it, in the fields of `DECODING`."""
+    """Recommended decoding parameters, in the fields of `DECODING`."""
     adapters: tuple[PresetAdapter, ...] = ()
 
     @property
@@ -63,7 +63,7 @@ class Preset:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The base and the adapters, as their sources name them."""
+        """The sources of the base and of the adapters."""
         return (self.base, *(adapter.source for adapter in self.adapters))
 
 
@@ -74,11 +74,14 @@ _OPTIONAL = {"gate": str, "demos": str, "decoding": str, "adapters": list}
 
 
 def read_presets(path: Path) -> tuple[list[Preset], list[str]]:
-    """The presets in a file, and one sentence for each entry that cannot be used.
+    """Read the presets in a file.
 
     Args:
         path: a TOML file with a list of tables `presets`; their keys are those of `Preset`, with `decoding`
             written as ``repetition_penalty=1.15,temperature=0``.
+
+    Returns:
+        The presets, and one sentence for each entry that cannot be used.
     """
     presets: list[Preset] = []
     problems: list[str] = []
@@ -98,7 +101,7 @@ def read_presets(path: Path) -> tuple[list[Preset], list[str]]:
 
 
 def list_presets(data_dir: Path | None = None, shipped: Path = SHIPPED) -> tuple[list[Preset], list[str]]:
-    """The presets that there are, the user's own last, and one sentence for each that cannot be used."""
+    """Return the available presets, the user's own last, and one sentence for each that cannot be used."""
     presets, problems = read_presets(shipped)
     own = data_dir / OWN_FILE if data_dir is not None else None
     if own is not None and os.path.lexists(own):
@@ -114,10 +117,10 @@ def list_presets(data_dir: Path | None = None, shipped: Path = SHIPPED) -> tuple
 
 
 def find_preset(name: str, data_dir: Path | None = None) -> Preset:
-    """The preset of that name.
+    """Return the preset of that name.
 
     Raises:
-        InputError: there is none; the sentence says which there are.
+        InputError: there is none; the message lists the available ones.
     """
     presets, _ = list_presets(data_dir)
     for preset in presets:
@@ -129,7 +132,7 @@ def find_preset(name: str, data_dir: Path | None = None) -> Preset:
 
 
 def with_adapters(preset: Preset, others: Sequence[tuple[str, str]] = ()) -> tuple[tuple[str, str], ...]:
-    """A preset's adapters and others beside them, as (name, source); its own name wins."""
+    """Return a preset's adapters and additional ones as (name, source); the preset's win on equal names."""
     own = {adapter.name: adapter.source for adapter in preset.adapters}
     return (*own.items(), *((name, source) for name, source in others if name not in own))
 
@@ -145,7 +148,7 @@ def _read_preset(entry: Any, path: Path, at: At) -> Preset:
     for key in ("label", "description", "base", "licence"):
         if not entry[key].strip() or not entry[key].isprintable():
             raise InputError(f"{place(path, at, key)}: {key} must be one line of text.")
-    # Python counts true as a whole number.
+    # bool is a subclass of int.
     if isinstance(entry["parameters"], bool) or entry["parameters"] < 1:
         raise InputError(f"{place(path, at, 'parameters')}: parameters must be a whole number above 0.")
     gate = entry.get("gate", "no")
@@ -196,47 +199,47 @@ def _read_decoding(text: str, where: str) -> Sampling:
         raise InputError(f"{where}: {error}") from error
 
 
-# --- What can be loaded here ----------------------------------------------------------------------
+# --- Availability on this machine -----------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cached:
-    """How much of a model's or an adapter's files is on this machine."""
+    """How much of the files of a model or an adapter is on this machine."""
 
     state: Literal["complete", "partial", "absent"]
     size: int = 0
-    """Bytes of its downloads; 0 for a folder."""
+    """Bytes downloaded; 0 for a folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """A preset on this machine."""
+    """A preset, with its memory needs and download state on this machine."""
 
     preset: Preset
     room: Room
     cached: Cached
-    """Of the base and the adapters together."""
+    """The download state of the base and the adapters together."""
     has_token: bool = False
-    """Whether a token for the Hub is set."""
+    """Whether a Hub token is set."""
 
     @property
     def fits(self) -> tuple[str, ...]:
-        """The precisions in which it fits in memory, the finest first."""
+        """The precisions in which the preset fits in memory, the highest first."""
         return fitting_precisions(self.preset.parameters, self.room)
 
     @property
     def memory(self) -> dict[str, int]:
-        """Bytes that the weights take in each precision that there is here."""
+        """Size of the weights in bytes for each precision available on this machine."""
         return {name: weights_size(self.preset.parameters, name) for name in (self.room.full, FOUR_BIT)}
 
     @property
     def needs_terms(self) -> bool:
-        """Whether a gate may stand before the download; what is here already needs none."""
+        """Whether the download may require accepting terms; files that are already here do not."""
         return self.preset.gate != "no" and self.cached.state != "complete"
 
 
 def join_cached(parts: Iterable[Cached]) -> Cached:
-    """The state of several downloads together."""
+    """Return the combined state of several downloads."""
     parts = list(parts)
     size = sum(part.size for part in parts)
     if all(part.state == "complete" for part in parts):
@@ -246,7 +249,7 @@ def join_cached(parts: Iterable[Cached]) -> Cached:
 
 
 def offer_json(offer: Offer) -> dict[str, Any]:
-    """A preset as `doctor --json` lists it."""
+    """Return a preset as `doctor --json` lists it."""
     preset = offer.preset
     return {
         "name": preset.name,
@@ -266,7 +269,7 @@ def offer_json(offer: Offer) -> dict[str, Any]:
 
 
 def offer_line(row: Mapping[str, Any]) -> str:
-    """The same in one line for people."""
+    """Format a row of `offer_json` as one line of text."""
     memory = ", ".join(f"{_megabytes(size)} in {precision}" for precision, size in row["memory"].items())
     fits = f"fits in {' or '.join(row['fits'])}" if row["fits"] else "too large for this machine"
     download = {

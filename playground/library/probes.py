@@ -1,8 +1,8 @@
-"""Probes: ready conversations of several turns, to be played through every lane.
+"""Probes: prepared multi-turn conversations that can be run through every lane.
 
-The files have the shape of MT-Bench's questions (arXiv 2306.05685; FastChat's ``question.jsonl`` reads as
-it is): one JSON object a line, with `question_id`, `category`, `turns` and optionally `reference`, and three
-keys of our own, `title`, `tests` and `check`. Knows nothing of lanes or models.
+The files have the format of MT-Bench's questions (arXiv 2306.05685; FastChat's ``question.jsonl`` can be read
+unchanged): one JSON object per line, with `question_id`, `category`, `turns` and optionally `reference`, and
+three keys of our own, `title`, `tests` and `check`. Independent of lanes and models.
 """
 
 from __future__ import annotations
@@ -19,45 +19,48 @@ from playground.rubrics.known_answer import Check, CheckKind
 from playground.types import InputError, check_name
 
 LIMIT = 2_000_000
-"""Bytes a file may have: about forty times the size of MT-Bench's."""
+"""Maximum size of a file in bytes, about forty times that of MT-Bench's."""
 TITLE = 40
-"""Characters of the first message that stand in for a title."""
+"""Characters of the first message that are used as the title if there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """One conversation's user messages, and the right answers as far as there are any."""
+    """The user messages of one conversation, and the reference answers as far as there are any."""
 
     name: str
     """The file's stem and the question's id, such as "general/12"."""
     title: str
-    """A few words for a menu; the beginning of the first turn where the file gives none."""
+    """A short title for menus; by default the beginning of the first turn."""
     category: str
     turns: tuple[str, ...]
-    """What the user says, verbatim, one text for each turn."""
+    """The user messages, verbatim, one for each turn."""
     reference: tuple[str | None, ...]
-    """For each turn the right answer, or None where there is no single one."""
+    """The reference answer for each turn; None if there is no single correct answer."""
     tests: str = ""
-    """What it shows, in one phrase."""
+    """What the probe tests, in one phrase."""
     checks: tuple[Check | None, ...] = ()
-    """For each turn how its answer is marked, or None where that takes a judge; empty: none can be."""
+    """The automatic check for each turn, None where a judge is needed; empty if there are no checks."""
 
     @property
     def file(self) -> str:
-        """The stem of the file that it is in."""
+        """The stem of the probe's file."""
         return self.name.partition("/")[0]
 
     def asked(self, said: Sequence[str]) -> int:
-        """How many of its messages, from the first on, a conversation has in it, other messages between
-        them or not."""
+        """Return how many of the probe's messages, counted from the first, occur in order in `said`; other
+        messages may come between them."""
         rest = iter(said)
         return next((number for number, turn in enumerate(self.turns) if turn not in rest), len(self.turns))
 
 
 def find_probes(folders: Sequence[Path]) -> tuple[list[Probe], list[str]]:
-    """The probes in the `*.jsonl` files of some folders, and one sentence for each file left out.
+    """Read the probes in the `*.jsonl` files of some folders.
 
-    A file that cannot be read hides no other, and a name means one file: the first.
+    An unreadable file does not hide the others. If two files have the same stem, the first one is used.
+
+    Returns:
+        The probes, and one sentence for each file left out.
     """
     probes: list[Probe] = []
     problems: list[str] = []
@@ -78,16 +81,16 @@ def find_probes(folders: Sequence[Path]) -> tuple[list[Probe], list[str]]:
 
 
 def read_probes(path: Path) -> list[Probe]:
-    """The probes in a file, in its order; empty lines and keys that are not known are passed over.
+    """Read the probes in a file, in order; empty lines and unknown keys are ignored.
 
     Raises:
-        InputError: the file cannot be read, or is not of this shape; one sentence that names the file, the
-            line and what to do.
+        InputError: the file cannot be read or has another format; the message names the file, the line and
+            what to do.
     """
     check_name(path.stem, f"{path}: the name")
     probes = []
     lines: dict[int, int] = {}
-    # Not splitlines(): a JSON text may hold characters such as U+2028 as they are.
+    # Not splitlines(), which also splits at characters such as U+2028 that JSON strings may contain.
     for number, line in enumerate(read_text(path, LIMIT).split("\n"), start=1):
         if not line.strip():
             continue
@@ -106,7 +109,7 @@ def read_probes(path: Path) -> list[Probe]:
 
 
 def _object(line: str, where: str) -> dict[str, Any]:
-    """The JSON object on a line."""
+    """Parse the JSON object on a line."""
     if "\0" in line:
         raise InputError(f"{where}: it has a NUL byte, so it is not a text file; remove it.")
     try:
@@ -116,7 +119,7 @@ def _object(line: str, where: str) -> dict[str, Any]:
             f"{where}: not valid JSON ({error.msg}, column {error.colno}): write one object on each line."
         ) from error
     except (ValueError, RecursionError):
-        # Python reads neither a number of thousands of digits nor lists nested thousands deep.
+        # Python's parser refuses numbers of thousands of digits and lists nested thousands deep.
         raise InputError(f"{where}: its JSON is too long a number or nested too deeply; remove it.") from None
     if not isinstance(entry, dict):
         raise InputError(f"{where}: it must be a JSON object, not {_shown(entry)}.")
@@ -125,7 +128,7 @@ def _object(line: str, where: str) -> dict[str, Any]:
 
 def _id(entry: Mapping[str, Any], where: str) -> int:
     id = _required(entry, "question_id", where)
-    if type(id) is not int:  # true and false are integers to isinstance
+    if type(id) is not int:  # isinstance would accept true and false
         raise InputError(f"{where}: question_id must be a whole number, not {_shown(id)}.")
     return id
 
@@ -157,7 +160,7 @@ def _reference(given: Any, turns: int, where: str) -> tuple[str | None, ...]:
             f"{where}: reference has {len(given)} entries and turns has {turns}; give one for each turn, "
             "null where there is none."
         )
-    # MT-Bench has "" for a turn without a reference.
+    # MT-Bench uses "" for a turn without a reference.
     return tuple(
         None if answer in (None, "") else _text(answer, f"reference {number}", where)
         for number, answer in enumerate(given, start=1)
@@ -205,17 +208,17 @@ def _required(entry: Mapping[str, Any], key: str, where: str) -> Any:
 
 
 def _optional(entry: Mapping[str, Any], key: str, where: str) -> str:
-    """The text under `key`; "" where it is left out or null."""
+    """Return the text under `key`; "" if it is missing or null."""
     return "" if entry.get(key) is None else _text(entry[key], key, where)
 
 
 def _text(value: Any, what: str, where: str) -> str:
-    """`value`, if it is a text that a prompt can hold and a file can keep."""
+    """Return `value` if it is a text that can be used in a prompt and written to a file."""
     if not isinstance(value, str):
         raise InputError(f"{where}: {what} must be text, not {_shown(value)}.")
     if not value.strip():
         raise InputError(f"{where}: {what} is empty; write something or remove it.")
-    # JSON can spell out NUL and halves of a surrogate pair.
+    # JSON escapes can encode NUL and lone surrogates.
     if bad := re.search("[\0\ud800-\udfff]", value):
         raise InputError(f"{where}: {what} holds {bad[0]!r}, which is not a character; remove it.")
     return value

@@ -1,4 +1,4 @@
-"""What the name of a base or an adapter means: a folder, a GGUF file, or a Hugging Face Hub repository."""
+"""Resolve the name of a base or an adapter to a folder, a GGUF file, or a Hugging Face Hub repository."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from playground.types import InputError
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SHIPPED = _PACKAGE / "shipped"
 ROOT = _SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent
-"""The folder with `prompts/`, `adapters/` and `models/`, to which names of bases may be relative.
+"""The folder with `prompts/`, `adapters/` and `models/`; names of bases may be relative to it.
 
-It is the repository, or `playground/shipped` of an installed package.
+It is the repository's root, or `playground/shipped` in an installed package.
 """
 GGUF = ".gguf"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where the files of a model or an adapter come from."""
+    """The location of the files of a model or an adapter."""
 
     name: str
-    """As a person gave it."""
+    """The name as the user wrote it."""
     folder: Path | None = None
-    """The folder on this machine; None for a Hub repository."""
+    """The local folder; None for a Hub repository."""
     repository: str | None = None
     """The Hub id, ``owner/name``; None for a folder."""
     revision: str | None = None
@@ -34,20 +34,20 @@ class Source:
 
     @property
     def path(self) -> Path | None:
-        """The GGUF file or the folder on this machine; None for a Hub repository."""
+        """The local GGUF file or folder; None for a Hub repository."""
         if self.folder is None:
             return None
         return self.folder / self.file if self.file else self.folder
 
 
 def find_source(name: str, root: Path = ROOT) -> Source:
-    """Read a name: FOLDER, FILE.gguf, FOLDER:FILE.gguf, ID, ID@REVISION or ID@REVISION:FILE.gguf.
+    """Parse a name: FOLDER, FILE.gguf, FOLDER:FILE.gguf, ID, ID@REVISION or ID@REVISION:FILE.gguf.
 
-    What exists on this machine wins, so a folder may have "@" or ":" in its name. Paths are relative to the
-    working directory, else to `root`. Nothing is downloaded.
+    Existing local paths take precedence, so a folder may have "@" or ":" in its name. Paths are relative to
+    the working directory, else to `root`. Nothing is downloaded.
 
     Raises:
-        InputError: it is meant as a path that does not exist, or names a file that is not a GGUF file.
+        InputError: the name looks like a path that does not exist, or is a file other than a GGUF file.
     """
     if (path := _existing(name, root)) is not None:
         if path.is_dir():
@@ -69,13 +69,13 @@ def find_source(name: str, root: Path = ROOT) -> Source:
 
 
 def looks_like_path(source: str) -> bool:
-    """Whether `source` is meant as a path here rather than as a Hub id (``owner/name``)."""
+    """Return whether `source` looks like a local path rather than a Hub id (``owner/name``)."""
     id, _ = _split_revision(_split_file(source)[0])
     return id.startswith((".", "/", "~", "\\")) or id.count("/") > 1 or ":\\" in source or "\\" in id
 
 
 def model_name(source: str) -> str:
-    """The name of the model that a source means: without the revision and the file of a Hub id."""
+    """Return the model name in a source: a Hub id without its revision and file."""
     if Path(source).expanduser().exists():
         return source
     return _split_revision(_split_file(source)[0])[0]
@@ -88,13 +88,13 @@ def _existing(name: str, root: Path) -> Path | None:
         try:
             if path.exists():
                 return path
-        except OSError:  # a name that is too long for any file
+        except OSError:  # the name is too long for a file name
             return None
     return None
 
 
 def _split_file(name: str) -> tuple[str, str | None]:
-    """``ID:FILE.gguf`` in two; with the revision behind the file it is moved to the id."""
+    """Split ``ID:FILE.gguf`` in two; a revision after the file is moved to the id."""
     stem, colon, file = name.partition(":") if name[1:3] != ":\\" else (name, "", "")
     if not colon:
         return name, None

@@ -1,4 +1,4 @@
-"""What a tokenizer's files say without loading it: whether there is a vocabulary, and its special tokens."""
+"""Inspect a tokenizer's files without loading it: whether there is a vocabulary, and the special tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from playground.files import read_object
 
 
 def read_token_names(folder: Path) -> dict[str, str]:
-    """The special tokens that a tokenizer's JSON files name, by variable; for a folder without vocabulary.
+    """Return the special tokens in a tokenizer's JSON files by variable, for folders without a vocabulary.
 
     Raises:
         InputError: a file cannot be read.
@@ -25,16 +25,16 @@ def read_token_names(folder: Path) -> dict[str, str]:
 
 
 VOCABULARIES = ("tokenizer.json", "tokenizer.model", "vocab.*", "spiece.model", "*.tiktoken", "tekken.json")
-"""Files of which one holds a tokenizer's vocabulary."""
+"""Glob patterns of the files that can hold a tokenizer's vocabulary."""
 
 
 def has_vocabulary(folder: Path) -> bool:
-    """Whether a folder has a tokenizer, and not only its configuration."""
+    """Return whether a folder has a tokenizer's vocabulary, and not only its configuration."""
     return any(next(folder.glob(pattern), None) is not None for pattern in VOCABULARIES)
 
 
 def _token_text(token: Any) -> str:
-    """A special token as a tokenizer's JSON file gives it: text, an object with `content`, or null."""
+    """Return a special token's text from a tokenizer's JSON file: text, an object with `content`, or null."""
     if isinstance(token, dict):
         token = token.get("content")
     return token if isinstance(token, str) else ""

@@ -1,4 +1,4 @@
-"""Write a person's own demonstration sets into their folder."""
+"""Save demonstration sets in the user's folder."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from playground.types import DemoSet, InputError, check_name
 
 
 def save_demo_set(data_dir: Path, demos: DemoSet, own: Path | None, known: DemoSet | None) -> Path:
-    """Write a set into the user's folder; the user's set of that name is replaced.
+    """Save a set in the user's folder, replacing the user's set of the same name.
 
     Args:
         own: the file of the user's set of that name, if there is one.
-        known: the set of that name as it was read last, if there is one.
+        known: the set of that name as last read, if there is one.
 
     Returns:
         The set's file.
 
     Raises:
-        InputError: the name is taken by a set that is not the user's TOML file, or cannot be a name, or the
-            file has changed since it was read.
+        InputError: the name belongs to a set that is not the user's TOML file, or is not a usable name, or
+            the file has changed since it was read.
         OutsideError: the file cannot be written.
     """
     if (own is None and known is not None) or (own is not None and own.suffix != ".toml"):
@@ -38,7 +38,7 @@ def save_demo_set(data_dir: Path, demos: DemoSet, own: Path | None, known: DemoS
 
 
 def _holds(path: Path, known: DemoSet | None) -> bool:
-    """Whether a file still has the content that was read from it last."""
+    """Return whether a file still has the content that was last read from it."""
     try:
         return known is not None and read_demo_file(path).content_hash == known.content_hash
     except InputError:

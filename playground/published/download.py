@@ -1,4 +1,4 @@
-"""Download one file over HTTPS, in several attempts, each from where the one before ended."""
+"""Download one file over HTTPS in several attempts, each of which resumes the one before."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from playground.published.manifest import Published
 from playground.types import InputError, OutsideError
 
 ATTEMPTS = 3
-"""How often a file is asked for; what an earlier attempt brought is kept and gone on from."""
+"""Maximum number of requests for a file; each continues from the bytes already received."""
 PAUSE = 1.0
-"""Seconds before the second attempt; twice as many before the third."""
+"""Seconds before the second attempt; doubled before the third."""
 TIMEOUT = 20.0
-"""Seconds without a byte after which a server counts as silent."""
+"""Seconds without a byte before a server counts as unresponsive."""
 
 
 def open_client(timeout: float) -> httpx.Client:
@@ -31,11 +31,11 @@ def open_client(timeout: float) -> httpx.Client:
 
 
 class _BrokenOffError(Exception):
-    """The server did not send all of it this time."""
+    """The response ended before the whole file was received."""
 
 
 def download(client: httpx.Client, url: str, path: Path, file: Published, pause: float) -> None:
-    """Bring one file to its place, in up to `ATTEMPTS` requests."""
+    """Download one file to `path` with up to `ATTEMPTS` requests."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     for attempt in range(ATTEMPTS):
@@ -53,7 +53,7 @@ def download(client: httpx.Client, url: str, path: Path, file: Published, pause:
             put_in_place(part, path)
             return
         part.unlink()
-        # What an earlier download had left may have been the fault; what came in one piece is not.
+        # A wrong hash may come from an earlier partial download; if the file came in one piece, it does not.
         if not received:
             break
     raise FileFailedError(
@@ -64,13 +64,13 @@ def download(client: httpx.Client, url: str, path: Path, file: Published, pause:
 
 
 def _receive(client: httpx.Client, url: str, part: Path, received: int, file: Published) -> None:
-    """One request: what is missing of a file, appended to `part`; no more is read than it should have.
+    """Send one request for the missing bytes of a file and append them to `part`, up to the expected size.
 
     Raises:
-        FileFailedError: the server does not have it.
-        _BrokenOffError: the server fails, or stopped before the end.
+        FileFailedError: the server does not have the file, or refuses the request.
+        _BrokenOffError: the server failed or ended the response early.
     """
-    # Bytes as they are, so that a second request can continue at one of them.
+    # No compression, so that a later request can continue at a byte offset.
     headers = {"Accept-Encoding": "identity"}
     if file.blob is not None:
         headers["Accept"] = "application/vnd.github.raw+json"  # the content, not JSON about it
@@ -100,14 +100,14 @@ def _receive(client: httpx.Client, url: str, part: Path, received: int, file: Pu
                 stream.flush()
                 if size > file.size:
                     return
-        # Where the server says how much it sends, less is an error already, and all of it is simply wrong.
+        # If the length was announced, httpx raises for a short response; a complete one is simply wrong.
         announces_length = {"content-length", "transfer-encoding"} & set(response.headers)
     if size < file.size and not announces_length:
         raise _BrokenOffError(f"sent {size} of {file.size} bytes")
 
 
 def _explain(error: Exception, url: str, file: Published) -> Exception:
-    """What to tell of the last attempt's failure: of this file alone, or of the whole server."""
+    """Return the error to raise after the last attempt: for this file alone, or for the whole server."""
     host = httpx.URL(url).host
     again = "fetch again later; what came is kept."
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):

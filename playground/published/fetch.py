@@ -1,10 +1,10 @@
-"""Published prompt files, downloaded to the user's folder: what `python -m playground fetch` does.
+"""Download published prompt files to the user's folder, for `python -m playground fetch`.
 
-The files are other people's, so none of them is in this repository. What is here says where each one is and
-what it must be: a manifest in `prompts/published/` for each collection. A file that is listed there is
-accepted only if its SHA-256 is the manifest's. Of a folder that is named there, git takes what the pinned
-commit has (`folders`, `git`); what came is noted beside it, and must be the same the next time. A file that
-is there already is never written over.
+The files belong to other authors, so none of them is in this repository. A manifest in `prompts/published/`
+for each collection gives their locations and hashes. A file listed there is accepted only if its SHA-256
+matches the manifest. From folders listed there, git downloads the files of the pinned commit (see `folders`,
+`git`); their hashes are stored in a note beside them and must be the same at the next download. Existing
+files are never overwritten.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ def fetch(
     limit: float = git_download.TIME,
     taken: Names[str] = (),
 ) -> Iterator[Outcome]:
-    """Download the files of a collection that are not in `folder` yet; an outcome for each file.
+    """Download the files of a collection that are not in `folder` yet; yield an outcome for each file.
 
-    A download that is broken off leaves what came in a hidden `.part` file, and the next one continues from
-    there; what git brings comes whole or not at all. A file that fails does not keep the others from coming,
-    unless its server cannot be reached.
+    An interrupted download leaves its bytes in a hidden `.part` file, from which the next one continues; a
+    download by git is all or nothing. A file that fails does not stop the others, unless its server cannot be
+    reached.
 
     Args:
-        folder: where they go; made if it is not there.
-        mirror: a URL in place of GitHub's, under which the paths are the same.
-        timeout: seconds without a byte after which a server counts as silent.
+        folder: the destination; created if it does not exist.
+        mirror: a base URL to use instead of GitHub's, with the same paths.
+        timeout: seconds without a byte before a server counts as unresponsive.
         pause: seconds before a second attempt.
-        limit: seconds that git may take.
-        taken: names of demonstration sets that files out of `Collection.folders` must not get.
+        limit: time limit of git in seconds.
+        taken: names of demonstration sets that files from `Collection.folders` must not use.
 
     Raises:
-        InputError: the folder lies within this repository, or the environment names a proxy of no use.
-        OutsideError: a server cannot be reached, or the disk takes no more.
+        InputError: the folder is inside this repository, or the proxy in the environment is unusable.
+        OutsideError: a server cannot be reached, or the disk cannot be written.
     """
     folder = folder.resolve()
     if folder.is_relative_to(ROOT):

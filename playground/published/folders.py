@@ -1,4 +1,4 @@
-"""Fetch the prompt files in folders of a commit by git, and note what came."""
+"""Download the prompt files in folders of a commit with git, and keep a note of their hashes."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def fetch_folders(
     limit: float,
     taken: Names[str],
 ) -> Iterator[Outcome]:
-    """Fetch the files of the collection's folders, less those that it lists; an outcome for each.
+    """Download the files of the collection's folders that its manifest does not list; yield their outcomes.
 
-    For the arguments see `fetch.fetch`; `source` is the repository's URL for git.
+    The arguments are those of `fetch.fetch`; `source` is the repository's URL for git.
     """
     assert collection.revision is not None
     note = folder / f".{collection.name}.fetched.json"
@@ -68,7 +68,7 @@ def fetch_folders(
     data = {file.path: file.data for file in came}
     agreed = {file.path: file for file in noted or []}
     folder.mkdir(parents=True, exist_ok=True)
-    # First, so that whatever comes to lie there is noted, even if this run ends in the middle.
+    # Written before the files, so that every file is in the note even if this run is interrupted.
     whole = [file for file in files if data[file.path] is not None]
     _write_note(note, collection, [agreed.get(file.path, file) for file in whole])
     for file in files:
@@ -93,7 +93,7 @@ def _explain_no_git(collection: Collection, folder: Path) -> str:
 def _place(
     path: Path, file: FetchedFile, data: bytes | None, noted: FetchedFile | None
 ) -> Literal["fetched", "here", "kept"]:
-    """Put one file that git took to its place, if there is nothing yet."""
+    """Move one file downloaded by git to its place, unless there is a file already."""
     if data is None:
         raise FileFailedError(
             f"{file.path} has {file.size} bytes, which is too large for a prompt (at most {LIMIT}): it was "
@@ -120,14 +120,14 @@ def _choose_names(
     folder: Path,
     taken: Names[str],
 ) -> list[FetchedFile]:
-    """Names for files: those they had before, else the file's own, else with the folders above it.
+    """Choose names for files: their earlier name if noted, else the file's own, else one with its folders.
 
-    A set is called by its file's name. Where that is taken, by a set or by another file in `folder`, as many
-    of the folders above are put before it as it takes.
+    A set is named after its file. If that name is used by another set or another file in `folder`, as many
+    parent folders as needed are put before it.
     """
     had = {file.path: PurePosixPath(file.name).stem for file in noted}
     ours = {name.lower() for name in [*map(_stem, collection.files), *had.values()]}
-    # Of the other collections too, since a person may fetch those later.
+    # Other collections' names are avoided too, since the user may download those later.
     theirs = {
         name.lower() for name in [*taken, *(_stem(f) for other in list_collections() for f in other.files)]
     }
@@ -149,7 +149,7 @@ def _stem(file: Published) -> str:
 
 
 def _names_for(path: str) -> Iterator[str]:
-    """Names of sets for a file, the best one first, without end."""
+    """Yield an endless sequence of set names for a file, the best one first."""
     parts = [*PurePosixPath(path).parent.parts, PurePosixPath(path).stem]
     names = [set_name("-".join(parts[start:])) for start in range(len(parts) - 1, -1, -1)]
     yield from filter(None, names)
@@ -158,7 +158,7 @@ def _names_for(path: str) -> Iterator[str]:
 
 
 def _is_free(name: str, sha256: str, theirs: Names[str], folder: Path) -> bool:
-    """Whether a file may have a name; one that is there with just its content is that file."""
+    """Return whether a file may have a name; an existing file with the same content counts as free."""
     path = folder / f"{name}.txt"
     if os.path.lexists(path):
         return path.is_file() and hash_file(path) == sha256
@@ -166,10 +166,10 @@ def _is_free(name: str, sha256: str, theirs: Names[str], folder: Path) -> bool:
 
 
 def _read_note(note: Path, collection: Collection) -> list[FetchedFile] | None:
-    """What came from the collection's commit before; None if nothing did.
+    """Return the files noted for the collection's commit; None if there is no note for it.
 
     Raises:
-        InputError: it is not such a note.
+        InputError: the note is invalid.
     """
     if not note.exists():
         return None

@@ -1,8 +1,8 @@
-"""Files of one commit, taken out of a repository on a server by git itself.
+"""Extract files of one commit from a remote repository with git.
 
-A commit's name is the hash of all that is in it, so the name alone decides whether what came is that commit;
-git checks it, object by object. The installed git runs in a temporary folder, without the user's settings,
-hooks, credentials or prompts, and for HTTP alone.
+A commit id is a hash of everything in the commit, so the id alone verifies what was received; git checks it
+object by object. The installed git runs in a temporary folder, over HTTP only, and without the user's
+settings, hooks, credentials or prompts.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from urllib.parse import urlsplit
 from playground.config import git_environment
 
 TIME = 300.0
-"""Seconds that all of it may take."""
+"""Time limit for everything, in seconds."""
 TRANSFER = 100_000_000
-"""Bytes that may lie in git's folder: a server that knows no filter sends the whole commit."""
+"""Maximum size of git's folder in bytes: a server without filter support sends the whole commit."""
 FILES = 500
-"""Files that are taken at most; more are no collection of prompts."""
+"""Maximum number of files; a prompt collection has fewer."""
 REGULAR = ("100644", "100755")
-"""Git's modes of a plain file: neither a link, nor a folder, nor another repository."""
+"""Git's modes of regular files, as opposed to links, folders and submodules."""
 
 
 class CommitError(Exception):
-    """The files cannot be had; one sentence."""
+    """The files cannot be downloaded; the message is one sentence."""
 
 
 class NoGitError(CommitError):
-    """There is no git on this machine."""
+    """Git is not installed on this machine."""
 
 
 class _PassingError(CommitError):
-    """It failed this time; another attempt may not."""
+    """A failure that another attempt may not repeat."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """A file as it is in the commit."""
+    """A file of the commit."""
 
     path: str
     data: bytes | None
-    """None where it is larger than what was asked for."""
+    """The content; None if it is larger than the requested limit."""
     size: int
 
 
@@ -65,22 +65,22 @@ def take(
     attempts: int = 1,
     pause: float = 0.0,
 ) -> list[Taken]:
-    """The plain files in a commit that lie below `folders` and end in `suffix`, in order of their paths.
+    """Return the regular files of a commit below `folders` that end in `suffix`, ordered by path.
 
     Args:
-        url: the repository's, over HTTP.
-        revision: the commit's name in full.
-        largest: bytes that a file may have; a larger one is named but not taken.
-        timeout: seconds without a byte after which a server counts as silent.
-        limit: seconds that all attempts may take together.
-        attempts: how often it is tried where it may help.
-        pause: seconds before the second attempt; twice as many before the third.
+        url: the repository's HTTP URL.
+        revision: the full commit id.
+        largest: maximum size of a file in bytes; a larger file is listed without its content.
+        timeout: seconds without a byte before a server counts as unresponsive.
+        limit: time limit in seconds for all attempts together.
+        attempts: maximum number of attempts for failures that may pass.
+        pause: seconds before the second attempt; doubled before the third.
 
     Raises:
         NoGitError: git is not installed.
-        CommitError: the server has no such commit, sends another, sends too much or too slowly, or there
-            are no such files in it.
-        OSError: the disk takes no more.
+        CommitError: the server does not have the commit, sends wrong data, too much data or is too slow, or
+            the commit has no such files.
+        OSError: the disk cannot be written.
     """
     program = shutil.which("git")
     if program is None:
@@ -88,7 +88,7 @@ def take(
     end = time.monotonic() + limit
     for attempt in range(attempts):
         try:
-            # Cleared away as far as it goes: a virus scanner may still hold a file of it.
+            # Errors of the cleanup are ignored: a virus scanner may still hold a file open.
             with tempfile.TemporaryDirectory(prefix="tandem-git-", ignore_cleanup_errors=True) as folder:
                 repository = _Repository(program, Path(folder), url, revision, timeout, end, limit)
                 return repository.take(folders, suffix, largest)
@@ -100,7 +100,7 @@ def take(
 
 
 class _Repository:
-    """An empty repository in a folder of its own, and the commands that fill and read it."""
+    """A temporary bare repository, and the git commands that fill and read it."""
 
     def __init__(
         self, program: str, folder: Path, url: str, revision: str, timeout: float, end: float, limit: float
@@ -129,9 +129,9 @@ class _Repository:
         }
 
     def take(self, folders: Sequence[str], suffix: str, largest: int) -> list[Taken]:
-        """See `take`."""
+        """Download the commit and return its files; see the function `take`."""
         self._git("init", "--quiet", "--bare", "--template=", ".")
-        # The folders first and then the files that are wanted, where the server can leave out the others.
+        # First the folders and then the wanted files, if the server supports filters and can omit the others.
         self._fetch("--depth=1", self.revision)
         entries = self._entries(folders, suffix)
         if not entries:
@@ -156,7 +156,7 @@ class _Repository:
         return taken
 
     def _entries(self, folders: Sequence[str], suffix: str) -> dict[str, str]:
-        """Path to blob of the plain files that are wanted."""
+        """Map the paths of the wanted regular files to their blobs."""
         listed = self._git("ls-tree", "-r", "-z", "--full-tree", self.revision, "--", *folders)
         entries = {}
         for row in listed.split(b"\0")[:-1]:
@@ -174,7 +174,7 @@ class _Repository:
         )  # fmt: skip
 
     def _git(self, *command: str, given: bytes = b"") -> bytes:
-        """What a git command prints; it and all that it started end at the limits."""
+        """Run a git command and return its output; it and its child processes are killed at the limits."""
         settings = [part for key, value in self.settings.items() for part in ("-c", f"{key}={value}")]
         with (
             tempfile.TemporaryFile() as into,
@@ -222,11 +222,11 @@ class _Repository:
                 )
 
     def _said(self, text: str) -> CommitError:
-        """What a failed command said, as a sentence."""
+        """Convert the error output of a failed command to an error with one sentence."""
         lines = [line.strip() for line in re.split(r"[\r\n]+", text.strip())]
         told = [line for line in lines if line.startswith(("fatal: ", "error: "))]
         reason = (told or lines)[0] if text.strip() else "it ended without a message"
-        # The part after the address, without what a terminal would take for a command.
+        # Keep the part after the URL, without characters that a terminal would interpret.
         reason = re.sub(r"^(fatal|error): (unable to access '[^']*': )?", "", reason)
         reason = re.sub(r"[^\x20-\x7e]", "?", reason).strip(" .")[:200]
         if re.search("not our ref|unadvertised object|couldn't find remote ref", text):
@@ -252,7 +252,7 @@ class _Repository:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a command and its helpers, which would continue to receive without it."""
+    """Kill a command and its child processes, which would otherwise continue the download."""
     if process.poll() is None:
         if os.name == "posix":
             os.killpg(process.pid, signal.SIGKILL)
@@ -262,7 +262,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _size(folder: Path) -> int:
-    """Bytes in the files of a folder that is being written to."""
+    """Return the total size in bytes of the files in a folder that may be changing."""
     total = 0
     for place, _, files in os.walk(folder):
         for name in files:

@@ -1,4 +1,4 @@
-"""Files in the user's folder: what is there already, and putting a complete file in its place."""
+"""Manage published files in the user's folder: check existing ones and move complete ones into place."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from playground.published.manifest import Published
 
 @dataclass(frozen=True, kw_only=True)
 class FetchedFile:
-    """One file that git took out of a folder: its name here, and its content when it was first fetched."""
+    """A file extracted from a folder by git: its local name, and its content when first downloaded."""
 
     path: str
-    """Where it lies in its repository."""
+    """The path in its repository."""
     name: str
-    """Its file's name here, which no other file has."""
+    """The local file name, which is unique."""
     size: int
-    """In bytes."""
+    """Size in bytes."""
     sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one file."""
+    """The outcome of downloading one file."""
 
     file: Published | FetchedFile | None
-    """None: all those of the folders, which are not known."""
+    """None if all files of the folders failed, so that their names are not known."""
     path: Path
-    """Where it is, or would be."""
+    """The file's location, also if it does not exist."""
     state: Literal["fetched", "here", "kept", "failed"]
-    """"here": it was there already, as published. "kept": another file of that name is there, and stays."""
+    """"here": it existed already, as published. "kept": a different file of that name exists and was kept."""
     error: str | None = None
-    """Why it failed; one sentence."""
+    """Why the download failed, in one sentence."""
 
 
 class FileFailedError(Exception):
-    """One file cannot be fetched, in one sentence; others may."""
+    """One file cannot be downloaded, for the reason in the message; other files may still succeed."""
 
 
 def find_state(path: Path, file: Published | FetchedFile) -> Literal["here", "kept"] | None:
-    """What becomes of a file by what is at its place; None where there is nothing yet."""
+    """Return the state of a file by what exists at its path; None if nothing does."""
     if not os.path.lexists(path):
         return None
     if path.is_file() and hash_file(path) == file.sha256:
@@ -52,14 +52,14 @@ def find_state(path: Path, file: Published | FetchedFile) -> Literal["here", "ke
 
 
 def hash_file(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
+    """Return the SHA-256 of a file in hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def put_in_place(part: Path, path: Path) -> None:
-    """Move a file that is complete to its place."""
-    # Looked at again, since a person may have put a file there in the meantime.
+    """Move a complete file into place."""
+    # Checked again, since the user may have put a file there in the meantime.
     if os.path.lexists(path):
         raise FileFailedError(
             f"{path} appeared in the meantime and was left unchanged: move it away and fetch again."

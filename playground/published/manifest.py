@@ -1,4 +1,4 @@
-"""Collections of published prompt files: their manifests in prompts/published/, read and checked."""
+"""Read and check the manifests of published prompt collections in prompts/published/."""
 
 from __future__ import annotations
 
@@ -18,55 +18,55 @@ API = "https://api.github.com"
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """One file of a collection: where it is, and what it must be."""
+    """One file of a collection: its location, size and hash."""
 
     path: str
-    """Its path in the repository."""
+    """The path in the repository."""
     blob: str | None
-    """Git's name for its content, where the revision that it belongs to is not known; else None."""
+    """Git's blob id of its content, if the file is fetched by content and not by revision; else None."""
     size: int
-    """In bytes."""
+    """Size in bytes."""
     sha256: str
 
     @property
     def name(self) -> str:
-        """The file's name here."""
+        """The local file name."""
         return PurePosixPath(self.path).name
 
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
-    """Prompt files of one repository, each at one revision."""
+    """Prompt files of one repository, each pinned to one version."""
 
     name: str
     description: str
     repository: str
-    """At GitHub, ``owner/name``."""
+    """The GitHub repository, ``owner/name``."""
     licence: str
     revision: str | None
-    """The commit, in full; None where every file has its blob."""
+    """The full commit id; None if every file has its blob id."""
     files: tuple[Published, ...]
     folders: tuple[str, ...] = ()
-    """Folders of `revision` of which every other prompt file belongs to it too."""
+    """Folders of `revision` whose other prompt files also belong to the collection."""
 
     def address(self, file: Published, mirror: str | None = None) -> str:
-        """The URL of a file; `mirror` stands in for GitHub's hosts."""
+        """Return the URL of a file; `mirror` replaces GitHub's hosts."""
         if file.blob is not None:
             return f"{mirror or API}/repos/{self.repository}/git/blobs/{file.blob}"
         return f"{mirror or RAW}/{self.repository}/{self.revision}/{quote(file.path)}"
 
 
 def list_collections(folder: Path = MANIFESTS) -> list[Collection]:
-    """All collections, in order of their names.
+    """Return all collections in order of their names.
 
     Raises:
-        InputError: a manifest is not one.
+        InputError: a manifest is invalid.
     """
     return [read_manifest(path) for path in sorted(folder.glob("*.toml"))]
 
 
 def find_collection(name: str, folder: Path = MANIFESTS) -> Collection:
-    """The collection of that name; InputError names the ones there are."""
+    """Return the collection of that name; raises InputError listing the available ones."""
     there = sorted(path.stem for path in folder.glob("*.toml"))
     if name not in there:
         raise InputError(f"There is no collection {name!r} to fetch: choose one of {', '.join(there)}.")
@@ -74,11 +74,11 @@ def find_collection(name: str, folder: Path = MANIFESTS) -> Collection:
 
 
 def read_manifest(path: Path) -> Collection:
-    """A collection from its manifest, which is named after it.
+    """Read a collection from its manifest; the collection is named after the file.
 
     Raises:
-        InputError: it is not a manifest, or a file in it could be written elsewhere than into one folder;
-            the sentence names the file and the place.
+        InputError: the manifest is invalid, or a path in it could be written outside one folder; the message
+            names the file and the place.
     """
     table = read_toml(path)
     about = ("description", "repository", "licence")

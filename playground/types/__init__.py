@@ -1,9 +1,9 @@
-"""The values that Tandem is made of: recipes, prompts, replies, conversations, judgments.
+"""Core value types of Tandem: recipes, prompts, replies, conversations and judgments.
 
-Every value is frozen, keyword-only and equal by content, and needs only the standard library, so any part of
-the program can hold one without importing a model, a page or a database. Row ids and times of storage belong
-to the store. A missing value is None or has its own field; it is never an empty string or 0 in place of a
-failure.
+Every type is a frozen, keyword-only dataclass compared by content. The types need only the standard library,
+so any module can use them without importing a model, the page or the database. Row ids and timestamps belong
+to the store. A missing value is None or has its own field; a failure is never represented by an empty string
+or 0.
 """
 
 from playground.types.adapters import AdapterCard, ChatFormat

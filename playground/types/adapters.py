@@ -1,4 +1,4 @@
-"""What is known of a LoRA adapter before its weights are loaded, and the chat format it was trained on."""
+"""Metadata of a LoRA adapter, known before its weights are loaded, and the chat format it was trained on."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class ChatFormat:
-    """How a conversation is written for a fine-tuned model: a Jinja chat template and its tokens."""
+    """How a conversation is formatted for a fine-tuned model: a Jinja chat template and special tokens."""
 
     template: str
     """Jinja source, as in a Hugging Face tokenizer's `chat_template`."""
     bos_token: str = ""
     eos_token: str = ""
     name: str = ""
-    """Which of a tokenizer's templates it is; "" for the only one."""
+    """The name of this template where the tokenizer has several; "" for the only one."""
     special_tokens: tuple[tuple[str, str], ...] = ()
-    """The tokenizer's special tokens as (variable, text), which the template can read; empty in old records,
-    where only the two above are known."""
+    """The tokenizer's special tokens as (variable, text), available to the template. Empty in documents of
+    earlier versions, which have only `bos_token` and `eos_token`."""
     ends: tuple[str, ...] = ()
-    """What the template writes right after an assistant's text: tokens, and texts where there is no token.
-    A text that begins with a newline ends an answer only there."""
+    """What the template writes right after an assistant message: tokens, or text where there is no token.
+    A text that begins with a newline ends an answer only at the start of a line."""
     problem: str = ""
-    """Why no prompt can be written with it, in one sentence; "" if one can."""
+    """Why no prompt can be rendered with this format, in one sentence; "" if it works."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ChatFormat:
-        """The `ChatFormat` that `to_json` wrote, now or before formats had all of today's fields."""
+        """Read a `ChatFormat` from the output of `to_json`, including that of earlier versions."""
         special_tokens = tuple((name, text) for name, text in data.get("special_tokens", ()))
         return cls(**{**data, "special_tokens": special_tokens, "ends": tuple(data.get("ends", ()))})
 
     @property
     def token_variables(self) -> dict[str, str]:
-        """The template's variables for special tokens, and their text."""
+        """The template's variables for special tokens, with their text."""
         if self.special_tokens:
             return dict(self.special_tokens)
         return {"bos_token": self.bos_token, "eos_token": self.eos_token}
@@ -42,18 +42,18 @@ class ChatFormat:
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterCard:
-    """What is known of a LoRA adapter without loading its weights."""
+    """Metadata of a LoRA adapter, available without loading its weights."""
 
     name: str
     source: str
-    """Where the files are: a folder, or a Hugging Face Hub id."""
+    """Location of the files: a folder, or a Hugging Face Hub id."""
     base_model: str
-    """The base it was trained on, as its card or PEFT's adapter_config.json says."""
+    """The base it was trained on, according to its card or PEFT's adapter_config.json."""
     label: str
     description: str = ""
     chat_format: ChatFormat | None = None
-    """The chat format that its card names, or a sketch of its tokenizer's, which `Library.chat_format`
-    completes. None: it brings no single template and names none."""
+    """The chat format named by the card, or a partial format from the tokenizer's files, which
+    `Library.chat_format` completes. None if the adapter has no default template and names no format."""
     tokenizer: str = ""
-    """The folder of the chat template and tokenizer beside its weights; "" if there are none, or if the card
-    names a chat format."""
+    """The folder with the chat template and tokenizer beside the weights; "" if there are none, or if the
+    card names a chat format."""

@@ -1,4 +1,4 @@
-"""Conversations: what was asked in each turn, and what every lane answered."""
+"""Conversations: the user message of each turn, and every lane's answers to it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from playground.types.variants import Variant
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """One lane's answer: the variant, exactly what it was asked, and what it wrote."""
+    """One lane's answer: the variant, the exact request, and the reply."""
 
     variant: str
     request: Request | None
-    """None if there was nothing to ask: the aligner could not write a prompt."""
+    """None if no request was made because the aligner could not render a prompt."""
     reply: Reply
     version: int = 0
-    """Which of the lane's answers to this turn it is, in the order in which they were asked, from 0."""
+    """Index of this answer among the lane's answers to this turn, in the order of their requests, from 0."""
 
     @property
     def text(self) -> str:
-        """The whole answer: its prefill, if any, and what the model wrote."""
+        """The whole answer: the prefill, if any, and the text that the model generated."""
         return (self.request.prompt.prefill if self.request else "") + self.reply.text
 
 
@@ -36,24 +36,24 @@ class Turn:
 
     user: str
     answers: tuple[Answer, ...]
-    """Each lane's shown answer, which its next turn continues from."""
+    """The selected answer of each lane, from which its next turn continues."""
     verdicts: tuple[Verdict, ...] = ()
     versions: tuple[tuple[Answer, ...], ...] = ()
-    """All answers of each lane, the shown one in its place; () where every lane has only that one."""
+    """All answers of each lane, including the selected one; () if every lane has only one answer."""
     histories: tuple[int | None, ...] = ()
-    """For each lane, the lane whose earlier answers were in its prompt, None where that lane is no longer
-    there; () where each lane had its own."""
+    """For each lane, the lane whose earlier answers were in its prompt, or None if that lane has been
+    removed; () if each lane used its own history."""
 
     def history_lane(self, lane: int) -> int | None:
-        """The lane whose earlier answers were in a lane's prompt; None where it is no longer there."""
+        """Return the lane whose earlier answers were in this lane's prompt; None if it has been removed."""
         return self.histories[lane] if self.histories else lane
 
     def all(self, lane: int) -> tuple[Answer, ...]:
-        """Every answer of a lane, in the order in which they were asked."""
+        """Return every answer of a lane, in the order of their requests."""
         return self.versions[lane] if self.versions else (self.answers[lane],)
 
     def select(self, answer: Answer, lane: int) -> Turn:
-        """The turn with `answer` as a lane's shown answer: another version, a new one, or a longer one."""
+        """Return the turn with `answer` selected in a lane: an existing, new or continued version."""
         answers = (*self.answers[:lane], answer, *self.answers[lane + 1 :])
         versions = [self.all(each) for each in range(len(self.answers))]
         versions[lane] = (*versions[lane][: answer.version], answer, *versions[lane][answer.version + 1 :])
@@ -61,9 +61,9 @@ class Turn:
         return dataclasses.replace(self, answers=answers, versions=tuple(versions) if several else ())
 
     def rearrange(self, lanes: Sequence[int]) -> Turn:
-        """The turn with its lanes in another order, some left out or there twice.
+        """Return the turn with its lanes reordered; lanes may be removed or duplicated.
 
-        Verdicts are about lanes side by side, so they stay only where no lane changed its place.
+        Verdicts compare lanes by position, so they are kept only if no lane changes its position.
         """
         kept = [lane for lane in lanes if lane < len(self.answers)]
         same = tuple(kept) == tuple(range(len(self.answers)))
@@ -82,22 +82,22 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class Conversation:
-    """Several lanes' conversations with one user, turn by turn."""
+    """The conversations of several lanes with one user, turn by turn."""
 
     id: str
     variants: tuple[Variant, ...]
     turns: tuple[Turn, ...] = ()
     parent: str | None = None
-    """The conversation that its first turns were taken from; None if it is a new one."""
+    """The id of the conversation that this one was branched from; None if it was not branched."""
     owner: str = ""
-    """Whose history lists it: a visitor of the page, by a hash; "" for the command line's, which all see."""
+    """Hashed id of the user whose history lists it; "" for the command line, which everyone sees."""
 
     def history(self, lane: int) -> tuple[Message, ...]:
-        """The messages of one lane so far, its own answers in them, user and assistant alternating.
+        """Return the messages of one lane so far with its own answers, user and assistant alternating.
 
-        A turn whose answer failed or was stopped before it wrote anything is left out, question
-        included: an empty answer in its place would be something the model never wrote. An answer that
-        is empty because the model ended at once is kept as it is.
+        A turn whose answer failed or was stopped before any text was generated is left out together with
+        its question: an empty answer in its place would be something that the model never generated. An
+        answer is kept if it is empty because the model generated its end-of-sequence token first.
         """
         messages: list[Message] = []
         for turn in self.turns:
@@ -110,5 +110,5 @@ class Conversation:
         return tuple(messages)
 
     def before(self, turn: int) -> Conversation:
-        """The conversation up to a turn (from 0), which is left out."""
+        """Return the conversation up to, but not including, a turn (counted from 0)."""
         return dataclasses.replace(self, turns=self.turns[:turn])

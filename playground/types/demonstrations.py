@@ -1,4 +1,4 @@
-"""Demonstrations and sets of them, which an in-context prompt shows before the conversation."""
+"""Demonstrations and demonstration sets, which an in-context prompt shows before the conversation."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from playground.types.json import canonical, to_json
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """One query and the answer the model is shown to it."""
+    """One query and the answer that the prompt shows for it."""
 
     query: str
     answer: str | None
-    """None: the query is shown without an answer."""
+    """None if the query is shown without an answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,17 +27,17 @@ class Demo(Exchange):
     then: tuple[Exchange, ...] = ()
     """Further exchanges of the same conversation, for a demonstration of several turns."""
     before: str = ""
-    """Free text between the blocks, before this demonstration."""
+    """Free text between the blocks that precedes this demonstration."""
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
-        """All of its queries and answers in order."""
+        """All queries and answers of this demonstration, in order."""
         return (Exchange(query=self.query, answer=self.answer), *self.then)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoSet:
-    """An instruction and the demonstrations after it (URIAL, arXiv 2312.01552, section 3)."""
+    """An instruction followed by demonstrations (URIAL, arXiv 2312.01552, section 3)."""
 
     name: str
     instruction: str
@@ -47,22 +47,22 @@ class DemoSet:
     """The family of block markers, one of `demos.FAMILIES`; "fenced" is URIAL's ``# Query:`` /
     ``# Answer:`` with fences."""
     meant_for: str = ""
-    """The models it was written for, for people to read."""
+    """The models that the set was written for, as text for the user."""
     description: str = ""
     text: str | None = None
-    """The prompt file it was taken from, verbatim, as long as nothing in it was changed; it is what a
-    prompt begins with. None: prompts are written from the parts."""
+    """The prompt file that the set was read from, verbatim, as long as the set is unchanged; prompts then
+    begin with it. None if prompts are rendered from the parts."""
     note: str = ""
-    """A warning about the file it was taken from, in one or two sentences for people; "" for none."""
+    """A warning about the file that the set was read from, in one or two sentences; "" if there is none."""
 
     @property
     def whole(self) -> bool:
-        """Whether it is a text that could not be parsed, so that nothing in it can be changed."""
+        """Whether the set is a text that could not be parsed, so that it cannot be edited."""
         return self.text is not None and not self.demos
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of all that shapes a prompt: equal content, equal hash, whatever the name."""
+        """SHA-256 of everything that affects the prompt; the name is ignored."""
         shapes = {
             "instruction": self.instruction,
             "demos": self.demos,
@@ -72,9 +72,9 @@ class DemoSet:
         return hashlib.sha256(canonical(to_json(shapes)).encode()).hexdigest()
 
     def take(self, n: int) -> DemoSet:
-        """The first `n` demonstrations in order, so that K-shot sets are nested and share prefixes.
+        """Return a set of the first `n` demonstrations, so that K-shot sets are nested and share prefixes.
 
-        A demonstration of several turns counts as one. All of them is the set as it is.
+        A demonstration of several turns counts as one. With all demonstrations, the set itself is returned.
 
         Raises:
             InputError: `n` is negative, the set has fewer demonstrations, or it is `whole`.
@@ -92,18 +92,18 @@ class DemoSet:
         return self if n == len(self.demos) else self.changed(demos=self.demos[:n])
 
     def changed(self, **changes: Any) -> DemoSet:
-        """The set with other parts, and without the verbatim text, which no longer agrees with them."""
+        """Return the set with changed fields, without the verbatim text, which no longer matches them."""
         return dataclasses.replace(self, text=None, note="", **changes)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SelectedDemo:
-    """One demonstration that a conversation selected, and why."""
+    """One demonstration selected for a conversation, and why."""
 
     number: int
-    """Its place in the set, from 1."""
+    """Its position in the set, from 1."""
     demo: Demo
     score: float
-    """BM25 of its query for the message; 0 where they share no word, and it merely comes next in the set."""
+    """BM25 score of its query for the message; 0 if they share no word and it is merely next in the set."""
     words: tuple[str, ...]
-    """The words of the message that its query has too, in the message's order."""
+    """The words of the message that its query also contains, in the message's order."""

@@ -1,11 +1,11 @@
-"""The two errors that a person is told about in one sentence: bad input, and failures outside."""
+"""The two errors reported to the user in one sentence: invalid input, and external failures."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """Something a person gave is wrong; the message is one sentence: what, where, what to do next."""
+    """Invalid input from the user; the message is one sentence: what, where, what to do next."""
 
 
 class OutsideError(RuntimeError):
-    """Something outside broke, such as the disk; the message is one sentence, as for `InputError`."""
+    """An external failure, such as a full disk; the message is one sentence, as for `InputError`."""

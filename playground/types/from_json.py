@@ -1,4 +1,4 @@
-"""Read values from the JSON that `to_json` wrote, now or in an earlier version."""
+"""Read values from the JSON written by `to_json`, in this or an earlier version."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from playground.types.text import HALF_CHARACTER
 
 
 def request_from_json(data: Mapping[str, Any]) -> Request:
-    """The `Request` that `to_json` wrote, now or before requests had all of today's fields."""
+    """Read a `Request` from the output of `to_json`, including that of earlier versions."""
     prompt = to_fields("Prompt", data["prompt"])
     parts = tuple(Part(**part) for part in prompt.pop("parts", ()))
     left_out = data.get("left_out")
@@ -42,7 +42,7 @@ def request_from_json(data: Mapping[str, Any]) -> Request:
 
 
 def demo_set_from_json(data: Mapping[str, Any]) -> DemoSet:
-    """The `DemoSet` that `to_json` wrote, now or before sets had all of today's fields."""
+    """Read a `DemoSet` from the output of `to_json`, including that of earlier versions."""
     demos = []
     for entry in data["demos"]:
         then = tuple(Exchange(**exchange) for exchange in entry.get("then", ()))
@@ -51,7 +51,7 @@ def demo_set_from_json(data: Mapping[str, Any]) -> DemoSet:
 
 
 def answer_from_json(variant: str, request: Mapping[str, Any] | None, reply: Any, version: int) -> Answer:
-    """An answer from the JSON of its request and reply; raises as `judge_call_from_json`."""
+    """Read an `Answer` from the JSON of its request and reply; raises as `judge_call_from_json` does."""
     answer = Answer(
         variant=variant,
         request=None if request is None else request_from_json(request),
@@ -63,11 +63,11 @@ def answer_from_json(variant: str, request: Mapping[str, Any] | None, reply: Any
 
 
 def judge_call_from_json(data: Mapping[str, Any]) -> JudgeCall:
-    """The `JudgeCall` that `to_json` wrote.
+    """Read a `JudgeCall` from the output of `to_json`.
 
     Raises:
-        InputError: a field holds what it cannot, or a lane is negative; other errors where the JSON is of
-            something else.
+        InputError: a field has an invalid value, or a lane is negative.
+        Exception: the JSON does not describe a judge call (KeyError, TypeError and others).
     """
     call = JudgeCall(
         **{
@@ -83,10 +83,11 @@ def judge_call_from_json(data: Mapping[str, Any]) -> JudgeCall:
 
 
 def verdict_from_json(data: Mapping[str, Any]) -> Verdict:
-    """The `Verdict` that `to_json` wrote.
+    """Read a `Verdict` from the output of `to_json`.
 
     Raises:
-        InputError: its fields do not fit each other; other errors where the JSON is of something else.
+        InputError: its fields are inconsistent.
+        Exception: the JSON does not describe a verdict (KeyError, TypeError and others).
     """
     scale = data["scale"]
     verdict = Verdict(
@@ -110,7 +111,7 @@ def verdict_from_json(data: Mapping[str, Any]) -> Verdict:
 
 
 def _check_lanes(lanes: tuple[int, ...], judged: JudgeCall | Verdict) -> None:
-    """Raise InputError for a negative lane, or a winner that is missing or none of the lanes."""
+    """Raise InputError for a negative lane, or a winner that is missing or not among the lanes."""
     if any(lane < 0 for lane in lanes):
         raise InputError(f"{type(judged).__name__} names a lane below 0.")
     if judged.winner not in ((() if judged.outcome == "win" else (None,)) + lanes):
@@ -119,17 +120,17 @@ def _check_lanes(lanes: tuple[int, ...], judged: JudgeCall | Verdict) -> None:
 
 @cache
 def _hints(kind: Hashable) -> tuple[tuple[str, Any], ...]:
-    """A dataclass's fields and their annotations."""
+    """Return a dataclass's fields and their annotations."""
     return tuple(get_type_hints(kind).items())
 
 
 def check_fields(value: Any) -> None:
-    """Check the fields of a dataclass, and of the dataclasses in it, against their annotations.
+    """Check the fields of a dataclass, and of dataclasses nested in it, against their annotations.
 
-    Python does not check them, so a value read from a damaged file would fail much later.
+    Python does not check annotations, so a value read from a damaged file would otherwise fail much later.
 
     Raises:
-        InputError: a field holds another type, half a character, or a number that is not finite.
+        InputError: a field has the wrong type, a lone surrogate, or a number that is not finite.
     """
     for name, hint in _hints(cast(Hashable, type(value))):
         if not _fits(getattr(value, name), hint):
@@ -137,7 +138,7 @@ def check_fields(value: Any) -> None:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of the annotated type, throughout."""
+    """Return whether a value has the annotated type, including its items and fields."""
     kinds = get_args(hint)
     origin = get_origin(hint)
     if origin in (Union, UnionType):
@@ -149,7 +150,7 @@ def _fits(value: Any, hint: Any) -> bool:
             return False
         if kinds[-1] is not Ellipsis:
             return len(value) == len(kinds) and all(map(_fits, value, kinds))
-        if kinds[0] is int:  # as long as an answer has tokens
+        if kinds[0] is int:  # fast path for token ids, of which an answer has many
             return all(type(each) is int for each in value)
         return all(_fits(each, kinds[0]) for each in value)
     if hint is str:
@@ -157,7 +158,7 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint is int:
         return type(value) is int and abs(value) < 2**63
     if hint is float:
-        return type(value) in (int, float) and abs(value) < 1e300  # which NaN is not
+        return type(value) in (int, float) and abs(value) < 1e300  # NaN fails this comparison
     if hint in (bool, NoneType):
         return isinstance(value, hint)
     if dataclasses.is_dataclass(hint):

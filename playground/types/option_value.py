@@ -1,7 +1,7 @@
-"""Values of a lane's options as text: which were in quotes, and which read as a number.
+"""Text values of a lane's options: whether they were quoted, and whether they are JSON scalars.
 
-A template variable of a chat format is JSON where it was written bare (``n=1``) and text where it was quoted
-(``n="1"``), so the quotes must survive from the lane spec to the aligner that reads the option.
+A template variable of a chat format is JSON if it was written bare (``n=1``) and text if it was quoted
+(``n="1"``), so the quoting must be preserved from the lane spec to the aligner that reads the option.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ _LONGEST_SCALAR = 40
 
 
 class Quoted(str):
-    """A value that was in quotes, which makes it a text even where it could be read as a number."""
+    """An option value that was quoted, so that it is text even if it looks like a number."""
 
 
 def is_scalar(value: str) -> bool:
-    """Whether a text without quotes means a number, true, false or null."""
+    """Return whether an unquoted text is a number, true, false or null."""
     return _SCALAR.fullmatch(value) is not None and len(value) <= _LONGEST_SCALAR

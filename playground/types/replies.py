@@ -1,4 +1,4 @@
-"""Replies: what an engine wrote for one request, and the events that bring it."""
+"""Replies: what an engine generated for one request, and the events that stream it."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ Finish = Literal["stop", "length", "cancelled", "error", ""]
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What the model wrote for one request, finished or still growing."""
+    """What the model generated for one request, finished or in progress."""
 
     text: str = ""
-    """The answer: cut at its stop, and trimmed of white space at both ends unless the rule keeps it."""
+    """The answer, cut at its stop sequence and stripped of outer whitespace unless the stop rule keeps it."""
     raw_text: str = ""
-    """Everything the model wrote, what came after the stop included."""
+    """Everything the model generated, including text after the stop sequence."""
     finish: Finish = ""
-    """Why it ended; "" while it is still being written."""
+    """Why generation ended; "" while it is in progress."""
     error: str | None = None
-    """One sentence, exactly when `finish` is "error"."""
+    """One sentence, if and only if `finish` is "error"."""
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
-    """Prompt tokens whose keys and values were there already and were not computed again."""
+    """Prompt tokens whose keys and values came from the prefix cache."""
     new_tokens: int = 0
     ttft: float | None = None
     """Seconds from the request to its first token."""
     seconds: float | None = None
     """Seconds from the request to its last token."""
     weights: str | None = None
-    """The weights that were run, as the engine saw them, not as they were asked for."""
+    """The weights that the engine actually used, which may differ from those requested."""
     token_ids: tuple[int, ...] = ()
-    """The tokens behind `raw_text`, where the engine knows them; may end in an end-of-sequence token."""
+    """The tokens of `raw_text`, if the engine knows them; may end in an end-of-sequence token."""
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Tokens after the first one by the seconds after it; None with fewer than two, or without times."""
+        """Decoding speed after the first token; None with fewer than two tokens, or without times."""
         if self.new_tokens < 2 or self.ttft is None or self.seconds is None or self.seconds <= self.ttft:
             return None
         return (self.new_tokens - 1) / (self.seconds - self.ttft)
@@ -43,17 +43,17 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True)
 class Delta:
-    """More text of one row; what was shown is never taken back."""
+    """New text of one row; text that was sent is never retracted."""
 
     row: int
     text: str
     reply: Reply
-    """All that has come so far, this text included; its `finish` is ""."""
+    """The reply so far, including this text; its `finish` is ""."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """The end of one row; comes exactly once for each."""
+    """The end of one row; sent exactly once per row."""
 
     row: int
     reply: Reply
@@ -61,7 +61,7 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """Nothing new for a moment, and why; gives the caller a chance to stop while a model is busy."""
+    """A status note sent while there is no new text; lets the caller stop while a model is busy."""
 
     note: str
 
@@ -71,15 +71,15 @@ Event = Delta | Done | Waiting
 
 @dataclass(frozen=True, kw_only=True)
 class TokenScore:
-    """One token of a reply under a model (arXiv 2312.01552, section 2.2)."""
+    """One token of a reply, scored by a model (arXiv 2312.01552, section 2.2)."""
 
     token: int
     text: str
-    """What the token adds to the text; a character of several tokens comes with its last one, and all of
-    a reply's put together are its raw text."""
+    """The text that the token adds. A character made of several tokens belongs to the last of them; all
+    texts of a reply concatenated are its raw text."""
     logprob: float
-    """Natural logarithm of its probability under the unfiltered distribution."""
+    """Natural-log probability under the unfiltered distribution."""
     rank: int
-    """1 if it is the likeliest token."""
+    """Rank by probability; 1 is the most likely token."""
     top: tuple[tuple[str, float], ...] = ()
-    """The likeliest tokens, written out, with their log-probabilities."""
+    """The most likely tokens as text, with their log-probabilities."""

@@ -1,4 +1,4 @@
-"""Requests: one row for an engine, a prompt with its decoding parameters."""
+"""Requests: one row for an engine, made of a prompt and its decoding parameters."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from playground.types.sampling import Sampling
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """What was left out of a prompt so that it fits the context."""
+    """What was left out of a prompt to make it fit the context."""
 
     turns: int = 0
-    """The oldest turns of the conversation."""
+    """Number of turns left out, the oldest first."""
     demos: int = 0
-    """The last demonstrations."""
+    """Number of demonstrations left out, the last first."""
     tokens: int
-    """Tokens the prompt would have had with them."""
+    """Length of the full prompt in tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One row for an engine: a prompt and how to decode."""
+    """One row for an engine: a prompt and its decoding parameters."""
 
     prompt: Prompt
     sampling: Sampling
     left_out: LeftOut | None = None
-    """None: nothing."""
+    """None if nothing was left out."""
 
     @property
     def stop(self) -> StopRule:
-        """Where the answer ends: the prompt's stop rule, with the lane's stop sequences added."""
+        """The prompt's stop rule with the lane's stop sequences added."""
         rule = self.prompt.stop
         return dataclasses.replace(rule, texts=(*rule.texts, *self.sampling.stop))

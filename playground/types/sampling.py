@@ -1,4 +1,4 @@
-"""Decoding parameters of one lane, which check themselves."""
+"""Decoding parameters of one lane, validated on construction."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ PenaltyScope = Literal["all", "answer"]
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """Decoding parameters of one lane. The defaults are plain greedy decoding.
+    """Decoding parameters of one lane. The defaults give plain greedy decoding.
 
     Raises:
-        InputError: a value is out of range, with the range in the sentence.
-        TypeError: an unknown name, so that a misspelling is never ignored.
+        InputError: a value is out of range; the message names the range.
+        TypeError: a name is unknown, so that misspellings are never ignored.
     """
 
     temperature: float = 0.0
-    """0 is greedy (argmax); otherwise logits are divided by it."""
+    """0 is greedy (argmax); otherwise the logits are divided by it."""
     top_p: float = 1.0
     """Nucleus sampling, in (0, 1]; 1 keeps everything."""
     top_k: int = 0
-    """Keep the k likeliest tokens; 0 keeps everything."""
+    """Keep the k most likely tokens; 0 keeps everything."""
     min_p: float = 0.0
-    """Drop tokens below this share of the likeliest token's probability, in [0, 1); 0 is off."""
+    """Drop tokens below this share of the most likely token's probability, in [0, 1); 0 is off."""
     repetition_penalty: float = 1.0
-    """Above 1 makes tokens seen before less likely (CTRL, arXiv 1909.05858, section 4.1); 1 is off."""
+    """Above 1 makes earlier tokens less likely (CTRL, arXiv 1909.05858, section 4.1); 1 is off."""
     penalty_scope: PenaltyScope = "all"
-    """Which tokens the penalty sees: prompt and answer ("all", as Hugging Face and vLLM), or "answer"."""
+    """Tokens that the penalty covers: prompt and answer ("all", as in Hugging Face and vLLM), or "answer"."""
     max_new_tokens: int = 256
-    """Tokens the answer may take at most."""
+    """Maximum length of the answer in tokens."""
     seed: int = 0
     stop: tuple[str, ...] = ()
-    """Stop sequences, besides the prompt's own stop rule."""
+    """Stop sequences, in addition to the prompt's own stop rule."""
 
     def __post_init__(self) -> None:
         for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise InputError(f"{_label(name)} must be a number, not {value!r}.")
-            object.__setattr__(self, name, float(value))  # 1 and 1.0 are one recipe, with one hash
+            object.__setattr__(self, name, float(value))  # 1 and 1.0 must give the same recipe hash
         for name in ("top_k", "max_new_tokens", "seed"):
             value = getattr(self, name)
             if isinstance(value, float) and value.is_integer():
@@ -71,12 +71,12 @@ class Sampling:
 
     @classmethod
     def parse(cls, values: Mapping[str, str], base: Sampling | None = None) -> Sampling:
-        """`base` (or the defaults) with `values` read from text, as a command line gives them.
+        """Parse text values, as given on a command line, and apply them to `base` (or the defaults).
 
         `stop` is one stop sequence, in which ``\\n`` is a newline.
 
         Raises:
-            InputError: a value is not a number where one is needed, or is out of range.
+            InputError: a value is not a number where one is required, or is out of range.
         """
         changes: dict[str, Any] = {}
         for name, text in values.items():
@@ -93,18 +93,18 @@ class Sampling:
 
 
 MOST_STOPS = 8
-"""Stop sequences that a lane may have."""
+"""Maximum number of stop sequences of a lane."""
 
 
 def _are_stops(stops: Any) -> bool:
-    """Whether `stops` is a list or tuple of at most `MOST_STOPS` texts, none of them empty."""
+    """Return whether `stops` is a list or tuple of at most `MOST_STOPS` texts, none of them empty."""
     if not isinstance(stops, list | tuple) or len(stops) > MOST_STOPS:
         return False
     return all(isinstance(text, str) and text for text in stops)
 
 
 def _label(name: str) -> str:
-    """A field's name as people write it, for the start of a sentence."""
+    """Return a field's display name, capitalized for the start of a sentence."""
     return (
         name.replace("_", " ")
         .replace("top p", "top-p")

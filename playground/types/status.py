@@ -1,4 +1,4 @@
-"""What an engine reports about itself: its base model, its adapters, and whether it is ready."""
+"""Engine status: the base model, its adapters, and whether the engine is ready."""
 
 from __future__ import annotations
 
@@ -10,51 +10,51 @@ from playground.types.adapters import AdapterCard
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterStatus:
-    """Whether one adapter could be loaded, and how it is run."""
+    """Whether one adapter could be loaded, and how it is served."""
 
     card: AdapterCard
     error: str | None = None
-    """Why it cannot be used, in one sentence; None if it can."""
+    """Why the adapter cannot be used, in one sentence; None if it can."""
     kl: float | None = None
     """KL divergence of its next-token distributions from the base's on a fixed text, in nats per token."""
     warning: str | None = None
-    """What is unusual about it though it can be used, in one sentence."""
+    """A warning about an adapter that can be used, in one sentence."""
     serving: str = ""
-    """What it changes and how that is computed, in a few words; "" where it cannot be used."""
+    """What the adapter changes and how that is computed, in a few words; "" if it cannot be used."""
     ends: tuple[str, ...] = ()
-    """What ends an answer of its lanes: tokens and texts, as they are written."""
+    """What ends an answer of its lanes: tokens and texts, as spelled out in the output."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """What an engine is and whether it is ready."""
+    """The state of an engine and of the models it serves."""
 
     state: Literal["loading", "ready", "failed"]
     note: str
-    """One line for people: what is being loaded, what is running, or why it failed."""
+    """One line for the user: what is being loaded, what is running, or why it failed."""
     base: str
     progress: float | None = None
-    """Share of the loading that is done, 0 to 1, while it is known."""
+    """Completed share of loading, 0 to 1, while it is known."""
     device: str | None = None
     precision: str | None = None
-    """How the weights are held: "float32", "bfloat16", "4-bit NF4"..."""
+    """Number format of the weights: "float32", "bfloat16", "4-bit NF4"..."""
     parameters: int | None = None
     context: int | None = None
-    """Positions the model has, prompt and answer together."""
+    """Context length in tokens, prompt and answer together."""
     layers: tuple[tuple[str, int], ...] = ()
-    """Of the linear and embedding layers, how many are held in each precision."""
+    """Number of linear and embedding layers in each precision."""
     warnings: tuple[str, ...] = ()
-    """What is unusual about the base though it can be used, one sentence each."""
+    """Warnings about a base that can be used, one sentence each."""
     ends: tuple[str, ...] = ()
-    """Tokens that end any answer of the base, as they are written."""
+    """Tokens that end any answer of the base, as spelled out in the output."""
     adapters: tuple[AdapterStatus, ...] = ()
     plain: str | None = None
-    """Why rows are decoded one after the other and not as one batch; None if they are one batch."""
+    """Why rows are decoded one after the other instead of as one batch; None if they are batched."""
     prefix_limit: int | None = None
-    """Bytes that keys and values of prefixes may take."""
+    """Maximum size of the prefix cache (keys and values) in bytes."""
     prefix_bytes: int | None = None
-    """Bytes that they take now."""
+    """Current size of the prefix cache in bytes."""
     memory: int | None = None
-    """Bytes that this process holds in the machine's memory."""
+    """Main memory used by this process, in bytes."""
     device_memory: int | None = None
-    """Bytes that it holds on a GPU; None where there is none."""
+    """GPU memory used by this process, in bytes; None without a GPU."""

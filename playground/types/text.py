@@ -1,4 +1,4 @@
-"""Checks of text that a person gave: usable names, and characters that every file can hold."""
+"""Validate text from users: usable names, and characters that can be encoded as UTF-8."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
 LONGEST_NAME = 100
-"""Characters of a name, which may become a file's."""
+"""Maximum length of a name in characters; a name may become a file name."""
 
 
 def check_name(name: str, what: str) -> str:
-    """`name`, if it can stand in a command line, a file name and a page.
+    """Return `name` if it is usable in a command line, as a file name and on the page.
 
     Raises:
-        InputError: it has other characters than letters, digits, dot, dash and underscore, or more than
+        InputError: it has characters other than letters, digits, dots, dashes and underscores, or more than
             `LONGEST_NAME`.
     """
     if len(name) > LONGEST_NAME:
@@ -31,15 +31,15 @@ def check_name(name: str, what: str) -> str:
 
 
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
-"""Half of a surrogate pair, which no model reads and no file holds."""
+"""A lone surrogate, which no model accepts and no UTF-8 file can hold."""
 
 
 def check_characters(text: str, what: str) -> str:
-    """`text`, if every character of it is one: JSON and command lines can bring halves of a surrogate pair,
-    which no model reads and no file holds.
+    """Return `text` if it has no lone surrogates, which can come from JSON or a command line, and which no
+    model accepts and no UTF-8 file can hold.
 
     Raises:
-        InputError: it has such a half.
+        InputError: it has a lone surrogate.
     """
     if bad := HALF_CHARACTER.search(text):
         raise InputError(f"{what} holds {bad[0]!r}, which is half a character: remove it.")
@@ -47,5 +47,5 @@ def check_characters(text: str, what: str) -> str:
 
 
 def replace_surrogates(text: str) -> str:
-    """`text` with each lone surrogate, which has no UTF-8 form, as U+FFFD."""
+    """Return `text` with each lone surrogate, which has no UTF-8 form, replaced by U+FFFD."""
     return HALF_CHARACTER.sub("\ufffd", text)

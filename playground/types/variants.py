@@ -1,4 +1,4 @@
-"""Variants: one lane's recipe, an aligner plus decoding parameters."""
+"""Variants: the recipe of one lane, an aligner plus decoding parameters."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ from playground.types.sampling import Sampling
 
 
 class Aligner(Protocol):
-    """Turns a list of messages into a `Prompt`; a frozen dataclass, one file each in `aligners/`."""
+    """Turns a list of messages into a `Prompt`; each is a frozen dataclass in its own file of `aligners/`."""
 
     @property
     def kind(self) -> str:
-        """The aligner's name, as the command line spells it."""
+        """The aligner's name, as in a lane spec."""
 
     @property
     def adapter(self) -> str | None:
-        """The adapter its prompts ask for; None is the base."""
+        """The adapter that its prompts use; None is the base."""
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
-        """The prompt for the next answer to `messages`, which end with the user's."""
+        """Return the prompt for the answer to `messages`, of which the last is the user's."""
 
     @property
     def demonstration_count(self) -> int:
-        """How many demonstrations its prompts show; 0 for none, and for a text used whole."""
+        """The number of demonstrations in its prompts; 0 for none, and for a text used whole."""
 
     def with_fewer_demonstrations(self, n: int) -> Aligner:
-        """The same aligner with `n` demonstrations, from 0 to `demonstration_count`."""
+        """Return the same aligner with the first `n` demonstrations, from 0 to `demonstration_count`."""
 
     def select_demonstrations(self, messages: Sequence[Message]) -> Sequence[SelectedDemo]:
-        """The demonstrations that a conversation selects, in the prompt's order; () if every conversation
+        """Return the demonstrations selected for a conversation, in prompt order; () if every conversation
         gets the same ones."""
 
     def describe(self, adapter_label: str) -> str:
-        """What the model gets, in one sentence for people; `adapter_label` names `adapter`, if it has one."""
+        """Describe in one sentence what the model gets; `adapter_label` is the label of `adapter`, if any."""
 
 
 Overflow = Literal["refuse", "drop-turns", "drop-demos"]
-"""What happens to a prompt that does not fit the context: it is refused, or loses its oldest turns, or its
-last demonstrations."""
+"""What to do with a prompt that does not fit the context: refuse it, drop the oldest turns, or drop the last
+demonstrations."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """One lane's recipe: an aligner plus decoding parameters, under a name."""
+    """The recipe of one lane: an aligner plus decoding parameters, under a name."""
 
     name: str
     aligner: Aligner
@@ -59,7 +59,7 @@ class Variant:
 
     @property
     def recipe(self) -> str:
-        """SHA-256 of the canonical JSON of all but the name: equal recipes, equal hash."""
+        """SHA-256 of the canonical JSON of everything but the name; equal recipes have equal hashes."""
         content = {
             "aligner": to_json(self.aligner),
             "sampling": to_json(self.sampling),
