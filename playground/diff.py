@@ -1,9 +1,9 @@
-"""Where two answers differ, word by word, in bounded time.
+"""Compare two answers word by word, in bounded time.
 
-What is equal is found by difflib (Ratcliff and Obershelp), whose time is quadratic and at worst cubic. So
-every comparison of two words is paid for from one budget, `WORK`: long texts are compared by whole sentences
-and lines first and by words only between those that are equal, and what the budget does not reach counts as
-different. Nothing is measured by a clock, so the same two texts always give the same result.
+The matching uses difflib (Ratcliff and Obershelp), whose time is quadratic and at worst cubic. So all word
+comparisons of a diff share one budget, `WORK`. Long texts are matched by whole sentences and lines first, and
+by words only between the equal ones; what exceeds the budget counts as different. The budget counts steps,
+not time, so the same two texts always give the same result.
 """
 
 from __future__ import annotations
@@ -23,26 +23,29 @@ Stretch = tuple[str, Mark]
 """A stretch of a text, and whether the other text has it too."""
 
 WORK = 3_000_000
-"""Steps that one comparison may take at most; a step is one place of a text, or one pair of equal words."""
+"""Maximum number of steps of one comparison. A step is one position of a text or one pair of equal words."""
 DIRECT = 100_000
-"""Steps of a first look that are few enough to compare by words at once: about 2000 words of prose."""
+"""Steps below which two texts are compared by words at once: about 2000 words of prose."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diff:
-    """Two texts side by side; what is marked "same" makes the same text on both sides."""
+    """Two texts side by side. The stretches marked "same" concatenate to the same text on both sides."""
 
     left: tuple[Stretch, ...]
-    """The left text in stretches, neighbours of different marks; their texts concatenate to it."""
+    """The left text in stretches that concatenate to it; adjacent stretches have different marks."""
     right: tuple[Stretch, ...]
     similarity: float
-    """Words in what is the same, as a share of the words of both texts, 0 to 1 (the Dice coefficient). Of
-    two texts without any word: 1 if they are equal, else 0."""
+    """Share of the words of both texts that are the same, from 0 to 1 (the Dice coefficient). If neither text
+    has a word: 1 if they are equal, else 0."""
 
 
 def diff(left: str, right: str) -> Diff:
-    """Compare two texts by their words; signs and white space are the same as far as they stand, in both
-    texts, beside a word that is the same, or at the beginning or the end."""
+    """Compare two texts by their words.
+
+    Punctuation and white space count as the same where they are equal in both texts next to a word that is
+    the same, or at the beginning or the end.
+    """
     a, b = _Side(left), _Side(right)
     _same_signs(a, -1, b, -1)
     _same_signs(a, len(a.tokens), b, len(b.tokens))
@@ -58,7 +61,7 @@ def diff(left: str, right: str) -> Diff:
 
 
 class _Side:
-    """A text in tokens: which of them are words, and which the other text has too."""
+    """One text as tokens, with its word positions and a flag for each token that the other text has too."""
 
     def __init__(self, text: str) -> None:
         self.tokens = tokens(text)
@@ -66,11 +69,11 @@ class _Side:
         self.same = [False] * len(self.tokens)
 
     def open(self, at: int) -> bool:
-        """Whether there is such a place, no word stands there, and nothing is known of it yet."""
+        """Whether position `at` exists, is not a word and is not yet marked as the same."""
         return 0 <= at < len(self.tokens) and not self.same[at] and not is_word(self.tokens[at])
 
     def stretches(self) -> tuple[Stretch, ...]:
-        """Neighbours of one mark together."""
+        """Return the text as stretches of adjacent tokens with the same mark."""
         edges = [at for at in range(1, len(self.tokens)) if self.same[at] != self.same[at - 1]]
         return tuple(
             ("".join(self.tokens[start:end]), "same" if self.same[start] else "only")
@@ -80,7 +83,7 @@ class _Side:
 
 
 def _same_signs(a: _Side, x: int, b: _Side, y: int) -> None:
-    """Mark what is equal between two places and the next words, after them and before them."""
+    """Mark equal punctuation and white space on both sides of two positions, up to the next words."""
     for step in (1, -1):
         i, j = x + step, y + step
         while a.open(i) and b.open(j) and a.tokens[i] == b.tokens[j]:
@@ -91,7 +94,7 @@ def _same_signs(a: _Side, x: int, b: _Side, y: int) -> None:
 # --- Words ----------------------------------------------------------------------------------------
 
 _TOKEN = re.compile(r"[wd][wdj]*(?:(?:a|(?<=d)n(?=d))[wd][wdj]*)*|cj*|s+|[pan](?:j+p?)*|j+")
-"""Over classes of characters, see `_class`: a word, a character, white space, punctuation."""
+"""Tokens as patterns over the classes of `_class`: a word, a character, white space, punctuation."""
 # Scripts written without spaces: Thai and Lao, Burmese, Khmer, kana, Chinese characters.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
@@ -99,22 +102,24 @@ _UNSPACED = re.compile(
 
 
 def tokens(text: str) -> list[str]:
-    """`text` in words, runs of white space and single signs of punctuation; they concatenate to it.
+    """Split `text` into words, white space and single punctuation characters, which concatenate to it.
 
     A word is a run of letters and digits with the apostrophes in it ("don't"); a number keeps its point and
-    commas ("3.14"). In scripts without spaces each character is a word. Marks stay with what they stand on.
+    commas ("3.14"). In scripts without spaces each character is a word. Combining marks stay with their base
+    character.
     """
     classes = "".join(map(_class, text))
     return [text[found.start() : found.end()] for found in _TOKEN.finditer(classes)]
 
 
 def is_word(token: str) -> bool:
-    """Whether a token is a word, and not white space or punctuation."""
+    """Whether a token is a word rather than white space or punctuation."""
     return token[0].isalnum()
 
 
 @lru_cache(maxsize=4096)
 def _class(character: str) -> str:
+    """Return the class of a character as one letter of `_TOKEN`."""
     if character.isspace():
         return "s"
     if character in "'\u2019":
@@ -133,17 +138,17 @@ def _class(character: str) -> str:
 # --- Matching -------------------------------------------------------------------------------------
 
 Match = tuple[int, int, int]
-"""Where a stretch begins in each of two sequences, and how many items it has."""
+"""(start in the first sequence, start in the second, number of equal items)."""
 
 
 class _Budget:
-    """Steps that are left of `WORK`."""
+    """The remaining steps of `WORK`."""
 
     def __init__(self) -> None:
         self._left = WORK
 
     def pays(self, steps: int) -> bool:
-        """Whether there are so many steps left; then they are spent."""
+        """Spend `steps` and return True if that many are left, else return False."""
         if steps > self._left:
             return False
         self._left -= steps
@@ -151,11 +156,11 @@ class _Budget:
 
 
 Sentence = tuple[str, ...]
-"""The words of a sentence or a line, without signs and white space."""
+"""The words of a sentence or a line, without punctuation and white space."""
 
 
 def _matches(lines_a: Sequence[Sentence], lines_b: Sequence[Sentence]) -> Iterator[Match]:
-    """Stretches of words that are equal in two texts, none of them crossing another; places count words."""
+    """Yield the stretches of equal words in two texts, without crossings; positions count words."""
     budget = _Budget()
     a, b = list(chain(*lines_a)), list(chain(*lines_b))
     if _first_look(a, b) <= DIRECT:
@@ -172,13 +177,13 @@ def _matches(lines_a: Sequence[Sentence], lines_b: Sequence[Sentence]) -> Iterat
 
 
 def _first_look(a: Sequence[str], b: Sequence[str]) -> int:
-    """Steps that finding the longest common stretch takes: places of `a`, and pairs of equal words."""
+    """Return the steps of finding the longest common stretch: positions of `a` plus pairs of equal words."""
     counts = Counter(b)
     return len(a) + sum(counts[word] for word in a)
 
 
 def _sentences(parts: Sequence[str]) -> list[Sentence]:
-    """The words of tokens in sentences; the end of a line ends one, too."""
+    """Split tokens into sentences of words; a line break ends a sentence too."""
     ends = [
         at + 1
         for at, token in enumerate(parts)
@@ -189,9 +194,9 @@ def _sentences(parts: Sequence[str]) -> list[Sentence]:
 
 
 def _equal(a: Sequence[Hashable], b: Sequence[Hashable], budget: _Budget) -> Iterator[Match]:
-    """As difflib's `get_matching_blocks`, without what the budget does not reach.
+    """Yield matches as difflib's `get_matching_blocks` does, without those that exceed the budget.
 
-    What both begin and end with is equal in any case.
+    The common beginning and the common end of both sequences are always matched.
     """
     shortest = min(len(a), len(b))
     head = next((at for at in range(shortest) if a[at] != b[at]), shortest)

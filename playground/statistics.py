@@ -1,8 +1,8 @@
 """Statistics of results: shares, means and their intervals, and agreement beyond chance. Pure functions.
 
-Intervals are of 95 %: Wilson's for shares, Student's t over the conversations' means for scores (turns of one
-conversation are not independent, so they count as one), and the percentiles of a bootstrap that draws whole
-conversations for anything else. Agreement beyond chance is Cohen's kappa for two raters (Cohen 1960) and
+All intervals are 95 % intervals: Wilson's for shares; Student's t over the means of conversations for scores
+(turns of one conversation are not independent, so they count as one); otherwise percentiles of a bootstrap
+that resamples whole conversations. Agreement beyond chance is Cohen's kappa for two raters (Cohen 1960) and
 Fleiss' kappa for several (Fleiss 1971).
 """
 
@@ -17,10 +17,11 @@ from statistics import fmean, stdev
 from typing import TypeVar
 
 Z = 1.959964
+"""The 97.5 % quantile of the normal distribution."""
 FEW = 30
-"""Below as many, an interval is wide enough to be said in words."""
+"""Number of results below which a sentence points out that there are few."""
 DRAWS = 2000
-"""Of the bootstrap."""
+"""Number of bootstrap samples."""
 
 # The 97.5 % quantile of Student's t for 1 to 30 degrees of freedom.
 _T = (
@@ -31,7 +32,7 @@ _T = (
 
 
 def wilson(hits: float, count: int, z: float = Z) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927), from 0 to 1; all of it where nothing was counted."""
+    """Return the 95 % interval of a share (Wilson 1927); (0, 1) if nothing was counted."""
     if not count:
         return 0.0, 1.0
     share = hits / count
@@ -42,36 +43,40 @@ def wilson(hits: float, count: int, z: float = Z) -> tuple[float, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """How many of how many; a tie is half a hit."""
+    """A share: hits out of a count; a tie is half a hit."""
 
     hits: float
     count: int
 
     @property
     def value(self) -> float | None:
-        """From 0 to 1; None where nothing was counted."""
+        """The share, from 0 to 1; None if nothing was counted."""
         return self.hits / self.count if self.count else None
 
     @property
     def interval(self) -> tuple[float, float]:
-        """See `wilson`."""
+        """The 95 % interval, see `wilson`."""
         return wilson(self.hits, self.count)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mean:
-    """A mean score, of the conversations' means."""
+    """A mean score: the mean of the conversations' means."""
 
     value: float
     interval: tuple[float, float] | None
-    """None with fewer than two conversations, from which no interval follows."""
+    """The 95 % interval; None with fewer than two conversations."""
     count: int
-    """Scores."""
+    """Number of scores."""
     conversations: int
 
     @classmethod
     def of(cls, scores: Iterable[tuple[str, float]], scale: tuple[float, float] | None = None) -> Mean | None:
-        """The mean of (conversation, score), its interval within `scale`; None where there is none."""
+        """Return the mean of (conversation, score) pairs; None if there are none.
+
+        Args:
+            scale: lowest and highest score, to which the interval is clipped.
+        """
         by: dict[str, list[float]] = {}
         for conversation, score in scores:
             by.setdefault(conversation, []).append(score)
@@ -92,14 +97,14 @@ class Mean:
 
 
 def t_quantile(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t; beyond 30 degrees of freedom, the normal's with a correction."""
+    """Return the 97.5 % quantile of Student's t; above 30 degrees of freedom, a corrected normal quantile."""
     if freedom <= len(_T):
         return _T[freedom - 1]
     return Z + (Z**3 + Z) / (4 * freedom) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * freedom**2)
 
 
 def few(count: int, thing: str, more: str = "") -> str | None:
-    """A sentence on how few there are, if there are few."""
+    """Return a sentence that there are few results, or None if there are at least `FEW`."""
     if count >= FEW:
         return None
     words = f"{count or 'no'} {thing}{'' if count == 1 else 's'}{f' {more}' if more else ''}"
@@ -112,10 +117,10 @@ Cluster = TypeVar("Cluster")
 def bootstrap(
     clusters: Sequence[Cluster], figure: Callable[[Sequence[Cluster]], float | None], draws: int = DRAWS
 ) -> tuple[float, float] | None:
-    """The 95 % percentile interval of `figure`, by drawing whole clusters; the same for the same data.
+    """Return the 95 % percentile interval of `figure`, resampling whole clusters; deterministic.
 
-    Draws in which there is no such figure are left out; None if those are more than half, or with fewer than
-    two clusters.
+    Samples for which `figure` is None are ignored. Returns None if those are more than half, or if there are
+    fewer than two clusters.
     """
     if len(clusters) < 2:
         return None
@@ -128,7 +133,7 @@ def bootstrap(
 
 
 def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
-    """Agreement of two raters beyond chance (Cohen 1960); None where chance alone would be full agreement."""
+    """Return agreement of two raters beyond chance (Cohen 1960); None if chance alone gives agreement 1."""
     if not pairs:
         return None
     observed = sum(one == other for one, other in pairs) / len(pairs)
@@ -138,13 +143,16 @@ def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
 
 
 def fleiss_kappa(items: Sequence[Sequence[str]]) -> float | None:
-    """Agreement of several raters beyond chance (Fleiss 1971, equations 3 to 8).
+    """Return agreement of several raters beyond chance (Fleiss 1971, equations 3 to 8).
 
     Args:
-        items: for each item the category that each rater put it in; two raters or more, as many for each.
+        items: for each item the category that each rater chose; at least two raters, as many for each item.
 
     Returns:
-        At most 1; None where there are no items, or chance alone would be full agreement.
+        At most 1; None if there are no items, or if chance alone gives agreement 1.
+
+    Raises:
+        ValueError: the numbers of raters differ or are below 2.
     """
     if not items:
         return None

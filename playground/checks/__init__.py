@@ -1,8 +1,8 @@
 """Heuristic checks on one answer: ending, refusals, loops, leaked headers, wrong language. No model.
 
-A false alarm is worse than a miss, so every rule is narrow, and most are silent where the conversation may
-have asked for what they look for: a user who wants a word repeated gets it repeated. Quoted code is never
-taken for leaked markup.
+A false alarm is worse than a miss, so every rule is narrow. Most rules report nothing where the conversation
+may have asked for the pattern they detect, such as a user who wants a word repeated. Quoted code never counts
+as leaked markup.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from playground.types import Answer, Prompt
 
 
 def check(answer: Answer) -> tuple[Finding, ...]:
-    """The warnings about an answer, or about as much of it as has come.
+    """Return the warnings about an answer, which may still be streaming.
 
-    A rule that needs the end of the answer, such as that of a fence that nothing closes, waits for it. An
-    answer that failed has no warnings: `Reply.error` says why.
+    Rules that need the end of the answer, such as the one for unclosed fences, wait for it. An answer that
+    failed has no warnings: `Reply.error` gives the reason.
     """
     reply, text = answer.reply, answer.text
     prompt = answer.request.prompt if answer.request else Prompt(text="")

@@ -7,12 +7,14 @@ from playground.types import Reply
 
 
 def check_empty(reply: Reply) -> Finding | None:
+    """Return a warning if a finished answer has no text."""
     if reply.finish != "stop" or reply.text.strip():
         return None
     return Finding(kind="empty", label="Empty answer", sentence="The model ended its answer immediately.")
 
 
 def check_cut(reply: Reply) -> Finding | None:
+    """Return a warning if the answer was cut off at its token limit."""
     if reply.finish != "length":
         return None
     sentence = f"The answer was cut off at its limit, after {reply.new_tokens} tokens."
@@ -20,9 +22,9 @@ def check_cut(reply: Reply) -> Finding | None:
 
 
 def text_after(reply: Reply) -> str | None:
-    """What the model wrote after the shown text; None where that is not known, as the raw text lacks it."""
+    """Return what the model wrote after the visible text; None if the raw text does not contain that text."""
     start = len(reply.raw_text) - len(reply.raw_text.lstrip())
-    for at in (0, start):  # most stop rules leave out the white space before an answer
+    for at in (0, start):  # most stop rules strip the white space before an answer
         if reply.raw_text.startswith(reply.text, at):
             return reply.raw_text[at + len(reply.text) :]
     return None

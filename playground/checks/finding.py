@@ -1,4 +1,4 @@
-"""What a check finds: a kind, a sentence with the evidence, and where it is in the answer."""
+"""The result of a check: a kind, a sentence with the evidence, and a position in the answer."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["empty", "cut", "refusal", "loop", "query", "header", "fence", "token", "language"]
-"""What a `Finding` is about; each kind's rule stands at its function."""
+"""The kinds of `Finding`; each check function documents the rule of its kind."""
 QUOTE = 60
-"""Characters of an answer that a sentence quotes at most."""
+"""Maximum number of characters of an answer that a sentence quotes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something about an answer that is worth a person's look."""
+    """A warning about one answer."""
 
     kind: Kind
     label: str
-    """For a badge: three words at most."""
+    """Text of a badge, at most three words."""
     sentence: str
-    """What it is, with the evidence."""
+    """One sentence with the evidence."""
     span: tuple[int, int] | None = None
-    """The characters of the answer's `text` that it is about; None if it is about none of them."""
+    """Start and end of the passage in the answer's `text`; None if the warning concerns no passage."""
 
 
 def quote(text: str) -> str:
+    """Return `text` on one line in quotation marks, cut to `QUOTE` characters."""
     words = " ".join(text.split())
     if len(words) > QUOTE:
         words = words[: QUOTE - 1] + "\u2026"

@@ -1,4 +1,4 @@
-"""Check for an answer in another language or script than the messages before it."""
+"""Check for an answer in a different language or script from the messages before it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from playground.diff import is_word, tokens
 from playground.types import Prompt
 
 SCRIPT_LETTERS = 10
-"""Letters of another script that an answer must have at least."""
+"""Minimum number of letters of another script in a reported answer."""
 SCRIPT_SHARE = 0.8
-"""Their share of its letters, at least."""
+"""Minimum share of that script among the answer's letters."""
 _SCRIPTS = {
     "ARABIC": "Arabic",
     "ARMENIAN": "Armenian",
@@ -34,11 +34,11 @@ _SCRIPTS = {
     "TELUGU": "Telugu",
     "THAI": "Thai",
 }
-"""Scripts by the first word of their letters' names in Unicode; letters of others are not counted."""
+"""Scripts by the first word of their letters' Unicode names; letters of other scripts are not counted."""
 TONGUE_WORDS = 6
-"""Common words of another language that an answer must have at least."""
+"""Minimum number of common words of another language in a reported answer."""
 TONGUE_SHARE = 0.12
-"""Their share of its words, at least."""
+"""Minimum share of those words among the answer's words."""
 _TONGUES = {
     word: name
     for name, words in {
@@ -52,7 +52,7 @@ _TONGUES = {
     }.items()
     for word in words.split()
 }
-"""Words that are among the commonest of one of these languages and not of the others."""
+"""Words that are among the most common of one of these languages and not common in the others."""
 _LANGUAGES = re.compile(
     r"(?i)\b(?:russ|rus[oa]\b|ukra|bulgar|serb|ma[cz]edon|mazedon|belarus|slav|kyril|cyril|chin|mandarin|"
     r"[ck]anton|japan|japon|giappon|kanji|kana|hiragana|katakana|[ck]orea|core[ae]|hangul|arab|persi|farsi|iran|"
@@ -68,9 +68,9 @@ _WRITING = re.compile(
 
 
 def check_language(text: str, prompt: Prompt, messages: str) -> Finding | None:
-    """An answer in another language than the messages, by its letters or by its commonest words.
+    """Return a warning if the answer's letters or common words are of another language than the messages'.
 
-    None where the messages mention a language or a way of writing.
+    Returns None where the messages mention a language or a way of writing.
     """
     instruction = prompt.text[: next((p.end for p in prompt.parts if p.kind == "instruction"), 0)]
     if _LANGUAGES.search(instruction + messages) or _WRITING.search(messages):
@@ -80,10 +80,10 @@ def check_language(text: str, prompt: Prompt, messages: str) -> Finding | None:
 
 
 def _describe_other_script(text: str, messages: str) -> str | None:
-    """A sentence where an answer is mostly in another script, and the messages are in Latin letters.
+    """Return a sentence if the messages are in Latin letters and the answer is mostly in another script.
 
-    Single letters, such as those of formulas, do not count. An answer in Latin letters is never reported: it
-    may be code.
+    Single letters, such as those of formulas, do not count. An answer in Latin letters is never reported
+    because it may be code.
     """
     letters = Counter[str]() if text.isascii() else _count_letters(text)
     if not letters or set(_count_letters(messages)) != {"Latin"}:
@@ -96,7 +96,7 @@ def _describe_other_script(text: str, messages: str) -> str | None:
 
 
 def _describe_other_tongue(text: str, messages: str) -> str | None:
-    """A sentence where an answer's commonest words are of one language, and the messages' of another."""
+    """Return a sentence if the common words of the answer and of the messages are of different languages."""
     there, _ = _find_tongue(messages, least=2)
     here, count = _find_tongue(mask_code(text), least=TONGUE_WORDS)
     if not there or not here or here == there:
@@ -105,7 +105,7 @@ def _describe_other_tongue(text: str, messages: str) -> str | None:
 
 
 def _find_tongue(text: str, least: int) -> tuple[str, int]:
-    """The language that a text's common words are of, and how many; ("", 0) if they are too few or mixed."""
+    """Return a text's language and its number of common words; ("", 0) if they are too few or mixed."""
     words = re.findall(r"[^\W\d_]+", text.casefold())
     found = Counter(_TONGUES[word] for word in words if word in _TONGUES)
     for name, count in found.most_common(1):
@@ -115,7 +115,7 @@ def _find_tongue(text: str, least: int) -> tuple[str, int]:
 
 
 def _count_letters(text: str) -> Counter[str]:
-    """Letters by script, those of words of one letter left out."""
+    """Count letters by script, ignoring words of one letter."""
     found: Counter[str] = Counter()
     for token in tokens(text):
         if is_word(token):

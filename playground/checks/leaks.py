@@ -1,4 +1,4 @@
-"""Check for what leaked from the prompt's format: a next query, a header, a fence, a control token."""
+"""Check for leaks of the prompt's format: an invented query, a header, a fence, a control token."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _ASSISTANT = re.compile(
     r"(?m)^(?:(?:#{1,3} ?)?(?:Assistant|ASSISTANT):|#{1,3} (?:Assistant|Response:)[ \t]*$)"
 )
 _FIELD = re.compile(r"(?m)^(?:\*\*)?[A-Z]\w*:")
-"""A line that begins like "Name:", of a speaker or of a form."""
+"""A line that begins like "Name:", as a speaker's line or a form field does."""
 
 
 def check_query(text: str, prompt: Prompt, messages: str) -> Finding | None:
-    """A next message of the user that the model wrote itself, in the shown text.
+    """Return a warning if the visible text contains a next user message that the model wrote itself.
 
-    Either the prompt's own header of a query begins a block, as the prompt writes them; or, whatever the
-    prompt, a line that begins like "User:" does (see `_find_foreign_query`).
+    Two patterns count: a block that begins with the prompt's own query header, as the prompt writes it, and,
+    for any prompt, a line that begins like "User:" (see `_find_foreign_query`).
     """
     start = find_own_header(text, prompt, find_headers(prompt)[:1], messages)
     if start is None:
@@ -45,11 +45,11 @@ def check_query(text: str, prompt: Prompt, messages: str) -> Finding | None:
 
 
 def find_own_header(text: str, prompt: Prompt, headers: Sequence[str], messages: str) -> int | None:
-    """Where a line that is one of the prompt's headers begins a block as the prompt writes them, if any does.
+    """Return where one of the prompt's headers begins a block in the prompt's own format; None if none does.
 
     Code may have such lines as comments, see `_is_code`. In fenced formats a block begins with a fence after
-    the header; a header with text on its line, or at the very end, has a blank line or a fence before it. A
-    chat format's headers look like any heading, so they count only where both are in the text.
+    the header; a header with text on its line, or at the end of the answer, needs a blank line or a fence
+    before it. The headers of a chat format look like any heading, so they count only if the text has both.
     """
     if not headers or _MARKUP.search(messages) or any(header in messages for header in headers):
         return None
@@ -78,7 +78,7 @@ def find_own_header(text: str, prompt: Prompt, headers: Sequence[str], messages:
 
 
 def _header_pattern(header: str, prompt: Prompt) -> str:
-    """A pattern for a header's line, in the forms at which the stop rule ends an answer."""
+    """Return a pattern for a header's line, in the forms at which the stop rule ends an answer."""
     own = Header(header)
     if header in prompt.stop.headers[:1] and own.marks:
         return rf"{own.pattern}[^\n]*"
@@ -86,9 +86,10 @@ def _header_pattern(header: str, prompt: Prompt) -> str:
 
 
 def _is_code(text: str, start: int, end: int, fence: str) -> bool:
-    """Whether a code block that has a header in it is code or quotes the header, as the stop rule reads it.
+    """Whether a code block that contains a header is real code or a quotation, as the stop rule decides it.
 
-    It is if it names a language, has a line of code, or begins with ``#`` after a line that leads over to it.
+    It is if the block names a language, has a line of code, or begins with ``#`` after a line that introduces
+    the block.
     """
     opening, *lines = text[start:end].split("\n")
     if not fence or opening.strip() != fence or any(map(looks_like_code, lines)):
@@ -99,11 +100,11 @@ def _is_code(text: str, start: int, end: int, fence: str) -> bool:
 
 
 def _find_foreign_query(text: str, messages: str) -> int | None:
-    """Where a line like "User: ..." begins a message, of three words or more, after a blank line.
+    """Return where a line like "User: ..." begins a message of three or more words after a blank line.
 
-    It may as well be part of a dialogue that the answer quotes or writes: so only the first such line counts,
-    and not if the messages mention a dialogue, if a name and a colon began a line before it, or if what is
-    before it is no whole sentence, but a title, or the colon that leads over to a quotation.
+    Such a line may belong to a dialogue that the answer quotes or writes. So only the first one counts, and
+    it is ignored if the messages mention a dialogue, if an earlier line begins with a name and a colon, or if
+    the text before it is not a complete sentence but a title or an introduction that ends with a colon.
     """
     text = mask_code(text)
     found = _USER.search(text)
@@ -121,7 +122,7 @@ def _find_foreign_query(text: str, messages: str) -> int | None:
 
 
 def check_query_alone(answer: Answer) -> Finding | None:
-    """The whole of a fenced answer is a query that the model wrote: an answer's header comes after it."""
+    """Return a warning if a whole fenced answer is a query: the model wrote an answer header after it."""
     reply = answer.reply
     if reply.finish != "stop" or not reply.text or answer.request is None:
         return None
@@ -135,7 +136,7 @@ def check_query_alone(answer: Answer) -> Finding | None:
 
 
 def check_header(text: str, prompt: Prompt, messages: str) -> Finding | None:
-    """A header of an answer: one of the prompt's own that begins a block, or "Assistant:" at the start."""
+    """Return a warning about an answer header: the prompt's own at a block, or "Assistant:" at the start."""
     start = find_own_header(text, prompt, find_headers(prompt)[1:], messages)
     if _ASSISTANT.match(text.lstrip()) and not _DIALOGUE.search(messages):
         start = len(text) - len(text.lstrip())
@@ -148,11 +149,11 @@ def check_header(text: str, prompt: Prompt, messages: str) -> Finding | None:
 
 
 def check_fence(text: str, finish: Finish, rule: StopRule, messages: str) -> Finding | None:
-    """A code fence that nothing closes, in an answer to a fenced prompt that ended by itself.
+    """Return a warning about an unclosed code fence in an answer to a fenced prompt that ended on its own.
 
-    A code block that is whole is part of the answer, and one that the limit cut off needs no warning. None
-    where the conversation or the answer is about such fences, and by the paper's stop rule, which leaves the
-    fence that closes the answer in it.
+    A complete code block is part of the answer, and one that the limit cut off needs no warning. Returns None
+    where the conversation or the answer mentions fences, and for the paper's stop rule, which leaves the
+    fence that closes the answer in the text.
     """
     blocks = find_code_blocks(text)
     if not rule.fence or rule.name == "paper" or finish != "stop" or not blocks or blocks[-1][2]:
@@ -167,9 +168,9 @@ def check_fence(text: str, finish: Finish, rule: StopRule, messages: str) -> Fin
 
 
 def check_token(text: str, messages: str) -> Finding | None:
-    """A control token spelled out at the beginning or the end of a line, outside code.
+    """Return a warning about a control token spelled out at the start or end of a line, outside code.
 
-    None if the messages mention markup; ``<s>`` and ``</s>`` in equal numbers are HTML.
+    Returns None if the messages mention markup. ``<s>`` and ``</s>`` in equal numbers count as HTML.
     """
     if _MARKUP.search(messages):
         return None

@@ -1,4 +1,4 @@
-"""What an answer is checked against: the messages in its prompt, and the headers of the prompt's format."""
+"""Extract what the checks need from a prompt: its messages and the headers of its format."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ CONTROL_TOKEN = (
     r"(?:<[|\uff5c][^<>|\uff5c\s]{1,40}[|\uff5c]>|</?s>|\[/?INST\]|<</?SYS>>|<(?:unk|pad|bos|eos)>"
     r"|<(?:start|end)_of_turn>)"
 )
-"""Control tokens as they are spelled in the usual chat formats."""
+"""Pattern of the control tokens of the common chat formats."""
 _FORMAT_TOKEN = re.compile(rf"{CONTROL_TOKEN}(?:(?:user|assistant|system|model)\b)?")
 _HEADING = re.compile(r"#{1,6} \w+:?")
 
 
 def read_messages(prompt: Prompt) -> str:
-    """The messages of the conversation, less what the prompt's format puts around them.
+    """Return the messages of the conversation without the markup of the prompt's format.
 
-    Where the prompt does not know its parts, all of it, so that more is silent rather than less.
+    If the prompt has no recorded parts, the whole prompt counts as messages, so that the checks report less
+    rather than more.
     """
     parts = _read_parts(prompt)
     messages = "".join(text for kind, text in parts if kind in ("history", "message"))
@@ -29,7 +30,7 @@ def read_messages(prompt: Prompt) -> str:
 
 
 def _read_parts(prompt: Prompt) -> list[tuple[PartKind, str]]:
-    """The prompt's parts with their kinds, without a chat format's control tokens."""
+    """Return the kind and text of each part of the prompt, without a chat format's control tokens."""
     parts = prompt.parts or (Part(kind="text", end=len(prompt.text)),)
     texts = [prompt.text[start:end] for start, end in pairwise([0, *(part.end for part in parts)])]
     if prompt.control_tokens:
@@ -38,9 +39,9 @@ def _read_parts(prompt: Prompt) -> list[tuple[PartKind, str]]:
 
 
 def find_headers(prompt: Prompt) -> tuple[str, ...]:
-    """The lines that a query and an answer begin with in the prompt's format, if there are such lines.
+    """Return the lines that begin a query and an answer in the prompt's format; () if it has none.
 
-    A chat format's are those that its message and its cue begin with, such as "### User".
+    In a chat format they are the first lines of the message and of the cue, such as "### User".
     """
     if prompt.stop.headers or not prompt.control_tokens:
         return prompt.stop.headers

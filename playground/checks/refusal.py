@@ -30,9 +30,10 @@ _ASKED_TO_REFUSE = re.compile(
 
 
 def check_refusal(text: str, start: str, messages: str) -> Finding | None:
-    """The answer begins with one of the common English refusals; an "I can't" about a thing is none.
+    """Return a warning if the answer begins with a common English refusal.
 
-    A refusal in the answer's prefill is not the model's.
+    A statement such as "I can't" about a specific thing is not a refusal, and neither is text in the prefill
+    `start`, which the model did not write.
     """
     found = _REFUSAL.match(text.replace("\u2019", "'"))
     if found is None or found.end() <= len(start) or _ASKED_TO_REFUSE.search(messages):

@@ -1,4 +1,4 @@
-"""Check for a loop: the same words or characters many times in direct succession."""
+"""Check for a loop: the same words or characters repeated many times in direct succession."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from playground.diff import is_word, tokens
 from playground.types import Finish
 
 LOOP_TIMES = 4
-"""How often in direct succession the same words must come to be a loop."""
+"""Minimum number of direct repetitions of the same words in a loop."""
 LOOP_WORDS = 36
-"""Words that all those times must have together: "ha ha ha" has fewer, and so has a refrain."""
+"""Minimum number of words of a loop, all repetitions together; "ha ha ha" and a refrain have fewer."""
 LOOP_PERIOD = 200
-"""Words of the longest stretch that is looked for again."""
+"""Maximum length in words of the repeated unit."""
 LOOP_CHARACTERS = 100
-"""Characters of a loop that has no white space."""
+"""Minimum number of characters of a loop without white space."""
 _UNBROKEN = re.compile(r"(\S{1,20}?)\1{4,}")
 _ASKED_TO_REPEAT = re.compile(
     r"(?i)\brepeat(?! (?:my|your|the (?:first|last))\b)|over and over|again and again|"
@@ -27,12 +27,15 @@ _ASKED_TO_REPEAT = re.compile(
 
 
 def check_loop(text: str, finish: Finish, messages: str) -> Finding | None:
-    """The same words in direct succession, at least `LOOP_TIMES` times and `LOOP_WORDS` words altogether.
+    """Return a warning if the answer repeats itself in one of two ways.
 
-    Case, punctuation and the numbers of a list do not count; other numbers do, and what comes again must have
-    a word in letters. Or the same 20 characters or fewer, over and over for `LOOP_CHARACTERS` without white
-    space. Code and tables repeat by nature, and lines are drawn with signs, so among them only a run that the
-    limit cut off is a loop. None where the conversation asked for a repetition.
+    Words: the same words at least `LOOP_TIMES` times in direct succession, with at least `LOOP_WORDS` words
+    altogether. Case, punctuation and list numbers are ignored; other numbers are compared, and the unit must
+    contain a word in letters. Characters: a unit of at most 20 characters without white space, repeated over
+    at least `LOOP_CHARACTERS` characters.
+
+    Code and tables are repetitive by nature, and punctuation is used to draw lines, so in these only a run
+    that the limit cut off counts as a loop. Returns None where the conversation asked for a repetition.
     """
     if _ASKED_TO_REPEAT.search(messages):
         return None
@@ -48,7 +51,7 @@ def check_loop(text: str, finish: Finish, messages: str) -> Finding | None:
 
 
 def _find_runs(text: str) -> Iterator[tuple[int, int, int, str, int]]:
-    """Runs that are long enough: where each begins and ends, where its first time ends, what, how often."""
+    """Yield (start, end, end of the first unit, description, repetitions) of each run that is long enough."""
     words = list(_find_words(text))
     if run := _find_run([text[start:end].casefold() for start, end in words]):
         first, last, period = run
@@ -62,7 +65,7 @@ def _find_runs(text: str) -> Iterator[tuple[int, int, int, str, int]]:
 
 
 def _find_words(text: str) -> Iterator[tuple[int, int]]:
-    """Where the words of a text stand, less the numbers that lines of a list begin with."""
+    """Yield the (start, end) of each word of a text, except the numbers that begin list items."""
     numbers = {found.start(1) for found in re.finditer(r"(?m)^[ \t]*(\d+)[.)](?!\d)", text)}
     at = 0
     for token in tokens(text):
@@ -72,10 +75,11 @@ def _find_words(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _find_run(words: Sequence[str]) -> tuple[int, int, int] | None:
-    """First and last place (exclusive) and period of a run that is long enough; the shortest such period.
+    """Return (first, end, period) in words of a run that is long enough; the shortest such period.
 
-    A run of period p holds `needed` places one after the other, or more, whose word equals the p-th after it.
-    So a look at every `needed`-th place finds it: about one look a word for all periods together.
+    A run of period p contains at least `needed` consecutive words that each equal the p-th word after them.
+    So testing every `needed`-th position finds the run, at a cost of about one test per word for all periods
+    together.
     """
     for period in range(1, min(LOOP_PERIOD, len(words) // LOOP_TIMES) + 1):
         needed = max(LOOP_WORDS, LOOP_TIMES * period) - period
