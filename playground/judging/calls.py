@@ -1,4 +1,4 @@
-"""One call of a judge as a record: read from a response, read again later, or reused for another lane."""
+"""Build judge calls: from a response, from a stored reply, or from the same call for another lane."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from playground.types import JudgeCall
 
 
 def reuse_call(call: JudgeCall, shown: tuple[int, ...]) -> JudgeCall:
-    """A recorded call for the same texts in other lanes, marked as cached.
+    """Return a recorded call as the call for the same texts in other lanes, marked as cached.
 
     Args:
-        call: the recorded one.
+        call: the recorded call.
         shown: the lanes that have the texts now, in the order of the call.
     """
     winner = None if call.winner is None else shown[call.shown.index(call.winner)]
@@ -22,7 +22,7 @@ def reuse_call(call: JudgeCall, shown: tuple[int, ...]) -> JudgeCall:
 
 
 def read_response(rubric: Rubric, shown: tuple[int, ...], response: Response) -> JudgeCall:
-    """The record of a response, with its verdict if the response holds one."""
+    """Return the judge call for a response, with its verdict if the response contains one."""
     call = JudgeCall(
         shown=shown,
         outcome=response.outcome or "unparsable",
@@ -41,7 +41,7 @@ def read_response(rubric: Rubric, shown: tuple[int, ...], response: Response) ->
 
 
 def reread_call(rubric: Rubric, call: JudgeCall) -> JudgeCall | None:
-    """A recorded call, its reply read by today's rules; None if these find no verdict in it."""
+    """Parse a recorded call's reply again by the current rules; None if they find no verdict in it."""
     if call.raw is None:
         return call
     unread = dataclasses.replace(call, outcome="unparsable", winner=None, score=None, aspects=(), error=None)
@@ -50,7 +50,7 @@ def reread_call(rubric: Rubric, call: JudgeCall) -> JudgeCall | None:
 
 
 def _read(rubric: Rubric, call: JudgeCall, raw: str) -> JudgeCall:
-    """`call` with the verdict in its reply."""
+    """Return `call` with the verdict of its reply."""
     reading = read_reply(rubric, raw)
     call = dataclasses.replace(call, reason=reading.reason)
     if reading.error is not None:

@@ -1,4 +1,4 @@
-"""What judging costs: estimates before a judgment, sums after it, and the token budgets of visitors."""
+"""What judging costs: estimates before a judgment, totals after it, and token budgets per user."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ from playground.rubrics.rubric import Messages
 from playground.types import InputError, Verdict
 
 Prices = tuple[float, float, str]
-"""Of a million tokens in, of a million out, and the currency."""
+"""(price of a million input tokens, price of a million output tokens, currency)."""
 
 BYTES_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
 DAY = 24 * 3600
-"""Seconds that a visitor's budget is for."""
+"""Seconds after which a user's budget is renewed."""
 MOST_VISITORS = 10_000
 
 
 def tokens_of(messages: Messages) -> int:
-    """About how many tokens the messages have: one for every four bytes of UTF-8, and four a message.
+    """Estimate the tokens of messages: one for every four bytes of UTF-8, plus four per message.
 
-    The judge's own tokenizer is not at hand. For English text the rule is within some 15 %.
+    The judge's own tokenizer is not available. For English text the estimate is within about 15 %.
     """
     return sum(-(-len(text.encode()) // BYTES_PER_TOKEN) + TOKENS_PER_MESSAGE for _, text in messages)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What a judgment will cost."""
+    """The estimated cost of a judgment."""
 
     calls: int
-    """Calls to make."""
+    """Number of calls to make."""
     cached: int
-    """Calls that cost nothing: they are on record, or made here for another lane."""
+    """Number of calls that cost nothing: recorded ones, and duplicates of a call for another lane."""
     prompt_tokens: int
     """Estimated tokens of the prompts, by `tokens_of`, without cached calls."""
     most_new_tokens: int
-    """The most tokens of the replies."""
+    """Maximum number of tokens of the replies."""
     price: tuple[float, str] | None = None
-    """The most money, and its currency; None where no prices are set."""
+    """Maximum price and its currency; None if no prices are set."""
 
     @property
     def most_tokens(self) -> int:
-        """Tokens in and out at most."""
+        """Maximum number of tokens of prompts and replies together."""
         return self.prompt_tokens + self.most_new_tokens
 
     @classmethod
     def total(cls, estimates: Iterable[Estimate]) -> Estimate:
-        """What several judgments will cost together."""
+        """Add up the estimates of several judgments."""
         each = list(estimates)
         prices = [one.price for one in each if one.price is not None]
         return cls(
@@ -63,21 +63,21 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a judgment has cost, by the server's own count."""
+    """The actual cost of a judgment, by the server's token counts."""
 
     calls: int
     cached: int
-    """Calls that cost nothing: from the record, or made for another lane."""
+    """Number of calls that cost nothing: recorded ones, and duplicates of a call for another lane."""
     prompt_tokens: int
     new_tokens: int
     unknown: int
-    """Calls whose tokens the server did not report; in neither sum."""
+    """Number of calls whose tokens the server did not report; the token totals exclude them."""
     price: tuple[float, str] | None = None
-    """Money, and its currency; None where no prices are set."""
+    """Price and its currency; None if no prices are set."""
 
 
 def cost_of(verdict: Verdict, prices: Prices | None = None) -> Cost:
-    """What a verdict's calls took; running ones are not counted."""
+    """Return the cost of a verdict's calls; running calls are not counted."""
     paid = [call for call in verdict.calls if call.messages and not call.cached]
     tokens_in = sum(call.prompt_tokens or 0 for call in paid)
     tokens_out = sum(call.new_tokens or 0 for call in paid)
@@ -92,19 +92,19 @@ def cost_of(verdict: Verdict, prices: Prices | None = None) -> Cost:
 
 
 def priced(tokens_in: int, tokens_out: int, prices: Prices | None) -> tuple[float, str] | None:
-    """Tokens in money, where prices are set."""
+    """Return the price of tokens and its currency; None if no prices are set."""
     if prices is None:
         return None
     return (tokens_in * prices[0] + tokens_out * prices[1]) / 1e6, prices[2]
 
 
 class JudgeBudget:
-    """Tokens that one visitor's judgments may take; used from any thread."""
+    """The token budget for one user's judgments. Thread-safe."""
 
     def __init__(self, limit: int | None) -> None:
         """
         Args:
-            limit: tokens; None is no limit.
+            limit: tokens; None means no limit.
         """
         self.limit = limit
         self._used = 0
@@ -112,19 +112,19 @@ class JudgeBudget:
 
     @property
     def used(self) -> int:
-        """Tokens used, and those reserved for running judgments."""
+        """Tokens used, including those reserved for running judgments."""
         return self._used
 
     @property
     def left(self) -> int | None:
-        """Tokens left; None is no limit."""
+        """Tokens left; None means no limit."""
         return None if self.limit is None else max(0, self.limit - self._used)
 
     def reserve(self, tokens: int) -> Reservation:
-        """Take tokens out before they are spent.
+        """Reserve tokens before they are spent.
 
         Raises:
-            InputError: fewer are left.
+            InputError: fewer tokens are left.
         """
         with self._lock:
             if self.limit is not None and self._used + tokens > self.limit:
@@ -136,29 +136,30 @@ class JudgeBudget:
         return Reservation(self, tokens)
 
     def give_back(self, tokens: int) -> None:
-        """Put back tokens that were reserved and not spent."""
+        """Return reserved tokens that were not spent to the budget."""
         with self._lock:
             self._used -= tokens
 
 
 @dataclass(frozen=True)
 class Reservation:
-    """Tokens that are reserved for one judgment; settled once, when it has ended."""
+    """Tokens reserved for one judgment; settled once, when the judgment has ended."""
 
     budget: JudgeBudget | None = None
-    """None: the judgment is not limited."""
+    """None if the judgment is not limited."""
     tokens: int = 0
 
     def settle(self, spent: int) -> None:
-        """Put back the tokens that the judgment has not spent."""
+        """Return the tokens that the judgment did not spend to the budget."""
         if self.budget is not None:
             self.budget.give_back(self.tokens - spent)
 
 
 class VisitorBudgets:
-    """The budgets of a public page's visitors, each for one day, so that a reload does not renew it.
+    """The judging budgets of the users of a public page, each valid for one day, so that reloading the page
+    does not renew it.
 
-    At most `most` are kept: beyond that, the one that was used least recently is dropped.
+    At most `most` budgets are kept; beyond that, the least recently used one is dropped.
     """
 
     def __init__(self, make: Callable[[], JudgeBudget], most: int = MOST_VISITORS) -> None:
@@ -166,12 +167,13 @@ class VisitorBudgets:
         self._most = most
         self._lock = threading.Lock()
         self._budgets: dict[str, tuple[float, JudgeBudget]] = {}
-        """When each began, and the budget, the most recently used last."""
+        """Start time and budget by user, the most recently used last."""
 
     def of(self, visitor: str, now: float) -> JudgeBudget:
-        """A visitor's budget.
+        """Return a user's budget, a new one if there is none or it has expired.
 
         Args:
+            visitor: identifies the user.
             now: seconds of a monotonic clock.
         """
         with self._lock:

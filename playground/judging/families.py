@@ -1,7 +1,7 @@
-"""Whether a judge and what it judges are of one family: such a judge tends to favour its own kind.
+"""Detect that a judge belongs to the same model family as an answer: judges tend to favour their own family.
 
 Language models recognise their own answers and rate them higher (Panickssery et al. 2024, arXiv 2404.13076).
-Only a model's name shows its family, so this is a warning and never changes a verdict.
+A family can be detected only by a model's name, so this is a warning and never changes a verdict.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FAMILIES = {
     "Grok": r"grok",
     "SmolLM": r"smollm",
 }
-"""By the maker or the model that others are tuned from: how a word of a model's name begins."""
+"""Families, named after the maker or the base model, with a pattern for the start of a word of the name."""
 _PATTERNS = {
     family: re.compile(rf"(?<![a-z0-9])(?:meta-?)?(?:{begins})(?:[-_.:/\d]|v\d|$)", re.IGNORECASE)
     for family, begins in FAMILIES.items()
@@ -33,18 +33,19 @@ _PATTERNS = {
 
 
 def families(name: str) -> set[str]:
-    """The families in a model's name; most people's own models have none.
+    """Return the families in a model's name; most custom names contain none.
 
-    A distilled model has two: "DeepSeek-R1-Distill-Qwen-7B" is of DeepSeek and Qwen.
+    The name of a distilled model may contain two: "DeepSeek-R1-Distill-Qwen-7B" is DeepSeek and Qwen.
     """
     return {family for family, pattern in _PATTERNS.items() if pattern.search(name)}
 
 
 def family_warning(judge: str, names: Iterable[str]) -> str | None:
-    """A warning if a judge shares a family with what it judges; None if no name shows that.
+    """Return a warning if a judge shares a family with a model it judges; None if no name shows that.
 
     Args:
-        names: of the base and the adapters that answer.
+        judge: the judge's model name.
+        names: names of the base model and the adapters that answer.
     """
     own = families(judge)
     for name in names:

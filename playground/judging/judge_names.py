@@ -1,4 +1,4 @@
-"""How a judge is named: what a person types, and what people read where judges share a model."""
+"""Parse the names of judges that a user enters, and build display names where judges share a model."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MOST_JUDGES = 5
 _ELSEWHERE = re.compile(r"(?P<model>.*\S)@(?P<server>https?://\S+)\Z", re.IGNORECASE)
 
 _MISTYPED = re.compile(r"@[a-z][a-z0-9+.-]*://|@https?:|\Ahttps?:/|@\Z", re.IGNORECASE)
-"""What begins or ends a server's address and is in no model's name; an @ alone is in some."""
+"""The start or end of a server address, which no model's name contains; some names contain an @ alone."""
 
 
 def read_judge(text: str) -> tuple[str, str | None]:
-    """Model and server of a judge as a person names it: ``MODEL``, or ``MODEL@http://SERVER``.
+    """Parse a judge as entered, ``MODEL`` or ``MODEL@http://SERVER``, and return (model, server or None).
 
     Raises:
-        InputError: a server is meant, and it or the model is missing, or it is no address.
+        InputError: the text contains a server, and the server or the model is missing or malformed.
     """
     text = text.strip()
     found = _ELSEWHERE.match(text)
@@ -36,20 +36,20 @@ def read_judge(text: str) -> tuple[str, str | None]:
 
 
 def read_judges(text: str) -> list[tuple[str, str | None]]:
-    """Judges as a person lists them, separated by commas; see `read_judge`.
+    """Parse a comma-separated list of judges; see `read_judge`.
 
     Raises:
-        InputError: there are more than `MOST_JUDGES`, or one is there twice.
+        InputError: there are more than `MOST_JUDGES`, or one is listed twice.
     """
     return check_judges([read_judge(part) for part in text.split(",") if part.strip()])
 
 
 def check_judges(judges: Sequence[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
-    """The same judges, each a model and its server's address.
+    """Check a panel of (model, server) pairs and return it.
 
     Raises:
-        InputError: there are more than `MOST_JUDGES`, one is there twice, in whatever spelling of its
-            address, or an address cannot be read.
+        InputError: there are more than `MOST_JUDGES`, one is listed twice (even with its address spelled
+            differently), or an address cannot be parsed.
     """
     if len(judges) > MOST_JUDGES:
         raise InputError(f"A panel has at most {MOST_JUDGES} judges, not {len(judges)}: leave some out.")
@@ -63,7 +63,9 @@ def check_judges(judges: Sequence[tuple[str, str | None]]) -> list[tuple[str, st
 
 
 def name_judges(judges: Iterable[tuple[str, str | None]]) -> dict[tuple[str, str | None], str]:
-    """How each judge is called beside the others: by its model, and by its host where models share a name.
+    """Return the display name of each judge: its model, with the host added where models share a name.
+
+    If the hosts are equal too, the whole address is added.
 
     Args:
         judges: models and their servers' addresses, as in `Verdict`.

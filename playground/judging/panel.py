@@ -1,8 +1,8 @@
-"""Several judges on the same answers, and their majority, which is recorded as a judge of its own.
+"""Several judges on the same answers, and their majority, which is recorded as the verdict of its own judge.
 
 The rule is strict: a lane wins if more than half of all judges of the panel prefer it. A judge without a
-verdict counts for no lane, and where it could have decided, there is no verdict. Of scores, the median is
-the majority's.
+verdict counts for no lane; if its verdict could have been decisive, the panel has no verdict either. For
+scores, the panel's score is the median.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ MAJORITY = "majority of "
 
 
 def name_majority(verdicts: Sequence[Verdict]) -> str:
-    """The name of these verdicts' judges' majority as a judge, whatever the order of the verdicts."""
+    """Return the judge name of the majority of these verdicts; it does not depend on their order."""
     return MAJORITY + ", ".join(sorted(_names(verdicts)))
 
 
 def _names(verdicts: Sequence[Verdict]) -> list[str]:
-    """The judge of each verdict, see `name_judges`."""
+    """Return the display name of each verdict's judge, see `name_judges`."""
     names = name_judges((verdict.judge, verdict.server) for verdict in verdicts)
     return [names[verdict.judge, verdict.server] for verdict in verdicts]
 
 
 def combine_verdicts(verdicts: Sequence[Verdict], id: str) -> Verdict:
-    """Combine the verdicts of several judges into their majority's.
+    """Combine the verdicts of several judges into the majority's verdict.
 
     Args:
-        verdicts: of the judges of a panel, by the same rubric on the same answers, in any state.
-        id: of the new verdict.
+        verdicts: those of a panel's judges, by the same rubric on the same answers, in any state.
+        id: the id of the new verdict.
 
     Returns:
-        Of comparisons, the lane that more than half of all judges prefer; a tie where no lane can reach that;
-        "unfinished" or what a judge failed with where that judge could have decided it. Of scores, for each
-        lane the judges' median; None where a judge has no score for it.
+        For comparisons, the lane that more than half of all judges prefer; a tie if no lane can reach that;
+        "unfinished", or the outcome of a failed judge, if that judge could have been decisive. For scores,
+        the median of the judges for each lane; None where a judge has no score for the lane.
     """
     first = verdicts[0]
     combined = Verdict(
@@ -86,7 +86,7 @@ def _median(combined: Verdict, verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def _without(combined: Verdict, verdicts: Sequence[Verdict]) -> Verdict:
-    """The majority without a verdict, and which judges it lacks."""
+    """Return the majority without a verdict, with an error that names the judges without one."""
     named = zip(verdicts, _names(verdicts), strict=True)
     spoilt = {name: verdict for verdict, name in named if verdict.outcome not in SETTLED}
     order: tuple[Outcome, ...] = ("unfinished", *WORST)
@@ -100,14 +100,14 @@ def _without(combined: Verdict, verdicts: Sequence[Verdict]) -> Verdict:
 class PanelJudging:
     """Several running judgments of the same answers, and their majority.
 
-    Any thread may look at it, wait for it or cancel it.
+    Thread-safe: any thread may read it, wait for it or cancel it.
     """
 
     def __init__(self, judgings: Sequence[Judging], store: Store) -> None:
         """
         Args:
             judgings: one for each judge, already started.
-            store: where the majority's verdict is recorded.
+            store: the database that the majority's verdict is recorded in.
         """
         self.judgings = tuple(judgings)
         self.conversation = judgings[0].conversation
@@ -127,7 +127,7 @@ class PanelJudging:
 
     @property
     def done(self) -> bool:
-        """Whether it has ended."""
+        """Whether every judge has ended and the majority is recorded."""
         return self._ended.is_set()
 
     def wait(self, timeout: float | None = None) -> Verdict:

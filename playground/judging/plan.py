@@ -1,4 +1,4 @@
-"""The calls that a judgment takes: which prompts a judge is sent, and which of them are on record already."""
+"""Plan the calls of a judgment: which prompts a judge is sent, and which calls are recorded already."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from playground.store import Store
 from playground.types import JudgeCall, Verdict, canonical
 
 SAMPLE_TEMPERATURE = 0.7
-"""Temperature of several samples where the judge's own is 0, which would make them all the same."""
+"""Temperature for several samples where the judge's own is 0, which would make all samples the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedCall:
-    """One call to send to a judge, or its record."""
+    """One call to send to a judge, with its recorded result if there is one."""
 
     shown: tuple[int, ...]
-    """The lanes whose answers it shows, in order."""
+    """The lanes whose answers the prompt shows, in order."""
     messages: dict[bool, Messages]
-    """By whether the server keeps to the rubric's schema."""
+    """The prompt for a server that enforces the rubric's schema (True) and for one that does not (False)."""
     parameters: dict[str, Any]
     key: str
-    """Hash of everything that shapes the reply."""
+    """Hash of everything that affects the reply."""
     tokens: int
-    """The most tokens that it takes, prompt and reply."""
+    """Maximum number of tokens of prompt and reply together."""
     recorded: JudgeCall | None
-    """The same call on record."""
+    """The same call from the database; None if there is none."""
 
     @property
     def prompt_tokens(self) -> int:
@@ -43,7 +43,7 @@ class PlannedCall:
         return max(tokens_of(each) for each in self.messages.values())
 
     def spent_tokens(self, call: JudgeCall | None) -> int:
-        """Tokens that the call took: the server's count, else the most that it can have taken."""
+        """Return the tokens that the call took: the server's count, or the maximum if it reported none."""
         if call is None or call.cached:
             return 0
         if call.prompt_tokens is None and call.new_tokens is None:
@@ -61,11 +61,11 @@ class Plan:
     calls: tuple[PlannedCall, ...]
 
     def new_calls(self) -> list[PlannedCall]:
-        """The calls to pay for: not on record, and each only once."""
+        """Return the calls to pay for: those without a recorded result, each distinct one once."""
         return list({call.key: call for call in self.calls if call.recorded is None}.values())
 
     def estimate(self, prices: Prices | None) -> Estimate:
-        """What the plan will cost."""
+        """Estimate the cost of the plan."""
         new = self.new_calls()
         tokens_in = sum(call.prompt_tokens for call in new)
         tokens_out = sum(call.tokens for call in new) - tokens_in
@@ -81,13 +81,14 @@ class Plan:
 def plan_judgment(
     request: JudgeRequest, rubric: Rubric, judge: JudgeModel, store: Store, refusals: Refusals
 ) -> Plan:
-    """The calls that one judge of a request is sent.
+    """Plan the calls to one judge of a request.
 
     Args:
-        rubric: the request's.
-        judge: one of the request's.
-        store: where calls of earlier judgments are.
-        refusals: what the judge's server is known to refuse, which limits the reply.
+        request: the request.
+        rubric: the request's rubric.
+        judge: one of the request's judges.
+        store: the database with the calls of earlier judgments.
+        refusals: what the judge's server is known to refuse, which limits the length of the reply.
     """
     orders = [request.lanes, request.lanes[::-1]] if request.compares else [(lane,) for lane in request.lanes]
     calls = []
@@ -142,7 +143,7 @@ def _plan_call(
 
 
 def _parameters(rubric: Rubric, judge: JudgeModel, sample: int, samples: int) -> dict[str, Any]:
-    """A sample's parameters; several samples have a temperature above 0 and one seed after the other."""
+    """Return a sample's parameters; with several samples, a temperature above 0 and consecutive seeds."""
     parameters = dict(judge.parameters if rubric.fixed is None else rubric.fixed)
     if samples > 1:
         parameters["temperature"] = parameters["temperature"] or SAMPLE_TEMPERATURE

@@ -1,7 +1,7 @@
-"""The reference judge: right or wrong by a stated rule, without any model.
+"""The reference judge: decides by a fixed rule, without a model, whether an answer is right.
 
-It knows only the answers that a probe gives, and it reads only words and numbers. A `Check` says which texts
-must occur in an answer; `rule` says so in a sentence. It is for questions that have one answer, and a well
+It supports only questions with a known answer, such as those of the probes, and it compares only words and
+numbers. A `Check` lists the texts that must occur in an answer; `rule` states the rule in a sentence. A well
 explained answer counts no more than a bare one.
 """
 
@@ -18,16 +18,16 @@ from playground.types import JudgeCall, Outcome, Verdict
 
 
 def occurs(value: str, text: str) -> bool:
-    """Whether a value occurs in a text as a word, in any case of letters, with or without its "the".
+    """Whether a value occurs in a text as a word, ignoring case and a leading "the" of the value.
 
-    A number is not found within another: neither 8 in 18 nor in 8.5, and 10080 is not 10,080.
+    A number is not found inside another one: 8 is neither in 18 nor in 8.5, and 10080 is not 10,080.
     """
     pattern = rf"(?<!\w)(?<!\d[.,]){re.escape(value.removeprefix('the '))}(?!\w)(?![.,]\d)"
     return re.search(pattern, text, re.IGNORECASE) is not None
 
 
 def named(members: Sequence[str], text: str, flags: re.RegexFlag = re.NOFLAG) -> list[str]:
-    """The members of a list that occur in a text, in the order of the text."""
+    """Return the members of a list that occur in a text, in the order of the text."""
     found = {
         member: match.start()
         for member in members
@@ -52,7 +52,7 @@ def is_right(check: Check, candidate: Candidate) -> bool:
 
 
 def rule(check: Check) -> str:
-    """The rule in one sentence."""
+    """Return the rule as one sentence."""
     shown = ", ".join(repr(value) for value in check.values[:6]) + (", ..." if len(check.values) > 6 else "")
     if check.kind == "any":
         return f"Right if the answer has {'one of ' if len(check.values) > 1 else ''}{shown} in it."
@@ -67,10 +67,11 @@ def rule(check: Check) -> str:
 
 
 def judge_known_answer(known: KnownAnswer, candidates: Mapping[int, Candidate]) -> Verdict:
-    """The reference judge's verdict.
+    """Return the reference judge's verdict.
 
     Args:
-        candidates: what is judged, by lane; two for a comparison.
+        known: the rubric with the known answer.
+        candidates: the judged conversations by lane; two for a comparison.
     """
     lanes = tuple(candidates)
     right = {lane: is_right(known.check, candidates[lane]) for lane in lanes}
@@ -100,7 +101,7 @@ def _score(check: Check, right: Mapping[int, bool]) -> list[JudgeCall]:
 
 
 def _compare(check: Check, lanes: tuple[int, ...], right: Mapping[int, bool]) -> list[JudgeCall]:
-    """The comparison in both orders, as a model's."""
+    """Return the comparison as two calls, one for each order, as a model judge makes them."""
     winners = [lane for lane in lanes if right[lane]]
     outcome: Outcome = "win" if len(winners) == 1 else "tie" if winners else "both-bad"
     calls = []

@@ -1,4 +1,4 @@
-"""The request for a judgment: the answers, the rubric and the judges, checked when it is made."""
+"""The request for a judgment: the answers, the rubric and the judges, validated on construction."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ MOST_SAMPLES = 20
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeRequest:
-    """One judgment to make.
+    """A request for one judgment.
 
     Raises:
         InputError: there is nothing to judge, a lane has no answer, or the rubric, the judges or the
-            options do not fit; one sentence that says what to do.
+            options do not fit. The message is one sentence with the next step.
     """
 
     conversation: Conversation
@@ -34,14 +34,14 @@ class JudgeRequest:
     """Indices of the lanes; a comparison takes two."""
     rubric: Rubric | KnownAnswer
     judges: tuple[JudgeModel, ...] = ()
-    """The models to ask. Several are a panel, whose majority is recorded as a verdict too. None if and only
+    """The judges to ask. Several form a panel, whose majority is recorded as a verdict too. Empty if and only
     if the rubric is a `KnownAnswer`, which needs no model."""
     scope: Scope = "turn"
-    """Whether this turn's answers count, or the conversations up to it."""
+    """Whether this turn's answers are judged, or the conversations up to this turn."""
     samples: int = 1
-    """How often each call is made; more than once at a temperature above 0, with one seed after another."""
+    """Number of times each call is made; more than one uses a temperature above 0 and consecutive seeds."""
     references: Mapping[int, str] = field(default_factory=dict)
-    """Reference answers by turn; used by rubrics that need one."""
+    """Reference answers by turn, for rubrics that need one."""
 
     def __post_init__(self) -> None:
         check_lanes(self.conversation, self.turn, self.lanes, self.rubric.kind)
@@ -64,7 +64,7 @@ class JudgeRequest:
 
     @cached_property
     def candidates(self) -> dict[int, Candidate]:
-        """What is judged, by lane."""
+        """The judged conversations by lane."""
         return {lane: candidate(self.conversation, self.turn, lane) for lane in self.lanes}
 
     @property
@@ -74,7 +74,7 @@ class JudgeRequest:
 
     @property
     def compares(self) -> bool:
-        """Whether two lanes are compared; otherwise each lane has a score of its own."""
+        """Whether two lanes are compared; otherwise each lane has its own score."""
         return self.rubric.kind == "pairwise"
 
     @property
@@ -88,5 +88,5 @@ class JudgeRequest:
 
 
 def split_lanes(lanes: Sequence[int], compares: bool) -> list[tuple[int, ...]]:
-    """The lanes of each request that judges all of `lanes`: every two of them, if two are compared."""
+    """Return the lanes of each request that judges all of `lanes`: every pair for a comparison."""
     return list(combinations(lanes, 2)) if compares and len(lanes) > 2 else [tuple(lanes)]

@@ -1,4 +1,4 @@
-"""From judge calls to a verdict: the rule by which several calls of a judge become one judgment."""
+"""Combine several calls of one judge into one verdict."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from playground.rubrics.candidates import Kind
 from playground.types import SETTLED, Aspect, Conversation, JudgeCall, Outcome, Verdict
 
 WORST: tuple[Outcome, ...] = ("cancelled", "failed", "refused", "cut", "empty", "unparsable")
-"""Outcomes that spoil a judgment; the first of these that a call has becomes the verdict's."""
+"""Outcomes that spoil a judgment, worst first; the verdict gets the first of these that a call has."""
 
 
 def conclude(verdict: Verdict, kind: Kind, calls: Sequence[JudgeCall]) -> Verdict:
-    """Add the judge's calls to a verdict, with the outcome that follows from them.
+    """Return the verdict with its calls and the outcome that follows from them.
 
-    A comparison is settled if every call is: each order has the winner that most of its samples name (none,
-    if as many name the other), and if the two orders differ, the outcome is "inconsistent", which counts as
-    a tie. A score is the mean of the lane's samples if every one of them has a score, else None.
+    A comparison is settled if every call is. The winner of each order is the lane that most of its samples
+    name (none, if as many name the other). If the two orders differ, the outcome is "inconsistent", which
+    counts as a tie. A score is the mean of the lane's samples if every one of them has a score, else None.
     """
     verdict = dataclasses.replace(verdict, calls=tuple(calls), error=None)
     spoilt = [call for call in calls if call.outcome not in SETTLED]
@@ -48,12 +48,12 @@ def _compare(verdict: Verdict, calls: Sequence[JudgeCall]) -> Verdict:
 
 
 def _majority(calls: Sequence[JudgeCall]) -> int | None:
-    """The lane that wins more of the calls than the other."""
+    """Return the lane that wins more than half of the calls; None if there is none."""
     won = [call.winner for call in calls if call.winner is not None]
     ranked = sorted(set(won), key=won.count, reverse=True)
     if not ranked or (len(ranked) > 1 and won.count(ranked[0]) == won.count(ranked[1])):
         return None
-    # Against as many ties or more it is no winner.
+    # A lane that only wins as often as the calls tie, or less often, is no winner.
     return ranked[0] if won.count(ranked[0]) * 2 > len(calls) else None
 
 
@@ -63,7 +63,7 @@ def _score(calls: Sequence[JudgeCall]) -> float | None:
 
 
 def _aspects(calls: Sequence[JudgeCall]) -> tuple[Aspect, ...]:
-    """Each aspect's mean over the samples that have a score for it."""
+    """Return each aspect's mean over the samples that score it; () if a call has no scores."""
     if not calls or any(call.outcome != "scored" for call in calls):
         return ()
     found = []
@@ -74,7 +74,7 @@ def _aspects(calls: Sequence[JudgeCall]) -> tuple[Aspect, ...]:
 
 
 def filter_verdicts(conversation: Conversation, keep: Callable[[Verdict], bool]) -> Conversation:
-    """The conversation with only those of its verdicts for which `keep` is true."""
+    """Return the conversation with only the verdicts for which `keep` is true."""
     turns = tuple(
         dataclasses.replace(turn, verdicts=tuple(filter(keep, turn.verdicts))) for turn in conversation.turns
     )

@@ -1,4 +1,4 @@
-"""A person's vote on two answers, as a verdict."""
+"""People's votes on two answers, and their form as verdicts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from playground.rubrics.candidates import candidate, check_lanes
 from playground.types import Conversation, InputError, JudgeCall, Verdict, canonical
 
 HUMAN = "human"
-"""The judge of a vote."""
+"""The judge name of a vote."""
 VOTE = "vote"
-"""The rubric of a vote."""
+"""The rubric name of a vote."""
 
 Choice = Literal["A", "B", "tie", "both-bad"]
 CHOICES: tuple[Choice, ...] = ("A", "B", "tie", "both-bad")
@@ -22,21 +22,21 @@ CHOICES: tuple[Choice, ...] = ("A", "B", "tie", "both-bad")
 
 @dataclass(frozen=True, kw_only=True)
 class Vote:
-    """What a person voted on two answers of a turn.
+    """A person's vote on two answers of a turn.
 
     Raises:
-        InputError: there is no such choice, or there are not two answers.
+        InputError: the choice is unknown, or there are not two answers.
     """
 
     conversation: Conversation
     turn: int
-    """From 0."""
+    """Index of the turn, from 0."""
     choice: Choice
-    """"A" is the answer that was shown first."""
+    """"A" is the answer shown first."""
     shown: tuple[int, ...]
     """The two lanes in the order in which their answers were shown."""
     by: str | None = None
-    """The voter's anonymous id; a later vote with it on the same answers replaces this one."""
+    """The voter's anonymous id; a later vote by the same voter on the same answers replaces this one."""
     blind: bool = False
     """Whether the lanes' names were hidden."""
 
@@ -47,13 +47,14 @@ class Vote:
 
 
 def make_verdict(vote: Vote, before: Sequence[Verdict]) -> Verdict:
-    """The vote as a verdict.
+    """Return a vote as a verdict.
 
     Args:
-        before: the verdicts on that turn.
+        vote: the vote.
+        before: the existing verdicts on that turn.
 
     Raises:
-        InputError: the person has voted on these answers blind, and has seen their names since.
+        InputError: the person already voted on these answers blind, and has seen the lanes' names since.
     """
     lanes = tuple(sorted(vote.shown))
     judged = tuple(candidate(vote.conversation, vote.turn, lane).hash for lane in lanes)
