@@ -1,4 +1,4 @@
-"""Several judges on the same answers, and their majority, which is recorded as the verdict of its own judge.
+"""Several judges on the same answers, and their majority, which is recorded as a separate verdict.
 
 The rule is strict: a lane wins if more than half of all judges of the panel prefer it. A judge without a
 verdict counts for no lane; if its verdict could have been decisive, the panel has no verdict either. For

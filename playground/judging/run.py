@@ -21,16 +21,16 @@ from playground.types import SETTLED, JudgeCall, OutsideError, Verdict
 T = TypeVar("T")
 
 AT_ONCE = 4
-"""Calls of one judgment that are open at the same time."""
+"""Maximum number of concurrent calls of one judgment."""
 SIDE_BY_SIDE = 8
-"""Judgments that run at the same time; others wait."""
+"""Maximum number of concurrent judgments; others wait."""
 POLL = 0.05
-"""Seconds between looks at whether another judgment has the reply to the same call."""
+"""Seconds between checks whether another judgment has the reply to the same call."""
 STOPPED = "Stopped before the judge answered: judge again."
 
 
 class Judgment(Protocol):
-    """A judgment that runs or has ended. Any thread may look at it, wait for it or cancel it."""
+    """A judgment that runs or has ended. Thread-safe: any thread may read it, wait for it or cancel it."""
 
     @property
     def conversation(self) -> str:
@@ -42,18 +42,18 @@ class Judgment(Protocol):
 
     @property
     def done(self) -> bool:
-        """Whether it has ended."""
+        """Whether the judgment has ended."""
 
     def wait(self, timeout: float | None = None) -> Verdict:
-        """Block until it has ended, or for `timeout` seconds, and return the verdict so far."""
+        """Block until the judgment has ended, or for `timeout` seconds, and return the verdict so far."""
 
     def cancel(self) -> None:
-        """Cancel the calls without a reply; replies so far are kept. No effect once it has ended."""
+        """Cancel the calls without a reply; replies so far are kept. No effect on an ended judgment."""
 
 
 @dataclass(frozen=True)
 class EndedJudgment:
-    """A judgment without calls, which ends at once; see `Judgment`."""
+    """A judgment without calls, which has ended when it is created; see `Judgment`."""
 
     conversation: str
     verdict: Verdict
@@ -68,9 +68,9 @@ class EndedJudgment:
 
 
 class OpenCalls:
-    """The calls that are being answered now, so that the same call is not paid for twice at a time.
+    """The calls in progress, so that two judgments do not pay for the same call at the same time.
 
-    Any thread may use it; a thread that takes a call gives it back.
+    Thread-safe; a thread that takes a call must give it back.
     """
 
     def __init__(self) -> None:
@@ -78,21 +78,21 @@ class OpenCalls:
         self._lock = threading.Lock()
 
     def take(self, key: str) -> bool:
-        """Take a call if it is free; False while another thread has it."""
+        """Take a call if it is free; return False while another thread has it."""
         with self._lock:
             free = key not in self._taken
             self._taken.add(key)
         return free
 
     def give_back(self, key: str) -> None:
-        """Free a call: its reply is on record, or there is none."""
+        """Release a call: its reply is recorded, or there is none."""
         with self._lock:
             self._taken.discard(key)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SharedState:
-    """What all running judgments of a program share."""
+    """State shared by all running judgments of the process."""
 
     store: Store
     refusals: Refusals = field(default_factory=Refusals)
@@ -102,18 +102,19 @@ class SharedState:
 
 
 class Judging:
-    """A running judgment. Any thread may look at it, wait for it or cancel it."""
+    """A running judgment. Thread-safe: any thread may read it, wait for it or cancel it."""
 
     def __init__(
         self, plan: Plan, conversation: str, turn: int, shared: SharedState, reservation: Reservation
     ) -> None:
         """
         Args:
-            plan: the calls; its verdict is recorded already.
+            plan: the calls; its verdict must already be recorded.
             conversation: the id of the judged conversation.
             turn: the judged turn, from 0.
-            reservation: is settled at the end, with the tokens that the calls took; for a call that was
-                cancelled or timed out, with the most that it may have taken.
+            shared: the state shared with the other judgments.
+            reservation: settled at the end with the tokens that the calls took; a call that was cancelled or
+                timed out counts with its maximum.
         """
         self.conversation = conversation
         self.turn = turn
@@ -128,7 +129,7 @@ class Judging:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._open: set[int] = set()
-        """Calls that were sent and have no reply, but may have cost something."""
+        """Indices of calls that were sent and have no reply, but may have cost something."""
 
     @property
     def verdict(self) -> Verdict:
@@ -137,23 +138,23 @@ class Judging:
 
     @property
     def done(self) -> bool:
-        """Whether it has ended."""
+        """Whether the judgment has ended."""
         return self._ended.is_set()
 
     def wait(self, timeout: float | None = None) -> Verdict:
-        """Block until it has ended, or for `timeout` seconds, and return the verdict so far."""
+        """Block until the judgment has ended, or for `timeout` seconds, and return the verdict so far."""
         self._ended.wait(timeout)
         return self._verdict
 
     def cancel(self) -> None:
-        """Cancel the calls without a reply; replies so far are kept. No effect once it has ended."""
+        """Cancel the calls without a reply; replies so far are kept. No effect on an ended judgment."""
         self._cancelled.set()
         with self._lock:
             if self._loop is not None and self._task is not None:
                 self._loop.call_soon_threadsafe(self._task.cancel)
 
     def start(self) -> None:
-        """Start the thread; it waits while too many other judgments run."""
+        """Start the thread, which waits while too many other judgments run."""
         threading.Thread(target=self._work, name="judge", daemon=True).start()
 
     def _work(self) -> None:
@@ -170,7 +171,7 @@ class Judging:
             self._end()
 
     async def _run(self) -> None:
-        """Make all calls, unless they are cancelled."""
+        """Make all calls until they are done or cancelled."""
         task = asyncio.create_task(self._ask_all())
         with self._lock:
             self._loop, self._task = asyncio.get_running_loop(), task
@@ -185,7 +186,7 @@ class Judging:
                 self._loop = self._task = None
 
     async def _ask_all(self) -> None:
-        """Make the calls that have no record, each different one once."""
+        """Make the calls without a recorded result, each distinct one once."""
         alike: dict[str, list[int]] = {}
         for number, (planned, call) in enumerate(zip(self._plan.calls, self._calls, strict=True)):
             if call is None:
@@ -194,10 +195,16 @@ class Judging:
         await asyncio.gather(*(self._ask_once(key, numbers, places) for key, numbers in alike.items()))
 
     async def _ask_once(self, key: str, numbers: list[int], places: asyncio.Semaphore) -> None:
-        """Make one of several equal calls, as of two answers that are alike, for all of them."""
+        """Make one call for all calls that are equal, which happens when two answers are the same.
+
+        Args:
+            key: the hash of the calls.
+            numbers: the indices of the equal calls in the plan.
+            places: limits the number of concurrent calls.
+        """
         open_calls = self._shared.open_calls
         async with places:
-            # The same call may be open in another judgment's event loop, so there is nothing to await.
+            # The same call may be in progress in another judgment's event loop, so there is nothing to await.
             while not open_calls.take(key):
                 await asyncio.sleep(POLL)
             try:
@@ -211,7 +218,7 @@ class Judging:
         self._record(dataclasses.replace(self._verdict, calls=so_far))
 
     async def _ask(self, number: int) -> JudgeCall:
-        """Make one call, unless another judgment has put it on record meanwhile."""
+        """Make one call, unless another judgment has recorded its result in the meantime."""
         planned, store, rubric = self._plan.calls[number], self._shared.store, self._plan.rubric
         recorded = self._try(lambda: store.judge_call(planned.key))
         if recorded is not None and (recorded := reread_call(rubric, recorded)) is not None:
@@ -228,7 +235,7 @@ class Judging:
         return call
 
     def _end(self) -> None:
-        """Settle the budget, and record the verdict that follows from the calls."""
+        """Settle the token budget, and record the verdict that follows from the calls."""
         calls = list(zip(self._plan.calls, self._calls, strict=True))
         self._reservation.settle(
             sum(
@@ -248,7 +255,7 @@ class Judging:
         self._try(lambda: self._shared.store.save_verdict(self.conversation, self.turn, verdict))
 
     def _try(self, use: Callable[[], T]) -> T | None:
-        """Use the database; an error of it is reported in the verdict instead of losing the verdict."""
+        """Run a database operation; its error is reported in the verdict instead of losing the verdict."""
         try:
             return use()
         except OutsideError as error:

@@ -1,7 +1,7 @@
-"""Sends one call to a judge's server with the `openai` client.
+"""Send one call to a judge's server with the `openai` client.
 
-Works with any server of the OpenAI chat API. The client retries with its own back-off; one time limit covers
-everything, retries included; cancelling the task ends the connection at once.
+This works with any server that implements the OpenAI chat API. The client retries with its own back-off; one
+time limit covers everything, retries included; cancelling the task closes the connection at once.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 OPENAI = "https://api.openai.com/v1"
 RETRIES = 2
 MOST_TRIES = 8
-"""Requests for one question, each asking in another way, besides the retries of a busy server."""
+"""Maximum number of differently formed requests for one call, besides the retries for a busy server."""
 _SECRET_NAME = re.compile(r"key|token|secret|sig(?:nature)?$|password|auth|code$", re.IGNORECASE)
 
 
@@ -54,9 +54,9 @@ class JudgeModel:
     model: str
     server: str = OPENAI
     key: Secret | None = None
-    """None: requests have no key, as for many local servers."""
+    """API key; None sends requests without a key, as many local servers accept."""
     own_key: bool = False
-    """Whether a visitor typed the key, so that calls do not use the visitor's budget."""
+    """Whether the key is the user's own, so that calls do not use the user's token budget."""
     temperature: float = 0.0
     seed: int | None = 0
     max_new_tokens: int = 2048
@@ -88,17 +88,17 @@ class JudgeModel:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The request's body besides model, messages and schema."""
+        """The body of a request without model, messages and schema."""
         number = int(self.temperature) if self.temperature == int(self.temperature) else self.temperature
         body: dict[str, Any] = {"temperature": number, "max_tokens": self.max_new_tokens}
         return body if self.seed is None else body | {"seed": self.seed}
 
 
 def check_key(key: Secret) -> Secret:
-    """`key`, if a request can carry it in a header.
+    """Return `key` if a request can carry it in a header.
 
     Raises:
-        InputError: it cannot; the sentence says why, without the key.
+        InputError: it cannot be sent; the message gives the reason, without the key.
     """
     text = key.reveal()
     for wrong, what in (
@@ -116,7 +116,7 @@ def _is_openai(server: str) -> bool:
 
 
 def without_key(judge: JudgeModel) -> str | None:
-    """A sentence if a judge needs a key and has none, with how to set it; else None."""
+    """Return a sentence on how to set the key if the judge needs one and has none; else None."""
     if judge.key or not _is_openai(judge.server):
         return None
     return (
@@ -127,21 +127,21 @@ def without_key(judge: JudgeModel) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """A judge's response to one call, or why there is none."""
+    """A judge's response to one call, or the reason why there is none."""
 
     outcome: Outcome | None = None
-    """None: a complete reply, whose verdict is still to be read."""
+    """None for a complete reply, whose verdict is not parsed yet."""
     error: str | None = None
     messages: Messages = ()
     parameters: str | None = None
-    """The body that got the answer, without model and messages, as JSON."""
+    """The body of the successful request, without model and messages, as JSON."""
     raw: str | None = None
     finish: str | None = None
     prompt_tokens: int | None = None
     new_tokens: int | None = None
     seconds: float
     late: bool = False
-    """Whether it timed out, so that the server may have done and charged the work."""
+    """Whether the call timed out, so that the server may have done and charged the work."""
 
 
 async def ask(
@@ -153,14 +153,15 @@ async def ask(
 ) -> Response:
     """Send one call to a judge, in a form that its server accepts.
 
-    Args:
-        messages: the prompt for a server that keeps to `schema` (True), and for one that does not (False).
-        schema: the JSON schema of a reply; None: free text.
-        parameters: the rest of the body, with the limit of the answer in tokens as ``max_tokens``.
-        refusals: what servers have refused; this call adds to it.
-
     Raises only CancelledError; other failures are returned in `Response.error` as one sentence with the API
     key redacted.
+
+    Args:
+        judge: the judge.
+        messages: the prompt for a server that enforces `schema` (True), and for one that does not (False).
+        schema: the JSON schema of a reply; None for free text.
+        parameters: the rest of the body, with the reply's token limit as ``max_tokens``.
+        refusals: what servers have refused; this call adds to it.
     """
     started = time.monotonic()
     question = _Question(judge, messages, schema, parameters, refusals)
@@ -169,7 +170,7 @@ async def ask(
             response = await question.put()
     except asyncio.CancelledError:
         raise
-    except Exception as error:  # whatever a server can make of a client
+    except Exception as error:  # a faulty server can make the client raise anything
         response = failure(error, judge)
     finally:
         await question.close()
@@ -182,12 +183,12 @@ async def ask(
 
 
 def _safe(value: Any, judge: JudgeModel) -> Any:
-    """A text that can be shown and stored; see `redact`."""
+    """Redact a text so that it can be displayed and stored; other values are returned unchanged."""
     return redact(value, judge.key) if isinstance(value, str) else value
 
 
 class _Question:
-    """One question and the requests that it takes."""
+    """One question to a judge, and the requests that it takes."""
 
     def __init__(
         self,
@@ -207,9 +208,9 @@ class _Question:
         self._parameters = parameters
         self._limits = refusals.of(judge.server, judge.model)
         self._tentative = False
-        """Whether the schema is left out because of an error that does not say what is wrong."""
+        """Whether the schema is left out because of an error that does not name the problem."""
         self._most: int | None = None
-        """The limit of the answer for this question alone, in tokens."""
+        """The reply's token limit for this question alone."""
         self.sent: Messages = ()
         self.body: dict[str, Any] = {}
         key = judge.key.reveal() if judge.key else "none"
@@ -224,11 +225,11 @@ class _Question:
             http_client=BoundedClient(judge.timeout),
         )
         if not _is_openai(judge.server):
-            # The client takes them from the environment; they are OpenAI's affair.
+            # The client reads them from the environment, but they are only meant for OpenAI.
             self._client.organization = self._client.project = None
 
     async def put(self) -> dict[str, Any]:
-        """Ask, and ask again in another way where the server refuses the first; the fields of `Response`."""
+        """Send the question, in another form if the server refuses it, and return fields of `Response`."""
         import openai
 
         spent = {"prompt_tokens": 0, "new_tokens": 0}
@@ -272,10 +273,10 @@ class _Question:
         return self.body.get("max_tokens") or self.body.get("max_completion_tokens")
 
     def _adapt(self, error: openai.APIStatusError) -> bool:
-        """Change the request after a refusal; False if there is nothing to change.
+        """Change the request after a refusal; return False if there is nothing to change.
 
         Raises:
-            NoRoomError: the question leaves no room for an answer.
+            NoRoomError: the question leaves no room for a reply.
         """
         limits, body = self._limits, read_error(error.response.text)
         if error.status_code not in REFUSING or is_filtered(body):
@@ -294,7 +295,7 @@ class _Question:
                 raise NoRoomError(context, question)
             limits.context, limits.density = context, question / max(1, self._characters)
             room, current = context - question, self._limit() or 0
-            # Less than was refused, should the server count otherwise.
+            # Lower than the refused limit in any case, as the server may count differently.
             self._most = room if room < current else max(LEAST_ROOM, current // 2)
             return self._most < current
         elif refusal.limit is not None:
@@ -308,7 +309,7 @@ class _Question:
         return True
 
     def _give_room(self) -> bool:
-        """Allow for thinking; False if there was room for it already."""
+        """Raise the token limit to leave room for thinking; return False if it is not higher than before."""
         before = self.body
         self._limits.thinks = True
         self._prepare()
@@ -316,5 +317,5 @@ class _Question:
 
     async def close(self) -> None:
         """Close the connections."""
-        with contextlib.suppress(Exception):  # a connection that is broken already
+        with contextlib.suppress(Exception):  # the connection may be broken already
             await self._client.close()

@@ -1,4 +1,4 @@
-"""What came back from a judge's server: a completion's text, end and cost, or a failure in one sentence."""
+"""Parse the response of a judge's server: a completion's text, end and cost, or a failure as one sentence."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     import openai
 
 MOST_QUOTED = 200
-"""Characters of a server's own words that are shown."""
+"""Maximum number of characters that are quoted from a server's message."""
 MOST_TOKENS = 10**12
-"""A larger count of tokens is a server's mistake, and taken as unknown."""
+"""Token counts above this are a server's mistake and count as unknown."""
 _ENDPOINT = "/chat/completions"
 _PORTS = {"http": 80, "https": 443}
 
 
 class AskedJudge(Protocol):
-    """As much of a `JudgeModel` as a failure's sentence needs."""
+    """The attributes of a `JudgeModel` that an error sentence needs."""
 
     @property
     def model(self) -> str:
@@ -34,11 +34,11 @@ class AskedJudge(Protocol):
 
     @property
     def timeout(self) -> float:
-        """Seconds for one question."""
+        """Seconds for one call."""
 
     @property
     def key(self) -> Secret | None:
-        """The server's key, which no sentence may hold."""
+        """The server's key, which no sentence may contain."""
 
 
 class NoRoomError(Exception):
@@ -47,7 +47,7 @@ class NoRoomError(Exception):
     def __init__(self, context: int, question: int) -> None:
         """
         Args:
-            context: tokens that the model can hold.
+            context: size of the model's context, in tokens.
             question: tokens of the question.
         """
         super().__init__(context, question)
@@ -56,10 +56,10 @@ class NoRoomError(Exception):
 
 
 def split_address(server: str) -> SplitResult:
-    """The parts of a server's address, which is readable then, its port too.
+    """Parse a server's address, including its port.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the address or its port is invalid.
     """
     server = check_characters(server, "The judge's address").strip()
     try:
@@ -81,15 +81,15 @@ def split_address(server: str) -> SplitResult:
 
 
 def hide_login(server: str) -> str:
-    """What was entered as an address, without a user, a password, a query and a fragment."""
+    """Return an entered address without user, password, query and fragment; it need not be valid."""
     return re.sub("//.*@", "//", re.split("[?#]", server, maxsplit=1)[0], flags=re.DOTALL)
 
 
 def clean(server: str) -> str:
-    """An address without a user and password, and without a query, for people and the record.
+    """Return an address without user, password and query, for display and for the database.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the address is invalid.
     """
     parts = split_address(server)
     host = parts.netloc.rpartition("@")[2]
@@ -97,17 +97,17 @@ def clean(server: str) -> str:
 
 
 def request_address(server: str) -> tuple[str, dict[str, str]]:
-    """An address for requests, and its query, such as Azure's ``api-version``."""
+    """Return the address for requests, and its query, such as Azure's ``api-version``."""
     parts = split_address(server)
     path = parts.path.rstrip("/").removesuffix(_ENDPOINT).rstrip("/")
     return urlunsplit((parts.scheme, parts.netloc, path, "", "")), dict(parse_qsl(parts.query))
 
 
 def identify_server(server: str) -> str:
-    """The address that requests go to, in one spelling: equal for two addresses of the same server.
+    """Return the request address in normal form, equal for two addresses of the same server.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the address is invalid.
     """
     url, query = request_address(server)
     parts = urlsplit(url)
@@ -117,9 +117,9 @@ def identify_server(server: str) -> str:
 
 
 def redact(text: str, key: Secret | None) -> str:
-    """`text` without the key and without lone surrogates, which cannot be stored.
+    """Return `text` without the key and without lone surrogates, which cannot be stored.
 
-    Redact a server's words before they are cut: a part of the key is not found.
+    Redact a server's message before cutting it: part of a key is not recognized.
     """
     text = replace_surrogates(text)
     return key.scrub(text) if key else text
@@ -129,15 +129,15 @@ def redact(text: str, key: Secret | None) -> str:
 
 
 def read_completion(completion: Any, limit: int | None, key: Secret | None = None) -> dict[str, Any]:
-    """A reply's text, its end and its cost, whatever the server left out.
+    """Return a reply's text, finish reason and cost; any part may be missing from the server's reply.
 
     Args:
-        completion: what the client made of the reply's body.
-        limit: of the answer, in tokens; None if there was none.
-        key: the server's key, which is redacted in the server's own words.
+        completion: the client's object for the reply's body.
+        limit: token limit of the reply; None if there was none.
+        key: the server's key, which is redacted in the server's messages.
 
     Returns:
-        Fields of `Response`, and ``thinks``: whether the answer has no verdict because of thinking, so that
+        Fields of `Response`, and ``thinks``: whether the reply has no verdict because of thinking, so that
         more tokens would help.
     """
     usage = getattr(completion, "usage", None)
@@ -160,7 +160,7 @@ def read_completion(completion: Any, limit: int | None, key: Secret | None = Non
 
 
 def _read_choice(choice: Any, usage: Any, limit: int | None) -> dict[str, Any]:
-    """The fields of `Response` for a reply's first choice, and ``thinks``."""
+    """Return the fields of `Response` for a reply's first choice, and ``thinks``."""
     message = getattr(choice, "message", None)
     text = text_of(getattr(message, "content", None))
     finish = getattr(choice, "finish_reason", None)
@@ -193,9 +193,9 @@ def _read_choice(choice: Any, usage: Any, limit: int | None) -> dict[str, Any]:
 
 
 def _find_error(completion: Any, choices: Any) -> Any:
-    """The error that a server sent with the status of a success; None if it sent none."""
+    """Return the error that a server sent with a success status; None if there is none."""
     if isinstance(choices, list) and choices:
-        # Routers put the error of the server behind them beside a choice without a text.
+        # Routers report the error of the upstream server next to a choice without text.
         message = getattr(choices[0], "message", None)
         failed = not text_of(getattr(message, "content", None)) or choices[0].finish_reason == "error"
         return (getattr(choices[0], "error", None) or None) if failed else None
@@ -208,7 +208,7 @@ def _find_error(completion: Any, choices: Any) -> Any:
 
 
 def _read_error_reply(error: Any, key: Secret | None) -> dict[str, Any]:
-    """The fields of `Response` for an error that a server sent with the status of a success."""
+    """Return the fields of `Response` for an error that a server sent with a success status."""
     if is_filtered(error):
         sentence = "The content filter of the judge's server refused the question: choose another judge."
         return {"outcome": "refused", "error": sentence}
@@ -218,7 +218,7 @@ def _read_error_reply(error: Any, key: Secret | None) -> dict[str, Any]:
 
 
 def text_of(content: Any) -> str | None:
-    """The text of a message's content, which may be a list of parts; None if it has none."""
+    """Return the text of a message's content, which may be a list of parts; None if it has none."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
@@ -235,7 +235,7 @@ def text_of(content: Any) -> str | None:
 
 
 def _thinks(message: Any, usage: Any, text: str | None) -> bool:
-    """Whether a model thought before its answer."""
+    """Whether the model thought before its answer."""
     details = getattr(usage, "completion_tokens_details", None)
     if _count(_field(details, "reasoning_tokens")):
         return True
@@ -263,7 +263,7 @@ def _count(value: Any) -> int | None:
 
 
 def failure(error: Exception, judge: AskedJudge) -> dict[str, Any]:
-    """The fields of `Response` after an error, which may still hold the judge's key."""
+    """Return the fields of `Response` after an error; they may still contain the judge's key."""
     import openai
 
     refused = (
@@ -279,7 +279,7 @@ def failure(error: Exception, judge: AskedJudge) -> dict[str, Any]:
 
 
 def _sentence(error: Exception, judge: AskedJudge, refused: bool) -> str:
-    """What went wrong and what to do, in one sentence."""
+    """Return what went wrong and what to do, in one sentence."""
     import openai
 
     from playground.judging.client.transport import (
@@ -320,7 +320,7 @@ def _sentence(error: Exception, judge: AskedJudge, refused: bool) -> str:
 
 
 def _flaw(error: Exception) -> str:
-    """Why a reply cannot be read, in brackets; empty where nothing is known."""
+    """Return why a reply cannot be parsed, in parentheses; empty if the reason is unknown."""
     if isinstance(error, UnicodeDecodeError):
         return " (it is not UTF-8 text)"
     if isinstance(error, RecursionError):
@@ -333,7 +333,7 @@ def _status_sentence(error: openai.APIStatusError, judge: AskedJudge, where: str
     if 300 <= status < 400:
         return _redirect_sentence(error, judge, where)
     if status == 401:
-        # Not the server's own words: some quote the key.
+        # Not the server's message: some servers quote the key in it.
         return f"The judge at {where} does not accept the key (401): check it, or type another."
     if status == 403:
         return (
@@ -354,12 +354,12 @@ def _status_sentence(error: openai.APIStatusError, judge: AskedJudge, where: str
 
 def _redirect_sentence(error: openai.APIStatusError, judge: AskedJudge, where: str) -> str:
     try:
-        # Before the address is taken apart, which would cut a key in it.
+        # Before the address is parsed, which would split a key in it.
         location = redact(error.response.headers.get("location", ""), judge.key)
         target = urljoin(str(error.request.url), location)
         other = redact(clean(target), judge.key).removesuffix(_ENDPOINT)[:MOST_QUOTED]
         named = f" to {other}" if urlsplit(target).hostname else ""
-    except ValueError:  # an address that cannot be read
+    except ValueError:  # an invalid address
         named = ""
     return (
         f"The judge at {where} redirects{named} ({error.status_code}), and redirects are not followed: enter "
@@ -368,7 +368,7 @@ def _redirect_sentence(error: openai.APIStatusError, judge: AskedJudge, where: s
 
 
 def _quote_status(error: openai.APIStatusError, judge: AskedJudge) -> str:
-    """The server's own words, as far as it has any, in brackets."""
+    """Return the server's error message in parentheses; empty if there is none."""
     return _quote(read_error(error.response.text), judge.key)
 
 

@@ -1,8 +1,8 @@
-"""What a judge's server refuses, and the request that it accepts; remembered for each server and model.
+"""Detect what a judge's server refuses, and build requests that it accepts, per server and model.
 
 Servers of the OpenAI chat API name a refused parameter in ``param``, in a list ``loc``, in a field violation,
 or only in their message, in any language. So the whole body is searched for the names of the parameters that
-were sent, the structured fields first. Numbers in a message about tokens give the limit of the answer.
+were sent, structured fields first. Numbers in a message about tokens give the reply's token limit.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from playground.rubrics.forms import fold
 from playground.rubrics.rubric import Messages
 
 LEAST_ROOM = 64
-"""Tokens below which no verdict fits into an answer."""
+"""Minimum token limit of a reply; no verdict fits into fewer."""
 THINKING_ROOM = 8192
-"""Tokens that a model that thinks may use for its thinking and its answer."""
+"""Token limit of a thinking model, for its thinking and its answer together."""
 MOST_TEXT = 20_000
-"""Characters of an error that are searched."""
+"""Maximum number of characters of an error that are searched."""
 REFUSING = (400, 413, 422, 500, 501)
 """HTTP statuses with which servers refuse a parameter."""
 
@@ -51,7 +51,7 @@ _MENTIONED = {
     if name not in ("n", "reasoning_effort")
 } | {"reasoning_effort": re.compile(r"reasoning[_ -]?effort", re.IGNORECASE)}
 _ECHOES = ("input", "body", "request", "messages", "url", "documentation_url", "help", "@type")
-"""Keys of an error under which servers repeat what they were sent, or point elsewhere."""
+"""Keys of an error under which servers repeat the request or link to documentation."""
 _SYSTEM_WORD = (
     r"(?:system|syst\u00e8me|sistema|\u7cfb\u7edf|\u7cfb\u7d71|\u30b7\u30b9\u30c6\u30e0|\uc2dc\uc2a4\ud15c"
     r"|\u0441\u0438\u0441\u0442\u0435\u043c\w{0,5})"
@@ -85,22 +85,27 @@ class ServerLimits:
     """What one model on one server accepts, as far as its errors have shown."""
 
     dropped: set[str] = field(default_factory=set)
-    """Parameters that it refuses."""
+    """Parameters that the server refuses."""
     renamed: bool = False
-    """Whether the limit is called ``max_completion_tokens``."""
+    """Whether the token limit is called ``max_completion_tokens``."""
     folds_system: bool = False
-    """Whether the system text goes into the user's message."""
+    """Whether the system prompt is merged into the user's message."""
     most_new_tokens: int | None = None
-    """The largest limit of an answer that it takes."""
+    """The highest token limit that the server accepts."""
     thinks: bool = False
-    """Whether it used up an answer's tokens by thinking, so that it gets more of them."""
+    """Whether the model used up its tokens by thinking, so that it gets more of them."""
     context: int | None = None
-    """Tokens of question and answer together."""
+    """Size of the context in tokens, for question and answer together."""
     density: float = 0.0
-    """Tokens for each character of a question, as it counted."""
+    """Tokens per character of a question, by the server's count."""
 
     def limit(self, most: int, characters: int = 0) -> int:
-        """The limit of an answer in tokens, for a question of so many characters, where `most` is wanted."""
+        """Return the token limit of a reply.
+
+        Args:
+            most: the wanted limit.
+            characters: length of the question.
+        """
         wanted = max(most, THINKING_ROOM) if self.thinks else most
         if self.most_new_tokens is not None:
             wanted = min(wanted, self.most_new_tokens)
@@ -115,13 +120,13 @@ class ServerLimits:
         characters: int,
         most: int | None = None,
     ) -> dict[str, Any]:
-        """A request's body without model and messages.
+        """Return a request's body without model and messages.
 
         Args:
-            parameters: what is wanted, with the limit as ``max_tokens``.
-            schema: the JSON schema of a reply; None: free text.
-            characters: how long the question is.
-            most: a limit for this question alone, in tokens.
+            parameters: the wanted parameters, with the token limit as ``max_tokens``.
+            schema: the JSON schema of a reply; None for free text.
+            characters: length of the question.
+            most: a token limit for this question alone.
         """
         body = {name: value for name, value in parameters.items() if name not in self.dropped}
         if "max_tokens" in body:
@@ -136,7 +141,7 @@ class ServerLimits:
         return body
 
     def messages(self, messages: Messages) -> Messages:
-        """The messages as this model takes them."""
+        """Return the messages in the form that this model accepts."""
         if not self.folds_system or not messages or messages[0][0] != "system":
             return messages
         (_, system), (role, user), *rest = messages
@@ -150,7 +155,7 @@ class Refusals:
         self._limits: dict[tuple[str, str], ServerLimits] = {}
 
     def of(self, server: str, model: str) -> ServerLimits:
-        """The limits of that model on that server."""
+        """Return the limits of that model on that server."""
         return self._limits.setdefault((server.strip(), model), ServerLimits())
 
 
@@ -162,13 +167,13 @@ class Refusal:
     """A parameter to leave out."""
     fold_system: bool = False
     limit: int | None = None
-    """A lower limit of the answer, in tokens, for any question."""
+    """A lower token limit of the reply, for any question."""
     room: tuple[int, int] | None = None
-    """(context, question) in tokens: the answer has what is between them."""
+    """(context, question) in tokens: the reply may use the difference."""
 
 
 def read_whole_number(digits: str) -> int | None:
-    """A whole number in JSON; None if it has more digits than Python reads."""
+    """Parse an integer of a JSON text; None if it has more digits than Python parses."""
     try:
         return int(digits)
     except ValueError:
@@ -176,7 +181,7 @@ def read_whole_number(digits: str) -> int | None:
 
 
 def read_error(text: str) -> Any:
-    """The JSON of an error's body, or its text if it is not JSON."""
+    """Parse an error's body as JSON, or return its text if it is not JSON."""
     try:
         return json.loads(text, parse_int=read_whole_number)
     except (ValueError, RecursionError):
@@ -184,7 +189,7 @@ def read_error(text: str) -> Any:
 
 
 def find_refusal(status: int, error: Any, body: Mapping[str, Any], system: bool) -> Refusal | None:
-    """What a server's error says about the request, or None if it is about something else.
+    """Return how to change the request after a server's error; None if the error is about something else.
 
     Args:
         status: the HTTP status.
@@ -214,13 +219,13 @@ def find_refusal(status: int, error: Any, body: Mapping[str, Any], system: bool)
 
 
 def is_filtered(error: Any) -> bool:
-    """Whether an error's body says that a content filter stopped the question."""
+    """Whether an error's body reports that a content filter stopped the question."""
     codes = {str(value).lower() for key, value in _leaves(error) if key in ("code", "type")}
     return bool(codes & {"content_filter", "responsibleaipolicyviolation", "content_policy_violation"})
 
 
 def message_of(error: Any) -> str:
-    """A server's own words in its error, on one line; empty if it has none."""
+    """Return the message of a server's error on one line; empty if it has none."""
     texts: dict[str, str] = {}
     for key, text in _texts(error):
         texts.setdefault(key, text)
@@ -233,13 +238,13 @@ def _sent(name: str, body: Mapping[str, Any]) -> bool:
 
 
 def _structured(error: Any) -> Iterator[tuple[str, ...]]:
-    """The names in ``param``, ``loc`` and ``field``, each as its parts in lower case."""
+    """Yield the names in ``param``, ``loc`` and ``field``, each split into parts in lower case."""
     for key, value in _nodes(error):
         if key in ("param", "field", "parameter") and isinstance(value, str):
             yield tuple(part for part in re.split(r"[.\[\]/]+", value.lower()) if part)
         elif key == "loc" and isinstance(value, list):
             yield tuple(str(part).lower() for part in value)
-    # As text, where a list of problems is inside a message.
+    # Also search texts for ``loc``: some servers put a list of problems into the message.
     for _, text in _texts(error):
         for found in re.finditer(r"['\"]loc['\"]\s*:\s*[(\[]([^)\]]{1,200})[)\]]", text):
             yield tuple(re.findall(r"[\w-]+", found[1].lower()))
@@ -250,7 +255,7 @@ def _parameter(path: tuple[str, ...], body: Mapping[str, Any]) -> str | None:
 
 
 def _nodes(value: Any, key: str = "", depth: int = 8) -> Iterator[tuple[str, Any]]:
-    """Every (key, value) in an error, without what it repeats of the request."""
+    """Yield every (key, value) in an error, without the parts that repeat the request."""
     if key in _ECHOES or depth == 0:
         return
     yield key, value
@@ -267,7 +272,7 @@ def _leaves(error: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _texts(error: Any) -> Iterator[tuple[str, str]]:
-    """(key, text) of every text in an error, cut to a length that is quick to search."""
+    """Return (key, text) for every text in an error, cut to a length that is quick to search."""
     return (
         (key, value[:4000])
         for key, value in _leaves(error)
@@ -300,7 +305,7 @@ _MOST = re.compile(
     re.IGNORECASE,
 )
 _BELOW = re.compile(rf"{_COUNT}\s*\(exclusive\)|less than {_COUNT}(?![0-9])", re.IGNORECASE)
-# Letters of other scripts may touch a number.
+# Letters of other scripts may directly precede or follow a number.
 _ALONE = re.compile(
     r"(?<![A-Za-z0-9_.,-])([0-9]{1,3}(?:[,.' ][0-9]{3}){1,3}|[0-9]{2,9})(?![A-Za-z0-9_-]|[.,][0-9])"
 )
@@ -308,15 +313,18 @@ _UNSUPPORTED = re.compile(
     r"unsupported|not (?:supported|permitted|allowed)|unrecogni[sz]ed|unknown|unexpected|extra", re.IGNORECASE
 )
 _NEAR = 80
-"""Characters on either side of a parameter's name in which its limit is looked for."""
+"""Characters on either side of a parameter's name that are searched for its limit."""
 
 
 def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named: bool) -> Refusal | None:
-    """A limit that the server would take, if its error is about too many tokens and has a number.
+    """Return a limit that the server accepts, if its error is about too many tokens and contains a number.
 
     Args:
         status: the HTTP status, which a message may repeat.
-        named: whether a field of the error names the limit.
+        error: the error's body.
+        message: the error's texts.
+        body: the request's body.
+        named: whether a field of the error names the token limit.
     """
     current = body.get("max_tokens") or body.get("max_completion_tokens")
     if not isinstance(current, int) or not (named or _TOKENS.search(message)):
@@ -334,7 +342,7 @@ def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named
     bounds += [count - 1 for count in _all(_BELOW, message)]
     bounds = [bound for bound in bounds if 0 < bound < current] or _below(_all(_MOST, message), current)
     if not bounds and re.search(rf"(?<![0-9]){current}(?![0-9])", message):
-        # Its own number is repeated, so the other one is the limit.
+        # The message repeats the request's own limit, so the other number is the server's limit.
         bounds = _below(_all(_ALONE, message), current)
     if not bounds and not _UNSUPPORTED.search(message):
         codes = {status, *(value for key, value in fields.items() if key in ("code", "status"))}
@@ -346,8 +354,10 @@ def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named
 
 
 def _near(message: str, named: bool) -> list[int]:
-    """The numbers near the limit's name in a message of any language; all of them if a field of the error
-    names the limit and the message does not."""
+    """Return the numbers near the name of the token limit in a message of any language.
+
+    Returns all numbers if only a field of the error names the limit and the message does not.
+    """
     names = list(_MENTIONED["max_tokens"].finditer(message))
     if not names and not named:
         return []

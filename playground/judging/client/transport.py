@@ -1,5 +1,5 @@
-"""The HTTP client for judges' servers: bounds replies while they arrive, and follows no redirects, so that a
-conversation is sent to no other server than the one that was named.
+"""The HTTP client for judges' servers: limits the size of replies while they arrive and follows no redirects,
+so that a conversation is sent only to the server that the user named.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import httpx2
 from playground.judging.client.refusals import read_whole_number
 
 MOST_BYTES = 1_000_000
-"""Bytes that a reply may have after decompression."""
+"""Maximum size of a reply in bytes, after decompression."""
 ENCODINGS = ("", "identity", "gzip", "deflate")
 """Compressions that are decoded in small pieces; no other is requested."""
 
@@ -29,10 +29,10 @@ class ReplyDamagedError(Exception):
 
 
 class Reply(httpx2.Response):
-    """A reply whose JSON may hold a number of more digits than Python reads, which is then None."""
+    """A reply whose JSON may contain an integer with more digits than Python parses, which becomes None."""
 
     def json(self, **options: Any) -> Any:
-        """The value of the body, as `httpx2.Response.json`."""
+        """Parse the body as JSON, like `httpx2.Response.json`."""
         return super().json(**{"parse_int": read_whole_number, **options})
 
 
@@ -55,7 +55,7 @@ class BoundedClient(httpx2.AsyncClient):
         )
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
-        """Send a request and read its reply, whether it is an error or not."""
+        """Send a request and read its whole reply, for success and error statuses alike."""
         options["follow_redirects"] = False
         response = await super().send(request, stream=True, **options)
         try:
