@@ -1,4 +1,4 @@
-"""The judging service: which judges there are, what they cost, and starting and recording judgments."""
+"""The judging service: configures judges, estimates costs, and starts and records judgments."""
 
 from __future__ import annotations
 
@@ -23,24 +23,29 @@ from playground.types import Conversation, InputError, Verdict
 
 
 class Judges:
-    """Asks judges and records their verdicts. Any thread may call it; no method waits for a judge."""
+    """Asks judges and records their verdicts. Thread-safe; no method waits for a judge."""
 
     def __init__(self, store: Store, settings: Settings | None = None) -> None:
         self.store = store
         self.settings = settings or Settings()
         self._shared = SharedState(store=store)
         self._judgings: dict[str, Judgment] = {}
-        """Running judgments by verdict id; those that have ended are dropped at the next look."""
+        """Running judgments by verdict id; `running` drops those that have ended."""
         self._closed = False
 
     def model(
         self, model: str | None = None, server: str | None = None, key: Secret | None = None
     ) -> JudgeModel:
-        """A judge as a person names it; what is left out comes from the settings.
+        """Return a judge by its name; missing arguments come from the settings.
 
-        The settings' key goes to the settings' address only, and a key that is set for another host to that
-        host. On a public page there is no other address, so that no visitor can make this machine call an
-        address of their choice.
+        The settings' key is sent to the settings' address only, and a key that is set for another host
+        to that host only. In public mode no other address is accepted, so that an untrusted user cannot make
+        this machine send requests to an arbitrary address.
+
+        Args:
+            model: the model's name.
+            server: the address of the judge's server.
+            key: the user's own API key.
 
         Raises:
             InputError: no model is named, or the address is invalid or cannot be chosen.
@@ -61,36 +66,37 @@ class Judges:
         )
 
     def _key_of(self, server: str | None) -> Secret | None:
-        """The key that is set for a server's host; None if it would be sent unencrypted."""
+        """Return the key that is set for a server's host; None if it would be sent unencrypted."""
         parts = urlsplit((server or "").strip())
         if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
             return None
         return self.settings.judge_keys.get(re.sub(r"[^A-Z0-9]", "_", parts.netloc.upper()))
 
     def new_budget(self) -> JudgeBudget:
-        """What one visitor may take with the settings' key: on a public page nothing, unless it is set."""
+        """Return one user's token budget for the settings' key; 0 in public mode unless a budget is set."""
         limit = self.settings.judge_budget
         return JudgeBudget(0 if limit is None and self.settings.public else limit)
 
     # --- Judging ----------------------------------------------------------------------------------
 
     def estimate(self, request: JudgeRequest) -> Estimate:
-        """What a request will cost, all its judges together."""
+        """Estimate the cost of a request, for all its judges together."""
         prices = self.settings.judge_prices
         return Estimate.total(plan.estimate(prices) for plan in self._plan(request))
 
     def judge(self, request: JudgeRequest, budget: JudgeBudget | None = None) -> list[Judgment]:
-        """Start the judgments of a request, and return at once.
+        """Start the judgments of a request, and return without waiting for them.
 
         Args:
-            budget: the visitor's. A judge with a key of the visitor's own does not use it.
+            request: the request.
+            budget: the user's token budget. A judge with the user's own key does not use it.
 
         Returns:
-            Each model's judgment, and after those of several models the panel's; for a known answer one
-            that has ended.
+            Each model's judgment, followed by the panel's if there are several models. For a known answer,
+            one judgment that has ended.
 
         Raises:
-            InputError: a key is missing, or the budget does not suffice. Nothing is recorded then.
+            InputError: a key is missing, or the budget does not suffice. Nothing is recorded in this case.
             OutsideError: the database cannot be written.
         """
         if isinstance(request.rubric, KnownAnswer):
@@ -104,7 +110,7 @@ class Judges:
         self._judgings[panel.verdict.id] = panel
         try:
             self._record(request.conversation, request.turn, panel.verdict)
-        finally:  # the judges are running, whether or not it could be written yet
+        finally:  # the judges are running even if the panel's verdict could not be written yet
             panel.start()
         return [*judgings, panel]
 
@@ -117,7 +123,7 @@ class Judges:
     def _start(
         self, request: JudgeRequest, plans: Sequence[Plan], budget: JudgeBudget | None
     ) -> list[Judging]:
-        """Start a judgment for each plan, once none of them is refused."""
+        """Start a judgment for each plan, or none if one of the plans is rejected."""
         for plan in plans:
             if plan.new_calls() and (missing := without_key(plan.judge)):
                 raise InputError(missing)
@@ -144,7 +150,7 @@ class Judges:
         return judgings
 
     def _reserve(self, plan: Plan, budget: JudgeBudget | None) -> Reservation:
-        """Take the most that a plan may cost out of a visitor's budget."""
+        """Reserve the maximum cost of a plan in a user's budget."""
         if budget is None or plan.judge.own_key:
             return Reservation()
         return budget.reserve(plan.estimate(self.settings.judge_prices).most_tokens)
@@ -153,7 +159,7 @@ class Judges:
         """Record a person's vote.
 
         Raises:
-            InputError: the person has voted on these answers blind, and has seen their names since.
+            InputError: the person already voted on these answers blind, and has seen the lanes' names since.
             OutsideError: the database cannot be written.
         """
         before = self.store.verdicts(vote.conversation.id).get(vote.turn, ())
@@ -162,7 +168,7 @@ class Judges:
         return verdict
 
     def _record(self, conversation: Conversation, turn: int, verdict: Verdict) -> None:
-        """Write a verdict, with its conversation if that is a branch that is not recorded yet."""
+        """Write a verdict, together with its conversation if that is a branch that is not recorded yet."""
         if not self.store.holds(conversation.id):
             self.store.save(conversation)
         self.store.save_verdict(conversation.id, turn, verdict)
@@ -170,7 +176,7 @@ class Judges:
     # --- Verdicts and running judgments -----------------------------------------------------------
 
     def verdicts(self, conversation: str) -> dict[int, tuple[Verdict, ...]]:
-        """Every verdict on a conversation by turn; those of running judgments as they are now."""
+        """Return every verdict on a conversation by turn; running judgments have their verdict so far."""
         live = {judging.verdict.id: judging.verdict for judging in self.running(conversation)}
         return {
             turn: tuple(live.get(verdict.id, verdict) for verdict in recorded)
@@ -178,22 +184,22 @@ class Judges:
         }
 
     def cost(self, verdict: Verdict) -> Cost:
-        """What a verdict has cost so far, in money too where prices are set."""
+        """Return the cost of a verdict so far, with the price if prices are set."""
         return cost_of(verdict, self.settings.judge_prices)
 
     def judged(self, limit: int = 1000, owner: str | None = None) -> list[Conversation]:
-        """Recorded conversations that have a verdict or a vote, the latest first, for a scoreboard.
+        """Return the recorded conversations with a verdict or a vote, newest first, for a scoreboard.
 
-        A conversation that cannot be read is left out.
+        Unreadable conversations are skipped.
 
         Args:
-            limit: the most conversations.
-            owner: whose, see `Store.summaries`.
+            limit: maximum number of conversations.
+            owner: the owner of the conversations, see `Store.summaries`.
         """
         return self.store.load_judged(limit, owner)
 
     def running(self, conversation: str | None = None) -> list[Judgment]:
-        """The running judgments of a conversation, or of all."""
+        """Return the running judgments of a conversation, or of all conversations."""
         for id, judging in list(self._judgings.items()):
             if judging.done:
                 self._judgings.pop(id, None)
@@ -201,12 +207,12 @@ class Judges:
         return [each for each in judgings if conversation in (None, each.conversation)]
 
     def cancel(self, verdict: str) -> None:
-        """Cancel the judgment of that verdict, if it is running."""
+        """Cancel the judgment with that verdict id, if it is running."""
         if judging := self._judgings.get(verdict):
             judging.cancel()
 
     def close(self) -> None:
-        """Cancel the running judgments; they are recorded as cancelled."""
+        """Cancel the running judgments, which are recorded as cancelled."""
         self._closed = True
         judgings = self.running()
         for judging in judgings:

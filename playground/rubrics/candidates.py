@@ -11,7 +11,7 @@ from playground.lanes.letters import lane_letter
 from playground.types import Conversation, InputError, Verdict, canonical
 
 Kind = Literal["single", "pairwise", "aspects"]
-"""What a rubric gives: a score, the winner of two lanes, or a score for each aspect."""
+"""The result of a rubric: a score, the winner of two lanes, or a score for each aspect."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,11 +19,11 @@ class Candidate:
     """A lane's questions and answers, the judged one last, without the lane's name."""
 
     exchanges: tuple[tuple[str, str], ...]
-    """(question, answer) of each turn that the lane had before it when it wrote the last answer, and that."""
+    """(question, answer) of each turn in the lane's history, followed by those of the judged turn."""
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the texts: equal texts, equal hash."""
+        """SHA-256 of the texts; equal texts have equal hashes."""
         return hashlib.sha256(canonical(self.exchanges).encode()).hexdigest()
 
     @property
@@ -41,11 +41,11 @@ def check_turn(conversation: Conversation, turn: int) -> None:
 
 
 def check_lanes(conversation: Conversation, turn: int, lanes: Sequence[int], kind: Kind) -> None:
-    """Check that lanes can be judged by a kind of rubric.
+    """Check that a rubric of a kind can judge the lanes.
 
     Raises:
-        InputError: there is no such turn or lane, a lane has no answer, a lane is named twice, or their
-            number does not fit.
+        InputError: the turn or a lane does not exist, a lane has no answer, a lane is named twice, or the
+            number of lanes does not fit the kind.
     """
     check_turn(conversation, turn)
     if len(set(lanes)) < len(lanes):
@@ -61,10 +61,10 @@ def check_lanes(conversation: Conversation, turn: int, lanes: Sequence[int], kin
 
 
 def candidate(conversation: Conversation, turn: int, lane: int) -> Candidate:
-    """What there is to judge in a lane at a turn (both from 0).
+    """Return what is judged in a lane at a turn (both from 0).
 
     Raises:
-        InputError: there is no such turn or lane, or no answer in it.
+        InputError: the turn or the lane does not exist, or the lane has no answer.
     """
     check_turn(conversation, turn)
     if not 0 <= lane < len(conversation.variants):
@@ -89,7 +89,7 @@ def _candidate(conversation: Conversation, turn: int, lane: int) -> Candidate | 
         return None
     history_lane = here.history_lane(lane)
     if history_lane is None:
-        return None  # a lane that is no longer there
+        return None  # the lane was removed
     texts = [message.text for message in conversation.before(turn).history(history_lane)]
     return Candidate(exchanges=(*zip(texts[::2], texts[1::2], strict=True), (here.user, answer.text)))
 
@@ -100,14 +100,14 @@ def _lanes(conversation: Conversation) -> str:
 
 
 def answered(conversation: Conversation, turn: int) -> tuple[int, ...]:
-    """The lanes that have something to judge at a turn."""
+    """Return the lanes that have an answer to judge at a turn."""
     return tuple(
         lane for lane in range(len(conversation.variants)) if _candidate(conversation, turn, lane) is not None
     )
 
 
 def holds(verdict: Verdict, conversation: Conversation, turn: int) -> bool:
-    """Whether a verdict is about the answers that the turn has now."""
+    """Whether a verdict is about the current answers of the turn."""
     for lane, judged in zip(verdict.lanes, verdict.judged, strict=True):
         if lane >= len(conversation.variants):
             return False

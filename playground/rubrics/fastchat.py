@@ -1,13 +1,13 @@
 """Judge prompts in FastChat's format, sent exactly as FastChat sends them (MT-Bench, arXiv 2306.05685).
 
-``judge_prompts.jsonl`` has one object a line, with `name`, `type` ("single" or "pairwise"), `system_prompt`,
-`prompt_template` (for Python's `str.format`) and `output_format`. A template for one turn and the one of the
-same name with "-multi-turn" after it are one rubric here, which asks the first about first turns and the
-second about second turns; FastChat knows no more than two. Answers go in as they are, as FastChat puts them:
-nothing is fenced and nothing rewritten. Replies are read by FastChat's forms alone: ``[[A]]``, ``[[B]]`` or
-``[[C]]`` for a tie; ``[[rating]]``, or one ``[rating]`` where there is none. Where a reply has several values
-in that form, FastChat takes the first in the alphabet or the first number; here it is unreadable, unless
-the last one is on a line of its own.
+``judge_prompts.jsonl`` has one object per line, with `name`, `type` ("single" or "pairwise"),
+`system_prompt`, `prompt_template` (for Python's `str.format`) and `output_format`. A template for one turn
+and the template of the same name with the suffix "-multi-turn" are one rubric here, which uses the first for
+first turns and the second for second turns; FastChat supports no more than two. Answers are inserted
+unchanged, as FastChat does: nothing is fenced and nothing rewritten. Replies are parsed by FastChat's forms
+alone: ``[[A]]``, ``[[B]]``, or ``[[C]]`` for a tie; ``[[rating]]``, or one ``[rating]`` if there is none. If
+a reply has several values in that form, FastChat takes the first in alphabetical order or the first number;
+here the reply has no verdict unless the last value is on its own line.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Template:
     system: str
     text: str
     fields: frozenset[str]
-    """The names in its braces."""
+    """The names of the template's replacement fields."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +70,12 @@ class FastChatRubric:
 
     @property
     def fixed(self) -> dict[str, Any] | None:
-        """What FastChat asks its judge with."""
+        """The parameters of FastChat's own requests."""
         return {"n": 1, "temperature": 0, "max_tokens": 2048}
 
     @property
     def reference(self) -> bool:
-        """Whether a template has a place for a reference answer."""
+        """Whether a template has a field for a reference answer."""
         return any(set(REFERENCES) & form.fields for form in (self.first, self.second) if form)
 
     def messages(self, material: Material, structured: bool) -> Messages:
@@ -118,10 +118,10 @@ def _beginning(text: str) -> str:
 
 
 def read_judge_prompts(path: Path) -> list[FastChatRubric]:
-    """The rubrics in a file of FastChat's format.
+    """Load the rubrics of a file in FastChat's format.
 
     Raises:
-        InputError: the file cannot be read, or a line is no such prompt; the line is named.
+        InputError: the file cannot be read, or a line is not a valid prompt; the message names the line.
     """
     lines: dict[str, tuple[Kind, str, Template]] = {}
     for number, line in enumerate(read_text(path, LIMIT).split("\n"), start=1):

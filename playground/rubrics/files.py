@@ -1,4 +1,4 @@
-"""Reads rubrics from files: TOML rubrics and FastChat's judge prompts (JSONL)."""
+"""Load rubrics from files: TOML rubrics and FastChat's judge prompts (JSONL)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from playground.types import InputError, check_name
 
 
 def read_rubric(path: Path) -> TextRubric:
-    """The rubric in a TOML file.
+    """Load the rubric in a TOML file.
 
     Raises:
-        InputError: it cannot be read, or is no rubric; the sentence names the file and the line.
+        InputError: the file cannot be read, or is not a valid rubric; the message names the file and the
+            line.
     """
     table = read_toml(path, LIMIT)
     required = dict.fromkeys(("name", "kind", "instruction"), str)
@@ -49,9 +50,9 @@ def read_rubric(path: Path) -> TextRubric:
 
 
 def read_rubrics(folders: Sequence[Path]) -> tuple[dict[str, Rubric], list[str]]:
-    """Every rubric in the folders, by name, and one sentence for each file that is none.
+    """Return every rubric in the folders by name, and one sentence for each file that is invalid.
 
-    A ``.jsonl`` file there holds FastChat's judge prompts, see `fastchat`.
+    A ``.jsonl`` file contains FastChat's judge prompts, see `fastchat`.
     """
     found: dict[str, Rubric] = {}
     problems = []

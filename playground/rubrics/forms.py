@@ -1,8 +1,8 @@
 """The forms in which a judge names a winner or a score: brackets such as ``[[A]]``, labels such as
-``Verdict:``, and the words behind them. `parse` reads these forms, and `rubrics.neutral` removes them from
+``Verdict:``, and the words after them. `parse` reads these forms, and `rubrics.neutral` removes them from
 answers.
 
-Every pattern runs on `fold`ed text and takes time in proportion to its length.
+Every pattern works on `fold`ed text and takes time proportional to its length.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-# One character becomes one character, so that a position in the folded text is one in the text.
+# Each character maps to one character, so positions in the folded text are positions in the original.
 _FOLDED = (
     {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width ASCII
     | {ord(one): ord("[") for one in "\u3010\u3014\u3016\u301a\u27e6"}
@@ -25,14 +25,14 @@ _FOLDED = (
 
 
 def fold(text: str) -> str:
-    """`text`, as long as before, with full-width characters, brackets and quotes in their ASCII form."""
+    """Return `text`, at equal length, with full-width characters, brackets and quotes in ASCII form."""
     return text.translate(_FOLDED)
 
 
 BRACKETS = re.compile(r"\\?\[\\?\[([^\[\]\n]{0,60}?)\\?\]\\?\]")
 """``[[...]]`` on one line, also with backslashes as in Markdown."""
 _DECORATION = "\"'*_`~\\[](){}$#| \t"
-"""Markdown, quotes and brackets before a value; no angle brackets, as ``>7`` is a range."""
+"""Markdown, quotes and brackets before a value; no angle brackets, because ``>7`` is a range."""
 
 WINNER_LABELS = (
     r"verdicts?|winners?|decision|judge?ment|urteil|gewinner|sieger|gagnant|vainqueur|d\u00e9cision|jugement"
@@ -57,13 +57,13 @@ QUALIFIED_LABEL = re.compile(
     r"|[*_ ]{0,5}[ \t][=\u2013\u2014-]{1,3}[ \t]|[ \t*_`~]{0,20}\n)",
     re.IGNORECASE,
 )
-"""A label with more words before its colon, with a dash for its colon, or at the end of its line."""
+"""A label with more words before its colon, with a dash instead of a colon, or at the end of its line."""
 EXPLANATION = re.compile(
     r"\b(?:breakdown|scale|range|criteria|explanations?|justifications?|reason(?:s|ing)?|rationale|details?|"
     r"notes?|why|because|begr\u00fcndung|skala|explication|justification|\u00e9chelle)\b|\u7406\u7531|\u8bf4\u660e",
     re.IGNORECASE,
 )
-"""Words beside a label that announce an explanation instead of a value."""
+"""Words next to a label that announce an explanation instead of a value."""
 REVISION = re.compile(
     r"(?<!\w)(?:(?P<strict>corrections?|corrected|revision|revised|korrektur|korrigiert|rectification)"
     r"|actually|wait|hmm+|sorry|edit|update|updated|on (?:second thought|reflection)|moment|doch)(?!\w)"
@@ -71,7 +71,7 @@ REVISION = re.compile(
     r"|(?P<strict_zh>\u66f4\u6b63|\u4fee\u6b63|\u7ea0\u6b63)[\s*_,\u3002]{0,20}(?P<colon_zh>:)",
     re.IGNORECASE,
 )
-"""Words at the beginning of a sentence that take back an earlier value; a new one may follow."""
+"""Words at the beginning of a sentence that retract an earlier value; a new one may follow."""
 
 _BEFORE_WORDS = (
     r"my|the|our|its|a|final|overall|total|general|revised|corrected|so|thus|therefore|hence|and|finally|now|here|is|"
@@ -82,13 +82,13 @@ _BEFORE_WORDS = (
 BEFORE_LABEL = re.compile(
     rf"(?:(?:{_BEFORE_WORDS})(?![a-z])|[\s\"'*_`~\\(\[{{#>|,:\-]|\d{{1,2}}[.)])*", re.IGNORECASE
 )
-"""What may stand between the beginning of a line or sentence and its label."""
+"""What may precede a label at the beginning of a line or sentence."""
 CORRECTION = re.compile(
     r"(?:second thought|on reflection|correction|correcting myself|changed? my mind|instead|final answer)"
     r"[\s\"'*_`~,]*:?[\s\"'*_`~]*$",
     re.IGNORECASE,
 )
-"""Words before a bracketed form that take back an earlier one."""
+"""Words before a bracketed form that retract an earlier one."""
 
 # --- Winners --------------------------------------------------------------------------------------
 
@@ -118,7 +118,7 @@ _LETTER_NAMED = re.compile(
     r"|(?<!\w)(?:[Aa]ssistant|[Aa]nswer|AI)\s+(?P<number>[12])(?!\w)"
 )
 _TIE_NAMED = re.compile(rf"(?<!\w)(?:{_TIE})(?!\w)", re.IGNORECASE)
-# One class and tags that begin with no character of it: there is one way only to match a text.
+# The tags begin with a character outside the class, so each text matches in one way only.
 _END = re.compile(r"(?:[\s\"'*_`~\\\[\](){}$#|.!;,\u3002]|</[A-Za-z0-9]{1,10}>)*+")
 _ANGLES = re.compile(
     r"<(?P<tag>b|i|u|em|strong|code|mark|span)>(?P<inside>[^<>\n]{1,60})</(?P=tag)>|<(?P<only>[^<>\n/]{1,60})>",
@@ -142,17 +142,17 @@ _LETTERS = {"a": "A", "b": "B", "c": "tie"}
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
-    """What stands in brackets or behind a label."""
+    """The content of brackets or the text after a label, classified."""
 
     kind: Literal["one", "unclear", "none"]
     """"one": exactly one candidate or score; "unclear": several, a range, or prose around one; "none": no
     candidate or score at all."""
     winner: str = ""
-    """"A", "B" or "tie", if a winner was looked for and there is one."""
+    """The winner as "A", "B" or "tie", if a winner was searched for and found."""
     number: str = ""
-    """The score as written, if a score was looked for and there is one."""
+    """The score as written, if a score was searched for and found."""
     out_of: str | None = None
-    """The number behind "/" or "out of"."""
+    """The number after "/" or "out of"."""
 
 
 NONE = Value(kind="none")
@@ -160,12 +160,12 @@ UNCLEAR = Value(kind="unclear")
 
 
 def winner_in(text: str, *, whole: bool) -> Value:
-    """The winner that a value names.
+    """Return the winner that a value names.
 
     Args:
-        text: folded; the content of brackets, of a JSON field, or the rest of a labelled line.
-        whole: whether the winner must be all there is; otherwise a reason may follow it, if that names no
-            other candidate.
+        text: folded; the content of brackets or of a JSON field, or the rest of a labelled line.
+        whole: whether the winner must be the whole text; otherwise a reason may follow it, as long as the
+            reason names no other candidate.
     """
     value = _undecorated(text)
     if len(text) > LONGEST and whole:
@@ -175,7 +175,7 @@ def winner_in(text: str, *, whole: bool) -> Value:
     elif found := _LETTER_VALUE.match(value):
         winner = _LETTERS[found["letter"].lower()]
         if found["letter"] == "a" and not found["noun"] and re.match(r"\s+[a-z]", value[found.end() :]):
-            # "a close call": an article.
+            # "a close call": the letter is an article.
             return UNCLEAR if _named(value) else NONE
     else:
         return UNCLEAR if _named(value) else NONE
@@ -190,8 +190,11 @@ def winner_in(text: str, *, whole: bool) -> Value:
 
 
 def _undecorated(text: str) -> str:
-    """The beginning of a text without what surrounds its first word: ``**A**`` as ``A**``, ``<b>A</b>`` and
-    ``<A>`` as ``A``. A single ``<`` or ``>`` stays, as it makes a value a range."""
+    """Return the beginning of a text without the markup around its first word.
+
+    ``**A**`` becomes ``A**``; ``<b>A</b>`` and ``<A>`` become ``A``. A single ``<`` or ``>`` is kept because
+    it makes a value a range.
+    """
     value = text[: LONGEST + 1].strip().lstrip(_DECORATION)
     if found := _ANGLES.match(value):
         rest = value[found.end() :]
@@ -201,7 +204,7 @@ def _undecorated(text: str) -> str:
 
 
 def _named(text: str) -> set[str]:
-    """The candidates that a text names anywhere: capital letters, letters after a noun, words for a tie."""
+    """Return the candidates named anywhere in a text: by a capital, a letter after a noun, or a tie word."""
     found = {
         _LETTERS[(one["named"] or one["capital"]).lower()] if not one["number"] else one["number"]
         for one in _LETTER_NAMED.finditer(text)
@@ -212,7 +215,7 @@ def _named(text: str) -> set[str]:
 # --- Scores ---------------------------------------------------------------------------------------
 
 LONGEST = 2000
-"""Characters of a labelled line that are read."""
+"""Number of characters of a labelled line that are read."""
 _NUMBER = r"[-+]?[0-9]{1,9}(?:\.[0-9]{1,9}|,[0-9]{1,2})?"
 _UNIT = r"(?:\s*(?:points?|pts|stars?|punkten?|\u5206))?(?![A-Za-z0-9])"
 _OVER = r"(?:/|\bout of\b|\bof\b|\bvon\b|\bsur\b|\baus\b|\u6ee1\u5206[\u4e3a\u662f:]?)"
@@ -225,13 +228,13 @@ _DENOMINATOR = re.compile(rf"{_OVER}\s*([0-9]+(?:[.,][0-9]+)?)", re.IGNORECASE)
 
 
 def score_in(text: str, high: float, *, whole: bool) -> Value:
-    """The score that a value names, whether it is on the scale or not.
+    """Return the score that a value names; the score need not be on the scale.
 
     Args:
-        text: folded; the content of brackets, of a JSON field, or the rest of a labelled line.
+        text: folded; the content of brackets or of a JSON field, or the rest of a labelled line.
         high: the end of the scale, which a reason may repeat as "out of 10" or "/10".
-        whole: whether the score must be all there is; otherwise a reason may follow it, if that has no other
-            number.
+        whole: whether the score must be the whole text; otherwise a reason may follow it, as long as the
+            reason contains no other number.
     """
     value = _undecorated(text)
     if len(text) > LONGEST and whole:
@@ -252,5 +255,5 @@ def score_in(text: str, high: float, *, whole: bool) -> Value:
 
 
 def number_of(text: str) -> float:
-    """A number as written, with a point or a comma."""
+    """Convert a number as written, with a decimal point or comma."""
     return float(text.replace(",", "."))

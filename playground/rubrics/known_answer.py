@@ -1,4 +1,4 @@
-"""Rubrics of the reference judge: answers are right or wrong by a check, without any model."""
+"""Rubrics of the reference judge: answers are right or wrong by a check, without a model."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ REFERENCE = "reference"
 RUBRIC = "known-answer"
 PAIR_RUBRIC = "known-answer-pair"
 SCALE = (0.0, 1.0)
-"""Wrong and right."""
+"""The scores of a wrong and of a right answer."""
 
 CheckKind = Literal["any", "all", "some", "first"]
-"""How many of a check's values an answer must name: one, all of them, `count` different ones, or those
-`count` that the answer before it named first and none of the others."""
+"""Which of a check's values an answer must name: any one, all, `count` different ones ("some"), or exactly
+the `count` values that the previous answer named first ("first")."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,17 +23,17 @@ class Check:
     kind: CheckKind
     values: tuple[str, ...]
     count: int = 0
-    """Of "some" and "first": how many."""
+    """Number of values for "some" and "first"."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KnownAnswer:
-    """The reference judge's rubric: answers are marked by a check, or two are compared by it."""
+    """The reference judge's rubric: a check marks each answer, or compares two."""
 
     check: Check
     compares: bool = False
-    """Whether two lanes are compared: the one that is right alone wins, two right answers are a tie, and two
-    wrong ones both bad."""
+    """Whether two lanes are compared: if only one is right, it wins; two right answers are a tie, and two
+    wrong ones are "both bad"."""
 
     @property
     def name(self) -> str:
@@ -42,7 +42,7 @@ class KnownAnswer:
 
     @property
     def kind(self) -> Literal["single", "pairwise"]:
-        """What it gives: a score for each lane, or the winner of two."""
+        """The kind of result: a score for each lane, or the winner of two."""
         return "pairwise" if self.compares else "single"
 
     @property

@@ -1,9 +1,9 @@
-"""Rubrics: what a judge has to give, and the messages of its prompt.
+"""Rubrics: what a judge must return, and the messages of its prompt.
 
-A rubric of our own format is a TOML file with instructions; the layout of the material is the same for all.
-Questions, answers and references are enclosed in lines with a mark that is a hash of the texts, so that no
-answer can contain it, close its own block and address the judge. What looks like a verdict within an answer
-is rewritten (`neutral`), so that a judge that quotes it does not give it.
+A rubric in Tandem's own format is a TOML file with instructions; the layout of the material is the same for
+all. Questions, answers and references are enclosed in lines with a mark, a hash of the texts, so that no
+answer can contain it, close its own block and address the judge. Text in an answer that looks like a verdict
+is rewritten (`neutral`), so that a judge that quotes it does not give that verdict.
 """
 
 from __future__ import annotations
@@ -24,57 +24,61 @@ Messages = tuple[tuple[str, str], ...]
 SINGLE_SCALE = (1.0, 10.0)
 ASPECT_SCALE = (1.0, 5.0)
 LIMIT = 100_000
-"""Bytes a rubric's file may have."""
+"""Maximum size of a rubric file in bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """What one call of a judge is about."""
+    """The material of one judge call."""
 
     candidates: tuple[Candidate, ...]
-    """In the order in which they are shown."""
+    """The candidates in the order in which the prompt shows them."""
     references: tuple[tuple[str, str], ...] = ()
     """(question, reference answer) of the turns that have one, in order."""
     scope: Scope = "turn"
 
 
 class Rubric(Protocol):
-    """What a judge has to give, and its prompt."""
+    """What a judge must return, and its prompt."""
 
     @property
     def name(self) -> str:
-        """The name that a person types."""
+        """The name by which users choose the rubric."""
 
     @property
     def kind(self) -> Kind:
-        """What it gives: a score, a winner of two, or a score for each aspect."""
+        """The kind of result: a score, the winner of two, or a score for each aspect."""
 
     @property
     def description(self) -> str:
-        """One line for people."""
+        """A description for display, in one line."""
 
     @property
     def reference(self) -> bool:
-        """Whether it needs a reference answer."""
+        """Whether the rubric needs a reference answer."""
 
     @property
     def scale(self) -> tuple[float, float] | None:
-        """The lowest and the highest score; None where there is no score."""
+        """The lowest and the highest score; None for a comparison."""
 
     @property
     def aspects(self) -> tuple[str, ...]:
-        """The names of its aspects."""
+        """The names of the rubric's aspects."""
 
     @property
     def fixed(self) -> dict[str, Any] | None:
-        """The parameters of every request; None: the judge's own."""
+        """The parameters of every request; None for the judge's own parameters."""
 
     @property
     def schema(self) -> dict[str, Any] | None:
-        """The JSON schema of a reply, for servers that can keep to one; None: replies are free text."""
+        """The JSON schema of a reply, for servers that can enforce one; None for free text."""
 
     def messages(self, material: Material, structured: bool) -> Messages:
-        """The judge's prompt; `structured` if its server keeps to `schema`.
+        """Return the judge's prompt.
+
+        Args:
+            material: what is judged.
+            structured: whether the judge's server enforces `schema`.
 
         Raises:
             InputError: the rubric does not fit this material.
@@ -91,7 +95,7 @@ _VALUE_NEXT = re.compile(
 
 
 def neutral(text: str) -> str:
-    """An answer with what looks like a verdict rewritten: ``[[A]]`` as ``[ [A] ]``, ``Score: 9`` as
+    """Return an answer with verdict-like text rewritten: ``[[A]]`` as ``[ [A] ]``, ``Score: 9`` as
     ``Score(:) 9``."""
     folded = fold(text)
     pieces, position = [], 0
@@ -104,7 +108,7 @@ def neutral(text: str) -> str:
 
 
 def _bracketed(folded: str) -> Iterator[tuple[int, int, str]]:
-    """The pairs of brackets to rewrite: where they are, and what is put there."""
+    """Yield (start, end, replacement) for the pairs of brackets to rewrite."""
     for found in BRACKETS.finditer(folded):
         content = found[1]
         if (
@@ -117,7 +121,7 @@ def _bracketed(folded: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _labelled(folded: str) -> Iterator[tuple[int, int, str]]:
-    """The colons to rewrite."""
+    """Yield (start, end, replacement) for the colons to rewrite."""
     for found in LABEL.finditer(folded):
         key = folded[found.start() - 1 : found.start()] in ("'", '"') and found["between"][:1] in ("'", '"')
         if key or _VALUE_NEXT.match(folded, found.end()):
@@ -128,7 +132,7 @@ def _labelled(folded: str) -> Iterator[tuple[int, int, str]]:
 
 
 def mark_of(texts: Iterable[str]) -> str:
-    """Twelve hex digits of a hash of the texts that occur in none of them."""
+    """Return twelve hex digits of a hash of the texts, which occur in none of them."""
     texts = list(texts)
     for number in range(1000):
         mark = hashlib.sha256(canonical([number, *texts]).encode()).hexdigest()[:12]
@@ -173,19 +177,19 @@ def _block(what: str, text: str, mark: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class TextRubric:
-    """A rubric of our own format: instructions from a file, and the material in fenced blocks."""
+    """A rubric in Tandem's own format: instructions from a file, and the material in fenced blocks."""
 
     name: str
     kind: Kind
     description: str
     instruction: str
     turn: str
-    """What is added where there are several turns and the last answer is judged."""
+    """Added to the instructions if there are several turns and the last answer is judged."""
     conversation: str
-    """What is added where there are several turns and all of them are judged."""
+    """Added to the instructions if there are several turns and all of them are judged."""
     reference: bool = False
     meanings: tuple[tuple[str, str], ...] = ()
-    """(name, what it means) of each aspect."""
+    """(name, meaning) of each aspect."""
 
     @property
     def scale(self) -> tuple[float, float] | None:
@@ -199,12 +203,12 @@ class TextRubric:
 
     @property
     def fixed(self) -> dict[str, Any] | None:
-        """None: requests have the judge's own parameters."""
+        """None: requests use the judge's own parameters."""
         return None
 
     @property
     def schema(self) -> dict[str, Any] | None:
-        """Reasons first, so that the verdict follows from them."""
+        """The JSON schema of a reply; reasons come first so that the verdict follows from them."""
         reasons = {"type": "string"}
         if self.kind == "single":
             return _object(reasons=reasons, score={"type": "integer", "enum": list(range(1, 11))})

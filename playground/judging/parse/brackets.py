@@ -1,4 +1,4 @@
-"""Reads bracketed forms, such as ``[[A]]`` or ``Score: [[7]]``, and decides which of several counts."""
+"""Parse bracketed forms, such as ``[[A]]`` or ``Score: [[7]]``, and decide which of several counts."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ NOT_APPLICABLE = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Bracket:
-    """One ``[[...]]`` of a reply."""
+    """One ``[[...]]`` of a reply, parsed."""
 
     start: int
     value: Value
     labelled: bool
     alone: bool
-    """Whether its line holds nothing else but its label."""
+    """Whether its line contains nothing but the form and its label."""
     above: bool
-    """Whether the line above it is such a line too, or a line with "or" connects it to an earlier form."""
+    """Whether the line above is such a line too, or a line with "or" connects it to an earlier form."""
     begins: bool
-    """Whether its line begins with it or its label, and it has a label or is alone."""
+    """Whether its line begins with the form or its label, and the form has a label or is alone."""
 
 
 def _is_alternative(folded: str, line: int) -> bool:
@@ -55,11 +55,12 @@ def _is_alternative(folded: str, line: int) -> bool:
 def find_brackets(
     folded: str, labels: str, classify: Callable[[str], Value], *, only_labelled: bool = False
 ) -> list[Bracket]:
-    """The bracketed forms in a text, in order, without those that hold something else.
+    """Return the bracketed forms of a text in order, without brackets that contain something else.
 
     Args:
-        labels: a pattern of the labels that may stand before a form.
-        classify: reads the content of the brackets.
+        folded: the text, see `forms.fold`.
+        labels: a pattern of the labels that may precede a form.
+        classify: parses the content of the brackets.
         only_labelled: whether forms without a label are left out.
     """
     label = rf"(?:{labels})(?:[ _]+(?:finale?s?|is|ist|est))?{_GAP}:{_GAP}"
@@ -105,14 +106,14 @@ def find_brackets(
 
 
 def _is_other(content: str, before: str, value: Value) -> bool:
-    """Whether brackets without a label are an index, as in ``arr[[1]]``, or hold prose."""
+    """Whether brackets without a label are an index, as in ``arr[[1]]``, or contain prose."""
     if re.search(r"[A-Za-z0-9_\])]$", before) and content.strip()[:1].isdigit():
         return True
     return value.kind == "unclear" and not re.match(r"[\s<>=~]*(?:[0-9]|[ABab]\b)", content)
 
 
 def decide(brackets: list[Bracket]) -> tuple[Value, int]:
-    """The value that the bracketed forms give together, and where the form that gave it begins."""
+    """Return the value that the bracketed forms give together, and the position of the deciding form."""
     if not brackets:
         return NONE, 0
     last = brackets[-1]
@@ -120,7 +121,7 @@ def decide(brackets: list[Bracket]) -> tuple[Value, int]:
     if last.value.kind == "one" and last.alone and not listed:
         return last.value, last.start
     labelled = [number for number, one in enumerate(brackets) if one.labelled]
-    # Bare brackets before a labelled one are talk; those after it count.
+    # Bare brackets before a labelled form are discussion; those after it count.
     pool = (
         [one for number, one in enumerate(brackets) if one.labelled or number > labelled[-1]]
         if labelled
@@ -143,17 +144,17 @@ def differs(one: Value, other: Value) -> bool:
 
 
 def aspect_label(name: str) -> str:
-    """The pattern of an aspect's label."""
+    """Return the pattern of an aspect's label."""
     return rf"(?<!\w){re.escape(fold(name))}"
 
 
 def score_classifier(high: float) -> Callable[[str], Value]:
-    """A reader of scores up to `high` for `find_brackets`."""
+    """Return a parser of scores up to `high` for `find_brackets`."""
     return lambda content: exact_score_in(content, high, whole=True)
 
 
 def aspect_classifier(high: float) -> Callable[[str], Value]:
-    """A reader of an aspect's scores up to `high`, or ``n/a``, for `find_brackets`."""
+    """Return a parser of an aspect's scores up to `high`, or ``n/a``, for `find_brackets`."""
 
     def classify(content: str) -> Value:
         if NOT_APPLICABLE.fullmatch(content):

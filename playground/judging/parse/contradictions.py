@@ -1,4 +1,4 @@
-"""Checks that a bracketed form beside a reply's JSON does not contradict it."""
+"""Check that a bracketed form outside a reply's JSON does not contradict it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STRING_OR_BRACE = re.compile(r'"(?:\\.|[^"\\])*+(?:"|$)|[{}]', re.DOTALL)
 
 
 def _outside_objects(text: str) -> str:
-    """The text with a line break for each object. An object that is never closed extends to the end."""
+    """Return the text with each object replaced by a line break; an unclosed object extends to the end."""
     kept, position = [], 0
     while start := _OBJECT.search(text, position):
         kept.append(text[position : start.start()])
@@ -39,7 +39,7 @@ def _outside_objects(text: str) -> str:
 
 
 def check_contradiction(reading: Reading, text: str, rubric: Rubric) -> Reading:
-    """The reading of the reply's JSON, unless a bracketed form outside it gives another value."""
+    """Return the reading of the reply's JSON, or an error if a bracketed form outside gives another value."""
     if reading.error:
         return reading
     plain = strip_decoration(_outside_objects(text))
@@ -49,7 +49,7 @@ def check_contradiction(reading: Reading, text: str, rubric: Rubric) -> Reading:
         if any(
             one.labelled and one.value.kind == "one" and not differs(one.value, answer) for one in brackets
         ):
-            return False  # several forms, as where the instructions are repeated
+            return False  # several forms, for instance where the reply repeats the instructions
         value, _ = decide([one for one in brackets if one.begins])
         return value.kind == "one" and differs(value, answer)
 

@@ -1,4 +1,4 @@
-"""Reads winners, scores and aspects from the JSON objects of a reply."""
+"""Extract winners, scores and aspects from the JSON objects of a reply."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REASON_KEYS = ("reasons", "reason", "explanation", "reasoning")
 
 
 def find_winner(objects: list[dict[str, Any]]) -> Reading | None:
-    """The winner that the objects name; None if they have no key for one."""
+    """Return the winner that the objects name; None if they have no key for one."""
     values = find_values(objects, _WINNER_KEYS)
     if not values:
         return None
@@ -36,7 +36,7 @@ def find_winner(objects: list[dict[str, Any]]) -> Reading | None:
 
 
 def find_score(objects: list[dict[str, Any]], scale: tuple[float, float]) -> Reading | None:
-    """The score that the objects give; None if they have no key for one."""
+    """Return the score that the objects give; None if they have no key for one."""
     values = find_values(objects, _SCORE_KEYS)
     if not values:
         return None
@@ -54,7 +54,7 @@ def find_score(objects: list[dict[str, Any]], scale: tuple[float, float]) -> Rea
 
 
 def find_values(objects: list[dict[str, Any]], keys: Iterable[str]) -> list[Any]:
-    """The values under these keys, of each object from the outermost level that has any."""
+    """Return the values under these keys, for each object from the outermost level that has any."""
     values = []
     for object in objects:
         for level in walk(object):
@@ -71,7 +71,7 @@ def find_values(objects: list[dict[str, Any]], keys: Iterable[str]) -> list[Any]
 
 
 def _wraps(value: Any) -> bool:
-    """Whether a value holds objects, so that its own keys count."""
+    """Whether a value contains objects, whose own keys are then searched."""
     if isinstance(value, Repeated):
         return False
     return isinstance(value, dict) or (
@@ -85,7 +85,7 @@ def _reason_of(objects: list[dict[str, Any]]) -> str | None:
 
 
 def find_aspects(objects: list[dict[str, Any]], rubric: Rubric) -> Reading | None:
-    """The score of each of the rubric's aspects; None if the objects have no key for any."""
+    """Return the score of each of the rubric's aspects; None if the objects have no key for any."""
     assert rubric.scale is not None
     entries = _aspect_entries(objects, rubric)
     if not entries:
@@ -105,7 +105,7 @@ def find_aspects(objects: list[dict[str, Any]], rubric: Rubric) -> Reading | Non
 
 
 def _aspect_entries(objects: list[dict[str, Any]], rubric: Rubric) -> dict[str, list[Any]]:
-    """What the objects hold under the name of each aspect."""
+    """Return the values that the objects have under the name of each aspect."""
     names = {plain_key(name): name for name in rubric.aspects}
     entries: dict[str, list[Any]] = {}
     for object in objects:
@@ -120,7 +120,7 @@ def _aspect_entries(objects: list[dict[str, Any]], rubric: Rubric) -> dict[str, 
 
 
 def _read_aspect(name: str, entry: Any, scale: tuple[float, float]) -> Aspect | str:
-    """An aspect's score from its entry, or why there is none."""
+    """Return an aspect's score from its entry, or a sentence why there is none."""
     value, reason = entry, None
     if isinstance(entry, dict):
         scores = [found for key, found in entry.items() if plain_key(key) in _SCORE_KEYS]
@@ -141,7 +141,7 @@ def _read_aspect(name: str, entry: Any, scale: tuple[float, float]) -> Aspect | 
 
 def _read_number(score: Any, scale: tuple[float, float]) -> Reading:
     usable = isinstance(score, str | int | float) and not isinstance(score, bool)
-    # A whole number of thousands of digits cannot be written as text.
+    # An integer of thousands of digits cannot be converted to text.
     huge = isinstance(score, int) and abs(score) >= 10**9
     value = NONE
     if usable and not huge:
@@ -155,7 +155,7 @@ def _read_number(score: Any, scale: tuple[float, float]) -> Reading:
 
 
 def _text(value: Any) -> str | None:
-    # Escapes in JSON may hold lone surrogates, which cannot be stored.
+    # Escapes in JSON may encode lone surrogates, which cannot be stored.
     return replace_surrogates(value).strip() or None if isinstance(value, str) else None
 
 

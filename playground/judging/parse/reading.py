@@ -1,4 +1,4 @@
-"""The result of reading a judge's reply, and positions in its text."""
+"""The result of parsing a judge's reply, and helpers for positions in its text."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from playground.rubrics.forms import Value, number_of
 from playground.types import Aspect
 
 NEAR = 120
-"""Characters before a form that are looked at."""
+"""Number of characters before a form that are examined."""
 MOST_FORMS = 500
-"""Bracketed forms and labelled lines that are looked at, from the end."""
+"""Number of bracketed forms and labelled lines that are examined, from the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Reading:
 
 
 def check_scale(value: Value, scale: tuple[float, float], reason: str | None) -> Reading:
-    """The reading of a score, with an error if it is not on the scale."""
+    """Return the reading of a score, with an error if the score is not on the scale."""
     low, high = scale
     score = number_of(value.number)
     if value.out_of is not None and float(value.out_of) != high:
@@ -38,11 +38,11 @@ def check_scale(value: Value, scale: tuple[float, float], reason: str | None) ->
 
 
 def line_start(folded: str, position: int) -> int:
-    """Where the line of a position begins; at most `NEAR` characters before it."""
+    """Return where the line of a position begins; at most `NEAR` characters before the position."""
     near = max(0, position - NEAR)
     return max(near, folded.rfind("\n", near, position) + 1)
 
 
 def text_before(text: str, end: int) -> str | None:
-    """The text before the line that the verdict is on."""
+    """Return the text before the line that contains position `end`; None if it is empty."""
     return text[: text.rfind("\n", 0, end) + 1].strip() or None

@@ -1,16 +1,16 @@
-"""From a judge's reply to a verdict: read from the strict form outwards, without guessing.
+"""Parse a judge's reply into a verdict, strictest form first, without guessing.
 
-After thinking is removed, the first of these forms that the reply has decides:
+Thinking is removed, then the first of these forms that the reply contains decides:
 
 1. JSON with the rubric's keys, anywhere in the reply;
 2. the rubric's bracketed form, such as ``Verdict: [[A]]`` or ``[[7]]``;
-3. the last labelled line that names exactly one candidate or score, such as ``Verdict: A``, if no later label
-   or correction says anything else; for scores also a last line that is a number.
+3. the last labelled line that names exactly one candidate or score, such as ``Verdict: A``, unless a later
+   label or correction gives something else; for scores also a last line that is only a number.
 
-Several different values, a range, an approximate score, or letters in prose are no verdict, and neither is a
-score outside the scale. A bracketed form beside the JSON must not contradict it. One exception: where the
-last bracketed form is on a line of its own, as the rubric asks, earlier ones are drafts, unless "or" connects
-them.
+A reply has no verdict if it gives several different values, a range, an approximate score, a score outside
+the scale, or letters only in prose. A bracketed form next to the JSON must not contradict it. One exception:
+if the last bracketed form is on its own line, as the rubric asks, earlier ones are drafts unless "or"
+connects them.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ _SINGLE = re.compile(r"(?<![\w\]\[])\[([0-9]+(?:\.[0-9]*)?)\](?!\])")
 
 
 def read_reply(rubric: Rubric, raw: str) -> Reading:
-    """The verdict in a reply that is not empty and was not cut off.
+    """Parse the verdict of a reply that is not empty and was not cut off.
 
     Args:
-        rubric: of the request. A FastChat rubric has only its own bracketed form.
+        rubric: the rubric of the request. A FastChat rubric accepts only its own bracketed form.
         raw: the whole reply.
 
     Returns:
-        The verdict, or in `Reading.error` why there is none.
+        The verdict, or in `Reading.error` the reason why there is none.
     """
     text = remove_thinking(raw)
     if not text.strip():
@@ -114,7 +114,7 @@ def _read_score(text: str, rubric: Rubric, objects: list[dict[str, Any]]) -> Rea
 
 
 def _find_single_brackets(folded: str) -> tuple[Value, int]:
-    """The score in FastChat's second form, ``[7]``, and where it is."""
+    """Return the score in FastChat's second form, ``[7]``, and its position."""
     numbers = list(_SINGLE.finditer(folded))
     if len({number_of(one[1]) for one in numbers}) != 1:
         return NONE, 0
@@ -124,7 +124,7 @@ def _find_single_brackets(folded: str) -> tuple[Value, int]:
 
 
 def _find_bare_number(folded: str) -> tuple[Value, int]:
-    """The score where the last line is only a number, and where that line is."""
+    """Return the score if the last line is only a number, and the position of that line."""
     *_, line = folded.rstrip().split("\n")
     if len(line) >= 40 or (bare := _BARE.fullmatch(line)) is None:
         return NONE, 0

@@ -1,6 +1,4 @@
-"""The parts of a judge's reply that are not prose: thinking, which is removed, and JSON objects, which are
-found wherever they are.
-"""
+"""Remove thinking from a judge's reply, and find the JSON objects in it."""
 
 from __future__ import annotations
 
@@ -12,9 +10,9 @@ from typing import Any
 from playground.rubrics.forms import BRACKETS, LABEL, fold
 
 WORK = 4_000_000
-"""Characters that the search for objects reads at most, failed attempts included."""
+"""Maximum number of characters that the search for objects reads, failed attempts included."""
 DEPTH = 6
-"""How deep an object may be wrapped in others."""
+"""Maximum depth at which an object may be wrapped in others."""
 
 _TAG = re.compile(
     r"(?:<(?P<close>/?)(?:think|thinking|thought|reasoning)>"
@@ -28,12 +26,12 @@ _COMMA = re.compile(r'"(?:\\.|[^"\\])*+(?:"|$)|\\.|,(?=\s*[}\]])', re.DOTALL)
 
 
 def remove_thinking(text: str) -> str:
-    """The reply without ``<think>...</think>`` and its like.
+    """Return the reply without ``<think>...</think>`` and similar blocks.
 
-    Text before a closing tag without an opening one is thinking too, as templates often write the opening tag
-    themselves, unless the tag only ends a reply or is a word of a sentence behind the verdict. So is all that
-    follows an opening tag that is never closed, unless that tag is a word of a sentence. Tags in quotes are
-    text, and a reply that is one JSON object is returned as it is.
+    Text before a closing tag without an opening one is thinking too, because templates often write the
+    opening tag themselves. Exceptions are a tag that only ends the reply and a tag that is a word of a
+    sentence after the verdict. All text after an unclosed opening tag is thinking, unless the tag is a word
+    of a sentence. Tags in quotes are plain text, and a reply that is one JSON object is returned unchanged.
     """
     if (final := text.rfind("<|message|>")) >= 0 and _FINAL.search(text, max(0, final - 100)):
         return text[final + len("<|message|>") :].removesuffix("<|return|>")
@@ -61,7 +59,7 @@ def remove_thinking(text: str) -> str:
 
 
 def _last_form(folded: str) -> int:
-    """Where the last bracketed form, label or JSON object begins; -1 if there is none."""
+    """Return where the last bracketed form, label or JSON object begins; -1 if there is none."""
     return max(
         (one.start() for pattern in (BRACKETS, LABEL, _OBJECT) for one in pattern.finditer(folded)),
         default=-1,
@@ -83,7 +81,7 @@ def _is_word(folded: str, tag: re.Match[str]) -> bool:
 
 
 def _ends_reply(folded: str, tag: re.Match[str], end: int) -> bool:
-    """Whether a tag is the end of a reply, right behind its verdict."""
+    """Whether a tag ends a reply, directly after its verdict."""
     if tag.end() < end:
         return False
     line = folded[max(0, tag.start() - 200) : tag.start()].rstrip().rsplit("\n", 1)[-1]
@@ -91,8 +89,8 @@ def _ends_reply(folded: str, tag: re.Match[str], end: int) -> bool:
 
 
 def _is_mentioned(folded: str, tag: re.Match[str]) -> bool:
-    """Whether an opening tag that is never closed is a word of a sentence, with the verdict on a later line
-    that ends the reply."""
+    """Whether an unclosed opening tag is a word of a sentence, with the verdict on a later line that ends
+    the reply."""
     if not _is_word(folded, tag):
         return False
     lines = folded[tag.end() :].strip().split("\n")
@@ -115,7 +113,7 @@ def _is_object(text: str) -> bool:
 
 
 def find_objects(text: str) -> list[dict[str, Any]]:
-    """Every JSON object in the text that is not inside another one, in order; trailing commas are allowed."""
+    """Return the top-level JSON objects of the text in order; trailing commas are allowed."""
     found = _decode(text)
     if not found and (tidy := _COMMA.sub(lambda one: "" if one[0] == "," else one[0], text)) != text:
         found = _decode(tidy)
@@ -123,11 +121,11 @@ def find_objects(text: str) -> list[dict[str, Any]]:
 
 
 class Repeated(list[Any]):
-    """The different values of a key that one JSON object has several times."""
+    """The distinct values of a key that occurs several times in one JSON object."""
 
 
 def _join(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object in which no value of a repeated key is lost."""
+    """Build an object from key-value pairs without losing any value of a repeated key."""
     values: dict[str, list[Any]] = {}
     for key, value in pairs:
         values.setdefault(key, []).append(value)
@@ -147,7 +145,7 @@ def _decode(text: str) -> list[dict[str, Any]]:
         position = start.start() + 1
         try:
             value, position = decoder.raw_decode(text, start.start())
-        except json.JSONDecodeError as error:  # to build it takes some time too
+        except json.JSONDecodeError as error:  # raising the error takes time too
             left -= error.pos - start.start() + 1000
         except (ValueError, RecursionError):  # a number of thousands of digits, or deep nesting
             left -= 20_000
@@ -158,7 +156,7 @@ def _decode(text: str) -> list[dict[str, Any]]:
 
 
 def walk(value: Any, depth: int = DEPTH) -> Iterator[list[dict[str, Any]]]:
-    """The objects in a JSON value by level, the outermost first."""
+    """Yield the objects in a JSON value by level, the outermost first."""
     level = [value]
     for _ in range(depth):
         objects = [one for one in level if isinstance(one, dict)]
@@ -171,5 +169,5 @@ def walk(value: Any, depth: int = DEPTH) -> Iterator[list[dict[str, Any]]]:
 
 
 def plain_key(key: str) -> str:
-    """A key in lower case without spaces and signs: "Final Verdict" and "final_verdict" are one."""
+    """Return a key in lower case without spaces and punctuation: "Final Verdict" equals "final_verdict"."""
     return re.sub(r"[\W_]+", "", key).lower()
