@@ -1,9 +1,9 @@
-"""What verdicts and votes add up to: pure functions over recorded conversations.
+"""Scoreboards: statistics over verdicts and votes, as pure functions over recorded conversations.
 
 Variants are identified by recipe hash; name and seed are ignored. A judge is identified by its model and its
-server; where two share a model name, both are named with their host. Of several verdicts by the same judge
-and rubric on the same answers the latest settled one counts, so that asking twice does not count twice.
-Failures are counted separately and never as a score. A comparison that is "inconsistent" or "both bad"
+server; where two judges share a model name, both are named with their host. Of several verdicts by the same
+judge and rubric on the same answers, the latest settled one counts, so that asking twice does not count
+twice. Failures are counted separately and never as a score. A comparison that is "inconsistent" or "both bad"
 counts as a tie in every rate, where a tie is half a win. Intervals are those of `statistics`.
 """
 
@@ -34,7 +34,7 @@ from playground.types import Conversation, Verdict
 
 
 def list_boards(conversations: Iterable[Conversation]) -> list[tuple[str, str]]:
-    """The (judge, rubric) of every board there can be, people's votes first and then majorities."""
+    """Return the (judge, rubric) of every possible board: people's votes first, then majorities."""
     verdicts = list_verdicts(conversations)
     names = name_judges((verdict.judge, verdict.server) for verdict in verdicts)
     found = {(names[verdict.judge, verdict.server], verdict.rubric) for verdict in verdicts}
@@ -42,10 +42,13 @@ def list_boards(conversations: Iterable[Conversation]) -> list[tuple[str, str]]:
 
 
 def build_board(conversations: Sequence[Conversation], judge: str, rubric: str) -> Board:
-    """What the verdicts of `judge` by `rubric` on these conversations' answers add up to.
+    """Build the board of a judge's verdicts by a rubric on the answers of conversations.
 
-    `judge` is named as in `list_boards` of these conversations.
-    Conversations as `Store.load` gives them; verdicts on answers that are no longer shown do not count.
+    Args:
+        conversations: as `Store.load` returns them; verdicts on answers that are no longer shown do not
+            count.
+        judge: the judge's name, as in `list_boards` of these conversations.
+        rubric: the rubric's name.
     """
     entries = collect_verdicts(conversations)
     names = name_judges((verdict.judge, verdict.server) for verdict in list_verdicts(conversations))
@@ -74,7 +77,7 @@ def build_board(conversations: Sequence[Conversation], judge: str, rubric: str) 
 
 
 def _entrants(entries: Iterable[CountedVerdict]) -> dict[str, Entrant]:
-    """The variants that were judged, by recipe, in order of their names."""
+    """Return the judged variants by recipe, sorted by name."""
     entrants = {}
     for entry in entries:
         for lane in entry.verdict.lanes:
@@ -172,7 +175,7 @@ def _present(means: Mapping[Key, Mean | None]) -> dict[Key, Mean]:
 
 
 def _lengths(entries: Iterable[CountedVerdict]) -> tuple[list[int], list[int]]:
-    """Characters of the answers that won, and of those that lost."""
+    """Return the lengths in characters of the answers that won, and of those that lost."""
     winners: list[int] = []
     losers: list[int] = []
     for entry in entries:
@@ -185,7 +188,7 @@ def _lengths(entries: Iterable[CountedVerdict]) -> tuple[list[int], list[int]]:
 def _compare_votes(
     entries: Iterable[CountedVerdict], votes: Iterable[CountedVerdict]
 ) -> list[VoteComparison]:
-    """Each vote beside each verdict on the same two answers that prefers one, or neither."""
+    """Pair each vote with each verdict on the same two answers that states a preference or a tie."""
     by_turn: dict[tuple[str, int], list[Verdict]] = {}
     for entry in entries:
         by_turn.setdefault((entry.conversation.id, entry.turn), []).append(entry.verdict)

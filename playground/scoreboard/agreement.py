@@ -1,4 +1,4 @@
-"""How far judges agree with people's votes, and with one another, beyond chance."""
+"""Agreement beyond chance: of judges with people's votes, and of judges with one another."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ class VoteComparison:
 
     conversation: str
     turn: int
-    """From 0."""
+    """Index of the turn, from 0."""
     lanes: tuple[int, int]
     vote: int | None
-    """The lane the person prefers; None: neither."""
+    """The lane the person prefers; None for neither."""
     verdict: int | None
-    """The lane the judge prefers."""
+    """The lane the judge prefers; None for neither."""
     judged: Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """A judge and people on the same turns."""
+    """Agreement of a judge and people on the same turns."""
 
     same: Share
     kappa: float | None
-    """Cohen's kappa over first, second and neither: 1 is full agreement, 0 what chance brings. None where
-    both always say the same thing, so that chance cannot be estimated."""
+    """Cohen's kappa over first, second and neither: 1 is full agreement, 0 is chance. None if vote and
+    verdict are always the same single value, so that chance agreement cannot be estimated."""
     interval: tuple[float, float] | None
-    """None with fewer than two conversations, or where kappa is."""
+    """The 95 % interval of kappa; None with fewer than two conversations, or if kappa is None."""
     conversations: int
     disagreements: tuple[VoteComparison, ...]
 
     @property
     def few(self) -> str | None:
-        """How few there are, in a sentence; None where there are enough."""
+        """A sentence that there are few votes; None if there are enough."""
         return few(self.same.count, "vote", "on a turn that the judge has judged")
 
 
 def preference(verdict: Verdict, first: int, second: int) -> tuple[int | None] | None:
-    """Which of two lanes a verdict prefers, in a tuple, or (None,) if neither; None if it does not say.
+    """Return the lane that a verdict prefers of two, as (lane,), or (None,) for neither.
 
-    Of scores the higher one is preferred.
+    Returns None if the verdict states no preference. For scores, the higher one is preferred.
     """
     if verdict.outcome in ("win", "tie", "both-bad", "inconsistent"):
         return (verdict.winner,) if set(verdict.lanes) == {first, second} else None
@@ -59,7 +59,7 @@ def preference(verdict: Verdict, first: int, second: int) -> tuple[int | None] |
 
 
 def measure_agreement(both: Sequence[VoteComparison]) -> Agreement | None:
-    """How far votes and verdicts agree; None where no turn has both."""
+    """Return the agreement of votes and verdicts; None if no turn has both."""
     if not both:
         return None
     by: dict[str, list[VoteComparison]] = {}
@@ -76,7 +76,7 @@ def measure_agreement(both: Sequence[VoteComparison]) -> Agreement | None:
 
 
 def _sides(both: VoteComparison) -> tuple[str, str]:
-    """Vote and verdict as "first", "second" or "neither"."""
+    """Return vote and verdict as "first", "second" or "neither"."""
     names = {both.lanes[0]: "first", both.lanes[1]: "second", None: "neither"}
     return names[both.vote], names[both.verdict]
 
@@ -90,37 +90,37 @@ Side = Literal["first", "second", "neither"]
 
 @dataclass(frozen=True, kw_only=True)
 class PanelComparison:
-    """What every judge of a panel said of the same two answers."""
+    """The preferences of all judges of a panel for the same two answers."""
 
     conversation: str
     sides: tuple[Side, ...]
-    """By judge, in one order throughout."""
+    """One value per judge, in the same order for all comparisons."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PanelAgreement:
-    """How far the judges of a panel agree with one another."""
+    """Agreement of the judges of a panel with one another."""
 
     judges: tuple[str, ...]
     same: Share
-    """Comparisons in which all of them say the same."""
+    """Comparisons in which all judges have the same preference."""
     kappa: float | None
-    """Fleiss' kappa: 1 is full agreement, 0 what chance brings. None where all always say the same thing,
-    so that chance cannot be estimated."""
+    """Fleiss' kappa: 1 is full agreement, 0 is chance. None if all judges always give the same single value,
+    so that chance agreement cannot be estimated."""
     interval: tuple[float, float] | None
-    """None with fewer than two conversations, or where kappa is."""
+    """The 95 % interval of kappa; None with fewer than two conversations, or if kappa is None."""
     conversations: int
 
     @property
     def few(self) -> str | None:
-        """How few there are, in a sentence; None where there are enough."""
+        """A sentence that there are few comparisons; None if there are enough."""
         return few(self.same.count, "comparison", "by all of these judges")
 
 
 def measure_panel_agreement(
     judges: Sequence[str], compared: Sequence[PanelComparison]
 ) -> PanelAgreement | None:
-    """How far several judges agree; None where nothing was compared by all of them."""
+    """Return the agreement of several judges; None if they have no comparison in common."""
     if not compared:
         return None
     by: dict[str, list[PanelComparison]] = {}

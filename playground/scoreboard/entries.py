@@ -1,4 +1,4 @@
-"""The verdicts that count on a scoreboard, and the shares that follow from them."""
+"""The verdicts that count on a scoreboard, and the shares computed from them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from playground.types import SETTLED, Conversation, Verdict
 
 @dataclass(frozen=True)
 class CountedVerdict:
-    """A verdict that counts on the scoreboard, and its turn."""
+    """A verdict that counts on the scoreboard, with its conversation and turn."""
 
     conversation: Conversation
     turn: int
@@ -25,9 +25,10 @@ class CountedVerdict:
         return {lane: self._find_entrant(lane) for lane in self.verdict.lanes}
 
     def _find_entrant(self, lane: int) -> Entrant:
-        """The variant whose answer it is; by name alone where the lane has become another variant since.
+        """Return the variant that wrote a lane's answer, with that answer's sampling and without the seed.
 
-        With the decoding that this answer had, and without its seed, which may be new in every turn.
+        The seed is ignored because it may change every turn. If the lane has a different variant now, the
+        result has the name only.
         """
         variant, answer = self.conversation.variants[lane], self.conversation.turns[self.turn].answers[lane]
         if variant.name != answer.variant:
@@ -37,40 +38,43 @@ class CountedVerdict:
         return Entrant(recipe=variant.recipe, name=variant.name, variant=variant)
 
     def entrant(self, lane: int) -> Entrant:
-        """The variant whose answer a lane's is."""
+        """Return the variant that wrote a lane's answer."""
         return self._entrants[lane]
 
     def recipe(self, lane: int) -> str:
+        """Return the recipe hash of the variant that wrote a lane's answer."""
         return self.entrant(lane).recipe
 
     def judge_name(self, names: Mapping[tuple[str, str | None], str]) -> str:
-        """The judge's name, see `name_judges`."""
+        """Return the judge's name, see `name_judges`."""
         return names[self.verdict.judge, self.verdict.server]
 
     def length(self, lane: int) -> int:
-        """Characters of a lane's answer."""
+        """Return the length of a lane's answer in characters."""
         return len(self.conversation.turns[self.turn].answers[lane].text)
 
     @property
     def is_pair(self) -> bool:
-        """Whether it compares two different recipes."""
+        """Whether the verdict compares two different recipes."""
         v = self.verdict
         return len(v.lanes) == 2 and v.scale is None and self.recipe(v.lanes[0]) != self.recipe(v.lanes[1])
 
     @property
     def is_settled(self) -> bool:
+        """Whether the judgment has a result, such as a winner, a tie or scores."""
         return self.verdict.outcome in SETTLED
 
 
 def list_verdicts(conversations: Iterable[Conversation]) -> list[Verdict]:
+    """Return all verdicts of conversations, in order."""
     return [
         verdict for conversation in conversations for turn in conversation.turns for verdict in turn.verdicts
     ]
 
 
 def collect_verdicts(conversations: Iterable[Conversation]) -> list[CountedVerdict]:
-    """Of each question put to a judge about the answers there are now, the latest settled verdict, or the
-    latest of all."""
+    """Return the verdicts that count: for each question to a judge about the current answers, the latest
+    settled verdict, or the latest of all if none is settled."""
     latest: dict[tuple[object, ...], CountedVerdict] = {}
     for conversation in conversations:
         for turn, here in enumerate(conversation.turns):
@@ -86,16 +90,18 @@ def collect_verdicts(conversations: Iterable[Conversation]) -> list[CountedVerdi
 
 
 def _points(entry: CountedVerdict, recipe: str) -> float:
-    """What a settled comparison gives a variant: 1, 0, or a half."""
+    """Return what a settled comparison is worth to a variant: 1, 0 or 0.5."""
     winner = entry.verdict.winner
     return 0.5 if winner is None else float(entry.recipe(winner) == recipe)
 
 
 def win_share(entries: Sequence[CountedVerdict], recipe: str) -> Share:
+    """Return the share of settled comparisons that a recipe wins; a tie is half a win."""
     return Share(hits=sum(_points(entry, recipe) for entry in entries), count=len(entries))
 
 
 def first_place_share(entries: Iterable[CountedVerdict]) -> Share:
+    """Return the share of calls with a winner that the answer shown first wins."""
     won = [
         call.winner == call.shown[0]
         for entry in entries
@@ -106,11 +112,13 @@ def first_place_share(entries: Iterable[CountedVerdict]) -> Share:
 
 
 def inconsistent_share(entries: Iterable[CountedVerdict]) -> Share:
+    """Return the share of settled comparisons in which the two orders disagree."""
     settled = [entry for entry in entries if entry.is_pair and entry.is_settled]
     return Share(hits=sum(entry.verdict.outcome == "inconsistent" for entry in settled), count=len(settled))
 
 
 def longer_share(entries: Iterable[CountedVerdict]) -> Share:
+    """Return the share of comparisons with a winner and unequal lengths that the longer answer wins."""
     won = []
     for entry in entries:
         if entry.verdict.outcome == "win" and entry.verdict.winner is not None:

@@ -1,4 +1,4 @@
-"""What the judges behind a majority tend to, and how far they agree."""
+"""Biases of the judges behind a majority, and their agreement with one another."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from playground.statistics import Share
 
 
 def summarize_panel(entries: Sequence[CountedVerdict]) -> Panel | None:
-    """The judges behind majorities, identified by their names: a panel is the same whatever it has judged."""
+    """Return the biases and the agreement of the judges behind majorities; None without their verdicts.
+
+    Judges are identified by their names, so a panel is the same for everything that it has judged.
+    """
     found = [(entry, _members(entry)) for entry in entries]
     names = name_judges((each.verdict.judge, each.verdict.server) for _, own in found for each in own)
     by_judge: dict[str, list[CountedVerdict]] = {}
@@ -47,7 +50,7 @@ def summarize_panel(entries: Sequence[CountedVerdict]) -> Panel | None:
 
 
 def _members(entry: CountedVerdict) -> list[CountedVerdict]:
-    """The verdicts that a majority was counted from, in the order of their judges; none if one is gone."""
+    """Return the verdicts that a majority was counted from, ordered by judge; [] if one is missing."""
     here = {verdict.id: verdict for verdict in entry.conversation.turns[entry.turn].verdicts}
     if any(id not in here for id in entry.verdict.panel):
         return []

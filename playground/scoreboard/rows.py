@@ -16,14 +16,14 @@ class Entrant:
 
     recipe: str
     name: str
-    """As it was called last."""
+    """The variant's latest name."""
     variant: Variant | None = None
-    """With its decoding, less the seed; None where only its name is known."""
+    """The variant with its sampling, without the seed; None if only its name is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairRecord:
-    """Two variants against each other."""
+    """The results of two variants against each other."""
 
     first: Entrant
     second: Entrant
@@ -33,48 +33,48 @@ class PairRecord:
     both_bad: int
     inconsistent: int
     failed: int
-    """Comparisons without a verdict; in none of the other numbers."""
+    """Comparisons without a verdict; the other counts exclude them."""
     rate: Share
-    """The first's wins, a tie of any kind as half of one."""
+    """Win rate of the first variant; a tie of any kind is half a win."""
     by_turn: Mapping[int, Share]
-    """The same for each turn, from 1."""
+    """The win rate by turn, from 1."""
     conversations: int
 
     @property
     def few(self) -> str | None:
-        """How few there are, in a sentence; None where there are enough."""
+        """A sentence that there are few comparisons; None if there are enough."""
         return few(self.rate.count, "comparison")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreRow:
-    """One variant and its results in all that it was judged in."""
+    """One variant and its results in everything that it was judged in."""
 
     entrant: Entrant
     mean: Mean | None
-    """None: it has no score."""
+    """The mean score; None if the variant has no score."""
     by_turn: Mapping[int, Mean]
-    """The mean score of each turn, from 1."""
+    """The mean score by turn, from 1."""
     aspects: Mapping[str, Mean]
     wins: Share
-    """Its wins in comparisons with other variants, a tie as half of one."""
+    """Win rate against other variants; a tie is half a win."""
     inconsistent: Share
-    """Of its comparisons, those in which the judge preferred a place."""
+    """Share of the variant's comparisons in which the judge preferred a position rather than an answer."""
     failed: int
-    """Its answers and comparisons that were put to the judge and have no verdict."""
+    """Judged answers and comparisons of the variant that have no verdict."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeHabits:
-    """What one judge of a panel tends to, on the answers that the panel judged."""
+    """Biases of one judge of a panel, on the answers that the panel judged."""
 
     judge: str
     inconsistent: Share
     first_place: Share
     longer: Share
-    """See `Board`."""
+    """`inconsistent`, `first_place` and `longer` are as in `Board`."""
     with_majority: Share
-    """How often it prefers what the majority prefers."""
+    """How often the judge has the same preference as the majority."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +83,12 @@ class Panel:
 
     judges: tuple[JudgeHabits, ...]
     agreement: PanelAgreement | None
-    """None where nothing was compared by all of them."""
+    """None if the judges have no comparison in common."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """Everything that one judge's verdicts by one rubric, or people's votes, add up to."""
+    """All results of one judge's verdicts by one rubric, or of people's votes."""
 
     judge: str
     rubric: str
@@ -98,15 +98,15 @@ class Board:
     inconsistent: Share
     """Comparisons of two variants in which the two orders disagree."""
     first_place: Share
-    """How often the answer that was shown first wins, of all calls that have a winner; half is no bias."""
+    """How often the answer shown first wins, over all calls with a winner; one half means no bias."""
     longer: Share
-    """How often the longer answer wins, of all comparisons that have a winner and differ in length."""
+    """How often the longer answer wins, over all comparisons with a winner and unequal lengths."""
     winner_length: float | None
-    """Mean characters of the answers that won; None where none did."""
+    """Mean length in characters of the answers that won; None if none did."""
     loser_length: float | None
     outcomes: Mapping[Outcome, int]
-    """Verdicts of every outcome, failures too."""
+    """Number of verdicts by outcome, failures included."""
     agreement: Agreement | None
-    """With people's votes; None for these themselves, or where no turn has both."""
+    """Agreement with people's votes; None on the board of votes itself, or if no turn has both."""
     panel: Panel | None
-    """Of a majority: its judges."""
+    """The judges of a majority; None for other boards."""

@@ -1,4 +1,4 @@
-"""Find out whether another window or program has continued a conversation since it was read."""
+"""Detect that another window or program has continued a conversation since it was read."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ ELSEWHERE = (
 
 
 class ConflictError(InputError):
-    """Another window or program has written what was about to be written."""
+    """Another window or program has already written the turn or version that is to be written."""
 
 
 def refuse_conflict(db: sqlite3.Connection, conversation: Conversation, lanes: Sequence[int]) -> None:
-    """Raise ConflictError where another process has continued a conversation since it was read here.
+    """Raise ConflictError if another process has continued a conversation since it was read here.
 
     Args:
-        lanes: those of its last turn that are about to be asked.
+        db: the database.
+        conversation: the conversation as it will be written.
+        lanes: the lanes of its last turn that will generate.
     """
     id, last = conversation.id, len(conversation.turns) - 1
     turn = conversation.turns[last]
@@ -43,7 +45,7 @@ def refuse_conflict(db: sqlite3.Connection, conversation: Conversation, lanes: S
 
 
 def _is_outdated(db: sqlite3.Connection, conversation: Conversation, number: int) -> bool:
-    """Whether an answer of a turn was read before it was finished, and is finished in the database."""
+    """Whether an answer of a turn was read before it was finished, and is now finished in the database."""
     turn = conversation.turns[number]
     stored = read_replies(db, conversation.id, number)
     return any(
@@ -54,7 +56,7 @@ def _is_outdated(db: sqlite3.Connection, conversation: Conversation, number: int
 
 
 def _shows_others(db: sqlite3.Connection, conversation: Conversation, number: int) -> bool:
-    """Whether the database shows other versions of a turn's answers than a conversation does."""
+    """Whether the database shows other versions of a turn's answers than the conversation does."""
     rows = db.execute(
         "SELECT lane, version FROM answer WHERE conversation = ? AND turn = ? AND shown = 1",
         (conversation.id, number),
@@ -70,7 +72,7 @@ def _shows_others(db: sqlite3.Connection, conversation: Conversation, number: in
 
 
 def _count_turns(db: sqlite3.Connection, id: str) -> int:
-    """How many turns of a conversation are in the database, missing ones between them included."""
+    """Return the number of a conversation's turns in the database, including missing turns between them."""
     found = db.execute("SELECT number FROM turn WHERE conversation = ?", (id,))
     numbers = usable_numbers(number for (number,) in found)
     return numbers[-1] + 1 if numbers else 0
@@ -83,7 +85,7 @@ def _holds_version(db: sqlite3.Connection, id: str, turn: int, lane: int, versio
 
 
 def read_replies(db: sqlite3.Connection, id: str, number: int) -> dict[tuple[int, int], str]:
-    """The stored replies of a turn as JSON text, by lane and version."""
+    """Return the stored replies of a turn as JSON text, by lane and version."""
     rows = db.execute(
         "SELECT lane, version, reply FROM answer WHERE conversation = ? AND turn = ?", (id, number)
     )
@@ -91,7 +93,11 @@ def read_replies(db: sqlite3.Connection, id: str, number: int) -> dict[tuple[int
 
 
 def refuse_select_conflict(db: sqlite3.Connection, conversation: Conversation) -> None:
-    """Raise ConflictError where the database has more than the last turn's versions, or its answers' ends."""
+    """Raise ConflictError if the database has newer data than the conversation's last turn.
+
+    Newer data are later turns, more versions of the turn's answers, or finished replies that are unfinished
+    in the conversation.
+    """
     id, last = conversation.id, len(conversation.turns) - 1
     turn = conversation.turns[last]
     more_versions = any(

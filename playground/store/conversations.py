@@ -26,7 +26,10 @@ LOST_TURN = "(This message is missing from the database.)"
 
 
 def read_conversation(db: sqlite3.Connection, id: str) -> Conversation | None:
-    """The conversation of that id, or None; raises one of `UNREADABLE` where its variants are damaged."""
+    """Return the conversation with that id, or None.
+
+    Raises one of `UNREADABLE` if its variants are damaged.
+    """
     row = db.execute("SELECT variants, parent, owner FROM conversation WHERE id = ?", (id,)).fetchone()
     if row is None:
         return None
@@ -40,7 +43,7 @@ def read_conversation(db: sqlite3.Connection, id: str) -> Conversation | None:
 def _read_turns(
     db: sqlite3.Connection, id: str, variants: Sequence[Variant], verdicts: Mapping[int, tuple[Verdict, ...]]
 ) -> tuple[Turn, ...]:
-    """A conversation's turns, with a turn that says so in place of each one that is missing."""
+    """Return a conversation's turns, with a placeholder turn for each missing one."""
     rows = {
         number: (plain_text(user), histories)
         for number, user, histories in db.execute(
@@ -69,7 +72,7 @@ def _read_turns(
 
 
 def _read_answer_rows(db: sqlite3.Connection, id: str) -> dict[int, list[tuple[Any, ...]]]:
-    """The answers' rows by turn: lane, shown, variant, request, reply, version."""
+    """Return the rows of the answers by turn: lane, shown, variant, request, reply, version."""
     rows = db.execute(
         "SELECT turn, lane, shown, variant, request, reply, version FROM answer "
         "WHERE conversation = ? ORDER BY turn, lane, version",
@@ -84,10 +87,13 @@ def _read_answer_rows(db: sqlite3.Connection, id: str) -> dict[int, list[tuple[A
 def write_conversation(
     db: sqlite3.Connection, conversation: Conversation, since: int, select: bool = False
 ) -> None:
-    """Write a conversation and its turns from number `since`; all if it is not stored yet.
+    """Write a conversation and its turns from number `since`; all turns if it is not stored yet.
 
     Args:
-        select: whether the lanes and the shown versions are written too, where the database has others.
+        db: the database.
+        conversation: the conversation.
+        since: the first turn to write, from 0.
+        select: whether to write the lanes and the shown versions too if the database has others.
     """
     now = current_time()
     variants = [
@@ -118,7 +124,7 @@ def _write_turn(
     """Write one turn and its answers; see `write_conversation` for `select`."""
     key = (id, number)
     if db.execute("SELECT 1 FROM turn WHERE conversation = ? AND number = ?", key).fetchone() is None:
-        # Answers that a lost turn of this number left behind would become the new turn's.
+        # Otherwise answers that remain from a lost turn with this number would become the new turn's.
         db.execute("DELETE FROM answer WHERE conversation = ? AND turn = ?", key)
         db.execute(
             "INSERT INTO turn (conversation, number, user, created, histories) VALUES (?, ?, ?, ?, ?)",
@@ -128,10 +134,10 @@ def _write_turn(
     for lane, shown in enumerate(turn.answers):
         answers = turn.all(lane)
         later = usable_numbers(version for where, version in stored if where == lane)
-        # A version that another process has asked for since stays the shown one.
+        # A version that another process has added since remains the shown one.
         keep = not select and bool(later) and later[-1] >= len(answers)
         for answer in answers:
-            if answer.reply.error in UNUSABLE:  # its row, if any, stays as it is, for a repair
+            if answer.reply.error in UNUSABLE:  # keep the row, if there is one, for a repair
                 continue
             if _is_replaced(stored.get((lane, answer.version)), answer.reply):
                 request = None if answer.request is None else canonical(to_json(answer.request))
@@ -149,13 +155,13 @@ def _write_turn(
 
 
 def _is_replaced(stored: str | None, reply: Reply) -> bool:
-    """Whether a reply is to be written over the stored one of the same version.
+    """Whether a reply replaces the stored one of the same version.
 
-    A finished reply stays, except that one which `Session.close` cut off may still come to its end.
+    A finished reply is kept, except that a reply cut off by `Session.close` may still be completed.
     """
     if stored is None:
         return True
-    if reply.error in UNFINISHED:  # merely read: another process may still be writing it
+    if reply.error in UNFINISHED:  # only read from the database: another process may still be writing it
         return False
     finish = read_field(stored, "finish")
     return not finish or (finish == "cancelled" and reply.finish in ("stop", "length"))

@@ -1,8 +1,8 @@
-"""The database: what was asked, exactly as asked, and what came, in one SQLite file.
+"""The database: every request exactly as sent, and every reply, in one SQLite file.
 
 Every call opens its own connection, so any thread may call; SQLite's write-ahead log lets readers continue
-while one writes. A turn is written when it is asked, again while it streams and once more at its end, so a
-crash costs at most the last second of text.
+while another connection writes. A turn is written before its answers are generated, again while they stream
+and once more at their end, so a crash loses at most the last second of text.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ class LockedError(OutsideError):
 
 
 def new_id() -> str:
-    """An id for a conversation: sortable by time, and not to be guessed, since a link needs no more."""
+    """Return a new conversation id, sortable by time and unguessable, because its link grants access."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return f"{stamp}-{secrets.token_hex(8)}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """One conversation in a list."""
+    """The entry of one conversation in a list."""
 
     id: str
     updated: datetime
-    """UTC."""
+    """Time of the last change, in UTC."""
     title: str
     """The first message."""
     turns: int
@@ -58,7 +58,7 @@ class Store:
     """Conversations, verdicts and votes in one SQLite file."""
 
     def __init__(self, data_dir: Path, file: str = FILE) -> None:
-        """Open the database in `data_dir`, made if need be.
+        """Open the database in `data_dir`; the folder and the file are created if needed.
 
         Raises:
             InputError: the folder cannot be written, or the file is newer than this program.
@@ -73,7 +73,7 @@ class Store:
             ) from error
 
     def _create(self) -> None:
-        """Make the file if there is none, and bring it to this program's format."""
+        """Create the file if it does not exist, and migrate it to the current format."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._open(PATIENCE) as db:
             db.execute("PRAGMA journal_mode = WAL")
@@ -81,7 +81,7 @@ class Store:
 
     @contextmanager
     def _connect(self, patience: float = PATIENCE) -> Iterator[sqlite3.Connection]:
-        """A connection whose changes are committed together at the end, or not at all.
+        """Open a connection whose changes are committed together at the end, or not at all.
 
         Args:
             patience: seconds to wait for another program's lock.
@@ -111,15 +111,16 @@ class Store:
             raise kind(f"The database {self.path} cannot be used: {error}.") from error
 
     def begin(self, conversation: Conversation, lanes: Sequence[int], patience: float = PATIENCE) -> None:
-        """Enter a conversation's last turn, or new versions of answers in it, before its lanes are asked.
+        """Write a conversation's last turn, or new versions of answers in it, before its lanes generate.
 
         Args:
-            lanes: those that are asked.
+            conversation: the conversation, ending with that turn.
+            lanes: the lanes that will generate.
             patience: seconds to wait for another program's lock.
 
         Raises:
             ConflictError: another process has continued the conversation since it was read.
-            LockedError: another program held the lock for as long.
+            LockedError: another program held the lock for all that time.
             OutsideError: the database cannot be written.
         """
         with self._connect(patience) as db:
@@ -145,15 +146,17 @@ class Store:
         patience: float = PATIENCE,
         select: bool = True,
     ) -> None:
-        """Write a conversation and its last turn; turns before it are as they were written.
+        """Write a conversation's last turn, or its turns from `since`; earlier turns remain as stored.
 
-        One that is not in the database yet is written whole: its first turns may be another's. What other
-        processes have written stays: finished answers, and versions that this conversation does not have.
+        A conversation that is not in the database yet is written completely, because its first turns may come
+        from another conversation. Data that other processes wrote is kept: finished answers, and versions
+        that this conversation does not have.
 
         Args:
-            since: the first turn to write, from 0; None: the last.
+            conversation: the conversation.
+            since: the first turn to write, from 0; None for the last.
             patience: seconds to wait for another program's lock.
-            select: whether the lanes and the shown versions are written too, where the database has others.
+            select: whether to write the lanes and the shown versions too if the database has others.
         """
         with self._connect(patience) as db:
             db.execute("BEGIN IMMEDIATE")
@@ -161,18 +164,18 @@ class Store:
             write_conversation(db, conversation, first, select)
 
     def holds(self, id: str) -> bool:
-        """Whether there is a conversation of that id."""
+        """Whether there is a conversation with that id."""
         with self._connect() as db:
             return db.execute("SELECT 1 FROM conversation WHERE id = ?", (id,)).fetchone() is not None
 
     def load(self, id: str) -> Conversation:
-        """The conversation of that id; an answer that was never finished comes back as an error.
+        """Return the conversation with that id; an answer that was never finished is returned as an error.
 
         Raises:
-            InputError: there is none, or it is damaged.
+            InputError: there is no such conversation, or it is damaged.
         """
         with self._connect() as db:
-            db.execute("BEGIN")  # all that follows is as of one moment, whatever others write meanwhile
+            db.execute("BEGIN")  # all reads see the same snapshot, even if others write meanwhile
             try:
                 conversation = read_conversation(db, id)
             except UNREADABLE as error:
@@ -185,11 +188,11 @@ class Store:
         return conversation
 
     def load_judged(self, limit: int, owner: str | None = None) -> list[Conversation]:
-        """The conversations that have a verdict, the latest first, less damaged ones.
+        """Return the conversations that have a verdict, newest first; damaged ones are skipped.
 
         Args:
-            limit: at most so many.
-            owner: whose, see `summaries`.
+            limit: maximum number of conversations.
+            owner: the owner of the conversations, see `summaries`.
         """
         found = []
         with self._connect() as db:
@@ -206,7 +209,7 @@ class Store:
         return found
 
     def save_verdict(self, conversation: str, turn: int, verdict: Verdict) -> None:
-        """Write a verdict of a recorded conversation's turn (from 0); one of the same id is replaced.
+        """Write a verdict on a turn (from 0) of a recorded conversation; one with the same id is replaced.
 
         A verdict that has ended is not replaced by an unfinished one.
         """
@@ -215,26 +218,28 @@ class Store:
             write_verdict(db, conversation, turn, verdict)
 
     def verdicts(self, conversation: str) -> dict[int, tuple[Verdict, ...]]:
-        """Every verdict on a conversation by turn (from 0), in the order in which they were asked for."""
+        """Return every verdict on a conversation by turn (from 0), in the order of the requests."""
         with self._connect() as db:
             return read_verdicts(db, conversation)
 
     def save_judge_call(self, key: str, call: JudgeCall) -> None:
-        """Keep a judge's reply, so that the same question is not paid for twice."""
+        """Store a judge's reply, so that the same question is not paid for twice."""
         with self._connect() as db:
             write_judge_call(db, key, call)
 
     def judge_call(self, key: str) -> JudgeCall | None:
-        """The reply kept under that key, or None."""
+        """Return the judge call stored under that key, or None."""
         with self._connect() as db:
             return read_kept_call(db, key)
 
     def summaries(self, query: str = "", limit: int = 100, owner: str | None = None) -> list[Summary]:
-        """Conversations with `query` in any message of the user's, the latest first.
+        """Return the conversations with `query` in any user message, newest first.
 
         Args:
-            limit: at most so many.
-            owner: whose, besides those of the command line; None: all.
+            query: a text that a user message must contain; "" matches all.
+            limit: maximum number of conversations.
+            owner: the owner of the conversations; those of the command line are always included. None for
+                all.
         """
         pattern = "%" + query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         with self._connect() as db:

@@ -1,4 +1,4 @@
-"""The database's formats: each migration brings a file from one version to the next."""
+"""The database's formats: each migration upgrades a file from one version to the next."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ MIGRATIONS = (
     ALTER TABLE conversation ADD COLUMN owner TEXT NOT NULL DEFAULT ''; -- whose history lists it
     """,
 )
-"""Each brings the file from the version of its index to the next; never edit one that was released."""
+"""Each migration upgrades the file from the version of its index; never edit a released one."""
 
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:
-    """Bring a database to this program's format.
+    """Upgrade a database to the current format.
 
     Raises:
-        InputError: it is newer than this program.
+        InputError: the database is newer than this program.
     """
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):

@@ -1,4 +1,4 @@
-"""Damage in the record: finding the rows that cannot be read, and copying the others into a new file."""
+"""Repair a damaged database: find the rows that cannot be read, and copy the others into a new file."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from playground.store.rows import (
 from playground.types import InputError, OutsideError
 
 TABLES = ("conversation", "turn", "answer", "verdict", "game")
-"""In an order in which each row comes after the one that it belongs to."""
+"""The tables, in an order in which each row comes after the row that it belongs to."""
 MOST_NAMED = 5
-"""Damaged rows that are named one by one."""
+"""Maximum number of damaged rows that are named individually."""
 
 Row = dict[str, Any]
 
 
 def find_damage(path: Path) -> list[str]:
-    """What is damaged in a record: a sentence for each row, and one that offers a repair.
+    """Describe the damage in a database: one sentence for each row, and one that offers a repair.
 
     Returns:
-        At most `MOST_NAMED` rows by name; empty where every row can be read, or where there is no file.
+        At most `MOST_NAMED` rows by name; empty if every row can be read, or if there is no file.
     """
     if not path.exists():
         return []
@@ -59,16 +59,16 @@ def find_damage(path: Path) -> list[str]:
 
 
 def repair_record(path: Path, new: Path) -> str:
-    """Copy the rows of a record that can be read into a new file.
+    """Copy the readable rows of a database into a new file.
 
-    A time that cannot be read becomes the year 1970, and bytes of a text that are not UTF-8 become U+FFFD. A
-    row that cannot be read even so is left out, with all that belongs to it.
+    An invalid time becomes the year 1970, and bytes of a text that are not UTF-8 become U+FFFD. A row that
+    still cannot be read is left out, with all rows that belong to it.
 
     Returns:
-        What was copied and what was not, for people.
+        A report of what was copied and what was left out.
 
     Raises:
-        InputError: there is no record, or the new file exists, or no row could be read.
+        InputError: there is no database, the new file exists, or no row could be read.
         OutsideError: the new file cannot be written.
     """
     if not path.exists():
@@ -97,7 +97,7 @@ def repair_record(path: Path, new: Path) -> str:
                             [row[name] for name in names],
                         )
                         copied[table] += 1
-                    except sqlite3.IntegrityError:  # what it belongs to is damaged
+                    except sqlite3.IntegrityError:  # the row that it belongs to is damaged
                         left += 1
             target.commit()
     except (OSError, sqlite3.Error) as error:
@@ -114,7 +114,7 @@ def repair_record(path: Path, new: Path) -> str:
 
 
 def _no_database(db: sqlite3.Connection) -> str:
-    """Why a file is no record at all; "" if it is one."""
+    """Return why a file is not a database of this program; "" if it is one."""
     try:
         tables = {bytes(name).decode() for (name,) in db.execute("SELECT name FROM sqlite_master")}
     except sqlite3.DatabaseError as error:
@@ -137,9 +137,9 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _rows(db: sqlite3.Connection, table: str) -> Iterator[tuple[str, Row | None, str]]:
-    """Every row of a table: its name for people, its values after repair, and its fault ("" if none).
+    """Yield (display name, values after repair, fault or "") for every row of a table.
 
-    The values are None where the row cannot be read.
+    The values are None if the row cannot be used.
     """
     for key in _keys(db, table):
         try:
@@ -168,12 +168,12 @@ def _rows(db: sqlite3.Connection, table: str) -> Iterator[tuple[str, Row | None,
 
 
 def _keys(db: sqlite3.Connection, table: str) -> list[int]:
-    """The row numbers of a table, as many as can be read."""
+    """Return the rowids of a table, as far as they can be read."""
     keys: list[int] = []
     try:
         keys.extend(row[0] for row in db.execute(f"SELECT rowid FROM {table} NOT INDEXED ORDER BY rowid"))
     except sqlite3.DatabaseError:
-        # What stands behind a damaged page may still be found by its number.
+        # Rows after a damaged page may still be found by their numbers.
         last = keys[-1] if keys else 0
         keys.extend(range(last + 1, last + 10_000))
     return keys
@@ -184,7 +184,7 @@ def _decoded(value: Any) -> Any:
 
 
 def _has_time(row: Row, name: str) -> bool:
-    """Whether a row's time can be read, if it has one; else it becomes the earliest."""
+    """Whether a row's time is valid or absent; an invalid time is replaced by the year 1970."""
     if name not in row:
         return True
     try:
@@ -196,7 +196,7 @@ def _has_time(row: Row, name: str) -> bool:
 
 
 def _check(table: str, row: Row) -> None:
-    """Raise one of `UNREADABLE` for a row that the program cannot read."""
+    """Raise one of `UNREADABLE` for a row that the program cannot parse."""
     if table == "conversation":
         read_variants(row["variants"])
     elif table == "turn":
@@ -217,11 +217,11 @@ PARENTS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
         ("turn", {"conversation": "conversation", "number": "turn"}),
     ),
 }
-"""For each table the tables that its rows belong to, and by which columns: theirs, and its own."""
+"""For each table its parent tables, with the matching columns as {parent's column: own column}."""
 
 
 def _orphan_fault(db: sqlite3.Connection, table: str, row: Row | sqlite3.Row) -> str:
-    """What a row belongs to and the record does not have, as a fault; "" if it has all."""
+    """Return a fault if a row's parent is missing from the database; "" if all parents exist."""
     for parent, columns in PARENTS.get(table, ()):
         where = " AND ".join(
             f"{theirs} = " + ("?" if theirs == "number" else "CAST(? AS TEXT)") for theirs in columns
@@ -239,11 +239,11 @@ NUMBERS: dict[str, dict[str, tuple[str, ...]]] = {
         "version": ("conversation", "turn", "lane"),
     },
 }
-"""For each table its columns that number rows, and the columns within which they do."""
+"""For each table the columns that number rows, with the columns within which they are numbered."""
 
 
 def _number_fault(db: sqlite3.Connection, table: str, row: sqlite3.Row) -> str:
-    """Which number of a row the program cannot use, as a fault; "" if it can use all."""
+    """Return a fault if the program cannot use one of a row's numbers; "" if it can use all."""
     for name, within in NUMBERS.get(table, {}).items():
         if name not in row.keys():  # noqa: SIM118 - a row is no dict; a record of an earlier format
             continue
@@ -261,7 +261,7 @@ IS_TEXT = "conversation IS CAST(? AS TEXT)"
 
 
 def _name(table: str, row: Row) -> str:
-    """A row for people."""
+    """Return a display name for a row."""
     name = f"{table} {row.get('id') or row.get('conversation') or row.get('key')}"
     number = row.get("turn", row.get("number"))
     if isinstance(number, int):

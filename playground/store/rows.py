@@ -1,4 +1,4 @@
-"""Read values from the database's rows, with an error in place of each one that is damaged or missing."""
+"""Parse values of the database's rows, with an error in place of each damaged or missing answer."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ UNFINISHED = (INTERRUPTED, STREAMING)
 DAMAGED = "This answer is damaged in the database: run `python -m playground doctor`, which offers a repair."
 MISSING = "This answer is missing from the database: retry it."
 UNUSABLE = (DAMAGED, MISSING)
-"""The errors of answers whose rows cannot be read, or are not there."""
+"""The errors of answers whose rows are unreadable or missing."""
 MOST_LOST = 8
-"""Lanes, turns or versions that may be missing in a row; a number further away than that is damaged."""
+"""Maximum number of consecutive missing lanes, turns or versions; a number after a larger gap is damaged."""
 GONE = -1
-"""A lane that is no longer there, in the stored form of `Turn.histories`."""
+"""The number of a removed lane in the stored form of `Turn.histories`."""
 UNREADABLE = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
-"""What reading a damaged row can raise."""
+"""The exceptions that parsing a damaged row can raise."""
 
 
 def decode_text(data: bytes) -> str:
-    """A text of the database, which a damaged file may hold in another encoding."""
+    """Decode a text of the database, which may be invalid UTF-8 in a damaged file."""
     return data.decode("utf-8", "replace")
 
 
 def plain_text(value: Any) -> Any:
-    """A value of a text column, which a damaged row may hold as bytes."""
+    """Return a value of a text column as text; a damaged row may contain bytes."""
     return decode_text(value) if isinstance(value, bytes) else value
 
 
 def usable_numbers(numbers: Iterable[Any]) -> list[int]:
-    """Those of a column's numbers (lanes, turns, versions) that can be used, in order.
+    """Return the usable numbers of a column (lanes, turns, versions), in order.
 
-    The others are no whole numbers from 0, or more than `MOST_LOST` are missing before them.
+    Unusable numbers are not integers from 0, or come after a gap of more than `MOST_LOST` missing numbers.
     """
     usable: list[int] = []
     for number in sorted({number for number in numbers if type(number) is int and number >= 0}):
@@ -63,7 +63,7 @@ def usable_numbers(numbers: Iterable[Any]) -> list[int]:
 
 
 def read_field(text: Any, name: str) -> Any:
-    """A field of a JSON object; None where the text is no such object, or has no such field."""
+    """Return a field of a JSON object; None if the text is not an object or lacks the field."""
     try:
         return json.loads(text)[name]
     except UNREADABLE:
@@ -71,7 +71,7 @@ def read_field(text: Any, name: str) -> Any:
 
 
 def read_variants(text: str) -> tuple[Variant, ...]:
-    """A conversation's variants from its row; raises one of `UNREADABLE` for a damaged one."""
+    """Parse a conversation's variants from its row; raises one of `UNREADABLE` for a damaged row."""
     variants = tuple(_read_variant(data) for data in json.loads(text))
     if not variants:
         raise ValueError("no variants")
@@ -87,27 +87,27 @@ def _read_variant(data: dict[str, Any]) -> Variant:
     )
     check_fields(variant)
     check_fields(variant.aligner)
-    canonical(to_json(variant)).encode()  # UnicodeEncodeError: half a character, which no file holds
+    canonical(to_json(variant)).encode()  # UnicodeEncodeError: a lone surrogate, which cannot be written
     return variant
 
 
 def read_verdict(text: str) -> Verdict:
-    """A verdict from its row; raises one of `UNREADABLE` for a damaged one."""
+    """Parse a verdict from its row; raises one of `UNREADABLE` for a damaged row."""
     return verdict_from_json(json.loads(text))
 
 
 def read_judge_call(text: str) -> JudgeCall:
-    """A judge's reply from its row; raises one of `UNREADABLE` for a damaged one."""
+    """Parse a judge call from its row; raises one of `UNREADABLE` for a damaged row."""
     return judge_call_from_json(json.loads(text))
 
 
 def format_histories(histories: Sequence[int | None]) -> str | None:
-    """`Turn.histories` for its row."""
+    """Return `Turn.histories` in its stored form; None if it is empty."""
     return canonical([GONE if lane is None else lane for lane in histories]) if histories else None
 
 
 def read_histories(text: str | None) -> tuple[int | None, ...]:
-    """`Turn.histories` from its row; raises one of `UNREADABLE` for a damaged one."""
+    """Parse `Turn.histories` from its row; raises one of `UNREADABLE` for a damaged row."""
     found = json.loads(text) if text is not None else []
     if not isinstance(found, list) or not all(type(lane) is int and GONE <= lane < 2**31 for lane in found):
         raise ValueError("no list of lanes")
@@ -115,7 +115,7 @@ def read_histories(text: str | None) -> tuple[int | None, ...]:
 
 
 def read_usable_histories(text: str | None, lanes: int) -> tuple[int | None, ...]:
-    """`Turn.histories` of a turn with that many lanes; () where its row is damaged."""
+    """Parse `Turn.histories` of a turn with that many lanes; () if its row is damaged."""
     try:
         found = read_histories(text)
     except UNREADABLE:
@@ -124,12 +124,12 @@ def read_usable_histories(text: str | None, lanes: int) -> tuple[int | None, ...
 
 
 def current_time() -> str:
-    """The time now as the database has it: UTC, ISO 8601, with milliseconds."""
+    """Return the current time in the database's format: UTC, ISO 8601, with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def read_time(text: str) -> datetime:
-    """A time of a row, in UTC; the year 1970 where the row is damaged."""
+    """Parse a time of a row, in UTC; returns the year 1970 if the row is damaged."""
     try:
         time = datetime.fromisoformat(text)
     except (TypeError, ValueError):
@@ -140,9 +140,9 @@ def read_time(text: str) -> datetime:
 def read_lanes(
     rows: Iterable[tuple[Any, ...]], variants: Sequence[Variant]
 ) -> tuple[tuple[Answer, ...], tuple[tuple[Answer, ...], ...]]:
-    """The shown answers of a turn's rows, and its `Turn.versions`.
+    """Return the shown answers of a turn's rows, and its `Turn.versions`.
 
-    What is missing, be it a lane or a version, is there as an error, so that every other keeps its place.
+    Each missing lane or version is replaced by an error, so that all others keep their positions.
     """
     found: dict[int, dict[int, tuple[Answer, Any]]] = {}
     for lane, shown, variant, request, reply, version in rows:
@@ -167,12 +167,12 @@ def read_lanes(
 
 
 def _missing_answer(variant: str, version: int) -> Answer:
-    """The answer in place of a version that has no row."""
+    """Return the placeholder for a version without a row."""
     return Answer(variant=variant, request=None, reply=Reply(finish="error", error=MISSING), version=version)
 
 
 def _read_or_replace(variant: str, request: str | None, reply: str, version: int) -> Answer:
-    """An answer from its row, or the one in place of a damaged row."""
+    """Parse an answer from its row, or return the placeholder for a damaged row."""
     try:
         return read_answer(variant, request, reply, version)
     except UNREADABLE:
@@ -182,7 +182,7 @@ def _read_or_replace(variant: str, request: str | None, reply: str, version: int
 
 
 def read_answer(variant: str, request: str | None, reply: str, version: int) -> Answer:
-    """An answer from its row; raises one of `UNREADABLE` for a damaged one."""
+    """Parse an answer from its row; raises one of `UNREADABLE` for a damaged row."""
     data = json.loads(reply)
     if data["finish"] == "":
         data |= {"finish": "error", "error": INTERRUPTED}
