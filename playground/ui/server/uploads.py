@@ -113,8 +113,8 @@ class OwnUploads:
                     403, "Files can be uploaded from the page itself only: open it and try again."
                 )
             body = await read_body(receive)
-            # Each file has a "filename" in the body. An upload whose text contains the word too counts as more
-            # files; only clients other than the page would notice.
+            # Each file has a "filename" in the body. An upload whose text contains the word too counts as
+            # more files; only clients other than the page would notice.
             self._limits.take(visitor, max(1, body.lower().count(b"filename")), len(body))
         except RefusedError as refused:
             await refused.response()(scope, receive, send)
