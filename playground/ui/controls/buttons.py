@@ -1,4 +1,4 @@
-"""The styles of button that the page uses in several places."""
+"""Button styles that the page uses in several places."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ def small_button(label: str, id: str, **options: Any) -> gr.Button:
     """Add a button that is as narrow as its label.
 
     Args:
+        label: text of the button.
         id: of its element.
         options: more arguments of `gr.Button`, such as `visible`.
     """
@@ -18,5 +19,5 @@ def small_button(label: str, id: str, **options: Any) -> gr.Button:
 
 
 def close_button(id: str) -> gr.Button:
-    """Add the button that closes a dialog; the page's scripts find it by its class."""
+    """Add the button that closes a dialog; the page's scripts find it by its CSS class."""
     return small_button("Close", id, elem_classes="close")

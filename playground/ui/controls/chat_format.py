@@ -1,4 +1,4 @@
-"""The controls of a lane in a chat format: system message, template, thinking and template variables."""
+"""The controls of a lane with a chat format: system message, template, thinking and template variables."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ from playground.ui.page.state import PageState
 
 THINK_LABELS = {"drop": "leave out", "keep": "keep"}
 LONGEST_SYSTEM = 4000
-"""Characters of a system message that the page takes."""
+"""Maximum number of characters of a system message."""
 
 
 class ChatFormatControls:
-    """One row of a lane. Made inside a `gr.Blocks`."""
+    """One row of a lane, created inside a `gr.Blocks`."""
 
     def __init__(self, number: int, chat: Controller, recipe: Recipe) -> None:
-        """Args:
-        number: the lane, from 0.
-        recipe: what the lane is at first; its row shows if that has a chat format.
+        """Add the row.
+
+        Args:
+            number: the lane, counted from 0.
+            chat: provides the library and the catalog.
+            recipe: the initial recipe of the lane; the row is visible if that has a chat format.
         """
         self.chat = chat
         templates = self._list_templates(recipe)
@@ -81,7 +84,7 @@ class ChatFormatControls:
         return [self.row, self.instruction, self.system, self.template, self.variables]
 
     def update(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
-        """Offer what the recipe's chat template has, and leave the values of the controls."""
+        """Offer the options of the recipe's chat template, and keep the values of the controls."""
         templates, variables = self._list_templates(recipe), self._list_variables(recipe)
         words = f"Variables: {', '.join(variables)}" if variables else "name=value, ..."
         return {
@@ -105,23 +108,23 @@ class ChatFormatControls:
         return {**updates, self.think: recipe.think}
 
     def refresh_choices(self, state: PageState) -> dict[Any, Update]:
-        """Offer the instructions that there are now, and leave what is chosen."""
+        """Offer the current instructions, and keep the selected one."""
         return {self.instruction: gr.update(choices=self._list_instructions(state))}
 
     def _list_instructions(self, state: PageState | None = None, name: str = "") -> list[tuple[str, str]]:
-        """The demonstration sets whose instruction can be the system message."""
+        """Return the demonstration sets whose instruction can be the system message."""
         sets = dict.fromkeys([*self.chat.catalog.sets(state), *([name] if name else [])])
         return [("none", ""), *((each, each) for each in sets)]
 
     def _list_templates(self, recipe: Recipe) -> list[tuple[str, str]]:
-        """The chat templates to choose from, the default first."""
+        """Return the chat templates to choose from, the default first."""
         names = self._read_format(lambda library: library.template_names(recipe.adapter))
         kept = [recipe.template] if recipe.template and recipe.template not in names else []
         first = "default" if DEFAULT in names or len(names) <= 1 else "choose one"
         return [(first, ""), *((name, name) for name in (*names, *kept) if len(names) > 1 or kept)]
 
     def _list_variables(self, recipe: Recipe) -> tuple[str, ...]:
-        """The variables that the lane's chat template reads."""
+        """Return the variables that the lane's chat template reads."""
         if not recipe.kind.chat_format:
             return ()
 
@@ -132,7 +135,7 @@ class ChatFormatControls:
         return self._read_format(read)
 
     def _read_format(self, read: Callable[[Library], tuple[str, ...]]) -> tuple[str, ...]:
-        """What the library says about a chat format; nothing where its adapter is not there."""
+        """Return a property of a chat format from the library; () if its adapter is not available."""
         try:
             return read(self.chat.session.library)
         except InputError:

@@ -1,8 +1,9 @@
 """Controls whose range or choices change while the page is open.
 
-Gradio checks a value against the choices that the server sent last, and a browser may send an event before it
-has them: a set of two demonstrations was just chosen, and K is still 3. Gradio would then refuse the whole
-event. These controls accept the value; the handlers check it, and their messages say what is wrong.
+Gradio checks a value against the choices that the server sent last, but a browser may send an event before it
+receives them: for example, a set of two demonstrations was just chosen, and K is still 3. Gradio would then
+reject the whole event. These controls accept the value; the handlers check it, and their error messages say
+what is wrong.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ import gradio as gr
 
 
 class Choice(gr.Dropdown):
-    """A dropdown of one choice, which may be gone from the list when a handler reads it."""
+    """A dropdown with one choice, which may no longer be in the list when a handler reads it."""
 
     is_template = True  # the browser renders it as its base class
 
     def preprocess(self, payload: Any) -> str | int | None:
-        """The value as the browser sent it.
+        """Return the value as the browser sent it.
 
         Raises:
-            gr.Error: no list can have it.
+            gr.Error: the value is not of a type that a choice can have.
         """
         if payload is None or isinstance(payload, str | int):
             return payload
@@ -29,15 +30,15 @@ class Choice(gr.Dropdown):
 
 
 class Choices(gr.CheckboxGroup):
-    """Check boxes, any number of which may be gone when a handler reads them."""
+    """Check boxes, any of which may no longer exist when a handler reads them."""
 
     is_template = True
 
     def preprocess(self, payload: Any) -> list[Any]:
-        """The values as the browser sent them.
+        """Return the values as the browser sent them.
 
         Raises:
-            gr.Error: no list can have one of them.
+            gr.Error: a value is not of a type that a choice can have.
         """
         if isinstance(payload, list) and all(isinstance(each, str | int) for each in payload):
             return payload
@@ -50,5 +51,5 @@ class Reach(gr.Slider):
     is_template = True
 
     def preprocess(self, payload: Any) -> Any:
-        """The value as the browser sent it."""
+        """Return the value as the browser sent it."""
         return payload

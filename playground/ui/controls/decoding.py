@@ -18,11 +18,11 @@ Update = Any
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """How one decoding parameter is presented."""
+    """The presentation of one decoding parameter."""
 
     label: str
     about: str
-    """What it does, in a few words."""
+    """The effect of the parameter, in a few words."""
     step: float | None = None
     """Step of a number; None for other kinds of value."""
 
@@ -72,21 +72,21 @@ SOURCES = (
     "Penalty 1.15: for base models, arXiv 2405.19874. 0.7: MT-Bench's for writing, arXiv 2306.05685. "
     "1.0: the model's own distribution. 0.5: between greedy and that."
 )
-"""Where the presets come from."""
+"""The sources of the presets."""
 
 
 class DecodingControls:
-    """The controls of one set of decoding parameters, made inside a `gr.Blocks`.
+    """The controls of one set of decoding parameters.
 
-    They are composed in two places: `compose_main` and `compose_more`.
+    Created inside a `gr.Blocks`, in two places: `compose_main` and `compose_more`.
     """
 
     def __init__(self, suffix: str = "", most: int | None = None) -> None:
-        """Prepare the controls.
+        """Store the options; `compose_main` and `compose_more` add the controls.
 
         Args:
-            suffix: ends the ids of the elements.
-            most: the highest number of new tokens that this page allows; None: any.
+            suffix: added to the ids of the elements.
+            most: the maximum number of new tokens that this page allows; None for no limit.
         """
         self.suffix, self.most = suffix, most
         self._by_name: dict[str, Any] = {}
@@ -98,11 +98,11 @@ class DecodingControls:
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that updates of this class name."""
+        """The components that this class updates."""
         return [self.preset, *self.controls]
 
     def control(self, name: str) -> Any:
-        """The component of one parameter."""
+        """Return the component of one parameter."""
         return self._by_name[name]
 
     # --- Components ---------------------------------------------------------------------------------
@@ -176,10 +176,10 @@ class DecodingControls:
 
         Args:
             values: by component.
-            draw_seed: whether to replace the seed by a new one where the controls ask for that.
+            draw_seed: whether to replace the seed by a new one if the controls request new seeds.
 
         Raises:
-            InputError: a value is missing, of another kind, or out of range.
+            InputError: a value is missing, of another type, or out of range.
         """
         given = self._by_parameter(values)
         new_seed = given.pop("new_seed")
@@ -192,11 +192,11 @@ class DecodingControls:
         given["stop"] = tuple(line.replace("\\n", "\n") for line in stop.split("\n") if line)
         if new_seed and draw_seed:
             given["seed"] = secrets.randbelow(2**31)
-        Sampling(**given)  # refuses what is out of range
+        Sampling(**given)  # raises InputError if a value is out of range
         return given
 
     def draws_seeds(self, values: Values) -> bool:
-        """Whether every turn gets a new seed."""
+        """Return whether every turn gets a new seed."""
         return bool(values[self._by_name["new_seed"]])
 
     def _by_parameter(self, values: Values) -> dict[str, Any]:
@@ -205,13 +205,13 @@ class DecodingControls:
     # --- Updates ------------------------------------------------------------------------------------
 
     def set_to(self, sampling: Sampling) -> Updates:
-        """The updates that set all parameters to those of `sampling`."""
+        """Return the updates that set all parameters to those of `sampling`."""
         values = {name: getattr(sampling, name) for name in PARAMETERS if name not in ("stop", "new_seed")}
         written = "\n".join(text.replace("\n", "\\n") for text in sampling.stop)
         return self.set_some({**values, "stop": written})
 
     def set_some(self, parameters: Mapping[str, Any]) -> Updates:
-        """The updates that set some parameters and leave the others; all of a preset's must be among them."""
+        """Return the updates that set some parameters; they must include all parameters of a preset."""
         updates = self._mark(parameters) if parameters else {}
         for name, value in parameters.items():
             part = self._by_name[name]
@@ -219,7 +219,7 @@ class DecodingControls:
         return updates
 
     def copy_from(self, other: DecodingControls, values: Values) -> Updates:
-        """The updates that set these controls to the values of others."""
+        """Return the updates that set these controls to the values of others."""
         given = other._by_parameter(values)
         updates: Updates = {self._by_name[name]: value for name, value in given.items()}
         for control, update in self._mark(given).items():
@@ -227,15 +227,15 @@ class DecodingControls:
         return updates
 
     def on_preset(self, values: Values) -> Updates:
-        """Apply the preset that was chosen."""
+        """Apply the chosen preset."""
         return self.set_some(PRESETS.get(str(values[self.preset]), {})) or {self.preset: gr.skip()}
 
     def on_parameter(self, values: Values) -> Updates:
-        """Update preset and marks after a parameter was changed."""
+        """Update the preset and the marks after a parameter has changed."""
         return self._mark(self._by_parameter(values))
 
     def _mark(self, parameters: Mapping[str, Any]) -> Updates:
-        """The preset that the parameters are, and a mark on those that differ from the nearest preset."""
+        """Return the updates of the preset, and of the marks on parameters that differ from the nearest."""
         off = {
             name: [key for key, value in preset.items() if parameters.get(key) != value]
             for name, preset in PRESETS.items()

@@ -1,4 +1,4 @@
-"""The controls of a lane with demonstrations: set, K, which K, ablation and stop rule."""
+"""The controls of a lane with demonstrations: set, K, selection of the K, ablation and stop rule."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ PICK_LABELS = {"first": "first", "nearest": "nearest to message 1", "nearest-tur
 
 
 class DemonstrationControls:
-    """One row of a lane. Made inside a `gr.Blocks`."""
+    """One row of a lane, created inside a `gr.Blocks`."""
 
     def __init__(self, number: int, chat: Controller, recipe: Recipe) -> None:
-        """Args:
-        number: the lane, from 0.
-        recipe: what the lane is at first; its row shows if that has demonstrations.
+        """Add the row.
+
+        Args:
+            number: the lane, counted from 0.
+            chat: provides the catalog.
+            recipe: the initial recipe of the lane; the row is visible if that has demonstrations.
         """
         self.chat = chat
         kind, default = recipe.kind, chat.catalog.sets()[chat.catalog.default_set()]
@@ -50,7 +53,7 @@ class DemonstrationControls:
             self._compose_selection(number, kind)
 
     def _compose_selection(self, number: int, kind: LaneKind) -> None:
-        """Which demonstrations, and what is changed in them."""
+        """Add the controls that select demonstrations and change them."""
         self.pick = gr.Dropdown(
             [(PICK_LABELS[pick], pick) for pick in PICKS],
             value="first",
@@ -91,11 +94,11 @@ class DemonstrationControls:
         return [self.row, self.stop_rule, self.other]
 
     def list_sets(self, state: PageState | None = None, name: str = "") -> list[str]:
-        """The demonstration sets to choose from, with `name` among them, which may be gone."""
+        """Return the demonstration sets to choose from, including `name`, even if it no longer exists."""
         return list(dict.fromkeys([*self.chat.catalog.sets(state), *([name] if name else [])]))
 
     def update(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
-        """Show the controls that a recipe has, and leave their values."""
+        """Show the controls that apply to a recipe, and keep their values."""
         return {
             self.row: gr.update(visible=recipe.kind.demonstrations),
             self.stop_rule: gr.update(visible=bool(recipe.kind.stop_rules)),
@@ -117,17 +120,20 @@ class DemonstrationControls:
         }
 
     def limit_k(self, state: PageState, demos: str, k: int | None) -> Update:
-        """Let K go as far as a set does. Only for a set just chosen: the answer to an older event, coming
-        late, would put the limit of the set before it on the slider."""
+        """Limit K to the size of a demonstration set.
+
+        Use this only for a set that has just been chosen: the response to an older event could arrive late
+        and set the limit of the previous set.
+        """
         chosen = self.chat.catalog.sets(state).get(demos)
         count = len(chosen.demos) if chosen else k or 0
         update = gr.update(maximum=max(1, count), visible=not (chosen and chosen.whole))
         if k is None or k > count:
-            # Otherwise K stays untouched: the person may have moved it meanwhile.
+            # Otherwise K is not updated, because the user may have moved the slider in the meantime.
             update["value"] = count
         return update
 
     def refresh_choices(self, state: PageState) -> dict[Any, Update]:
-        """Offer the sets that there are now, and leave what is chosen."""
+        """Offer the current sets, and keep the selected one."""
         sets = gr.update(choices=self.list_sets(state))
         return {self.demos: sets, self.other: sets}

@@ -1,4 +1,4 @@
-"""Options of the page's events, and the types of what their handlers take and return."""
+"""Options of the page's events, and the types of the handlers' inputs and results."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from gradio.blocks import Block
 Update = Any
 """A component's new value, an update of its properties, or `gr.skip()`."""
 Updates = dict[Block, Update]
-"""What a handler returns: by component, its new value or an update of its properties."""
+"""The result of a handler: by component, its new value or an update of its properties."""
 Values = Mapping[Any, Any]
-"""What a handler gets for a set of inputs: by component, its value as the browser sent it."""
+"""The inputs of a handler: by component, its value as the browser sent it."""
 
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
-"""No sign of work on components, and no name to call it by.
+"""Options that show no progress on components, and hide the event from the public API.
 
-The empty list is what makes it cheap: at every message of an event, ten a second while answers grow, Gradio's
-script otherwise notifies each output that the event is running, and searches the page's tree for each one.
+The empty list saves time: without it, at every message of an event, ten a second while answers grow, Gradio's
+script notifies each output that the event is running, and searches the page's tree for each one.
 """
 RAW: dict[str, Any] = {"preprocess": False, "postprocess": False}
-"""For handlers that answer while people wait: values go to and from the browser as they are.
+"""Options for handlers that stream answers: values pass to and from the browser unchanged.
 
-Otherwise Gradio hands every single value to another thread and back, to have its component check it; with
-some forty inputs and eight people that takes longer than the model takes for its first token. Handlers check
-what they get anyway, and `payloads` has seen to the types.
+Otherwise Gradio passes every single value to another thread and back, where its component checks it; with
+about forty inputs and eight users that takes longer than the model takes for its first token. Handlers check
+their inputs anyway, and `payloads` has checked the types.
 """
 QUICK: dict[str, Any] = {**HIDDEN, "concurrency_limit": None}
-"""The same for a handler that never waits: any number at once."""
+"""Options for handlers that never wait, any number of which may run at once; includes `HIDDEN`."""

@@ -1,4 +1,4 @@
-"""One lane of the page: its components, and the recipe that its controls hold."""
+"""One lane of the page: its components, and the recipe read from its controls."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ CONTROLS = (
     "think",
     "variables",
 )
-"""A lane's controls in the order in which handlers get their values; fields of `Recipe`."""
+"""A lane's controls in the order in which handlers get their values; they are fields of `Recipe`."""
 EMPTY = {"pick": "first", "overflow": "refuse", "stop_rule": "own", "think": "drop"}
-"""Values of controls that have no choice in a browser; "" for others."""
+"""Values of controls in which the browser has no choice selected; "" for all other controls."""
 OVERFLOW_LABELS = {
     "refuse": "refuse, showing the numbers",
     "drop-turns": "leave out the oldest turns",
@@ -57,7 +57,7 @@ element.addEventListener('click', (event) => {
 
 
 class Lane:
-    """Made inside a `gr.Blocks`."""
+    """The components of one lane; created inside a `gr.Blocks`."""
 
     def __init__(self, number: int, chat: Controller, spec: str, visible: bool = True) -> None:
         self.number = number
@@ -85,7 +85,7 @@ class Lane:
                 )
             self.meter = gr.HTML("", elem_id=f"meter-{number}", elem_classes="meter-line")
             self._compose_setup(spec)
-            # Two parts: what is being written is drawn ten times a second, and the past once.
+            # Two parts: the turn being written is drawn ten times a second, the past turns only once.
             with gr.Column(elem_id=f"chat-{number}", elem_classes="chat"):
                 self.past = gr.HTML("", js_on_load=ON_CLICK, elem_classes="past")
                 self.live = gr.HTML(
@@ -163,10 +163,10 @@ class Lane:
     # --- From the controls to a lane spec -------------------------------------------------------------
 
     def recipe(self, values: Sequence[Any]) -> Recipe:
-        """The recipe that the controls' values make; they come from a browser, so anything is possible.
+        """Return the recipe of the controls' values, which come from a browser and are untrusted.
 
         Raises:
-            InputError: a value is none of its control's.
+            InputError: a value is not valid for its control.
         """
         texts = dict(zip(CONTROLS, values, strict=True))
         k = texts.pop("k")
@@ -180,7 +180,7 @@ class Lane:
         return Recipe(k=int(k), **texts)
 
     def spec(self, state: PageState, values: Sequence[Any], seed: float | None = None) -> str:
-        """The lane's spec; raises InputError as `recipe` does."""
+        """Return the lane's spec; raises InputError like `recipe`."""
         whole_seed = int(seed) if seed is not None and seed == int(seed) else None
         return self.recipe(values).spec(
             self.chat.catalog.default_set(), self.chat.catalog.sets(state), whole_seed
@@ -189,7 +189,7 @@ class Lane:
     # --- Drawing ----------------------------------------------------------------------------------
 
     def list_presets(self, spec: str | None = None) -> list[tuple[str, str]]:
-        """The presets to choose from, with `spec` among them, which may have been given by hand."""
+        """Return the presets to choose from, including `spec`, which may be none of the presets."""
         cards = self.chat.catalog.cards()
         choices = offer_lanes(cards.values(), self.chat.session.library.base_format is not None)
         if spec and spec not in {lane for _, lane in choices}:
@@ -197,7 +197,7 @@ class Lane:
         return choices
 
     def placeholder(self, spec: str, state: PageState | None = None) -> str:
-        """What the lane shows while its conversation is empty."""
+        """Return the HTML that the lane shows while its conversation is empty."""
         cards = self.chat.catalog.cards()
         try:
             variant = self.chat.catalog.variant(spec, state)
@@ -215,7 +215,7 @@ class Lane:
         )
 
     def draw_meter(self, state: PageState, settings: LaneSettings) -> Update:
-        """The meter for the next prompt of the lane; empty where there is none."""
+        """Return the update of the meter for the lane's next prompt; it is empty if there is no prompt."""
         status = self.chat.session.status()
         try:
             asked = self.chat.prompts.preview_next(state, self.number, settings)
@@ -225,12 +225,12 @@ class Lane:
         return html_prompt.render_meter(asked.prompt, asked.tokens, status.context, room, asked.left_out)
 
     def update_dependent(self, state: PageState, values: Sequence[Any]) -> dict[Any, Update]:
-        """After a change of a control: update the controls that depend on it."""
+        """Return the updates of controls that depend on a changed control."""
         recipe = self.recipe(values)
         return {**self.demonstrations.update(state, recipe), **self.chat_format.update(state, recipe)}
 
     def set_to(self, state: PageState, spec: str) -> dict[Any, Update]:
-        """Set the controls so that they spell `spec`."""
+        """Return the updates that set the controls to a lane spec."""
         recipe = Recipe.of(spec)
         return {
             self.preset: gr.update(choices=self.list_presets(recipe.preset), value=recipe.preset),
@@ -240,5 +240,5 @@ class Lane:
         }
 
     def refresh_choices(self, state: PageState) -> dict[Any, Update]:
-        """Offer the sets and instructions that there are now, and leave what is chosen."""
+        """Offer the current sets and instructions, and keep the selected ones."""
         return {**self.demonstrations.refresh_choices(state), **self.chat_format.refresh_choices(state)}

@@ -15,20 +15,20 @@ from playground.ui.html import labels as html_labels
 from playground.ui.server.faults import OneTraceback
 
 log = logging.getLogger(__name__)
-log.addFilter(OneTraceback())  # a caller may bring about the same failure any number of times
+log.addFilter(OneTraceback())  # a client may cause the same failure any number of times
 
 
 def say(sentence: str) -> None:
-    """Show a message."""
+    """Show a message as a toast."""
     gr.Info(html_labels.toast(sentence))
 
 
 def warn(error: Exception) -> None:
-    """Show an error: its own message if it is meant for users, otherwise a reference to the log."""
+    """Show an error as a toast: its own message if it is meant for users, or else a reference to the log."""
     if isinstance(error, InputError | OutsideError):
         sentence = str(error)
     elif isinstance(error, UnicodeEncodeError) and HALF_CHARACTER.match(error.object, error.start):
-        # What no check of a field has named.
+        # A text that no field's own check has caught.
         sentence = "A text on the page holds half a character: remove it."
     else:
         reference = secrets.token_hex(4)
@@ -38,11 +38,11 @@ def warn(error: Exception) -> None:
 
 
 def attempt(act: Callable[[], Updates], idle: Any) -> Updates:
-    """Return the updates of `act`; if it fails, none, and show the error.
+    """Return the updates of `act`; if it fails, show the error and return no updates.
 
     Args:
-        act: gives the updates.
-        idle: one of the event's outputs, since Gradio accepts no empty dictionary.
+        act: returns the updates.
+        idle: one of the event's outputs, because Gradio does not accept an empty dictionary.
     """
     try:
         return act()

@@ -20,7 +20,7 @@ from playground.ui.page.state import PageState
 
 
 class CompareDialog(Dialog):
-    """Two answers to one message side by side, with their differences marked."""
+    """Shows two answers to one message side by side, with their differences marked."""
 
     def __init__(self, controller: Controller) -> None:
         self._conversations, self._catalog = controller.conversations, controller.catalog
@@ -88,7 +88,7 @@ class CompareDialog(Dialog):
         }
 
     def _find_answers(self, state: PageState, turn: Any) -> dict[str, Answer]:
-        """All answers of a turn, each version of each lane, by the name that the page shows for it.
+        """Return all answers of a turn, in each version and lane, by their names on the page.
 
         Raises:
             InputError: there is no such turn.

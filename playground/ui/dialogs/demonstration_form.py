@@ -25,7 +25,7 @@ class _Turn:
 
 
 class DemonstrationForm:
-    """Made inside a `gr.Blocks`, hidden; the editor connects its buttons Cancel and Apply."""
+    """The hidden form, created inside a `gr.Blocks`; the editor connects its Cancel and Apply buttons."""
 
     def __init__(self) -> None:
         with gr.Column(visible=False, elem_id="bench-editor") as self.frame:
@@ -67,10 +67,11 @@ class DemonstrationForm:
         return [box for turn in self.turns for box in (turn.query, turn.answer)]
 
     def render(self, draft: Draft, card: int | None) -> Updates:
-        """The updates that show a card of the draft, or hide the form.
+        """Return the updates that show a card of the draft, or hide the form.
 
         Args:
-            card: index of the card; the number of cards for a new one; None hides the form.
+            draft: the set in the editor.
+            card: index of the card; the number of cards for a new card; None hides the form.
         """
         if card is None:
             return {self.frame: gr.update(visible=False)}
@@ -89,10 +90,10 @@ class DemonstrationForm:
         return updates
 
     def render_one_more(self, texts: Sequence[Any]) -> Updates:
-        """The updates that show one turn more than the last one with a text.
+        """Return the updates that show one turn after the last turn with a text.
 
         Args:
-            texts: the values of `texts`.
+            texts: the values of the components `texts`.
         """
         used = max((at // 2 + 1 for at, text in enumerate(texts) if text), default=1)
         return {turn.row: gr.update(visible=number <= used) for number, turn in enumerate(self.turns)}

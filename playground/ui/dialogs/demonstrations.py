@@ -1,4 +1,4 @@
-"""The demonstration editor: a set as cards that can be switched off, moved, edited, added to and saved."""
+"""The demonstration editor: a set as cards that can be enabled, moved, edited, added and saved."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from playground.ui.html import demonstrations as html_demonstrations
 from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
-# One listener for all cards: which button of which card was pressed.
+# One listener for all cards; it reports which button of which card was pressed.
 ON_CLICK = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-act]');
@@ -35,10 +35,11 @@ class DemonstrationEditor(Dialog):
     """Edits a draft of one demonstration set, beside another set to compare it with."""
 
     def __init__(self, controller: Controller, lanes: int, public: bool) -> None:
-        """Compose the editor, hidden.
+        """Create the editor, hidden.
 
         Args:
-            lanes: how many lanes a set can be used in.
+            controller: edits drafts.
+            lanes: number of lanes in which a set can be used.
             public: whether importing and saving files is refused.
         """
         self._catalog, self._drafts = controller.catalog, controller.drafts
@@ -90,7 +91,7 @@ class DemonstrationEditor(Dialog):
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that the editor's handlers update, apart from those of lanes."""
+        """The components that the editor's handlers update, without those of lanes."""
         content = [self.set, self.compare, self.about, self.instruction, self.cards, *self.form.outputs]
         return [self.frame, *self.use, *content]
 
@@ -98,7 +99,7 @@ class DemonstrationEditor(Dialog):
         """Connect the editor's events.
 
         Returns:
-            The events after which the controls of a lane have been set, for what depends on them.
+            The events after which the controls of a lane have been set, for handlers that depend on them.
         """
         inputs = [state, self.compare]
         for event, handler, values in (
@@ -125,7 +126,7 @@ class DemonstrationEditor(Dialog):
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_open(self, lane: Lane) -> Callable[..., Updates]:
-        """The handler that opens the editor with a lane's set."""
+        """Return the handler that opens the editor with a lane's set."""
 
         def handler(state: PageState, *values: Any) -> Updates:
             def act() -> Updates:
@@ -173,11 +174,11 @@ class DemonstrationEditor(Dialog):
         return self._change(state, compare, lambda: self._drafts.edit_new(state))
 
     def on_cancel(self, state: PageState, compare: Any) -> Updates:
-        """Close the form and leave the demonstration as it was."""
+        """Close the form, and discard its changes."""
         return self._change(state, compare, lambda: self._drafts.stop_editing(state))
 
     def on_apply(self, state: PageState, compare: Any, *texts: Any) -> Updates:
-        """Change the demonstration to what the form says; the form keeps a text that is refused."""
+        """Apply the form's texts to the demonstration; a text that is refused stays in the form."""
 
         def act() -> Updates:
             self._drafts.apply(state, texts)
@@ -186,7 +187,7 @@ class DemonstrationEditor(Dialog):
         return self.attempt(act)
 
     def on_more(self, *texts: Any) -> Updates:
-        """Show one turn more in the form."""
+        """Show one more turn in the form."""
         return self.form.render_one_more(texts)
 
     def on_save(self, state: PageState, compare: Any, name: Any) -> Updates:
@@ -201,7 +202,7 @@ class DemonstrationEditor(Dialog):
         return self.attempt(act)
 
     def on_use(self, lane: Lane) -> Callable[..., Updates]:
-        """The handler that makes a lane use the whole set."""
+        """Return the handler that makes a lane use the whole set."""
 
         def handler(state: PageState, *values: Any) -> Updates:
             def act() -> Updates:
@@ -217,7 +218,7 @@ class DemonstrationEditor(Dialog):
         return handler
 
     def _change(self, state: PageState, compare: Any, act: Callable[[], None]) -> Updates:
-        """Do `act` and render the draft, also if it fails, so that no control keeps a refused value."""
+        """Run `act` and render the draft, even if `act` fails, so that no control keeps a refused value."""
         try:
             act()
         except Exception as error:
@@ -229,9 +230,10 @@ class DemonstrationEditor(Dialog):
     # --- Content ----------------------------------------------------------------------------------
 
     def _render(self, state: PageState, compare: Any = None) -> Updates:
-        """The updates of everything but the name of a new set.
+        """Return the updates of everything except the name of a new set.
 
         Args:
+            state: of the page.
             compare: name of the set that the draft is compared with.
         """
         draft, card = self._drafts.require(state), state.demonstrations.card

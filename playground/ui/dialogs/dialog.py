@@ -1,4 +1,4 @@
-"""The frame that all dialogs share: a title, a Close button, and the updates that open and close it."""
+"""The base class of all dialogs: a title, a Close button, and the updates that open and close it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from playground.ui.controls.toast import attempt
 
 
 class Dialog:
-    """A dialog over the page; made inside a `gr.Blocks`.
+    """A dialog over the page; created inside a `gr.Blocks`.
 
     A dialog with content of its own overrides `_compose_head`, `_compose_body` and `outputs`. The constructor
-    calls all three, so a subclass sets its own attributes before it calls the constructor of this class.
+    calls all three, so a subclass must set its own attributes before it calls the constructor of this class.
     """
 
     def __init__(self, id: str, title: str = "", *, prefix: str | None = None) -> None:
-        """Compose the dialog, hidden, and connect its Close button.
+        """Create the dialog, hidden, and connect its Close button.
 
         Args:
             id: of the dialog's element.
             title: its heading, as HTML.
-            prefix: what the ids of its title and its Close button begin with, where that is not `id`.
+            prefix: prefix of the ids of its title and its Close button, if it is not `id`.
         """
         prefix = prefix or id
         with gr.Column(visible=False, elem_id=id, elem_classes="sheet") as self.frame:
@@ -40,7 +40,7 @@ class Dialog:
         """Add controls between the title and the Close button."""
 
     def _compose_body(self) -> None:
-        """Add what the dialog shows below its head."""
+        """Add the content below the dialog's head."""
 
     @property
     def outputs(self) -> list[Any]:
@@ -48,11 +48,11 @@ class Dialog:
         return [self.frame]
 
     def show(self, updates: Updates | None = None) -> Updates:
-        """The updates that open the dialog, with those of its content."""
+        """Return the updates that open the dialog, including those of its content."""
         return {self.frame: gr.update(visible=True), **(updates or {})}
 
     def hide(self) -> Updates:
-        """The updates that close the dialog."""
+        """Return the updates that close the dialog."""
         return {self.frame: gr.update(visible=False)}
 
     def on_close(self) -> Updates:
@@ -60,7 +60,7 @@ class Dialog:
         return self.hide()
 
     def attempt(self, act: Callable[[], Updates]) -> Updates:
-        """The updates of `act`; if it fails, none, and the error as a toast.
+        """Return the updates of `act`; if it fails, show the error as a toast and return no updates.
 
         Use it only in events that have the dialog's `outputs`.
         """
@@ -71,7 +71,7 @@ class HtmlDialog(Dialog):
     """A dialog that shows one piece of HTML."""
 
     def __init__(self, id: str, title: str, on_load: str | None = None) -> None:
-        """Compose the dialog, hidden and empty.
+        """Create the dialog, hidden and empty.
 
         Args:
             id: of the dialog's element.
@@ -92,5 +92,5 @@ class HtmlDialog(Dialog):
         return [self.frame, self.body]
 
     def show_html(self, html: str) -> Updates:
-        """The updates that open the dialog with `html`, which must be safe."""
+        """Return the updates that open the dialog with `html`, which must be safe."""
         return self.show({self.body: html})

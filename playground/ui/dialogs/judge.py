@@ -1,8 +1,8 @@
-"""The judge dialog: which model judges which answers, by which rubric, and what that will cost.
+"""The judge dialog: which model judges which answers, with which rubric, and the cost.
 
-A judgment continues when the page is closed: the session runs it, and the page only shows its state. A key
-that is typed here is kept in the page's state on the server, for the address that it was typed for; it is
-sent to no browser and recorded nowhere.
+A judgment continues when the page is closed: the session runs it, and the page only shows its state. An API
+key entered here is stored only in the page's state on the server, for the server address that it was entered
+for; it is never sent to a browser and never recorded.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
 ACTS = ("judge", "judge-stop", "judge-again", "verdict")
-"""What the buttons under an answer do."""
+"""Actions of the buttons below an answer."""
 
 
 class JudgeRow:
-    """The buttons above the text box; made inside a `gr.Blocks`."""
+    """The judge's buttons above the message box; created inside a `gr.Blocks`."""
 
     def __init__(self) -> None:
         self.open = small_button("Judge", "open-judge")
@@ -47,7 +47,7 @@ class JudgeRow:
 
 
 class JudgeDialog(Dialog):
-    """The dialog; made inside a `gr.Blocks`."""
+    """The judge dialog; created inside a `gr.Blocks`."""
 
     def __init__(self, chat: Controller, settings: Settings, row: JudgeRow) -> None:
         self.chat = chat
@@ -79,7 +79,7 @@ class JudgeDialog(Dialog):
 
     @property
     def all_outputs(self) -> list[Block]:
-        """The components that the page's handlers update: the dialog's, and those of a whole verdict."""
+        """The components that the page's handlers update: those of this dialog and of the calls dialog."""
         return [*self.outputs, *self.whole.outputs]
 
     def connect(
@@ -88,8 +88,9 @@ class JudgeDialog(Dialog):
         """Connect the components to their handlers.
 
         Args:
-            draw_marks: the updates that draw the lanes with their verdicts.
-            outputs: what `draw_marks` updates.
+            state: of the page.
+            draw_marks: returns the updates that draw the lanes with their verdicts.
+            outputs: the components that `draw_marks` updates.
         """
         self._draw_marks = draw_marks
         form, controls = [state, *self.controls.inputs], self.controls
@@ -116,7 +117,7 @@ class JudgeDialog(Dialog):
         return self.attempt(lambda: self.open_on(state, None))
 
     def on_turn(self, state: PageState, *values: Any) -> Updates:
-        """Another turn: offer the lanes that have an answer in it."""
+        """Offer the lanes that have an answer in the chosen turn."""
 
         def act() -> Updates:
             form = read_form(values)
@@ -128,7 +129,7 @@ class JudgeDialog(Dialog):
         return self.attempt(act)
 
     def on_who(self, state: PageState, *values: Any) -> Updates:
-        """A model or the rule: show the controls of each."""
+        """Show the controls of the chosen judge: a model, or the rule."""
 
         def act() -> Updates:
             form = read_form(values)
@@ -137,11 +138,11 @@ class JudgeDialog(Dialog):
         return self.attempt(act)
 
     def on_control(self, state: PageState, *values: Any) -> Updates:
-        """Show what the form will take now."""
+        """Show the cost of the form's current values."""
         return self.attempt(lambda: self.draw_form(state, read_form(values)))
 
     def on_key(self, state: PageState, key: Any, *values: Any) -> Updates:
-        """Keep a key that was typed, and empty its field."""
+        """Store an entered API key, and empty its field."""
 
         def act() -> Updates:
             form = read_form(values)
@@ -153,12 +154,12 @@ class JudgeDialog(Dialog):
         return self.attempt(act)
 
     def on_forget(self, state: PageState, *values: Any) -> Updates:
-        """Forget every key that was typed on this page."""
+        """Delete every API key that was entered on this page."""
         state.judging.keys.clear()
         return self.attempt(lambda: self.draw_form(state, read_form(values)))
 
     def on_ask(self, state: PageState, key: Any, *values: Any) -> Updates:
-        """Start to judge and close the dialog; the verdict appears under the answers."""
+        """Start judging and close the dialog; the verdict appears below the answers."""
         started = False
 
         def act() -> Updates:
@@ -179,7 +180,7 @@ class JudgeDialog(Dialog):
         return updates
 
     def on_stop(self, state: PageState) -> Updates:
-        """Cancel the running judgments of this conversation; replies so far are kept."""
+        """Cancel the running judgments of this conversation; responses received so far are kept."""
         for judgment in self.running(state):
             judgment.cancel()
         return {self.timer: gr.Timer(active=True)}
@@ -197,7 +198,7 @@ class JudgeDialog(Dialog):
         return self.attempt(act)
 
     def act_on(self, state: PageState, act: str, turn: Any, id: Any) -> Updates:
-        """Do what a button under an answer is for.
+        """Run the action of a button below an answer.
 
         Raises:
             InputError: there is no such verdict.
@@ -220,11 +221,12 @@ class JudgeDialog(Dialog):
     # --- Drawing ----------------------------------------------------------------------------------
 
     def open_on(self, state: PageState, turn: Any, verdict: Verdict | None = None) -> Updates:
-        """The updates that open the dialog.
+        """Return the updates that open the dialog.
 
         Args:
-            turn: None is the last one.
-            verdict: if given, the dialog asks for it again.
+            state: of the page.
+            turn: index of the turn; None for the last one.
+            verdict: if given, the form is filled in to request this verdict again.
 
         Raises:
             InputError: there is nothing to judge.
@@ -244,7 +246,7 @@ class JudgeDialog(Dialog):
         )
 
     def draw_form(self, state: PageState, form: JudgeForm) -> Updates:
-        """The updates that show what a form will take; the form's judge is kept for the next opening.
+        """Return the updates that show the form's cost; the form's judge is kept for the next opening.
 
         Raises:
             InputError: the model or the server is not text that can be stored.
@@ -262,14 +264,14 @@ class JudgeDialog(Dialog):
     # --- Running judgments ------------------------------------------------------------------------
 
     def running(self, state: PageState) -> list[Judgment]:
-        """The running judgments of the page's conversation."""
+        """Return the running judgments of the page's conversation."""
         id = state.branch.id if state.branch is not None else state.conversation
         return self.chat.session.running_judgments(id) if id else []
 
     def draw_running(self, state: PageState) -> Updates:
-        """The updates of the stop buttons, and of the timer while there is something to draw.
+        """Return the updates of the stop buttons, and of the timer while there is something to draw.
 
-        Only the timer's own handler stops it, since that draws what has ended meanwhile.
+        Only the timer's own handler stops the timer, because it draws the judgments that have ended since.
         """
         running = bool(self.running(state))
         updates: Updates = {button: gr.update(visible=running) for button in (self.row.stop, self.cancel)}
@@ -278,7 +280,7 @@ class JudgeDialog(Dialog):
         return updates
 
     def fingerprint(self, state: PageState) -> tuple[Any, ...]:
-        """A value that changes when there is something new to draw."""
+        """Return a value that changes when there is something new to draw."""
         conversation = self.chat.conversations.current(state)
         verdicts = self.chat.session.all_verdicts(conversation.id) if conversation else {}
         if conversation is None or not verdicts:

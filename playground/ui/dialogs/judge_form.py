@@ -21,7 +21,7 @@ from playground.ui.controls.events import Updates
 from playground.words import shorten
 
 MODEL = "model"
-"""The value of "Judge" for a model; for the rule it is `REFERENCE`."""
+"""The value of "Judge" for a model; its value for the rule is `REFERENCE`."""
 SCOPES = (("this turn's answers", "turn"), ("the conversation so far", "conversation"))
 REFERENCE_RUBRICS = (("right or wrong", REFERENCE_RUBRIC), ("compare two", PAIR_RUBRIC))
 KEY_LIMIT = 500
@@ -31,7 +31,7 @@ SERVER_LIMIT = 500
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeForm:
-    """The values of the dialog's controls as a browser sends them, so of any type."""
+    """The values of the dialog's controls as a browser sends them, so they can have any type."""
 
     turn: Any
     scope: Any = "turn"
@@ -45,22 +45,24 @@ class JudgeForm:
 
     @property
     def by_rule(self) -> bool:
-        """Whether the reference judge is asked, and no model."""
+        """Whether the reference judge is used instead of a model."""
         return bool(self.who == REFERENCE)
 
 
 def read_form(values: Sequence[Any]) -> JudgeForm:
-    """The form of a handler's values, which come in the order of `JudgeControls.inputs`."""
+    """Return the form of a handler's values, which are in the order of `JudgeControls.inputs`."""
     return JudgeForm(**dict(zip((field.name for field in fields(JudgeForm)), values, strict=True)))
 
 
 class JudgeControls:
-    """The controls that a `JudgeForm` comes from; made inside a dialog."""
+    """The controls that a `JudgeForm` is read from; created inside a dialog."""
 
     def __init__(self, settings: Settings, rubrics: Sequence[str]) -> None:
-        """
+        """Add the controls.
+
         Args:
-            rubrics: names, the first one chosen.
+            settings: of this run.
+            rubrics: names of the rubrics; the first one is selected.
         """
         with gr.Row(elem_classes="options-row"):
             self.turn = Choice([], label="Answers of", filterable=False, min_width=220, elem_id="judge-turn")
@@ -168,10 +170,12 @@ class JudgeControls:
         return [*self.inputs, self.of_model, self.key]
 
     def fill(self, form: JudgeForm, conversation: Conversation, lanes: Sequence[int]) -> Updates:
-        """The updates that show a form.
+        """Return the updates that show a form.
 
         Args:
-            lanes: those that can be chosen.
+            form: the values.
+            conversation: has the turns to choose from.
+            lanes: the lanes to choose from.
         """
         turns = [
             (f"Turn {number + 1}: {shorten(turn.user, 40)}", number)
@@ -189,12 +193,12 @@ class JudgeControls:
         return updates
 
     def offer_lanes(self, lanes: Sequence[int], chosen: Sequence[int]) -> Updates:
-        """The updates that let `lanes` be chosen."""
+        """Return the updates that offer `lanes` as choices."""
         choices = [(LETTERS[lane], lane) for lane in lanes]
         return {self.lanes: gr.update(choices=choices, value=list(chosen))}
 
     def switch(self, by_rule: bool) -> Updates:
-        """The updates that show the controls of the rule or those of a model."""
+        """Return the updates that show the controls of either the rule or a model."""
         for_models = (self.of_model, self.rubric, self.samples, self.scope)
         return {
             **{control: gr.update(visible=not by_rule) for control in for_models},

@@ -1,4 +1,4 @@
-"""From the judge dialog's form to requests, with the visitor's keys and budget. The form is untrusted."""
+"""Judge requests built from the judge dialog's untrusted form, with the visitor's API keys and budget."""
 
 from __future__ import annotations
 
@@ -26,33 +26,35 @@ BY_RULE = (
     "Marks each answer right or wrong by a fixed rule, from the probe's reference answers. No model is used."
 )
 MOST_RUNNING = 40
-"""Running judgments of one conversation: those of five judges and their majority on every two of four lanes
-are 36."""
+"""Maximum number of running judgments of one conversation.
+
+Five judges and their majority on every two of four lanes need 36.
+"""
 
 
 class JudgeRequests:
-    """Makes and starts the requests of all visitors of a page."""
+    """Builds and starts the requests of all visitors of a page."""
 
     def __init__(self, chat: Controller, settings: Settings) -> None:
         self.chat = chat
         self.settings = settings
         self.budgets = VisitorBudgets(lambda: self.chat.session.judge_budget())
-        """Used on a public page."""
+        """Budgets in public mode."""
 
     # --- Requests ---------------------------------------------------------------------------------
 
     def conversation(self, state: PageState) -> Conversation:
-        """The conversation to judge; InputError if there is none."""
+        """Return the conversation to judge; raises InputError if there is none."""
         conversation = self.chat.conversations.current(state)
         if conversation is None or not conversation.turns:
             raise InputError("There is nothing to judge yet: send a message first.")
         return conversation
 
     def read(self, state: PageState, form: JudgeForm) -> list[JudgeRequest]:
-        """The requests that a form asks for: one, or one for every two lanes to compare.
+        """Return the requests of a form: one, or one for every two lanes to compare.
 
         Raises:
-            InputError: a value is invalid, or its request is.
+            InputError: a value or a request is invalid.
         """
         conversation = self.conversation(state)
         turn = read_turn(conversation, form.turn)
@@ -101,7 +103,7 @@ class JudgeRequests:
         """Start a request's judgments with the visitor's budget.
 
         Raises:
-            InputError: too many are running, a key is missing, or the budget does not suffice.
+            InputError: too many are running, an API key is missing, or the budget does not suffice.
         """
         session = self.chat.session
         if request.judges and len(session.running_judgments(request.conversation.id)) >= MOST_RUNNING:
@@ -111,21 +113,21 @@ class JudgeRequests:
     # --- Keys and budgets -------------------------------------------------------------------------
 
     def address(self, server: Any) -> str:
-        """The address that a key is for; InputError if it cannot be read."""
+        """Return the server address that a key is for; raises InputError if it cannot be parsed."""
         return clean(str(server or "").strip() or self.settings.judge_url)
 
     def has_key(self, state: PageState, server: str) -> bool:
-        """Whether a key was typed for a server; False if its address cannot be read."""
+        """Return whether a key was entered for a server; False if its address cannot be parsed."""
         try:
             return self.address(server) in state.judging.keys
         except InputError:
             return False
 
     def keep_key(self, state: PageState, key: Any, form: JudgeForm) -> None:
-        """Keep a key that was typed, if one was, for the form's server.
+        """Store an entered API key, if there is one, for the form's server.
 
         Raises:
-            InputError: the key cannot be sent, or the address cannot be read.
+            InputError: the key cannot be sent, or the address cannot be parsed.
         """
         if isinstance(key, str) and key.strip():
             if len(key) > KEY_LIMIT:
@@ -133,7 +135,7 @@ class JudgeRequests:
             state.judging.keys[self.address(form.server)] = check_key(Secret(key.strip()))
 
     def budget(self, state: PageState) -> JudgeBudget:
-        """What the visitor may take without a key of their own."""
+        """Return the budget that the visitor has without an API key of their own."""
         if self.settings.public:
             return self.budgets.of(self.chat.visitor(), time.monotonic())
         state.judging.budget = state.judging.budget or self.chat.session.judge_budget()
@@ -142,7 +144,7 @@ class JudgeRequests:
     # --- Results of a form ------------------------------------------------------------------------
 
     def describe(self, state: PageState, form: JudgeForm) -> str:
-        """What a form's judgments will take, or what is missing, as HTML."""
+        """Render the cost of a form's judgments, or what is missing in the form."""
         session = self.chat.session
         parts = []
         if not form.by_rule and form.rubric in session.library.rubrics:
@@ -161,7 +163,7 @@ class JudgeRequests:
         return "".join(parts)
 
     def _describe_credit(self, state: PageState, judges: tuple[JudgeModel, ...], estimate: Estimate) -> str:
-        """Which keys are missing, and what may be taken with those that are set."""
+        """Render which API keys are missing, or the budget that is left for the keys in the settings."""
         lacking = [lacks for judge in judges if (lacks := without_key(judge))]
         if estimate.calls and lacking:
             return "".join(map(html_verdicts.render_error, lacking))
@@ -178,11 +180,11 @@ class JudgeRequests:
     # --- Initial form -----------------------------------------------------------------------------
 
     def rubrics(self) -> list[str]:
-        """The names of the rubrics, the default one first."""
+        """Return the names of the rubrics, the default one first."""
         return sorted(self.chat.session.library.rubrics, key=lambda name: (name != "single", name))
 
     def propose(self, state: PageState, conversation: Conversation, turn: int) -> JudgeForm:
-        """The form on a turn as the dialog opens: what was typed last, or the settings' judge."""
+        """Return the initial form for a turn, with the judge entered last, or else the settings' judge."""
         own = self.settings.judge_model
         by_rule = own in (None, REFERENCE) and self.chat.session.has_known_answer(conversation, turn)
         return JudgeForm(
@@ -195,7 +197,7 @@ class JudgeRequests:
         )
 
     def repeat(self, state: PageState, conversation: Conversation, turn: int, verdict: Verdict) -> JudgeForm:
-        """The form that asks for a verdict again."""
+        """Return the form that requests a verdict again."""
         by_rule = verdict.judge == REFERENCE
         own, there, rubrics = clean(self.settings.judge_url), answered(conversation, turn), self.rubrics()
         typed = state.judging.model or self._own_model()
@@ -211,12 +213,12 @@ class JudgeRequests:
         )
 
     def _own_model(self) -> str:
-        """The model in the settings."""
+        """Return the model in the settings."""
         own = self.settings.judge_model
         return "" if own is None or own == REFERENCE else own
 
     def _judges_of(self, conversation: Conversation, turn: int, verdict: Verdict) -> str:
-        """The judge of a verdict as one types it, or those of its panel with their servers."""
+        """Return the judge of a verdict as a user would enter it, or the judges of its panel with servers."""
         recorded = self.chat.session.all_verdicts(conversation.id).get(turn, ())
         here = {each.id: each for each in recorded}
         members = [here[id] for id in verdict.panel if id in here]
@@ -229,14 +231,14 @@ class JudgeRequests:
 
 
 def read_turn(conversation: Conversation, turn: Any) -> int:
-    """The index of a turn; InputError if the conversation has no such turn."""
+    """Return the index of a turn; raises InputError if the conversation has no such turn."""
     if isinstance(turn, bool) or not isinstance(turn, int) or not 0 <= turn < len(conversation.turns):
         raise InputError("Choose one of the turns of this conversation.")
     return turn
 
 
 def _read_lanes(lanes: Any, there: tuple[int, ...], turn: int) -> tuple[int, ...]:
-    """The chosen lanes; InputError unless they are some of those that are there."""
+    """Return the chosen lanes; raises InputError unless all of them have an answer."""
     if not there:
         raise InputError(f"Turn {turn + 1} has no answer yet: wait for it, or choose another.")
     chosen = tuple(lane for lane in there if lane in lanes) if isinstance(lanes, list) else ()

@@ -1,4 +1,4 @@
-"""The dialog about the model: what runs, and loading another base, adapter or preset without a restart."""
+"""The model dialog: the loaded model, and loading another base, adapter or preset without a restart."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from playground.ui.page.state import PageState
 
 PRECISIONS = [("auto", "auto"), ("4 bit", "4bit"), ("full", "none")]
 IDLE_PERIOD, LOADING_PERIOD = 4.0, 0.4
-"""Seconds between two updates of the dialog: as a rule, and while a model is being loaded."""
+"""Seconds between two updates of the dialog: normally, and while a model is being loaded."""
 
-# The chip contains a button; a click beside that button does nothing.
+# The label's element contains a button; a click beside that button does nothing.
 ON_CLICK = """
 element.addEventListener('click', (event) => {
   if (event.target.closest('button')) trigger('click');
 });
 """
 
-# A disabled button can still be focused, so that its reason can be read. The list is rendered again when a
-# load starts and ends: the button that had the focus gets it back.
+# A disabled button can still get the focus, so that the reason can be read. The list is rendered again when
+# a load starts and ends; the button that had the focus gets it back.
 ON_PRESET = """
 let last = null;
 element.addEventListener('click', (event) => {
@@ -48,9 +48,9 @@ new MutationObserver(() => {
 
 
 class ModelDialog(Dialog):
-    """Says what runs, on which device and with which adapters.
+    """Shows the loaded model, its device and its adapters.
 
-    It shows no paths, since untrusted users read it in public mode.
+    It shows no paths, because untrusted users read it in public mode.
     """
 
     def __init__(self, session: Session) -> None:
@@ -67,7 +67,7 @@ class ModelDialog(Dialog):
         return [self.frame, self.about]
 
     def connect(self, chip: gr.HTML) -> None:
-        """Connect the dialog's events; a click on `chip`, made with `ON_CLICK`, opens it."""
+        """Connect the dialog's events; a click on `chip`, which must be created with `ON_CLICK`, opens it."""
         chip.click(self.on_open, None, self.outputs, **QUICK)
 
     def on_open(self) -> Updates:
@@ -81,20 +81,22 @@ class ModelDialog(Dialog):
 
 
 class ModelLoadingDialog(ModelDialog):
-    """Loads other models too, and shows the library's problems, paths included."""
+    """Also loads other models, and shows the library's problems, including paths."""
 
     def __init__(
         self, session: Session, model_switch: ModelSwitch, state: gr.State, waiting: gr.Timer
     ) -> None:
-        """Compose the dialog, hidden.
+        """Create the dialog, hidden.
 
         Args:
+            session: provides the model's status.
+            model_switch: loads models.
             state: the page's state; its `preset` is the preset that this page is loading.
-            waiting: a timer that is started when the model has changed; it updates the page's lanes and chip.
+            waiting: a timer to start when the model has changed; it updates the page's lanes and model label.
         """
         self.model_switch = model_switch
         self._state, self._waiting = state, waiting
-        # Outside the dialog, since a timer in a hidden column does not tick.
+        # Outside the dialog, because a timer in a hidden column does not tick.
         self.timer = gr.Timer(IDLE_PERIOD)
         self.is_open, self.seen = gr.State(False), gr.State(model_switch.changes)
         self.listed = gr.State("")
@@ -148,7 +150,7 @@ class ModelLoadingDialog(ModelDialog):
         return [self.frame, self.about, *loading, self.is_open]
 
     def connect(self, chip: gr.HTML) -> None:
-        """Connect the dialog's events; a click on `chip`, made with `ON_CLICK`, opens it."""
+        """Connect the dialog's events; a click on `chip`, which must be created with `ON_CLICK`, opens it."""
         super().connect(chip)
         for event in (self.load_base.click, self.base.submit):
             event(self.on_base, [self.base, self.precision], self.outputs, **QUICK)
@@ -160,17 +162,17 @@ class ModelLoadingDialog(ModelDialog):
         self.timer.tick(self.on_tick, [self._state, self.is_open, self.seen, self.listed], outputs, **QUICK)
 
     def show(self, updates: Updates | None = None) -> Updates:
-        """The updates that open the dialog, with those of its content."""
+        """Return the updates that open the dialog, including those of its content."""
         return {**super().show(updates), self.is_open: True}
 
     def hide(self) -> Updates:
-        """The updates that close the dialog."""
+        """Return the updates that close the dialog."""
         return {**super().hide(), self.is_open: False}
 
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_base(self, source: Any, precision: Any) -> Updates:
-        """Load another base; the field keeps its text, since the load may fail later."""
+        """Load another base; the field keeps its text, because the load may still fail."""
 
         def act() -> Updates:
             self.model_switch.load_base(source, precision)
@@ -179,7 +181,7 @@ class ModelLoadingDialog(ModelDialog):
         return self.attempt(act)
 
     def on_adapter(self, source: Any, name: Any) -> Updates:
-        """Load another adapter; the fields keep their text, since the load may fail later."""
+        """Load another adapter; the fields keep their text, because the load may still fail."""
 
         def act() -> Updates:
             self.model_switch.load_adapter(source, name)
@@ -194,7 +196,7 @@ class ModelLoadingDialog(ModelDialog):
             name = (event._data or {}).get("preset")
             self.model_switch.load_preset(name)
             state.preset = name
-            # If the preset runs already, the model does not change, and `on_tick` would not notice anything.
+            # If the preset is already in use, the model does not change, and `on_tick` would not notice.
             is_loading = self.model_switch.progress().busy
             set_up: Updates = {} if is_loading else {self._waiting: gr.Timer(active=True)}
             return {**self._render(), **set_up}
@@ -207,11 +209,13 @@ class ModelLoadingDialog(ModelDialog):
         return self._render()
 
     def on_tick(self, state: PageState, is_open: Any, seen: Any, listed: Any = "") -> Updates:
-        """Show the progress of a load; update the page if the model has changed, also from another page.
+        """Show the progress of a load; update the page if any page has changed the model.
 
         Args:
+            state: of the page.
+            is_open: whether the dialog is open.
             seen: the number of changes that the page has seen.
-            listed: the list of presets as it is shown.
+            listed: HTML of the list of presets in the browser.
         """
         if self.model_switch.progress().state in ("cancelled", "failed"):
             state.preset = None
@@ -224,10 +228,10 @@ class ModelLoadingDialog(ModelDialog):
     # --- Content ----------------------------------------------------------------------------------
 
     def _render(self, listed: Any = None) -> Updates:
-        """The updates of the dialog's content.
+        """Return the updates of the dialog's content.
 
         Args:
-            listed: the list of presets as it is shown; None if unknown.
+            listed: HTML of the list of presets in the browser; None if unknown.
         """
         status, library = self.session.status(), self.session.library
         progress = self.model_switch.progress()
@@ -238,7 +242,7 @@ class ModelLoadingDialog(ModelDialog):
             self.timer: gr.Timer(LOADING_PERIOD if progress.busy else IDLE_PERIOD),
         }
         presets = self._render_presets(progress.busy)
-        # Only when it differs: rendering the list again takes the focus from a button in it.
+        # Only if it differs, because rendering the list again takes the focus from a button in it.
         return updates | ({self.presets: presets, self.listed: presets} if presets != listed else {})
 
     def _render_presets(self, is_loading: bool) -> str:

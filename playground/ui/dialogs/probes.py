@@ -1,4 +1,4 @@
-"""The dialog that lists the probes, to choose one from."""
+"""The dialog that lists the probes to choose from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playground.ui.html import probes as html_probes
 from playground.ui.page.controller import Controller
 
 WORDS_LIMIT = 200
-"""Characters of the words to filter by."""
+"""Maximum number of characters of the words to filter by."""
 
 ON_CLICK = """
 element.addEventListener('click', (event) => {
@@ -24,7 +24,7 @@ element.addEventListener('click', (event) => {
 
 
 class ProbesDialog(Dialog):
-    """Lists the probes, all of them or those of one kind and with certain words.
+    """Lists all probes, or those of one kind and with certain words.
 
     The page handles a click in `list`, which starts a probe.
     """
@@ -80,7 +80,7 @@ class ProbesDialog(Dialog):
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_open(self, kind: Any, words: Any) -> Updates:
-        """Open the dialog with the filters as they are; a kind that does not exist any more is dropped."""
+        """Open the dialog with the current filters; a kind that no longer exists is dropped."""
         choices = html_probes.list_kinds(self._probes.list_ordered())
         known = kind if any(kind == value for _, value in choices) else ""
         return self.show(
@@ -94,10 +94,10 @@ class ProbesDialog(Dialog):
     # --- Content ------------------------------------------------------------------------------------
 
     def _render(self, kind: Any, words: Any) -> str:
-        """The list as HTML; both filters come from a browser and can be anything."""
+        """Render the list; both filters come from a browser and are untrusted."""
         kind = kind if isinstance(kind, str) else ""
         words = words[:WORDS_LIMIT] if isinstance(words, str) else ""
         found = html_probes.filter_probes(self._probes.list_ordered(), kind, words)
-        # A problem names its file's path, which untrusted users must not see.
+        # A problem contains its file's path, which untrusted users must not see.
         problems = [] if self._public else self._probes.problems
         return html_probes.render_probes(found, self._probes.base, problems)

@@ -1,4 +1,4 @@
-"""The dialog that shows a lane's prompt, to the character and the token: the next one, or a past one."""
+"""The dialog that shows the exact text and tokens of a lane's prompt, for the next or a past answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from playground.ui.page.controller import Controller, LaneSettings, PromptPrevie
 from playground.ui.page.state import PageState
 
 NEXT = "next"
-"""The choice of the next message's prompt; those of earlier answers are the numbers of their turns."""
+"""The choice of the next message's prompt; the choices of past answers are the numbers of their turns."""
 
 
 class PromptDialog(Dialog):
@@ -47,7 +47,7 @@ class PromptDialog(Dialog):
 
     def _compose_body(self) -> None:
         self.view = gr.HTML("", elem_id="inspector-view", elem_classes="sheet-body")
-        # The exact text, for the Copy and Download buttons; the view has marks in it.
+        # The exact text for the Copy and Download buttons; the visible text contains marks.
         self.text = gr.Textbox("", visible="hidden", elem_id="inspector-text")
 
     @property
@@ -66,10 +66,10 @@ class PromptDialog(Dialog):
         """Connect the dialog's events.
 
         Args:
-            lanes: whose Prompt buttons open the dialog.
-            box: where the next message is being typed.
+            lanes: their Prompt buttons open the dialog.
+            box: the message box.
             controls: the components with the lane settings.
-            read: makes lane settings of the page's state and the controls' values.
+            read: returns the lane settings, given the page's state and the controls' values.
         """
         self._read, self._lanes = read, len(lanes)
         for lane in lanes:
@@ -89,7 +89,7 @@ class PromptDialog(Dialog):
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_open(self, lane: int) -> Callable[..., Updates]:
-        """The handler of a lane's Prompt button, which shows the lane's next prompt."""
+        """Return the handler of a lane's Prompt button, which shows the lane's next prompt."""
 
         def handler(state: PageState, show_tokens: bool, message: str, *values: Any) -> Updates:
             def act() -> Updates:
@@ -103,7 +103,7 @@ class PromptDialog(Dialog):
     def on_choice(
         self, state: PageState, lane: Any, which: Any, show_tokens: bool, message: str, *values: Any
     ) -> Updates:
-        """Show another prompt of the lane, or the same one with its tokens or without."""
+        """Show another prompt of the lane, or the same one with or without its tokens."""
 
         def act() -> Updates:
             if lane not in range(self._lanes):
@@ -121,7 +121,7 @@ class PromptDialog(Dialog):
     # --- Content ----------------------------------------------------------------------------------
 
     def show_past(self, state: PageState, lane: int, turn: int) -> Updates:
-        """The updates that open the dialog with the prompt of an earlier answer.
+        """Return the updates that open the dialog with the prompt of a past answer.
 
         Raises:
             InputError: there is no such prompt.

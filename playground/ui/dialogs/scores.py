@@ -1,4 +1,4 @@
-"""The dialog with the scores: what all votes and verdicts add up to."""
+"""The dialog with the scoreboard, which sums up all votes and verdicts."""
 
 from __future__ import annotations
 
@@ -29,17 +29,19 @@ VOTES = (
     ("Votes cast blind", "The lane names were hidden from the voter.", True),
     ("Open votes", "The lane names were visible to the voter.", False),
 )
-"""The two boards of votes: title, sentence, and whether they are the blind ones."""
+"""The two sections for votes: title, sentence, and whether they count blind votes."""
 
 
 class ScoresDialog(HtmlDialog):
-    """Shows one board for each judge and rubric, and links to the conversations that they disagree on."""
+    """Shows the scores by judge and rubric, and links to conversations on which votes and judges disagree."""
 
     def __init__(self, session: Session, controller: Controller, public: bool) -> None:
-        """Compose the dialog, hidden.
+        """Create the dialog, hidden.
 
         Args:
-            public: whether only the conversations that the page itself has shown count.
+            session: provides the verdicts.
+            controller: provides the history's owner and the adapters.
+            public: whether to count only the conversations that the page itself has shown.
         """
         self.session, self.controller, self.public = session, controller, public
         super().__init__("scores", "Scores", ON_CLICK)
@@ -55,7 +57,7 @@ class ScoresDialog(HtmlDialog):
 
         Args:
             opener: the button that opens the dialog.
-            render_page: gives the updates of the page after its conversation has changed.
+            render_page: returns the updates of the page after its conversation has changed.
             page_outputs: the components that `render_page` updates.
         """
         self._render_page = render_page
@@ -83,7 +85,7 @@ class ScoresDialog(HtmlDialog):
     # --- Content ----------------------------------------------------------------------------------
 
     def _render(self, state: PageState) -> str:
-        """All boards as HTML."""
+        """Render the scores of all judges."""
         conversations = {each.id: each for each in self._find_conversations(state)}
         sections = [
             self._render_votes(conversations)
@@ -96,7 +98,7 @@ class ScoresDialog(HtmlDialog):
         return note + ("".join(sections) or html_scores.NOTHING)
 
     def _find_conversations(self, state: PageState) -> list[Conversation]:
-        """The conversations that count: all with a verdict but the one whose names are hidden."""
+        """Return the conversations to count: all with a verdict, except one whose lane names are hidden."""
         if self.public:
             judged = self.session.list_judged(ids=state.own)
         else:
@@ -124,7 +126,7 @@ class ScoresDialog(HtmlDialog):
 
 
 def _keep_votes(conversations: Iterable[Conversation], blind: bool) -> list[Conversation]:
-    """The conversations with only those votes that were cast blind, or only those that were not."""
+    """Return the conversations with blind votes only, or with open votes only."""
 
     def counts(verdict: Verdict) -> bool:
         return verdict.judge == HUMAN and verdict.blind == blind

@@ -1,7 +1,7 @@
 """Keyboard shortcuts: which key clicks which button, and the dialog that lists them.
 
-Pure values, without Gradio. Letters are pressed with Alt and are none of those that open a menu of a browser.
-A shortcut clicks the real button, so it does nothing while the button is disabled.
+Plain values, without Gradio. Letters are pressed with Alt, and none of them opens a menu of a browser. A
+shortcut clicks the real button, so it does nothing while the button is disabled.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from playground.lanes.letters import LETTERS
 
 @dataclass(frozen=True, kw_only=True)
 class Shortcut:
-    """One key and what it does."""
+    """One key and its action."""
 
     key: str
-    """As `KeyboardEvent.code` has it, pressed together with Alt."""
+    """The key as in `KeyboardEvent.code`, pressed together with Alt."""
     label: str
-    """The key on the keyboard."""
+    """The label of the key on the keyboard."""
     action: str
-    """What it does, for the list."""
+    """Description of the action, for the list."""
     click: str = ""
-    """The button that it clicks, as a selector."""
+    """Selector of the button to click."""
     focus: str = ""
-    """Or what it moves the focus to."""
+    """Selector of the element to focus, if there is no button."""
 
 
 def _assign(letter: str, action: str, click: str = "", focus: str = "") -> Shortcut:
@@ -78,11 +78,11 @@ ALWAYS = (
     ("1 to 4", "Vote on two answers"),
     ("?", "Keyboard shortcuts"),
 )
-"""Keys without Alt; a11y.js handles them."""
+"""Keys without Alt, which a11y.js handles."""
 
 
 def render_list() -> str:
-    """The shortcuts as HTML."""
+    """Render the list of shortcuts as HTML."""
     parts = [_render_table("Always", ALWAYS)]
     for name, group in GROUPS.items():
         parts.append(_render_table(name, [(f"Alt+{each.label}", each.action) for each in group]))
@@ -105,7 +105,7 @@ def _render_keys(keys: str) -> str:
 
 
 def render_script() -> str:
-    """The shortcuts as a11y.js reads them: a statement of JavaScript."""
+    """Return the shortcuts as a JavaScript statement for a11y.js."""
     rows = [
         {"key": each.key, "shown": f"Alt+{each.label}", "click": each.click, "focus": each.focus}
         for group in GROUPS.values()
