@@ -1,4 +1,4 @@
-// Getting around: keys, where the focus goes, and what somebody who cannot see the page is told.
+// Keyboard shortcuts, focus handling, and announcements for screen readers.
 (() => {
   const visible = (element) => element && element.getClientRects().length > 0;
   const sheets = () => [...document.querySelectorAll(".sheet")].filter(visible);
@@ -6,13 +6,13 @@
   const controls = (within) =>
     [...within.querySelectorAll(CONTROLS)].filter((each) => visible(each) && !each.disabled && each.tabIndex >= 0);
 
-  // --- Sheets: the focus goes in when they open, stays while they are there, and goes back after ---
+  // --- Dialogs: trap the focus while one is open, and restore it afterwards -----------------------
 
   let pressed = null;
   const press = ({ target }) => {
     const element = target.closest?.(CONTROLS);
     if (!element) return;
-    // A button drawn again meanwhile is another one in the same place.
+    // The element may be rendered again in the meantime, so the ids around it are stored too.
     const places = [];
     for (let place = element; place; place = place.parentElement) if (place.id) places.push(place.id);
     pressed = { element, places };
@@ -81,7 +81,7 @@
     const other = event.ctrlKey || event.metaKey;
     const covered = sheets().length > 0;
     if (key === "Escape") {
-      if (target.matches?.("input[aria-expanded=true]")) return; // which closes its list
+      if (target.matches?.("input[aria-expanded=true]")) return; // Esc closes the dropdown's list
       if (covered) controls(sheets().at(-1)).find((each) => each.matches(".close"))?.click();
       else click("#stop");
     } else if (covered || event.repeat) {
@@ -102,7 +102,7 @@
     }
   });
 
-  // --- Labels, and what is said ------------------------------------------------------------------
+  // --- Labels and announcements ------------------------------------------------------------------
 
   const said = document.createElement("div");
   said.className = "unseen";
@@ -114,16 +114,16 @@
     while (said.children.length > 4) said.firstChild.remove();
   };
 
-  // An answer is said once it has ended; while it grows, ten times a second, nothing is.
+  // An answer is announced once it has ended; while it grows, ten times a second, nothing is announced.
   const ENDS = { stop: "", length: ", cut at the limit", cancelled: ", stopped", error: ", error" };
-  // Which one has, the server says: a short one may be there whole before it was ever seen to grow.
+  // The server reports which answer has ended, because a short one may arrive complete in one update.
   const heard = {};
   const listen = (lane, letter) => {
     const { ended, finish } = document.querySelector(`#status-${lane} .figures`)?.dataset ?? {};
     if (!ended || heard[lane] === ended) return;
     heard[lane] = ended;
     setTimeout(() => {
-      // Its text is drawn with its figures, but not in the same moment.
+      // The text is drawn slightly later than the metrics.
       const rows = document.querySelectorAll(`#live-${lane} .bot-row`);
       const text = (rows[rows.length - 1]?.innerText ?? "").trim();
       say(`Lane ${letter}${ENDS[finish] ?? ""}: ${text.length > 600 ? `${text.slice(0, 600)}\u2026` : text}`);
