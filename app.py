@@ -1,4 +1,4 @@
-"""Tandem as a page: `python app.py`, which a Hugging Face Space runs; `tandem serve` is the same."""
+"""Serve the Tandem page: `python app.py`, as run by a Hugging Face Space; the same as `tandem serve`."""
 
 from playground.cli.main import main_serve
 

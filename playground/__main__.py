@@ -1,4 +1,4 @@
-"""`python -m playground`: the command line, as `tandem` where the package is installed."""
+"""Entry point of `python -m playground`, the same command line as `tandem` in an installed package."""
 
 from playground.cli.main import main
 

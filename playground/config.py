@@ -1,4 +1,4 @@
-"""Settings: flags before environment before defaults, read once. The only reader of the environment."""
+"""Settings: flags before environment variables before defaults. Only this module reads the environment."""
 
 from __future__ import annotations
 
@@ -32,53 +32,53 @@ class Settings:
     base: str = "models/pocket"
     """Hugging Face Hub id or folder of the base model; "models/pocket" is the bundled one."""
     preset: str | None = None
-    """The preset that the base comes from, whose set-up is suggested; None: a base named by itself."""
+    """The preset that sets the base and suggests other settings; None if the base was given directly."""
     adapters: tuple[tuple[str, str], ...] = ()
-    """Adapters beside those in `adapters/`: (name, Hub id or folder)."""
+    """Adapters in addition to those in `adapters/`: (name, Hub id or folder)."""
     quantize: Quantize = "auto"
     """"auto": 4-bit on CUDA, and on a CPU only if the float32 weights would not fit in memory."""
     device: Device = "auto"
     allow_pickle: bool = False
-    """Whether weights in pickled files (`*.bin`) are read where there are no others."""
+    """Whether weights in pickled files (`*.bin`) are loaded if there are no others."""
     trust_remote_code: bool = False
-    """Whether Python code of the base's repository may run; never in public mode."""
+    """Whether Python code in the base's repository may run; not possible in public mode."""
     same_base: bool = False
-    """Whether adapters whose configuration names another base are used without a warning, if they fit."""
+    """Whether to suppress the warning about adapters that name another base but fit this one."""
     host: str = "127.0.0.1"
     port: int | None = None
-    """None: 7860, or the next free one."""
+    """None uses 7860, or the next free port."""
     data_dir: Path = Path("data")
-    """Where the record of conversations is kept."""
+    """Folder of the conversation database and of the user's own files."""
     public: bool = False
-    """Public mode: the page lists no history, loads no model, takes no path, saves no file, and has
-    the limits of `rate_limits.PUBLIC` where no others are given."""
+    """Public mode: history hidden, no model loading, no file paths as input, no saving of files, and the rate
+    limits of `rate_limits.PUBLIC` unless others are given."""
     shared_history: bool = False
-    """Whether every visitor's history lists the conversations of all."""
+    """Whether every visitor's history lists the conversations of all visitors."""
     mirror: str | None = None
-    """Where `fetch` finds the files that it downloads from GitHub otherwise, under the same paths."""
+    """Base URL that `fetch` uses instead of GitHub, with the same paths."""
     judge_model: str | None = None
-    """The model that judges unless another is named; None: it has to be named each time."""
+    """The default judge model; None if a judge has to be named each time."""
     judge_url: str = "https://api.openai.com/v1"
-    """The address of the judge's server, which speaks OpenAI's chat API."""
+    """Base URL of the judge's server, which implements OpenAI's chat API."""
     judge_key: Secret | None = None
-    """Its key, which goes to that address and no other; from the environment alone."""
+    """API key for `judge_url` only; read from the environment only."""
     judge_keys: Mapping[str, Secret] = field(default_factory=dict)
-    """Keys of other servers by host, in capitals with "_" for other characters: "API_MISTRAL_AI"; from the
-    environment alone."""
+    """API keys of other servers by host, in capitals with "_" for other characters: "API_MISTRAL_AI"; read
+    from the environment only."""
     judge_budget: int | None = None
-    """Tokens that judging may take in one UI session without an API key of the visitor; None: any number, and
-    on a public page none."""
+    """Maximum number of tokens for judging in one UI session without an API key of the visitor. None: no
+    limit, or 0 in public mode."""
     judge_timeout: float = 120.0
-    """Seconds that one question to a judge may take."""
+    """Timeout of one judge call in seconds."""
     judge_prices: tuple[float, float, str] | None = None
-    """What a million tokens cost, in and out, and the currency; None: costs are shown in tokens alone."""
+    """Prices per million input and output tokens, and their currency; None: costs are in tokens only."""
     limits: Limits = field(default_factory=Limits)
     auth: tuple[str, str] | None = field(default=None, repr=False)
-    """The name and password that the page asks for; never shown or logged."""
+    """User name and password for the page; never displayed or logged."""
     hosts: tuple[str, ...] = ()
-    """Names by which the page may be called, beside this machine's own."""
+    """Accepted host names, in addition to those of this machine."""
     proxies: int = 0
-    """Proxies in front of the page that say in X-Forwarded-For whom they speak for."""
+    """Number of proxies in front of the page that add the client's address to X-Forwarded-For."""
 
     @classmethod
     def read(
@@ -87,7 +87,7 @@ class Settings:
         """Read command-line flags (None: not given), then TANDEM_* variables, then defaults.
 
         Raises:
-            InputError: a value is not one of those allowed; the sentence names the flag or variable.
+            InputError: a value is invalid; the message names the flag or variable.
         """
         environ = os.environ if environ is None else environ
         given = _collect(flags or {}, environ)
@@ -100,7 +100,7 @@ class Settings:
                 "--trust-remote-code cannot be used in public mode, where other people reach this machine: "
                 "leave one of them out."
             )
-        # A Space stands behind one proxy of its own.
+        # A Hugging Face Space is behind one proxy of its own.
         values.setdefault("proxies", 1 if "SPACE_ID" in environ else 0)
         limits = {name: values.pop(name) or None for name in LIMITS if name in values}
         values["limits"] = replace(PUBLIC if values.get("public") else Limits(), **limits)
@@ -111,20 +111,20 @@ class Settings:
 
 
 def _collect(flags: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """Flags and the texts of variables by setting; a flag that is given comes before its variable."""
+    """Return the given flags and the texts of variables by setting; a flag takes precedence."""
     given = {name: value for name, value in flags.items() if value not in (None, [], ())}
     for name in READERS:
         if name not in given and (text := environ.get(PREFIX + name.upper())):
             given[name] = text.split(",") if name in LISTS else text
-    # An empty flag of the judge means the default, even where its variable is set.
+    # An empty flag of the judge selects the default, even if its variable is set.
     return {name: value for name, value in given.items() if value != "" or not name.startswith("judge_")}
 
 
 def _choose_preset(flags: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
-    """Choose the preset to apply; one in the environment gives way to a base that a flag names.
+    """Choose the preset to apply; a base given as a flag overrides a preset in the environment.
 
     Raises:
-        InputError: a preset and a base are named in the same place.
+        InputError: a preset and a base are both given as flags, or both in the environment.
     """
     preset, base = flags.get("preset"), flags.get("base")
     if preset and base:
@@ -138,7 +138,7 @@ def _choose_preset(flags: Mapping[str, Any], environ: Mapping[str, str]) -> str 
 
 
 def _apply_preset(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that a preset makes: its base, and its adapters before those that were named beside it."""
+    """Return the settings of a preset: its base, and its adapters followed by the other given adapters."""
     preset = find_preset(name, values["data_dir"])
     return {
         "preset": name,
@@ -147,7 +147,7 @@ def _apply_preset(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-# --- Readers: the value of a setting from its text ------------------------------------------------
+# --- Readers: parse the value of a setting --------------------------------------------------------
 
 TRUE = ("1", "true", "yes", "on", "y")
 FALSE = ("0", "false", "no", "off", "n", "")
@@ -172,7 +172,7 @@ def _read_choice(name: str, allowed: Sequence[str], text: str) -> str:
 
 
 def _read_whole(value: Any, digits: int) -> int | None:
-    """The whole number of at most `digits` digits that a text is; None if it is not one."""
+    """Return a text as a whole number of at most `digits` digits; None if it is not one."""
     text = str(value).strip()
     return int(text) if text.isdecimal() and len(text) <= digits else None
 
@@ -224,7 +224,7 @@ def _read_positive(value: Any, name: str, what: str, zero: bool = False) -> floa
 
 
 def _read_adapters(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Names and sources; InputError for a name that is given twice."""
+    """Parse names and sources; raises InputError for a name that is given twice."""
     adapters = tuple(_read_adapter(text) for text in texts)
     for number, (name, _) in enumerate(adapters):
         if name in [other for other, _ in adapters[:number]]:
@@ -247,7 +247,7 @@ def _read_mirror(text: str) -> str:
     try:
         parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # half an IPv6 address, a port that is no number
+    except ValueError:  # such as an incomplete IPv6 address or a port that is not a number
         usable = False
     if not usable:
         raise InputError(f"{PREFIX}MIRROR must be an address such as https://host/path, not {text!r}.")
@@ -255,7 +255,7 @@ def _read_mirror(text: str) -> str:
 
 
 def _read_auth(text: str) -> tuple[str, str]:
-    # The sentence does not repeat what was given, which may be a password.
+    # The message does not repeat the value, which may be a password.
     name, colon, password = text.partition(":")
     if not (colon and name.strip() and password):
         raise InputError("--auth must be USER:PASSWORD; give it in the environment, as TANDEM_AUTH.")
@@ -268,7 +268,7 @@ def _read_path(value: Any) -> Path:
 
 LIMITS = tuple(field.name for field in fields(Limits))
 LISTS = ("adapters", "hosts")
-"""Settings whose variable is a list with commas."""
+"""Settings whose variable is a comma-separated list."""
 SWITCHES = ("public", "shared_history", "allow_pickle", "trust_remote_code", "same_base")
 
 READERS: Mapping[str, Callable[[Any], Any]] = {
@@ -291,15 +291,15 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     **{name: partial(_read_switch, name) for name in SWITCHES},
     **{name: partial(_read_count, name) for name in LIMITS},
 }
-"""How the value of each setting is read from a flag or from the text of its variable; each raises InputError
-with one sentence. A new setting is a field of `Settings` and a line here."""
+"""Parsers of settings given as a flag or as the text of a variable; each raises InputError with one sentence.
+A new setting is a field of `Settings` and a line here."""
 
 
 # --- The environment ------------------------------------------------------------------------------
 
 
 def _read_host_keys(environ: Mapping[str, str]) -> dict[str, Secret]:
-    """The keys in TANDEM_JUDGE_KEY_HOST variables, by host."""
+    """Return the keys in TANDEM_JUDGE_KEY_HOST variables, by host."""
     before = f"{PREFIX}JUDGE_KEY_"
     return {
         name.removeprefix(before).upper(): Secret(text.strip())
@@ -309,22 +309,22 @@ def _read_host_keys(environ: Mapping[str, str]) -> dict[str, Secret]:
 
 
 def _default_data_dir(environ: Mapping[str, str]) -> Path:
-    """The user's data folder by the XDG rule (on Windows, under LOCALAPPDATA)."""
+    """Return the user's data folder by the XDG specification (on Windows, under LOCALAPPDATA)."""
     home = environ.get("XDG_DATA_HOME") or environ.get("LOCALAPPDATA")
     return ((Path(home) if home else Path.home() / ".local" / "share") / "tandem").expanduser()
 
 
 def prepare_environment() -> None:
-    """Set what libraries read when they are imported, before any of them is.
+    """Set environment variables that libraries read on import; must run before they are imported.
 
-    No call home: Gradio's analytics and run history are off. The bundled page is served to this machine
-    past any proxy, since Gradio checks its own address through the proxy otherwise and fails. The server
-    below Gradio believes any caller on this machine about whom it speaks for; here `--proxies` alone says.
+    Gradio's analytics and run history are turned off. Requests to this machine bypass any proxy, since Gradio
+    checks its own address and would fail through one. Gradio's server would trust X-Forwarded-For from any
+    local caller; here only `--proxies` decides.
     """
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_RUN_HISTORY"] = "False"
-    # After every event it would sum up all events so far, for a dashboard that is not served here.
+    # Gradio would otherwise aggregate all events after each one, for a dashboard that is not used here.
     os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(2**31)
     os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "100"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -332,20 +332,20 @@ def prepare_environment() -> None:
     for name in ("NO_PROXY", "no_proxy"):
         hosts = [host for host in os.environ.get(name, "").split(",") if host]
         os.environ[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
-    # Neither says anything that a user could act on: an optional kernel that is not there, and a
-    # renamed property that PEFT still reads.
+    # Neither message helps the user: one is about a missing optional kernel, the other about a renamed
+    # property that PEFT still reads.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
 
 
 def git_environment(home: Path) -> dict[str, str]:
-    """The environment for a git that reads no settings of the user and asks no questions.
+    """Return an environment for git without the user's settings and without prompts.
 
-    Proxies, certificates and the places of programs and temporary files are kept; keys, credentials and
-    git's own variables are not.
+    Proxies, certificates, PATH and temporary folders are kept; keys, credentials and git's own variables are
+    not.
 
     Args:
-        home: an empty folder, where git and its helpers look for the user's settings.
+        home: an empty folder, in which git and its helpers look for the user's settings.
     """
     kept = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
     proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -365,5 +365,5 @@ def git_environment(home: Path) -> dict[str, str]:
 
 
 def on_space() -> bool:
-    """Whether this runs as a Hugging Face Space, which listens on all interfaces by its own rule."""
+    """Return whether this runs as a Hugging Face Space, which needs to listen on all interfaces."""
     return "SPACE_ID" in os.environ

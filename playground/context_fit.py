@@ -1,4 +1,4 @@
-"""How a prompt's tokens are spent, and what happens where they are more than the context holds."""
+"""Fit prompts into the model's context, and count the tokens of their parts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playground.types import Aligner, InputError, LeftOut, Message, Prompt, Requ
 
 
 def describe_left_out(left_out: LeftOut) -> str:
-    """What was left out of a prompt and why, in a sentence for people."""
+    """Describe in one sentence what was left out of a prompt and why."""
     if left_out.demos:
         what = _count(left_out.demos, "demonstration", "last")
     else:
@@ -25,19 +25,19 @@ def _count(number: int, thing: str, which: str) -> str:
 
 
 def by_part(prompt: Prompt, tokens: Sequence[Token]) -> list[int]:
-    """How many tokens each of `prompt.parts` takes; a token belongs to the part that it begins in."""
+    """Return the number of tokens in each of `prompt.parts`; a token counts for the part it begins in."""
     ends = [part.end for part in prompt.parts]
     counts = [0] * len(ends)
     part = 0
     for token in tokens:
-        if token.start is not None:  # one without a place goes with the token before it
+        if token.start is not None:  # a token without an offset counts for the previous token's part
             part = min(bisect_right(ends, token.start), len(ends) - 1)
         counts[part] += 1
     return counts
 
 
 def room(variant: Variant, context: int) -> int:
-    """Tokens that a lane wants free for its answer: what that may take, at most a quarter of the context."""
+    """Return the tokens to keep free for an answer: its maximum length, at most a quarter of the context."""
     return max(1, min(variant.sampling.max_new_tokens, context // 4))
 
 
@@ -48,18 +48,19 @@ def fit(
     context: int,
     start: str = "",
 ) -> Request:
-    """The request for the next answer to `messages`, brought into the context as the variant says.
+    """Return the request for the next answer to `messages`, fitted into the context by the variant's rule.
 
-    A lane that refuses asks as long as one token is free for the answer. One that leaves something out does
-    so until `room` is free, as far as leaving out goes.
+    A lane that refuses long prompts sends one as long as there is room for one token of the answer. The other
+    overflow rules leave out turns or demonstrations until `room` tokens are free, or nothing more can be left
+    out.
 
     Args:
-        count: the tokens of a prompt.
-        context: the tokens that prompt and answer may have together.
-        start: words that the answer is to begin with.
+        count: returns the number of tokens of a prompt.
+        context: maximum number of tokens of prompt and answer together.
+        start: the prefill of the answer.
 
     Raises:
-        InputError: it does not fit; the sentence has the numbers, and the largest k that would.
+        InputError: the prompt does not fit; the message has the numbers, and the largest k that would fit.
     """
     if start:
         request = fit(variant, messages, lambda prompt: count(prompt.with_prefill(start)), context)
@@ -70,7 +71,7 @@ def fit(
     if tokens <= wanted or (variant.overflow == "refuse" and tokens < context):
         return Request(prompt=prompt, sampling=variant.sampling)
 
-    # From the most to the least; the n-th is without n turns or demonstrations.
+    # From the longest to the shortest prompt: the n-th leaves out n turns or demonstrations.
     smaller: list[Callable[[], Prompt]] = []
     if variant.overflow == "drop-turns":
         turns = len(messages) // 2
@@ -107,7 +108,7 @@ def _advice(
 
 
 def _with_fewer(aligner: Aligner, messages: Sequence[Message]) -> list[Callable[[], Prompt]]:
-    """The prompt with all of an aligner's demonstrations, with one fewer, and so on; none if it has none."""
+    """Return functions that render the prompt with all demonstrations, with one fewer, and so on, if any."""
     most = aligner.demonstration_count
     if not most:
         return []
@@ -119,5 +120,5 @@ def _with_fewer(aligner: Aligner, messages: Sequence[Message]) -> list[Callable[
 
 
 def _first(items: Sequence[Any], holds: Callable[[Any], bool]) -> int:
-    """The index of the first item for which `holds`, as it does for all after it; else their number."""
+    """Return the index of the first item that `holds`, assuming that all later ones do; else the length."""
     return bisect_left(items, True, key=holds)

@@ -1,4 +1,4 @@
-"""Text, TOML and JSON from files that people write, with one sentence where one is wrong."""
+"""Read text, TOML and JSON files written by users, with one-sentence errors for invalid ones."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from playground.types import InputError
 
 BOM = "\ufeff"
 LFS_POINTER = b"version https://git-lfs"
-"""How a Git LFS pointer begins: what a clone without Git LFS holds in place of a large file."""
+"""The first bytes of a Git LFS pointer, which a clone without Git LFS has in place of a large file."""
 
 
 def first_line(error: BaseException) -> str:
-    """An error's first line, at most 300 characters, without a full stop at its end."""
-    if "set_int_max_str_digits" in str(error):  # Python's advice for programs, not for people
+    """Return an error's first line, at most 300 characters, without a full stop at its end."""
+    if "set_int_max_str_digits" in str(error):  # Python's message is meant for programmers
         return f"it has a number of more than {sys.get_int_max_str_digits()} digits"
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")[:300]
 
 
 def check_whole(path: Path, head: bytes) -> None:
-    """Check by its first bytes that a file is there itself.
+    """Check by a file's first bytes that it is not a Git LFS pointer.
 
     Raises:
-        InputError: it is a Git LFS pointer; the sentence says what to do.
+        InputError: it is a Git LFS pointer; the message says what to do.
     """
     if head.startswith(LFS_POINTER):
         raise InputError(
@@ -39,15 +39,15 @@ def check_whole(path: Path, head: bytes) -> None:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """A file open for reading, in binary.
+    """Open a regular file for reading in binary mode.
 
     Raises:
-        InputError: it is a pipe, device or socket, which reading could wait on without an end.
+        InputError: it is a pipe, device or socket, from which reading could block forever.
         OSError: it cannot be opened.
     """
 
     def open_at_once(name: str, flags: int) -> int:
-        # Opening a pipe waits for its writer otherwise. Windows has neither.
+        # Opening a pipe would wait for its writer. Windows has neither the flag nor such pipes.
         return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
     file = open(path, "rb", opener=open_at_once)  # noqa: SIM115 (closed below, or by the caller)
@@ -58,14 +58,14 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def check_regular(folder: Path) -> None:
-    """Check that a folder holds only regular files and folders, before a library reads files in it.
+    """Check that a folder holds only regular files and folders, before a library reads its files.
 
     Raises:
-        InputError: one is a pipe, device or socket.
+        InputError: an entry is a pipe, device or socket.
     """
     try:
         paths = sorted(folder.iterdir())
-    except OSError:  # the caller's own reading says it
+    except OSError:  # the caller reports it when it reads the folder
         return
     for path in paths:
         try:
@@ -79,13 +79,13 @@ def check_regular(folder: Path) -> None:
 
 
 def read_text(path: Path, limit: int | None = None) -> str:
-    """A file's text; a byte order mark is left out, and every line ends in a newline alone.
+    """Return a file's text without a byte order mark and with newlines as the only line endings.
 
     Args:
-        limit: bytes it may have at most.
+        limit: maximum size in bytes.
 
     Raises:
-        InputError: it cannot be read, is larger, or is not UTF-8; the line is named where there is one.
+        InputError: the file cannot be read, is too large, or is not UTF-8 (the message names the line).
     """
     try:
         with open_regular(path) as file:
@@ -106,22 +106,22 @@ def read_text(path: Path, limit: int | None = None) -> str:
 
 
 def read_toml(path: Path, limit: int | None = None) -> dict[str, Any]:
-    """The table in a TOML file; InputError names the file, and the line where the syntax breaks."""
-    text = read_text(path, limit)  # whose errors are of a kind that is caught below
+    """Return the table in a TOML file; InputError names the file, and the line of a syntax error."""
+    text = read_text(path, limit)  # outside the try block, since InputError is a ValueError
     try:
         table = tomllib.loads(text)
-        repr(table)  # fails for a number that a sentence could not show, such as a long hexadecimal one
+        repr(table)  # fails for numbers that an error message could not show, such as long hexadecimal ones
         return table
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from error
     except RecursionError:
         raise InputError(f"{path} is not valid TOML: its lists are nested too deeply.") from None
-    except ValueError as error:  # a number of more digits than Python reads
+    except ValueError as error:  # a number with more digits than Python parses
         raise InputError(f"{path} is not valid TOML: {first_line(error)}.") from error
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds; InputError names the file and the line."""
+    """Return the value in a JSON file; InputError names the file and the line."""
     text = read_text(path)
     try:
         return json.loads(text)
@@ -129,12 +129,12 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}, line {error.lineno}: not valid JSON: {error.msg}.") from error
     except RecursionError:
         raise InputError(f"{path} is not valid JSON: it is nested too deeply.") from None
-    except ValueError as error:  # a number of more digits than Python reads
+    except ValueError as error:  # a number with more digits than Python parses
         raise InputError(f"{path} is not valid JSON: {first_line(error)}.") from error
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """The object in a JSON file."""
+    """Return the object in a JSON file; raises InputError for any other value."""
     data = read_json(path)
     if not isinstance(data, dict):
         raise InputError(f"{path} must hold a JSON object.")
@@ -142,7 +142,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 At = tuple[tuple[str, int], ...]
-"""A table in a TOML file: its name and its number among those of that name, from 1, outermost first."""
+"""Path to a table in a TOML file: names and numbers (from 1, per name) from the outermost table inward."""
 
 _KINDS = {str: "text", list: "a list of tables", bool: "true or false", int: "a whole number"}
 
@@ -150,10 +150,10 @@ _KINDS = {str: "text", list: "a list of tables", bool: "true or false", int: "a 
 def check_table(
     table: Any, path: Path, required: Mapping[str, type], optional: Mapping[str, type], at: At = ()
 ) -> None:
-    """Check that `table`, read from `path`, has the keys it should and no others.
+    """Check that `table`, read from `path`, has all required keys and no unknown ones.
 
     Raises:
-        InputError: a key is missing, unknown or of the wrong type; the sentence names file, line and table.
+        InputError: a key is missing, unknown or of the wrong type; the message names file, line and table.
     """
     if not isinstance(table, dict):
         raise InputError(f"{place(path, at)}: it must be a table.")
@@ -172,13 +172,13 @@ def check_table(
 
 
 def place(path: Path, at: At = (), key: str | None = None) -> str:
-    """A table or key of a TOML file in words: the file, the line where it can be found, and the table."""
+    """Describe the place of a table or key in a TOML file: the file, the line if found, and the table."""
     line = _line(read_text(path), at, key)
     words = [str(path), *([f"line {line}"] if line else []), *(f"{name} {number}" for name, number in at)]
     return ", ".join(words)
 
 
-# Strings and comments of a valid TOML text, which may hold what looks like a key.
+# Strings and comments of a valid TOML text, which may contain text that looks like a key.
 _OPAQUE = re.compile(
     r'"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|#[^\n]*', re.DOTALL
 )
@@ -187,7 +187,7 @@ _KEY = re.compile(r"\s*([\w-]+)\s*=")
 
 
 def _line(text: str, at: At, key: str | None) -> int | None:
-    """The line, from 1, of a table's key (without one: of its header) in a valid TOML text."""
+    """Return the line, from 1, of a table's key (or of its header) in valid TOML; None if not found."""
     bare = _OPAQUE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
     counts: dict[str, int] = {}
     here: At = ()

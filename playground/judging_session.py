@@ -1,4 +1,4 @@
-"""The judging half of a session: judge requests, votes and verdicts. Works without an engine."""
+"""The judging part of a session: judge requests, votes and verdicts. Works without an engine."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ from playground.types import Conversation, InputError, Verdict
 
 
 class JudgingSession:
-    """Judges, votes and verdicts on recorded conversations, with the rubrics and probes of a library."""
+    """Judges, votes and verdicts for recorded conversations, with the rubrics and probes of a library."""
 
     def __init__(self, library: Library, judges: Judges) -> None:
         self.library = library
         self.judges = judges
 
     def load(self, id: str) -> Conversation:
-        """A recorded conversation with its verdicts; InputError if there is none."""
+        """Load a recorded conversation with its verdicts; raises InputError if there is none."""
         return self.judges.store.load(id)
 
-    # --- What to ask ------------------------------------------------------------------------------
+    # --- Requests ---------------------------------------------------------------------------------
 
     def judge_model(
         self, model: str | None = None, server: str | None = None, key: Secret | None = None
     ) -> JudgeModel:
-        """A judge as a person names it, see `Judges.model`."""
+        """Return the judge model for a user's input, see `Judges.model`."""
         return self.judges.model(model, server, key)
 
     def judge_budget(self) -> JudgeBudget:
-        """A new visitor's budget for judging."""
+        """Return a new visitor's budget for judging."""
         return self.judges.new_budget()
 
     def known_answer(self, conversation: Conversation, turn: int, compares: bool = False) -> KnownAnswer:
-        """The reference judge's rubric for a turn.
+        """Return the reference judge's rubric for a turn.
 
         Args:
-            turn: from 0.
+            turn: index of the turn, from 0.
             compares: whether two lanes are compared.
 
         Raises:
-            InputError: the turn is not one of a probe with a known answer.
+            InputError: the turn is not part of a probe with a known answer.
         """
         check = self._check(conversation, turn)
         if check is None:
@@ -61,7 +61,7 @@ class JudgingSession:
         return KnownAnswer(check=check, compares=compares)
 
     def has_known_answer(self, conversation: Conversation, turn: int) -> bool:
-        """Whether the reference judge can judge a turn."""
+        """Return whether the reference judge can judge a turn."""
         return self._check(conversation, turn) is not None
 
     def _check(self, conversation: Conversation, turn: int) -> Check | None:
@@ -69,7 +69,7 @@ class JudgingSession:
         return probe.checks[turn] if probe and probe.checks else None
 
     def references(self, conversation: Conversation, turn: int) -> dict[int, str]:
-        """Reference answers by turn, up to this one, of the probe that the conversation plays."""
+        """Return the reference answers up to a turn, by turn, if the conversation follows a probe."""
         probe = self.library.probe_of(_messages(conversation, turn))
         found = probe.reference[: turn + 1] if probe else ()
         return {number: text for number, text in enumerate(found) if text is not None}
@@ -77,11 +77,11 @@ class JudgingSession:
     # --- Judging and voting -----------------------------------------------------------------------
 
     def estimate(self, request: JudgeRequest) -> Estimate:
-        """What a request will cost, all its judges together."""
+        """Estimate the cost of a request for all its judges together."""
         return self.judges.estimate(request)
 
     def family_warnings(self, request: JudgeRequest) -> list[str]:
-        """A sentence for each judge of the family of the base, or of an adapter that answers."""
+        """Return a warning for each judge of the same family as the base or as an adapter of the lanes."""
         lanes = request.conversation.variants
         names = [self.library.base, *(lane.aligner.adapter for lane in lanes if lane.aligner.adapter)]
         warnings = [family_warning(judge.model, names) for judge in request.judges]
@@ -92,11 +92,11 @@ class JudgingSession:
         return self.judges.judge(request, budget)
 
     def vote(self, vote: Vote) -> Verdict:
-        """Record a person's vote, see `Judges.vote`."""
+        """Record a user's vote, see `Judges.vote`."""
         return self.judges.vote(vote)
 
     def running_judgments(self, conversation: str) -> list[Judgment]:
-        """The judgments of a conversation that have not ended."""
+        """Return the unfinished judgments of a conversation."""
         return self.judges.running(conversation)
 
     def cancel_judgment(self, verdict: str) -> None:
@@ -106,7 +106,7 @@ class JudgingSession:
     # --- Verdicts ---------------------------------------------------------------------------------
 
     def verdicts(self, conversation: Conversation) -> tuple[tuple[Verdict, ...], ...]:
-        """For each turn the verdicts on the answers that it has now; of running judgments, as they are."""
+        """Return the verdicts on each turn's current answers, including the state of running judgments."""
         recorded = self.judges.verdicts(conversation.id)
         return tuple(
             tuple(verdict for verdict in recorded.get(turn, ()) if holds(verdict, conversation, turn))
@@ -114,19 +114,19 @@ class JudgingSession:
         )
 
     def all_verdicts(self, conversation: str) -> dict[int, tuple[Verdict, ...]]:
-        """Every verdict on a conversation by turn, also on answers that it no longer shows."""
+        """Return every verdict on a conversation by turn, including those on answers no longer selected."""
         return self.judges.verdicts(conversation)
 
     def judge_cost(self, verdict: Verdict) -> Cost:
-        """What a verdict has cost so far."""
+        """Return the cost of a verdict so far."""
         return self.judges.cost(verdict)
 
     def list_judged(self, owner: str | None = None, ids: Collection[str] | None = None) -> list[Conversation]:
-        """Recorded conversations with their finished verdicts and votes, for a scoreboard.
+        """Return recorded conversations with their finished verdicts and votes, for a scoreboard.
 
         Args:
-            owner: whose, see `Store.summaries`.
-            ids: load these conversations, as far as they are recorded, instead of an owner's.
+            owner: the owner of the conversations, see `Store.summaries`.
+            ids: the conversations to load instead of an owner's; unrecorded ones are ignored.
         """
         if ids is None:
             judged = self.judges.judged(owner=owner)
@@ -142,6 +142,6 @@ class JudgingSession:
 
 
 def _messages(conversation: Conversation, turn: int) -> tuple[str, ...]:
-    """The user's messages up to a turn; InputError if there is no such turn."""
+    """Return the user's messages up to a turn; raises InputError if there is no such turn."""
     check_turn(conversation, turn)
     return tuple(entry.user for entry in conversation.turns[: turn + 1])

@@ -1,6 +1,6 @@
-"""How much and how often untrusted users may ask. Checked on the server, where a message arrives.
+"""Rate and size limits for untrusted users, checked on the server for each message.
 
-What a browser sends need not come from the page, so no check relies on what the page offers.
+Requests need not come from the page, so no check relies on what the page's controls allow.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from dataclasses import dataclass
 from playground.types import InputError, Variant
 
 WINDOW = 60.0
-"""Seconds over which messages are counted."""
+"""Length of the time window in which messages are counted, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """None: no limit."""
+    """Limits on messages and answers; None is no limit."""
 
     max_tokens: int | None = None
-    """Tokens that one answer may take."""
+    """Tokens of one answer."""
     max_turns: int | None = None
     """Turns of one conversation."""
     max_characters: int | None = None
     """Characters of one message."""
     visitor_messages: int | None = None
-    """Messages a minute of one visitor."""
+    """Messages per minute of one visitor."""
     total_messages: int | None = None
-    """Messages a minute of all visitors together."""
+    """Messages per minute of all visitors together."""
     queue: int | None = None
-    """Messages that are being answered or wait for it at one moment."""
+    """Messages being answered or waiting at the same time."""
 
 
 PUBLIC = Limits(
@@ -44,7 +44,7 @@ PUBLIC = Limits(
 
 
 class Rate:
-    """Counts what happened within the last minute, by who did it; any thread may call."""
+    """Counts events of the last minute per user; thread-safe."""
 
     def __init__(self, most: int | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
@@ -53,7 +53,7 @@ class Rate:
         self._lock = threading.Lock()
 
     def wait(self, who: str) -> float:
-        """Seconds until `who` may continue; 0 if at once."""
+        """Return the seconds until `who` may act again; 0 if at once."""
         if self._most is None:
             return 0
         with self._lock:
@@ -62,17 +62,17 @@ class Rate:
             return 0 if len(times) < self._most else times[0] + WINDOW - now
 
     def count(self, who: str) -> None:
-        """It happened."""
+        """Count one event of `who`."""
         if self._most is None:
             return
         with self._lock:
             now = self._clock()
-            for other in list(self._times):  # so that names which never come back are not kept
+            for other in list(self._times):  # drop users without recent events
                 self._recent(other, now)
             self._times.setdefault(who, deque()).append(now)
 
     def take_back(self, who: str) -> None:
-        """The last thing counted for `who` does not count after all."""
+        """Undo the last event counted for `who`."""
         with self._lock:
             if times := self._times.get(who):
                 times.pop()
@@ -88,7 +88,7 @@ class Rate:
 
 
 class Gate:
-    """Lets messages in while they keep the limits. Holds counts and no text."""
+    """Admits messages that are within the limits. Stores counts only, no text."""
 
     def __init__(self, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits or Limits()
@@ -101,15 +101,15 @@ class Gate:
     def message(
         self, visitor: str, variants: Sequence[Variant], turns: int, text: str = ""
     ) -> Iterator[None]:
-        """Around the answering of one message, or of anything else that has the model write.
+        """Context manager around answering one message, or any other generation by the model.
 
         Args:
-            visitor: who asks, by any name that stays the same.
-            variants: of the lanes that will answer.
-            turns: the conversation's, with the one that is asked for.
+            visitor: a stable id of the user.
+            variants: the variants of the lanes that will answer.
+            turns: number of turns in the conversation, including the requested one.
 
         Raises:
-            InputError: a limit would be passed; nothing was counted.
+            InputError: a limit would be exceeded; nothing was counted.
         """
         self._check(variants, turns, text)
         self._enter(visitor)
@@ -139,7 +139,7 @@ class Gate:
 
     def _enter(self, visitor: str) -> None:
         limits = self.limits
-        with self._lock:  # looked at and counted in one, so that two at once do not both pass
+        with self._lock:  # check and count together, so that two simultaneous messages cannot both pass
             if limits.queue is not None and self._within >= limits.queue:
                 raise InputError(
                     f"{self._within} messages are being answered already, which is all that this page takes "

@@ -1,4 +1,4 @@
-"""A text that must not be seen: the key of a judge's server."""
+"""Keep API keys secret: a string type that hides its value and redacts it in other texts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import NoReturn
 
 HIDDEN = "(key)"
 SHORTEST = 4
-"""Characters below which a key is not looked for in other texts, where it would be found in plain words."""
+"""Minimum length of a key to redact; a shorter one would match ordinary words."""
 SHORTEST_SPLIT = 8
-"""Characters below which a key is looked for in one piece only: "no" is often next to "ne"."""
+"""Minimum length of a key to find across whitespace; a shorter one would match parts of adjacent words."""
 DEPTH = 2
-"""Escapes within one another that are undone, as of a percent-encoded address in JSON."""
+"""Maximum depth of nested escapes that are decoded, such as a percent-encoded URL in JSON."""
 
 _GAPS = re.compile("[\\s\u00ad\u200b-\u200d\u2060\ufeff]+")
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -33,13 +33,13 @@ _ESCAPES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     ),
     (re.compile(r"\\(u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|.)", re.DOTALL), _decode_backslash),
 )
-"""Percent-encoding, HTML, and the backslashes of JSON and of source text: what is found and what it is."""
+"""Percent-encoding, HTML entities, and backslash escapes of JSON and source code, with their decoders."""
 
 
 class Secret:
-    """A key that shows itself only when asked to.
+    """An API key that is revealed only by `reveal`.
 
-    It has no place in a record: its text is in no repr, and it can neither be pickled nor written as JSON.
+    It cannot be stored: its text is in no repr, and it can neither be pickled nor written as JSON.
     """
 
     __slots__ = ("_text",)
@@ -48,15 +48,15 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The key itself, for the one place that sends it."""
+        """Return the key itself, for the one place that sends it."""
         return self._text
 
     def scrub(self, text: str) -> str:
-        """`text` with every occurrence of the key hidden.
+        """Return `text` with every occurrence of the key redacted.
 
-        The case of letters does not matter, nor does white space within the key. It is also found where it is
-        percent-encoded, escaped as in HTML, JSON or source text, up to `DEPTH` of these within one another,
-        and in base64. Redact a text before it is cut: a part of the key is not found.
+        Ignores case, and whitespace within the key. Also finds the key percent-encoded, escaped as in HTML,
+        JSON or source code, with up to `DEPTH` nested escapes, and in base64. Redact a text before shortening
+        it: a part of the key is not found.
         """
         if len(self._text) < SHORTEST:
             return text
@@ -95,23 +95,23 @@ class Secret:
 
 
 def _pattern(key: str) -> str:
-    """A regular expression of a key and of its forms in base64."""
+    """Return a regular expression for a key and its base64 forms."""
     forms = [f"(?i:{re.escape(key)})"]
     raw = key.encode("utf-8", "surrogatepass")
     for offset in range(3):
-        # Within a longer text the key begins at one of three places of a group of four characters, and its
-        # first and last characters there depend on what is beside it.
+        # Within a longer text, the key begins at one of three offsets in a base64 group, and its first and
+        # last characters depend on the adjacent bytes.
         encoded = base64.b64encode(bytes(offset) + raw).decode().rstrip("=")
         whole = ["[-+]" if each == "+" else "[/_]" if each == "/" else each for each in encoded]
         first, last = -(-offset * 8 // 6), (offset + len(raw)) * 8 // 6
-        # The remaining bits, where the text ends with the key.
+        # The remaining bits, if the text ends with the key.
         rest = "".join(f"(?:{each})?" for each in whole[last:])
         forms.append("".join(whole[first:last]) + rest + "={0,2}")
     return "|".join(forms)
 
 
 def _views(text: str) -> Iterator[tuple[str, Sequence[int]]]:
-    """The text as it is and with its escapes undone, each with the place in `text` of every character."""
+    """Yield the text and its decoded forms, each with the offset in `text` of every character."""
     level: dict[str, Sequence[int]] = {text: range(len(text) + 1)}
     seen: set[str] = set()
     for _ in range(DEPTH + 1):
@@ -130,7 +130,7 @@ def _views(text: str) -> Iterator[tuple[str, Sequence[int]]]:
 def _decode(
     text: str, positions: Sequence[int], pattern: re.Pattern[str], decode: Callable[[re.Match[str]], str]
 ) -> tuple[str, list[int]]:
-    """`text` with one kind of escape undone once, and the place of every character, with one for the end."""
+    """Decode one kind of escape once; return the new text and the offset of each character and the end."""
     pieces: list[str] = []
     places: list[int] = []
     end = 0

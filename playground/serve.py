@@ -1,4 +1,4 @@
-"""The page from its settings to its end: a port, a session, the page, and both closed on Ctrl-C."""
+"""Serve the page: choose a port, open a session, run the page, and close both on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from playground.terminal import escape_log, print_text
 from playground.types import InputError
 
 TRIES = 100
-"""Ports tried from the default one on, if none was asked for."""
+"""Number of ports to try, from the default one, if no port was given."""
 
 
 def serve_page(settings: Settings) -> None:
-    """Open a session, serve its page, and close both on Ctrl-C or a request to end.
+    """Open a session, serve its page, and close both on SIGINT or SIGTERM.
 
     Raises:
-        InputError: the port or an adapter that was named cannot be used, or the database cannot be opened.
+        InputError: the given port or an adapter cannot be used, or the database cannot be opened.
     """
     port = _choose_port(settings)
     share_freed_memory()
     escape_log()
-    # Imported here: a port that cannot be used should be reported at once, before Gradio is loaded.
+    # Imported here so that an unusable port is reported at once, before Gradio is loaded.
     from playground import ui
     from playground.start import open_session
 
@@ -43,20 +43,20 @@ def serve_page(settings: Settings) -> None:
     ui.serve(page, settings, port)
     host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host
     print_text(f"Tandem is at http://{f'[{host}]' if ':' in host else host}:{port}")
-    while not ended.wait(0.5):  # in slices, since on Windows a wait without end is deaf to Ctrl-C
+    while not ended.wait(0.5):  # with a timeout, since on Windows an unlimited wait ignores Ctrl-C
         pass
     ui.stop(page)
-    # A model in the middle of loading cannot be interrupted; its thread ends with the process.
+    # Model loading cannot be interrupted; its thread ends with the process.
     closing = threading.Thread(target=session.close, daemon=True)
     closing.start()
     closing.join(timeout=5)
 
 
 def _choose_port(settings: Settings) -> int:
-    """The port asked for, or the first free one.
+    """Return the given port, or the first free one.
 
     Raises:
-        InputError: the port is in use, or nothing can listen on the host.
+        InputError: the port is in use, or it is not possible to listen on the host.
     """
     ports = [settings.port] if settings.port else list(range(DEFAULT_PORT, DEFAULT_PORT + TRIES))
     for port in ports:
@@ -84,10 +84,10 @@ def _choose_port(settings: Settings) -> int:
 
 
 def _listen_once(host: str, port: int) -> None:
-    """Listen on a port for a moment; OSError if that is not possible."""
+    """Listen on a port briefly; raises OSError if that is not possible."""
     family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        if sys.platform != "win32":  # there the option would allow a port that is in use
+        if sys.platform != "win32":  # on Windows the option would allow a port that is in use
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(address)
         probe.listen(1)

@@ -1,7 +1,7 @@
-"""Send, retry, edit, branch: the only place that knows the order of things (align, generate, record).
+"""Send, retry, edit and branch conversations; the only module that orders alignment, generation and storage.
 
-A session yields snapshots of a conversation, each a whole immutable `Conversation`; the page and the
-command line draw them and call the methods here. `running_turn` has the loop that yields them.
+A session yields snapshots of a conversation, each a complete immutable `Conversation`; the page and the
+command line render them and call the methods here. `running_turn` has the loop that yields them.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ that with two lanes each continues from the other's answers. Distinguishes "the 
 
 
 def choose_histories(mode: HistoryMode, lanes: int, leader: int = 0) -> tuple[int, ...]:
-    """For each lane, the lane whose earlier answers its prompt has, as in `Turn.histories`."""
+    """Return for each lane the lane whose earlier answers are in its prompt, as in `Turn.histories`."""
     if mode == "shared":
         return (leader,) * lanes
     return tuple((lane + 1) % lanes for lane in range(lanes)) if mode == "swapped" else ()
 
 
 class Session(JudgingSession):
-    """Conversations with one engine, one library and one database; any number of people at once.
+    """Conversations with one engine, one library and one database, for any number of concurrent users.
 
-    It holds no conversation itself: callers pass theirs in and get new ones back.
+    A session stores no conversation itself: callers pass theirs in and get new ones back.
     """
 
     def __init__(self, engine: Engine, library: Library, store: Store, judges: Judges | None = None) -> None:
@@ -68,35 +68,35 @@ class Session(JudgingSession):
         return self.engine.status()
 
     def swap_engine(self, engine: Engine, library: Library) -> None:
-        """Use another engine and its library from now on; running answers end on the one before."""
+        """Use another engine and its library from now on; running answers finish on the previous engine."""
         with self._turns.lock:
             self.engine, self.library = engine, library
 
     def uses(self, engine: Engine) -> bool:
-        """Whether an answer is still being written by an engine."""
+        """Return whether an engine is still generating an answer."""
         return self._turns.uses(engine)
 
     def variant(
         self, spec: str, sampling: Sampling | None = None, sets: Mapping[str, DemoSet] | None = None
     ) -> Variant:
-        """The variant of a lane spec, see `parse_lane`; `sets` are further demonstration sets, by name."""
+        """Build the variant of a lane spec, see `parse_lane`; `sets` are additional demonstration sets."""
         library = self.library
         if sets:
             library = dataclasses.replace(library, demo_sets={**library.demo_sets, **sets})
         return parse_lane(spec, library, sampling)
 
     def new(self, variants: Sequence[Variant]) -> Conversation:
-        """An empty conversation; it is recorded with its first message."""
+        """Create an empty conversation; it is recorded with its first message."""
         if not variants:
             raise InputError("A conversation needs at least one lane.")
         return Conversation(id=new_id(), variants=tuple(variants))
 
     def open(self, id: str) -> Conversation:
-        """A recorded conversation; InputError if there is none."""
+        """Load a conversation from the database; raises InputError if there is none."""
         if id not in self._turns:
             return self._recorder.find_unwritten(id) or self.store.load(id)
         conversation = self.store.load(id)
-        # The database cannot distinguish an answer that is being written from one that a crash cut off.
+        # The database cannot distinguish an answer that is still being generated from one cut off by a crash.
         last = conversation.turns[-1].answers if conversation.turns else ()
         for lane, answer in enumerate(last):
             if answer.reply.error == INTERRUPTED:
@@ -106,24 +106,24 @@ class Session(JudgingSession):
         return conversation
 
     def history(self, query: str = "", limit: int = 100, owner: str | None = None) -> list[Summary]:
-        """Recorded conversations, the latest first; see `Store.summaries`."""
+        """Return recorded conversations, the latest first; see `Store.summaries`."""
         return self.store.summaries(query, limit, owner)
 
     def tokens(self, prompt: Prompt) -> list[Token] | None:
-        """A prompt's tokens; None where the engine cannot tell, see `Engine.tokens`."""
+        """Return a prompt's tokens; None if the engine does not know them, see `Engine.tokens`."""
         return self.engine.tokens(prompt)
 
     def request(
         self, conversation: Conversation, lane: int, text: str, history: int | None = None, prefill: str = ""
     ) -> Request:
-        """What `send(text)` would ask in that lane, once the model is loaded.
+        """Return the request that `send(text)` would make in a lane, once the model is loaded.
 
         Args:
-            history: the lane whose earlier answers are in the prompt; None: its own.
+            history: the lane whose earlier answers are in the prompt; None is the lane itself.
             prefill: the beginning of the answer.
 
         Raises:
-            InputError: no prompt can be written, or it does not fit.
+            InputError: the prompt cannot be rendered, or does not fit.
         """
         messages = _messages(conversation, lane if history is None else history, text)
         return self._fit(conversation.variants[lane], messages, prefill)
@@ -131,23 +131,23 @@ class Session(JudgingSession):
     def send(
         self, conversation: Conversation, text: str, histories: Sequence[int] = (), prefill: str = ""
     ) -> Snapshots:
-        """Ask every lane and yield the conversation as the answers grow.
+        """Send a message to every lane and yield the conversation as the answers grow.
 
-        A snapshot comes at least every tenth of a second, so a caller can react; one that has nothing
-        new is the same object as the one before. Closing the generator, or `stop`, stops the lanes; what they
-        had written is kept. A lane that fails carries its error in its reply, and the others continue.
+        A snapshot is yielded at least every tenth of a second, so that a caller can react; without news it is
+        the same object as the previous one. Closing the generator, or `stop`, stops the lanes; the text
+        generated so far is kept. A lane that fails has its error in its reply, and the others continue.
 
         Args:
-            histories: for each lane, the lane whose earlier answers its prompt has, see `choose_histories`;
-                by default each has its own.
+            histories: for each lane, the lane whose earlier answers are in its prompt; by default its own.
+                See `choose_histories`.
             prefill: the beginning of every answer.
 
         Raises:
-            InputError: the message is empty or holds half a character, or an answer of this conversation is
-                still being written.
+            InputError: the message is empty or has a lone surrogate, or an answer of this conversation is
+                still being generated.
             ConflictError: the conversation has been continued elsewhere, in another process or window.
-            OutsideError: the database cannot be written. While it is locked, or where it fails later, the
-                lanes still answer, and `unsaved` gives the reason.
+            OutsideError: the database cannot be written. While it is locked, or if it fails later, the lanes
+                still answer, and `unsaved` gives the reason.
         """
         if not text.strip():
             raise InputError("The message is empty: type something first.")
@@ -168,16 +168,16 @@ class Session(JudgingSession):
     def retry(
         self, conversation: Conversation, lanes: Sequence[int], prefill: str | None = None
     ) -> Snapshots:
-        """Ask lanes again for the last turn, with the variants they have now; the answers so far are kept.
+        """Regenerate lanes' answers to the last turn with their current variants; earlier answers are kept.
 
-        A lane that samples does so with its seed plus the number of the version, since the same seed would
-        bring the same answer. For what is yielded see `send`.
+        A lane that samples uses its seed plus the version number, since the same seed would give the same
+        answer. Yields snapshots as `send` does.
 
         Args:
-            prefill: the beginning of the answers; None: the one that each had before.
+            prefill: the beginning of the answers; None keeps the prefill of each earlier answer.
 
         Raises:
-            InputError: there is no turn, or no such lane in it, or an answer is still being written.
+            InputError: there is no turn, or no such lane in it, or an answer is still being generated.
         """
         before, turn = _split_last(conversation, lanes)
 
@@ -194,12 +194,12 @@ class Session(JudgingSession):
         yield from self._turns.run(ask, lanes)
 
     def continue_answer(self, conversation: Conversation, lane: int) -> Snapshots:
-        """Let a lane continue its last answer, which was cut off; the longer one is another version.
+        """Continue a lane's last answer, which was cut off; the longer answer becomes another version.
 
-        The model is asked for what follows the answer's text. For what is yielded see `send`.
+        The earlier answer's text is the prefill. Yields snapshots as `send` does.
 
         Raises:
-            InputError: the answer came to its own end, or an answer is still being written.
+            InputError: the answer is complete, or an answer is still being generated.
         """
         before, turn = _split_last(conversation, [lane])
         answer = turn.answers[lane]
@@ -207,7 +207,7 @@ class Session(JudgingSession):
             raise InputError("This answer is complete: there is nothing to continue.")
         written = answer.reply.raw_text
         if answer.request.prompt.stop.trim and not _prefill(answer):
-            written = written.lstrip()  # as it is in the conversation
+            written = written.lstrip()  # as in the conversation's text
         prefill = _prefill(answer) + written
 
         def ask() -> Conversation:
@@ -218,10 +218,11 @@ class Session(JudgingSession):
         yield from self._turns.run(ask, [lane])
 
     def show(self, conversation: Conversation, lane: int, version: int) -> Conversation:
-        """The conversation with another version of a lane's last answer as the shown one.
+        """Return the conversation with another version of a lane's last answer selected.
 
         Raises:
-            InputError: there is no such version, or an answer is still being written.
+            InputError: there is no such version, or an answer is still being generated.
+            OutsideError: the conversation could not be recorded.
         """
         before, turn = _split_last(conversation, [lane])
         if not 0 <= version < len(turn.all(lane)):
@@ -239,13 +240,13 @@ class Session(JudgingSession):
     def branch(
         self, conversation: Conversation, turns: int, lanes: Sequence[int] | None = None
     ) -> Conversation:
-        """A new conversation that begins with another's first turns; the other stays as it is.
+        """Create a new conversation from the first turns of another, which stays unchanged.
 
         It is recorded with its first message.
 
         Args:
-            turns: how many of its turns.
-            lanes: which of its lanes, in their new order; one may be there twice. By default all.
+            turns: number of turns to copy.
+            lanes: the lanes to copy, in their new order; a lane may be repeated. By default all.
 
         Raises:
             InputError: there are no such turns or lanes.
@@ -263,19 +264,19 @@ class Session(JudgingSession):
         )
 
     def stop(self, id: str, lane: int | None = None) -> None:
-        """Stop what is being written in a conversation, or in one lane of it; returns at once."""
+        """Stop generation in a conversation, or in one lane of it; returns at once."""
         self._turns.stop(id, lane)
 
     def unsaved(self, id: str) -> str | None:
-        """Why a conversation is not in the database in full, in one sentence; None where it is."""
+        """Return in one sentence why a conversation is not fully recorded; None if it is."""
         return self._recorder.problem(id)
 
     def warm(self, variants: Sequence[Variant]) -> None:
-        """Let an idle engine prefill what every conversation with these variants begins with."""
+        """Let an idle engine prefill the common beginning of all conversations with these variants."""
         self.engine.warm([variant.aligner([Message(role="user", text="")]) for variant in variants])
 
     def close(self) -> None:
-        """Stop all lanes, record what they had written, and close the engine."""
+        """Stop all lanes, record the text generated so far, and close the engine."""
         try:
             super().close()
             self._turns.close()
@@ -283,12 +284,12 @@ class Session(JudgingSession):
         finally:
             self.engine.close()
 
-    # --- Asking -----------------------------------------------------------------------------------
+    # --- Requests ---------------------------------------------------------------------------------
 
     def _begin_answer(
         self, variant: Variant, messages: Sequence[Message], prefill: str, version: int = 0
     ) -> Answer:
-        """A lane's answer before its first word: its request, or the reason why there is none."""
+        """Return a lane's empty answer with its request, or with the error that prevents a request."""
         try:
             request = self._fit(variant, messages, prefill)
         except InputError as error:
@@ -297,13 +298,13 @@ class Session(JudgingSession):
         return Answer(variant=variant.name, request=request, reply=Reply(), version=version)
 
     def _fit(self, variant: Variant, messages: Sequence[Message], prefill: str) -> Request:
-        """The request for the next answer to `messages`, within the context where that is known.
+        """Return the request for the next answer to `messages`, fitted into the context if that is known.
 
         Raises:
-            InputError: no prompt can be written, or it does not fit.
+            InputError: the prompt cannot be rendered, or does not fit.
         """
         context = self.engine.status().context
-        if context is None:  # still loading, or a server's affair
+        if context is None:  # the model is still loading, or a server checks the length itself
             prompt = variant.aligner(messages).with_prefill(prefill)
             return Request(prompt=prompt, sampling=variant.sampling)
         return context_fit.fit(
@@ -312,18 +313,18 @@ class Session(JudgingSession):
 
 
 def _messages(conversation: Conversation, lane: int, text: str) -> list[Message]:
-    """A lane's messages so far, and the user's next one."""
+    """Return a lane's messages so far, followed by the user's next one."""
     return [*conversation.history(lane), Message(role="user", text=text)]
 
 
 def _turn_messages(before: Conversation, turn: Turn, lane: int) -> list[Message]:
-    """What a lane answers in a turn; its own earlier answers are in it where the other lane is gone."""
+    """Return the messages for a lane in a turn; if the lane of its history was removed, its own are used."""
     history = turn.history_lane(lane)
     return _messages(before, lane if history is None else history, turn.user)
 
 
 def _split_last(conversation: Conversation, lanes: Sequence[int]) -> tuple[Conversation, Turn]:
-    """The conversation before its last turn, and that turn.
+    """Return the conversation before its last turn, and that turn.
 
     Raises:
         InputError: there is no turn, or it has no answer in one of `lanes`.
@@ -337,7 +338,7 @@ def _split_last(conversation: Conversation, lanes: Sequence[int]) -> tuple[Conve
 
 
 def _reseed(variant: Variant, version: int) -> Variant:
-    """The variant with another seed for each version, where the seed matters."""
+    """Return the variant with a different seed for each version, if the seed matters."""
     if not variant.sampling.temperature:
         return variant
     seed = (variant.sampling.seed + version) % 2**63

@@ -1,4 +1,4 @@
-"""From settings to a session: what the page and the command line both begin with."""
+"""Create sessions and libraries from settings, for the page and the command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playground.store import Store
 
 
 def open_library(settings: Settings) -> Library:
-    """The library for the settings' base, with the adapters and the preset they name."""
+    """Open the library for the settings' base, with the adapters and the preset that they name."""
     library = Library.open(settings.base, dict(settings.adapters), data_dir=settings.data_dir)
     if settings.preset is not None:
         library.preset = find_preset(settings.preset, settings.data_dir)
@@ -26,7 +26,7 @@ def open_library(settings: Settings) -> Library:
 
 
 def open_judging(settings: Settings) -> JudgingSession:
-    """A session that judges recorded conversations, without an engine.
+    """Open a session that judges recorded conversations, without an engine.
 
     Raises:
         InputError: the database cannot be opened.
@@ -37,10 +37,10 @@ def open_judging(settings: Settings) -> JudgingSession:
 
 
 def open_session(settings: Settings) -> Session:
-    """A session on the engine that the settings ask for; the model goes on loading behind the return.
+    """Open a session with the engine of the settings; the model continues to load in the background.
 
     Raises:
-        InputError: an adapter that was named cannot be used, or the record cannot be opened.
+        InputError: a requested adapter cannot be used, or the database cannot be opened.
     """
     library = open_library(settings)
     store = Store(settings.data_dir)

@@ -1,5 +1,5 @@
-"""The command line: one module a command, with their shared options, errors and output beside them.
+"""The command line: one module per command, and shared options, errors and output.
 
-Standard output carries the answer and nothing else; errors go to standard error in one sentence, with exit
-status 2 for bad input and 1 for a failure.
+Standard output carries only the result; errors go to standard error as one sentence, with exit status 2 for
+invalid input and 1 for a failure.
 """

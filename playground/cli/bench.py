@@ -21,7 +21,7 @@ def bench(
     runs: Annotated[int, typer.Option(min=1, help="Runs of the long measurements.")] = 3,
 ) -> None:
     """Measure the engine against PEFT and `generate`; takes minutes, on an otherwise idle machine."""
-    # They are not part of the package: they measure other programs too, and are read with their code.
+    # The benchmarks are not part of the package: they also measure other programs.
     if not (ROOT / "benchmarks" / "engine.py").is_file():
         raise InputError(
             "The benchmarks are not part of the installed package: clone Tandem's repository and run "

@@ -1,4 +1,4 @@
-"""`chat`: put messages to lanes and print their answers."""
+"""`chat`: send messages to lanes and print their answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from playground.types import Answer, Conversation, InputError, Sampling, Status,
 
 
 def _sampling_option(name: str, help: str) -> Any:
-    """An option for one field of `Sampling`."""
+    """Create an option for one field of `Sampling`."""
 
     def read(text: str) -> Any:
         return getattr(Sampling.parse({name: text}), name)
@@ -31,7 +31,7 @@ def _sampling_option(name: str, help: str) -> Any:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SamplingOptions:
-    """Decoding parameters; None: as the preset suggests, else the default."""
+    """Decoding parameters; None uses the preset's value, else the default."""
 
     temperature: Annotated[float | None, _sampling_option("temperature", "0 is greedy.")] = None
     top_p: Annotated[float | None, _sampling_option("top_p", "In (0, 1].")] = None
@@ -51,7 +51,7 @@ class SamplingOptions:
     ] = None
 
     def apply_to(self, suggested: Sampling) -> Sampling:
-        """`suggested` with the parameters that were given, and with their stop sequences alone."""
+        """Return `suggested` with the given parameters and only the given stop sequences."""
         given = {name: value for name, value in vars(self).items() if value is not None}
         return dataclasses.replace(suggested, **given | {"stop": tuple(self.stop or ())})
 
@@ -68,7 +68,7 @@ def chat(
     json_output: Json = False,
     model: PresetOptions,
 ) -> None:
-    """Put MESSAGES to every lane, one after the other."""
+    """Send MESSAGES to every lane, one after the other."""
     if any(not message.strip() for message in messages):
         raise InputError("A message is empty: give every turn some text.")
     settings = model.read_settings()
@@ -93,7 +93,7 @@ def chat(
 def open_conversation(
     session: Session, lanes: Sequence[str] | None, sampling: SamplingOptions
 ) -> Conversation:
-    """A new conversation of these lanes; None: of the preset's adapters, or of the base, and of URIAL."""
+    """Create a conversation with these lanes; None uses the preset's adapters, or the base, and URIAL."""
     suggested = session.library.preset
     decoding = sampling.apply_to(suggested.sampling if suggested else Sampling())
     own = [adapter.name for adapter in suggested.adapters] if suggested else []
@@ -103,7 +103,7 @@ def open_conversation(
 def send(
     session: Session, conversation: Conversation, message: str, show: bool, start: str = ""
 ) -> Conversation:
-    """Send one message and wait for all answers; with `show`, print the turn."""
+    """Send one message and wait for all answers; print the turn if `show` is set."""
     for snapshot in session.send(conversation, message, prefill=start):
         conversation = snapshot
     if show:
@@ -112,7 +112,7 @@ def send(
 
 
 def print_turn(turn: Turn) -> None:
-    """A turn as plain text, lane after lane."""
+    """Print a turn as plain text, lane by lane."""
     print_text(f"> {turn.user}\n")
     for answer in turn.answers:
         reply = answer.reply
@@ -126,7 +126,7 @@ def print_turn(turn: Turn) -> None:
 
 
 def chat_json(conversation: Conversation) -> dict[str, Any]:
-    """The document that `chat --json` prints."""
+    """Return the document that `chat --json` prints."""
     return {
         "id": conversation.id,
         "turns": [
@@ -149,7 +149,7 @@ REPLY_KEYS = (
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
-    """One lane's part of a turn: who was asked, exactly what, and what came."""
+    """Return one lane's part of a turn: the variant, the exact prompt, and the answer."""
     request = answer.request
     return {
         "variant": answer.variant,
@@ -162,10 +162,10 @@ def answer_json(answer: Answer) -> dict[str, Any]:
 
 
 def exit_if_unanswered(conversation: Conversation) -> None:
-    """Leave with an exit status if every lane of a turn failed.
+    """Exit with an error status if every lane of a turn failed.
 
-    It is the status of bad input if no request could be made of these messages, because they do not fit the
-    context for instance, and the status of a failure otherwise.
+    The status is that of invalid input if no request could be made from the messages, for example because
+    they do not fit the context, and that of a failure otherwise.
     """
     failed = [turn for turn in conversation.turns if all(answer.reply.error for answer in turn.answers)]
     if not failed:
@@ -180,7 +180,7 @@ def exit_if_unanswered(conversation: Conversation) -> None:
 
 
 def print_warnings(status: Status, settings: Settings, refused: Mapping[str, str]) -> None:
-    """Warnings about the base, and about the adapters that this command line named, on standard error."""
+    """Print warnings about the base, and about the adapters in the settings, on standard error."""
     named = {name for name, _ in settings.adapters}
     adapters = [entry for entry in status.adapters if entry.card.name in named]
     reasons = [entry.error or entry.warning for entry in adapters]

@@ -1,4 +1,4 @@
-"""Add functions as commands: with groups of options as dataclasses, checked texts and exit statuses."""
+"""Add functions as typer commands, with option groups as dataclasses, text checks and exit statuses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from playground.types import check_characters
 
 
 class Command(typer.core.TyperCommand):
-    """A command whose texts are checked for halves of characters before it runs."""
+    """A command that checks its texts for lone surrogates before it runs."""
 
     def invoke(self, ctx: Any) -> Any:
         """Check the texts, then run; paths are not checked, since a file system may hold any name."""
@@ -32,9 +32,9 @@ class Command(typer.core.TyperCommand):
 
 
 def add_command(app: typer.Typer, function: Callable[..., None]) -> None:
-    """Add `function` to `app` as a command of its name.
+    """Add `function` to `app` as a command of the same name.
 
-    A parameter whose type is a dataclass stands for a group of options: one for each field, declared like a
+    A parameter whose type is a dataclass is a group of options: one for each field, declared like a
     parameter, with its default. Expected errors end the command with one sentence and an exit status.
     """
     app.command(cls=Command)(_expand_groups(function))
@@ -60,14 +60,14 @@ def _expand_groups(function: Callable[..., None]) -> Callable[..., None]:
         with exit_on_error():
             function(**values)
 
-    # typer reads the options from these two.
+    # typer reads the options from these two attributes.
     run.__dict__["__signature__"] = inspect.Signature(parameters)
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
 
 
 def _list_parameters(group: type[Any]) -> list[inspect.Parameter]:
-    """One keyword parameter for each field of a group of options."""
+    """Return one keyword parameter for each field of a group of options."""
     hints = get_type_hints(group, include_extras=True)
     return [
         inspect.Parameter(

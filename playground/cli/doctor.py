@@ -1,4 +1,4 @@
-"""`doctor`: load the model and report what is here, what works and what does not."""
+"""`doctor`: load the model and report what is available, what works and what does not."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def doctor(
         typer.Option(help="Only copy what can be read of the database into this new file."),
     ] = None,
 ) -> None:
-    """Load the model and say what is here, what works, and what does not."""
+    """Load the model and report what is available, what works, and what does not."""
     settings = model.read_settings()
     if repair is not None:
         print_text(repair_record(settings.data_dir / FILE, repair))
@@ -57,7 +57,7 @@ def doctor(
 
 
 def wait_until_loaded(session: Session) -> Status:
-    """Block until the engine is ready; OutsideError if it never will be."""
+    """Block until the engine is ready; raises OutsideError if loading fails."""
     while (status := session.status()).state == "loading":
         time.sleep(0.05)
     if status.state == "failed":
@@ -69,7 +69,7 @@ PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "gradio", "openai",
 
 
 def doctor_json(settings: Settings, session: Session, status: Status) -> dict[str, Any]:
-    """The document that `doctor --json` prints."""
+    """Return the document that `doctor --json` prints."""
     library = session.library
     presets, preset_problems = list_presets(settings.data_dir)
     offers = offer_presets(presets, measure_room(settings))
@@ -122,7 +122,7 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
 
 
 def base_template_problems(library: Library) -> list[str]:
-    """Why the base's own chat template writes nothing, if it has one that does not."""
+    """Return why the base's own chat template cannot be rendered, as a list of at most one sentence."""
     try:
         format = library.chat_format()
     except InputError as error:
@@ -132,12 +132,12 @@ def base_template_problems(library: Library) -> list[str]:
 
 
 def written(ends: Sequence[str]) -> str:
-    """End tokens and texts on one line, each as it is written."""
+    """Format end tokens and texts on one line, each as a JSON string."""
     return ", ".join(json.dumps(end, ensure_ascii=False) for end in ends)
 
 
 def print_report(report: dict[str, Any]) -> None:
-    """The doctor's document for people."""
+    """Print the doctor's document as text."""
     for name, value in report.items():
         if name == "adapters":
             for entry in value:

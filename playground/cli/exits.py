@@ -1,4 +1,4 @@
-"""Exit statuses, each with one sentence on standard error: 2 bad input, 1 a failure, 130 Ctrl-C."""
+"""Exit statuses: 2 for invalid input, 1 for a failure, 130 for Ctrl-C, each with one sentence on stderr."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ STOPPED = 130
 
 
 def fail(message: str, status: int) -> NoReturn:
-    """Print one sentence on standard error and leave with `status`."""
+    """Print one sentence on standard error and exit with `status`."""
     print_error(message)
     raise typer.Exit(status)
 
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Turn the errors that a user can do something about into one sentence and an exit status."""
+    """Turn errors that the user can act on into one sentence and an exit status."""
     try:
         yield
     except InputError as error:

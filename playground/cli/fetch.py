@@ -27,7 +27,7 @@ def fetch(
     json_output: Json = False,
     data: DataOptions,
 ) -> None:
-    """Download published prompt files as demonstration sets of your own."""
+    """Download published prompt files as demonstration sets in your folder."""
     from playground.published import manifest
 
     if not name:
@@ -50,8 +50,8 @@ def fetch(
 
 
 def download(collection: Collection, settings: Settings, show: bool) -> list[Outcome]:
-    """Download a collection's files; errors are printed, and with `show` each file that is there."""
-    # Imported here: it brings in an HTTP client, which no other command needs.
+    """Download a collection's files; print errors and, if `show` is set, each available file."""
+    # Imported here because it loads an HTTP client, which no other command needs.
     from playground.published.fetch import fetch
 
     outcomes = []
@@ -67,7 +67,7 @@ def download(collection: Collection, settings: Settings, show: bool) -> list[Out
 
 
 def outcomes_json(outcomes: Sequence[Outcome], sets: dict[Path, str]) -> list[dict[str, str | None]]:
-    """What became of each file, as `fetch NAME --json` prints it; `sets` are the sets' names by file."""
+    """Return the outcome of each file, as `fetch NAME --json` prints it; `sets` maps files to set names."""
     return [
         {
             "name": outcome.file.name if outcome.file else None,
@@ -85,7 +85,7 @@ STATES = {"fetched": "fetched", "here": "already here:", "kept": "kept as it is,
 
 
 def print_collections(collections: list[Collection], json_output: bool) -> None:
-    """Print the collections that can be fetched."""
+    """Print the collections that can be downloaded."""
     if json_output:
         print_json([to_json(entry) for entry in collections])
         return

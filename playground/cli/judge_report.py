@@ -1,4 +1,4 @@
-"""What the `judge` command prints: estimates and verdicts, as text and as JSON."""
+"""Format the output of the `judge` command: estimates and verdicts, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playground.types import Conversation, Verdict, to_json
 
 
 def estimate_json(cost: Estimate) -> dict[str, Any]:
-    """An estimate as `judge --estimate --json` prints it."""
+    """Return an estimate as `judge --estimate --json` prints it."""
     return {
         "calls": cost.calls,
         "cached": cost.cached,
@@ -24,7 +24,7 @@ def estimate_json(cost: Estimate) -> dict[str, Any]:
 
 
 def estimate_text(cost: dict[str, Any]) -> str:
-    """An estimate's document for people."""
+    """Format an estimate's document as text."""
     price = ""
     if cost["most_price"] is not None:
         price = f", at most {cost['most_price']:.4f} {cost['currency']}"
@@ -35,10 +35,10 @@ def estimate_text(cost: dict[str, Any]) -> str:
 
 
 def verdicts_json(conversation: Conversation, judged: Sequence[tuple[int, Verdict]]) -> dict[str, Any]:
-    """The document that `judge --json` prints; turns are counted from 1.
+    """Return the document that `judge --json` prints; turns are counted from 1.
 
     Args:
-        conversation: with the verdicts on record.
+        conversation: the conversation including its recorded verdicts.
     """
     paid = [call for _, verdict in judged for call in verdict.calls if not call.cached]
     panels = _panels(conversation, judged)
@@ -52,18 +52,18 @@ def verdicts_json(conversation: Conversation, judged: Sequence[tuple[int, Verdic
 
 
 def _panels(conversation: Conversation, judged: Sequence[tuple[int, Verdict]]) -> list[Panel]:
-    """The judges of each panel: their agreement over the whole conversation, and each one's habits."""
+    """Return the judges of each panel: their agreement over the whole conversation, and each one's biases."""
     majorities = dict.fromkeys((verdict.judge, verdict.rubric) for _, verdict in judged if verdict.panel)
     boards = [build_board([conversation], judge, rubric) for judge, rubric in majorities]
     return [each.panel for each in boards if each.panel is not None]
 
 
 def verdicts_text(conversation: Conversation, judged: Sequence[tuple[int, Verdict]], own_server: str) -> str:
-    """The verdicts for people.
+    """Format the verdicts as text.
 
     Args:
-        conversation: with the verdicts on record.
-        own_server: the judge's address in the settings; other servers are named.
+        conversation: the conversation including its recorded verdicts.
+        own_server: the judge URL in the settings; other servers are named in the text.
     """
     lines = []
     for turn, verdict in judged:
@@ -102,7 +102,7 @@ def _panel_text(panel: Panel) -> list[str]:
 
 
 def describe_verdict(verdict: Verdict, names: dict[int, str]) -> str:
-    """A verdict's outcome in a few words; `names` are those of its lanes."""
+    """Describe a verdict's outcome in a few words; `names` are those of its lanes."""
     if verdict.outcome == "win" and verdict.winner is not None:
         return f"{names[verdict.winner]} wins"
     if verdict.scores and verdict.scale:

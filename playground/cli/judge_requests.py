@@ -1,4 +1,4 @@
-"""The `judge` command's requests: read from its options, and judged one after another."""
+"""Parse the requests of the `judge` command from its options, and run them one after another."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ DEFAULT_RUBRIC = "single"
 
 @dataclass(frozen=True, kw_only=True)
 class RequestOptions:
-    """The command's options as typed."""
+    """The command's options as typed by the user."""
 
     judges: tuple[str, ...]
     """Each as ``MODEL``, ``MODEL@http://SERVER`` or ``reference``; "" is the model in the settings."""
     rubric: str | None = None
     turns: str | None = None
-    """Numbers from 1, separated by commas; None: all."""
+    """Numbers from 1, separated by commas; None for all turns."""
     lanes: str | None = None
-    """Numbers from 1, separated by commas; None: all with an answer."""
+    """Numbers from 1, separated by commas; None for all lanes with an answer."""
     scope: str = "turn"
     samples: int = 1
 
@@ -38,7 +38,7 @@ class _Who:
     """The judges and the rubric of all requests of one command."""
 
     judges: tuple[JudgeModel, ...]
-    """None: the reference judge."""
+    """Empty for the reference judge."""
     rubric: str
     compares: bool
 
@@ -46,12 +46,11 @@ class _Who:
 def read_requests(
     session: JudgingSession, conversation: Conversation, options: RequestOptions
 ) -> list[JudgeRequest]:
-    """The requests that a command line asks for, checked before the first judge is called.
+    """Return the requests of a command line, checked before the first judge is called.
 
-    A comparison is of two lanes; with more, every two of them are compared.
-
+    A comparison takes two lanes; with more lanes, all pairs are compared.
     Raises:
-        InputError: a turn, a lane, a rubric or a judge does not exist, or cannot be judged.
+        InputError: a turn, lane, rubric or judge does not exist, or cannot be used.
     """
     if options.scope not in get_args(Scope):
         raise InputError(f"--scope must be turn or conversation, not {options.scope!r}.")
@@ -113,7 +112,7 @@ def _request(
 
 
 def _read_numbers(text: str | None, flag: str, count: int, thing: str) -> list[int]:
-    """Numbers from 1, separated by commas, as indices from 0; all indices if there is no text."""
+    """Parse numbers from 1, separated by commas, into indices from 0; all indices if there is no text."""
     if text is None:
         return list(range(count))
     found = []
@@ -130,7 +129,7 @@ def judge_all(session: JudgingSession, requests: Sequence[JudgeRequest]) -> list
     """Judge all requests, wait for them, and return each verdict with its turn.
 
     Raises:
-        InputError: a key is missing, or the budget does not suffice.
+        InputError: a key is missing, or the budget is too small.
     """
     budget = session.judge_budget()
     judgments = [
@@ -140,6 +139,6 @@ def judge_all(session: JudgingSession, requests: Sequence[JudgeRequest]) -> list
 
 
 def warn_of_families(session: JudgingSession, requests: Sequence[JudgeRequest]) -> list[str]:
-    """A sentence for each judge of the family of what it judges, each once."""
+    """Return one warning for each judge of the same family as a model that it judges, without duplicates."""
     found = [warning for request in requests for warning in session.family_warnings(request)]
     return list(dict.fromkeys(found))

@@ -1,4 +1,4 @@
-"""The commands together, and the entry points `tandem`, `python -m playground` and `python app.py`."""
+"""The typer app with all commands, and the entry points of `tandem`, `python -m playground` and `app.py`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ for command in (serve, chat, prompt, judge, history, fetch, doctor, bench):
 
 
 def main() -> None:
-    """Run the command that the command line names."""
+    """Run the command given on the command line."""
     prepare_environment()
     app()
 

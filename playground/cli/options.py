@@ -1,4 +1,4 @@
-"""Options that several commands and `app.py` have, each declared once."""
+"""Command-line options shared by several commands and `app.py`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 
 
 def refuse_plainly(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Make a parser of an option's text that ends the program with the reader's own sentence.
+    """Wrap a parser of option texts so that an InputError ends the program with the error's own message.
 
     Args:
-        read: makes a value of a text; raises InputError for a text that it refuses.
+        read: converts a text to a value; raises InputError for an invalid text.
     """
 
     def parse(text: str) -> Any:
@@ -30,23 +30,23 @@ def refuse_plainly(read: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def number_option(name: str, help: str) -> Any:
-    """An option for the number that the setting of that name takes."""
+    """Create an option for the numeric setting of that name."""
     return typer.Option(parser=refuse_plainly(READERS[name]), help=help)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """Where the database is; its field, as those of the classes below, has the name of its setting."""
+    """The database's location. Field names here and in the classes below are those of the settings."""
 
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of the conversation database and of your own files.")
     ] = None
 
     def read_settings(self) -> Settings:
-        """The settings from these options, the environment and the defaults.
+        """Read the settings from these options, the environment and the defaults.
 
         Raises:
-            InputError: a value is not one of those allowed.
+            InputError: a value is invalid.
         """
         return Settings.read(vars(self))
 
@@ -79,7 +79,7 @@ class ModelOptions(DataOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class PresetOptions(ModelOptions):
-    """The same, with a preset in place of the base."""
+    """Model options that also accept a preset in place of the base."""
 
     preset: Annotated[
         str | None, typer.Option(help="Preset, which brings a base and adapters; `doctor` lists them.")
@@ -88,7 +88,7 @@ class PresetOptions(ModelOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeOptions(DataOptions):
-    """The server of the judge, and how much judging may take."""
+    """The judge's server, and the budget for judging."""
 
     judge_url: Annotated[
         str | None, typer.Option(help="Address of the judge's server: any with OpenAI's chat API.")
@@ -100,7 +100,7 @@ class JudgeOptions(DataOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class PageOptions(JudgeOptions, PresetOptions):
-    """Everything that the page can be started with."""
+    """All options that the page can be started with."""
 
     judge_model: Annotated[str | None, typer.Option(help="Model that judges, such as gpt-4o.")] = None
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")] = None

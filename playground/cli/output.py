@@ -1,4 +1,4 @@
-"""JSON documents on standard output."""
+"""Print JSON documents on standard output."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from typing import Any
 
 
 def print_json(document: Any, ensure_ascii: bool = False) -> None:
-    """Print one JSON document for programs: no control character in it is escaped for a terminal."""
+    """Print one JSON document for programs, without escaping control characters for a terminal."""
     sys.stdout.write(json.dumps(document, ensure_ascii=ensure_ascii, indent=1) + "\n")

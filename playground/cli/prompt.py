@@ -40,15 +40,15 @@ def prompt(
             lane = format_spec(lane, {name: str(value)})
     variant = parse_lane(lane, library)
     text = variant.aligner(read_messages(messages)).text
-    # Bytes, so that no newline is translated and no locale matters.
+    # Written as bytes, so that neither newlines nor the locale's encoding change the prompt.
     sys.stdout.buffer.write(text.encode("utf-8"))
     sys.stdout.buffer.flush()
 
 
 def find_demos(library: Library, name: str) -> str:
-    """The name of a set in `library`; a file's set is added to it."""
+    """Return the name of a set in `library`; a set from a file is added first."""
     path = Path(name)
-    # By any other suffix, a name comes first: a file may be called as a set is.
+    # With any other suffix, a set's name takes precedence over a file of the same name.
     if path.suffix in SUFFIXES or (name not in library.demo_sets and path.exists()):
         demo_set = read_demo_file(path)
         library.demo_sets[demo_set.name] = demo_set
@@ -57,7 +57,7 @@ def find_demos(library: Library, name: str) -> str:
 
 
 def read_messages(path: Path) -> list[Message]:
-    """The messages in a JSON file: alternating, beginning and ending with the user's.
+    """Read the messages in a JSON file: alternating, beginning and ending with the user's.
 
     Raises:
         InputError: the file cannot be read, or is not such a list.

@@ -1,4 +1,4 @@
-"""`serve`: serve the page; `python app.py` is the same."""
+"""`serve`: serve the page, like `python app.py`."""
 
 from __future__ import annotations
 
