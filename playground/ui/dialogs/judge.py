@@ -79,7 +79,7 @@ class JudgeDialog(Dialog):
 
     @property
     def all_outputs(self) -> list[Block]:
-        """The components that the page's handlers update: those of this dialog and of the calls dialog."""
+        """The components that the page's handlers update: this dialog's, and those of the judge calls."""
         return [*self.outputs, *self.whole.outputs]
 
     def connect(

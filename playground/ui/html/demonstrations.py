@@ -13,7 +13,7 @@ from playground.ui.html.text import escape, format_number
 
 
 def render_facts(draft: Draft) -> str:
-    """Render the set's name, how many demonstrations are enabled, and whether it has unsaved changes."""
+    """Render the set's description, its number of enabled demonstrations, and whether it is unsaved."""
     source = draft.source
     facts = [f"{len(draft.demos.demos)} of {len(draft.cards)} demonstrations on"]
     if draft.edited:

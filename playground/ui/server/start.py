@@ -24,7 +24,7 @@ from playground.ui.server.visitors import Sessions, Uploads, Visitors
 
 ASSETS = Path(__file__).parents[1] / "assets"
 PEOPLE_AT_ONCE = 64
-"""Maximum number of concurrent streams; each needs a worker thread at times, but they share an engine."""
+"""Maximum number of concurrent streams. Each uses a worker thread at times; the engine batches them all."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 SPACES = "'self' https://huggingface.co https://*.hf.space"
 """Sites that may show a Space in a frame."""
@@ -110,7 +110,7 @@ def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middlewa
         Middleware(OneLineFaults, faults=faults),
         Middleware(network.TrustedForwards, proxies=settings.proxies),
     ]
-    if not space:  # a Space is called by the name of its host, and only through its own proxy
+    if not space:  # a Space has a host name of its own, and only its own proxy can reach it
         local = settings.host in LOOPBACK
         names = {"localhost", "127.0.0.1", "::1"} if local else middleware.own_names()
         layers.append(
