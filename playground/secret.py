@@ -1,4 +1,4 @@
-"""Keep API keys secret: a string type that hides its value and redacts it in other texts."""
+"""Keep API keys secret: a class that hides a key and redacts it in other texts."""
 
 from __future__ import annotations
 

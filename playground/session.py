@@ -64,7 +64,7 @@ class Session(JudgingSession):
         self._turns = RunningTurns(self._recorder, lambda: self.engine)
 
     def status(self) -> Status:
-        """The engine's status."""
+        """Return the engine's status."""
         return self.engine.status()
 
     def swap_engine(self, engine: Engine, library: Library) -> None:
@@ -92,7 +92,7 @@ class Session(JudgingSession):
         return Conversation(id=new_id(), variants=tuple(variants))
 
     def open(self, id: str) -> Conversation:
-        """Load a conversation from the database; raises InputError if there is none."""
+        """Load a recorded conversation; raises InputError if there is none."""
         if id not in self._turns:
             return self._recorder.find_unwritten(id) or self.store.load(id)
         conversation = self.store.load(id)

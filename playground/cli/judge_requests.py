@@ -49,6 +49,7 @@ def read_requests(
     """Return the requests of a command line, checked before the first judge is called.
 
     A comparison takes two lanes; with more lanes, all pairs are compared.
+
     Raises:
         InputError: a turn, lane, rubric or judge does not exist, or cannot be used.
     """

@@ -115,7 +115,7 @@ def align_sets(one: DemoSet, other: DemoSet) -> list[tuple[int | None, int | Non
 
     Returns:
         Pairs of indices into the two sets, in the order of the first; None where a set has no demonstration
-        with that query. Queries that only the second set has come last.
+        with that query. Pairs for queries that only the second set contains come last.
     """
     left = [number for number, _ in enumerate(other.demos)]
     rows: list[tuple[int | None, int | None]] = []

@@ -280,8 +280,8 @@ def _fenced_blocks(lines: Sequence[str], family: Family, starts: Sequence[int]) 
 def _end_of_block(
     lines: Sequence[str], family: Family, begins: set[int], at: int, inline: bool
 ) -> tuple[int, int, str]:
-    """Return the closing line of the block that begins at line `at`, the next block's line (or the number of
-    lines), and the free text between the two."""
+    """Return the closing line of the block that begins at line `at`, the next block's first line (or the
+    number of lines), and the free text between the two."""
     last = at + 1  # the last line that is not blank
     close = last if inline else None  # where the block's own fence closes, counting fences of code blocks
     inner = False  # inside a code block of the text

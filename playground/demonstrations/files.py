@@ -13,7 +13,7 @@ from playground.files import At, check_table, place, read_text, read_toml
 from playground.types import Demo, DemoSet, Exchange, InputError, OutsideError, check_name
 
 LIMIT = 2_000_000
-"""Maximum file size in bytes, some hundred times the longest context of current base models."""
+"""Maximum file size in bytes, about a hundred times the longest context of current base models."""
 SUFFIXES = (".toml", ".txt")
 
 

@@ -53,7 +53,7 @@ def download(client: httpx.Client, url: str, path: Path, file: Published, pause:
             put_in_place(part, path)
             return
         part.unlink()
-        # A wrong hash may come from an earlier partial download; if the file came in one piece, it does not.
+        # Bytes of an earlier partial download may be wrong, so try again unless the file came in one piece.
         if not received:
             break
     raise FileFailedError(

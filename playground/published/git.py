@@ -40,7 +40,7 @@ class NoGitError(CommitError):
 
 
 class _PassingError(CommitError):
-    """A failure that another attempt may not repeat."""
+    """A temporary failure; another attempt may succeed."""
 
 
 @dataclass(frozen=True, kw_only=True)

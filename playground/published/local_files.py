@@ -31,7 +31,7 @@ class Outcome:
     file: Published | FetchedFile | None
     """None if all files of the folders failed, so that their names are not known."""
     path: Path
-    """The file's location, also if it does not exist."""
+    """The file's path, whether or not it exists."""
     state: Literal["fetched", "here", "kept", "failed"]
     """"here": it existed already, as published. "kept": a different file of that name exists and was kept."""
     error: str | None = None

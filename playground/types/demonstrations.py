@@ -44,8 +44,8 @@ class DemoSet:
     """Text before the first demonstration, verbatim; may be empty."""
     demos: tuple[Demo, ...]
     format: str = "fenced"
-    """The family of block markers, one of `demos.FAMILIES`; "fenced" is URIAL's ``# Query:`` /
-    ``# Answer:`` with fences."""
+    """The family of block markers, a key of `demonstrations.families.FAMILIES`; "fenced" is
+    URIAL's ``# Query:`` / ``# Answer:`` with fences."""
     meant_for: str = ""
     """The models that the set was written for, as text for the user."""
     description: str = ""

@@ -45,7 +45,7 @@ class Aspect:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeCall:
-    """One judge call: the answers it compared, the exact request, and the reply."""
+    """One judge call: the lanes whose answers were shown, the exact request, and the reply."""
 
     shown: tuple[int, ...]
     """The lanes whose answers were shown, in prompt order: the first is "A"."""
