@@ -161,7 +161,7 @@ def badge(verdict: Verdict, lane: int, running: bool = False) -> tuple[str, str]
 
 
 def score_of(score: float, scale: tuple[float, float]) -> str:
-    """Format a score with its scale, such as ``7.5 / 10``; 1 and 0 of a scale (0, 1) are "right" and "wrong"."""
+    """Format a score with its scale, such as ``7.5 / 10``; on a (0, 1) scale, 1 is "right" and 0 "wrong"."""
     if scale == (0.0, 1.0) and score in scale:
         return "right" if score else "wrong"
     return f"{score:.2f}".rstrip("0").rstrip(".") + f"\u2009/\u2009{scale[1]:g}"
