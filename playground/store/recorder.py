@@ -1,7 +1,7 @@
-"""Writes conversations into the record while they grow, without making any of them wait for the disk.
+"""Write conversations to the database as they grow, without making them wait for the disk.
 
-The record may be locked by another program, on a full disk, or gone. What could not be written stays in
-memory and is tried again until it can be; meanwhile `Recorder.problem` says so.
+The database may be locked by another program, on a full disk, or missing. Data that could not be written
+stays in memory and is retried until it is written; meanwhile `Recorder.problem` gives the reason.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from playground.types import Conversation, OutsideError
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
-"""Seconds between two tries to write; the pause doubles from one to the next."""
+"""Seconds between two attempts to write; the pause doubles after each attempt, up to the maximum."""
 SHORT = 1.0
-"""Seconds that one try waits for a lock of another program."""
+"""Seconds that one attempt waits for another program's lock."""
 LONG = 20.0
-"""Seconds that `close` waits for what is not written yet."""
+"""Seconds that `close` waits for unwritten data."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Unwritten:
-    """A conversation as it is in memory, and from where the record lacks it."""
+    """A conversation as it is in memory, and the first turn that the database lacks."""
 
     conversation: Conversation
     since: int
     """The first turn to write, from 0."""
     lanes: tuple[int, ...] | None = None
-    """Where its last turn could not be entered at once: the lanes that are asked in it."""
+    """The generating lanes of the last turn, if `Store.begin` is still to be called for it; else None."""
 
 
 class Recorder:
-    """The writer of one session's conversations; usable from any thread."""
+    """Writer of one session's conversations. Thread-safe."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -47,21 +47,22 @@ class Recorder:
         self._unwritten: dict[str, _Unwritten] = {}
         self._problems: dict[str, str] = {}
         self._branched: dict[str, str] = {}
-        """The ids of branches, for conversations that went on elsewhere before a turn could be entered."""
+        """Branch ids by conversation id, for conversations continued elsewhere before a turn was written."""
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def begin(self, conversation: Conversation, lanes: Sequence[int]) -> None:
-        """Enter the last turn before its lanes are asked.
+        """Write the last turn before its lanes generate.
 
-        Where the record is locked or cannot be written for now, it is entered later.
+        If the database is locked or earlier turns are still unwritten, the turn is written later.
 
         Args:
-            lanes: those that are asked.
+            conversation: the conversation.
+            lanes: the lanes that will generate.
 
         Raises:
-            ConflictError: the conversation has gone on elsewhere.
-            OutsideError: the record cannot be written, and not because of a lock.
+            ConflictError: the conversation has been continued elsewhere.
+            OutsideError: the database cannot be written, for a reason other than a lock.
         """
         id = conversation.id
         with self._changed:
@@ -75,17 +76,22 @@ class Recorder:
                 return
             except LockedError as error:
                 self._note(id, error)
-        # While the turns before it are still unwritten, no other process can have continued from them.
+        # While earlier turns are still unwritten, no other process can have continued from them.
         self._keep(conversation, tuple(lanes))
 
     def put(self, conversation: Conversation) -> None:
-        """Write a conversation whose last turn was entered by `begin`, soon; returns at once."""
+        """Queue a conversation for writing after `begin` has entered its last turn; returns at once."""
         unwritten = self._keep(conversation)
         if self._closed:
             self._write(unwritten)
 
     def _keep(self, conversation: Conversation, lanes: tuple[int, ...] | None = None) -> _Unwritten:
-        """Hold a conversation until it is written; `lanes` where its last turn is still to be entered."""
+        """Keep a conversation in memory until it is written.
+
+        Args:
+            conversation: the conversation.
+            lanes: the generating lanes of its last turn, if `Store.begin` is still to be called for it.
+        """
         id, since = conversation.id, len(conversation.turns) - 1
         with self._changed:
             if (before := self._unwritten.get(id)) is not None:
@@ -97,23 +103,23 @@ class Recorder:
         return unwritten
 
     def settle(self, id: str, seconds: float) -> bool:
-        """Wait until a conversation is written, at most `seconds`; whether it is."""
+        """Wait until a conversation is written, at most `seconds`; return whether it is."""
         with self._changed:
             return self._changed.wait_for(lambda: id not in self._unwritten, seconds)
 
     def find_unwritten(self, id: str) -> Conversation | None:
-        """A conversation as it is in memory, where the record does not have all of it."""
+        """Return the conversation as it is in memory if the database lacks part of it, else None."""
         with self._changed:
             found = self._unwritten.get(id)
         return None if found is None else found.conversation
 
     def problem(self, id: str) -> str | None:
-        """Why a conversation is not written yet, in one sentence; None where it is, or nothing is wrong."""
+        """Return in one sentence why a conversation is not fully written; None if there is no problem."""
         with self._changed:
             return self._problems.get(id)
 
     def close(self) -> None:
-        """Write what is left, and end; what cannot be written within `LONG` seconds is named in the log."""
+        """Write remaining data and stop; log what cannot be written within `LONG` seconds."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -126,7 +132,7 @@ class Recorder:
     # --- The thread that writes -------------------------------------------------------------------
 
     def _wake(self) -> None:
-        """Have the thread look; called with the lock held."""
+        """Wake the writing thread, starting it if needed; called with the lock held."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
             self._thread.start()
@@ -150,7 +156,7 @@ class Recorder:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _write(self, unwritten: _Unwritten) -> bool:
-        """Try to write a conversation once; whether it is in the record now."""
+        """Try to write a conversation once; return False if it must be retried."""
         conversation = unwritten.conversation
         id = conversation.id
         try:
@@ -158,15 +164,15 @@ class Recorder:
                 try:
                     self._store.begin(conversation, unwritten.lanes, SHORT)
                 except ConflictError:
-                    # It was answered, so it is kept: as a branch of what went on elsewhere.
+                    # Its answers exist, so they are kept: in a branch of the conversation that was continued.
                     self._branched[id] = new_id()
                 self._enter(id)
-            # What is shown was written by `begin`; another process may have chosen since.
+            # `begin` wrote which versions are shown; another process may have selected others since.
             self._store.save(self._placed(conversation), unwritten.since, SHORT, False)
         except OutsideError as error:
             self._note(id, error)
             return False
-        except Exception as error:  # a conversation that cannot be written at all must not stop the others
+        except Exception as error:  # a conversation that can never be written must not block the others
             log.error("Conversation %s cannot be written.", id, exc_info=error)
             self._note(id, OutsideError(f"Conversation {id} cannot be written: {error}."))
             with self._changed:
@@ -187,12 +193,12 @@ class Recorder:
         return True
 
     def _enter(self, id: str) -> None:
-        """Note that a conversation's last turn is entered."""
+        """Note that a conversation's last turn is in the database."""
         with self._changed:
             self._unwritten[id] = dataclasses.replace(self._unwritten[id], lanes=None)
 
     def _placed(self, conversation: Conversation) -> Conversation:
-        """A conversation under the id that it is written by."""
+        """Return a conversation under the id that it is stored under."""
         branch = self._branched.get(conversation.id)
         return (
             conversation
