@@ -136,7 +136,7 @@ class JudgeBudget:
         return Reservation(self, tokens)
 
     def give_back(self, tokens: int) -> None:
-        """Return reserved tokens that were not spent to the budget."""
+        """Put reserved but unspent tokens back into the budget."""
         with self._lock:
             self._used -= tokens
 
@@ -150,7 +150,7 @@ class Reservation:
     tokens: int = 0
 
     def settle(self, spent: int) -> None:
-        """Return the tokens that the judgment did not spend to the budget."""
+        """Put the tokens that the judgment did not spend back into the budget."""
         if self.budget is not None:
             self.budget.give_back(self.tokens - spent)
 

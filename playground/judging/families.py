@@ -1,4 +1,4 @@
-"""Detect that a judge belongs to the same model family as an answer: judges tend to favour their own family.
+"""Detect judges of the same model family as a model they judge: judges tend to favour their own family.
 
 Language models recognise their own answers and rate them higher (Panickssery et al. 2024, arXiv 2404.13076).
 A family can be detected only by a model's name, so this is a warning and never changes a verdict.

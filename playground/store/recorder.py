@@ -129,7 +129,7 @@ class Recorder:
         for id, problem in list(self._problems.items()):
             log.error("Conversation %s is not fully saved. %s", id, problem)
 
-    # --- The thread that writes -------------------------------------------------------------------
+    # --- Writing thread ---------------------------------------------------------------------------
 
     def _wake(self) -> None:
         """Wake the writing thread, starting it if needed; called with the lock held."""
