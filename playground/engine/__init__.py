@@ -1,6 +1,7 @@
-"""The engine protocol, and functions that open engines: requests in, a stream of events out.
+"""The engine protocol, and functions that open engines and measure whether models fit.
 
-An engine never sees a conversation. Importing this package does not import torch; opening a local model does.
+An engine gets requests and yields a stream of events; it does not know about conversations. Importing this
+package does not import torch; opening a local model does.
 """
 
 from __future__ import annotations
@@ -20,49 +21,50 @@ from playground.types import Event, Prompt, Reply, Request, Status, Token, Token
 
 
 class Engine(Protocol):
-    """What every engine can do; one test class states the contract and runs on each engine."""
+    """The interface of all engines. One test class specifies the contract and runs on every engine."""
 
     def status(self) -> Status:
         """Return the engine's state, model and adapters; never blocks."""
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
-        """Answer all requests at once, one row each.
+        """Answer all requests at the same time, one row each.
 
-        Yields `Delta`s, and exactly one `Done` for each row; a row's deltas concatenate to its reply's
-        text. A row that fails ends with `finish="error"` and leaves the others alone. An event is yielded
-        at least ten times a second, `Waiting` if there is nothing else, so that a caller can stop:
-        closing the generator ends the work within one step. May be called from many threads at once.
+        Yields `Delta`s and exactly one `Done` for each row; a row's deltas concatenate to its reply's
+        text. A row that fails ends with `finish="error"` and does not affect the others. An event is
+        yielded at least ten times a second (`Waiting` if there is no other) so that the caller can cancel:
+        closing the generator ends the work within one decoding step. May be called from several threads at
+        the same time.
         """
 
     def tokens(self, prompt: Prompt) -> list[Token] | None:
         """Tokenise a prompt exactly as `stream` does.
 
         Returns:
-            The tokens; None while the model is loading, and from an engine that does not know its model's
+            The tokens, or None while the model is loading or if the engine has no access to its model's
             tokenizer.
         """
 
     def score(  # Used by the token lens, to come.
         self, requests: Sequence[Request], replies: Sequence[Reply], top: int = 5
     ) -> list[list[TokenScore]]:
-        """Compute how likely each token of each reply is as an answer to its request.
+        """Compute the log-probability of each token of each reply, given its request.
 
-        The reply's `token_ids` are scored, or where it has none the tokens of its `raw_text`, under the
-        request's adapter and before any sampling filter. Blocks until all are done.
+        The reply's `token_ids` are scored, or the tokens of its `raw_text` if it has none, with the
+        request's adapter and before any sampling filter. Blocks until all replies are scored.
 
         Args:
-            requests: whose prompts and adapters are used.
-            replies: one for each request.
-            top: how many of the likeliest tokens each score lists.
+            requests: the requests, of which the prompts and adapters are used.
+            replies: one reply for each request.
+            top: number of the likeliest tokens that each score lists.
 
         Raises:
-            OutsideError: one cannot be scored; the sentence says why.
+            OutsideError: a reply cannot be scored; the message has the reason.
         """
 
     def warm(self, prompts: Sequence[Prompt]) -> None:
-        """Prefill prompts while no row decodes, so that their first answer comes sooner.
+        """Prefill prompts into the prefix cache while no row decodes, to reduce the time to first token.
 
-        Returns at once. A prompt that fails is skipped: the request that needs it will report why.
+        Returns at once. A prompt that fails is skipped; the request that needs it will report the error.
         """
 
     def close(self) -> None:
@@ -70,7 +72,7 @@ class Engine(Protocol):
 
 
 def open_engine(settings: Settings, library: Library) -> Engine:
-    """Open the local engine that the settings describe; the model loads in the background."""
+    """Open the local engine that the settings describe. The model loads in the background."""
     from playground.engine.local import LocalEngine
 
     _exempt_libraries()
@@ -79,10 +81,10 @@ def open_engine(settings: Settings, library: Library) -> Engine:
 
 @functools.cache
 def _exempt_libraries() -> None:
-    """Exempt everything that is imported by now from garbage collection, once.
+    """Exempt all objects of the modules that are already imported from garbage collection, once.
 
-    PyTorch, Transformers and PEFT are about 450 000 objects that are never freed, and each full collection
-    took 0.25 s to look at them. No model exists yet, so none is exempt.
+    PyTorch, Transformers and PEFT have about 450 000 objects that are never freed, and each full collection
+    took 0.25 s to traverse them. No model is loaded yet, so models are still collected.
     """
     gc.freeze()
 
@@ -91,7 +93,7 @@ def fits_beside(settings: Settings, report: Report) -> bool:
     """Whether the model that the settings name fits in memory beside the running one.
 
     Raises:
-        InputError: there is no such model.
+        InputError: the model cannot be found or served.
     """
     from playground.engine.loading import device
 
@@ -99,14 +101,14 @@ def fits_beside(settings: Settings, report: Report) -> bool:
 
 
 def measure_room(settings: Settings, running: int = 0) -> Room:
-    """Measure the memory that a model can have on this machine; see `engine.room`."""
+    """Measure the memory that a model can use on this machine; see `engine.room`."""
     from playground.engine import room
 
     return room.measure_room(settings, running)
 
 
 def offer_presets(presets: Sequence[Preset], room: Room) -> list[Offer]:
-    """Compare presets with this machine: the memory they need, and what is downloaded; offline."""
+    """Compare presets with this machine's memory and downloaded files, without network access."""
     token = has_token()
     return [
         Offer(

@@ -1,4 +1,4 @@
-"""Trial of every adapter at load: it must change the output, and leave the base's rows beside it alone."""
+"""Check every adapter at load: it must change the output, and must not affect rows of the base."""
 
 from __future__ import annotations
 
@@ -18,24 +18,31 @@ from playground.files import first_line
 from playground.types import AdapterStatus
 
 SAME_WEIGHTS_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.02}
-"""How far logits of the same weights may differ, in standard deviations of the logits. The processor's
-library does not promise the same order of additions each time, so the last bits can differ."""
+"""Largest difference between logits of the same weights, in standard deviations of the logits. The matrix
+library does not guarantee the order of additions, so the last bits can differ between passes."""
 NO_EFFECT_KL = 1e-8
-"""Nats per token below which an adapter does nothing; rounding alone gives about 1e-10."""
+"""KL divergence in nats per token below which an adapter has no effect; rounding alone gives about 1e-10."""
 
 
 def is_same(logits: Tensor, base: Tensor, dtype: torch.dtype) -> bool:
-    """Whether logits equal the base's, both (T, V), but for rounding in `dtype`, the model's."""
-    logits = logits[:, : base.shape[-1]]  # a row beside it may have had more tokens
+    """Whether logits equal the base's, up to rounding.
+
+    Args:
+        logits: (T, V).
+        base: the base's logits, (T, V).
+        dtype: the model's data type, which determines the tolerance.
+    """
+    # Another row of the batch may have a larger vocabulary, which adds columns.
+    logits = logits[:, : base.shape[-1]]
     difference = (logits - base).abs().max()
     return bool(difference <= SAME_WEIGHTS_TOLERANCE[dtype] * base.std())
 
 
 class AdapterTrial:
-    """Runs every adapter of a model on the fixed text, beside a row of the base.
+    """Runs every adapter of a model on the fixed text, in one batch with a row of the base.
 
     Attributes:
-        mixed: why rows of different adapters cannot be one batch; None if they can.
+        mixed: why rows of different adapters cannot be in one batch; None if they can.
     """
 
     def __init__(self, model: Model, loaded: Loaded) -> None:
@@ -44,16 +51,16 @@ class AdapterTrial:
         self.mixed: str | None = None
 
     def check_adapters(self, base_logits: Tensor) -> tuple[AdapterStatus, ...]:
-        """Try every adapter; those that cannot be used are taken off.
+        """Try every adapter, and remove those that cannot be used from the model.
 
         Args:
             base_logits: the base's logits on the fixed text, (T, V), with all adapters switched off.
 
         Returns:
-            The adapters' statuses, with the result of the trial.
+            The adapters' statuses, with the results of the trial.
 
         Raises:
-            BaseChangedError: with an adapter taken off again, the base's logits are still different.
+            BaseChangedError: the base's logits still differ after an adapter was removed.
         """
         statuses = self._loaded.adapters
         if self._is_base(base_logits):
@@ -69,7 +76,7 @@ class AdapterTrial:
         )
 
     def _check_adapter(self, status: AdapterStatus, base_logits: Tensor) -> AdapterStatus:
-        """One adapter's status after its trial; it is taken off if it failed."""
+        """Try one adapter, remove it if it fails, and return its status with the result."""
         name = status.card.name
         try:
             logits = self._probe_beside_base(name)
@@ -79,7 +86,7 @@ class AdapterTrial:
                 raise BaseChangedError(name) from error
             text = f"Adapter {name!r} cannot be used here: its trial run failed ({first_line(error)})."
             return dataclasses.replace(status, error=text, serving="")
-        # Of its own tokens: those that only other rows have are -inf in it.
+        # Only columns of the adapter's own vocabulary; those of other rows' tokens are -inf.
         kl = mean_kl(logits[:, : self._model.vocabulary(name)], base_logits)
         if not math.isfinite(kl):
             self._model.row_adapters.drop(name)
@@ -92,13 +99,13 @@ class AdapterTrial:
         return dataclasses.replace(status, kl=kl)
 
     def _probe_beside_base(self, name: str) -> Tensor:
-        """An adapter's logits on the fixed text, (T, V), from a row beside one of the base.
+        """Return an adapter's logits on the fixed text, (T, V), from a batch with a row of the base.
 
-        The base's row must keep its logits. Where the adapter's layers do not keep rows apart, the logits
-        are from a row alone, and `mixed` says why.
+        The base's row must keep its logits. If the adapter's layers do not keep rows apart, the logits are
+        computed from a batch with only the adapter's row, and `mixed` is set to the reason.
 
         Raises:
-            ValueError: the base's row alone has other logits with the adapter loaded.
+            ValueError: with the adapter loaded, even a batch with only the base's row has other logits.
         """
         failed: str | None = None
         try:
@@ -115,7 +122,7 @@ class AdapterTrial:
         return logits
 
     def _probe(self, adapters: Sequence[str | None]) -> Tensor:
-        """Logits of rows with these adapters on the fixed text, (B, T, V)."""
+        """Return the logits of rows with these adapters on the fixed text, (B, T, V)."""
         probe = self._loaded.probe
         self._model.row_adapters.select(adapters, len(probe))
         logits = probe_rows(self._model.hf, probe, len(adapters))
@@ -126,9 +133,9 @@ class AdapterTrial:
 
 
 def mean_kl(logits: Tensor, base: Tensor) -> float:
-    """Mean over positions of KL(softmax(logits) || softmax(base)), in nats; both (T, V).
+    """Return the mean over positions of KL(softmax(logits) || softmax(base)), in nats; both are (T, V).
 
-    Where an adapter has a vocabulary of its own, over the tokens that both have.
+    If an adapter has its own vocabulary, only the tokens that both have are used.
     """
     both = min(logits.shape[-1], base.shape[-1])
     logits, base = logits[:, :both], base[:, :both]

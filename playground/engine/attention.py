@@ -1,9 +1,9 @@
-"""Attention over rows of very different lengths, without reading their padding.
+"""Attention over rows of very different lengths that does not read their padding.
 
-A batch can hold a lane with demonstrations of 4 000 tokens and a fine-tuned one of 100, whose keys and values
-begin with 3 900 columns of padding. A mask hides these columns, but they are multiplied all the same, and a
-decoding step takes as long as the memory it reads. Where that costs more than one call for each row, every
-row attends to its own columns alone.
+A batch can hold a lane with demonstrations of 4 000 tokens and a fine-tuned lane of 100 tokens, whose keys
+and values start with 3 900 columns of padding. A mask hides these columns, but they are still multiplied, and
+the time of a decoding step is proportional to the memory that it reads. If the padding costs more than one
+call for each row, attention is computed separately for each row, over its own columns only.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from transformers.masking_utils import sdpa_mask
 
 NAME = "tandem"
 WORTH_A_CALL = 80_000
-"""Numbers read from memory in about the time that a call for one more row takes."""
+"""Number of elements that are read from memory in about the time that a call for one more row takes."""
 
 
 def install(model: PreTrainedModel) -> None:
-    """Replace the attention of a model on a CPU, if it uses PyTorch's (`sdpa`) now."""
+    """Replace the attention of a model on a CPU if the model uses PyTorch's attention (`sdpa`)."""
     if model.device.type == "cpu" and model.config._attn_implementation == "sdpa":
         AttentionInterface.register(NAME, attend)
         AttentionMaskInterface.register(NAME, sdpa_mask)
@@ -40,14 +40,15 @@ def attend(
     """Compute attention, with the interface that Transformers expects.
 
     Args:
-        module: the layer.
+        module: the attention layer.
         query: (B, heads, new, D).
         key: (B, key/value heads, T, D).
-        value: likewise.
-        attention_mask: (B, 1, new, T), True where a query may look; None if everywhere.
+        value: (B, key/value heads, T, D).
+        attention_mask: (B, 1, new, T), True where a query attends; None if it attends everywhere.
+        **kwargs: passed to Transformers' `sdpa_attention_forward`.
 
     Returns:
-        (B, new, heads, D), and None for the weights.
+        The output, (B, new, heads, D), and None in place of the attention weights.
     """
     if query.shape[0] > 1 and query.shape[2] == 1 and attention_mask is not None:
         starts = first_columns(attention_mask)
@@ -70,15 +71,15 @@ def attend(
 
 
 def first_columns(mask: Tensor) -> list[int]:
-    """Find the first column that each row's one query may look at.
+    """Find the first column that the single query of each row attends to.
 
-    All layers of a step share a mask, so the result is kept as an attribute of the mask.
+    All layers of a step share a mask, so the result is cached as an attribute of the mask.
 
     Args:
-        mask: (B, 1, 1, T), True where the query may look.
+        mask: (B, 1, 1, T), True where the query attends.
 
     Returns:
-        One column for each row; empty if a row may not look at all columns after its first one.
+        One column for each row; empty if a row does not attend to all columns after its first one.
     """
     starts: list[int] | None = getattr(mask, "first_columns", None)
     if starts is None:

@@ -1,7 +1,7 @@
-"""The rows that decode: one forward pass a step gives each of them its next token.
+"""The batch of decoding rows: each step is one forward pass, which gives every row its next token.
 
-Rows join after their prompt is prefilled, and leave when they end, fail or are cancelled; their keys and
-values then go to the prefix store. A failure in one row ends that row alone.
+Rows join after their prompt is prefilled, and leave when they end, fail or are cancelled; the keys and values
+of rows that did not fail are then stored in the prefix cache. A failure in one row ends only that row.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from playground.engine.sampling import next_tokens
 
 
 class Batch:
-    """The live rows and their shared keys and values."""
+    """The decoding rows and their shared keys and values."""
 
     def __init__(self, model: Model, store: PrefixStore) -> None:
         self._model = model
@@ -35,9 +35,9 @@ class Batch:
         if not row.accept(next_tokens(logits, [row.sampling_row()])[0]):
             self._store_row(row, kv, 0)
             return
-        # Rows of one adapter stay side by side, the base's first: see `row_adapters`.
+        # Rows of one adapter stay adjacent, with the base's rows first; see `row_adapters`.
         at = bisect_right([live.adapter or "" for live in self.rows], row.adapter or "")
-        # mypy cannot know that both are of one kind, which `Model.plain` decides once for all rows.
+        # Both are of the same class, since `Model.plain` is the same for all rows; mypy cannot know this.
         self.kv = kv if self.kv is None else self.kv.insert(kv, at)  # type: ignore[arg-type]
         row.kv = None
         self.rows.insert(at, row)
@@ -66,12 +66,15 @@ class Batch:
         self._remove(gone)
 
     def drop_cancelled(self) -> None:
-        """Take out the rows whose callers have left."""
+        """Remove the rows whose callers have cancelled them."""
         self._remove([row for row in self.rows if row.cancelled])
 
     def remove_outgrown(self) -> list[AnswerJob]:
-        """Take out the rows whose positions change for all of their text; they must be prefilled again."""
-        if not self._model.rope or self._model.plain:  # the plain path prefills again by itself
+        """Remove and return the rows whose positions change for their whole text.
+
+        These rows must be prefilled again.
+        """
+        if not self._model.rope or self._model.plain:  # the plain path prefills such rows again itself
             return []
         outgrown = [row for row in self.rows if self._model.must_prefill_again(len(row.prefill_ids))]
         self._remove(outgrown)
@@ -80,12 +83,12 @@ class Batch:
         return outgrown
 
     def clear(self) -> list[AnswerJob]:
-        """Drop all rows without storing anything, and return them."""
+        """Remove and return all rows without storing their keys and values."""
         rows, self.rows, self.kv = self.rows, [], None
         return rows
 
     def _choose_tokens(self, logits: Tensor) -> Sequence[int | Exception]:
-        """The next token of every row, or the exception that this row alone raised."""
+        """Return the next token of every row, or the exception that the row raised."""
         states = [row.sampling_row() for row in self.rows]
         try:
             return next_tokens(logits, states)
@@ -99,7 +102,7 @@ class Batch:
             return chosen
 
     def _fail_step(self, kv: KV, error: Exception) -> None:
-        """End rows after a failed pass: the longest one if memory ran out, else all."""
+        """End rows after a failed forward pass: the longest row if memory ran out, else all rows."""
         gone = list(self.rows)
         if isinstance(error, torch.OutOfMemoryError):
             longest = max(range(len(self.rows)), key=kv.lengths.__getitem__)
@@ -110,7 +113,7 @@ class Batch:
         self._remove(gone)
 
     def _remove(self, gone: Sequence[AnswerJob]) -> None:
-        """Take rows out of the batch, and store their keys and values."""
+        """Remove rows from the batch and store their keys and values in the prefix cache."""
         if self.kv is None or not gone:
             return
         for row in gone:
@@ -121,7 +124,7 @@ class Batch:
         self.rows = [self.rows[index] for index in stay]
 
     def _store_row(self, row: AnswerJob, kv: KV, index: int) -> None:
-        # The last token was chosen but not passed through the model, so it has no keys and values yet.
+        # The last token has no keys and values, since it was chosen but not passed through the model.
         ids = (row.ids + row.answer_ids)[: kv.lengths[index]]
-        if self._model.regime(len(ids)) == row.regime:  # else its keys are of several regimes
+        if self._model.regime(len(ids)) == row.regime:  # otherwise its keys are of several regimes
             self._store.put(row.owner, ids, kv, index)

@@ -1,4 +1,4 @@
-"""Tokens and stop sequences that end an answer, resolved against a tokenizer's vocabulary."""
+"""Look up the tokens of stop rules in a vocabulary, and describe how the answers of adapters end."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def resolve_stop_tokens(tokenizer: Tokenizer, rule: StopRule) -> tuple[StopRule,
     """Look up the tokens of a stop rule.
 
     Returns:
-        The rule, to whose stop sequences the tokens are added that the tokenizer does not have, and the ids
-        of the others.
+        The rule, with the tokens that the tokenizer does not have added to its stop sequences, and the ids of
+        the other tokens.
     """
     ids, texts = set(), []
     for text in rule.tokens:
@@ -30,9 +30,9 @@ def resolve_stop_tokens(tokenizer: Tokenizer, rule: StopRule) -> tuple[StopRule,
 
 
 def describe_stops(status: AdapterStatus, model: Model, library: Library) -> AdapterStatus:
-    """Add to an adapter's status which tokens and stop sequences end an answer of its chat lane.
+    """Add the tokens and stop sequences that end an answer of an adapter's chat lane to its status.
 
-    Where its chat format cannot be read or used, the status gets a warning.
+    The status gets a warning if the adapter's chat format cannot be read or used.
     """
     if status.error is not None:
         return status

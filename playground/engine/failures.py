@@ -1,4 +1,4 @@
-"""Failures of the local engine as one sentence for a lane or for the page's status line."""
+"""Explain failures of the local engine in one sentence, for a lane or for the page's status line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playground.types import InputError
 
 
 def explain_failure(error: Exception) -> str:
-    """Return why an answer failed, in one sentence; the traceback of anything unexpected goes to the log."""
+    """Explain in one sentence why an answer failed; print the traceback of an unexpected error."""
     if isinstance(error, torch.OutOfMemoryError):
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -23,11 +23,11 @@ def explain_failure(error: Exception) -> str:
 
 
 def explain_loading_failure(error: Exception, base: str) -> str:
-    """Return why a base could not be loaded, in one sentence.
+    """Explain in one sentence why a base could not be loaded.
 
     Args:
-        error: what was raised; its traceback goes to the log if it is unexpected.
-        base: the folder or Hub id, for the sentence.
+        error: the exception; its traceback is printed if it is unexpected.
+        base: the base's folder or Hub id.
     """
     if isinstance(error, InputError):
         return str(error)
@@ -41,7 +41,7 @@ def explain_loading_failure(error: Exception, base: str) -> str:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out: on a GPU, or on the CPU, where PyTorch raises a bare RuntimeError."""
+    """Whether memory ran out on a GPU, or on the CPU, where PyTorch raises a plain RuntimeError."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -1,7 +1,7 @@
-"""The three kinds of jobs of the decode thread: answer a request, score a reply, warm up the prefix store.
+"""The three kinds of jobs of the decode thread: answer a request, score a reply, warm up the prefix cache.
 
-Every job is prepared (tokenised and checked), then prefilled in chunks, then finished. Each kind says here
-how it does these steps; `scheduler` decides when.
+Every job is prepared (tokenised and checked), then prefilled in chunks, then finished. The classes here
+implement these steps for each kind; `scheduler` decides when they run.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from playground.types import Delta, Done, Event, Finish, InputError, Prompt, Rep
 
 
 class Decoder(Protocol):
-    """What takes over an answer once its prompt is prefilled; see `batch.Batch`."""
+    """Decodes answers after their prompts are prefilled; implemented by `batch.Batch`."""
 
     def start(self, row: AnswerJob, kv: KV, logits: Tensor) -> None:
-        """Choose a row's first token and decode it from then on.
+        """Choose a row's first token and add the row to those that decode.
 
         Args:
-            row: its prompt is prefilled.
-            kv: the row's keys and values, which the decoder takes over.
-            logits: those of the prompt's last token, (1, V).
+            row: a row whose prompt is prefilled.
+            kv: the row's keys and values, which the decoder then owns.
+            logits: the logits of the prompt's last token, (1, V).
         """
 
 
 class Job(ABC):
-    """Token ids to prefill under one adapter, and a caller to report to."""
+    """Token ids to prefill with one adapter, and a caller to report to."""
 
     is_urgent = True
-    """Whether a caller waits for it."""
+    """Whether a caller waits for the job."""
     decodes = False
     """Whether the row continues to write into its keys and values after the prefill."""
 
@@ -47,44 +47,44 @@ class Job(ABC):
         self.prompt = prompt
         self.adapter = prompt.adapter
         self.ids: list[int] = []
-        """Token ids of the prompt, and of the reply if that is scored."""
+        """Token ids of the prompt, followed by those of the reply if the job scores one."""
         self.cancelled = False
         """Set by the caller's thread, read by the decode thread."""
         self.started = time.monotonic()
-        """When the work could start: at submission, or when the model was ready."""
+        """Time from which the job's latency is measured: its submission, or the time the model was ready."""
         self.cached = 0
-        """Ids whose keys and values were in the store."""
+        """Number of ids whose keys and values were in the prefix cache."""
         self.kv: KV | None = None
-        """From the first prefill chunk until the job is finished or joins the batch."""
+        """Keys and values, from the first prefill chunk until the job is finished or joins the batch."""
         self.regime: Regime = ()
-        """What the keys depend on besides ids and adapter; see `rope`."""
+        """Regime of the keys, which they depend on besides ids and adapter; see `rope`."""
 
     @property
     def prefill_ids(self) -> list[int]:
-        """All ids that are to be prefilled."""
+        """All ids to prefill."""
         return self.ids
 
     @property
     def owner(self) -> tuple[str | None, Regime]:
-        """What the keys and values belong to besides the ids."""
+        """Key of the prefix cache besides the ids: the adapter and the regime."""
         return self.adapter, self.regime
 
     @property
     def remaining(self) -> int:
-        """Number of ids still to be prefilled."""
+        """Number of ids that are not prefilled yet."""
         return len(self.prefill_ids) - (self.kv.lengths[0] if self.kv else 0)
 
     @property
     def reusable(self) -> int:
-        """Number of leading ids whose logits are not needed, so that they may come from the store."""
+        """Number of leading ids whose logits are not needed, so that the prefix cache may provide them."""
         return len(self.prefill_ids) - 1
 
     @abstractmethod
     def prepare(self, model: Model) -> bool:
-        """Tokenise and check.
+        """Tokenise the job's texts and check the tokens.
 
         Returns:
-            False if the job is finished already, since there is nothing to prefill.
+            False if there is nothing to prefill, so that the job is already finished.
 
         Raises:
             InputError: the tokens do not fit in the context, or there are none.
@@ -95,17 +95,17 @@ class Job(ABC):
         return False
 
     def read_logits(self, model: Model, logits: Tensor, start: int) -> None:
-        """Use the logits, (T, V), of a chunk that begins at position `start`."""
+        """Use the logits, (T, V), of a chunk that starts at position `start`."""
         raise NotImplementedError("only jobs that need logits read them")
 
     @abstractmethod
     def finish(self, decoder: Decoder, kv: KV, logits: Tensor) -> None:
-        """Report or decode, now that everything is prefilled.
+        """Report the result or start to decode, after all ids are prefilled.
 
         Args:
-            decoder: takes answers over.
+            decoder: decodes answers.
             kv: the job's keys and values.
-            logits: those of the last chunk.
+            logits: the logits of the last chunk.
         """
 
     @abstractmethod
@@ -114,7 +114,7 @@ class Job(ABC):
 
 
 class AnswerJob(Job):
-    """One row of a stream: its prompt is prefilled, then it decodes in the batch."""
+    """One row of a stream, whose prompt is prefilled and whose answer is then decoded in the batch."""
 
     decodes = True
 
@@ -125,10 +125,10 @@ class AnswerJob(Job):
         self.outbox = outbox
         self.answer_ids: list[int] = []
         self.limit = 0
-        """Most tokens that the answer may have."""
+        """Largest number of tokens of the answer."""
         self.eos_token_ids: frozenset[int] = frozenset()
         self.vocabulary: int | None = None
-        """Number of tokens that may be chosen."""
+        """Number of tokens in the row's vocabulary, from which the next token is chosen."""
         self.writer: Writer | None = None
         self.weights: str | None = None
         self.ttft: float | None = None
@@ -137,7 +137,7 @@ class AnswerJob(Job):
 
     @property
     def prefill_ids(self) -> list[int]:
-        """The prompt's ids; the answer's too where scaled positions change and all is prefilled again."""
+        """The ids of the prompt, and of the answer so far if changed positions require a new prefill."""
         return self.ids + self.answer_ids if self.answer_ids else self.ids
 
     def prepare(self, model: Model) -> bool:
@@ -154,7 +154,7 @@ class AnswerJob(Job):
         return not self.ended
 
     def finish(self, decoder: Decoder, kv: KV, logits: Tensor) -> None:
-        """Start to decode."""
+        """Start to decode the answer."""
         decoder.start(self, kv, logits)
 
     def fail(self, error: str) -> None:
@@ -162,7 +162,7 @@ class AnswerJob(Job):
         self.end("error", error)
 
     def accept(self, token: int) -> bool:
-        """Add a token to the answer of a prepared row; False if that ended it."""
+        """Add a token to the answer of a prepared row, and return whether the row continues."""
         assert self.writer is not None
         self.answer_ids.append(token)
         if self.ttft is None:
@@ -178,7 +178,7 @@ class AnswerJob(Job):
         return not self.ended
 
     def end(self, finish: Finish, error: str | None = None) -> None:
-        """Emit the text that was held back, then the row's one `Done`."""
+        """Emit the text that was held back, then the row's `Done`."""
         if self.ended:
             return
         self.ended, self.failed = True, finish == "error"
@@ -189,14 +189,14 @@ class AnswerJob(Job):
         self.outbox.put(Done(row=self.index, reply=self._reply(finish, error)))
 
     def sampling_row(self) -> Row:
-        """What the choice of the next token depends on besides the logits."""
+        """Return the inputs for choosing the next token, besides the logits."""
         return Row(self.request.sampling, self.ids, self.answer_ids, self.vocabulary)
 
     def _emit(self, text: str) -> None:
         self.outbox.put(Delta(row=self.index, text=text, reply=self._reply("")))
 
     def _reply(self, finish: Finish, error: str | None = None) -> Reply:
-        """The answer so far."""
+        """Return the answer so far."""
         return Reply(
             text=self.writer.text if self.writer else "",
             raw_text=self.writer.raw_text if self.writer else "",
@@ -213,12 +213,12 @@ class AnswerJob(Job):
 
 
 class ScoreJob(Job):
-    """A reply to score: prompt and reply are prefilled, and the reply's tokens looked up in the logits."""
+    """A job that scores a reply: it prefills prompt and reply, and looks up the tokens in the logits."""
 
     def __init__(self, request: Request, reply: Reply, top: int) -> None:
         super().__init__(request.prompt)
         self.result: queue.SimpleQueue[list[TokenScore] | str] = queue.SimpleQueue()
-        """The scores, or why there are none."""
+        """Receives the scores, or the reason for which the reply cannot be scored."""
         self._reply = reply
         self._top = top
         self._first = 0  # index in `ids` of the reply's first token
@@ -233,7 +233,7 @@ class ScoreJob(Job):
     def prepare(self, model: Model) -> bool:
         """See `Job.prepare`."""
         prompt = model.encode(self.prompt)
-        # The reply's own token ids where they are known: the tokenizer could cut its text into others.
+        # Use the reply's own token ids if they are known: the tokenizer may split its text into others.
         reply = list(self._reply.token_ids) or model.encode(
             Prompt(text=self._reply.raw_text, bos=False, adapter=self.adapter)
         )
@@ -250,11 +250,11 @@ class ScoreJob(Job):
         return True
 
     def needs_logits(self, end: int) -> bool:
-        """See `Job.needs_logits`; true from the prompt's last token on."""
+        """See `Job.needs_logits`; true for chunks that reach the prompt's last token."""
         return end >= self._first
 
     def read_logits(self, model: Model, logits: Tensor, start: int) -> None:
-        """Score the reply's tokens that a chunk predicts: the logits of position p are about token p + 1."""
+        """Score the reply's tokens that a chunk predicts: the logits at position p predict token p + 1."""
         decode = model.tokenizer(self.adapter).decode
         if self._detokenizer is None:
             self._detokenizer = Detokenizer(decode, self.ids[: self._first])
@@ -279,7 +279,7 @@ class ScoreJob(Job):
             )
 
     def _detokenize(self, detokenizer: Detokenizer, position: int) -> str:
-        """The text that the token at a position adds to the reply."""
+        """Return the text that the token at a position adds to the reply."""
         if position + 1 < len(self.ids):
             return detokenizer.feed(self.ids[position], self.ids[position + 1])
         return detokenizer.feed(self.ids[position], None) + detokenizer.finish()
@@ -289,12 +289,12 @@ class ScoreJob(Job):
         self.result.put(self._scores)
 
     def fail(self, error: str) -> None:
-        """Report why there are no scores."""
+        """Report why the reply cannot be scored."""
         self.result.put(error)
 
 
 class WarmUpJob(Job):
-    """A prompt to prefill into the store before it is asked for."""
+    """A job that prefills a prompt into the prefix cache before a request needs it."""
 
     is_urgent = False
 
@@ -304,20 +304,21 @@ class WarmUpJob(Job):
         return True
 
     def finish(self, decoder: Decoder, kv: KV, logits: Tensor) -> None:
-        """Nothing to report: the scheduler has stored the keys and values."""
+        """Do nothing: the scheduler has already stored the keys and values."""
 
     def fail(self, error: str) -> None:
-        """Nothing to report: the request that asks for the prompt will fail in the same way."""
+        """Do nothing: a request for the same prompt will report the error."""
 
 
 def prepare_job(job: Job, model: Model) -> bool:
-    """Prepare a job and check what all kinds have in common: its adapter and its token ids.
+    """Prepare a job, and check its adapter and token ids, as for every kind of job.
 
     Returns:
-        False if the job is finished already, since there is nothing to prefill.
+        False if there is nothing to prefill, so that the job is already finished.
 
     Raises:
-        InputError: the adapter cannot be used, or the tokens do not fit.
+        InputError: the adapter cannot be used, the tokens do not fit in the context, or the model has no
+            embedding for one of them.
     """
     _check_adapter(model, job.adapter)
     if not job.prepare(model):
@@ -338,10 +339,10 @@ def _check_adapter(model: Model, name: str | None) -> None:
 
 
 def _encode_prompt(model: Model, prompt: Prompt) -> list[int]:
-    """Tokenise a prompt that leaves room for an answer.
+    """Tokenise a prompt, and check that it leaves room for an answer.
 
     Raises:
-        InputError: it has no tokens, or as many as the context holds, or more.
+        InputError: the prompt has no tokens, or at least as many tokens as the context.
     """
     ids = model.encode(prompt)
     if not ids:
@@ -358,7 +359,7 @@ def _check_tokens(model: Model, job: Job) -> None:
     """Check that the embedding has a row for every token of a job.
 
     Raises:
-        InputError: it has none for one of them, which the message names.
+        InputError: the embedding has no row for a token, which the message names.
     """
     limit = model.token_limit(job.adapter)
     beyond = next((token for token in job.ids if token >= limit), None)

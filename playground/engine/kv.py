@@ -1,10 +1,10 @@
-"""Keys and values: a batch of rows that grows in place, and the store of prefixes that were computed before.
+"""Keys and values: a batch of rows that grows in place, and the prefix cache.
 
-The only file that touches Transformers' cache classes. A batch keeps its rows right-aligned in shared
-buffers, so that every row's newest token is in the same column and one forward pass serves them all;
-what is left of a shorter row is padding, hidden by the attention mask. Every layer keeps every position,
-sliding-window layers too: their mask compares columns, and right alignment makes the difference of two
-columns the difference of two positions, so what the window hides is exact.
+This is the only module that uses Transformers' cache classes. A batch keeps its rows right-aligned in shared
+buffers, so that every row's newest token is in the same column and one forward pass serves all rows; the
+columns before a shorter row are padding, which the attention mask hides. Every layer keeps every position,
+including sliding-window layers: their mask compares columns, and with right alignment the difference of two
+columns is the difference of two positions, so the window is exact.
 
     B rows, L layers, H key/value heads, T positions, D head size
 """
@@ -23,9 +23,9 @@ from transformers import PreTrainedConfig
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
 SPARE_COLUMNS = 64
-"""Room for new tokens in a fresh buffer; it doubles when it is full."""
+"""Number of columns for new tokens in a new buffer; a full buffer doubles its size."""
 MOST_GROWTH = 1024
-"""Columns that a full buffer grows by at most, so that a long one does not take twice its size."""
+"""Largest number of columns by which a full buffer grows, so that a long buffer does not double its size."""
 
 LayerKV = tuple[Tensor, Tensor]
 """Keys and values of one layer of one row, each (H, T, D)."""
@@ -33,17 +33,17 @@ LayerKV = tuple[Tensor, Tensor]
 
 @dataclass
 class _Columns:
-    """How many columns of a batch are in use.
+    """The number of columns of a batch that are in use, shared by the batch and its layers.
 
-    Shared by the batch and its layers. The layers do not refer to the batch itself, because objects in a
-    reference cycle would keep their buffers until Python's garbage collector runs.
+    The layers do not refer to the batch itself, because objects in a reference cycle would keep their buffers
+    until Python's garbage collector runs.
     """
 
     used: int = 0
 
 
 class _Layer(CacheLayerMixin):
-    """One layer's buffers, (B, H, columns, D)."""
+    """The buffers of one layer, (B, H, columns, D)."""
 
     is_sliding = False
 
@@ -76,15 +76,15 @@ class _Layer(CacheLayerMixin):
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """The number of columns that the mask must cover, and the first of them."""
+        """Return the number of columns that the mask must cover, and the index of the first one."""
         return self.columns.used + query_length, 0
 
     def get_seq_length(self) -> int:
-        """Columns in use."""
+        """Return the number of columns in use."""
         return self.columns.used
 
     def get_max_length(self) -> int:
-        """-1: there is no limit."""
+        """Return -1, since the length has no limit."""
         return -1
 
 
@@ -103,7 +103,12 @@ class BatchKV(Cache):
     """
 
     def __init__(self, layers: int, rows: Sequence[Sequence[LayerKV]] = ()) -> None:
-        """A batch of the given rows, each a list of `layers` keys and values; none is one empty row."""
+        """Create a batch of rows.
+
+        Args:
+            layers: number of layers.
+            rows: the keys and values of each row, by layer; without any, the batch has one empty row.
+        """
         self._columns = _Columns()
         super().__init__(layers=[_Layer(self._columns) for _ in range(layers)])
         self.lengths = [row[0][0].shape[-2] for row in rows] or [0]
@@ -116,7 +121,7 @@ class BatchKV(Cache):
 
     @property
     def used(self) -> int:
-        """Columns in use."""
+        """Number of columns in use."""
         return self._columns.used
 
     @used.setter
@@ -127,7 +132,7 @@ class BatchKV(Cache):
     def from_buffers(cls, buffers: Sequence[LayerKV], length: int) -> BatchKV:
         """Make a batch of one row whose first `length` positions are in `buffers`, each (1, H, columns, D).
 
-        New positions are written into the same buffers behind them, as long as there is room.
+        New positions are written to the following columns of the same buffers while there is room.
         """
         batch = cls(len(buffers))
         batch.lengths, batch.used = [length], length
@@ -141,7 +146,7 @@ class BatchKV(Cache):
         buffer = parts[0].new_empty(len(parts), heads, self.used + SPARE_COLUMNS, size)
         for row, part in zip(buffer, parts, strict=True):
             start = self.used - part.shape[1]
-            row[:, :start] = 0  # hidden by the mask, but 0 * NaN is NaN
+            row[:, :start] = 0  # the mask gives padding the weight 0, but 0 * NaN is NaN
             row[:, start : self.used] = part
         return buffer
 
@@ -151,12 +156,12 @@ class BatchKV(Cache):
         self.lengths = [length + new for length in self.lengths]
 
     def row(self, index: int) -> list[LayerKV]:
-        """One row's keys and values, as views into the buffers."""
+        """Return one row's keys and values as views of the buffers."""
         columns = slice(self.used - self.lengths[index], self.used)
         return [(layer.keys[index, :, columns], layer.values[index, :, columns]) for layer in self.layers]
 
     def insert(self, other: BatchKV, at: int) -> BatchKV:
-        """Return a batch of these rows with the other's one row inserted at index `at`."""
+        """Return a batch of these rows with the single row of `other` inserted at index `at`."""
         rows = [self.row(index) for index in range(len(self.lengths))]
         return BatchKV(len(self.layers), [*rows[:at], other.row(0), *rows[at:]])
 
@@ -165,7 +170,7 @@ class BatchKV(Cache):
         return BatchKV(len(self.layers), [self.row(index) for index in indices])
 
     def buffers(self) -> list[LayerKV]:
-        """The buffers of a batch of one row, each (1, H, columns, D)."""
+        """Return the buffers of a batch of one row, each (1, H, columns, D)."""
         return [(layer.keys, layer.values) for layer in self.layers]
 
     def mask(self, new: int) -> Tensor | None:
@@ -183,9 +188,10 @@ class BatchKV(Cache):
 
 @dataclass
 class PlainRow:
-    """One row on the plain path: its ids so far, and a Transformers cache of the model's own making.
+    """One row on the plain path: its ids so far, and the model's own Transformers cache.
 
-    Without a cache all ids are passed through the model again at every step: slow, but exact for any model.
+    Without a cache, all ids are passed through the model again at every step. This is slow, but exact for any
+    model.
     """
 
     ids: list[int]
@@ -193,10 +199,10 @@ class PlainRow:
 
 
 class PlainKV:
-    """The plain path's rows, used in place of a `BatchKV`.
+    """The rows of the plain path, used in place of a `BatchKV`.
 
-    For models whose state is not a list of keys and values that `BatchKV` could hold. Rows are run one
-    after the other, and their state cannot be stored.
+    The plain path is for models whose state is not a list of keys and values that `BatchKV` could hold. Rows
+    are run one after the other, and their state cannot be stored in the prefix cache.
     """
 
     def __init__(self, rows: Sequence[PlainRow]) -> None:
@@ -204,7 +210,12 @@ class PlainKV:
 
     @classmethod
     def begin(cls, config: PreTrainedConfig, cached: bool) -> PlainKV:
-        """Make one empty row, with the model's own cache or without any."""
+        """Make one empty row.
+
+        Args:
+            config: the model's configuration.
+            cached: give the row the model's own cache.
+        """
         return cls([PlainRow(ids=[], cache=DynamicCache(config=config) if cached else None)])
 
     @property
@@ -226,22 +237,22 @@ KV = BatchKV | PlainKV
 
 @dataclass
 class Entry:
-    """Stored keys and values of one list of token ids."""
+    """An entry of the prefix cache: the keys and values of one list of token ids."""
 
     ids: np.ndarray
     buffers: list[LayerKV]
-    """For each layer, (1, H, columns, D), of which the first `len(ids)` columns are the entry's."""
+    """Keys and values of each layer, (1, H, columns, D); the entry uses the first `len(ids)` columns."""
     appendable: bool
-    """Whether the columns behind those are free. The first batch that begins with the whole entry writes
-    there, which does not change the entry; every other batch copies it."""
+    """Whether the following columns are free. The first batch that starts with the whole entry writes to
+    these columns, which does not change the entry; every other batch copies the entry."""
 
     @property
     def bytes(self) -> int:
-        """The size of the buffers, free columns included."""
+        """Size of the buffers in bytes, including free columns."""
         return sum(_count_bytes(keys) + _count_bytes(values) for keys, values in self.buffers)
 
     def begin(self, length: int) -> BatchKV:
-        """Make a row that begins with the first `length` positions, without a copy if possible."""
+        """Make a row that starts with the first `length` positions, without a copy if possible."""
         if length == len(self.ids) and self.appendable:
             self.appendable = False
             return BatchKV.from_buffers(self.buffers, length)
@@ -250,15 +261,16 @@ class Entry:
 
 
 class PrefixStore:
-    """Keys and values by (owner, token ids): an LRU cache with a limit in bytes.
+    """The prefix cache: keys and values by owner and token ids, an LRU cache with a limit in bytes.
 
-    K/V of the base and of each adapter differ even for the same tokens, and so do those of one adapter under
-    scaled positions for texts of different lengths. The owner names both: adapter and regime (see `rope`).
-    An entry serves every prefix of itself, so an entry that is a prefix of another is never kept.
+    The keys and values of the base and of each adapter differ even for the same tokens. With scaled
+    positions, those of one adapter also differ for texts of different lengths. The owner is therefore the
+    pair of adapter and regime (see `rope`). An entry serves every prefix of itself, so an entry that is a
+    prefix of another is not kept.
 
-    An owner's entries are also kept sorted by their ids: the entry that shares the longest prefix with a text
-    is next to the place where the text would be inserted. Comparing with every entry took a third of the
-    decode thread's time once some thousands were stored.
+    An owner's entries are also sorted by their ids: the entry that shares the longest prefix with a text is
+    next to the position at which the text would be inserted. Comparing with every entry took a third of the
+    decode thread's time with some thousands of entries.
     """
 
     def __init__(self, limit: int) -> None:
@@ -271,7 +283,7 @@ class PrefixStore:
         return len(self._entries)
 
     def find_longest(self, owner: Hashable, ids: Sequence[int]) -> tuple[Entry | None, int]:
-        """Find the entry that shares the longest prefix with `ids`, and the length of that prefix."""
+        """Return the entry that shares the longest prefix with `ids`, and the length of that prefix."""
         wanted = _sortable_ids(ids)
         common, best = max(
             ((common_prefix(self._entries[key].ids, wanted), key) for key in self._neighbours(owner, wanted)),
@@ -286,35 +298,35 @@ class PrefixStore:
     def put(self, owner: Hashable, ids: Sequence[int], kv: KV, index: int = 0, ended: bool = True) -> None:
         """Store a row's keys and values.
 
-        Example, with an owner's entries as lists of ids, in their order::
+        Example, with an owner's entries as sorted lists of ids::
 
-            stored          put          stored then
+            before          put          after
             [1 2 3] [5 6]   [1 2]        [1 2 3] [5 6]            [1 2 3] covers [1 2]
             [1 2 3] [5 6]   [1 2 3 4]    [1 2 3 4] [5 6]          [1 2 3 4] covers [1 2 3]
             [1 2 3] [5 6]   [1 2 4]      [1 2 3] [1 2 4] [5 6]    neither covers the other
 
-        Only the entries right before and after the place of `ids` are compared: a list that is sorted between
-        [1 2] and [1 2 3], or between [1 2 3] and [1 2 3 4], begins with the shorter of the two as well.
+        Only the entries directly before and after the position of `ids` are compared, because a list that is
+        sorted between [1 2] and [1 2 3], or between [1 2 3] and [1 2 3 4], also starts with the shorter list.
 
         Args:
-            owner: what the keys and values belong to besides the tokens.
+            owner: the owner of the keys and values, which is part of the key.
             ids: one id for each position.
-            kv: the row's batch. A batch of this row alone gives its buffers away; from a larger one the
-                row is copied.
-            index: which row of the batch it is.
-            ended: whether a batch of this row alone will not be written to any more.
+            kv: the row's batch. The buffers of a batch with only this row are stored without a copy; from a
+                larger batch the row is copied.
+            index: index of the row in the batch.
+            ended: whether a batch with only this row is not written to any more.
         """
         wanted = _sortable_ids(ids)
         if isinstance(kv, PlainKV) or not len(wanted):
             return
-        # No entry is a prefix of another, so at most one is a prefix of `wanted`, and it is right before it.
+        # No entry is a prefix of another, so at most one is a prefix of `wanted`: the one directly before it.
         for key in self._neighbours(owner, wanted):
             stored = self._entries[key]
             common = common_prefix(stored.ids, wanted)
-            if common == len(wanted):  # the stored entry covers it
+            if common == len(wanted):  # the stored entry covers the new one
                 self._entries.move_to_end(key)
                 return
-            if common == len(stored.ids):  # it covers the stored entry
+            if common == len(stored.ids):  # the new entry covers the stored one
                 self._drop(key)
         if len(kv.lengths) == 1:
             entry = Entry(wanted, kv.buffers(), appendable=ended)
@@ -330,7 +342,7 @@ class PrefixStore:
             self._drop(next(iter(self._entries)))
 
     def _neighbours(self, owner: Hashable, wanted: np.ndarray) -> list[tuple[Hashable, bytes]]:
-        """Keys of the owner's entries right before and after the place of some ids, at most one each."""
+        """Return the keys of the owner's entries directly before and after some ids, in sorted order."""
         ordered = self._ordered.get(owner, [])
         at = bisect_left(ordered, wanted.tobytes())
         return [(owner, each) for each in ordered[max(0, at - 1) : at + 1]]
@@ -345,7 +357,7 @@ class PrefixStore:
 
 
 def _sortable_ids(ids: Sequence[int]) -> np.ndarray:
-    """Convert ids to big-endian numbers, whose bytes sort as the ids do."""
+    """Convert ids to big-endian integers, whose bytes sort like the ids."""
     return np.asarray(ids, dtype=">u4")
 
 

@@ -1,7 +1,7 @@
-"""The fastest form of a model's linear layers on a CPU, for the few rows of a decoding step.
+"""Replace a model's linear layers on a CPU by the fastest form for the few rows of a decoding step.
 
-A step multiplies every weight with one vector for each row, so at best it takes as long as reading the
-weights. Which form of the product comes close depends on the processor (float32, 2 threads, weights of
+A step multiplies every weight with one vector for each row, so its lower bound is the time to read the
+weights. Which form of the product comes close to it depends on the processor (float32, 2 threads, weights of
 768x768 to 32000x768; the times, in ms, are for 32000x768):
 
                                     1 row   2     4     16
@@ -13,11 +13,11 @@ weights. Which form of the product comes close depends on the processor (float32
                     oneDNN            4.9   7.8  10.0  12.8
                     packed            5.3   4.3   7.0  11.8
 
-`F.linear` is MKL's product, which is slow on processors that are not Intel's. There, large weights are packed
-for oneDNN, which computes up to four rows in the time of one, and long prompts as fast as MKL. The packed
-weights replace the original ones, so that they cost no memory; only a weight that is also used elsewhere,
-such as an output layer tied to the embeddings, stays as it is. Small weights stay too: for 192x192 a call of
-oneDNN takes 42 us, and 22 us in the other forms.
+`F.linear` uses MKL, which is slow on processors that are not Intel's. On these, large weights are packed for
+oneDNN, which computes up to four rows in the time of one, and long prompts as fast as MKL. The packed weights
+replace the original ones, so they use no additional memory. A weight that is also used elsewhere, such as an
+output layer tied to the embeddings, is not packed. Small weights are not packed either: for 192x192, a call
+of oneDNN takes 42 us, and 22 us in the other forms.
 """
 
 from __future__ import annotations
@@ -33,33 +33,33 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Product = Callable[[nn.Linear, Tensor], Tensor]
-"""Computes a layer's output, (..., out), from the layer and x, (..., in)."""
+"""A function that computes a layer's output, (..., out), from the layer and its input x, (..., in)."""
 
 LARGE = 1_000_000
-"""Size of a weight from which on oneDNN is faster in spite of its longer calls."""
+"""Number of elements of a weight from which oneDNN is faster despite its longer calls."""
 FEW = (3, 12)
-"""Numbers of rows for which, between them, every product uses its form for few rows."""
+"""Numbers of rows for a trial; every product uses its form for few rows for at least one of them."""
 PACKED_FOR = 4
-"""Rows that the packed form is chosen for; it serves any number."""
+"""Number of rows for which the packed form is optimised; it works for any number."""
 
 
 class Linears:
-    """Replaces the forward of linear layers by the fastest one; `remove` restores the original."""
+    """Replaces the forward of a model's linear layers by the fastest one; `remove` restores the original."""
 
     def __init__(self, model: nn.Module, leave: Iterable[nn.Module] = ()) -> None:
         """
         Args:
-            model: whose linear layers are replaced.
-            leave: layers that are left as they are.
+            model: the model.
+            leave: linear layers that are not changed.
         """
         left = {id(layer) for layer in leave}
         uses = Counter(
             id(weight) for module in model.modules() for weight in module._parameters.values()
-        )  # a tied weight counts once for each layer that has it
+        )  # a tied weight is counted once for each module that has it
         self._packed: list[tuple[nn.Linear, Tensor]] = []
         self._layers: list[nn.Linear] = []
         for layer in model.modules():
-            # Exactly nn.Linear: quantised layers are subclasses with a forward of their own.
+            # Not `isinstance`: quantised layers are subclasses with their own forward.
             if type(layer) is not nn.Linear or id(layer) in left or not _is_float32_on_cpu(layer.weight):
                 continue
             product: Product
@@ -81,12 +81,12 @@ class Linears:
     def fit(self, run: Callable[[int], object]) -> bool:
         """Whether the model can use the products for few rows, whose results are column-major in memory.
 
-        Models that read it as complex numbers (Llama 4, DeepSeek-V2) cannot.
+        Models that view a result as complex numbers (Llama 4, DeepSeek-V2) cannot.
 
         Args:
-            run: makes a pass of the model over the given number of tokens.
+            run: runs a forward pass of the model over the given number of tokens.
         """
-        if len(self._layers) < 2:  # the output layer's result is not read by any other
+        if len(self._layers) < 2:  # only the output layer, whose result no other layer reads
             return True
         try:
             for tokens in FEW:
@@ -108,21 +108,21 @@ def _is_float32_on_cpu(weight: Tensor) -> bool:
 
 
 def _multiply_by_mkl(layer: nn.Linear, x: Tensor) -> Tensor:
-    """Multiply by MKL with AVX-512: up to 3 rows cost as much as one; 8 to 16 are faster transposed."""
+    """Multiply with MKL on AVX-512: up to 3 rows take as long as one, and 8 to 16 are faster transposed."""
     if 8 <= x.numel() // x.shape[-1] <= 16:
         return _multiply_transposed(layer, x)
     return F.linear(x, layer.weight, layer.bias)
 
 
 def _multiply_small(layer: nn.Linear, x: Tensor) -> Tensor:
-    """Multiply a small weight where MKL is slow."""
+    """Multiply with a small weight on a processor for which MKL is slow."""
     if 2 <= x.numel() // x.shape[-1] <= 16:
         return _multiply_transposed(layer, x)
     return F.linear(x, layer.weight, layer.bias)
 
 
 def _multiply_large(layer: nn.Linear, x: Tensor) -> Tensor:
-    """Multiply a large weight that cannot be packed, where MKL is slow."""
+    """Multiply with a large weight that cannot be packed, on a processor for which MKL is slow."""
     if 2 <= x.numel() // x.shape[-1] <= 4:
         return _multiply_transposed(layer, x)
     product: Tensor = torch.ops.mkldnn._linear_pointwise(x, layer.weight, layer.bias, "none", [], "")
@@ -137,9 +137,9 @@ def _multiply_transposed(layer: nn.Linear, x: Tensor) -> Tensor:
 
 
 def _pack(layer: nn.Linear) -> Tensor:
-    """Reorder a layer's weight for oneDNN, and free the original."""
+    """Reorder a layer's weight for oneDNN and free the original."""
     packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach(), PACKED_FOR)
-    # The parameter keeps its shape. Code that reads it nevertheless gets NaN, not wrong numbers.
+    # The parameter keeps its shape. Code that still reads it gets NaN instead of wrong numbers.
     layer.weight.data = torch.full((), torch.nan).expand(layer.weight.shape)
     return packed
 
@@ -150,7 +150,7 @@ def _multiply_packed(packed: Tensor, layer: nn.Linear, x: Tensor) -> Tensor:
 
 
 def _copy_from_file(model: nn.Module) -> None:
-    """Copy the weights that are not packed out of the weights file, which could not be unmapped otherwise."""
+    """Copy the weights that are not packed to new memory, so that the weights file can be unmapped."""
     for parameter in model.parameters():
         if parameter.device.type == "cpu" and parameter.stride() != (0,) * parameter.dim():
             parameter.data = parameter.data.clone()

@@ -1,13 +1,13 @@
-"""The local engine: one base model in memory, any number of adapters on it, all rows in one batch.
+"""The local engine: one base model in memory, any number of adapters on it, and all rows in one batch.
 
-One thread, the decode thread, owns the model; all other threads hand it jobs and drain a queue. It takes in
-new jobs between two decoding steps, so that the lanes of all users share the steps:
+One thread, the decode thread, owns the model; other threads submit jobs to it and read events from a queue.
+It accepts new jobs between two decoding steps, so that the lanes of all users share the steps:
 
-* `jobs`: what is done for each kind of request;
-* `scheduler`: whose prompt is prefilled next, a chunk at a time;
-* `batch`: the rows that decode, whatever adapter each one uses, in one forward pass a step.
+* `jobs`: the steps of each kind of job;
+* `scheduler`: chooses the prompt to prefill next, one chunk at a time;
+* `batch`: decodes all rows, with any mix of adapters, in one forward pass a step.
 
-The arithmetic is in `model`, the choice of tokens in `sampling`, text in `text`.
+Forward passes are in `model`, the choice of tokens in `sampling`, and the text of answers in `text`.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ from playground.types import (
 )
 
 BEAT = 0.1
-"""Seconds after which `stream` yields `Waiting` if there is nothing else."""
+"""Seconds after which `stream` yields `Waiting` if there is no other event."""
 IDLE = 2.0
-"""Seconds without a request after which freed memory is given back."""
+"""Seconds without a request after which freed memory is returned to the operating system."""
 MEMORY_AGE = 1.0
-"""Seconds for which a measurement of the process's memory is used again."""
+"""Seconds for which a measurement of the process's memory is reused."""
 CLOSED = "The engine is closed: start the app again."
 RESTARTED = "The engine broke down and was started again: send the message again."
 
@@ -63,13 +63,16 @@ Result = TypeVar("Result")
 
 
 class LoadingCancelled(BaseException):
-    """The engine was closed while it loaded. A BaseException, so that library code does not swallow it."""
+    """The engine was closed while it loaded its model.
+
+    This is a BaseException, so that library code does not swallow it.
+    """
 
 
 class LocalEngine:
-    """An engine on this machine's CPU or GPU; see the module and `Engine`.
+    """An engine that runs a model on this machine's CPU or GPU; see the module's docstring and `Engine`.
 
-    The constructor returns at once; the decode thread loads the model and then serves the jobs.
+    The constructor returns at once. The decode thread loads the model and then serves jobs.
     """
 
     def __init__(self, settings: Settings, library: Library) -> None:
@@ -82,7 +85,7 @@ class LocalEngine:
         self._measured_at = -MEMORY_AGE
         self._scheduler: Scheduler | None = None
         """None until the model is loaded, and after `close`."""
-        self._start_lock = threading.Lock()  # so that two callers do not both start a thread
+        self._start_lock = threading.Lock()  # prevents two callers from each starting a thread
         self._thread = self._start_thread()
 
     # --- Called from any thread -------------------------------------------------------------------
@@ -94,7 +97,7 @@ class LocalEngine:
             return self._status
         now = time.monotonic()
         if now - self._measured_at >= MEMORY_AGE:
-            # Not at every call: each stream asks for the status many times a second.
+            # Measured only from time to time, since each stream reads the status many times a second.
             self._memory, self._measured_at = measure_memory(scheduler.model.device), now
         memory, on_device = self._memory
         return dataclasses.replace(
@@ -120,7 +123,7 @@ class LocalEngine:
                 unfinished -= isinstance(event, Done)
                 yield event
         finally:
-            # No lock: the decode thread only ever reads it, and a step more or less does not matter.
+            # No lock is needed: the decode thread only reads the flag, and one more step does no harm.
             for row in rows:
                 row.cancelled = True
 
@@ -152,18 +155,18 @@ class LocalEngine:
         self._submit([WarmUpJob(prompt) for prompt in prompts])
 
     def close(self) -> None:
-        """See `Engine.close`. Loading stops at its next report of progress."""
+        """See `Engine.close`. A load stops at its next report of progress."""
         self._closed = True
         self._inbox.put(None)
         self._thread.join()
         self._scheduler = None
-        # A model is full of references to itself, and another one may be waiting for its memory.
+        # Collect garbage now: models have reference cycles, and the next model may need the memory.
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
     def _submit(self, jobs: Sequence[Job]) -> None:
-        """Hand jobs to the decode thread; start it again if it died."""
+        """Submit jobs to the decode thread, and start the thread again if it died."""
         with self._start_lock:
             if not self._thread.is_alive() and not self._closed:
                 self._thread = self._start_thread()
@@ -176,7 +179,7 @@ class LocalEngine:
         return thread
 
     def _wait_for(self, results: queue.SimpleQueue[Result]) -> Result | str:
-        """The next result, or why none will come."""
+        """Wait for a result and return it, or the reason if the decode thread has ended."""
         while True:
             try:
                 return results.get(timeout=BEAT)
@@ -185,7 +188,7 @@ class LocalEngine:
                     return self._stop_reason()
 
     def _end_unfinished(self, rows: Sequence[AnswerJob], outbox: queue.SimpleQueue[Event]) -> Iterator[Event]:
-        """End the rows that a dead decode thread had not ended, and yield the events that are left."""
+        """End the rows that a dead decode thread had not ended, and yield the remaining events."""
         for row in rows:
             row.fail(self._stop_reason())
         while not outbox.empty():
@@ -205,21 +208,25 @@ class LocalEngine:
                 try:
                     self._loop()
                 except BaseException as error:
-                    # The loop catches every exception that one row can cause, so this is a breakdown of the
-                    # engine: all rows end, and the thread continues with new ones.
+                    # Exceptions that a single row can cause are caught in the loop, so this one is an engine
+                    # failure: all rows end, and the thread continues with new jobs.
                     traceback.print_exception(error)
                     self._fail_all(RESTARTED)
             self._fail_all(CLOSED)
 
     def _loop(self) -> None:
-        """Take in new jobs, then do one step of work."""
+        """Accept new jobs, then do one step of work."""
         scheduler = self._scheduler
         self._admit(block=scheduler is None or scheduler.is_idle)
         if scheduler is not None:
             scheduler.advance()
 
     def _admit(self, block: bool) -> None:
-        """Take jobs from the inbox; wait for the first one with `block`, when there is nothing else to do."""
+        """Move jobs from the inbox to the scheduler.
+
+        Args:
+            block: wait for the first job, if there is no other work.
+        """
         while True:
             try:
                 job = self._wait_for_job() if block else self._inbox.get_nowait()
@@ -236,7 +243,7 @@ class LocalEngine:
                 self._scheduler.admit(job)
 
     def _wait_for_job(self) -> Job | None:
-        """The next job; freed memory is given back if none comes for a while."""
+        """Wait for the next job; after `IDLE` seconds, return freed memory to the operating system."""
         try:
             return self._inbox.get(timeout=IDLE)
         except queue.Empty:
@@ -244,7 +251,7 @@ class LocalEngine:
             return self._inbox.get()
 
     def _fail_all(self, reason: str) -> None:
-        """End every job with an error and free what it holds."""
+        """End every job with an error and free its keys and values."""
         if self._scheduler is not None:
             self._scheduler.fail_all(reason)
         while not self._inbox.empty():
@@ -254,7 +261,7 @@ class LocalEngine:
     # --- Loading ----------------------------------------------------------------------------------
 
     def _load(self) -> None:
-        """Load the model and set the status; a failure is told in the status."""
+        """Load the model and set the status, which also reports a failure."""
         try:
             model, loaded = self._load_model()
             self._set_ready(model, loaded)
@@ -264,9 +271,9 @@ class LocalEngine:
             self._fail_loading(error)
 
     def _load_model(self) -> tuple[Model, Loaded]:
-        """Load the base with every adapter that leaves it unchanged.
+        """Load the base with every adapter that does not change it.
 
-        An adapter that changes the base is left out, and the base loaded again.
+        If an adapter changes the base, the base is loaded again without that adapter.
         """
         refused: dict[str, str] = {}
         while True:

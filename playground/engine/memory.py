@@ -1,4 +1,4 @@
-"""Freed memory: shared by all threads, and returned to the operating system (glibc only)."""
+"""Share freed memory between threads and return it to the operating system (glibc only)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any, cast
 
 POOLS = 2
-"""Number of memory pools (arenas) that all threads share."""
+"""Number of memory arenas that all threads share."""
 M_ARENA_MAX = -8
-"""glibc's number for that limit, in `malloc.h`."""
+"""Parameter number of the limit of arenas in glibc's `malloc.h`."""
 
 
 def _find(name: str) -> Callable[..., int] | None:
-    """Look up a function of the C library; None without it, since only glibc has and needs these."""
+    """Return a function of the C library, or None if the library is not glibc and does not have it."""
     try:
         library: Any = ctypes.CDLL(None)
         return cast(Callable[..., int], getattr(library, name))
@@ -25,21 +25,21 @@ _trim, _option = _find("malloc_trim"), _find("mallopt")
 
 
 def share_freed_memory() -> None:
-    """Let all threads of this process use the same few pools of memory; call it before they start.
+    """Make all threads of this process share a few memory arenas; call this before threads start.
 
-    glibc gives threads pools of their own, up to eight for each processor, and memory that is freed in one is
-    not used by another. The page's threads allocate one after the other, never at once, so their pools only
-    doubled the memory that was left after an hour with visitors.
+    glibc gives threads their own arenas, up to eight for each processor, and memory that is freed in one
+    arena is not reused by another. The page's threads allocate one after the other, never at the same time,
+    so separate arenas only doubled the memory in use after an hour with users.
     """
     if _option is not None:
         _option(M_ARENA_MAX, POOLS)
 
 
 def release_freed_memory() -> None:
-    """Return unused memory pages to the operating system; other threads keep running meanwhile.
+    """Return unused memory pages to the operating system; other threads continue to run.
 
-    glibc keeps freed memory for later. Prompts of many lengths leave gaps that later ones do not fit, so
-    without this the process would keep the peak of a busy hour.
+    glibc keeps freed memory for later allocations. Prompts of many lengths leave gaps that later prompts do
+    not fit in, so without this call the process would keep the peak memory of a busy hour.
     """
     if _trim is not None:
         _trim(0)

@@ -1,10 +1,10 @@
-"""A loaded model as the decode thread uses it: forward passes over rows, whatever adapter each one uses.
+"""A loaded model for the decode thread: forward passes over rows with any mix of adapters.
 
-Two ways through the model. The fast path runs all rows as one batch over a shared right-aligned cache with
-row-stacked adapters. The plain path runs each row alone with the model's own cache; it is what a model gets
-that the fast path does not reproduce. Which one it is, is not looked up in a list of architectures but
-tried out when the model is loaded, on a fixed text, and so is every adapter: switched off it must leave the
-logits of the base, and switched on it must not (see `open_model`).
+There are two paths through the model. The fast path runs all rows as one batch over a shared right-aligned
+cache with row-stacked adapters. The plain path runs each row alone with the model's own cache, and is used
+for models whose logits the fast path does not reproduce. The path is not looked up in a list of architectures
+but chosen by a trial on a fixed text when the model is loaded. Every adapter is tried too: switched off it
+must not change the base's logits, and switched on it must change them (see `open_model`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from playground.types import AdapterStatus, Prompt, Token
 
 
 class Model:
-    """Forward passes and tokenisation of a loaded model; `open_model` sets what its trials found."""
+    """Forward passes and tokenisation of a loaded model; `open_model` sets the results of its trials."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.hf = loaded.model
@@ -49,18 +49,18 @@ class Model:
         self._has_own_vocabularies = any(parts.logits is not None for parts in loaded.parts.values())
         self.layers = loaded.model.config.get_text_config().num_hidden_layers
         self.rope = RowRope(loaded.model)
-        """False where no position depends on a text's length, as in most models."""
+        """Rotary positions that depend on a text's length; false for most models, which have none."""
         self._selects = "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
         self.adapters: tuple[AdapterStatus, ...] = loaded.adapters
         self.plain: str | None = loaded.plain
-        """Why the plain path is taken; None on the fast path."""
+        """Why the plain path is used; None on the fast path."""
         self.has_own_cache = False
-        """Whether rows on the plain path have a cache of the model's own making."""
+        """Whether rows on the plain path use the model's own cache."""
 
     # --- Text -------------------------------------------------------------------------------------
 
     def tokenizer(self, adapter: str | None) -> Tokenizer:
-        """The tokenizer of a row: the adapter's own, if it brings one that differs from the base's."""
+        """Return the tokenizer of a row: the adapter's own if it has a different one, else the base's."""
         return (
             self._base_tokenizer
             if adapter is None
@@ -72,11 +72,11 @@ class Model:
         return self.tokenizer(prompt.adapter).encode(prompt)
 
     def tokens(self, prompt: Prompt) -> list[Token]:
-        """Return a prompt's tokens with their pieces and places; may be called from any thread."""
+        """Return a prompt's tokens with their pieces and positions in the text; callable from any thread."""
         return self.tokenizer(prompt.adapter).tokens(prompt)
 
     def eos_token_ids(self, adapter: str | None) -> frozenset[int]:
-        """Return the ids that end any answer of a row: the base's, and for an adapter also its own."""
+        """Return the EOS token ids of a row: the base's, and also the adapter's own."""
         if adapter is None:
             return self._eos_token_ids
         own = self._own_tokenizers.get(adapter)
@@ -86,7 +86,7 @@ class Model:
     # --- Rows -------------------------------------------------------------------------------------
 
     def begin(self) -> KV:
-        """Make the keys and values of one empty row."""
+        """Create the keys and values of one empty row."""
         if self.plain:
             return PlainKV.begin(self.hf.config, cached=self.has_own_cache)
         return BatchKV(self.layers)
@@ -102,15 +102,15 @@ class Model:
         """Pass new tokens of every row through the model.
 
         Args:
-            kv: keys and values of the rows' tokens so far; grows by the new tokens.
-            adapters: B names, None for the base.
-            tokens: ids, (B, T).
-            every: whether to return the logits of all positions, or of the last one.
-            whole: length of each row's whole prompt where these tokens are a chunk of it, since scaled
-                positions may depend on it; without it, the prompt ends with these tokens.
+            kv: keys and values of the rows' tokens so far; the new tokens are appended.
+            adapters: B adapter names, None for the base.
+            tokens: new token ids, (B, T).
+            every: return the logits of all new positions, not only of the last one.
+            whole: length of each row's whole prompt, if these tokens are a chunk of it and scaled positions
+                depend on it; None if the prompt ends with these tokens.
 
         Returns:
-            Logits, (B, V), or with `every` (B, T, V).
+            Logits, (B, V), or (B, T, V) with `every`.
         """
         if isinstance(kv, BatchKV):
             new = len(tokens[0])
@@ -135,7 +135,7 @@ class Model:
         return torch.cat([F.pad(logits, (0, most - logits.shape[-1]), value=-torch.inf) for logits in alone])
 
     def _run_plain(self, row: PlainRow, adapter: str | None, ids: Sequence[int], every: bool) -> Tensor:
-        """`forward` for one row alone."""
+        """Run `forward` on the plain path for one row."""
         self.row_adapters.select([adapter])
         read = len(row.ids)
         row.ids += ids
@@ -147,51 +147,52 @@ class Model:
         return logits[:, -len(ids) :] if every else logits
 
     def regime(self, length: int) -> Regime:
-        """Return what a text's keys depend on besides tokens and adapter; () in most models."""
+        """Return the regime of a text of this length, on which its keys depend; () in most models."""
         return self.rope.regime(length)
 
     def must_prefill_again(self, length: int) -> bool:
         """Whether a text must be prefilled again before its token number `length`.
 
-        That is so where the model then has other positions for the whole text.
+        This is the case if the positions of the whole text change at that length.
         """
         return self.rope.must_prefill_again(length)
 
     def token_limit(self, adapter: str | None) -> int:
-        """Number of rows of the embedding that this adapter uses; token ids must be below it."""
+        """Return the number of rows of the embedding that an adapter uses; token ids must be smaller."""
         own = self.row_adapters.embedding_rows(adapter)
         return int(self.hf.get_input_embeddings().weight.shape[0]) if own is None else own
 
     def vocabulary(self, adapter: str | None) -> int:
-        """Number of tokens that a row with this adapter has logits for; further columns are of other rows."""
+        """Return the vocabulary size of a row with this adapter; other rows may have more tokens."""
         own = self.row_adapters.vocabulary(adapter)
         return self._vocabulary if own is None else own
 
     def select(self, adapters: Sequence[str | None]) -> None:
-        """Set the adapter of every row of the next passes."""
+        """Set the adapters of the rows for the next passes."""
         self.row_adapters.select(adapters)
 
     def run(self, tokens: Sequence[Sequence[int]], every: bool, **options: Any) -> Tensor:
-        """Run one pass of the model as it is.
+        """Run one forward pass of the Transformers model.
 
         Args:
-            tokens: ids, (B, T).
-            every: whether to return the logits of all positions.
-            options: the model's own.
+            tokens: token ids, (B, T).
+            every: return the logits of all positions, not only of the last one.
+            options: options of the model's forward.
 
         Returns:
-            Logits of the last position, (B, V), or with `every` of all, (B, T, V).
+            Logits of the last position, (B, V), or of all positions, (B, T, V), with `every`.
         """
         if self._selects and not every:
-            options["logits_to_keep"] = 1  # the other positions' (T, V) products are not even computed
+            options["logits_to_keep"] = 1  # avoids computing the output layer at the other positions
         ids = torch.tensor(tokens, device=self.device)
         logits: Tensor = self.hf(input_ids=ids, **{"use_cache": True, **options}).logits
         return self.mask_foreign_tokens(logits if every else logits[:, -1], self.row_adapters.rows)
 
     def mask_foreign_tokens(self, logits: Tensor, adapters: Sequence[str | None]) -> Tensor:
-        """Set the logits, (B, ..., V), of tokens of other rows' vocabularies to -inf, and return them.
+        """Set the logits, (B, ..., V), of tokens outside each row's vocabulary to -inf, and return them.
 
-        A model may squeeze its logits after the output layer (Gemma 2), so their -inf has to be set here.
+        This is done here because a model may squash its logits after the output layer, as Gemma 2 does, which
+        would change -inf.
         """
         if logits.shape[-1] == self._vocabulary and not self._has_own_vocabularies:
             return logits
@@ -200,7 +201,7 @@ class Model:
         return logits
 
     def weights_labels(self) -> tuple[str, ...]:
-        """Name the weights of each row of the last pass (of its last row, on the plain path)."""
+        """Return the weights label of each row of the last pass; on the plain path, of its last row only."""
         return tuple(
             self._weights_label if name is None else f"{self._weights_label} + {name}"
             for name in self.row_adapters.rows

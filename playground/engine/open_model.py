@@ -1,7 +1,7 @@
-"""Prepare a loaded model for decoding: fast linear layers, adapters tried out, a path chosen.
+"""Prepare a loaded model for decoding: speed up linear layers, try the adapters, choose a path.
 
 Nothing is looked up in a list of architectures. Each step runs the model on a fixed text, and is undone or
-left out where the logits are not what they were before it.
+skipped if it changes the logits.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def open_model(loaded: Loaded) -> Model:
     """
     base_logits = _speed_up_linears(loaded)
     model = Model(loaded)
-    # Adapters first: the other trial is a decoding pass, after which 4-bit layers on a CPU compute in
-    # another way than they did when the base was probed (see `probe_logits`).
+    # Try the adapters first: the path trial decodes, after which 4-bit layers on a CPU compute in another way
+    # than when the base's logits were computed (see `probe_rows`).
     trial = AdapterTrial(model, loaded)
     model.adapters = trial.check_adapters(base_logits)
     model.plain = loaded.plain or trial.mixed or path_trial.find_mismatch(model, loaded.probe)
@@ -40,12 +40,12 @@ def open_model(loaded: Loaded) -> Model:
 
 
 def _speed_up_linears(loaded: Loaded) -> Tensor:
-    """Give the linear layers their fastest form, if that leaves the logits as they are.
+    """Replace the linear layers by their fastest form, if this does not change the logits.
 
-    Some models (Mamba) read a layer's weight without calling the layer.
+    It can change them: some models (Mamba) read a layer's weight without calling the layer.
 
     Returns:
-        The base's logits on the fixed text, (T, V), with the layers as they are from now on.
+        The base's logits on the fixed text, (T, V), with the final form of the layers.
     """
     linears = Linears(loaded.model)
     if linears.fit(lambda tokens: probe_logits(loaded.model, loaded.probe[:tokens])):
@@ -57,12 +57,12 @@ def _speed_up_linears(loaded: Loaded) -> Tensor:
 
 
 def _is_own_cache_exact(model: Model, loaded: Loaded) -> bool:
-    """Whether the plain path with the model's own cache gives the logits of `generate`."""
+    """Whether the plain path with the model's own cache gives the same logits as `generate`."""
     agrees = path_trial.matches_generate(model, loaded.probe, model.begin)
     if agrees is not False and path_trial.own_cache_works(model, loaded.probe):
         return True
-    # Layers that round a token by the tokens beside it (LLM.int8) give other logits in one pass over
-    # everything, which is not how `generate` reads a text.
+    # Layers whose rounding depends on the other tokens of a pass (LLM.int8) give other logits in one pass
+    # over the whole text, which is not how `generate` processes a text.
     return bool(agrees) and path_trial.own_cache_keeps_rows_apart(model, loaded.probe)
 
 
@@ -70,7 +70,7 @@ def _check_without_cache(model: Model, loaded: Loaded) -> None:
     """Check that the plain path without a cache is exact.
 
     Raises:
-        InputError: it is not, so the model cannot be served at all.
+        InputError: the plain path is not exact, so the model cannot be served.
     """
     reason = None
     if model.rope and not model.rope.prefills_again:

@@ -1,4 +1,4 @@
-"""Trial of the fast and the plain path at load: their logits must be those that the model itself gives."""
+"""Check the fast and the plain path at load: their logits must be those of the model itself."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from playground.engine.model import Model
 from playground.engine.positions import lower_limits, names_limit
 
 TOLERANCE = {torch.float32: 0.01, torch.bfloat16: 0.3, torch.float16: 0.1}
-"""How far the fast path's logits may differ from the plain path's, in standard deviations of the logits.
+"""Largest difference between the logits of a path and the model's own, in standard deviations of the logits.
 Rounding stays below this, and a wrong mask or position is far above."""
 STEPS = 3
-"""Tokens that a trial decodes one by one after its rows' prompts."""
+"""Number of tokens that a trial decodes one by one after the prompts of its rows."""
 SHORT = 24
-"""Tokens of the longer row where limits are lowered, which keeps the second trial cheap."""
+"""Number of tokens of the longer row in the second trial, with lowered limits, which keeps it cheap."""
 STATE_TYPES = {"full_attention", "sliding_attention", "chunked_attention"}
-"""Types of layers whose whole state is keys and values."""
+"""Types of layers whose state consists of keys and values only."""
 
 
 def find_mismatch(model: Model, probe: Sequence[int]) -> str | None:
-    """Return why the fast path cannot be taken, or None if it gives the model's own logits.
+    """Return why the fast path cannot be used, or None if it gives the model's own logits.
 
-    A model that names a window or an original context is tried once more with those lowered below the
-    length of the text, since the real ones are too long for a trial.
+    A model with an attention window or an original context length is tried a second time with these limits
+    lowered below the length of the text, since the real limits are too long for a trial.
     """
     kinds = set(getattr(model.hf.config.get_text_config(), "layer_types", None) or ())
     if unknown := kinds - STATE_TYPES:
         return f"its layers of type {', '.join(sorted(unknown))} keep no plain keys and values"
     allowed = TOLERANCE[model.hf.dtype]
-    # One pass is cheaper, where positions do not depend on the length of a text.
+    # One pass is cheaper, but only correct if positions do not depend on the length of a text.
     truth = _run_like_generate if model.rope else _run_one_pass
     try:
         off = _path_error(model, _rows(probe), lambda: BatchKV(model.layers), truth)
@@ -52,7 +52,7 @@ def find_mismatch(model: Model, probe: Sequence[int]) -> str | None:
 
 
 def own_cache_works(model: Model, probe: Sequence[int]) -> bool:
-    """Whether the model's own cache serves two rows, step by step, each as if it were alone."""
+    """Whether two rows that decode step by step with the model's own cache get the logits of one pass."""
     try:
         off = _path_error(
             model, _rows(probe), lambda: PlainKV.begin(model.hf.config, cached=True), _run_one_pass
@@ -63,7 +63,7 @@ def own_cache_works(model: Model, probe: Sequence[int]) -> bool:
 
 
 def own_cache_keeps_rows_apart(model: Model, probe: Sequence[int]) -> bool:
-    """Whether rows that take turns, each with a cache of the model's own, get the logits of the row alone."""
+    """Whether rows that decode in turns, each with the model's own cache, get the logits of the row alone."""
 
     def run_alone(model: Model, row: list[int]) -> Tensor:
         kv = PlainKV.begin(model.hf.config, cached=True)
@@ -76,7 +76,7 @@ def own_cache_keeps_rows_apart(model: Model, probe: Sequence[int]) -> bool:
 
 
 def is_stateless(model: Model, probe: Sequence[int]) -> bool:
-    """Whether a pass without a cache depends on its own tokens alone, and not on an earlier pass."""
+    """Whether a pass without a cache depends only on its own tokens, and not on an earlier pass."""
     model.select([None])
     first = model.run([probe], every=True, use_cache=False).float()
     model.run([probe[len(probe) // 2 :]], every=True, use_cache=False)
@@ -85,10 +85,15 @@ def is_stateless(model: Model, probe: Sequence[int]) -> bool:
 
 
 def matches_generate(model: Model, probe: Sequence[int], begin: Callable[[], KV]) -> bool | None:
-    """Whether a path's logits are those of `generate` for one row.
+    """Whether a path gives the same logits as `generate` for one row.
+
+    Args:
+        model: the model.
+        probe: token ids of the fixed text.
+        begin: creates the keys and values of an empty row on the path.
 
     Returns:
-        None where `generate` itself fails, since there is nothing to compare with.
+        True or False, or None if `generate` itself fails, so that there is nothing to compare with.
     """
     model.select([None])
     prompt = torch.tensor([probe[: len(probe) - STEPS]], device=model.device)
@@ -109,7 +114,7 @@ def matches_generate(model: Model, probe: Sequence[int], begin: Callable[[], KV]
     try:
         got = [model.forward(kv, [None], [ids[: prompt.shape[1]]])]
         got += [model.forward(kv, [None], [[token]]) for token in ids[prompt.shape[1] : -1]]
-    except Exception:  # the model does not take such a cache
+    except Exception:  # the model does not accept such a cache
         return False
     want = torch.cat(written.logits).float()
     off = (torch.cat(got).float() - want).abs().max() / want.std().clamp_min(1e-30)
@@ -117,15 +122,15 @@ def matches_generate(model: Model, probe: Sequence[int], begin: Callable[[], KV]
 
 
 def _rows(probe: Sequence[int]) -> list[list[int]]:
-    """Two rows of different lengths."""
+    """Return two rows of different lengths."""
     return [list(probe), list(probe[len(probe) // 2 :])]
 
 
 def _error_past_limits(model: Model, probe: Sequence[int]) -> float:
-    """Compute `_path_error` past the model's limits.
+    """Compute `_path_error` with the model's limits lowered below the length of the rows.
 
-    The longer row is past them from its start; the shorter one passes the original context at its second
-    step.
+    The longer row is past the limits from its start; the shorter row passes the original context length at
+    its second step.
     """
     rows = _rows(probe[:SHORT])
     with lower_limits(model.hf, window=4, length=len(rows[1]) - STEPS + 1):
@@ -138,23 +143,23 @@ def _path_error(
     begin: Callable[[], KV],
     truth: Callable[[Model, list[int]], Tensor],
 ) -> float:
-    """Compute the largest difference between a path's logits and the true ones, in standard deviations.
+    """Compute the largest difference between a path's logits and the correct ones, in standard deviations.
 
-    The rows are prefilled in two chunks each, joined to one batch, and decoded `STEPS` tokens further.
+    Each row is prefilled in two chunks; then the rows are joined to one batch and decode `STEPS` tokens.
 
     Args:
         model: the model.
         rows: token ids of two rows.
-        begin: makes the keys and values of an empty row on the path.
-        truth: computes a row's true logits at its last `STEPS` + 1 positions.
+        begin: creates the keys and values of an empty row on the path.
+        truth: computes the correct logits of a row at its last `STEPS` + 1 positions.
     """
     want = torch.stack([truth(model, row) for row in rows]).float()
     splits = [len(row) - STEPS for row in rows]
-    batch: Any = None  # of one kind with what `begin` gives, as every row's state is
+    batch: Any = None  # of the class that `begin` returns
     first = []
     for row, split in zip(rows, splits, strict=True):
         kv = begin()
-        if isinstance(kv, BatchKV):  # the plain path prefills a prompt at once
+        if isinstance(kv, BatchKV):  # the plain path prefills a prompt in one pass
             model.forward(kv, [None], [row[: split // 2]], whole=[split])
         first.append(model.forward(kv, [None], [row[kv.lengths[0] : split]], whole=[split]))
         batch = kv if batch is None else batch.insert(kv, at=1)
@@ -166,7 +171,7 @@ def _path_error(
 
 
 def _step(model: Model, batch: Any, rows: Sequence[list[int]], lengths: Sequence[int]) -> tuple[Any, Tensor]:
-    """Decode one more token of every row, up to `lengths`, as the decode thread does.
+    """Decode one more token of every row, up to `lengths`, like the decode thread.
 
     Returns:
         The batch, and the logits, (B, V).
@@ -197,10 +202,10 @@ def _run_one_pass(model: Model, row: list[int]) -> Tensor:
 
 
 def _run_like_generate(model: Model, row: list[int]) -> Tensor:
-    """Compute the logits of a row's last `STEPS` + 1 positions as `generate` does, (STEPS + 1, V).
+    """Compute the logits of a row's last `STEPS` + 1 positions like `generate`, (STEPS + 1, V).
 
-    The prompt is prefilled at once, then the tokens follow one by one, with the model's own cache and
-    preparation.
+    The prompt is prefilled in one pass, and the tokens then follow one by one, with the model's own cache and
+    `prepare_inputs_for_generation`.
     """
     model.select([None])
     cache: Any = DynamicCache(config=model.hf.config)

@@ -1,4 +1,4 @@
-"""A model's context length, and the lengths from which on its positions or attention change."""
+"""Determine a model's context length and the lengths from which its positions or attention change."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from transformers import PreTrainedModel
 from playground.engine.rope import rope_tables
 
 UNSTATED_CONTEXT = 2048
-"""Context of a model that states no limit of positions anywhere, such as a recurrent one."""
+"""Context length of a model that states no limit of positions, such as a recurrent model."""
 UNSET = 10**9
-"""A tokenizer's `model_max_length` from here on means that it was never set."""
+"""Smallest `model_max_length` of a tokenizer that means that it was not set."""
 LENGTH_NAMES = (
     "max_position_embeddings",
     "n_positions",
@@ -40,24 +40,24 @@ WINDOW_NAMES = (
     "index_topk",
     "index_block_size",
 )
-"""Names in configurations and layers of a distance, a number of keys or a position from which on attention
+"""Names, in configurations and layers, of a distance, a number of keys or a position from which attention
 changes."""
 BLOCK_NAMES = ("block_size", "topk_blocks")
 """Names of the block sizes in layers that attend to a few blocks of keys (MiniMax M3)."""
 
 
 def context_length(config: Any, tokenizer: Any = None) -> int:
-    """Return the number of positions that a model has, for prompt and answer together.
+    """Return a model's context length in tokens, for prompt and answer together.
 
     A configuration with scaled rotary positions states either the length before scaling (linear and dynamic
-    scaling, YaRN as Qwen 2.5 has it) or the scaled one beside a shorter original (Llama 3, Phi 3, GPT-OSS).
-    In the second case the stated length is the context: Llama 3.2 states 131 072, and factor times original
-    would be twice as much. Where each layer type has scaling of its own (Gemma 3), published models state
-    the scaled length.
+    scaling, YaRN in Qwen 2.5) or the scaled length together with a shorter original length (Llama 3, Phi 3,
+    GPT-OSS). In the second case the stated length is the context length: Llama 3.2 states 131 072, and the
+    product of factor and original length would be twice as much. If each layer type has its own scaling
+    (Gemma 3), published models state the scaled length.
 
     Args:
-        config: the model's configuration; of a composite one, the text part counts.
-        tokenizer: its `model_max_length` counts where the configuration states no length.
+        config: the model's configuration; the text part of a composite one is used.
+        tokenizer: a tokenizer whose `model_max_length` is used if the configuration states no length.
     """
     text = config.get_text_config()
     stated = next((length for name in LENGTH_NAMES if (length := _length(getattr(text, name, None)))), None)
@@ -80,9 +80,9 @@ def _scale_length(config: Any, stated: int, table: dict[str, Any], alone: bool) 
 
     Args:
         config: the text configuration.
-        stated: the length that it states.
-        table: the parameters.
-        alone: whether they are those of every layer.
+        stated: the length that the configuration states.
+        table: the rotary parameters.
+        alone: whether every layer has these parameters.
     """
     kind = table.get("rope_type") or table.get("type") or "default"
     original = _length(table.get("original_max_position_embeddings"))
@@ -97,7 +97,7 @@ def _scale_length(config: Any, stated: int, table: dict[str, Any], alone: bool) 
 
 
 def names_limit(model: PreTrainedModel) -> bool:
-    """Whether a model names a length or a distance from which on its computation changes."""
+    """Whether a model has a length or a distance from which its positions or attention change."""
     config = model.config.get_text_config()
     if any(_length(getattr(config, name, None)) for name in WINDOW_NAMES):
         return True
@@ -107,17 +107,17 @@ def names_limit(model: PreTrainedModel) -> bool:
 
 
 def _depends_on_length(table: dict[str, Any]) -> bool:
-    """Whether rotary parameters change the meaning of a position beyond some length."""
+    """Whether rotary parameters change the encoding of positions beyond some length."""
     kind = str(table.get("rope_type") or table.get("type"))
     return kind in ("longrope", "su") or "dynamic" in kind or "llama_4_scaling_beta" in table
 
 
 @contextmanager
 def lower_limits(model: PreTrainedModel, window: int, length: int) -> Iterator[None]:
-    """Lower every window and the original context of a model, so that a short text reaches past them.
+    """Lower the attention windows and original context length of a model, so that a short text exceeds them.
 
-    Inside the block every window is at most `window`, and the original context at most `length`; afterwards
-    all are as before.
+    Inside the block, every window is at most `window` and the original context length at most `length`; the
+    original values are restored afterwards.
     """
     with ExitStack() as undo:
         configs = {id(config): config for config in _configs(model)}
@@ -161,7 +161,7 @@ def _lower(undo: ExitStack, owner: Any, name: str, most: int) -> None:
 
 
 def _narrow(undo: ExitStack, module: nn.Module, window: int) -> None:
-    """Lower a window that is kept as a mask until `undo` is closed."""
+    """Lower a window that is stored as a mask until `undo` is closed."""
     if (mask := _window_mask(module)) is not None:
         undo.callback(module._buffers.__setitem__, "bias", mask)
         ones = torch.ones_like(mask)
@@ -169,7 +169,7 @@ def _narrow(undo: ExitStack, module: nn.Module, window: int) -> None:
 
 
 def _window_mask(module: nn.Module) -> Tensor | None:
-    """Return the mask, (1, 1, T, T), of a layer that keeps its window as a mask (GPT-Neo), or None."""
+    """Return the mask, (1, 1, T, T), of a layer that stores its window as a mask (GPT-Neo), or None."""
     mask = module._buffers.get("bias")
     if mask is None or mask.dtype != torch.bool or mask.dim() != 4 or bool(mask[0, 0, -1, 0]):
         return None

@@ -1,11 +1,12 @@
-"""Rotary positions whose frequencies depend on the length of a sequence, with a length for each row.
+"""Rotary positions whose frequencies depend on the length of a sequence, with a separate length for each row.
 
 LongRoPE uses its long factors for every position once a sequence is longer than the original context, and
-dynamic NTK a new base for every length beyond it. Transformers decides by the largest position in the batch,
-and dynamic NTK by what the module has seen before. So a long row would change a short one beside it, and a
-prompt prefilled in chunks would differ from one prefilled at once. Here every row has a length of its own
-that decides its frequencies: that of its whole prompt during the prefill, and that of the text so far at each
-decoding step, as in `generate` for the row alone.
+dynamic NTK uses a new base for every length beyond it. In Transformers, the largest position in the batch
+determines the frequencies, and with dynamic NTK also the lengths that the module has seen before. A long row
+would therefore change a short row in the same batch, and a prompt prefilled in chunks would differ from one
+prefilled at once. Here every row has its own length, which determines its frequencies: the length of its
+whole prompt during the prefill, and the length of the text so far at each decoding step, as in `generate` for
+the row alone.
 
 Models without such positions are not changed.
 """
@@ -22,11 +23,12 @@ from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
 Regime = tuple[Hashable, ...]
-"""What the keys of a text depend on besides its tokens: equal for lengths that have equal frequencies."""
+"""The state of the rotary frequencies, on which the keys of a text depend besides its tokens. Lengths with
+equal frequencies have equal regimes."""
 
 
 def rope_tables(config: Any) -> list[dict[str, Any]]:
-    """List the tables of rotary parameters in a text configuration: one, or one for each layer type."""
+    """Return the tables of rotary parameters in a text configuration: one, or one for each layer type."""
     table = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None)
     if not isinstance(table, dict):
         return []
@@ -35,7 +37,10 @@ def rope_tables(config: Any) -> list[dict[str, Any]]:
 
 
 class RowRope:
-    """Gives rotary modules whose frequencies depend on length a length for each row; false without any."""
+    """Replaces the rotary modules whose frequencies depend on length, to use a length for each row.
+
+    False if the model has no such modules.
+    """
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
@@ -54,7 +59,7 @@ class RowRope:
 
     @contextmanager
     def remove_temporarily(self) -> Iterator[None]:
-        """Restore Transformers' own forward of the modules, in their first state, inside the block."""
+        """Restore the modules' own forward and initial state inside the block."""
         for module in self._modules:
             del module.forward
             _reset(module)
@@ -65,7 +70,7 @@ class RowRope:
 
     @contextmanager
     def use_lengths(self, lengths: Sequence[int]) -> Iterator[None]:
-        """Set the length that decides the frequencies of each of the B rows, for the passes in the block."""
+        """Set the length that determines the frequencies of each of the B rows, for passes in the block."""
         self._lengths = lengths
         try:
             yield
@@ -73,7 +78,7 @@ class RowRope:
             self._lengths = None
 
     def regime(self, length: int) -> Regime:
-        """Return what decides the frequencies of a text of this length; () where they do not depend on it."""
+        """Return the regime of a text of this length; () if no frequencies depend on the length."""
         found: list[Hashable] = []
         for module in self._modules:
             for layer_type, rope_type in _changing_types(module):
@@ -88,10 +93,11 @@ class RowRope:
     def _forward(
         self, module: Any, x: Tensor, position_ids: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, ...]:
-        """Replace a module's forward; position_ids is (B, T), the results are (B, T, D).
+        """Replace a module's forward; `position_ids` is (B, T), the results are (B, T, D).
 
-        The module gets one more position in each row, the last of the row's length, whose result is removed.
-        So everything that the module computes from the largest position is computed for that length.
+        The module gets an additional position in each row, the last one of the row's length, and its result
+        is removed. Everything that the module computes from the largest position is thus computed for that
+        length.
         """
         rows = position_ids.shape[0]
         lengths = self._lengths
@@ -114,7 +120,7 @@ class RowRope:
 
 
 def _run_fresh(module: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
-    """Run the module's own forward from its first state."""
+    """Run the module's own forward from its initial state."""
     _reset(module)
     result: tuple[Tensor, ...] = type(module).forward(module, *args, **kwargs)
     _reset(module)
@@ -122,7 +128,7 @@ def _run_fresh(module: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
 
 
 def _reset(module: Any) -> None:
-    """Put a rotary module back into its first state, before it saw any length."""
+    """Reset a rotary module to its initial state, before it has seen any length."""
     for layer_type, _ in _changing_types(module):
         prefix = f"{layer_type}_" if layer_type else ""
         original = getattr(module, f"{prefix}original_inv_freq")
@@ -147,7 +153,7 @@ def _changing_types(module: Any) -> list[tuple[str | None, str]]:
 
 
 def _limit(module: Any, layer_type: str | None, rope_type: str) -> int:
-    """Return the length up to which a rotary module has its first frequencies."""
+    """Return the length up to which a rotary module uses its initial frequencies."""
     if rope_type != "longrope":
         return int(module.original_max_seq_len)
     table = module.config.rope_parameters
@@ -155,7 +161,7 @@ def _limit(module: Any, layer_type: str | None, rope_type: str) -> int:
 
 
 def _drops_cache(model: PreTrainedModel) -> bool:
-    """Whether the model's own preparation for `generate` drops the keys and values at the limit."""
+    """Whether `prepare_inputs_for_generation` drops the keys and values at the original context length."""
     limit = getattr(model.config, "original_max_position_embeddings", None)
     if limit is None:
         return False

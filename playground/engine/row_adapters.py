@@ -1,14 +1,14 @@
-"""Row-stacked adapters: each row of a batch its own adapter, or none, in one forward pass.
+"""Row-stacked adapters: one forward pass in which each row of a batch uses its own adapter, or none.
 
-The modules that an adapter touches get a forward of our own, which runs the base's and then lets each run
-of neighbouring rows with one adapter add its own change to its rows; base rows cost nothing, and modules
-that no loaded adapter touches are not touched here either. The usual change is a plain LoRA, ``(x A) B``
-from the adapter's own weights. Beyond a few different adapters in one batch, every row's A and B are stacked
-(zeros for a base row) for one ``bmm(bmm(x, A), B)``. Which rows are where is worked out when the batch's
-membership changes, not at every step. On a 125M-parameter Llama on 2 cores, stacks took 29% of a step of a
-base and an adapter row, since each row reads factors of its own from memory. PEFT's own mixed batches
-register hooks and pick rows in every layer at every step, which costs about as much as running the lanes one
-after the other.
+The modules that an adapter changes get a new forward, which runs the base's forward and then, for each run of
+adjacent rows with the same adapter, adds the adapter's change to these rows. Base rows cost nothing, and
+modules that no loaded adapter changes keep their forward. The usual change is a plain LoRA, ``(x A) B`` with
+the adapter's own weights. If a batch has more than a few different adapters, every row's A and B are stacked
+(zeros for a base row) for one ``bmm(bmm(x, A), B)``. The runs are computed when the rows of the batch change,
+not at every step. Stacks are slower for few adapters: on a 125M-parameter Llama on 2 cores, they took 29% of
+a step of a base and an adapter row, since each row reads its own factors from memory. PEFT's own mixed
+batches register hooks and select rows in every layer at every step, which costs about as much as running the
+lanes one after the other.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from playground.engine.adapters.parts import Adapter, Part
 
 MOST_RUNS = 4
-"""Runs of rows with one adapter up to which each run has its own product; more are stacked for one `bmm`."""
+"""Largest number of runs that are computed with one product each; more runs are stacked for one `bmm`."""
 
 
 class RowsMixedError(RuntimeError):
@@ -36,30 +36,30 @@ class RowsMixedError(RuntimeError):
 
 @dataclass
 class Run:
-    """Neighbouring rows of a batch that share one plain LoRA, in one layer."""
+    """Adjacent rows of a batch that use the same plain LoRA, in one layer."""
 
     rows: slice
     a: Tensor
-    """(r, in), the adapter's own weight."""
+    """The adapter's weight A, (r, in)."""
     b: Tensor
-    """(out, r), likewise."""
+    """The adapter's weight B, (out, r)."""
     scaling: float
 
     def __post_init__(self) -> None:
         rows = self.rows.stop - self.rows.start
         self.down = self.a.T.expand(rows, -1, -1)
-        """(rows, in, r): A for `bmm`, without a copy."""
+        """A for `bmm`, (rows, in, r), without a copy."""
         self.up = self.b.T.expand(rows, -1, -1)
-        """(rows, r, out), likewise."""
+        """B for `bmm`, (rows, r, out), without a copy."""
 
     def add(self, result: Tensor, x: Tensor) -> None:
-        """Add the rows' delta to `result`, (B, T, out), where x is (B, T, in)."""
+        """Add the delta of the rows to `result`, (B, T, out); x is (B, T, in)."""
         x, result = x[self.rows], result[self.rows]
         if not x.dtype == result.dtype == self.a.dtype:
             hidden = F.linear(x.to(self.a.dtype), self.a) * self.scaling
             result += F.linear(hidden, self.b).to(result.dtype)
         elif x.shape[0] == x.shape[1] == 1:
-            # Every call counts here: these few microseconds are spent in every layer at every step.
+            # The fewest possible calls, since their microseconds are spent in every layer at every step.
             result[0, 0].addmv_(self.b, torch.mv(self.a, x[0, 0]), alpha=self.scaling)
         else:  # a plain product of 2 to 8 rows takes up to twice as long as `bmm`
             result.baddbmm_(torch.bmm(x, self.down), self.up, alpha=self.scaling)
@@ -67,35 +67,36 @@ class Run:
 
 @dataclass
 class Stack:
-    """All rows' factors in one layer, zeros for rows without any: (B, in, r) and (B, r, out)."""
+    """The LoRA factors of all rows in one layer, with zeros for rows without a LoRA."""
 
     a: Tensor
+    """(B, in, r)"""
     b: Tensor
-    """The scaling is in it."""
+    """(B, r, out), multiplied by the scaling."""
 
     def add(self, result: Tensor, x: Tensor) -> None:
-        """Add the delta of all rows, as `Run.add`."""
+        """Add the delta of all rows; see `Run.add`."""
         result += ((x.to(self.a.dtype) @ self.a) @ self.b).to(result.dtype)
 
 
 @dataclass
 class Pass:
-    """What all modules know about the current forward pass."""
+    """Properties of the current forward pass, shared by all sites."""
 
     tokens: int | None = None
-    """Number of tokens of each row; None where it is not known."""
+    """Number of tokens of each row; None if it is not known."""
 
 
 @dataclass
 class PartRun:
-    """Neighbouring rows that share an adapter's part that is not a plain LoRA."""
+    """Adjacent rows that use the same adapter's part, which is not a plain LoRA."""
 
     rows: slice
     part: Part
 
 
 class Site:
-    """One module of the base that adapters touch."""
+    """A module of the base that adapters change."""
 
     def __init__(self, module: nn.Module, parts: dict[str, Part], current: Pass) -> None:
         self.module = module
@@ -105,7 +106,7 @@ class Site:
         self._own_forward = vars(module).get("forward")
         self.loras = {name: lora for name, part in parts.items() if (lora := part.plain_lora())}
         self.count = 1
-        """Rows in the batch."""
+        """Number of rows in the batch."""
         self.plain: list[Run | Stack] = []
         self.others: list[PartRun] = []
         module.forward = functools.partial(_forward, self)
@@ -117,7 +118,7 @@ class Site:
             self.module.forward = self._own_forward
 
     def select(self, rows: Sequence[str | None]) -> None:
-        """Set the adapter of every row."""
+        """Set the adapter of every row of the next passes."""
         self.count = len(rows)
         plain: list[Run] = []
         self.others = []
@@ -133,7 +134,7 @@ class Site:
         self.plain = list(plain) if len(plain) <= MOST_RUNS else [_stack(plain, len(rows))]
 
     def run(self, x: Tensor, args: Any, kwargs: Any) -> Tensor:
-        """Compute the output where rows have parts of any kind, or the input has another shape."""
+        """Compute the output in the general case: parts of any kind, and inputs of other shapes."""
         if self.others and (args or kwargs):
             raise ValueError(f"{type(self.module).__name__} gets more than one input")
         x, shape = self._split_rows(x)
@@ -152,7 +153,7 @@ class Site:
         """Reshape the input so that the batch's rows come first.
 
         Returns:
-            The input, and the shape that the output must have; None if it is the input's.
+            The input, and the leading shape that the output must be restored to, or None if it is unchanged.
 
         Raises:
             RowsMixedError: the input does not keep the rows apart.
@@ -166,7 +167,8 @@ class Site:
         count = math.prod(shape)
         apart = x.dim() > 3 and shape[0] == self.count  # such as (B, heads, T, in)
         if self.current.tokens is not None and not apart:
-            # Some of the tokens, as an expert gets them, may be as many as a multiple of the rows by chance.
+            # The number must match exactly: an expert's share of the tokens may happen to be a multiple of
+            # the rows.
             apart = count == self.count * self.current.tokens
         elif not apart:
             apart = count % self.count == 0
@@ -175,7 +177,7 @@ class Site:
         return (x.reshape(self.count, -1) if tokens else x.reshape(self.count, -1, x.shape[-1])), shape
 
     def _run_base(self, x: Tensor, shape: Any, args: Any, kwargs: Any) -> Tensor:
-        """Compute the base's output, (B, T, ...); rows with a copy of their own may have any values."""
+        """Compute the base's output, (B, T, ...); the values of rows with their own copy are undefined."""
         copies = [run for run in self.others if run.part.copy is not None]
         if len(copies) == 1 and copies[0].rows == slice(0, self.count):
             assert copies[0].part.copy is not None
@@ -184,7 +186,7 @@ class Site:
         given = x
         if copies and not x.is_floating_point():
             given = x.clone()
-            for run in copies:  # ids that only the adapter's own embeddings have rows for
+            for run in copies:  # these rows may have ids that the base's embeddings have no rows for
                 given[run.rows] = 0
         if any(run.part.input_scale is not None for run in self.others):
             given = x.clone()
@@ -212,7 +214,7 @@ class Site:
 
 
 def _forward(site: Site, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Replace a module's forward: x is (B, T, in), the result (B, T, out)."""
+    """Replace a module's forward; x is (B, T, in), the result (B, T, out)."""
     if site.others or (site.plain and (x.dim() != 3 or x.shape[0] != site.count)):
         return site.run(x, args, kwargs)
     result: Tensor = site.original(x, *args, **kwargs)
@@ -222,7 +224,7 @@ def _forward(site: Site, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
 
 def _merge_logits(result: Tensor, own: Tensor, rows: slice) -> Tensor:
-    """Merge logits of rows with different vocabularies; tokens that a row does not have get -inf."""
+    """Merge the logits of rows with different vocabularies; tokens outside a row's vocabulary get -inf."""
     most = max(result.shape[-1], own.shape[-1])
     joined = result.new_full((*result.shape[:-1], most), -torch.inf)
     joined[..., : result.shape[-1]] = result
@@ -242,16 +244,16 @@ def _stack(runs: Sequence[Run], rows: int) -> Stack:
 
 
 class RowAdapters:
-    """Runs a model with a choice of adapter for each row.
+    """Runs a model with a separate adapter for each row.
 
-    Only the `forward` of modules that an adapter touches is replaced; `remove` gives the originals back.
+    Only the `forward` of modules that an adapter changes is replaced; `remove` restores the originals.
     """
 
     def __init__(self, model: nn.Module, adapters: Mapping[str, Adapter]) -> None:
         self._model = model
         self._adapters = dict(adapters)
         self.rows: tuple[str | None, ...] = ()
-        """The adapter of every row, as last selected; None is the base."""
+        """The last selected adapter of every row; None is the base."""
         self._sites: list[Site] = []
         self._pass = Pass()
         self._install()
@@ -282,8 +284,8 @@ class RowAdapters:
         """Set the adapters of the next forward passes.
 
         Args:
-            adapters: one for every row; None is the base.
-            tokens: number of each row's tokens, by which modules check that an input holds all of them.
+            adapters: the adapter of every row; None is the base.
+            tokens: number of tokens of each row, with which modules check that an input contains all tokens.
         """
         self._pass.tokens = tokens
         rows = tuple(adapters)
@@ -294,9 +296,9 @@ class RowAdapters:
             site.select(rows)
 
     def embedding_rows(self, name: str | None) -> int | None:
-        """Number of tokens that an adapter's own embeddings have rows for; None: it uses the base's."""
+        """Return the number of rows of an adapter's own embeddings, or None if it uses the base's."""
         return self._adapters[name].embedding_rows if name in self._adapters else None
 
     def vocabulary(self, name: str | None) -> int | None:
-        """Number of tokens that an adapter's own output layer has; None: it uses the base's."""
+        """Return the number of tokens of an adapter's own output layer, or None if it uses the base's."""
         return self._adapters[name].logits if name in self._adapters else None

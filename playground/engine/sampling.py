@@ -1,10 +1,10 @@
-"""Choose the next token of every row, each by its own sampling parameters.
+"""Choose the next token of every row, each with its own sampling parameters.
 
-Sampling is Gumbel-max with counter-based noise: the token is argmax(logit + g), where g is drawn from a
-generator seeded by (seed, position in the answer) alone. argmax over Gumbel-perturbed logits is a draw
+Sampling uses the Gumbel-max trick with counter-based noise: the token is argmax(logit + g), where g is
+generated from the seed and the position in the answer only. argmax over Gumbel-perturbed logits is a sample
 from their softmax (Gumbel 1954; Maddison et al., arXiv 1411.0030, section 2). Since the noise depends on
-nothing else, a row is independent of its neighbours, and two lanes with the same seed have the same noise:
-differences between them come from their distributions.
+nothing else, a row is independent of the other rows of its batch, and two lanes with the same seed have the
+same noise: differences between them come from their distributions.
 
 The filters and their order are those of Hugging Face's `generate`: repetition penalty, temperature, top-k,
 top-p, min-p. A test compares the distributions.
@@ -26,13 +26,13 @@ DROPPED = float("-inf")
 
 @dataclass
 class Row:
-    """The inputs, besides its logits, of the choice of one row's next token."""
+    """The inputs for choosing one row's next token, besides its logits."""
 
     sampling: Sampling
     prompt_ids: Sequence[int]
     answer_ids: Sequence[int]
     vocabulary: int | None = None
-    """Columns of the logits that belong to this row; further ones belong to other rows. None: all."""
+    """Number of columns of the logits in this row's vocabulary; None for all columns."""
 
 
 def next_tokens(logits: Tensor, rows: Sequence[Row]) -> list[int]:
@@ -43,7 +43,7 @@ def next_tokens(logits: Tensor, rows: Sequence[Row]) -> list[int]:
         rows: B rows in the same order.
 
     Raises:
-        ValueError: a row's logits hold NaN, or no token is left to choose.
+        ValueError: a row's logits have NaN, or all tokens were removed.
     """
     logits = logits.float()
     if all(is_plain_greedy(row.sampling) for row in rows):
@@ -56,13 +56,13 @@ def next_tokens(logits: Tensor, rows: Sequence[Row]) -> list[int]:
 
 
 def is_plain_greedy(sampling: Sampling) -> bool:
-    """Whether the choice is the argmax of the logits as they are."""
+    """Whether the next token is the argmax of the unchanged logits."""
     return sampling.temperature == 0 and sampling.repetition_penalty == 1
 
 
 def choose(logits: Tensor, row: Row) -> int:
     """Choose the next token of one row from its float32 logits, shape (V,)."""
-    # Cut, not only hidden: the noise and the filters of a row must not depend on its neighbours.
+    # Sliced, not only masked: the noise and the filters of a row must not depend on the other rows.
     scores = filter_logits(logits[: row.vocabulary], row)
     if row.sampling.temperature > 0:
         noise = gumbel(row.sampling.seed, len(row.answer_ids), scores.shape[-1])
@@ -74,9 +74,9 @@ def choose(logits: Tensor, row: Row) -> int:
 
 
 def filter_logits(logits: Tensor, row: Row) -> Tensor:
-    """Apply penalty, temperature and filters to logits, shape (V,); dropped tokens become -inf.
+    """Apply penalty, temperature and filters to logits, shape (V,); removed tokens become -inf.
 
-    With temperature 0 only the penalty applies, since the filters never drop the likeliest token.
+    With temperature 0 only the penalty applies, since the filters never remove the likeliest token.
     """
     sampling = row.sampling
     scores = logits
@@ -93,7 +93,7 @@ def filter_logits(logits: Tensor, row: Row) -> Tensor:
         scores = scores.masked_fill(scores < kth, DROPPED)
     if sampling.top_p < 1:
         ordered, order = torch.sort(scores, descending=False)
-        # From the unlikeliest up, drop tokens while their total stays within 1 - top_p.
+        # Remove tokens from the least likely up, while their total probability is at most 1 - top_p.
         drop = ordered.softmax(dim=-1).cumsum(dim=-1) <= 1 - sampling.top_p
         drop[-1] = False
         scores = scores.masked_fill(drop.scatter(0, order, drop), DROPPED)
@@ -104,7 +104,7 @@ def filter_logits(logits: Tensor, row: Row) -> Tensor:
 
 
 def penalise(logits: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
-    """Apply the repetition penalty: divide a seen token's logit by it if positive, else multiply."""
+    """Apply the repetition penalty: divide the logit of a seen token by it if positive, else multiply."""
     # Not every input token has a logit: embeddings can have more rows than the output layer.
     there = sorted(token for token in set(seen) if token < len(logits))
     if not there:
@@ -115,11 +115,11 @@ def penalise(logits: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
 
 
 def gumbel(seed: int, position: int, size: int) -> Tensor:
-    """Draw Gumbel(0, 1) noise, shape (size,), float32 on the CPU; equal arguments give equal noise."""
-    # Hashed, because torch's CPU generator uses no more than the low 32 bits of its seed.
+    """Generate Gumbel(0, 1) noise, shape (size,), float32 on the CPU; equal arguments give equal noise."""
+    # Hashed to 32 bits, because torch's CPU generator uses only the low 32 bits of its seed.
     digest = hashlib.blake2b(f"{seed}/{position}".encode(), digest_size=4).digest()
     generator = torch.Generator()
     generator.manual_seed(int.from_bytes(digest, "little"))
-    # -log of an Exp(1) draw is a Gumbel(0, 1) draw; in float64, for its far tail.
+    # -log of an Exp(1) sample is a Gumbel(0, 1) sample; float64 keeps the far tail accurate.
     draws = torch.empty(size, dtype=torch.float64).exponential_(generator=generator)
     return -draws.clamp_min(1e-300).log().float()

@@ -1,7 +1,8 @@
-"""The order of work on one model: which jobs wait, whose prompt is prefilled next, and when rows decode.
+"""Schedule the work on one model: the waiting jobs, their prefill in chunks, and the decoding steps.
 
-Between two decoding steps the scheduler prefills one chunk of a waiting job's ids, after the longest prefix
-that the store has of them. A job whose ids are all prefilled is finished: answers join the batch.
+Between two decoding steps the scheduler prefills one chunk of a waiting job's ids, starting after their
+longest prefix in the prefix cache. When all ids of a job are prefilled, the job is finished: an answer joins
+the batch.
 """
 
 from __future__ import annotations
@@ -17,22 +18,23 @@ from playground.engine.model import Model
 from playground.types import InputError
 
 CHUNK_IDLE = 512
-"""Tokens prefilled in one forward pass while no row decodes."""
+"""Number of tokens in a prefill chunk while no row decodes."""
 CHUNK_DECODING = 64
-"""The same while rows decode and wait for it; it takes as long as two or three steps on a CPU."""
+"""Number of tokens in a prefill chunk while rows decode, which wait for it; on a CPU a chunk takes as long as
+two or three decoding steps."""
 WORTH_STORING = 32
-"""Computed tokens from which on a job's prefix is stored as soon as it is prefilled."""
+"""Number of computed tokens from which a job's prefix is stored as soon as it is prefilled."""
 
 
 class Scheduler:
-    """The waiting jobs and the live batch of one model; used by the decode thread alone."""
+    """The waiting jobs and the decoding rows of one model. Only the decode thread may use it."""
 
     def __init__(self, model: Model, store: PrefixStore) -> None:
         self.model = model
         self.store = store
         self.batch = Batch(model, store)
         self.waiting: list[Job] = []
-        """Jobs that are not prefilled to the end, in the order they came."""
+        """Jobs that are not completely prefilled, in the order of their arrival."""
         self._oldest_first = itertools.cycle((True, False))  # see `_next_job`
         self._ready_at = time.monotonic()
 
@@ -42,7 +44,7 @@ class Scheduler:
         return not (self.waiting or self.batch.rows)
 
     def admit(self, job: Job) -> None:
-        """Prepare a job and let it wait for its turn; one that cannot be served fails at once."""
+        """Prepare a job and add it to the waiting jobs; a job that cannot be served fails at once."""
         job.started = max(job.started, self._ready_at)
         try:
             if prepare_job(job, self.model):
@@ -58,7 +60,7 @@ class Scheduler:
         self.batch.drop_cancelled()
         if (job := self._next_job()) is not None:
             room = CHUNK_DECODING - self._prefill(job)
-            # Short jobs share the chunk, so that several people who ask at once do not wait for a step each.
+            # Short jobs share the chunk, so that simultaneous short requests do not wait for one step each.
             while self.batch.rows and (job := self._short_job(room)) is not None:
                 room -= self._prefill(job)
         if self.batch.rows:
@@ -66,7 +68,7 @@ class Scheduler:
             self.batch.step()
 
     def fail_all(self, reason: str) -> None:
-        """End every job with an error and free what it holds."""
+        """End every job with an error and free its keys and values."""
         jobs: list[Job] = [*self.waiting, *self.batch.clear()]
         self.waiting = []
         for job in jobs:
@@ -75,11 +77,11 @@ class Scheduler:
     # --- Turns ------------------------------------------------------------------------------------
 
     def _next_job(self) -> Job | None:
-        """The job to prefill next, or None if there is none.
+        """Return the job to prefill next, or None if there is none.
 
-        The job that came first and the one with the fewest remaining ids take turns, so that neither a long
-        prompt holds up short ones nor short ones a long one. A job that shares its beginning with another
-        one that is being prefilled waits for that one's keys and values instead of computing them again.
+        The oldest job and the job with the fewest remaining ids take turns, so that a long prompt does not
+        delay short ones, nor short ones a long one. A job that shares a prefix with a job that is being
+        prefilled waits for the other job's keys and values instead of computing them again.
         """
         ready = self._ready_jobs()
         if not ready:
@@ -87,16 +89,16 @@ class Scheduler:
         return ready[0] if next(self._oldest_first) else min(ready, key=lambda job: job.remaining)
 
     def _short_job(self, room: int) -> Job | None:
-        """The job that came first, if it has at most `room` ids to compute.
+        """Return the oldest job if it has at most `room` ids to compute, else None.
 
-        Only the first is looked up in the store: to look up all of them before every step would take longer
-        than it saves.
+        Only the oldest job is looked up in the prefix cache: looking up all jobs before every step would take
+        longer than it saves.
         """
         job = next(iter(self._ready_jobs()), None)
         return job if job is not None and self._count_uncached(job) <= room else None
 
     def _count_uncached(self, job: Job) -> int:
-        """Number of ids to compute; for a job that has not started, those that are not in the store."""
+        """Return the number of ids to compute; for a new job, of those that are not in the prefix cache."""
         if job.kv is not None or self.model.plain:
             return job.remaining
         ids = job.prefill_ids
@@ -104,15 +106,15 @@ class Scheduler:
         return max(1, len(ids) - common)
 
     def _ready_jobs(self) -> list[Job]:
-        """The jobs that can be prefilled now."""
+        """Return the jobs that can be prefilled now."""
         ready = [job for job in self.waiting if not self._shares_beginning(job)]
         urgent = [job for job in ready if job.is_urgent]
         if not urgent and self.batch.rows:
-            return []  # warming up waits until no row decodes
+            return []  # warm-up jobs wait until no row decodes
         return urgent or ready
 
     def _shares_beginning(self, job: Job) -> bool:
-        """Whether a job should wait for another that is prefilling the same beginning."""
+        """Whether a job should wait for another job that is prefilling the same prefix."""
         if job.kv is not None:
             return False
         return any(
@@ -129,7 +131,7 @@ class Scheduler:
         """Prefill one chunk of a job, and finish the job after its last chunk.
 
         Returns:
-            How many tokens were computed.
+            The number of computed tokens.
         """
         tokens = 0
         try:
@@ -138,7 +140,7 @@ class Scheduler:
             chunk = self._cut_chunk(ids, start)
             tokens = len(chunk)
             every = job.needs_logits(start + tokens)
-            # Given only where positions depend on it.
+            # Passed only if positions depend on the length of the prompt.
             whole = {"whole": [len(ids)]} if self.model.rope else {}
             logits = self.model.forward(kv, [job.adapter], [chunk], every=every, **whole)
             if every:
@@ -155,18 +157,18 @@ class Scheduler:
         return tokens
 
     def _cut_chunk(self, ids: list[int], start: int) -> list[int]:
-        """The ids from `start` that one forward pass takes; on the plain path all of them."""
+        """Return the ids from `start` for the next forward pass; on the plain path, all of them."""
         if self.model.plain:
             return ids[start:]
         return ids[start : start + (CHUNK_DECODING if self.batch.rows else CHUNK_IDLE)]
 
     def _find_prefix(self, job: Job) -> KV:
-        """Keys and values of the job's longest stored prefix; at least one token is left to compute."""
+        """Return the keys and values of the job's longest cached prefix, without at least the last token."""
         if self.model.plain:
             return self.model.begin()
         ids = job.prefill_ids
         entry, common = self.store.find_longest(job.owner, ids)
         cached = min(common, job.reusable)
-        if len(ids) == len(job.ids):  # an answer that is prefilled again keeps its prompt's number
+        if len(ids) == len(job.ids):  # an answer that is prefilled again keeps its first number
             job.cached = cached
         return entry.begin(cached) if entry is not None and cached else self.model.begin()

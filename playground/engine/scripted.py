@@ -1,7 +1,7 @@
-"""An engine without a model: it answers with the tokens of a script.
+"""An engine without a model, which answers with the tokens of a script.
 
-For tests and for work on the page, where the words do not matter. It keeps the whole contract of an engine:
-rows side by side, stops and trimming, failures that stay in their row, cancelling.
+It is for tests and for work on the page, where the text of the answers does not matter. It fulfils the whole
+contract of an engine: simultaneous rows, stop rules and trimming, failures of single rows, cancellation.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ Script = Sequence[str] | Exception
 
 
 class ScriptedEngine(EngineWithoutModel):  # For tests.
-    """Answers each request with what `script(request)` returns.
+    """Answers each request with the tokens that `script(request)` returns.
 
     Attributes:
-        requests: every request so far, in order, for tests to look at.
+        requests: all requests so far, in order, for tests to inspect.
         open_streams: number of generators that have started and not ended.
     """
 
@@ -42,8 +42,8 @@ class ScriptedEngine(EngineWithoutModel):  # For tests.
     def __init__(self, script: Callable[[Request], Script], delay: float = 0.0) -> None:
         """
         Args:
-            script: gives the tokens of a request's answer, or the failure that ends it.
-            delay: seconds between two steps; a step gives every row one token.
+            script: returns the tokens of a request's answer, or the failure that ends it.
+            delay: seconds between two steps, each of which gives every row one token.
         """
         self._script = script
         self._delay = delay
@@ -51,7 +51,7 @@ class ScriptedEngine(EngineWithoutModel):  # For tests.
         self.open_streams = 0
 
     def status(self) -> Status:
-        """Always ready."""
+        """Return a status that is always ready."""
         return Status(state="ready", note="A script", base="scripted")
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
@@ -75,7 +75,7 @@ class ScriptedEngine(EngineWithoutModel):  # For tests.
                     del live[index]
 
     def tokens(self, prompt: Prompt) -> list[Token]:
-        """The words of a prompt, which a script takes for tokens."""
+        """Return the words of a prompt, which are this engine's tokens."""
         return [
             Token(id=number, piece=word[0], start=word.start())
             for number, word in enumerate(re.finditer(r"\S+", prompt.text))
@@ -98,7 +98,7 @@ class _Row:
         self._ttft: float | None = None
 
     def step(self) -> Iterator[Event]:
-        """Write one more token, or end the row."""
+        """Yield the events of one more token, or of the row's end."""
         if isinstance(self._script, Exception):
             yield from self._end("error", str(self._script))
         elif self._next == len(self._script):

@@ -1,7 +1,7 @@
-"""Turn token ids into an answer: find where it ends, trim it, and return text as soon as it is certain.
+"""Turn token ids into an answer: find its end, trim it, and return text as soon as it is final.
 
-Pure Python over strings. Text that is not certain is held back: half a character, and anything that a stop
-may still remove. The result does not depend on how the text was cut into tokens or chunks.
+Pure Python over strings. Text that is not final is held back: incomplete characters, and text that a stop
+rule may still remove. The result does not depend on how the text was split into tokens or chunks.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ class _Code:
     """An open code block of the answer."""
 
     mark: str
-    """Its opening fence, without the language."""
+    """The opening fence, without the language."""
     is_code: bool
-    """Whether it names a language, has had a line of code, or quotes a header in its first line."""
+    """Whether the block names a language, has a line of code, or quotes a header in its first line."""
     fresh: bool = False
-    """Whether its first line is still to come; in formats with fences that line decides what the fence is."""
+    """Whether the block's first line has not been read; in formats with fences, that line determines what the
+    fence is."""
 
     @property
     def shields(self) -> bool:
@@ -36,44 +37,48 @@ class _Code:
 
 @dataclass
 class _Fence:
-    """A line that is only a fence ("bare"), and may be the end of the answer."""
+    """A bare fence, which is a line with only a fence, that may be the end of the answer."""
 
     start: int
+    """Index at which the line starts."""
     end: int
-    """Where the next line begins."""
+    """Index at which the next line starts."""
     mark: str
     opens: bool = False
-    """Whether it opens a code block unless a blank line and a header follow."""
+    """Whether the fence opens a code block unless a blank line and a header follow."""
     blank: bool = False
     """Whether a blank line follows."""
     header: bool = False
-    """Whether a header follows directly, so that the line after it decides."""
+    """Whether a header follows directly, so that the next line determines what the fence is."""
 
 
 _FENCE_LINE = re.compile(r"(`{3,}(?=[^`]*$)|~{3,})(.*)")
 
 
 class Cutter:
-    """Finds where an answer ends in a growing raw text, and returns the part that is certain.
+    """Finds where an answer ends in a growing raw text, and returns the part that is final.
 
-    By the rule "own" an answer ends at the first of these:
+    With the rule "own" an answer ends at the first of these:
 
-    * a line that begins with the family's own user header, outside code. Text may follow on the line, and
-      the number of ``#`` may differ; ``User:``, which has none, must be alone on its line. In a code block
-      that the answer opened, the line is code if the block names a language or has had a line of code;
-    * with a fence in the rule, a line that is only the fence, then a header of the family, with or without
-      blank lines between them. The fence is not part of the answer, unless it closes a code block in it;
-    * with a fence, a line that is only the fence, then at most a part of a header, to the end of the text;
-    * without a fence, a blank line, then a line that is only the family's answer header.
+    * a line that starts with the family's own user header, outside code. Text may follow on the line, and
+      the number of ``#`` may differ; ``User:``, which has no ``#``, must be alone on its line. In a code
+      block that the answer opened, the line is code if the block names a language or already has a line of
+      code;
+    * with a fence in the rule, a line that is only the fence, followed by a header of the family, with or
+      without blank lines between them. The fence is not part of the answer, unless it closes a code block of
+      the answer;
+    * with a fence, a line that is only the fence, followed by at most a part of a header, at the end of the
+      text;
+    * without a fence, a blank line followed by a line that is only the family's answer header.
 
-    A bare fence directly before a header may also open a code block whose first line is a comment. That is
-    assumed if the line before the fence leads over to it (``See:``), or if the line after the header is code;
-    until then the text from the fence on is held back. By the rule "paper" an answer ends at the first of the
-    rule's `texts`, and fences and headers mean nothing.
+    A bare fence directly before a header may also open a code block whose first line is a comment. This is
+    assumed if the line before the fence introduces a block (``See:``), or if the line after the header is
+    code; until this is known, the text from the fence on is held back. With the rule "paper" an answer ends
+    only at the first of the rule's `texts`, and fences and headers have no effect.
 
-    With both rules an answer ends before the first of the rule's stop sequences (`texts`). A prefill is read
-    too, so that a code block opened in it is known; only what the model wrote is returned, and only that can
-    end the answer.
+    With both rules an answer ends before the first of the rule's stop sequences (`texts`). A prefill is also
+    parsed, to detect a code block that it opens; but only text that the model wrote is returned or can end
+    the answer.
 
     Example, in the fenced family, one line at a time, with the state after each line:
 
@@ -81,46 +86,50 @@ class Cutter:
     fed                   returned      `_code`  `_fence`
     ====================  ============  =======  =======  ================================================
     ``Use this:``         all of it
-    ```` ```python ````   all of it     open              it names a language, so it opens a code block
-    ``# Query: all``      all of it     open              a comment, since that block is open
-    ```` ``` ````         all of it     open     set      it closes the block; a header would end the answer
-    ``Done.``             all of it                       no header, so only the block was closed
-    ```` ``` ````         nothing                set      it ends the answer or opens a block: held back
+    ```` ```python ````   all of it     open              a fence with a language opens a code block
+    ``# Query: all``      all of it     open              a comment, since the code block is open
+    ```` ``` ````         all of it     open     set      closes the block; a header would end the answer
+    ``Done.``             all of it                       no header, so the fence only closed the block
+    ```` ``` ````         nothing                set      ends the answer or opens a block: held back
     (blank line)          nothing                blank    a header may still follow
     ``# Query:``          nothing                blank    the answer ended before the fence: `stopped`
     ====================  ============  =======  =======  ================================================
     """
 
     def __init__(self, rule: StopRule, start: str = "") -> None:
-        """`start` is the prefill: the part of the answer that the prompt already contains."""
+        """
+        Args:
+            rule: the stop rule.
+            start: the prefill, which is the part of the answer that the prompt already contains.
+        """
         self._rule = rule
         self._reads_lines = rule.name != "paper" and bool(rule.fence or rule.headers)
         self._headers = [Header(text) for text in rule.headers]
-        self._all = start  # the answer and what came after it
+        self._all = start  # the answer and the text after its end
         self._start = len(start)
         self.stopped = False
-        self._cut: int | None = None  # where the answer ends in `_all`, once known
-        self._line = 0  # start of the first line not looked at as a whole
+        self._cut: int | None = None  # index in `_all` at which the answer ends, once it is known
+        self._line = 0  # start of the first line that was not read as a whole line
         self._before = ""  # the last line that is not blank
-        self._blank = True  # whether a blank line, or nothing, comes right before `_line`
-        self._code: _Code | None = None  # the code block of the answer that is open
-        self._fence: _Fence | None = None  # a bare fence that may be the end
-        self._emitted = len(start)  # characters returned, or dropped before the first visible one
+        self._blank = True  # whether a blank line, or nothing, directly precedes `_line`
+        self._code: _Code | None = None  # the open code block of the answer
+        self._fence: _Fence | None = None  # a bare fence that may be the end of the answer
+        self._emitted = len(start)  # number of characters returned, or trimmed at the start of the answer
         self._started = bool(start)
-        self._searched = len(start)  # no stop sequence ends before this
+        self._searched = len(start)  # no stop sequence ends before this index
 
     @property
     def raw(self) -> str:
-        """All that the model wrote."""
+        """All text that the model wrote."""
         return self._all[self._start :]
 
     @property
     def closed(self) -> bool:
-        """Whether the answer's own block has closed (known for certain after `finish`)."""
+        """Whether the answer has ended by the stop rule; final only after `finish`."""
         return self._cut is not None
 
     def feed(self, text: str) -> str:
-        """Add raw text, and return the text that is now certain; sets `stopped` when the answer has ended."""
+        """Add raw text and return the text that is now final; set `stopped` when the answer has ended."""
         self._all += text
         if self.stopped:
             return ""
@@ -139,7 +148,7 @@ class Cutter:
     # --- Lines ------------------------------------------------------------------------------------
 
     def _read_lines(self) -> None:
-        """Look at every line that is complete, and at the beginning of the last one, up to a stop."""
+        """Read all complete lines and the start of the last line, until one of them ends the answer."""
         while (end := self._all.find("\n", self._line)) >= 0:
             self._read_line(self._all[self._line : end].rstrip(), end + 1)
             if self.stopped:
@@ -149,7 +158,12 @@ class Cutter:
             self._stop()
 
     def _read_line(self, line: str, end: int) -> None:
-        """Look at the whole line that begins at `_line`, stripped; the next begins at `end`."""
+        """Read a complete line.
+
+        Args:
+            line: the line that starts at `_line`, without trailing white space.
+            end: index at which the next line starts.
+        """
         if self._ends_at(line) or self._ends_at_whole(line):
             self._stop()
             return
@@ -158,7 +172,7 @@ class Cutter:
                 self._fence.blank = True
                 return
             if self._is_header(line) and not self._fence.opens and not self._fence.header:
-                self._fence.header = True  # the line after it decides
+                self._fence.header = True  # the next line determines what the fence is
                 return
             self._drop_fence(line)
         self._read_code(line, end)
@@ -166,7 +180,7 @@ class Cutter:
         self._before = line or self._before
 
     def _ends_at(self, line: str) -> bool:
-        """Whether a line, or the beginning of one, ends the answer."""
+        """Whether a line, or the start of a line, ends the answer."""
         if self._line < self._start:
             return False
         if self._fence and not self._fence.header and self._is_header(line):
@@ -179,7 +193,7 @@ class Cutter:
         )
 
     def _ends_at_whole(self, line: str) -> bool:
-        """Whether a whole line ends the answer, if its beginning did not."""
+        """Whether a complete line ends the answer, if its start did not."""
         if self._fence:
             return self._fence.header and not looks_like_code(line)
         if self._rule.fence or self._line < self._start or (self._code and self._code.shields):
@@ -191,7 +205,7 @@ class Cutter:
         return any(header.begins(line) for header in self._headers)
 
     def _read_code(self, line: str, end: int) -> None:
-        """Follow the code blocks of the answer."""
+        """Update the state of the answer's code blocks with a line."""
         found = _FENCE_LINE.match(line)
         mark, language = (found[1], found[2].strip()) if found else ("", "")
         if self._code:
@@ -213,7 +227,7 @@ class Cutter:
             self._code = _Code(mark=mark, is_code=named, fresh=not language)
 
     def _drop_fence(self, line: str) -> None:
-        """Forget a bare fence that was not the end: it closed a code block, or opened one with `line`."""
+        """Handle a bare fence that was not the end: it closed a code block, or opened one before `line`."""
         assert self._fence
         if self._code:
             self._code = None
@@ -228,13 +242,13 @@ class Cutter:
         self.stopped, self._cut = True, self._end_of_answer()
 
     def _end_of_answer(self) -> int:
-        """Where the answer ends if it ends now."""
+        """Return the index at which the answer ends if it ends now."""
         if not self._fence:
             return self._line
         return self._fence.end if self._code else self._fence.start
 
     def _read_end(self) -> None:
-        """Decide whether a fence or a header near the end ends the answer, now that the text is complete."""
+        """Determine whether a fence or a header near the end of the complete text ends the answer."""
         rest = self._all[self._line :].rstrip()
         if self._fence and not self._fence.header and self._may_end(rest) and rest:
             self._cut = self._end_of_answer()
@@ -247,7 +261,7 @@ class Cutter:
     # --- Certain text -----------------------------------------------------------------------------
 
     def _find_certain_end(self) -> int:
-        """The length of the text that no stop can remove; trailing white space waits for what follows it."""
+        """Return the length of the final text; trailing white space is held back until text follows it."""
         line = self._all[self._line :].rstrip()
         if self._cut is not None:
             end = self._cut
@@ -264,7 +278,7 @@ class Cutter:
         return self._trim_end(end)
 
     def _may_end(self, line: str) -> bool:
-        """Whether the answer may end at a line that begins with `line`, or is it."""
+        """Whether the answer may end at a line of which `line` is the start or the whole."""
         if self._fence:
             if self._fence.header:
                 return True
@@ -273,7 +287,7 @@ class Cutter:
         if self._code and self._code.shields:
             return False
         headers = self._headers[:1] if self._rule.fence or not self._blank else self._headers
-        # The answer's header counts alone on its line.
+        # The answer header only counts if it is alone on its line.
         return any(
             header.text.startswith(line) if at else header.may_begin(line)
             for at, header in enumerate(headers)
@@ -288,7 +302,7 @@ class Cutter:
         text = self._all[self._emitted : end]
         if (
             self._rule.trim and not self._started
-        ):  # white space before the first visible character is not part of it
+        ):  # white space before the first visible character is not part of the answer
             text = text.lstrip()
             self._started = bool(text)
         self._emitted = end
@@ -297,7 +311,7 @@ class Cutter:
     # --- Stop sequences ---------------------------------------------------------------------------
 
     def _read_stop_sequences(self) -> None:
-        """Read lines up to the end of the first stop sequence; if no line ends the answer, that does."""
+        """Find the first stop sequence and read the lines up to it; it ends the answer unless a line does."""
         found = [
             (at + len(text), at)
             for text in self._rule.texts
@@ -314,7 +328,7 @@ class Cutter:
         self._searched = len(written)
 
     def _hold_partial_stop(self, end: int) -> int:
-        """Return `end`, or where the beginning of a stop sequence starts at the end of the raw text."""
+        """Return `end`, or the index of a partial stop sequence at the text's end if that is smaller."""
         longest = max(map(len, self._rule.texts))
         for at in range(max(self._start, len(self._all) - longest + 1), len(self._all)):
             rest = self._all[at:]
@@ -324,7 +338,7 @@ class Cutter:
 
 
 class Writer:
-    """Writes one row's answer: token ids in, certain text out."""
+    """Turns the token ids of one row's answer into its final text."""
 
     def __init__(
         self,
@@ -335,22 +349,22 @@ class Writer:
     ) -> None:
         """
         Args:
-            decode: decodes ids as `tokenizer.decode` does.
+            decode: decodes ids like `tokenizer.decode`.
             prompt_ids: the prompt's ids.
-            rule: where the answer ends.
+            rule: the stop rule.
             start: the prefill, with which the prompt ends.
         """
         self._detokenizer = Detokenizer(decode, prompt_ids)
         self._cutter = Cutter(rule, start)
         self.text = ""
-        """The text that was returned so far."""
+        """The text that has been returned so far."""
 
     def feed(self, token: int) -> str:
-        """Add the next id, and return the text that is now certain."""
+        """Add the next token id and return the text that is now final."""
         return self._add(self._cutter.feed(self._detokenizer.feed(token)))
 
     def finish(self) -> str:
-        """Return the rest of the text, now that no more ids come."""
+        """Return the rest of the text after the last token id."""
         text = self._cutter.feed(self._detokenizer.finish())
         return self._add(text + self._cutter.finish())
 
@@ -365,9 +379,9 @@ class Writer:
 
     @property
     def raw_text(self) -> str:
-        """All text that the model wrote, beyond the stop too."""
+        """All text that the model wrote, including text after the end of the answer."""
         return self._cutter.raw
 
     def finish_reason(self, reason: Finish) -> Finish:
-        """Return `reason`, or "stop" for a row that reached its limit after it had closed its block."""
+        """Return `reason`, or "stop" for a row whose answer had ended before the row reached its limit."""
         return "stop" if reason == "length" and self._cutter.closed else reason

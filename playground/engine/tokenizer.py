@@ -1,7 +1,7 @@
-"""Tokenizers: a prompt's token ids, and the EOS token ids.
+"""Load tokenizers, and compute token ids of prompts and EOS token ids.
 
-Which tokens it puts before a text, which special tokens it has and where they are kept: all this comes from
-the loaded tokenizer, not from its files.
+The tokens that a tokenizer puts before a text and its special tokens are determined from the loaded
+tokenizer, not from its files.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json", "additional_chat_
 def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
     """Load a tokenizer from its files.
 
-    Chat templates are not needed here: a tokenizer that cannot be loaded with them is loaded without.
+    Chat templates are not needed here, so a tokenizer that cannot be loaded with them is loaded without them.
 
     Args:
-        folder: where the files are.
-        name: the base or adapter that it belongs to, for the error.
-        options: `AutoTokenizer.from_pretrained`'s own.
+        folder: the folder with the tokenizer's files.
+        name: the base or adapter that the tokenizer belongs to, for error messages.
+        options: options of `AutoTokenizer.from_pretrained`.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the tokenizer cannot be read.
     """
     check_regular(folder)
-    # Without the last, a tokenizer would depend on whether the package mistral-common is installed.
+    # Without `mistral_format`, the tokenizer would depend on whether the package mistral-common is installed.
     options = {"trust_remote_code": False, "mistral_format": False, **options}
     try:
         return AutoTokenizer.from_pretrained(folder, **options)
-    # Whatever the files hold, the libraries that read them raise anything from KeyError to a panic in Rust,
-    # which is no `Exception`.
+    # For damaged files, the libraries raise anything from KeyError to a Rust panic, which is not an
+    # `Exception`.
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
@@ -60,14 +60,14 @@ def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
 
 
 def try_tokenizer(tokenizer: Any, name: str) -> None:
-    """Check that a tokenizer can tokenise a text: some entries of its files are used only then.
+    """Check that a tokenizer can tokenise a text, since some entries of its files are used only then.
 
     Args:
-        tokenizer: as `load_tokenizer` returns it.
-        name: the base or adapter that it belongs to, for the error.
+        tokenizer: a tokenizer of Transformers, from `load_tokenizer`.
+        name: the base or adapter that the tokenizer belongs to, for error messages.
 
     Raises:
-        InputError: it cannot.
+        InputError: the tokenizer cannot be used.
     """
     length = tokenizer.model_max_length
     if isinstance(length, bool) or not isinstance(length, int | float):
@@ -80,7 +80,7 @@ def try_tokenizer(tokenizer: Any, name: str) -> None:
 
 
 def _describe_damage(folder: Path) -> str:
-    """Say which of a tokenizer's files is not whole or not a JSON object; "" if none is."""
+    """Describe which of a tokenizer's files is truncated or not a JSON object; "" if none is."""
     for path in sorted(folder.glob("*token*")):
         try:
             if path.suffix == ".json":
@@ -106,17 +106,17 @@ def _load_without_templates(folder: Path, options: dict[str, Any]) -> Any:
                 table.pop("chat_template", None)
                 config.write_text(json.dumps(table), encoding="utf-8")
             return AutoTokenizer.from_pretrained(copy, **options)
-        except BaseException as error:  # the caller reports the failure with all files
+        except BaseException as error:  # the caller reports the failure of the load with all files
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
             return None
 
 
 def read_special_tokens(folder: Path) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Read what a chat template needs of a tokenizer: special tokens by variable name, and added tokens.
+    """Read a tokenizer's special tokens by variable name, for chat templates, and its added tokens.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the tokenizer cannot be read.
     """
     files = sorted(path for path in folder.iterdir() if path.is_file())
     stamps = tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
@@ -134,10 +134,10 @@ def _read_special_tokens(
 
 
 def eos_token_ids(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:
-    """Collect the EOS token ids: those of the model's generation configuration, and the tokenizer's.
+    """Return the EOS token ids of the model's generation configuration and of the tokenizer.
 
     Raises:
-        InputError: the configuration has something else in their place.
+        InputError: the configuration's EOS token ids are not token ids.
     """
     ends = model.generation_config.eos_token_id if model.generation_config else None
     named = ends if isinstance(ends, list) else [ends]
@@ -153,9 +153,9 @@ class Tokenizer:
     """A tokenizer of the base or of an adapter; usable from any thread."""
 
     def __init__(self, hf: Any) -> None:
-        """`hf` is Transformers' tokenizer."""
+        """Wrap `hf`, a tokenizer of Transformers."""
         self.hf = hf
-        # A call can change its settings, so it must not be used by two threads at once.
+        # A call can change the tokenizer's settings, so two threads must not use it at the same time.
         self._lock = threading.Lock()
         self._prefix: list[int] | None = None
 
@@ -169,7 +169,7 @@ class Tokenizer:
             return encode(self.hf, prompt, self._cached_prefix_ids())
 
     def tokens(self, prompt: Prompt) -> list[Token]:
-        """Return the tokens of `encode`, with their pieces and where they begin in the text.
+        """Return the tokens of `encode`, with their pieces and start positions in the text.
 
         Raises:
             InputError: the tokenizer fails on the text.
@@ -186,14 +186,14 @@ class Tokenizer:
         return text
 
     def text(self, token: int) -> str:
-        """Return a token as the vocabulary writes it."""
+        """Return a token's text in the vocabulary."""
         with self._lock:
             return str(self.hf.convert_ids_to_tokens(token))
 
     def token_id(self, text: str) -> int | None:
         """Return the id of a control token, or None if there is no such token.
 
-        An ordinary entry of the vocabulary does not count: its text can also be written with other tokens.
+        Ordinary entries of the vocabulary are ignored, since other tokens can spell the same text.
         """
         with self._lock:
             added: dict[str, int] = self.hf.get_added_vocab()
@@ -204,7 +204,7 @@ class Tokenizer:
         return None
 
     def texts(self, ids: Iterable[int]) -> tuple[str, ...]:
-        """Return tokens as the vocabulary writes them, in the order of their ids."""
+        """Return the texts of tokens in the vocabulary, in the order of their ids."""
         return tuple(self.text(token) for token in sorted(ids))
 
     def _cached_prefix_ids(self) -> list[int]:
@@ -215,7 +215,7 @@ class Tokenizer:
 
 @contextmanager
 def _explain_failures(lead: str = "The tokenizer cannot read this text") -> Iterator[None]:
-    """Turn every exception that a tokenizer raises in the block into an InputError of one sentence."""
+    """Turn exceptions that a tokenizer raises in the block into an InputError with one sentence."""
     try:
         yield
     except BaseException as error:
@@ -226,7 +226,7 @@ def _explain_failures(lead: str = "The tokenizer cannot read this text") -> Iter
 
 
 def find_prefix_ids(tokenizer: Any) -> list[int]:
-    """Find the ids that a tokenizer puts before a text, such as BOS; those after the text are left out."""
+    """Return the ids that a tokenizer puts before a text, such as BOS; ids after the text are ignored."""
     plain: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole: list[int] = tokenizer("a")["input_ids"]
     for at in range(len(whole) - len(plain) + 1):
@@ -236,14 +236,16 @@ def find_prefix_ids(tokenizer: Any) -> list[int]:
 
 
 def encode(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) -> list[int]:
-    """Return a prompt's token ids, as the tokenizer itself gives them.
+    """Return a prompt's token ids.
 
-    The ids that the tokenizer puts before every text (`find_prefix_ids`) come first, unless the prompt
-    declines them. A prompt that spells control tokens out may contain them, or the last of them, already:
-    those are not doubled.
+    The ids that the tokenizer puts before every text (`find_prefix_ids`) come first. A prompt without control
+    tokens can decline them with `bos=False`. A prompt whose text contains control tokens may already start
+    with these ids, or with the last of them; these are not added twice.
 
     Args:
-        before: `find_prefix_ids(tokenizer)`, where it is known.
+        tokenizer: a tokenizer of Transformers.
+        prompt: the prompt.
+        before: the result of `find_prefix_ids(tokenizer)`, if it is known.
     """
     ids: list[int] = tokenizer(
         prompt.text, add_special_tokens=False, split_special_tokens=not prompt.control_tokens
@@ -258,7 +260,7 @@ def encode(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) 
 
 
 def list_tokens(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) -> list[Token]:
-    """Return the tokens of `encode`, with their pieces and where they begin in the text."""
+    """Return the tokens of `encode`, with their pieces and start positions in the text."""
     ids = encode(tokenizer, prompt, before)
     starts: list[int | None] = [None] * len(ids)
     if tokenizer.is_fast:

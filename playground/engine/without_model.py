@@ -1,4 +1,4 @@
-"""The part of the engine protocol that is the same for every engine without a model."""
+"""The base class of engines without a model."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from playground.types import OutsideError, Prompt, Reply, Request, TokenScore
 
 
 class EngineWithoutModel:
-    """Base class of engines that have nothing to score with, to warm up or to close."""
+    """Implements the methods of `Engine` that are the same for every engine without a model."""
 
     no_scores = "This engine has no model to score with."
-    """The error of `score`, for people."""
+    """The error message of `score`, for users."""
 
     def score(  # Used by the token lens, to come.
         self, requests: Sequence[Request], replies: Sequence[Reply], top: int = 5
@@ -24,7 +24,7 @@ class EngineWithoutModel:
         raise OutsideError(self.no_scores)
 
     def warm(self, prompts: Sequence[Prompt]) -> None:
-        """Do nothing: there is no store of prefixes."""
+        """Do nothing: there is no prefix cache."""
 
     def close(self) -> None:
         """Do nothing: there is nothing to free."""

@@ -1,8 +1,9 @@
-"""Check `adapter_config.json`: which settings of an adapter can be served exactly.
+"""Check an adapter's `adapter_config.json` for settings that Tandem cannot serve exactly.
 
-PEFT acts on a configuration as soon as it gets it: some initialisations rewrite the base's weights, others
-replace its layers. So the file is read as JSON, and every setting is looked up here first. A setting that is
-not listed is accepted only if it is empty: newer versions of PEFT also write settings that are not used.
+PEFT acts on a configuration as soon as it is constructed: some initialisations rewrite the base's weights,
+others replace its layers. The file is therefore read as plain JSON, and every setting is checked here before
+PEFT sees it. A setting that is not listed is accepted only if it is empty, because newer versions of PEFT
+also write settings that are not used.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def _table_of(check: Check) -> Check:
 
 
 def _one_of(*values: Any) -> Check:
-    # `1 == True` in Python, but PEFT compares with `is` in places.
+    # The type is compared too: `1 == True` in Python, but PEFT compares some settings with `is`.
     return lambda value: any(type(value) is type(one) and value == one for one in values)
 
 
@@ -90,7 +91,8 @@ LORA: dict[str, Check] = {
     "use_rslora": _is_switch,
     "use_dora": _is_switch,
     "lora_bias": _is_switch,
-    # They give a new adapter its first factors, which the file's replace, and leave the base alone.
+    # These initialise the factors of a new adapter. The factors in the file replace them, and the base's
+    # weights are not changed.
     "init_lora_weights": _one_of(True, False, "gaussian", "orthogonal", "eva"),
     "layers_to_transform": _optional(_either(_is_index, _list_of(_is_index))),
     "layers_pattern": MODULES,
@@ -112,7 +114,8 @@ UNUSED = {
     "qalora_group_size",
     "runtime_config",
 }
-"""Settings that PEFT reads only together with another one, which is checked; they are not passed to PEFT."""
+"""Settings that PEFT reads only in combination with another setting, which is checked. They are not passed
+to PEFT."""
 CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga", "mica")
 CONVERT = (
     "save it as a plain LoRA with PEFT's save_pretrained(..., path_initial_model_for_weight_conversion=...)"
@@ -120,16 +123,17 @@ CONVERT = (
 
 
 def check_config(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Select the settings of `adapter_config.json` that PEFT gets.
+    """Check the settings of `adapter_config.json` and select those to pass to PEFT.
 
     Args:
-        data: the file's object.
+        data: the JSON object in the file.
 
     Returns:
         Settings that leave the base unchanged and can be served exactly.
 
     Raises:
-        InputError: a setting is not such; the message is the reason alone, for the caller to complete.
+        InputError: a setting would change the base or cannot be served exactly. The message is a clause
+            ("it uses ..."), which the caller completes to a sentence.
     """
     kind = data.get("peft_type")
     if kind not in ("LORA", "IA3"):
@@ -170,12 +174,12 @@ def _explain_refusal(key: str, value: Any) -> str:
 
 
 def _quote_key(key: str) -> str:
-    """Return a key of the file for use in a sentence; it may have any characters."""
+    """Return a key of the file for use in a sentence, in quotes unless it is a short identifier."""
     return key if key.isidentifier() and len(key) <= 60 else quote(key)
 
 
 def quote(value: Any, most: int = 60) -> str:
-    """Return a value of the file in one line of at most `most` characters, not counting quotes."""
+    """Return a value of the file as one line of at most `most` characters, not counting quotes."""
     text = " ".join(str(value).split()) if isinstance(value, str) else repr(value)
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     text = text if len(text) <= most else f"{text[:most]}..."

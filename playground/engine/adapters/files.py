@@ -1,8 +1,8 @@
-"""Read and check an adapter's files before PEFT gets them.
+"""Read an adapter's weights file and match its tensors to the names that PEFT expects.
 
-The names and shapes of the weights come from the safetensors header, which is JSON, so that a file that
-does not fit is refused before a tensor is read. Other tools write the names with other prefixes; each is
-mapped to the name that PEFT expects on this base, if it can mean exactly one.
+The names and shapes come from the safetensors header, which is JSON, so a file that does not fit the base is
+refused before any tensor is read. Tools other than PEFT write the names with other prefixes; a name is mapped
+to the one that PEFT expects on this base if the mapping is unambiguous.
 """
 
 from __future__ import annotations
@@ -26,22 +26,27 @@ from playground.types import InputError
 WEIGHTS = "adapter_model.safetensors"
 PICKLED = "adapter_model.bin"
 MOST_HEADER = 100_000_000
-"""Bytes of a safetensors header; the library's own limit."""
+"""Largest size of a safetensors header in bytes; the limit of the safetensors library."""
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
-"""Data types that an adapter's weights may have, and their size."""
+"""Data types that an adapter's weights may have, and their sizes in bytes."""
 
 Shape = tuple[int, ...]
 
 
 class MisfitError(InputError):
-    """An adapter's weights are not those that its configuration needs on this base."""
+    """The weights in an adapter's file are not those that its configuration needs on this base."""
 
 
 def read_shapes(folder: Path, allow_pickle: bool) -> dict[str, Shape]:
     """Read the names and shapes of an adapter's weights.
 
+    Args:
+        folder: the adapter's folder.
+        allow_pickle: also accept weights in a pickle file.
+
     Raises:
-        InputError: the file is missing, damaged, pickled, or holds numbers of another type; the reason alone.
+        InputError: the file is missing, damaged or an unwanted pickle, or has weights of an unsupported data
+            type. The message is a clause, which the caller completes.
     """
     path = folder / WEIGHTS
     if path.is_file():
@@ -82,7 +87,16 @@ def _read_header(path: Path) -> dict[str, Shape]:
 
 
 def _check_entry(key: str, entry: object, room: int) -> Shape:
-    """Check one tensor's entry in the header, and return its shape; `room` is the size of all tensors."""
+    """Check one tensor's entry in the header and return its shape.
+
+    Args:
+        key: the tensor's name.
+        entry: its value in the header.
+        room: size in bytes of the data after the header.
+
+    Raises:
+        InputError: the entry is malformed, beyond the end of the file, or of an unsupported data type.
+    """
     try:
         assert isinstance(entry, dict)
         kind, shape, (start, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
@@ -101,7 +115,8 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     """Read an adapter's weights, by name.
 
     Raises:
-        InputError: they cannot be read, or one holds NaN or infinity; the reason alone.
+        InputError: the file cannot be read, or a weight has NaN or infinity. The message is a clause, which
+            the caller completes.
     """
     path = folder / WEIGHTS
     try:
@@ -109,7 +124,8 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
             weights = load_file(path)
         else:
             weights = torch.load(folder / PICKLED, map_location="cpu", weights_only=True)
-    except Exception as error:  # the libraries' messages are about their own functions; logged as the cause
+    # The libraries' messages are about their own functions; they are logged as the cause.
+    except Exception as error:
         name = WEIGHTS if path.is_file() else PICKLED
         raise InputError(f"{name} is damaged, or holds more than weights: download it again") from error
     if not isinstance(weights, dict) or not all(isinstance(key, str) for key in weights):
@@ -129,14 +145,14 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 @dataclass
 class KeyMap:
-    """The meaning of each name in an adapter's file on this base."""
+    """The weight that each name in an adapter's file refers to on this base."""
 
     names: dict[str, str]
-    """Name in the file to the name that PEFT expects, or to that of one of the base's own weights."""
+    """Maps a name in the file to the name that PEFT expects, or to the name of a weight of the base."""
     mapped: list[str]
-    """Names in the file that differ from the name that PEFT expects."""
+    """Names in the file that differ from the names that PEFT expects."""
     again: dict[str, str]
-    """Names in the file of weights that are also there under their own name (PEFT writes some twice)."""
+    """Maps a duplicate's name in the file to the name of its weight. PEFT writes some weights twice."""
 
 
 _WRAPPERS = re.compile(r"(^|\.)(_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)")
@@ -147,10 +163,11 @@ _SAVED = re.compile(r"\.modules_to_save\.[^.]+(?=\.)")
 
 
 def core_name(key: str) -> str:
-    """Strip a weight's name of what tools add: wrappers, prefixes, and the adapter's name inside.
+    """Strip wrappers, prefixes and the adapter's name, which tools add, from the name of a weight.
 
-    Two names with one core mean the same weight: "base_model.model.model.layers.0.mlp.up_proj.lora_A.weight",
-    "module.layers.0.mlp.up_proj.lora_A.default.weight" -> "layers.0.mlp.up_proj.lora_A.weight".
+    Two names with the same core refer to the same weight. For example,
+    "base_model.model.model.layers.0.mlp.up_proj.lora_A.weight" and
+    "module.layers.0.mlp.up_proj.lora_A.default.weight" both become "layers.0.mlp.up_proj.lora_A.weight".
     """
     key = _WRAPPERS.sub(r"\1", key)
     key = re.sub(r"\.{2,}", ".", key).removeprefix(".")
@@ -171,17 +188,17 @@ def map_keys(
     extra: Mapping[str, Shape],
     aliases: Mapping[str, str],
 ) -> KeyMap:
-    """Find the meaning of each name in the file.
+    """Find the weight that each name in the file refers to.
 
     Args:
         shapes: names and shapes in the file.
-        expected: names and shapes that PEFT expects; all must be there.
-        extra: names of the base's own weights that the file may hold beside them, with their shapes.
-        aliases: names under which PEFT writes a weight a second time, to its own name.
+        expected: names and shapes that PEFT expects; the file must have all of them.
+        extra: names and shapes of weights of the base that the file may also contain.
+        aliases: maps the name under which PEFT writes a weight a second time to the weight's own name.
 
     Raises:
-        MisfitError: names are missing, unknown or ambiguous, or shapes differ; the reason alone, with the
-            first three names and what probably happened.
+        MisfitError: names are missing, unknown or ambiguous, or shapes differ. The message is a clause with
+            the first three names and the probable cause, which the caller completes.
     """
     allowed = {**extra, **expected}
     by_core: dict[str, list[str]] = {}
@@ -190,13 +207,15 @@ def map_keys(
     names: dict[str, str] = {}
     again: dict[str, str] = {}
     unknown, mapped = [], []
-    for key in sorted(shapes, key=lambda key: key not in allowed):  # those under their own name first
+    # Exact names come first, so that a second name of the same weight is the one recorded as a duplicate.
+    for key in sorted(shapes, key=lambda key: key not in allowed):
         found = key if key in allowed else aliases.get(key) or _find_meaning(key, by_core)
         if found is None:
             unknown.append(key)
             continue
         if found in names.values():
-            if ".original_module." not in key:  # what the adapter's own copy stands in place of
+            # An `original_module` is the base's weight that the adapter's copy replaces; it may differ.
+            if ".original_module." not in key:
                 again[key] = found
             continue
         names[key] = found

@@ -1,8 +1,8 @@
-"""Load the adapters of a library, checked and kept apart from the base.
+"""Load and check the adapters of a library without changing the base model.
 
-An adapter is checked three times before a row can use it: its configuration (`config`), the names and shapes
-in its file (`files`), and its values as PEFT loaded them on a skeleton (`skeleton`). None of these steps
-changes the base; a checksum of the base's weights after each adapter makes sure.
+An adapter is checked in three steps before a row can use it: its configuration (`config`), the names and
+shapes in its file (`files`), and its values as PEFT loaded them on a skeleton (`skeleton`). None of these
+steps changes the base; a checksum of the base's weights after each adapter verifies this.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from playground.types import AdapterCard, AdapterStatus, InputError
 
 
 class BaseChangedError(Exception):
-    """An adapter changed the base's weights: the base must be loaded again, without that adapter."""
+    """An adapter changed the base's weights, so the base must be loaded again without that adapter."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -41,7 +41,7 @@ class BaseChangedError(Exception):
 
 @dataclass
 class AdapterSet:
-    """All adapters of a library, with their statuses."""
+    """The loaded adapters of a library, and the status of every adapter."""
 
     adapters: dict[str, Adapter] = field(default_factory=dict)
     """The adapters that can be used, by name."""
@@ -57,14 +57,14 @@ def load_adapters(
 ) -> AdapterSet:
     """Load every adapter of the library for a base.
 
-    An adapter that cannot be used does not stop the others: its status says why.
+    An adapter that cannot be used does not stop the others: its status has the reason.
 
     Args:
-        model: the base, as it was loaded.
-        library: whose adapters are loaded.
+        model: the base model, without adapters.
+        library: the library with the adapters.
         report: called with the progress.
-        settings: which checks apply.
-        refused: adapters that are not tried, and why.
+        settings: Tandem's settings, which select the checks.
+        refused: the reasons, by name, for which adapters are not tried.
 
     Raises:
         BaseChangedError: an adapter changed the base's weights.
@@ -96,13 +96,14 @@ def _read_adapter(model: PreTrainedModel, card: AdapterCard, settings: Settings)
     """Load and check one adapter.
 
     Raises:
-        InputError: it cannot be read, does not fit, or cannot be served exactly.
+        InputError: the adapter cannot be read, does not fit the base, or cannot be served exactly. The
+            message is a complete sentence.
     """
     try:
         return read_adapter_weights(model, hub.find_folder(card.source), settings.allow_pickle)
     except InputError as error:
         text = str(error)
-        if text.endswith("."):  # a sentence of its own, about the Hub or a file
+        if text.endswith("."):  # a complete sentence about the Hub or a file, not a clause
             raise
         fits = not isinstance(error, MisfitError)
         lead = "cannot be used here" if fits else f"does not fit the base {settings.base}"
@@ -113,10 +114,16 @@ def _read_adapter(model: PreTrainedModel, card: AdapterCard, settings: Settings)
 
 
 def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: bool = False) -> Adapter:
-    """Load an adapter from its folder, for a base that is not changed.
+    """Load an adapter from its folder for a base, without changing the base.
+
+    Args:
+        model: the base model.
+        folder: the adapter's folder.
+        allow_pickle: also accept weights in a pickle file.
 
     Raises:
-        InputError: it cannot be read, does not fit, or cannot be served exactly; the reason alone.
+        InputError: the adapter cannot be read, does not fit the base, or cannot be served exactly. The
+            message is a clause, which the caller completes.
     """
     check_regular(folder)
     settings = check_config(read_object(folder / "adapter_config.json"))
@@ -146,7 +153,7 @@ def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: boo
 
 
 def _find_vocabulary(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
-    """Return the size of the vocabulary that an adapter was made with, or None if it is the base's."""
+    """Return the vocabulary size that an adapter was trained with, or None if it is the base's."""
     here = model.get_input_embeddings().weight.shape[0]
     width = model.get_input_embeddings().weight.shape[1]
     ends = tuple(
@@ -166,10 +173,10 @@ def _find_vocabulary(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> int |
 
 
 def _select_embeddings(model: Any, skeleton: Skeleton, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Select the whole embeddings and output layers, by path, that differ from the base's.
+    """Select the whole embedding and output layer weights, by module path, that differ from the base's.
 
     Raises:
-        InputError: a tied pair differs.
+        InputError: the base ties its embedding and output layer, and the file has different weights for them.
     """
     own = {name.removeprefix(PREFIX).removesuffix(".weight"): value for name, value in weights.items()}
     inside, outside = skeleton.embedding, skeleton.head
@@ -189,7 +196,7 @@ def _select_embeddings(model: Any, skeleton: Skeleton, weights: Mapping[str, Ten
 
 
 def _count_rows(model: Any, adapter: Adapter, skeleton: Skeleton) -> None:
-    """Set the sizes of an adapter's own embeddings and output layer.
+    """Set the vocabulary sizes of an adapter's own embeddings and output layer.
 
     Raises:
         InputError: the output layer has more tokens than the embeddings.
@@ -212,7 +219,7 @@ def _count_rows(model: Any, adapter: Adapter, skeleton: Skeleton) -> None:
 
 
 def _count_copy_rows(part: Part | None) -> int | None:
-    """Number of rows in the weight of a part's own copy of a module; None without a copy."""
+    """Return the number of rows in the weight of a part's own copy of a module, or None without a copy."""
     if part is None or part.copy is None:
         return None
     weight: Any = part.copy.weight
@@ -220,7 +227,7 @@ def _count_copy_rows(part: Part | None) -> int | None:
 
 
 def _describe_changes(settings: Mapping[str, Any], found: Collector) -> str:
-    """Describe what an adapter changes, as in "LoRA, rank 16, on q_proj, v_proj; its own lm_head"."""
+    """Describe an adapter's changes, as in "LoRA, rank 16, on q_proj, v_proj; its own lm_head"."""
     layers = sorted({path.rpartition(".")[2] for path, part in found.parts.items() if _tunes(part)})
     on = ", ".join(layers[:8]) + (f" and {len(layers) - 8} more" if len(layers) > 8 else "")
     if settings["peft_type"] == "IA3":
@@ -248,7 +255,7 @@ def _tunes(part: Any) -> bool:
 
 
 def _describe_warnings(card: AdapterCard, adapter: Adapter, settings: Settings) -> str | None:
-    """Describe what is unusual about an adapter that can be used: its base's name, its weights' names."""
+    """Describe the warnings about a usable adapter: another base's name, names of weights, vocabulary."""
     warnings = [f"Adapter {card.name!r}: {text}." for text in adapter.warnings]
     if not settings.same_base and not same_model(card.base_model, settings.base):
         named = f"was made for the base {quote(card.base_model, 150)}" if card.base_model else "names no base"
@@ -263,11 +270,11 @@ def _describe_warnings(card: AdapterCard, adapter: Adapter, settings: Settings) 
 # --- The base's weights ---------------------------------------------------------------------------
 
 CHUNK = 1 << 16
-"""Number of a tensor's elements that are summed before the sum is weighted by its place."""
+"""Number of elements of a tensor that are summed before the sum is weighted by its position."""
 
 
 def checksum(model: nn.Module) -> int:
-    """Compute a number that changes when a weight or buffer of a model does; as fast as memory is read."""
+    """Compute a checksum of a model's weights and buffers, at about the speed of reading the memory."""
     total = 0
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if tensor.is_meta or not tensor.numel():
@@ -277,7 +284,7 @@ def checksum(model: nn.Module) -> int:
 
 
 def _sum_bits(tensor: Tensor) -> int:
-    """Sum a tensor's bits in chunks, each weighted by its place."""
+    """Sum a tensor's bits, read as integers, in chunks that are weighted by their positions."""
     bits = tensor.contiguous().reshape(-1)
     kind = {8: torch.int64, 4: torch.int32, 2: torch.int16, 1: torch.uint8}.get(bits.element_size())
     bits = bits.view(kind) if kind is not None else bits.to(torch.int64)

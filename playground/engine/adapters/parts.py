@@ -1,7 +1,7 @@
-"""The changes of an adapter to one module of the base, as values that a row's pass can apply.
+"""An adapter's changes to the modules of the base, in a form that can be applied to some rows of a batch.
 
-Each step takes the rows' output of the module so far and its input, and returns the rows' output with its
-change applied. The formulas are PEFT's (`peft.tuners.lora.layer`, `lora.dora`, `ia3.layer`,
+A step takes the rows' input to a module and their output so far, and returns the output with its change
+applied. The formulas are PEFT's (`peft.tuners.lora.layer`, `lora.dora`, `ia3.layer`,
 `trainable_tokens.layer`); terms that do not depend on the input are computed once.
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 
 class Step(Protocol):
-    """One change to a module's output."""
+    """A change to the output of one module."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
         """Return the output with the change applied.
@@ -30,7 +30,7 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class Lora:
-    """``scaling * (x A) B`` on a linear layer, with DoRA's magnitudes where it has them."""
+    """LoRA on a linear layer, ``scaling * (x A) B``, optionally with DoRA's magnitudes."""
 
     a: Tensor
     """(r, in)"""
@@ -38,14 +38,14 @@ class Lora:
     """(out, r)"""
     scaling: float
     bias: Tensor | None = None
-    """(out,): B's own bias (`lora_bias`)."""
+    """The bias of B, (out,) (the setting `lora_bias`)."""
     dora: Tensor | None = None
-    """(out,): magnitude / |W + scaling * BA|, by output."""
+    """magnitude / |W + scaling * BA| for each output, (out,)."""
     base_bias: Tensor | None = None
-    """(out,): the layer's bias, which DoRA does not scale."""
+    """The base layer's bias, (out,), which DoRA does not scale."""
 
     def is_plain(self) -> bool:
-        """Whether it is a LoRA without a bias of its own and without DoRA."""
+        """Whether this is LoRA without DoRA and without a bias."""
         return self.bias is None and self.dora is None
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ class Lora:
 
 @dataclass(frozen=True)
 class EmbeddingLora:
-    """``scaling * A[x] B`` on an embedding, with DoRA's magnitudes where it has them."""
+    """LoRA on an embedding, ``scaling * A[x] B``, optionally with DoRA's magnitudes."""
 
     a: Tensor
     """(V, r)"""
@@ -67,7 +67,7 @@ class EmbeddingLora:
     """(r, out)"""
     scaling: float
     embed_scale: Tensor | None = None
-    """Factor by which the embedding multiplies its rows (Gemma)."""
+    """Factor by which the embedding multiplies its rows, as in Gemma."""
     dora: Tensor | None = None
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
@@ -84,12 +84,12 @@ class EmbeddingLora:
 
 @dataclass(frozen=True)
 class TokenRows:
-    """New rows of an embedding for a few tokens (`trainable_token_indices`)."""
+    """New rows of an embedding for some tokens (the setting `trainable_token_indices`)."""
 
     ids: Tensor
-    """(n,)"""
+    """Token ids, (n,)."""
     rows: Tensor
-    """(n, out), already multiplied by the embedding's scale."""
+    """Rows, (n, out), already multiplied by the embedding's scale."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
         """See `Step.apply`."""
@@ -100,9 +100,10 @@ class TokenRows:
 
 @dataclass(frozen=True)
 class TokenColumns:
-    """New logits of a few tokens, on an output layer that is tied to the embedding."""
+    """New rows of an output layer that is tied to the embedding, for the logits of some tokens."""
 
     ids: Tensor
+    """Token ids, (n,)."""
     rows: Tensor
     """(n, in)"""
 
@@ -113,10 +114,10 @@ class TokenColumns:
 
 @dataclass(frozen=True)
 class Bias:
-    """A trained bias in place of the module's own."""
+    """A trained bias that replaces the module's bias."""
 
     change: Tensor
-    """(out,): trained minus the module's own."""
+    """The trained bias minus the module's bias, (out,)."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
         """See `Step.apply`."""
@@ -125,7 +126,7 @@ class Bias:
 
 @dataclass(frozen=True)
 class Ia3:
-    """IA3: the output multiplied by a learned vector."""
+    """IA3, which multiplies the output by a learned vector."""
 
     vector: Tensor
     """(out,)"""
@@ -140,14 +141,14 @@ class Part:
     """All changes of one adapter to one module."""
 
     copy: nn.Module | None = None
-    """The adapter's own copy of the module, run on its rows in place of the base's."""
+    """The adapter's own copy of the module, which its rows use instead of the base's module."""
     input_scale: Tensor | None = None
-    """(in,): factor of the input (IA3 on a feed-forward layer)."""
+    """Factor of the input, (in,) (IA3 on a feed-forward layer)."""
     steps: list[Step] = field(default_factory=list)
-    """In the order in which PEFT applies them."""
+    """Changes of the output, in the order in which PEFT applies them."""
 
     def plain_lora(self) -> Lora | None:
-        """Return the plain LoRA that this part is, or None if it is anything else."""
+        """Return this part's LoRA if the part is only a plain LoRA, else None."""
         if self.copy is None and self.input_scale is None and len(self.steps) == 1:
             (step,) = self.steps
             if isinstance(step, Lora) and step.is_plain():
@@ -166,20 +167,26 @@ class Part:
 
 @dataclass
 class Adapter:
-    """A loaded and checked adapter: its changes, by the path of the module."""
+    """A loaded and checked adapter."""
 
     parts: dict[str, Part]
+    """The adapter's changes, by module path."""
     serving: str
     """Description of the changes, for users."""
     embedding_rows: int | None = None
-    """Number of tokens that its own embeddings have rows for; None: it uses the base's."""
+    """Number of rows of the adapter's own embeddings; None if it uses the base's embeddings."""
     logits: int | None = None
-    """Number of tokens that its own output layer has; None: it uses the base's."""
+    """Number of tokens of the adapter's own output layer; None if it uses the base's output layer."""
     warnings: list[str] = field(default_factory=list)
+    """Warnings about the adapter, as clauses without a final period."""
 
 
 def features(module: Any) -> tuple[int, int] | None:
-    """Return the numbers of features in and out of a linear layer, quantised or not; None for others."""
+    """Return the numbers of input and output features of a linear layer, quantised or not.
+
+    Returns:
+        (in, out), or None for a module of another kind.
+    """
     if hasattr(module, "in_features") and hasattr(module, "out_features"):
         return int(module.in_features), int(module.out_features)
     if type(module).__name__ == "Conv1D" and hasattr(module, "nf"):

@@ -1,7 +1,7 @@
-"""Try the regular expressions of `adapter_config.json` under a time limit, before PEFT matches them.
+"""Try the regular expressions of `adapter_config.json` under a time limit before PEFT matches them.
 
-A pattern such as `([a-z.]+)+!` takes exponential time, and matching cannot be interrupted within a process.
-So patterns with repetitions are first matched in a process of their own, which can be stopped.
+A pattern such as `([a-z.]+)+!` takes exponential time, and Python cannot interrupt a match within a process.
+Patterns with repetitions are therefore first matched in a subprocess, which can be killed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from playground.types import InputError
 
 SECONDS = 10.0
-"""Time for all patterns of an adapter together, the start of the process included."""
+"""Time limit for all patterns of an adapter together, including the start of the process."""
 SETTINGS = (
     "target_modules",
     "exclude_modules",
@@ -27,7 +27,7 @@ SETTINGS = (
     "alpha_pattern",
 )
 _REPEATS = re.compile(r"[*+?{]")
-# The forms in which PEFT matches a pattern: in full, as the end of a name, as a part of it, before a number.
+# PEFT matches a pattern in four forms: against a whole name, at its end, inside it, before a layer number.
 _MATCH = r"""
 import json, re, sys, warnings
 warnings.simplefilter("ignore")
@@ -49,10 +49,10 @@ def check_patterns(settings: Mapping[str, Any], names: Iterable[str]) -> None:
 
     Args:
         settings: the adapter's checked configuration.
-        names: the module names.
+        names: the names of the base's modules.
 
     Raises:
-        InputError: they cannot; the reason alone.
+        InputError: matching takes longer than `SECONDS`. The message is a clause, which the caller completes.
     """
     keys = [key for key in SETTINGS if any(map(_REPEATS.search, _list_texts(settings.get(key))))]
     patterns = [text for key in keys for text in _list_texts(settings[key])]

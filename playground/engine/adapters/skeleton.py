@@ -1,9 +1,9 @@
-"""Let PEFT load an adapter on a skeleton of the base, and collect its values for the base itself.
+"""Load an adapter with PEFT on a skeleton of the base, and collect its values for the base itself.
 
-PEFT decides what a configuration means (which modules, what rank and scaling in each, what is tied to what),
-but it never gets the base that answers: it builds its layers on a model of the same class whose weights have
-shapes and no memory. The values that it loaded are then collected by module path, checked against the real
-modules, and applied row by row by `row_adapters`.
+PEFT decides how a configuration is applied (which modules, their ranks and scalings, tied weights), but it
+never gets the model that answers: it builds its layers on a model of the same class on the meta device,
+whose weights have shapes but no memory. The loaded values are then collected by module path, checked against
+the modules of the base, and applied to each row by `row_adapters`.
 """
 
 from __future__ import annotations
@@ -49,24 +49,26 @@ from playground.files import first_line
 from playground.types import InputError
 
 INNER = "tandem_adapter"
-"""The adapter's name inside PEFT, which uses it in module names, so that any name can be shown."""
+"""The adapter's name inside PEFT. PEFT uses it in module names, which allow fewer characters than
+Tandem's names of adapters."""
 VARIANTS = ("DoraLinearVariant", "DoraEmbeddingVariant")
 PREFIX = "base_model.model."
 
 
 class Skeleton:
-    """A model of the base's class without memory, with one adapter's layers in it."""
+    """A model of the base's class on the meta device, with the layers of one adapter."""
 
     def __init__(self, base: PreTrainedModel, settings: Mapping[str, Any], tokens: int | None) -> None:
         """Build the skeleton, with empty layers for the adapter.
 
         Args:
-            base: the model that serves, for its class and configuration.
+            base: the base model, of which only the class and configuration are used.
             settings: the adapter's checked configuration.
-            tokens: the vocabulary that the adapter was made with; None: the base's.
+            tokens: the vocabulary size that the adapter was trained with; None for the base's.
 
         Raises:
-            InputError: PEFT does not accept the configuration on this base; the reason alone.
+            InputError: PEFT does not accept the configuration on this base. The message is a clause, which
+                the caller completes.
         """
         config = copy.deepcopy(base.config)
         if hasattr(config, "quantization_config"):
@@ -98,7 +100,7 @@ class Skeleton:
         return {name: tuple(value.shape) for name, value in state.items()}
 
     def own_embeddings(self) -> dict[str, Shape]:
-        """Return the names and shapes of whole embeddings and output layers that the file may hold too."""
+        """Return the names and shapes of whole embeddings and output layers that the file may also have."""
         found = {}
         for path in (self.embedding, self.head):
             if path is not None:
@@ -107,28 +109,36 @@ class Skeleton:
         return found
 
     def aliases(self) -> dict[str, str]:
-        """Return names under which PEFT writes a weight a second time: tokens of a tied output layer."""
+        """Map the names under which PEFT writes a weight a second time to the weight's own name.
+
+        PEFT does so for the trained tokens of a tied output layer.
+        """
         last = ".token_adapter.trainable_tokens_delta"
         tied = self.is_tied and self.embedding is not None and self.head is not None
         return {f"{PREFIX}{self.head}{last}": f"{PREFIX}{self.embedding}{last}"} if tied else {}
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Let PEFT load the weights, which have the names that it expects.
+        """Load weights with PEFT.
+
+        Args:
+            weights: the weights under the names of `expected_shapes`.
 
         Raises:
-            InputError: PEFT left some of them out; the reason alone.
+            InputError: PEFT fails or does not load all weights. The message is a clause, which the caller
+                completes.
         """
         for name, parameter in list(self.peft.named_parameters()):
             if f".{INNER}" in name or name in weights:
                 owner, _, last = name.rpartition(".")
-                # Weights that PEFT leaves out stay NaN, which is refused.
+                # Weights that PEFT does not load stay NaN, which is detected below.
                 empty = torch.full(parameter.shape, torch.nan, device="cpu")
                 self.peft.get_submodule(owner)._parameters[last] = nn.Parameter(empty, requires_grad=False)
         try:
             result = set_peft_model_state_dict(self.peft, dict(weights), INNER)
         except Exception as error:
             raise InputError(f"PEFT cannot load its weights: {_explain(error)}") from error
-        state = self.peft.state_dict()  # a name may be missing whose weight is there under a tied one
+        # PEFT may report a name as missing whose weight it loaded under the name of a tied weight.
+        state = self.peft.state_dict()
         missing = [key for key in result.missing_keys if f".{INNER}" in key and key in state]
         lost = [*result.unexpected_keys, *(key for key in missing if bool(state[key].isnan().any()))]
         if lost:
@@ -149,7 +159,7 @@ def _is_tied(model: Any) -> bool:
 
 
 def _base_layer(module: Any) -> Any:
-    """Return the base's module inside PEFT's."""
+    """Return the base's module inside PEFT's wrappers and layers."""
     while True:
         if isinstance(module, ModulesToSaveWrapper | TrainableTokensWrapper):
             module = module.original_module
@@ -164,19 +174,19 @@ def _base_layer(module: Any) -> Any:
 
 @dataclass
 class Collector:
-    """Collects the values that PEFT loaded, as parts for the modules of the base."""
+    """Collects the values that PEFT loaded on a skeleton, as a part for each module of the base."""
 
     skeleton: Skeleton
     base: PreTrainedModel
     own: Mapping[str, Tensor]
-    """Whole embeddings and output layers from the file, by module path."""
+    """Weights of whole embeddings and output layers from the file, by module path."""
 
     def __post_init__(self) -> None:
         self.parts: dict[str, Part] = {}
         self.saved: list[str] = []
-        """Paths of modules that the adapter has copies of."""
+        """Paths of the modules that the adapter has its own copies of."""
         self.tokens: set[int] = set()
-        """Ids of tokens whose embeddings it trained."""
+        """Ids of the tokens whose embeddings the adapter trained."""
         self.ranks: set[int] = set()
         self.is_dora = False
 
@@ -184,11 +194,12 @@ class Collector:
         """Collect the parts of all modules, by path.
 
         Raises:
-            InputError: a module cannot be served exactly; the reason alone.
+            InputError: a module cannot be served exactly. The message is a clause, which the caller
+                completes.
         """
         for path, weight in self.own.items():
             self._copy_weight(path, weight)
-        # A wrapper lies around a tuner's layer, so it comes first in `named_modules`.
+        # PEFT's wrappers contain its tuner layers, so `named_modules` yields them before the layers.
         for path, module in self.skeleton.model.named_modules():
             if isinstance(module, ModulesToSaveWrapper):
                 self._copy_module(path, module)
@@ -217,7 +228,7 @@ class Collector:
         return device
 
     def _dtype(self, path: str) -> torch.dtype:
-        """Return the type that a module of the base computes in."""
+        """Return the data type that a module of the base computes in."""
         kinds = [
             value.dtype for value in self.base.get_submodule(path).parameters() if value.is_floating_point()
         ]
@@ -238,10 +249,10 @@ class Collector:
             raise InputError(f"it adapts layers of type {kind} ({path}), which Tandem does not serve")
 
     def _check_variant(self, path: str, module: Any) -> bool:
-        """Whether the layer is a DoRA.
+        """Whether the layer uses DoRA.
 
         Raises:
-            InputError: it is another variant of LoRA.
+            InputError: the layer is another variant of LoRA.
         """
         variant = module.lora_variant.get(INNER)
         if variant is None:
@@ -253,7 +264,15 @@ class Collector:
         return True
 
     def _real_features(self, path: str, wanted: tuple[int, int]) -> nn.Module:
-        """Return the base's linear layer at a path, checked to have these numbers of features in and out."""
+        """Return the linear layer at a path: the adapter's own copy if it has one, else the base's.
+
+        Args:
+            path: the module path.
+            wanted: the required numbers of input and output features.
+
+        Raises:
+            InputError: the layer has other numbers of features.
+        """
         real: nn.Module = self.base.get_submodule(path)
         copied = self.parts[path].copy if path in self.parts else None
         there = features(copied or real)
@@ -325,7 +344,7 @@ class Collector:
     # --- Whole modules, tokens, biases ---
 
     def _copy_weight(self, path: str, weight: Tensor) -> None:
-        """Collect a whole embedding or output layer from the file."""
+        """Collect the weight of a whole embedding or output layer from the file."""
         layer: Any = copy.deepcopy(_base_layer(self.skeleton.model.get_submodule(path)))
         layer.weight = nn.Parameter(weight, requires_grad=False)
         self._part(path).copy = self._fill_from_base(path, layer)
@@ -334,7 +353,7 @@ class Collector:
         module = wrapper.modules_to_save[INNER]
         if any(isinstance(inner, BaseTunerLayer) for inner in module.modules()):
             raise InputError(f"it both replaces {path} and adapts layers in it")
-        # Inputs with a default count too: a model may pass them, as OPT does to its position embeddings.
+        # Inputs with a default value count too: OPT, for example, passes one to its position embeddings.
         inputs = [
             parameter
             for parameter in list(inspect.signature(type(module).forward).parameters.values())[1:]
@@ -348,9 +367,9 @@ class Collector:
         self.saved.append(path)
 
     def _fill_from_base(self, path: str, module: nn.Module) -> nn.Module:
-        """Move a module to the base's device, and give it the base's buffers, which no file holds.
+        """Move a module to the base's device and give it the base's buffers, which adapter files lack.
 
-        Such a buffer is Gemma's scale of the embeddings.
+        Gemma's scale of the embeddings is such a buffer.
 
         Raises:
             InputError: the file lacks some of the module's weights.
@@ -398,7 +417,7 @@ class Collector:
         self._part(path).steps.append(step)
 
     def _collect_biases(self) -> None:
-        """Collect trained biases of the base itself (the setting `bias`)."""
+        """Collect the trained biases of the base's modules (the setting `bias`)."""
         for name, value in self.skeleton.model.named_parameters():
             if value.is_meta or f".{INNER}" in name:
                 continue
@@ -414,7 +433,7 @@ class Collector:
 
 
 def _is_inner(path: str) -> bool:
-    """Whether a tuner's layer is inside a wrapper, which is collected as a whole."""
+    """Whether a tuner layer is inside a wrapper that is collected as a whole."""
     return ".modules_to_save." in f".{path}." or path.endswith("token_adapter")
 
 
@@ -426,7 +445,7 @@ def _embed_scale(embedding: nn.Module) -> Tensor | None:
 
 
 def _dequantise(path: str, layer: Any) -> Tensor:
-    """Return a linear layer's weight as plain numbers, de-quantised if need be."""
+    """Return a linear layer's weight, dequantised if it is quantised."""
     try:
         weight: Tensor = dequantize_module_weight(layer)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Tokenizers and EOS token ids that adapters bring."""
+"""Read the tokenizers and EOS token ids in the folders of adapters."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ FILES = (
     "added_tokens.json",
     "special_tokens_map.json",
 )
-"""Files that make a tokenizer, besides its configuration."""
+"""Files that define a tokenizer, besides its configuration."""
 WITHOUT_EFFECT = ("chat_template", "name_or_path", "padding_side", "model_max_length", "max_length")
-"""Entries of a tokenizer's configuration that do not change a single text's ids."""
+"""Entries of a tokenizer's configuration that do not change the token ids of any text."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,18 @@ class AdapterText:
     """The tokenizer and the EOS token ids in an adapter's folder."""
 
     tokenizer: Any = None
-    """Transformers' tokenizer; None where the base's is used."""
+    """A tokenizer of Transformers; None if the adapter uses the base's tokenizer."""
     eos_token_ids: frozenset[int] = frozenset()
-    """EOS token ids in its generation configuration."""
+    """EOS token ids in the adapter's generation configuration."""
 
 
 def read_adapter_text(name: str, folder: Path, base: Path | None) -> AdapterText:
     """Read an adapter's own tokenizer, if it differs from the base's, and its own EOS token ids.
 
     Args:
-        name: the adapter's.
-        folder: where its files are.
-        base: the folder of the base; None where it is not known, for instance for a single file.
+        name: the adapter's name.
+        folder: the adapter's folder.
+        base: the base's folder; None if it has none, for instance if the base is a single GGUF file.
 
     Raises:
         InputError: a file cannot be read.
@@ -61,7 +61,7 @@ def _fingerprint(folder: Path) -> str:
     """Return a hash that is equal for folders with the same tokenizer."""
     digest = hashlib.sha256()
     files = {path for pattern in FILES for path in folder.glob(pattern) if path.is_file()}
-    # With a tokenizer.json, the file that it was converted from is not read.
+    # Transformers does not read a tokenizer.model that was converted to the tokenizer.json beside it.
     if folder / "tokenizer.json" in files:
         files.discard(folder / "tokenizer.model")
     for path in sorted(files):
@@ -74,10 +74,10 @@ def _fingerprint(folder: Path) -> str:
 
 
 def read_eos_token_ids(folder: Path) -> list[int]:
-    """Read the EOS token ids in a folder's generation_config.json; none without that file.
+    """Return the EOS token ids in a folder's generation_config.json; an empty list without that file.
 
     Raises:
-        InputError: it cannot be read, or has something other than token ids.
+        InputError: the file cannot be read, or its EOS token ids are not token ids.
     """
     path = folder / "generation_config.json"
     if not path.is_file():
@@ -90,7 +90,7 @@ def read_eos_token_ids(folder: Path) -> list[int]:
 
 
 def differing_words(own: Any, base: Any, text: str) -> str | None:
-    """Return the first word of a text that two tokenizers cut into different ids, or None."""
+    """Return the first word of a text that two tokenizers split into different token ids, or None."""
 
     def cut(tokenizer: Any, words: str) -> Sequence[int]:
         ids: Sequence[int] = tokenizer(words, add_special_tokens=False)["input_ids"]

@@ -1,4 +1,4 @@
-"""Find a model's or an adapter's files: a local folder, or a download from the Hugging Face Hub."""
+"""Find the files of a model or an adapter in a local folder, or download them from the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from playground.library.sources import GGUF, Source, find_source
 from playground.types import InputError
 
 Report = Callable[[str, float], None]
-"""Called with a note on the current step, for users, and the share of the work before it, 0 to 1. It can stop
-the work by raising a BaseException, which library code does not swallow."""
+"""A progress callback, called with a note on the current step for users, and the share of the work that is
+done, 0 to 1. It can stop the work by raising a BaseException, which library code does not swallow."""
 
 CARD_FILES = ["*.json", "*.jinja", "*.toml"]
-"""Enough to read a card; the weights come later."""
+"""Patterns of the files that are needed to read an adapter card; the weights are downloaded later."""
 SMALL_FILES = [
     *CARD_FILES,
     "*.txt",
@@ -31,9 +31,10 @@ SMALL_FILES = [
     "*.vocab",
     "additional_chat_templates/*.jinja",
 ]
-"""Configurations, tokenizers and templates. Weights are chosen one by one, and nothing else is downloaded."""
+"""Patterns of configurations, tokenizers and templates. Weight files are selected by name, and no other files
+are downloaded."""
 FIRST, LAST = 0.05, 0.15
-"""Shares of a load at which a download starts and ends."""
+"""Progress of a load, 0 to 1, at which a download starts and ends."""
 
 
 def find_folder(
@@ -44,20 +45,21 @@ def find_folder(
     allow_pickle: bool = False,
     remote_code: bool = False,
 ) -> Path:
-    """Return the local folder of a source, downloaded from the Hub if it is not one.
+    """Return the local folder of a source; a repository on the Hub is downloaded to the local cache.
 
-    An interrupted download continues where it stopped. Of a repository's files only the needed ones are
-    downloaded: no second format of the same weights, no training state.
+    An interrupted download continues where it stopped. Only the needed files of a repository are downloaded:
+    no second format of the same weights, no training state.
 
     Args:
-        source: as `sources.find_source` reads it. For a GGUF file the folder that it is in is returned.
-        only: patterns of the files that are needed; by default all of a model's or an adapter's.
+        source: a folder, Hub id or GGUF file, in the form that `sources.find_source` reads. For a GGUF file,
+            the folder that contains it is returned.
+        only: patterns of the needed files; None for all files of a model or an adapter.
         report: called with the progress of a download.
-        allow_pickle: whether pickled weights may be downloaded where there are no others.
-        remote_code: whether the repository's Python files are needed too.
+        allow_pickle: download pickled weights if there are no others.
+        remote_code: also download the repository's Python files.
 
     Raises:
-        InputError: there is no such folder or repository, access is refused, or the Hub cannot be reached
+        InputError: the folder or repository does not exist, access is refused, or the Hub cannot be reached
             and the files are not in the local cache.
     """
     found = find_source(source)
@@ -94,7 +96,7 @@ def _download(
     allow_pickle: bool,
     report: Report | None,
 ) -> Path:
-    """Download the needed files of a repository: the small ones first, since they name the weights."""
+    """Download the needed files of a repository: small files first, since an index lists the weight files."""
     say = _make_reporter(found, report)
     small = [] if found.file else [name for name in sizes if _matches(name, patterns)]
     snapshot = transfer.download(found, commit, {name: sizes[name] for name in small}, say)
@@ -107,10 +109,10 @@ def _download(
 def _list_weights(
     found: Source, names: Collection[str], read_index: Callable[[str], Any], allow_pickle: bool
 ) -> list[str]:
-    """List the files of a repository that hold weights and are needed.
+    """List the weight files of a repository that are needed.
 
     Raises:
-        InputError: there are none, or they must not be used.
+        InputError: the repository has no weight files, or they must not be used.
     """
     where = str(found.repository)
     if found.file is not None:
@@ -123,12 +125,12 @@ def _list_weights(
         for name in ("adapter_model.safetensors", *(["adapter_model.bin"] if allow_pickle else [])):
             if name in names:
                 return [name]
-        return []  # the code that reads the adapter will say what is missing
+        return []  # reading the adapter will report the missing weights
     return list(find_weight_files(names, read_index, where, allow_pickle).names)
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a file matches a pattern; a pattern without a folder matches in the top folder only."""
+    """Whether a file matches one of the patterns; a pattern without a folder matches only top-level files."""
     return any(fnmatch(name, pattern) and name.count("/") == pattern.count("/") for pattern in patterns)
 
 
@@ -156,7 +158,7 @@ def _format_size(count: float) -> str:
 def _find_cached(
     found: Source, patterns: Sequence[str], weights: bool, allow_pickle: bool, error: Exception
 ) -> Path:
-    """Return the folder of a repository in the local cache, when the Hub cannot be reached.
+    """Return the folder of a repository in the local cache, for when the Hub cannot be reached.
 
     Raises:
         InputError: some of the needed files are missing.
@@ -195,8 +197,8 @@ def _find_cached(
 
 
 def _unreachable() -> tuple[type[Exception], ...]:
-    """Return the exceptions after which the cache is tried: the Hub does not answer, or refuses."""
-    # Imported here: it takes a while, and a run on local folders never needs it.
+    """Return the exceptions after which the local cache is used: the Hub does not respond, or refuses."""
+    # Imported here because the import is slow and not needed for local folders.
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
@@ -205,7 +207,7 @@ def _unreachable() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def _explain_errors(found: Source) -> Iterator[None]:
-    """Turn the library's exceptions in the block into an InputError that says what to do."""
+    """Turn the exceptions of huggingface_hub in the block into an InputError that says what to do."""
     import httpx2
     from huggingface_hub import errors, get_token
 
@@ -271,7 +273,7 @@ def fetch_cards(library: Library, report: Report | None = None) -> dict[str, Inp
     """Download the adapter cards and the chat template that the library needs to build lanes.
 
     Returns:
-        Errors by the adapter's name; an adapter without an error is in the library.
+        Errors by adapter name; the adapters without an error are added to the library.
 
     Raises:
         InputError: the base cannot be found.

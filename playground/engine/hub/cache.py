@@ -1,4 +1,4 @@
-"""Find out which files of the Hugging Face Hub are on this machine already, without the network."""
+"""Check which files of the Hugging Face Hub are in the local cache, without network access."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ WEIGHTS = {
     "config.json": ("model.safetensors", "pytorch_model.bin"),
     "adapter_config.json": ("adapter_model.safetensors", "adapter_model.bin"),
 }
-"""Files that can hold the weights of a model or an adapter, by the name of its configuration."""
+"""Names of weight files of a model or an adapter, by the name of its configuration file."""
 LEAST = 1_000_000
-"""Bytes above which a download counts as started; configurations are also fetched for other reasons."""
+"""Size in bytes from which a download counts as started; smaller files are also fetched for other reasons."""
 
 
 def measure_cached(source: str) -> Cached:
     """Measure how much of a base or an adapter is on this machine.
 
     Args:
-        source: as `sources.find_source` reads it.
+        source: a folder, Hub id or GGUF file, in the form that `sources.find_source` reads.
     """
     found = find_source(source)
     if found.folder is not None:
         return Cached(state="complete")
-    # Imported here: it takes a while, and a run on local folders never needs it.
+    # Imported here because the import is slow and not needed for local folders.
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
@@ -48,13 +48,13 @@ def has_token() -> bool:
 
 
 def _find_snapshot(folder: Path, revision: str) -> Path:
-    """Return the folder of a revision's files, which need not exist."""
+    """Return the path of the folder with a revision's files, which may not exist."""
     ref = folder / "refs" / revision
     return folder / "snapshots" / (ref.read_text(encoding="utf-8").strip() if ref.is_file() else revision)
 
 
 def _is_complete(snapshot: Path) -> bool:
-    """Whether the configuration of a model or an adapter is there, and all files of its weights."""
+    """Whether a folder has the configuration and all weight files of a model or an adapter."""
     for config, names in WEIGHTS.items():
         if not (snapshot / config).is_file():
             continue
@@ -70,6 +70,6 @@ def _is_complete(snapshot: Path) -> bool:
 def _has_shards(index: Path) -> bool:
     try:
         names = read_object(index).get("weight_map")
-    except InputError:  # cut off; the next download will report it
+    except InputError:  # the index is truncated; the next download reports it
         return False
     return isinstance(names, dict) and all((index.parent / str(name)).is_file() for name in names.values())

@@ -1,8 +1,8 @@
 """Download files from the Hugging Face Hub into the local cache, with progress and resumption.
 
-The Hub's own library downloads a file from the beginning after an interruption. A large file is therefore
-downloaded here, into ``<etag>.incomplete`` beside the cache's blobs, and continued there the next time; the
-library then finds it complete and does the rest.
+After an interruption, huggingface_hub downloads a file from the beginning. This module therefore downloads
+large files itself, into ``<etag>.incomplete`` in the cache's folder of blobs, and continues an interrupted
+file from there. huggingface_hub then finds the complete blobs and does the rest.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from playground.library.sources import Source
 from playground.types import InputError
 
 CHUNK = 1 << 20
-"""Bytes of a download between two reports; the library's own 10 MB take long on a slow line."""
+"""Bytes of a download between two reports; huggingface_hub's 10 MB take too long on a slow connection."""
 LARGE = 10_000_000
-"""Bytes from which on an interrupted download is continued."""
+"""Size in bytes from which an interrupted download of a file is continued."""
 WORKERS = 4
 """Number of large files that are downloaded at the same time."""
 LOOK_EVERY = 0.1
 """Seconds between two reports."""
 PATIENCE = 2.0
-"""Seconds that a cancelled download waits for its threads, which may be blocked by the network."""
+"""Seconds that a cancelled download waits for its threads, which may be blocked on the network."""
 
 
 class DownloadCancelled(BaseException):
@@ -41,18 +41,18 @@ class DownloadCancelled(BaseException):
 def download(
     found: Source, commit: str, sizes: Mapping[str, int], say: Callable[[float, float], None]
 ) -> Path:
-    """Download files, and return the folder in the cache that they are in.
+    """Download files and return the folder in the cache that contains them.
 
     Args:
         found: the repository.
-        commit: of its revision.
-        sizes: bytes of each file, by its path in the repository.
-        say: called in this thread with the bytes so far and the bytes of all files; it can stop the download
-            by raising an exception.
+        commit: the commit of the repository's revision.
+        sizes: the size of each file in bytes, by its path in the repository.
+        say: called in this thread with the bytes downloaded so far and the bytes of all files. It can stop
+            the download by raising an exception.
 
     Raises:
-        InputError: the disk is too small.
-        Exception: what the library raises where the Hub refuses or cannot be reached.
+        InputError: the disk has too little free space, or the connection broke off.
+        Exception: an exception of huggingface_hub, if the Hub refuses or cannot be reached.
     """
     from huggingface_hub import constants, snapshot_download
 
@@ -93,7 +93,7 @@ def _check_disk(found: Source, size: int) -> None:
 
 
 class _Progress:
-    """Number of bytes downloaded, counted by all threads and reported by one."""
+    """Counts the downloaded bytes of all threads; one thread reports them."""
 
     def __init__(self, total: float, say: Callable[[float, float], None]) -> None:
         self.total, self._say = total, say
@@ -102,19 +102,23 @@ class _Progress:
         self.stopped = threading.Event()
 
     def add(self, count: float) -> None:
-        """Count bytes; raises `DownloadCancelled` after the download was stopped."""
+        """Add to the downloaded bytes.
+
+        Raises:
+            DownloadCancelled: the download was stopped.
+        """
         if self.stopped.is_set():
             raise DownloadCancelled
         with self._lock:
             self._came += count
 
     def report(self) -> None:
-        """Report the bytes so far; called by the thread that started the download only."""
+        """Report the bytes so far. Must be called in the thread that started the download."""
         self._say(min(self._came, self.total), self.total)
 
 
 def _fetch_all(found: Source, commit: str, names: list[str], progress: _Progress) -> None:
-    """Download large files at the same time; the first failure stops the others."""
+    """Download large files in parallel; the first failure stops the other downloads."""
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -142,7 +146,7 @@ def _fetch_all(found: Source, commit: str, names: list[str], progress: _Progress
 
 
 def _fetch(found: Source, commit: str, name: str, progress: _Progress) -> None:
-    """Download one large file, or the rest of it, to its place among the cache's blobs."""
+    """Download one large file, or the rest of it, into the cache's folder of blobs."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.utils._fixes import WeakFileLock
     from huggingface_hub.utils._headers import build_hf_headers
@@ -151,13 +155,14 @@ def _fetch(found: Source, commit: str, name: str, progress: _Progress) -> None:
     url = hf_hub_url(found.repository, name, revision=commit)
     about = get_hf_file_metadata(url)
     if not about.etag or not re.fullmatch(r"[\w-]+", about.etag) or not about.size:
-        return  # left to the library
+        return  # huggingface_hub downloads this file
     blobs = _blobs(found)
     blobs.mkdir(parents=True, exist_ok=True)
     done, partial = blobs / about.etag, blobs / f"{about.etag}.incomplete"
     headers = build_hf_headers()
     if urlsplit(about.location).netloc != urlsplit(url).netloc:
-        headers.pop("authorization", None)  # the storage is another host, and its address is signed
+        # The storage is another host, which must not get the token; its URL is signed.
+        headers.pop("authorization", None)
     locks = blobs.parent.parent / ".locks" / blobs.parent.name
     locks.mkdir(parents=True, exist_ok=True)
     with WeakFileLock(locks / f"{about.etag}.lock"):
@@ -173,7 +178,7 @@ def _fetch(found: Source, commit: str, name: str, progress: _Progress) -> None:
 
 
 def _continue(partial: Path, about: Any, headers: dict[str, str], progress: _Progress) -> bool:
-    """Download the rest of a file; False if the checksum of the whole file is wrong."""
+    """Download the rest of a file, and return whether the checksum of the whole file is correct."""
     from huggingface_hub.file_download import http_get
 
     here = partial.stat().st_size if partial.exists() else 0
@@ -190,7 +195,8 @@ def _continue(partial: Path, about: Any, headers: dict[str, str], progress: _Pro
             expected_size=about.size,
             tqdm_class=_bar(progress, quiet=True),
         )
-    # A download in one piece is checked by its length alone, as in the library; a continued one by content.
+    # Only a continued download is checked by its checksum. For other downloads, the length is checked, as in
+    # huggingface_hub.
     if here and len(about.etag) == 64:
         with partial.open("rb") as data:
             return bool(hashlib.file_digest(data, "sha256").hexdigest() == about.etag)
@@ -208,17 +214,17 @@ def _blobs(found: Source) -> Path:
 
 
 def _bar(progress: _Progress, quiet: bool = False) -> Any:
-    """Make a progress bar class for the library that counts bytes and draws nothing.
+    """Make a progress bar class for huggingface_hub that counts bytes and draws nothing.
 
     Args:
         progress: counts the bytes.
-        quiet: whether to count only, because another thread reports.
+        quiet: only count the bytes, because another thread reports them.
     """
     from huggingface_hub.utils.tqdm import tqdm
 
     class Bar(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            # One of a snapshot's bars counts the bytes that were written.
+            # A snapshot download has several bars; the one with this name counts bytes.
             self.counts = quiet or kwargs.get("name") == "huggingface_hub.snapshot_download"
             super().__init__(*args, **{**kwargs, "disable": True})  # type: ignore[no-untyped-call]
 

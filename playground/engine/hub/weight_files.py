@@ -1,4 +1,4 @@
-"""Find the files that hold a base's weights among those of a folder or a repository."""
+"""Find the weight files of a base among the files of a folder or a repository."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Format = Literal["safetensors", "pickle"]
 
 @dataclass(frozen=True)
 class WeightFiles:
-    """The files that hold a base's weights."""
+    """The weight files of a base."""
 
     format: Format
     names: tuple[str, ...]
@@ -31,13 +31,13 @@ class WeightFiles:
 
 
 def find_weight_files(names: Collection[str], read_index: Any, where: str, allow_pickle: bool) -> WeightFiles:
-    """Find the files that hold the weights.
+    """Find the weight files of a base.
 
     Args:
-        names: all files of the folder or repository.
-        read_index: returns the JSON object in an index file, by its name.
-        where: the folder or repository, for sentences.
-        allow_pickle: whether pickled weights may be used where there are no others.
+        names: the names of all files of the folder or repository.
+        read_index: returns the JSON object in an index file, by the file's name.
+        where: the folder or repository, for error messages.
+        allow_pickle: use pickled weights if there are no others.
 
     Raises:
         InputError: there are no weights, they must not be used, or the index names a missing file.

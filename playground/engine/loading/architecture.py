@@ -1,7 +1,8 @@
-"""Refuse models that are not causal language models, by their configuration, before weights are read.
+"""Reject models that are not causal language models, by their configuration, before weights are read.
 
-Transformers loads many models with a causal head that their checkpoint lacks: the head of a classifier or of
-an embedding model is then made of random numbers, and an encoder attends to tokens that are not written yet.
+Transformers loads many models with a causal head that their checkpoint lacks. The causal head of a classifier
+or an embedding model is then initialised at random, and an encoder attends to tokens that are not generated
+yet.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ HEADS = {
     "ForRewardModel": "has a head that scores answers",
     "RewardModel": "has a head that scores answers",
 }
-"""Endings of class names of models that are not causal language models, and what such a model is."""
+"""Class name endings of models that are not causal language models, with the error message's predicate."""
 HEADLESS = "Model"
 WITH_HEAD = ("LMHeadModel", "DoubleHeadsModel")
 DECODER_TYPES = {"reformer", "cpmant"}
-"""Types that have a masked language model too, but are decoders by default."""
+"""Model types that also have a masked language model, but are decoders by default."""
 OWN_WAYS = {
     "xlm": "writes through a mask token that its own `generate` inserts",
     "xlnet": "writes through a permutation that its own `generate` makes",
@@ -47,10 +48,10 @@ def refuse_architecture(config: Any, base: str) -> None:
 
     Args:
         config: Transformers' configuration of the model.
-        base: the model's name, as given.
+        base: the model's name as the user gave it.
 
     Raises:
-        InputError: it is something else; the message says what, in one sentence.
+        InputError: the model is of another kind, which the message names.
     """
     if reason := _explain(config):
         raise InputError(
@@ -77,7 +78,7 @@ def _explain(config: Any) -> str | None:
 
 
 def _explain_head(name: str, config: Any) -> str | None:
-    """Say why a class name is not that of a causal language model; None if it is."""
+    """Return why a class name is not that of a causal language model, or None if it is."""
     for ending, reason in HEADS.items():
         if name.endswith(ending):
             return reason
@@ -91,5 +92,5 @@ def _explain_head(name: str, config: Any) -> str | None:
 def _is_encoder(config: Any, kind: str, names: list[str]) -> bool:
     if kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES or kind in DECODER_TYPES:
         return False
-    # Classes for decoding alone (BartForCausalLM) set this themselves; BertLMHeadModel and others do not.
+    # Decoder-only classes such as BartForCausalLM set `is_decoder` themselves; BertLMHeadModel does not.
     return not getattr(config, "is_decoder", False)

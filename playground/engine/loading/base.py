@@ -36,42 +36,46 @@ GGUF_SIZES = {
 
 @dataclass
 class Base:
-    """A base with local files and a checked configuration; no weight has been read."""
+    """A base model with local files and a checked configuration, before its weights are read."""
 
     name: str
-    """As given."""
+    """The name as the user gave it."""
     folder: Path
     config: Any
     parameters: int
-    """Counted from the configuration, so that packed weights count as the numbers that they hold."""
+    """Number of parameters, counted from the configuration, so that packed weights are counted unpacked."""
     method: str | None = None
-    """How its weights were quantised when they were saved; see `quantised.find_method`."""
+    """Quantisation method of the saved weights; see `quantised.find_method`."""
     header: GgufFile | None = None
-    """The header of a GGUF file; None for a folder."""
+    """Header of the base's GGUF file; None for a folder."""
     pickled: bool = False
     remote_code: bool = False
-    """Whether Python code of its folder runs."""
+    """Whether Python code from the base's folder is run."""
     warnings: list[str] = field(default_factory=list)
 
     @property
     def tokenizer_options(self) -> dict[str, Any]:
-        """The options of `AutoTokenizer.from_pretrained`, besides the folder."""
+        """Options of `AutoTokenizer.from_pretrained` besides the folder."""
         options: dict[str, Any] = {"trust_remote_code": self.remote_code}
         return options if self.header is None else {**options, "gguf_file": self.header.path.name}
 
 
 def open_base(settings: Settings, report: Report) -> Base:
-    """Find or download a base, and check everything that can be checked before a weight is read.
+    """Find or download a base model and run every check that does not need its weights.
+
+    Args:
+        settings: Tandem's settings, with the base's name.
+        report: called with the progress of a download.
 
     Raises:
-        InputError: it cannot be found or served; the sentence says why.
+        InputError: the base cannot be found or served.
     """
     source = find_source(settings.base)
     if source.file is not None:
         path = hub.find_folder(settings.base, report=report) / source.file
         return _open_gguf(settings.base, read_gguf(path))
     remote_code = settings.trust_remote_code and not settings.public
-    # Configurations first: a base that they rule out need not be downloaded.
+    # Fetch the configuration files first, so that no weights are downloaded for a base that cannot be served.
     folder = hub.find_folder(settings.base, hub.SMALL_FILES, report)
     raw = _read_config(folder, settings.base)
     method = quantised.find_method(raw)
@@ -108,10 +112,10 @@ def _open_gguf(name: str, header: GgufFile) -> Base:
 
 
 def _read_config(folder: Path, base: str) -> dict[str, Any]:
-    """Read config.json, and check that the folder can be that of a base.
+    """Read config.json and check that the folder can be that of a base model.
 
     Raises:
-        InputError: it cannot, or an entry is not plausible.
+        InputError: the folder is not that of a base model, or an entry of config.json is not plausible.
     """
     check_regular(folder)
     names = [path.name for path in folder.iterdir()]
@@ -120,7 +124,7 @@ def _read_config(folder: Path, base: str) -> dict[str, Any]:
             find_weight_files(names, read_object, base, allow_pickle=True)
         raise InputError(f"{base} is not a model: {folder} has no config.json.")
     if "adapter_config.json" in names:
-        # Transformers would load the base that it names, with the adapter on it.
+        # Transformers would load the base that adapter_config.json names, with the adapter.
         raise InputError(
             f"{base} has an adapter_config.json beside its config.json: give the base in one folder, and the "
             "adapter in another with --adapter."
@@ -131,7 +135,7 @@ def _read_config(folder: Path, base: str) -> dict[str, Any]:
 
 
 def _check_code(raw: Mapping[str, Any], base: str, remote_code: bool) -> None:
-    """Refuse a base whose architecture is Python code in its repository, unless such code may run."""
+    """Reject a base whose architecture is Python code in its repository, unless such code may run."""
     if raw.get("auto_map") and raw.get("model_type") not in CONFIG_MAPPING and not remote_code:
         raise InputError(
             f"{base} needs Python code of its own repository, which does not run here: read that code, and "
@@ -140,7 +144,7 @@ def _check_code(raw: Mapping[str, Any], base: str, remote_code: bool) -> None:
 
 
 def _load_config(folder: Path, base: str, remote_code: bool) -> tuple[Any, int]:
-    """Load the configuration, and count the parameters of the model that it describes."""
+    """Load the configuration and count the parameters of the model that it describes."""
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=remote_code)
         refuse_architecture(config, base)
@@ -155,7 +159,7 @@ def _load_config(folder: Path, base: str, remote_code: bool) -> tuple[Any, int]:
 
 
 def count_parameters(config: Any, remote_code: bool = False) -> int:
-    """Count a model's parameters from its configuration, on a model without memory."""
+    """Count a model's parameters from its configuration, with a model on the meta device."""
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, trust_remote_code=remote_code)
         return int(model.num_parameters())
@@ -165,7 +169,7 @@ def _explain(error: Exception) -> str:
     if isinstance(error, KeyError) and " " not in str(error):
         return f"{error} is not known"
     lines = str(error).strip().splitlines()
-    # A validation error has its field in the first line and the reason in the second.
+    # A validation error has the field in its first line and the reason in the second.
     if len(lines) > 1 and lines[0].rstrip().endswith(":"):
         return f"{lines[0].strip()} {lines[1].strip().rstrip('.')}"[:300]
     return first_line(error)
@@ -175,15 +179,15 @@ def _explain(error: Exception) -> str:
 
 
 def load_weights(base: Base, options: Mapping[str, Any]) -> PreTrainedModel:
-    """Load a base's weights, and check that all of them were loaded.
+    """Load a base's weights and check that all of them were loaded.
 
     Args:
-        base: as `open_base` returns it.
-        options: for `from_pretrained`: dtype, device_map and so on.
+        base: the base, from `open_base`.
+        options: options of `from_pretrained`, such as dtype and device_map.
 
     Raises:
         InputError: weights are missing, unused or of other shapes, so that part of the model would be random
-            or another model; the sentence names the first three.
+            or the result another model; the message names the first three.
     """
     options = {
         "config": base.config,
@@ -192,7 +196,7 @@ def load_weights(base: Base, options: Mapping[str, Any]) -> PreTrainedModel:
         "weights_only": True,
         **options,
         "output_loading_info": True,
-        "ignore_mismatched_sizes": True,  # they are in the report, and refused below
+        "ignore_mismatched_sizes": True,  # the loading report lists them, and `_check_report` rejects them
     }
     if base.header is not None:
         options |= {"gguf_file": base.header.path.name, "quantization_config": GgufConfig(dequantize=True)}
@@ -222,7 +226,7 @@ def load_weights(base: Base, options: Mapping[str, Any]) -> PreTrainedModel:
 
 
 def nf4(compute: torch.dtype) -> BitsAndBytesConfig:
-    """Return the configuration that quantises weights to 4-bit NF4 as they are read."""
+    """Return the configuration that quantises weights to 4-bit NF4 while they are loaded."""
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
@@ -232,7 +236,9 @@ def nf4(compute: torch.dtype) -> BitsAndBytesConfig:
 
 
 def _check_report(base: Base, model: Any, info: Mapping[str, Any]) -> None:
-    """Check Transformers' report of a load: it fills missing weights with random numbers.
+    """Check Transformers' report of a load for missing, unused and mismatched weights.
+
+    Transformers initialises missing weights at random and reports them only in `info`.
 
     Raises:
         InputError: as `load_weights`.
@@ -262,7 +268,7 @@ def _check_report(base: Base, model: Any, info: Mapping[str, Any]) -> None:
 
 
 def _belongs(name: str, model: Any) -> bool:
-    """Whether an unused weight is of a kind that the model has: of a further layer, or a bias."""
+    """Whether an unused weight resembles a weight of the model: one of a further layer, or a bias."""
     pattern = re.sub(r"\d+", "#", name)
     own = [re.sub(r"\d+", "#", key) for key, _ in model.named_parameters()]
     endings = {key.rsplit(".", 1)[0] for key in own}
@@ -274,15 +280,15 @@ def _list_first(names: Sequence[str]) -> str:
 
 
 def check_numbers(base: str, model: Any, logits: torch.Tensor) -> None:
-    """Check that a model computes numbers: on a fixed text, and in every row of its input embedding.
+    """Check that a model's logits on a fixed text and its input embeddings have no NaN or infinity.
 
     Args:
-        base: its name.
-        model: the base without adapters.
-        logits: of the fixed text.
+        base: the base's name.
+        model: the base model, without adapters.
+        logits: the logits of the fixed text.
 
     Raises:
-        InputError: it computes NaN or infinity.
+        InputError: a logit or an embedding is NaN or infinite.
     """
     rows = model.get_input_embeddings().weight
     if bool(logits.isfinite().all()) and bool(rows.isfinite().all()):

@@ -1,4 +1,4 @@
-"""Check a base's files before its weights are read: weight files that are whole, a plausible config.json.
+"""Check that a base's weight files are complete and its config.json is plausible, before weights are read.
 
 Only headers, indexes and the configuration are read. A truncated file, a missing shard or an impossible size
 is reported in one sentence that names the file.
@@ -19,7 +19,7 @@ from playground.files import check_whole, read_object
 from playground.types import InputError
 
 MOST_HEADER = 100_000_000
-"""Bytes that a safetensors header may have, by the format."""
+"""Largest size in bytes of a header in the safetensors format."""
 BITS = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 8),
     **dict.fromkeys(("I16", "U16", "F16", "BF16"), 16),
@@ -29,14 +29,18 @@ BITS = {
     "F6_E2M3": 6,
     "F6_E3M2": 6,
 }
-"""Bits of one number of each of the format's types."""
+"""Bits per element of each data type of the safetensors format."""
 
 
 def check_weights(folder: Path, allow_pickle: bool) -> WeightFiles:
-    """Find the weight files of a folder, and check that they are whole as far as their headers say.
+    """Find the weight files of a folder and check their headers and sizes.
+
+    Args:
+        folder: the base's folder.
+        allow_pickle: also accept weights in pickle files.
 
     Raises:
-        InputError: as `find_weight_files`, or a file is damaged; the sentence names it.
+        InputError: as `find_weight_files`, or a file is damaged; the message names it.
     """
     names = {path.name for path in folder.iterdir() if path.is_file()}
     files = find_weight_files(names, lambda name: read_object(folder / name), str(folder), allow_pickle)
@@ -56,10 +60,10 @@ def check_weights(folder: Path, allow_pickle: bool) -> WeightFiles:
 
 
 def read_header(path: Path) -> dict[str, dict[str, Any]]:
-    """Read the header of a safetensors file: the dtype, shape and offsets of each tensor.
+    """Read the dtype, shape and offsets of each tensor from the header of a safetensors file.
 
     Raises:
-        InputError: the file is damaged or cut off; the sentence names it.
+        InputError: the file is damaged or truncated; the message names it.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -85,7 +89,7 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _check_tensor(path: Path, name: str, entry: Any) -> int:
-    """Check one tensor's entry, and return where its data ends."""
+    """Check one tensor's entry in the header and return the offset at which its data ends."""
     try:
         bits, shape, (start, end) = BITS.get(entry["dtype"]), entry["shape"], entry["data_offsets"]
         whole = all(type(number) is int and number >= 0 for number in (*shape, start, end))
@@ -118,7 +122,7 @@ MOST = {
     "num_local_experts": 100_000,
     "num_experts": 100_000,
 }
-"""The largest plausible value of each number in a configuration; each must be 1 or more."""
+"""Largest plausible value of each number in a configuration; the smallest is 1."""
 COUNTS = {
     re.compile(r"(\w*_)?labels"): 100_000,
     re.compile(r"(\w*_)?(layers?|blocks|stages|depths?)"): 10_000,
@@ -126,10 +130,10 @@ COUNTS = {
         r"(?!.*(token|param|theta|seed))((num|n)_\w+|(\w*_)?(channels|dim|experts|heads|length|rank|size|width))"
     ): 10**8,
 }
-"""The largest plausible number in further entries, at any depth, by a pattern of their names: Transformers
-builds lists and tables of such lengths when it reads a configuration."""
+"""Largest plausible values of other entries, at any depth, by a pattern of their names. Transformers builds
+lists and tables of these lengths when it reads a configuration."""
 SHORTEST_CONTEXT = 8
-"""Tokens; the trial at load needs this many."""
+"""Smallest context length in tokens; the path trial at load needs this many."""
 ALIASES = {
     "n_layer": "num_hidden_layers",
     "n_layers": "num_hidden_layers",
@@ -138,7 +142,7 @@ ALIASES = {
     "n_head": "num_attention_heads",
     "n_heads": "num_attention_heads",
 }
-"""Names of the same numbers in older architectures."""
+"""Names of entries in older architectures, with the names of the same entries in `MOST`."""
 
 
 def _is_token(value: Any) -> bool:
@@ -150,7 +154,7 @@ def _is_tokens(value: Any) -> bool:
 
 
 def _is_dtype(value: Any) -> bool:
-    if isinstance(value, dict):  # by part of the model
+    if isinstance(value, dict):  # one dtype for each part of the model
         return True
     name = value.removeprefix("torch.") if isinstance(value, str) else ""
     return name == "auto" or re.fullmatch(r"b?float\d+(_\w+)?|u?int\d+|half|float|double", name) is not None
@@ -168,24 +172,24 @@ ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "dtype": (_is_dtype, "the name of a data type, such as float16"),
     "rope_theta": (_is_positive, "a number above 0"),
     "quantization_config": (
-        lambda value: value != {},  # anything else is judged with the quantisers
+        lambda value: value != {},  # `quantised.check_method` checks any other value
         "an object that names its quant_method",
     ),
     "rope_scaling": (lambda value: isinstance(value, dict), "an object"),
     "rope_parameters": (lambda value: isinstance(value, dict), "an object"),
 }
-"""Further entries of a configuration, each with a test and a description of valid values."""
+"""Other entries of a configuration, each with a test and a description of valid values."""
 
 
 def check_config(config: Mapping[str, Any], where: str) -> None:
     """Check the numbers in a configuration before a model is built from them.
 
     Args:
-        config: what config.json holds.
-        where: the file, for sentences.
+        config: the object in config.json.
+        where: the file's name for error messages.
 
     Raises:
-        InputError: an entry is not plausible; the sentence names it.
+        InputError: an entry is not plausible; the message names it.
     """
     _check_counts(config, where)
     inner = ("text_config", "llm_config", "rope_parameters")
@@ -213,7 +217,7 @@ def check_config(config: Mapping[str, Any], where: str) -> None:
 
 
 def _check_counts(config: Mapping[str, Any], where: str) -> None:
-    """Check `COUNTS` in a configuration, at any depth."""
+    """Check the entries of a configuration that match `COUNTS`, at any depth."""
     waiting: list[tuple[str, Any]] = list(config.items())
     while waiting:
         name, value = waiting.pop()

@@ -1,4 +1,4 @@
-"""Device, precision and memory of a base: where it is loaded, in what numbers, and whether it fits."""
+"""Choose the device and precision of a base model, and measure memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def choose_device(settings: Settings) -> torch.device:
     """Return the device that the settings ask for.
 
     Raises:
-        InputError: they ask for CUDA, and there is no such device.
+        InputError: the settings ask for CUDA, and there is no CUDA device.
     """
     available = torch.cuda.is_available()
     if settings.device == "cuda" and not available:
@@ -29,17 +29,17 @@ def choose_device(settings: Settings) -> torch.device:
 
 
 def compute_type(device: torch.device) -> torch.dtype:
-    """Return the type of numbers that a device multiplies fastest, of those that are exact enough."""
+    """Return the data type in which a device multiplies fastest, among those that are exact enough."""
     if device.type != "cuda":
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
 
 def choose_options(settings: Settings, base: Base, device: torch.device) -> dict[str, Any]:
-    """Choose the options of `from_pretrained` that load a base in the precision that was asked for.
+    """Choose the options of `from_pretrained` that load a base in the requested precision.
 
     Raises:
-        InputError: it cannot be loaded in that precision.
+        InputError: the base cannot be loaded in that precision.
     """
     compute = compute_type(device)
     place: Any = "auto" if device.type == "cuda" else {"": "cpu"}
@@ -62,12 +62,12 @@ def choose_options(settings: Settings, base: Base, device: torch.device) -> dict
 
 
 def _choose_attention(config: Any) -> str | None:
-    # Gemma 2 caps its attention scores, which only the eager form computes.
+    # Gemma 2 caps its attention scores, and only eager attention implements the cap.
     return "eager" if getattr(config, "attn_logit_softcapping", None) else None
 
 
 def _needs_4bit(device: torch.device, parameters: int) -> bool:
-    """Whether "auto" takes 4 bit: always on CUDA, on a CPU if float32 would not fit."""
+    """Whether `--quantize auto` selects 4 bit: always on CUDA, on a CPU if float32 would not fit."""
     if device.type == "cuda":
         return True
     return 4 * parameters > MOST_OF_MEMORY * free_memory(device)
@@ -77,9 +77,10 @@ def _needs_4bit(device: torch.device, parameters: int) -> bool:
 
 
 def fits_beside(settings: Settings, report: Report) -> bool:
-    """Whether a model fits in memory beside what is there, in the precision that it would have alone.
+    """Whether the settings' model fits in the free memory, beside a model that is already loaded.
 
-    What is not on this machine is downloaded first.
+    The precision is the one that the model would have if it were loaded alone. A model that is not on this
+    machine is downloaded first.
 
     Raises:
         InputError: as `load.load`.
@@ -87,12 +88,13 @@ def fits_beside(settings: Settings, report: Report) -> bool:
     device = choose_device(settings)
     base = open_base(settings, report)
     if base.header is None:
-        read_eos_token_ids(base.folder)  # Transformers would pass over a file that it cannot read
+        # Raises if generation_config.json is unreadable; Transformers would silently ignore the file.
+        read_eos_token_ids(base.folder)
     return _count_bytes(settings, base, device) <= MOST_OF_MEMORY * free_memory(device)
 
 
 def _count_bytes(settings: Settings, base: Base, device: torch.device) -> float:
-    """Bytes that a base's weights take once they are loaded."""
+    """Return the size in bytes of a base's weights once they are loaded."""
     if base.method is not None:
         return sum(path.stat().st_size for path in base.folder.glob("*.safetensors"))
     four_bit = settings.quantize == "4bit" or (settings.quantize == "auto" and device.type == "cuda")
@@ -101,13 +103,13 @@ def _count_bytes(settings: Settings, base: Base, device: torch.device) -> float:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes of a device's memory that can still be used."""
+    """Return the free memory of a device in bytes."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
 
 
 def measure_memory(device: torch.device) -> tuple[int, int | None]:
-    """Bytes that this process holds in the machine's memory, and on its GPU (None without one)."""
+    """Return the bytes that this process uses in RAM and on its GPU (None without a GPU)."""
     on_gpu = torch.cuda.memory_reserved(device) if device.type == "cuda" else None
     return int(psutil.Process().memory_info().rss), on_gpu

@@ -1,7 +1,7 @@
-"""Load a base from a GGUF file, de-quantised by Transformers, and check that nothing is lost.
+"""Load a base from a GGUF file, which Transformers dequantises, and check that nothing is lost.
 
-Transformers' loader reads the hyperparameters and tensors that it knows and ignores the rest silently. What
-it ignores is restored here where that is exact, and refused otherwise.
+Transformers' loader silently ignores the hyperparameters and tensors that it does not know. This module
+restores them where that is exact, and refuses the file otherwise.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RENAMED = {
     "gpt-oss": "gpt_oss",
     "minimax-m2": "minimax_m2",
 }
-"""Architectures that have another name in Transformers."""
+"""GGUF names of architectures that have another name in Transformers."""
 RESTORED = {
     "attention.key_length": "head_dim",
     "attention.sliding_window": "sliding_window",
@@ -31,7 +31,7 @@ RESTORED = {
     "expert_feed_forward_length": "moe_intermediate_size",
     "expert_shared_feed_forward_length": "shared_expert_intermediate_size",
 }
-"""Hyperparameters that the loader may ignore, and their names in the configuration."""
+"""GGUF names of hyperparameters that the loader may ignore, with their names in the configuration."""
 HARMLESS = {
     "vocab_size": None,
     "context_length": None,
@@ -43,20 +43,20 @@ HARMLESS = {
     "expert_count": 0,
     "expert_used_count": 0,
 }
-"""Hyperparameters without effect, with any value (None) or with this one; some follow from the shapes of the
-weights."""
+"""Hyperparameters that have no effect, or follow from the shapes of the weights, if they have this value;
+None accepts any value."""
 ROPE_TENSOR = "rope_freqs.weight"
 DIGITS_ALONE = ("smollm", "refact", "command-r", "starcoder", "codeshell", "exaone", "minerva-7b")
-"""Pre-tokenizers that split as GPT-2's does, after every digit is split off."""
+"""Pre-tokenizers that split off every digit and then split like GPT-2's."""
 PLAIN = ("gpt-2", "phi-2", "mpt", "olmo", "jais")
-"""Pre-tokenizers that split as GPT-2's does."""
+"""Pre-tokenizers that split like GPT-2's."""
 
 
 def check_available(header: GgufFile) -> None:
-    """Check that Transformers can read a GGUF file's architecture here.
+    """Check that the installed Transformers can read a GGUF file's architecture.
 
     Raises:
-        InputError: it cannot.
+        InputError: the package `gguf` is not installed, or Transformers does not know the architecture.
     """
     if importlib.util.find_spec("gguf") is None:
         raise InputError(
@@ -76,14 +76,14 @@ def check_available(header: GgufFile) -> None:
 
 
 def load_config(header: GgufFile, from_pretrained: Callable[..., Any]) -> Any:
-    """Load the configuration in a GGUF file, with the hyperparameters that the loader ignores.
+    """Load the configuration in a GGUF file, including the hyperparameters that the loader ignores.
 
     Args:
-        header: of the file.
+        header: the file's header.
         from_pretrained: `AutoConfig.from_pretrained`.
 
     Raises:
-        InputError: it cannot be read, or has a hyperparameter that cannot be restored.
+        InputError: the file cannot be read, or has a hyperparameter that cannot be restored.
     """
     try:
         config = from_pretrained(header.path.parent, gguf_file=header.path.name)
@@ -102,14 +102,14 @@ def load_config(header: GgufFile, from_pretrained: Callable[..., Any]) -> Any:
 
 
 def _report_readers() -> Any:
-    """Architectures of Transformers' newer reader, which reports what it does not use."""
+    """Return the architectures of Transformers' newer reader, which reports the entries that it ignores."""
     from transformers.integrations.gguf import GGUF_CONFIG_ARCHS
 
     return GGUF_CONFIG_ARCHS
 
 
 def _find_unread(header: GgufFile) -> dict[str, Any]:
-    """Find the architecture's hyperparameters that the loader does not read, without their prefix."""
+    """Return the architecture's hyperparameters that the loader does not read, without their prefix."""
     from transformers.integrations import GGUF_CONFIG_MAPPING
 
     read = GGUF_CONFIG_MAPPING[RENAMED.get(header.architecture, header.architecture)]
@@ -124,7 +124,7 @@ def _restore(header: GgufFile, config: Any, key: str, value: Any) -> None:
     """Put one hyperparameter that the loader ignored into the configuration.
 
     Raises:
-        InputError: the configuration has no place for it.
+        InputError: the configuration has no entry for the hyperparameter.
     """
     if key.startswith("rope.scaling.") or (key in HARMLESS and HARMLESS[key] in (None, value)):
         return
@@ -140,7 +140,7 @@ def _restore(header: GgufFile, config: Any, key: str, value: Any) -> None:
 
 
 def _restore_rope(header: GgufFile, config: Any) -> None:
-    """Put the scaling of the positions into the configuration.
+    """Put the file's RoPE scaling into the configuration.
 
     Raises:
         InputError: the scaling cannot be restored exactly.
@@ -179,10 +179,10 @@ def _restore_rope(header: GgufFile, config: Any) -> None:
 
 
 def _rope_factors(header: GgufFile) -> list[float]:
-    """Read the factors that divide the frequencies of the positions; empty if there are none.
+    """Read the factors by which RoPE's frequencies are divided; an empty list if the file has none.
 
     Raises:
-        InputError: there are several lists of factors, for texts of different lengths.
+        InputError: the file has several lists of factors, for texts of different lengths.
     """
     for tensor in header.tensors:
         if tensor.name.startswith("rope_") and tensor.name != ROPE_TENSOR:
@@ -202,9 +202,9 @@ def _floats(header: GgufFile, tensor: GgufTensor) -> list[float]:
 
 
 def _llama3(factors: list[float], config: Any) -> dict[str, Any] | None:
-    """Return the parameters of Llama 3's scaling, if it has these factors; else None.
+    """Return the parameters of Llama 3's RoPE scaling that give these factors, or None if none do.
 
-    The factor is 1 for short wavelengths, the largest for long ones, and interpolated between them.
+    Llama 3's factor is 1 for short wavelengths, largest for long ones, and interpolated between them.
     """
     parameters = getattr(config, "rope_parameters", None)
     if not isinstance(parameters, dict) or "rope_theta" not in parameters:
@@ -227,7 +227,11 @@ def _llama3(factors: list[float], config: Any) -> dict[str, Any] | None:
 
 
 def _check_rotation(header: GgufFile, config: Any) -> None:
-    """Check that the rotary part of each head is as large as the file says."""
+    """Check that the rotary dimension of each head is the one that the file gives.
+
+    Raises:
+        InputError: the dimension is another one.
+    """
     stated = header.metadata.get(f"{header.architecture}.rope.dimension_count")
     parameters = getattr(config, "rope_parameters", None)
     if stated is None or not isinstance(parameters, dict):
@@ -244,13 +248,13 @@ def _head_dim(config: Any) -> int:
 
 
 def check_tensors(header: GgufFile, model: Any) -> None:
-    """Check that every tensor of the file is in the model that was loaded from it.
+    """Check that the model that was loaded from a file uses every tensor of the file.
 
     Raises:
-        InputError: some are not; the sentence names the first three.
+        InputError: some tensors are unused; the message names the first three.
     """
     if header.architecture in _report_readers():
-        return  # its keys are in the loader's report
+        return  # the newer reader lists unused tensors in its report, which `base.load_weights` checks
     from transformers.modeling_gguf_pytorch_utils import (
         TENSOR_PROCESSORS,
         TensorProcessor,
@@ -274,17 +278,17 @@ def _refuse_lossy(header: GgufFile, what: str) -> InputError:
 
 
 def eos_token_ids(header: GgufFile) -> list[int]:
-    """Return the ids of the tokens that end a text, a turn or a message, according to the file."""
+    """Return the file's ids of the tokens that end a text, a turn or a message."""
     roles = ("eos", "eot", "eom")
     ids = {header.metadata.get(f"tokenizer.ggml.{role}_token_id") for role in roles}
     return sorted(id for id in ids if isinstance(id, int))
 
 
 def set_pretokenizer(header: GgufFile, tokenizer: Any) -> str | None:
-    """Set the file's pre-tokenizer, where Transformers does not know it.
+    """Set the file's pre-tokenizer on a tokenizer, if Transformers does not know it.
 
     Returns:
-        A warning if it is not known here either.
+        A warning if Tandem does not know the pre-tokenizer either, else None.
     """
     from tokenizers import pre_tokenizers
     from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
@@ -293,7 +297,8 @@ def set_pretokenizer(header: GgufFile, tokenizer: Any) -> str | None:
     if header.metadata.get("tokenizer.ggml.model") != "gpt2" or name in (None, *GGUF_PRE_TOKENIZER_SPLITS):
         return None
     level = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    if name in PLAIN:  # the tokenizer's class follows the architecture, so it may differ
+    # Transformers chooses the tokenizer's class by architecture, so its pre-tokenizer may be another one.
+    if name in PLAIN:
         tokenizer.backend_tokenizer.pre_tokenizer = level
         return None
     if name in DIGITS_ALONE:

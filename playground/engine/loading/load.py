@@ -38,69 +38,72 @@ from playground.library import Library
 from playground.types import AdapterCard, AdapterStatus, InputError
 
 PREFIX_SHARE = 0.25
-"""Share of the free memory that stored prefixes may take."""
+"""Share of the free memory that the prefix cache may use."""
 THREADS = torch.get_num_threads()
-"""Torch's own choice for this machine, before another number is set."""
+"""Torch's default number of threads on this machine, read before another number is set."""
 MOST_THREADS = 16
-"""Decoding a few rows is bound by memory, which more threads than this do not speed up."""
+"""Largest number of threads. Decoding a few rows is bound by memory, so more threads do not speed it up."""
 SMALL_MODEL = 20_000_000
-"""Parameters below which one thread is used: a step is too short to share, and on a busy machine waiting
-for a second thread made one 40 times slower (2.6M parameters, 2 cores, 0.3 against 12.6 s for 60 tokens)."""
+"""Number of parameters below which one thread is used. A step is then too short to divide, and on a busy
+machine waiting for a second thread made decoding 40 times slower (2.6M parameters, 2 cores, 0.3 against
+12.6 s for 60 tokens)."""
 
 
 Reasons = Mapping[str, str]
-"""Why adapters are refused, by name."""
+"""The reasons for which adapters are not loaded, by name."""
 
 
 @dataclass
 class Loaded:
-    """A loaded model, and what is known about it."""
+    """A loaded base model with its tokenizer, adapters and properties."""
 
     base: str
-    """Its name, as given."""
+    """The base's name as the user gave it."""
     model: PreTrainedModel
-    """The base, without adapters."""
+    """The base model, without adapters."""
     tokenizer: Any
     texts: dict[str, AdapterText]
-    """Own tokenizers and EOS token ids by adapter; only of adapters that can be used."""
+    """Own tokenizers and EOS token ids of the usable adapters, by name."""
     device: torch.device
     device_name: str
     precision: str
-    """The precision of its layers' weights, read from them."""
+    """Description of the precision of the layers' weights, determined from the weights."""
     layers: tuple[tuple[str, int], ...]
     """Number of layers by precision."""
     warnings: tuple[str, ...]
-    """Warnings about a model that can be used, one sentence each."""
+    """Warnings about the base model, one sentence each."""
     plain: str | None
-    """Why its rows cannot be decoded as one batch, if that follows from its layers' types; else None."""
+    """Why rows cannot be decoded as one batch, if that follows from the layers' types; else None."""
     parameters: int
     context: int
+    """Context length in tokens."""
     eos_token_ids: frozenset[int]
-    """Ids that end any answer."""
+    """Token ids that end any answer."""
     adapters: tuple[AdapterStatus, ...]
+    """Status of every adapter of the library."""
     parts: Mapping[str, Adapter]
-    """The adapters that can be used, by name."""
+    """The usable adapters, by name."""
     prefix_limit: int
-    """Bytes that stored prefixes may take."""
+    """Size limit of the prefix cache in bytes."""
     probe: list[int]
-    """Token ids of the fixed text that the model and its adapters are tried on."""
+    """Token ids of the fixed text on which the model and its adapters are checked."""
     base_logits: torch.Tensor
-    """The base's logits on that text, (T, V), before any adapter was loaded."""
+    """The base's logits on the fixed text, (T, V), before any adapter was loaded."""
 
 
 def load(settings: Settings, library: Library, report: Report, refused: Reasons | None = None) -> Loaded:
-    """Load the base and every adapter of the library.
+    """Load the base model and every adapter of the library.
 
-    An adapter that cannot be used does not stop the others: its status says why.
+    An adapter that cannot be used does not stop the others: its status has the reason.
 
     Args:
-        settings: which base, and how.
-        library: its adapters.
+        settings: Tandem's settings, with the base's name, device and precision.
+        library: the library with the adapters.
         report: called with the progress.
-        refused: adapters that are not tried, and why.
+        refused: the reasons, by name, for which adapters are not tried.
 
     Raises:
-        InputError: the base cannot be found, or is not a causal language model.
+        InputError: the base cannot be found or loaded, or is not a causal language model.
         BaseChangedError: an adapter changed the base's weights.
     """
     progress.install_hooks()
@@ -141,13 +144,14 @@ def load(settings: Settings, library: Library, report: Report, refused: Reasons 
 
 
 def _load_tokenizer(base: Base) -> Any:
-    """Load the base's tokenizer and try it out.
+    """Load the base's tokenizer and check that it works.
 
     Raises:
-        InputError: it cannot be used.
+        InputError: the tokenizer cannot be used.
     """
     if base.header is None:
-        read_eos_token_ids(base.folder)  # Transformers would pass over a file that it cannot read
+        # Raises if generation_config.json is unreadable; Transformers would silently ignore the file.
+        read_eos_token_ids(base.folder)
     tokenizer = load_tokenizer(base.folder, base.name, **base.tokenizer_options)
     try_tokenizer(tokenizer, base.name)
     if base.header is not None and (warning := gguf_model.set_pretokenizer(base.header, tokenizer)):
@@ -156,9 +160,9 @@ def _load_tokenizer(base: Base) -> Any:
 
 
 def _load_model(settings: Settings, base: Base, device: torch.device, report: Report) -> PreTrainedModel:
-    """Load the base's weights, in the thread that will decode with them."""
+    """Load the base's weights. Must run in the thread that will decode with them."""
     small = device.type == "cpu" and base.parameters < SMALL_MODEL
-    # OpenMP keeps the number of threads for each thread that calls it.
+    # OpenMP keeps a separate number of threads for each calling thread.
     torch.set_num_threads(1 if small else min(THREADS, MOST_THREADS))
     options = choose_options(settings, base, device)
     note = f"Loading {settings.base} ({_format_count(base.parameters)} parameters)"
@@ -168,14 +172,14 @@ def _load_model(settings: Settings, base: Base, device: torch.device, report: Re
 
 
 def _probe_base(base: Base, model: PreTrainedModel, probe: Sequence[int]) -> torch.Tensor:
-    """Compute the base's logits on the fixed text, (T, V), and check that they are numbers."""
+    """Compute the base's logits on the fixed text, (T, V), and check them for NaN and infinity."""
     logits = probe_logits(model, probe)
     check_numbers(base.name, model, logits)
     return logits
 
 
 def _describe_precision(settings: Settings, base: Base, model: Any) -> str:
-    """Describe the precision of the weights; the base gets a warning if it is not the requested one."""
+    """Describe the precision of the weights, and add a warning to the base if another was requested."""
     precision = summarise(model)
     precision = precision if base.header is None else f"{precision} (from GGUF {base.header.precision})"
     if warning := quantised.explain_quantize(settings.quantize, base.method, precision):
@@ -184,14 +188,14 @@ def _describe_precision(settings: Settings, base: Base, model: Any) -> str:
 
 
 def _find_row_mixing(layers: tuple[tuple[str, int], ...]) -> str | None:
-    """Why the layers do not compute each row alone; None if they do, as far as their type says."""
+    """Return why the layers' types make a row's result depend on the other rows, or None if they do not."""
     if any("int8" in kind for kind, _ in layers):
         return "its 8-bit layers (LLM.int8) round each row by what stands in the rows beside it"
     return None
 
 
 def _refuse_cards(unusable: Mapping[str, InputError]) -> tuple[AdapterStatus, ...]:
-    """Statuses of adapters whose cards could not be read."""
+    """Return the statuses of adapters whose cards could not be read."""
     return tuple(
         AdapterStatus(card=AdapterCard(name=name, source="", base_model="", label=name), error=str(error))
         for name, error in unusable.items()
@@ -201,7 +205,16 @@ def _refuse_cards(unusable: Mapping[str, InputError]) -> tuple[AdapterStatus, ..
 def _read_adapter_texts(
     statuses: Sequence[AdapterStatus], base: Any, folder: Path | None
 ) -> tuple[tuple[AdapterStatus, ...], dict[str, AdapterText]]:
-    """Read the tokenizers and EOS tokens of adapters; returns their statuses, updated, and the texts."""
+    """Read the tokenizers and EOS token ids of adapters.
+
+    Args:
+        statuses: the adapters' statuses.
+        base: the base's tokenizer.
+        folder: the base's folder; None for a GGUF file.
+
+    Returns:
+        The statuses, with new errors and warnings, and the tokenizers and EOS token ids by adapter.
+    """
     texts, checked = {}, []
     for status in statuses:
         name = status.card.name

@@ -1,4 +1,4 @@
-"""Find the precision of a loaded model's weights from its modules, not from what was requested."""
+"""Determine the precision of a loaded model's weights from its modules, not from the requested precision."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 
 def layer_precisions(model: Any) -> tuple[tuple[str, int], ...]:
-    """Count a model's layers by precision, the most frequent first.
+    """Count a model's layers by precision, most frequent first.
 
-    A layer is a module with a weight of two or more dimensions of its own; a tied weight counts once.
+    A layer is a module that has a weight of two or more dimensions; a tied weight counts once.
 
     Args:
-        model: without adapters, which would count as layers.
+        model: the base model without adapters, whose modules would count as layers.
     """
     return tuple(Counter(kind for _, kind in _layers(model)).most_common())
 
@@ -23,8 +23,8 @@ def layer_precisions(model: Any) -> tuple[tuple[str, int], ...]:
 def summarise(model: Any) -> str:
     """Describe the precision of a model, as in "4-bit NF4" or "mixed: 4-bit NF4 (20 layers) and ...".
 
-    Embeddings and the output layer stay as they are when a model is quantised, so they do not count unless
-    there is nothing else.
+    Quantisation leaves the embeddings and the output layer unchanged, so they are ignored unless the model
+    has no other layers.
     """
     layers = list(_layers(model))
     ends = {id(module) for module in (model.get_input_embeddings(), model.get_output_embeddings())}
@@ -39,7 +39,7 @@ def summarise(model: Any) -> str:
 
 
 def count_parameters(model: Any) -> int:
-    """Count the numbers in a model's weights; tied weights count once, packed ones by what they hold."""
+    """Count a model's parameters; tied weights count once, and packed weights are counted unpacked."""
     seen: set[int] = set()
     count = 0
     for module in model.modules():
@@ -85,7 +85,7 @@ def _name(module: nn.Module, weight: Tensor) -> str:
 
 
 def _packed_size(module: nn.Module) -> int:
-    """Count the numbers that a GPTQ or AWQ layer holds in packed form; 0 for any other layer."""
+    """Return the number of packed weights in a GPTQ or AWQ layer; 0 for any other layer."""
     if not isinstance(getattr(module, "qweight", None), Tensor):
         return 0
     inputs, outputs = (getattr(module, name, 0) for name in ("in_features", "out_features"))

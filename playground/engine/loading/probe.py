@@ -1,4 +1,4 @@
-"""The fixed text that a model and its adapters are tried on at load, and its logits."""
+"""The fixed text on which a model and its adapters are checked at load, and functions for its logits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROBE = (
     "power as they can, and both turn the pedals at the same time. What do you think: is it faster than two "
     "bicycles?"
 )
-"""Long enough that a step's special products for few rows (see `linear`) are not used on it."""
+"""Long enough that `linear`'s special matrix products for few rows are not used on it."""
 
 
 def probe_logits(model: Any, probe: Sequence[int]) -> torch.Tensor:
@@ -23,8 +23,8 @@ def probe_logits(model: Any, probe: Sequence[int]) -> torch.Tensor:
 def probe_rows(model: Any, probe: Sequence[int], rows: int) -> torch.Tensor:
     """Compute the logits, (B, T, V), of a batch with the same text in each of its B rows."""
     ids = torch.tensor([list(probe)] * rows, device=model.device)
-    # On a CPU with AVX512-BF16, a 4-bit layer repacks its weights at its first pass, and a DoRA adapter,
-    # which needs them as numbers, would get others. Layers in training mode are not repacked.
+    # On a CPU with AVX512-BF16, a 4-bit layer repacks its weights in its first pass. A DoRA adapter, which
+    # dequantises the weights, would then get wrong values. Layers in training mode are not repacked.
     quantised = [module for module in model.modules() if type(module).__name__ == "Linear4bit"]
     for module in quantised:
         module.training = True

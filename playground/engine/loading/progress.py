@@ -1,6 +1,7 @@
-"""Progress of a load: Transformers' progress bars replaced by ones that report to the loading thread.
+"""Report the progress of a load by replacing Transformers' progress bars.
 
-A thread reports the share of the weights that are read; what its report raises stops the load.
+Each loading thread has its own report function, which gets the share of the weights that are read. An
+exception that the function raises stops the load.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from transformers import modeling_gguf_pytorch_utils
 from transformers.utils import logging as transformers_logging
 
 Share = Callable[[float], None]
-"""Called with the share of the weights that are read, 0 to 1."""
+"""A report function, called with the share of the weights that are read, 0 to 1."""
 
 _thread = threading.local()
-"""`report`: what this thread's loads report to, or None."""
+"""Holds `report`, the report function of the current thread, or None."""
 
 
 def install_hooks() -> None:
-    """Let every load of Transformers report to `report_weights` instead of drawing bars and warnings."""
+    """Make Transformers report to `report_weights` instead of printing progress bars and warnings."""
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     transformers_logging.set_tqdm_hook(_make_bar)
@@ -30,7 +31,7 @@ def install_hooks() -> None:
 
 @contextmanager
 def report_weights(report: Share) -> Iterator[None]:
-    """Report the weights that this thread reads inside the block."""
+    """Call `report` with the progress of the loads of this thread inside the block."""
     _thread.report = report
     try:
         yield
@@ -39,7 +40,7 @@ def report_weights(report: Share) -> Iterator[None]:
 
 
 def _make_bar(factory: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """Return what Transformers uses in place of a progress bar."""
+    """Return the object that Transformers uses in place of a progress bar."""
     report = getattr(_thread, "report", None)
     if report is None or not args:
         return factory(*args, **options)
@@ -47,12 +48,12 @@ def _make_bar(factory: Callable[..., Any], args: tuple[Any, ...], options: dict[
 
 
 def _make_gguf_bar(items: Any, **options: Any) -> Any:
-    """Return what the GGUF loader uses in place of its own bar, which takes no hook."""
+    """Return the object that the GGUF loader, which has no hook, uses in place of its progress bar."""
     return _make_bar(lambda items, **options: items, (items,), options)
 
 
 class ReportingBar:
-    """Iterates over items and reports the share of them that are done."""
+    """An iterator over items that reports the share of the items that are done."""
 
     def __init__(self, items: Any, report: Share) -> None:
         self._items, self._report = items, report
@@ -64,5 +65,5 @@ class ReportingBar:
             yield item
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        """Accept every other method of a progress bar, and do nothing."""
+        """Return a function that does nothing, in place of the other methods of a progress bar."""
         return lambda *args, **options: None

@@ -1,4 +1,4 @@
-"""Check and set up bases whose weights were quantised when they were saved."""
+"""Check and set up base models whose saved weights are quantised."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NAMES = {
     "gptq": "GPTQ",
     "awq": "AWQ",
 }
-"""Methods that can be served, by Transformers' name."""
+"""Methods that Tandem can serve, by Transformers' name."""
 PACKAGES = {"gptq": ("gptqmodel", "optimum"), "awq": ("gptqmodel",)}
-"""Packages that a method needs; bitsandbytes for the others."""
+"""Packages that a method needs; the other methods need bitsandbytes."""
 OTHER_NAMES = {
     "fp8": "FP8",
     "fbgemm_fp8": "FP8 (FBGEMM)",
@@ -35,10 +35,13 @@ OTHER_NAMES = {
 
 
 def find_method(config: Mapping[str, Any]) -> str | None:
-    """Return how a base's weights were quantised, by Transformers' name; None if they were not.
+    """Return the quantisation method of a base's weights.
 
     Args:
         config: the object in config.json.
+
+    Returns:
+        Transformers' name of the method, "unknown", or None if the weights are not quantised.
     """
     stored = config.get("quantization_config") or (config.get("text_config") or {}).get("quantization_config")
     if not stored:
@@ -56,7 +59,7 @@ def check_method(method: str | None, base: str) -> None:
     """Check that a quantised base can be served on this machine, before a weight is read.
 
     Raises:
-        InputError: it cannot; the sentence says which package or which other base to use.
+        InputError: the base cannot be served; the message names the missing package or another base to use.
     """
     if method is None:
         return
@@ -79,10 +82,15 @@ def check_method(method: str | None, base: str) -> None:
 
 
 def check_quantiser(config: Any, device_map: Any, base: str) -> None:
-    """Ask Transformers' own quantiser whether it can load a quantised base on this device.
+    """Check with Transformers' quantiser that a quantised base can be loaded on this device.
+
+    Args:
+        config: the base's configuration.
+        device_map: as for `from_pretrained`.
+        base: the base's name.
 
     Raises:
-        InputError: it cannot.
+        InputError: the base cannot be loaded.
     """
     from transformers.quantizers import AutoHfQuantizer
 
@@ -106,13 +114,17 @@ def _stored(config: Any) -> Any:
 
 
 def set_compute(config: Any, compute: torch.dtype) -> str | None:
-    """Let 4-bit layers compute in a type that is fast on this device.
+    """Set the data type in which 4-bit layers compute to one that is fast on this device.
 
     The weights stay the same; only the type in which they are multiplied changes. On a CPU, bfloat16 and
-    float16 are many times slower than float32. On a GPU the stored type is kept if the GPU has it.
+    float16 are many times slower than float32. On a GPU the stored type is kept if the GPU supports it.
+
+    Args:
+        config: the base's configuration, which is changed.
+        compute: the fast type of the device.
 
     Returns:
-        A warning where the stored type was replaced.
+        A warning if the stored type was replaced, else None.
     """
     stored = _stored(config)
     if not isinstance(stored, dict) or not stored.get("load_in_4bit"):
@@ -126,12 +138,12 @@ def set_compute(config: Any, compute: torch.dtype) -> str | None:
 
 
 def explain_quantize(requested: str, method: str | None, precision: str) -> str | None:
-    """Return a warning where a quantised base cannot have the precision that was requested.
+    """Return a warning if a quantised base cannot have the requested precision, else None.
 
     Args:
-        requested: as `Settings.quantize`.
-        method: as `find_method`.
-        precision: as `precision.summarise`.
+        requested: the value of `Settings.quantize`.
+        method: the base's quantisation method, from `find_method`.
+        precision: the description from `precision.summarise`.
     """
     if method is None or requested == "auto" or (requested == "4bit" and method == "bitsandbytes_4bit"):
         return None
