@@ -1,7 +1,7 @@
-"""The header of a GGUF file: its metadata and where its tensors are. Reads no tensor and needs no package.
+"""Read the header of a GGUF file: its metadata and the positions of its tensors.
 
-Every length in the file is checked against the file's size before it is believed, so that a file that was cut
-off or damaged is a sentence and not a crash.
+Tensors are not read, and no package is needed. Every length in the file is checked against the file's size
+before it is used, so that a truncated or damaged file results in an error message and not in a crash.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 _STRING, _ARRAY = 8, 9
 MOST_DIMENSIONS = 8
 KEPT_STRINGS = ("tokenizer.ggml.tokens", "tokenizer.ggml.pre", "general.languages", "general.tags")
-"""Arrays of text that are kept; of the others only the length is."""
+"""Keys of arrays of strings that are kept; only the length of other arrays of strings is kept."""
 
 TENSOR_KINDS: dict[int, tuple[str, int, int]] = {
     0: ("F32", 1, 4),
@@ -59,7 +59,7 @@ TENSOR_KINDS: dict[int, tuple[str, int, int]] = {
     35: ("TQ2_0", 256, 66),
     39: ("MXFP4", 32, 17),
 }
-"""Of each kind of tensor: its name, the numbers in a block, and the bytes of a block."""
+"""For each tensor type: its name, the number of elements in a block, and the size of a block in bytes."""
 
 FILE_TYPES = {
     0: "F32",
@@ -96,40 +96,40 @@ FILE_TYPES = {
     37: "TQ2_0",
     38: "MXFP4_MOE",
 }
-"""What `general.file_type` says of how most tensors are held."""
+"""Names of the values of `general.file_type`, which describes the type of most tensors."""
 
 
 @dataclass(frozen=True)
 class GgufTensor:
-    """Where one tensor is, and how it is held."""
+    """The position, shape and type of one tensor."""
 
     name: str
     shape: tuple[int, ...]
     """Slowest dimension first, as in PyTorch."""
     kind: str
     start: int
-    """Offset of its first byte in the file."""
+    """Offset of the first byte in the file."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
 
 
 @dataclass(frozen=True)
 class GgufFile:
-    """A GGUF file's header."""
+    """The header of a GGUF file."""
 
     path: Path
     metadata: dict[str, Any]
-    """Keys as in the file; of arrays of text that are not `KEPT_STRINGS`, the length."""
+    """Values by the keys in the file; an array of strings that is not in `KEPT_STRINGS` is its length."""
     tensors: tuple[GgufTensor, ...]
 
     @property
     def architecture(self) -> str:
-        """Such as "llama"."""
+        """The model's architecture, such as "llama"."""
         return str(self.metadata["general.architecture"])
 
     @property
     def precision(self) -> str:
-        """How its weights are held, such as "Q4_K_M"; what the tensors are counts, not what the file says."""
+        """The precision of the weights, such as "Q4_K_M"; the tensors' types override a wrong file type."""
         kinds: Counter[str] = Counter()
         for tensor in self.tensors:
             if len(tensor.shape) > 1:
@@ -139,14 +139,14 @@ class GgufFile:
 
     @property
     def chat_format(self) -> ChatFormat | None:
-        """The chat template in the file with its special tokens, or None where there is none."""
+        """The chat template in the file with its special tokens, or None without a template."""
         template = self.metadata.get("tokenizer.chat_template")
         if not isinstance(template, str) or not template:
             return None
         return ChatFormat(template=template, bos_token=self.token("bos"), eos_token=self.token("eos"))
 
     def token(self, role: str) -> str:
-        """The text of a special token ("bos", "eos", "eot"...); empty where the file names none."""
+        """Return the text of a special token ("bos", "eos", "eot"...), or "" if the file has none."""
         id = self.metadata.get(f"tokenizer.ggml.{role}_token_id")
         tokens = self.metadata.get("tokenizer.ggml.tokens")
         if not isinstance(id, int) or not isinstance(tokens, list) or not 0 <= id < len(tokens):
@@ -158,12 +158,12 @@ def _name_kinds(kinds: Counter[str], said: str) -> str:
     if not kinds:
         return said or "no weights"
     main = kinds.most_common(1)[0][0]
-    # "Q4_K_M" is mostly Q4_K; a name that does not begin as any of the tensors' kinds is wrong.
+    # A "Q4_K_M" file has mostly Q4_K tensors. A file type that starts with no type of its tensors is wrong.
     return said if said and any(said.startswith(kind) for kind in kinds) else main
 
 
 class _Reader:
-    """Takes values off a file's beginning, one after the other."""
+    """Reads values from a file one after the other, starting at its beginning."""
 
     def __init__(self, data: mmap.mmap, path: Path) -> None:
         self.data, self.path, self.at = data, path, 0
@@ -194,7 +194,7 @@ class _Reader:
         if kind != _ARRAY:
             raise InputError(f"{self.path} is damaged: its key {key!r} is of an unknown kind ({kind}).")
         kind, count = self.number("I"), self.number("Q")
-        if count > len(self.data) - self.at:  # each item takes at least one byte
+        if count > len(self.data) - self.at:  # every item has at least one byte
             raise _cut_off(self.path)
         if kind in _SCALARS:
             form = f"<{count}{_SCALARS[kind]}"
@@ -207,10 +207,11 @@ class _Reader:
 
 
 def read_gguf(path: Path) -> GgufFile:
-    """Read and check a GGUF file's header.
+    """Read and check the header of a GGUF file.
 
     Raises:
-        InputError: it is no GGUF file, is one part of several, or is damaged or cut off.
+        InputError: the file cannot be read, is not a GGUF file of a model, is one of several parts, or is
+            damaged or truncated.
     """
     try:
         with open_regular(path) as file:
@@ -271,7 +272,7 @@ def _read(reader: _Reader) -> GgufFile:
 
 
 def _entry(reader: _Reader) -> tuple[str, tuple[int, ...], str, int, int]:
-    """One line of the table of tensors: name, shape, kind, offset and size in bytes."""
+    """Read an entry of the table of tensors: name, shape, type, offset and size in bytes."""
     name = reader.text()
     dimensions = reader.number("I")
     if dimensions > MOST_DIMENSIONS:
@@ -290,10 +291,10 @@ def _entry(reader: _Reader) -> tuple[str, tuple[int, ...], str, int, int]:
 
 
 def check_begins(path: Path, head: bytes) -> None:
-    """Check a GGUF file's first bytes.
+    """Check that the first bytes of a file are those of a GGUF file.
 
     Raises:
-        InputError: they are something else's.
+        InputError: they are not.
     """
     check_whole(path, head)
     if not head.startswith(MAGIC):

@@ -1,13 +1,13 @@
 """Switch the base model or add an adapter while users are connected.
 
-The new model is loaded beside the old one where both fit in memory, and then takes its place. Where they do
-not fit, the running answers are waited for, the old model is closed, and new messages wait for the new model.
-If loading fails or is cancelled, the previous model stays or is loaded again. Conversations belong to no
-model and stay.
+If both models fit in memory, the new model is loaded beside the old one and then replaces it. If not, the
+switch waits for the running answers, closes the old model, and new messages wait for the new model. If
+loading fails or is cancelled, the previous model stays or is loaded again. Conversations do not belong to a
+model, so they are kept.
 
-An adapter is added by loading its base again with one adapter more. PEFT could add it to a running model,
-but not exactly: by then the layers have their fastest form (`engine/linear`), and 4-bit layers on a CPU lose
-precision when they are unpacked.
+An adapter is added by loading its base again with one more adapter. PEFT could add it to a running model, but
+the result would not be exact: by then the layers have their fastest form (`engine/linear`), and 4-bit layers
+on a CPU lose precision when they are unpacked.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ from playground.types import (
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.1
-"""Seconds between two looks at a load's progress, or at the answers that are waited for."""
+"""Seconds between two checks of a load's progress or of running answers."""
 SOURCE_LIMIT = 500
-"""Characters of a path or a Hub id."""
+"""Largest number of characters of a path or a Hub id."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,9 +57,9 @@ class Progress:
 
     state: Literal["idle", "loading", "stopping", "done", "cancelled", "failed"] = "idle"
     note: str = ""
-    """One line for people."""
+    """One line for users."""
     share: float | None = None
-    """Share of the loading that is done, 0 to 1."""
+    """Share of the load that is done, 0 to 1."""
 
     @property
     def busy(self) -> bool:
@@ -74,7 +74,8 @@ class SwitchCancelled(BaseException):
 class ModelSwitch:
     """Switches the model of a session, one switch at a time.
 
-    Any thread may call a public method; none blocks, since the work is done in a thread of its own.
+    Public methods may be called from any thread. None of them blocks, since the work is done in a separate
+    thread.
     """
 
     def __init__(
@@ -90,17 +91,17 @@ class ModelSwitch:
         self.settings = settings
         """The settings that the running model was opened with."""
         self._named = {settings.base: settings.adapters}
-        """Adapters that were requested, by their base, so that a switch back loads them again."""
+        """Requested adapters by base, so that switching back to a base loads its adapters again."""
         self.changes = 0
         """Number of engine swaps so far."""
         self.loading: str | None = None
-        """The name of the preset that is being loaded, or was last."""
+        """Name of the preset that is being loaded or was loaded last; None if it was not a preset."""
         self._progress = Progress()
         self._cancel = threading.Event()
         self._lock = threading.Lock()
 
     def progress(self) -> Progress:
-        """The progress of the switch, or the result of the last one."""
+        """Return the progress of the switch, or the result of the last one."""
         return self._progress
 
     def load_base(self, source: Any, quantize: Any = "auto") -> None:
@@ -108,7 +109,7 @@ class ModelSwitch:
 
         Args:
             source: a folder or a Hub id.
-            quantize: as `Settings.quantize`.
+            quantize: the precision, as in `Settings.quantize`.
 
         Raises:
             InputError: an argument is not valid, or a model is being loaded; nothing has changed.
@@ -125,13 +126,13 @@ class ModelSwitch:
     def load_preset(self, name: Any) -> None:
         """Start to load a preset: its base, with its adapters and those that were requested for the base.
 
-        If they run already, only the preset's suggested set-up is taken over.
+        If they are already loaded, only the preset's suggested set-up is adopted.
 
         Args:
-            name: of a preset.
+            name: the preset's name.
 
         Raises:
-            InputError: there is no preset of that name, it is too large for this machine, or as `load_base`.
+            InputError: no preset has that name, it is too large for this machine, or as `load_base`.
         """
         preset = find_preset(name if isinstance(name, str) else "", self.settings.data_dir)
         (offer,) = engines.offer_presets([preset], self._measure_room())
@@ -153,11 +154,11 @@ class ModelSwitch:
         self._start(settings, None, f"{preset.label} is loaded.", preset.name)
 
     def running_preset(self) -> str | None:
-        """The name of the preset whose set-up is in use, or None."""
+        """Return the name of the preset whose set-up is in use, or None."""
         return self.settings.preset if self._session.status().state == "ready" else None
 
     def is_running(self, preset: Preset) -> bool:
-        """Whether a preset's base runs, with its adapters."""
+        """Whether a preset's base is loaded with its adapters."""
         ready = self._session.status().state == "ready" and not self._progress.busy
         named = dict(self.settings.adapters)
         same = all(named.get(adapter.name) == adapter.source for adapter in preset.adapters)
@@ -169,7 +170,7 @@ class ModelSwitch:
         self._finish("done", f"{preset.label} is already loaded.")
 
     def list_offers(self) -> tuple[list[Offer], list[str]]:
-        """List the presets for this machine, and one sentence for each file that cannot be read."""
+        """Return the presets for this machine, and one sentence for each preset file that cannot be read."""
         presets, problems = list_presets(self.settings.data_dir)
         return engines.offer_presets(presets, self._measure_room()), problems
 
@@ -187,10 +188,10 @@ class ModelSwitch:
 
         Args:
             source: a folder or a Hub id.
-            name: its name; by default the last part of its source.
+            name: the adapter's name; by default the last part of its source.
 
         Raises:
-            InputError: as `load_base`, or there is an adapter of that name.
+            InputError: as `load_base`, or an adapter already has that name.
         """
         source = _check_source(source, "The adapter")
         name = (name.strip() if isinstance(name, str) else "") or Path(
@@ -204,7 +205,7 @@ class ModelSwitch:
         self._start(settings, name, f"Adapter {name} is loaded.")
 
     def cancel(self) -> None:
-        """Cancel the switch in progress: its download or load ends at the next step, and the model stays."""
+        """Cancel the switch in progress: its download or load stops at the next step, and the model stays."""
         with self._lock:
             if self._progress.state == "loading":
                 self._cancel.set()
@@ -249,7 +250,7 @@ class ModelSwitch:
             self._swap(self._open(settings, library, wanted), library)
             return
         placeholder = PlaceholderEngine(lambda: self._progress, settings.base)
-        self._swap(placeholder, old_library)  # from now on messages wait
+        self._swap(placeholder, old_library)  # from here on, new messages wait
         try:
             self._close_unused(old, cancellable=True)
         except SwitchCancelled:
@@ -267,7 +268,7 @@ class ModelSwitch:
         self.changes += 1
 
     def _open(self, settings: Settings, library: Library, wanted: str | None) -> Engine:
-        """Open an engine and wait until it is ready; it is closed again if that fails.
+        """Open an engine and wait until it is ready; if this fails, close it.
 
         Raises:
             InputError: the model cannot be loaded, or the adapter `wanted` cannot be used.
@@ -290,10 +291,10 @@ class ModelSwitch:
         return engine
 
     def _restore(self, library: Library, error: BaseException) -> None:
-        """Load the previous model again.
+        """Load the previous model again after loading the new one failed with `error`.
 
         Raises:
-            OutsideError: that fails too; the message has both reasons, `error` first.
+            OutsideError: loading the previous model fails too; the message has both reasons, `error` first.
         """
         back = self._open_engine(self.settings, library)
         while (status := back.status()).state == "loading":
@@ -326,7 +327,7 @@ class ModelSwitch:
 
 
 class PlaceholderEngine(EngineWithoutModel):
-    """Takes the place of an engine while no model is in memory; messages wait as for the first model."""
+    """Replaces the engine while no model is in memory; messages wait as for the first model."""
 
     no_scores = "The model is being switched: try again in a moment."
 
@@ -335,31 +336,35 @@ class PlaceholderEngine(EngineWithoutModel):
         self._base = base
 
     def status(self) -> Status:
-        """Always loading, with the progress of the switch."""
+        """Return a loading status with the progress of the switch."""
         progress = self._progress()
         return Status(state="loading", note=progress.note, base=self._base, progress=progress.share)
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
-        """End every row with an error: a caller may have seen the status of the engine before."""
+        """End every row with an error, for a caller that read the status of the previous engine."""
         reply = Reply(finish="error", error="The model is being switched: send the message again.")
         for row in range(len(requests)):
             yield Done(row=row, reply=reply)
 
     def tokens(self, prompt: Prompt) -> list[Token] | None:
-        """None: the next tokenizer is not known yet."""
+        """Return None, since the next model's tokenizer is not known yet."""
         return None
 
 
 def _start_thread(work: Callable[..., None], *args: Any) -> None:
-    # A daemon: a model in the middle of loading must not keep the program from ending.
+    # A daemon thread: a load in progress must not keep the program from exiting.
     threading.Thread(target=work, args=args, name="tandem-model-switch", daemon=True).start()
 
 
 def _check_source(source: Any, what: str) -> str:
-    """Return a source from the page, stripped.
+    """Check a source from the page and return it without surrounding white space.
+
+    Args:
+        source: the value from the page.
+        what: the subject of the error message, such as "The base".
 
     Raises:
-        InputError: it cannot be a path or a Hub id; `what` names it.
+        InputError: the source cannot be a path or a Hub id.
     """
     text = source.strip() if isinstance(source, str) else ""
     if not text:

@@ -1,4 +1,4 @@
-"""A conversation's last turn while its lanes are being answered: streamed, recorded, stopped."""
+"""Run the last turn of a conversation: stream the answers of its lanes, record them, stop them."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from playground.streams import Streams
 from playground.types import Answer, Conversation, InputError
 
 DRAW_EVERY = 0.1
-"""Seconds between two snapshots while text streams; a page cannot draw more than 8 to 10 a second."""
+"""Seconds between two snapshots while text streams; a page cannot render more than 8 to 10 a second."""
 SAVE_EVERY = 1.0
-"""Seconds between two writes of a streaming turn."""
+"""Seconds between two writes of a streaming turn to the database."""
 SETTLE = 1.5
-"""Seconds that the end of answers waits to be written; after that it is written in the background."""
+"""Seconds to wait until finished answers are written; after that they are written in the background."""
 BUSY = "An answer is still being written: wait for its end, or stop it first."
 
 Snapshots = Generator[Conversation, None, None]
 
 
 class RunningTurn:
-    """Lanes of a conversation's last turn while they are being answered."""
+    """The last turn of a conversation while some of its lanes are being answered."""
 
     def __init__(self, conversation: Conversation, lanes: Sequence[int]) -> None:
         self.conversation = conversation
-        """With all that has come so far; only the thread that reads `stream` sets it."""
+        """The conversation with the answers so far; only the thread that reads `stream` sets it."""
         self.engine: Engine | None = None
-        """The engine that writes the answers; None before it is called."""
+        """The engine that writes the answers; None before `stream` is called."""
         self.is_recorded = False
-        """Whether the turn is in the database, or will be."""
+        """Whether the turn is in the database, or in the queue to be written."""
         self.is_stopped = False
         """Whether all lanes were stopped."""
         self._lanes = lanes
@@ -40,14 +40,14 @@ class RunningTurn:
         self._streams: Streams | None = None
 
     def stop(self, lane: int | None = None) -> None:
-        """Stop one lane, or all; from any thread."""
+        """Stop one lane, or all lanes. May be called from any thread."""
         self._stopped |= set(self._lanes) if lane is None else {lane}
         self.is_stopped = self._stopped >= set(self._lanes)
         if self._streams:
             self._streams.stop(lane)
 
     def stream(self, engine: Engine) -> Iterator[None]:
-        """Call the engine and add what it writes; yields at least every tenth of a second."""
+        """Stream the answers from the engine into the conversation; yield at least every 0.1 s."""
         answers = self.conversation.turns[-1].answers
         requests = {lane: request for lane in self._lanes if (request := answers[lane].request)}
         self._streams = Streams(engine, requests)
@@ -62,7 +62,7 @@ class RunningTurn:
             yield
 
     def end(self) -> Conversation:
-        """The conversation if the turn ended now: lanes without an end are marked as stopped."""
+        """Return the conversation as if the turn ended now, with unfinished lanes marked as cancelled."""
         conversation = self.conversation
         for lane in self._lanes:
             answer = conversation.turns[-1].answers[lane]
@@ -71,36 +71,42 @@ class RunningTurn:
 
 
 class RunningTurns:
-    """A session's running turns by conversation, at most one each, recorded while they grow."""
+    """The running turns of a session, at most one per conversation; they are recorded while they grow."""
 
     def __init__(self, recorder: Recorder, engine: Callable[[], Engine]) -> None:
         self.lock = threading.Lock()
-        """Held while a turn is entered, recorded or closed, so that an unfinished turn is never written after
-        `close` wrote its end."""
+        """Held while a turn is added, recorded or closed, so that an unfinished turn is never written after
+        `close` has written its end."""
         self._recorder = recorder
         self._engine = engine
         self._turns: dict[str, RunningTurn] = {}
         self._closed = False
 
     def __contains__(self, id: str) -> bool:
-        """Whether a turn of that conversation is running."""
+        """Whether a turn of the conversation with this id is running."""
         return id in self._turns
 
     def uses(self, engine: Engine) -> bool:
-        """Whether an answer is still being written by an engine."""
+        """Whether an engine is still writing an answer."""
         return any(turn.engine is engine for turn in list(self._turns.values()))
 
     def stop(self, id: str, lane: int | None = None) -> None:
-        """Stop a conversation's turn, or one lane of it; returns at once."""
+        """Stop a conversation's turn, or one lane of it. Returns at once."""
         if turn := self._turns.get(id):
             turn.stop(lane)
 
     def run(self, ask: Callable[[], Conversation], lanes: Sequence[int]) -> Snapshots:
-        """Let lanes of a conversation's last turn be answered, and record them; see `Session.send`.
+        """Answer lanes of a conversation's last turn and record the answers; see `Session.send`.
 
         Args:
-            ask: gives the conversation with the turn's requests; called again once a model has loaded.
-            lanes: those that are asked.
+            ask: returns the conversation with the turn's requests; called again after a model has loaded.
+            lanes: the lanes to answer.
+
+        Yields:
+            Snapshots of the conversation, at last with the end of the turn.
+
+        Raises:
+            InputError: a turn of the conversation is already running.
         """
         turn = RunningTurn(ask(), lanes)
         id = turn.conversation.id
@@ -115,11 +121,11 @@ class RunningTurns:
             yield turn.conversation
             if self._is_loading():
                 yield from self._wait_for_model(turn)
-                turn.conversation = ask()  # only the model's tokenizer can tell what fits
+                turn.conversation = ask()  # with the model's tokenizer, prompts can be fitted to the context
             yield from self._stream(turn)
         finally:
-            # Reached by the end, by a failure and by a caller who stops; in the last case this runs on
-            # the caller's thread, which may be the one that serves the page, so it does little.
+            # Reached at the end, after a failure, and when the caller closes the generator. In the last case
+            # this runs in the caller's thread, which may be the one that serves the page, so it is short.
             turn.stop()
             if turn.is_recorded:
                 self._recorder.put(turn.end())
@@ -131,16 +137,16 @@ class RunningTurns:
         return self._engine().status().state == "loading"
 
     def _wait_for_model(self, turn: RunningTurn) -> Snapshots:
-        """Yield the turn as it is until the engine's model has loaded, or the turn is stopped."""
+        """Yield the unchanged conversation until the engine's model has loaded or the turn is stopped."""
         while self._is_loading() and not (self._closed or turn.is_stopped):
             time.sleep(DRAW_EVERY)
             yield turn.conversation
 
     def _stream(self, turn: RunningTurn) -> Snapshots:
-        """Yield snapshots while the lanes write, and record one every `SAVE_EVERY` seconds."""
+        """Yield snapshots while the answers stream, and record one every `SAVE_EVERY` seconds."""
         current = turn.conversation
         drawn_at = saved_at = time.monotonic()
-        with self.lock:  # so that the engine is not closed between the two
+        with self.lock:  # so that the engine is not swapped or closed before it is assigned
             turn.engine = self._engine()
         for _ in turn.stream(turn.engine):
             if self._closed:
@@ -157,15 +163,15 @@ class RunningTurns:
             drawn_at = time.monotonic()
 
     def _record(self, unfinished: Conversation) -> None:
-        """Write a growing turn, unless `close` has written its end."""
+        """Record an unfinished turn, unless `close` has written its end."""
         with self.lock:
             if not self._closed:
                 self._recorder.put(unfinished)
 
     def close(self) -> None:
-        """Stop all lanes and record what they have written.
+        """Stop all lanes and record their answers.
 
-        Does not rely on the readers of `run`, who may have gone without closing it.
+        This does not rely on the callers of `run`, which may have abandoned the generator without closing it.
         """
         with self.lock:
             self._closed = True
@@ -176,13 +182,13 @@ class RunningTurns:
 
 
 def replace_last_answer(conversation: Conversation, lane: int, answer: Answer) -> Conversation:
-    """The conversation with `answer` as the shown answer of a lane in its last turn."""
+    """Return the conversation with `answer` as the selected answer of a lane in its last turn."""
     *turns, last = conversation.turns
     return dataclasses.replace(conversation, turns=(*turns, last.select(answer, lane)))
 
 
 def _end(answer: Answer) -> Answer:
-    """An answer after its stream: one without an end was stopped."""
+    """Return an answer after its stream: an answer without a finish reason is marked as cancelled."""
     if answer.reply.finish:
         return answer
     return dataclasses.replace(answer, reply=dataclasses.replace(answer.reply, finish="cancelled"))

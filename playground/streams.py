@@ -1,6 +1,6 @@
-"""Several requests at once, each in an engine stream of its own, so that one lane can be stopped alone.
+"""Run several requests at the same time, each in its own engine stream, so that each lane can be stopped.
 
-The engine decodes all rows as one batch, whichever stream they belong to.
+The engine decodes the rows of all streams as one batch.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from playground.engine import Engine
 from playground.types import Delta, Done, InputError, OutsideError, Reply, Request
 
 BEAT = 0.05
-"""Seconds between two wake-ups of a reader while text arrives. The first text of a stream and its end wake
-the reader at once. Waking every reader for every token took more time than drawing the text."""
+"""Seconds between two wake-ups of a reader while text arrives. The first text and the end of a stream wake
+the reader at once. Waking every reader for every token took more time than rendering the text."""
 
 Update = tuple[int, Reply | None]
-"""A request's number, and its reply so far; None: the request has ended or was stopped."""
+"""A request's number, and its reply so far, or None if the request has ended or was stopped."""
 
 
 class Streams:
-    """The streams of numbered requests; iterate to get their replies until the last one ends."""
+    """The streams of numbered requests; iterating yields their replies until the last stream ends."""
 
     def __init__(self, engine: Engine, requests: Mapping[int, Request]) -> None:
         self._engine = engine
@@ -29,28 +29,28 @@ class Streams:
         self._live = set(requests)
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        # What the streams wrote since the reader last looked.
+        # The updates since the reader last woke up.
         self._replies: dict[int, Reply] = {}
         self._ended: set[int] = set()
         self._failure: BaseException | None = None
         for number, request in requests.items():
-            # A daemon: a stream that hangs must not keep the program from ending.
+            # A daemon thread: a stream that hangs must not keep the program from exiting.
             thread = threading.Thread(target=self._pump, args=(number, request), daemon=True)
             thread.start()
 
     def stop(self, number: int | None = None) -> None:
-        """Stop one request, or all, within a step or a tenth of a second; may be called from any thread."""
+        """Stop a request, or all requests, within a decoding step or 0.1 s. May be called from any thread."""
         for each, stop in self._stops.items():
             if number is None or number == each:
                 stop.set()
         self._wake.set()
 
     def __iter__(self) -> Iterator[Update | None]:
-        """Yield the updates of every request, in order for each, until all have ended.
+        """Yield the updates of all requests until all have ended; the updates of each request are in order.
 
-        None is yielded when nothing came for a moment. Of several replies since the last look only the latest
-        is yielded, since it contains the others. A request that was stopped ends at once, even if its engine
-        takes longer to stop.
+        None is yielded when no update has arrived for a moment. If a request has several replies since the
+        last wake-up, only the latest is yielded, since it contains the others. A stopped request ends at
+        once, even if its engine takes longer to stop.
         """
         while self._live:
             self._wake.wait(BEAT)
@@ -61,7 +61,7 @@ class Streams:
                 failure = self._failure
             has_update = False
             for number in sorted(self._live):
-                # Checked only now: what comes after a stop is not part of the answer.
+                # Checked last, since text that arrives after a stop is not part of the answer.
                 if number in replies and not self._stops[number].is_set():
                     has_update = True
                     yield number, replies[number]
@@ -75,7 +75,7 @@ class Streams:
                 yield None
 
     def _pump(self, number: int, request: Request) -> None:
-        """Read one stream, in its own thread: only the thread that reads a generator can close it."""
+        """Read a stream in its own thread, since only the thread that reads a generator can close it."""
         stop, has_text = self._stops[number], False
         try:
             with closing(self._engine.stream([request])) as events:

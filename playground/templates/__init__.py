@@ -1,8 +1,8 @@
-"""Chat templates: finding them among a tokenizer's files, rendering them, and what ends an answer in them.
+"""Find chat templates among a tokenizer's files, render them, and find the markers that end an answer.
 
-Rendering is Transformers' own (`transformers.utils.chat_template_utils`), which loads without torch and is
-imported at the first prompt. Templates come with models from anywhere, so they run in Jinja's sandbox, and
-whatever one raises becomes one sentence.
+Templates are rendered by Transformers (`transformers.utils.chat_template_utils`), which does not need torch
+here and is imported at the first prompt. Templates come from untrusted models, so they run in Jinja's
+sandbox, and any exception that a template raises becomes an error message of one sentence.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from playground.types import ChatFormat, InputError, check_characters
 
 DEFAULT = "default"
 MOST_CHARACTERS = 20_000_000
-"""Length of the longest text that a template may write; it is far beyond any context."""
+"""Largest length of a template's text, which is far more than fits in any context."""
 MOST_SECONDS = 10.0
-"""Time that a template may take; a conversation as long as a large context takes a fraction of a second."""
+"""Time limit of a template; a conversation as long as a large context takes a fraction of a second."""
 NOT_IN_TIME = f"it did not end within {MOST_SECONDS:g} seconds"
 GIVEN = (
     "messages",
     "tools",
     "documents",
     "add_generation_prompt",
-    # Names of its own arguments, which a template cannot be given as variables.
+    # Arguments of Transformers' function, whose names cannot be used for variables.
     "conversations",
     "chat_template",
     "continue_final_message",
     "return_assistant_tokens_mask",
 )
-"""Variables that Transformers gives every template, besides special tokens, or keeps for itself."""
+"""Variables that Transformers passes to every template, besides special tokens, or reserves for itself."""
 ANSWER = "SENTINELANSWER"
 REASONING = "SENTINELREASONING"
 QUESTION = "SENTINELQUESTION"
 
 
 class TemplateError(InputError):
-    """A template cannot write a conversation."""
+    """A template cannot render a conversation."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"The chat template cannot write this conversation: {reason}.")
@@ -53,12 +53,12 @@ class TemplateError(InputError):
 
 
 def read_templates(folder: Path) -> dict[str, str]:
-    """The chat templates among a tokenizer's files by name, as Transformers finds them.
+    """Read the chat templates among a tokenizer's files, by name, in the same way as Transformers.
 
-    `chat_template.jinja` (named "default") and `additional_chat_templates/NAME.jinja` replace what
-    `tokenizer_config.json` has, a text or a list of named ones. The legacy `chat_template.json` of processors
-    is read where there is nothing else. An entry of a list that has no name is called "template-N", by its
-    place in the list.
+    `chat_template.jinja` (named "default") and `additional_chat_templates/NAME.jinja` replace the templates
+    in `tokenizer_config.json`, which are a string or a list of named templates. The legacy
+    `chat_template.json` of processors is read if there are no others. An entry of a list without a name is
+    called "template-N", by its position in the list.
 
     Raises:
         InputError: a file cannot be read.
@@ -79,17 +79,17 @@ def read_templates(folder: Path) -> dict[str, str]:
 
 
 def _read_template(path: Path) -> str:
-    # As Python opens a text: a byte order mark is kept, as in Transformers.
+    # A byte order mark is kept, as in Transformers.
     try:
         with path.open(encoding="utf-8") as file:
             return file.read()
     except (OSError, UnicodeDecodeError):
-        read_text(path)  # which raises the same with a sentence
+        read_text(path)  # raises an InputError for the same reason
         raise
 
 
 def _named_templates(found: Any, path: Path) -> dict[str, str]:
-    """The value of a `chat_template` key as templates by name."""
+    """Return the value of a `chat_template` key as templates by name."""
     if isinstance(found, str):
         return {DEFAULT: found}
     if isinstance(found, dict) and all(isinstance(text, str) for text in found.values()):
@@ -108,10 +108,14 @@ def _named_templates(found: Any, path: Path) -> dict[str, str]:
 
 
 def choose_template(templates: Mapping[str, str], name: str | None) -> str:
-    """The name of the template to use: the one asked for, "default", or the only one.
+    """Return the name of the template to use: the requested one, "default", or the only one.
+
+    Args:
+        templates: the templates by name.
+        name: the requested name, or None.
 
     Raises:
-        InputError: there is no such template, or none is named "default" among several.
+        InputError: the requested template does not exist, or there are several and none is named "default".
     """
     names = ", ".join(sorted(templates))
     if name is not None:
@@ -137,16 +141,17 @@ def render(
     generation_prompt: bool = True,
     variables: Mapping[str, Any] | None = None,
 ) -> str:
-    """The template's text for a conversation, as `tokenizer.apply_chat_template` writes it.
+    """Render a conversation with a chat template, like `tokenizer.apply_chat_template`.
 
     Args:
-        messages: each with "role" and "content".
-        generation_prompt: whether the start of an assistant's turn stands at the end.
-        variables: further variables that the template reads.
+        format: the template and its special tokens.
+        messages: the messages, each with "role" and "content".
+        generation_prompt: append the start of an assistant's turn.
+        variables: additional variables for the template.
 
     Raises:
-        TemplateError: the template cannot write this conversation; its own reason is in the sentence.
-        InputError: it cannot be used at all.
+        TemplateError: the template cannot render this conversation; the message has the template's reason.
+        InputError: the template cannot be used at all.
     """
     if format.problem:
         raise InputError(format.problem)
@@ -163,7 +168,7 @@ def render(
             ),
         )
         text = str(texts[0])
-    # A template is a program from anywhere: whatever it raises is a fault of its own.
+    # A template is untrusted code, and any exception that it raises is an error of the template.
     except Exception as error:
         raise TemplateError(_reason(error)) from error
     if len(text) > MOST_CHARACTERS:
@@ -175,13 +180,13 @@ def render(
 
 @lru_cache(maxsize=1)
 def _chat_template_utils() -> Any:
-    """Transformers' module that renders templates, set to compile them in a sandbox with limits on sizes."""
+    """Import Transformers' module that renders templates, and make it compile them in the bounded sandbox."""
     from transformers.utils import chat_template_utils
 
     from playground.templates.sandbox import BoundedEnvironment
 
     utils: Any = chat_template_utils
-    # It takes no environment as an argument, and compiles with the one of this name.
+    # The module has no argument for the environment; it compiles with the class of this name.
     utils.ImmutableSandboxedEnvironment = BoundedEnvironment
     utils._compile_jinja_template.cache_clear()
     return utils
@@ -190,7 +195,7 @@ def _chat_template_utils() -> Any:
 def needs_system(
     format: ChatFormat, messages: Sequence[Mapping[str, str]], variables: Mapping[str, Any] | None = None
 ) -> bool:
-    """Whether a template that refuses a conversation would write it after a system message."""
+    """Whether a template that rejects a conversation accepts it with a system message."""
     try:
         render(format, [{"role": "system", "content": "Hi"}, *messages], variables=variables)
     except InputError:
@@ -199,12 +204,12 @@ def needs_system(
 
 
 def without_system(reason: str) -> str:
-    """The sentence about a template that refuses a conversation because it has no system message."""
+    """Return the error message for a template that rejects a conversation without a system message."""
     return f'The chat template needs a system message ({reason}): set one on the lane, as in system="...".'
 
 
 def template_problem(format: ChatFormat) -> str:
-    """Why a template cannot write even a single message; "" where it can."""
+    """Return why a template cannot render even a single message; "" if it can."""
     return _problem(replace(format, ends=()))
 
 
@@ -235,19 +240,19 @@ def _reason(error: Exception) -> str:
 
 @lru_cache(maxsize=64)
 def template_variables(format: ChatFormat) -> tuple[str, ...]:
-    """The variables that a template reads and a lane can set, sorted.
+    """Return the variables that a template reads and a lane can set, sorted.
 
     Raises:
-        InputError: it is no Jinja template.
+        InputError: the text is not a Jinja template.
     """
     from jinja2 import meta
 
     try:
         environment = _chat_template_utils()._compile_jinja_template(format.template).environment
         names = meta.find_undeclared_variables(environment.parse(format.template))
-    except Exception as error:  # a template is a program from anywhere
+    except Exception as error:  # a template is untrusted code
         raise InputError(f"The chat template cannot be read: {_reason(error)}.") from error
-    # What Transformers hands over and what Jinja defines inside macros are no variables of a lane.
+    # A lane cannot set the variables that Transformers passes or that Jinja defines inside macros.
     inner = {"caller", "varargs", "kwargs", "self", "super", "loop"}
     return tuple(sorted(names - {*environment.globals, *format.token_variables, *GIVEN, *inner}))
 
@@ -256,22 +261,23 @@ def template_variables(format: ChatFormat) -> tuple[str, ...]:
 
 
 def find_ends(format: ChatFormat, added_tokens: Iterable[str] = ()) -> tuple[str, ...]:
-    """What a template writes right after an assistant's text, which is where a model ends its answer.
+    """Find the markers that a template writes directly after an assistant's text, where an answer ends.
 
-    Renders a conversation with a sentinel for the assistant's text, as the last message and followed by
-    another one. For ChatML that gives ("<|im_end|>",), for a template that writes only ``### User`` lines
-    between turns ("\\n### User",).
+    The template renders two conversations with a sentinel for the assistant's text: in one it is the last
+    message, in the other another message follows. The result is ("<|im_end|>",) for ChatML, and
+    ("\\n### User",) for a template that only writes ``### User`` lines between turns.
 
     Args:
+        format: the template and its special tokens.
         added_tokens: the tokens that a tokenizer has besides its vocabulary, special or not.
 
     Returns:
-        Tokens and texts; never plain white space. Empty where the template renders neither conversation.
+        Tokens and texts, never only white space. Empty if the template cannot render either conversation.
     """
     problem = template_problem(format)
     if NOT_IN_TIME in problem:
         return ()
-    # What needs a system message gets one, which changes nothing after an answer.
+    # A template that needs a system message gets one, which does not affect the text after an answer.
     opening = [("system", "Hi")] if problem else []
     tokens = sorted((token for token in added_tokens if token.strip()), key=len, reverse=True)
     tokens += [text for name, text in format.token_variables.items() if text.strip() and name != "unk_token"]
@@ -302,7 +308,13 @@ def _messages(turns: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
 
 
 def _end(text: str, other: str, tokens: Sequence[str]) -> str:
-    """The marker at the start of what follows an answer: a token if there is one, else a text."""
+    """Return the marker at the start of the text after an answer: a token if there is one, else a text.
+
+    Args:
+        text: the text after the answer in one of the conversations.
+        other: the text after the answer in the other conversation.
+        tokens: special and added tokens, longest first.
+    """
     bare = text.lstrip()
     for token in tokens:
         if bare.startswith(token.strip()):
@@ -312,7 +324,7 @@ def _end(text: str, other: str, tokens: Sequence[str]) -> str:
     if tag := _TAG.match(bare):
         marker = tag[0]
     else:
-        # In one place a text may be followed by the next turn, and in the other by nothing.
+        # In one conversation the marker may be followed by the next turn, and in the other by nothing.
         marker = other.strip() if _begins_with(bare, other.strip()) else bare
         marker = marker.splitlines()[0].strip()
     if len(marker) < 2:
@@ -325,12 +337,12 @@ _TAG = re.compile(r"<\|[^<>\n]*?\|>|</?[^<>\s]+>")
 
 
 def _begins_with(text: str, start: str) -> bool:
-    """Whether a text begins with another one, at the end of a word."""
+    """Whether a text starts with `start`, followed by the end of a word."""
     return bool(start) and text.startswith(start) and not text[len(start) : len(start) + 1].isalnum()
 
 
 def _ends_reasoning(format: ChatFormat, end: str) -> bool:
-    """Whether a marker also stands between an answer's reasoning and the answer, so that it ends neither."""
+    """Whether a marker also separates the reasoning from the answer, so that it does not end an answer."""
     message = {"role": "assistant", "content": ANSWER, "reasoning_content": REASONING, "thinking": REASONING}
     try:
         text = render(format, [{"role": "user", "content": "Hi"}, message], generation_prompt=False)

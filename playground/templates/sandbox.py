@@ -1,8 +1,9 @@
-"""Jinja's sandbox with limits on the size of what one operation of a chat template can build.
+"""Jinja's sandbox with a limit on the size of the values that a single operation of a chat template builds.
 
-A time limit cannot interrupt one long operation in C, such as padding a text to 10**9 characters. So
-operators, filters and methods whose result can be much larger than what they are given estimate its size
-first and refuse what is over the limit. What remains is loops, which are Python code and can be interrupted.
+A time limit cannot interrupt a single long operation in C, such as padding a text to 10**9 characters.
+Operators, filters and methods whose result can be much larger than their arguments therefore estimate its
+size first and reject results over the limit. Loops do not need this, since they are Python code and can be
+interrupted.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
 LIMIT = 20_000_000
-"""Characters of a text, at most; as many as a whole prompt may have (`templates.MOST_CHARACTERS`)."""
+"""Largest number of characters of a text, as for a whole prompt (`templates.MOST_CHARACTERS`)."""
 ITEM = 20
-"""What an item of a list or a key of a dictionary counts, in characters."""
+"""Size in characters that an item of a list or a key of a dictionary counts as."""
 MOST_BITS = 1_000_000
-"""Of a whole number."""
+"""Largest number of bits of an integer."""
 MOST_PRECISION = 1_000
-"""Digits that a number is rounded to."""
+"""Largest number of digits that a number is rounded to."""
 
 Cost = Callable[..., int]
-"""The size of an operation's result, estimated from its arguments."""
+"""A function that estimates the size of an operation's result from its arguments, in characters."""
 
 
 class TooLargeError(OverflowError):
@@ -42,17 +43,17 @@ def check(size: int) -> None:
     """Check an estimated size.
 
     Raises:
-        TooLargeError: it is over the limit.
+        TooLargeError: the size is over the limit.
     """
     if size > LIMIT:
         raise TooLargeError
 
 
 def measure(*values: Any) -> int:
-    """The size of values as text, about: what is listed twice counts twice, at any depth.
+    """Estimate the size of values as text, at any depth; an object that is contained twice counts twice.
 
     Raises:
-        TooLargeError: it is over the limit.
+        TooLargeError: the size is over the limit.
     """
     size, waiting = 0, list(values)
     while waiting:
@@ -75,7 +76,7 @@ def measure(*values: Any) -> int:
 
 
 def _count(values: Iterator[Any]) -> Iterator[Any]:
-    """The items of an iterator, up to the limit in all."""
+    """Yield the items of an iterator, and raise TooLargeError when their total size exceeds the limit."""
     size = 0
     for value in values:
         size += ITEM + measure(value)
@@ -84,7 +85,11 @@ def _count(values: Iterator[Any]) -> Iterator[Any]:
 
 
 def join(parts: Iterable[Any]) -> str:
-    """Texts as one."""
+    """Join texts.
+
+    Raises:
+        TooLargeError: the result is over the limit.
+    """
     texts, size = [], 0
     for part in parts:
         size += len(part)
@@ -97,7 +102,7 @@ def join(parts: Iterable[Any]) -> str:
 
 
 def _integer(value: Any) -> int:
-    """How many characters or items an argument asks for; 0 where it is no whole number."""
+    """Return the number of characters or items that an argument requests; 0 if it is not an integer."""
     return abs(value) if isinstance(value, int) else 0
 
 
@@ -173,7 +178,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 def _percent(format: Any, *others: Any, **named: Any) -> int:
-    """Of "%" formatting: every field with its width, or with the largest of what it may hold."""
+    """Estimate the size of "%" formatting from the widths of the fields and the size of the arguments."""
     if not isinstance(format, str | bytes):
         return measure(format, others, named)
     text = format if isinstance(format, str) else format.decode("latin-1")
@@ -184,9 +189,9 @@ def _percent(format: Any, *others: Any, **named: Any) -> int:
 
 
 def _braces(format: str, *others: Any, **named: Any) -> int:
-    """Of `str.format`: the same."""
+    """Estimate the size of `str.format`, like `_percent`."""
     widths = sum(int(number[:20]) for number in _NUMBER.findall(format))
-    if re.search(r"\{[^{}]*\{", format):  # a width that is an argument
+    if re.search(r"\{[^{}]*\{", format):  # a field whose width is an argument
         widths += format.count("{") * sum(_integer(each) for each in _flat([*others, *named.values()]))
     return len(format) + widths + format.count("{") * measure(others, named)
 
@@ -226,7 +231,7 @@ def _modulo(left: Any, right: Any) -> int:
 
 
 def _length(value: Any) -> int:
-    """Bits of a whole number."""
+    """Return the number of bits of an integer."""
     return value.bit_length() if isinstance(value, int) else 0
 
 
@@ -276,7 +281,7 @@ FILTERS: dict[str, Cost] = {
     "urlize": _urlize,
     "wordwrap": _wordwrap,
 }
-"""Filters of Jinja's and Transformers' whose result can be larger than what they are given."""
+"""Filters of Jinja and Transformers whose result can be larger than their arguments, with their costs."""
 METHODS: dict[str, Cost] = {
     **dict.fromkeys(("center", "ljust", "rjust", "zfill"), _width),
     "expandtabs": lambda text, size=8: len(text) + text.count("\t") * _integer(size),
@@ -286,7 +291,7 @@ METHODS: dict[str, Cost] = {
     "replace": _replace,
     "translate": _translate,
 }
-"""The same of text."""
+"""Methods of strings whose result can be larger than their arguments, with their costs."""
 
 
 def _is_text(value: Any) -> bool:
@@ -297,13 +302,15 @@ def _is_text(value: Any) -> bool:
 
 
 def _bound(function: Callable[..., Any], cost: Cost | None, skipped: int = 0) -> Callable[..., Any]:
-    """A filter or global that checks its cost first, and whose iterators end at the limit.
+    """Return a filter or global that checks its cost first, and whose iterators raise at the limit.
 
     Args:
-        skipped: arguments before the filter's own, such as Jinja's context.
+        function: the filter or global.
+        cost: estimates the size of its result; None if the result is not larger than the arguments.
+        skipped: number of arguments before the filter's own, such as Jinja's context.
     """
 
-    @functools.wraps(function)  # which keeps Jinja's marks on it
+    @functools.wraps(function)  # keeps the attributes with which Jinja marks functions
     def bounded(*given: Any, **named: Any) -> Any:
         values = list(given)
         if cost is not None:
@@ -319,15 +326,15 @@ def _bound(function: Callable[..., Any], cost: Cost | None, skipped: int = 0) ->
 def _estimate(cost: Cost, *given: Any, **named: Any) -> int:
     try:
         return cost(*given, **named)
-    except TypeError:  # the operation does not take these arguments, and says so itself
+    except TypeError:  # the operation does not accept these arguments, and will raise its own error
         return 0
 
 
 class BoundedCode(CodeGenerator):
-    """Jinja's compiler, which has the environment join what `~` joins."""
+    """Jinja's compiler, changed to call the environment's `concatenate` for the operator `~`."""
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802
-        """Write one `~`."""
+        """Generate the code of one `~`."""
         self.write("environment.concatenate((")
         for each in node.nodes:
             self.visit(each, frame)
@@ -336,20 +343,20 @@ class BoundedCode(CodeGenerator):
 
 
 class BoundedEnvironment(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox with the limits."""
+    """Jinja's sandbox with limits on the size of values."""
 
     code_generator_class = BoundedCode
     intercepted_binops = frozenset(OPERATORS)
     concat = staticmethod(join)
 
     def __init__(self, *given: Any, **named: Any) -> None:
-        """As Jinja's."""
+        """Take the arguments of Jinja's environment."""
         super().__init__(*given, **named)
         self.finalize = _finalize
         self._is_bounded = False
 
     def from_string(self, *given: Any, **named: Any) -> Any:
-        """Compile a template, once the filters and globals are all there."""
+        """Compile a template; the first call adds the limits to all filters and globals."""
         if not self._is_bounded:
             self._is_bounded = True
             for name, function in self.filters.items():
@@ -360,17 +367,17 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return super().from_string(*given, **named)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """One operator."""
+        """Run one operator, if its result is within the limit."""
         check(OPERATORS[operator](left, right))
         return super().call_binop(context, operator, left, right)
 
     def concatenate(self, values: Iterable[Any]) -> str:
-        """What `~` gives."""
+        """Return the result of the operator `~`."""
         return join(str(_finalize(value)) for value in values)
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
-        """One call; of a method of text or of a number, only if its result is within the limit."""
-        # Jinja wraps `str.format`, and its wrapper has the method itself.
+        """Run one call; a method of a string or number only runs if its result is within the limit."""
+        # Jinja wraps `str.format`; the wrapper has the original method as `__wrapped__`.
         method = getattr(__obj, "__wrapped__", __obj)
         owner = getattr(method, "__self__", None)
         name = getattr(method, "__name__", "")
@@ -384,7 +391,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
 
 def _finalize(value: Any) -> Any:
-    """A value that is about to be written as text."""
+    """Check the size of a value before it is written as text, and return it."""
     if not isinstance(value, str):
         measure(value)
     return value

@@ -1,4 +1,4 @@
-"""Reasoning that a model writes before its answer, between ``<think>`` and ``</think>``."""
+"""Separate the reasoning that a model writes between ``<think>`` and ``</think>`` from its answer."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ CLOSING = "</think>"
 
 @dataclass(frozen=True, kw_only=True)
 class Thinking:
-    """A text in two parts."""
+    """A text, split into reasoning and answer."""
 
     thinking: str | None
-    """What stands in the leading block, without its tags; None if the text has no such block."""
+    """The text of the leading block of reasoning, without its tags; None without such a block."""
     answer: str
-    """The text after the block; the whole text if there is none."""
+    """The text after the block; the whole text without a block."""
     closed: bool = True
     """Whether the block was closed; if not, there is no answer yet."""
 
 
 def split_thinking(text: str, opened: bool = False) -> Thinking:
-    """Split a text into the block of reasoning that it begins with, and the answer.
+    """Split a text into the block of reasoning at its start and the answer.
 
-    Only a block at the very start counts: tags further on are part of the answer, for instance in code.
+    Only a block at the very start counts. Later tags, for instance in code, are part of the answer.
 
     Args:
-        opened: whether the prompt has written the opening tag already, as some chat templates do.
+        text: the text.
+        opened: whether the prompt already ends with the opening tag, as with some chat templates.
     """
     rest = text.lstrip()
     if rest.startswith(OPENING):
@@ -38,5 +39,5 @@ def split_thinking(text: str, opened: bool = False) -> Thinking:
 
 
 def opens_thinking(prompt: str) -> bool:
-    """Whether a prompt ends inside a block of reasoning, so that the answer begins in it."""
+    """Whether a prompt ends inside a block of reasoning, so that the answer starts with reasoning."""
     return prompt.rstrip().endswith(OPENING)

@@ -1,4 +1,4 @@
-"""A limit on the time that a function of untrusted origin, such as a chat template, may take."""
+"""Limit the run time of untrusted code, such as a chat template."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ Result = TypeVar("Result")
 
 
 class TimeLimitError(Exception):
-    """The function took longer than it may."""
+    """The function took longer than allowed."""
 
 
 def call_within(seconds: float, function: Callable[[], Result]) -> Result:
-    """What `function` returns or raises, if it ends in time.
+    """Run a function with a time limit and return its result.
 
-    It runs in a thread of its own, since only another thread can interrupt Python code that does not end.
-    One long operation in C, such as building a huge text, ends before it is interrupted.
+    The function runs in a separate thread, since only another thread can interrupt Python code that does not
+    end. A single long operation in C, such as building a huge text, cannot be interrupted before it ends.
+
+    Args:
+        seconds: the time limit.
+        function: the function.
 
     Raises:
-        TimeLimitError: it did not end within `seconds`.
+        TimeLimitError: the function did not end within `seconds`.
+        BaseException: the exception that the function raised.
     """
     results: list[Result] = []
     errors: list[BaseException] = []
@@ -29,7 +34,7 @@ def call_within(seconds: float, function: Callable[[], Result]) -> Result:
     def run() -> None:
         try:
             results.append(function())
-        except BaseException as error:  # raised again where the result is waited for
+        except BaseException as error:  # raised again in the calling thread
             errors.append(error)
 
     thread = threading.Thread(target=run, name="time limit", daemon=True)
