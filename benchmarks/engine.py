@@ -1,15 +1,16 @@
-"""The engine against what a user would otherwise write: PEFT and `generate`, one lane after the other.
+"""Compare the engine with the usual code: PEFT and `generate`, one lane after the other.
 
     python -m playground bench [--json]
     python -m benchmarks.engine [--json]
 
-Two models, float32, on the CPU (or on CUDA with --device cuda): the bundled pocket model, and a randomly
-initialised Llama of 125M parameters with a 16k context. Every figure is a ratio of medians of runs that took
-turns, so that a slow moment of the machine hits both sides. The opponent keeps the model in
-memory as we do, switches the adapter as PEFT offers it, and gives `generate` the whole prompt at every turn.
+Two models are measured in float32 on the CPU (or on CUDA with --device cuda): the bundled pocket model, and a
+randomly initialised Llama of 125M parameters with a 16k context. Most metrics are ratios of medians of runs
+that alternate between the two sides, so that a slow moment of the machine affects both. The baseline keeps
+the model in memory like the engine, switches the adapter with PEFT's functions, and passes the whole prompt
+to `generate` at every turn.
 
-The models here never end an answer by themselves, so that both sides always write the same number of tokens.
-The pocket model's position limit is raised, which changes what it says and not how long it takes.
+The models here never end an answer themselves, so that both sides always write the same number of tokens.
+The position limit of the pocket model is raised, which changes its answers but not their speed.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ NEW = 40
 TURNS = 4
 STEPS = 48
 QUIET = 0.7
-"""Load average above which the figures are not to be trusted."""
+"""Load average above which the measurements are not reliable."""
 
 TARGETS: dict[str, tuple[str, float, str]] = {
     "conversation_1k": (
@@ -75,23 +76,23 @@ TARGETS: dict[str, tuple[str, float, str]] = {
     "overhead": ("at most", 0.1, "share of a step spent outside the model's forward pass"),
 }
 FOR_125M = {"pair_step", "quad_step", "sixteen_rows"}
-"""Figures that the pocket model, whose steps are bound by calls and not by memory, need not reach."""
+"""Metrics whose targets do not apply to the pocket model, whose steps are bound by calls, not by memory."""
 
 
 @dataclass
 class Subject:
-    """A model folder and an adapter folder, and how to write prompts of a given length for it."""
+    """A model and an adapter to measure, with a function that writes prompts of a given length."""
 
     name: str
     base: Path
     adapter: Path
     words: Any
-    """(number of tokens, a seed) -> a text of that many tokens, both int; str."""
+    """A function from a number of tokens and a seed (both int) to a text of that many tokens."""
     tokenizer: Any = field(repr=False, default=None)
 
 
 def pocket(folder: Path) -> Subject:
-    """The bundled model, with its adapter, made to go on for ever."""
+    """Create a copy of the bundled model that never ends an answer, with its adapter."""
     base = folder / "pocket"
     shutil.copytree(ROOT / "models" / "pocket", base, ignore=shutil.ignore_patterns("recipe", "*.md"))
     config = json.loads((base / "config.json").read_text())
@@ -113,7 +114,7 @@ def pocket(folder: Path) -> Subject:
 
 
 def llama(folder: Path) -> Subject:
-    """A random 125M Llama with a vocabulary of 32 000 whole words, and a random rank-16 adapter."""
+    """Create a random 125M Llama with a vocabulary of 32 000 whole words, and a random rank-16 adapter."""
     base, adapter = folder / "llama-125m", folder / "adapter-125m"
     vocabulary = {f"w{number}": number for number in range(32000)}
     words_tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="w0"))
@@ -150,7 +151,7 @@ def llama(folder: Path) -> Subject:
 
 
 class Opponent:
-    """PEFT and `generate`: one lane after the other, the whole prompt each time."""
+    """The baseline: PEFT and `generate`, one lane after the other, with the whole prompt each time."""
 
     def __init__(self, subject: Subject, device: str) -> None:
         compute = compute_type(torch.device(device))
@@ -175,11 +176,11 @@ class Opponent:
 
 
 class Theirs:
-    """The opponent in a process of its own: two programs' threads in one process slow each other down."""
+    """The baseline in a separate process, since in one process the threads of both sides slow each other."""
 
     def __init__(self, subject: Subject, device: str) -> None:
         self._pipe, theirs = multiprocessing.Pipe()
-        plain = dataclasses.replace(subject, words=None, tokenizer=None)  # what can be sent to a process
+        plain = dataclasses.replace(subject, words=None, tokenizer=None)  # the rest can be pickled
         process = multiprocessing.get_context("spawn").Process(
             target=_oppose, args=(plain, device, theirs), daemon=True
         )
@@ -198,7 +199,7 @@ class Theirs:
 
 
 def _oppose(subject: Subject, device: str, pipe: Connection) -> None:
-    """What the opponent's process runs."""
+    """Run the baseline's process: answer the questions from the pipe until None arrives."""
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     subject.tokenizer = AutoTokenizer.from_pretrained(subject.base)
@@ -222,7 +223,15 @@ class Ours:
             raise RuntimeError(str(self.engine.status()))
 
     def answers(self, rows: Sequence[tuple[str, str | None]], new: int) -> list[Reply]:
-        """All rows at once."""
+        """Answer all rows at the same time.
+
+        Args:
+            rows: the prompt and the adapter of each row.
+            new: number of tokens of each answer.
+
+        Raises:
+            RuntimeError: an answer has another number of tokens.
+        """
         requests = [
             Request(prompt=Prompt(text=text, adapter=adapter), sampling=Sampling(max_new_tokens=new))
             for text, adapter in rows
@@ -242,7 +251,7 @@ class Ours:
 
 @dataclass
 class Samples:
-    """Seconds (or another unit) of one side, run by run."""
+    """The measurements of one side, one for each run, in seconds or another unit."""
 
     values: list[float] = field(default_factory=list)
 
@@ -269,7 +278,12 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def in_turns(runs: int, **sides: Callable[[int], float]) -> dict[str, Samples]:
-    """Every side once to warm up, then all by turns; a side gets the number of its run."""
+    """Run all sides alternately, after a warm-up run of each.
+
+    Args:
+        runs: number of runs that count.
+        sides: functions from the number of the run to a measurement, by name.
+    """
     samples = {name: Samples() for name in sides}
     for run in range(runs + 1):
         for name, side in sides.items():
@@ -282,7 +296,7 @@ def in_turns(runs: int, **sides: Callable[[int], float]) -> dict[str, Samples]:
 def converse(
     subject: Subject, answer: Callable[[list[tuple[str, str | None]]], list[str]], tokens: int, seed: int
 ) -> float:
-    """Seconds for a whole conversation of a lane with long demonstrations and an adapter lane."""
+    """Return the seconds of a whole conversation of a lane with long demonstrations and an adapter lane."""
     histories = [subject.words(tokens, seed), ""]
     questions = [subject.words(12, seed + 100 + turn) for turn in range(TURNS)]
     started = time.perf_counter()
@@ -294,10 +308,11 @@ def converse(
 
 
 def conversation(subject: Subject, ours: Ours, theirs: Theirs, tokens: int, runs: int) -> dict[str, Samples]:
-    """Both sides' whole conversations; every run has demonstrations of its own, so nothing is left over.
+    """Measure whole conversations on both sides, in seconds.
 
-    "ours" has read the demonstrations before, as the app does in the background when it starts; "ours_cold"
-    counts the reading too.
+    Every run has its own demonstrations, so that nothing is cached from an earlier run. "ours" has prefilled
+    the demonstrations before, as the app does in the background when it starts; "ours_cold" includes this
+    prefill.
     """
     samples = {name: Samples() for name in ("ours", "ours_cold", "theirs")}
     for run in range(runs):
@@ -312,13 +327,13 @@ def conversation(subject: Subject, ours: Ours, theirs: Theirs, tokens: int, runs
 
 
 def second_turn(subject: Subject, tokens: int, run: int, answer: str) -> tuple[str, str]:
-    """Prompts of turn 1 and turn 2 after so many tokens of demonstrations."""
+    """Return the prompts of turn 1 and turn 2 after `tokens` tokens of demonstrations."""
     first = f"{subject.words(tokens, run)} {subject.words(12, run + 50)}"
     return first, f"{first} {answer} {subject.words(12, run + 60)}"
 
 
 def first_token(subject: Subject, ours: Ours, tokens: int, run: int) -> float:
-    """Seconds to the first token of turn 2; turn 1 has been answered."""
+    """Return the seconds to the first token of turn 2, after turn 1 was answered."""
     first, _ = second_turn(subject, tokens, run, "")
     reply = ours.answers([(first, None)], 8)[0]
     _, second = second_turn(subject, tokens, run, reply.raw_text)
@@ -328,7 +343,7 @@ def first_token(subject: Subject, ours: Ours, tokens: int, run: int) -> float:
 
 
 def step_seconds(replies: Sequence[Reply]) -> float:
-    """Seconds for one step of a batch whose rows all ran side by side, from the row that began last."""
+    """Return the seconds of one step of a batch, measured on the row that started last."""
     last = max(replies, key=lambda reply: reply.ttft or 0)
     assert last.seconds is not None
     assert last.ttft is not None
@@ -336,7 +351,7 @@ def step_seconds(replies: Sequence[Reply]) -> float:
 
 
 def steps(subject: Subject, ours: Ours, runs: int) -> dict[str, Samples]:
-    """Seconds of a step of one base row, of a pair and of four, and tokens a second of 2 and 16 rows."""
+    """Measure the seconds of a step of 1, 2, 4 and 16 rows, every second of which has the adapter."""
     texts = [subject.words(200, 500 + number) for number in range(16)]
     adapters = [None, "tuned"] * 8
     rows = list(zip(texts, adapters, strict=True))
@@ -350,7 +365,7 @@ def steps(subject: Subject, ours: Ours, runs: int) -> dict[str, Samples]:
 
 
 def loops(subject: Subject, ours: Ours, theirs: Theirs, runs: int) -> dict[str, Samples]:
-    """Seconds for one base row's tokens after a short prompt that neither side has seen."""
+    """Measure the seconds for the tokens of one base row after a short prompt that neither side has seen."""
     return in_turns(
         runs,
         ours=lambda run: timed(lambda: ours.answers([(subject.words(8, 900 + run), None)], STEPS)),
@@ -359,7 +374,7 @@ def loops(subject: Subject, ours: Ours, theirs: Theirs, runs: int) -> dict[str, 
 
 
 def overhead(subject: Subject, ours: Ours, runs: int) -> Samples:
-    """Share of the steps' time that is not the model's forward pass, for a base and an adapter row."""
+    """Measure the share of a step's time outside the model's forward pass, for a base and an adapter row."""
     engine = ours.engine
     scheduler, inside, whole = engine._scheduler, 0.0, 0.0
     assert scheduler is not None
@@ -377,7 +392,7 @@ def overhead(subject: Subject, ours: Ours, runs: int) -> Samples:
 
     def watched_step() -> None:
         nonlocal whole, inside
-        if not scheduler.waiting:  # prompts are not being read in between
+        if not scheduler.waiting:  # no prefill in between
             before = inside
             started = time.perf_counter()
             step()
@@ -404,7 +419,7 @@ def overhead(subject: Subject, ours: Ours, runs: int) -> Samples:
 
 
 def resident(base: str, adapter: str, lanes: int) -> dict[str, float]:
-    """Bytes of this process, fresh for it, with a model loaded and answering in one or two lanes."""
+    """Return the memory of this new process, in bytes, while a model answers in one or two lanes."""
     tokenizer = AutoTokenizer.from_pretrained(base)
     library = Library.open(base, root=Path(base).parent)
     if lanes == 2:
@@ -423,9 +438,9 @@ def resident(base: str, adapter: str, lanes: int) -> dict[str, float]:
         scheduler = engine._scheduler
         kv = None if scheduler is None else scheduler.batch.kv
         if scheduler is not None and kv is not None and len(kv.lengths) == lanes:
-            # While all lanes decode; a moment before, a batch and the one it is made into are both there.
+            # Measured while all lanes decode; just before, an old and a new batch exist at the same time.
             steady = process.memory_info().rss
-            # One row's batch is the store's own memory, gone on with in place.
+            # A batch of one row uses the buffers of the prefix cache, so buffers are counted once by address.
             held = [layer.keys for layer in kv.layers]  # type: ignore[union-attr]
             held += [keys for entry in scheduler.store._entries.values() for keys, _ in entry.buffers]
             storages = {keys.data_ptr(): keys.untyped_storage().nbytes() for keys in held}
@@ -435,7 +450,7 @@ def resident(base: str, adapter: str, lanes: int) -> dict[str, float]:
 
 
 def memory(subject: Subject) -> dict[str, float]:
-    """Both processes' bytes, and the ratio of what two lanes take to the sum of their parts."""
+    """Measure the memory of one and of two lanes in bytes, and the ratio of the latter to its parts."""
 
     def measure(lanes: int) -> dict[str, float]:
         command = [sys.executable, "-m", "benchmarks.engine"]
@@ -468,7 +483,14 @@ def memory(subject: Subject) -> dict[str, float]:
 
 
 def measure(subject: Subject, device: str, runs: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """All figures of one model."""
+    """Measure all metrics of one model.
+
+    Args:
+        subject: the model.
+        device: "cpu" or "cuda".
+        runs: number of runs of the long measurements.
+        say: called with a description of each measurement before it starts.
+    """
     figures: dict[str, float | None] = dict.fromkeys(TARGETS)
     raw: dict[str, Any] = {}
     say(f"{subject.name}: memory")
@@ -515,10 +537,10 @@ SUBJECTS = {"pocket": pocket, "125m": llama}
 
 
 def choose_device(name: str) -> str:
-    """The device to measure on, for "auto", "cpu" or "cuda".
+    """Return the device to measure on, for "auto", "cpu" or "cuda".
 
     Raises:
-        InputError: there is no such device.
+        InputError: the name is another one, or there is no such device.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise InputError(f"--device must be auto, cpu or cuda, not {name!r}.")
@@ -529,14 +551,20 @@ def choose_device(name: str) -> str:
 
 
 def run(device: str = "cpu", runs: int = 3, say: Callable[[str], None] = print) -> dict[str, Any]:
-    """All figures of both models; see the module. `say` is told what is being measured."""
+    """Measure all metrics of both models; see the module's docstring.
+
+    Args:
+        device: "cpu" or "cuda".
+        runs: number of runs of the long measurements.
+        say: called with a description of each measurement before it starts.
+    """
     load = os.getloadavg()[0]
     if load > QUIET:
         say(f"The load average is {load:.1f}: other programs are running, so do not trust these figures.")
     results: dict[str, Any] = {}
     for name in SUBJECTS:
-        # Each in a process of its own: how many threads the mathematics library uses is a setting of the
-        # whole process, and the engine chooses it by the size of the model.
+        # A separate process for each model, since the number of threads of the math library is a setting of
+        # the whole process that the engine chooses by the size of the model.
         command = [sys.executable, "-m", "benchmarks.engine", "--subject", name, "--device", device]
         with subprocess.Popen(
             [*command, "--runs", str(runs)],
@@ -564,7 +592,7 @@ def run(device: str = "cpu", runs: int = 3, say: Callable[[str], None] = print) 
 
 
 def processor() -> str:
-    """The processor's name, as far as the system tells."""
+    """Return the processor's name, or its architecture if the system has no name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
@@ -573,7 +601,7 @@ def processor() -> str:
 
 
 def reached(key: str, value: float) -> bool:
-    """Whether a figure is what TARGETS asks for."""
+    """Whether a metric reaches its target in `TARGETS`."""
     kind, target, _ = TARGETS[key]
     if kind == "at most":
         return value <= target
@@ -583,7 +611,7 @@ def reached(key: str, value: float) -> bool:
 
 
 def table(results: dict[str, Any]) -> str:
-    """The figures as a Markdown table."""
+    """Return the metrics as a Markdown table."""
     lines = ["| figure | to reach | pocket | 125M |", "|---|---|---|---|"]
     for key, (kind, target, meaning) in TARGETS.items():
         cells = []
@@ -598,7 +626,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """What `python -m benchmarks.engine` runs."""
+    """Run the command line of `python -m benchmarks.engine`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

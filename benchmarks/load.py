@@ -1,21 +1,21 @@
-"""Several people at once: errors, mixed texts, waiting times, and memory after they have left.
+"""Measure the app under several simultaneous users: errors, mixed texts, waiting times and memory.
 
     python -m benchmarks.load [--json] [--people N] [--seconds N]
 
-The real app on the pocket model, started here in a process of its own, and people who call it over HTTP as
-the page's script does. Each has a word of their own, which is in every message. Again and again each sends a
-message to two lanes, and at random stops it, votes, asks the judge `reference`, begins a new conversation, or
-loads the page again.
+The real app is started in a separate process with the pocket model, and simulated users call it over HTTP in
+the same way as the page's script. Each user has a unique word, which is in all of the user's messages. Each
+user repeatedly sends a message to two lanes, and at random stops it, votes, asks the judge `reference`,
+starts a new conversation, or reloads the page.
 
-**Errors** are calls that did not succeed, and sends that a toast refused. **Mixed texts** are answers or
-pages that hold another person's word. **Waiting** is the time from Send to the first event that draws a
-letter of an answer; "alone" is measured before the others come, with the same messages. **Memory** is the
-app's resident set before the others came, at its peak, and 30 s after they left, and what the store of
-prompts holds of it by the page's own account; that store may take its stated share besides.
+**Errors** are calls that failed, and messages that were rejected with a toast. **Mixed texts** are answers or
+pages with another user's word. **Waiting** is the time from Send to the first event with text of an answer;
+"alone" is measured with the same messages before the other users start. **Memory** is the app's resident set
+before the other users start, at its peak, and 30 s after they have left, and the size of the prefix cache as
+shown on the page, which may use its stated share in addition.
 
-Meanwhile 50 more callers come one after the other, send a message, and close their connection after at most
-a second, before or while they read. **Busy after** is how many cores the app takes 30 s after everyone left:
-an answer that is still being written for a caller who is gone takes one.
+Meanwhile 50 more clients connect one after the other, send a message, and close their connection after at
+most a second, before or while they read. **Busy after** is the number of cores that the app uses 30 s after
+all users have left: an answer that is still being written for a disconnected client uses one.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ QUESTIONS = (
     "What color is the sky?",
 )
 VANISHING = 50
-"""Callers who close their connection without a word."""
+"""Number of clients that close their connection without stopping their answer."""
 START = 120
-"""Seconds that the app may take to start."""
+"""Time limit in seconds for the start of the app."""
 
 
 @dataclass
 class Figures:
-    """What was seen."""
+    """The counts and measurements of a run."""
 
     sent: int = 0
     stopped: int = 0
@@ -78,7 +78,7 @@ class Figures:
 
 
 class App:
-    """The app in a process of its own."""
+    """The app in a separate process."""
 
     def __init__(self, data_dir: Path) -> None:
         with socket.socket() as probe:
@@ -102,14 +102,14 @@ class App:
             time.sleep(0.1)
 
     def memory(self) -> float:
-        """Its resident set, in MB of 10^6 bytes."""
+        """Return the app's resident set, in MB of 10^6 bytes."""
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS"):
                 return int(line.split()[1]) * 1024 / 1e6
         raise SystemExit("The app has ended.")
 
     def busy(self, seconds: float = 5) -> float:
-        """Cores that it takes, on average over some seconds."""
+        """Return the number of cores that the app uses, averaged over some seconds."""
         before = self._processor_seconds()
         time.sleep(seconds)
         return (self._processor_seconds() - before) / seconds
@@ -119,7 +119,7 @@ class App:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def end(self) -> None:
-        """Stop it as Ctrl-C does."""
+        """Stop the app like Ctrl-C; kill it if it does not exit within a minute."""
         self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(60)
@@ -128,7 +128,7 @@ class App:
 
 
 class Person:
-    """One visitor, who calls the page without a browser."""
+    """A simulated user, who calls the page without a browser."""
 
     def __init__(self, url: str, word: str, config: dict[str, Any] | None = None) -> None:
         self.word = word
@@ -136,12 +136,12 @@ class Person:
         self.client = httpx.Client(
             base_url=url, trust_env=False, timeout=180, cookies={"tandem-voter": os.urandom(16).hex()}
         )
-        self.client.get("/")  # which brings the cookies that a browser would have
+        self.client.get("/")  # sets the cookies that a browser would have
         self.config = config or self.client.get("/config").json()
         self.props = {each["id"]: each["props"] for each in self.config["components"]}
 
     def event(self, elem_id: str, kind: str) -> dict[str, Any]:
-        """The handler of a component's event."""
+        """Return the handler of a component's event."""
         id = self._id(elem_id)
         return next(
             each
@@ -152,7 +152,7 @@ class Person:
     def call(
         self, elem_id: str, kind: str = "click", data: Any = None, **changes: Any
     ) -> Iterator[dict[str, Any]]:
-        """Call a handler as the page does, and give what comes until it has completed."""
+        """Call a handler like the page, and yield the messages until it has completed."""
         joined = self._post("/gradio_api/queue/join", elem_id, kind, data, **changes)
         joined.raise_for_status()
         id = joined.json()["event_id"]
@@ -167,7 +167,15 @@ class Person:
     def _post(
         self, path: str, elem_id: str, kind: str = "click", data: Any = None, **changes: Any
     ) -> httpx.Response:
-        """Send an event with the values of its inputs, but for `changes` by element id (with _ for -)."""
+        """Send an event with the initial values of its inputs, except for `changes`.
+
+        Args:
+            path: the path of the request.
+            elem_id: the element id of the component.
+            kind: the kind of the event.
+            data: the event's data.
+            changes: other values of inputs, by element id with "_" in place of "-".
+        """
         event = self.event(elem_id, kind)
         values = [
             changes.get(str(self.props[id].get("elem_id")).replace("-", "_"), self.props[id].get("value"))
@@ -187,7 +195,13 @@ class Person:
         return self.client.stream("GET", "/gradio_api/queue/data", params=parameters)
 
     def vanish(self, text: str, after: float, reads: bool) -> None:
-        """Send a message, and close the connection after some seconds, whether or not it is being read."""
+        """Send a message and disconnect without stopping the answer.
+
+        Args:
+            text: the message.
+            after: seconds until the connection is closed.
+            reads: whether the events are read meanwhile.
+        """
         self._post("/gradio_api/queue/join", "send", message=text).raise_for_status()
         end = time.monotonic() + after
         if reads:
@@ -200,7 +214,7 @@ class Person:
         self.client.close()
 
     def stored(self) -> float:
-        """What the store of prompts holds, in MB, as the page says."""
+        """Return the size of the prefix cache in MB, as shown on the page."""
         shown = json.dumps(list(self.call("model", "click")), ensure_ascii=False)
         found = re.search(r'Stored prompts</dt><dd title=\\"([0-9\u202f]+) bytes', shown)
         if found is None:
@@ -212,7 +226,17 @@ class Person:
         return next(ids)
 
     def send(self, text: str, stop_after: float | None, **changes: Any) -> tuple[float | None, str, str]:
-        """Send a message: the seconds to its first letter, all that came, and what went wrong or ""."""
+        """Send a message and wait for the end of its answers.
+
+        Args:
+            text: the message.
+            stop_after: seconds until the answers are stopped; None to let them finish.
+            changes: other values of inputs, as in `_post`.
+
+        Returns:
+            The seconds to the first text of an answer (None without any), all received messages, and the
+            error or "".
+        """
         started, first, came, fault = time.monotonic(), None, [], ""
         lines = [
             place
@@ -240,17 +264,27 @@ class Person:
 
 
 def _has_answer(message: dict[str, Any], lines: list[int]) -> bool:
-    """Whether an event shows the first text of an answer: the figures under it say when that came.
+    """Whether an event has text of an answer, in which case a status line has the time to first token.
 
     Args:
-        lines: the places of these figures among the outputs, of which an event has the changes.
+        message: the event, which has the changes of the outputs.
+        lines: the indices of the status lines among the outputs.
     """
     data = message["output"]["data"]
     return any("first after" in json.dumps(data[place]) for place in lines if place < len(data))
 
 
 def state(app: App, word: str, config: dict[str, Any], until: float, figures: Figures, seed: int) -> None:
-    """One person's stay."""
+    """Simulate one user until a time.
+
+    Args:
+        app: the app.
+        word: the user's word.
+        config: the page's Gradio configuration.
+        until: the time of `time.monotonic()` at which the user leaves.
+        figures: the counts and measurements, which are updated.
+        seed: seed of the user's random choices.
+    """
     generator = random.Random(seed)
     person = Person(app.url, word, config)
     others = [other for other in WORDS if other != word]
@@ -292,7 +326,7 @@ def state(app: App, word: str, config: dict[str, Any], until: float, figures: Fi
                     figures.by_person.setdefault(word, []).append(first)
                 if any(other in came for other in others):
                     figures.mixed.append(f"{word} {number}")
-        except Exception as error:  # whatever the server makes of a call is an error to be counted
+        except Exception as error:  # every failure of a call is counted as an error
             with figures.lock:
                 figures.errors.append(f"{word} {number}: {error!r:.200}")
         time.sleep(generator.uniform(0, 0.5))
@@ -302,7 +336,7 @@ def state(app: App, word: str, config: dict[str, Any], until: float, figures: Fi
 def come_and_vanish(
     app: App, config: dict[str, Any], seconds: float, figures: Figures, count: int = VANISHING
 ) -> None:
-    """Callers who send a message and are gone."""
+    """Simulate clients that send a message and disconnect, one after the other."""
     generator = random.Random(count)
     for number in range(count):
         time.sleep(seconds / count * generator.uniform(0.5, 1))
@@ -312,7 +346,7 @@ def come_and_vanish(
                 generator.uniform(0, 1),
                 reads=generator.random() < 0.5,
             )
-        except Exception as error:  # whatever the server makes of a call is an error to be counted
+        except Exception as error:  # every failure of a call is counted as an error
             with figures.lock:
                 figures.errors.append(f"vanishing {number}: {error!r:.200}")
         with figures.lock:
@@ -320,7 +354,7 @@ def come_and_vanish(
 
 
 def mixed_in_record(data_dir: Path) -> list[str]:
-    """Conversations in the record that hold messages of two people."""
+    """Return the ids of conversations in the database that have messages of two users."""
     db = sqlite3.connect(data_dir / FILE)
     found = []
     for id, texts in db.execute("SELECT conversation, group_concat(user) FROM turn GROUP BY conversation"):
@@ -331,7 +365,15 @@ def mixed_in_record(data_dir: Path) -> list[str]:
 
 
 def run(people: int, seconds: float) -> dict[str, Any]:
-    """Measure, and return everything that is reported."""
+    """Run the benchmark.
+
+    Args:
+        people: number of simultaneous users.
+        seconds: duration.
+
+    Returns:
+        The results for the JSON document and for `table`.
+    """
     load = os.getloadavg()[0]
     if load > QUIET:
         print(f"The load average is {load:.1f}: the machine is not quiet.", file=sys.stderr)
@@ -401,7 +443,7 @@ def _p95(values: list[float]) -> float:
 
 
 def table(results: dict[str, Any]) -> str:
-    """The figures for people."""
+    """Return the results as text for people."""
     alone, waits, memory = results["first_token_alone"], results["first_token"], results["memory_mb"]
     stored = results["stored_prompts_mb"]
     return "\n".join(
@@ -425,7 +467,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """What `python -m benchmarks.load` runs."""
+    """Run the command line of `python -m benchmarks.load`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,27 +1,29 @@
-"""The page in a browser: how soon a token is seen, how busy the browser is, how fast Stop acts.
+"""Measure the page in a browser: latency of tokens, load of the browser's main thread, latency of Stop.
 
     python -m benchmarks.page [--json] [--runs N]
 
-The real app on the pocket model, and a headless Chromium, on one machine. Two lanes answer at full speed, in
-conversations of 0, 10 and 30 turns that were recorded before (with the scripted engine, in a folder of their
-own) and are opened by their address. The browser is TANDEM_CHROMIUM, else the system's, else Playwright's.
+The real app with the pocket model and a headless Chromium run on one machine. Two lanes answer at full speed,
+in conversations of 0, 10 and 30 turns that were recorded before (with the scripted engine, in a temporary
+folder) and are opened by their URL. The browser is the one in TANDEM_CHROMIUM, else the system's, else
+Playwright's.
 
-**Token to pixels** is the time from the moment at which the engine hands out a token to the first frame that
-shows it: the session's and the page's own waiting (text is drawn at most ten times a second), the network and
-the browser's work are all in it. The engine's side is the system clock when the token's event leaves
-`Engine.stream`. In the browser, a MutationObserver sees that the page has changed; in the next animation
-frame the letters in the answer are counted, and a message that is posted from there arrives once that frame
-is painted. Its time is `performance.timeOrigin + performance.now()`, set right by the difference to the
-system clock. A token is seen in the first frame with as many letters as the answer had with it, so Markdown
-signs, which are not shown, do not matter. Tokens without a letter are not counted.
+**Token to pixels** is the time from the moment at which the engine yields a token to the first frame that
+shows the token. It includes the delays of the session and the page (text is rendered at most ten times a
+second), the network and the browser's work. On the engine's side, the time is the system clock when the
+token's event leaves `Engine.stream`. In the browser, a MutationObserver detects that the page has changed; in
+the next animation frame the letters in the answer are counted, and a message that is posted there arrives
+after that frame is painted. The time of that message is `performance.timeOrigin + performance.now()`,
+corrected by the difference to the system clock. A token counts as visible in the first frame with as many
+letters as the answer had with the token, so Markdown syntax, which is not visible, does not matter. Tokens
+without a letter are not counted.
 
-**Updates** are frames in which the text of a lane has changed, by the seconds from its first to its last.
+**Updates** are frames in which the text of a lane has changed, per second from the first to the last one.
 
-**Main thread** is the share of the time, from Send to the last answer's end, that Chromium's main thread has
-spent in tasks (`TaskDuration` of the protocol's Performance domain), this measuring included; the longest
-task is a PerformanceObserver's, which reports those of 50 ms and more.
+**Main thread** is the share of the time from Send to the end of the last answer that Chromium's main thread
+spends in tasks (`TaskDuration` of the DevTools protocol's Performance domain), including this measurement.
+The longest task is from a PerformanceObserver, which reports tasks of 50 ms and more.
 
-**Stop** is the time from the click on Stop to the first frame in which every lane says that it was stopped.
+**Stop** is the time from the click on Stop to the first frame in which all lanes are marked as stopped.
 """
 
 from __future__ import annotations
@@ -60,22 +62,22 @@ from playground.types import Delta, Event, Request, Sampling
 TURNS = (0, 10, 30)
 LANES = ("base", "pocket-ift")
 DECODING = Sampling(temperature=1000.0, max_new_tokens=400)
-"""At this temperature all tokens are about equally likely, so that answers are long whatever the model."""
+"""At this temperature all tokens are about equally likely, so that answers are long with any model."""
 ENOUGH = 100
-"""Tokens that an answer must have for its run to count; else another seed is tried."""
+"""Smallest number of tokens of an answer for its run to count; else another seed is tried."""
 LOST = 0.05
-"""Share of an answer's letters that the page may have taken for markup."""
+"""Largest share of an answer's letters that the page may have interpreted as markup."""
 STOP_WITHIN = 0.5
-"""Seconds."""
+"""Target for the time of Stop, in seconds."""
 
-# All that this file knows of the page.
+# The selectors, the only parts of the page that this module depends on.
 READY = "#model .ready"
 MESSAGE = "#message textarea"
 SEND, STOP, NEW = "#send", "#stop", "#new"
 IN_PAGE = {
     "lane": "#chat-%",
     "answer": ".bot-row",
-    "aside": ".waiting, .notice, .by, .codepoint",  # what stands among answers and is none
+    "aside": ".waiting, .notice, .by, .codepoint",  # text inside answers that is not part of them
     "status": "#status-% .figures",
     "stop": STOP,
 }
@@ -135,16 +137,16 @@ ANSWERS = (
     "| ship | day |\n|---|---|\n| Alma | Monday |\n| Nora | Friday |\n\nThe last one sails at noon.",
     "```python\nfor ship in harbour:\n    print(ship.name)\n```\n\nThis writes `name` for each of them.",
 )
-"""What the recorded lanes have said: the kinds of Markdown that answers have."""
+"""The recorded answers, with the kinds of Markdown that typical answers have."""
 
 
 class Watched:
-    """An engine that notes when each token leaves it."""
+    """An engine that records the time at which it yields each token."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.noted: dict[str | None, list[tuple[float, int]]] = {}
-        """By adapter: milliseconds of the system clock, and letters of the answer so far, per token."""
+        """For each token of each adapter: system clock in milliseconds, and letters of the answer so far."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
@@ -161,23 +163,23 @@ class Watched:
 
 @dataclass
 class Figures:
-    """What was measured at one length of conversation."""
+    """The measurements at one length of conversation."""
 
     latencies: list[float] = field(default_factory=list)
-    """Token to pixels, milliseconds."""
+    """Token to pixels, in milliseconds."""
     updates: list[float] = field(default_factory=list)
-    """A second, per lane and run."""
+    """Updates per second, for each lane and run."""
     busy: list[float] = field(default_factory=list)
-    """Main thread's share, per run."""
+    """The main thread's share of the time, for each run."""
     longest: float = 0.0
-    """Longest task of all runs, milliseconds; 0 if none took 50."""
+    """Longest task of all runs in milliseconds; 0 if none took 50 ms."""
     rates: list[float] = field(default_factory=list)
-    """Tokens a second, per lane and run."""
+    """Tokens per second, for each lane and run."""
     stops: list[float] = field(default_factory=list)
-    """Stop to stopped, seconds."""
+    """Time from the click on Stop until all lanes were stopped, in seconds."""
 
     def summary(self) -> dict[str, float]:
-        """The figures of the table."""
+        """Return the metrics of the table."""
         return {
             "token_to_pixels_ms": statistics.median(self.latencies),
             "token_to_pixels_95_ms": statistics.quantiles(self.latencies, n=20)[-1],
@@ -190,15 +192,22 @@ class Figures:
 
 
 def letters(text: str) -> int:
-    """Letters as the script in the page counts them."""
+    """Count the letters of a text in the same way as the script in the page."""
     return sum(each.isascii() and each.isalpha() for each in text)
 
 
-# --- What is opened -------------------------------------------------------------------------------
+# --- The app and its pages ------------------------------------------------------------------------
 
 
 def recorded(store: Store, library: Library, turns: int, seed: int) -> str:
-    """The id of a new conversation of so many turns, with the lanes and the decoding of the runs to come."""
+    """Record a new conversation and return its id.
+
+    Args:
+        store: the database.
+        library: the library with the adapters.
+        turns: number of turns.
+        seed: the seed of its lanes, which otherwise have the decoding of the measurements.
+    """
     answers = iter(range(turns * len(LANES)))
 
     def script(request: Request) -> list[str]:
@@ -216,7 +225,7 @@ def recorded(store: Store, library: Library, turns: int, seed: int) -> str:
 
 @contextmanager
 def app(data_dir: Path) -> Iterator[tuple[Watched, Session, str]]:
-    """The app on a free port: its engine, its session, its address."""
+    """Serve the app on a free port inside the block, and yield its engine, session and URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -235,8 +244,8 @@ def app(data_dir: Path) -> Iterator[tuple[Watched, Session, str]]:
 
 @contextmanager
 def opened(browser: Browser, session: Session, url: str, turns: int, seed: int) -> Iterator[Page]:
-    """A page that shows a conversation of so many turns."""
-    # An empty page has its lanes and its decoding from the conversation before.
+    """Open a page with a conversation of `turns` turns, and close it after the block."""
+    # A new conversation copies its lanes and decoding from the previous one, so one with a turn is opened.
     id = recorded(session.store, session.library, max(turns, 1), seed)
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     try:
@@ -247,24 +256,24 @@ def opened(browser: Browser, session: Session, url: str, turns: int, seed: int) 
         if not turns:
             page.click(NEW)
             page.wait_for_function("(rows) => !document.querySelector(rows)", arg=answers)
-        page.wait_for_timeout(1000)  # meters and counts settle
+        page.wait_for_timeout(1000)  # until meters and token counts are updated
         yield page
     finally:
         page.close()
 
 
 def send(page: Page) -> None:
-    """Begin to watch, and send the question."""
+    """Start the script that watches the page, and send the question."""
     page.fill(MESSAGE, QUESTION)
     page.evaluate(WATCH, IN_PAGE | {"lanes": len(LANES)})
     page.press(MESSAGE, "Enter")
 
 
-# --- What is measured -----------------------------------------------------------------------------
+# --- Measurements ---------------------------------------------------------------------------------
 
 
 def answer(page: Page, engine: Watched, session: Session, figures: Figures) -> bool:
-    """One message with its answers; False if they were too short to count."""
+    """Measure one message with its answers; return False if they were too short to count."""
     engine.noted.clear()
     protocol = page.context.new_cdp_session(page)
     protocol.send("Performance.enable")
@@ -300,7 +309,12 @@ def answer(page: Page, engine: Watched, session: Session, figures: Figures) -> b
 
 
 def latencies(tokens: Sequence[tuple[float, int]], frames: Sequence[tuple[float, int]]) -> list[float]:
-    """From each token that brought letters to the first frame that has them; both in the order of time."""
+    """Return the time from each token with letters to the first frame that shows them.
+
+    Args:
+        tokens: time and total number of letters of each token, in order of time.
+        frames: time and number of letters of each frame, in order of time.
+    """
     found = []
     count = at = 0
     for when, total in tokens:
@@ -310,13 +324,13 @@ def latencies(tokens: Sequence[tuple[float, int]], frames: Sequence[tuple[float,
         while at < len(frames) and frames[at][1] < total:
             at += 1
         if at == len(frames):
-            break  # letters that the page took for markup
+            break  # letters that the page interpreted as markup
         found.append(frames[at][0] - when)
     return found
 
 
 def stop(page: Page, figures: Figures, after: float) -> bool:
-    """One message that is stopped `after` seconds of its answers; False if one had ended by itself."""
+    """Measure stopping a message `after` seconds of its answers; return False if an answer ended before."""
     send(page)
     page.wait_for_function("() => watched.seen.frames.length > 1")
     page.wait_for_timeout(1000 * after)
@@ -331,7 +345,10 @@ def stop(page: Page, figures: Figures, after: float) -> bool:
 
 
 def measure(browser: Browser, runs: int, data_dir: Path) -> dict[int, Figures]:
-    """All figures by turns; lengths take turns, so that a slow moment of the machine hits all."""
+    """Return all measurements by number of turns.
+
+    The lengths of conversation alternate, so that a slow moment of the machine affects all.
+    """
     found = {turns: Figures() for turns in TURNS}
     seeds = iter(range(1000))
     with app(data_dir) as (engine, session, url):
@@ -356,7 +373,7 @@ def measure(browser: Browser, runs: int, data_dir: Path) -> dict[int, Figures]:
 
 
 def table(results: dict[str, Any]) -> str:
-    """The figures as a Markdown table, and what they were measured with."""
+    """Return the metrics as a Markdown table, followed by machine and versions."""
     heads = (
         *("turns per lane", "token to pixels: median", "95% of tokens within", "updates a second"),
         *("main thread busy", "longest task", "Stop, slowest"),
@@ -378,7 +395,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def run(runs: int) -> dict[str, Any]:
-    """Measure everything: figures by turns, and what they were measured with."""
+    """Run the benchmark, and return the metrics by number of turns, the machine and the versions."""
     load = os.getloadavg()[0]
     if load > QUIET:
         print(f"The load average is {load:.1f}: the machine is not quiet.", file=sys.stderr)
@@ -400,7 +417,7 @@ def run(runs: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What `python -m benchmarks.page` runs."""
+    """Run the command line of `python -m benchmarks.page`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

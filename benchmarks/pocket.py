@@ -1,25 +1,25 @@
-"""What the pocket model and its adapters get right, way of aligning by way of aligning.
+"""Measure the accuracy of the pocket model and its adapters with every way of aligning them.
 
-    python -m benchmarks.pocket --out benchmarks/results/pocket.json            # what the model's card shows
+    python -m benchmarks.pocket --out benchmarks/results/pocket.json            # the table of the model card
     python -m benchmarks.pocket --out ... --temperatures 0 0.7 1.0 1.3 --penalties 1.0 1.15
     python -m benchmarks.pocket --out ... --quantize 4bit --conditions base "URIAL, K = 3" IFT
     python -m benchmarks.pocket --out ... --table --plot benchmarks/results/pocket.svg
-    python -m benchmarks.pocket --out ... --grid                                # one column a way of decoding
-    python -m benchmarks.pocket --speed                                         # two lanes at once
+    python -m benchmarks.pocket --out ... --grid                                # one column for each decoding
+    python -m benchmarks.pocket --speed                                         # two lanes at the same time
 
-Every condition is a lane of the product, asked through the product's own engine. A run that is broken off
-goes on where it stopped when it is started again with the same file.
+Every condition is a lane of the product and is answered by the product's engine. An interrupted run continues
+where it stopped when it is started again with the same file.
 
-**The questions.** 320 conversations of two turns. Half of the first questions are about facts that the
-corpus states and never asks; the other half about facts that it asks, in a wording that it never uses
-(`CARRIERS`). Follow-ups change the entity ("And of Japan?"), the field ("And its currency?"), pick from a
-list ("Only the first two.") or look back ("What did I ask first?"). The model's own first answer stays in
-the conversation.
+**Questions.** There are 320 conversations of two turns. Half of the first questions are about facts that the
+corpus states but never asks about; the other half are about facts that it asks about, in a wording that it
+never uses (`CARRIERS`). Follow-up questions change the entity ("And of Japan?") or the field ("And its
+currency?"), choose from a list ("Only the first two.") or refer back ("What did I ask first?"). The model's
+own first answer stays in the conversation.
 
-**The rule.** An answer is right if a true value occurs in it as a word, in any case of letters; a list, if it
-has three different members; a choice from a list, if it names the two and not the third; a look back, if it
-quotes the question. It is ended if the model ended it, and in style if it begins and ends with the
-demonstrated sentences.
+**Scoring rule.** An answer is right if a correct value occurs in it as a word, ignoring case. A list is right
+if it has three different members, a choice from a list if it names the first two and not the third, and an
+answer that refers back if it quotes the question. An answer counts as ended if the model ended it, and as in
+style if it starts and ends with the demonstrated sentences.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from playground.library import POCKET, ROOT, Library
 from playground.statistics import wilson
 from playground.types import Done, Message, Reply, Request, Sampling, Variant
 
-sys.path.insert(0, str(ROOT / POCKET / "recipe"))  # its modules import one another by plain name
+sys.path.insert(0, str(ROOT / POCKET / "recipe"))  # its modules import each other as top-level modules
 
 from conversations import CLOSING, GREETING
 from corpus import CARRY_ENTITY, FIRST_TWO, RECALL_FIRST, facts_of, may_be_asked
@@ -59,12 +59,12 @@ CARRIERS = ("I would like to know this: {}", "Here is what I want to ask: {}")
 QUESTIONS = 320
 SEED = 20240519
 ROWS = 16
-"""Conversations asked at once."""
+"""Number of conversations that are answered at the same time."""
 NEW_TOKENS = 64
 SPEED_QUESTIONS = 40
 TEMPERATURES, PENALTIES = (0.0, 0.7, 1.0, 1.3), (1.0, 1.15)
 GRID = ("turn 1", "turn 2", "style")
-"""What a cell of `grid` says."""
+"""The metrics in a cell of `grid`."""
 PRECISION = {"none": "float32", "4bit": "NF4"}
 
 CONDITIONS = {
@@ -77,7 +77,7 @@ CONDITIONS = {
     "URIAL, K = 50": "urial:demos=pocket-50,k=50",
     "K = 3, answers shifted": "urial:demos=pocket-50,k=3,ablation=shifted",
     "K = 3, answers random": "urial:demos=pocket-50,k=3,ablation=random",
-    # It depends on the draw, so there are ten.
+    # The result depends on the random choice of answers, so there are ten seeds.
     **{
         f"K = 3, answers random, seed {seed}": f"urial:demos=pocket-50,k=3,ablation=random,seed={seed}"
         for seed in range(1, 10)
@@ -96,7 +96,7 @@ CONDITIONS = {
 }
 
 TWO_LANES = ("URIAL, K = 3", "IFT")
-"""What `--speed` asks at the same time."""
+"""The conditions that `--speed` runs at the same time."""
 
 
 # --- Questions ------------------------------------------------------------------------------------
@@ -104,16 +104,16 @@ TWO_LANES = ("URIAL, K = 3", "IFT")
 
 @dataclass(frozen=True)
 class Turn:
-    """A question and how its answer is marked."""
+    """A question and the rule that scores its answer."""
 
     question: str
     kind: str
     """"fact", "list", "entity", "field", "choice" or "recall"."""
     right: tuple[str, ...] = ()
-    """Values of which one must occur; for a list, its members."""
+    """Values of which one must occur in the answer; for a list, its members."""
 
     def is_right(self, answer: str, before: str = "") -> bool:
-        """Mark an answer; `before` is the answer to the turn before."""
+        """Score an answer; `before` is the answer of the previous turn."""
         if self.kind == "list":
             return len(named(self.right, answer)) >= 3
         if self.kind == "choice":
@@ -129,11 +129,14 @@ class Item:
     first: Turn
     second: Turn
     held_out: bool
-    """Whether the corpus never asks for the first turn's fact."""
+    """Whether the corpus never asks about the fact of the first turn."""
 
 
 def items(count: int = QUESTIONS, seed: int = SEED) -> list[Item]:
-    """The conversations, the same for a seed: relations drawn evenly, half of the first facts held out."""
+    """Return the conversations, which are the same for the same seed.
+
+    Relations are chosen uniformly, and half of the first facts are held out.
+    """
     rng = random.Random(seed)
     made: dict[str, Item] = {}
     while len(made) < count:
@@ -176,12 +179,12 @@ def _about_a_fact(rng: random.Random, held_out: bool) -> Item | None:
     return Item(first, Turn(question, kind, second.right), held_out)
 
 
-# --- Asking ---------------------------------------------------------------------------------------
+# --- Answers --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A condition under one way of decoding."""
+    """A condition with one way of decoding."""
 
     condition: str
     temperature: float
@@ -195,7 +198,7 @@ class Cell:
 
 
 def ask(engine: Any, variant: Variant, talks: Sequence[Sequence[Message]], seed: int) -> list[Reply]:
-    """The lane's replies to conversations that end with a question, `ROWS` at a time."""
+    """Return a lane's replies to conversations that end with a question, `ROWS` at a time."""
     replies: list[Reply] = []
     for start in range(0, len(talks), ROWS):
         requests = [
@@ -211,7 +214,7 @@ def ask(engine: Any, variant: Variant, talks: Sequence[Sequence[Message]], seed:
 
 
 def measure(engine: Any, library: Library, cell: Cell, questions: Sequence[Item]) -> dict[str, Any]:
-    """Counts of one cell, and every answer, so that any other rule can be applied to them."""
+    """Run one cell, and return its scores and all answers, so that other rules can be applied later."""
     sampling = Sampling(
         temperature=cell.temperature, repetition_penalty=cell.penalty, max_new_tokens=NEW_TOKENS
     )
@@ -242,12 +245,12 @@ def measure(engine: Any, library: Library, cell: Cell, questions: Sequence[Item]
 
 
 def in_style(answer: str) -> bool:
-    """Whether an answer begins and ends with the demonstrated sentences."""
+    """Whether an answer starts and ends with the demonstrated sentences."""
     return answer.startswith(GREETING) and answer.rstrip().endswith(CLOSING)
 
 
 def speed(engine: Any, library: Library, questions: Sequence[Item]) -> dict[str, float]:
-    """Tokens per second of each of two lanes that answer at the same time, from the first token on."""
+    """Measure the tokens per second of two lanes that answer at the same time, from the first token on."""
     sampling = Sampling(max_new_tokens=NEW_TOKENS)
     variants = [parse_lane(CONDITIONS[name], library, sampling) for name in TWO_LANES]
     tokens, seconds = [0] * len(variants), [0.0] * len(variants)
@@ -261,11 +264,11 @@ def speed(engine: Any, library: Library, questions: Sequence[Item]) -> dict[str,
     return {name: n / s for name, n, s in zip(TWO_LANES, tokens, seconds, strict=True)}
 
 
-# --- Figures --------------------------------------------------------------------------------------
+# --- Metrics --------------------------------------------------------------------------------------
 
 
 def figures(result: dict[str, Any], questions: Sequence[Item]) -> dict[str, dict[str, float]]:
-    """Every figure of a cell: share in per cent, interval, count."""
+    """Return all metrics of a cell: share in per cent, 95% interval, count."""
     pairs = list(zip(questions, result["answers"], strict=True))
 
     def share(flags: Sequence[bool]) -> dict[str, float]:
@@ -288,7 +291,7 @@ def figures(result: dict[str, Any], questions: Sequence[Item]) -> dict[str, dict
 
 
 def table(results: dict[str, Any], questions: Sequence[Item]) -> str:
-    """The figures as a Markdown table, with intervals for the two that matter most."""
+    """Return the metrics as a Markdown table, with intervals for the accuracy of both turns."""
     columns = ("turn 1", "asked", "held out", "turn 2", "ended", "style", "style 2")
     lines = ["| lane | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for key, result in results["cells"].items():
@@ -303,7 +306,10 @@ def table(results: dict[str, Any], questions: Sequence[Item]) -> str:
 
 
 def grid(results: dict[str, Any], questions: Sequence[Item], quantize: str) -> str:
-    """Right on turn 1 / right on turn 2 / first answers in style, in per cent: a column a way of decoding."""
+    """Return a Markdown table with one column for each way of decoding.
+
+    A cell has the per cent of right answers on turn 1 / right answers on turn 2 / first answers in style.
+    """
     ways = [(temperature, penalty) for temperature in TEMPERATURES for penalty in PENALTIES]
     names = [f"T {temperature:g}, {penalty:g}" for temperature, penalty in ways]
     lines = ["| lane | " + " | ".join(names) + " |", "|---" * (len(ways) + 1) + "|"]
@@ -320,8 +326,8 @@ def grid(results: dict[str, Any], questions: Sequence[Item], quantize: str) -> s
 
 
 def plot(results: dict[str, Any], questions: Sequence[Item], path: Path) -> None:
-    """Right on turn 1 and on turn 2 by condition, greedy, with intervals, as an SVG."""
-    import matplotlib  # needed for this alone, and only where tests are run
+    """Plot the right answers of both turns by condition, with greedy decoding and intervals, as an SVG."""
+    import matplotlib  # only needed here; a development dependency
 
     matplotlib.use("svg")
     from matplotlib import pyplot
@@ -351,7 +357,7 @@ def plot(results: dict[str, Any], questions: Sequence[Item], path: Path) -> None
 
 
 def weights_hash(library: Library) -> str:
-    """A digest of the base's and the adapters' weights: results of other weights are not gone on with."""
+    """Return a hash of the weights of base and adapters; results of other weights are not continued."""
     digest = hashlib.sha256((ROOT / POCKET / "model.safetensors").read_bytes())
     for name in sorted(library.adapters):
         folder = Path(library.adapters[name].source)
@@ -360,7 +366,7 @@ def weights_hash(library: Library) -> str:
 
 
 def main() -> None:
-    """What `python -m benchmarks.pocket` runs."""
+    """Run the command line of `python -m benchmarks.pocket`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

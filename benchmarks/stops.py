@@ -1,19 +1,20 @@
-"""How often each stop rule cuts an answer in the wrong place, on raw continuations of a real base model.
+"""Measure how often each stop rule ends an answer in the wrong place, on raw continuations of a base model.
 
     python -m benchmarks.stops                          # the table of the stored continuations
     python -m benchmarks.stops FOLDER --out FILE        # write new ones with a model, and their table
     python -m benchmarks.stops --data FILE              # the table of a file
 
-FOLDER is a model's folder as Transformers loads it. A GGUF file in it is loaded with the package `gguf`.
+FOLDER is the folder of a model that Transformers can load. A GGUF file in it is loaded with the package
+`gguf`.
 
-**Continuations.** The first message of every probe, after the first 3 to 8 demonstrations of general-3 and
-general-50: greedily and at temperature 0.7 in the fenced family, and every second message in another family.
-Nothing but the end-of-sequence token or `NEW_TOKENS` ends them.
+**Continuations.** The prompts are the first message of every probe, after the first 3 to 8 demonstrations of
+general-3 and general-50: greedily and at temperature 0.7 in the fenced family, and every second message also
+in another family. Only the end-of-sequence token or the limit `NEW_TOKENS` ends a continuation.
 
-**Labels.** `end` is the number of characters of the answer in `raw`, without the white space at its end. In
-the stored file a reader set it, with the cut of "own header and fence" as a proposal. It is null where one
-cannot say, because the model closed its block and then continued about the same question. For new
-continuations it is what `hindsight` finds with all of the text at hand.
+**Labels.** `end` is the number of characters of the answer in `raw`, without trailing white space. In the
+stored file it was set by a human annotator, with the cut of "own header and fence" as a proposal. It is null
+if the end is unclear, because the model closed its block and then continued about the same question. For new
+continuations it is the result of `hindsight`, which sees the whole text.
 
 **Metrics.** A rule is right if it keeps exactly the labelled characters. It cuts too late if text that the
 model invented follows the answer, and too early if a part of the answer is lost.
@@ -44,7 +45,7 @@ from playground.types import DemoSet, Message, StopRule
 DATA = Path(__file__).parent / "data" / "stops.jsonl"
 NEW_TOKENS = 100
 ROWS = 16
-"""Continuations written at once."""
+"""Number of continuations in a batch."""
 SEED = 20240519
 SETS = (("general-3", 3), ("general-50", 3), ("general-50", 5), ("general-50", 8))
 OTHERS = ("fenced-user", "inline", "v2", "v4", "v5", "v6")
@@ -56,17 +57,20 @@ Row = dict[str, Any]
 
 
 def own(raw: str, family: Family) -> int:
-    """Characters that the rule "own" keeps."""
+    """Return the number of characters that the rule "own" keeps."""
     return _kept(raw, family.stop)
 
 
 def paper(raw: str, family: Family) -> int:
-    """Characters that the rule "paper" keeps."""
+    """Return the number of characters that the rule "paper" keeps."""
     return _kept(raw, family.stop_rule("paper"))
 
 
 def paper_unfenced(raw: str, family: Family) -> int:
-    """The same without a fence left at the end; the published code deletes all fences afterwards."""
+    """Return the number of characters that the rule "paper" keeps, without a fence at the end.
+
+    The paper's published code deletes all fences afterwards.
+    """
     return len(_without_closing_fence(raw[: paper(raw, family)], family))
 
 
@@ -77,10 +81,10 @@ def _kept(raw: str, rule: StopRule) -> int:
 
 
 def earlier(raw: str, family: Family) -> int:
-    """Characters that Tandem's rule before "own" kept.
+    """Return the number of characters that Tandem's rule before "own" kept.
 
     It ended an answer at a bare fence before a blank line and a header alone on its line, or before the end
-    of the text; without fences, at a header alone on its line after a blank one.
+    of the text; without fences, at a header alone on its line after a blank line.
     """
     headers = (family.query, family.answer)
     at, fence, blank, inner = 0, None, True, False
@@ -113,14 +117,14 @@ RULES: dict[str, Callable[[str, Family], int]] = {
 }
 
 
-# --- Labels and figures ---------------------------------------------------------------------------
+# --- Labels and metrics ---------------------------------------------------------------------------
 
 
 def hindsight(raw: str, family: Family) -> int:
-    """Characters of the answer, as all of the continuation shows them.
+    """Return the number of characters of the answer, determined from the whole continuation.
 
-    The answer ends before the first line that begins with the family's user header, unless a code block that
-    names a language is open there and is closed later; and before the fence that closes its own block.
+    The answer ends before the first line that starts with the family's user header, unless a code block that
+    names a language is open there and is closed later; it also ends before the fence that closes its block.
     """
     header = Header(family.query)
     form = rf"{header.pattern}.*" if header.marks else re.escape(header.text) + r"[ \t]*"
@@ -133,7 +137,7 @@ def hindsight(raw: str, family: Family) -> int:
 
 
 def _without_closing_fence(text: str, family: Family) -> str:
-    """`text` without white space at its end and a fence before it that opens and closes no code block."""
+    """Return a text without trailing white space, and without a final fence that closes no code block."""
     text = text.rstrip()
     last = text.rfind("\n") + 1
     if family.fence and text[last:] == FENCE and len(re.findall(rf"(?m)^{FENCE}", text)) % 2:
@@ -142,7 +146,7 @@ def _without_closing_fence(text: str, family: Family) -> str:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """How often each rule is right, as a Markdown table."""
+    """Return how often each rule is right, as a Markdown table."""
     clear = [row for row in rows if row["end"] is not None]
     lines = [f"{len(rows)} continuations, {len(rows) - len(clear)} of them unclear.", ""]
     lines += ["| families | rule | right | too late | too early |", "|---|---|---|---|---|"]
@@ -163,14 +167,14 @@ def _judged(kept: int, end: int) -> str:
 
 
 def questions() -> list[Row]:
-    """What is asked, with the family, the set, K and the temperature of each row."""
+    """Return the prompts: the question, family, demonstration set, K and temperature of each row."""
     found: list[Row] = []
     for at, probe in enumerate(find_probes([ROOT / "prompts" / "probes"])[0]):
         asked = {"probe": probe.name, "question": probe.turns[0]}
         for temperature in (0.0, 0.7):
             demos, k = SETS[(at + (temperature > 0)) % len(SETS)]
             if k == 8 and at // 4 % 4:
-                demos, k = SETS[0]  # a prompt of eight takes several times as long
+                demos, k = SETS[0]  # a prompt with eight demonstrations takes several times as long
             found.append({**asked, "format": "fenced", "demos": demos, "k": k, "temperature": temperature})
         if at % 2 == 0:
             format, temperature = OTHERS[at // 2 % len(OTHERS)], (0.0, 0.7)[at // 12 % 2]
@@ -181,7 +185,7 @@ def questions() -> list[Row]:
 
 
 def in_format(demos: DemoSet, format: str) -> DemoSet:
-    """The set in another family, its instruction naming that family's headers."""
+    """Return a demonstration set in another family, with that family's headers in its instruction."""
     family = FAMILIES[format]
     text = demos.instruction.replace("# Query:", family.query).replace("# Answer:", family.answer)
     if not family.fence:
@@ -190,7 +194,12 @@ def in_format(demos: DemoSet, format: str) -> DemoSet:
 
 
 def continuations(folder: Path, out: Path) -> None:
-    """Write the model's continuations of all `questions` to a file, one JSON object a line."""
+    """Write a model's continuations of all `questions` to a file, one JSON object per line.
+
+    Args:
+        folder: the model's folder.
+        out: the file.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -224,7 +233,7 @@ def continuations(folder: Path, out: Path) -> None:
 
 
 def main() -> None:
-    """Print the table of a file, written now or before."""
+    """Write continuations if a model is given, and print the table of a file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("model", type=Path, nargs="?", help="folder of the model to write with")
     parser.add_argument("--out", type=Path, help="file for its continuations")

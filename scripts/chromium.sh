@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes sure that the browser tests find a Chromium, and installs one under CI or where CHROMIUM=install asks for
-# it: Debian's package where apt and root are there, else Playwright's own download.
+# Checks that the browser tests can find a Chromium. Without one, installs it under CI or with CHROMIUM=install:
+# Debian's package as root on a system with apt, else Playwright's own download.
 #
 # Usage: scripts/chromium.sh PYTHON
-# Exit status: 0 if there is one, or if none could be installed (the browser tests then fail under CI and are
-# skipped elsewhere); 2 if there is none and none may be installed.
+# Exit status: 0 if there is a Chromium, or if the installation failed (the browser tests then fail under CI and
+# are skipped elsewhere); 2 if there is none and it was not to be installed.
 set -u
 python=$1
 

@@ -1,7 +1,7 @@
 """Measure the size and the structure of the code, and check them against the project's goals.
 
-Run ``python scripts/house.py`` from anywhere; it needs nothing but Python. It prints one line per goal, then
-the places that miss one, and exits with status 1 if there are any. ``--folders`` adds a table of folders.
+Run ``python scripts/house.py`` from any folder; it only needs Python. It prints one line for each goal, then
+the places that miss a goal, and exits with status 1 if there are any. ``--folders`` adds a table of folders.
 
 Product code is ``app.py`` and ``playground/``. Docstrings, comments and blank lines count as lines.
 """
@@ -27,14 +27,14 @@ LONG_FUNCTION_LINES = 50
 LONG_FUNCTIONS = 10
 
 MARKERS = ("# For tests.", "# Used by the token lens, to come.")
-"""Comments on the line of a definition that the product itself does not use."""
+"""Comments that mark a definition that the product itself does not use, on the definition's line."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """One definition, or one file, and its size."""
+    """A definition or a file, and its size."""
 
     path: str
     line: int
@@ -48,7 +48,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """One measurement beside its target, with the places that miss it."""
+    """A measurement, its target, and the places that miss the target."""
 
     name: str
     value: float
@@ -72,24 +72,25 @@ class Module:
         self.name = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
 
     def functions(self) -> Iterator[Place]:
-        """Every function and method, nested ones too, with its lines from ``def`` to its end."""
+        """Yield every function and method, including nested ones, with its lines from ``def`` to the end."""
         for node in ast.walk(self.tree):
             if isinstance(node, Function):
                 yield self._place(node.lineno, node.name, _length(node))
 
     def classes(self) -> Iterator[tuple[Place, int]]:
-        """Every class and how many methods it defines itself."""
+        """Yield every class and the number of methods that it defines itself."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ClassDef):
                 methods = sum(isinstance(each, Function) for each in node.body)
                 yield self._place(node.lineno, node.name, _length(node)), methods
 
     def definitions(self) -> Iterator[Place]:
-        """What other code could use: functions, classes and constants of the module, methods of its classes.
+        """Yield the definitions that other code could use.
 
-        Left out are special methods, methods of classes that derive from a class of another package (which
-        may call them), registered functions (those with a decorator that is called, such as
-        ``@app.command()``), and lines that bear one of `MARKERS`.
+        These are the module's functions, classes and constants, and the methods of its classes. Excluded are
+        special methods, methods of classes that derive from a class of another package (which may call them),
+        registered functions (those with a decorator that is called, such as ``@app.command()``), and
+        definitions with one of `MARKERS` on their line.
         """
         own = {node.name for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef)}
         for node in self.tree.body:
@@ -120,11 +121,16 @@ class Module:
 
 
 PLAIN_BASES = {"Protocol", "Exception", "BaseException", "Generic", "object"}
-"""Bases whose own methods are not called by another package under the names that a subclass defines."""
+"""Base classes through which no other package calls the methods of a subclass by name."""
 
 
 def read_modules(root: Path, *places: str) -> list[Module]:
-    """The Python files at and below the places, in the order of their paths."""
+    """Return the modules of the Python files at and below the given paths, sorted by path.
+
+    Args:
+        root: the root of the repository.
+        places: paths of files and folders, relative to the root.
+    """
     found: list[Path] = []
     for place in places:
         path = root / place
@@ -133,9 +139,10 @@ def read_modules(root: Path, *places: str) -> list[Module]:
 
 
 def find_circles(modules: Sequence[Module]) -> list[list[str]]:
-    """Groups of modules that import each other, directly or not, at the top of the file or inside functions.
+    """Find groups of modules that import each other, directly or indirectly.
 
-    Imports for type checkers alone do not count, since nothing runs them.
+    Imports at the top of a file and inside functions count. Imports that are only for type checkers do not,
+    since they are not executed.
     """
     names = {module.name for module in modules}
     graph = {module.name: _imported(module, names) - {module.name} for module in modules}
@@ -149,11 +156,14 @@ def find_circles(modules: Sequence[Module]) -> list[list[str]]:
 
 
 def find_unused(modules: Sequence[Module], texts: Iterable[str]) -> list[Place]:
-    """Definitions whose name stands nowhere in the product but where it is defined.
+    """Find definitions whose names occur nowhere in the product except where they are defined.
 
-    A name counts as used where it stands as an identifier, an attribute, a keyword, a name that is imported
-    under another one, or a whole string. Exporting it from a package does not use it. `texts` are files such
-    as pyproject.toml, in which any word counts.
+    A name counts as used if it occurs as an identifier, an attribute, a keyword argument, a name that is
+    imported under another name, or a whole string. Exporting a name from a package does not count.
+
+    Args:
+        modules: the modules of the product.
+        texts: the contents of other files, such as pyproject.toml, in which every word counts as used.
     """
     words: Counter[str] = Counter()
     for module in modules:
@@ -164,7 +174,7 @@ def find_unused(modules: Sequence[Module], texts: Iterable[str]) -> list[Place]:
 
 
 def check_goals(root: Path = ROOT) -> list[Goal]:
-    """Every measurement that has a target."""
+    """Return all measurements that have a target."""
     modules = read_modules(root, "app.py", "playground")
     functions = [place for module in modules for place in module.functions()]
     classes = [pair for module in modules for pair in module.classes()]
@@ -199,7 +209,7 @@ def check_goals(root: Path = ROOT) -> list[Goal]:
 
 
 def describe_size(root: Path = ROOT) -> dict[str, float]:
-    """Lines of the product, of its assets and of the tests, and tests per product line; no targets."""
+    """Return the number of lines of the product, its assets and the tests, which have no targets."""
     product = read_modules(root, "app.py", "playground")
     tests = read_modules(root, "tests")
     assets = [path for path in (root / "playground").rglob("*") if path.suffix in (".css", ".js")]
@@ -215,7 +225,7 @@ def describe_size(root: Path = ROOT) -> dict[str, float]:
 
 
 def list_folders(root: Path = ROOT) -> list[tuple[str, int, int, int]]:
-    """Each folder of the product: its name, files, lines, and the lines of its longest file."""
+    """Return for each folder of the product: its name, files, lines, and the lines of its longest file."""
     sizes: dict[str, list[int]] = {}
     for module in read_modules(root, "app.py", "playground"):
         sizes.setdefault(str(Path(module.path).parent), []).append(len(module.lines))
@@ -230,7 +240,7 @@ def _length(node: ast.stmt) -> int:
 
 
 def _last(node: ast.expr) -> str:
-    """The last part of a dotted name, without what stands in brackets behind it."""
+    """Return the last part of a dotted name, without a subscript; "" if the node is not a name."""
     if isinstance(node, ast.Subscript):
         return _last(node.value)
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
@@ -251,14 +261,14 @@ def _largest(name: str, places: Sequence[Place], target: int) -> Goal:
 
 
 def _imported(module: Module, names: set[str]) -> set[str]:
-    """The modules among `names` that a module imports."""
+    """Return the modules among `names` that a module imports."""
     found: set[str] = set()
     for node in _runtime_nodes(module.tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             below = {f"{node.module}.{alias.name}" for alias in node.names}
-            # Of a package whose submodules alone are imported, nothing of its own is needed.
+            # If only submodules of a package are imported, the package itself does not count as imported.
             found |= (below & names) or {node.module}
             if not below <= names:
                 found.add(node.module)
@@ -266,7 +276,7 @@ def _imported(module: Module, names: set[str]) -> set[str]:
 
 
 def _runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node but those below ``if TYPE_CHECKING:``."""
+    """Yield all nodes except those below ``if TYPE_CHECKING:``."""
     for child in ast.iter_child_nodes(tree):
         if isinstance(child, ast.If) and _last(child.test) == "TYPE_CHECKING":
             continue
@@ -286,7 +296,7 @@ def _reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
 
 
 def _words(tree: ast.Module) -> Iterator[str]:
-    """Every name that is read, imported as another one or passed as a keyword, and every string."""
+    """Yield all strings and names that are read, imported under another name or passed as a keyword."""
     exports = [
         node for node in tree.body if isinstance(node, ast.Assign) and _last(node.targets[0]) == "__all__"
     ]
@@ -307,7 +317,7 @@ def _words(tree: ast.Module) -> Iterator[str]:
 
 
 def main() -> int:
-    """Print the measurements; the exit status is 1 if a goal is missed."""
+    """Print the measurements and return the exit status, which is 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--folders", action="store_true", help="also print a table of folders")
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout to measure")

@@ -1,4 +1,4 @@
-"""The README's pictures, made anew: the real app, the shipped model, a headless Chromium.
+"""Take the README's screenshots with the real app, the bundled model and a headless Chromium.
 
 python scripts/pictures.py [FOLDER]        # docs/ by default
 """
@@ -21,18 +21,24 @@ from browsing import ARGS, QUESTION, App, Person, chromium  # noqa: E402
 
 WIDE, NARROW = (1440, 900), (390, 844)
 CALM = 1_500
-"""Milliseconds after which nothing moves any more."""
+"""Milliseconds after which all animations have ended."""
 
 
 class Pictures:
-    """Takes them, each on a fresh page."""
+    """Takes the screenshots, each on a new page."""
 
     def __init__(self, browser: Browser, app: App, folder: Path) -> None:
         self.browser, self.app, self.folder = browser, app, folder
 
     @contextmanager
     def of(self, name: str, size: tuple[int, int] = WIDE, theme: str = "light") -> Iterator[Person]:
-        """A page to bring into the state that the picture `name` shows."""
+        """Open a page, and take a screenshot of it at the end of the block.
+
+        Args:
+            name: the screenshot's file name without its extension.
+            size: width and height of the viewport in pixels.
+            theme: "light" or "dark".
+        """
         person = Person(self.browser, self.app.url, enter=False)
         person.go(f"{self.app.url}?__theme={theme}")
         person.page.set_viewport_size({"width": size[0], "height": size[1]})
@@ -42,7 +48,7 @@ class Pictures:
         person.close()
 
     def take(self) -> None:
-        """All of them."""
+        """Take all screenshots."""
         with self.of("page") as person:
             for text in (QUESTION, "And its currency?", "What did I ask first?"):
                 person.ask(text)
@@ -80,7 +86,7 @@ class Pictures:
 
 
 def main() -> None:
-    """Take them all."""
+    """Take all screenshots."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "docs")
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["NO_PROXY"] = "127.0.0.1,localhost"

