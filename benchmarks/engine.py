@@ -162,7 +162,13 @@ class Opponent:
         self._tokenizer = subject.tokenizer
 
     def answer(self, text: str, adapter: str | None, new: int) -> str:
-        """One lane's continuation as text."""
+        """Return one lane's continuation as text, greedily decoded.
+
+        Args:
+            text: the whole prompt.
+            adapter: the adapter's name; None for the base.
+            new: number of tokens.
+        """
         inputs = self._tokenizer(text, return_tensors="pt").to(self._model.device)
         options = {"max_new_tokens": new, "do_sample": False, "pad_token_id": 0}
         inputs.pop("token_type_ids", None)
@@ -188,13 +194,13 @@ class Theirs:
         self._pipe.recv()
 
     def answer(self, text: str, adapter: str | None, new: int) -> str:
-        """One lane's continuation as text."""
+        """Return one lane's continuation; see `Opponent.answer`."""
         self._pipe.send((text, adapter, new))
         answer: str = self._pipe.recv()
         return answer
 
     def close(self) -> None:
-        """End the process."""
+        """Tell the baseline's process to exit."""
         self._pipe.send(None)
 
 
@@ -210,7 +216,7 @@ def _oppose(subject: Subject, device: str, pipe: Connection) -> None:
 
 
 class Ours:
-    """The local engine."""
+    """The local engine, with the model and the adapter loaded."""
 
     def __init__(self, subject: Subject, device: str) -> None:
         library = Library.open(str(subject.base), root=subject.base.parent)  # no other adapters
@@ -246,7 +252,7 @@ class Ours:
         return replies
 
 
-# --- Figures --------------------------------------------------------------------------------------
+# --- Metrics --------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -450,7 +456,7 @@ def resident(base: str, adapter: str, lanes: int) -> dict[str, float]:
 
 
 def memory(subject: Subject) -> dict[str, float]:
-    """Measure the memory of one and of two lanes in bytes, and the ratio of the latter to its parts."""
+    """Measure the memory of one and of two lanes in bytes, and the ratio of the latter to its parts' sum."""
 
     def measure(lanes: int) -> dict[str, float]:
         command = [sys.executable, "-m", "benchmarks.engine"]

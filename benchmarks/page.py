@@ -81,7 +81,7 @@ IN_PAGE = {
     "status": "#status-% .figures",
     "stop": STOP,
 }
-"""Selectors for the script in the page; "%" is the lane's number."""
+"""Selectors for the script in the page; "%" is replaced by the lane's number."""
 
 WATCH = """
 (s) => {

@@ -108,7 +108,7 @@ class Turn:
 
     question: str
     kind: str
-    """"fact", "list", "entity", "field", "choice" or "recall"."""
+    """The kind of question: "fact", "list", "entity", "field", "choice" or "recall"."""
     right: tuple[str, ...] = ()
     """Values of which one must occur in the answer; for a list, its members."""
 

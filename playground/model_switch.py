@@ -68,7 +68,7 @@ class Progress:
 
 
 class SwitchCancelled(BaseException):
-    """The user cancelled the switch. A BaseException, so that library code does not swallow it."""
+    """The user cancelled the switch. This is a BaseException, so that library code does not swallow it."""
 
 
 class ModelSwitch:
@@ -308,7 +308,7 @@ class ModelSwitch:
             ) from error
 
     def _close_unused(self, engine: Engine, cancellable: bool = False) -> None:
-        """Wait until no answer is being written by an engine, then close it."""
+        """Wait until an engine has finished its answers, then close it."""
         while self._session.uses(engine):
             if cancellable:
                 self._report("Waiting for the answers that are being written", 0.15)

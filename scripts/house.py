@@ -62,7 +62,7 @@ class Goal:
 
 
 class Module:
-    """One source file, parsed."""
+    """A parsed source file."""
 
     def __init__(self, path: Path, root: Path) -> None:
         self.path = path.relative_to(root).as_posix()

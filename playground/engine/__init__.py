@@ -24,7 +24,7 @@ class Engine(Protocol):
     """The interface of all engines. One test class specifies the contract and runs on every engine."""
 
     def status(self) -> Status:
-        """Return the engine's state, model and adapters; never blocks."""
+        """Return the engine's state, model and adapters, without blocking."""
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
         """Answer all requests at the same time, one row each.

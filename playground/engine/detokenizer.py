@@ -53,16 +53,16 @@ class Detokenizer:
                 together with the answer, so that the answer keeps its leading space.
         """
         self._decode = decode
-        self._open: dict[int, bool] = {}  # by token, see `_is_open`
-        self._bytes: list[int] = []  # ids of raw bytes, two at most: one of them may be a literal U+FFFD
+        self._open: dict[int, bool] = {}  # results of `_is_open` by token
+        self._bytes: list[int] = []  # ids of at most two raw bytes, since one of them may be a literal U+FFFD
         self._searched = False
         self._fallback = False  # whether the vocabulary is known to have byte tokens that decode as a run
         start = len(prompt_ids)
         while start > 0 and (start == len(prompt_ids) or self._is_open(prompt_ids[start])):
             start -= 1
         self._window = list(prompt_ids[start:])
-        self._known = len(self._window)  # ids of the window whose text has been returned
-        self._returned = len(decode(self._window)) if self._window else 0  # characters of that text
+        self._known = len(self._window)  # number of ids of the window whose text has been returned
+        self._returned = len(decode(self._window)) if self._window else 0  # number of characters of that text
 
     def feed(self, token: int, following: int | None = None) -> str:
         """Add a token and return the text that can no longer change, which is often "".

@@ -196,13 +196,13 @@ def _step(model: Model, batch: Any, rows: Sequence[list[int]], lengths: Sequence
 
 
 def _run_one_pass(model: Model, row: list[int]) -> Tensor:
-    """Compute the logits of a row's last `STEPS` + 1 positions in one pass, (STEPS + 1, V)."""
+    """Compute the logits of a row's last `STEPS` + 1 positions, (STEPS + 1, V), in one pass."""
     model.select([None])
     return model.run([row], every=True, use_cache=False)[0, len(row) - STEPS - 1 :]
 
 
 def _run_like_generate(model: Model, row: list[int]) -> Tensor:
-    """Compute the logits of a row's last `STEPS` + 1 positions like `generate`, (STEPS + 1, V).
+    """Compute the logits of a row's last `STEPS` + 1 positions, (STEPS + 1, V), like `generate`.
 
     The prompt is prefilled in one pass, and the tokens then follow one by one, with the model's own cache and
     `prepare_inputs_for_generation`.

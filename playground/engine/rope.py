@@ -143,7 +143,7 @@ def _reset(module: Any) -> None:
 
 
 def _changing_types(module: Any) -> list[tuple[str | None, str]]:
-    """List the layer types (None for all) and rope types of a module whose frequencies depend on length."""
+    """Return layer types (None for all) and RoPE types of a module whose frequencies depend on length."""
     types = getattr(module, "rope_type", None)
     if isinstance(types, str):
         types = {None: types}

@@ -31,7 +31,7 @@ MOST_RUNS = 4
 
 
 class RowsMixedError(RuntimeError):
-    """A module was called with an input that does not keep the rows of the batch apart."""
+    """A module was called with an input that does not keep the rows of the batch separate."""
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Run:
         elif x.shape[0] == x.shape[1] == 1:
             # The fewest possible calls, since their microseconds are spent in every layer at every step.
             result[0, 0].addmv_(self.b, torch.mv(self.a, x[0, 0]), alpha=self.scaling)
-        else:  # a plain product of 2 to 8 rows takes up to twice as long as `bmm`
+        else:  # `bmm`, since a plain product of 2 to 8 rows takes up to twice as long
             result.baddbmm_(torch.bmm(x, self.down), self.up, alpha=self.scaling)
 
 

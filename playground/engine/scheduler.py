@@ -35,7 +35,7 @@ class Scheduler:
         self.batch = Batch(model, store)
         self.waiting: list[Job] = []
         """Jobs that are not completely prefilled, in the order of their arrival."""
-        self._oldest_first = itertools.cycle((True, False))  # see `_next_job`
+        self._oldest_first = itertools.cycle((True, False))  # for the turns of `_next_job`
         self._ready_at = time.monotonic()
 
     @property

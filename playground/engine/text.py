@@ -140,7 +140,7 @@ class Cutter:
         return self._emit(self._find_certain_end())
 
     def finish(self) -> str:
-        """Return the rest of the answer, now that the raw text is complete."""
+        """Return the rest of the answer after the end of the raw text."""
         if not self.stopped and self._reads_lines:
             self._read_end()
         return self._emit(self._trim_end(len(self._all) if self._cut is None else self._cut))

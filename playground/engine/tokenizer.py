@@ -94,7 +94,7 @@ def _describe_damage(folder: Path) -> str:
 
 
 def _load_without_templates(folder: Path, options: dict[str, Any]) -> Any:
-    """Load the tokenizer from a copy of its files without chat templates; None if that fails too."""
+    """Load the tokenizer from a copy of its files without chat templates; return None if this fails too."""
     with tempfile.TemporaryDirectory() as copy:
         try:
             for path in folder.iterdir():
@@ -160,7 +160,7 @@ class Tokenizer:
         self._prefix: list[int] | None = None
 
     def encode(self, prompt: Prompt) -> list[int]:
-        """Return a prompt's token ids; see the function `encode`.
+        """Return a prompt's token ids; see the function `encode` of this module.
 
         Raises:
             InputError: the tokenizer fails on the text.

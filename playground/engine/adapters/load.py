@@ -44,7 +44,7 @@ class AdapterSet:
     """The loaded adapters of a library, and the status of every adapter."""
 
     adapters: dict[str, Adapter] = field(default_factory=dict)
-    """The adapters that can be used, by name."""
+    """The usable adapters, by name."""
     statuses: tuple[AdapterStatus, ...] = ()
 
 

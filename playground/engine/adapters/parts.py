@@ -62,7 +62,7 @@ class EmbeddingLora:
     """LoRA on an embedding, ``scaling * A[x] B``, optionally with DoRA's magnitudes."""
 
     a: Tensor
-    """(V, r)"""
+    """(V, r), where V is the number of rows of the embedding."""
     b: Tensor
     """(r, out)"""
     scaling: float
@@ -105,7 +105,7 @@ class TokenColumns:
     ids: Tensor
     """Token ids, (n,)."""
     rows: Tensor
-    """(n, in)"""
+    """Rows, (n, in)."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
         """See `Step.apply`."""
@@ -129,7 +129,7 @@ class Ia3:
     """IA3, which multiplies the output by a learned vector."""
 
     vector: Tensor
-    """(out,)"""
+    """The learned vector, (out,)."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
         """See `Step.apply`."""

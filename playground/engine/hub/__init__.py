@@ -180,7 +180,7 @@ def _find_cached(
         names = [entry.path for entry in get_cached_repo_tree(found.repository, revision=found.revision)]
     except (
         CachedRepoTreeNotFoundError
-    ):  # an older version of the library kept no list; what is missing is found later
+    ):  # downloaded by an older huggingface_hub, which stored no list; missing files are detected later
         return snapshot
     except LocalEntryNotFoundError:
         raise error from None

@@ -35,7 +35,7 @@ PATIENCE = 2.0
 
 
 class DownloadCancelled(BaseException):
-    """The download was cancelled. A BaseException, so that library code does not swallow it."""
+    """The download was cancelled. This is a BaseException, so that library code does not swallow it."""
 
 
 def download(

@@ -27,7 +27,7 @@ class WeightFiles:
 
     format: Format
     names: tuple[str, ...]
-    """File names in the folder, sorted; never the index."""
+    """Names of the weight files in the folder, sorted, without the index."""
 
 
 def find_weight_files(names: Collection[str], read_index: Any, where: str, allow_pickle: bool) -> WeightFiles:

@@ -148,7 +148,7 @@ def _load_config(folder: Path, base: str, remote_code: bool) -> tuple[Any, int]:
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=remote_code)
         refuse_architecture(config, base)
-        # Counting fails for a model that is not a causal language model.
+        # Counting raises an exception for a model that is not a causal language model.
         return config, count_parameters(config, remote_code)
     except InputError:
         raise

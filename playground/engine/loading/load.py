@@ -1,8 +1,9 @@
 """Load a base model and its adapters.
 
-CUDA: 4-bit NF4 with double quantisation, computing in bfloat16 where the card has it, else float16. CPU:
-float32, or NF4 where the float32 weights would not fit in memory or the user asks. Never bfloat16 on a CPU:
-without AMX its matrix products are over 100 times slower than float32 (0.8 against 116 GFLOP/s measured).
+On CUDA, weights are loaded in 4-bit NF4 with double quantisation, and computed in bfloat16 if the GPU
+supports it, else in float16. On a CPU, they are loaded in float32, or in NF4 if the float32 weights would not
+fit in memory or the user requests it. bfloat16 is never used on a CPU: without AMX, its matrix products are
+over 100 times slower than those in float32 (0.8 against 116 GFLOP/s measured).
 """
 
 from __future__ import annotations
