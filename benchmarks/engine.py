@@ -150,7 +150,7 @@ def llama(folder: Path) -> Subject:
 # --- The two sides --------------------------------------------------------------------------------
 
 
-class Opponent:
+class PeftBaseline:
     """The baseline: PEFT and `generate`, one lane after the other, with the whole prompt each time."""
 
     def __init__(self, subject: Subject, device: str) -> None:
@@ -181,20 +181,20 @@ class Opponent:
         return str(self._tokenizer.decode(ids[0][inputs["input_ids"].shape[1] :]))
 
 
-class Theirs:
+class BaselineProcess:
     """The baseline in a separate process, since in one process the threads of both sides slow each other."""
 
     def __init__(self, subject: Subject, device: str) -> None:
         self._pipe, theirs = multiprocessing.Pipe()
         plain = dataclasses.replace(subject, words=None, tokenizer=None)  # the rest can be pickled
         process = multiprocessing.get_context("spawn").Process(
-            target=_oppose, args=(plain, device, theirs), daemon=True
+            target=_serve_baseline, args=(plain, device, theirs), daemon=True
         )
         process.start()
         self._pipe.recv()
 
     def answer(self, text: str, adapter: str | None, new: int) -> str:
-        """Return one lane's continuation; see `Opponent.answer`."""
+        """Return one lane's continuation; see `PeftBaseline.answer`."""
         self._pipe.send((text, adapter, new))
         answer: str = self._pipe.recv()
         return answer
@@ -204,15 +204,15 @@ class Theirs:
         self._pipe.send(None)
 
 
-def _oppose(subject: Subject, device: str, pipe: Connection) -> None:
+def _serve_baseline(subject: Subject, device: str, pipe: Connection) -> None:
     """Run the baseline's process: answer the questions from the pipe until None arrives."""
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     subject.tokenizer = AutoTokenizer.from_pretrained(subject.base)
-    opponent = Opponent(subject, device)
+    baseline = PeftBaseline(subject, device)
     pipe.send("ready")
     while (question := pipe.recv()) is not None:
-        pipe.send(opponent.answer(*question))
+        pipe.send(baseline.answer(*question))
 
 
 class Ours:
@@ -313,7 +313,9 @@ def converse(
     return time.perf_counter() - started
 
 
-def conversation(subject: Subject, ours: Ours, theirs: Theirs, tokens: int, runs: int) -> dict[str, Samples]:
+def conversation(
+    subject: Subject, ours: Ours, theirs: BaselineProcess, tokens: int, runs: int
+) -> dict[str, Samples]:
     """Measure whole conversations on both sides, in seconds.
 
     Every run has its own demonstrations, so that nothing is cached from an earlier run. "ours" has prefilled
@@ -370,7 +372,7 @@ def steps(subject: Subject, ours: Ours, runs: int) -> dict[str, Samples]:
     )
 
 
-def loops(subject: Subject, ours: Ours, theirs: Theirs, runs: int) -> dict[str, Samples]:
+def loops(subject: Subject, ours: Ours, theirs: BaselineProcess, runs: int) -> dict[str, Samples]:
     """Measure the seconds for the tokens of one base row after a short prompt that neither side has seen."""
     return in_turns(
         runs,
@@ -515,7 +517,7 @@ def measure(subject: Subject, device: str, runs: int, say: Callable[[str], None]
     figures["quad_step"] = stepped["quad"].median / stepped["one"].median
     figures["sixteen_rows"] = (16 / stepped["sixteen"].median) / (2 / stepped["pair"].median)
     say(f"{subject.name}: one row against generate")
-    theirs = Theirs(subject, device)
+    theirs = BaselineProcess(subject, device)
     looped = loops(subject, ours, theirs, runs + 2)
     ratio("loop_vs_generate", looped, "theirs", "ours")
     raw["overhead"] = (share := overhead(subject, ours, runs + 2)).raw()
@@ -618,7 +620,7 @@ def reached(key: str, value: float) -> bool:
 
 def table(results: dict[str, Any]) -> str:
     """Return the metrics as a Markdown table."""
-    lines = ["| figure | to reach | pocket | 125M |", "|---|---|---|---|"]
+    lines = ["| metric | target | pocket | 125M |", "|---|---|---|---|"]
     for key, (kind, target, meaning) in TARGETS.items():
         cells = []
         for name in ("pocket", "125m"):

@@ -450,7 +450,7 @@ def table(results: dict[str, Any]) -> str:
         (
             f"{results['people']} people for {results['seconds']:g} s: {results['sent']} messages, "
             f"{results['stopped']} of them stopped, {results['voted']} votes, {results['judged']} judged, "
-            f"{results['reloaded']} times the page anew; {results['vanished']} callers vanished",
+            f"{results['reloaded']} page reloads; {results['vanished']} callers vanished",
             f"errors {len(results['errors'])}, mixed texts {len(results['mixed'])}, mixed conversations "
             f"{len(results['mixed_in_record'])}, tracebacks {results['tracebacks']}",
             f"first token: alone {alone['median']:.2f} s (p95 {alone['p95']:.2f}), together "

@@ -370,7 +370,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, help="JSON file with every answer; gone on with")
+    parser.add_argument("--out", type=Path, help="JSON file with every answer; an existing one is continued")
     parser.add_argument("--conditions", nargs="+", choices=list(CONDITIONS), default=list(CONDITIONS))
     parser.add_argument("--temperatures", type=float, nargs="+", default=[0.0])
     parser.add_argument("--penalties", type=float, nargs="+", default=[1.0])
