@@ -8,13 +8,12 @@ from __future__ import annotations
 import html
 
 from playground.types import Reply, Sampling, Status
-from playground.ui.html.text import reveal as visible
-from playground.ui.html.text import reveal_plain as attribute
+from playground.ui.html.text import reveal, reveal_plain
 
 
 def _html(text: str) -> str:
     """Escape `text` for HTML, on one line, with invisible characters shown as codes."""
-    return " ".join(visible(text).split())
+    return " ".join(reveal(text).split())
 
 
 # --- Decoding -------------------------------------------------------------------------------------
@@ -73,7 +72,7 @@ def status_line(reply: Reply | None, note: str = "", blind: bool = False, ended:
         cached = f", {reply.cached_tokens} cached" if reply.cached_tokens else ""
         figures.append(f"prompt {_count(reply.prompt_tokens, 'token')}{cached}")
     rest = "".join(f"<span>{_html(text)}</span>" for text in figures)
-    told = f' data-ended="{attribute(ended)}"' if ended and reply.finish else ""
+    told = f' data-ended="{reveal_plain(ended)}"' if ended and reply.finish else ""
     return (
         f'<div class="figures" data-finish="{reply.finish or "streaming"}"{told}>'
         f'{"" if blind else _weights(reply)}<span class="state">{_html(state)}</span>{rest}</div>'
@@ -97,7 +96,9 @@ def _weights(reply: Reply) -> str:
         return ""
     _, adapter, name = reply.weights.partition(" + ")
     mark = f"base + {name}" if adapter else "base"
-    return f'<span class="weights" title="This answer ran on {attribute(reply.weights)}">{_html(mark)}</span>'
+    return (
+        f'<span class="weights" title="This answer ran on {reveal_plain(reply.weights)}">{_html(mark)}</span>'
+    )
 
 
 def _count(number: int, thing: str) -> str:

@@ -12,10 +12,7 @@ from playground.judging.cost import Cost, Estimate
 from playground.judging.votes import HUMAN, Choice
 from playground.lanes.letters import LETTERS
 from playground.types import SETTLED, Aspect, JudgeCall, Outcome, Verdict
-from playground.ui.html.text import escape as escaped
-from playground.ui.html.text import format_number as number
-from playground.ui.html.text import reveal as visible
-from playground.ui.html.text import reveal_plain as attribute
+from playground.ui.html.text import count_things, escape, format_number, reveal, reveal_plain
 from playground.words import shorten
 
 OUTCOMES: Mapping[Outcome, str] = {
@@ -54,7 +51,7 @@ def render_vote_status(chosen: str | None, blind: bool, locked: bool) -> str:
         locked: whether the vote can no longer be changed.
     """
     if locked:
-        return f"<p>Your blind vote: <b>{escaped(chosen or '')}</b></p>"
+        return f"<p>Your blind vote: <b>{escape(chosen or '')}</b></p>"
     if chosen:
         return "<p>Your vote, until you reveal</p>" if blind else "<p>Your vote</p>"
     return "<p>Which is better?</p>"
@@ -66,7 +63,7 @@ def _render_vote(verdict: Verdict, lane: int, own: bool) -> str:
     blind = ", blind" if verdict.blind else ""
     against = " and ".join(LETTERS[each] for each in verdict.lanes)
     kind = " won" if verdict.winner == lane else ""
-    title = attribute(f"{whose} on {against}{blind}")
+    title = reveal_plain(f"{whose} on {against}{blind}")
     return f'<span class="mark vote{kind}" title="{title}">{whose}{blind}: <b>{words}</b></span>'
 
 
@@ -128,15 +125,15 @@ def _render_judged(
     """Render a badge that unfolds to the judge's reasons, or to each judge's verdict of a majority."""
     words, kind = badge(verdict, lane, running)
     against = " against ".join(LETTERS[each] for each in verdict.lanes) if _compares(verdict) else ""
-    title = attribute(", ".join(filter(None, (verdict.judge, verdict.rubric, _scope(verdict), against))))
+    title = reveal_plain(", ".join(filter(None, (verdict.judge, verdict.rubric, _scope(verdict), against))))
     parts = [f'<p class="of">{_render_facts(verdict, cost)}</p>']
     if verdict.error and verdict.outcome not in SETTLED and not running:
-        parts.append(f'<p class="notice error">{visible(verdict.error)}</p>')
+        parts.append(f'<p class="notice error">{reveal(verdict.error)}</p>')
     parts += [_render_call(call, verdict) for call in verdict.calls if lane in call.shown]
     parts += [_render_member(here[id], lane) for id in verdict.panel if id in here]
     parts.append(f'<div class="verdict-acts">{_render_buttons(verdict, turn, running)}</div>')
     judge = f"majority of {len(verdict.panel)}" if verdict.panel else shorten(verdict.judge)
-    name = f'<span class="judge">{visible(judge)}</span>'
+    name = f'<span class="judge">{reveal(judge)}</span>'
     return (
         f'<details class="mark {kind}"><summary title="{title}"><b>{words}</b>{name}</summary>'
         f'<div class="reasons">{"".join(parts)}</div></details>'
@@ -178,7 +175,7 @@ def _scope(verdict: Verdict) -> str:
 def _render_facts(verdict: Verdict, cost: Cost | None) -> str:
     """Render the judge, the rubric and the cost of a verdict."""
     by = [verdict.judge, *([f"at {verdict.server}"] if verdict.server else []), f"by {verdict.rubric}"]
-    words = [visible(" ".join(by)), _scope(verdict)]
+    words = [reveal(" ".join(by)), _scope(verdict)]
     if cost is not None and (cost.calls or cost.cached):
         words.append(render_cost(cost))
     return "; ".join(words)
@@ -190,7 +187,7 @@ def _render_member(verdict: Verdict, lane: int) -> str:
         words = f"{LETTERS[verdict.winner]} better"
     else:
         words, _ = badge(verdict, lane)
-    return f"<h5>{visible(verdict.judge)}: <b>{words}</b></h5>"
+    return f"<h5>{reveal(verdict.judge)}: <b>{words}</b></h5>"
 
 
 def _render_call(call: JudgeCall, verdict: Verdict) -> str:
@@ -212,17 +209,17 @@ def _render_call(call: JudgeCall, verdict: Verdict) -> str:
     if call.aspects and verdict.scale is not None:
         parts.append(f"<dl>{''.join(_render_aspect(aspect, verdict.scale) for aspect in call.aspects)}</dl>")
     if call.reason:
-        parts.append(f'<p class="reason">{visible(call.reason)}</p>')
+        parts.append(f'<p class="reason">{reveal(call.reason)}</p>')
     if call.error and call.error != verdict.error:
-        parts.append(f'<p class="notice error">{visible(call.error)}</p>')
+        parts.append(f'<p class="notice error">{reveal(call.error)}</p>')
     if call.raw is not None:
-        parts.append(f"<details><summary>Raw response</summary><pre>{visible(call.raw)}</pre></details>")
+        parts.append(f"<details><summary>Raw response</summary><pre>{reveal(call.raw)}</pre></details>")
     return f'<div class="game">{"".join(parts)}</div>' if parts else ""
 
 
 def _render_aspect(aspect: Aspect, scale: tuple[float, float]) -> str:
     score = "does not apply" if aspect.score is None else score_of(aspect.score, scale)
-    return f"<dt>{visible(aspect.name)}</dt><dd><b>{score}</b> {visible(aspect.reason or '')}</dd>"
+    return f"<dt>{reveal(aspect.name)}</dt><dd><b>{score}</b> {reveal(aspect.reason or '')}</dd>"
 
 
 def _render_buttons(verdict: Verdict, turn: int, running: bool) -> str:
@@ -233,11 +230,8 @@ def _render_buttons(verdict: Verdict, turn: int, running: bool) -> str:
         acts.append(("judge-again", "Ask again"))
     if verdict.server:
         acts.append(("verdict", "Requests and responses"))
-    return "".join(
-        f'<button type="button" data-act="{act}" data-turn="{turn}" data-id="{attribute(verdict.id)}">{label}'
-        "</button>"
-        for act, label in acts
-    )
+    data = f'data-turn="{turn}" data-id="{reveal_plain(verdict.id)}"'
+    return "".join(f'<button type="button" data-act="{act}" {data}>{label}</button>' for act, label in acts)
 
 
 # --- Costs ----------------------------------------------------------------------------------------
@@ -247,48 +241,44 @@ def render_cost(cost: Cost) -> str:
     """Render a verdict's cost, as counted by the server."""
     words = []
     if cost.calls:
-        tokens = f"{number(cost.prompt_tokens)} tokens in, {number(cost.new_tokens)} out"
-        words.append(f"{_count(cost.calls, 'call')}, {tokens}{_price(cost.price, '')}")
+        tokens = f"{format_number(cost.prompt_tokens)} tokens in, {format_number(cost.new_tokens)} out"
+        words.append(f"{count_things(cost.calls, 'call')}, {tokens}{_price(cost.price, '')}")
     if cost.cached:
-        words.append(f"{_count(cost.cached, 'reply', 'replies')} from the cache, at no cost")
+        words.append(f"{count_things(cost.cached, 'reply', 'replies')} from the cache, at no cost")
     if cost.unknown:
-        words.append(f"of {_count(cost.unknown, 'call')} the server does not say")
+        words.append(f"of {count_things(cost.unknown, 'call')} the server does not say")
     return ", ".join(words)
 
 
 def render_note(sentence: str) -> str:
     """Render a note in the judge dialog."""
-    return f'<p class="what">{visible(sentence)}</p>'
+    return f'<p class="what">{reveal(sentence)}</p>'
 
 
 def render_error(sentence: str) -> str:
     """Render the reason why a judgment cannot be requested yet."""
-    return f'<p class="notice error">{visible(sentence)}</p>'
+    return f'<p class="notice error">{reveal(sentence)}</p>'
 
 
 def render_warning(sentence: str) -> str:
     """Render a warning about a judge, which does not prevent the request."""
-    return f'<p class="notice warning">{visible(sentence)}</p>'
+    return f'<p class="notice warning">{reveal(sentence)}</p>'
 
 
 def render_estimate(estimate: Estimate) -> str:
     """Render the estimated cost of a judgment."""
     if not estimate.calls:
-        return (
-            f"<p>All of {_count(estimate.cached, 'reply', 'replies')} from the cache: this costs nothing.</p>"
-        )
-    cached = f" ({number(estimate.cached)} more at no cost)" if estimate.cached else ""
-    tokens = f"{number(estimate.prompt_tokens)} tokens in, at most {number(estimate.most_new_tokens)} out"
+        replies = count_things(estimate.cached, "reply", "replies")
+        return f"<p>All of {replies} from the cache: this costs nothing.</p>"
+    cached = f" ({format_number(estimate.cached)} more at no cost)" if estimate.cached else ""
+    read, written = format_number(estimate.prompt_tokens), format_number(estimate.most_new_tokens)
+    tokens = f"{read} tokens in, at most {written} out"
     price = _price(estimate.price, "at most ")
-    return f"<p><b>{_count(estimate.calls, 'call')}</b>{cached}: about {tokens}{price}.</p>"
+    return f"<p><b>{count_things(estimate.calls, 'call')}</b>{cached}: about {tokens}{price}.</p>"
 
 
 def _price(price: tuple[float, str] | None, before: str) -> str:
-    return "" if price is None else f", {before}{price[0]:.4f}\u2009{escaped(price[1])}"
-
-
-def _count(count: int, thing: str, things: str = "") -> str:
-    return f"{number(count)} {thing if count == 1 else things or thing + 's'}"
+    return "" if price is None else f", {before}{price[0]:.4f}\u2009{escape(price[1])}"
 
 
 # --- Judge calls ----------------------------------------------------------------------------------
@@ -302,12 +292,12 @@ def render_calls(verdict: Verdict, cost: Cost | None) -> str:
         cached = ", from the cache" if call.cached else ""
         parts.append(f"<h3>Call {at}: {shown}; {OUTCOMES[call.outcome]}{cached}</h3>")
         if call.error:
-            parts.append(f'<p class="notice error">{visible(call.error)}</p>')
+            parts.append(f'<p class="notice error">{reveal(call.error)}</p>')
         for role, text in call.messages:
-            parts.append(f"<h4>Sent as {visible(role)}</h4><pre>{visible(text)}</pre>")
+            parts.append(f"<h4>Sent as {reveal(role)}</h4><pre>{reveal(text)}</pre>")
         if call.parameters:
-            parts.append(f"<h4>Request parameters</h4><pre>{visible(call.parameters)}</pre>")
+            parts.append(f"<h4>Request parameters</h4><pre>{reveal(call.parameters)}</pre>")
         if call.raw is not None:
-            ended = f", ended by {visible(call.finish)}" if call.finish else ""
-            parts.append(f"<h4>Came{ended}</h4><pre>{visible(call.raw)}</pre>")
+            ended = f", ended by {reveal(call.finish)}" if call.finish else ""
+            parts.append(f"<h4>Came{ended}</h4><pre>{reveal(call.raw)}</pre>")
     return f'<div class="whole-verdict">{"".join(parts)}</div>'
