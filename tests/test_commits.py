@@ -283,7 +283,7 @@ def test_a_file_that_is_too_large_is_named_and_not_taken(server, them):
 
 def test_a_commit_that_is_not_there_is_said(server, them, work):
     with pytest.raises(
-        CommitError, match=r"127\.0\.0\.1 does not have commit 1234567 of them/prompts: .*report"
+        CommitError, match=r"127\.0\.0\.1 does not have commit 1234567 of them/prompts: .*open an issue"
     ):
         taken(server, "1234567" + "0" * 33, attempts=3)
     assert list(work.iterdir()) == []

@@ -442,7 +442,7 @@ def test_a_judge_that_cannot_be_is_refused_in_one_sentence(tmp_path, changes, sa
         ("single-reference", {}, "needs a reference answer, and turn 1 has none"),
         ("pairwise", {"lanes": [0]}, "A comparison needs two lanes"),
         ("single", {"samples": 0}, "Samples must be from 1 to 20, not 0"),
-        ("single", {"lanes": [4]}, "There is no lane 5"),
+        ("single", {"lanes": [4]}, "There is no lane E"),
     ],
 )
 def test_a_question_that_cannot_be_asked_is_refused_and_nothing_recorded(
@@ -587,7 +587,7 @@ def test_a_judgment_is_cancelled_at_once_and_the_connection_ends(tmp_path, serve
     verdict = judging.wait(10)
     assert time.monotonic() - started < 1
     assert verdict.outcome == "cancelled"
-    assert "ask again" in sentence(verdict.error)
+    assert "judge again" in sentence(verdict.error)
     until(lambda: server.left == 2)
     judging.cancel()  # and again, when there is nothing left to stop
 

@@ -70,7 +70,7 @@ def test_a_probe_is_played_message_by_message_then_through_and_again(person: Per
     assert person.typed == TURNS[0]
 
     page.click("#probe-all")
-    expect(chip).to_contain_text("all 4 messages asked")
+    expect(chip).to_contain_text("all 4 messages sent")
     person.finished()
     assert asked(person) == TURNS
     assert [len(person.answers(lane)) for lane in (0, 1)] == [4, 4]
@@ -99,7 +99,7 @@ def test_a_probe_that_is_stopped_goes_on_where_it_was(person: Person) -> None:
     person.ask("One of my own")
     expect(chip).to_contain_text("message 2 of 4")
     page.click("#probe-all")
-    expect(chip).to_contain_text("all 4 messages asked")
+    expect(chip).to_contain_text("all 4 messages sent")
     person.finished()
     assert asked(person) == [TURNS[0], "One of my own", *TURNS[1:]]
     page.click("#new")

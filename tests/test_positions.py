@@ -245,7 +245,7 @@ def test_lowered_limits_are_put_back(name, tmp_path):
             assert not torch.equal(model(ids).logits, plain), "a limit below the text changes nothing"
             rope = RowRope(model)
             model(ids)
-            with rope.removed():
+            with rope.remove_temporarily():
                 pass
             for module in rope._modules:
                 del module.forward

@@ -170,7 +170,7 @@ def test_what_no_machine_holds_is_refused_with_the_way_to_try(here):
 
 def test_a_preset_that_runs_already_is_only_set_up(here, hub):
     engine = here.session.engine
-    assert load(here, "pocket").note == "Pocket runs already."
+    assert load(here, "pocket").note == "Pocket is already loaded."
     assert here.session.engine is engine
     assert here.session.library.preset.name == here.change.running_preset() == "pocket"
     assert hub.requests == []
