@@ -12,7 +12,7 @@ from playground.library import Library
 from playground.templates import DEFAULT, template_variables
 from playground.types import InputError
 from playground.ui.controls.choice import Choice
-from playground.ui.controls.decoding import Update
+from playground.ui.controls.events import Update
 from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 

@@ -12,9 +12,6 @@ import gradio as gr
 from playground.types import InputError, Sampling
 from playground.ui.controls.events import Updates, Values
 
-Update = Any
-"""A component's new value, an update of its properties, or `gr.skip()`."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:

@@ -12,7 +12,7 @@ from playground.aligners.urial import STOP_RULES
 from playground.demonstrations.ablations import ABLATIONS
 from playground.lanes.recipe import Recipe
 from playground.ui.controls.choice import Choice, Reach
-from playground.ui.controls.decoding import Update
+from playground.ui.controls.events import Update
 from playground.ui.html import prompt as html_prompt
 from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState

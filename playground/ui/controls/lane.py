@@ -13,8 +13,9 @@ from playground.lanes.recipe import Recipe
 from playground.types import InputError
 from playground.ui.controls.chat_format import ChatFormatControls
 from playground.ui.controls.choice import Choice
-from playground.ui.controls.decoding import DecodingControls, Update
+from playground.ui.controls.decoding import DecodingControls
 from playground.ui.controls.demonstrations import DemonstrationControls
+from playground.ui.controls.events import Update
 from playground.ui.html import labels as html_labels
 from playground.ui.html import prompt as html_prompt
 from playground.ui.page.controller import Controller, LaneSettings

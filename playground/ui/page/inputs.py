@@ -93,7 +93,7 @@ class PageInputs:
             specs.append(lane.spec(state, lane_values(lane, values), decoding[-1]["seed"]))
         prefill = values[self.prefill]
         if not isinstance(prefill, str) or len(prefill) > PREFILL_LIMIT:
-            raise InputError(f"Answers can begin with at most {PREFILL_LIMIT} characters: shorten them.")
+            raise InputError(f"The answer prefix can have at most {PREFILL_LIMIT} characters: shorten it.")
         mode, leader = self._read_mode(values, len(specs))
         return LaneSettings(
             specs=specs, decoding=decoding, new_seeds=new_seeds, mode=mode, leader=leader, prefill=prefill
