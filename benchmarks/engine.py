@@ -384,19 +384,20 @@ def loops(subject: Subject, ours: Ours, theirs: BaselineProcess, runs: int) -> d
 def overhead(subject: Subject, ours: Ours, runs: int) -> Samples:
     """Measure the share of a step's time outside the model's forward pass, for a base and an adapter row."""
     engine = ours.engine
-    scheduler, inside, whole = engine._scheduler, 0.0, 0.0
+    scheduler, inside, whole, started_inside = engine._scheduler, 0.0, 0.0, 0.0
     assert scheduler is not None
     model, batch = scheduler.model, scheduler.batch
-    hf, step = model.hf, batch.step
+    step = batch.step
 
-    def forward(*args: Any, **kwargs: Any) -> Any:
+    def before_forward(*_: Any) -> None:
+        nonlocal started_inside
+        started_inside = time.perf_counter()
+
+    def after_forward(*_: Any) -> None:
         nonlocal inside
-        started = time.perf_counter()
-        output = hf(*args, **kwargs)
         if torch.cuda.is_available():
             torch.cuda.synchronize()
-        inside += time.perf_counter() - started
-        return output
+        inside += time.perf_counter() - started_inside
 
     def watched_step() -> None:
         nonlocal whole, inside
@@ -412,14 +413,18 @@ def overhead(subject: Subject, ours: Ours, runs: int) -> Samples:
     samples = Samples()
     counted: list[float] = []
     rows = [(subject.words(200, 700), None), (subject.words(200, 701), "tuned")]
-    model.hf, batch.step = forward, watched_step  # type: ignore[method-assign]
+    # Hooks, since the engine also reads the model's modules.
+    hooks = model.hf.register_forward_pre_hook(before_forward), model.hf.register_forward_hook(after_forward)
+    batch.step = watched_step  # type: ignore[method-assign]
     try:
         for _ in range(runs):
             whole, counted = 0.0, []
             ours.answers(rows, STEPS)
             samples.add(1 - sum(counted) / whole)
     finally:
-        model.hf, batch.step = hf, step  # type: ignore[method-assign]
+        batch.step = step  # type: ignore[method-assign]
+        for hook in hooks:
+            hook.remove()
     return samples
 
 

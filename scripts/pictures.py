@@ -15,9 +15,9 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path.insert(0, str(ROOT))
 
-from browsing import ARGS, QUESTION, App, Person, chromium  # noqa: E402
+from tests.helpers.browsing import ARGS, QUESTION, App, Person, chromium  # noqa: E402
 
 WIDE, NARROW = (1440, 900), (390, 844)
 CALM = 1_500

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from browsing import App, Person
     from playwright.sync_api import Browser
+
+    from tests.helpers.browsing import App, Person
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test reaches for the network
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -20,24 +19,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import pytest
 
 from playground.config import prepare_environment
+from tests.helpers.paths import POCKET
+from tests.helpers.tiny import Tiny
 
 prepare_environment()
-
-ROOT = Path(__file__).resolve().parent.parent
-POCKET = ROOT / "models" / "pocket"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files that take minutes first, so that short ones fill the workers' time at the end."""
     items.sort(key=lambda item: not (item.get_closest_marker("browser") or item.get_closest_marker("slow")))
-
-
-@dataclass(frozen=True)
-class Tiny:
-    """Where a tiny model and its adapters are."""
-
-    base: Path
-    adapters: dict[str, Path]
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +90,7 @@ def tiny_engine(tiny: Tiny) -> Iterator[object]:
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    from browsing import App
+    from tests.helpers.browsing import App
 
     app = App(tmp_path_factory.mktemp("app") / "data")
     yield app
@@ -109,7 +99,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 @pytest.fixture(scope="session")
 def public_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    from browsing import App
+    from tests.helpers.browsing import App
 
     app = App(tmp_path_factory.mktemp("public") / "data", "--public")
     yield app
@@ -118,8 +108,9 @@ def public_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    from browsing import ARGS, chromium
     from playwright.sync_api import sync_playwright
+
+    from tests.helpers.browsing import ARGS, chromium
 
     os.environ["NO_PROXY"] = "127.0.0.1,localhost"
     with sync_playwright() as playwright:
@@ -130,7 +121,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def person(app: App, browser: Browser) -> Iterator[Person]:
-    from browsing import Person
+    from tests.helpers.browsing import Person
 
     person = Person(browser, app.url)
     yield person

@@ -1,6 +1,9 @@
 """Settings: flags before environment before defaults."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,14 +12,14 @@ from playground.rate_limits import PUBLIC, Limits
 from playground.types import InputError
 
 
-def test_defaults_need_no_flag_and_no_variable():
+def test_defaults_need_no_flag_and_no_variable() -> None:
     settings = Settings.read({}, {"XDG_DATA_HOME": "/x"})
     assert settings.base == "models/pocket"
     assert (settings.host, settings.port, settings.public) == ("127.0.0.1", None, False)
     assert settings.data_dir == Path("/x/tandem")
 
 
-def test_flags_come_before_the_environment_and_the_environment_before_defaults():
+def test_flags_come_before_the_environment_and_the_environment_before_defaults() -> None:
     environ = {
         "TANDEM_BASE": "a/b",
         "TANDEM_PORT": "7000",
@@ -30,7 +33,7 @@ def test_flags_come_before_the_environment_and_the_environment_before_defaults()
     assert Settings.read({"adapters": ["z=c/d"]}, environ).adapters == (("z", "c/d"),)
 
 
-def test_the_judge_is_set_by_flags_and_variables_and_its_key_by_variables_alone():
+def test_the_judge_is_set_by_flags_and_variables_and_its_key_by_variables_alone() -> None:
     environ = {
         "OPENAI_API_KEY": "sk-one",
         "TANDEM_JUDGE_URL": "http://127.0.0.1:8000/v1",
@@ -60,7 +63,7 @@ def test_the_judge_is_set_by_flags_and_variables_and_its_key_by_variables_alone(
         ("PRICES", "a,b,USD", "TANDEM_JUDGE_PRICES must be a price"),
     ],
 )
-def test_a_judge_that_is_set_wrongly_is_said(variable, value, said):
+def test_a_judge_that_is_set_wrongly_is_said(variable: str, value: str, said: str) -> None:
     with pytest.raises(InputError) as caught:
         Settings.read({}, {f"TANDEM_JUDGE_{variable}": value})
     assert said in str(caught.value)
@@ -76,13 +79,13 @@ def test_a_judge_that_is_set_wrongly_is_said(variable, value, said):
         ({"adapters": ["=x"]}, "--adapter must be NAME=ID or NAME=PATH, not '=x'"),
     ],
 )
-def test_a_bad_value_is_named_with_what_is_allowed(flags, said):
+def test_a_bad_value_is_named_with_what_is_allowed(flags: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError) as caught:
         Settings.read(flags, {})
     assert said in str(caught.value)
 
 
-def test_limits_are_those_of_a_public_page_unless_told_otherwise():
+def test_limits_are_those_of_a_public_page_unless_told_otherwise() -> None:
     assert Settings.read({}, {}).limits == Limits()
     assert Settings.read({"public": True}, {}).limits == PUBLIC
     environ = {"TANDEM_PUBLIC": "1", "TANDEM_MAX_TOKENS": "64", "TANDEM_QUEUE": "0"}
@@ -93,12 +96,12 @@ def test_limits_are_those_of_a_public_page_unless_told_otherwise():
 
 
 @pytest.mark.parametrize("text", ["-1", "many", "1.5", "1" * 30])
-def test_a_limit_is_a_whole_number(text):
+def test_a_limit_is_a_whole_number(text: str) -> None:
     with pytest.raises(InputError, match="--max-tokens must be a whole number"):
         Settings.read({}, {"TANDEM_MAX_TOKENS": text})
 
 
-def test_a_password_is_read_and_never_shown():
+def test_a_password_is_read_and_never_shown() -> None:
     settings = Settings.read({}, {"TANDEM_AUTH": "ada:ABC:123"})
     assert settings.auth == ("ada", "ABC:123")
     assert "ABC" not in repr(settings)
@@ -108,12 +111,12 @@ def test_a_password_is_read_and_never_shown():
         assert "secret" not in str(caught.value)
 
 
-def test_two_adapters_of_one_name_are_refused():
+def test_two_adapters_of_one_name_are_refused() -> None:
     with pytest.raises(InputError, match="--adapter gives the name 'g' twice"):
         Settings.read({"adapters": ["g=one", "h=two", "g=three"]}, {})
 
 
-def test_a_space_has_a_proxy_of_its_own():
+def test_a_space_has_a_proxy_of_its_own() -> None:
     assert Settings.read({}, {}).proxies == 0
     assert Settings.read({}, {"SPACE_ID": "a/b"}).proxies == 1
     assert Settings.read({"proxies": "2"}, {"SPACE_ID": "a/b"}).proxies == 2
@@ -123,7 +126,7 @@ def test_a_space_has_a_proxy_of_its_own():
     )
 
 
-def test_pickles_and_code_of_a_repository_are_off_unless_they_are_asked_for():
+def test_pickles_and_code_of_a_repository_are_off_unless_they_are_asked_for() -> None:
     assert not Settings.read({}, {}).allow_pickle
     assert not Settings.read({}, {}).trust_remote_code
     assert Settings.read({"allow_pickle": True}, {}).allow_pickle
@@ -137,7 +140,7 @@ def test_pickles_and_code_of_a_repository_are_off_unless_they_are_asked_for():
 
 
 @pytest.mark.parametrize("public", [({"public": True}, {}), ({}, {"TANDEM_PUBLIC": "1"})])
-def test_code_of_a_repository_never_runs_in_public_mode(public):
+def test_code_of_a_repository_never_runs_in_public_mode(public: tuple[dict[str, Any], ...]) -> None:
     flags, environ = public
     with pytest.raises(InputError, match="--trust-remote-code cannot be used in public mode"):
         Settings.read({**flags, "trust_remote_code": True}, environ)
@@ -147,7 +150,7 @@ SWITCHES = ("public", "shared_history", "allow_pickle", "trust_remote_code", "sa
 
 
 @pytest.mark.parametrize("name", SWITCHES)
-def test_a_boolean_variable_takes_the_usual_words(name):
+def test_a_boolean_variable_takes_the_usual_words(name) -> None:
     for text in ("1", "true", "YES", " On ", "y\n", " true "):
         assert getattr(Settings.read({}, {f"TANDEM_{name.upper()}": text}), name) is True, text
     for text in ("0", "False", "no", " OFF ", "n", "", "  "):
@@ -156,7 +159,7 @@ def test_a_boolean_variable_takes_the_usual_words(name):
 
 @pytest.mark.parametrize("name", SWITCHES)
 @pytest.mark.parametrize("text", ["maybe", "enabled", "2", "truee", "-1", "None", "1 1", "\uff11"])
-def test_a_boolean_variable_with_another_value_is_refused(name, text):
+def test_a_boolean_variable_with_another_value_is_refused(name, text: str) -> None:
     with pytest.raises(InputError) as caught:
         Settings.read({}, {f"TANDEM_{name.upper()}": text})
     assert str(caught.value) == (
@@ -165,7 +168,7 @@ def test_a_boolean_variable_with_another_value_is_refused(name, text):
     )
 
 
-def test_a_variable_that_makes_the_page_public_is_never_taken_for_false():
+def test_a_variable_that_makes_the_page_public_is_never_taken_for_false() -> None:
     assert Settings.read({}, {"TANDEM_PUBLIC": " true "}).limits == PUBLIC
     with pytest.raises(InputError, match="cannot be used in public mode"):
         Settings.read({}, {"TANDEM_PUBLIC": "Y", "TANDEM_TRUST_REMOTE_CODE": "1"})

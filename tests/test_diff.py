@@ -1,5 +1,7 @@
 """Differences between two texts: nothing is lost, what is the same is the same, and the work is bounded."""
 
+from __future__ import annotations
+
 import random
 from itertools import pairwise
 
@@ -27,7 +29,7 @@ def only(stretches):
 
 
 @given(texts, texts)
-def test_stretches_make_the_texts_and_what_is_the_same_is_the_same(left, right):
+def test_stretches_make_the_texts_and_what_is_the_same_is_the_same(left, right) -> None:
     found = diff(left, right)
     for side, text in ((found.left, left), (found.right, right)):
         assert joined(side, "same", "only") == text
@@ -38,14 +40,14 @@ def test_stretches_make_the_texts_and_what_is_the_same_is_the_same(left, right):
 
 
 @given(texts)
-def test_a_text_equals_itself(text):
+def test_a_text_equals_itself(text) -> None:
     found = diff(text, text)
     assert only(found.left) == only(found.right) == []
     assert found.similarity == 1
 
 
 @given(texts, texts)
-def test_the_share_is_that_of_the_words_in_what_is_the_same(left, right):
+def test_the_share_is_that_of_the_words_in_what_is_the_same(left, right) -> None:
     found = diff(left, right)
     words = sum(is_word(token) for text in (left, right) for token in tokens(text))
     shared = sum(is_word(token) for token in tokens(left))
@@ -55,12 +57,12 @@ def test_the_share_is_that_of_the_words_in_what_is_the_same(left, right):
 
 
 @given(texts)
-def test_tokens_make_the_text(text):
+def test_tokens_make_the_text(text) -> None:
     assert "".join(tokens(text)) == text
     assert all(tokens(text))
 
 
-def test_words():
+def test_words() -> None:
     found = tokens("Don't say 1,000.5 or rock 'n' roll, naïve e\u0301! 你好 \u0e19\u0e49\u0e33")
     assert [token for token in found if is_word(token)] == [
         *("Don't", "say", "1,000.5", "or", "rock", "n", "roll", "naïve", "e\u0301", "你", "好"),
@@ -85,13 +87,13 @@ PAIRS = {
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_what_differs_is_marked(name):
+def test_what_differs_is_marked(name) -> None:
     left, right, only_left, only_right = PAIRS[name]
     found = diff(left, right)
     assert (only(found.left), only(found.right)) == (only_left, only_right)
 
 
-def test_a_phrase_is_found_before_a_single_word():
+def test_a_phrase_is_found_before_a_single_word() -> None:
     left = "Paris, which lies on the Seine, is the capital of France and its largest city."
     right = "The capital of France and its largest city, Paris, has two airports."
     found = diff(left, right)
@@ -99,7 +101,7 @@ def test_a_phrase_is_found_before_a_single_word():
     assert found.similarity > 0.5
 
 
-def test_long_texts_are_compared_by_sentences_first_and_by_words_between_them():
+def test_long_texts_are_compared_by_sentences_first_and_by_words_between_them() -> None:
     dice = random.Random(0)
     lines = [" ".join(f"w{dice.randrange(400)}" for _ in range(12)) + "." for _ in range(600)]
     changed = list(lines)
@@ -124,7 +126,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_texts_take_no_more_than_the_budget(name, monkeypatch):
+def test_hostile_texts_take_no_more_than_the_budget(name, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts what difflib is really asked for: places of one text by equal places of the other."""
     steps = []
     whole = module.SequenceMatcher.find_longest_match
@@ -142,7 +144,7 @@ def test_hostile_texts_take_no_more_than_the_budget(name, monkeypatch):
     assert joined(found.left, "same") == joined(found.right, "same")
 
 
-def test_what_both_begin_and_end_with_needs_no_budget(monkeypatch):
+def test_what_both_begin_and_end_with_needs_no_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WORK", 0)
     found = diff("one two red three four", "one two blue three four")
     assert (only(found.left), only(found.right)) == (["red"], ["blue"])

@@ -25,8 +25,8 @@ from typer.testing import CliRunner
 
 from playground.cli.main import app
 from playground.config import Settings
+from tests.helpers.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted(
     path
     for pattern in ("*.md", "docs/*.md", "prompts/README.md", "models/*/README.md", "adapters/*/README.md")
@@ -38,26 +38,26 @@ LANGUAGES = {"sh", "text", "toml", "json", "python", "mermaid"}
 NOT_RUN = {
     "make run": "installs packages; `python app.py`, which it calls, is run",
     "make test": "runs this test",
-    ".venv/bin/python -m pytest tests/test_text.py": "runs tests",
+    ".venv/bin/python -m pytest tests/engine/test_text.py": "runs tests",
     ".venv/bin/python -m pytest tests/test_session.py -k stop": "runs tests",
-    ".venv/bin/python -m pytest tests/test_page_lanes.py -m browser": "runs tests in a browser",
+    ".venv/bin/python -m pytest tests/ui/browser/test_lanes.py -m browser": "runs tests in a browser",
     "make lint": "runs ruff and mypy on the whole project",
     "make pocket": "takes hours",
-    "models/pocket/recipe/make.sh --quick --out /tmp/trial": "takes minutes; tests/test_recipe.py runs it",
+    "models/pocket/recipe/make.sh --quick --out /tmp/trial": "takes minutes; tests/models/test_recipe.py",
     "pip install -r requirements.txt": "installs packages",
     "pip install .": "installs packages; tests/test_packaging.py installs this one",
     "python app.py --base mistralai/Mistral-7B-v0.1 --adapter tuned=PATH_OR_HUB_ID": "needs the network",
     "python app.py --preset smollm2-135m": "needs the network",
     "python -m playground prompt --lane qa --messages messages.json": (
-        "needs the example of CONTRIBUTING.md; tests/test_new_aligner.py runs it"
+        "needs the example of CONTRIBUTING.md; tests/aligners/test_new_aligner.py runs it"
     ),
     'python -m playground chat "What is the capital of France?" --lane qa --lane qa:colon=. --lane urial': (
-        "needs the example of CONTRIBUTING.md; tests/test_new_aligner.py runs it"
+        "needs the example of CONTRIBUTING.md; tests/aligners/test_new_aligner.py runs it"
     ),
-    "python -m playground fetch urial": "needs the network; tests/test_fetch.py fetches from a server here",
+    "python -m playground fetch urial": "needs the network; tests/published/test_fetch.py has a server",
     "python -m playground judge ID --judge gpt-4o --rubric pairwise": "needs a judge's server",
     "python -m playground judge ID --judge gpt-4o --judge llama@http://127.0.0.1:8000/v1 --rubric pairwise": (
-        "needs judges' servers; tests/test_judge_panel.py has some"
+        "needs judges' servers; tests/ui/dialogs/test_judge.py has some"
     ),
     "python -m playground bench --json": "takes minutes",
     "python -m playground bench --runs 3": "takes minutes",

@@ -1,5 +1,7 @@
 """Halves of surrogate pairs in what a page or a command line gives: one sentence each, and no traceback."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import gradio as gr
@@ -15,16 +17,18 @@ HALF = "\ud800"
 
 
 @pytest.mark.parametrize("value", [HALF, ["a", HALF], [[1, None], [True, ["b", f"c{HALF}"]]]])
-def test_a_controls_value_is_checked_to_its_depth(value):
+def test_a_controls_value_is_checked_to_its_depth(value) -> None:
     with pytest.raises(InputError, match="The start holds"):
         check_texts(value, "The start")
 
 
-def test_whole_texts_and_numbers_pass():
+def test_whole_texts_and_numbers_pass() -> None:
     check_texts(["a", "\U0001f600", 1, None, ["b"]], "The start")
 
 
-def test_what_no_check_has_named_is_a_sentence_on_the_page(monkeypatch, caplog):
+def test_what_no_check_has_named_is_a_sentence_on_the_page(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     said = []
     monkeypatch.setattr(gr, "Warning", said.append)
     attempt(lambda: {"x": HALF.encode()}, "x")
@@ -32,7 +36,9 @@ def test_what_no_check_has_named_is_a_sentence_on_the_page(monkeypatch, caplog):
     assert not caplog.records
 
 
-def test_what_no_check_has_named_is_a_sentence_on_the_command_line(capsys):
+def test_what_no_check_has_named_is_a_sentence_on_the_command_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(typer.Exit) as left, exit_on_error():
         Path(HALF).name.encode()
     assert left.value.exit_code == 2

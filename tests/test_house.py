@@ -1,12 +1,15 @@
 """The size and the structure of the code hold the goals that scripts/house.py states."""
 
+from __future__ import annotations
+
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.helpers.paths import ROOT
 
 
 def load_script():
@@ -22,11 +25,11 @@ GOALS = house.check_goals()
 
 
 @pytest.mark.parametrize("goal", GOALS, ids=lambda goal: goal.name)
-def test_the_goal_is_met(goal):
+def test_the_goal_is_met(goal) -> None:
     assert goal.is_met, "\n".join([f"{goal.name}: {goal.value:g}, at most {goal.target}", *goal.misses])
 
 
-def measured(root, **files):
+def measured(root, **files: Any):
     """The goals by name for a product of these files below playground/."""
     (root / "playground").mkdir()
     (root / "app.py").write_text("from playground import a\nprint(a.used())\n")
@@ -41,12 +44,12 @@ def measured(root, **files):
 PLAIN = "class Kept: ...\n\n\ndef used():\n    return Kept()\n"
 
 
-def test_a_small_product_meets_every_goal(tmp_path):
+def test_a_small_product_meets_every_goal(tmp_path: Path) -> None:
     goals = measured(tmp_path, a=PLAIN)
     assert all(goal.is_met for goal in goals.values()), goals
 
 
-def test_what_is_too_large_is_named(tmp_path):
+def test_what_is_too_large_is_named(tmp_path: Path) -> None:
     long_function = "def used():\n" + "    print()\n" * 60
     methods = "class Kept:\n" + "".join(f"    def used_{n}(self): ...\n" for n in range(26))
     calls = "".join(f"Kept.used_{n}\n" for n in range(26))
@@ -57,7 +60,7 @@ def test_what_is_too_large_is_named(tmp_path):
     assert goals["lines of a function, median"].value == 1
 
 
-def test_a_circle_is_found_at_the_top_and_inside_functions_and_not_for_type_checkers(tmp_path):
+def test_a_circle_is_found_at_the_top_and_inside_functions_and_not_for_type_checkers(tmp_path: Path) -> None:
     inside = PLAIN + "\n\nused\n\n\ndef late():\n    import playground.a\n\n\nlate()\n"
     typed = (
         "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from playground.a import Kept\n\n"
@@ -67,7 +70,7 @@ def test_a_circle_is_found_at_the_top_and_inside_functions_and_not_for_type_chec
     assert goals["import circles"].misses == ("playground.a <-> playground.b",)
 
 
-def test_a_circle_through_a_package_is_found(tmp_path):
+def test_a_circle_through_a_package_is_found(tmp_path: Path) -> None:
     goals = measured(
         tmp_path,
         a="import playground.b\n" + PLAIN,
@@ -77,7 +80,7 @@ def test_a_circle_through_a_package_is_found(tmp_path):
     assert goals["import circles"].misses == ("playground.b <-> playground.b.c",)
 
 
-def test_unused_definitions_are_found_exported_or_not_and_marked_ones_left(tmp_path):
+def test_unused_definitions_are_found_exported_or_not_and_marked_ones_left(tmp_path: Path) -> None:
     dead = (
         "NEVER = 1\nLATER = 2  # For tests.\n\nclass Gone(Exception): ...\n\n"
         "class Frame(dict):\n    def called_by_its_base(self): ...\n\nFrame()\n"

@@ -1,12 +1,16 @@
 """Who may import what: each outside thing in its place, heavy ones only where they are used."""
 
+from __future__ import annotations
+
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-PLAYGROUND = Path(__file__).resolve().parent.parent / "playground"
+from tests.helpers.paths import ROOT
+
+PLAYGROUND = ROOT / "playground"
 
 HEAVY = {
     "torch",
@@ -79,7 +83,7 @@ def loaded_by(module: str) -> set[str]:
         "playground.judging.client",
     ],
 )
-def test_it_loads_nothing_heavy(module):
+def test_it_loads_nothing_heavy(module: str) -> None:
     assert loaded_by(module) & HEAVY == set()
 
 
@@ -112,7 +116,7 @@ def test_it_loads_nothing_heavy(module):
         "playground.judging.verdicts",
     ],
 )
-def test_it_stands_on_the_standard_library_alone(module):
+def test_it_stands_on_the_standard_library_alone(module: str) -> None:
     outside = loaded_by(module) - set(sys.stdlib_module_names) - loaded_by("json") - {"playground"}
     assert {name for name in outside if not name.startswith("_")} == set()
 
@@ -166,19 +170,19 @@ PLACES = {
 
 
 @pytest.mark.parametrize("package", ["torch", "peft", "bitsandbytes", "gguf"])
-def test_what_runs_models_is_imported_in_the_engine_only(package):
+def test_what_runs_models_is_imported_in_the_engine_only(package: str) -> None:
     users = {path for path in PLAYGROUND.rglob("*.py") if package in imports(path)}
     assert users - set((PLAYGROUND / "engine").rglob("*.py")) == set()
 
 
 @pytest.mark.parametrize("package", PLACES)
-def test_an_outside_package_is_imported_in_its_place_only(package):
+def test_an_outside_package_is_imported_in_its_place_only(package) -> None:
     files = sorted(PLAYGROUND.rglob("*.py"))
     users = [str(path.relative_to(PLAYGROUND)) for path in files if package in imports(path)]
     assert users == PLACES[package]
 
 
-def test_gradio_is_imported_in_the_page_only_and_not_by_what_draws_values():
+def test_gradio_is_imported_in_the_page_only_and_not_by_what_draws_values() -> None:
     for path in PLAYGROUND.rglob("*.py"):
         if "gradio" in imports(path):
             assert PLAYGROUND / "ui" in path.parents
@@ -191,7 +195,7 @@ def test_gradio_is_imported_in_the_page_only_and_not_by_what_draws_values():
             )
 
 
-def test_the_environment_is_read_in_one_place():
+def test_the_environment_is_read_in_one_place() -> None:
     for path in PLAYGROUND.rglob("*.py"):
         if path.name != "config.py":
             text = path.read_text(encoding="utf-8")

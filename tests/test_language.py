@@ -4,6 +4,8 @@ The list holds words that this project once used in place of the field's terms, 
 is a safety net, not a style guide.
 """
 
+from __future__ import annotations
+
 import ast
 import io
 import re
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.helpers.paths import ROOT
 
 BANNED = (
     *("whoever", "whatever they", "nobody", "somebody", "someone's business", "no name's"),
@@ -51,7 +53,7 @@ SOURCES = ("app.py", "playground/**/*.py", "scripts/*.py", "benchmarks/*.py")
 ASSETS = ("playground/ui/assets/*",)
 
 
-def strings_of(path):
+def strings_of(path: Path):
     """Every string and comment of a Python file, with its line."""
     text = path.read_text(encoding="utf-8")
     for node in ast.walk(ast.parse(text)):
@@ -62,7 +64,7 @@ def strings_of(path):
             yield token.start[0], token.string
 
 
-def faults_in(path):
+def faults_in(path: Path):
     """``file:line: phrase`` for each banned phrase in a file."""
     name = path.relative_to(ROOT).as_posix()
     if path.suffix == ".py":
@@ -84,11 +86,11 @@ def files(*patterns):
 @pytest.mark.parametrize(
     "path", files(*DOCUMENTS, *SOURCES, *ASSETS), ids=lambda path: str(path.relative_to(ROOT))
 )
-def test_the_language_is_plain(path):
+def test_the_language_is_plain(path) -> None:
     assert faults_in(path) == []
 
 
-def test_a_banned_word_is_found(tmp_path, monkeypatch):
+def test_a_banned_word_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
     path = tmp_path / "a.py"
     path.write_text('"""What is odd about it."""\nx = f"{1} was Begun"  # nobody\n', encoding="utf-8")
@@ -99,7 +101,7 @@ NUMBERED = re.compile(r"[Ll]anes? \{(?!LETTERS|lane_letter)[^}]*(?:\+ 1|number)[
 """A lane that a text calls by its number instead of its letter."""
 
 
-def test_messages_call_lanes_by_their_letters():
+def test_messages_call_lanes_by_their_letters() -> None:
     numbered = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
         for path in files("app.py", "playground/**/*.py")

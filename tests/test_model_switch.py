@@ -7,78 +7,36 @@ import json
 import threading
 import time
 import weakref
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from slow_hub import slow_hub
-from waiting import WAIT, until
 
-from playground.config import Settings
 from playground.engine import open_engine
 from playground.engine.model import Model
-from playground.model_switch import ModelSwitch
-from playground.session import Session
-from playground.start import open_library
-from playground.store import Store
-from playground.types import InputError, Sampling
+from playground.types import Conversation, InputError, Sampling
+from tests.helpers.slow_hub import slow_hub
+from tests.helpers.switching import house
+from tests.helpers.tiny import Tiny
+from tests.helpers.waiting import WAIT, until
 
 POCKET = Path("models/pocket")
 
 
-class House:
-    """A session on the pocket model, and what loads others into it."""
-
-    def __init__(self, data_dir, **options):
-        self.settings = Settings(data_dir=data_dir, device="cpu")
-        library = open_library(self.settings)
-        self.session = Session(open_engine(self.settings, library), library, Store(data_dir))
-        until(lambda: self.session.status().state != "loading")
-        self.change = ModelSwitch(self.session, self.settings, **options)
-
-    def ended(self):
-        until(lambda: not self.change.progress().busy)
-        return self.change.progress()
-
-    @property
-    def base(self):
-        return self.session.status().base
-
-    def ask(self, text="Hello", *lanes, conversation=None, **sampling):
-        sampling = Sampling(**{"max_new_tokens": 5, **sampling})
-        if conversation is None:
-            conversation = self.session.new(
-                [self.session.variant(lane, sampling) for lane in lanes or ("base",)]
-            )
-        *_, conversation = self.session.send(conversation, text)
-        return conversation
-
-
-@contextmanager
-def house(path, **options):
-    here = House(path, **options)
-    try:
-        yield here
-    finally:
-        here.change.cancel()
-        until(lambda: not here.change.progress().busy)
-        here.session.close()
-
-
 @pytest.fixture
-def here(tmp_path):
+def here(tmp_path: Path):
     with house(tmp_path) as here:
         yield here
 
 
 @pytest.fixture
-def tight(tmp_path):
+def tight(tmp_path: Path):
     """Where two models do not fit in memory at once."""
     with house(tmp_path, fits_beside=lambda settings, report: False) as here:
         yield here
 
 
-def weights(conversation):
+def weights(conversation: Conversation):
     return [answer.reply.weights for answer in conversation.turns[-1].answers]
 
 
@@ -86,7 +44,9 @@ def weights(conversation):
 
 
 @pytest.mark.parametrize("room", ["here", "tight"])
-def test_another_base_and_back_and_conversations_stay(room, tiny, request):
+def test_another_base_and_back_and_conversations_stay(
+    room: str, tiny: Tiny, request: pytest.FixtureRequest
+) -> None:
     here = request.getfixturevalue(room)
     before = here.ask("What is the capital of France?", "base", "pocket-ift")
     model = weakref.ref(here.session.engine._scheduler.model)
@@ -113,7 +73,9 @@ def test_another_base_and_back_and_conversations_stay(room, tiny, request):
     assert weights(again) == weights(before)
 
 
-def test_an_adapter_is_put_on_the_running_base_and_is_there_again_after_another_base(here, tiny):
+def test_an_adapter_is_put_on_the_running_base_and_is_there_again_after_another_base(
+    here, tiny: Tiny
+) -> None:
     here.change.load_base(str(tiny.base))
     assert here.ended().state == "done"
     here.change.load_adapter(str(tiny.adapters["wide"]), "broad")
@@ -134,7 +96,7 @@ def test_an_adapter_is_put_on_the_running_base_and_is_there_again_after_another_
     assert set(here.session.library.adapters) == {"broad", "thin"}
 
 
-def test_answers_under_way_end_on_the_model_they_began_on(here, tiny):
+def test_answers_under_way_end_on_the_model_they_began_on(here, tiny: Tiny) -> None:
     conversation = here.session.new(
         [here.session.variant("base", Sampling(max_new_tokens=900, seed=1, temperature=1000))]
     )
@@ -155,7 +117,9 @@ def test_answers_under_way_end_on_the_model_they_began_on(here, tiny):
     until(lambda: not engine._thread.is_alive())
 
 
-def test_where_memory_is_tight_answers_under_way_are_waited_for_and_new_messages_wait(tight, tiny):
+def test_where_memory_is_tight_answers_under_way_are_waited_for_and_new_messages_wait(
+    tight, tiny: Tiny
+) -> None:
     long = tight.session.new([tight.session.variant("base", Sampling(max_new_tokens=600, temperature=1000))])
     stream = tight.session.send(long, "Hello")
     next(stream)
@@ -191,7 +155,9 @@ def test_where_memory_is_tight_answers_under_way_are_waited_for_and_new_messages
         ("empty", "could not be loaded"),
     ],
 )
-def test_what_is_no_model_is_a_sentence_and_the_running_one_stays(room, what, said, request, tmp_path):
+def test_what_is_no_model_is_a_sentence_and_the_running_one_stays(
+    room: str, what: str, said: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     here = request.getfixturevalue(room)
     if what in ("broken", "empty"):
         config = {
@@ -215,14 +181,14 @@ def test_what_is_no_model_is_a_sentence_and_the_running_one_stays(room, what, sa
 
 
 @pytest.mark.parametrize("source", ["", "  ", None, 7, "a\0b", "x" * 501, "a\nb"])
-def test_what_cannot_be_a_source_is_said_at_once(here, source):
+def test_what_cannot_be_a_source_is_said_at_once(here, source: int | str | None) -> None:
     for begin in (here.change.load_base, here.change.load_adapter):
         with pytest.raises(InputError):
             begin(source)
     assert here.change.progress().state == "idle"
 
 
-def test_no_adapter_or_a_name_that_is_taken_is_said_at_once(here, tiny, tmp_path):
+def test_no_adapter_or_a_name_that_is_taken_is_said_at_once(here, tiny: Tiny, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not an adapter"):
         here.change.load_adapter(str(tmp_path), "mine")
     with pytest.raises(InputError, match="There is no adapter folder"):
@@ -234,7 +200,7 @@ def test_no_adapter_or_a_name_that_is_taken_is_said_at_once(here, tiny, tmp_path
     assert here.change.progress().state == "idle"
 
 
-def test_an_adapter_for_another_base_is_refused_by_its_shapes(here, tiny):
+def test_an_adapter_for_another_base_is_refused_by_its_shapes(here, tiny: Tiny) -> None:
     engine = here.session.engine
     here.change.load_adapter(str(tiny.adapters["wide"]))
     ended = here.ended()
@@ -242,7 +208,7 @@ def test_an_adapter_for_another_base_is_refused_by_its_shapes(here, tiny):
     assert "Adapter 'wide' does not fit the base" in ended.note
 
 
-def test_an_adapter_that_is_not_on_the_hub_leaves_everything_as_it_was(here):
+def test_an_adapter_that_is_not_on_the_hub_leaves_everything_as_it_was(here) -> None:
     engine = here.session.engine
     here.change.load_adapter("owner/absent-of-this-name", "mine")
     ended = here.ended()
@@ -252,12 +218,14 @@ def test_an_adapter_that_is_not_on_the_hub_leaves_everything_as_it_was(here):
 
 
 @pytest.mark.parametrize("room", ["here", "tight"])
-def test_a_model_without_memory_is_a_sentence(room, tiny, request, monkeypatch):
+def test_a_model_without_memory_is_a_sentence(
+    room: str, tiny: Tiny, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from transformers import AutoModelForCausalLM
 
     here = request.getfixturevalue(room)
 
-    def full(*args, **options):
+    def full(*args, **options: Any):
         if "tiny" in str(args[0]):
             raise RuntimeError(
                 "[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory"
@@ -273,12 +241,12 @@ def test_a_model_without_memory_is_a_sentence(room, tiny, request, monkeypatch):
     assert (here.base, here.session.status().state) == ("models/pocket", "ready")
 
 
-def test_if_the_old_model_cannot_come_back_either_both_reasons_are_told(tight, tiny):
+def test_if_the_old_model_cannot_come_back_either_both_reasons_are_told(tight, tiny: Tiny) -> None:
     from playground.engine.scripted import ScriptedEngine
     from playground.types import Status
 
     class Broken(ScriptedEngine):
-        def __init__(self, settings):
+        def __init__(self, settings) -> None:
             super().__init__(lambda request: [])
             self.settings = settings
 
@@ -302,7 +270,7 @@ def test_if_the_old_model_cannot_come_back_either_both_reasons_are_told(tight, t
 class Slow:
     """Something in a load that takes as long as it is let."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.reached, self.go_on = threading.Event(), threading.Event()
 
     def __call__(self):
@@ -311,7 +279,9 @@ class Slow:
 
 
 @pytest.mark.parametrize("room", ["here", "tight"])
-def test_a_load_that_is_cancelled_ends_in_the_midst_of_its_weights(room, tiny, request, monkeypatch):
+def test_a_load_that_is_cancelled_ends_in_the_midst_of_its_weights(
+    room: str, tiny: Tiny, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from playground.engine.loading.progress import ReportingBar
 
     here = request.getfixturevalue(room)
@@ -340,7 +310,7 @@ def test_a_load_that_is_cancelled_ends_in_the_midst_of_its_weights(room, tiny, r
     assert here.ended().state == "done"
 
 
-def test_waiting_for_answers_can_be_cancelled(tight, tiny):
+def test_waiting_for_answers_can_be_cancelled(tight, tiny: Tiny) -> None:
     engine = tight.session.engine
     long = tight.session.new([tight.session.variant("base", Sampling(max_new_tokens=3000, temperature=1000))])
     stream = tight.session.send(long, "Hello")
@@ -355,7 +325,7 @@ def test_waiting_for_answers_can_be_cancelled(tight, tiny):
     stream.close()
 
 
-def test_only_one_change_at_a_time(here, tiny, monkeypatch):
+def test_only_one_change_at_a_time(here, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow()
     here.change._fits_beside = lambda settings, report: (slow(), report("Looking", 0.1), True)[-1]
     here.change.load_base(str(tiny.base))
@@ -373,7 +343,9 @@ def test_only_one_change_at_a_time(here, tiny, monkeypatch):
 # --- A download -------------------------------------------------------------------------------------
 
 
-def test_a_download_tells_how_far_it_is_and_is_cancelled_in_its_midst(here, tmp_path, monkeypatch):
+def test_a_download_tells_how_far_it_is_and_is_cancelled_in_its_midst(
+    here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from huggingface_hub import constants
 
     with slow_hub(400_000_000) as hub:

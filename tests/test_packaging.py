@@ -1,5 +1,7 @@
 """The package: its declared dependencies are the tested ones, and its wheel works without the repository."""
 
+from __future__ import annotations
+
 import json
 import os
 import re
@@ -13,11 +15,12 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.helpers.paths import ROOT
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-def read_pins(name):
+def read_pins(name: str):
     """The versions in a requirements file, by normalised name."""
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     pins = [re.fullmatch(r"([\w-]+)==(\S+)", line) for line in lines if line and line[0] not in "#-"]
@@ -31,7 +34,7 @@ def read_pins(name):
         ("requirements-dev.txt", PROJECT["optional-dependencies"]["dev"]),
     ],
 )
-def test_every_pin_lies_in_the_range_of_the_package(file, declared):
+def test_every_pin_lies_in_the_range_of_the_package(file: str, declared) -> None:
     pins = read_pins(file)
     ranges = {canonicalize_name(each.name): each.specifier for each in map(Requirement, declared)}
     assert set(pins) == set(ranges)
@@ -39,7 +42,7 @@ def test_every_pin_lies_in_the_range_of_the_package(file, declared):
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
+def installed(tmp_path_factory: pytest.TempPathFactory):
     """The folder into which the wheel of this repository was installed."""
     folder = tmp_path_factory.mktemp("package")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
@@ -51,7 +54,7 @@ def installed(tmp_path_factory):
     return site
 
 
-def run_tandem(installed, folder, *arguments):
+def run_tandem(installed, folder: Path, *arguments: str):
     """Run the installed `tandem` in `folder`, with the packages of this Python and without the repository."""
     script = shutil.which(
         "tandem", path=os.pathsep.join([str(installed / "bin"), str(installed / "Scripts")])
@@ -71,7 +74,7 @@ def run_tandem(installed, folder, *arguments):
 
 
 @pytest.mark.slow
-def test_the_installed_command_chats_in_an_empty_folder(installed, tmp_path):
+def test_the_installed_command_chats_in_an_empty_folder(installed, tmp_path: Path) -> None:
     result = run_tandem(
         installed, tmp_path, "chat", "Hello", "--lane", "base", "--lane", "pocket-ift", "--json"
     )
@@ -83,7 +86,7 @@ def test_the_installed_command_chats_in_an_empty_folder(installed, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_installed_command_finds_everything_that_is_shipped(installed, tmp_path):
+def test_the_installed_command_finds_everything_that_is_shipped(installed, tmp_path: Path) -> None:
     result = run_tandem(installed, tmp_path, "doctor", "--json")
     assert result.returncode == 0, result.stderr + result.stdout
     report = json.loads(result.stdout)
@@ -100,7 +103,7 @@ def test_the_installed_command_finds_everything_that_is_shipped(installed, tmp_p
 
 
 @pytest.mark.slow
-def test_the_installed_package_holds_what_is_needed_and_no_more(installed):
+def test_the_installed_package_holds_what_is_needed_and_no_more(installed) -> None:
     package = installed / "playground"
     for name in ("a11y.js", "page.js", "style.css"):
         assert (package / "ui" / "assets" / name).is_file()
@@ -118,7 +121,7 @@ def test_the_installed_package_holds_what_is_needed_and_no_more(installed):
     }
 
 
-def test_pre_commit_uses_the_versions_of_the_requirements():
+def test_pre_commit_uses_the_versions_of_the_requirements() -> None:
     text = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
     pins = read_pins("requirements-dev.txt")
     assert f"rev: v{pins['ruff']}\n" in text
@@ -126,7 +129,7 @@ def test_pre_commit_uses_the_versions_of_the_requirements():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
-def test_no_browser_is_installed_unless_asked_for(tmp_path):
+def test_no_browser_is_installed_unless_asked_for(tmp_path: Path) -> None:
     """With a PATH that has no browser, and a Python whose Playwright has none."""
     for name in ("sh", "id"):
         (tmp_path / name).symlink_to(shutil.which(name))

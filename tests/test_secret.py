@@ -1,5 +1,7 @@
 """The key of a judge's server is hidden in whatever form a server sends it back."""
 
+from __future__ import annotations
+
 import base64
 import html
 import json
@@ -49,7 +51,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_key_is_hidden_in_every_form(form):
+def test_a_key_is_hidden_in_every_form(form) -> None:
     rng = random.Random(form)
     for _ in range(40):
         key = "".join(rng.choices(CHARACTERS, k=rng.randint(8, 80)))
@@ -58,7 +60,7 @@ def test_a_key_is_hidden_in_every_form(form):
         assert Secret(key).scrub(shown) == f"Incorrect key: {HIDDEN} [see docs]", key
 
 
-def test_a_key_within_a_longer_text_in_base64_is_hidden_but_for_its_neighbours():
+def test_a_key_within_a_longer_text_in_base64_is_hidden_but_for_its_neighbours() -> None:
     key = "sk-proj-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     for before in ("", "a", "ab", "abc"):
         said = Secret(key).scrub(base64.b64encode(f"{before}{key} tail".encode()).decode())
@@ -66,7 +68,7 @@ def test_a_key_within_a_longer_text_in_base64_is_hidden_but_for_its_neighbours()
         assert len(said) < 24
 
 
-def test_other_texts_stay_as_they_are():
+def test_other_texts_stay_as_they_are() -> None:
     key = Secret("no/ne+12")
     for text in ("no\nne", "100%25 &amp; \\n \\u0041", "", "%", "\\", "&#", "\\u12", "\ud800 &#1114112;"):
         assert key.scrub(text) == text
@@ -74,12 +76,12 @@ def test_other_texts_stay_as_they_are():
     assert Secret("abc").scrub("abc") == "abc"
 
 
-def test_two_occurrences_are_hidden_apart():
+def test_two_occurrences_are_hidden_apart() -> None:
     assert Secret("sk-12345").scrub("sk-12345sk-12345, sk%2D12345") == "(key)(key), (key)"
 
 
 @pytest.mark.parametrize("piece", ["%2525", "&amp;amp;", "\\\\\\\\", "%25&amp;\\\\", "s ", "sssss-", "c2st"])
-def test_a_long_reply_is_searched_in_time(piece):
+def test_a_long_reply_is_searched_in_time(piece: str) -> None:
     key = Secret("sssss-" * 12 + "k")
     started = time.perf_counter()
     key.scrub(piece * (200_000 // len(piece)))

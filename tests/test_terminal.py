@@ -1,21 +1,25 @@
 """Control characters in text of others: escapes for a terminal, the bytes themselves for a program."""
 
+from __future__ import annotations
+
 import ast
 import io
 import json
 import logging
 import sys
+from pathlib import Path
 
 import pytest
-from judge_server import JudgeServer
-from test_cli import ROOT, tandem
-from test_judges import chat, session
 
 from playground.cli.chat import print_turn, print_warnings
 from playground.cli.doctor import print_report
 from playground.terminal import escape_controls, escape_log, print_error, print_text
 from playground.types import Status
 from playground.ui.server.faults import Faults
+from tests.helpers.commands import tandem
+from tests.helpers.judge_server import JudgeServer
+from tests.helpers.judging import chat, session
+from tests.helpers.paths import ROOT
 
 COMMAND_FILES = [path.relative_to(ROOT).as_posix() for path in (ROOT / "playground" / "cli").glob("*.py")]
 COMMAND_FILES += ["playground/__main__.py", "playground/serve.py", "app.py"]
@@ -25,28 +29,28 @@ HARMLESS = "a\\x1b]0;owned\\x07\\x1b[31mb\\x9b2Jc\\u202ed\\r\\u2066e"
 CONTROLS = {chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))} - {"\n", "\t"}
 
 
-def is_harmless(text):
+def is_harmless(text: str) -> bool:
     return not (CONTROLS | set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")) & set(text)
 
 
 @pytest.mark.parametrize("character", sorted(CONTROLS | set("\u061c\u200e\u200f\u2028\u2029\u202e\u2069")))
-def test_a_control_character_becomes_its_escape(character):
+def test_a_control_character_becomes_its_escape(character) -> None:
     assert escape_controls(f"x{character}y") == f"x{character.encode('unicode_escape').decode()}y"
 
 
-def test_text_of_all_scripts_stays_as_it_is():
+def test_text_of_all_scripts_stays_as_it_is() -> None:
     text = "Caf\u00e9\n\t\u0627\u0644\u0633 \u4f60 \U0001f469\u200d\U0001f4bb \u0915\u094d\u200d\u0937 \\x1b"
     assert escape_controls(text) == text
 
 
-def test_both_streams_get_escapes(capsys):
+def test_both_streams_get_escapes(capsys: pytest.CaptureFixture[str]) -> None:
     print_text(EVIL)
     print_error(EVIL)
     assert capsys.readouterr() == (f"{HARMLESS}\n", f"{HARMLESS}\n")
 
 
 @pytest.mark.parametrize("file", COMMAND_FILES)
-def test_a_command_prints_nothing_for_people_by_other_means(file):
+def test_a_command_prints_nothing_for_people_by_other_means(file) -> None:
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     called = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
     assert {"print", "typer.echo", "sys.stderr.write"} & set(called) == set()
@@ -57,12 +61,12 @@ def test_a_command_prints_nothing_for_people_by_other_means(file):
 
 
 @pytest.fixture
-def talk(tmp_path):
+def talk(tmp_path: Path):
     talk = session(tmp_path, f"It is {EVIL}.")
     return chat(talk, EVIL)
 
 
-def test_history_shows_a_visitors_message_harmlessly(talk, tmp_path):
+def test_history_shows_a_visitors_message_harmlessly(talk, tmp_path: Path) -> None:
     shown = tandem("history", "--data-dir", tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert "a\\x1b]0;owned\\x07\\x1b[31mb" in shown.stdout.decode()
@@ -72,7 +76,7 @@ def test_history_shows_a_visitors_message_harmlessly(talk, tmp_path):
     assert "\u202e".encode() in document.stdout
 
 
-def test_an_answer_is_shown_harmlessly(talk, capsys):
+def test_an_answer_is_shown_harmlessly(talk, capsys: pytest.CaptureFixture[str]) -> None:
     print_turn(talk.turns[0])
     printed = capsys.readouterr().out
     assert f"> {HARMLESS}\n" in printed
@@ -80,7 +84,7 @@ def test_an_answer_is_shown_harmlessly(talk, capsys):
     assert is_harmless(printed)
 
 
-def test_doctor_shows_what_files_say_harmlessly(capsys):
+def test_doctor_shows_what_files_say_harmlessly(capsys: pytest.CaptureFixture[str]) -> None:
     adapter = {
         "name": EVIL, "error": EVIL, "source": EVIL, "serving": EVIL, "ends": [EVIL], "kl_from_base_nats": 0.0
     }  # fmt: skip
@@ -93,14 +97,14 @@ def test_doctor_shows_what_files_say_harmlessly(capsys):
     assert is_harmless(printed)
 
 
-def test_warnings_are_shown_harmlessly(capsys):
+def test_warnings_are_shown_harmlessly(capsys: pytest.CaptureFixture[str]) -> None:
     from playground.config import Settings
 
     print_warnings(Status(state="ready", note="", base="x", warnings=(EVIL,)), Settings(), {"x": EVIL})
     assert capsys.readouterr().err == f"{HARMLESS}\n{HARMLESS}\n"
 
 
-def test_judge_shows_a_servers_words_harmlessly(talk, tmp_path):
+def test_judge_shows_a_servers_words_harmlessly(talk, tmp_path: Path) -> None:
     server = JudgeServer(lambda asked, body: asked.fail(400, EVIL))
     try:
         result = tandem(
@@ -123,7 +127,9 @@ def test_judge_shows_a_servers_words_harmlessly(talk, tmp_path):
     assert is_harmless(result.stdout.decode())
 
 
-def test_the_log_has_no_control_characters(caplog, monkeypatch):
+def test_the_log_has_no_control_characters(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Faults().report(ValueError(EVIL))
     assert is_harmless(caplog.records[0].getMessage())
     stream = io.StringIO()

@@ -26,11 +26,10 @@ from playground.rubrics.fastchat import read_judge_prompts
 from playground.rubrics.files import read_rubric
 from playground.templates import read_templates
 from playground.types import InputError, OutsideError
+from tests.helpers.paths import POCKET, ROOT
 
 CASES = 1000
 """Of each kind."""
-ROOT = Path(__file__).resolve().parents[2]
-POCKET = ROOT / "models" / "pocket"
 ADAPTER = ROOT / "adapters" / "pocket-ift"
 
 
@@ -184,7 +183,7 @@ def one_sentence(read: Callable[[Path], Any], path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_damaged_file_is_read_or_is_one_sentence(kind, tmp_path):
+def test_a_damaged_file_is_read_or_is_one_sentence(kind, tmp_path: Path) -> None:
     make, read = KINDS[kind]
     original = make(tmp_path)
     data = original.read_bytes()[:200_000]
@@ -197,7 +196,7 @@ def test_a_damaged_file_is_read_or_is_one_sentence(kind, tmp_path):
 
 
 @pytest.mark.parametrize("name", INSIDE)
-def test_a_damaged_file_of_a_folder_is_read_or_is_one_sentence(name, tmp_path):
+def test_a_damaged_file_of_a_folder_is_read_or_is_one_sentence(name, tmp_path: Path) -> None:
     folder, read = INSIDE[name]
     here = tmp_path / "folder"
     here.mkdir()
@@ -212,7 +211,7 @@ def test_a_damaged_file_of_a_folder_is_read_or_is_one_sentence(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "../../etc/passwd", "a\x00b", "\ud800", ""])
-def test_a_chat_format_that_cannot_be_a_name_is_a_sentence(name, tmp_path):
+def test_a_chat_format_that_cannot_be_a_name_is_a_sentence(name: str, tmp_path: Path) -> None:
     here = tmp_path / "adapter"
     shutil.copytree(ADAPTER, here)
     text = f"chat_format = {json.dumps(name)}\n"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import socket
+from pathlib import Path
 
 import httpx
 import pytest
 
-from hardening.serving import JOIN, Caller, Served, serving
 from playground.ui.server.faults import MAX_LINES, Faults, OneTraceback
+from tests.hardening.serving import JOIN, Caller, Served, serving
 
 FORGED = {
     "x-forwarded-host": "foreign.example",
@@ -37,7 +38,7 @@ def test_a_header_of_no_trusted_proxy_does_not_change_the_root(served: Served, n
     assert "foreign.example" not in config.text
 
 
-def test_a_trusted_proxy_names_the_root_and_the_caller_before_it_does_not(tmp_path) -> None:
+def test_a_trusted_proxy_names_the_root_and_the_caller_before_it_does_not(tmp_path: Path) -> None:
     with serving(tmp_path, proxies=1) as served:
         for told in ("tandem.example", "foreign.example, tandem.example"):
             headers = {"x-forwarded-host": told, "x-forwarded-proto": "http, https"}
@@ -53,7 +54,9 @@ def test_a_trusted_proxy_names_the_root_and_the_caller_before_it_does_not(tmp_pa
 
 
 @pytest.mark.parametrize("public", [False, True])
-def test_junk_calls_write_few_lines_and_no_traceback(tmp_path, capfd, caplog, public: bool) -> None:
+def test_junk_calls_write_few_lines_and_no_traceback(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, public: bool
+) -> None:
     with serving(tmp_path, public=public) as served:
         caller = Caller(served)
         event = caller.event("send")
@@ -83,7 +86,7 @@ def test_junk_calls_write_few_lines_and_no_traceback(tmp_path, capfd, caplog, pu
     assert len((said.out + said.err).splitlines()) + len(caplog.records) <= 2 * MAX_LINES
 
 
-def test_failures_are_logged_once_a_minute_in_one_line_each(caplog) -> None:
+def test_failures_are_logged_once_a_minute_in_one_line_each(caplog: pytest.LogCaptureFixture) -> None:
     now = [0.0]
     faults = Faults(lambda: now[0])
 
@@ -105,7 +108,7 @@ def test_failures_are_logged_once_a_minute_in_one_line_each(caplog) -> None:
     assert second.endswith("(299 more failures since the last line)")
 
 
-def test_bytes_that_are_no_http_write_one_line(served: Served, caplog) -> None:
+def test_bytes_that_are_no_http_write_one_line(served: Served, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(20):
         with socket.create_connection(("127.0.0.1", served.port), timeout=5) as connection:
             connection.sendall(b"junk junk\r\n\r\n")
@@ -113,7 +116,7 @@ def test_bytes_that_are_no_http_write_one_line(served: Served, caplog) -> None:
     assert len([each for each in caplog.records if each.name == "uvicorn.error"]) <= 1
 
 
-def test_one_failure_of_a_handler_again_and_again_has_one_traceback(caplog) -> None:
+def test_one_failure_of_a_handler_again_and_again_has_one_traceback(caplog: pytest.LogCaptureFixture) -> None:
     log = logging.getLogger("test of tracebacks")
     log.addFilter(OneTraceback())
     for number in range(3):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from hardening.serving import Served, serving
 from playground.ui.server.logins import LOGINS
+from tests.hardening.serving import Served, serving
 
 RIGHT = {"username": "ada", "password": "long and secret"}
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from hardening.serving import JOIN, UPLOAD, Caller, Canary, Served, serving
+from tests.hardening.serving import JOIN, UPLOAD, Caller, Canary, Served, serving
 
 META = {"_type": "gradio.FileData"}
 
@@ -41,7 +42,7 @@ def canary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Canary]:
     server.end()
 
 
-def test_the_canary_is_asked_when_gradio_downloads_a_file(canary: Canary, tmp_path) -> None:
+def test_the_canary_is_asked_when_gradio_downloads_a_file(canary: Canary, tmp_path: Path) -> None:
     """Otherwise the tests below would prove nothing."""
     from gradio.processing_utils import ssrf_protected_download
 
@@ -75,7 +76,9 @@ def files(url: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("who", ["plain", "public"])
-def test_no_file_data_but_an_upload_gets_past_in_any_input_of_an_event(who, request, canary: Canary) -> None:
+def test_no_file_data_but_an_upload_gets_past_in_any_input_of_an_event(
+    who: str, request: pytest.FixtureRequest, canary: Canary
+) -> None:
     served: Served = request.getfixturevalue(who)
     caller = Caller(served)
     events = [caller.event("send"), caller.event("bench-import", "upload")]

@@ -10,15 +10,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hardening.serving import DATA, JOIN, UPLOAD, Caller, Canary, Served, serving, within
 from playground.config import Settings
 from playground.rate_limits import PUBLIC, Limits
 from playground.types import InputError
 from playground.ui.server.logins import LOGINS
 from playground.ui.server.middleware import MOST_BYTES, TOO_LARGE
 from playground.ui.server.sessions import UNREAD_SECONDS
+from tests.hardening.serving import DATA, JOIN, UPLOAD, Caller, Canary, Served, serving, within
+from tests.helpers.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SECRET = "my secret message"
 META = {"_type": "gradio.FileData"}
 
@@ -197,7 +197,9 @@ def test_an_unread_answer_is_cancelled(slow: Served) -> None:
     assert within(UNREAD_SECONDS + 3, lambda: slow.engine.open_streams == 0)
 
 
-def test_bad_requests_are_refused_in_one_sentence(served: Served, visitor: Caller, capfd) -> None:
+def test_bad_requests_are_refused_in_one_sentence(
+    served: Served, visitor: Caller, capfd: pytest.CaptureFixture[str]
+) -> None:
     large = b'{"data": ["' + b"x" * MOST_BYTES + b'"]}'
     json_type = {"content-type": "application/json"}
     refused = visitor.client.post(JOIN, content=large, headers=json_type)

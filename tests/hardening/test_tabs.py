@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from hardening.serving import Served, serving
 from playground.ui.server.visitors import COOKIE, Visitors
+from tests.hardening.serving import Served, serving
 
 pytestmark = pytest.mark.browser
 

@@ -8,17 +8,18 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
 
-from hardening.serving import DATA, JOIN, UPLOAD, Caller, Served, serving, within
 from playground.config import Settings
 from playground.ui.server.payloads import BODY
 from playground.ui.server.sessions import UNREAD_SECONDS, OwnSessions
 from playground.ui.server.start import layers
 from playground.ui.server.uploads import MAX_BYTES, MAX_FILES
 from playground.ui.server.visitors import COOKIE, VISITOR, Sessions, Uploads, Visitor
+from tests.hardening.serving import DATA, JOIN, UPLOAD, Caller, Served, serving, within
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,9 @@ def test_the_first_response_sets_an_unguessable_cookie_that_scripts_cannot_read(
     assert COOKIE in httpx.get(served.url, headers=forged, trust_env=False).headers["set-cookie"]
 
 
-def test_the_cookie_of_a_space_works_in_a_frame_and_over_https_it_is_secure(monkeypatch, tmp_path) -> None:
+def test_the_cookie_of_a_space_works_in_a_frame_and_over_https_it_is_secure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     with serving(tmp_path, proxies=1) as served:
         told = {"x-forwarded-proto": "https"}
         cookie = httpx.get(served.url, headers=told, trust_env=False).headers["set-cookie"]
@@ -124,7 +127,7 @@ def test_several_tabs_and_a_reload_of_one_browser_work(served: Served, config: d
     assert any(message["msg"] == "process_completed" for message in reloaded.messages())
 
 
-def test_without_cookies_the_page_works_and_is_bound_to_the_address(tmp_path) -> None:
+def test_without_cookies_the_page_works_and_is_bound_to_the_address(tmp_path: Path) -> None:
     with serving(tmp_path, proxies=1) as served:
         first = Caller(served, cookies=False, **{"x-forwarded-for": "203.0.113.1"})
         for _ in range(2):
@@ -242,7 +245,7 @@ def test_only_the_page_itself_uploads(served: Served, headers: dict[str, str], s
         assert answer.json()["detail"].startswith("Files can be uploaded from the page itself only")
 
 
-def test_uploads_are_bounded_in_number_and_size_by_visitor_and_by_address(tmp_path) -> None:
+def test_uploads_are_bounded_in_number_and_size_by_visitor_and_by_address(tmp_path: Path) -> None:
     def upload(caller: Caller, size: int = 1, files: int = 1) -> int:
         many = [("files", (f"{number}.txt", b"x" * size)) for number in range(files)]
         answer = caller.client.post(UPLOAD, files=many)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from integration import vllm_server
-from integration.real_model import HOW, PACKAGES, Real, gguf_file, open_real, train
+from tests.integration import vllm_server
+from tests.integration.real_model import HOW, PACKAGES, Real, gguf_file, open_real, train
 
 
 @pytest.hookimpl(tryfirst=True)  # before the files are put in order by their marks

@@ -11,9 +11,9 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
-from integration.real_model import Real, open_real
 from playground.engine.text import Detokenizer
 from playground.types import Conversation, Sampling
+from tests.integration.real_model import Real, open_real
 
 LANES = ("base", "urial:demos=general-3", "chat", "tuned")
 TURNS = (
@@ -89,7 +89,7 @@ def check(session: Any, real: Real, conversation: Conversation, quantize: bool =
 
 
 @pytest.mark.parametrize("penalty", [1.0, 1.15])
-def test_four_lanes_over_three_turns_equal_generate(session, real, penalty):
+def test_four_lanes_over_three_turns_equal_generate(session, real: Real, penalty: float) -> None:
     sampling = Sampling(max_new_tokens=NEW, repetition_penalty=penalty)
     conversation = talk(session, LANES, TURNS, sampling)
     check(session, real, conversation)
@@ -98,7 +98,7 @@ def test_four_lanes_over_three_turns_equal_generate(session, real, penalty):
     assert len({answer.text for answer in last}) > 1
 
 
-def test_chat_prompts_are_those_of_transformers(session, real):
+def test_chat_prompts_are_those_of_transformers(session, real: Real) -> None:
     tokenizer = AutoTokenizer.from_pretrained(real.base)
     conversation = talk(session, ("chat", "tuned"), TURNS[:2], Sampling(max_new_tokens=8))
     for lane in (0, 1):
@@ -110,14 +110,14 @@ def test_chat_prompts_are_those_of_transformers(session, real):
         assert [token.id for token in session.tokens(prompt)] == want["input_ids"]
 
 
-def test_a_chat_answer_ends_at_the_end_of_turn_token(session):
+def test_a_chat_answer_ends_at_the_end_of_turn_token(session) -> None:
     conversation = talk(session, ("chat",), ("Say only: yes.",), Sampling(max_new_tokens=60))
     reply = conversation.turns[0].answers[0].reply
     assert reply.finish == "stop"
     assert "<|im_end|>" not in reply.text
 
 
-def test_four_bit_lanes_equal_generate(real, tmp_path):
+def test_four_bit_lanes_equal_generate(real: Real, tmp_path: Path) -> None:
     opened = open_real(real, tmp_path, quantize="4bit")
     try:
         assert "NF4" in opened.status().precision
@@ -127,7 +127,7 @@ def test_four_bit_lanes_equal_generate(real, tmp_path):
         opened.close()
 
 
-def test_two_thousand_tokens_of_demonstrations_read_once_or_again_give_the_same(session, real):
+def test_two_thousand_tokens_of_demonstrations_read_once_or_again_give_the_same(session, real: Real) -> None:
     k = next(
         k
         for k in range(3, 50)
@@ -146,14 +146,14 @@ def prompt_of(session: Any, lane: str) -> Any:
     return session.request(session.new([session.variant(lane)]), 0, TURNS[0]).prompt
 
 
-def test_noise_is_the_same_with_the_same_seed_whatever_stands_beside(session):
+def test_noise_is_the_same_with_the_same_seed_whatever_stands_beside(session) -> None:
     sampling = Sampling(max_new_tokens=16, temperature=0.9, top_p=0.95, min_p=0.02, seed=7)
     alone = talk(session, ("tuned",), TURNS[:1], sampling)
     together = talk(session, LANES, TURNS[:1], sampling)
     assert alone.turns[0].answers[0].text == together.turns[0].answers[3].text
 
 
-def test_a_stream_is_one_decode(session, real):
+def test_a_stream_is_one_decode(session, real: Real) -> None:
     tokenizer = AutoTokenizer.from_pretrained(real.base)
     text = "Ünïcödé 👩‍👩‍👧‍👦 ქართული العربية 日本語 🇫🇷🇯🇵 café\n\tx = '∑'"
     ids = tokenizer(text)["input_ids"]
@@ -161,7 +161,7 @@ def test_a_stream_is_one_decode(session, real):
     assert "".join(feed.feed(token) for token in ids) + feed.finish() == text
 
 
-def test_the_published_file_is_a_base(real, tmp_path):
+def test_the_published_file_is_a_base(real: Real, tmp_path: Path) -> None:
     opened = open_real(real, tmp_path, base=str(real.gguf))
     try:
         status = opened.status()

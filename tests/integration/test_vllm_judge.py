@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_cli import tandem
-from test_judges import chat, session
 
-from integration.real_model import Real
-from integration.vllm_server import VLLM
+from tests.helpers.commands import tandem
+from tests.helpers.judging import chat, session
+from tests.integration.real_model import Real
+from tests.integration.vllm_server import VLLM
 
 ANSWERS = {
     "wide": "The capital of France is Paris.",

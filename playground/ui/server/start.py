@@ -19,7 +19,7 @@ from playground.ui.server.logins import FewLogins, NeedsLogin
 from playground.ui.server.page_state import LeanStates
 from playground.ui.server.payloads import CheckedPayloads, EventInputs, Input, Kind
 from playground.ui.server.sessions import OwnSessions
-from playground.ui.server.uploads import OwnUploads
+from playground.ui.server.uploads import MAX_FILE_SIZE, OwnUploads
 from playground.ui.server.visitors import Sessions, Uploads, Visitors
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -78,7 +78,7 @@ def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
         ssr_mode=False,
         mcp_server=False,
         pwa=False,
-        max_file_size="2mb",
+        max_file_size=MAX_FILE_SIZE,
         theme=theme(),
         css_paths=[ASSETS / "style.css", ASSETS / "model.css", ASSETS / "a11y.css"],
         head="".join(f"<script>{script}</script>" for script in scripts()),

@@ -16,6 +16,8 @@ from playground.ui.server.visitors import Uploads, Visitor, get_visitor
 
 WINDOW = 3600.0
 """Seconds over which uploads are counted; files are kept about as long."""
+MAX_FILE_SIZE = "2mb"
+"""Maximum size of one file, in Gradio's notation; Gradio refuses a larger one."""
 MAX_FILES = 30
 """Maximum number of files of one visitor within the window."""
 MAX_BYTES = 20_000_000

@@ -1,0 +1,210 @@
+"""The page in a real Chromium, on the real app: the app, a browser, and a person with a page of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+from playwright.sync_api import Browser, Error, Page, Playwright, expect
+
+from tests.helpers.paths import ROOT
+
+SLOW = 60_000
+"""Milliseconds; generous, since two cores may be shared with much else."""
+ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+QUESTION = "What is the capital of France?"
+CUT_OFF = "AbortError|Connection errored out|404: Not Found"
+"""What the component library prints when a page is left while it still listens to the server: it breaks its
+stream of events off, and may ask for another, which the server has put away by then."""
+
+expect.set_options(timeout=SLOW)
+
+
+# --- The app, a browser, a person's page -----------------------------------------------------------
+
+
+class App:
+    """`python app.py` on a free port, with its record in `data_dir`."""
+
+    program: tuple[str, ...] = ("app.py",)
+    """What Python runs; it takes the flags of app.py."""
+
+    def __init__(self, data_dir: Path, *flags: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.data_dir = data_dir
+        self.url = f"http://127.0.0.1:{port}/"
+        self._log = (data_dir.parent / f"app-{port}.log").open("w+")
+        environ = os.environ | {"NO_PROXY": "127.0.0.1,localhost"}
+        self.process = subprocess.Popen(
+            [sys.executable, *self.program, "--port", str(port), "--data-dir", str(data_dir), *flags],
+            cwd=ROOT,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        said = self.process.stdout.readline()  # ends when the program does, too
+        assert said.strip() == f"Tandem is at {self.url.rstrip('/')}", said + self.log()
+
+    def log(self) -> str:
+        self._log.seek(0)
+        return self._log.read()
+
+    def end(self) -> None:
+        """Ctrl-C, which it answers by ending without a word."""
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(timeout=60) == 0
+        assert "Traceback" not in self.log(), self.log()
+
+
+def chromium(playwright: Playwright) -> str:
+    """The browser to drive: TANDEM_CHROMIUM, else the system's, else Playwright's own."""
+    names = ("/usr/bin/chromium", "chromium-browser", "google-chrome")
+    candidates = [os.environ.get("TANDEM_CHROMIUM"), *map(shutil.which, names)]
+    candidates.append(playwright.chromium.executable_path)
+    for path in candidates:
+        if path and Path(path).exists():
+            return path
+    missing = "There is no Chromium: install one, or name it in TANDEM_CHROMIUM."
+    if os.environ.get("CI"):
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+class Person:
+    """Someone with a page of their own, and everything that went wrong on it."""
+
+    def __init__(self, browser: Browser, url: str, enter: bool = True) -> None:
+        """`enter`: whether the page lets them in at once."""
+        self.context = browser.new_context(
+            viewport={"width": 1440, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
+        )
+        self.context.set_default_timeout(SLOW)
+        self.url = url
+        self.wrong: list[str] = []
+        self.leaving = False
+        self.page: Page = self.context.new_page()
+        self.page.on("pageerror", lambda error: self.wrong.append(f"page error: {error}"))
+        self.page.on("console", self._console)
+        self.page.on("dialog", lambda dialog: (self.wrong.append("dialog"), dialog.dismiss()))
+        self.context.on("request", self._request)
+        if enter:
+            self.go(url)
+
+    def _console(self, message) -> None:
+        if message.type == "error" and not (self.leaving and re.search(CUT_OFF, message.text)):
+            self.wrong.append(f"console: {message.text}")
+
+    def _request(self, request) -> None:
+        if not request.url.startswith((self.url, "data:", "blob:")):
+            self.wrong.append(f"foreign request: {request.url}")
+
+    def go(self, url: str) -> None:
+        """To an address; what the page that is left complains of comes late, and counts for nothing."""
+        self.leaving = True
+        try:
+            self.page.goto(url)
+        except Error as error:  # the page that is left may be asking for itself at that moment
+            if "ERR_ABORTED" not in str(error):
+                raise
+            self.page.goto(url)
+        expect(self.page.locator("#model .ready")).to_be_visible()
+        self.leaving = False
+
+    def leave_for(self, url: str) -> None:
+        self.leaving = True
+        self.page.goto(url)
+        self.leaving = False
+
+    def close(self) -> None:
+        self.leaving = True
+        self.context.close()
+        assert not self.wrong, self.wrong
+
+    def type(self, text: str) -> None:
+        self.page.fill("#message textarea", text)
+
+    @property
+    def typed(self) -> str:
+        return self.page.input_value("#message textarea")
+
+    def send(self, text: str) -> None:
+        """Type and press Enter; returns once the message is accepted."""
+        before = self.asked.count()
+        self.type(text)
+        self.page.press("#message textarea", "Enter")
+        expect(self.asked).to_have_count(before + 1)
+
+    def ask(self, text: str) -> None:
+        """Send, and wait for the answers' end."""
+        self.send(text)
+        self.finished()
+
+    def finished(self) -> None:
+        expect(self.page.locator("#send")).to_be_visible()
+        expect(self.page.locator("#new")).to_be_enabled()
+
+    def dial(self, name: str, value: object) -> None:
+        self.page.fill(f"#{name} input", str(value))
+
+    def long(self) -> None:
+        """Decoding by which every answer is long, whatever the model: at this temperature all tokens are
+        about equally likely, the end included, which this seed draws at none of the pocket model's places."""
+        self.dial("temperature", 1000)
+        self.dial("seed", 2)
+        self.dial("max-new-tokens", 3500)
+
+    def short(self) -> None:
+        self.dial("temperature", 0)
+        self.dial("max-new-tokens", 40)
+
+    def options(self, control: str):
+        """The list of a dropdown, opened; another one's may still be closing."""
+        box = self.page.locator(f"#{control} input")
+        box.click()
+        expect(box).to_have_attribute("aria-expanded", "true")
+        return self.page.locator(f"#{box.get_attribute('aria-controls')}")
+
+    def choose(self, control: str, label: str) -> None:
+        self.options(control).get_by_role("option", name=label, exact=True).click()
+
+    def pick(self, lane: int, label: str) -> None:
+        self.choose(f"pick-{lane}", label)
+
+    @property
+    def asked(self):
+        return self.page.locator("#chat-0 .user-row")
+
+    def status(self, lane: int):
+        return self.page.locator(f"#status-{lane} .figures")
+
+    def answers(self, lane: int) -> list[str]:
+        return self.page.locator(f"#chat-{lane} .bot-row").all_inner_texts()
+
+    def toast(self, sentence: str) -> None:
+        expect(self.page.locator(".toast-body").filter(has_text=sentence).first).to_be_visible()
+
+    @property
+    def conversation(self) -> str:
+        """Its id, once the address bar has it: the address follows the page by a moment."""
+        expect(self.page).to_have_url(re.compile("[?&]c="))
+        return parse_qs(urlparse(self.page.url).query)["c"][0]

@@ -1,0 +1,128 @@
+"""A judge's server for tests: speaks OpenAI's chat API over a real socket and does as it is told."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Body = dict[str, Any]
+Behave = Callable[["Asked", Body], object]
+
+
+class Asked(BaseHTTPRequestHandler):
+    """One request, with the ways to answer it."""
+
+    protocol_version = "HTTP/1.1"
+    server: JudgeServer
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.lock:
+            self.server.bodies.append(body)
+            self.server.keys.append(self.headers.get("Authorization"))
+            number = len(self.server.bodies)
+        self.number = number
+        self.server.behave(self, body)
+
+    def say(self, text: Any, **fields: Any) -> None:
+        """A whole chat reply with this text; `fields` are of its choice, and `usage`."""
+        usage = fields.pop("usage", {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120})
+        refusal = fields.pop("refusal", None)
+        choice = {
+            "index": 0,
+            "finish_reason": "stop",
+            "message": {"role": "assistant", "content": text, "refusal": refusal},
+        }
+        self.send({"choices": [choice | fields], "usage": usage})
+
+    def send(self, data: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:
+        """`data` as JSON (bytes: as they are) with a status."""
+        if isinstance(data, dict) and status == 200:
+            data = {"id": "x", "object": "chat.completion", "created": 1, "model": "judge"} | data
+        raw = data if isinstance(data, bytes) else json.dumps(data).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(raw)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def fail(self, status: int, message: str = "No.", **headers: str) -> None:
+        """An error in OpenAI's shape."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.send({"error": {"message": message, "type": "x", "code": None, "param": None}}, status, named)
+
+    def reset(self) -> None:
+        """Begin a reply, then break the connection off in its middle."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b'{"choices": [')
+        self.wfile.flush()
+        # Linger 0: the close is a reset, not an orderly end.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.connection.close()
+
+    def silence(self, seconds: float = 60) -> None:
+        """Say nothing until the server ends or the other side has gone."""
+        until = time.monotonic() + seconds
+        self.connection.settimeout(0.05)
+        while time.monotonic() < until and not self.server.ended.is_set():
+            try:
+                if not self.connection.recv(1):
+                    self.server.left += 1
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                self.server.left += 1
+                break
+        self.close_connection = True
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+class JudgeServer(ThreadingHTTPServer):
+    """Listens on a free port of this machine.
+
+    Attributes:
+        behave: what is done with each request; `asked.number` counts them from 1.
+        bodies: every request's body, in order.
+        keys: every request's Authorization header.
+        left: requests that the other side gave up on.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, behave: Behave) -> None:
+        super().__init__(("127.0.0.1", 0), Asked)
+        self.behave = behave
+        self.bodies: list[Body] = []
+        self.keys: list[str | None] = []
+        self.left = 0
+        self.lock = threading.Lock()
+        self.ended = threading.Event()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass  # connections that break off are what tests are about
+
+    def end(self) -> None:
+        self.ended.set()
+        self.shutdown()
+        self.server_close()

@@ -1,0 +1,138 @@
+"""What strangers may ask for: how much, how often, how many at once."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Never
+
+import pytest
+
+from playground.lanes.variant import parse_lane
+from playground.library import Library
+from playground.rate_limits import PUBLIC, WINDOW, Gate, Limits, Rate
+from playground.types import InputError, Sampling
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+LIBRARY = Library.open("models/pocket")
+
+
+def variant(**sampling: Any):
+    return parse_lane("base", LIBRARY, Sampling(**sampling))
+
+
+def ask(gate, who="a", turns=1, text: str = "hello", **sampling: Any) -> None:
+    with gate.message(who, [variant(**sampling)], turns, text):
+        pass
+
+
+def refused(gate, *args, **kwargs: Any):
+    with pytest.raises(InputError) as caught:
+        ask(gate, *args, **kwargs)
+    return str(caught.value)
+
+
+def test_without_limits_anything_goes() -> None:
+    gate, text = Gate(), "x" * 100_000
+    for _ in range(1000):
+        ask(gate, turns=1_000, text=text, max_new_tokens=1_000_000)
+
+
+def test_too_much_is_one_sentence_with_the_numbers() -> None:
+    gate = Gate(Limits(max_tokens=100, max_turns=3, max_characters=10))
+    ask(gate, turns=3, text="x" * 10, max_new_tokens=100)
+    assert "at most 100 tokens, not 101" in refused(gate, max_new_tokens=101)
+    assert "at most 3 turns" in refused(gate, turns=4)
+    assert "at most 10 characters, not 11" in refused(gate, text="x" * 11)
+
+
+def test_the_lane_that_asks_for_most_counts() -> None:
+    gate = Gate(Limits(max_tokens=100))
+    lanes = [variant(max_new_tokens=10), variant(max_new_tokens=900)]
+    with pytest.raises(InputError, match="not 900"), gate.message("a", lanes, 1):
+        pass
+
+
+def test_a_visitor_waits_as_long_as_the_sentence_says_and_others_do_not() -> None:
+    clock = Clock()
+    gate = Gate(Limits(visitor_messages=2), clock)
+    ask(gate)
+    clock.now += 20
+    ask(gate)
+    assert "try again in 40 s" in refused(gate)
+    assert "2 messages within a minute" in refused(gate)
+    ask(gate, who="b")
+    clock.now += 40
+    ask(gate)
+    assert "try again in 20 s" in refused(gate)
+
+
+def test_all_visitors_together_are_limited_whatever_they_call_themselves() -> None:
+    clock = Clock()
+    gate = Gate(Limits(visitor_messages=2, total_messages=3), clock)
+    for who in "abc":
+        ask(gate, who=who)
+    assert "has taken 3 messages" in refused(gate, who="d")
+    clock.now += WINDOW
+    ask(gate, who="d")
+
+
+def test_what_was_refused_is_not_counted() -> None:
+    gate = Gate(Limits(max_turns=1, visitor_messages=1), Clock())
+    for _ in range(5):
+        assert "turns" in refused(gate, turns=2)
+    ask(gate)
+
+
+def test_only_so_many_are_answered_at_once_and_a_failure_gives_its_place_back() -> None:
+    gate = Gate(Limits(queue=1))
+
+    def fail() -> Never:
+        with gate.message("a", [variant()], 1):
+            assert "1 messages are being answered" in refused(gate, who="b")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    ask(gate)
+
+
+def test_two_at_once_do_not_both_take_the_last_place() -> None:
+    gate = Gate(Limits(total_messages=50))
+    let_in = []
+
+    def person(number) -> None:
+        for _ in range(20):
+            try:
+                ask(gate, who=str(number))
+                let_in.append(number)
+            except InputError:
+                pass
+
+    people = [threading.Thread(target=person, args=(number,)) for number in range(8)]
+    for thread in people:
+        thread.start()
+    for thread in people:
+        thread.join()
+    assert len(let_in) == 50
+
+
+def test_names_that_never_come_back_are_forgotten() -> None:
+    clock = Clock()
+    rate = Rate(5, clock)
+    for number in range(1000):
+        rate.count(str(number))
+    clock.now += WINDOW
+    rate.count("last")
+    assert set(rate._times) == {"last"}
+
+
+def test_the_public_page_has_every_limit() -> None:
+    assert None not in vars(PUBLIC).values()

@@ -1,0 +1,29 @@
+"""The style sheets: one lost brace would silently take every rule after it away."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.helpers.paths import ROOT
+
+SHEETS = sorted((ROOT / "playground" / "ui" / "assets").glob("*.css"))
+
+
+@pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
+def test_every_block_is_closed_where_it_should_be(sheet) -> None:
+    text = re.sub(r"/\*.*?\*/", lambda found: "\n" * found[0].count("\n"), sheet.read_text(), flags=re.DOTALL)
+    depth = 0
+    for number, line in enumerate(text.split("\n"), start=1):
+        depth += line.count("{") - line.count("}")
+        assert 0 <= depth <= 2, f"line {number}"
+        if line.startswith(("@media", ".", "#")) and line.rstrip().endswith("{"):
+            assert depth == 1, f"line {number} begins inside another block"
+    assert depth == 0
+
+
+@pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
+def test_no_list_of_selectors_stands_in_a_function(sheet) -> None:
+    """The component library splits lists at every comma."""
+    assert not re.search(r":(?:is|not|where|has)\([^()]*,", sheet.read_text())

@@ -1,0 +1,298 @@
+"""Demonstrations on the page: chosen, changed, looked at to the byte, edited, compared, imported, saved."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from playground.demonstrations.files import read_demo_file
+from playground.store import Store
+from tests.helpers.browsing import QUESTION, ROOT, App, Person
+
+pytestmark = pytest.mark.browser
+
+OWN = """Answer in one word.
+
+# Query:
+```
+What is the capital of <b>France</b>?
+```
+
+# Answer:
+```
+Paris
+```
+
+# Query:
+```
+What is {{value}} ${1 + 1}?
+```
+
+# Answer:
+```
+Two
+```
+"""
+
+
+def slide(person: Person, lane: int, k: int) -> None:
+    """Set K by its number, as a person types it once the slider reaches so far."""
+    reach = f"#k-{lane} input[type=range]"
+    person.page.wait_for_function(
+        "([reach, k]) => Number(document.querySelector(reach).max) >= k", arg=[reach, k]
+    )
+    box = person.page.locator(f"#k-{lane} input[type=number]")
+    box.fill(str(k))
+    box.press("Tab")
+
+
+def upload(person: Person, file: Path) -> None:
+    with person.page.expect_file_chooser() as chooser:
+        person.page.click("#bench-import")
+    chooser.value.set_files(file)
+
+
+def meter(person: Person, lane: int):
+    return person.page.locator(f"#meter-{lane} .meter p")
+
+
+def open_prompt(person: Person, lane: int) -> str:
+    """The exact text in the inspector."""
+    person.page.click(f"#prompt-{lane}")
+    expect(person.page.locator("#inspector-view .part").first).to_be_visible()
+    person.page.click("#inspector-copy")
+    return person.page.evaluate("navigator.clipboard.readText()")
+
+
+def close(person: Person) -> None:
+    person.page.keyboard.press("Escape")
+    expect(person.page.locator(".sheet")).to_have_count(0)
+
+
+def printed(lane: str, data_dir: Path, tmp_path: Path, *texts: str) -> str:
+    """What `python -m playground prompt` prints."""
+    roles = ("user", "assistant")
+    messages = tmp_path / "messages.json"
+    messages.write_text(
+        json.dumps([{"role": roles[at % 2], "content": text} for at, text in enumerate(texts)])
+    )
+    command = ["-m", "playground", "prompt", "--lane", lane, "--messages", messages, "--data-dir", data_dir]
+    result = subprocess.run([sys.executable, *map(str, command)], capture_output=True, cwd=ROOT)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.decode()
+
+
+def recorded(person: Person, app: App):
+    return Store(app.data_dir).load(person.conversation)
+
+
+def test_k_and_an_ablation_are_chosen_seen_in_the_prompt_and_named_in_the_record(
+    person: Person, app: App, tmp_path: Path
+) -> None:
+    person.short()
+    person.page.click("#setup-0")
+    person.choose("demos-0", "pocket-50")
+    slide(person, 0, 3)
+    expect(meter(person, 0)).to_contain_text("demonstrations 153")
+    slide(person, 0, 8)
+    person.choose("ablation-0", "shifted")
+    expect(person.page.locator("#chat-0 .about")).to_contain_text("8 demonstrations (shifted)")
+    person.type(QUESTION)
+
+    shown = open_prompt(person, 0)
+    lane = "urial:demos=pocket-50,k=8,ablation=shifted,seed=0"
+    assert shown == printed(lane, app.data_dir, tmp_path, QUESTION)
+    assert person.page.locator("#inspector-view .part.demonstration").count() == 8
+    drawn = person.page.locator("#inspector-view pre").all_inner_texts()
+    assert "".join(drawn).replace("\n", "") == shown.replace("\n", "")
+    person.page.click("#inspector-tokens label")
+    expect(person.page.locator("#inspector-view .tok").first).to_be_visible()
+    ids = [int(text) for text in person.page.locator("#inspector-view .tok sub").all_inner_texts()]
+    close(person)
+
+    person.page.press("#message textarea", "Enter")
+    expect(person.asked).to_have_count(1)
+    person.finished()
+    conversation = recorded(person, app)
+    assert conversation.variants[0].name == lane
+    assert conversation.variants[0].aligner.ablation == "shifted"
+    request = conversation.turns[0].answers[0].request
+    assert request.prompt.text == shown
+    assert conversation.turns[0].answers[0].reply.prompt_tokens == len(ids)
+    expect(meter(person, 0)).to_contain_text("history")
+
+    # The past prompt is found again, and so are the controls, after a reload.
+    person.leave_for(person.page.url)
+    expect(person.asked).to_have_count(1)
+    assert person.page.input_value("#demos-0 input") == "pocket-50"
+    assert person.page.input_value("#ablation-0 input") == "shifted"
+    person.page.click("#prompt-0")
+    person.choose("inspector-which", f"Turn 1: {QUESTION}")
+    expect(person.page.locator("#inspector-title")).to_contain_text(f"{len(ids)} tokens")
+    person.page.click("#inspector-copy")
+    assert person.page.evaluate("navigator.clipboard.readText()") == shown
+    with person.page.expect_download() as download:
+        person.page.click("#inspector-save")
+    assert Path(download.value.path()).read_bytes() == shown.encode()
+
+
+def test_the_nearest_demonstrations_say_why(person: Person) -> None:
+    person.page.click("#setup-0")
+    person.choose("demos-0", "pocket-50")
+    slide(person, 0, 2)
+    person.choose("which-0", "nearest to each message")
+    person.type("What is the currency of France?")
+    person.page.click("#prompt-0")
+    headings = person.page.locator("#inspector-view .part.demonstration h4")
+    expect(headings).to_have_count(2)
+    expect(headings.last).to_contain_text("number 29 of the set, for currency")
+
+
+def test_a_set_is_edited_used_and_saved_and_the_record_has_its_content(person: Person, app: App) -> None:
+    person.short()
+    person.page.click("#setup-0")
+    person.page.click("#edit-0")
+    cards = person.page.locator("#bench-cards .card")
+    expect(cards).to_have_count(3)
+    expect(cards.first).to_contain_text("50 tokens")
+    about = person.page.locator("#bench-about")
+
+    cards.nth(0).locator("[data-act=switch]").click()
+    expect(about).to_contain_text("edited, not saved")
+    expect(about).to_contain_text("2 of 3 demonstrations on")
+    cards.nth(2).locator("[data-act=up]").click()
+    expect(cards.nth(1)).to_contain_text("Name three metals")
+    cards.nth(1).locator("[data-act=edit]").click()
+    expect(person.page.locator("#bench-editing")).to_contain_text("Demonstration 2")
+    person.page.fill("#bench-query-0 textarea", "")
+    person.page.click("#bench-apply")
+    person.toast("A demonstration needs a query in each of its turns")
+    nasty = 'What <img src="http://example.org/x"> {{value}} is ${1 + 1}?'
+    person.page.fill("#bench-query-0 textarea", nasty)
+    person.page.fill("#bench-answer-0 textarea", "Cold.\n\n```\ncode\n```")
+    person.page.click("#bench-apply")
+    expect(cards.nth(1)).to_contain_text(nasty)
+    person.page.click("#bench-add")
+    expect(person.page.locator("#bench-editing")).to_contain_text("New demonstration")
+    person.page.fill("#bench-query-0 textarea", "And now?")
+    person.page.click("#bench-more")
+    person.page.fill("#bench-query-1 textarea", "And then?")
+    person.page.fill("#bench-answer-1 textarea", "Later.")
+    person.page.click("#bench-apply")
+    expect(cards).to_have_count(4)
+    expect(cards.nth(3)).to_contain_text("no answer is shown")
+
+    person.page.click("#use-0")
+    expect(person.page.locator(".sheet")).to_have_count(0)
+    expect(person.page.locator("#chat-0 .about")).to_contain_text("3 demonstrations")
+    person.ask(QUESTION)
+    lane = recorded(person, app).variants[0]
+    demos = lane.aligner.demos
+    assert [demo.query for demo in demos.demos] == [nasty, "Who wrote Hamlet?", "And now?"]
+    assert demos.name == f"pocket-3.edited-{demos.content_hash[:8]}"
+    assert lane.aligner.source == demos.content_hash
+    assert demos.name in lane.name
+
+    person.page.click("#edit-0")
+    person.page.fill("#bench-name input, #bench-name textarea", "../mine")
+    person.page.click("#bench-save")
+    person.toast("is not a usable name")
+    person.page.fill("#bench-name input, #bench-name textarea", "pocket-3")
+    person.page.click("#bench-save")
+    person.toast("The name 'pocket-3' is taken")
+    person.page.fill("#bench-name input, #bench-name textarea", "mine")
+    person.page.click("#bench-save")
+    person.toast("Saved as")
+    saved = read_demo_file(app.data_dir / "demos" / "mine.toml")
+    assert saved.content_hash == demos.content_hash
+
+
+def test_two_sets_are_compared(person: Person) -> None:
+    person.page.click("#setup-1")
+    person.page.click("#edit-1")
+    person.choose("bench-set", "pocket-8")
+    person.choose("bench-compare", "pocket-multi-turn-3")
+    cards = person.page.locator("#bench-cards")
+    expect(cards.locator(".pair:not(.heads)")).to_have_count(8)
+    expect(cards.locator(".pair:not(.heads) > div:nth-child(2) .card")).to_have_count(3)
+    expect(cards.locator(".pair.same")).to_have_count(0)
+    person.choose("bench-compare", "pocket-3")
+    expect(cards.locator(".pair.same")).to_have_count(3)
+    close(person)
+
+
+def test_a_published_file_is_imported_and_used_to_the_byte(person: Person, app: App, tmp_path: Path) -> None:
+    file = tmp_path / "Mine & theirs.txt"
+    file.write_text(OWN)
+    person.page.click("#setup-0")
+    person.page.click("#edit-0")
+    upload(person, file)
+    expect(person.page.locator("#bench-cards .card")).to_have_count(2)
+    expect(person.page.locator("#bench-cards")).to_contain_text("What is {{value}} ${1 + 1}?")
+    person.page.click("#use-0")
+    expect(person.page.locator(".sheet")).to_have_count(0)
+    assert open_prompt(person, 0).startswith(OWN)
+    close(person)
+
+    prose = tmp_path / "prose.txt"
+    prose.write_text("Be kind.\n")
+    person.page.click("#edit-0")
+    upload(person, prose)
+    expect(person.page.locator("#bench-cards")).to_contain_text("The file is used whole")
+    person.page.click("#use-0")
+    expect(person.page.locator("#k-0")).to_be_hidden()
+    assert open_prompt(person, 0).startswith("Be kind.\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("wrong.toml", b'name = "wrong"\ninstruction = "x"\nanswer = 1\n', "wrong.toml, line 3"),
+        ("nul.txt", b"a\0b", "NUL byte"),
+        ("empty.txt", b"\n", "is empty"),
+        ("latin.txt", "caf\u00e9".encode("latin-1"), "latin.txt"),
+        ("pocket-3.txt", b"Prose.\n", "another demonstration set 'pocket-3'"),
+        ("big.txt", b"x" * 3_000_000, "2"),
+    ],
+)
+def test_a_file_that_is_no_set_is_a_sentence_and_nothing_is_lost(
+    person: Person, tmp_path: Path, name: str, content: bytes, sentence: str
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    person.page.click("#setup-0")
+    person.page.click("#edit-0")
+    expect(person.page.locator("#bench-cards .card")).to_have_count(3)
+    upload(person, file)
+    person.toast(sentence)
+    expect(person.page.locator("#bench-cards .card")).to_have_count(3)
+
+
+def test_a_prompt_that_overflows_is_refused_with_the_largest_k_or_loses_what_the_lane_says(
+    person: Person, app: App
+) -> None:
+    person.short()
+    person.page.click("#setup-0")
+    person.choose("demos-0", "general-50")
+    slide(person, 0, 50)
+    expect(person.page.locator("#meter-0 .meter.over")).to_be_visible()
+    person.ask(QUESTION)
+    refused = person.page.locator("#chat-0 .notice.error")
+    expect(refused).to_contain_text("is the largest that fits")
+    most = int(re.search(r"k=(\d+)", refused.inner_text())[1])
+    expect(person.status(1)).to_have_attribute("data-finish", re.compile("stop|length"))
+
+    person.choose("overflow-0", "leave out the last demonstrations")
+    person.ask(QUESTION)
+    expect(person.page.locator("#chat-0 .notice").last).to_contain_text(
+        f"Sent without the last {50 - most} demonstrations"
+    )
+    answer = recorded(person, app).turns[1].answers[0]
+    assert answer.request.left_out.demos == 50 - most
+    assert answer.reply.finish in ("stop", "length")

@@ -1,0 +1,199 @@
+"""Votes in the page: cast by click and by key, blind and open, kept, locked in, and counted."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from playground.store import Store
+from playground.types import Verdict
+from tests.helpers.browsing import QUESTION, App, Person
+
+pytestmark = pytest.mark.browser
+
+ROW = "#votes"
+
+
+def votes(app: App, id: str) -> list[Verdict]:
+    """What is on record of a conversation's first turn."""
+    return list(Store(app.data_dir).verdicts(id).get(0, ()))
+
+
+def marks(person: Person, lane: int):
+    return person.page.locator(f"#chat-{lane} .mark.vote")
+
+
+def chosen(person: Person):
+    return person.page.locator(f"{ROW} button.chosen")
+
+
+def scores(person: Person):
+    person.page.click("#open-scores")
+    body = person.page.locator("#scores-body")
+    expect(body).to_be_visible()
+    return body
+
+
+def test_a_vote_by_click_is_seen_kept_and_can_be_changed(app: App, person: Person) -> None:
+    person.short()
+    expect(person.page.locator(ROW)).to_have_count(0)
+    person.ask(QUESTION)
+    expect(person.page.locator("#vote-said")).to_have_text("Which is better?")
+    person.page.click("#vote-1")
+    expect(chosen(person)).to_have_text("A better")
+    for lane in (0, 1):
+        expect(marks(person, lane)).to_have_text("Your vote: A better")
+    expect(person.page.locator("#chat-0 .mark.vote.won")).to_have_count(1)
+    assert person.page.locator("#chat-1 .mark.vote.won").count() == 0
+    [vote] = votes(app, person.conversation)
+    assert (vote.winner, vote.blind, vote.calls[0].shown) == (0, False, (0, 1))
+
+    person.page.click("#vote-4")
+    expect(chosen(person)).to_have_text("Both bad")
+    person.go(person.page.url)
+    expect(chosen(person)).to_have_text("Both bad")  # it is the same person after a reload
+    [vote] = votes(app, person.conversation)
+    assert vote.outcome == "both-bad", "a changed vote takes the place of the one before"
+    person.ask("And of Japan?")
+    expect(marks(person, 0)).to_have_text("Your vote: both bad")
+
+
+def test_keys_vote_and_leave_what_is_typed(app: App, person: Person) -> None:
+    person.short()
+    person.ask(QUESTION)
+    expect(person.page.locator("#vote-said")).to_be_visible()
+    person.page.press("#message textarea", "2")
+    expect(chosen(person)).to_have_text("B better")
+    assert person.typed == ""
+    person.page.locator("#message textarea").press_sequentially("3 times 4?")
+    person.page.wait_for_timeout(900)  # longer than a digit alone waits
+    assert person.typed == "3 times 4?"
+    expect(chosen(person)).to_have_text("B better")
+    person.page.evaluate("document.activeElement.blur()")
+    person.page.keyboard.press("3")
+    expect(chosen(person)).to_have_text("Tie")
+    assert person.typed == "3 times 4?"
+    person.page.click("#open-scores")
+    expect(person.page.locator("#scores-body")).to_be_visible()
+    person.page.keyboard.press("1")
+    person.page.keyboard.press("Escape")
+    expect(person.page.locator("#scores-body")).to_have_count(0)
+    assert votes(app, person.conversation)[0].outcome == "tie", "nothing behind a sheet is voted on"
+
+
+def test_a_blind_vote_stands_once_the_names_are_shown(app: App, person: Person) -> None:
+    person.short()
+    person.page.click("#blind")
+    expect(person.page.locator("#blind")).to_have_text("Reveal")
+    person.ask("How many legs does a spider have?")
+    expect(person.page.locator("#vote-said")).to_be_visible()
+    person.page.click("#vote-2")
+    expect(chosen(person)).to_have_text("B better")
+    expect(person.page.locator("#vote-said")).to_have_text("Your vote, until you reveal")
+    person.page.click("#vote-1")
+    expect(chosen(person)).to_have_text("A better")
+    body = scores(person)
+    expect(body).to_contain_text("The conversation whose names are hidden counts once you reveal them.")
+    person.page.click("#scores-close")
+    id = person.conversation
+
+    person.page.click("#blind")
+    expect(person.page.locator("#vote-said")).to_have_text("Your blind vote: A better")
+    expect(person.page.locator("#vote-1")).to_have_count(0)
+    expect(marks(person, 0)).to_have_text("Your vote, blind: A better")
+    [vote] = votes(app, id)
+    assert (vote.winner, vote.blind) == (0, True)
+    person.page.locator("#message textarea").focus()
+    person.page.keyboard.press("2")
+    person.page.wait_for_timeout(900)
+    assert votes(app, id) == [vote]
+    person.type("")
+    person.ask("And an ant?")
+    expect(person.page.locator("#vote-said")).to_be_visible()
+    person.page.click("#vote-3")
+    expect(chosen(person)).to_have_text("Tie")
+    [late] = Store(app.data_dir).verdicts(id)[1]
+    assert not late.blind, "with the names in sight a vote is an open one"
+
+
+def test_of_three_lanes_two_are_voted_on(app: App, person: Person) -> None:
+    person.short()
+    person.page.click("#add-lane")
+    expect(person.page.locator("#lane-2")).to_be_visible()
+    person.ask(QUESTION)
+    expect(person.page.locator("#vote-said")).to_be_visible()
+    person.choose("vote-pair", "A and C")
+    expect(person.page.locator("#vote-2")).to_have_text("C better")
+    person.page.click("#vote-2")
+    expect(marks(person, 2)).to_have_text("Your vote: C better")
+    assert marks(person, 1).count() == 0
+    [vote] = votes(app, person.conversation)
+    assert (vote.lanes, vote.winner) == ((0, 2), 2)
+    person.choose("vote-pair", "A and B")
+    expect(person.page.locator("#vote-2")).to_have_text("B better")
+    expect(chosen(person)).to_have_count(0)
+
+
+def test_the_scoreboard_counts_by_turn_and_says_how_few(tmp_path: Path, browser: Browser) -> None:
+    app = App(tmp_path / "data")
+    person = Person(browser, app.url)
+    expect(scores(person)).to_contain_text("No results yet")
+    person.page.click("#scores-close")
+    person.short()
+    person.ask(QUESTION)
+    expect(person.page.locator("#vote-said")).to_be_visible()
+    person.page.click("#vote-1")
+    expect(chosen(person)).to_have_text("A better")
+    person.ask("And of Japan?")
+    expect(person.page.locator("#vote-said")).to_be_visible()
+    person.page.click("#vote-3")
+    expect(chosen(person)).to_have_text("Tie")
+    person.page.click("#new")
+    expect(person.asked).to_have_count(0)
+    person.ask("How many legs does a spider have?")
+    expect(person.page.locator("#vote-said")).to_be_visible()
+    person.page.click("#vote-1")
+    expect(chosen(person)).to_have_text("A better")
+
+    body = scores(person)
+    expect(body.locator("h3")).to_have_text(["Open votes"])
+    pair = body.locator(".pair-scores")
+    expect(pair.locator("strong")).to_have_text(["IFT \u00b7 Pocket IFT", "Base + URIAL"])
+    expect(pair.locator(".tally")).to_have_text("0:2")
+    rows = [re.sub(r"\s+", " ", row).strip() for row in pair.locator("tbody tr").all_inner_texts()]
+    # Half a win of three, and of two: Wilson's intervals.
+    assert rows == [
+        "all turns 17% 2% to 69% 3",
+        "turn 1 0% 0% to 66% 2",
+        "turn 2 50% 5% to 95% 1",
+    ]
+    expect(pair.locator(".note")).to_have_text(
+        "1 tie, 2 conversations. Only 3 comparisons: too few to tell much by."
+    )
+    person.close()
+
+    # A browser counts its own conversations and those of the command line; with --shared-history, all.
+    other = Person(browser, app.url)
+    expect(scores(other)).to_contain_text("No results yet")
+    other.close()
+    app.end()
+    app = App(tmp_path / "data", "--shared-history")
+    other = Person(browser, app.url)
+    expect(scores(other).locator(".tally")).to_have_text("0:2")
+    other.close()
+    app.end()
+
+
+def test_on_a_public_page_only_the_visits_own_conversations_count(public_app: App, browser: Browser) -> None:
+    one, two = Person(browser, public_app.url), Person(browser, public_app.url)
+    one.short()
+    one.ask(QUESTION)
+    one.page.click("#vote-2")
+    expect(chosen(one)).to_have_text("B better")
+    expect(scores(one).locator(".tally")).to_have_text("1:0")
+    expect(scores(two)).to_contain_text("No results yet")
+    one.close()
+    two.close()

@@ -1,0 +1,128 @@
+"""A lane's conversation as HTML: what is said of an answer, and what one can do with it."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import replace
+from typing import Any
+
+from playground.aligners import raw
+from playground.types import (
+    AdapterCard,
+    Answer,
+    Conversation,
+    Prompt,
+    Reply,
+    Request,
+    Sampling,
+    Turn,
+    Variant,
+)
+from playground.ui.html.conversation import render_turns
+
+CARD = AdapterCard(name="tuned", source="adapters/tuned", base_model="models/pocket", label="Tuned <b>")
+CARDS = {"tuned": CARD}
+BASE = Variant(name="base", aligner=raw.Aligner(), sampling=Sampling())
+DONE = Reply(text="a", finish="stop")
+
+
+def answer(reply, name: str = "base", start="", version=0, **sampling: Any):
+    prompt = Prompt(text="p").with_prefill(start)
+    request = Request(prompt=prompt, sampling=Sampling(**sampling))
+    return Answer(variant=name, request=request, reply=reply, version=version)
+
+
+def conversation(*answers):
+    turns = tuple(Turn(user=f"q{number}", answers=(answer,)) for number, answer in enumerate(answers))
+    return Conversation(id="c", variants=(BASE,), turns=turns)
+
+
+def drawn(conversation: Conversation, lane=0, **rest: Any):
+    return render_turns(conversation, lane, range(len(conversation.turns)), CARDS, **rest)
+
+
+def acts(written, turn=0):
+    article = re.search(rf'<article class="turn" data-turn="{turn}">(.*?)</article>', written, re.DOTALL)[1]
+    return re.findall(r'data-act="(\w+)"', article)
+
+
+def labels(written):
+    return [html.unescape(text) for text in re.findall(r'<div class="by">(.*?)</div>', written)]
+
+
+def test_messages_of_a_lane() -> None:
+    shown = drawn(
+        conversation(
+            answer(DONE),
+            answer(Reply(text="half", finish="error", error="It <broke>.")),
+            answer(Reply()),
+        ),
+        note="Loading\u2026 40%",
+    )
+    assert re.findall(r"<p>(.*?)</p>", shown) == ["q0", "a", "q1", "half", "q2"]
+    assert '<div class="notice error">It &lt;broke&gt;.</div>' in shown
+    assert '<div class="waiting">Loading\u2026 40%</div>' in shown
+    assert drawn(conversation(answer(DONE)), lane=1) == "", "a lane that was added later"
+
+
+def test_an_empty_answer_says_why_it_is_empty() -> None:
+    for finish, words in (("stop", "ended"), ("cancelled", "Stopped"), ("length", "Cut")):
+        assert words in drawn(conversation(answer(Reply(finish=finish))))
+
+
+def test_a_change_of_recipe_is_said_where_it_happens() -> None:
+    shown = drawn(
+        conversation(
+            answer(DONE),
+            answer(DONE),
+            answer(DONE, name="tuned"),
+            answer(DONE, name="tuned", temperature=0.7, seed=1),
+            answer(DONE, name="tuned", temperature=0.7, seed=2),
+        )
+    )
+    assert labels(shown) == [
+        "Base, greedy, at most 256 tokens",
+        "IFT \u00b7 Tuned <b>, greedy, at most 256 tokens",
+        "IFT \u00b7 Tuned <b>, temperature 0.7, at most 256 tokens",
+    ]
+    assert labels(drawn(conversation(answer(DONE), answer(DONE)))) == []
+
+
+def test_what_can_be_done_with_an_answer() -> None:
+    shown = drawn(conversation(answer(DONE), answer(Reply(text="b", finish="length", new_tokens=9))))
+    assert acts(shown, 0) == ["edit", "copy", "prompt", "after", "judge", "branch"]
+    assert acts(shown, 1) == ["edit", "retry", "extend", "copy", "prompt", "after", "judge", "branch"]
+    assert "Cut off" in shown
+    assert acts(drawn(conversation(answer(Reply(text="b"))))) == [], "not while it is being written"
+
+
+def test_versions_are_walked_through_in_the_last_turn_only() -> None:
+    turn = Turn(user="q", answers=(answer(DONE),)).select(answer(replace(DONE, text="b"), version=1), 0)
+    one = Conversation(id="c", variants=(BASE,), turns=(turn,))
+    assert acts(drawn(one))[:4] == ["edit", "earlier", "later", "retry"]
+    assert "2/2" in drawn(one)
+    two = replace(one, turns=(turn, Turn(user="r", answers=(answer(DONE),))))
+    assert "earlier" not in acts(drawn(two), 0)
+    assert "2/2" in drawn(two)
+
+
+def test_the_words_an_answer_was_begun_with_are_part_of_it_and_named() -> None:
+    shown = drawn(conversation(answer(Reply(text=" of France", finish="stop"), start="The <capital>")))
+    assert "The &lt;capital&gt; of France" in shown
+    assert "Prefilled with \u201cThe &lt;capital&gt;\u201d." in shown
+
+
+def test_the_copied_text_is_the_answer_to_the_character() -> None:
+    text = 'a\n\tb <c> "d" & ${e} {{f}}'
+    shown = drawn(conversation(answer(Reply(text=text, finish="stop"))))
+    assert html.unescape(re.search(r'data-text="([^"]*)"', shown)[1]) == text
+
+
+def test_in_the_blind_nothing_tells_which_lane_it_is() -> None:
+    answers = (answer(DONE), answer(DONE, name="tuned", temperature=0.7))
+    shown = drawn(conversation(*answers), blind=True)
+    assert labels(shown) == []
+    assert "prompt" not in acts(shown)
+    for word in ("tuned", "Tuned", "base", "temperature"):
+        assert word not in shown

@@ -1,0 +1,79 @@
+"""The scoreboard as HTML: figures with their intervals, names as text, and how few there are."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from playground.scoreboard import HUMAN, build_board
+from playground.ui.html.scores import render_bar, render_section
+from tests.helpers.verdicts import judged, talk, win
+
+EVIL = "<img src=x onerror=alert(1)>${1}{{x}}"
+
+
+def drawn(conversations, judge="judge", rubric="pairwise"):
+    known = {conversation.id: conversation for conversation in conversations}
+    return render_section(judge, "about", build_board(conversations, judge, rubric), known, {})
+
+
+def text(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).strip()
+
+
+def test_a_pair_says_wins_ties_rate_interval_and_how_few() -> None:
+    told = text(
+        drawn([win(talk(("a", "b")), 0, 0), win(talk(("c", "d")), 0, 0), win(talk(("e", "f")), 0, 1)])
+    )
+    assert "2 : 1" in told
+    assert "67% 21% to 94%" in told  # Wilson's interval of two of three
+    assert "Only 3 comparisons: too few to tell much by." in told
+
+
+def test_the_bar_leans_to_the_side_of_who_wins() -> None:
+    [point] = re.findall(r'class="point" style="left:([\d.]+)%"', drawn([win(talk(("a", "b")), 0, 0)]))
+    assert float(point) == 0, "the first stands at the left"
+
+
+def test_scores_have_their_means_and_what_has_none_is_counted_apart() -> None:
+    one = judged(talk(("a", "b")), 0, outcome="scored", scores=(8.0, 3.0), scale=(1.0, 10.0))
+    two = judged(talk(("c", "d")), 0, outcome="scored", scores=(6.0, 5.0), scale=(1.0, 10.0))
+    cut = judged(talk(("e", "f")), 0, outcome="cut", scores=(None, None), scale=(1.0, 10.0))
+    told = text(drawn([one, two, cut]))
+    assert "mean score, 1 to 10" in told
+    assert re.search(r"7.00 1.00 to 10.00 .*4.00 1.00 to 10.00", told), "two conversations tell little"
+    assert "1 reply cut off" in told
+
+
+def test_disagreements_lead_to_their_conversations() -> None:
+    conversation = win(talk(("a", "b")), 0, 0)
+    conversation = win(conversation, 0, 1, judge=HUMAN, rubric="vote")
+    written = drawn([conversation])
+    assert f'data-act="open" data-id="{conversation.id}"' in written
+    assert "turn 1: vote B, judge A" in text(written)
+    assert "Agrees with the votes 0%" in text(written)
+
+
+def test_names_are_text() -> None:
+    conversation = win(talk(("a", "b")), 0, 0, judge=EVIL)
+    variants = tuple(dataclasses.replace(v, name=f"{v.name} {EVIL}") for v in conversation.variants)
+    turns = tuple(
+        dataclasses.replace(
+            turn,
+            user=EVIL,
+            answers=tuple(dataclasses.replace(a, variant=f"{a.variant} {EVIL}") for a in turn.answers),
+        )
+        for turn in conversation.turns
+    )
+    conversation = dataclasses.replace(conversation, variants=variants, turns=turns)
+    conversation = win(conversation, 0, 1, judge=HUMAN, rubric="vote")
+    written = drawn([conversation], judge=EVIL)
+    assert "<img" not in written
+    assert "${" not in written
+    assert "{{" not in written
+    assert "&lt;img" in written
+
+
+def test_a_bar_keeps_within_its_scale() -> None:
+    assert "left:0.0%;width:100.0%" in render_bar(5.5, (-3.0, 14.0), (1.0, 10.0))
+    assert "between" not in render_bar(5.5, None, (1.0, 10.0))

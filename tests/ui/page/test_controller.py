@@ -1,0 +1,92 @@
+"""What a page does when its person acts, on the scripted engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from playground.engine.scripted import ScriptedEngine
+from playground.library import Library
+from playground.session import Session
+from playground.store import ConflictError, Store
+from playground.ui.page.controller import Controller, LaneSettings
+from playground.ui.page.state import PageState
+
+CUT = LaneSettings(specs=["base", "base"], decoding=[{"max_new_tokens": 1}] * 2)
+
+
+@pytest.fixture
+def chat(tmp_path: Path):
+    session = Session(
+        ScriptedEngine(lambda request: ["one ", "two "]), Library.open("models/pocket"), Store(tmp_path)
+    )
+    yield Controller(session)
+    session.close()
+
+
+def test_with_the_last_view_whatever_is_done_next_is_no_longer_refused(chat) -> None:
+    """A person may be quicker than the server is at putting the answers' stream away."""
+    state, suspended = PageState(), []
+    for act in (
+        lambda: chat.streaming.send(state, "Count", CUT),
+        lambda: chat.streaming.retry(state, [0, 1], CUT),
+        lambda: chat.streaming.continue_answer(state, 1, CUT),
+        lambda: chat.streaming.send(state, "Again", CUT),
+    ):
+        views = act()
+        suspended.append(views)
+        while not (view := next(views)).done:
+            assert state.streaming
+        assert [answer.reply.finish for answer in view.conversation.turns[-1].answers] == ["length"] * 2
+    assert len(view.conversation.turns) == 2
+
+
+def done(views):
+    *_, last = views
+    return last.conversation
+
+
+def test_nobody_is_asked_on_turns_that_the_page_has_not_shown(chat) -> None:
+    """Two tabs, or two programs on one record, in one conversation."""
+    one, other = PageState(), PageState()
+    id = done(chat.streaming.send(one, "First", CUT)).id
+    chat.conversations.open(other, id)
+    done(chat.streaming.send(other, "Second", CUT))
+    for act in (
+        lambda: chat.streaming.send(one, "Third", CUT),
+        lambda: chat.streaming.retry(one, [0], CUT),
+        lambda: chat.streaming.continue_answer(one, 1, CUT),
+    ):
+        one.shown = (1, 0, 0)  # as before it was told
+        with pytest.raises(ConflictError, match="continued in another tab or program"):
+            next(act())
+        assert not one.streaming
+    assert [turn.user for turn in done(chat.streaming.send(one, "Third", CUT)).turns] == [
+        "First",
+        "Second",
+        "Third",
+    ]
+    chat.conversations.open(other, id)
+    done(chat.streaming.retry(one, [0], CUT))
+    with pytest.raises(
+        ConflictError
+    ):  # another version is shown now, which the next message would go on from
+        next(chat.streaming.send(other, "Fourth", CUT))
+    assert len(done(chat.streaming.send(other, "Fourth", CUT)).turns) == 4
+
+
+def test_what_a_page_does_itself_is_never_taken_for_another_s(chat) -> None:
+    state = PageState()
+    id = done(chat.streaming.send(state, "First", CUT)).id
+    done(chat.streaming.retry(state, [0, 1], CUT))
+    chat.conversations.show_version(state, 0, -1)
+    done(chat.streaming.continue_answer(state, 1, CUT))
+    done(chat.streaming.play(state, ["Second", "Third"], lambda: CUT))
+    chat.conversations.branch(state, 2)
+    done(chat.streaming.send(state, "On the branch", CUT))
+    chat.conversations.open(state, id)
+    chat.conversations.edit(state, 0)
+    done(chat.streaming.send(state, "First, edited", CUT))
+    chat.conversations.new(state)
+    done(chat.streaming.send(state, "New", CUT))

@@ -1,0 +1,131 @@
+"""Handlers of the main page that act on a conversation, called before the page's load event."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+from gradio.context import LocalContext
+from starlette.datastructures import QueryParams
+
+from playground import ui
+from playground.config import Settings
+from playground.engine.scripted import ScriptedEngine
+from playground.library import Library
+from playground.session import Session
+from playground.store import Store
+from playground.ui.page.state import PageState
+
+PRESSED = {
+    "edit": {"act": "edit", "turn": 0},
+    "branch": {"act": "branch", "turn": 0},
+    "retry": {"act": "retry", "turn": 1},
+}
+HANDLERS = [
+    ("send", "click", None),
+    ("example-0", "click", None),
+    ("retry", "click", None),
+    ("replay", "click", None),
+    ("undo", "click", None),
+    ("add-lane", "click", None),
+    ("swap-0", "click", None),
+    ("live-0", "click", "retry"),
+    ("live-0", "submit", "edit"),
+    ("live-0", "submit", "branch"),
+]
+
+
+class Page:
+    """The page's events, called as Gradio calls them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.session = Session(
+            ScriptedEngine(lambda request: ["one ", "two "]), Library.open("models/pocket"), Store(folder)
+        )
+        self.blocks = ui.build(self.session, Settings(data_dir=folder))
+        self.state = PageState()
+
+    def record(self, *texts: str, lanes: int) -> str:
+        """Record a conversation; its id."""
+        conversation = self.session.new([self.session.variant("base")] * lanes)
+        for text in texts:
+            *_, conversation = self.session.send(conversation, text)
+        return conversation.id
+
+    def call(self, elem_id: str, kind: str, pressed: str | None, **changes: Any) -> list[dict[Any, Any]]:
+        """The updates of an event whose inputs have the values that they were made with."""
+        part = next(each for each in self.blocks.blocks.values() if each.elem_id == elem_id)
+        event = next(fn for fn in self.blocks.fns.values() if (part._id, kind) in fn.targets and fn.fn)
+        values = {each: changes.get(str(each.elem_id), getattr(each, "value", None)) for each in event.inputs}
+        values |= {each: self.state for each in event.inputs if isinstance(each, gr.State)}
+        more = [gr.EventData(part, PRESSED[pressed])] if pressed else []
+        found = event.fn(values, *more)
+        return [found] if isinstance(found, dict) else list(found)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory):
+    page = Page(tmp_path_factory.mktemp("page"))
+    yield page
+    page.session.close()
+
+
+@pytest.fixture
+def page(built: Page):
+    built.state = PageState()
+    yield built
+    LocalContext.request.set(None)
+
+
+def call_from(query: str) -> None:
+    """Have handlers called by a page with this query in its address."""
+    request = gr.Request()
+    request.__dict__["request"] = SimpleNamespace(query_params=QueryParams(query), headers={})
+    request.username, request.client = "user", None
+    LocalContext.request.set(request)
+
+
+@pytest.mark.parametrize(("elem_id", "kind", "pressed"), HANDLERS)
+@pytest.mark.parametrize("named_by", ["address", "page"])
+def test_it_acts_on_the_conversation_that_the_page_shows(page, elem_id, kind, pressed, named_by: str) -> None:
+    """An event may come before the load event, or from a page that was loaded before a restart."""
+    id = page.record("First", "Second", lanes=3)
+    call_from(f"c={id}" if named_by == "address" else "")
+    page.call(elem_id, kind, pressed, message="Third", address=id if named_by == "page" else "")
+    assert id in page.state.own
+    current = page.session.open(page.state.conversation) if page.state.conversation else page.state.branch
+    assert len(current.variants) == 3
+    assert current.turns[0].user == "First"
+    if elem_id in ("send", "example-0"):
+        assert current.id == id
+        assert len(current.turns) == 3
+
+
+def test_nothing_is_done_where_that_conversation_cannot_be_opened(
+    page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toasts: list[str] = []
+    before = len(page.session.history())
+    monkeypatch.setattr(gr, "Warning", toasts.append)
+    call_from("c=20200101-000000-00000000")
+    for elem_id, kind, pressed in HANDLERS:
+        (updates,) = page.call(elem_id, kind, pressed, message="Third", address="")
+        assert {part.elem_id: update["visible"] for part, update in updates.items()} == {
+            "send": True,
+            "stop": False,
+        }
+    assert len(toasts) == len(HANDLERS)
+    assert all("There is no conversation" in sentence for sentence in toasts)
+    assert page.state == PageState()
+    assert len(page.session.history()) == before
+
+
+def test_a_page_that_has_loaded_opens_nothing_by_itself(page) -> None:
+    before = len(page.session.history())
+    call_from("c=20200101-000000-00000000")
+    page.state.loaded = True
+    page.call("send", "click", None, message="Alone", address="")
+    assert len(page.session.history()) == before + 1
