@@ -64,7 +64,7 @@ class Pictures:
         with self.of("demonstrations") as person:
             person.page.click("#setup-0")
             person.page.click("#edit-0")
-            expect(person.page.locator("#bench-cards")).to_contain_text("tokens")
+            expect(person.page.locator("#editor-cards")).to_contain_text("tokens")
         with self.of("judge") as person:
             self._judged(person)
 

@@ -81,7 +81,7 @@ def test_no_file_data_but_an_upload_gets_past_in_any_input_of_an_event(
 ) -> None:
     served: Served = request.getfixturevalue(who)
     caller = Caller(served)
-    events = [caller.event("send"), caller.event("bench-import", "upload")]
+    events = [caller.event("send"), caller.event("editor-import", "upload")]
     for what, value in files(f"{canary.url}/x").items():
         for event in events:
             for at in range(len(event["inputs"])):
@@ -165,7 +165,7 @@ def disguised(text: str) -> dict[str, tuple[bytes, dict[str, str]]]:
 def test_bodies_that_two_parsers_could_read_in_two_ways_are_refused(
     plain: Served, caller: Caller, canary: Canary, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    event = caller.event("bench-import", "upload")
+    event = caller.event("editor-import", "upload")
     file = {"path": f"{canary.url}/x", "meta": META}
     data = caller.data(event, bench_import=file)
     text = json.dumps(caller.body(event, data))
@@ -213,7 +213,7 @@ def test_values_of_the_wrong_type_are_refused_and_the_input_is_named(caller: Cal
 def test_an_uploaded_file_is_read_for_who_uploaded_it_only(plain: Served, caller: Caller) -> None:
     text = b"# Query:\n```\nWhere is Lyon?\n```\n\n# Answer:\n```\nIn France.\n```\n"
     (path,) = caller.client.post(UPLOAD, files={"files": ("set.txt", text)}).json()
-    event = caller.event("bench-import", "upload")
+    event = caller.event("editor-import", "upload")
     file = {"path": path, "orig_name": "set.txt", "size": len(text), "meta": META}
     for url in (None, f"{plain.url}/gradio_api/file={path}", f"/gradio_api/file={path}"):
         data = caller.data(event, bench_import={**file, "url": url})

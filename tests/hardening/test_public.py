@@ -101,7 +101,7 @@ def test_another_visitors_page_cannot_be_used(owner: Caller, visitor: Caller) ->
 
 def test_no_file_is_taken(visitor: Caller) -> None:
     assert visitor.client.post(UPLOAD, files={"files": ("a", b"x")}).status_code == 404
-    event = visitor.event("bench-import", "upload")
+    event = visitor.event("editor-import", "upload")
     data = visitor.data(event, bench_import={"path": "/tmp/gradio/a", "meta": META})
     answer = visitor.client.post(JOIN, json=visitor.body(event, data))
     assert answer.status_code == 422
@@ -131,7 +131,7 @@ def test_no_file_is_given_out(served: Served, visitor: Caller) -> None:
 
 
 def test_nothing_is_loaded_or_saved(served: Served, visitor: Caller) -> None:
-    visitor.join("bench-save", bench_name="mine").raise_for_status()
+    visitor.join("editor-save", editor_name="mine").raise_for_status()
     assert "saves nothing" in json.dumps(list(visitor.messages()))
     assert not (served.settings.data_dir / "demos").exists()
     before = served.engine.status()

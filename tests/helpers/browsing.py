@@ -163,19 +163,19 @@ class Person:
         expect(self.page.locator("#send")).to_be_visible()
         expect(self.page.locator("#new")).to_be_enabled()
 
-    def dial(self, name: str, value: object) -> None:
+    def set_control(self, name: str, value: object) -> None:
         self.page.fill(f"#{name} input", str(value))
 
     def long(self) -> None:
         """Decoding by which every answer is long, whatever the model: at this temperature all tokens are
         about equally likely, the end included, which this seed draws at none of the pocket model's places."""
-        self.dial("temperature", 1000)
-        self.dial("seed", 2)
-        self.dial("max-new-tokens", 3500)
+        self.set_control("temperature", 1000)
+        self.set_control("seed", 2)
+        self.set_control("max-new-tokens", 3500)
 
     def short(self) -> None:
-        self.dial("temperature", 0)
-        self.dial("max-new-tokens", 40)
+        self.set_control("temperature", 0)
+        self.set_control("max-new-tokens", 40)
 
     def options(self, control: str):
         """The list of a dropdown, opened; another one's may still be closing."""

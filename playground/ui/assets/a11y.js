@@ -1,7 +1,7 @@
 // Keyboard shortcuts, focus handling, and announcements for screen readers.
 (() => {
   const visible = (element) => element && element.getClientRects().length > 0;
-  const sheets = () => [...document.querySelectorAll(".sheet")].filter(visible);
+  const dialogs = () => [...document.querySelectorAll(".dialog")].filter(visible);
   const CONTROLS = "button, input, textarea, select, summary, a[href], [tabindex]";
   const controls = (within) =>
     [...within.querySelectorAll(CONTROLS)].filter((each) => visible(each) && !each.disabled && each.tabIndex >= 0);
@@ -24,35 +24,35 @@
     for (const place of places ?? []) {
       const there = document.getElementById(place);
       const control = there && (there.matches(CONTROLS) ? there : controls(there)[0]);
-      if (visible(control) && !control.closest(".sheet")) return control.focus();
+      if (visible(control) && !control.closest(".dialog")) return control.focus();
     }
     document.querySelector("#message textarea")?.focus();
   };
 
   let shown = [];
   const follow = () => {
-    const now = sheets();
-    for (const sheet of now) {
-      if (shown.some((each) => each.sheet === sheet)) continue;
-      shown.push({ sheet, opener: pressed });
-      sheet.setAttribute("role", "dialog");
-      sheet.setAttribute("aria-modal", "true");
-      sheet.setAttribute("aria-label", sheet.querySelector("h2")?.textContent ?? "");
-      sheet.tabIndex = -1;
-      if (!sheet.contains(document.activeElement)) sheet.focus();
+    const now = dialogs();
+    for (const dialog of now) {
+      if (shown.some((each) => each.dialog === dialog)) continue;
+      shown.push({ dialog, opener: pressed });
+      dialog.setAttribute("role", "dialog");
+      dialog.setAttribute("aria-modal", "true");
+      dialog.setAttribute("aria-label", dialog.querySelector("h2")?.textContent ?? "");
+      dialog.tabIndex = -1;
+      if (!dialog.contains(document.activeElement)) dialog.focus();
     }
-    const gone = shown.filter(({ sheet }) => !now.includes(sheet));
-    shown = shown.filter(({ sheet }) => now.includes(sheet));
+    const gone = shown.filter(({ dialog }) => !now.includes(dialog));
+    shown = shown.filter(({ dialog }) => now.includes(dialog));
     const lost = document.activeElement === document.body || !visible(document.activeElement);
     if (gone.length && lost) back(gone.at(-1).opener);
   };
 
   const stay = (event) => {
-    const sheet = shown.at(-1)?.sheet;
-    if (event.key !== "Tab" || !sheet) return;
-    const all = controls(sheet);
+    const dialog = shown.at(-1)?.dialog;
+    if (event.key !== "Tab" || !dialog) return;
+    const all = controls(dialog);
     const at = all.indexOf(document.activeElement);
-    const inside = sheet.contains(document.activeElement);
+    const inside = dialog.contains(document.activeElement);
     const wrapped = event.shiftKey ? at <= 0 : at === all.length - 1 || !inside;
     if (!all.length || !wrapped) return;
     event.preventDefault();
@@ -79,10 +79,10 @@
     if (event.defaultPrevented || event.isComposing) return;
     const { target, key } = event;
     const other = event.ctrlKey || event.metaKey;
-    const covered = sheets().length > 0;
+    const covered = dialogs().length > 0;
     if (key === "Escape") {
       if (target.matches?.("input[aria-expanded=true]")) return; // Esc closes the dropdown's list
-      if (covered) controls(sheets().at(-1)).find((each) => each.matches(".close"))?.click();
+      if (covered) controls(dialogs().at(-1)).find((each) => each.matches(".close"))?.click();
       else click("#stop");
     } else if (covered || event.repeat) {
       return;
@@ -156,7 +156,7 @@
       set(button, "title", shown);
       set(button, "aria-keyshortcuts", shown);
     }
-    for (const body of document.querySelectorAll(".sheet-body")) set(body, "tabindex", "0");
+    for (const body of document.querySelectorAll(".dialog-body")) set(body, "tabindex", "0");
   };
 
   let waiting = false;

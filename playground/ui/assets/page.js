@@ -94,7 +94,7 @@
   addEventListener("keydown", (event) => {
     if (!/^[1-4]$/.test(event.key) || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const vote = document.getElementById(`vote-${event.key}`);
-    const covered = [...document.querySelectorAll(".sheet .close")].some((button) => button.offsetParent);
+    const covered = [...document.querySelectorAll(".dialog .close")].some((button) => button.offsetParent);
     if (!vote?.offsetParent || vote.disabled || covered) return;
     const box = document.activeElement;
     if (!box?.matches("input, textarea, select, [contenteditable]")) {

@@ -114,7 +114,7 @@ class DecodingControls:
             filterable=False,
             min_width=130,
             elem_id=f"decoding-preset{self.suffix}",
-            elem_classes="dial preset",
+            elem_classes="control preset",
         )
         for name in MAIN:
             self._by_name[name] = self._compose_number(name)
@@ -131,7 +131,7 @@ class DecodingControls:
             filterable=False,
             min_width=150,
             elem_id=f"penalty-scope{self.suffix}",
-            elem_classes="dial",
+            elem_classes="control",
         )
         self._by_name["stop"] = gr.Textbox(
             "",
@@ -141,14 +141,14 @@ class DecodingControls:
             max_lines=4,
             min_width=150,
             elem_id=f"stop-texts{self.suffix}",
-            elem_classes="dial",
+            elem_classes="control",
         )
         self._by_name["new_seed"] = gr.Checkbox(
             False,
             label=PARAMETERS["new_seed"].label,
             min_width=150,
             elem_id=f"new-seed{self.suffix}",
-            elem_classes="dial check",
+            elem_classes="control check",
         )
 
     def _compose_number(self, name: str) -> gr.Number:
@@ -163,7 +163,7 @@ class DecodingControls:
             step=parameter.step or 1,
             min_width=110,
             elem_id=f"{name.replace('_', '-')}{self.suffix}",
-            elem_classes="dial",
+            elem_classes="control",
         )
 
     # --- Reading ------------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ class Lane:
         with gr.Column(elem_id=f"options-{number}", elem_classes="settings"):
             self.demonstrations = DemonstrationControls(number, self.chat, recipe)
             self.chat_format = ChatFormatControls(number, self.chat, recipe)
-            with gr.Row(visible=False, elem_classes="dials own-dials") as self.own_decoding:
+            with gr.Row(visible=False, elem_classes="controls own-decoding") as self.own_decoding:
                 self.decoding.compose_main()
                 self.decoding.compose_more()
             with gr.Row(elem_classes="options-row"):

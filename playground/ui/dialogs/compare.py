@@ -32,7 +32,7 @@ class CompareDialog(Dialog):
         self.right = self._compose_choice("Right", "compare-right")
 
     def _compose_body(self) -> None:
-        self.body = gr.HTML("", elem_id="compare-body", elem_classes="sheet-body")
+        self.body = gr.HTML("", elem_id="compare-body", elem_classes="dialog-body")
 
     def _compose_choice(self, label: str, id: str) -> Choice:
         return Choice([], label=label, container=False, filterable=False, min_width=120, scale=1, elem_id=id)

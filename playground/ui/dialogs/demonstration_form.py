@@ -28,13 +28,13 @@ class DemonstrationForm:
     """The hidden form, created inside a `gr.Blocks`; the editor connects its Cancel and Apply buttons."""
 
     def __init__(self) -> None:
-        with gr.Column(visible=False, elem_id="bench-editor") as self.frame:
-            self.heading = gr.HTML("", elem_id="bench-editing")
+        with gr.Column(visible=False, elem_id="editor-form") as self.frame:
+            self.heading = gr.HTML("", elem_id="editor-heading")
             self.turns = [self._compose_turn(turn) for turn in range(TURNS)]
-            with gr.Row(elem_classes="sheet-foot"):
-                self.more = small_button("Add a turn", "bench-more")
-                self.cancel = small_button("Cancel", "bench-cancel")
-                self.apply = small_button("Apply", "bench-apply", variant="primary")
+            with gr.Row(elem_classes="dialog-foot"):
+                self.more = small_button("Add a turn", "editor-more")
+                self.cancel = small_button("Cancel", "editor-cancel")
+                self.apply = small_button("Apply", "editor-apply", variant="primary")
 
     def _compose_turn(self, turn: int) -> _Turn:
         with gr.Row(visible=turn == 0) as row:
@@ -43,7 +43,7 @@ class DemonstrationForm:
                 lines=3,
                 max_lines=12,
                 min_width=220,
-                elem_id=f"bench-query-{turn}",
+                elem_id=f"editor-query-{turn}",
             )
             answer = gr.Textbox(
                 label="Answer" if turn == 0 else f"Answer, turn {turn + 1}",
@@ -51,7 +51,7 @@ class DemonstrationForm:
                 lines=3,
                 max_lines=12,
                 min_width=220,
-                elem_id=f"bench-answer-{turn}",
+                elem_id=f"editor-answer-{turn}",
             )
         return _Turn(row=row, query=query, answer=answer)
 

@@ -44,14 +44,14 @@ class DemonstrationEditor(Dialog):
         """
         self._catalog, self._drafts = controller.catalog, controller.drafts
         self._lanes, self._public = lanes, public
-        super().__init__("bench", "Demonstrations")
+        super().__init__("editor", "Demonstrations")
 
     # --- Components -------------------------------------------------------------------------------
 
     def _compose_head(self) -> None:
-        self.set = Choice([], label="Set", container=False, min_width=170, scale=1, elem_id="bench-set")
+        self.set = Choice([], label="Set", container=False, min_width=170, scale=1, elem_id="editor-set")
         self.compare = Choice(
-            [], label="Compare with", container=False, min_width=170, scale=1, elem_id="bench-compare"
+            [], label="Compare with", container=False, min_width=170, scale=1, elem_id="editor-compare"
         )
         self.load = gr.UploadButton(
             "Import",
@@ -60,22 +60,22 @@ class DemonstrationEditor(Dialog):
             min_width=0,
             scale=0,
             visible=not self._public,
-            elem_id="bench-import",
+            elem_id="editor-import",
         )
 
     def _compose_body(self) -> None:
-        self.about = gr.HTML("", elem_id="bench-about")
-        with gr.Column(elem_classes="sheet-body", elem_id="bench-body"):
+        self.about = gr.HTML("", elem_id="editor-about")
+        with gr.Column(elem_classes="dialog-body", elem_id="editor-body"):
             self.instruction = gr.Textbox(
-                label="Instruction", lines=2, max_lines=8, elem_id="bench-instruction"
+                label="Instruction", lines=2, max_lines=8, elem_id="editor-instruction"
             )
             self.form = DemonstrationForm()
-            self.cards = gr.HTML("", js_on_load=ON_CLICK, elem_id="bench-cards")
-        with gr.Row(elem_classes="sheet-foot", elem_id="bench-foot"):
+            self.cards = gr.HTML("", js_on_load=ON_CLICK, elem_id="editor-cards")
+        with gr.Row(elem_classes="dialog-foot", elem_id="editor-foot"):
             self._compose_foot()
 
     def _compose_foot(self) -> None:
-        self.add = small_button("New demonstration", "bench-add")
+        self.add = small_button("New demonstration", "editor-add")
         self.use = [small_button(f"Use in {LETTERS[lane]}", f"use-{lane}") for lane in range(self._lanes)]
         self.name = gr.Textbox(
             placeholder="Name of a new set",
@@ -85,9 +85,9 @@ class DemonstrationEditor(Dialog):
             min_width=140,
             scale=1,
             visible=not self._public,
-            elem_id="bench-name",
+            elem_id="editor-name",
         )
-        self.save = small_button("Save", "bench-save", variant="primary", visible=not self._public)
+        self.save = small_button("Save", "editor-save", variant="primary", visible=not self._public)
 
     @property
     def outputs(self) -> list[Any]:

@@ -28,8 +28,8 @@ class Dialog:
             prefix: prefix of the ids of its title and its Close button, if it is not `id`.
         """
         prefix = prefix or id
-        with gr.Column(visible=False, elem_id=id, elem_classes="sheet") as self.frame:
-            with gr.Row(elem_classes="sheet-head"):
+        with gr.Column(visible=False, elem_id=id, elem_classes="dialog") as self.frame:
+            with gr.Row(elem_classes="dialog-head"):
                 self.title = gr.HTML(f"<h2>{title}</h2>" if title else "", elem_id=f"{prefix}-title")
                 self._compose_head()
                 self.close = close_button(f"{prefix}-close")
@@ -83,7 +83,7 @@ class HtmlDialog(Dialog):
 
     def _compose_body(self) -> None:
         self.body = gr.HTML(
-            "", js_on_load=self._on_load, elem_id=f"{self._id}-body", elem_classes="sheet-body"
+            "", js_on_load=self._on_load, elem_id=f"{self._id}-body", elem_classes="dialog-body"
         )
 
     @property

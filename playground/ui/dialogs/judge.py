@@ -59,10 +59,10 @@ class JudgeDialog(Dialog):
         self.whole = HtmlDialog("verdict", "Requests and responses")
 
     def _compose_body(self) -> None:
-        with gr.Column(elem_classes="sheet-body", elem_id="judge-body"):
+        with gr.Column(elem_classes="dialog-body", elem_id="judge-body"):
             self.controls = JudgeControls(self.settings, self.requests.rubrics())
             self.about = gr.HTML("", elem_id="judge-about")
-        with gr.Row(elem_classes="sheet-foot", elem_id="judge-foot"):
+        with gr.Row(elem_classes="dialog-foot", elem_id="judge-foot"):
             self.ask = small_button("Judge", "judge-ask", elem_classes="primary")
             self.cancel = small_button("Cancel", "judge-cancel", visible=False)
             self.forget = small_button("Forget the key", "judge-forget", visible=False)

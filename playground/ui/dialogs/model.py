@@ -58,7 +58,7 @@ class ModelDialog(Dialog):
         super().__init__("model-panel", "Model", prefix="model")
 
     def _compose_body(self) -> None:
-        with gr.Column(elem_classes="sheet-body"):
+        with gr.Column(elem_classes="dialog-body"):
             self.about = gr.HTML("", elem_id="model-about")
 
     @property
@@ -103,7 +103,7 @@ class ModelLoadingDialog(ModelDialog):
         super().__init__(session)
 
     def _compose_body(self) -> None:
-        with gr.Column(elem_classes="sheet-body"):
+        with gr.Column(elem_classes="dialog-body"):
             self.about = gr.HTML("", elem_id="model-about")
             self.presets = gr.HTML("", js_on_load=ON_PRESET, elem_id="model-presets")
         with gr.Column(elem_id="model-load"):

@@ -32,7 +32,7 @@ class ProbesDialog(Dialog):
     def __init__(self, controller: Controller, public: bool) -> None:
         self._probes = controller.probes
         self._public = public
-        super().__init__("probes-sheet", "Probes", prefix="probes")
+        super().__init__("probes-dialog", "Probes", prefix="probes")
 
     def _compose_head(self) -> None:
         self.kind = Choice(
@@ -57,7 +57,7 @@ class ProbesDialog(Dialog):
         )
 
     def _compose_body(self) -> None:
-        self.list = gr.HTML("", js_on_load=ON_CLICK, elem_id="probes-list", elem_classes="sheet-body")
+        self.list = gr.HTML("", js_on_load=ON_CLICK, elem_id="probes-list", elem_classes="dialog-body")
 
     @property
     def outputs(self) -> list[Any]:

@@ -46,7 +46,7 @@ class PromptDialog(Dialog):
         self.save = small_button("Download", "inspector-save")
 
     def _compose_body(self) -> None:
-        self.view = gr.HTML("", elem_id="inspector-view", elem_classes="sheet-body")
+        self.view = gr.HTML("", elem_id="inspector-view", elem_classes="dialog-body")
         # The exact text for the Copy and Download buttons; the visible text contains marks.
         self.text = gr.Textbox("", visible="hidden", elem_id="inspector-text")
 

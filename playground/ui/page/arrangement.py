@@ -57,7 +57,7 @@ class Arrangement:
             filterable=False,
             min_width=170,
             elem_id="mode",
-            elem_classes="dial wide",
+            elem_classes="control wide",
         )
 
     @property

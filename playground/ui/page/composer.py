@@ -93,7 +93,7 @@ class Composer:
             max_length=PREFILL_LIMIT,
             min_width=190,
             elem_id="start",
-            elem_classes="dial wide",
+            elem_classes="control wide",
         )
 
     @property

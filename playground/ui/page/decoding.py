@@ -44,7 +44,7 @@ class Decoding:
             label="The same in all lanes",
             min_width=150,
             elem_id="linked",
-            elem_classes="dial check",
+            elem_classes="control check",
         )
 
     @property

@@ -117,9 +117,9 @@ class Page:
         with gr.Row(elem_id="composer", equal_height=False):
             composer.compose_box()
             conversation.compose_new()
-        with gr.Row(elem_id="decoding", elem_classes="dials"):
+        with gr.Row(elem_id="decoding", elem_classes="controls"):
             self.decoding.compose_main()
-        with gr.Row(elem_id="decoding-more", elem_classes="dials"):
+        with gr.Row(elem_id="decoding-more", elem_classes="controls"):
             self.decoding.compose_more()
             self.arrangement.compose_mode()
             composer.compose_prefill()

@@ -54,7 +54,7 @@ def slide(person: Person, lane: int, k: int) -> None:
 
 def upload(person: Person, file: Path) -> None:
     with person.page.expect_file_chooser() as chooser:
-        person.page.click("#bench-import")
+        person.page.click("#editor-import")
     chooser.value.set_files(file)
 
 
@@ -72,7 +72,7 @@ def open_prompt(person: Person, lane: int) -> str:
 
 def close(person: Person) -> None:
     person.page.keyboard.press("Escape")
-    expect(person.page.locator(".sheet")).to_have_count(0)
+    expect(person.page.locator(".dialog")).to_have_count(0)
 
 
 def printed(lane: str, data_dir: Path, tmp_path: Path, *texts: str) -> str:
@@ -158,10 +158,10 @@ def test_a_set_is_edited_used_and_saved_and_the_record_has_its_content(person: P
     person.short()
     person.page.click("#setup-0")
     person.page.click("#edit-0")
-    cards = person.page.locator("#bench-cards .card")
+    cards = person.page.locator("#editor-cards .card")
     expect(cards).to_have_count(3)
     expect(cards.first).to_contain_text("50 tokens")
-    about = person.page.locator("#bench-about")
+    about = person.page.locator("#editor-about")
 
     cards.nth(0).locator("[data-act=switch]").click()
     expect(about).to_contain_text("edited, not saved")
@@ -169,27 +169,27 @@ def test_a_set_is_edited_used_and_saved_and_the_record_has_its_content(person: P
     cards.nth(2).locator("[data-act=up]").click()
     expect(cards.nth(1)).to_contain_text("Name three metals")
     cards.nth(1).locator("[data-act=edit]").click()
-    expect(person.page.locator("#bench-editing")).to_contain_text("Demonstration 2")
-    person.page.fill("#bench-query-0 textarea", "")
-    person.page.click("#bench-apply")
+    expect(person.page.locator("#editor-heading")).to_contain_text("Demonstration 2")
+    person.page.fill("#editor-query-0 textarea", "")
+    person.page.click("#editor-apply")
     person.toast("A demonstration needs a query in each of its turns")
     nasty = 'What <img src="http://example.org/x"> {{value}} is ${1 + 1}?'
-    person.page.fill("#bench-query-0 textarea", nasty)
-    person.page.fill("#bench-answer-0 textarea", "Cold.\n\n```\ncode\n```")
-    person.page.click("#bench-apply")
+    person.page.fill("#editor-query-0 textarea", nasty)
+    person.page.fill("#editor-answer-0 textarea", "Cold.\n\n```\ncode\n```")
+    person.page.click("#editor-apply")
     expect(cards.nth(1)).to_contain_text(nasty)
-    person.page.click("#bench-add")
-    expect(person.page.locator("#bench-editing")).to_contain_text("New demonstration")
-    person.page.fill("#bench-query-0 textarea", "And now?")
-    person.page.click("#bench-more")
-    person.page.fill("#bench-query-1 textarea", "And then?")
-    person.page.fill("#bench-answer-1 textarea", "Later.")
-    person.page.click("#bench-apply")
+    person.page.click("#editor-add")
+    expect(person.page.locator("#editor-heading")).to_contain_text("New demonstration")
+    person.page.fill("#editor-query-0 textarea", "And now?")
+    person.page.click("#editor-more")
+    person.page.fill("#editor-query-1 textarea", "And then?")
+    person.page.fill("#editor-answer-1 textarea", "Later.")
+    person.page.click("#editor-apply")
     expect(cards).to_have_count(4)
     expect(cards.nth(3)).to_contain_text("no answer is shown")
 
     person.page.click("#use-0")
-    expect(person.page.locator(".sheet")).to_have_count(0)
+    expect(person.page.locator(".dialog")).to_have_count(0)
     expect(person.page.locator("#chat-0 .about")).to_contain_text("3 demonstrations")
     person.ask(QUESTION)
     lane = recorded(person, app).variants[0]
@@ -200,14 +200,14 @@ def test_a_set_is_edited_used_and_saved_and_the_record_has_its_content(person: P
     assert demos.name in lane.name
 
     person.page.click("#edit-0")
-    person.page.fill("#bench-name input, #bench-name textarea", "../mine")
-    person.page.click("#bench-save")
+    person.page.fill("#editor-name input, #editor-name textarea", "../mine")
+    person.page.click("#editor-save")
     person.toast("is not a usable name")
-    person.page.fill("#bench-name input, #bench-name textarea", "pocket-3")
-    person.page.click("#bench-save")
+    person.page.fill("#editor-name input, #editor-name textarea", "pocket-3")
+    person.page.click("#editor-save")
     person.toast("The name 'pocket-3' is taken")
-    person.page.fill("#bench-name input, #bench-name textarea", "mine")
-    person.page.click("#bench-save")
+    person.page.fill("#editor-name input, #editor-name textarea", "mine")
+    person.page.click("#editor-save")
     person.toast("Saved as")
     saved = read_demo_file(app.data_dir / "demos" / "mine.toml")
     assert saved.content_hash == demos.content_hash
@@ -216,13 +216,13 @@ def test_a_set_is_edited_used_and_saved_and_the_record_has_its_content(person: P
 def test_two_sets_are_compared(person: Person) -> None:
     person.page.click("#setup-1")
     person.page.click("#edit-1")
-    person.choose("bench-set", "pocket-8")
-    person.choose("bench-compare", "pocket-multi-turn-3")
-    cards = person.page.locator("#bench-cards")
+    person.choose("editor-set", "pocket-8")
+    person.choose("editor-compare", "pocket-multi-turn-3")
+    cards = person.page.locator("#editor-cards")
     expect(cards.locator(".pair:not(.heads)")).to_have_count(8)
     expect(cards.locator(".pair:not(.heads) > div:nth-child(2) .card")).to_have_count(3)
     expect(cards.locator(".pair.same")).to_have_count(0)
-    person.choose("bench-compare", "pocket-3")
+    person.choose("editor-compare", "pocket-3")
     expect(cards.locator(".pair.same")).to_have_count(3)
     close(person)
 
@@ -233,10 +233,10 @@ def test_a_published_file_is_imported_and_used_to_the_byte(person: Person, app: 
     person.page.click("#setup-0")
     person.page.click("#edit-0")
     upload(person, file)
-    expect(person.page.locator("#bench-cards .card")).to_have_count(2)
-    expect(person.page.locator("#bench-cards")).to_contain_text("What is {{value}} ${1 + 1}?")
+    expect(person.page.locator("#editor-cards .card")).to_have_count(2)
+    expect(person.page.locator("#editor-cards")).to_contain_text("What is {{value}} ${1 + 1}?")
     person.page.click("#use-0")
-    expect(person.page.locator(".sheet")).to_have_count(0)
+    expect(person.page.locator(".dialog")).to_have_count(0)
     assert open_prompt(person, 0).startswith(OWN)
     close(person)
 
@@ -244,7 +244,7 @@ def test_a_published_file_is_imported_and_used_to_the_byte(person: Person, app: 
     prose.write_text("Be kind.\n")
     person.page.click("#edit-0")
     upload(person, prose)
-    expect(person.page.locator("#bench-cards")).to_contain_text("The file is used whole")
+    expect(person.page.locator("#editor-cards")).to_contain_text("The file is used whole")
     person.page.click("#use-0")
     expect(person.page.locator("#k-0")).to_be_hidden()
     assert open_prompt(person, 0).startswith("Be kind.\n")
@@ -268,10 +268,10 @@ def test_a_file_that_is_no_set_is_a_sentence_and_nothing_is_lost(
     file.write_bytes(content)
     person.page.click("#setup-0")
     person.page.click("#edit-0")
-    expect(person.page.locator("#bench-cards .card")).to_have_count(3)
+    expect(person.page.locator("#editor-cards .card")).to_have_count(3)
     upload(person, file)
     person.toast(sentence)
-    expect(person.page.locator("#bench-cards .card")).to_have_count(3)
+    expect(person.page.locator("#editor-cards .card")).to_have_count(3)
 
 
 def test_a_prompt_that_overflows_is_refused_with_the_largest_k_or_loses_what_the_lane_says(

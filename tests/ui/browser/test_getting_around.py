@@ -67,13 +67,13 @@ def test_no_rule_of_accessibility_is_broken(person: Person, scheme: str) -> None
     expect(page.locator("#live-0 .acts").last).to_have_css("opacity", "1")
     faultless(page, "a conversation")
     page.click("#setup-0")
-    sheet = page.locator(".sheet:visible")
+    dialog = page.locator(".dialog:visible")
     for opener in SHEETS:
         page.click(opener)
-        expect(sheet).to_have_count(1)
+        expect(dialog).to_have_count(1)
         faultless(page, opener)
         page.keyboard.press("Escape")
-        expect(sheet).to_have_count(0)
+        expect(dialog).to_have_count(0)
 
 
 def test_an_answer_is_said_once_when_it_has_ended(person: Person) -> None:
@@ -174,7 +174,7 @@ def test_the_focus_goes_into_a_sheet_stays_there_and_comes_back(person: Person) 
 
     page.focus("#chat-0")
     page.keyboard.press("Alt+p")
-    focused(page, "probes-sheet")
+    focused(page, "probes-dialog")
     page.keyboard.press("Alt+l")
     page.keyboard.press("Escape")
     focused(page, "probes")
@@ -201,7 +201,7 @@ def test_a_set_up_is_in_the_address_kept_for_the_next_visit_and_left_alone_by_a_
     assert link_of(person) == []
     person.pick(1, "Base")
     page.click("#add-lane")
-    person.dial("temperature", 0.7)
+    person.set_control("temperature", 0.7)
     page.click("#setup-2")
     page.click("#more")
     person.choose("mode", "lane C's answers")
@@ -218,7 +218,7 @@ def test_a_set_up_is_in_the_address_kept_for_the_next_visit_and_left_alone_by_a_
     expect(page.locator("#overflow-2")).to_be_visible()
     in_address(person, ("temperature", "0.7"))
 
-    person.dial("max-new-tokens", 20)
+    person.set_control("max-new-tokens", 20)
     person.ask(QUESTION)
     assert [key for key, _ in link_of(person)] == ["c"]
     assert page.locator("#chat-2 .bot-row").count() == 1

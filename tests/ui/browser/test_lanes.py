@@ -107,8 +107,8 @@ def test_stop_at_any_moment_leaves_a_page_that_goes_on(person: Person, app: App)
 def test_a_retry_keeps_every_version_and_the_next_message_goes_on_from_the_shown_one(
     person: Person, app: App
 ) -> None:
-    person.dial("temperature", 1.3)
-    person.dial("max-new-tokens", 24)
+    person.set_control("temperature", 1.3)
+    person.set_control("max-new-tokens", 24)
     person.ask(QUESTION)
     first = person.answers(1)
     act(person, 1, "retry", 0)
@@ -130,11 +130,11 @@ def test_a_retry_keeps_every_version_and_the_next_message_goes_on_from_the_shown
 
 
 def test_an_answer_that_was_cut_goes_on(person: Person, app: App) -> None:
-    person.dial("max-new-tokens", 8)
+    person.set_control("max-new-tokens", 8)
     person.ask(QUESTION)
     expect(person.status(1)).to_have_attribute("data-finish", "length")
     cut = person.answers(1)[0].strip()
-    person.dial("max-new-tokens", 40)
+    person.set_control("max-new-tokens", 40)
     act(person, 1, "extend", 0)
     expect(person.page.locator("#chat-1 .version")).to_have_text("2/2")
     person.finished()
@@ -204,7 +204,7 @@ def test_every_lane_can_decode_in_its_own_way(person: Person, app: App) -> None:
     person.choose("decoding-preset", "T 0.7, top-p 0.9")
     expect(person.page.locator("#temperature input")).to_have_value("0.7")
     expect(person.page.locator("#top-p input")).to_have_value("0.9")
-    person.dial("top-p", 0.8)
+    person.set_control("top-p", 0.8)
     expect(person.page.locator("#decoding-preset input")).to_have_value("Own")
     expect(person.page.locator("#top-p")).to_contain_text("Top-p •")
     person.page.click("#more")

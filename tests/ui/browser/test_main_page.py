@@ -221,7 +221,7 @@ def test_what_was_typed_and_not_sent_outlives_a_reload(person: Person) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dial", "value", "sentence"),
+    ("control", "value", "sentence"),
     [
         ("top-p", "0", "Top-p must be above 0 and at most 1"),
         ("temperature", "-1", "Temperature must be 0 (greedy) or more"),
@@ -231,9 +231,9 @@ def test_what_was_typed_and_not_sent_outlives_a_reload(person: Person) -> None:
     ],
 )
 def test_a_bad_dial_is_a_sentence_and_nothing_is_lost(
-    person: Person, dial: str, value: str, sentence: str
+    person: Person, control: str, value: str, sentence: str
 ) -> None:
-    person.dial(dial, value)
+    person.set_control(control, value)
     person.type(QUESTION)
     person.page.click("#send")
     person.toast(sentence)

@@ -23,7 +23,7 @@ def start(person: Person, title: str) -> None:
     """Choose a probe from the list."""
     person.page.click("#probes")
     person.page.get_by_role("button", name=f"Start the probe {title}", exact=True).click()
-    expect(person.page.locator("#probes-sheet")).to_be_hidden()
+    expect(person.page.locator("#probes-dialog")).to_be_hidden()
     expect(person.page.locator("#probe-chip")).to_contain_text(f"Probe: {title}, message 1")
 
 
@@ -47,7 +47,7 @@ def test_a_probe_is_found_by_words_and_by_kind(person: Person) -> None:
     person.choose("probes-kind", "Weak spots: Format switch")
     expect(cards).to_have_count(4)
     page.click("#probes-close")
-    expect(page.locator("#probes-sheet")).to_be_hidden()
+    expect(page.locator("#probes-dialog")).to_be_hidden()
 
 
 def test_a_probe_is_played_message_by_message_then_through_and_again(person: Person) -> None:

@@ -203,7 +203,7 @@ def test_names_of_models_adapters_and_sets_are_only_text(hostile: App, browser: 
     harmless(person)
     page.locator("#message textarea").click()
     expect(page.locator("#chat-1")).to_contain_text("<img class=evil src=x")
-    person.dial("max-new-tokens", 4)
+    person.set_control("max-new-tokens", 4)
     person.ask(QUESTION)
     page.hover("#status-1 .weights")
     harmless(person)
@@ -217,15 +217,15 @@ def test_a_set_on_the_workbench_and_an_imported_file_are_only_text(
     page = person.page
     page.click("#setup-0")
     page.click("#edit-0")
-    expect(page.locator("#bench")).to_be_visible()
-    person.choose("bench-set", "hostile")
-    cards = page.locator("#bench-cards .card")
+    expect(page.locator("#editor")).to_be_visible()
+    person.choose("editor-set", "hostile")
+    cards = page.locator("#editor-cards .card")
     expect(cards).to_have_count(5)
     for card, text in zip(cards.all_text_contents(), TAGS[1:6], strict=True):
         assert card.count(text) == 2
-    expect(page.locator("#bench-about")).to_contain_text("<img class=evil src=x")
-    page.locator("#bench-cards button[data-act='edit']").first.click()
-    expect(page.locator("#bench-query-0 textarea")).to_have_value(TAGS[1])
+    expect(page.locator("#editor-about")).to_contain_text("<img class=evil src=x")
+    page.locator("#editor-cards button[data-act='edit']").first.click()
+    expect(page.locator("#editor-query-0 textarea")).to_have_value(TAGS[1])
     harmless(person)
 
     blocks = "".join(f"# Query:\n```\n{text}\n```\n\n# Answer:\n```\n{text}\n```\n\n" for text in TAGS[:8])
@@ -234,7 +234,7 @@ def test_a_set_on_the_workbench_and_an_imported_file_are_only_text(
         "input[type=file]", {"name": name, "mimeType": "text/plain", "buffer": blocks.encode()}
     )
     expect(cards).to_have_count(8)
-    assert TAGS[7] in page.locator("#bench-cards").inner_text()
+    assert TAGS[7] in page.locator("#editor-cards").inner_text()
     harmless(person)
     bad = {"name": "bad.toml", "mimeType": "text/plain", "buffer": f"evil = {json.dumps(TAGS[1])}".encode()}
     page.set_input_files("input[type=file]", bad)
@@ -245,7 +245,7 @@ def test_a_set_on_the_workbench_and_an_imported_file_are_only_text(
 
 def test_what_is_typed_is_what_is_asked_to_the_character(hostile: App, browser: Browser) -> None:
     person = Person(browser, hostile.url)
-    person.dial("max-new-tokens", 2)
+    person.set_control("max-new-tokens", 2)
     texts = (*TAGS[:3], *MARKS[:2], MARKS[-1], *UNSEEN)
     for text in texts:
         person.ask(text)
@@ -324,7 +324,7 @@ def test_nothing_of_one_person_is_seen_by_another_not_even_when_both_reload_in_m
     second.send("Still the bergamot")
     first.page.click("#new")
     expect(first.asked).to_have_count(0)
-    first.dial("temperature", 0.3)
+    first.set_control("temperature", 0.3)
     expect(second.status(0)).to_have_attribute("data-finish", "streaming")
     assert second.page.input_value("#temperature input") == "1000"
     second.page.click("#stop")
@@ -341,7 +341,7 @@ def test_strangers_see_no_list_of_what_others_asked(public_app: App, browser: Br
     second.go(public_app.url)
     assert "cinnamon" not in second.page.content()
     assert second.page.locator("#history").count() == 0
-    second.dial("max-new-tokens", 100_000)
+    second.set_control("max-new-tokens", 100_000)
     second.type(QUESTION)
     second.page.click("#send")
     second.toast("An answer here may take at most 512 tokens, not 100000: lower Max new tokens.")

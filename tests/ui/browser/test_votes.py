@@ -81,7 +81,7 @@ def test_keys_vote_and_leave_what_is_typed(app: App, person: Person) -> None:
     person.page.keyboard.press("1")
     person.page.keyboard.press("Escape")
     expect(person.page.locator("#scores-body")).to_have_count(0)
-    assert votes(app, person.conversation)[0].outcome == "tie", "nothing behind a sheet is voted on"
+    assert votes(app, person.conversation)[0].outcome == "tie", "no vote is taken behind a dialog"
 
 
 def test_a_blind_vote_stands_once_the_names_are_shown(app: App, person: Person) -> None:

@@ -394,12 +394,12 @@ def test_who_asks(address: str, forwarded: list[str], proxies: int, visitor) -> 
 def test_strangers_save_nothing_and_bring_no_paths(public, tmp_path: Path) -> None:
     secret = tmp_path / "secret.toml"
     secret.write_text('name = "secret"\n')
-    opened = public.event("bench-save", "click")
-    assert "saves nothing" in public.call(opened, "saver", {"bench-name": "mine"})["said"]
+    opened = public.event("editor-save", "click")
+    assert "saves nothing" in public.call(opened, "saver", {"editor-name": "mine"})["said"]
     assert not (public.settings.data_dir / "demos").exists()
-    uploaded = public.event("bench-import", "upload")
+    uploaded = public.event("editor-import", "upload")
     file = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
-    answer = public.post(uploaded, "saver", public.data(uploaded, {"bench-import": file}))
+    answer = public.post(uploaded, "saver", public.data(uploaded, {"editor-import": file}))
     assert answer.status_code == 422
     assert "takes no files" in answer.json()["detail"]
 
@@ -407,9 +407,9 @@ def test_strangers_save_nothing_and_bring_no_paths(public, tmp_path: Path) -> No
 def test_a_file_that_was_not_uploaded_is_not_read(plain, tmp_path: Path) -> None:
     secret = tmp_path / "secret.toml"
     secret.write_text('name = "secret"\n')
-    uploaded = plain.event("bench-import", "upload")
+    uploaded = plain.event("editor-import", "upload")
     file = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
-    answer = plain.post(uploaded, "reader", plain.data(uploaded, {"bench-import": file}))
+    answer = plain.post(uploaded, "reader", plain.data(uploaded, {"editor-import": file}))
     assert answer.status_code == 422
     assert "Only a file that you uploaded" in answer.json()["detail"]
 
