@@ -588,10 +588,14 @@ def run(device: str = "cpu", runs: int = 3, say: Callable[[str], None] = print) 
         ) as process:
             assert process.stderr is not None
             assert process.stdout is not None
+            line = ""
             for line in process.stderr:
                 if line.startswith(name):
                     say(line.rstrip())
-            results[name] = json.loads(process.stdout.read())
+            figures = process.stdout.read()
+        if process.returncode:
+            raise RuntimeError(f"Measuring the {name} model failed: {line.strip()}")
+        results[name] = json.loads(figures)
     results["machine"] = {
         "processor": processor(),
         "cores": os.cpu_count(),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-    from tests.helpers.browsing import App, Person
+    from tests.helpers.browsing import App, Person, StartApp
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test reaches for the network
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -92,18 +93,25 @@ def tiny_engine(tiny: Tiny) -> Iterator[object]:
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     from tests.helpers.browsing import App
 
-    app = App(tmp_path_factory.mktemp("app") / "data")
-    yield app
-    app.end()
+    with App(tmp_path_factory.mktemp("app") / "data") as app:
+        yield app
 
 
 @pytest.fixture(scope="session")
 def public_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     from tests.helpers.browsing import App
 
-    app = App(tmp_path_factory.mktemp("public") / "data", "--public")
-    yield app
-    app.end()
+    with App(tmp_path_factory.mktemp("public") / "data", "--public") as app:
+        yield app
+
+
+@pytest.fixture
+def start_app() -> Iterator[StartApp]:
+    """Start apps that end with the test, even if it fails."""
+    from tests.helpers.browsing import App
+
+    with ExitStack() as apps:
+        yield lambda *arguments: apps.enter_context(App(*arguments))
 
 
 @pytest.fixture(scope="session")

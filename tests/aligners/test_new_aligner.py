@@ -109,9 +109,8 @@ class ExampleApp(App):
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    app = ExampleApp(tmp_path_factory.mktemp("aligner"))
-    yield app
-    app.end()
+    with ExampleApp(tmp_path_factory.mktemp("aligner")) as app:
+        yield app
 
 
 @pytest.fixture

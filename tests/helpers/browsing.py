@@ -9,7 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 from urllib.parse import parse_qs, urlparse
 
 import pytest
@@ -51,29 +53,46 @@ class App:
             port = probe.getsockname()[1]
         self.data_dir = data_dir
         self.url = f"http://127.0.0.1:{port}/"
-        self._log = (data_dir.parent / f"app-{port}.log").open("w+")
+        self._log = data_dir.parent / f"app-{port}.log"
         environ = os.environ | {"NO_PROXY": "127.0.0.1,localhost"}
-        self.process = subprocess.Popen(
-            [sys.executable, *self.program, "--port", str(port), "--data-dir", str(data_dir), *flags],
-            cwd=ROOT,
-            env=environ,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-        )
+        with self._log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *self.program, "--port", str(port), "--data-dir", str(data_dir), *flags],
+                cwd=ROOT,
+                env=environ,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         assert self.process.stdout is not None
         said = self.process.stdout.readline()  # ends when the program does, too
         assert said.strip() == f"Tandem is at {self.url.rstrip('/')}", said + self.log()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.process.poll() is None:
+            self.end()
+
     def log(self) -> str:
-        self._log.seek(0)
-        return self._log.read()
+        return self._log.read_text()
 
     def end(self) -> None:
-        """Ctrl-C, which it answers by ending without a word."""
-        self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(timeout=60) == 0
-        assert "Traceback" not in self.log(), self.log()
+        """Press Ctrl-C, which must end the program without output."""
+        assert self.process.stdout is not None
+        try:
+            self.process.send_signal(signal.SIGINT)
+            assert self.process.wait(timeout=60) == 0
+            assert "Traceback" not in self.log(), self.log()
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self.process.stdout.close()
+
+
+StartApp = Callable[..., App]
+"""`App` with the same arguments, ended after the test."""
 
 
 def chromium(playwright: Playwright) -> str:

@@ -30,9 +30,8 @@ def app(tmp_path_factory: pytest.TempPathFactory):
     (folder / "open" / "chat_template.jinja").write_text(TEMPLATE)
     (folder / "open" / "additional_chat_templates").mkdir()
     (folder / "open" / "additional_chat_templates" / "bare.jinja").write_text("{{ messages[-1].content }}")
-    app = App(folder / "data", "--adapter", f"open={folder / 'open'}")
-    yield app
-    app.end()
+    with App(folder / "data", "--adapter", f"open={folder / 'open'}") as app:
+        yield app
 
 
 def prompt_of(person: Person, lane: int) -> str:

@@ -14,7 +14,7 @@ from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
 from playground.session import Session
 from playground.store import Store
-from tests.helpers.browsing import QUESTION, ROOT, App, Person
+from tests.helpers.browsing import QUESTION, ROOT, App, Person, StartApp
 
 pytestmark = pytest.mark.browser
 
@@ -175,8 +175,8 @@ def test_two_people_see_only_their_own(app: App, browser: Browser, person: Perso
     other.close()
 
 
-def test_conversations_outlive_the_app(tmp_path: Path, browser: Browser) -> None:
-    app = App(tmp_path / "data")
+def test_conversations_outlive_the_app(tmp_path: Path, browser: Browser, start_app: StartApp) -> None:
+    app = start_app(tmp_path / "data")
     person = Person(browser, app.url)
     person.short()
     person.ask(QUESTION)
@@ -185,7 +185,7 @@ def test_conversations_outlive_the_app(tmp_path: Path, browser: Browser) -> None
     person.leave_for("about:blank")
     app.end()
 
-    app = App(tmp_path / "data")
+    app = start_app(tmp_path / "data")
     person.url = app.url
     person.leave_for(f"{app.url}?c={id}")
     expect(person.asked).to_have_count(1)

@@ -29,9 +29,8 @@ def own(tmp_path: Path, hub: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("HF_ENDPOINT", hub)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
-    app = App(tmp_path / "data")
-    yield app
-    app.end()
+    with App(tmp_path / "data") as app:
+        yield app
 
 
 def opened(person: Person) -> None:

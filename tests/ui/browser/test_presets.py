@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.helpers.browsing import QUESTION, App, Person
+from tests.helpers.browsing import QUESTION, App, Person, StartApp
 from tests.helpers.hub_server import HubServer
 from tests.helpers.paths import POCKET
 from tests.helpers.preset_hub import BASE, GATED, MARK, PRESETS, WEIGHTS, Valve, make_models, preset_hub
@@ -32,7 +32,9 @@ def hub(models: Path) -> Iterator[HubServer]:
         yield hub
 
 
-def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, *flags: str) -> App:
+def started(
+    start_app: StartApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, *flags: str
+) -> App:
     """An app with a Hub at an address, the test's presets, and no token."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("HF_ENDPOINT", address)
@@ -41,14 +43,12 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, *flag
     data = tmp_path / "data"
     data.mkdir()
     (data / "presets.toml").write_text(PRESETS)
-    return App(data, *flags)
+    return start_app(data, *flags)
 
 
 @pytest.fixture
-def own(tmp_path: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
-    app = started(tmp_path, monkeypatch, hub.address)
-    yield app
-    app.end()
+def own(start_app: StartApp, tmp_path: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> App:
+    return started(start_app, tmp_path, monkeypatch, hub.address)
 
 
 def opened(person: Person) -> None:
@@ -185,9 +185,9 @@ def test_a_set_up_waits_for_answers_that_are_being_written(
 
 
 def test_a_preset_by_flag_sets_the_page_up(
-    tmp_path: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch, browser: Browser
+    start_app: StartApp, tmp_path: Path, hub: HubServer, monkeypatch: pytest.MonkeyPatch, browser: Browser
 ) -> None:
-    app = started(tmp_path, monkeypatch, hub.address, "--preset", "random")
+    app = started(start_app, tmp_path, monkeypatch, hub.address, "--preset", "random")
     person = Person(browser, app.url)
     expect(person.page.locator("#model .chip .name")).to_have_text(BASE)
     expect(person.page.locator("#repetition-penalty input")).to_have_value("1.15")
@@ -221,8 +221,8 @@ def test_every_preset_can_be_reached_and_read(app: App, browser: Browser) -> Non
         person.close()
 
 
-def test_untrusted_users_are_offered_none(tmp_path: Path, browser: Browser) -> None:
-    app = App(tmp_path / "data", "--public", "--preset", "pocket")
+def test_untrusted_users_are_offered_none(tmp_path: Path, browser: Browser, start_app: StartApp) -> None:
+    app = start_app(tmp_path / "data", "--public", "--preset", "pocket")
     person = Person(browser, app.url)
     opened(person)
     expect(person.page.locator("#model-about")).to_contain_text("KL")

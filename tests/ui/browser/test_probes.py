@@ -121,9 +121,8 @@ def own_probes(tmp_path: Path) -> Iterator[App]:
     }
     (folder / "mine.jsonl").write_text(json.dumps(mine))
     (folder / "torn.jsonl").write_text(json.dumps(mine)[:40])
-    app = App(tmp_path / "data")
-    yield app
-    app.end()
+    with App(tmp_path / "data") as app:
+        yield app
 
 
 def test_own_files_are_listed_as_they_are_and_a_torn_one_is_named(own_probes: App, browser: Browser) -> None:

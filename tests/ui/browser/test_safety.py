@@ -18,7 +18,7 @@ from playground.library import Library
 from playground.session import Session
 from playground.store import Store
 from playground.types import Demo, DemoSet
-from tests.helpers.browsing import QUESTION, SLOW, App, Person
+from tests.helpers.browsing import QUESTION, SLOW, App, Person, StartApp
 from tests.helpers.tiny import Tiny
 
 pytestmark = pytest.mark.browser
@@ -124,9 +124,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory, tiny: Tiny) -> Iterator[Ap
         demos=tuple(Demo(query=text, answer=text) for text in TAGS[1:6]),
     )
     write_demo_set(home / "data" / "demos" / "hostile.toml", demos)
-    app = App(home / "data", "--base", str(base), "--adapter", f"evil={adapter}", "--device", "cpu")
-    yield app
-    app.end()
+    with App(home / "data", "--base", str(base), "--adapter", f"evil={adapter}", "--device", "cpu") as app:
+        yield app
 
 
 def recorded(app: App, texts: tuple[str, ...]) -> str:
@@ -353,10 +352,10 @@ def test_strangers_see_no_list_of_what_others_asked(public_app: App, browser: Br
 
 
 def test_the_password_is_asked_for_in_the_browser(
-    tmp_path: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch, start_app: StartApp
 ) -> None:
     monkeypatch.setenv("TANDEM_AUTH", "ada:long and secret")
-    app = App(tmp_path / "data")
+    app = start_app(tmp_path / "data")
     person = Person(browser, app.url, enter=False)
     page = person.page
     person.leave_for(app.url)

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from playground.store import Store
 from playground.types import Verdict
-from tests.helpers.browsing import QUESTION, App, Person
+from tests.helpers.browsing import QUESTION, App, Person, StartApp
 
 pytestmark = pytest.mark.browser
 
@@ -137,8 +137,10 @@ def test_of_three_lanes_two_are_voted_on(app: App, person: Person) -> None:
     expect(chosen(person)).to_have_count(0)
 
 
-def test_the_scoreboard_counts_by_turn_and_says_how_few(tmp_path: Path, browser: Browser) -> None:
-    app = App(tmp_path / "data")
+def test_the_scoreboard_counts_by_turn_and_says_how_few(
+    tmp_path: Path, browser: Browser, start_app: StartApp
+) -> None:
+    app = start_app(tmp_path / "data")
     person = Person(browser, app.url)
     expect(scores(person)).to_contain_text("No results yet")
     person.page.click("#scores-close")
@@ -180,11 +182,10 @@ def test_the_scoreboard_counts_by_turn_and_says_how_few(tmp_path: Path, browser:
     expect(scores(other)).to_contain_text("No results yet")
     other.close()
     app.end()
-    app = App(tmp_path / "data", "--shared-history")
+    app = start_app(tmp_path / "data", "--shared-history")
     other = Person(browser, app.url)
     expect(scores(other).locator(".tally")).to_have_text("0:2")
     other.close()
-    app.end()
 
 
 def test_on_a_public_page_only_the_visits_own_conversations_count(public_app: App, browser: Browser) -> None:
