@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from benchmarks.engine import FOR_125M, TARGETS
+from benchmarks.engine import TARGETS
 from tests.helpers.paths import ROOT
 
 
@@ -19,6 +19,6 @@ def test_every_metric_of_the_pocket_model_is_measured() -> None:
     assert result.returncode == 0, result.stderr
     figures = json.loads(result.stdout)
     measured = {key: figures[key] for key in TARGETS if figures[key] is not None}
-    assert set(TARGETS) - set(measured) <= set(FOR_125M)
+    assert set(TARGETS) - set(measured) == {"ttft_10k", "ttft_growth"}  # of the larger model alone
     assert all(value > 0 for value in measured.values()), measured
     assert figures["overhead"] < 1
