@@ -150,7 +150,7 @@ SWITCHES = ("public", "shared_history", "allow_pickle", "trust_remote_code", "sa
 
 
 @pytest.mark.parametrize("name", SWITCHES)
-def test_a_boolean_variable_takes_the_usual_words(name) -> None:
+def test_a_boolean_variable_takes_the_usual_words(name: str) -> None:
     for text in ("1", "true", "YES", " On ", "y\n", " true "):
         assert getattr(Settings.read({}, {f"TANDEM_{name.upper()}": text}), name) is True, text
     for text in ("0", "False", "no", " OFF ", "n", "", "  "):
@@ -159,7 +159,7 @@ def test_a_boolean_variable_takes_the_usual_words(name) -> None:
 
 @pytest.mark.parametrize("name", SWITCHES)
 @pytest.mark.parametrize("text", ["maybe", "enabled", "2", "truee", "-1", "None", "1 1", "\uff11"])
-def test_a_boolean_variable_with_another_value_is_refused(name, text: str) -> None:
+def test_a_boolean_variable_with_another_value_is_refused(name: str, text: str) -> None:
     with pytest.raises(InputError) as caught:
         Settings.read({}, {f"TANDEM_{name.upper()}": text})
     assert str(caught.value) == (

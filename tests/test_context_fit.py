@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from typing import Literal
 
 import pytest
 
@@ -17,6 +18,7 @@ from playground.types import (
     DemoSet,
     InputError,
     Message,
+    Prompt,
     Sampling,
     Token,
     Variant,
@@ -42,17 +44,17 @@ CHATML = ChatFormat(
 )
 
 
-def count(prompt):
+def count(prompt: Prompt) -> int:
     """Words, as tokens."""
     return len(prompt.text.split())
 
 
-def lane(overflow="refuse", k=4, most=2):
+def lane(overflow: Literal["refuse", "drop"] = "refuse", k: int = 4, most: int = 2) -> Variant:
     aligner = urial.Aligner(demos=DEMOS.take(k), k=k)
     return Variant(name="urial", aligner=aligner, sampling=Sampling(max_new_tokens=most), overflow=overflow)
 
 
-def cut(prompt):
+def cut(prompt: Prompt) -> list[tuple[str, int, str]]:
     """(kind, number, text) of each part."""
     starts = [0, *(part.end for part in prompt.parts)]
     return [

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,16 +22,16 @@ wordy = st.lists(
 texts = wordy | st.text(max_size=60)
 
 
-def joined(stretches, *marks):
+def joined(stretches: Iterable[tuple[str, str]], *marks: str) -> str:
     return "".join(text for text, mark in stretches if mark in marks)
 
 
-def only(stretches):
+def only(stretches: Iterable[tuple[str, str]]) -> list[str]:
     return [text for text, mark in stretches if mark == "only"]
 
 
 @given(texts, texts)
-def test_stretches_make_the_texts_and_what_is_the_same_is_the_same(left, right) -> None:
+def test_stretches_make_the_texts_and_what_is_the_same_is_the_same(left: str, right: str) -> None:
     found = diff(left, right)
     for side, text in ((found.left, left), (found.right, right)):
         assert joined(side, "same", "only") == text
@@ -40,14 +42,14 @@ def test_stretches_make_the_texts_and_what_is_the_same_is_the_same(left, right) 
 
 
 @given(texts)
-def test_a_text_equals_itself(text) -> None:
+def test_a_text_equals_itself(text: str) -> None:
     found = diff(text, text)
     assert only(found.left) == only(found.right) == []
     assert found.similarity == 1
 
 
 @given(texts, texts)
-def test_the_share_is_that_of_the_words_in_what_is_the_same(left, right) -> None:
+def test_the_share_is_that_of_the_words_in_what_is_the_same(left: str, right: str) -> None:
     found = diff(left, right)
     words = sum(is_word(token) for text in (left, right) for token in tokens(text))
     shared = sum(is_word(token) for token in tokens(left))
@@ -57,7 +59,7 @@ def test_the_share_is_that_of_the_words_in_what_is_the_same(left, right) -> None
 
 
 @given(texts)
-def test_tokens_make_the_text(text) -> None:
+def test_tokens_make_the_text(text: str) -> None:
     assert "".join(tokens(text)) == text
     assert all(tokens(text))
 
@@ -87,7 +89,7 @@ PAIRS = {
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_what_differs_is_marked(name) -> None:
+def test_what_differs_is_marked(name: str) -> None:
     left, right, only_left, only_right = PAIRS[name]
     found = diff(left, right)
     assert (only(found.left), only(found.right)) == (only_left, only_right)
@@ -126,12 +128,12 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_texts_take_no_more_than_the_budget(name, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hostile_texts_take_no_more_than_the_budget(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts what difflib is really asked for: places of one text by equal places of the other."""
     steps = []
     whole = module.SequenceMatcher.find_longest_match
 
-    def counted(self, i_low, i_high, j_low, j_high):
+    def counted(self: Any, i_low: int, i_high: int, j_low: int, j_high: int) -> Any:
         steps.append(sum(1 + len(self.b2j.get(item, ())) for item in self.a[i_low:i_high]))
         return whole(self, i_low, i_high, j_low, j_high)
 

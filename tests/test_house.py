@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tests.helpers.paths import ROOT
 
 
-def load_script():
+def load_script() -> ModuleType:
     spec = importlib.util.spec_from_file_location("house", ROOT / "scripts" / "house.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules["house"] = module  # dataclasses look their module up
@@ -25,11 +26,11 @@ GOALS = house.check_goals()
 
 
 @pytest.mark.parametrize("goal", GOALS, ids=lambda goal: goal.name)
-def test_the_goal_is_met(goal) -> None:
+def test_the_goal_is_met(goal: Any) -> None:
     assert goal.is_met, "\n".join([f"{goal.name}: {goal.value:g}, at most {goal.target}", *goal.misses])
 
 
-def measured(root, **files: Any):
+def measured(root: Path, **files: Any) -> dict[str, Any]:
     """The goals by name for a product of these files below playground/."""
     (root / "playground").mkdir()
     (root / "app.py").write_text("from playground import a\nprint(a.used())\n")

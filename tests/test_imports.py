@@ -176,7 +176,7 @@ def test_what_runs_models_is_imported_in_the_engine_only(package: str) -> None:
 
 
 @pytest.mark.parametrize("package", PLACES)
-def test_an_outside_package_is_imported_in_its_place_only(package) -> None:
+def test_an_outside_package_is_imported_in_its_place_only(package: str) -> None:
     files = sorted(PLAYGROUND.rglob("*.py"))
     users = [str(path.relative_to(PLAYGROUND)) for path in files if package in imports(path)]
     assert users == PLACES[package]

@@ -10,6 +10,7 @@ import ast
 import io
 import re
 import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ SOURCES = ("app.py", "playground/**/*.py", "scripts/*.py", "benchmarks/*.py")
 ASSETS = ("playground/ui/assets/*",)
 
 
-def strings_of(path: Path):
+def strings_of(path: Path) -> Iterator[tuple[int, str]]:
     """Every string and comment of a Python file, with its line."""
     text = path.read_text(encoding="utf-8")
     for node in ast.walk(ast.parse(text)):
@@ -64,7 +65,7 @@ def strings_of(path: Path):
             yield token.start[0], token.string
 
 
-def faults_in(path: Path):
+def faults_in(path: Path) -> list[str]:
     """``file:line: phrase`` for each banned phrase in a file."""
     name = path.relative_to(ROOT).as_posix()
     if path.suffix == ".py":
@@ -79,14 +80,14 @@ def faults_in(path: Path):
     ]
 
 
-def files(*patterns):
+def files(*patterns: str) -> list[Path]:
     return sorted(path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file())
 
 
 @pytest.mark.parametrize(
     "path", files(*DOCUMENTS, *SOURCES, *ASSETS), ids=lambda path: str(path.relative_to(ROOT))
 )
-def test_the_language_is_plain(path) -> None:
+def test_the_language_is_plain(path: Path) -> None:
     assert faults_in(path) == []
 
 

@@ -7,16 +7,18 @@ import json
 import threading
 import time
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from playground.config import Settings
 from playground.engine import open_engine
 from playground.engine.model import Model
 from playground.types import Conversation, InputError, Sampling
 from tests.helpers.slow_hub import slow_hub
-from tests.helpers.switching import house
+from tests.helpers.switching import House, house
 from tests.helpers.tiny import Tiny
 from tests.helpers.waiting import WAIT, until
 
@@ -24,19 +26,19 @@ POCKET = Path("models/pocket")
 
 
 @pytest.fixture
-def here(tmp_path: Path):
+def here(tmp_path: Path) -> Iterator[House]:
     with house(tmp_path) as here:
         yield here
 
 
 @pytest.fixture
-def tight(tmp_path: Path):
+def tight(tmp_path: Path) -> Iterator[House]:
     """Where two models do not fit in memory at once."""
     with house(tmp_path, fits_beside=lambda settings, report: False) as here:
         yield here
 
 
-def weights(conversation: Conversation):
+def weights(conversation: Conversation) -> list[str | None]:
     return [answer.reply.weights for answer in conversation.turns[-1].answers]
 
 
@@ -74,7 +76,7 @@ def test_another_base_and_back_and_conversations_stay(
 
 
 def test_an_adapter_is_put_on_the_running_base_and_is_there_again_after_another_base(
-    here, tiny: Tiny
+    here: House, tiny: Tiny
 ) -> None:
     here.change.load_base(str(tiny.base))
     assert here.ended().state == "done"
@@ -96,7 +98,7 @@ def test_an_adapter_is_put_on_the_running_base_and_is_there_again_after_another_
     assert set(here.session.library.adapters) == {"broad", "thin"}
 
 
-def test_answers_under_way_end_on_the_model_they_began_on(here, tiny: Tiny) -> None:
+def test_answers_under_way_end_on_the_model_they_began_on(here: House, tiny: Tiny) -> None:
     conversation = here.session.new(
         [here.session.variant("base", Sampling(max_new_tokens=900, seed=1, temperature=1000))]
     )
@@ -118,7 +120,7 @@ def test_answers_under_way_end_on_the_model_they_began_on(here, tiny: Tiny) -> N
 
 
 def test_where_memory_is_tight_answers_under_way_are_waited_for_and_new_messages_wait(
-    tight, tiny: Tiny
+    tight: House, tiny: Tiny
 ) -> None:
     long = tight.session.new([tight.session.variant("base", Sampling(max_new_tokens=600, temperature=1000))])
     stream = tight.session.send(long, "Hello")
@@ -181,14 +183,14 @@ def test_what_is_no_model_is_a_sentence_and_the_running_one_stays(
 
 
 @pytest.mark.parametrize("source", ["", "  ", None, 7, "a\0b", "x" * 501, "a\nb"])
-def test_what_cannot_be_a_source_is_said_at_once(here, source: int | str | None) -> None:
+def test_what_cannot_be_a_source_is_said_at_once(here: House, source: int | str | None) -> None:
     for begin in (here.change.load_base, here.change.load_adapter):
         with pytest.raises(InputError):
             begin(source)
     assert here.change.progress().state == "idle"
 
 
-def test_no_adapter_or_a_name_that_is_taken_is_said_at_once(here, tiny: Tiny, tmp_path: Path) -> None:
+def test_no_adapter_or_a_name_that_is_taken_is_said_at_once(here: House, tiny: Tiny, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not an adapter"):
         here.change.load_adapter(str(tmp_path), "mine")
     with pytest.raises(InputError, match="There is no adapter folder"):
@@ -200,7 +202,7 @@ def test_no_adapter_or_a_name_that_is_taken_is_said_at_once(here, tiny: Tiny, tm
     assert here.change.progress().state == "idle"
 
 
-def test_an_adapter_for_another_base_is_refused_by_its_shapes(here, tiny: Tiny) -> None:
+def test_an_adapter_for_another_base_is_refused_by_its_shapes(here: House, tiny: Tiny) -> None:
     engine = here.session.engine
     here.change.load_adapter(str(tiny.adapters["wide"]))
     ended = here.ended()
@@ -208,7 +210,7 @@ def test_an_adapter_for_another_base_is_refused_by_its_shapes(here, tiny: Tiny) 
     assert "Adapter 'wide' does not fit the base" in ended.note
 
 
-def test_an_adapter_that_is_not_on_the_hub_leaves_everything_as_it_was(here) -> None:
+def test_an_adapter_that_is_not_on_the_hub_leaves_everything_as_it_was(here: House) -> None:
     engine = here.session.engine
     here.change.load_adapter("owner/absent-of-this-name", "mine")
     ended = here.ended()
@@ -225,7 +227,7 @@ def test_a_model_without_memory_is_a_sentence(
 
     here = request.getfixturevalue(room)
 
-    def full(*args, **options: Any):
+    def full(*args: Any, **options: Any) -> Any:
         if "tiny" in str(args[0]):
             raise RuntimeError(
                 "[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory"
@@ -241,16 +243,16 @@ def test_a_model_without_memory_is_a_sentence(
     assert (here.base, here.session.status().state) == ("models/pocket", "ready")
 
 
-def test_if_the_old_model_cannot_come_back_either_both_reasons_are_told(tight, tiny: Tiny) -> None:
+def test_if_the_old_model_cannot_come_back_either_both_reasons_are_told(tight: House, tiny: Tiny) -> None:
     from playground.engine.scripted import ScriptedEngine
     from playground.types import Status
 
     class Broken(ScriptedEngine):
-        def __init__(self, settings) -> None:
+        def __init__(self, settings: Settings) -> None:
             super().__init__(lambda request: [])
             self.settings = settings
 
-        def status(self):
+        def status(self) -> Status:
             return Status(state="failed", note=f"{self.settings.base} is broken.", base=self.settings.base)
 
     tight.change._open_engine = lambda settings, library: Broken(settings)
@@ -273,7 +275,7 @@ class Slow:
     def __init__(self) -> None:
         self.reached, self.go_on = threading.Event(), threading.Event()
 
-    def __call__(self):
+    def __call__(self) -> None:
         self.reached.set()
         assert self.go_on.wait(WAIT)
 
@@ -288,7 +290,7 @@ def test_a_load_that_is_cancelled_ends_in_the_midst_of_its_weights(
     slow, seen = Slow(), []
     watch = ReportingBar.__iter__
 
-    def slowly(self):
+    def slowly(self: Any) -> Iterator[Any]:
         for item in watch(self):
             slow()
             seen.append(item)
@@ -310,7 +312,7 @@ def test_a_load_that_is_cancelled_ends_in_the_midst_of_its_weights(
     assert here.ended().state == "done"
 
 
-def test_waiting_for_answers_can_be_cancelled(tight, tiny: Tiny) -> None:
+def test_waiting_for_answers_can_be_cancelled(tight: House, tiny: Tiny) -> None:
     engine = tight.session.engine
     long = tight.session.new([tight.session.variant("base", Sampling(max_new_tokens=3000, temperature=1000))])
     stream = tight.session.send(long, "Hello")
@@ -325,7 +327,7 @@ def test_waiting_for_answers_can_be_cancelled(tight, tiny: Tiny) -> None:
     stream.close()
 
 
-def test_only_one_change_at_a_time(here, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_one_change_at_a_time(here: House, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow()
     here.change._fits_beside = lambda settings, report: (slow(), report("Looking", 0.1), True)[-1]
     here.change.load_base(str(tiny.base))
@@ -344,7 +346,7 @@ def test_only_one_change_at_a_time(here, tiny: Tiny, monkeypatch: pytest.MonkeyP
 
 
 def test_a_download_tells_how_far_it_is_and_is_cancelled_in_its_midst(
-    here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from huggingface_hub import constants
 

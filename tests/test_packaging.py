@@ -20,7 +20,7 @@ from tests.helpers.paths import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-def read_pins(name: str):
+def read_pins(name: str) -> dict[str, str]:
     """The versions in a requirements file, by normalised name."""
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     pins = [re.fullmatch(r"([\w-]+)==(\S+)", line) for line in lines if line and line[0] not in "#-"]
@@ -34,7 +34,7 @@ def read_pins(name: str):
         ("requirements-dev.txt", PROJECT["optional-dependencies"]["dev"]),
     ],
 )
-def test_every_pin_lies_in_the_range_of_the_package(file: str, declared) -> None:
+def test_every_pin_lies_in_the_range_of_the_package(file: str, declared: list[str]) -> None:
     pins = read_pins(file)
     ranges = {canonicalize_name(each.name): each.specifier for each in map(Requirement, declared)}
     assert set(pins) == set(ranges)
@@ -42,7 +42,7 @@ def test_every_pin_lies_in_the_range_of_the_package(file: str, declared) -> None
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory):
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder into which the wheel of this repository was installed."""
     folder = tmp_path_factory.mktemp("package")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
@@ -54,7 +54,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory):
     return site
 
 
-def run_tandem(installed, folder: Path, *arguments: str):
+def run_tandem(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the installed `tandem` in `folder`, with the packages of this Python and without the repository."""
     script = shutil.which(
         "tandem", path=os.pathsep.join([str(installed / "bin"), str(installed / "Scripts")])
@@ -74,7 +74,7 @@ def run_tandem(installed, folder: Path, *arguments: str):
 
 
 @pytest.mark.slow
-def test_the_installed_command_chats_in_an_empty_folder(installed, tmp_path: Path) -> None:
+def test_the_installed_command_chats_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     result = run_tandem(
         installed, tmp_path, "chat", "Hello", "--lane", "base", "--lane", "pocket-ift", "--json"
     )
@@ -86,7 +86,7 @@ def test_the_installed_command_chats_in_an_empty_folder(installed, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_the_installed_command_finds_everything_that_is_shipped(installed, tmp_path: Path) -> None:
+def test_the_installed_command_finds_everything_that_is_shipped(installed: Path, tmp_path: Path) -> None:
     result = run_tandem(installed, tmp_path, "doctor", "--json")
     assert result.returncode == 0, result.stderr + result.stdout
     report = json.loads(result.stdout)
@@ -103,7 +103,7 @@ def test_the_installed_command_finds_everything_that_is_shipped(installed, tmp_p
 
 
 @pytest.mark.slow
-def test_the_installed_package_holds_what_is_needed_and_no_more(installed) -> None:
+def test_the_installed_package_holds_what_is_needed_and_no_more(installed: Path) -> None:
     package = installed / "playground"
     for name in ("a11y.js", "page.js", "style.css"):
         assert (package / "ui" / "assets" / name).is_file()

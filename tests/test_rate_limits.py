@@ -10,30 +10,30 @@ import pytest
 from playground.lanes.variant import parse_lane
 from playground.library import Library
 from playground.rate_limits import PUBLIC, WINDOW, Gate, Limits, Rate
-from playground.types import InputError, Sampling
+from playground.types import InputError, Sampling, Variant
 
 
 class Clock:
     def __init__(self) -> None:
         self.now = 1000.0
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.now
 
 
 LIBRARY = Library.open("models/pocket")
 
 
-def variant(**sampling: Any):
+def variant(**sampling: Any) -> Variant:
     return parse_lane("base", LIBRARY, Sampling(**sampling))
 
 
-def ask(gate, who="a", turns=1, text: str = "hello", **sampling: Any) -> None:
+def ask(gate: Gate, who: str = "a", turns: int = 1, text: str = "hello", **sampling: Any) -> None:
     with gate.message(who, [variant(**sampling)], turns, text):
         pass
 
 
-def refused(gate, *args, **kwargs: Any):
+def refused(gate: Gate, *args: Any, **kwargs: Any) -> str:
     with pytest.raises(InputError) as caught:
         ask(gate, *args, **kwargs)
     return str(caught.value)
@@ -108,7 +108,7 @@ def test_two_at_once_do_not_both_take_the_last_place() -> None:
     gate = Gate(Limits(total_messages=50))
     let_in = []
 
-    def person(number) -> None:
+    def person(number: int) -> None:
         for _ in range(20):
             try:
                 ask(gate, who=str(number))

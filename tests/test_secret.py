@@ -17,7 +17,7 @@ from playground.secret import HIDDEN, Secret
 CHARACTERS = string.ascii_letters + string.digits + "/+=\"&<>'%\\-_.:?#"
 
 
-def spread(key, rng):
+def spread(key: str, rng: random.Random) -> str:
     """The key with white space at some places."""
     return "".join(each + rng.choice(["", "", " ", "\n", "\t  "]) for each in key[:-1]) + key[-1]
 
@@ -51,7 +51,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_key_is_hidden_in_every_form(form) -> None:
+def test_a_key_is_hidden_in_every_form(form: str) -> None:
     rng = random.Random(form)
     for _ in range(40):
         key = "".join(rng.choices(CHARACTERS, k=rng.randint(8, 80)))

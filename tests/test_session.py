@@ -7,38 +7,41 @@ import itertools
 import sqlite3
 import threading
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
-from playground.engine.scripted import ScriptedEngine
+from playground.engine.scripted import Script, ScriptedEngine
 from playground.lanes.variant import parse_lane
 from playground.library import Library
 from playground.session import Session, choose_histories
 from playground.store import FILE, INTERRUPTED, MIGRATIONS, STREAMING, Store
-from playground.types import Conversation, InputError, OutsideError, Sampling
+from playground.types import Conversation, InputError, OutsideError, Request, Sampling
 from tests.helpers.waiting import until
 
 
-def answer_with(text: str):
+def answer_with(text: str) -> Callable[[Request], Script]:
     """A script that says `text` in tokens of one word, then closes its block."""
     return lambda request: [*(f"{word} " for word in text.split()), "\n```\n\n# Query:\n"]
 
 
 @pytest.fixture
-def library():
+def library() -> Library:
     return Library.open("models/pocket")
 
 
-def session(library: Library, tmp_path: Path, script=None, delay=0.0):
+def session(
+    library: Library, tmp_path: Path, script: Callable[[Request], Script] | None = None, delay: float = 0.0
+) -> Session:
     return Session(ScriptedEngine(script or answer_with("All right."), delay), library, Store(tmp_path))
 
 
-def new(session, *specs):
+def new(session: Session, *specs: str) -> Conversation:
     return session.new([session.variant(spec) for spec in specs or ("base", "urial")])
 
 
-def last(snapshots):
+def last(snapshots: Iterable[Conversation]) -> Conversation:
     """The final snapshot of a send."""
     return list(snapshots)[-1]
 
@@ -66,13 +69,13 @@ def last(snapshots):
         ("pocket-ift:adapter=x", "is an adapter already"),
     ],
 )
-def test_a_lane_that_cannot_be_is_refused_in_one_sentence(library, spec: str, said: str) -> None:
+def test_a_lane_that_cannot_be_is_refused_in_one_sentence(library: Library, spec: str, said: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_lane(spec, library)
     assert said in str(caught.value)
 
 
-def test_a_lane_is_its_aligner_and_its_decoding(library) -> None:
+def test_a_lane_is_its_aligner_and_its_decoding(library: Library) -> None:
     lane = parse_lane("urial:demos=pocket-3,k=2,temperature=0.7", library, Sampling(seed=4, top_p=0.9))
     assert lane.sampling == Sampling(temperature=0.7, seed=4, top_p=0.9)
     assert len(lane.aligner.demos.demos) == 2
@@ -81,14 +84,14 @@ def test_a_lane_is_its_aligner_and_its_decoding(library) -> None:
     assert parse_lane("urial:adapter=pocket-ift", library).aligner.adapter == "pocket-ift"
 
 
-def test_equal_recipes_have_equal_hashes(library) -> None:
+def test_equal_recipes_have_equal_hashes(library: Library) -> None:
     one = parse_lane("urial:k=3", library)
     assert one.recipe == parse_lane("urial:demos=pocket-3", library).recipe
     assert one.recipe != parse_lane("urial:k=2", library).recipe
     assert one.recipe != parse_lane("urial:k=3,seed=1", library).recipe
 
 
-def test_every_lane_is_asked_on_its_own_history(library, tmp_path: Path) -> None:
+def test_every_lane_is_asked_on_its_own_history(library: Library, tmp_path: Path) -> None:
     talk = session(
         library, tmp_path, lambda r: ["base says" if "# Query" not in r.prompt.text else "urial says"]
     )
@@ -102,7 +105,7 @@ def test_every_lane_is_asked_on_its_own_history(library, tmp_path: Path) -> None
     )
 
 
-def test_the_record_holds_exactly_what_was_asked_and_what_came(library, tmp_path: Path) -> None:
+def test_the_record_holds_exactly_what_was_asked_and_what_came(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path)
     conversation = last(talk.send(new(talk, "urial:temperature=0.5", "pocket-ift"), "One \u2028 \U0001f600?"))
     conversation = last(talk.send(conversation, "Two?"))
@@ -115,7 +118,7 @@ def test_the_record_holds_exactly_what_was_asked_and_what_came(library, tmp_path
     ] == talk.engine.requests
 
 
-def test_an_empty_message_is_refused_and_nothing_is_recorded(library, tmp_path: Path) -> None:
+def test_an_empty_message_is_refused_and_nothing_is_recorded(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path)
     for text in ("", " \n\t"):
         with pytest.raises(InputError, match="message is empty"):
@@ -126,8 +129,8 @@ def test_an_empty_message_is_refused_and_nothing_is_recorded(library, tmp_path: 
     assert talk.engine.requests == []
 
 
-def test_a_lane_that_fails_carries_its_error_and_the_other_goes_on(library, tmp_path: Path) -> None:
-    def script(request):
+def test_a_lane_that_fails_carries_its_error_and_the_other_goes_on(library: Library, tmp_path: Path) -> None:
+    def script(request: Request) -> list[str] | Exception:
         return ValueError("no room") if "# Query" in request.prompt.text else ["fine"]
 
     talk = session(library, tmp_path, script)
@@ -140,7 +143,7 @@ def test_a_lane_that_fails_carries_its_error_and_the_other_goes_on(library, tmp_
     assert talk.open(conversation.id) == conversation
 
 
-def test_a_lane_whose_prompt_cannot_be_written_fails_alone(library, tmp_path: Path) -> None:
+def test_a_lane_whose_prompt_cannot_be_written_fails_alone(library: Library, tmp_path: Path) -> None:
     import dataclasses
 
     from playground.types import ChatFormat
@@ -157,7 +160,7 @@ def test_a_lane_whose_prompt_cannot_be_written_fails_alone(library, tmp_path: Pa
     assert talk.open(conversation.id) == conversation
 
 
-def test_stopping_keeps_what_was_written_and_frees_the_engine(library, tmp_path: Path) -> None:
+def test_stopping_keeps_what_was_written_and_frees_the_engine(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path, answer_with("one two three " * 100), delay=0.02)
     snapshots = talk.send(new(talk), "Go on")
     for conversation in snapshots:
@@ -174,14 +177,14 @@ def test_stopping_keeps_what_was_written_and_frees_the_engine(library, tmp_path:
     assert last(talk.send(stored, "Again")).turns[0] == stored.turns[0]
 
 
-def test_snapshots_grow_and_come_often_enough_to_stop(library, tmp_path: Path) -> None:
+def test_snapshots_grow_and_come_often_enough_to_stop(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path, answer_with("word " * 60), delay=0.01)
     texts = [c.turns[-1].answers[1].reply.text for c in talk.send(new(talk), "Hi")]
     assert len(texts) >= 5
     assert all(after.startswith(before) for before, after in itertools.pairwise(texts))
 
 
-def test_a_crash_leaves_what_was_streamed_and_says_so(library, tmp_path: Path) -> None:
+def test_a_crash_leaves_what_was_streamed_and_says_so(library: Library, tmp_path: Path) -> None:
     """The turn is written before its first token and while it streams; a crash writes nothing more."""
     talk = session(library, tmp_path, answer_with("word " * 300), delay=0.02)
     snapshots = talk.send(new(talk), "Hi")
@@ -193,7 +196,9 @@ def test_a_crash_leaves_what_was_streamed_and_says_so(library, tmp_path: Path) -
     snapshots.close()
 
 
-def test_closing_records_an_answer_that_nobody_reads_any_more_as_stopped(library, tmp_path: Path) -> None:
+def test_closing_records_an_answer_that_nobody_reads_any_more_as_stopped(
+    library: Library, tmp_path: Path
+) -> None:
     talk = session(library, tmp_path, lambda request: ["on and "] * 500, delay=0.01)
     sending = talk.send(new(talk), "Question")
     snapshot = next(shown for shown in sending if all(a.reply.text for a in shown.turns[-1].answers))
@@ -205,7 +210,7 @@ def test_closing_records_an_answer_that_nobody_reads_any_more_as_stopped(library
     assert Store(tmp_path).load(snapshot.id).turns[-1].answers == recorded
 
 
-def test_another_page_is_told_that_an_answer_is_still_being_written(library, tmp_path: Path) -> None:
+def test_another_page_is_told_that_an_answer_is_still_being_written(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path, answer_with("word " * 300), delay=0.02)
     snapshots = talk.send(new(talk), "Hi")
     id = next(snapshots).id
@@ -214,7 +219,7 @@ def test_another_page_is_told_that_an_answer_is_still_being_written(library, tmp
     assert talk.open(id).turns[0].answers[0].reply.finish == "cancelled"
 
 
-def test_many_conversations_at_once_are_each_recorded_whole(library, tmp_path: Path) -> None:
+def test_many_conversations_at_once_are_each_recorded_whole(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path, lambda r: [r.prompt.text[:9]], delay=0.001)
     ids = {}
 
@@ -234,7 +239,7 @@ def test_many_conversations_at_once_are_each_recorded_whole(library, tmp_path: P
 
 
 def test_the_next_answers_wait_until_the_last_ones_are_on_record(
-    library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the end of the last ones would be written over what the next ones began with."""
     talk = session(library, tmp_path)
@@ -254,7 +259,7 @@ def test_the_next_answers_wait_until_the_last_ones_are_on_record(
     assert last(talk.retry(conversation, [0])).turns[0].answers[0].version == 1
 
 
-def test_the_record_is_read_as_of_one_moment(library, tmp_path: Path) -> None:
+def test_the_record_is_read_as_of_one_moment(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path)
     once = last(talk.send(new(talk), "One"))
     grown = [dataclasses.replace(once, turns=once.turns * (1 + turns)) for turns in range(120)]
@@ -269,7 +274,7 @@ def test_the_record_is_read_as_of_one_moment(library, tmp_path: Path) -> None:
     assert all(loaded == grown[turns - 1] for turns, loaded in seen.items())
 
 
-def test_one_answer_of_a_lane_is_shown_whichever_was_written_last(library, tmp_path: Path) -> None:
+def test_one_answer_of_a_lane_is_shown_whichever_was_written_last(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path)
     once = last(talk.send(new(talk), "One"))
     twice = last(talk.retry(once, [0]))
@@ -279,7 +284,9 @@ def test_one_answer_of_a_lane_is_shown_whichever_was_written_last(library, tmp_p
     assert turn.all(0) == twice.turns[0].all(0)
 
 
-def test_warming_up_puts_the_beginning_of_every_prompt_to_the_engine(library, tmp_path: Path) -> None:
+def test_warming_up_puts_the_beginning_of_every_prompt_to_the_engine(
+    library: Library, tmp_path: Path
+) -> None:
     warmed = []
     talk = session(library, tmp_path)
     talk.engine.warm = warmed.extend
@@ -290,7 +297,9 @@ def test_warming_up_puts_the_beginning_of_every_prompt_to_the_engine(library, tm
     assert [prompt.adapter for prompt in warmed] == [None, "pocket-ift"]
 
 
-def test_history_finds_words_of_the_user_and_takes_wildcards_literally(library, tmp_path: Path) -> None:
+def test_history_finds_words_of_the_user_and_takes_wildcards_literally(
+    library: Library, tmp_path: Path
+) -> None:
     talk = session(library, tmp_path)
     for text in ("100% sure", "a_b", "plain"):
         last(talk.send(new(talk), text))
@@ -325,13 +334,13 @@ def test_a_damaged_record_is_a_failure_and_not_an_empty_history(tmp_path: Path) 
 # --- Again, further, otherwise --------------------------------------------------------------------
 
 
-def counting():
+def counting() -> Callable[[Request], Script]:
     """A script whose every answer is another one."""
     number = itertools.count(1)
     return lambda request: [f"answer {next(number)}"]
 
 
-def test_a_retry_keeps_the_answer_before_and_asks_with_another_seed(library, tmp_path: Path) -> None:
+def test_a_retry_keeps_the_answer_before_and_asks_with_another_seed(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path, counting())
     conversation = last(talk.send(new(talk, "base:temperature=0.7,seed=5", "urial"), "Hi"))
     first = conversation.turns[0].answers
@@ -352,7 +361,7 @@ def test_a_retry_keeps_the_answer_before_and_asks_with_another_seed(library, tmp
         assert talk.request(shown, 0, "Go on").prompt.text == f"Hi\n{text}\nGo on\n"
 
 
-def test_greedy_lanes_are_asked_again_exactly_as_before(library, tmp_path: Path) -> None:
+def test_greedy_lanes_are_asked_again_exactly_as_before(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path)
     conversation = last(talk.send(new(talk), "Hi"))
     conversation = last(talk.retry(conversation, [0, 1]))
@@ -361,7 +370,7 @@ def test_greedy_lanes_are_asked_again_exactly_as_before(library, tmp_path: Path)
         assert again.request == before.request
 
 
-def test_what_there_is_not_cannot_be_retried_or_shown(library, tmp_path: Path) -> None:
+def test_what_there_is_not_cannot_be_retried_or_shown(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path)
     with pytest.raises(InputError, match="There is no message yet"):
         last(talk.retry(new(talk), [0]))
@@ -375,7 +384,7 @@ def test_what_there_is_not_cannot_be_retried_or_shown(library, tmp_path: Path) -
         last(talk.continue_answer(conversation, 0))
 
 
-def test_an_answer_that_was_begun_goes_on_from_its_words(library, tmp_path: Path) -> None:
+def test_an_answer_that_was_begun_goes_on_from_its_words(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path, lambda request: [" of", " France", " is Paris."])
     conversation = last(talk.send(new(talk), "Capital?", prefill="The capital"))
     raw, urial = conversation.turns[0].answers
@@ -388,8 +397,8 @@ def test_an_answer_that_was_begun_goes_on_from_its_words(library, tmp_path: Path
     assert "# Answer:\n```\nThe capital of France is Paris.\n```\n" in later
 
 
-def test_an_answer_that_was_cut_off_can_go_on(library, tmp_path: Path) -> None:
-    def script(request):
+def test_an_answer_that_was_cut_off_can_go_on(library: Library, tmp_path: Path) -> None:
+    def script(request: Request) -> list[str] | Exception:
         begun = request.prompt.prefill
         return ["```py\n", "one\n", "two\n"] if not begun else ["three\n```\ndone.", "\n```\n\n# Query:\n"]
 
@@ -406,7 +415,7 @@ def test_an_answer_that_was_cut_off_can_go_on(library, tmp_path: Path) -> None:
     assert talk.open(conversation.id) == conversation
 
 
-def test_one_lane_is_stopped_alone(library, tmp_path: Path) -> None:
+def test_one_lane_is_stopped_alone(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path, lambda request: ["word "] * 60, delay=0.01)
     conversation = None
     for conversation in talk.send(new(talk), "Go on"):
@@ -420,7 +429,7 @@ def test_one_lane_is_stopped_alone(library, tmp_path: Path) -> None:
     until(lambda: talk.engine.open_streams == 0)
 
 
-def test_all_lanes_are_stopped_from_another_thread(library, tmp_path: Path) -> None:
+def test_all_lanes_are_stopped_from_another_thread(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path, lambda request: ["word "] * 600, delay=0.01)
     sending = talk.send(new(talk), "Go on")
     id = next(sending).id
@@ -432,7 +441,7 @@ def test_all_lanes_are_stopped_from_another_thread(library, tmp_path: Path) -> N
     talk.stop(id)  # and once more does nothing
 
 
-def test_a_conversation_is_asked_one_thing_at_a_time(library, tmp_path: Path) -> None:
+def test_a_conversation_is_asked_one_thing_at_a_time(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path, lambda request: ["word "] * 100, delay=0.01)
     sending = talk.send(new(talk), "Hi")
     conversation = next(sending)
@@ -443,7 +452,9 @@ def test_a_conversation_is_asked_one_thing_at_a_time(library, tmp_path: Path) ->
     assert len(talk.open(conversation.id).turns) == 1
 
 
-def test_a_branch_begins_with_the_first_turns_and_leaves_the_other_alone(library, tmp_path: Path) -> None:
+def test_a_branch_begins_with_the_first_turns_and_leaves_the_other_alone(
+    library: Library, tmp_path: Path
+) -> None:
     talk = session(library, tmp_path, counting())
     conversation = new(talk, "base", "urial", "pocket-ift")
     for text in ("One?", "Two?", "Three?"):
@@ -466,7 +477,7 @@ def test_a_branch_begins_with_the_first_turns_and_leaves_the_other_alone(library
             talk.branch(conversation, turns, lanes)
 
 
-def test_lanes_can_go_on_from_one_anothers_answers(library, tmp_path: Path) -> None:
+def test_lanes_can_go_on_from_one_anothers_answers(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path, counting())
     conversation = last(talk.send(new(talk, "base", "base:seed=1"), "Hi"))
     said = [answer.text for answer in conversation.turns[0].answers]
@@ -479,7 +490,7 @@ def test_lanes_can_go_on_from_one_anothers_answers(library, tmp_path: Path) -> N
         assert again.turns[1].answers[0].request.prompt.text == prompts[0]
 
 
-def test_a_record_of_the_first_format_is_read_and_written_on(library, tmp_path: Path) -> None:
+def test_a_record_of_the_first_format_is_read_and_written_on(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path)
     conversation = last(talk.send(new(talk), "Hi"))
     with sqlite3.connect(tmp_path / FILE) as db:

@@ -14,7 +14,7 @@ import pytest
 from playground.cli.chat import print_turn, print_warnings
 from playground.cli.doctor import print_report
 from playground.terminal import escape_controls, escape_log, print_error, print_text
-from playground.types import Status
+from playground.types import Conversation, Status
 from playground.ui.server.faults import Faults
 from tests.helpers.commands import tandem
 from tests.helpers.judge_server import JudgeServer
@@ -34,7 +34,7 @@ def is_harmless(text: str) -> bool:
 
 
 @pytest.mark.parametrize("character", sorted(CONTROLS | set("\u061c\u200e\u200f\u2028\u2029\u202e\u2069")))
-def test_a_control_character_becomes_its_escape(character) -> None:
+def test_a_control_character_becomes_its_escape(character: str) -> None:
     assert escape_controls(f"x{character}y") == f"x{character.encode('unicode_escape').decode()}y"
 
 
@@ -50,7 +50,7 @@ def test_both_streams_get_escapes(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("file", COMMAND_FILES)
-def test_a_command_prints_nothing_for_people_by_other_means(file) -> None:
+def test_a_command_prints_nothing_for_people_by_other_means(file: str) -> None:
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     called = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
     assert {"print", "typer.echo", "sys.stderr.write"} & set(called) == set()
@@ -61,12 +61,12 @@ def test_a_command_prints_nothing_for_people_by_other_means(file) -> None:
 
 
 @pytest.fixture
-def talk(tmp_path: Path):
+def talk(tmp_path: Path) -> Conversation:
     talk = session(tmp_path, f"It is {EVIL}.")
     return chat(talk, EVIL)
 
 
-def test_history_shows_a_visitors_message_harmlessly(talk, tmp_path: Path) -> None:
+def test_history_shows_a_visitors_message_harmlessly(talk: Conversation, tmp_path: Path) -> None:
     shown = tandem("history", "--data-dir", tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert "a\\x1b]0;owned\\x07\\x1b[31mb" in shown.stdout.decode()
@@ -76,7 +76,7 @@ def test_history_shows_a_visitors_message_harmlessly(talk, tmp_path: Path) -> No
     assert "\u202e".encode() in document.stdout
 
 
-def test_an_answer_is_shown_harmlessly(talk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_answer_is_shown_harmlessly(talk: Conversation, capsys: pytest.CaptureFixture[str]) -> None:
     print_turn(talk.turns[0])
     printed = capsys.readouterr().out
     assert f"> {HARMLESS}\n" in printed
@@ -104,7 +104,7 @@ def test_warnings_are_shown_harmlessly(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().err == f"{HARMLESS}\n{HARMLESS}\n"
 
 
-def test_judge_shows_a_servers_words_harmlessly(talk, tmp_path: Path) -> None:
+def test_judge_shows_a_servers_words_harmlessly(talk: Conversation, tmp_path: Path) -> None:
     server = JudgeServer(lambda asked, body: asked.fail(400, EVIL))
     try:
         result = tandem(

@@ -57,7 +57,7 @@ def text(library: Library, spec: str) -> str:
     return parse_lane(spec, library).aligner(ASKED).text
 
 
-def test_demonstrations_are_earlier_turns(library) -> None:
+def test_demonstrations_are_earlier_turns(library: Library) -> None:
     assert text(library, "few-shot-chat:k=2") == (
         "<s><user>What is 1 + 1?</s><assistant>2</s>"
         "<user>Capital of Italy?</s><assistant>Rome</s><user>Of Japan?</s><assistant>Tokyo</s>"
@@ -66,7 +66,7 @@ def test_demonstrations_are_earlier_turns(library) -> None:
     assert text(library, "few-shot-chat:k=0") == text(library, "chat")
 
 
-def test_the_prompt_says_which_demonstration_is_where(library) -> None:
+def test_the_prompt_says_which_demonstration_is_where(library: Library) -> None:
     prompt = parse_lane("few-shot-chat:instruction=general-3,k=2", library).aligner(ASKED)
     assert [(part.kind, part.number) for part in prompt.parts] == [
         ("instruction", None),
@@ -82,7 +82,7 @@ def test_the_prompt_says_which_demonstration_is_where(library) -> None:
     assert [part.kind for part in prompt.parts] == ["demonstration", "history", "message", "cue"]
 
 
-def test_demonstrations_are_selected_and_changed(library) -> None:
+def test_demonstrations_are_selected_and_changed(library: Library) -> None:
     lane = parse_lane("few-shot-chat:k=1,pick=nearest", library).aligner
     assert [selected.number for selected in lane.select_demonstrations(ASKED)] == [2]
     shifted = text(library, "few-shot-chat:demos=general-3,k=2,ablation=shifted")
@@ -102,7 +102,7 @@ def test_demonstrations_are_selected_and_changed(library) -> None:
         ("few-shot-chat:adapter=x", "There is no adapter 'x'"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_sentence(library, spec: str, reason: str) -> None:
+def test_what_cannot_be_is_refused_in_one_sentence(library: Library, spec: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason) as caught:
         parse_lane(spec, library)
     assert "\n" not in str(caught.value)
@@ -114,12 +114,12 @@ def test_without_a_chat_template_the_sentence_says_how_to_borrow_one() -> None:
         parse_lane("few-shot-chat", library)
 
 
-def test_it_survives_json(library) -> None:
+def test_it_survives_json(library: Library) -> None:
     aligner = parse_lane('few-shot-chat:k=2,pick=nearest-turn,system="Be brief."', library).aligner
     assert aligner_from_json(json.loads(canonical(to_json(aligner)))) == aligner
 
 
-def test_demonstrations_that_do_not_fit_are_left_out(library) -> None:
+def test_demonstrations_that_do_not_fit_are_left_out(library: Library) -> None:
     variant = parse_lane("few-shot-chat:overflow=drop-demos,max_new_tokens=8", library)
     request = fit(variant, ASKED, lambda prompt: len(prompt.text), 110)
     assert request.left_out is not None

@@ -17,6 +17,7 @@ from playground.demonstrations.families import FAMILIES, PAPER_STOPS, parse
 from playground.lanes.variant import parse_lane
 from playground.library import Library
 from playground.types import (
+    Aligner,
     ChatFormat,
     Demo,
     DemoSet,
@@ -294,7 +295,7 @@ def test_a_template_cannot_reach_out_of_its_sandbox() -> None:
     ],
     ids=lambda aligner: aligner.kind,
 )
-def test_an_aligner_survives_json(aligner) -> None:
+def test_an_aligner_survives_json(aligner: Aligner) -> None:
     data = json.loads(canonical(to_json(aligner)))
     assert data["kind"] == aligner.kind
     assert aligner_from_json(data) == aligner

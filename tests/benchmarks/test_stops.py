@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
 from benchmarks.stops import DATA, RULES, earlier, hindsight, own, paper, questions, table
-from playground.demonstrations.families import FAMILIES
+from playground.demonstrations.families import FAMILIES, Family
 
 ROWS = [json.loads(line) for line in DATA.read_text(encoding="utf-8").splitlines()]
 CLEAR = [row for row in ROWS if row["end"] is not None]
 
 
-def wrong(rule):
+def wrong(rule: Callable[[str, Family], int]) -> int:
     return sum(rule(row["raw"], FAMILIES[row["format"]]) != row["end"] for row in CLEAR)
 
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 import dataclasses
 import random
 import time
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.aligners import chat, raw, urial
-from playground.checks import check, text_after
+from playground.checks import Finding, check, text_after
 from playground.checks.leaks import find_own_header
 from playground.checks.repetition import LOOP_WORDS
 from playground.engine.text import Cutter
@@ -28,6 +29,7 @@ from playground.types import (
     Request,
     Sampling,
 )
+from playground.types.replies import Finish
 from tests.helpers.paths import ROOT
 
 PROBES = ROOT / "prompts" / "probes"
@@ -44,7 +46,7 @@ HEADINGS = ChatFormat(
 )
 
 
-def family(format):
+def family(format: str) -> urial.Aligner:
     return urial.Aligner(demos=DemoSet(name="none", instruction="", demos=(), format=format))
 
 
@@ -59,7 +61,7 @@ LANES = {
 CLOSINGS = {"fenced": "\n```\n\n# Query:\n", "v4": "\n\nUser:\n", "v5": "\n\n# User:\n"}
 
 
-def answered(lane, said, written, finish="stop"):
+def answered(lane: str, said: str | Sequence[str], written: str, finish: Finish = "stop") -> Answer:
     """The answer that a lane gives to the messages `said`, the last one new, when its model has `written`."""
     messages = [
         Message(role="assistant" if at % 2 else "user", text=text)
@@ -72,7 +74,7 @@ def answered(lane, said, written, finish="stop"):
     return Answer(variant=lane, request=Request(prompt=prompt, sampling=Sampling()), reply=reply)
 
 
-def kinds(answer):
+def kinds(answer: Answer) -> list[str]:
     return [finding.kind for finding in check(answer)]
 
 
@@ -311,7 +313,7 @@ ASKED = {"a dialogue that was asked for", "a translation", "a translation in ano
 
 @pytest.mark.parametrize("lane", LANES)
 @pytest.mark.parametrize("name", GOOD)
-def test_a_good_answer_gives_no_warning(name, lane) -> None:
+def test_a_good_answer_gives_no_warning(name: str, lane: str) -> None:
     said, text = GOOD[name]
     answer = answered(lane, said, text + CLOSINGS.get(lane, ""))
     assert answer.reply.text.strip().startswith(text.strip())
@@ -319,7 +321,7 @@ def test_a_good_answer_gives_no_warning(name, lane) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(GOOD.keys() - ASKED))
-def test_most_good_answers_do_not_need_their_question(name) -> None:
+def test_most_good_answers_do_not_need_their_question(name: str) -> None:
     for lane in LANES:
         assert kinds(answered(lane, "Go on.", GOOD[name][1])) == []
 
@@ -468,7 +470,7 @@ RECORDED = {
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_an_invented_query_in_a_recorded_answer_is_found_and_today_s_rule_ends_before_it(name) -> None:
+def test_an_invented_query_in_a_recorded_answer_is_found_and_today_s_rule_ends_before_it(name: str) -> None:
     lane, written = RECORDED[name]
     answer = answered(lane, "Hi", written)
     assert answer.reply.text == "Paris."
@@ -499,7 +501,7 @@ CODE = st.sampled_from(
 @settings(max_examples=300, deadline=None)
 @given(lines=st.lists(CODE, max_size=9))
 def test_no_header_that_the_stop_rule_leaves_in_an_answer_is_called_an_invented_query(
-    lane: str, lines
+    lane: str, lines: list[str]
 ) -> None:
     answer = answered(lane, "Hi", "\n".join(lines))
     headers = answer.request.prompt.stop.headers
@@ -513,7 +515,7 @@ def test_by_the_papers_rule_the_closing_fence_stays_and_is_no_issue() -> None:
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_answer_gives_the_right_warning(name) -> None:
+def test_a_bad_answer_gives_the_right_warning(name: str) -> None:
     lane, said, written, finish, expected = BAD[name]
     answer = answered(lane, said, written, finish)
     found = check(answer)
@@ -526,7 +528,9 @@ def test_a_bad_answer_gives_the_right_warning(name) -> None:
             assert 0 <= start < end <= len(answer.reply.text)
 
 
-def only(lane, said, written, finish="stop"):
+def only(
+    lane: str, said: str | Sequence[str], written: str, finish: Finish = "stop"
+) -> tuple[Finding, str | None]:
     answer = answered(lane, said, written, finish)
     (found,) = [finding for finding in check(answer) if finding.kind != "cut"]
     return found, answer.reply.text[slice(*found.span)] if found.span else None
@@ -624,7 +628,7 @@ def test_the_pace_of_a_reply_is_that_of_the_tokens_after_the_first() -> None:
         assert less.tokens_per_second is None
 
 
-def begun(lane, start, written):
+def begun(lane: str, start: str, written: str) -> Answer:
     prompt = LANES[lane]([Message(role="user", text="Hi")]).with_prefill(start)
     cutter = Cutter(prompt.stop, start)
     reply = Reply(text=cutter.feed(written) + cutter.finish(), raw_text=cutter.raw, finish="stop")
@@ -659,7 +663,7 @@ HOSTILE = [
 @pytest.mark.parametrize(
     "unit", [*HOSTILE, "User: a b c\n\n", ".\n\n", "|a|\n", "1. ", "ab", "\u0301", "A: ", "* "]
 )
-def test_hostile_text_takes_no_time(unit) -> None:
+def test_hostile_text_takes_no_time(unit: str) -> None:
     text = (unit * 100_000)[:100_000] + "x"
     for lane in ("fenced", "v5", "headings"):
         answer = answered("base", "Hi", text)
@@ -672,7 +676,7 @@ def test_hostile_text_takes_no_time(unit) -> None:
 @pytest.mark.parametrize(
     "unit", [*HOSTILE, "x", "ab", "a_", "é", "<|", "[", "User: a b c\n\n", "1. ", "Aa: "]
 )
-def test_a_hostile_message_takes_no_time(unit) -> None:
+def test_a_hostile_message_takes_no_time(unit: str) -> None:
     text = (unit * 30_000)[:30_000]
     for lane in ("fenced", "v5", "headings"):
         request = Request(prompt=LANES[lane]([Message(role="user", text=text)]), sampling=Sampling())

@@ -40,7 +40,7 @@ def queries(demos: DemoSet) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ABLATIONS)
-def test_every_ablation_is_pure_and_the_same_for_the_same_seed(name) -> None:
+def test_every_ablation_is_pure_and_the_same_for_the_same_seed(name: str) -> None:
     before = dataclasses.replace(FIVE)
     one, two = (ablate(FIVE, name, 7, OTHER if name == "other" else None) for _ in range(2))
     assert one == two
@@ -122,7 +122,9 @@ SAME = dataclasses.replace(FIVE, demos=(Demo(query="p", answer="a"), Demo(query=
         (parse("prose", "Be good.\n"), "no-instruction", None, "'prose' could not be parsed"),
     ],
 )
-def test_what_a_set_does_not_allow_is_one_sentence(demos, name: str, pool, said: str) -> None:
+def test_what_a_set_does_not_allow_is_one_sentence(
+    demos: DemoSet, name: str, pool: DemoSet | None, said: str
+) -> None:
     with pytest.raises(InputError, match=said):
         ablate(demos, name, 0, pool)
 

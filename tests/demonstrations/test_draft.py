@@ -12,7 +12,7 @@ DEMOS = DemoSet(
 )
 
 
-def queries(draft):
+def queries(draft: Draft) -> list[str]:
     return [demo.query for demo in draft.demos.demos]
 
 

@@ -54,7 +54,7 @@ FORMS = {"inst_help_v5-1k": "v5", "inst_help_v6-1k": "v6"}
 @pytest.mark.parametrize("turns", TURNS)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_an_unedited_file_is_its_own_bytes_and_then_the_conversation_in_its_form(
-    path, turns, tmp_path: Path
+    path: Path, turns: list[Message], tmp_path: Path
 ) -> None:
     text = path.read_bytes().decode()
     asked = tmp_path / "messages.json"
@@ -88,7 +88,7 @@ EXPECTED = {  # format, demonstrations, answers
 
 @published
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_published_file_is_taken_apart(path) -> None:
+def test_every_published_file_is_taken_apart(path: Path) -> None:
     text = path.read_bytes().decode()
     demos = parse(path.stem, text)
     answers = [demo.answer for demo in demos.demos if demo.answer is not None]
@@ -167,7 +167,7 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("format", FAMILIES)
-def test_a_prompt_in_every_family(format) -> None:
+def test_a_prompt_in_every_family(format: str) -> None:
     demos = dataclasses.replace(SMALL, format=format)
     assert render(demos, ASKED) == WRITTEN[format]
     bare = dataclasses.replace(demos, instruction="")
@@ -232,7 +232,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("case", WHOLE)
-def test_what_cannot_be_taken_apart_is_used_whole_and_says_so(case) -> None:
+def test_what_cannot_be_taken_apart_is_used_whole_and_says_so(case: str) -> None:
     text, said = WHOLE[case]
     demos = parse("x", text)
     assert demos.whole
@@ -284,7 +284,7 @@ APART = {
 
 
 @pytest.mark.parametrize("case", APART)
-def test_a_file_is_taken_apart_by_its_content(case) -> None:
+def test_a_file_is_taken_apart_by_its_content(case: str) -> None:
     text, format, pairs = APART[case]
     demos = parse("x", text)
     assert demos.format == format, demos.note
@@ -310,7 +310,7 @@ SETS = st.builds(
 
 @settings(max_examples=1500, deadline=None)
 @given(SETS)
-def test_taking_apart_is_stable_whatever_the_texts_hold(demos) -> None:
+def test_taking_apart_is_stable_whatever_the_texts_hold(demos: DemoSet) -> None:
     """Texts may look like blocks, so not every set comes back; but what was taken apart once stays so."""
     text = head(demos)
     first = parse("x", text)
@@ -347,7 +347,7 @@ PLAIN_SETS = st.builds(
 
 @settings(max_examples=400, deadline=None)
 @given(PLAIN_SETS)
-def test_texts_with_code_and_blank_lines_come_back_as_they_were(demos) -> None:
+def test_texts_with_code_and_blank_lines_come_back_as_they_were(demos: DemoSet) -> None:
     again = parse("x", head(demos))
     assert (again.demos, again.instruction, again.format) == (demos.demos, demos.instruction, demos.format)
 

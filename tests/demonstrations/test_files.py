@@ -47,7 +47,7 @@ def test_a_prompt_file_is_a_set_under_its_stem(tmp_path: Path) -> None:
     ],
     ids=["CRLF", "CR", "BOM", "both"],
 )
-def test_line_ends_and_a_byte_order_mark_are_no_part_of_the_text(tmp_path: Path, data) -> None:
+def test_line_ends_and_a_byte_order_mark_are_no_part_of_the_text(tmp_path: Path, data: bytes) -> None:
     assert read_prompt_file(write(tmp_path / "x.txt", data)) == parse("x", FENCED)
 
 
@@ -71,7 +71,7 @@ BAD_TEXT = {
 
 @pytest.mark.parametrize("case", BAD_TEXT)
 def test_a_file_that_is_no_prompt_is_named_in_one_sentence_and_the_rest_still_loads(
-    tmp_path: Path, case
+    tmp_path: Path, case: str
 ) -> None:
     data, said = BAD_TEXT[case]
     write(tmp_path / "prompts" / "demos" / "x.txt", data)
@@ -178,7 +178,7 @@ NASTY = [
 
 
 @pytest.mark.parametrize("text", NASTY, ids=repr)
-def test_a_nasty_text_reads_back_as_it_was_written(tmp_path: Path, text) -> None:
+def test_a_nasty_text_reads_back_as_it_was_written(tmp_path: Path, text: str) -> None:
     demos = DemoSet(
         name="x",
         instruction=f"{text}I",
@@ -212,7 +212,9 @@ SETS = st.builds(
 
 @settings(max_examples=300, deadline=None)
 @given(SETS)
-def test_any_set_reads_back_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, demos) -> None:
+def test_any_set_reads_back_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, demos: DemoSet
+) -> None:
     path = tmp_path_factory.getbasetemp() / "any.toml"
     write_demo_set(path, demos)
     assert read_demo_set(path) == demos
@@ -250,7 +252,7 @@ GOOD = DemoSet(name="x", instruction="I", demos=())
         (dataclasses.replace(GOOD, instruction="a" * 2_000_000), "larger than 2 MB"),
     ],
 )
-def test_what_could_not_be_read_back_is_not_written(tmp_path: Path, demos, said: str) -> None:
+def test_what_could_not_be_read_back_is_not_written(tmp_path: Path, demos: DemoSet, said: str) -> None:
     write_demo_set(tmp_path / "x.toml", GOOD)
     with pytest.raises(InputError, match=said):
         write_demo_set(tmp_path / "x.toml", demos)

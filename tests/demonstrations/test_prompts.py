@@ -287,7 +287,7 @@ def test_a_small_set_is_the_beginning_of_the_large_one(small: str, large: str) -
 
 
 @pytest.mark.parametrize("name", [name for name, demos in LIBRARY.demo_sets.items() if demos.demos])
-def test_a_set_read_from_its_own_prompt_has_the_same_blocks(name) -> None:
+def test_a_set_read_from_its_own_prompt_has_the_same_blocks(name: str) -> None:
     demos = LIBRARY.demo_sets[name]
     text = render(demos, ())
     again = parse(name, text.removesuffix("\n# Answer:\n```\n"))

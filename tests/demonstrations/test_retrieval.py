@@ -27,7 +27,7 @@ DEMOS = DemoSet(
 )
 
 
-def user(*texts):
+def user(*texts: str) -> list[Message]:
     """A conversation of these questions, each but the last answered with "Yes."."""
     messages = [m for text in texts for m in (Message(role="user", text=text), YES)]
     return messages[:-1]

@@ -184,13 +184,13 @@ def test_what_the_page_does_not_use_is_not_there(who: str, path, request: pytest
 @pytest.mark.parametrize(
     "path", ["call/on_send", "call/v2/on_send", "run/on_send", "api/on_send", "component_server"]
 )
-def test_handlers_cannot_be_called_by_name(plain, path: str) -> None:
+def test_handlers_cannot_be_called_by_name(plain: Served, path: str) -> None:
     answer = plain.client.post(f"/gradio_api/{path}", json={"data": [], "session_hash": "x"})
     assert answer.status_code == 404
     assert plain.engine.requests == []
 
 
-def test_what_waits_in_the_queue_cannot_be_called_past_it(plain) -> None:
+def test_what_waits_in_the_queue_cannot_be_called_past_it(plain: Served) -> None:
     event = plain.event("send", "click")
     body = {"data": plain.data(event, {"message": "hello"}), "fn_index": event["id"], "session_hash": "x"}
     assert plain.client.post("/gradio_api/run/predict", json=body).status_code == 404
@@ -208,18 +208,18 @@ def test_what_waits_in_the_queue_cannot_be_called_past_it(plain) -> None:
         "data",
     ],
 )
-def test_no_file_but_those_made_for_the_page_is_given_out(plain, path: str) -> None:
+def test_no_file_but_those_made_for_the_page_is_given_out(plain: Served, path: str) -> None:
     answer = plain.client.get(f"/gradio_api/file={path}")
     assert answer.status_code in (400, 403, 404)
     assert "root:" not in answer.text
 
 
-def test_the_record_is_not_given_out(plain) -> None:
+def test_the_record_is_not_given_out(plain: Served) -> None:
     answer = plain.client.get(f"/gradio_api/file={plain.session.store.path}")
     assert answer.status_code in (403, 404)
 
 
-def test_answers_carry_the_policy_and_the_page_is_in_no_foreign_frame(plain) -> None:
+def test_answers_carry_the_policy_and_the_page_is_in_no_foreign_frame(plain: Served) -> None:
     for path in ("/", "/config", "/nowhere", "/theme.css"):
         headers = plain.client.get(path).headers
         policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
@@ -243,7 +243,7 @@ def ui_layers(settings):
     return {layer.cls.__name__: layer.kwargs for layer in layers(settings)}
 
 
-def test_a_foreign_name_for_this_machine_is_turned_away(plain) -> None:
+def test_a_foreign_name_for_this_machine_is_turned_away(plain: Served) -> None:
     assert plain.client.get("/config", headers={"host": f"localhost:{plain.port}"}).status_code == 200
     for host in (
         "foreign.example",
@@ -275,7 +275,7 @@ def test_on_all_interfaces_addresses_and_allowed_names_are_right(host: str, righ
     assert middleware.KnownHosts(None, **layer)._knows(host) is right
 
 
-def test_too_large_a_request_is_refused_whether_it_tells_its_length_or_not(plain) -> None:
+def test_too_large_a_request_is_refused_whether_it_tells_its_length_or_not(plain: Served) -> None:
     large = b'{"data": ["' + b"x" * middleware.MOST_BYTES + b'"], "fn_index": 0, "session_hash": "x"}'
     assert plain.client.post("/gradio_api/queue/join", content=large).status_code == 413
     try:
@@ -286,7 +286,7 @@ def test_too_large_a_request_is_refused_whether_it_tells_its_length_or_not(plain
     assert plain.engine.requests == []
 
 
-def test_strangers_bring_no_files(plain, public) -> None:
+def test_strangers_bring_no_files(plain: Served, public: Served) -> None:
     files = {"files": ("set.txt", b"text")}
     assert plain.client.post("/gradio_api/upload", files=files).status_code == 200
     assert (
@@ -325,7 +325,7 @@ def test_without_the_password_there_is_nothing_and_it_cannot_be_guessed_quickly(
 # --- Limits -----------------------------------------------------------------------------------------------
 
 
-def test_limits_hold_for_a_caller_without_the_page(public) -> None:
+def test_limits_hold_for_a_caller_without_the_page(public: Served) -> None:
     before = len(public.engine.requests)
     assert "at most 300 tokens, not 100000" in public.send("limits", max_new_tokens=100_000)
     assert "at most 1000 characters" in public.send("limits", "x" * 1001)
@@ -391,7 +391,7 @@ def test_who_asks(address: str, forwarded: list[str], proxies: int, visitor) -> 
 # --- Foreign calls ----------------------------------------------------------------------------------------
 
 
-def test_strangers_save_nothing_and_bring_no_paths(public, tmp_path: Path) -> None:
+def test_strangers_save_nothing_and_bring_no_paths(public: Served, tmp_path: Path) -> None:
     secret = tmp_path / "secret.toml"
     secret.write_text('name = "secret"\n')
     opened = public.event("editor-save", "click")
@@ -404,7 +404,7 @@ def test_strangers_save_nothing_and_bring_no_paths(public, tmp_path: Path) -> No
     assert "takes no files" in answer.json()["detail"]
 
 
-def test_a_file_that_was_not_uploaded_is_not_read(plain, tmp_path: Path) -> None:
+def test_a_file_that_was_not_uploaded_is_not_read(plain: Served, tmp_path: Path) -> None:
     secret = tmp_path / "secret.toml"
     secret.write_text('name = "secret"\n')
     uploaded = plain.event("editor-import", "upload")
@@ -414,7 +414,7 @@ def test_a_file_that_was_not_uploaded_is_not_read(plain, tmp_path: Path) -> None
     assert "Only a file that you uploaded" in answer.json()["detail"]
 
 
-def test_another_persons_conversation_opens_only_by_its_id(public) -> None:
+def test_another_persons_conversation_opens_only_by_its_id(public: Served) -> None:
     assert public.send("owner", "my secret message") == ""
     id = public.session.history()[0].id
     assert public.session.open(id).turns[0].user == "my secret message"
@@ -429,7 +429,7 @@ def test_another_persons_conversation_opens_only_by_its_id(public) -> None:
     assert "my secret message" not in public.client.get("/").text
 
 
-def test_a_choice_that_has_left_its_list_costs_the_event_nothing_but_a_sentence(plain) -> None:
+def test_a_choice_that_has_left_its_list_costs_the_event_nothing_but_a_sentence(plain: Served) -> None:
     """A browser may send what it still shows, before it hears of the range or the list that there is now."""
     demos, stale = plain.event("demos-0", "input"), {"demos-0": "pocket-3", "k-0": 9}
     done = plain.call(demos, "stale", stale)
@@ -499,7 +499,9 @@ class Hasty(PageState):
         """Whatever it is set to, it will be another at the next look."""
 
 
-def test_lanes_that_come_and_go_meanwhile_cost_no_event(plain, caplog: pytest.LogCaptureFixture) -> None:
+def test_lanes_that_come_and_go_meanwhile_cost_no_event(
+    plain: Served, caplog: pytest.LogCaptureFixture
+) -> None:
     """Events of one page are handled side by side: what one sets, another may see half way through."""
     states = [block for block in plain.blocks.blocks.values() if isinstance(block, gr.State)]
     (state,) = (state for state in states if isinstance(state.value, PageState))
@@ -567,7 +569,7 @@ def test_a_stream_that_is_over_is_put_away_before_its_caller_counts_as_gone() ->
 
 
 def test_a_stream_of_nobody_and_two_streams_of_one_page_are_no_failures(
-    plain, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    plain: Served, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page from before a restart asks for the first; one that is reloaded may leave the second behind."""
     told = plain.client.get(middleware.STREAM, params={"session_hash": "nobody"})
@@ -592,7 +594,7 @@ def test_a_stream_of_nobody_and_two_streams_of_one_page_are_no_failures(
 
 @pytest.mark.parametrize("path", ["cancel", "reset"])
 @pytest.mark.parametrize("key", ["event_id", "fn_index", "other", "\\udfff"])
-def test_half_a_character_in_a_body_is_refused_in_one_sentence(plain, path: str, key: str) -> None:
+def test_half_a_character_in_a_body_is_refused_in_one_sentence(plain: Served, path: str, key: str) -> None:
     body = f'{{"session_hash": "halfacharacter", "fn_index": 1, "{key}": "\\ud800"}}'
     answer = plain.client.post(
         f"/gradio_api/{path}", content=body, headers={"content-type": "application/json"}
