@@ -15,7 +15,7 @@ from typing import Self
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, Playwright, expect
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Playwright, Request, expect
 
 from tests.helpers.paths import ROOT
 
@@ -129,11 +129,11 @@ class Person:
         if enter:
             self.go(url)
 
-    def _console(self, message) -> None:
+    def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not (self.leaving and re.search(CUT_OFF, message.text)):
             self.wrong.append(f"console: {message.text}")
 
-    def _request(self, request) -> None:
+    def _request(self, request: Request) -> None:
         if not request.url.startswith((self.url, "data:", "blob:")):
             self.wrong.append(f"foreign request: {request.url}")
 
@@ -196,7 +196,7 @@ class Person:
         self.set_control("temperature", 0)
         self.set_control("max-new-tokens", 40)
 
-    def options(self, control: str):
+    def options(self, control: str) -> Locator:
         """The list of a dropdown, opened; another one's may still be closing."""
         box = self.page.locator(f"#{control} input")
         box.click()
@@ -210,10 +210,10 @@ class Person:
         self.choose(f"pick-{lane}", label)
 
     @property
-    def asked(self):
+    def asked(self) -> Locator:
         return self.page.locator("#chat-0 .user-row")
 
-    def status(self, lane: int):
+    def status(self, lane: int) -> Locator:
         return self.page.locator(f"#status-{lane} .figures")
 
     def answers(self, lane: int) -> list[str]:

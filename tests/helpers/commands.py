@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import Any
+from subprocess import CompletedProcess
+
+from typer.testing import CliRunner, Result
 
 from tests.helpers.paths import ROOT
 
 
-def tandem(*arguments: str, **environment: Any):
+def tandem(*arguments: object, **environment: str) -> CompletedProcess[bytes]:
     """Run the real command; the result's standard output and error are bytes."""
     return subprocess.run(
         [sys.executable, "-m", "playground", *map(str, arguments)],
@@ -22,7 +24,7 @@ def tandem(*arguments: str, **environment: Any):
     )
 
 
-def failed(result, status, *said: str) -> None:
+def failed(result: CompletedProcess[bytes], status: int, *said: str) -> None:
     """Assert that a command failed with one sentence and nothing else."""
     error = result.stderr.decode()
     assert result.returncode == status, error
@@ -32,10 +34,8 @@ def failed(result, status, *said: str) -> None:
         assert words in error
 
 
-def invoke(*arguments: str):
+def invoke(*arguments: object) -> Result:
     """The command within this process, which a prompt needs no model for."""
-    from typer.testing import CliRunner
-
     from playground.cli.main import app
 
     return CliRunner().invoke(app, [str(argument) for argument in arguments])

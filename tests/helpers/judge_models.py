@@ -18,8 +18,10 @@ KEY = "sk-test-0123456789abcdef"
 Serve = Callable[[Behave], JudgeServer]
 
 
-def model(server: JudgeServer, **changes: Any) -> JudgeModel:
-    options: dict[str, Any] = {"model": "judge", "server": server.url, "key": Secret(KEY), "timeout": 20}
+def model(server: JudgeServer | str, **changes: Any) -> JudgeModel:
+    """The judge on a server, or on one at an address."""
+    url = server if isinstance(server, str) else server.url
+    options: dict[str, Any] = {"model": "judge", "server": url, "key": Secret(KEY), "timeout": 20}
     return JudgeModel(**options | changes)
 
 
@@ -40,13 +42,13 @@ def put(server: JudgeServer) -> list[Body]:
     return [body for body in server.bodies if "response_format" not in body]
 
 
-def says(text: str, **fields: Any) -> Behave:
+def says(text: str | None, **fields: Any) -> Behave:
     return text_only(lambda asked, body: asked.say(text, **fields))
 
 
 def judged(
     tmp_path: Path,
-    server: JudgeServer,
+    server: JudgeServer | str,
     rubric: str = "pairwise",
     answer: str | Callable[[Request], str] = "Paris.",
     messages: Sequence[str] = ("One?",),

@@ -13,7 +13,7 @@ from playground.judging.cost import JudgeBudget
 from playground.judging.request import JudgeRequest
 from playground.judging.run import Judgment
 from playground.judging.service import Judges
-from playground.judging.votes import Vote
+from playground.judging.votes import Choice, Vote
 from playground.library import Library
 from playground.rubrics.candidates import answered
 from playground.session import Session
@@ -78,7 +78,12 @@ def judge_by_rule(
 
 
 def cast_vote(
-    talk: Session, conversation: Conversation, turn: int, choice: str, shown: tuple[int, int], **options: Any
+    talk: Session,
+    conversation: Conversation,
+    turn: int,
+    choice: Choice,
+    shown: tuple[int, ...],
+    **options: Any,
 ) -> Verdict:
     """The verdict of a person's vote."""
     return talk.vote(Vote(conversation=conversation, turn=turn, choice=choice, shown=shown, **options))

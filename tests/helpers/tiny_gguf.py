@@ -173,4 +173,6 @@ def save(folder: Path, model: Any, tokenizer: Any) -> Path:
 def logits(folder: Path, ids: list[int]) -> torch.Tensor:
     """A folder's logits at every position, by Transformers alone."""
     with torch.no_grad():
-        return AutoModelForCausalLM.from_pretrained(folder)(input_ids=torch.tensor([ids])).logits[0]
+        model: Any = AutoModelForCausalLM.from_pretrained(folder)
+        found: torch.Tensor = model(input_ids=torch.tensor([ids])).logits[0]
+    return found
