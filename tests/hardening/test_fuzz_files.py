@@ -183,7 +183,7 @@ def one_sentence(read: Callable[[Path], Any], path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_damaged_file_is_read_or_is_one_sentence(kind, tmp_path: Path) -> None:
+def test_a_damaged_file_is_read_or_is_one_sentence(kind: str, tmp_path: Path) -> None:
     make, read = KINDS[kind]
     original = make(tmp_path)
     data = original.read_bytes()[:200_000]
@@ -196,7 +196,7 @@ def test_a_damaged_file_is_read_or_is_one_sentence(kind, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", INSIDE)
-def test_a_damaged_file_of_a_folder_is_read_or_is_one_sentence(name, tmp_path: Path) -> None:
+def test_a_damaged_file_of_a_folder_is_read_or_is_one_sentence(name: str, tmp_path: Path) -> None:
     folder, read = INSIDE[name]
     here = tmp_path / "folder"
     here.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ SHEETS = sorted((ROOT / "playground" / "ui" / "assets").glob("*.css"))
 
 
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
-def test_every_block_is_closed_where_it_should_be(sheet) -> None:
+def test_every_block_is_closed_where_it_should_be(sheet: Path) -> None:
     text = re.sub(r"/\*.*?\*/", lambda found: "\n" * found[0].count("\n"), sheet.read_text(), flags=re.DOTALL)
     depth = 0
     for number, line in enumerate(text.split("\n"), start=1):
@@ -24,6 +25,6 @@ def test_every_block_is_closed_where_it_should_be(sheet) -> None:
 
 
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
-def test_no_list_of_selectors_stands_in_a_function(sheet) -> None:
+def test_no_list_of_selectors_stands_in_a_function(sheet: Path) -> None:
     """The component library splits lists at every comma."""
     assert not re.search(r":(?:is|not|where|has)\([^()]*,", sheet.read_text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
@@ -22,7 +23,7 @@ TEMPLATE = (
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory):
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app with an adapter whose template takes a system message and reads a variable."""
     folder = tmp_path_factory.mktemp("chat")
     shutil.copytree(POCKET_IFT, folder / "open")

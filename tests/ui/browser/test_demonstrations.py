@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from playground.demonstrations.files import read_demo_file
 from playground.store import Store
+from playground.types import Conversation
 from tests.helpers.browsing import QUESTION, ROOT, App, Person
 
 pytestmark = pytest.mark.browser
@@ -58,7 +59,7 @@ def upload(person: Person, file: Path) -> None:
     chooser.value.set_files(file)
 
 
-def meter(person: Person, lane: int):
+def meter(person: Person, lane: int) -> Locator:
     return person.page.locator(f"#meter-{lane} .meter p")
 
 
@@ -88,7 +89,7 @@ def printed(lane: str, data_dir: Path, tmp_path: Path, *texts: str) -> str:
     return result.stdout.decode()
 
 
-def recorded(person: Person, app: App):
+def recorded(person: Person, app: App) -> Conversation:
     return Store(app.data_dir).load(person.conversation)
 
 

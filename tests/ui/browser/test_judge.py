@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from playground.store import Store
 from playground.types import Verdict
@@ -68,7 +68,7 @@ def ask(person: Person) -> None:
     expect(person.page.locator("#judge-ask")).to_have_count(0)
 
 
-def badge(person: Person, lane: int):
+def badge(person: Person, lane: int) -> Locator:
     return person.page.locator(f"#chat-{lane} details.mark > summary")
 
 

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from playground.store import Store
+from playground.types import Conversation
 from tests.helpers.browsing import QUESTION, App, Person
 
 pytestmark = pytest.mark.browser
@@ -27,7 +28,7 @@ def shown(person: Person) -> list[str]:
     return [picks.nth(at).input_value() for at in range(picks.count())]
 
 
-def recorded(person: Person, app: App):
+def recorded(person: Person, app: App) -> Conversation:
     return Store(app.data_dir).load(person.conversation)
 
 

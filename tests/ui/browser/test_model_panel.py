@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from tests.helpers.browsing import QUESTION, App, Person
 from tests.helpers.slow_hub import slow_hub
@@ -45,7 +45,7 @@ def load(person: Person, kind: str, source: Path | str, name: str = "") -> None:
     person.page.click(f"#load-{kind}-go")
 
 
-def change(person: Person):
+def change(person: Person) -> Locator:
     return person.page.locator("#change .change")
 
 

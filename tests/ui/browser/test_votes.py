@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from playground.store import Store
 from playground.types import Verdict
@@ -22,15 +22,15 @@ def votes(app: App, id: str) -> list[Verdict]:
     return list(Store(app.data_dir).verdicts(id).get(0, ()))
 
 
-def marks(person: Person, lane: int):
+def marks(person: Person, lane: int) -> Locator:
     return person.page.locator(f"#chat-{lane} .mark.vote")
 
 
-def chosen(person: Person):
+def chosen(person: Person) -> Locator:
     return person.page.locator(f"{ROW} button.chosen")
 
 
-def scores(person: Person):
+def scores(person: Person) -> Locator:
     person.page.click("#open-scores")
     body = person.page.locator("#scores-body")
     expect(body).to_be_visible()

@@ -11,7 +11,7 @@ from playground.library import Library
 SETS = Library.open("models/pocket").demo_sets
 
 
-def spec(recipe, seed: int | None = None):
+def spec(recipe: Recipe, seed: int | None = None) -> str:
     return recipe.spec("pocket-3", SETS, seed)
 
 
@@ -31,7 +31,7 @@ def spec(recipe, seed: int | None = None):
         (Recipe(preset="pocket-ift", overflow="drop-turns"), "pocket-ift:overflow=drop-turns"),
     ],
 )
-def test_controls_spell_a_lane_that_there_is(recipe, text: str) -> None:
+def test_controls_spell_a_lane_that_there_is(recipe: Recipe, text: str) -> None:
     assert spec(recipe) == text
     assert parse_lane(text, Library.open("models/pocket")).name == text
     assert spec(Recipe.of(text)) == text  # and back again

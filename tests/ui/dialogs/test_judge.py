@@ -9,10 +9,12 @@ import gradio as gr
 import pytest
 
 from playground.judging.cost import JudgeBudget, VisitorBudgets
+from playground.judging.request import JudgeRequest
 from playground.judging.service import Judges
 from playground.secret import Secret
 from playground.store import Store
 from playground.types import InputError
+from playground.ui.dialogs.judge import JudgeDialog
 from playground.ui.dialogs.judge_form import read_form
 from playground.ui.html import verdicts as html_verdicts
 from playground.ui.page.state import PageState
@@ -21,7 +23,7 @@ from tests.helpers.judge_server import JudgeServer
 from tests.helpers.waiting import until
 
 
-def requests(made, state, **changes: Any):
+def requests(made: JudgeDialog, state: PageState, **changes: Any) -> list[JudgeRequest]:
     return made.requests.read(state, read_form(values(**changes)))
 
 
@@ -184,7 +186,9 @@ def test_half_characters_and_unreadable_addresses_are_said_and_not_kept(
 
 
 @pytest.mark.parametrize("key", ["ab\ncd", "sk-\u00fc", HALF * 5])
-def test_a_key_that_cannot_be_sent_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key) -> None:
+def test_a_key_that_cannot_be_sent_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: object
+) -> None:
     made, state, _ = panel(tmp_path)
     said = []
     monkeypatch.setattr(gr, "Warning", said.append)

@@ -27,27 +27,29 @@ BASE = Variant(name="base", aligner=raw.Aligner(), sampling=Sampling())
 DONE = Reply(text="a", finish="stop")
 
 
-def answer(reply, name: str = "base", start="", version=0, **sampling: Any):
+def answer(
+    reply: Reply | None, name: str = "base", start: str = "", version: int = 0, **sampling: Any
+) -> Answer:
     prompt = Prompt(text="p").with_prefill(start)
     request = Request(prompt=prompt, sampling=Sampling(**sampling))
     return Answer(variant=name, request=request, reply=reply, version=version)
 
 
-def conversation(*answers):
+def conversation(*answers: Answer) -> Conversation:
     turns = tuple(Turn(user=f"q{number}", answers=(answer,)) for number, answer in enumerate(answers))
     return Conversation(id="c", variants=(BASE,), turns=turns)
 
 
-def drawn(conversation: Conversation, lane=0, **rest: Any):
+def drawn(conversation: Conversation, lane: int = 0, **rest: Any) -> str:
     return render_turns(conversation, lane, range(len(conversation.turns)), CARDS, **rest)
 
 
-def acts(written, turn=0):
+def acts(written: str, turn: int = 0) -> list[str]:
     article = re.search(rf'<article class="turn" data-turn="{turn}">(.*?)</article>', written, re.DOTALL)[1]
     return re.findall(r'data-act="(\w+)"', article)
 
 
-def labels(written):
+def labels(written: str) -> list[str]:
     return [html.unescape(text) for text in re.findall(r'<div class="by">(.*?)</div>', written)]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playground.checks import Finding
-from playground.diff import Diff, diff
+from playground.diff import Diff, Stretch, diff
 from playground.types import Reply
 from playground.ui.html import diff as html_diff
 from playground.ui.html.text import reveal, reveal_plain
@@ -37,7 +37,7 @@ class Reader(HTMLParser):
         attributes: all values of attributes.
     """
 
-    def __init__(self, page) -> None:
+    def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=True)
         self.shown = []
         self.attributes = []
@@ -46,7 +46,7 @@ class Reader(HTMLParser):
         self.close()
         assert self.open == []
 
-    def handle_starttag(self, tag, attributes) -> None:
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         assert tag in OURS
         assert {name for name, _ in attributes} <= {"class", "title", "aria-label", "aria-hidden", "dir"}
         self.attributes += [value for _, value in attributes]
@@ -54,15 +54,15 @@ class Reader(HTMLParser):
         if tag == "pre":
             self.shown.append("")
 
-    def handle_endtag(self, tag) -> None:
+    def handle_endtag(self, tag: str) -> None:
         assert self.open.pop()[0] == tag
 
-    def handle_comment(self, data) -> Never:
+    def handle_comment(self, data: str) -> Never:
         raise AssertionError(data)
 
     handle_decl = unknown_decl = handle_pi = handle_comment
 
-    def handle_data(self, data) -> None:
+    def handle_data(self, data: str) -> None:
         if not any(tag == "pre" for tag, _ in self.open) or self.open[-1] == ("span", "unseen"):
             return
         if self.open[-1] == ("span", "codepoint"):
@@ -70,18 +70,18 @@ class Reader(HTMLParser):
         self.shown[-1] += data
 
 
-def shown(page):
+def shown(page: str) -> str:
     """The text of the one <pre> of a piece of the page; a newline right after the tag is not shown."""
     (text,) = Reader(page).shown
     return text.removeprefix("\n")
 
 
-def as_found(*stretches):
+def as_found(*stretches: Stretch) -> Diff:
     return Diff(left=stretches, right=(), similarity=0.5)
 
 
 @given(texts)
-def test_every_character_is_shown_and_none_acts(text) -> None:
+def test_every_character_is_shown_and_none_acts(text: str) -> None:
     page = reveal(text)
     assert shown(f"<pre>\n{page}</pre>") == text
     assert "${" not in page
@@ -90,7 +90,7 @@ def test_every_character_is_shown_and_none_acts(text) -> None:
 
 
 @given(texts, texts)
-def test_two_sides_hold_their_texts(left, right) -> None:
+def test_two_sides_hold_their_texts(left: str, right: str) -> None:
     found = diff(left, right)
     for page, text, stretches in zip(
         html_diff.render_sides(found, PAIR), (left, right), (found.left, found.right), strict=True
@@ -162,7 +162,7 @@ def test_oddities_are_badges_with_their_sentences() -> None:
         (Reply(text="Paris", raw_text="Paris", finish="stop"), "Nothing"),
     ],
 )
-def test_what_came_after_the_stop_may_be_nothing(reply, words: str) -> None:
+def test_what_came_after_the_stop_may_be_nothing(reply: Reply, words: str) -> None:
     page = html_diff.render_after_stop(reply)
     assert words in page
     assert Reader(page).shown == []

@@ -12,6 +12,7 @@ from playground.aligners import urial
 from playground.lanes.names import abbreviate_spec, describe_lane, name_lane, offer_lanes
 from playground.types import (
     AdapterCard,
+    Aligner,
     Demo,
     DemoSet,
     Reply,
@@ -26,7 +27,7 @@ CARDS = {"tuned": CARD}
 DEMOS = DemoSet(name="two", instruction="", demos=(Demo(query="q", answer="a"),) * 2)
 
 
-def variant(name: str, aligner, **sampling: Any):
+def variant(name: str, aligner: Aligner, **sampling: Any) -> Variant:
     return Variant(name=name, aligner=aligner, sampling=Sampling(**sampling))
 
 

@@ -61,7 +61,7 @@ def shown(written: str) -> str:
 
 
 @given(markdownish | st.text())
-def test_no_tag_of_the_text_is_left_and_no_template_of_the_page_is_fed(text) -> None:
+def test_no_tag_of_the_text_is_left_and_no_template_of_the_page_is_fed(text: str) -> None:
     written = render_markdown(text)
     assert "<" not in OURS.sub("", written)
     for fed in ("${", "{{", "{%"):
@@ -70,7 +70,7 @@ def test_no_tag_of_the_text_is_left_and_no_template_of_the_page_is_fed(text) -> 
 
 
 @given(markdownish | st.text())
-def test_only_addresses_that_load_nothing_by_themselves_are_linked(text) -> None:
+def test_only_addresses_that_load_nothing_by_themselves_are_linked(text: str) -> None:
     for address in re.findall(r'href="([^"]*)"', render_markdown(text)):
         assert not re.match(r"(?i)\s*(?:javascript|vbscript|data|file):", html.unescape(address))
 
@@ -80,12 +80,12 @@ def test_only_addresses_that_load_nothing_by_themselves_are_linked(text) -> None
         st.sampled_from(["a<b>c", "&lt;", "word", " ", "\n", "x & y", "![a](b)", "</s>", "{{x}}", "${1}"])
     ).map("".join)
 )
-def test_plain_text_comes_back_whole(text) -> None:
+def test_plain_text_comes_back_whole(text: str) -> None:
     assert shown(render_markdown(text)) == "".join(text.split())
 
 
 @given(st.text(alphabet=st.characters(categories=("L", "N")), max_size=40), markdownish)
-def test_no_word_vanishes(word, around) -> None:
+def test_no_word_vanishes(word: str, around: str) -> None:
     assert "".join(word.split()) in shown(render_markdown(f"{around}\n\n{word}"))
 
 

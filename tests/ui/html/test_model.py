@@ -14,11 +14,11 @@ from playground.ui.html.text import format_bytes
 EVIL = "<img src=x onerror=alert(1)>\"'&"
 
 
-def card(name: str = "x", **rest: Any):
+def card(name: str = "x", **rest: Any) -> AdapterCard:
     return AdapterCard(**{"name": name, "source": "", "base_model": "", "label": name, **rest})
 
 
-def status(**rest: Any):
+def status(**rest: Any) -> Status:
     return Status(**{"state": "ready", "note": "Ready", "base": "models/pocket", **rest})
 
 

@@ -27,7 +27,9 @@ PRESET = Preset(
 OFFER = Offer(preset=PRESET, room=Room(size=100_000_000_000), cached=Cached(state="absent"))
 
 
-def offer(*, room: int = 100_000_000_000, cached: Cached | None = None, token: bool = False, **changes: Any):
+def offer(
+    *, room: int = 100_000_000_000, cached: Cached | None = None, token: bool = False, **changes: Any
+) -> Offer:
     preset = dataclasses.replace(PRESET, **changes)
     return Offer(
         preset=preset, room=Room(size=room), cached=cached or Cached(state="absent"), has_token=token

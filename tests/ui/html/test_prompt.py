@@ -24,17 +24,17 @@ PIECES = [
 ]
 
 
-def asked():
+def asked() -> Prompt:
     return Prompt.of(PIECES)
 
 
-def tokens(prompt):
+def tokens(prompt: Prompt) -> list[Token]:
     words = re.finditer(r"\S+\s*|^\s+", prompt.text)
     found = [Token(id=n, piece=word[0].strip(), start=word.start()) for n, word in enumerate(words)]
     return [Token(id=99, piece="<s>", start=None), *found]
 
 
-def text_of(pre):
+def text_of(pre: str) -> str:
     """What a browser shows of the inside of a <pre>: references read, no tags, no newline at its start."""
     return html.unescape(re.sub(r"<sub>.*?</sub>|<[^>]*>", "", pre)).removeprefix("\n").replace("\u21b5", "")
 

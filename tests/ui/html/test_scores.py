@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 
 from playground.scoreboard import HUMAN, build_board
+from playground.types import Conversation
 from playground.ui.html.scores import render_bar, render_section
 from tests.helpers.verdicts import judged, talk, win
 
 EVIL = "<img src=x onerror=alert(1)>${1}{{x}}"
 
 
-def drawn(conversations, judge="judge", rubric="pairwise"):
+def drawn(conversations: Sequence[Conversation], judge: str = "judge", rubric: str = "pairwise") -> str:
     known = {conversation.id: conversation for conversation in conversations}
     return render_section(judge, "about", build_board(conversations, judge, rubric), known, {})
 

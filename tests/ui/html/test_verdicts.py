@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 
 from playground.judging.cost import Cost
@@ -48,7 +49,7 @@ def text(html: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).strip()
 
 
-def under(verdict, lane=0, running=()):
+def under(verdict: Verdict, lane: int = 0, running: Collection[str] = ()) -> str:
     return render_marks(lane, [(verdict,)], None, running, {})[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,16 @@ from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
 from playground.session import Session
 from playground.store import ConflictError, Store
+from playground.types import Conversation
 from playground.ui.page.controller import Controller, LaneSettings
+from playground.ui.page.controller.values import Snapshot
 from playground.ui.page.state import PageState
 
 CUT = LaneSettings(specs=["base", "base"], decoding=[{"max_new_tokens": 1}] * 2)
 
 
 @pytest.fixture
-def chat(tmp_path: Path):
+def chat(tmp_path: Path) -> Iterator[Controller]:
     session = Session(
         ScriptedEngine(lambda request: ["one ", "two "]), Library.open("models/pocket"), Store(tmp_path)
     )
@@ -25,7 +28,7 @@ def chat(tmp_path: Path):
     session.close()
 
 
-def test_with_the_last_view_whatever_is_done_next_is_no_longer_refused(chat) -> None:
+def test_with_the_last_view_whatever_is_done_next_is_no_longer_refused(chat: Controller) -> None:
     """A person may be quicker than the server is at putting the answers' stream away."""
     state, suspended = PageState(), []
     for act in (
@@ -42,12 +45,12 @@ def test_with_the_last_view_whatever_is_done_next_is_no_longer_refused(chat) -> 
     assert len(view.conversation.turns) == 2
 
 
-def done(views):
+def done(views: Iterable[Snapshot]) -> Conversation:
     *_, last = views
     return last.conversation
 
 
-def test_nobody_is_asked_on_turns_that_the_page_has_not_shown(chat) -> None:
+def test_nobody_is_asked_on_turns_that_the_page_has_not_shown(chat: Controller) -> None:
     """Two tabs, or two programs on one record, in one conversation."""
     one, other = PageState(), PageState()
     id = done(chat.streaming.send(one, "First", CUT)).id
@@ -76,7 +79,7 @@ def test_nobody_is_asked_on_turns_that_the_page_has_not_shown(chat) -> None:
     assert len(done(chat.streaming.send(other, "Fourth", CUT)).turns) == 4
 
 
-def test_what_a_page_does_itself_is_never_taken_for_another_s(chat) -> None:
+def test_what_a_page_does_itself_is_never_taken_for_another_s(chat: Controller) -> None:
     state = PageState()
     id = done(chat.streaming.send(state, "First", CUT)).id
     done(chat.streaming.retry(state, [0, 1], CUT))

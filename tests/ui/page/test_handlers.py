@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -67,14 +68,14 @@ class Page:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory):
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     page = Page(tmp_path_factory.mktemp("page"))
     yield page
     page.session.close()
 
 
 @pytest.fixture
-def page(built: Page):
+def page(built: Page) -> Iterator[Page]:
     built.state = PageState()
     yield built
     LocalContext.request.set(None)
@@ -90,7 +91,9 @@ def call_from(query: str) -> None:
 
 @pytest.mark.parametrize(("elem_id", "kind", "pressed"), HANDLERS)
 @pytest.mark.parametrize("named_by", ["address", "page"])
-def test_it_acts_on_the_conversation_that_the_page_shows(page, elem_id, kind, pressed, named_by: str) -> None:
+def test_it_acts_on_the_conversation_that_the_page_shows(
+    page: Page, elem_id: str, kind: str, pressed: object, named_by: str
+) -> None:
     """An event may come before the load event, or from a page that was loaded before a restart."""
     id = page.record("First", "Second", lanes=3)
     call_from(f"c={id}" if named_by == "address" else "")
@@ -105,7 +108,7 @@ def test_it_acts_on_the_conversation_that_the_page_shows(page, elem_id, kind, pr
 
 
 def test_nothing_is_done_where_that_conversation_cannot_be_opened(
-    page, monkeypatch: pytest.MonkeyPatch
+    page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     toasts: list[str] = []
     before = len(page.session.history())
@@ -123,7 +126,7 @@ def test_nothing_is_done_where_that_conversation_cannot_be_opened(
     assert len(page.session.history()) == before
 
 
-def test_a_page_that_has_loaded_opens_nothing_by_itself(page) -> None:
+def test_a_page_that_has_loaded_opens_nothing_by_itself(page: Page) -> None:
     before = len(page.session.history())
     call_from("c=20200101-000000-00000000")
     page.state.loaded = True

@@ -6,17 +6,23 @@ import asyncio
 import copy
 import itertools
 import random
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import gradio as gr
 import pytest
+from gradio.blocks import Block, BlockFunction
 from gradio.state_holder import SessionState
 
 from playground.ui.page.sparse import SparseBlocks, changed_outputs
 
+T = TypeVar("T")
+Built = tuple[SparseBlocks, list[Block], BlockFunction]
+
 
 @pytest.fixture
-def page():
+def page() -> Built:
     with SparseBlocks() as blocks:
         parts = [
             gr.HTML("a"),
@@ -48,13 +54,13 @@ VALUES = (
 )
 
 
-def run(coroutine):
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """The coroutine's result, in a thread of its own: this one may have a loop, of another test's browser."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, coroutine).result()
 
 
-def both(blocks, fn, predictions):
+def both(blocks: gr.Blocks, fn: BlockFunction, predictions: Any) -> list[Any]:
     """What comes of a handler's dictionary here and in Gradio's own class, with the states after it."""
     results = []
     for process in (SparseBlocks.postprocess_data, gr.Blocks.postprocess_data):
@@ -67,7 +73,7 @@ def both(blocks, fn, predictions):
 
 @pytest.mark.parametrize("raw", [False, True])
 @pytest.mark.parametrize("seed", range(40))
-def test_the_browser_gets_what_gradio_would_send(page, seed: int, raw: bool) -> None:
+def test_the_browser_gets_what_gradio_would_send(page: Built, seed: int, raw: bool) -> None:
     blocks, parts, fn = page
     fn.postprocess = not raw
     random_ = random.Random(seed)
@@ -80,7 +86,9 @@ def test_the_browser_gets_what_gradio_would_send(page, seed: int, raw: bool) -> 
     assert len(ours[0]) == len(parts)
 
 
-def test_components_that_are_left_alone_are_not_made_anew(page, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_components_that_are_left_alone_are_not_made_anew(
+    page: Built, monkeypatch: pytest.MonkeyPatch
+) -> None:
     blocks, parts, fn = page
     made = []
     init = gr.Textbox.__init__
@@ -92,7 +100,7 @@ def test_components_that_are_left_alone_are_not_made_anew(page, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("kind", [gr.Button, gr.Column, gr.Dropdown, gr.HTML])
-def test_an_update_that_changes_nothing_makes_nothing_anew(page, kind) -> None:
+def test_an_update_that_changes_nothing_makes_nothing_anew(page: Built, kind: type[Block]) -> None:
     blocks, parts, fn = page
     part = next(part for part in parts if type(part) is kind)
     ours, theirs = SessionState(blocks), SessionState(blocks)
@@ -108,7 +116,7 @@ def test_an_update_that_changes_nothing_makes_nothing_anew(page, kind) -> None:
     assert [one is other for one, other in itertools.pairwise(seen)] == [True, False, True, False, True]
 
 
-def test_what_is_no_such_dictionary_is_left_to_gradio(page) -> None:
+def test_what_is_no_such_dictionary_is_left_to_gradio(page: Built) -> None:
     blocks, parts, fn = page
     foreign = gr.HTML(render=False)
     for predictions in (

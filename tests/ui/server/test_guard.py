@@ -176,7 +176,7 @@ CLOSED = [
 
 @pytest.mark.parametrize("path", CLOSED)
 @pytest.mark.parametrize("who", ["plain", "public"])
-def test_what_the_page_does_not_use_is_not_there(who: str, path, request: pytest.FixtureRequest) -> None:
+def test_what_the_page_does_not_use_is_not_there(who: str, path: str, request: pytest.FixtureRequest) -> None:
     served = request.getfixturevalue(who)
     assert served.client.get(path).status_code == 404
 
@@ -237,7 +237,7 @@ def test_a_space_may_be_shown_in_its_hubs_frame(monkeypatch: pytest.MonkeyPatch)
     assert layers["OpenPaths"] == {"uploads": False}
 
 
-def ui_layers(settings):
+def ui_layers(settings: Settings) -> dict[str, Any]:
     from playground.ui.server.start import layers
 
     return {layer.cls.__name__: layer.kwargs for layer in layers(settings)}
@@ -384,7 +384,7 @@ def test_behind_a_proxy_its_visitors_are_told_apart(tmp_path: Path) -> None:
         ("2001:db8:1:2:3:4:5:6", ["_hidden"], 1, "2001:db8:1:2::/64"),
     ],
 )
-def test_who_asks(address: str, forwarded: list[str], proxies: int, visitor) -> None:
+def test_who_asks(address: str, forwarded: list[str], proxies: int, visitor: str) -> None:
     assert network.visitor_of(address, forwarded, proxies) == visitor
 
 

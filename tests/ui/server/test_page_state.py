@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -11,9 +12,11 @@ from gradio.state_holder import SessionState
 from playground.ui.server.page_state import LeanState
 from tests.hardening.serving import Caller, serving
 
+Parts = tuple[gr.Blocks, dict[str, Any]]
+
 
 @pytest.fixture
-def parts():
+def parts() -> Parts:
     with gr.Blocks() as blocks:
         parts = {
             "state": gr.State([1], time_to_live=5),
@@ -23,7 +26,7 @@ def parts():
     return blocks, parts
 
 
-def test_it_has_the_attributes_of_gradio_s_own(parts) -> None:
+def test_it_has_the_attributes_of_gradio_s_own(parts: Parts) -> None:
     blocks, _ = parts
     own, lean = SessionState(blocks), LeanState(blocks)
     assert vars(own).keys() == vars(lean).keys()
@@ -35,24 +38,24 @@ def test_it_has_the_attributes_of_gradio_s_own(parts) -> None:
     assert not lean.config_values
 
 
-def test_values_are_those_of_gradio_s_own(parts) -> None:
-    blocks, parts = parts
+def test_values_are_those_of_gradio_s_own(parts: Parts) -> None:
+    blocks, components = parts
     own, lean = SessionState(blocks), LeanState(blocks)
     for session in (own, lean):
-        assert session[parts["state"]._id] == [1]
-        assert session[parts["state"]._id] is not parts["state"].value
-        session[parts["state"]._id] = [2]
+        assert session[components["state"]._id] == [1]
+        assert session[components["state"]._id] is not components["state"].value
+        session[components["state"]._id] = [2]
         changed = gr.Dropdown(["z"], value="z", render=False)
-        session[parts["choice"]._id] = changed
-        assert session[parts["state"]._id] == [2]
-        assert session[parts["choice"]._id] is changed
-        assert session[parts["text"]._id] is parts["text"]
-        session._update_config(parts["choice"]._id)
-        session._update_value_in_config(parts["text"]._id, "second")
+        session[components["choice"]._id] = changed
+        assert session[components["state"]._id] == [2]
+        assert session[components["choice"]._id] is changed
+        assert session[components["text"]._id] is components["text"]
+        session._update_config(components["choice"]._id)
+        session._update_value_in_config(components["text"]._id, "second")
     ((_, own_value, own_expired),) = own.state_components
     ((_, value, expired),) = lean.state_components
     assert (value, expired) == (own_value, own_expired) == ([2], False)
-    assert parts["choice"] is blocks.blocks[parts["choice"]._id], "other sessions keep theirs"
+    assert components["choice"] is blocks.blocks[components["choice"]._id], "other sessions keep theirs"
     assert not lean.config_values
 
 
