@@ -1,4 +1,4 @@
-"""Serve the Tandem page: `python app.py`, as run by a Hugging Face Space; the same as `tandem serve`."""
+"""Serve the Tandem page with `python app.py`, as a Hugging Face Space does. Same as `tandem serve`."""
 
 from playground.cli.main import main_serve
 

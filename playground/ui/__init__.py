@@ -1,6 +1,6 @@
 """The web page, built with Gradio.
 
-No other folder imports Gradio, and this one imports it only when a page is built.
+No other package imports Gradio, and this one imports it only when a page is built.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def build(session: Session, settings: Settings) -> gr.Blocks:
-    """Build the page on a session. Use `serve` to serve it."""
+    """Build the page for a session. Call `serve` to serve it."""
     from playground.ui.page.page import build_page
 
     return build_page(session, settings)
 
 
 def serve(blocks: gr.Blocks, settings: Settings, port: int) -> None:
-    """Start serving a page that `build` made, and return at once. Use `stop` to end it."""
+    """Start serving a page created by `build`, and return immediately. Call `stop` to shut it down."""
     from playground.ui.server.start import start
 
     start(blocks, settings, port)

@@ -1,4 +1,4 @@
-"""The rows of actions above the message box, and the Send and Stop buttons."""
+"""The action rows above the message box, and the Send and Stop buttons."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from playground.ui.page.votes import Votes
 
 
 class Actions:
-    """Shows and hides the components of other features, depending on what the user can do now."""
+    """Shows and hides components of other features, depending on which actions are currently available."""
 
     def __init__(
         self,
@@ -36,15 +36,15 @@ class Actions:
 
         Args:
             controller: provides the conversation.
-            examples: row for a page without messages.
-            actions: row for a conversation.
-            editing: row for when a past message is edited.
-            send: button for when no answers are being written.
-            stop: button for when answers are being written.
-            probe_row: row for when a probe is played.
-            votes: row for when there are two answers.
-            judge: has buttons that cancel judgments.
-            address: depends on the number of lanes and the probe.
+            examples: row shown while the page has no messages.
+            actions: row shown once there is a conversation.
+            editing: row shown while an earlier message is being edited.
+            send: button shown while no answers are being generated.
+            stop: button shown while answers are being generated.
+            probe_row: row shown while a probe is playing.
+            votes: row shown when there are two answers to compare.
+            judge: dialog whose buttons cancel judgments.
+            address: notified when the number of lanes or the probe changes.
         """
         self.controller = controller
         self.examples, self.actions, self.editing = examples, actions, editing
@@ -53,22 +53,22 @@ class Actions:
 
     @property
     def row_outputs(self) -> list[Any]:
-        """The components that `draw` updates while answers are written."""
+        """Components that `draw` updates while answers are being generated."""
         rows = [self.examples, self.actions, self.editing, self.votes.row, self.address.moved]
         return [*rows, *self.probe_row.outputs]
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that `draw` and `draw_buttons` update."""
+        """Components that `draw` and `draw_buttons` update."""
         votes, judge = self.votes.outputs, self.judge.running_outputs
         return list(dict.fromkeys([*self.row_outputs, *votes, *judge, self.send, self.stop]))
 
     def draw(self, state: PageState, streaming: bool = False) -> Updates:
-        """Return the updates of the rows above the message box.
+        """Return the UI updates for the rows above the message box.
 
         Args:
-            state: of the page.
-            streaming: whether answers are being written.
+            state: state of the page.
+            streaming: whether answers are being generated.
         """
         editing = state.editing_turn is not None
         has_turns = bool(self.controller.conversations.user_messages(state))
@@ -83,9 +83,9 @@ class Actions:
         }
 
     def draw_buttons(self, streaming: bool) -> Updates:
-        """Return the updates that show either Send or Stop.
+        """Return the UI updates that show either Send or Stop.
 
-        While answers are written, the CSS dims all other controls that cannot be used, and their handlers
+        While answers are being generated, CSS dims all other controls that cannot be used, and their handlers
         raise an error.
         """
         return {self.send: gr.update(visible=not streaming), self.stop: gr.update(visible=streaming)}

@@ -1,4 +1,4 @@
-"""The address bar and the link to the page's settings: writing them, and applying the settings of a link."""
+"""Write the page's settings to the address bar and the shareable link, and apply the settings from a link."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from playground.ui.page.state import LANES, PageState
 
 @dataclass(frozen=True, kw_only=True)
 class Controls:
-    """The page's controls that a link sets."""
+    """The page controls that a link can set."""
 
     lanes: Sequence[Lane]
     decoding: DecodingControls
@@ -29,44 +29,45 @@ class Controls:
     mode: gr.Dropdown
     modes: Sequence[str]
     defaults: Sequence[str]
-    """Each lane's spec on a fresh page."""
+    """Lane specs of a fresh page, one per lane."""
 
 
 class Address:
-    """Hidden text boxes, created inside a `gr.Blocks`, that page.js reads when they change."""
+    """Hidden text boxes that `page.js` reads whenever they change. Created inside a `gr.Blocks`."""
 
     def __init__(self, chat: Controller) -> None:
         self.chat = chat
         self.conversation = self._hidden("address")
-        """The id of the conversation on the page."""
+        """The id of the conversation shown on the page."""
         self.link = self._hidden("link")
-        """A link with all settings."""
+        """Query string containing all settings."""
         self.kept = self._hidden("kept")
-        """The settings that differ from a fresh page, for the address bar and for reopening the page."""
+        """Query string of the settings that differ from a fresh page, for the address bar and reopened
+        pages."""
         self.moved = self._hidden("moved")
-        """Changes when settings change that belong to a link but to no control."""
+        """Changes whenever a setting that is part of the link but has no control changes."""
 
     def _hidden(self, id: str) -> gr.Textbox:
         return gr.Textbox("", visible="hidden", elem_id=id, elem_classes="nowhere", container=False)
 
     @property
     def parts(self) -> list[Any]:
-        """The components that handlers update."""
+        """Components that handlers update."""
         return [self.conversation, self.link, self.kept, self.moved]
 
     def connect(self, copy: gr.Button) -> None:
-        """Connect page.js to the hidden boxes and the copy button."""
+        """Connect `page.js` to the hidden text boxes and the copy button."""
         for box in (self.conversation, self.kept):
             box.change(None, [self.conversation, self.kept], None, js=FOLLOW, **HIDDEN)
         copied = copy.click(None, [self.link], None, js="(link) => tandemCopyLink(link)", **HIDDEN)
         copied.then(self.on_copied, None, None, **QUICK)
 
     def on_copied(self) -> None:
-        """Show a toast that describes the link that page.js copied."""
-        say("Link copied. It contains the lanes, the decoding parameters and the probe, but no messages.")
+        """Show a toast describing the link that `page.js` copied."""
+        say("Link copied. It includes the lanes, decoding parameters and probe, but no messages.")
 
     def draw_moved(self, state: PageState) -> Updates:
-        """Return the updates to send after lanes or the probe have changed."""
+        """Return the UI updates to send after the lanes or the probe have changed."""
         return {self.moved: f"{state.lanes} {state.probe or ''}"}
 
     # --- From the controls to a link --------------------------------------------------------------------
@@ -74,7 +75,7 @@ class Address:
     def write(
         self, state: PageState, wish: LaneSettings, controls: Controls, linked: bool, mode: str
     ) -> Updates:
-        """Return the updates that write the settings into the hidden boxes."""
+        """Return the UI updates that write the settings to the hidden text boxes."""
         ways = [
             link.DecodingSettings(sampling=Sampling(**decoding), new_seed=new)
             for decoding, new in zip(wish.decoding, wish.new_seeds, strict=True)
@@ -102,12 +103,12 @@ class Address:
     # --- From a link to the controls ----------------------------------------------------------------------
 
     def follow(self, state: PageState, pairs: Sequence[tuple[str, str]], controls: Controls) -> Updates:
-        """Apply the settings in a page's address; show a warning for each part that cannot be used.
+        """Apply the settings from the page address, and show a warning for each one that cannot be used.
 
         Args:
-            state: of the page, which must be fresh.
-            pairs: the names and values of the address's parameters.
-            controls: the controls to set.
+            state: state of a fresh page.
+            pairs: names and values of the query parameters in the address.
+            controls: controls to set.
         """
         setup, problems = link.read_link(pairs, LANES, controls.modes)
         updates: Updates = {}
@@ -129,7 +130,7 @@ class Address:
             updates[controls.mode] = setup.mode
             if setup.mode.startswith("shared-") and int(setup.mode[-1]) >= state.lanes:
                 problems.append(
-                    "The link continues from a lane that it does not contain: that setting was ignored."
+                    "The link's history setting refers to a lane that is not in the link, so it was ignored."
                 )
                 del updates[controls.mode]
         if setup.probe is not None:
@@ -139,21 +140,21 @@ class Address:
         return updates
 
     def take_up(self, state: PageState, probe: str, problems: list[str]) -> None:
-        """Choose the probe of a link, if a probe of that name exists."""
+        """Select the probe named in a link, if it exists."""
         try:
             self.chat.probes.find(probe)
             state.probe = probe
         except InputError as error:
-            problems.append(f"In the link: {error}")
+            problems.append(f"Invalid link: {error}")
 
     def _check_spec(self, state: PageState, lane: int, spec: str, problems: list[str]) -> str:
-        """Return the lane spec if it can be used; otherwise "", with the reason appended to `problems`."""
+        """Return the lane spec if it can be used. Otherwise append the reason to `problems` and return ""."""
         if not spec:
             return ""  # the reason is in `problems`
         try:
             self.chat.catalog.variant(spec, state)
         except InputError as error:
-            problems.append(f"Lane {lane_letter(lane)} of the link: {error}")
+            problems.append(f"Lane {lane_letter(lane)} in the link: {error}")
             return ""
         return spec
 
@@ -162,7 +163,7 @@ FOLLOW = "(id, kept) => tandemAddress(id, kept)"
 
 
 def _limit_tokens(way: link.DecodingSettings, most: int | None) -> link.DecodingSettings:
-    """Return decoding settings with the number of new tokens limited to the page's maximum."""
+    """Return the decoding settings with the number of new tokens capped at the page's maximum."""
     tokens = way.sampling.max_new_tokens
     sampling = replace(way.sampling, max_new_tokens=tokens if most is None else min(tokens, most))
     return replace(way, sampling=sampling)

@@ -1,4 +1,4 @@
-"""The arrangement of the lanes: add, swap, duplicate, remove, blind mode, the 2x2, and the history mode."""
+"""Lane arrangement: add, swap, duplicate and remove lanes, the 2x2 preset, blind mode and history mode."""
 
 from __future__ import annotations
 
@@ -23,32 +23,33 @@ from playground.ui.page.state import LANES, PageState
 
 
 class PageDrawing(Protocol):
-    """Draws the conversation after the lanes have been rearranged."""
+    """Redraws the conversation after the lanes have been rearranged."""
 
     def draw(self, state: PageState, values: Values | None = None) -> Updates:
-        """Return the updates of all components that show the conversation."""
+        """Return the UI updates for all components that show the conversation."""
 
     def set_controls(self, state: PageState, conversation: Conversation) -> Updates:
-        """Return the updates that set the controls to a conversation's lanes."""
+        """Return the UI updates that set the controls to match a conversation's lanes."""
 
 
 class Arrangement:
-    """Buttons and handlers that arrange the lanes.
+    """Buttons and handlers for arranging the lanes.
 
-    Created inside a `gr.Blocks`, in two places: `compose_tools` and `compose_mode`.
+    Created inside a `gr.Blocks`. `compose_tools` and `compose_mode` add the components in two places on the
+    page.
     """
 
     def __init__(self, controller: Controller, address: Address) -> None:
         self.controller, self.address = controller, address
 
     def compose_tools(self) -> None:
-        """Add the buttons for all lanes."""
+        """Add the buttons that act on the whole set of lanes."""
         self.add = small_button("Add a lane", "add-lane")
         self.square = small_button("The 2\u00d72", "square")
         self.blind = small_button("Blind", "blind")
 
     def compose_mode(self) -> None:
-        """Add the control for the history mode, which decides whose earlier answers each lane gets."""
+        """Add the history mode control, which determines whose earlier answers each lane sees."""
         self.mode = Choice(
             [*HISTORY_MODES[:3], HISTORY_MODES[-1]],
             value="own",
@@ -62,11 +63,11 @@ class Arrangement:
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that handlers update."""
+        """Components that handlers update."""
         return [self.add, self.square, self.blind, self.mode]
 
     def connect(self, events: PageEvents, lanes: Lanes, page: PageDrawing) -> None:
-        """Connect the buttons, including those of each lane."""
+        """Connect the buttons, including those in each lane."""
         self.inputs: PageInputs = events.inputs
         self.lanes, self.page = lanes, page
 
@@ -85,12 +86,12 @@ class Arrangement:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_add(self, state: PageState, values: Values) -> Updates:
-        """Show one more lane, on the right."""
+        """Show one more lane on the right."""
 
         def act() -> Updates:
             _refuse_while_blind(state)
             if state.lanes >= LANES:
-                raise InputError(f"A page has {LANES} lanes at most: remove one first.")
+                raise InputError(f"The page can show at most {LANES} lanes: remove one first.")
             state.lanes += 1
             return {**self.draw(state), **self.lanes.draw_meters(state, values)}
 
@@ -114,7 +115,8 @@ class Arrangement:
         return attempt(act, self.add)
 
     def on_blind(self, state: PageState, values: Values) -> Updates:
-        """Shuffle the lanes and hide their names, starting with the next conversation; or reveal them."""
+        """Start a blind conversation (lanes shuffled, names hidden), or reveal the lanes of the current
+        one."""
 
         def act() -> Updates:
             if state.blind:
@@ -132,8 +134,8 @@ class Arrangement:
         """Return the handler that reorders the lanes.
 
         Args:
-            lane: whose button was pressed.
-            move: returns the new order, given the lane's number and the number of lanes.
+            lane: number of the lane whose button was pressed.
+            move: function that takes the lane's number and the number of lanes, and returns the new order.
         """
 
         def handler(state: PageState, values: Values) -> Updates:
@@ -159,7 +161,7 @@ class Arrangement:
     # --- Updates ------------------------------------------------------------------------------------
 
     def draw(self, state: PageState) -> Updates:
-        """Return the updates of which lanes are visible, and which actions are available."""
+        """Return the UI updates for lane visibility and available actions."""
         modes = [
             mode
             for mode in HISTORY_MODES
@@ -176,11 +178,11 @@ class Arrangement:
 
 def _refuse_while_blind(state: PageState) -> None:
     if state.blind:
-        raise InputError("The lanes are hidden: press Reveal first.")
+        raise InputError("The lane names are hidden: press Reveal first.")
 
 
 def _move_leader(mode: Any, order: Sequence[int]) -> str:
-    """Return the history mode after a reordering, in which its lane may have been moved or removed."""
+    """Return the history mode after a reordering that may have moved or removed the lane it refers to."""
     name, _, leader = str(mode).partition("-")
     if not leader:
         return name
@@ -188,7 +190,7 @@ def _move_leader(mode: Any, order: Sequence[int]) -> str:
 
 
 def swap(lane: int, lanes: int) -> list[int]:
-    """Return the order of `lanes` lanes after swapping one with the next; the last with the first."""
+    """Return the order of `lanes` lanes after swapping one with the next (the last with the first)."""
     order = list(range(lanes))
     other = (lane + 1) % lanes
     order[lane], order[other] = order[other], order[lane]
@@ -205,8 +207,8 @@ def remove(lane: int, lanes: int) -> list[int]:
     """Return the order of `lanes` lanes after removing one.
 
     Raises:
-        InputError: it is the last lane.
+        InputError: it is the only lane.
     """
     if lanes == 1:
-        raise InputError("The last lane cannot be removed: add another one first.")
+        raise InputError("The only lane cannot be removed: add another one first.")
     return [each for each in range(lanes) if each != lane]

@@ -1,4 +1,4 @@
-"""The controls for writing to the lanes: message box, examples, Send, Stop, Retry, Replay and the prefill."""
+"""Controls for sending messages: message box, examples, Send, Stop, Retry, Replay and prefill."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ EXAMPLES = (
 
 
 class Composer:
-    """The controls for writing messages.
+    """Controls for writing and sending messages.
 
-    Created inside a `gr.Blocks`; the `compose_` methods add the controls in several places of the page.
+    Created inside a `gr.Blocks`; the `compose_*` methods add the controls in different places on the page.
     """
 
     def __init__(self, controller: Controller, base: str) -> None:
-        """Store the controller and the base model; the `compose_` methods add the components.
+        """Store the controller and the base model; the `compose_*` methods add the components.
 
         Args:
-            controller: writes answers.
-            base: the base model, which decides the examples.
+            controller: generates answers.
+            base: the base model, which determines the example messages.
         """
         self.controller = controller
         self._base = base
 
     def compose_examples(self) -> None:
-        """Add a button for each example."""
+        """Add a button for each example message."""
         examples = POCKET_EXAMPLES if same_model(self._base, POCKET) else EXAMPLES
         self.examples = [small_button(text, f"example-{number}") for number, text in enumerate(examples)]
 
@@ -62,11 +62,11 @@ class Composer:
         self.retry = small_button("Retry all", "retry")
 
     def compose_replay(self) -> None:
-        """Add the button that sends all messages again in a new conversation."""
+        """Add the button that resends all messages in a new conversation."""
         self.replay = small_button("Replay", "replay")
 
     def compose_box(self) -> None:
-        """Add the message box, Send and Stop."""
+        """Add the message box and the Send and Stop buttons."""
         self.box = gr.Textbox(
             placeholder="Ask all lanes",
             label="Message",
@@ -83,7 +83,7 @@ class Composer:
         self.stop = gr.Button("Stop", variant="stop", min_width=88, scale=0, visible=False, elem_id="stop")
 
     def compose_prefill(self) -> None:
-        """Add the field for the prefill, the text that all answers start with."""
+        """Add the prefill field, whose text every answer starts with."""
         self.prefill = gr.Textbox(
             "",
             label="Start the answer with",
@@ -98,11 +98,11 @@ class Composer:
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that handlers update."""
+        """Components that handlers update."""
         return [self.box, self.send, self.stop, self.retry, self.replay]
 
     def connect(self, events: PageEvents, stream: AnswerStream, lanes: Lanes) -> None:
-        """Connect the buttons, including those in the lanes' turns."""
+        """Connect the buttons, including those in the lanes' messages."""
         self.inputs: PageInputs = events.inputs
         self.stream = stream
         stream.on([self.send.click, self.box.submit], self.on_send, also=[self.box])
@@ -122,11 +122,11 @@ class Composer:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_send(self, state: PageState, values: Values) -> Iterator[Updates]:
-        """Send the message to every lane, and empty the message box once the message is accepted."""
+        """Send the message to every lane, and clear the message box once the message has been accepted."""
         yield from self._send(values[self.box], state, values, {self.box: ""})
 
     def on_example(self, text: str) -> Callable[..., Iterator[Updates]]:
-        """Return the handler of an example's button, which does not change the message box."""
+        """Return the handler for an example button, which leaves the message box unchanged."""
 
         def handler(state: PageState, values: Values) -> Iterator[Updates]:
             yield from self._send(text, state, values, {})
@@ -140,7 +140,7 @@ class Composer:
 
         def snapshots() -> Generator[Snapshot]:
             if len(message) > MESSAGE_LIMIT:
-                raise InputError(f"The message is longer than {MESSAGE_LIMIT} characters: shorten it.")
+                raise InputError(f"Message too long: shorten it to at most {MESSAGE_LIMIT} characters.")
             return self.controller.streaming.send(state, message, self._read(state, values))
 
         yield from self.stream.run(state, snapshots, accepted)
@@ -158,7 +158,7 @@ class Composer:
         yield from self.stream.run(state, snapshots)
 
     def on_replay(self, state: PageState, values: Values) -> Iterator[Updates]:
-        """Send the same messages in a new conversation, with the current settings of the lanes."""
+        """Resend the same messages in a new conversation with the lanes' current settings."""
 
         def snapshots() -> Generator[Snapshot]:
             texts = self.controller.conversations.user_messages(state)
@@ -171,7 +171,7 @@ class Composer:
         yield from self.stream.run(state, snapshots)
 
     def on_lane(self, lane: Lane) -> Callable[..., Iterator[Updates]]:
-        """Return the handler of the buttons in a lane's turns that retry or continue its answer."""
+        """Return the handler for the buttons below a lane's answers that retry or continue an answer."""
 
         def handler(state: PageState, values: Values, payload: EventPayload) -> Iterator[Updates]:
             def snapshots() -> Generator[Snapshot]:
@@ -185,7 +185,7 @@ class Composer:
         return handler
 
     def on_stop(self, lane: int | None) -> Callable[[PageState], None]:
-        """Return the handler that stops one lane, or all lanes for None; the stream draws the final view."""
+        """Return the handler that stops one lane (None: all lanes); the stream then draws the final view."""
 
         def handler(state: PageState) -> None:
             self.controller.streaming.stop(state, lane)

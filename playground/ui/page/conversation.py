@@ -1,4 +1,4 @@
-"""The conversation on the page: its turns, and the buttons that edit, branch, undo, leave and reopen it."""
+"""The conversation on the page: its turns, and the buttons to edit, branch, undo, leave or reopen it."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from playground.words import shorten
 
 
 class ConversationView:
-    """Draws the conversation, and provides the buttons that change or leave it.
+    """Draws the conversation, and provides the buttons for changing or leaving it.
 
-    Created inside a `gr.Blocks`; the `compose_` methods add the buttons in several places of the page.
+    Created inside a `gr.Blocks`; the `compose_*` methods add the buttons in different places on the page.
     """
 
     def __init__(self, controller: Controller, public: bool, address: Address) -> None:
-        """Store the parts that it works with.
+        """Store the objects that this feature uses.
 
         Args:
             controller: provides the conversation.
-            public: whether the history is hidden.
-            address: holds the conversation's id.
+            public: whether public mode is on, in which the history is hidden.
+            address: stores the conversation's id.
         """
         self.controller, self.address = controller, address
         self._public = public
@@ -64,7 +64,7 @@ class ConversationView:
         self.undo = small_button("Undo the turn", "undo")
 
     def compose_editing(self) -> None:
-        """Add the row that is visible while a past message is edited."""
+        """Add the row shown while an earlier message is being edited."""
         self.edited = gr.HTML("", elem_id="edited")
         self.leave = small_button("Cancel", "cancel-edit")
 
@@ -74,7 +74,7 @@ class ConversationView:
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that handlers update, without those of the lanes."""
+        """Components that handlers update, excluding those in the lanes."""
         return [self.history, self.edited, self.undo, self.new]
 
     def connect(
@@ -93,15 +93,15 @@ class ConversationView:
         """Connect the buttons.
 
         Args:
-            events: of the page.
-            lanes: show the turns.
-            arrangement: shows the number of lanes.
-            decoding: has the controls that a reopened conversation sets.
-            actions: depend on the conversation.
-            box: the message box.
-            judge: dialog that can be opened from an answer.
-            prompt_dialog: shows the prompt of an answer.
-            after: shows the text that a model generated after the stop.
+            events: event wiring of the page.
+            lanes: lanes in which the turns are shown.
+            arrangement: controls that depend on the number of lanes.
+            decoding: decoding controls, which are set when a conversation is reopened.
+            actions: action rows and buttons, which depend on the conversation.
+            box: message box.
+            judge: judge dialog, which can be opened from an answer.
+            prompt_dialog: dialog that shows an answer's prompt.
+            after: dialog that shows the text generated after the stop.
         """
         self.lanes, self.arrangement, self.decoding, self.actions = lanes, arrangement, decoding, actions
         self.box, self.judge, self.prompt_dialog, self.after = box, judge, prompt_dialog, after
@@ -112,7 +112,7 @@ class ConversationView:
         events.on(self.undo.click, self.on_undo, in_conversation=True)
         events.on(self.leave.click, self.on_leave)
         events.on(self.new.click, self.on_new)
-        # "input" fires when the user makes a choice, but not when a handler sets the value.
+        # "input" fires when the user selects an item, but not when a handler sets the value.
         opened = self.history.input(
             self.on_history, [events.inputs.state, self.history], events.outputs, **QUICK
         )
@@ -121,7 +121,7 @@ class ConversationView:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_act(self, lane: Lane) -> Callable[..., Updates]:
-        """Return the handler of those buttons in a lane's turns that do not generate an answer."""
+        """Return the handler for the buttons in a lane's messages that do not generate an answer."""
 
         def handler(state: PageState, values: Values, payload: EventPayload) -> Updates:
             act, turn = payload.get("act"), payload.get("turn")
@@ -133,14 +133,14 @@ class ConversationView:
 
     def _act(self, state: PageState, values: Values, lane: Lane, act: Any, turn: Any) -> Updates:
         if not isinstance(turn, int):
-            raise InputError("There is no such button: reload the page.")
+            raise InputError("Unknown button: reload the page.")
         if act == "edit":
             text = self.controller.conversations.edit(state, turn)
-            words = f"<p>Editing message {turn + 1}: sending it branches the conversation there.</p>"
+            words = f"<p>Editing message {turn + 1}: sending it starts a new branch at this point.</p>"
             return {self.box: text, self.edited: words, **self.actions.draw(state)}
         if act == "branch":
             self.controller.conversations.branch(state, turn + 1)
-            say("This is a new conversation, branched here. The original stays in the history.")
+            say("You are now in a new branch of the conversation. The original stays in the history.")
             return {**self.draw(state), **self.lanes.draw_meters(state, values)}
         if act in ("earlier", "later"):
             step = -1 if act == "earlier" else 1
@@ -152,10 +152,10 @@ class ConversationView:
             answer = self.controller.conversations.answer(state, lane.number, turn)
             name = f"Lane {LETTERS[lane.number]}, message {turn + 1}"
             return self.after.show_html(html_conversation.render_rest(answer, name))
-        raise InputError("There is no such button: reload the page.")
+        raise InputError("Unknown button: reload the page.")
 
     def on_new(self, state: PageState, values: Values) -> Updates:
-        """Start a new conversation, and keep the message box and the lanes."""
+        """Start a new conversation, keeping the message box and the lanes unchanged."""
 
         def act() -> Updates:
             self.controller.conversations.new(state)
@@ -165,7 +165,7 @@ class ConversationView:
         return attempt(act, self.box)
 
     def on_undo(self, state: PageState, values: Values) -> Updates:
-        """Remove the last turn, and put its message back into the message box."""
+        """Remove the last turn, and put its message back in the message box."""
 
         def act() -> Updates:
             _, text = self.controller.conversations.undo(state)
@@ -178,7 +178,7 @@ class ConversationView:
         return attempt(act, self.box)
 
     def on_leave(self, state: PageState, values: Values) -> Updates:
-        """Stop editing a past message."""
+        """Stop editing an earlier message."""
         state.editing_turn = None
         return {self.box: "", **self.actions.draw(state), **self.lanes.draw_meters(state, values)}
 
@@ -187,7 +187,7 @@ class ConversationView:
 
         def act() -> Updates:
             if not id:
-                raise InputError("There is no such conversation: choose one of the list.")
+                raise InputError("That conversation is not in the list: choose another.")
             known = check_characters(str(id), "The conversation's name")
             self.controller.conversations.open(state, known)
             return self.draw_opened(state)
@@ -197,11 +197,11 @@ class ConversationView:
     # --- Updates: the page --------------------------------------------------------------------------
 
     def draw(self, state: PageState, values: Values | None = None) -> Updates:
-        """Return the updates of the page, without its controls, for its current conversation.
+        """Return the UI updates that show the current conversation, leaving the controls unchanged.
 
         Args:
-            state: of the page.
-            values: of the controls, for a description of empty lanes; without them the descriptions stay
+            state: state of the page.
+            values: values of the controls, used to describe empty lanes. Without them the descriptions stay
                 unchanged.
         """
         updates = {
@@ -217,17 +217,17 @@ class ConversationView:
         return updates
 
     def draw_opened(self, state: PageState) -> Updates:
-        """Return the updates for a recorded conversation, including its latest lanes and decoding."""
+        """Return the UI updates for a recorded conversation, including its most recent lanes and decoding."""
         conversation = self.controller.conversations.require_current(state)
         return {**self.set_controls(state, conversation), **self.draw(state)}
 
     def set_controls(self, state: PageState, conversation: Conversation) -> Updates:
-        """Return the updates that set the controls to a conversation's lanes."""
+        """Return the UI updates that set the controls to match a conversation's lanes."""
         variants = conversation.variants[: state.lanes]
         return {**self.lanes.set_to(state, variants), **self.decoding.set_to(variants)}
 
     def draw_history(self, state: PageState) -> Update:
-        """Return the update of the list of recorded conversations; it stays empty in public mode."""
+        """Return the UI update for the list of recorded conversations, which stays empty in public mode."""
         if self._public:
             return gr.skip()
         choices = [
@@ -243,7 +243,7 @@ class ConversationView:
     # --- Updates: turns -----------------------------------------------------------------------------
 
     def draw_all_turns(self, state: PageState) -> Updates:
-        """Return the updates of all turns in all lanes; {} on a page without turns."""
+        """Return the UI updates for all turns in all lanes, or {} on a page without turns."""
         conversation = self.controller.conversations.current(state)
         updates: Updates = {}
         if conversation is not None and (turns := len(conversation.turns)):
@@ -254,7 +254,8 @@ class ConversationView:
         return updates
 
     def draw_marks(self, state: PageState) -> Updates:
-        """Return the updates of all turns with their verdicts and votes, except answers being written."""
+        """Return the UI updates for all turns, with verdicts and votes, except answers still being
+        generated."""
         conversation = self.controller.conversations.current(state)
         if conversation is None or not conversation.turns:
             return {}
@@ -269,7 +270,7 @@ class ConversationView:
     def render_turns(
         self, state: PageState, conversation: Conversation, lane: Lane, turns: Iterable[int], note: str = ""
     ) -> str:
-        """Render some turns of one lane, with their verdicts and votes; `note` replaces missing text."""
+        """Render some turns of one lane with verdicts and votes; `note` is shown in answers without text."""
         cards, turns = self.controller.catalog.cards(), list(turns)
         answer = _last_answer(conversation, lane.number)
         writing = turns == [len(conversation.turns) - 1] and answer is not None and not answer.reply.finish
@@ -289,16 +290,16 @@ class ConversationView:
         """Render the metrics of a lane's last answer.
 
         Args:
-            state: of the page.
-            conversation: has the answer.
-            lane: whose answer.
-            note: shown while the answer has no text.
-            is_new: whether the answer is being written or has just ended.
+            state: state of the page.
+            conversation: conversation that contains the answer.
+            lane: number of the lane.
+            note: placeholder shown while the answer has no text.
+            is_new: whether the answer is being generated or has just finished.
         """
         answer = _last_answer(conversation, lane.number)
         if answer is None:
             return html_labels.status_line(None, note, state.blind)
-        # Two answers with the same duration to the microsecond get the same key.
+        # Only two answers whose durations match to the microsecond could get the same key.
         which = f"{conversation.id} {len(conversation.turns)} {answer.version} {answer.reply.seconds}"
         return html_labels.status_line(answer.reply, note, state.blind, ended=which if is_new else "")
 

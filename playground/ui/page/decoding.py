@@ -1,4 +1,4 @@
-"""The row of decoding controls shared by all lanes, and the switch to separate controls for each lane."""
+"""The row of decoding controls shared by all lanes, and the checkbox for switching to per-lane controls."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from playground.ui.page.state import PageState
 class Decoding:
     """The shared decoding controls.
 
-    Created inside a `gr.Blocks`, in two places: `compose_main` and `compose_more`.
+    Created inside a `gr.Blocks`. `compose_main` and `compose_more` add the controls in two places on the
+    page.
     """
 
     def __init__(self, lanes: Lanes, most: int | None) -> None:
         """Create the controls without adding them to the page.
 
         Args:
-            lanes: the lanes, which have decoding controls of their own.
-            most: the maximum number of new tokens that this page allows; None for no limit.
+            lanes: all lanes; each also has its own decoding controls.
+            most: maximum number of new tokens that this page allows, or None for no limit.
         """
         self.lanes = lanes
         self.common = DecodingControls(most=most)
@@ -41,7 +42,7 @@ class Decoding:
         self.common.compose_more()
         self.linked = gr.Checkbox(
             True,
-            label="The same in all lanes",
+            label="Same in all lanes",
             min_width=150,
             elem_id="linked",
             elem_classes="control check",
@@ -49,11 +50,11 @@ class Decoding:
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that handlers update, without those of the lanes."""
+        """Components that handlers update, excluding those in the lanes."""
         return [self.linked, *self.common.outputs]
 
     def connect(self, events: PageEvents) -> None:
-        """Connect the controls, including those of the lanes."""
+        """Connect the controls, including those in the lanes."""
         self.more.click(None, None, None, js="() => tandemMore()", **HIDDEN)
         events.on(self.linked.input, self.on_linked)
         for controls in (self.common, *(lane.decoding for lane in self.lanes.columns)):
@@ -73,7 +74,7 @@ class Decoding:
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_linked(self, state: PageState, values: Values) -> Updates:
-        """Use the same decoding in all lanes, or start each lane's own controls from the shared values."""
+        """Use the shared decoding in all lanes, or switch to per-lane controls initialized from it."""
         updates: Updates = {}
         for lane in self.lanes.columns:
             updates[lane.own_decoding] = gr.update(visible=not values[self.linked])
@@ -84,7 +85,7 @@ class Decoding:
     # --- Updates ------------------------------------------------------------------------------------
 
     def set_to(self, variants: tuple[Variant, ...]) -> Updates:
-        """Return the updates that set the controls to the decoding of the lanes' variants."""
+        """Return the UI updates that set the controls to the decoding parameters of the lanes' variants."""
         updates: Updates = {}
         linked = all(variant.sampling == variants[0].sampling for variant in variants)
         for lane, variant in zip(self.lanes.columns, variants, strict=False):

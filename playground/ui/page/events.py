@@ -1,4 +1,4 @@
-"""Event wiring of the main page: handlers take the page's state and the values of its controls."""
+"""Event wiring of the main page. Handlers take the page's state and the values of its controls."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from playground.ui.page.state import PageState
 from playground.ui.server.caller import get_query
 
 EventPayload = dict[str, Any]
-"""Data that a script of the page sends with an event, such as which button was pressed."""
+"""Data that a script on the page sends with an event, such as which button was pressed."""
 
 
 class PageEvents:
-    """Connects events to handlers `(state, values)` or `(state, values, payload)`.
+    """Connects events to handlers with signature `(state, values)` or `(state, values, payload)`.
 
-    `values` holds the values of the controls in `PageInputs`, by component. A handler returns or yields
-    updates.
+    `values` maps each component in `PageInputs` to its value. A handler returns or yields UI updates.
     """
 
     def __init__(
         self, controller: Controller, inputs: PageInputs, outputs: list[Any], refusal: Updates
     ) -> None:
-        """Store the arguments that all events share.
+        """Store the settings shared by all events.
 
         Args:
-            controller: opens the conversation if an event arrives before the load event.
-            inputs: of every event.
-            outputs: the default outputs of an event.
-            refusal: the updates to send if a handler's conversation cannot be opened.
+            controller: used to open the conversation if an event arrives before the load event.
+            inputs: inputs of every event.
+            outputs: default outputs of an event.
+            refusal: function that returns the UI updates to send if a handler's conversation cannot be
+                opened.
         """
         self.inputs, self.outputs = inputs, outputs
         self._controller, self._refusal = controller, refusal
@@ -51,16 +51,17 @@ class PageEvents:
         in_conversation: bool = False,
         **options: Any,
     ) -> Any:
-        """Connect events to a handler, and return Gradio's dependency.
+        """Connect events to a handler, and return the Gradio dependency.
 
         Args:
-            triggers: one event listener of a component, such as `button.click`, or several.
+            triggers: one or more event listeners of components, such as `button.click`.
             handler: `(state, values)`, a function or a generator function.
-            outputs: the components that the handler's updates contain; None for all that handlers update.
-            also: additional inputs.
-            with_payload: whether the handler also takes the event's payload.
-            in_conversation: whether it acts on the conversation on the page, see `_open_shown`.
-            options: of the event; they override those of `QUICK`.
+            outputs: components that the handler may update, or None for the default outputs.
+            also: additional input components.
+            with_payload: whether the handler takes the event's payload as a third argument.
+            in_conversation: whether the handler acts on the conversation on the page, which is then opened
+                first (see `_open_shown`).
+            options: event options, which override those in `QUICK`.
         """
         adapted = self.adapt(handler, with_payload=with_payload, in_conversation=in_conversation)
         outputs = self.outputs if outputs is None else outputs
@@ -73,7 +74,7 @@ class PageEvents:
     def adapt(
         self, handler: Callable[..., Any], *, with_payload: bool = False, in_conversation: bool = False
     ) -> Callable[..., Any]:
-        """Return the function that Gradio calls for a handler; the arguments are those of `on`."""
+        """Return the function that Gradio calls for a handler. The arguments are the same as for `on`."""
         streams = inspect.isgeneratorfunction(handler)
 
         def call(values: Values, *payload: EventPayload) -> Any:
@@ -82,7 +83,7 @@ class PageEvents:
                 return [self._refusal] if streams else self._refusal
             return handler(state, values, *payload)
 
-        # Gradio inspects each function's signature to choose its arguments, and whether to stream.
+        # Gradio inspects a function's signature to decide which arguments to pass and whether to stream.
         def answer(values: Values) -> Updates:
             updates: Updates = call(values)
             return updates
@@ -102,13 +103,13 @@ class PageEvents:
         return answer_payload if with_payload else answer
 
     def _open_shown(self, state: PageState, values: Values) -> bool:
-        """Open the conversation that the browser shows, if the page's state does not contain it yet.
+        """Open the conversation shown in the browser, if the page's state does not contain it yet.
 
         An event may arrive before the page's load event, or from a page that was loaded before the server
-        restarted. Without this, a message would start another conversation.
+        restarted. Without this, a message would start a new conversation.
 
         Returns:
-            False if it cannot be opened; a toast then shows the reason.
+            False if the conversation cannot be opened, in which case a toast shows the reason.
         """
         if state.loaded or state.conversation is not None or state.branch is not None:
             return True

@@ -1,4 +1,4 @@
-"""The controls that most events of the main page take as inputs, and the lane settings read from them."""
+"""The controls that most main-page events take as inputs, and the lane settings read from them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ HISTORY_MODES = (
     ("lane D's answers", "shared-3"),
     ("the next lane's answers", "swapped"),
 )
-"""Label and value of each history mode, which decides whose earlier answers a lane's prompt contains."""
+"""Label and value of each history mode, which determines whose earlier answers a lane's prompt contains."""
 
 
 class PageInputs:
-    """The page's state, the id of the conversation that it shows, and the controls of all lanes."""
+    """The page's state, the id of the conversation shown, and the controls of all lanes."""
 
     def __init__(
         self,
@@ -42,29 +42,29 @@ class PageInputs:
         mode: gr.Dropdown,
         prefill: gr.Textbox,
     ) -> None:
-        """Store the components, which features of the page have created.
+        """Store the components, which have been created by the page's features.
 
         Args:
-            state: of the page.
-            shown: holds the id of the conversation that the browser shows.
-            lanes: all lanes, including hidden ones.
-            decoding: the decoding controls shared by all lanes.
-            linked: whether `decoding` applies to all lanes.
-            mode: the history mode.
-            prefill: the text that answers start with.
+            state: state of the page.
+            shown: hidden text box with the id of the conversation shown in the browser.
+            lanes: all lanes, including hidden lanes.
+            decoding: decoding controls shared by all lanes.
+            linked: checkbox that determines whether `decoding` applies to all lanes.
+            mode: history mode control.
+            prefill: field for the text that answers start with.
         """
         self.state, self.shown, self.lanes = state, shown, lanes
         self.decoding, self.linked, self.mode, self.prefill = decoding, linked, mode, prefill
 
     @property
     def controls(self) -> list[Any]:
-        """The controls that determine the lane settings."""
+        """Controls that determine the lane settings."""
         own = [part for lane in self.lanes for part in (*lane.controls, *lane.decoding.controls)]
         return [self.linked, self.mode, self.prefill, *self.decoding.controls, *own]
 
     @property
     def components(self) -> set[Any]:
-        """The state and the controls, as inputs of an event whose handler takes values by component."""
+        """The state and the controls, as inputs of events whose handlers take values by component."""
         return {self.state, *self.controls}
 
     def decoding_of(self, lane: Lane, values: Values) -> DecodingControls:
@@ -75,14 +75,14 @@ class PageInputs:
         """Read the settings of the visible lanes.
 
         Args:
-            state: of the page.
-            values: by component, as the browser sent them.
-            draw_seed: whether to replace seeds by new ones if the controls request new seeds.
+            state: state of the page.
+            values: values by component, as sent by the browser.
+            draw_seed: whether to generate new seeds where the controls request them.
 
         Raises:
-            InputError: a value cannot be used.
+            InputError: a value is invalid.
         """
-        # Read once for all lanes with shared decoding, so that they share a new seed too.
+        # With shared decoding, read the controls once, so that all lanes get the same new seed.
         shared = self.decoding.read(values, draw_seed) if values[self.linked] else None
         self._check_texts(values)
         specs, decoding, new_seeds = [], [], []
@@ -93,18 +93,18 @@ class PageInputs:
             specs.append(lane.spec(state, lane_values(lane, values), decoding[-1]["seed"]))
         prefill = values[self.prefill]
         if not isinstance(prefill, str) or len(prefill) > PREFILL_LIMIT:
-            raise InputError(f"The answer prefix can have at most {PREFILL_LIMIT} characters: shorten it.")
+            raise InputError(f"The prefill can have at most {PREFILL_LIMIT} characters: shorten it.")
         mode, leader = self._read_mode(values, len(specs))
         return LaneSettings(
             specs=specs, decoding=decoding, new_seeds=new_seeds, mode=mode, leader=leader, prefill=prefill
         )
 
     def read_list(self, state: PageState, *values: Any) -> LaneSettings:
-        """Read the settings as `read` does, from values in the order of `controls`."""
+        """Read the settings like `read`, but from a list of values in the order of `controls`."""
         return self.read(state, dict(zip(self.controls, values, strict=True)))
 
     def _read_mode(self, values: Values, lanes: int) -> tuple[HistoryMode, int]:
-        """Return the history mode, and the lane whose history all lanes get in mode "shared"."""
+        """Return the history mode, and the lane whose history all lanes use in "shared" mode."""
         mode = values[self.mode]
         name, _, leader = str(mode).partition("-")
         if mode not in [value for _, value in HISTORY_MODES] or (leader and int(leader) >= lanes):
@@ -112,7 +112,7 @@ class PageInputs:
         return cast(HistoryMode, name), int(leader or 0)
 
     def _check_texts(self, values: Values) -> None:
-        check_texts(values[self.prefill], "The answer prefix")
+        check_texts(values[self.prefill], "The prefill")
         for controls in (self.decoding, *(lane.decoding for lane in self.lanes)):
             check_texts([values[control] for control in controls.controls], "A stop sequence")
         settings = [values[control] for lane in self.lanes for control in lane.controls]
@@ -120,15 +120,15 @@ class PageInputs:
 
 
 def lane_values(lane: Lane, values: Values) -> list[Any]:
-    """Return the values of a lane's controls, in the order in which `Lane` takes them."""
+    """Return the values of a lane's controls, in the order that `Lane` expects."""
     return [values[control] for control in lane.controls]
 
 
 def check_texts(value: Any, what: str) -> None:
-    """Check the characters of every text in a control's value with `check_characters`.
+    """Check the characters of all text in a control's value using `check_characters`.
 
     Raises:
-        InputError: a text holds an unpaired surrogate.
+        InputError: a text contains an unpaired surrogate.
     """
     if isinstance(value, str):
         check_characters(value, what)

@@ -1,4 +1,4 @@
-"""The lanes of the page: their columns, their controls, and the context usage of their prompts."""
+"""The page's lanes: their columns, their controls, and the context usage of their prompts."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from playground.ui.page.state import LANES, PageState
 
 
 class Lanes:
-    """The columns of all lanes; created inside a `gr.Blocks`."""
+    """The columns of all lanes. Created inside a `gr.Blocks`."""
 
     def __init__(self, controller: Controller) -> None:
-        """Add a row with all lanes; lanes beyond the default number are hidden."""
+        """Add a row with all lanes, hiding those beyond the default number."""
         self.controller = controller
         with gr.Row(elem_id="lanes", scale=1, equal_height=True):
             self.columns = [
@@ -33,7 +33,7 @@ class Lanes:
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that handlers update."""
+        """Components that handlers update."""
         parts = [part for lane in self.columns for part in (lane.decoding.preset, *lane.decoding.controls)]
         for lane in self.columns:
             parts += [lane.column, lane.past, lane.live, lane.line, lane.meter, lane.own_decoding]
@@ -42,12 +42,12 @@ class Lanes:
 
     @property
     def meters(self) -> list[gr.HTML]:
-        """The components that `draw_meters` updates."""
+        """Components that `draw_meters` updates."""
         return [lane.meter for lane in self.columns]
 
     @property
     def turns(self) -> list[gr.HTML]:
-        """The components that show turns of the conversation."""
+        """Components that show the turns of the conversation."""
         return [part for lane in self.columns for part in (lane.past, lane.live)]
 
     def connect(self, events: PageEvents) -> None:
@@ -59,16 +59,18 @@ class Lanes:
                 handler = (
                     self.on_demos(lane) if control is lane.demonstrations.demos else self.on_control(lane)
                 )
-                # Half-typed variables cannot be parsed, so they are read when the field loses focus.
+                # Partially typed variables cannot be parsed, so they are read only when the field loses
+                # focus.
                 event = control.blur if control is lane.chat_format.variables else control.input
-                # Dragging a slider sends more events than can be drawn, so only the last one is handled.
+                # Dragging a slider sends events faster than they can be drawn, so only the last one is
+                # handled.
                 events.on(event, handler, outputs, trigger_mode="always_last")
             lane.setup.click(None, None, None, js=f"() => tandemSetUp({lane.number})", **HIDDEN)
 
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_control(self, lane: Lane) -> Callable[..., Updates]:
-        """Return the handler of a lane's controls, which updates the components that depend on them."""
+        """Return the handler for a lane's controls, which updates the components that depend on them."""
 
         def handler(state: PageState, values: Values) -> Updates:
             return attempt(
@@ -79,7 +81,7 @@ class Lanes:
         return handler
 
     def on_demos(self, lane: Lane) -> Callable[..., Updates]:
-        """Return the handler of a lane's demonstration set: update dependent components and K's range."""
+        """Return the handler for a lane's demonstration set, which also updates the range of K."""
 
         def handler(state: PageState, values: Values) -> Updates:
             def act() -> Updates:
@@ -110,17 +112,18 @@ class Lanes:
     # --- Updates ------------------------------------------------------------------------------------
 
     def _draw_lane(self, state: PageState, lane: Lane, values: Values) -> Updates:
-        """Return the updates that depend on a lane's controls: other controls, and the lane's description."""
+        """Return UI updates that depend on a lane's controls: other controls and the lane's description."""
         own = lane_values(lane, values)
         updates: Updates = lane.update_dependent(state, own)
-        # Before the load event has opened the conversation, the page only appears to be empty: a description
-        # of the lane would replace the conversation if it reached the browser after the load event's updates.
+        # Until the load event has opened the conversation, the page only appears empty. A lane description
+        # sent now might reach the browser after the load event's updates, and would then replace the
+        # conversation.
         if state.loaded and not self.controller.conversations.user_messages(state):
             updates[lane.live] = lane.placeholder(lane.spec(state, own), state)
         return updates
 
     def draw_meters(self, state: PageState, values: Values) -> Updates:
-        """Return the updates of the meters: how much of the context each lane's next prompt uses."""
+        """Return UI updates for the meters, which show how much context each lane's next prompt uses."""
         try:
             settings = self.inputs.read(state, values)
         except InputError:
@@ -128,7 +131,7 @@ class Lanes:
         return {lane.meter: lane.draw_meter(state, settings) for lane in self.columns[: len(settings.specs)]}
 
     def draw_columns(self, state: PageState) -> Updates:
-        """Return the updates of which lanes are visible, and whether they are blind."""
+        """Return the UI updates that show or hide lanes, and apply or lift blind mode."""
         classes = ["lane", "blind"] if state.blind else ["lane"]
         return {
             lane.column: gr.update(visible=lane.number < state.lanes, elem_classes=classes)
@@ -136,18 +139,18 @@ class Lanes:
         }
 
     def draw_empty(self, state: PageState, values: Values | None = None) -> Updates:
-        """Return the updates of the visible lanes on a page without turns.
+        """Return the UI updates for the visible lanes on a page without turns.
 
         Args:
-            state: of the page.
-            values: of the lanes' controls, for a description of each lane; without them the descriptions stay
-                unchanged.
+            state: state of the page.
+            values: values of the lanes' controls, used to describe each lane. Without them the descriptions
+                stay unchanged.
         """
         updates: Updates = {}
         for lane in self.columns[: state.lanes]:
             updates |= {lane.past: "", lane.line: html_labels.status_line(None)}
             if state.blind:
-                hidden = "One of the lanes. Press Reveal to see which."
+                hidden = "This lane's setup is hidden. Press Reveal to show it."
                 updates[lane.live] = html_labels.placeholder(f"Lane {LETTERS[lane.number]}", hidden)
             elif values is not None:
                 spec = lane.spec(state, lane_values(lane, values))
@@ -155,18 +158,18 @@ class Lanes:
         return updates
 
     def set_to(self, state: PageState, variants: tuple[Variant, ...]) -> Updates:
-        """Return the updates that set the lanes' controls to the recipes of variants."""
+        """Return the UI updates that set the lanes' controls to match the variants' recipes."""
         updates: Updates = {}
         for lane, variant in zip(self.columns, variants, strict=False):
             updates |= lane.set_to(state, variant.name)
         return updates
 
     def set_up(self, state: PageState, lane: Lane, spec: str) -> Updates:
-        """Return the updates that apply a lane spec to a lane and describe it."""
+        """Return the UI updates that apply a lane spec to a lane and describe the lane."""
         return {**lane.set_to(state, spec), lane.live: lane.placeholder(spec, state)}
 
     def refresh_choices(self, state: PageState) -> Updates:
-        """Return the updates that offer the current choices and keep the selected ones."""
+        """Return the UI updates that refresh the available choices and keep the current selection."""
         updates: Updates = {}
         for lane in self.columns:
             updates |= lane.refresh_choices(state)

@@ -1,8 +1,9 @@
-"""The page's settings as a link: lanes, decoding, history mode and probe, but no messages or typed text.
+"""The page's settings encoded as a link: lanes, decoding, history mode and probe, but no messages or unsent
+text.
 
 Example: ``?lane=urial:k=2&lane=pocket-ift&temperature=0.7&probe=pocket/3``. If each lane has its own decoding
 parameters, the link contains ``linked=no``, and each parameter starts with the lane's letter:
-``b.temperature=1``. This module holds plain values and does not import Gradio.
+``b.temperature=1``. This module works with plain values and does not import Gradio.
 """
 
 from __future__ import annotations
@@ -21,36 +22,36 @@ LANE_LIMIT = 4000
 NUMBER_LIMIT = 40
 NAMES = tuple(name for name in Sampling.__dataclass_fields__)
 SWITCHES = {"linked": "no", "new_seed": "yes"}
-"""Switches and their non-default values; a link omits switches that have the default value."""
+"""Switches and their non-default values. A link omits switches that have their default value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecodingSettings:
-    """Decoding parameters of one lane, or of all lanes."""
+    """Decoding parameters of one lane or of all lanes."""
 
     sampling: Sampling = field(default_factory=Sampling)
     new_seed: bool = False
-    """Whether to use a new seed for every turn."""
+    """Whether every turn uses a new seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PageSetup:
-    """The settings of the page that a link contains."""
+    """The page settings contained in a link."""
 
     lanes: tuple[str, ...] = ()
-    """Each lane's spec; () if the link has none."""
+    """Lane spec of each lane, or () if the link has none."""
     common: DecodingSettings | None = None
-    """The parameters shared by all lanes; None if the link has none."""
+    """Parameters shared by all lanes, or None if the link has none."""
     own: Mapping[int, DecodingSettings] = field(default_factory=dict)
-    """Each lane's own parameters by lane, if they are not shared."""
+    """Parameters of each lane, by lane number, if they are not shared."""
     linked: bool = True
     mode: str = "own"
-    """The history mode, as a value of the page's control: "own", "shared-0" to "shared-3", or "swapped"."""
+    """History mode, as a value of the page's control: "own", "shared-0" to "shared-3", or "swapped"."""
     probe: str | None = None
 
 
 def write_link(setup: PageSetup) -> str:
-    """Return the query string of a link, without the question mark; default values are left out."""
+    """Return the query string of a link without the question mark, omitting default values."""
     pairs = [("lane", lane) for lane in setup.lanes]
     if setup.linked:
         pairs += _list_parameters(setup.common or DecodingSettings(), "")
@@ -62,12 +63,12 @@ def write_link(setup: PageSetup) -> str:
         pairs.append(("history", setup.mode))
     if setup.probe:
         pairs.append(("probe", setup.probe))
-    # Links do not require these characters to be escaped, and unescaped they are easier to read.
+    # These characters need no escaping in a query string, and links are easier to read without it.
     return "&".join(f"{key}={quote(value, safe=':,=./')}" for key, value in pairs)
 
 
 def _prefix(lane: int) -> str:
-    """Return the prefix of the names of a lane's own parameters."""
+    """Return the prefix for the names of a lane's own parameters."""
     return f"{lane_letter(lane).lower()}."
 
 
@@ -89,24 +90,24 @@ def read_link(
 ) -> tuple[PageSetup, list[str]]:
     """Read the settings from a link's parameters.
 
-    Parameters with other names are ignored. The page itself checks whether lanes and probes exist.
+    Parameters with unknown names are ignored. The page checks separately whether lanes and probes exist.
 
     Args:
-        pairs: the names and values of the link's parameters.
-        most_lanes: the maximum number of lanes.
-        modes: the valid values of `PageSetup.mode`.
+        pairs: names and values of the link's parameters.
+        most_lanes: maximum number of lanes.
+        modes: valid values of `PageSetup.mode`.
 
     Returns:
-        The settings, and one sentence for each parameter that cannot be used.
+        The settings, and one sentence for each invalid parameter.
     """
     problems: list[str] = []
     lanes = [value for key, value in pairs if key == "lane"]
     if len(lanes) > most_lanes:
-        problems.append(f"The link has {len(lanes)} lanes: the first {most_lanes} are shown.")
+        problems.append(f"The link has {len(lanes)} lanes: only the first {most_lanes} are shown.")
         lanes = lanes[:most_lanes]
     for number, lane in enumerate(lanes):
         if problem := _lane_problem(lane):
-            problems.append(f"Lane {lane_letter(number)} of the link {problem}")
+            problems.append(f"Lane {lane_letter(number)} in the link {problem}")
             lanes[number] = ""
     linked = not any((key, value) == ("linked", "no") for key, value in pairs)
     common = _read_decoding(pairs, "", problems)
@@ -117,7 +118,9 @@ def read_link(
     }
     mode = next((value for key, value in pairs if key == "history"), "own")
     if mode not in modes:
-        problems.append(f"The link's history can be {', '.join(modes)}, not {_quote_short(mode)}.")
+        problems.append(
+            f"The link's history mode must be one of {', '.join(modes)}, not {_quote_short(mode)}."
+        )
         mode = "own"
     probe = next((value for key, value in pairs if key == "probe"), None)
     setup = PageSetup(
@@ -127,22 +130,22 @@ def read_link(
 
 
 def _lane_problem(lane: str) -> str:
-    """Return why a lane spec cannot be used in a link; "" if its syntax is valid."""
+    """Return why a lane spec cannot be used in a link, or "" if its syntax is valid."""
     if len(lane) > LANE_LIMIT:
-        return f"is longer than {LANE_LIMIT} characters: it was left out."
+        return f"is longer than {LANE_LIMIT} characters, so it was ignored."
     try:
         decoding = find_decoding(lane)
     except InputError:
-        return "cannot be read: write it as name:key=value, with quotes around a value that has a comma."
+        return "is not a valid lane spec: write name:key=value, and quote values that contain a comma."
     if decoding:
-        return "has decoding parameters in it: give them beside the lanes, as in &temperature=0.7."
+        return "contains decoding parameters: give them separately, for example &temperature=0.7."
     return ""
 
 
 def _read_decoding(
     pairs: Sequence[tuple[str, str]], prefix: str, problems: list[str]
 ) -> DecodingSettings | None:
-    """Return the decoding parameters with a prefix, of one lane or of all; None if the link has none."""
+    """Return the decoding parameters whose names have a given prefix, or None if the link has none."""
     values: dict[str, Any] = {}
     given = [(key.removeprefix(prefix), value) for key, value in pairs if key.startswith(prefix)]
     for name, value in given:
@@ -159,7 +162,7 @@ def _read_decoding(
                 values[name] = value == SWITCHES[name]
         except InputError as error:
             values.pop(name, None)
-            problems.append(f"In the link: {error}")
+            problems.append(f"Invalid link: {error}")
     if not values:
         return None
     return DecodingSettings(new_seed=bool(values.pop("new_seed", False)), sampling=Sampling(**values))

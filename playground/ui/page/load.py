@@ -1,4 +1,4 @@
-"""The start of the page: its load event, waiting for the model, presets, and settings from its address."""
+"""Page startup: the load event, waiting for the model, presets, and settings from the page address."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from playground.ui.server.caller import get_query
 
 
 class PageLoad:
-    """The load event and a timer that runs while the model is loading; created inside a `gr.Blocks`."""
+    """The load event, and a timer that runs while the model is loading. Created inside a `gr.Blocks`."""
 
     def __init__(self, controller: Controller, address: Address) -> None:
         self.controller, self.address = controller, address
@@ -45,17 +45,17 @@ class PageLoad:
         actions: Actions,
         conversation: ConversationView,
     ) -> None:
-        """Connect the load event, the timer, and the changes that update the address.
+        """Connect the load event, the timer, and the changes that update the page address.
 
         Args:
-            blocks: the page.
-            events: of the page.
-            topbar: shows the model.
-            lanes: get the lane specs of the settings.
-            arrangement: shows the number of lanes.
-            decoding: gets the decoding of the settings.
-            actions: depend on the probe of the settings.
-            conversation: draws the conversation in the address.
+            blocks: Gradio blocks of the page.
+            events: event wiring of the page.
+            topbar: top bar, which shows the model.
+            lanes: lanes, to which the lane specs in the settings are applied.
+            arrangement: controls that depend on the number of lanes.
+            decoding: decoding controls, to which the decoding settings are applied.
+            actions: action rows and buttons, which depend on the probe in the settings.
+            conversation: feature that draws the conversation named in the address.
         """
         self.inputs: PageInputs = events.inputs
         self.topbar, self.lanes, self.arrangement, self.decoding = topbar, lanes, arrangement, decoding
@@ -64,7 +64,8 @@ class PageLoad:
         loaded = events.on(blocks.load, self.on_load)
         settled = events.on(loaded.then, lanes.on_controls)
         written = events.on(settled.then, self.on_setup, self.address.parts)
-        # Also after the load event, since an unknown conversation id leaves the value unchanged: empty.
+        # Also run after the load event: an unknown conversation id leaves this value empty, so it does not
+        # change.
         followed = [self.address.conversation, self.address.kept]
         written.then(None, followed, None, js=FOLLOW, **HIDDEN)
         controls = [part for part in self.inputs.controls if part is not self.inputs.prefill]
@@ -75,7 +76,7 @@ class PageLoad:
     # --- Loading ------------------------------------------------------------------------------------
 
     def on_load(self, state: PageState, values: Values) -> Updates:
-        """Show the conversation in the address, or a fresh page."""
+        """Show the conversation named in the address, or a fresh page."""
         try:
             return self._load(state, values, get_query())
         finally:
@@ -86,7 +87,7 @@ class PageLoad:
         updates = self.topbar.draw_model()
         if id := named.get("c"):
             try:
-                if state.conversation != id:  # an earlier event may have opened it, see `PageEvents`
+                if state.conversation != id:  # an earlier event may have opened it (see `PageEvents`)
                     self.controller.conversations.open(state, id)
                 if probe := named.get("probe"):
                     self.address.take_up(state, probe, [])
@@ -99,12 +100,12 @@ class PageLoad:
         if preset is not None and not set_up and not id:
             set_up = attempt(lambda: self.set_up_preset(state, preset), self.conversation.box)
         updates |= set_up
-        # Otherwise the controls keep their values; a user may have changed them before this update arrives.
+        # Otherwise leave the controls unchanged, because the user may change them before this update arrives.
         updates = {**self.lanes.refresh_choices(state), **updates}
         return {**updates, self.conversation.history: self.conversation.draw_history(state)}
 
     def on_tick(self, state: PageState, values: Values) -> Updates:
-        """Show the progress while the model loads; once it is ready, the lanes that it offers."""
+        """Show the loading progress of the model and, once it is ready, the lanes that it offers."""
         updates = self.topbar.draw_model()
         if self.controller.session.status().state == "loading":
             return updates
@@ -119,12 +120,12 @@ class PageLoad:
     # --- Presets ------------------------------------------------------------------------------------
 
     def _apply_requested_preset(self, state: PageState) -> Updates:
-        """Apply the preset that this page requested, once it is loaded and no answers are being written."""
+        """Apply the preset that this page requested, once it is loaded and no answers are being generated."""
         preset = self.controller.session.library.preset
         if state.preset is None or preset is None or preset.name != state.preset:
             return {}
         if state.streaming or state.ending:
-            # Until its final view has been drawn, the conversation being written must stay visible; otherwise
+            # The running conversation must stay on the page until its final view has been drawn; otherwise
             # that view would be drawn into the new conversation.
             return {self.timer: gr.Timer(active=True)}
         state.preset = None
@@ -139,8 +140,9 @@ class PageLoad:
     def set_up_preset(self, state: PageState, preset: Preset) -> Updates:
         """Apply a preset in a new conversation.
 
-        The lanes are URIAL with the preset's demonstrations, and the preset's adapter or else the base. The
-        preset's decoding applies to all lanes; decoding parameters that it does not name stay unchanged.
+        The lanes are URIAL with the preset's demonstrations, and the preset's adapter or, without one, the
+        raw base. The preset's decoding parameters apply to all lanes; parameters that the preset does not set
+        stay unchanged.
         """
         self.controller.conversations.new(state)
         state.blind, state.probe = False, None
@@ -154,7 +156,7 @@ class PageLoad:
         return {**self.conversation.draw(state), **updates}
 
     def _describe_preset(self, state: PageState, preset: Preset) -> str:
-        """Return what `set_up_preset` applied, and which adapters of the preset could not be loaded."""
+        """Describe what `set_up_preset` applied, and which of the preset's adapters could not be loaded."""
         catalog = self.controller.catalog
         labels = {spec: label for label, spec in self.lanes.columns[0].list_presets()}
         lanes = [
@@ -197,10 +199,10 @@ class PageLoad:
         )
 
     def on_setup(self, state: PageState, values: Values) -> Updates:
-        """Update the link after any change of the settings."""
+        """Update the link after any change to the settings."""
         try:
             settings = self.inputs.read(state, values)
-        except InputError:  # a value is incomplete; the error is shown when it is used
+        except InputError:  # a value is incomplete; the error is reported when the value is used
             return {self.address.link: gr.skip()}
         linked, mode = bool(values[self.inputs.linked]), str(values[self.inputs.mode])
         return self.address.write(state, settings, self._controls(), linked, mode)

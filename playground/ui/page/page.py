@@ -1,8 +1,8 @@
-"""The main page, which creates its features in document order and connects their events.
+"""The main page. It creates its features in document order and connects their events.
 
-Each feature is one file here or in `dialogs`, with its components, its handlers and its updates. Handlers
-validate their input, because a request need not come from this page. They return updates by component, so
-that all other components stay unchanged.
+Each feature is one file in this folder or in `dialogs`, containing its components, handlers and UI updates.
+Handlers validate their input, because requests may come from other clients. They return UI updates by
+component and leave all other components unchanged.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from playground.ui.server.caller import get_owner, get_visitor, get_voter
 
 
 def build_page(session: Session, settings: Settings) -> gr.Blocks:
-    """Build the main page on a session."""
+    """Build the main page for a session."""
     controller = Controller(
         session,
         Gate(settings.limits),
@@ -54,7 +54,7 @@ def build_page(session: Session, settings: Settings) -> gr.Blocks:
         (lambda: None) if settings.shared_history else get_owner,
     )
     blocks: gr.Blocks
-    # Gradio deletes its cached files after an hour.
+    # Gradio deletes cached files after an hour.
     with SparseBlocks(
         title="Tandem",
         fill_height=True,
@@ -69,7 +69,7 @@ def build_page(session: Session, settings: Settings) -> gr.Blocks:
 
 
 class Page:
-    """All features of the page; created inside a `gr.Blocks`."""
+    """All features of the page. Created inside a `gr.Blocks`."""
 
     def __init__(self, controller: Controller, settings: Settings) -> None:
         """Create all components."""
@@ -100,7 +100,7 @@ class Page:
         )
 
     def _compose_bottom(self) -> tuple[gr.Row, gr.Row, gr.Row]:
-        """Add everything below the lanes, and return the rows of examples, actions and editing."""
+        """Add everything below the lanes, and return the examples, actions and editing rows."""
         composer, conversation = self.composer, self.conversation
         with gr.Row(elem_id="examples", elem_classes="above") as examples:
             composer.compose_examples()
@@ -146,7 +146,7 @@ class Page:
 
     @property
     def outputs(self) -> list[Any]:
-        """All components that handlers of the page update."""
+        """All components that the page's handlers update."""
         return [
             *(self.composer.outputs + self.conversation.outputs + self.topbar.outputs),
             *(self.load.timer, *self.address.parts),

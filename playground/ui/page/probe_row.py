@@ -1,4 +1,4 @@
-"""The row above the message box while a probe is played: its next message, and the buttons to play it."""
+"""The row shown above the message box while a probe is playing: its next message and the playback buttons."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class ProbeRow:
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that `render` updates."""
+        """Components that `render` updates."""
         return [self.row, self.chip, self.send_next, self.send_all, self.next_probe]
 
     def render(self, state: PageState, editing: bool) -> Updates:
-        """Return the updates of the row; it is hidden while a past message is edited."""
+        """Return the UI updates for the row, which is hidden while an earlier message is being edited."""
         current = self._probes.current(state)
         updates: Updates = {self.row: gr.update(visible=current is not None and not editing)}
         if current is None:

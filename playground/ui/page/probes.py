@@ -1,4 +1,4 @@
-"""Playing a probe on the page: choose it, send its messages, continue with the next probe, leave it."""
+"""Play probes on the page: choose a probe, send its messages, continue with the next one, or leave it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from playground.ui.page.stream import AnswerStream
 
 
 class ProbePlayer:
-    """The handlers of the probe row and of the probe list."""
+    """Handlers for the probe row and the probe list."""
 
     def __init__(
         self,
@@ -30,11 +30,11 @@ class ProbePlayer:
         """Store the components.
 
         Args:
-            controller: plays probes.
-            row: has the buttons that play the probe.
-            dialog: the list of probes.
-            conversation: draws the new conversation of a probe.
-            stream: draws the answers to the probe's messages.
+            controller: controller that plays probes.
+            row: row with the playback buttons.
+            dialog: dialog with the list of probes.
+            conversation: feature that draws a probe's new conversation.
+            stream: feature that draws the answers to the probe's messages.
         """
         self.controller, self.row, self.dialog = controller, row, dialog
         self.conversation, self.stream = conversation, stream
@@ -49,11 +49,11 @@ class ProbePlayer:
         events.on(self.row.leave.click, self.on_leave)
 
     def on_choose(self, state: PageState, values: Values, payload: EventPayload) -> Updates:
-        """Start the probe that was chosen from the list, in a new conversation."""
+        """Start the probe chosen from the list in a new conversation."""
         return attempt(lambda: self._start(state, values, str(payload.get("probe"))), self.row.row)
 
     def on_following(self, state: PageState, values: Values) -> Updates:
-        """Start the next probe of the list."""
+        """Start the next probe in the list."""
         find_next = self.controller.probes.find_next
         return attempt(lambda: self._start(state, values, str(find_next(state))), self.row.row)
 
@@ -80,6 +80,6 @@ class ProbePlayer:
         return handler
 
     def on_leave(self, state: PageState, values: Values) -> Updates:
-        """Leave the probe and keep the conversation."""
+        """Leave the probe, keeping the conversation."""
         state.probe = None
         return attempt(lambda: self.conversation.actions.draw(state), self.row.row)

@@ -1,8 +1,8 @@
-"""A `gr.Blocks` that processes only the outputs that a handler has changed.
+"""A `gr.Blocks` subclass that processes only the outputs changed by a handler.
 
-For every event Gradio creates the component of every output again, including the outputs that the handler
-left out of its dictionary. The page's streams list 27 outputs and change six of them, many times a second
-and for all users at once: with eight users this took half of the server's time.
+For every event, Gradio recreates the component of every output, including outputs missing from the dictionary
+that the handler returned. The page's streams have 27 outputs and change six of them many times a second, for
+all users at once. With eight users, this took half of the server's time.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from gradio.utils import is_prop_update
 
 
 class SparseBlocks(gr.Blocks):
-    """`gr.Blocks` that does no work for outputs that a handler leaves unchanged."""
+    """`gr.Blocks` that skips outputs left unchanged by a handler."""
 
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any], state: SessionState | None
     ) -> list[Any]:
-        """Process changed outputs as Gradio does; send Gradio's "no change" update for all others."""
+        """Process changed outputs as Gradio does, and send Gradio's "no change" update for all others."""
         outputs: list[Block] = list(block_fn.outputs)
         changed = changed_outputs(outputs, predictions)
         if not changed:
@@ -48,12 +48,12 @@ class SparseBlocks(gr.Blocks):
 
 
 def sent_again(output: Block, prediction: Any, state: SessionState | None) -> dict[str, Any] | None:
-    """Return the update to send for properties that the session's component already has.
+    """Return the update to send if the session's component already has the updated properties.
 
-    Gradio would create the component again from the same arguments.
+    Gradio would recreate the component from the same arguments.
 
     Returns:
-        The update for the browser; None if the prediction is anything else than such an update.
+        The update for the browser, or None if the prediction is not an update of this kind.
     """
     if state is None or output.stateful or not is_prop_update(prediction):  # type: ignore[no-untyped-call]
         return None
@@ -74,11 +74,11 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def changed_outputs(outputs: list[Block], predictions: Any) -> list[Block]:
-    """Return the outputs that a handler's dictionary contains.
+    """Return the outputs contained in the dictionary returned by a handler.
 
     Returns:
-        The outputs; [] if `predictions` is not a dictionary by component, or if it contains components that
-        are not outputs, for which Gradio raises its own error.
+        The outputs, or [] if `predictions` is not a dictionary keyed by component, or contains components
+        that are not outputs (for which Gradio raises its own error).
     """
     if not isinstance(predictions, dict) or not all(isinstance(key, Block) for key in predictions):
         return []

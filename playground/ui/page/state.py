@@ -1,6 +1,6 @@
-"""The state of one open page: `PageState`, with one dataclass for each feature.
+"""The state of an open page: `PageState`, with one dataclass per feature.
 
-Gradio keeps one `PageState` for each browser tab. None of it is stored on disk.
+Gradio keeps one `PageState` per browser tab. Nothing in it is stored on disk.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ LANES = 4
 
 @dataclass
 class DemonstrationsState:
-    """The demonstration editor, and the sets that exist in this page only."""
+    """State of the demonstration editor, and the demonstration sets that exist only on this page."""
 
     sets: dict[str, DemoSet] = field(default_factory=dict)
     """Unsaved sets that were edited or imported, by name."""
     draft: Draft | None = None
-    """The set in the editor."""
+    """The demonstration set in the editor."""
     card: int | None = None
-    """Index of the card being edited; equal to the number of cards for a new card."""
+    """Index of the card being edited. For a new card, this equals the number of cards."""
 
 
 @dataclass
 class VotingState:
-    """The voter, and the lanes that are compared."""
+    """The voter and the two lanes being compared."""
 
     voter: str | None = None
     """The voter's id, for browsers that send no cookie."""
     pair: tuple[int, int] = (0, 1)
-    """The two lanes that are compared."""
+    """The two lanes being compared."""
 
 
 @dataclass
 class JudgingState:
-    """The values entered in the judge dialog, and which verdicts have been drawn."""
+    """The values entered in the judge dialog, and a record of which verdicts have been drawn."""
 
     keys: dict[str, Secret] = field(default_factory=dict)
-    """API keys by server address. They are stored only here."""
+    """API keys by server address. They are stored nowhere else."""
     model: str = ""
     server: str = ""
     budget: JudgeBudget | None = None
     drawn: tuple[Any, ...] = ()
-    """Fingerprint of the verdicts at the last drawing."""
+    """Fingerprint of the verdicts when they were last drawn."""
 
 
 @dataclass
@@ -58,26 +58,26 @@ class PageState:
 
     conversation: str | None = None
     shown: tuple[int, ...] = ()
-    """Number of the conversation's turns on the page, then the version of each answer of the last turn."""
+    """Number of turns shown on the page, followed by the version of each answer in the last turn."""
     branch: Conversation | None = None
-    """A branch of another conversation that is not recorded until its first message."""
+    """A branch of another conversation, not recorded until its first message."""
     lanes: int = 2
     """Number of visible lanes."""
     loaded: bool = False
-    """Whether the conversation in the page's address, if any, has been opened."""
+    """Whether the conversation named in the page address, if any, has been opened."""
     streaming: bool = False
     editing_turn: int | None = None
-    """Index of the turn whose message is being edited; sending the message branches there."""
+    """Index of the turn whose message is being edited. Sending the message starts a branch at this turn."""
     ending: bool = False
-    """Whether answers have ended whose final view has not been drawn yet."""
+    """Whether answers have finished but their final view has not been drawn yet."""
     blind: bool = False
-    """Whether the lanes are shuffled and their names hidden."""
+    """Whether the lanes are shuffled and their names are hidden."""
     preset: str | None = None
     """The preset that this page requested; its settings are applied once it is loaded."""
     probe: str | None = None
-    """The probe being played; its next turn is derived from the messages sent so far."""
+    """The active probe. Its next turn is derived from the messages sent so far."""
     own: set[str] = field(default_factory=set)
-    """Ids of the conversations that this page has shown."""
+    """Ids of the conversations shown on this page so far."""
     demonstrations: DemonstrationsState = field(default_factory=DemonstrationsState)
     voting: VotingState = field(default_factory=VotingState)
     judging: JudgingState = field(default_factory=JudgingState)

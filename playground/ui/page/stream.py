@@ -1,4 +1,4 @@
-"""Streaming answers to the page while they are written, and updating the page after they end."""
+"""Stream answers to the page while they are being generated, and update the page when they finish."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from playground.ui.server.start import PEOPLE_AT_ONCE
 
 
 class AnswerStream:
-    """The code shared by all events that write answers."""
+    """Code shared by all events that generate answers."""
 
     def __init__(
         self,
@@ -31,35 +31,35 @@ class AnswerStream:
         conversation: ConversationView,
         box: gr.Textbox,
     ) -> None:
-        """Store the components to draw on.
+        """Store the components to update.
 
         Args:
-            controller: provides the conversation.
-            events: of the page.
-            lanes: show the answers.
-            conversation: draws turns.
-            box: the message box, which is emptied when a message is accepted.
+            controller: controller that provides the conversation.
+            events: event wiring of the page.
+            lanes: lanes in which the answers are shown.
+            conversation: feature that draws turns.
+            box: message box, which is cleared when a message is accepted.
         """
         self.controller, self.events, self.lanes = controller, events, lanes
         self.conversation, self.box = conversation, box
 
     @property
     def outputs(self) -> list[Any]:
-        """The components updated while answers grow; few, because each of them adds work in the browser."""
+        """Components updated while answers grow; only a few, because each adds work in the browser."""
         actions, view = self.conversation.actions, self.conversation
         parts = [self.box, actions.send, actions.stop, view.history, view.address.conversation]
         parts += actions.row_outputs
         return parts + [part for lane in self.lanes.columns for part in (lane.past, lane.live, lane.line)]
 
     def on(self, triggers: Any, handler: Callable[..., Any], **options: Any) -> None:
-        """Connect events to a handler that yields the updates of `run`.
+        """Connect events to a handler that yields the UI updates of `run`.
 
         Args:
             triggers: as in `PageEvents.on`.
-            handler: yields updates.
+            handler: generator function that yields UI updates.
             options: as in `PageEvents.on`.
         """
-        # Each of many users may have a stream. All streams share one pool, because Gradio applies the lowest
+        # Many users may be streaming at once. All streams share one pool, because Gradio applies the lowest
         # limit in a pool.
         written = self.events.on(
             triggers,
@@ -80,12 +80,12 @@ class AnswerStream:
         snapshots: Callable[[], Generator[Snapshot]],
         accepted: Updates | None = None,
     ) -> Iterator[Updates]:
-        """Yield the updates for each snapshot as it arrives.
+        """Yield the UI updates for each snapshot as it arrives.
 
         Args:
             state: of the page.
-            snapshots: starts writing answers and yields snapshots.
-            accepted: updates to send with the first snapshot.
+            snapshots: generator that starts generating answers and yields snapshots.
+            accepted: UI updates to send with the first snapshot.
         """
         has_started = False
         state.ending = True
@@ -102,7 +102,7 @@ class AnswerStream:
         except Exception as error:
             warn(error)
             if state.streaming:
-                return  # another stream of this page is still running and updates the buttons
+                return  # another stream of this page is still running and will update the buttons
             updates = self.conversation.actions.draw_buttons(streaming=False)
             if has_started or isinstance(error, ConflictError):
                 with suppress(InputError, OutsideError):  # the database itself may have failed
@@ -110,16 +110,16 @@ class AnswerStream:
             yield updates
 
     def _report_unsaved(self, snapshot: Snapshot, before: str | None) -> str | None:
-        """Show a toast when saving fails or works again; return the current failure, or None."""
+        """Show a toast when saving starts to fail or works again, and return the current failure or None."""
         now = self.controller.session.unsaved(snapshot.conversation.id)
         if now is not None and now != before:
             warn(OutsideError(now))
         elif before is not None and now is None:
-            say("The conversation is saved again.")
+            say("Saving works again: the conversation has been saved.")
         return now
 
     def draw(self, state: PageState, snapshot: Snapshot) -> Updates:
-        """Return the updates for a snapshot; while answers grow, only those of changed components."""
+        """Return the UI updates for a snapshot; while answers grow, only changed components are updated."""
         conversation, view = snapshot.conversation, self.conversation
         updates: Updates = {}
         last = len(conversation.turns) - 1
@@ -130,16 +130,16 @@ class AnswerStream:
                 note = snapshot.note
                 updates[lane.live] = view.render_turns(state, conversation, lane, [last], note)
                 updates[lane.line] = view.render_status(state, conversation, lane, note, is_new=True)
-        # Sent with every snapshot, because Gradio's script sometimes loses a change of visibility.
+        # Sent with every snapshot, because Gradio's frontend sometimes loses a visibility change.
         updates |= view.actions.draw_buttons(not snapshot.done)
         if snapshot.is_first and not snapshot.done:
             updates |= {**view.actions.draw(state, True), view.address.conversation: conversation.id}
-            # Updated now, while the list is disabled; at the end a user may be choosing from it.
+            # Updated now, while the list is disabled; later the user may be choosing from it.
             updates[view.history] = view.draw_history(state)
         return updates
 
     def on_ended(self, state: PageState, values: Values) -> Updates:
-        """Update the meters and the available actions after answers end."""
+        """Update the meters and the available actions after the answers finish."""
         actions = self.conversation.actions
         updates = {
             **self.lanes.draw_meters(state, values),

@@ -1,4 +1,4 @@
-"""The top of the page: title, tools, the label of the loaded model, and the history list."""
+"""The top bar of the page: title, tools, model label and history list."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from playground.ui.page.conversation import ConversationView
 
 
 class TopBar:
-    """The top row, created inside a `gr.Blocks`. Its buttons open dialogs, which connect them."""
+    """The top bar. Created inside a `gr.Blocks`. Its buttons are connected by the dialogs that they open."""
 
     def __init__(self, session: Session, arrangement: Arrangement, conversation: ConversationView) -> None:
-        """Add the row.
+        """Add the top bar.
 
         Args:
-            session: provides the model's status.
-            arrangement: adds its tools to the row.
-            conversation: adds the history list to the row.
+            session: session that provides the model's status.
+            arrangement: feature that adds its buttons to the bar.
+            conversation: feature that adds the history list to the bar.
         """
         self.session = session
         with gr.Row(elem_id="topbar"):
             gr.HTML(
-                "<h1>Tandem</h1><p>One base model, aligned in several ways: ask once, see all answer.</p>",
+                "<h1>Tandem</h1><p>One base model, several alignment methods: "
+                "ask once and compare the answers.</p>",
                 elem_id="title",
             )
             with gr.Row(elem_id="tools"):
@@ -45,13 +46,13 @@ class TopBar:
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that handlers update."""
+        """Components that handlers update."""
         return [self.model]
 
     def connect(self, keys: HtmlDialog) -> None:
-        """Connect the button of the list of keyboard shortcuts."""
+        """Connect the button that opens the list of keyboard shortcuts."""
         self.keys.click(lambda: keys.show_html(shortcuts.render_list()), None, keys.outputs, **QUICK)
 
     def draw_model(self) -> Updates:
-        """Return the updates of the model label: the loaded model, or the progress of loading."""
+        """Return the UI updates for the model label, which shows the loaded model or the loading progress."""
         return {self.model: html_labels.model_chip(self.session.status())}

@@ -1,7 +1,7 @@
-"""Votes on the last turn: which of two answers is better, with the lanes' names hidden or visible.
+"""Votes on the last turn: which of two answers is better, with lane names hidden or visible.
 
-A vote always compares two lanes, even if the page has more, so that it records only this comparison and
-needs only four keys. With more than two lanes, a control beside the buttons chooses the two.
+A vote always compares exactly two lanes, even if the page has more, so that it records only that comparison
+and four keys are enough. With more than two lanes, a control next to the buttons selects the pair.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from playground.ui.page.state import PageState
 
 
 class Votes:
-    """The row of vote buttons; created inside a `gr.Blocks`."""
+    """The row of vote buttons. Created inside a `gr.Blocks`."""
 
     def __init__(self, chat: Controller, browser: Callable[[], str | None]) -> None:
         """Add the row.
 
         Args:
-            chat: provides the conversation and the session.
-            browser: returns, within a handler, the voter id that the browser stores.
+            chat: controller that provides the conversation and the session.
+            browser: called within a handler; returns the voter id stored in the browser.
         """
         self.chat = chat
         self.browser = browser
         with gr.Row(visible=False, elem_id="votes") as self.row:
             self.pair = controls.Choice(
                 [],
-                label="Which two answers",
+                label="Answers to compare",
                 container=False,
                 filterable=False,
                 min_width=0,
@@ -55,12 +55,12 @@ class Votes:
 
     @property
     def content(self) -> list[Block]:
-        """The components in the row."""
+        """Components in the row."""
         return [self.pair, self.status, *self.buttons.values()]
 
     @property
     def outputs(self) -> list[Block]:
-        """The components that `draw` updates."""
+        """Components that `draw` updates."""
         return [self.row, *self.content]
 
     def connect(
@@ -69,9 +69,9 @@ class Votes:
         """Connect the components to their handlers.
 
         Args:
-            state: of the page.
-            draw_marks: returns the updates that draw the lanes with their marks.
-            outputs: the components that `draw_marks` updates.
+            state: state of the page.
+            draw_marks: function that returns the UI updates for the lanes with their vote marks.
+            outputs: components that `draw_marks` updates.
         """
         self._draw_marks = draw_marks
         for choice, button in self.buttons.items():
@@ -81,7 +81,7 @@ class Votes:
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_vote(self, choice: Choice) -> Callable[[PageState], Updates]:
-        """Return the handler of a vote button."""
+        """Return the handler for a vote button."""
 
         def handler(state: PageState) -> Updates:
             try:
@@ -94,7 +94,7 @@ class Votes:
         return handler
 
     def on_pair(self, state: PageState, pair: Any) -> Updates:
-        """Compare another pair of lanes; values from the browser that are not a pair are ignored."""
+        """Compare another pair of lanes. Values from the browser that are not a valid pair are ignored."""
         found = [each for each in combinations(range(len(LETTERS)), 2) if _name_pair(each) == pair]
         state.voting.pair = found[0] if found else state.voting.pair
         return self.draw(state)
@@ -102,7 +102,7 @@ class Votes:
     # --- Voting -----------------------------------------------------------------------------------
 
     def voter(self, state: PageState) -> str:
-        """Return the voter id of this UI session."""
+        """Return the voter id for this UI session."""
         state.voting.voter = self.browser() or state.voting.voter or secrets.token_hex(16)
         return state.voting.voter
 
@@ -133,7 +133,7 @@ class Votes:
     # --- Drawing ----------------------------------------------------------------------------------
 
     def marks(self, state: PageState, conversation: Conversation, lane: int) -> dict[int, str]:
-        """Return the HTML of the marks under a lane's answers, by turn; answers being written have none."""
+        """Return the HTML of the vote marks below a lane's finished answers, by turn."""
         session = self.chat.session
         verdicts = session.verdicts(conversation)
         running = {judgment.verdict.id for judgment in session.running_judgments(conversation.id)}
@@ -141,9 +141,9 @@ class Votes:
         return html_verdicts.render_marks(lane, verdicts, self.voter(state), running, costs)
 
     def draw(self, state: PageState, streaming: bool = False) -> Updates:
-        """Return the updates of the row for the last turn.
+        """Return the UI updates for the row, based on the last turn.
 
-        The row is hidden while the turn streams, and if there are not two answers to compare.
+        The row is hidden while the turn is streaming, and unless there are two answers to compare.
         """
         conversation = None if streaming else self.chat.conversations.current(state)
         pairs = _pairs(conversation) if conversation else []
@@ -172,7 +172,7 @@ class Votes:
     def _own_vote(
         self, state: PageState, conversation: Conversation, pair: tuple[int, int]
     ) -> Verdict | None:
-        """Return this voter's vote on the last turn's two answers; None if there is none."""
+        """Return this voter's vote on the two compared answers in the last turn, or None if there is none."""
         votes = self.chat.session.verdicts(conversation)[-1]
         voter = self.voter(state)
         return next((vote for vote in votes if vote.by == voter and set(vote.lanes) == set(pair)), None)

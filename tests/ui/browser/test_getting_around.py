@@ -264,10 +264,10 @@ def test_a_copied_link_sets_another_browser_up_and_holds_no_text(
 def test_what_a_link_says_wrongly_is_a_sentence_and_the_rest_is_used(person: Person) -> None:
     page = person.page
     person.go(f"{person.url}?lane=nobody&lane=base&temperature=hot&top_p=0.5&probe=none/1&history=shared-3")
-    person.toast("Lane A of the link: There is no lane 'nobody'")
+    person.toast("Lane A in the link: There is no lane 'nobody'")
     person.toast("Temperature must be a number, not 'hot'")
     person.toast("There is no probe 'none/1'")
-    person.toast("from a lane that it does not contain")
+    person.toast("refers to a lane that is not in the link")
     expect(page.locator("#pick-0 input")).to_have_value("Base + URIAL")
     expect(page.locator("#pick-1 input")).to_have_value("Base")
     expect(page.locator("#top-p input")).to_have_value("0.5")

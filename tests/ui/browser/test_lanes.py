@@ -174,7 +174,7 @@ def test_a_past_message_is_edited_and_the_conversation_branches_there(person: Pe
     expect(person.asked).to_have_text([QUESTION])
     assert person.typed == "And of Italy?"
     act(person, 0, "branch", 0)
-    person.toast("This is a new conversation")
+    person.toast("You are now in a new branch")
 
 
 def test_lanes_are_swapped_duplicated_and_removed_with_their_answers(person: Person) -> None:
@@ -197,7 +197,7 @@ def test_lanes_are_swapped_duplicated_and_removed_with_their_answers(person: Per
     person.page.click("#remove-0")
     expect(person.page.locator("#lane-1")).to_be_hidden()
     person.page.click("#remove-0")
-    person.toast("The last lane cannot be removed")
+    person.toast("The only lane cannot be removed")
 
 
 def test_every_lane_can_decode_in_its_own_way(person: Person, app: App) -> None:

@@ -70,10 +70,10 @@ BAD = {
     "penalty_scope=x": "must be 'all' or 'answer'",
     "stop=": "none of them empty",
     "b.top_k=-2": "must be 0 (off) or more",
-    "history=theirs": "history can be own, shared-0, shared-1, swapped, not 'theirs'",
-    "lane=" + "x" * 4001: "Lane A of the link is longer than 4000 characters",
-    "lane=urial:temperature=0.7": "Lane A of the link has decoding parameters in it",
-    "&".join(["lane=base"] * 5): "has 5 lanes: the first 4 are shown",
+    "history=theirs": "history mode must be one of own, shared-0, shared-1, swapped, not 'theirs'",
+    "lane=" + "x" * 4001: "Lane A in the link is longer than 4000 characters",
+    "lane=urial:temperature=0.7": "Lane A in the link contains decoding parameters",
+    "&".join(["lane=base"] * 5): "has 5 lanes: only the first 4 are shown",
 }
 
 
@@ -93,7 +93,7 @@ def test_a_stop_rule_of_a_lane_is_no_decoding_parameter() -> None:
     assert back("lane=urial:stop=paper,k=2").lanes == ("urial:stop=paper,k=2",)
     for lane in ("urial:stop=END", "base:stop=x", "chat:stop=own"):
         _, problems = read_link([("lane", lane)], 4, MODES)
-        assert "Lane A of the link has decoding parameters in it" in problems[0]
+        assert "Lane A in the link contains decoding parameters" in problems[0]
 
 
 def test_parameters_of_other_names_are_passed_over() -> None:

@@ -1,6 +1,6 @@
-"""The page's access to a session: functions on plain values, without Gradio, grouped by subject.
+"""The page's interface to a session: functions on plain values, independent of Gradio, grouped by subject.
 
-`page` and `dialogs` convert the results into updates of components.
+`page` and `dialogs` convert the results into component updates.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Controller", "LaneSettings", "PromptPreview", "Snapshot"]
 
 
 class Controller:
-    """Runs a page's operations on a session. It stores no user's data; that is in each `PageState`."""
+    """Runs a page's operations on a session. It stores no per-user data, which is kept in `PageState`."""
 
     def __init__(
         self,
@@ -30,13 +30,14 @@ class Controller:
         visitor: Callable[[], str] = lambda: "",
         owner: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """Create the parts.
+        """Create one controller per subject.
 
         Args:
-            session: shared by all pages.
-            gate: limits messages.
-            visitor: returns, within a handler, an identifier of the sender.
-            owner: returns, within a handler, the owner of new conversations, see `Conversations`.
+            session: the session, shared by all pages.
+            gate: applies the rate limits to messages.
+            visitor: called within a handler; returns an identifier for the sender.
+            owner: called within a handler; returns the owner of new conversations, as described in
+                `Conversations`.
         """
         self.session = session
         self.gate = gate or Gate()

@@ -1,4 +1,4 @@
-"""The ingredients of lanes: adapters, demonstration sets, and the variants built from lane specs."""
+"""What lanes are built from: adapters and demonstration sets. Also builds variants from lane specs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from playground.ui.page.state import PageState
 
 
 class LaneCatalog:
-    """Adapters, demonstration sets and default lane specs for the loaded base."""
+    """Adapters, demonstration sets and default lane specs for the loaded base model."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -25,9 +25,10 @@ class LaneCatalog:
     # --- Adapters -----------------------------------------------------------------------------------
 
     def cards(self) -> dict[str, AdapterCard]:
-        """Return the adapters by name, including those that are downloading or could not be loaded."""
+        """Return the adapters by name, including those that are still downloading or failed to load."""
         library = self.session.library
-        # Read first: an adapter that becomes ready in between is then in both rather than in neither.
+        # Read the pending adapters first: one that becomes ready in between then appears in both, not in
+        # neither.
         pending = library.pending_sources()
         present = dict(library.adapters)
         absent = {
@@ -38,7 +39,7 @@ class LaneCatalog:
         return present | absent
 
     def default_adapter(self) -> str | None:
-        """Return the first usable adapter, preferring the preset's; None if there is none."""
+        """Return the first usable adapter, preferring the preset's adapters, or None if there is none."""
         preset = self.session.library.preset
         own = [adapter.name for adapter in preset.adapters] if preset else []
         broken = {status.card.name for status in self.session.status().adapters if status.error is not None}
@@ -47,7 +48,7 @@ class LaneCatalog:
         return names[0] if names else None
 
     def adapter_error(self, name: str | None) -> str | None:
-        """Return why an adapter cannot be used, or a warning about it; None if there is neither."""
+        """Return why an adapter cannot be used, or a warning about it, or None."""
         for status in self.session.status().adapters:
             if status.card.name == name:
                 return status.error or status.warning
@@ -56,38 +57,38 @@ class LaneCatalog:
     # --- Demonstration sets -------------------------------------------------------------------------
 
     def sets(self, state: PageState | None = None) -> dict[str, DemoSet]:
-        """Return the demonstration sets by name, including a page's unsaved ones."""
+        """Return the demonstration sets by name, including the page's unsaved sets."""
         return {**self.session.library.demo_sets, **(state.demonstrations.sets if state else {})}
 
     def default_set(self) -> str:
-        """Return the name of the base's default demonstration set."""
+        """Return the name of the default demonstration set for the base model."""
         return self.session.library.default_demo_set().name
 
     def read_set(self, path: Any) -> DemoSet:
         """Read a demonstration set from an uploaded file.
 
         Raises:
-            InputError: there is no file, or it is not a demonstration set.
+            InputError: no file was given, or it is not a demonstration set.
         """
         if not isinstance(path, str):
-            raise InputError("There is no file: choose a .txt or .toml file.")
+            raise InputError("No file selected: choose a .txt or .toml file.")
         return read_demo_file(Path(path))
 
     def save_set(self, demos: DemoSet, name: str) -> Path:
-        """Save a demonstration set under a name in the user's folder.
+        """Save a demonstration set to the user's folder under the given name.
 
         Raises:
-            InputError: the name is missing or cannot be used.
+            InputError: the name is missing or invalid.
             OutsideError: the file cannot be written.
         """
         if not name:
-            raise InputError("The set needs a name: type one beside Save.")
+            raise InputError("The set needs a name: enter one next to Save.")
         return self.session.library.save(dataclasses.replace(demos, name=name))
 
     # --- Variants -----------------------------------------------------------------------------------
 
     def default_lane(self, lane: int) -> str:
-        """Return the spec of a lane on a fresh page, see `lanes.names.default_lanes`."""
+        """Return the spec that a lane has on a fresh page, as defined by `lanes.names.default_lanes`."""
         return default_lanes(self.default_adapter())[lane]
 
     def variant(self, spec: str, state: PageState | None = None) -> Variant:
@@ -109,13 +110,13 @@ class LaneCatalog:
     ) -> Variant:
         """Build a lane's variant with its decoding parameters.
 
-        A lane whose spec has not changed keeps its aligner, even if the files behind it have changed.
+        A lane whose spec has not changed keeps its aligner, even if the underlying files have changed.
 
         Args:
             state: of the page.
-            conversation: the conversation on the page, if any.
+            conversation: the conversation shown on the page, if any.
             lane: number of the lane.
-            settings: of all lanes.
+            settings: settings of all lanes.
 
         Raises:
             InputError: the lane cannot be used.
@@ -134,12 +135,12 @@ class LaneCatalog:
     def lane_variants(
         self, state: PageState, conversation: Conversation | None, settings: LaneSettings
     ) -> tuple[Variant, ...]:
-        """Build the variants of all lanes, see `lane_variant`."""
+        """Build the variants of all lanes using `lane_variant`."""
         lanes = range(len(settings.specs))
         return tuple(self.lane_variant(state, conversation, lane, settings) for lane in lanes)
 
     def warm(self, specs: Sequence[str]) -> None:
-        """Prefill the prompts of lanes before the first message; skip lanes that cannot be used."""
+        """Prefill the lanes' prompts before the first message, skipping lanes that cannot be used."""
         for spec in specs:
             with suppress(InputError):
                 self.session.warm([self.variant(spec)])

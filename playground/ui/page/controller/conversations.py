@@ -1,4 +1,4 @@
-"""The conversation of a page: open, leave, branch, edit, undo, answer versions, order of lanes."""
+"""A page's conversation: open, leave, branch, edit, undo, switch answer versions, reorder lanes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from playground.types import Answer, Conversation, InputError
 from playground.ui.page.state import LANES, PageState
 
 CONTINUED_ELSEWHERE = (
-    "This conversation was continued in another tab or program. The page now shows all of it: read "
-    "it, then try again."
+    "This conversation was continued in another tab or program. "
+    "The page now shows the latest version: review it, then try again."
 )
 
 
 class Conversations:
-    """Moves a page between conversations. The current one of each page is in its `PageState`."""
+    """Moves a page between conversations. Each page's current conversation is stored in its `PageState`."""
 
     def __init__(self, session: Session, owner: Callable[[], str | None] = lambda: None) -> None:
         """Store the session.
 
         Args:
-            session: records the conversations.
-            owner: returns, within a handler, the owner of new conversations, whose history lists them.
-                None: a history shared by all users; "": unknown, so that no history lists them.
+            session: records conversations.
+            owner: called within a handler; returns the owner of new conversations, whose history lists them.
+                None means a history shared by all users, and "" an unknown owner, so that no history lists
+                them.
         """
         self.session = session
         self.owner = owner
@@ -33,7 +34,7 @@ class Conversations:
     # --- Current conversation -----------------------------------------------------------------------
 
     def current(self, state: PageState) -> Conversation | None:
-        """Return the conversation on the page; None on a fresh page."""
+        """Return the conversation on the page, or None on a fresh page."""
         if state.branch is not None:
             return state.branch
         return self.session.open(state.conversation) if state.conversation else None
@@ -47,14 +48,14 @@ class Conversations:
         return _require(self.current(state))
 
     def find_up_to_date(self, state: PageState) -> Conversation | None:
-        """Return the conversation on the page, after checking that the page shows all of it.
+        """Return the conversation on the page, after checking that the page shows its latest version.
 
         Returns:
-            The conversation; None on a fresh page.
+            The conversation, or None on a fresh page.
 
         Raises:
-            ConflictError: another tab or program has continued the conversation, so that the page shows an
-                outdated version. The caller redraws the page, so the next call does not raise.
+            ConflictError: the page is out of date because another tab or program has continued the
+            conversation. The caller then redraws the page, so the next call does not raise.
         """
         current = self.current(state)
         if current is None or state.branch is not None or not state.shown:
@@ -66,11 +67,11 @@ class Conversations:
         return current
 
     def require_up_to_date(self, state: PageState) -> Conversation:
-        """Return the conversation on the page, see `find_up_to_date`.
+        """Return the conversation on the page, like `find_up_to_date`, but require that there is one.
 
         Raises:
             InputError: there is none.
-            ConflictError: it has been continued elsewhere.
+            ConflictError: the conversation has been continued elsewhere.
         """
         return _require(self.find_up_to_date(state))
 
@@ -80,14 +81,14 @@ class Conversations:
         return [turn.user for turn in current.turns] if current else []
 
     def answer(self, state: PageState, lane: int, turn: int) -> Answer:
-        """Return the visible version of a lane's answer in a turn, counted from 0.
+        """Return the visible version of a lane's answer in a turn (turns are counted from 0).
 
         Raises:
             InputError: there is no such answer.
         """
         turns = self.require_current(state).turns
         if not 0 <= turn < len(turns) or not 0 <= lane < len(turns[turn].answers):
-            raise InputError("There is no such answer: choose another.")
+            raise InputError("That answer does not exist: choose another.")
         return turns[turn].answers[lane]
 
     # --- Opening and leaving ------------------------------------------------------------------------
@@ -96,11 +97,11 @@ class Conversations:
         """Show a recorded conversation.
 
         Raises:
-            InputError: there is no conversation with that id, or an answer is being written.
+            InputError: no conversation has that id, or an answer is being generated.
         """
         refuse_while_streaming(state)
-        if not self.session.store.holds(id):  # the store's error names a file, which users must not see
-            raise InputError(f"There is no conversation {id!r} here: look in the history.")
+        if not self.session.store.holds(id):  # the store's error would reveal a path
+            raise InputError(f"There is no conversation {id!r}: choose one from the history.")
         conversation = self.session.open(id)
         self.go_to(state, conversation)
         state.blind = False
@@ -109,10 +110,10 @@ class Conversations:
         return conversation
 
     def new(self, state: PageState) -> None:
-        """Leave the conversation; the next message starts a new one.
+        """Leave the conversation, so that the next message starts a new one.
 
         Raises:
-            InputError: an answer is being written.
+            InputError: an answer is being generated.
         """
         refuse_while_streaming(state)
         self.go_to(state, None)
@@ -128,10 +129,10 @@ class Conversations:
     # --- Changes ------------------------------------------------------------------------------------
 
     def show_version(self, state: PageState, lane: int, step: int) -> Conversation:
-        """Show a later (or earlier, for a negative step) version of a lane's last answer.
+        """Show a later version of a lane's last answer, or an earlier one if the step is negative.
 
         Raises:
-            InputError: there is no such answer, or one is being written.
+            InputError: there is no such answer, or an answer is being generated.
         """
         refuse_while_streaming(state)
         conversation = self.require_current(state)
@@ -143,10 +144,10 @@ class Conversations:
         return conversation
 
     def branch(self, state: PageState, turns: int) -> Conversation:
-        """Continue from the first `turns` turns in a new conversation.
+        """Branch: start a new conversation that contains the first `turns` turns.
 
         Raises:
-            InputError: there is no conversation, or an answer is being written.
+            InputError: there is no conversation, or an answer is being generated.
         """
         refuse_while_streaming(state)
         state.branch = self.make_branch(self.require_current(state), turns)
@@ -158,10 +159,10 @@ class Conversations:
         """Branch before the last turn.
 
         Returns:
-            The branch, and the message of the turn that it leaves out.
+            The branch, and the message of the turn that was left out.
 
         Raises:
-            InputError: there is no turn, or an answer is being written.
+            InputError: there is no turn, or an answer is being generated.
         """
         conversation = self.require_current(state)
         if not conversation.turns:
@@ -169,34 +170,34 @@ class Conversations:
         return self.branch(state, len(conversation.turns) - 1), conversation.turns[-1].user
 
     def edit(self, state: PageState, turn: int) -> str:
-        """Start editing a past message, and return its text.
+        """Start editing an earlier message, and return its text.
 
         Raises:
-            InputError: there is no such message, or an answer is being written.
+            InputError: there is no such message, or an answer is being generated.
         """
         refuse_while_streaming(state)
         conversation = self.require_current(state)
         if not 0 <= turn < len(conversation.turns):
-            raise InputError("There is no such message: choose another.")
+            raise InputError("That message does not exist: choose another.")
         state.editing_turn = turn
         return conversation.turns[turn].user
 
     def arrange(self, state: PageState, lanes: Sequence[int]) -> Conversation | None:
-        """Reorder the lanes of the conversation, on a branch of it.
+        """Reorder the conversation's lanes in a new branch.
 
         Args:
-            state: of the page.
-            lanes: for each new position, the lane's old number; a lane may be left out or used twice.
+            state: state of the page.
+            lanes: for each new position, the old number of its lane. Lanes may be omitted or repeated.
 
         Returns:
-            The branch; None on a fresh page.
+            The branch, or None on a fresh page.
 
         Raises:
-            InputError: there are too many lanes or none, or an answer is being written.
+            InputError: there are too many lanes or none, or an answer is being generated.
         """
         refuse_while_streaming(state)
         if not 1 <= len(lanes) <= LANES:
-            raise InputError(f"A page has one lane to {LANES}: choose another.")
+            raise InputError(f"The page shows 1 to {LANES} lanes: choose a number in that range.")
         current = self.current(state)
         if current is not None:
             lanes = [lane for lane in lanes if lane < len(current.variants)]
@@ -207,24 +208,24 @@ class Conversations:
     def make_branch(
         self, conversation: Conversation, turns: int, lanes: Sequence[int] | None = None
     ) -> Conversation:
-        """Branch a conversation, see `Session.branch`; the branch belongs to the current user's history."""
+        """Branch a conversation using `Session.branch`, and add the branch to the current user's history."""
         branch = self.session.branch(conversation, turns, lanes)
         return dataclasses.replace(branch, owner=self.new_owner())
 
     def new_owner(self) -> str:
-        """Return the owner of a new conversation, see `Conversation.owner`."""
+        """Return the owner of a new conversation, as stored in `Conversation.owner`."""
         owner = self.owner()
         return "" if owner is None else owner or "unknown"
 
 
 def refuse_while_streaming(state: PageState) -> None:
-    """Check that no answer is being written on the page.
+    """Check that no answer is being generated on the page.
 
     Raises:
-        InputError: an answer is being written.
+        InputError: an answer is being generated.
     """
     if state.streaming:
-        raise InputError("An answer is still being written: wait for its end, or stop it first.")
+        raise InputError("An answer is still being written: wait until it is done, or stop it first.")
 
 
 def _require(conversation: Conversation | None) -> Conversation:
@@ -234,6 +235,6 @@ def _require(conversation: Conversation | None) -> Conversation:
 
 
 def _fingerprint(conversation: Conversation) -> tuple[int, ...]:
-    """Return the number of turns and the versions of the last answers, as in `PageState.shown`."""
+    """Return the number of turns and the versions of the last answers, in the format of `PageState.shown`."""
     last = conversation.turns[-1].answers if conversation.turns else ()
     return (len(conversation.turns), *(answer.version for answer in last))

@@ -1,4 +1,4 @@
-"""Editing a demonstration set in a page: the draft, its cards, and the resulting sets."""
+"""Demonstration editor of a page: the draft, its cards, and the resulting demonstration sets."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from playground.ui.page.controller.catalog import LaneCatalog
 from playground.ui.page.state import PageState
 
 TURNS = 4
-"""Maximum number of turns in a demonstration that the page can edit."""
+"""Maximum number of turns in a demonstration that can be edited on the page."""
 UNSAVED_SETS = 20
-"""Maximum number of edited or imported sets that one page holds."""
+"""Maximum number of unsaved (edited or imported) sets per page."""
 
 
 class DemonstrationDrafts:
-    """Changes the draft of a page, which is stored in `PageState.demonstrations`."""
+    """Changes a page's draft, which is stored in `PageState.demonstrations`."""
 
     def __init__(self, catalog: LaneCatalog) -> None:
         self.session, self.catalog = catalog.session, catalog
@@ -27,40 +27,40 @@ class DemonstrationDrafts:
     # --- Sets -----------------------------------------------------------------------------------------
 
     def require(self, state: PageState) -> Draft:
-        """Return the draft of the page.
+        """Return the page's draft.
 
         Raises:
             InputError: there is no draft.
         """
         if state.demonstrations.draft is None:
-            raise InputError("There is no set in the demonstration editor: choose one.")
+            raise InputError("No set is open in the demonstration editor: choose one.")
         return state.demonstrations.draft
 
     def open(self, state: PageState, name: Any) -> None:
-        """Make a draft of a set.
+        """Create a draft of a demonstration set.
 
         Raises:
-            InputError: there is no set with that name.
+            InputError: no demonstration set has that name.
         """
         sets = self.catalog.sets(state)
         if name not in sets:
-            raise InputError(f"There is no demonstration set {name!r} any more: choose another.")
+            raise InputError(f"Demonstration set {name!r} no longer exists: choose another.")
         state.demonstrations.draft, state.demonstrations.card = Draft.of(sets[name]), None
 
     def open_unless_open(self, state: PageState, name: str) -> None:
-        """Make a draft of a set; an existing draft of that set keeps its card in the form."""
+        """Create a draft of a set. If the set already has a draft, its card stays in the form."""
         draft = state.demonstrations.draft
         if draft is None or draft.demos.name != name:
             self.open(state, name)
 
     def keep(self, state: PageState) -> str:
-        """Make the draft's set available to the page's lanes.
+        """Make the edited demonstration set available to the page's lanes.
 
         Returns:
             The name of the set.
 
         Raises:
-            InputError: the page holds too many unsaved sets.
+            InputError: the page has too many unsaved sets.
         """
         demos = self.require(state).demos
         if demos.name not in self.catalog.sets(state):
@@ -68,7 +68,7 @@ class DemonstrationDrafts:
         return demos.name
 
     def import_file(self, state: PageState, path: Any) -> None:
-        """Add an uploaded file to the page's sets, and make a draft of that set.
+        """Add a demonstration set from an uploaded file to the page's sets, and create a draft of it.
 
         Raises:
             InputError: the file is not a demonstration set, its name is taken, or there are too many sets.
@@ -77,20 +77,21 @@ class DemonstrationDrafts:
         known = self.catalog.sets(state).get(demos.name)
         if known is not None and known.content_hash != demos.content_hash:
             raise InputError(
-                f"There is another demonstration set {demos.name!r}: rename the file, or the name in it."
+                f"There is already another demonstration set {demos.name!r}: "
+                "rename the file, or change the name in it."
             )
         if known is None:
             self._add(state, demos)
         self.open(state, demos.name)
 
     def save(self, state: PageState, name: Any) -> str:
-        """Save the draft's set under a name in the user's folder, and make a draft of the saved set.
+        """Save the edited set to the user's folder under the given name, and create a draft of the saved set.
 
         Returns:
             The path of the file.
 
         Raises:
-            InputError: the set cannot have that name.
+            InputError: the name is not allowed.
             OutsideError: the file cannot be written.
         """
         draft = self.require(state)
@@ -101,7 +102,7 @@ class DemonstrationDrafts:
     def _add(self, state: PageState, demos: DemoSet) -> None:
         if len(state.demonstrations.sets) >= UNSAVED_SETS:
             raise InputError(
-                f"This page holds {UNSAVED_SETS} unsaved sets already: save what you need, and reload."
+                f"This page already has {UNSAVED_SETS} unsaved sets: save the ones you need, then reload."
             )
         state.demonstrations.sets[demos.name] = demos
 
@@ -116,14 +117,14 @@ class DemonstrationDrafts:
         state.demonstrations.draft = self.require(state).with_instruction(str(instruction or ""))
 
     def press(self, state: PageState, action: Any, at: Any) -> None:
-        """Run the action of a card's button: "switch", "up", "down", "edit" or "remove".
+        """Perform the action of a card's button: "switch", "up", "down", "edit" or "remove".
 
         Raises:
-            InputError: there is no such button or card, or the card cannot be edited here.
+            InputError: the button or the card does not exist, or the card cannot be edited here.
         """
         draft = self.require(state)
         if not isinstance(at, int) or action not in ("switch", "up", "down", "edit", "remove"):
-            raise InputError("There is no such button: open the set again.")
+            raise InputError("Unknown button: open the set again.")
         if action == "edit":
             self._edit(state, draft, at)
             return
@@ -137,10 +138,10 @@ class DemonstrationDrafts:
 
     def _edit(self, state: PageState, draft: Draft, at: int) -> None:
         if not 0 <= at < len(draft.cards):
-            raise InputError(f"There is no demonstration {at + 1} here: open the set again.")
+            raise InputError(f"Demonstration {at + 1} does not exist: open the set again.")
         if len(draft.cards[at].demo.exchanges) > TURNS:
             raise InputError(
-                f"Demonstration {at + 1} has more than {TURNS} turns: edit it in the set's TOML file."
+                f"Demonstration {at + 1} has more than {TURNS} turns: edit it in the set's TOML file instead."
             )
         state.demonstrations.card = at
 
@@ -153,22 +154,22 @@ class DemonstrationDrafts:
         state.demonstrations.card = len(self.require(state).cards)
 
     def stop_editing(self, state: PageState) -> None:
-        """Stop editing the current demonstration, and discard its changes."""
+        """Stop editing the current demonstration, and discard the changes."""
         state.demonstrations.card = None
 
     def apply(self, state: PageState, texts: Sequence[Any]) -> None:
-        """Apply the form's texts to the demonstration that is being edited.
+        """Apply the form's contents to the demonstration being edited.
 
         Args:
             state: of the page.
-            texts: query and answer of each turn, alternately; empty turns at the end are dropped.
+            texts: query and answer of each turn, alternating; empty turns at the end are dropped.
 
         Raises:
-            InputError: the texts are not a demonstration, or no demonstration is being edited.
+            InputError: the texts do not form a valid demonstration, or no demonstration is being edited.
         """
         draft, at = self.require(state), state.demonstrations.card
         if at is None:
-            raise InputError("No demonstration is being edited: press Edit on one.")
+            raise InputError("No demonstration is being edited: press Edit on a card first.")
         exchanges = [
             Exchange(query=str(query or ""), answer=str(answer) if answer else None)
             for query, answer in zip(texts[::2], texts[1::2], strict=True)
@@ -181,7 +182,8 @@ class DemonstrationDrafts:
         state.demonstrations.draft, state.demonstrations.card = draft.replace(at, demo), None
 
     def count_tokens(self, draft: Draft) -> list[int] | None:
-        """Return the tokens of each card, including disabled ones; None while the model is loading."""
+        """Return the token count of each card, including disabled ones, or None while the model is
+        loading."""
         every = draft.source.changed(demos=tuple(card.demo for card in draft.cards))
         prompt = Prompt.of(pieces(every, []))
         tokens = self.session.tokens(prompt)

@@ -1,4 +1,4 @@
-"""Playing a probe in a conversation: starting it, and counting the messages that have been sent."""
+"""Play a probe in a conversation: start it, and keep track of which of its messages have been sent."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ class Probes:
 
     @property
     def base(self) -> str:
-        """The loaded base, which decides the order of the probes."""
+        """The loaded base model, which determines the order of the probes."""
         return self.session.library.base
 
     @property
     def problems(self) -> list[str]:
-        """One sentence for each file of probes that could not be read, with its path."""
+        """One sentence for each probe file that could not be read, including its path."""
         return self.session.library.probe_problems
 
     def start(self, state: PageState, name: str) -> Probe:
-        """Start a new conversation for a probe's messages.
+        """Start a new conversation for playing a probe.
 
         Raises:
-            InputError: there is no such probe, or an answer is being written.
+            InputError: there is no such probe, or an answer is being generated.
         """
         refuse_while_streaming(state)
         probe = self.find(name)
@@ -39,7 +39,7 @@ class Probes:
         return probe
 
     def find(self, name: str) -> Probe:
-        """Return the probe with a name.
+        """Return the probe with the given name.
 
         Raises:
             InputError: there is no such probe.
@@ -51,9 +51,9 @@ class Probes:
         raise InputError(f"There is no probe {short!r}: choose one under Probes.")
 
     def current(self, state: PageState) -> tuple[Probe, int] | None:
-        """Return the probe being played and how many of its messages have been sent; None if there is none.
+        """Return the active probe and the number of its messages already sent, or None if there is none.
 
-        The number is counted in the conversation, so that the message of an undone turn is sent again.
+        The number is derived from the conversation, so the message of an undone turn is sent again.
         """
         probe = next((probe for probe in self.session.library.probes if probe.name == state.probe), None)
         return (probe, probe.asked(self.conversations.user_messages(state))) if probe else None
@@ -63,16 +63,16 @@ class Probes:
         return order_probes(self.session.library.probes, self.base)
 
     def find_next(self, state: PageState) -> str | None:
-        """Return the name of the next probe in the list; None at its end."""
+        """Return the name of the next probe in the list, or None at the end of the list."""
         names = [probe.name for probe in self.list_ordered()]
         at = names.index(state.probe) + 1 if state.probe in names else len(names)
         return names[at] if at < len(names) else None
 
     def remaining_messages(self, state: PageState) -> tuple[str, ...]:
-        """Return the messages of the current probe that have not been sent.
+        """Return the current probe's messages that have not been sent yet.
 
         Raises:
-            InputError: there are none.
+            InputError: there are no such messages.
         """
         current = self.current(state)
         if current is None:

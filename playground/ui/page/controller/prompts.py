@@ -1,4 +1,4 @@
-"""Prompt previews for the page: the next prompt of a lane, and the prompt of an answer in a past turn."""
+"""Prompt previews for the page: a lane's next prompt, and the prompt of any earlier answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playground.ui.page.state import LANES, PageState
 
 
 class Prompts:
-    """Builds previews of prompts."""
+    """Builds prompt previews."""
 
     def __init__(self, catalog: LaneCatalog, conversations: Conversations) -> None:
         self.session = conversations.session
@@ -22,7 +22,7 @@ class Prompts:
     def preview_next(
         self, state: PageState, lane: int, settings: LaneSettings, text: str = ""
     ) -> PromptPreview:
-        """Build the prompt that a lane would get for `text` as the next message.
+        """Build the prompt that would be sent to a lane if `text` were the next message.
 
         Raises:
             InputError: the lane does not exist or cannot be used.
@@ -64,16 +64,16 @@ class Prompts:
         )
 
     def preview_past(self, state: PageState, lane: int, turn: int) -> PromptPreview:
-        """Return the prompt of a lane's answer in a turn, counted from 0.
+        """Return the prompt of a lane's answer in a turn (turns are counted from 0).
 
         Raises:
-            InputError: there is no such answer, or it has no prompt.
+            InputError: the answer does not exist or has no prompt.
         """
         current = self.conversations.current(state)
         answers = current.turns[turn].answers if current and 0 <= turn < len(current.turns) else ()
         request = answers[lane].request if lane < len(answers) else None
         if request is None:
-            raise InputError("Nothing was sent in that turn: choose another.")
+            raise InputError("No prompt was sent in that turn: choose another.")
         assert current is not None
         return PromptPreview(
             prompt=request.prompt,
@@ -83,7 +83,7 @@ class Prompts:
         )
 
     def end_markers(self, prompt: Prompt) -> tuple[str, ...]:
-        """Return the tokens and stop sequences that end the answer to a prompt."""
+        """Return the end-of-sequence tokens and stop sequences that end the answer to a prompt."""
         status = self.session.status()
         own = [entry.ends for entry in status.adapters if entry.card.name == prompt.adapter]
         named = (*prompt.stop.tokens, *prompt.stop.texts)
@@ -95,7 +95,7 @@ class Prompts:
 def _retrieved_in_turn(
     conversation: Conversation, lane: int, turn: int, left_out: LeftOut | None
 ) -> Sequence[SelectedDemo]:
-    """Return the demonstrations retrieved in a past turn; () if the lane has another recipe now."""
+    """Return the demonstrations retrieved in an earlier turn, or () if the recipe has changed since."""
     variant, whose = conversation.variants[lane], conversation.turns[turn].history_lane(lane)
     if variant.name != conversation.turns[turn].answers[lane].variant or whose is None:
         return ()
@@ -107,7 +107,7 @@ def _retrieved_in_turn(
 def _retrieved(
     variant: Variant, messages: Sequence[Message], left_out: LeftOut | None
 ) -> Sequence[SelectedDemo]:
-    """Return the demonstrations retrieved for a prompt, in the prompt's order."""
+    """Return the demonstrations retrieved for a prompt, in the order in which they appear in it."""
     aligner = variant.aligner
     if left_out is not None:
         aligner = aligner.with_fewer_demonstrations(aligner.demonstration_count - left_out.demos)

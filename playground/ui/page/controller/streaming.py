@@ -1,4 +1,4 @@
-"""Generating answers for a page: send, retry and continue, as generators of snapshots to draw."""
+"""Generate answers for a page. Send, retry and continue are generators that yield snapshots to draw."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from playground.ui.page.controller.values import LaneSettings, Snapshot
 from playground.ui.page.state import LANES, PageState
 
 LONG = 20
-"""Turns above which the page is drawn less often, because drawing takes longer with a longer history."""
+"""Number of turns above which the page is redrawn less often, because a long history takes longer to draw."""
 
 
 class Streaming:
@@ -30,40 +30,41 @@ class Streaming:
         gate: Gate,
         visitor: Callable[[], str],
     ) -> None:
-        """Store the parts that it works with.
+        """Store the objects used to generate answers.
 
         Args:
             catalog: builds the lanes' variants.
-            conversations: provides the conversation of a page.
-            gate: limits messages.
-            visitor: returns, within a handler, an identifier of the sender.
+            conversations: provides a page's conversation.
+            gate: applies the rate limits to messages.
+            visitor: called within a handler; returns an identifier for the sender.
         """
         self.session: Session = conversations.session
         self.catalog, self.conversations = catalog, conversations
         self.gate, self.visitor = gate, visitor
 
     def send(self, state: PageState, text: str, settings: LaneSettings) -> Generator[Snapshot]:
-        """Send a message to every lane and yield snapshots as the answers grow; the last one is `done`.
+        """Send a message to every lane and yield snapshots as the answers grow; the last one is marked
+        `done`.
 
-        If a past message is being edited, the conversation branches there.
+        If an earlier message is being edited, the conversation branches at that message.
 
         Raises:
-            InputError: the message, a lane or a decoding parameter cannot be used; nothing has changed.
+            InputError: the message, a lane or a decoding parameter is invalid; nothing has been changed.
         """
         yield from self.play(state, [text], lambda: settings)
 
     def play(
         self, state: PageState, texts: Sequence[str], settings: Callable[[], LaneSettings]
     ) -> Generator[Snapshot]:
-        """Send messages one after the other, until all are answered or all lanes have been stopped.
+        """Send messages one after another until all have been answered or all lanes have been stopped.
 
         Args:
-            state: of the page.
-            texts: the messages.
-            settings: reads the controls; called before each message.
+            state: state of the page.
+            texts: messages to send.
+            settings: function that reads the controls; called before each message.
 
         Raises:
-            InputError: see `send`.
+            InputError: for the same reasons as in `send`.
         """
         refuse_while_streaming(state)
         for text in texts:
@@ -82,7 +83,7 @@ class Streaming:
         yield _final_snapshot(conversation)
 
     def retry(self, state: PageState, lanes: Sequence[int], settings: LaneSettings) -> Generator[Snapshot]:
-        """Answer the last message again in some lanes, with their current settings.
+        """Regenerate the answers to the last message in some lanes, using the lanes' current settings.
 
         Raises:
             InputError: there is nothing to retry, or a lane cannot be used.
@@ -111,20 +112,20 @@ class Streaming:
         yield _final_snapshot(conversation)
 
     def stop(self, state: PageState, lane: int | None = None) -> None:
-        """Stop one lane, or all lanes for None."""
+        """Stop one lane, or all lanes if `lane` is None."""
         if state.conversation:
             self.session.stop(state.conversation, lane)
 
     def _let_in(
         self, conversation: Conversation, text: str = "", turns: int = 0
     ) -> AbstractContextManager[None]:
-        """Return a context in which the page's limits count the message; InputError if a limit is reached."""
+        """Return a context manager that counts a message and raises InputError if a limit is reached."""
         return self.gate.message(self.visitor(), conversation.variants, turns, text)
 
     # --- Conversation and lanes -----------------------------------------------------------------------
 
     def _find_target(self, state: PageState, settings: LaneSettings) -> Conversation:
-        """Return the conversation that gets the next message; a new one if there is none on the page."""
+        """Return the conversation for the next message, creating one if the page has none."""
         current = self.conversations.find_up_to_date(state)
         if current is None:
             variants = self.catalog.lane_variants(state, None, settings)
@@ -137,7 +138,7 @@ class Streaming:
         return self._apply(state, current, settings)
 
     def _apply(self, state: PageState, conversation: Conversation, settings: LaneSettings) -> Conversation:
-        """Return the conversation with the controls' lanes and decoding; a blind one keeps its own."""
+        """Return the conversation updated with the controls' lanes and decoding, unless it is blind."""
         if state.blind:
             return conversation
         variants = self.catalog.lane_variants(state, conversation, settings)
@@ -148,7 +149,7 @@ class Streaming:
     def _stream(
         self, state: PageState, growing: Generator[Conversation, None, None]
     ) -> Generator[Snapshot, None, Conversation]:
-        """Yield snapshots as fast as the page can draw them; return the final conversation, not yet drawn."""
+        """Yield snapshots as fast as the page can draw them, and return the final conversation undrawn."""
         last: Snapshot | None = None
         drawn_at = 0.0
         with closing(growing):
@@ -181,7 +182,7 @@ def _final_snapshot(conversation: Conversation) -> Snapshot:
 
 @contextmanager
 def _streaming(state: PageState) -> Iterator[None]:
-    """Mark the page as streaming for the duration of the context."""
+    """Mark the page as streaming while the context is active."""
     state.streaming = True
     try:
         yield
