@@ -242,4 +242,4 @@ def test_an_uploaded_file_is_read_for_who_uploaded_it_only(plain: Served, caller
         data = someone.data(event, bench_import=file)
         answer = someone.client.post(JOIN, json=someone.body(event, data))
         assert answer.status_code == 422
-        assert "Only a file that you uploaded" in answer.json()["detail"]
+        assert "Only files that you uploaded" in answer.json()["detail"]

@@ -105,7 +105,7 @@ def test_no_file_is_taken(visitor: Caller) -> None:
     data = visitor.data(event, bench_import={"path": "/tmp/gradio/a", "meta": META})
     answer = visitor.client.post(JOIN, json=visitor.body(event, data))
     assert answer.status_code == 422
-    assert answer.json()["detail"] == "This page takes no files: run Tandem yourself to use your own."
+    assert answer.json()["detail"] == "This page does not accept files: run Tandem yourself to use your own."
 
 
 def test_no_url_is_fetched(visitor: Caller, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -242,7 +242,7 @@ def test_only_the_page_itself_uploads(served: Served, headers: dict[str, str], s
     answer = httpx.post(served.url + UPLOAD, files=file, headers=told, trust_env=False)
     assert answer.status_code == status
     if status == 403:
-        assert answer.json()["detail"].startswith("Files can be uploaded from the page itself only")
+        assert answer.json()["detail"].startswith("Files can only be uploaded from the page itself")
 
 
 def test_uploads_are_bounded_in_number_and_size_by_visitor_and_by_address(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The controls of a lane with a chat format: system message, template, thinking and template variables."""
+"""Controls for a lane with a chat format: system message, template, thinking and template variables."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from playground.ui.controls.events import Update
 from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
-THINK_LABELS = {"drop": "leave out", "keep": "keep"}
+THINK_LABELS = {"drop": "drop", "keep": "keep"}
 LONGEST_SYSTEM = 4000
-"""Maximum number of characters of a system message."""
+"""Maximum number of characters in a system message."""
 
 
 class ChatFormatControls:
-    """One row of a lane, created inside a `gr.Blocks`."""
+    """One row of controls in a lane. Created inside a `gr.Blocks`."""
 
     def __init__(self, number: int, chat: Controller, recipe: Recipe) -> None:
         """Add the row.
 
         Args:
-            number: the lane, counted from 0.
-            chat: provides the library and the catalog.
-            recipe: the initial recipe of the lane; the row is visible if that has a chat format.
+            number: lane number, starting at 0.
+            chat: controller that provides the library and the catalog.
+            recipe: initial recipe of the lane. The row is visible if the recipe has a chat format.
         """
         self.chat = chat
         templates = self._list_templates(recipe)
@@ -80,11 +80,11 @@ class ChatFormatControls:
 
     @property
     def dependent(self) -> list[Any]:
-        """The components that `update` updates."""
+        """Components that `update` updates."""
         return [self.row, self.instruction, self.system, self.template, self.variables]
 
     def update(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
-        """Offer the options of the recipe's chat template, and keep the values of the controls."""
+        """Offer the options supported by the recipe's chat template, keeping the current values."""
         templates, variables = self._list_templates(recipe), self._list_variables(recipe)
         words = f"Variables: {', '.join(variables)}" if variables else "name=value, ..."
         return {
@@ -96,7 +96,7 @@ class ChatFormatControls:
         }
 
     def set_to(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
-        """Set the controls to the values of a recipe."""
+        """Set the controls to the values in a recipe."""
         updates = self.update(state, recipe)
         for control, value in (
             (self.system, recipe.system),
@@ -108,23 +108,23 @@ class ChatFormatControls:
         return {**updates, self.think: recipe.think}
 
     def refresh_choices(self, state: PageState) -> dict[Any, Update]:
-        """Offer the current instructions, and keep the selected one."""
+        """Refresh the list of instructions, keeping the selected one."""
         return {self.instruction: gr.update(choices=self._list_instructions(state))}
 
     def _list_instructions(self, state: PageState | None = None, name: str = "") -> list[tuple[str, str]]:
-        """Return the demonstration sets whose instruction can be the system message."""
+        """Return the demonstration sets whose instruction can be used as the system message."""
         sets = dict.fromkeys([*self.chat.catalog.sets(state), *([name] if name else [])])
         return [("none", ""), *((each, each) for each in sets)]
 
     def _list_templates(self, recipe: Recipe) -> list[tuple[str, str]]:
-        """Return the chat templates to choose from, the default first."""
+        """Return the available chat templates, starting with the default."""
         names = self._read_format(lambda library: library.template_names(recipe.adapter))
         kept = [recipe.template] if recipe.template and recipe.template not in names else []
-        first = "default" if DEFAULT in names or len(names) <= 1 else "choose one"
+        first = "default" if DEFAULT in names or len(names) <= 1 else "select a template"
         return [(first, ""), *((name, name) for name in (*names, *kept) if len(names) > 1 or kept)]
 
     def _list_variables(self, recipe: Recipe) -> tuple[str, ...]:
-        """Return the variables that the lane's chat template reads."""
+        """Return the variables that the lane's chat template uses."""
         if not recipe.kind.chat_format:
             return ()
 
@@ -135,7 +135,7 @@ class ChatFormatControls:
         return self._read_format(read)
 
     def _read_format(self, read: Callable[[Library], tuple[str, ...]]) -> tuple[str, ...]:
-        """Return a property of a chat format from the library; () if its adapter is not available."""
+        """Read a property of a chat format from the library, or return () if its adapter is not available."""
         try:
             return read(self.chat.session.library)
         except InputError:

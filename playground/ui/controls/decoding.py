@@ -1,4 +1,4 @@
-"""Decoding controls: the parameters, their presets, and reading `Sampling` fields from their values."""
+"""Decoding controls: parameters, presets, and conversion of the controls' values to `Sampling` fields."""
 
 from __future__ import annotations
 
@@ -15,32 +15,34 @@ from playground.ui.controls.events import Updates, Values
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """The presentation of one decoding parameter."""
+    """How one decoding parameter is presented on the page."""
 
     label: str
     about: str
-    """The effect of the parameter, in a few words."""
+    """The parameter's effect, in a few words."""
     step: float | None = None
-    """Step of a number; None for other kinds of value."""
+    """Step size for numbers, or None for other types of values."""
 
 
 PARAMETERS = {
-    "temperature": Parameter(label="Temperature", about="0: always the most likely token", step=0.1),
-    "top_p": Parameter(label="Top-p", about="keeps the most likely tokens up to this probability", step=0.05),
-    "repetition_penalty": Parameter(
-        label="Repetition penalty", about="above 1: fewer repetitions; 1 is off", step=0.05
+    "temperature": Parameter(label="Temperature", about="0 = greedy: always the most likely token", step=0.1),
+    "top_p": Parameter(
+        label="Top-p", about="keeps the most likely tokens up to this total probability", step=0.05
     ),
-    "max_new_tokens": Parameter(label="Max new tokens", about="most tokens of one answer", step=32),
+    "repetition_penalty": Parameter(
+        label="Repetition penalty", about="above 1 discourages repetition; 1 = off", step=0.05
+    ),
+    "max_new_tokens": Parameter(label="Max new tokens", about="maximum tokens per answer", step=32),
     "seed": Parameter(label="Seed", about="same seed, same random choices", step=1),
-    "top_k": Parameter(label="Top-k", about="keeps the k most likely tokens; 0 is off", step=1),
+    "top_k": Parameter(label="Top-k", about="keeps the k most likely tokens; 0 = off", step=1),
     "min_p": Parameter(
-        label="Min-p", about="drops tokens below this fraction of the top probability", step=0.01
+        label="Min-p", about="drops tokens below this fraction of the highest probability", step=0.01
     ),
     "penalty_scope": Parameter(label="Penalty applies to", about="which earlier tokens are penalized"),
     "stop": Parameter(label="Stop sequences", about="one per line; \\n is a newline"),
     "new_seed": Parameter(label="New seed each turn", about="use a new seed for each message"),
 }
-"""By field of `Sampling`, in the order of `DecodingControls.controls`; "new_seed" exists on the page only."""
+"""Parameters by `Sampling` field, in the order of `DecodingControls.controls`. "new_seed" is page-only."""
 MAIN = ("temperature", "top_p", "repetition_penalty", "max_new_tokens", "seed")
 """Parameters that are always visible."""
 SCOPES = (("prompt and answer", "all"), ("answer only", "answer"))
@@ -66,46 +68,47 @@ PRESETS: Mapping[str, Mapping[str, float]] = {
 }
 OWN = "Own"
 SOURCES = (
-    "Penalty 1.15: for base models, arXiv 2405.19874. 0.7: MT-Bench's for writing, arXiv 2306.05685. "
-    "1.0: the model's own distribution. 0.5: between greedy and that."
+    "Penalty 1.15: for base models (arXiv 2405.19874). T 0.7: MT-Bench's setting for writing tasks "
+    "(arXiv 2306.05685). T 1.0: the model's unmodified distribution. T 0.5: between greedy and T 1.0."
 )
-"""The sources of the presets."""
+"""Explains where the presets come from."""
 
 
 class DecodingControls:
-    """The controls of one set of decoding parameters.
+    """Controls for one set of decoding parameters.
 
-    Created inside a `gr.Blocks`, in two places: `compose_main` and `compose_more`.
+    Created inside a `gr.Blocks`. `compose_main` and `compose_more` add the controls in two places on the
+    page.
     """
 
     def __init__(self, suffix: str = "", most: int | None = None) -> None:
         """Store the options; `compose_main` and `compose_more` add the controls.
 
         Args:
-            suffix: added to the ids of the elements.
-            most: the maximum number of new tokens that this page allows; None for no limit.
+            suffix: suffix for the ids of the HTML elements.
+            most: maximum number of new tokens that this page allows, or None for no limit.
         """
         self.suffix, self.most = suffix, most
         self._by_name: dict[str, Any] = {}
 
     @property
     def controls(self) -> list[Any]:
-        """The components whose values `read` takes."""
+        """Components whose values `read` expects."""
         return [self._by_name[name] for name in PARAMETERS]
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that this class updates."""
+        """Components that this class updates."""
         return [self.preset, *self.controls]
 
     def control(self, name: str) -> Any:
-        """Return the component of one parameter."""
+        """Return the component for a parameter."""
         return self._by_name[name]
 
     # --- Components ---------------------------------------------------------------------------------
 
     def compose_main(self) -> None:
-        """Add the preset, and the parameters that are always visible."""
+        """Add the preset list and the parameters that are always visible."""
         self.preset = gr.Dropdown(
             [*PRESETS, OWN],
             value="Greedy",
@@ -120,7 +123,7 @@ class DecodingControls:
             self._by_name[name] = self._compose_number(name)
 
     def compose_more(self) -> None:
-        """Add the other parameters."""
+        """Add the remaining parameters."""
         for name in ("top_k", "min_p"):
             self._by_name[name] = self._compose_number(name)
         self._by_name["penalty_scope"] = gr.Dropdown(
@@ -169,23 +172,23 @@ class DecodingControls:
     # --- Reading ------------------------------------------------------------------------------------
 
     def read(self, values: Values, draw_seed: bool = True) -> dict[str, Any]:
-        """Read fields of `Sampling` from values that a browser sent.
+        """Convert values sent by a browser to `Sampling` fields.
 
         Args:
-            values: by component.
-            draw_seed: whether to replace the seed by a new one if the controls request new seeds.
+            values: values by component.
+            draw_seed: whether to generate a new seed if the controls request one.
 
         Raises:
-            InputError: a value is missing, of another type, or out of range.
+            InputError: a value is missing, out of range or of the wrong type.
         """
         given = self._by_parameter(values)
         new_seed = given.pop("new_seed")
         for name, value in given.items():
             if PARAMETERS[name].step is not None and value is None:
-                raise InputError(f"{PARAMETERS[name].label} is empty: give a number.")
+                raise InputError(f"{PARAMETERS[name].label} is empty: enter a number.")
         stop = given["stop"] or ""
         if not isinstance(stop, str):
-            raise InputError("Stop sequences must be text: type one per line.")
+            raise InputError("Stop sequences must be text: enter one per line.")
         given["stop"] = tuple(line.replace("\\n", "\n") for line in stop.split("\n") if line)
         if new_seed and draw_seed:
             given["seed"] = secrets.randbelow(2**31)
@@ -193,7 +196,7 @@ class DecodingControls:
         return given
 
     def draws_seeds(self, values: Values) -> bool:
-        """Return whether every turn gets a new seed."""
+        """Return whether every turn uses a new seed."""
         return bool(values[self._by_name["new_seed"]])
 
     def _by_parameter(self, values: Values) -> dict[str, Any]:
@@ -202,13 +205,13 @@ class DecodingControls:
     # --- Updates ------------------------------------------------------------------------------------
 
     def set_to(self, sampling: Sampling) -> Updates:
-        """Return the updates that set all parameters to those of `sampling`."""
+        """Return the UI updates that set all parameters to the values in `sampling`."""
         values = {name: getattr(sampling, name) for name in PARAMETERS if name not in ("stop", "new_seed")}
         written = "\n".join(text.replace("\n", "\\n") for text in sampling.stop)
         return self.set_some({**values, "stop": written})
 
     def set_some(self, parameters: Mapping[str, Any]) -> Updates:
-        """Return the updates that set some parameters; they must include all parameters of a preset."""
+        """Return the UI updates that set some parameters, which must include all parameters of a preset."""
         updates = self._mark(parameters) if parameters else {}
         for name, value in parameters.items():
             part = self._by_name[name]
@@ -216,7 +219,7 @@ class DecodingControls:
         return updates
 
     def copy_from(self, other: DecodingControls, values: Values) -> Updates:
-        """Return the updates that set these controls to the values of others."""
+        """Return the UI updates that copy the values of other decoding controls to these controls."""
         given = other._by_parameter(values)
         updates: Updates = {self._by_name[name]: value for name, value in given.items()}
         for control, update in self._mark(given).items():
@@ -224,15 +227,15 @@ class DecodingControls:
         return updates
 
     def on_preset(self, values: Values) -> Updates:
-        """Apply the chosen preset."""
+        """Apply the selected preset."""
         return self.set_some(PRESETS.get(str(values[self.preset]), {})) or {self.preset: gr.skip()}
 
     def on_parameter(self, values: Values) -> Updates:
-        """Update the preset and the marks after a parameter has changed."""
+        """Update the selected preset and the marks on changed parameters after a parameter has changed."""
         return self._mark(self._by_parameter(values))
 
     def _mark(self, parameters: Mapping[str, Any]) -> Updates:
-        """Return the updates of the preset, and of the marks on parameters that differ from the nearest."""
+        """Return UI updates for the closest preset, and for the marks on parameters that differ from it."""
         off = {
             name: [key for key, value in preset.items() if parameters.get(key) != value]
             for name, preset in PRESETS.items()

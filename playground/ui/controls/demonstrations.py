@@ -1,4 +1,4 @@
-"""The controls of a lane with demonstrations: set, K, selection of the K, ablation and stop rule."""
+"""Controls for a lane with demonstrations: set, number (K), selection, ablation and stop rule."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ PICK_LABELS = {"first": "first", "nearest": "nearest to message 1", "nearest-tur
 
 
 class DemonstrationControls:
-    """One row of a lane, created inside a `gr.Blocks`."""
+    """One row of controls in a lane. Created inside a `gr.Blocks`."""
 
     def __init__(self, number: int, chat: Controller, recipe: Recipe) -> None:
         """Add the row.
 
         Args:
-            number: the lane, counted from 0.
-            chat: provides the catalog.
-            recipe: the initial recipe of the lane; the row is visible if that has demonstrations.
+            number: lane number, starting at 0.
+            chat: controller that provides the catalog.
+            recipe: initial recipe of the lane. The row is visible if the recipe has demonstrations.
         """
         self.chat = chat
         kind, default = recipe.kind, chat.catalog.sets()[chat.catalog.default_set()]
@@ -53,11 +53,11 @@ class DemonstrationControls:
             self._compose_selection(number, kind)
 
     def _compose_selection(self, number: int, kind: LaneKind) -> None:
-        """Add the controls that select demonstrations and change them."""
+        """Add the controls that select and modify demonstrations."""
         self.pick = gr.Dropdown(
             [(PICK_LABELS[pick], pick) for pick in PICKS],
             value="first",
-            label="Which K",
+            label="Selection",
             filterable=False,
             min_width=140,
             elem_id=f"which-{number}",
@@ -82,7 +82,7 @@ class DemonstrationControls:
         self.other = Choice(
             self.list_sets(),
             value=None,
-            label="Answers from",
+            label="Take answers from",
             min_width=140,
             visible=False,
             elem_id=f"other-{number}",
@@ -90,15 +90,15 @@ class DemonstrationControls:
 
     @property
     def dependent(self) -> list[Any]:
-        """The components that `update` updates."""
+        """Components that `update` updates."""
         return [self.row, self.stop_rule, self.other]
 
     def list_sets(self, state: PageState | None = None, name: str = "") -> list[str]:
-        """Return the demonstration sets to choose from, including `name`, even if it no longer exists."""
+        """Return the available demonstration sets, plus `name` even if that set no longer exists."""
         return list(dict.fromkeys([*self.chat.catalog.sets(state), *([name] if name else [])]))
 
     def update(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
-        """Show the controls that apply to a recipe, and keep their values."""
+        """Show the controls that apply to a recipe, keeping their values."""
         return {
             self.row: gr.update(visible=recipe.kind.demonstrations),
             self.stop_rule: gr.update(visible=bool(recipe.kind.stop_rules)),
@@ -106,7 +106,7 @@ class DemonstrationControls:
         }
 
     def set_to(self, state: PageState, recipe: Recipe) -> dict[Any, Update]:
-        """Set the controls to the values of a recipe."""
+        """Set the controls to the values in a recipe."""
         name = recipe.demos or self.chat.catalog.default_set()
         updates = self.update(state, recipe)
         return {
@@ -122,18 +122,18 @@ class DemonstrationControls:
     def limit_k(self, state: PageState, demos: str, k: int | None) -> Update:
         """Limit K to the size of a demonstration set.
 
-        Use this only for a set that has just been chosen: the response to an older event could arrive late
-        and set the limit of the previous set.
+        Use this only for a set that has just been selected: a late response to an older event would apply the
+        previous set's limit.
         """
         chosen = self.chat.catalog.sets(state).get(demos)
         count = len(chosen.demos) if chosen else k or 0
         update = gr.update(maximum=max(1, count), visible=not (chosen and chosen.whole))
         if k is None or k > count:
-            # Otherwise K is not updated, because the user may have moved the slider in the meantime.
+            # Otherwise leave K unchanged, because the user may have moved the slider in the meantime.
             update["value"] = count
         return update
 
     def refresh_choices(self, state: PageState) -> dict[Any, Update]:
-        """Offer the current sets, and keep the selected one."""
+        """Refresh the list of sets, keeping the selected one."""
         sets = gr.update(choices=self.list_sets(state))
         return {self.demos: sets, self.other: sets}

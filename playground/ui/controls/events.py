@@ -1,4 +1,4 @@
-"""Options of the page's events, and the types of the handlers' inputs and results."""
+"""Event options, and the types of handler inputs and results."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from typing import Any
 from gradio.blocks import Block
 
 Update = Any
-"""A component's new value, an update of its properties, or `gr.skip()`."""
+"""A component's new value, an update to its properties, or `gr.skip()`."""
 Updates = dict[Block, Update]
-"""The result of a handler: by component, its new value or an update of its properties."""
+"""UI updates returned by a handler: for each component, its new value or an update to its properties."""
 Values = Mapping[Any, Any]
-"""The inputs of a handler: by component, its value as the browser sent it."""
+"""Inputs of a handler: for each component, its value as sent by the browser."""
 
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
-"""Options that show no progress on components, and hide the event from the public API.
+"""Options that hide progress indicators on components and hide the event from the public API.
 
-The empty list saves time: without it, at every message of an event, ten a second while answers grow, Gradio's
-script notifies each output that the event is running, and searches the page's tree for each one.
+The empty list saves time. Without it, Gradio's frontend reacts to every message of an event (ten per second
+while answers grow) by notifying each output that the event is running, and searches the component tree for
+each one.
 """
 RAW: dict[str, Any] = {"preprocess": False, "postprocess": False}
-"""Options for handlers that stream answers: values pass to and from the browser unchanged.
+"""Options for handlers that stream answers. Values pass to and from the browser unprocessed.
 
-Otherwise Gradio passes every single value to another thread and back, where its component checks it; with
-about forty inputs and eight users that takes longer than the model takes for its first token. Handlers check
-their inputs anyway, and `payloads` has checked the types.
+Otherwise Gradio would hand each value to another thread, where its component checks it. With about forty
+inputs and eight users, that takes longer than the model needs for its first token. Handlers validate their
+inputs anyway, and `payloads` has already checked the types.
 """
 QUICK: dict[str, Any] = {**HIDDEN, "concurrency_limit": None}
-"""Options for handlers that never wait, any number of which may run at once; includes `HIDDEN`."""
+"""Options for handlers that never block, so any number of them may run at once. Includes `HIDDEN`."""

@@ -1,4 +1,4 @@
-"""One lane of the page: its components, and the recipe read from its controls."""
+"""One lane on the page: its components, and the recipe read from its controls."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ CONTROLS = (
     "think",
     "variables",
 )
-"""A lane's controls in the order in which handlers get their values; they are fields of `Recipe`."""
+"""A lane's controls, in the order in which handlers receive their values; these are `Recipe` fields."""
 EMPTY = {"pick": "first", "overflow": "refuse", "stop_rule": "own", "think": "drop"}
-"""Values of controls in which the browser has no choice selected; "" for all other controls."""
+"""Values of controls for which the browser sent no selection. For all other controls the value is ""."""
 OVERFLOW_LABELS = {
-    "refuse": "refuse, showing the numbers",
-    "drop-turns": "leave out the oldest turns",
-    "drop-demos": "leave out the last demonstrations",
+    "refuse": "reject it and show token counts",
+    "drop-turns": "drop the oldest turns",
+    "drop-demos": "drop the last demonstrations",
 }
 ON_CLICK = """
 element.addEventListener('click', (event) => {
@@ -58,7 +58,7 @@ element.addEventListener('click', (event) => {
 
 
 class Lane:
-    """The components of one lane; created inside a `gr.Blocks`."""
+    """The components of one lane. Created inside a `gr.Blocks`."""
 
     def __init__(self, number: int, chat: Controller, spec: str, visible: bool = True) -> None:
         self.number = number
@@ -86,7 +86,7 @@ class Lane:
                 )
             self.meter = gr.HTML("", elem_id=f"meter-{number}", elem_classes="meter-line")
             self._compose_setup(spec)
-            # Two parts: the turn being written is drawn ten times a second, the past turns only once.
+            # Two parts: the current turn is redrawn ten times a second, earlier turns only once.
             with gr.Column(elem_id=f"chat-{number}", elem_classes="chat"):
                 self.past = gr.HTML("", js_on_load=ON_CLICK, elem_classes="past")
                 self.live = gr.HTML(
@@ -123,7 +123,7 @@ class Lane:
                     elem_id=f"overflow-{number}",
                 )
                 self.edit = self._button("Edit demonstrations", "edit")
-                self.swap = self._button("Swap with the next lane", "swap")
+                self.swap = self._button("Swap with next lane", "swap")
                 self.duplicate = self._button("Duplicate", "duplicate")
                 self.remove = self._button("Remove", "remove")
 
@@ -132,17 +132,17 @@ class Lane:
 
     @property
     def rows(self) -> list[Any]:
-        """The rows of controls that only some lanes have."""
+        """Rows of controls that only some lanes have."""
         return [self.demonstrations.row, self.chat_format.row]
 
     @property
     def dependent(self) -> list[Any]:
-        """The components that `update_dependent` updates."""
+        """Components that `update_dependent` updates."""
         return [*self.demonstrations.dependent, *self.chat_format.dependent]
 
     @property
     def controls(self) -> list[Any]:
-        """The components whose values `recipe` takes, in the order of `CONTROLS`."""
+        """Components whose values `recipe` expects, in the order of `CONTROLS`."""
         demonstrations, chat_format = self.demonstrations, self.chat_format
         by_name = {
             "preset": self.preset,
@@ -164,10 +164,10 @@ class Lane:
     # --- From the controls to a lane spec -------------------------------------------------------------
 
     def recipe(self, values: Sequence[Any]) -> Recipe:
-        """Return the recipe of the controls' values, which come from a browser and are untrusted.
+        """Build a recipe from the controls' values, which come from a browser and are untrusted.
 
         Raises:
-            InputError: a value is not valid for its control.
+            InputError: a value is invalid for its control.
         """
         texts = dict(zip(CONTROLS, values, strict=True))
         k = texts.pop("k")
@@ -175,13 +175,13 @@ class Lane:
             texts[name] = value or EMPTY.get(name, "")
         letter = lane_letter(self.number)
         if not all(isinstance(text, str) for text in texts.values()):
-            raise InputError(f"Lane {letter} has a setting that is not one of its choices: choose again.")
+            raise InputError(f"Lane {letter}: a selected value is not an available choice: choose again.")
         if isinstance(k, bool) or not isinstance(k, int | float) or k != int(k) or k < 0:
-            raise InputError(f"Lane {letter}: K must be a whole number from 0, not {k!r}.")
+            raise InputError(f"Lane {letter}: K must be a whole number, 0 or more, not {k!r}.")
         return Recipe(k=int(k), **texts)
 
     def spec(self, state: PageState, values: Sequence[Any], seed: float | None = None) -> str:
-        """Return the lane's spec; raises InputError like `recipe`."""
+        """Return the lane's spec. Raises InputError under the same conditions as `recipe`."""
         whole_seed = int(seed) if seed is not None and seed == int(seed) else None
         return self.recipe(values).spec(
             self.chat.catalog.default_set(), self.chat.catalog.sets(state), whole_seed
@@ -190,7 +190,7 @@ class Lane:
     # --- Drawing ----------------------------------------------------------------------------------
 
     def list_presets(self, spec: str | None = None) -> list[tuple[str, str]]:
-        """Return the presets to choose from, including `spec`, which may be none of the presets."""
+        """Return the presets to choose from, including `spec` even if it is not a preset."""
         cards = self.chat.catalog.cards()
         choices = offer_lanes(cards.values(), self.chat.session.library.base_format is not None)
         if spec and spec not in {lane for _, lane in choices}:
@@ -198,7 +198,7 @@ class Lane:
         return choices
 
     def placeholder(self, spec: str, state: PageState | None = None) -> str:
-        """Return the HTML that the lane shows while its conversation is empty."""
+        """Return the HTML shown in the lane while its conversation is empty."""
         cards = self.chat.catalog.cards()
         try:
             variant = self.chat.catalog.variant(spec, state)
@@ -216,7 +216,7 @@ class Lane:
         )
 
     def draw_meter(self, state: PageState, settings: LaneSettings) -> Update:
-        """Return the update of the meter for the lane's next prompt; it is empty if there is no prompt."""
+        """Return the UI update for the meter of the lane's next prompt, which is empty without a prompt."""
         status = self.chat.session.status()
         try:
             asked = self.chat.prompts.preview_next(state, self.number, settings)
@@ -226,12 +226,12 @@ class Lane:
         return html_prompt.render_meter(asked.prompt, asked.tokens, status.context, room, asked.left_out)
 
     def update_dependent(self, state: PageState, values: Sequence[Any]) -> dict[Any, Update]:
-        """Return the updates of controls that depend on a changed control."""
+        """Return the UI updates for controls that depend on a changed control."""
         recipe = self.recipe(values)
         return {**self.demonstrations.update(state, recipe), **self.chat_format.update(state, recipe)}
 
     def set_to(self, state: PageState, spec: str) -> dict[Any, Update]:
-        """Return the updates that set the controls to a lane spec."""
+        """Return the UI updates that set the controls to match a lane spec."""
         recipe = Recipe.of(spec)
         return {
             self.preset: gr.update(choices=self.list_presets(recipe.preset), value=recipe.preset),
@@ -241,5 +241,5 @@ class Lane:
         }
 
     def refresh_choices(self, state: PageState) -> dict[Any, Update]:
-        """Offer the current sets and instructions, and keep the selected ones."""
+        """Refresh the lists of sets and instructions, keeping the current selection."""
         return {**self.demonstrations.refresh_choices(state), **self.chat_format.refresh_choices(state)}

@@ -1,4 +1,4 @@
-"""Toasts: short messages in a corner of the page, and handlers that report errors as toasts."""
+"""Toasts (short messages in a corner of the page), and a wrapper that reports handler errors as toasts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from playground.ui.html import labels as html_labels
 from playground.ui.server.faults import OneTraceback
 
 log = logging.getLogger(__name__)
-log.addFilter(OneTraceback())  # a client may cause the same failure any number of times
+log.addFilter(OneTraceback())  # a client may trigger the same error any number of times
 
 
 def say(sentence: str) -> None:
@@ -24,25 +24,25 @@ def say(sentence: str) -> None:
 
 
 def warn(error: Exception) -> None:
-    """Show an error as a toast: its own message if it is meant for users, or else a reference to the log."""
+    """Show an error as a toast: its message if that is meant for users, otherwise a reference to the log."""
     if isinstance(error, InputError | OutsideError):
         sentence = str(error)
     elif isinstance(error, UnicodeEncodeError) and HALF_CHARACTER.match(error.object, error.start):
-        # A text that no field's own check has caught.
-        sentence = "A text on the page holds half a character: remove it."
+        # Text that was not caught by a check on an individual field.
+        sentence = "Some text on the page contains half a character (an unpaired surrogate): remove it."
     else:
         reference = secrets.token_hex(4)
         log.error("Error %s", reference, exc_info=error)
-        sentence = f"Something went wrong on our side (error {reference} in the log): try again."
+        sentence = f"Something went wrong on the server (error {reference} in the log): try again."
     gr.Warning(html_labels.toast(sentence))
 
 
 def attempt(act: Callable[[], Updates], idle: Any) -> Updates:
-    """Return the updates of `act`; if it fails, show the error and return no updates.
+    """Return the UI updates from `act`. If it fails, show the error and return no updates.
 
     Args:
-        act: returns the updates.
-        idle: one of the event's outputs, because Gradio does not accept an empty dictionary.
+        act: function that returns the UI updates.
+        idle: any of the event's outputs, needed because Gradio does not accept an empty dictionary.
     """
     try:
         return act()

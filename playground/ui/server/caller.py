@@ -1,4 +1,4 @@
-"""The caller of the running handler: login name or address, browser id, and the page's address."""
+"""The caller of the current handler: login name or network address, browser id, and page address."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from playground.ui.server import network
 
 
 def get_visitor(proxies: int) -> str:
-    """Return the caller's login name, or else their network address; "" outside a handler.
+    """Return the caller's login name or, without a login, their network address. Returns "" outside a
+    handler.
 
     Args:
-        proxies: number of trusted proxies in front of the server, see `network.visitor_of`.
+        proxies: number of trusted proxies in front of the server, as for `network.visitor_of`.
 
     Raises:
-        InputError: the call does not come from the page.
+        InputError: the call did not come from the page.
     """
     request = LocalContext.request.get(None)
     if request is None:
         return ""
-    if not isinstance(request, gr.Request):  # an API client may send a batch of events as one
-        raise InputError("This request does not come from the page: reload it.")
+    if not isinstance(request, gr.Request):  # an API client may send several events as one batch
+        raise InputError("This request did not come from the page: reload the page and try again.")
     if request.username:
         return f"user {request.username}"
     client = request.client
@@ -34,7 +35,7 @@ def get_visitor(proxies: int) -> str:
 
 
 def get_voter() -> str | None:
-    """Return the random id that the caller's browser stores for its votes; None if it sends none."""
+    """Return the random id that the caller's browser stores for its votes, or None if it sent none."""
     request = LocalContext.request.get(None)
     cookies = request.headers.get("cookie", "") if isinstance(request, gr.Request) else ""
     found = re.search(r"(?:^|;\s*)tandem-voter=([0-9a-f]{32})(?:;|$)", cookies or "")
@@ -42,15 +43,15 @@ def get_voter() -> str | None:
 
 
 def get_owner() -> str:
-    """Return the owner of the caller's conversations; "" if the browser sends no id.
+    """Return the owner of the caller's conversations, or "" if the browser sent no id.
 
-    The owner is a hash, since the database stores the id itself beside the votes.
+    The owner is a hash of the id, because the database stores the id itself with the votes.
     """
     id = get_voter()
     return hashlib.sha256(f"history of {id}".encode()).hexdigest()[:32] if id else ""
 
 
 def get_query() -> list[tuple[str, str]]:
-    """Return the parameters of the address from which the caller's browser loaded the page."""
+    """Return the query parameters of the address from which the caller's browser loaded the page."""
     request = LocalContext.request.get(None)
     return list(request.query_params.multi_items()) if isinstance(request, gr.Request) else []

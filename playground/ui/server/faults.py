@@ -1,4 +1,4 @@
-"""Logging of failed requests: one line for each failure, and a limited number of lines."""
+"""Logging of failed requests: one line per failure, and a limited number of lines."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from playground.terminal import escape_controls
 log = logging.getLogger(__name__)
 
 SAME_SECONDS = 60.0
-"""Seconds within which failures at the same place are logged only once."""
+"""Period in seconds within which failures at the same place in the code are logged only once."""
 MAX_LINES = 20
-"""Maximum number of lines within that time, for all failures together."""
+"""Maximum number of lines logged within that period, for all failures together."""
 
 
 def sentence_for(scope: Scope, sentence: str, status: int) -> Response:
     """Return an error response in the format that the client expects.
 
-    Paths of Gradio's API get JSON, which the page's script shows in a toast; other paths get plain text,
-    which the browser displays.
+    Gradio API paths get JSON, which the page's script shows in a toast. Other paths get plain text, which the
+    browser displays.
     """
     if scope["path"].startswith("/gradio_api/"):
         return JSONResponse({"detail": sentence}, status_code=status)
@@ -35,16 +35,17 @@ def sentence_for(scope: Scope, sentence: str, status: int) -> Response:
 
 
 class Faults:
-    """Logs each failure in one line. Thread-safe.
+    """Logs each failure as one line. Thread-safe.
 
-    Full tracebacks are logged at level DEBUG only. The next line reports how many failures were left out.
+    Full tracebacks are logged at level DEBUG only. Each line reports how many failures were left out since
+    the previous one.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Create the log.
 
         Args:
-            clock: returns the time in seconds.
+            clock: function that returns the time in seconds.
         """
         self._clock = clock
         self._last: dict[str, float] = {}
@@ -52,7 +53,7 @@ class Faults:
         self._lock = threading.Lock()
 
     def report(self, error: BaseException) -> None:
-        """Log a failure, unless the same failure or too many others were logged recently."""
+        """Log a failure, unless the same failure or too many others have been logged recently."""
         place = find_place(error)
         if self._may_log(f"{type(error).__name__} {place}"):
             more = f" ({self._left_out} more failures since the last line)" if self._left_out else ""
@@ -73,20 +74,20 @@ class Faults:
 
 
 def find_place(error: BaseException) -> str:
-    """Return the innermost place in the code that raised an exception, as "file.py:line"."""
+    """Return where an exception was raised (the innermost frame), as "file.py:line"."""
     frames = traceback.extract_tb(error.__traceback__)
-    return f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else "an unknown place"
+    return f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else "unknown place"
 
 
 class OneLineFaults:
-    """Middleware that answers failures of the app behind it with a sentence, and logs each in one line."""
+    """Middleware that turns failures of the app behind it into a one-sentence response and a log line."""
 
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
         """Create the middleware.
 
         Args:
-            app: the next ASGI app.
-            faults: the log of failures.
+            app: next ASGI app.
+            faults: failure log.
         """
         self._app = app
         self._faults = faults
@@ -107,24 +108,24 @@ class OneLineFaults:
                 raise
             self._faults.report(error)
             if not started:
-                sentence = "This request failed on the server: reload the page and try again."
+                sentence = "The server failed to process this request: reload the page and try again."
                 await sentence_for(scope, sentence, 500)(scope, receive, send)
 
 
 class QuietTraceback(ModuleType):
-    """Replaces `traceback` in Gradio's modules, which print a stack trace for each malformed call."""
+    """Replaces `traceback` in Gradio's modules, which would print a stack trace for each malformed call."""
 
     def __init__(self, faults: Faults) -> None:
-        """Create the module.
+        """Create the replacement module.
 
         Args:
-            faults: the log of failures.
+            faults: failure log.
         """
         super().__init__(traceback.__name__)
         self._faults = faults
 
     def print_exc(self, *args: object, **named: object) -> None:
-        """Log the exception that is being handled."""
+        """Log the exception currently being handled."""
         error = sys.exc_info()[1]
         if error is not None:
             self._faults.report(error)
@@ -134,20 +135,20 @@ class QuietTraceback(ModuleType):
 
 
 class OnceAMinute(logging.Filter):
-    """Drops a log line if the identical line was logged within the last minute."""
+    """Drops a log line if an identical line was logged within the last minute."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Create the filter.
 
         Args:
-            clock: returns the time in seconds.
+            clock: function that returns the time in seconds.
         """
         super().__init__()
         self._clock = clock
         self._last: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether to log the line."""
+        """Return whether the line should be logged."""
         text, now = record.getMessage(), self._clock()
         self._last = {each: at for each, at in self._last.items() if at > now - SAME_SECONDS}
         if text in self._last:
@@ -157,20 +158,20 @@ class OnceAMinute(logging.Filter):
 
 
 class OneTraceback(logging.Filter):
-    """Removes the traceback from a log line if one from the same place was logged within the last minute."""
+    """Removes the traceback from a log line if the same place was logged with one within the last minute."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Create the filter.
 
         Args:
-            clock: returns the time in seconds.
+            clock: function that returns the time in seconds.
         """
         super().__init__()
         self._clock = clock
         self._last: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return True for every line, after removing a repeated traceback."""
+        """Remove a repeated traceback from the line. Always returns True."""
         info = record.exc_info
         error = info[1] if isinstance(info, tuple) else None
         if error is None:

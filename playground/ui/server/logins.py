@@ -1,4 +1,4 @@
-"""Password protection: which paths need a login, and limits on wrong passwords."""
+"""Password protection: which paths require a login, and limits on failed attempts."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from playground.rate_limits import Rate
 from playground.ui.server.visitors import get_visitor
 
 LOGINS = 10
-"""Maximum number of wrong passwords a minute, for each address and for each known browser."""
+"""Maximum number of wrong passwords per minute, for each address and each known browser."""
 KNOWN_BROWSERS = 1_000
-"""Maximum number of browsers that are remembered because they have logged in before."""
+"""Maximum number of browsers remembered as having logged in before."""
 WITHOUT = frozenset(("/gradio_api/login_check", "/gradio_api/theme.css"))
-"""Paths that the login page itself uses."""
+"""Paths used by the login page itself."""
 STARTUP = "/gradio_api/startup-events"
 TOKEN = re.compile(r"(?:^|;\s*)access-token-(?:unsecure-)?[^=;\s]+=\"?([^;\"\s]+)")
 
 
 class NeedsLogin:
-    """Middleware that requires a login for Gradio's API paths; Gradio itself leaves some of them open."""
+    """Middleware that requires a login for Gradio's API paths, some of which Gradio itself leaves open."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Create the middleware.
 
         Args:
-            app: the next ASGI app.
+            app: next ASGI app.
         """
         self._app = app
 
@@ -46,7 +46,7 @@ class NeedsLogin:
 
     def _may(self, path: str, scope: Scope) -> bool:
         app = scope["app"]  # Gradio's app, which stores the tokens of logged-in users
-        # Gradio itself calls this path once at startup, without a login.
+        # Gradio itself calls this path once at startup without a login.
         if path in WITHOUT or (path == STARTUP and not app.startup_events_triggered):
             return True
         cookies = "; ".join(Headers(scope=scope).getlist("cookie"))
@@ -56,17 +56,17 @@ class NeedsLogin:
 class FewLogins:
     """Middleware that limits password guessing without locking out users who know the password.
 
-    Wrong passwords are counted by address, so guesses from one address do not affect other addresses. A
-    browser that has logged in before is counted by its cookie instead, so that it can log in even from the
-    address of an attacker. Must be behind `Visitors`.
+    Wrong passwords are counted per address, so guesses from one address do not affect other addresses. A
+    browser that has logged in before is counted by its cookie instead, so that it can log in even if it
+    shares an attacker's address. Must be placed behind `Visitors`.
     """
 
     def __init__(self, app: ASGIApp, clock: Callable[[], float] = time.monotonic) -> None:
         """Create the middleware.
 
         Args:
-            app: the next ASGI app.
-            clock: returns the time in seconds.
+            app: next ASGI app.
+            clock: function that returns the time in seconds.
         """
         self._app = app
         self._rate = Rate(LOGINS, clock)

@@ -1,9 +1,9 @@
 """ASGI middleware for every request: headers, host names, allowed paths, request size and event streams.
 
-The layers are plain ASGI, so that streams are not buffered. Gradio serves more than the page uses: every
-handler by name, a description of all of them, and deep links that write the page's contents to disk. Its
-"private" handlers can be called by every client that knows their number. Therefore all paths that the page
-does not use are closed here, and the page's handlers check their inputs.
+The layers are plain ASGI so that streams are not buffered. Gradio exposes more than the page needs: every
+handler by name, a description of all handlers, and deep links that write the page's contents to disk. Even
+its "private" handlers can be called by any client that knows their number. All paths that the page does not
+use are therefore blocked here, and the page's handlers validate their inputs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from playground.ui.server.faults import sentence_for
 
 # Second line of defense after the escaping in `ui.html`: even if a tag in model output were not escaped, it
-# could not load anything from another site. Gradio compiles its templates in the page, which needs
+# could not load anything from another site. Gradio compiles its templates in the browser, which requires
 # 'unsafe-eval'.
 POLICY = (
     "default-src 'self'",
@@ -56,30 +56,30 @@ OPEN = frozenset(
         "/gradio_api/queue/data",
         "/gradio_api/queue/join",
         "/gradio_api/reset",
-        "/gradio_api/run/predict",  # events outside the queue, such as Stop; nothing else is sent there
+        "/gradio_api/run/predict",  # events that bypass the queue, such as Stop; nothing else is sent there
         "/gradio_api/startup-events",
         "/gradio_api/theme.css",
     )
 )
-"""Paths that the page uses."""
+"""Paths used by the page."""
 OPEN_BELOW = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
-"""Prefixes of paths that the page uses.
+"""Prefixes of paths used by the page.
 
 "/gradio_api/file=" is not included: it serves uploads, and fetches a URL given in the path.
 """
 UPLOADS = frozenset(("/gradio_api/upload", "/gradio_api/upload_progress"))
-"""Upload paths, which are closed in public mode, where users cannot upload files."""
+"""Upload paths, which are blocked in public mode because users cannot upload files there."""
 
 MOST_NAME = 255
-"""Maximum bytes of one name in a path; file systems allow no longer ones."""
+"""Maximum length in bytes of one path component; file systems do not allow longer names."""
 MOST_PATH = 1_000
-"""Maximum bytes of a path; ten times the page's longest path."""
+"""Maximum length of a path in bytes, ten times the page's longest path."""
 MOST_BYTES = 4_000_000
-"""Maximum bytes of a request, well above those of an uploaded file and of the longest message."""
+"""Maximum size of a request in bytes, well above that of an uploaded file or the longest message."""
 TOO_LARGE = "The request is larger than 4 MB: send less at once."
 STREAM = "/gradio_api/queue/data"
 PATIENCE = 5
-"""Seconds that Gradio gets to clean up a finished stream."""
+"""Seconds that Gradio is given to clean up a finished stream."""
 
 
 class SecureHeaders:
@@ -89,8 +89,8 @@ class SecureHeaders:
         """Create the middleware.
 
         Args:
-            app: the next ASGI app.
-            framed_by: sites that may show the page in a frame, as CSP sources.
+            app: next ASGI app.
+            framed_by: sites allowed to show the page in a frame, as CSP sources.
         """
         self._app = app
         policy = "; ".join((*POLICY, f"frame-ancestors {framed_by}"))
@@ -111,17 +111,17 @@ class SecureHeaders:
 class KnownHosts:
     """Middleware that rejects requests for unknown host names.
 
-    Without it, a page on another site whose name was made to resolve to this machine (DNS rebinding) could
-    read this page. IP addresses as host names cannot be used for that attack.
+    Without it, another site could make its own host name resolve to this machine (DNS rebinding) and read
+    this page. Requests that use an IP address as the host name are not vulnerable to that attack.
     """
 
     def __init__(self, app: ASGIApp, names: Iterable[str], addresses: bool) -> None:
         """Create the middleware.
 
         Args:
-            app: the next ASGI app.
-            names: host names to accept.
-            addresses: whether to accept every IP address as well.
+            app: next ASGI app.
+            names: accepted host names.
+            addresses: whether all IP addresses are accepted as well.
         """
         self._app = app
         self._names = frozenset(name.lower() for name in names)
@@ -144,7 +144,7 @@ class KnownHosts:
 
 
 def own_names() -> set[str]:
-    """Return the names of this machine on a local network."""
+    """Return this machine's names on a local network."""
     name = socket.gethostname().lower()
     return {"localhost", name, f"{name}.local", socket.getfqdn().lower()}
 
@@ -158,13 +158,14 @@ def _is_address(name: str) -> bool:
 
 
 class OpenPaths:
-    """Middleware that answers 404 for paths that the page does not use, and 413 for too large requests."""
+    """Middleware that responds with 404 to paths the page does not use, and with 413 to oversized
+    requests."""
 
     def __init__(self, app: ASGIApp, uploads: bool) -> None:
         """Create the middleware.
 
         Args:
-            app: the next ASGI app.
+            app: next ASGI app.
             uploads: whether files may be uploaded.
         """
         self._app = app
@@ -176,7 +177,7 @@ class OpenPaths:
             await self._app(scope, receive, send)
             return
         path: str = scope["path"]
-        # One trailing slash is allowed, because Gradio ignores it; several slashes and ".." are not.
+        # One trailing slash is allowed because Gradio ignores it; multiple slashes and ".." are not allowed.
         if scope["type"] != "http" or not (
             (path.removesuffix("/") or "/") in self._open
             or (path.startswith(OPEN_BELOW) and _can_be_file(path))
@@ -198,17 +199,17 @@ class OpenPaths:
 
 
 def _can_be_file(path: str) -> bool:
-    """Return whether a file can have this path; for others the system raises an error instead of a 404."""
+    """Return whether this is a valid file path. An invalid one would cause an OS error instead of a 404."""
     names = [name.encode("utf-8", "surrogatepass") for name in path.split("/")]
     short = all(len(name) <= MOST_NAME for name in names) and sum(map(len, names)) <= MOST_PATH
     return short and b".." not in names and "\0" not in path and "\ufffd" not in path
 
 
 class _Stream:
-    """An event stream, in which a late disconnect must not count as a disconnect or a failure.
+    """An event stream in which a late disconnect must count neither as a disconnect nor as a failure.
 
-    The page closes a stream as soon as the last message arrives. If Gradio sees the disconnect before it has
-    cleaned up the stream, it drops everything that the page is waiting for, including the events of the next
+    The page closes a stream as soon as the last message arrives. If Gradio notices the disconnect before it
+    has cleaned up the stream, it drops everything the page is waiting for, including the events of the next
     stream.
     """
 
@@ -217,12 +218,12 @@ class _Stream:
         self._over = self._lost = self._gone = False
 
     async def of(self, app: ASGIApp, scope: Scope) -> None:
-        """Serve the stream with the app behind this middleware."""
+        """Serve the stream using the app behind this middleware."""
         try:
             await app(scope, self._hear, self._tell)
         except (KeyError, RuntimeError):
-            # Gradio also raises errors that it has already sent to the client. And a reloaded page may leave
-            # two streams, of which the second can no longer be cleaned up.
+            # Gradio also raises errors that it has already sent to the client. In addition, reloading the
+            # page may leave two streams, the second of which can no longer be cleaned up.
             if not (self._lost or self._gone):
                 raise
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -243,14 +244,14 @@ class _Stream:
 
 
 def _counted(receive: Receive) -> Receive:
-    """Wrap `receive` to limit the size of a request body that has no Content-Length."""
+    """Wrap `receive` to limit the size of a request body without a Content-Length header."""
     taken = 0
 
     async def receive_some() -> Message:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        # To the app behind, this looks as if the client had disconnected.
+        # To the app behind this middleware, it looks as if the client had disconnected.
         return message if taken <= MOST_BYTES else {"type": "http.disconnect"}
 
     return receive_some

@@ -1,7 +1,7 @@
 """The client address and the host name of a request.
 
 Headers that only a proxy should set are used only if a proxy is trusted (`--proxies`), and only the entries
-that trusted proxies added.
+added by trusted proxies are used.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 FORWARDED = re.compile(r"x-forwarded-.*|forwarded|x-real-ip|x-original-.*|x-rewrite-url")
 """Headers by which proxies report the client and the original request."""
 GRADIO = re.compile(r"x-gradio-.*|x-direct-url")
-"""Headers that Gradio trusts for its own address; its Node server, which is not used here, sends them."""
+"""Headers that Gradio trusts for its own address. They are set by its Node server, which is not used here."""
 HOST = re.compile(r"[a-z0-9.\-]{1,253}(?::\d{1,5})?|\[[0-9a-f:.]{2,45}\](?::\d{1,5})?", re.IGNORECASE)
 WITH_PORT = re.compile(r"\[([0-9a-f:.]+)\](?::\d*)?|([0-9.]+):\d*", re.IGNORECASE)
 """Matches an IPv6 address in brackets, or an IPv4 address with a port."""
 
 
 class TrustedForwards:
-    """Middleware that removes headers about the page's address that no trusted proxy added."""
+    """Middleware that removes headers describing the page's address unless a trusted proxy added them."""
 
     def __init__(self, app: ASGIApp, proxies: int) -> None:
         """Create the middleware.
 
         Args:
-            app: the next ASGI app.
+            app: next ASGI app.
             proxies: number of trusted proxies in front of the server.
         """
         self._app = app
@@ -59,13 +59,13 @@ class TrustedForwards:
 
 
 def _last_written(values: Sequence[str], proxies: int) -> str:
-    """Return the entry of a forwarding header added by the outermost trusted proxy; "" if there is none."""
+    """Return the forwarding-header entry added by the outermost trusted proxy, or "" if there is none."""
     entries = [part.strip() for part in ",".join(values).split(",") if part.strip()]
     return entries[-min(proxies, len(entries))] if proxies and entries else ""
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Parse an address with or without a port, as proxies write it; return None for anything else."""
+    """Parse an address with or without a port, as written by proxies. Return None for anything else."""
     if found := WITH_PORT.fullmatch(text):
         text = found[1] or found[2]
     try:
@@ -75,24 +75,24 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def visitor_of(address: str, forwarded: Sequence[str], proxies: int) -> str:
-    """Return the address that identifies a visitor for limits.
+    """Return the address that identifies a visitor for rate limiting.
 
     Args:
-        address: of the connection.
-        forwarded: the X-Forwarded-For headers, in their order.
-        proxies: number of proxies in front that append to them. Earlier entries come from the client, who
-            can write anything.
+        address: address of the connection.
+        forwarded: the X-Forwarded-For headers, in order.
+        proxies: number of proxies in front of the server that append to these headers. Earlier entries come
+            from the client and can contain anything.
 
     Returns:
-        An address, or for IPv6 the network of one household. All requests of a proxy whose entry is not an
-        address (RFC 7239 allows "unknown" and obfuscated names) count as one visitor: if each such entry were
-        a visitor, a client could avoid the limits by changing it.
+        The address or, for IPv6, the network of one household. All requests through a proxy whose entry is
+        not an address (RFC 7239 allows "unknown" and obfuscated names) count as one visitor. If each such
+        entry counted as a separate visitor, a client could evade the limits by changing it.
     """
     entry = _last_written(forwarded, proxies)
     number = (_address(entry) if entry else None) or _address(address)
     if number is None:
         return address[:100]
-    if number.version == 6 and number.ipv4_mapped:  # an IPv4 client of a server that listens on IPv6
+    if number.version == 6 and number.ipv4_mapped:  # an IPv4 client of a server listening on IPv6
         return str(number.ipv4_mapped)
     if number.version == 6:
         return str(ipaddress.ip_network((number, 64), strict=False))
@@ -100,14 +100,14 @@ def visitor_of(address: str, forwarded: Sequence[str], proxies: int) -> str:
 
 
 def find_address(scope: Scope, proxies: int) -> str:
-    """Return `visitor_of` for the scope of an HTTP request."""
+    """Apply `visitor_of` to the scope of an HTTP request."""
     client = scope.get("client")
     forwarded = Headers(scope=scope).getlist("x-forwarded-for")
     return visitor_of(client[0] if client else "", forwarded, proxies)
 
 
 def list_hosts(scope: Scope, proxies: int) -> frozenset[str]:
-    """Return the host names, with port, that a request used for the page, including a trusted proxy's."""
+    """Return the host names (with port) that a request used for the page, including a trusted proxy's."""
     headers = Headers(scope=scope)
     hosts = {headers.get("host", "").lower()}
     if proxies:
@@ -116,6 +116,6 @@ def list_hosts(scope: Scope, proxies: int) -> frozenset[str]:
 
 
 def is_https(scope: Scope, proxies: int) -> bool:
-    """Return whether the browser uses HTTPS, as far as this server or a trusted proxy knows."""
+    """Return whether the browser uses HTTPS, as far as this server or a trusted proxy can tell."""
     scheme = Headers(scope=scope).get("x-forwarded-proto", "") if proxies else ""
     return "https" in (scope.get("scheme"), scheme)

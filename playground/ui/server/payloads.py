@@ -1,9 +1,9 @@
-"""Checks of request bodies before Gradio reads them.
+"""Validation of request bodies before Gradio reads them.
 
-Gradio treats a JSON object with a path as a file at any place in a body, and downloads it if the path is a
-URL, before any handler runs. Therefore bodies are first parsed here, by a stricter parser than Gradio's:
-UTF-8 JSON without duplicate keys, of limited depth, with every input of the type that its component sends,
-and with files only if the same visitor uploaded them.
+Gradio treats any JSON object with a path, anywhere in a body, as a file, and downloads it if the path is a
+URL, before any handler runs. Bodies are therefore parsed here first, more strictly than Gradio does. They
+must be UTF-8 JSON of limited depth without duplicate keys, every input must have the type that its component
+sends, and files must have been uploaded by the same visitor.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ UPLOAD = "/gradio_api/upload"
 JOIN = "/gradio_api/queue/join"
 RUN = "/gradio_api/run/"
 MAX_DEPTH = 16
-"""Maximum depth of nested lists and objects in a body; the page sends four levels."""
+"""Maximum nesting depth of lists and objects in a body. The page uses four levels."""
 MAX_NUMBER = 2**63
-"""Maximum absolute value of a number; no control of the page allows a larger one."""
+"""Maximum absolute value of a number. No control on the page allows a larger one."""
 SESSION_HASH = re.compile(r"[\w.-]{1,100}", re.ASCII)
 FILE_KEYS = frozenset(("path", "url", "meta", "_type", "is_stream", "orig_name"))
-"""Keys that make an object count as file data, whatever other keys it has."""
+"""Keys that mark an object as file data, regardless of its other keys."""
 BODY = "tandem.body"
-"""Key in the ASGI scope under which the next apps find the parsed body."""
+"""ASGI scope key under which the parsed body is passed to subsequent apps."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """One input of an event: the component's name on the page, and the type of value that it sends."""
+    """One input of an event: the component's name on the page, and the type of value it sends."""
 
     name: str
     kind: Kind
@@ -50,9 +50,9 @@ class Input:
 
 @dataclass(frozen=True)
 class EventInputs:
-    """The inputs of one event of the page.
+    """The inputs of one of the page's events.
 
-    `with_data` is whether its handler reads the event's own data, which must then be an object.
+    `with_data` tells whether the handler reads the event's own data, which must then be an object.
     """
 
     inputs: tuple[Input, ...]
@@ -63,8 +63,8 @@ class RefusedError(Exception):
     """Raised to reject a request.
 
     Args:
-        status: the HTTP status.
-        sentence: what is wrong and what to do, for the client.
+        status: HTTP status code.
+        sentence: message for the client, stating what is wrong and what to do.
     """
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -73,7 +73,7 @@ class RefusedError(Exception):
         self.sentence = sentence
 
     def response(self) -> JSONResponse:
-        """The response to send; Gradio's script shows "detail" to the user."""
+        """The response to send. Gradio's frontend shows "detail" to the user."""
         return JSONResponse({"detail": self.sentence}, status_code=self.status)
 
 
@@ -81,15 +81,16 @@ class RefusedError(Exception):
 
 
 def parse(content_types: list[str], encodings: list[str], body: bytes) -> dict[str, Any]:
-    """Parse a request body that must be one JSON object.
+    """Parse a request body, which must be a single JSON object.
 
     Args:
-        content_types: the values of the Content-Type headers.
-        encodings: the values of the Content-Encoding headers.
-        body: the bytes as received.
+        content_types: values of the Content-Type headers.
+        encodings: values of the Content-Encoding headers.
+        body: bytes as received.
 
     Raises:
-        RefusedError: the body is not plain UTF-8 JSON, is not an object, has a duplicate key, or is too deep.
+        RefusedError: the body is not plain UTF-8 JSON, is not an object, has duplicate keys, or is nested too
+            deeply.
     """
     media, _, rest = content_types[0].partition(";") if len(content_types) == 1 else ("", "", "")
     charset = rest.replace('"', "").replace(" ", "").lower()
@@ -101,10 +102,13 @@ def parse(content_types: list[str], encodings: list[str], body: bytes) -> dict[s
         parsed = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except UnicodeDecodeError:
         raise RefusedError(400, "The request is not UTF-8: send JSON in UTF-8.") from None
-    except (ValueError, RecursionError):  # also for a number with too many digits, and for a duplicate key
+    except (
+        ValueError,
+        RecursionError,
+    ):  # also raised for numbers with too many digits
         raise RefusedError(400, "The request is not valid JSON: send one object with unique keys.") from None
     if not isinstance(parsed, dict):
-        raise RefusedError(400, "The request must be one JSON object: send the event's data in it.")
+        raise RefusedError(400, "The request must be a JSON object: send the event's data in one.")
     if _depth_exceeds(parsed, MAX_DEPTH):
         raise RefusedError(
             422, f"The request is nested more than {MAX_DEPTH} levels deep: send plain values."
@@ -115,12 +119,12 @@ def parse(content_types: list[str], encodings: list[str], body: bytes) -> dict[s
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     object = dict(pairs)
     if len(object) != len(pairs):
-        raise ValueError("a key occurs twice")
+        raise ValueError("duplicate key")
     return object
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise ValueError(f"{name} is not valid JSON")
 
 
 def _depth_exceeds(value: Any, most: int) -> bool:
@@ -139,7 +143,7 @@ def _below(value: Any) -> Collection[Any]:
 
 
 def _has_surrogate(value: Any) -> bool:
-    """Return whether a JSON value contains a lone surrogate in a text or key at any depth."""
+    """Return whether a JSON value contains a lone surrogate in a string or key at any depth."""
     waiting = [value]
     while waiting:
         each = waiting.pop()
@@ -154,9 +158,9 @@ def _has_surrogate(value: Any) -> bool:
 
 
 def find_files(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield all objects in a JSON value that could count as file data, at any depth.
+    """Yield all objects in a JSON value, at any depth, that could be treated as file data.
 
-    The "meta" of file data is not file data of its own, so it is not reported again.
+    The "meta" object of file data is not itself file data, so it is not yielded separately.
     """
     waiting = [value]
     while waiting:
@@ -170,16 +174,16 @@ def find_files(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def check_file(file: Mapping[str, Any], uploaded: Collection[str], hosts: Collection[str]) -> None:
-    """Check one object of file data.
+    """Check one file data object.
 
     Args:
-        file: the object.
-        uploaded: paths of the files that this visitor uploaded.
-        hosts: host names (with port) that the request used for the page; the file's own URL may contain
+        file: object to check.
+        uploaded: paths of the files uploaded by this visitor.
+        hosts: host names (with port) by which the request addressed the page; the file's URL may contain
             them.
 
     Raises:
-        RefusedError: the object is not a file that this visitor uploaded.
+        RefusedError: the object is not a file uploaded by this visitor.
     """
     path, url, meta = file.get("path"), file.get("url"), file.get("meta")
     proper = (
@@ -192,7 +196,7 @@ def check_file(file: Mapping[str, Any], uploaded: Collection[str], hosts: Collec
     )
     if not proper:
         raise RefusedError(
-            422, "Only a file that you uploaded on this page can be used: choose the file again."
+            422, "Only files that you uploaded on this page can be used: choose the file again."
         )
 
 
@@ -212,22 +216,22 @@ def _is_own_url(url: str, path: str, hosts: Collection[str]) -> bool:
 
 
 def check_event(body: Mapping[str, Any], events: Mapping[int, EventInputs]) -> None:
-    """Check that a body is a call of one of the page's events, with inputs of the right types.
+    """Check that a body is a valid call of one of the page's events, with inputs of the right types.
 
     Args:
-        body: the parsed body.
-        events: the inputs of each event, by its number.
+        body: parsed body.
+        events: inputs of each event, by event number.
 
     Raises:
-        RefusedError: it is not such a call; the sentence names the input.
+        RefusedError: the body is not a valid call. If an input is wrong, the sentence names it.
     """
     number = body.get("fn_index")
     event = events.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
     if event is None:
-        raise RefusedError(422, "The page has no such event: reload the page.")
+        raise RefusedError(422, "Unknown event: reload the page.")
     for key in ("batched", "simple_format", "oauth_token", "event_id"):
         if body.get(key):
-            raise RefusedError(422, f"The page does not send {key}: leave it out.")
+            raise RefusedError(422, f"Unexpected key {key}: omit it from the request.")
     trigger = body.get("trigger_id")
     if not (trigger is None or (isinstance(trigger, int) and not isinstance(trigger, bool))):
         raise RefusedError(422, "trigger_id must be a whole number: reload the page.")
@@ -235,7 +239,7 @@ def check_event(body: Mapping[str, Any], events: Mapping[int, EventInputs]) -> N
         raise RefusedError(422, "event_data must be an object: reload the page.")
     data = body.get("data")
     if not isinstance(data, list) or len(data) != len(event.inputs):
-        raise RefusedError(422, f"The event takes a list of {len(event.inputs)} values: reload the page.")
+        raise RefusedError(422, f"The event expects a list of {len(event.inputs)} values: reload the page.")
     for input, value in zip(event.inputs, data, strict=True):
         if not fits(value, input.kind):
             raise RefusedError(
@@ -247,7 +251,7 @@ WANTED: dict[Kind, str] = {
     "text": "text",
     "number": "a number",
     "switch": "true or false",
-    "choice": "one choice",
+    "choice": "a single choice",
     "choices": "a list of choices",
     "file": "an uploaded file",
     "state": "empty",
@@ -255,7 +259,7 @@ WANTED: dict[Kind, str] = {
 
 
 def fits(value: Any, kind: Kind) -> bool:
-    """Return whether a JSON value is of the kind that a component sends; None fits every kind."""
+    """Return whether a JSON value is of the kind that a component sends. None matches every kind."""
     if value is None:
         return True
     if kind == "text":
@@ -269,12 +273,12 @@ def fits(value: Any, kind: Kind) -> bool:
     if kind == "choices":
         return isinstance(value, list) and all(isinstance(one, str) or _is_number(one) for one in value)
     if kind == "file":
-        return isinstance(value, dict)  # `check_file` checks its contents
-    return isinstance(value, str | int | float)  # Gradio ignores the value sent for a state
+        return isinstance(value, dict)  # its contents are checked by `check_file`
+    return isinstance(value, str | int | float)  # Gradio ignores values sent for a `gr.State`
 
 
 def _is_number(value: Any) -> bool:
-    # The comparison is false for NaN and for infinity, as which "1e999" is parsed.
+    # The comparison is false for NaN and infinity ("1e999" is parsed as infinity).
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
 
 
@@ -282,14 +286,14 @@ def _is_number(value: Any) -> bool:
 
 
 class CheckedPayloads:
-    """Middleware that rejects JSON bodies that the page would not send; must be behind `Visitors`."""
+    """Middleware that rejects JSON bodies that the page would not send. Must be placed behind `Visitors`."""
 
     def __init__(self, app: ASGIApp, events: Mapping[int, EventInputs], files: bool) -> None:
         """Create the middleware.
 
         Args:
-            app: the next ASGI app.
-            events: the inputs of each of the page's events, by its number.
+            app: next ASGI app.
+            events: inputs of each of the page's events, by event number.
             files: whether visitors may use their own files.
         """
         self._app = app
@@ -320,37 +324,42 @@ class CheckedPayloads:
         if (needed or session is not None) and not (
             isinstance(session, str) and SESSION_HASH.fullmatch(session)
         ):
-            raise RefusedError(422, "session_hash must be the page's own id: reload the page.")
+            raise RefusedError(422, "session_hash is not a valid page id: reload the page.")
         for file in find_files(body):
             if not self._files:
-                raise RefusedError(422, "This page takes no files: run Tandem yourself to use your own.")
+                raise RefusedError(
+                    422, "This page does not accept files: run Tandem yourself to use your own."
+                )
             check_file(file, visitor.uploaded, visitor.hosts)
         if path == JOIN or path.startswith(RUN):
             check_event(body, self._events)
         elif _has_surrogate(body):
-            # Gradio repeats the value in its response, which then cannot be encoded. Calls of events are not
-            # checked here, because their handlers check the texts.
-            raise RefusedError(422, "The request holds half a character: send whole Unicode characters.")
+            # Gradio would repeat the value in its response, which then could not be encoded. Event calls are
+            # not checked here, because their handlers check all text.
+            raise RefusedError(
+                422,
+                "The request contains half a character (an unpaired surrogate): remove it.",
+            )
 
 
 async def read_body(receive: Receive) -> bytes:
-    """Return the whole body, whose size `OpenPaths` in front limits.
+    """Return the whole body, whose size is limited by `OpenPaths` in front of this middleware.
 
     Raises:
-        RefusedError: the client disconnected before the end, or `OpenPaths` cut off a body that is too large.
+        RefusedError: the client disconnected too early, or `OpenPaths` cut off an oversized body.
     """
     parts = []
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise RefusedError(400, "The request ended early or is too large: send it again, shorter.")
+            raise RefusedError(400, "The request is incomplete or too large: shorten it and send it again.")
         parts.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(parts)
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that first returns `body`, then the messages of the connection."""
+    """Return a `receive` function that first returns `body`, then the messages from the connection."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:

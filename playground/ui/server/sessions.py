@@ -1,7 +1,7 @@
-"""Middleware that binds each page session to its browser, and cancels events whose stream is not read.
+"""Middleware that binds each page session to its browser, and cancels events whose stream is never read.
 
-Gradio lets every client that knows a page's `session_hash` read its events, cancel them and call its
-handlers. It also computes an answer even if the stream for it is never opened.
+Gradio lets any client that knows a page's `session_hash` read its events, cancel them and call its handlers.
+It also generates an answer even if the stream for that answer is never opened.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from playground.ui.server.visitors import Sessions, get_visitor
 
 HEARTBEAT = "/gradio_api/heartbeat/"
 UNREAD_SECONDS = 10.0
-"""Seconds that a queued event may wait for its page to open the stream for the answer."""
+"""Seconds that a queued event may wait for its page to open the stream that carries the answer."""
 
 
 class Queue(Protocol):
-    """The parts of Gradio's queue that are used here; called in the server's event loop."""
+    """The parts of Gradio's queue used here. Called in the server's event loop."""
 
     def find_session(self, event_id: str) -> str | None:
-        """Return the page session of a waiting or running event; None if there is no such event."""
+        """Return the page session of a waiting or running event, or None if there is no such event."""
 
     async def cancel(self, session_hash: str) -> None:
-        """Cancel all events of a page session, and drop its pending messages."""
+        """Cancel all events of a page session, and discard its pending messages."""
 
 
 class OwnSessions:
-    """Middleware that rejects requests for a page session from another browser.
+    """Middleware that rejects requests for another browser's page session.
 
-    Must be behind `CheckedPayloads`.
+    Must be placed behind `CheckedPayloads`.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class OwnSessions:
         """Create the middleware.
 
         Args:
-            app: the next ASGI app.
-            sessions: the owner of each session.
+            app: next ASGI app.
+            sessions: owners of the page sessions.
             queue: Gradio's queue.
             unread_seconds: seconds after which an event is cancelled if its stream has not been opened.
         """
@@ -73,7 +73,7 @@ class OwnSessions:
                 await self._app(scope, receive, send)
 
     def _check(self, path: str, scope: Scope) -> AbstractContextManager[None]:
-        """Check the request, and return a context in which to serve it.
+        """Check the request, and return a context manager in which to serve it.
 
         Raises:
             RefusedError: the session belongs to another visitor.
@@ -82,7 +82,7 @@ class OwnSessions:
         event_id = body.get("event_id")
         if isinstance(event_id, str) and (session := self._queue.find_session(event_id)) is not None:
             if body.get("session_hash", session) != session:
-                raise RefusedError(403, "This event is of another page: reload the page.")
+                raise RefusedError(403, "This event belongs to another page: reload the page.")
             self._claim(session, scope)
         if isinstance(session := body.get("session_hash"), str):
             self._claim(session, scope)
@@ -90,7 +90,7 @@ class OwnSessions:
             asked = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
             hashes = asked.get("session_hash", [])
             if len(hashes) != 1:
-                raise RefusedError(422, "session_hash must be given once: reload the page.")
+                raise RefusedError(422, "session_hash must be given exactly once: reload the page.")
             return self._connection(hashes[0], scope, reads=True)
         if path.startswith(HEARTBEAT):
             return self._connection(path.removeprefix(HEARTBEAT), scope, reads=False)
@@ -102,10 +102,10 @@ class OwnSessions:
 
     def _claim(self, session_hash: str, scope: Scope) -> None:
         if not SESSION_HASH.fullmatch(session_hash):
-            raise RefusedError(422, "session_hash must be the page's own id: reload the page.")
+            raise RefusedError(422, "session_hash is not a valid page id: reload the page.")
         if not self._sessions.claim(session_hash, get_visitor(scope)):
             raise RefusedError(
-                403, "This page was opened by another browser, or its cookie is gone: reload it."
+                403, "This page was opened in another browser, or its cookie was deleted: reload the page."
             )
 
     async def _join(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,7 +121,7 @@ class OwnSessions:
         try:
             await self._app(scope, receive, noticed)
         finally:
-            if status in (0, 200):  # 0: the request failed, but the event may be in the queue
+            if status in (0, 200):  # 0: the request failed, but its event may be in the queue
                 self._watch(scope[BODY]["session_hash"], started)
 
     def _watch(self, session: str, started: float) -> None:
@@ -130,7 +130,7 @@ class OwnSessions:
         watch.add_done_callback(self._watches.discard)
 
     async def _cancel_unread(self, session: str, since: float) -> None:
-        """Cancel the session's events unless its stream, which carries them all, is opened in time."""
+        """Cancel the session's events unless its stream, which carries all of them, is opened in time."""
         await asyncio.sleep(self._unread_seconds)
         if self._sessions.unread_since(session, since):
             await self._queue.cancel(session)

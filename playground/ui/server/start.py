@@ -1,4 +1,4 @@
-"""Serving the page: address, middleware, theme and assets."""
+"""Serve the page: address, middleware, theme and assets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SPACES = "'self' https://huggingface.co https://*.hf.space"
 
 
 def theme() -> gr.themes.Base:
-    """Return a neutral theme with one accent color and system fonts, so that no font has to be fetched."""
+    """Return a neutral theme with one accent color and system fonts, which need no download."""
     return gr.themes.Base(
         primary_hue=gr.themes.colors.teal,
         secondary_hue=gr.themes.colors.teal,
@@ -59,9 +59,9 @@ def theme() -> gr.themes.Base:
 
 
 def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
-    """Serve `blocks` and return at once; `end` stops serving."""
+    """Serve `blocks` in the background and return immediately. Call `end` to stop."""
     host = settings.host
-    blocks.queue(api_open=False)  # otherwise a client could bypass the queue
+    blocks.queue(api_open=False)  # otherwise clients could bypass the queue
     blocks.launch(
         server_name=f"[{host}]" if ":" in host and not host.startswith("[") else host,
         server_port=port,
@@ -88,17 +88,18 @@ def start(blocks: gr.Blocks, settings: Settings, port: int) -> None:
 
 
 def scripts() -> list[str]:
-    """Return the scripts that run in the browser besides Gradio's."""
+    """Return the scripts that run in the browser in addition to Gradio's."""
     files = (ASSETS / "page.js", ASSETS / "a11y.js")
     return [shortcuts.render_script(), *(path.read_text(encoding="utf-8") for path in files)]
 
 
 def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middleware]:
-    """Return the middleware that a request passes, from the outside in.
+    """Return the middleware that a request passes through, from the outermost layer inward.
 
     Args:
-        settings: of this run.
-        blocks: the page, whose events are the only ones that can be called; None for a page without events.
+        settings: settings of this run.
+        blocks: Gradio blocks of the page, whose events are the only ones that can be called. None for a page
+            without events.
     """
     space = on_space()
     faults = Faults()
@@ -110,7 +111,7 @@ def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middlewa
         Middleware(OneLineFaults, faults=faults),
         Middleware(network.TrustedForwards, proxies=settings.proxies),
     ]
-    if not space:  # a Space has a host name of its own, and only its own proxy can reach it
+    if not space:  # a Space has its own host name and can only be reached through its own proxy
         local = settings.host in LOOPBACK
         names = {"localhost", "127.0.0.1", "::1"} if local else middleware.own_names()
         layers.append(
@@ -127,7 +128,7 @@ def layers(settings: Settings, blocks: gr.Blocks | None = None) -> list[Middlewa
 
 
 def list_event_inputs(blocks: gr.Blocks) -> dict[int, EventInputs]:
-    """Return the inputs of each event of the page that has a handler, by the event's number."""
+    """Return the inputs of each page event that has a handler, by event number."""
     return {
         number: EventInputs(
             tuple(Input(_name(block), _kind(block)) for block in fn.inputs), bool(fn.collects_event_data)
@@ -156,14 +157,15 @@ def _kind(block: Any) -> Kind:
     """Return the kind of value that a component sends.
 
     Raises:
-        NotImplementedError: the component has not been an input of an event of the page before.
+        NotImplementedError: `KINDS` has no entry for this component, because no event of the page used it as
+            an input so far.
     """
     if getattr(block, "multiselect", None):
         return "choices"
     for types, kind in KINDS:
         if isinstance(block, types):
             return kind
-    raise NotImplementedError(f"Add {type(block).__name__} to KINDS: what may it send?")
+    raise NotImplementedError(f"Add {type(block).__name__} to KINDS, with the kind of value that it sends.")
 
 
 class GradioQueue:
@@ -173,19 +175,19 @@ class GradioQueue:
         """Store the page.
 
         Args:
-            blocks: the page; None for a page without events.
+            blocks: Gradio blocks of the page, or None for a page without events.
         """
         self._blocks = blocks
 
     def find_session(self, event_id: str) -> str | None:
-        """Return the page session of a waiting or running event; None if there is no such event."""
+        """Return the page session of a waiting or running event, or None if there is no such event."""
         if self._blocks is None:
             return None
         event = self._blocks._queue.event_ids_to_events.get(event_id)
         return event.session_hash if event else None
 
     async def cancel(self, session_hash: str) -> None:
-        """Cancel all events of a page session, and drop its pending messages."""
+        """Cancel all events of a page session, and discard its pending messages."""
         if self._blocks is None:
             return
         queue = self._blocks._queue
@@ -196,11 +198,11 @@ class GradioQueue:
 
 
 SERVER_LINES = OnceAMinute()
-"""Filter for uvicorn, the server below Gradio, which logs a line for every connection without HTTP."""
+"""Log filter for uvicorn, the server underneath Gradio, which logs a line for every non-HTTP connection."""
 
 
 def _quiet(faults: Faults) -> None:
-    """Make Gradio log a failure in one line; otherwise it prints a full traceback outside the log."""
+    """Make Gradio log each failure as one line; otherwise it would print a full traceback outside the log."""
     logging.getLogger("uvicorn.error").addFilter(SERVER_LINES)
     for module in (gradio.queueing, gradio.routes):
         vars(module)["traceback"] = QuietTraceback(faults)
@@ -209,8 +211,8 @@ def _quiet(faults: Faults) -> None:
 def end(blocks: gr.Blocks) -> None:
     """Stop serving.
 
-    Open pages keep a connection indefinitely, so open connections are closed first. A stream ends as if its
-    page had been closed: the text generated so far is recorded.
+    Open pages keep their connection indefinitely, so open connections are closed first. Each stream ends as
+    if its page had been closed, and the text generated so far is recorded.
     """
     server = blocks.server
     server.should_exit = True

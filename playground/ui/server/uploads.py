@@ -1,4 +1,4 @@
-"""Uploads: accepted only from the page itself, limited in number and size, recorded by visitor."""
+"""Uploads: accepted only from the page itself, limited in number and size, and recorded per visitor."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from playground.ui.server.payloads import UPLOAD, RefusedError, read_body, repla
 from playground.ui.server.visitors import Uploads, Visitor, get_visitor
 
 WINDOW = 3600.0
-"""Seconds over which uploads are counted; files are kept about as long."""
+"""Time window in seconds over which uploads are counted. Files are kept for about as long."""
 MAX_FILE_SIZE = "2mb"
-"""Maximum size of one file, in Gradio's notation; Gradio refuses a larger one."""
+"""Maximum size of one file, in Gradio's notation. Gradio rejects larger files."""
 MAX_FILES = 30
-"""Maximum number of files of one visitor within the window."""
+"""Maximum number of files per visitor within the window."""
 MAX_BYTES = 20_000_000
-"""Maximum bytes of one visitor within the window."""
+"""Maximum number of bytes per visitor within the window."""
 ADDRESS_FACTOR = 4
-"""Factor by which an address may exceed a visitor's limits.
+"""Factor by which the limits of an address exceed those of a visitor.
 
-Several users may share an address, and a user can easily get a new cookie.
+Several users may share an address, but a single user can also easily get a new cookie.
 """
 PORTS = {"http": "80", "https": "443"}
 
 
 class UploadLimits:
-    """Counts the uploads of each visitor and each address within the window."""
+    """Counts the uploads by each visitor and from each address within the window."""
 
     def __init__(
         self,
@@ -42,9 +42,9 @@ class UploadLimits:
         """Create the counters.
 
         Args:
-            files: maximum number of files of one visitor within the window.
-            size: maximum bytes of one visitor within the window.
-            clock: returns the time in seconds.
+            files: maximum number of files per visitor within the window.
+            size: maximum number of bytes per visitor within the window.
+            clock: function that returns the time in seconds.
         """
         self._files = files
         self._bytes = size
@@ -55,12 +55,12 @@ class UploadLimits:
         """Count an upload.
 
         Args:
-            visitor: the uploader.
+            visitor: visitor who uploads the files.
             files: number of files.
             size: total bytes.
 
         Raises:
-            RefusedError: the upload would exceed a limit; it was not counted.
+            RefusedError: the upload would exceed a limit. It is not counted.
         """
         self._forget()
         names = ((f"address {visitor.address}", ADDRESS_FACTOR), (visitor.id, 1))
@@ -73,8 +73,8 @@ class UploadLimits:
             if not within:
                 raise RefusedError(
                     429,
-                    f"You may upload {self._files} files and {self._bytes // 1_000_000} MB an hour: "
-                    "upload fewer, or try again later.",
+                    f"You may upload {self._files} files and {self._bytes // 1_000_000} MB "
+                    "per hour: upload less, or try again later.",
                 )
         for name, _ in names:
             self._counted.setdefault(name, deque()).append((self._clock(), files, size))
@@ -89,15 +89,15 @@ class UploadLimits:
 
 
 class OwnUploads:
-    """Middleware that accepts uploads from the page itself, within limits; must be behind `Visitors`."""
+    """Middleware that accepts uploads only from the page itself, within limits. Must be behind `Visitors`."""
 
     def __init__(self, app: ASGIApp, uploads: Uploads, limits: UploadLimits | None = None) -> None:
         """Create the middleware.
 
         Args:
-            app: the next ASGI app.
+            app: next ASGI app.
             uploads: records the uploaded files.
-            limits: None for the default limits.
+            limits: upload limits, or None for the defaults.
         """
         self._app = app
         self._uploads = uploads
@@ -112,11 +112,11 @@ class OwnUploads:
         try:
             if not is_same_origin(Headers(scope=scope), visitor.hosts):
                 raise RefusedError(
-                    403, "Files can be uploaded from the page itself only: open it and try again."
+                    403, "Files can only be uploaded from the page itself: open the page and try again."
                 )
             body = await read_body(receive)
-            # Each file has a "filename" in the body. An upload whose text contains the word too counts as
-            # more files; only clients other than the page would notice.
+            # Each file has a "filename" in the body. An upload whose contents also include that word counts
+            # as more files, which affects only clients other than the page.
             self._limits.take(visitor, max(1, body.lower().count(b"filename")), len(body))
         except RefusedError as refused:
             await refused.response()(scope, receive, send)
@@ -130,7 +130,7 @@ class OwnUploads:
                 accepted = message["status"] == 200
             elif accepted:
                 parts.append(message.get("body", b""))
-                if not message.get("more_body", False):  # before the client may use them
+                if not message.get("more_body", False):  # record them before the client can use them
                     self._uploads.add(visitor, json.loads(b"".join(parts)))
             await send(message)
 
@@ -141,8 +141,8 @@ def is_same_origin(headers: Headers, hosts: frozenset[str]) -> bool:
     """Return whether a request comes from the page itself, or not from a web page at all.
 
     Args:
-        headers: of the request; browsers set Sec-Fetch-Site and Origin themselves.
-        hosts: host names, with port, that the request used for the page.
+        headers: headers of the request. Browsers set Sec-Fetch-Site and Origin themselves.
+        hosts: host names, with port, by which the request addressed the page.
     """
     site = headers.get("sec-fetch-site")
     if site is not None:

@@ -1,16 +1,17 @@
-"""Visitors: a cookie for each browser, and the page sessions and uploads that belong to it.
+"""Visitors: a cookie for each browser, and the page sessions and uploads that belong to that browser.
 
-Gradio identifies a page only by its `session_hash`, which its script creates with an ordinary random
-generator. Here each browser also has a random cookie that scripts cannot read, and a page's streams, events
+Gradio identifies a page only by its `session_hash`, which its script creates with an ordinary random number
+generator. Here each browser also gets a random cookie that scripts cannot read, and a page's streams, events
 and files are available only to the browser that opened the page.
 
-A browser may reject the cookie: a Space is shown in a frame of another site, where some browsers block
-cookies altogether. Its pages then belong to its network address, so that they keep working; they are as
-private as the combination of session id and address. Once the browser sends the cookie, the address is no
-longer used.
+A browser may reject the cookie: a Space is shown in a frame on another site, where some browsers block all
+cookies. So that its pages still work, they then belong to the browser's network address, and are as private
+as the combination of session id and address. Once the browser sends the cookie, the address is no longer
+used.
 
-The cookie is not signed and any well-formed value is accepted, so that it survives a restart, and so that two
-copies of Tandem on one machine, whose ports share cookies, do not replace each other's cookie.
+The cookie is not signed, and any well-formed value is accepted. This way it survives a restart, and two
+copies of Tandem on one machine do not replace each other's cookie, even though cookies are shared across
+ports.
 """
 
 from __future__ import annotations
@@ -30,64 +31,64 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from playground.ui.server.network import find_address, is_https, list_hosts
 
 COOKIE = "tandem-visitor"
-"""The name of the cookie; its value is 64 hexadecimal digits."""
+"""Name of the cookie. Its value consists of 64 hexadecimal digits."""
 SENT = re.compile(rf"(?:^|;\s*){COOKIE}=([0-9a-f]{{64}})(?=;|$)")
 VISITOR = "tandem.visitor"
-"""Key in the ASGI scope under which the next apps find the visitor."""
+"""ASGI scope key under which the visitor is passed to subsequent apps."""
 MAX_SESSIONS = 20_000
-"""Maximum number of pages whose owner is stored; the page that was idle longest is dropped first."""
+"""Maximum number of pages whose owner is stored. The page that has been idle longest is dropped first."""
 MAX_IDS = 16
-"""Maximum number of visitor ids for one page, while its browser does not return the cookie."""
+"""Maximum number of visitor ids per page as long as its browser does not return the cookie."""
 FILES_KEPT = 3600.0
-"""Seconds that an uploaded file may be used; Gradio deletes it some time later."""
+"""Number of seconds for which an uploaded file may be used. Gradio deletes the file some time later."""
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """The browser behind one request."""
+    """The browser that sent a request."""
 
     id: str
-    """The value of its cookie, or the value offered with the response."""
+    """Value of the browser's cookie, or the value offered in the response."""
     returning: bool
-    """Whether the browser sent the cookie itself."""
+    """Whether the browser itself sent the cookie."""
     address: str
-    """Its network address; for IPv6 the network of one household."""
+    """Network address of the browser; for IPv6, the network of one household."""
     hosts: frozenset[str] = frozenset()
-    """Host names, with port, that the request used for the page."""
+    """Host names, with port, by which the request addressed the page."""
     uploaded: frozenset[str] = frozenset()
-    """Paths of the files that this browser uploaded."""
+    """Paths of the files uploaded by this browser."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Keys of its uploads: its id, and without a cookie also its address."""
+        """Keys of the browser's uploads: its id and, without a cookie, also its address."""
         return (self.id,) if self.returning else (self.id, f"address {self.address}")
 
 
 def get_visitor(scope: Scope) -> Visitor:
-    """Return the visitor that the `Visitors` middleware found.
+    """Return the visitor identified by the `Visitors` middleware.
 
     Raises:
-        KeyError: that middleware is not in front.
+        KeyError: that middleware is not in front of the caller.
     """
     visitor: Visitor = scope[VISITOR]
     return visitor
 
 
 class Uploads:
-    """The files that each visitor uploaded. Used only in the server's event loop."""
+    """The files uploaded by each visitor. Used only in the server's event loop."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._files: dict[str, dict[str, float]] = {}
 
     def add(self, visitor: Visitor, paths: list[str]) -> None:
-        """Record files that `visitor` has just uploaded."""
+        """Record files just uploaded by `visitor`."""
         self._forget()
         for name in visitor.names:
             self._files.setdefault(name, {}).update(dict.fromkeys(paths, self._clock()))
 
     def of(self, visitor: Visitor) -> frozenset[str]:
-        """Return the paths that `visitor` uploaded within the last hour."""
+        """Return the paths of files uploaded by `visitor` within the last hour."""
         if not self._files:
             return frozenset()
         self._forget()
@@ -105,18 +106,18 @@ class Uploads:
 
 @dataclass
 class _Session:
-    """One page: its owner, and the number of its open connections."""
+    """One page: its owner and the number of its open connections."""
 
     ids: set[str]
     address: str | None
-    """Set until its browser sends a cookie."""
+    """Set until the page's browser sends a cookie."""
     open: int = 0
     readers: int = 0
     last_read: float = -math.inf
 
 
 class Sessions:
-    """The visitor who owns each page session. Used only in the server's event loop."""
+    """The owner of each page session. Used only in the server's event loop."""
 
     def __init__(self, most: int = MAX_SESSIONS, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
@@ -124,7 +125,8 @@ class Sessions:
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
 
     def claim(self, session_hash: str, visitor: Visitor) -> bool:
-        """Return whether a visitor owns a page session; the visitor becomes owner if it has none."""
+        """Return whether a visitor owns a page session; a session without an owner is assigned to the
+        visitor."""
         session = self._sessions.get(session_hash)
         if session is None:
             self._make_room()
@@ -138,7 +140,7 @@ class Sessions:
         if visitor.returning:
             session.address = None
         elif len(session.ids) < MAX_IDS:
-            session.ids.add(visitor.id)  # the browser may keep any of the offered ids
+            session.ids.add(visitor.id)  # the browser may keep any of the ids offered to it
         return True
 
     def _owns(self, session: _Session, visitor: Visitor) -> bool:
@@ -148,7 +150,8 @@ class Sessions:
 
     @contextmanager
     def connection(self, session_hash: str, reads: bool) -> Iterator[None]:
-        """Count a connection of a claimed session as open; `reads` if it streams the session's events."""
+        """Count a connection of a claimed session as open; `reads` is true if it streams the session's
+        events."""
         session = self._sessions[session_hash]
         session.open += 1
         session.readers += reads
@@ -161,12 +164,13 @@ class Sessions:
                 session.last_read = self._clock()
 
     def unread_since(self, session_hash: str, then: float) -> bool:
-        """Return whether the session's events have not been read since `then`, by this object's clock."""
+        """Return whether the session's events have been unread since `then`, a time on this object's
+        clock."""
         session = self._sessions.get(session_hash)
         return session is None or (session.readers == 0 and session.last_read < then)
 
     def now(self) -> float:
-        """Return the time of this object's clock, in seconds."""
+        """Return the time according to this object's clock, in seconds."""
         return self._clock()
 
     def _make_room(self) -> None:
@@ -185,10 +189,10 @@ class Visitors:
         """Create the middleware.
 
         Args:
-            app: the next ASGI app.
-            uploads: the files of each visitor.
-            proxies: number of trusted proxies in front, see `network.visitor_of`.
-            framed: whether the page is shown in frames of other sites over HTTPS, as a Space is; this changes
+            app: next ASGI app.
+            uploads: files uploaded by each visitor.
+            proxies: number of trusted proxies in front of the server, as for `network.visitor_of`.
+            framed: whether the page is shown in frames on other sites over HTTPS, like a Space. This affects
                 the cookie's attributes.
         """
         self._app = app
@@ -215,7 +219,7 @@ class Visitors:
                 kept = [
                     (name, value) for name, value in message["headers"] if name.lower() != b"cache-control"
                 ]
-                # Prevents caches from giving one visitor's cookie to another.
+                # Prevents caches from passing one visitor's cookie to another.
                 message["headers"] = [*kept, cookie, (b"cache-control", b"no-store")]
             await send(message)
 

@@ -289,7 +289,7 @@ def test_a_prompt_that_overflows_is_refused_with_the_largest_k_or_loses_what_the
     most = int(re.search(r"k=(\d+)", refused.inner_text())[1])
     expect(person.status(1)).to_have_attribute("data-finish", re.compile("stop|length"))
 
-    person.choose("overflow-0", "leave out the last demonstrations")
+    person.choose("overflow-0", "drop the last demonstrations")
     person.ask(QUESTION)
     expect(person.page.locator("#chat-0 .notice").last).to_contain_text(
         f"Sent without the last {50 - most} demonstrations"

@@ -180,7 +180,7 @@ def test_half_characters_and_unreadable_addresses_are_said_and_not_kept(
     for updates in (made.on_control(state, *values(**changes)), made.on_ask(state, "", *values(**changes))):
         assert HALF not in str(updates)
     assert said
-    assert "on our side" not in "".join(said)
+    assert "went wrong on the server" not in "".join(said)
     assert HALF not in state.judging.model + state.judging.server
     assert not caplog.records
 

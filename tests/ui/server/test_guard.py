@@ -401,7 +401,7 @@ def test_strangers_save_nothing_and_bring_no_paths(public: Served, tmp_path: Pat
     file = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
     answer = public.post(uploaded, "saver", public.data(uploaded, {"editor-import": file}))
     assert answer.status_code == 422
-    assert "takes no files" in answer.json()["detail"]
+    assert "does not accept files" in answer.json()["detail"]
 
 
 def test_a_file_that_was_not_uploaded_is_not_read(plain: Served, tmp_path: Path) -> None:
@@ -411,7 +411,7 @@ def test_a_file_that_was_not_uploaded_is_not_read(plain: Served, tmp_path: Path)
     file = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
     answer = plain.post(uploaded, "reader", plain.data(uploaded, {"editor-import": file}))
     assert answer.status_code == 422
-    assert "Only a file that you uploaded" in answer.json()["detail"]
+    assert "Only files that you uploaded" in answer.json()["detail"]
 
 
 def test_another_persons_conversation_opens_only_by_its_id(public: Served) -> None:

@@ -55,7 +55,7 @@ class Conversations:
 
         Raises:
             ConflictError: the page is out of date because another tab or program has continued the
-            conversation. The caller then redraws the page, so the next call does not raise.
+                conversation. The caller then redraws the page, so the next call does not raise.
         """
         current = self.current(state)
         if current is None or state.branch is not None or not state.shown:
