@@ -271,7 +271,7 @@ def _has_answer(message: dict[str, Any], lines: list[int]) -> bool:
         lines: the indices of the status lines among the outputs.
     """
     data = message["output"]["data"]
-    return any("first after" in json.dumps(data[place]) for place in lines if place < len(data))
+    return any("first token after" in json.dumps(data[place]) for place in lines if place < len(data))
 
 
 def state(app: App, word: str, config: dict[str, Any], until: float, figures: Figures, seed: int) -> None:

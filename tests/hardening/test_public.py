@@ -132,7 +132,7 @@ def test_no_file_is_given_out(served: Served, visitor: Caller) -> None:
 
 def test_nothing_is_loaded_or_saved(served: Served, visitor: Caller) -> None:
     visitor.join("editor-save", editor_name="mine").raise_for_status()
-    assert "saves nothing" in json.dumps(list(visitor.messages()))
+    assert "Saving files is disabled" in json.dumps(list(visitor.messages()))
     assert not (served.settings.data_dir / "demos").exists()
     before = served.engine.status()
     for event in visitor.config["dependencies"]:

@@ -1,4 +1,4 @@
-"""The dialog that compares two answers side by side, with their differences marked."""
+"""Dialog that compares two answers side by side and marks their differences."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from playground.ui.page.state import PageState
 
 
 class CompareDialog(Dialog):
-    """Shows two answers to one message side by side, with their differences marked."""
+    """Dialog that shows two answers to the same message side by side and marks their differences."""
 
     def __init__(self, controller: Controller) -> None:
         self._conversations, self._catalog = controller.conversations, controller.catalog
@@ -43,7 +43,7 @@ class CompareDialog(Dialog):
         return [self.frame, self.turn, self.left, self.right, self.body]
 
     def connect(self, opener: gr.Button, state: gr.State) -> None:
-        """Connect the dialog's events; `opener` opens it."""
+        """Connect the dialog's event handlers. A click on `opener` opens the dialog."""
         opener.click(self.on_open, [state], self.outputs, **QUICK)
         self.turn.input(self.on_turn, [state, self.turn], self.outputs, **QUICK)
         chosen = [state, self.turn, self.left, self.right]
@@ -52,7 +52,7 @@ class CompareDialog(Dialog):
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_open(self, state: PageState) -> Updates:
-        """Open the dialog on the last turn, with the answers of its first two lanes."""
+        """Open the dialog at the last turn, comparing the answers in the first two lanes."""
 
         def act() -> Updates:
             turns = self._conversations.user_messages(state)
@@ -70,7 +70,7 @@ class CompareDialog(Dialog):
         return self.attempt(lambda: self._render_turn(state, turn))
 
     def on_choice(self, state: PageState, turn: Any, left: Any, right: Any) -> Updates:
-        """Show other answers of the turn."""
+        """Show a different pair of answers from the same turn."""
         return self.attempt(lambda: {self.body: self._render_sides(state, turn, str(left), str(right))})
 
     # --- Content ----------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ class CompareDialog(Dialog):
     def _render_turn(self, state: PageState, turn: Any) -> Updates:
         names = list(self._find_answers(state, turn))
         if len(names) < 2:
-            raise InputError("This message has one answer only: add a lane, or retry, to compare.")
+            raise InputError("This message has only one answer: add a lane or retry to compare.")
         visible = [name for name in names if "," not in name]
         left, right = visible[:2] if len(visible) > 1 else names[:2]
         return {
@@ -88,14 +88,14 @@ class CompareDialog(Dialog):
         }
 
     def _find_answers(self, state: PageState, turn: Any) -> dict[str, Answer]:
-        """Return all answers of a turn, in each version and lane, by their names on the page.
+        """Return all answers in a turn, for every lane and version, keyed by their names on the page.
 
         Raises:
-            InputError: there is no such turn.
+            InputError: the turn does not exist.
         """
         conversation = self._conversations.current(state)
         if conversation is None or not isinstance(turn, int) or not 0 <= turn < len(conversation.turns):
-            raise InputError("There is no such message: choose another.")
+            raise InputError("This message does not exist: choose another one.")
         found: dict[str, Answer] = {}
         for lane, current in enumerate(conversation.turns[turn].answers):
             name = self._name_lane(state, conversation, lane)
@@ -113,7 +113,7 @@ class CompareDialog(Dialog):
     def _render_sides(self, state: PageState, turn: Any, left: str, right: str) -> str:
         answers = self._find_answers(state, turn)
         if left not in answers or right not in answers:
-            raise InputError("There is no such answer: choose another.")
+            raise InputError("This answer does not exist: choose another one.")
         found = diff(answers[left].text, answers[right].text)
         one, other = html_diff.render_sides(found, (left, right))
         heads = f"<span>{reveal_plain(left)}</span><span>{reveal_plain(right)}</span>"

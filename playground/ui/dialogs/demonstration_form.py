@@ -1,4 +1,4 @@
-"""The form of the demonstration editor: the queries and answers of one demonstration."""
+"""The demonstration editor's form: the queries and answers in one demonstration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from playground.ui.page.controller.demonstrations import TURNS
 
 @dataclass(frozen=True, kw_only=True)
 class _Turn:
-    """The text boxes of one turn."""
+    """The text boxes for one turn."""
 
     row: gr.Row
     query: gr.Textbox
@@ -25,7 +25,7 @@ class _Turn:
 
 
 class DemonstrationForm:
-    """The hidden form, created inside a `gr.Blocks`; the editor connects its Cancel and Apply buttons."""
+    """The form, hidden at first. Create it inside a `gr.Blocks`; the editor connects Cancel and Apply."""
 
     def __init__(self) -> None:
         with gr.Column(visible=False, elem_id="editor-form") as self.frame:
@@ -47,7 +47,7 @@ class DemonstrationForm:
             )
             answer = gr.Textbox(
                 label="Answer" if turn == 0 else f"Answer, turn {turn + 1}",
-                placeholder="Left empty: the query is shown without an answer",
+                placeholder="Leave empty to show the query without an answer",
                 lines=3,
                 max_lines=12,
                 min_width=220,
@@ -63,15 +63,15 @@ class DemonstrationForm:
 
     @property
     def texts(self) -> list[gr.Textbox]:
-        """The text boxes: the query and the answer of each turn."""
+        """The text boxes: a query and an answer for each turn."""
         return [box for turn in self.turns for box in (turn.query, turn.answer)]
 
     def render(self, draft: Draft, card: int | None) -> Updates:
-        """Return the updates that show a card of the draft, or hide the form.
+        """Return the UI updates that show one of the draft's cards in the form, or hide the form.
 
         Args:
             draft: the set in the editor.
-            card: index of the card; the number of cards for a new card; None hides the form.
+            card: index of the card; the total number of cards for a new one; None to hide the form.
         """
         if card is None:
             return {self.frame: gr.update(visible=False)}
@@ -90,10 +90,10 @@ class DemonstrationForm:
         return updates
 
     def render_one_more(self, texts: Sequence[Any]) -> Updates:
-        """Return the updates that show one turn after the last turn with a text.
+        """Return the UI updates that show one more turn after the last non-empty turn.
 
         Args:
-            texts: the values of the components `texts`.
+            texts: the current values of the `texts` components.
         """
         used = max((at // 2 + 1 for at, text in enumerate(texts) if text), default=1)
         return {turn.row: gr.update(visible=number <= used) for number, turn in enumerate(self.turns)}

@@ -1,4 +1,4 @@
-"""The demonstration editor: a set as cards that can be enabled, moved, edited, added and saved."""
+"""The demonstration editor: shows a set as cards to enable, move, edit, add and save."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from playground.ui.html import demonstrations as html_demonstrations
 from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
-# One listener for all cards; it reports which button of which card was pressed.
+# A single listener for all cards. It reports which button on which card was clicked.
 ON_CLICK = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-act]');
@@ -32,15 +32,15 @@ element.addEventListener('click', (event) => {
 
 
 class DemonstrationEditor(Dialog):
-    """Edits a draft of one demonstration set, beside another set to compare it with."""
+    """Editor for a draft of one demonstration set, with an optional second set for comparison."""
 
     def __init__(self, controller: Controller, lanes: int, public: bool) -> None:
-        """Create the editor, hidden.
+        """Create the hidden editor.
 
         Args:
-            controller: edits drafts.
-            lanes: number of lanes in which a set can be used.
-            public: whether importing and saving files is refused.
+            controller: the controller that edits drafts.
+            lanes: number of lanes that a set can be used in.
+            public: whether to reject importing and saving files.
         """
         self._catalog, self._drafts = controller.catalog, controller.drafts
         self._lanes, self._public = lanes, public
@@ -91,15 +91,15 @@ class DemonstrationEditor(Dialog):
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that the editor's handlers update, without those of lanes."""
+        """The components that the editor's handlers update, except the lanes' controls."""
         content = [self.set, self.compare, self.about, self.instruction, self.cards, *self.form.outputs]
         return [self.frame, *self.use, *content]
 
     def connect(self, lanes: Sequence[Lane], state: gr.State) -> list[Any]:
-        """Connect the editor's events.
+        """Connect the editor's event handlers.
 
         Returns:
-            The events after which the controls of a lane have been set, for handlers that depend on them.
+            The events that set a lane's controls, so that dependent handlers can run after them.
         """
         inputs = [state, self.compare]
         for event, handler, values in (
@@ -126,7 +126,7 @@ class DemonstrationEditor(Dialog):
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_open(self, lane: Lane) -> Callable[..., Updates]:
-        """Return the handler that opens the editor with a lane's set."""
+        """Return the handler that opens the editor with a lane's demonstration set."""
 
         def handler(state: PageState, *values: Any) -> Updates:
             def act() -> Updates:
@@ -141,7 +141,7 @@ class DemonstrationEditor(Dialog):
         return handler
 
     def on_set(self, state: PageState, compare: Any, name: Any) -> Updates:
-        """Edit another set."""
+        """Switch the editor to another set."""
         return self._change(state, compare, lambda: self._drafts.open(state, name))
 
     def on_compare(self, state: PageState, compare: Any) -> Updates:
@@ -149,11 +149,13 @@ class DemonstrationEditor(Dialog):
         return self._change(state, compare, lambda: None)
 
     def on_import(self, state: PageState, compare: Any, path: Any) -> Updates:
-        """Edit a set from an uploaded file."""
+        """Import a set from an uploaded file and edit it."""
 
         def act() -> None:
             if self._public:
-                raise InputError("This page takes no files: run Tandem yourself to import sets.")
+                raise InputError(
+                    "Importing files is disabled on this page: run Tandem yourself to import sets."
+                )
             self._drafts.import_file(state, path)
 
         return self._change(state, compare, act)
@@ -163,7 +165,7 @@ class DemonstrationEditor(Dialog):
         return self._change(state, compare, lambda: self._drafts.set_instruction(state, instruction))
 
     def on_card(self, state: PageState, compare: Any, event: gr.EventData) -> Updates:
-        """Handle a button of a card."""
+        """Handle a click on one of a card's buttons."""
         pressed = event._data or {}
         return self._change(
             state, compare, lambda: self._drafts.press(state, pressed.get("act"), pressed.get("at"))
@@ -174,11 +176,11 @@ class DemonstrationEditor(Dialog):
         return self._change(state, compare, lambda: self._drafts.edit_new(state))
 
     def on_cancel(self, state: PageState, compare: Any) -> Updates:
-        """Close the form, and discard its changes."""
+        """Close the form and discard its changes."""
         return self._change(state, compare, lambda: self._drafts.stop_editing(state))
 
     def on_apply(self, state: PageState, compare: Any, *texts: Any) -> Updates:
-        """Apply the form's texts to the demonstration; a text that is refused stays in the form."""
+        """Apply the form to the demonstration. Rejected text stays in the form."""
 
         def act() -> Updates:
             self._drafts.apply(state, texts)
@@ -195,14 +197,14 @@ class DemonstrationEditor(Dialog):
 
         def act() -> Updates:
             if self._public:
-                raise InputError("This page saves nothing for others: run Tandem yourself to save sets.")
+                raise InputError("Saving files is disabled on this page: run Tandem yourself to save sets.")
             say(f"Saved as {self._drafts.save(state, name)}.")
             return self._render(state, compare)
 
         return self.attempt(act)
 
     def on_use(self, lane: Lane) -> Callable[..., Updates]:
-        """Return the handler that makes a lane use the whole set."""
+        """Return the handler that makes a lane use all demonstrations in the edited set."""
 
         def handler(state: PageState, *values: Any) -> Updates:
             def act() -> Updates:
@@ -218,7 +220,7 @@ class DemonstrationEditor(Dialog):
         return handler
 
     def _change(self, state: PageState, compare: Any, act: Callable[[], None]) -> Updates:
-        """Run `act` and render the draft, even if `act` fails, so that no control keeps a refused value."""
+        """Run `act`, then render the draft even if `act` failed, so that controls drop rejected values."""
         try:
             act()
         except Exception as error:
@@ -230,11 +232,11 @@ class DemonstrationEditor(Dialog):
     # --- Content ----------------------------------------------------------------------------------
 
     def _render(self, state: PageState, compare: Any = None) -> Updates:
-        """Return the updates of everything except the name of a new set.
+        """Return the UI updates for everything except the name field for a new set.
 
         Args:
-            state: of the page.
-            compare: name of the set that the draft is compared with.
+            state: the page's state.
+            compare: name of the set to compare the draft with.
         """
         draft, card = self._drafts.require(state), state.demonstrations.card
         sets = self._catalog.sets(state)

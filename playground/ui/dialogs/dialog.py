@@ -1,4 +1,4 @@
-"""The base class of all dialogs: a title, a Close button, and the updates that open and close it."""
+"""Base class for dialogs: a title, a Close button, and the UI updates that open and close the dialog."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from playground.ui.controls.toast import attempt
 
 
 class Dialog:
-    """A dialog over the page; created inside a `gr.Blocks`.
+    """A dialog over the page. Create it inside a `gr.Blocks`.
 
-    A dialog with content of its own overrides `_compose_head`, `_compose_body` and `outputs`. The constructor
-    calls all three, so a subclass must set its own attributes before it calls the constructor of this class.
+    Subclasses with their own content override `_compose_head`, `_compose_body` and `outputs`. The constructor
+    calls all three, so a subclass must set its attributes before calling `super().__init__`.
     """
 
     def __init__(self, id: str, title: str = "", *, prefix: str | None = None) -> None:
-        """Create the dialog, hidden, and connect its Close button.
+        """Create the hidden dialog and connect its Close button.
 
         Args:
-            id: of the dialog's element.
-            title: its heading, as HTML.
-            prefix: prefix of the ids of its title and its Close button, if it is not `id`.
+            id: id of the dialog's element.
+            title: the dialog's heading, as HTML.
+            prefix: prefix for the ids of the title and the Close button; `id` by default.
         """
         prefix = prefix or id
         with gr.Column(visible=False, elem_id=id, elem_classes="dialog") as self.frame:
@@ -40,7 +40,7 @@ class Dialog:
         """Add controls between the title and the Close button."""
 
     def _compose_body(self) -> None:
-        """Add the content below the dialog's head."""
+        """Add the content below the dialog's header."""
 
     @property
     def outputs(self) -> list[Any]:
@@ -48,11 +48,11 @@ class Dialog:
         return [self.frame]
 
     def show(self, updates: Updates | None = None) -> Updates:
-        """Return the updates that open the dialog, including those of its content."""
+        """Return the UI updates that open the dialog, including those for its content."""
         return {self.frame: gr.update(visible=True), **(updates or {})}
 
     def hide(self) -> Updates:
-        """Return the updates that close the dialog."""
+        """Return the UI updates that close the dialog."""
         return {self.frame: gr.update(visible=False)}
 
     def on_close(self) -> Updates:
@@ -60,23 +60,23 @@ class Dialog:
         return self.hide()
 
     def attempt(self, act: Callable[[], Updates]) -> Updates:
-        """Return the updates of `act`; if it fails, show the error as a toast and return no updates.
+        """Return the UI updates from `act`. If it fails, show the error as a toast and return no updates.
 
-        Use it only in events that have the dialog's `outputs`.
+        Use it only for events whose outputs are the dialog's `outputs`.
         """
         return attempt(act, self.frame)
 
 
 class HtmlDialog(Dialog):
-    """A dialog that shows one piece of HTML."""
+    """A dialog whose content is a single HTML component."""
 
     def __init__(self, id: str, title: str, on_load: str | None = None) -> None:
         """Create the dialog, hidden and empty.
 
         Args:
-            id: of the dialog's element.
-            title: its heading, as HTML.
-            on_load: JavaScript that runs once in the element of the HTML.
+            id: id of the dialog's element.
+            title: the dialog's heading, as HTML.
+            on_load: JavaScript that runs once on the HTML component's element.
         """
         self._id, self._on_load = id, on_load
         super().__init__(id, title)
@@ -88,9 +88,9 @@ class HtmlDialog(Dialog):
 
     @property
     def outputs(self) -> list[Any]:
-        """The dialog and its HTML."""
+        """The components to update: the dialog and its HTML."""
         return [self.frame, self.body]
 
     def show_html(self, html: str) -> Updates:
-        """Return the updates that open the dialog with `html`, which must be safe."""
+        """Return the UI updates that open the dialog with `html`, which must be safe HTML."""
         return self.show({self.body: html})

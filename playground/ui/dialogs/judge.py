@@ -1,8 +1,8 @@
-"""The judge dialog: which model judges which answers, with which rubric, and the cost.
+"""The judge dialog, for choosing the judge model, the answers and the rubric, and seeing the cost.
 
-A judgment continues when the page is closed: the session runs it, and the page only shows its state. An API
-key entered here is stored only in the page's state on the server, for the server address that it was entered
-for; it is never sent to a browser and never recorded.
+Judgments continue when the page is closed, because the session runs them and the page only shows their state.
+An API key entered here is stored only in the page's state on the server and used only for the judge server it
+was entered for. It is never sent to a browser and never recorded.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ACTS = ("judge", "judge-stop", "judge-again", "verdict")
 
 
 class JudgeRow:
-    """The judge's buttons above the message box; created inside a `gr.Blocks`."""
+    """The judge buttons above the message box. Create them inside a `gr.Blocks`."""
 
     def __init__(self) -> None:
         self.open = small_button("Judge", "open-judge")
@@ -47,7 +47,7 @@ class JudgeRow:
 
 
 class JudgeDialog(Dialog):
-    """The judge dialog; created inside a `gr.Blocks`."""
+    """The judge dialog. Create it inside a `gr.Blocks`."""
 
     def __init__(self, chat: Controller, settings: Settings, row: JudgeRow) -> None:
         self.chat = chat
@@ -79,7 +79,7 @@ class JudgeDialog(Dialog):
 
     @property
     def all_outputs(self) -> list[Block]:
-        """The components that the page's handlers update: this dialog's, and those of the judge calls."""
+        """The components that the page's handlers update, in this dialog and in the judge-call dialog."""
         return [*self.outputs, *self.whole.outputs]
 
     def connect(
@@ -88,8 +88,8 @@ class JudgeDialog(Dialog):
         """Connect the components to their handlers.
 
         Args:
-            state: of the page.
-            draw_marks: returns the updates that draw the lanes with their verdicts.
+            state: the page's state.
+            draw_marks: returns the UI updates that draw the lanes with their verdicts.
             outputs: the components that `draw_marks` updates.
         """
         self._draw_marks = draw_marks
@@ -113,7 +113,7 @@ class JudgeDialog(Dialog):
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_open(self, state: PageState) -> Updates:
-        """Open the dialog on the last turn."""
+        """Open the dialog for the last turn."""
         return self.attempt(lambda: self.open_on(state, None))
 
     def on_turn(self, state: PageState, *values: Any) -> Updates:
@@ -129,7 +129,7 @@ class JudgeDialog(Dialog):
         return self.attempt(act)
 
     def on_who(self, state: PageState, *values: Any) -> Updates:
-        """Show the controls of the chosen judge: a model, or the rule."""
+        """Show the controls for the chosen kind of judge: a model or the reference rule."""
 
         def act() -> Updates:
             form = read_form(values)
@@ -138,11 +138,11 @@ class JudgeDialog(Dialog):
         return self.attempt(act)
 
     def on_control(self, state: PageState, *values: Any) -> Updates:
-        """Show the cost of the form's current values."""
+        """Show the estimated cost of the judgments that the form describes."""
         return self.attempt(lambda: self.draw_form(state, read_form(values)))
 
     def on_key(self, state: PageState, key: Any, *values: Any) -> Updates:
-        """Store an entered API key, and empty its field."""
+        """Store the API key that was entered, and clear its field."""
 
         def act() -> Updates:
             form = read_form(values)
@@ -176,7 +176,7 @@ class JudgeDialog(Dialog):
         if started:
             updates |= {**self._draw_marks(state), **self.draw_running(state)}
             if self.running(state):
-                say("Judging. The verdict will appear under the answers.")
+                say("Judging started. The verdict will appear below the answers.")
         return updates
 
     def on_stop(self, state: PageState) -> Updates:
@@ -186,7 +186,7 @@ class JudgeDialog(Dialog):
         return {self.timer: gr.Timer(active=True)}
 
     def on_tick(self, state: PageState) -> Updates:
-        """Draw the verdicts if they have changed."""
+        """Redraw the verdicts if they have changed."""
 
         def act() -> Updates:
             fingerprint = self.fingerprint(state)
@@ -201,7 +201,7 @@ class JudgeDialog(Dialog):
         """Run the action of a button below an answer.
 
         Raises:
-            InputError: there is no such verdict.
+            InputError: the verdict does not exist.
         """
         if act == "judge":
             return self.open_on(state, turn)
@@ -209,7 +209,7 @@ class JudgeDialog(Dialog):
         here = self.chat.session.all_verdicts(conversation.id).get(turn, ())
         verdict = next((each for each in here if each.id == id), None)
         if verdict is None:
-            raise InputError("There is no such verdict: reload the page.")
+            raise InputError("This verdict does not exist: reload the page.")
         if act == "judge-stop":
             self.chat.session.cancel_judgment(verdict.id)
             return {self.timer: gr.Timer(active=True)}
@@ -221,12 +221,12 @@ class JudgeDialog(Dialog):
     # --- Drawing ----------------------------------------------------------------------------------
 
     def open_on(self, state: PageState, turn: Any, verdict: Verdict | None = None) -> Updates:
-        """Return the updates that open the dialog.
+        """Return the UI updates that open the dialog.
 
         Args:
-            state: of the page.
+            state: the page's state.
             turn: index of the turn; None for the last one.
-            verdict: if given, the form is filled in to request this verdict again.
+            verdict: a verdict to request again, whose settings fill in the form.
 
         Raises:
             InputError: there is nothing to judge.
@@ -246,10 +246,10 @@ class JudgeDialog(Dialog):
         )
 
     def draw_form(self, state: PageState, form: JudgeForm) -> Updates:
-        """Return the updates that show the form's cost; the form's judge is kept for the next opening.
+        """Return the UI updates that show the form's cost, and remember its judge for the next opening.
 
         Raises:
-            InputError: the model or the server is not text that can be stored.
+            InputError: the model or the server contains text that cannot be stored.
         """
         model = check_characters(str(form.model or ""), "The judge's model")
         server = check_characters(str(form.server or ""), "The judge's address")
@@ -269,9 +269,9 @@ class JudgeDialog(Dialog):
         return self.chat.session.running_judgments(id) if id else []
 
     def draw_running(self, state: PageState) -> Updates:
-        """Return the updates of the stop buttons, and of the timer while there is something to draw.
+        """Return the UI updates for the stop buttons and, while there is something to draw, for the timer.
 
-        Only the timer's own handler stops the timer, because it draws the judgments that have ended since.
+        Only the timer's handler stops the timer, because it also draws judgments that have just ended.
         """
         running = bool(self.running(state))
         updates: Updates = {button: gr.update(visible=running) for button in (self.row.stop, self.cancel)}
@@ -280,7 +280,7 @@ class JudgeDialog(Dialog):
         return updates
 
     def fingerprint(self, state: PageState) -> tuple[Any, ...]:
-        """Return a value that changes when there is something new to draw."""
+        """Return a value that changes whenever there is something new to draw."""
         conversation = self.chat.conversations.current(state)
         verdicts = self.chat.session.all_verdicts(conversation.id) if conversation else {}
         if conversation is None or not verdicts:

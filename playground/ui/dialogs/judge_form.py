@@ -1,4 +1,4 @@
-"""The controls of the judge dialog, and their values by name."""
+"""The judge dialog's controls, and their values by name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from playground.ui.controls.events import Updates
 from playground.words import shorten
 
 MODEL = "model"
-"""The value of "Judge" for a model; its value for the rule is `REFERENCE`."""
+"""Value of the "Judge" control for a judge model; the value for the reference rule is `REFERENCE`."""
 SCOPES = (("this turn's answers", "turn"), ("the conversation so far", "conversation"))
 REFERENCE_RUBRICS = (("right or wrong", REFERENCE_RUBRIC), ("compare two", PAIR_RUBRIC))
 KEY_LIMIT = 500
@@ -31,7 +31,7 @@ SERVER_LIMIT = 500
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeForm:
-    """The values of the dialog's controls as a browser sends them, so they can have any type."""
+    """The values of the dialog's controls as sent by a browser; they are untrusted and can have any type."""
 
     turn: Any
     scope: Any = "turn"
@@ -50,22 +50,22 @@ class JudgeForm:
 
 
 def read_form(values: Sequence[Any]) -> JudgeForm:
-    """Return the form of a handler's values, which are in the order of `JudgeControls.inputs`."""
+    """Build the form from a handler's input values, given in the order of `JudgeControls.inputs`."""
     return JudgeForm(**dict(zip((field.name for field in fields(JudgeForm)), values, strict=True)))
 
 
 class JudgeControls:
-    """The controls that a `JudgeForm` is read from; created inside a dialog."""
+    """The controls that a `JudgeForm` is read from. Create them inside a dialog."""
 
     def __init__(self, settings: Settings, rubrics: Sequence[str]) -> None:
-        """Add the controls.
+        """Create the controls.
 
         Args:
-            settings: of this run.
-            rubrics: names of the rubrics; the first one is selected.
+            settings: the settings of this run.
+            rubrics: names of the rubrics; the first one is preselected.
         """
         with gr.Row(elem_classes="options-row"):
-            self.turn = Choice([], label="Answers of", filterable=False, min_width=220, elem_id="judge-turn")
+            self.turn = Choice([], label="Turn", filterable=False, min_width=220, elem_id="judge-turn")
             self.scope = gr.Dropdown(
                 list(SCOPES),
                 value="turn",
@@ -120,7 +120,7 @@ class JudgeControls:
         self.model = gr.Textbox(
             settings.judge_model or "" if settings.judge_model != REFERENCE else "",
             label="Models (up to five)",
-            placeholder="such as gpt-4o, or gpt-4o, gpt-4o-mini",
+            placeholder="for example gpt-4o, or gpt-4o, gpt-4o-mini",
             max_length=MODELS_LIMIT,
             min_width=160,
             elem_id="judge-model",
@@ -146,7 +146,7 @@ class JudgeControls:
 
     @property
     def _by_name(self) -> Mapping[str, Block]:
-        """The control of each field of a `JudgeForm`."""
+        """The control for each field of a `JudgeForm`."""
         return {
             "turn": self.turn,
             "scope": self.scope,
@@ -161,7 +161,7 @@ class JudgeControls:
 
     @property
     def inputs(self) -> list[Block]:
-        """The controls whose values `read_form` reads, in its order."""
+        """The controls whose values `read_form` takes, in the order it expects."""
         return [self._by_name[field.name] for field in fields(JudgeForm)]
 
     @property
@@ -170,12 +170,12 @@ class JudgeControls:
         return [*self.inputs, self.of_model, self.key]
 
     def fill(self, form: JudgeForm, conversation: Conversation, lanes: Sequence[int]) -> Updates:
-        """Return the updates that show a form.
+        """Return the UI updates that show a form.
 
         Args:
-            form: the values.
-            conversation: has the turns to choose from.
-            lanes: the lanes to choose from.
+            form: the values to show.
+            conversation: the conversation whose turns can be chosen.
+            lanes: the lanes that can be chosen.
         """
         turns = [
             (f"Turn {number + 1}: {shorten(turn.user, 40)}", number)
@@ -193,12 +193,12 @@ class JudgeControls:
         return updates
 
     def offer_lanes(self, lanes: Sequence[int], chosen: Sequence[int]) -> Updates:
-        """Return the updates that offer `lanes` as choices."""
+        """Return the UI updates that offer `lanes` as choices."""
         choices = [(LETTERS[lane], lane) for lane in lanes]
         return {self.lanes: gr.update(choices=choices, value=list(chosen))}
 
     def switch(self, by_rule: bool) -> Updates:
-        """Return the updates that show the controls of either the rule or a model."""
+        """Return the UI updates that show the controls for either the reference rule or a judge model."""
         for_models = (self.of_model, self.rubric, self.samples, self.scope)
         return {
             **{control: gr.update(visible=not by_rule) for control in for_models},

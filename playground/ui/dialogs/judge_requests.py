@@ -1,4 +1,4 @@
-"""Judge requests built from the judge dialog's untrusted form, with the visitor's API keys and budget."""
+"""Build judge requests from the judge dialog's untrusted form, using the visitor's API keys and budget."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
 BY_RULE = (
-    "Marks each answer right or wrong by a fixed rule, from the probe's reference answers. No model is used."
+    "Marks each answer right or wrong by comparing it with the probe's reference answers. No model is used."
 )
 MOST_RUNNING = 40
-"""Maximum number of running judgments of one conversation.
+"""Maximum number of judgments that can run on one conversation at the same time.
 
-Five judges and their majority on every two of four lanes need 36.
+Five judges and their majority need 36 for all pairs of four lanes.
 """
 
 
 class JudgeRequests:
-    """Builds and starts the requests of all visitors of a page."""
+    """Builds and starts the judge requests of all visitors to the page."""
 
     def __init__(self, chat: Controller, settings: Settings) -> None:
         self.chat = chat
         self.settings = settings
         self.budgets = VisitorBudgets(lambda: self.chat.session.judge_budget())
-        """Budgets in public mode."""
+        """Each visitor's judging budget in public mode."""
 
     # --- Requests ---------------------------------------------------------------------------------
 
@@ -51,7 +51,7 @@ class JudgeRequests:
         return conversation
 
     def read(self, state: PageState, form: JudgeForm) -> list[JudgeRequest]:
-        """Return the requests of a form: one, or one for every two lanes to compare.
+        """Return the requests that a form describes: one, or one for each pair of lanes to compare.
 
         Raises:
             InputError: a value or a request is invalid.
@@ -100,10 +100,10 @@ class JudgeRequests:
         return tuple(judges)
 
     def start(self, state: PageState, request: JudgeRequest) -> None:
-        """Start a request's judgments with the visitor's budget.
+        """Start a request's judgments within the visitor's budget.
 
         Raises:
-            InputError: too many are running, an API key is missing, or the budget does not suffice.
+            InputError: too many judgments are running, an API key is missing, or the budget is too small.
         """
         session = self.chat.session
         if request.judges and len(session.running_judgments(request.conversation.id)) >= MOST_RUNNING:
@@ -113,29 +113,29 @@ class JudgeRequests:
     # --- Keys and budgets -------------------------------------------------------------------------
 
     def address(self, server: Any) -> str:
-        """Return the server address that a key is for; raises InputError if it cannot be parsed."""
+        """Return the server address that an API key is for; raises InputError if it cannot be parsed."""
         return clean(str(server or "").strip() or self.settings.judge_url)
 
     def has_key(self, state: PageState, server: str) -> bool:
-        """Return whether a key was entered for a server; False if its address cannot be parsed."""
+        """Return whether an API key was entered for a server; False if the address cannot be parsed."""
         try:
             return self.address(server) in state.judging.keys
         except InputError:
             return False
 
     def keep_key(self, state: PageState, key: Any, form: JudgeForm) -> None:
-        """Store an entered API key, if there is one, for the form's server.
+        """Store the API key that was entered, if any, for the form's server.
 
         Raises:
             InputError: the key cannot be sent, or the address cannot be parsed.
         """
         if isinstance(key, str) and key.strip():
             if len(key) > KEY_LIMIT:
-                raise InputError(f"A key has at most {KEY_LIMIT} characters: check what was pasted.")
+                raise InputError(f"API keys have at most {KEY_LIMIT} characters: check what you pasted.")
             state.judging.keys[self.address(form.server)] = check_key(Secret(key.strip()))
 
     def budget(self, state: PageState) -> JudgeBudget:
-        """Return the budget that the visitor has without an API key of their own."""
+        """Return the budget of a visitor who has not entered their own API key."""
         if self.settings.public:
             return self.budgets.of(self.chat.visitor(), time.monotonic())
         state.judging.budget = state.judging.budget or self.chat.session.judge_budget()
@@ -144,7 +144,7 @@ class JudgeRequests:
     # --- Results of a form ------------------------------------------------------------------------
 
     def describe(self, state: PageState, form: JudgeForm) -> str:
-        """Render the cost of a form's judgments, or what is missing in the form."""
+        """Render the estimated cost of a form's judgments, or what is missing in the form."""
         session = self.chat.session
         parts = []
         if not form.by_rule and form.rubric in session.library.rubrics:
@@ -163,7 +163,7 @@ class JudgeRequests:
         return "".join(parts)
 
     def _describe_credit(self, state: PageState, judges: tuple[JudgeModel, ...], estimate: Estimate) -> str:
-        """Render which API keys are missing, or the budget that is left for the keys in the settings."""
+        """Render which API keys are missing, or the remaining budget for the keys in the settings."""
         lacking = [lacks for judge in judges if (lacks := without_key(judge))]
         if estimate.calls and lacking:
             return "".join(map(html_verdicts.render_error, lacking))
@@ -172,19 +172,23 @@ class JudgeRequests:
         left = self.budget(state).left
         if left is None:
             return ""
-        credit = f"{left} tokens are left of this session's judging budget."
+        credit = f"{left} tokens remain in this session's judging budget."
         if estimate.calls and estimate.most_tokens > left:
-            return html_verdicts.render_error(f"{credit} Enter your own API key, or judge less at once.")
+            return html_verdicts.render_error(
+                f"{credit} Enter your own API key, or judge fewer answers at once."
+            )
         return html_verdicts.render_note(credit)
 
     # --- Initial form -----------------------------------------------------------------------------
 
     def rubrics(self) -> list[str]:
-        """Return the names of the rubrics, the default one first."""
+        """Return the names of the rubrics, with the default one first."""
         return sorted(self.chat.session.library.rubrics, key=lambda name: (name != "single", name))
 
     def propose(self, state: PageState, conversation: Conversation, turn: int) -> JudgeForm:
-        """Return the initial form for a turn, with the judge entered last, or else the settings' judge."""
+        """Return the initial form for a turn, with the last judge entered or, by default, the settings'
+        judge.
+        """
         own = self.settings.judge_model
         by_rule = own in (None, REFERENCE) and self.chat.session.has_known_answer(conversation, turn)
         return JudgeForm(
@@ -197,7 +201,7 @@ class JudgeRequests:
         )
 
     def repeat(self, state: PageState, conversation: Conversation, turn: int, verdict: Verdict) -> JudgeForm:
-        """Return the form that requests a verdict again."""
+        """Return a form filled in to request a verdict again."""
         by_rule = verdict.judge == REFERENCE
         own, there, rubrics = clean(self.settings.judge_url), answered(conversation, turn), self.rubrics()
         typed = state.judging.model or self._own_model()
@@ -213,12 +217,12 @@ class JudgeRequests:
         )
 
     def _own_model(self) -> str:
-        """Return the model in the settings."""
+        """Return the judge model in the settings."""
         own = self.settings.judge_model
         return "" if own is None or own == REFERENCE else own
 
     def _judges_of(self, conversation: Conversation, turn: int, verdict: Verdict) -> str:
-        """Return the judge of a verdict as a user would enter it, or the judges of its panel with servers."""
+        """Return a verdict's judge as a user would enter it, or its panel's judges with their servers."""
         recorded = self.chat.session.all_verdicts(conversation.id).get(turn, ())
         here = {each.id: each for each in recorded}
         members = [here[id] for id in verdict.panel if id in here]
@@ -248,6 +252,6 @@ def _read_lanes(lanes: Any, there: tuple[int, ...], turn: int) -> tuple[int, ...
 
 
 def _check_compared(compares: bool, lanes: tuple[int, ...]) -> None:
-    """Raise InputError if lanes are to be compared and there is only one."""
+    """Raise InputError if a comparison is requested for a single lane."""
     if compares and len(lanes) < 2:
         raise InputError("A comparison needs two lanes: choose a second one.")

@@ -19,7 +19,7 @@ from playground.ui.page.state import PageState
 
 PRECISIONS = [("auto", "auto"), ("4 bit", "4bit"), ("full", "none")]
 IDLE_PERIOD, LOADING_PERIOD = 4.0, 0.4
-"""Seconds between two updates of the dialog: normally, and while a model is being loaded."""
+"""Seconds between updates of the dialog: normally, and while a model is loading."""
 
 # The label's element contains a button; a click beside that button does nothing.
 ON_CLICK = """
@@ -28,8 +28,8 @@ element.addEventListener('click', (event) => {
 });
 """
 
-# A disabled button can still get the focus, so that the reason can be read. The list is rendered again when
-# a load starts and ends; the button that had the focus gets it back.
+# Disabled buttons stay focusable so that the reason can be read. The list is rendered again when a load
+# starts and ends; focus then returns to the button that had it.
 ON_PRESET = """
 let last = null;
 element.addEventListener('click', (event) => {
@@ -48,9 +48,9 @@ new MutationObserver(() => {
 
 
 class ModelDialog(Dialog):
-    """Shows the loaded model, its device and its adapters.
+    """Dialog that shows the loaded model, its device and its adapters.
 
-    It shows no paths, because untrusted users read it in public mode.
+    It shows no file paths, because untrusted users can see it in public mode.
     """
 
     def __init__(self, session: Session) -> None:
@@ -81,22 +81,23 @@ class ModelDialog(Dialog):
 
 
 class ModelLoadingDialog(ModelDialog):
-    """Also loads other models, and shows the library's problems, including paths."""
+    """Model dialog that can also load other models. It shows the library's problems, including file paths."""
 
     def __init__(
         self, session: Session, model_switch: ModelSwitch, state: gr.State, waiting: gr.Timer
     ) -> None:
-        """Create the dialog, hidden.
+        """Create the hidden dialog.
 
         Args:
             session: provides the model's status.
             model_switch: loads models.
             state: the page's state; its `preset` is the preset that this page is loading.
-            waiting: a timer to start when the model has changed; it updates the page's lanes and model label.
+            waiting: the timer to start when the model has changed, which updates the page's lanes and model
+                label.
         """
         self.model_switch = model_switch
         self._state, self._waiting = state, waiting
-        # Outside the dialog, because a timer in a hidden column does not tick.
+        # The timer is outside the dialog, because a timer in a hidden column does not tick.
         self.timer = gr.Timer(IDLE_PERIOD)
         self.is_open, self.seen = gr.State(False), gr.State(model_switch.changes)
         self.listed = gr.State("")
@@ -162,17 +163,17 @@ class ModelLoadingDialog(ModelDialog):
         self.timer.tick(self.on_tick, [self._state, self.is_open, self.seen, self.listed], outputs, **QUICK)
 
     def show(self, updates: Updates | None = None) -> Updates:
-        """Return the updates that open the dialog, including those of its content."""
+        """Return the UI updates that open the dialog, including those for its content."""
         return {**super().show(updates), self.is_open: True}
 
     def hide(self) -> Updates:
-        """Return the updates that close the dialog."""
+        """Return the UI updates that close the dialog."""
         return {**super().hide(), self.is_open: False}
 
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_base(self, source: Any, precision: Any) -> Updates:
-        """Load another base; the field keeps its text, because the load may still fail."""
+        """Load another base. The field keeps its text, because loading may still fail."""
 
         def act() -> Updates:
             self.model_switch.load_base(source, precision)
@@ -181,7 +182,7 @@ class ModelLoadingDialog(ModelDialog):
         return self.attempt(act)
 
     def on_adapter(self, source: Any, name: Any) -> Updates:
-        """Load another adapter; the fields keep their text, because the load may still fail."""
+        """Load another adapter. The fields keep their text, because loading may still fail."""
 
         def act() -> Updates:
             self.model_switch.load_adapter(source, name)
@@ -190,7 +191,7 @@ class ModelLoadingDialog(ModelDialog):
         return self.attempt(act)
 
     def on_preset(self, state: PageState, event: gr.EventData) -> Updates:
-        """Load the preset whose button was pressed."""
+        """Load the preset whose button was clicked."""
 
         def act() -> Updates:
             name = (event._data or {}).get("preset")
@@ -209,13 +210,13 @@ class ModelLoadingDialog(ModelDialog):
         return self._render()
 
     def on_tick(self, state: PageState, is_open: Any, seen: Any, listed: Any = "") -> Updates:
-        """Show the progress of a load; update the page if any page has changed the model.
+        """Show loading progress, and update the page if any page has changed the model.
 
         Args:
             state: of the page.
             is_open: whether the dialog is open.
-            seen: the number of changes that the page has seen.
-            listed: HTML of the list of presets in the browser.
+            seen: number of model changes that this page has already processed.
+            listed: HTML of the preset list currently in the browser.
         """
         if self.model_switch.progress().state in ("cancelled", "failed"):
             state.preset = None
@@ -228,10 +229,10 @@ class ModelLoadingDialog(ModelDialog):
     # --- Content ----------------------------------------------------------------------------------
 
     def _render(self, listed: Any = None) -> Updates:
-        """Return the updates of the dialog's content.
+        """Return the UI updates for the dialog's content.
 
         Args:
-            listed: HTML of the list of presets in the browser; None if unknown.
+            listed: HTML of the preset list currently in the browser; None if unknown.
         """
         status, library = self.session.status(), self.session.library
         progress = self.model_switch.progress()
@@ -242,7 +243,7 @@ class ModelLoadingDialog(ModelDialog):
             self.timer: gr.Timer(LOADING_PERIOD if progress.busy else IDLE_PERIOD),
         }
         presets = self._render_presets(progress.busy)
-        # Only if it differs, because rendering the list again takes the focus from a button in it.
+        # Update the list only if it differs, because rendering it again takes focus away from its buttons.
         return updates | ({self.presets: presets, self.listed: presets} if presets != listed else {})
 
     def _render_presets(self, is_loading: bool) -> str:

@@ -1,4 +1,4 @@
-"""The dialog that lists the probes to choose from."""
+"""Dialog for choosing a probe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playground.ui.html import probes as html_probes
 from playground.ui.page.controller import Controller
 
 WORDS_LIMIT = 200
-"""Maximum number of characters of the words to filter by."""
+"""Maximum length of the search text, in characters."""
 
 ON_CLICK = """
 element.addEventListener('click', (event) => {
@@ -24,9 +24,9 @@ element.addEventListener('click', (event) => {
 
 
 class ProbesDialog(Dialog):
-    """Lists all probes, or those of one kind and with certain words.
+    """Dialog that lists the probes, optionally filtered by kind and search words.
 
-    The page handles a click in `list`, which starts a probe.
+    The page handles clicks in `list`, which start a probe.
     """
 
     def __init__(self, controller: Controller, public: bool) -> None:
@@ -65,7 +65,7 @@ class ProbesDialog(Dialog):
         return [self.frame, self.kind, self.list]
 
     def connect(self, opener: gr.Button) -> None:
-        """Connect the dialog's own events; `opener` opens it."""
+        """Connect the dialog's event handlers. A click on `opener` opens the dialog."""
         filters = [self.kind, self.words]
         opener.click(self.on_open, filters, self.outputs, **QUICK)
         gr.on(
@@ -80,7 +80,7 @@ class ProbesDialog(Dialog):
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_open(self, kind: Any, words: Any) -> Updates:
-        """Open the dialog with the current filters; a kind that no longer exists is dropped."""
+        """Open the dialog with the current filters, dropping a kind that no longer exists."""
         choices = html_probes.list_kinds(self._probes.list_ordered())
         known = kind if any(kind == value for _, value in choices) else ""
         return self.show(
@@ -88,16 +88,16 @@ class ProbesDialog(Dialog):
         )
 
     def on_filter(self, kind: Any, words: Any) -> Updates:
-        """Show the probes of another kind, or with other words."""
+        """Show the probes that match the changed filters."""
         return {self.list: self._render(kind, words)}
 
     # --- Content ------------------------------------------------------------------------------------
 
     def _render(self, kind: Any, words: Any) -> str:
-        """Render the list; both filters come from a browser and are untrusted."""
+        """Render the list. Both filters come from a browser and are untrusted."""
         kind = kind if isinstance(kind, str) else ""
         words = words[:WORDS_LIMIT] if isinstance(words, str) else ""
         found = html_probes.filter_probes(self._probes.list_ordered(), kind, words)
-        # A problem contains its file's path, which untrusted users must not see.
+        # Problems contain file paths, which untrusted users must not see.
         problems = [] if self._public else self._probes.problems
         return html_probes.render_probes(found, self._probes.base, problems)

@@ -1,4 +1,4 @@
-"""The dialog that shows the exact text and tokens of a lane's prompt, for the next or a past answer."""
+"""Dialog that shows the exact text and tokens of a lane's prompt, for the next answer or a past one."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from playground.ui.page.controller import Controller, LaneSettings, PromptPrevie
 from playground.ui.page.state import PageState
 
 NEXT = "next"
-"""The choice of the next message's prompt; the choices of past answers are the numbers of their turns."""
+"""Dropdown value for the next message's prompt. The values for past answers are their turn indices."""
 
 
 class PromptDialog(Dialog):
-    """Shows one prompt of one lane, and offers the lane's other prompts."""
+    """Dialog that shows one of a lane's prompts and lets the user choose another."""
 
     def __init__(self, controller: Controller) -> None:
         self._prompts, self._conversations = controller.prompts, controller.conversations
@@ -47,7 +47,7 @@ class PromptDialog(Dialog):
 
     def _compose_body(self) -> None:
         self.view = gr.HTML("", elem_id="inspector-view", elem_classes="dialog-body")
-        # The exact text for the Copy and Download buttons; the visible text contains marks.
+        # The exact text for the Copy and Download buttons, because the displayed text contains markup.
         self.text = gr.Textbox("", visible="hidden", elem_id="inspector-text")
 
     @property
@@ -63,13 +63,13 @@ class PromptDialog(Dialog):
         controls: Sequence[Any],
         read: Callable[..., LaneSettings],
     ) -> None:
-        """Connect the dialog's events.
+        """Connect the dialog's event handlers.
 
         Args:
-            lanes: their Prompt buttons open the dialog.
+            lanes: the lanes whose Prompt buttons open the dialog.
             box: the message box.
             controls: the components with the lane settings.
-            read: returns the lane settings, given the page's state and the controls' values.
+            read: returns the lane settings from the page's state and the values of the controls.
         """
         self._read, self._lanes = read, len(lanes)
         for lane in lanes:
@@ -89,7 +89,7 @@ class PromptDialog(Dialog):
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_open(self, lane: int) -> Callable[..., Updates]:
-        """Return the handler of a lane's Prompt button, which shows the lane's next prompt."""
+        """Return the handler for a lane's Prompt button, which shows the lane's next prompt."""
 
         def handler(state: PageState, show_tokens: bool, message: str, *values: Any) -> Updates:
             def act() -> Updates:
@@ -103,17 +103,17 @@ class PromptDialog(Dialog):
     def on_choice(
         self, state: PageState, lane: Any, which: Any, show_tokens: bool, message: str, *values: Any
     ) -> Updates:
-        """Show another prompt of the lane, or the same one with or without its tokens."""
+        """Show a different prompt of the lane, or show or hide the tokens of the current one."""
 
         def act() -> Updates:
             if lane not in range(self._lanes):
-                raise InputError("There is no such lane: open the prompt again.")
+                raise InputError("This lane does not exist: open the prompt again.")
             if which == NEXT:
                 preview = self._prompts.preview_next(state, lane, self._read(state, *values), message)
             elif str(which).isdecimal():
                 preview = self._prompts.preview_past(state, lane, int(which))
             else:
-                raise InputError("There is no such prompt: choose one of the list.")
+                raise InputError("This prompt does not exist: choose one from the list.")
             return self._render(lane, preview, show_tokens)
 
         return self.attempt(act)
@@ -121,10 +121,10 @@ class PromptDialog(Dialog):
     # --- Content ----------------------------------------------------------------------------------
 
     def show_past(self, state: PageState, lane: int, turn: int) -> Updates:
-        """Return the updates that open the dialog with the prompt of a past answer.
+        """Return the UI updates that open the dialog with the prompt of a past answer.
 
         Raises:
-            InputError: there is no such prompt.
+            InputError: the prompt does not exist.
         """
         return self._show(state, lane, str(turn), self._prompts.preview_past(state, lane, turn), False)
 

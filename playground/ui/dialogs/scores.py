@@ -1,4 +1,4 @@
-"""The dialog with the scoreboard, which sums up all votes and verdicts."""
+"""Dialog with the scoreboard, which summarizes all votes and verdicts."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ element.addEventListener('click', (event) => {
 });
 """
 VOTES = (
-    ("Votes cast blind", "The lane names were hidden from the voter.", True),
+    ("Blind votes", "The lane names were hidden from the voter.", True),
     ("Open votes", "The lane names were visible to the voter.", False),
 )
-"""The two sections for votes: title, sentence, and whether they count blind votes."""
+"""The two sections for votes, as (title, description, whether blind votes are counted)."""
 
 
 class ScoresDialog(HtmlDialog):
-    """Shows the scores by judge and rubric, and links to conversations on which votes and judges disagree."""
+    """Dialog that shows scores by judge and rubric, and the conversations where votes and judges disagree."""
 
     def __init__(self, session: Session, controller: Controller, public: bool) -> None:
-        """Create the dialog, hidden.
+        """Create the hidden dialog.
 
         Args:
             session: provides the verdicts.
             controller: provides the history's owner and the adapters.
-            public: whether to count only the conversations that the page itself has shown.
+            public: whether to count only conversations that were shown on this page.
         """
         self.session, self.controller, self.public = session, controller, public
         super().__init__("scores", "Scores", ON_CLICK)
@@ -53,11 +53,11 @@ class ScoresDialog(HtmlDialog):
         render_page: Callable[[PageState], Updates],
         page_outputs: Sequence[Any],
     ) -> None:
-        """Connect the dialog's events.
+        """Connect the dialog's event handlers.
 
         Args:
             opener: the button that opens the dialog.
-            render_page: returns the updates of the page after its conversation has changed.
+            render_page: returns the UI updates for the page after its conversation has changed.
             page_outputs: the components that `render_page` updates.
         """
         self._render_page = render_page
@@ -71,12 +71,12 @@ class ScoresDialog(HtmlDialog):
         return self.attempt(lambda: self.show_html(self._render(state)))
 
     def on_conversation(self, state: PageState, event: gr.EventData) -> Updates:
-        """Close the dialog and open a conversation of its list."""
+        """Close the dialog and open a conversation from its list."""
 
         def act() -> Updates:
             id = (event._data or {}).get("id")
             if not isinstance(id, str) or (self.public and id not in state.own):
-                raise InputError("There is no such conversation: choose one of the list.")
+                raise InputError("This conversation does not exist: choose one from the list.")
             self.controller.conversations.open(state, id)
             return {**self._render_page(state), **self.hide()}
 
@@ -93,12 +93,14 @@ class ScoresDialog(HtmlDialog):
             else self._render_board(conversations, judge, rubric)
             for judge, rubric in list_boards(conversations.values())
         ]
-        hidden = '<p class="what">The conversation whose names are hidden counts once you reveal them.</p>'
+        hidden = (
+            '<p class="what">The conversation with hidden lane names is counted once you reveal them.</p>'
+        )
         note = hidden if state.blind and state.conversation else ""
         return note + ("".join(sections) or html_scores.NOTHING)
 
     def _find_conversations(self, state: PageState) -> list[Conversation]:
-        """Return the conversations to count: all with a verdict, except one whose lane names are hidden."""
+        """Return the conversations to count: all that have a verdict, except one with hidden lane names."""
         if self.public:
             judged = self.session.list_judged(ids=state.own)
         else:
@@ -117,16 +119,16 @@ class ScoresDialog(HtmlDialog):
 
     def _render_board(self, conversations: Mapping[str, Conversation], judge: str, rubric: str) -> str:
         sums = build_board(list(conversations.values()), judge, rubric)
-        title, about = f"{judge}, {rubric}", f"Judged by {judge}, by the rubric {rubric}."
+        title, about = f"{judge}, {rubric}", f"Judged by {judge} using rubric {rubric}."
         if sums.panel is not None:
             title = f"Majority of {len(sums.panel.judges)} judges, {rubric}"
-            about = f"Of {judge.removeprefix(MAJORITY)}, by the rubric {rubric}."
+            about = f"Majority vote of {judge.removeprefix(MAJORITY)} using rubric {rubric}."
         cards = self.controller.catalog.cards()
         return html_scores.render_section(title, about, sums, conversations, cards)
 
 
 def _keep_votes(conversations: Iterable[Conversation], blind: bool) -> list[Conversation]:
-    """Return the conversations with blind votes only, or with open votes only."""
+    """Return the conversations reduced to their blind votes, or to their open votes."""
 
     def counts(verdict: Verdict) -> bool:
         return verdict.judge == HUMAN and verdict.blind == blind

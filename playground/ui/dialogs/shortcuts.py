@@ -1,7 +1,7 @@
-"""Keyboard shortcuts: which key clicks which button, and the dialog that lists them.
+"""Keyboard shortcuts: which key clicks which button, and the list of shortcuts that is shown in a dialog.
 
-Plain values, without Gradio. Letters are pressed with Alt, and none of them opens a menu of a browser. A
-shortcut clicks the real button, so it does nothing while the button is disabled.
+Plain data, independent of Gradio. Letters are combined with Alt, and none of them opens a browser menu. A
+shortcut clicks the actual button, so it does nothing while that button is disabled.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from playground.lanes.letters import LETTERS
 
 @dataclass(frozen=True, kw_only=True)
 class Shortcut:
-    """One key and its action."""
+    """A keyboard shortcut: one key and its action."""
 
     key: str
     """The key as in `KeyboardEvent.code`, pressed together with Alt."""
     label: str
-    """The label of the key on the keyboard."""
+    """The key's label on the keyboard."""
     action: str
     """Description of the action, for the list."""
     click: str = ""
@@ -37,18 +37,18 @@ def _assign(letter: str, action: str, click: str = "", focus: str = "") -> Short
 GROUPS: dict[str, tuple[Shortcut, ...]] = {
     "Conversation": (
         _assign("M", "Focus the message box", focus="#message textarea"),
-        _assign("N", "New conversation", "#new"),
+        _assign("N", "Start a new conversation", "#new"),
         _assign("R", "Retry all lanes", "#retry"),
         _assign("U", "Undo the last turn", "#undo"),
-        _assign("Y", "Replay with the lanes as they are now", "#replay"),
+        _assign("Y", "Replay with the current lanes", "#replay"),
         _assign("C", "Compare two answers", "#differences"),
-        _assign("J", "Judge", "#open-judge"),
+        _assign("J", "Judge the answers", "#open-judge"),
     ),
     "Probes": (
         _assign("P", "Choose a probe", "#probes"),
         _assign("G", "Send its next message", "#probe-next"),
         _assign("A", "Play its remaining messages", "#probe-all"),
-        _assign("K", "Next probe", "#probe-following"),
+        _assign("K", "Go to the next probe", "#probe-following"),
     ),
     "Lanes": (
         *(
@@ -61,24 +61,24 @@ GROUPS: dict[str, tuple[Shortcut, ...]] = {
             for lane, letter in enumerate(LETTERS)
         ),
         _assign("L", "Add a lane", "#add-lane"),
-        _assign("X", "The 2\u00d72", "#square"),
-        _assign("Q", "Hide the lane names, or reveal them", "#blind"),
+        _assign("X", "Set up the 2\u00d72 comparison", "#square"),
+        _assign("Q", "Hide or reveal the lane names", "#blind"),
     ),
     "Page": (
-        _assign("O", "More decoding parameters", "#more"),
-        _assign("W", "Scores", "#open-scores"),
-        _assign("I", "Copy a link to this set-up", "#copy-link"),
+        _assign("O", "Show more decoding parameters", "#more"),
+        _assign("W", "Show the scores", "#open-scores"),
+        _assign("I", "Copy a link to this setup", "#copy-link"),
     ),
 }
 ALWAYS = (
     ("Enter", "Send the message"),
-    ("Shift+Enter", "A new line in the message"),
+    ("Shift+Enter", "Insert a line break"),
     ("Ctrl+Enter", "Send from anywhere on the page"),
     ("Esc", "Close the dialog, or stop all lanes"),
     ("1 to 4", "Vote on two answers"),
-    ("?", "Keyboard shortcuts"),
+    ("?", "Show the keyboard shortcuts"),
 )
-"""Keys without Alt, which a11y.js handles."""
+"""Shortcuts without Alt, which a11y.js handles."""
 
 
 def render_list() -> str:
@@ -87,8 +87,8 @@ def render_list() -> str:
     for name, group in GROUPS.items():
         parts.append(_render_table(name, [(f"Alt+{each.label}", each.action) for each in group]))
     note = (
-        "On a Mac, Alt is Option, and letters with it are typed as usual while the focus is in a text box. "
-        "Everything else is reached with Tab and pressed with Enter or the space bar."
+        "On a Mac, press Option instead of Alt; in a text box, Option with a letter types as usual. "
+        "To reach everything else, press Tab, and activate it with Enter or the space bar."
     )
     return f'<p class="notice">{note}</p><div class="shortcuts">{"".join(parts)}</div>'
 

@@ -1,8 +1,8 @@
-"""HTML of a lane's conversation: messages, answers with their warnings, and the buttons below them.
+"""HTML for a lane's conversation: messages, answers with their warnings, and the buttons below them.
 
-Pure functions of values, without Gradio. Messages and answers are rendered with `render_markdown`, names with
-`escape`, so that no script in them can run. Every button has a label, and its action in `data-act` and
-`data-turn`.
+Pure functions, independent of Gradio. Messages and answers are rendered by `render_markdown` and names by
+`escape`, so scripts in them cannot run. Every button has an accessible label; `data-act` holds its action and
+`data-turn` its turn.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ LABELS = {
     "edit": "Edit this message and branch here",
     "branch": "Continue from here in a new conversation",
     "copy": "Copy the answer",
-    "prompt": "The exact prompt of this answer",
-    "after": "Text after the stop",
-    "retry": "Ask this lane again",
+    "prompt": "Show the exact prompt for this answer",
+    "after": "Show the text after the stop",
+    "retry": "Retry this lane",
     "extend": "Continue the answer",
     "judge": "Judge the answers of this turn",
     "earlier": "Previous version",
@@ -52,7 +52,7 @@ READING = "Reading\u2026"
 
 
 def render_button(act: str, turn: int, disabled: bool = False) -> str:
-    """Render a button of `ICONS` for a turn."""
+    """Render a turn's button for one of the actions in `ICONS`."""
     off = " disabled" if disabled else ""
     icon = f'<svg viewBox="0 0 16 16" aria-hidden="true"><path d="{ICONS[act]}"/></svg>'
     label = f'aria-label="{LABELS[act]}" title="{LABELS[act]}"'
@@ -68,18 +68,18 @@ def render_turns(
     blind: bool = False,
     marks: Mapping[int, str] | None = None,
 ) -> str:
-    """Render some turns of one lane.
+    """Render the given turns of one lane.
 
-    If the lane's recipe changes between turns, each answer names its recipe.
+    If the lane's recipe changes between turns, the first answer after each change names the recipe.
 
     Args:
-        conversation: has the turns.
-        lane: number of the lane.
-        turns: which turns to render, counted from 0.
-        cards: adapters by name, for their labels.
-        note: shown in answers that have no text yet.
-        blind: whether to leave out everything that would identify the lane.
-        marks: by turn, HTML to add below the answer, such as a judge's scores. It must be safe.
+        conversation: the conversation that contains the turns.
+        lane: index of the lane.
+        turns: indices of the turns to render.
+        cards: adapters by name, used for their labels.
+        note: text shown in place of answers that have no text yet.
+        blind: whether to hide everything that would identify the lane.
+        marks: HTML to add below each answer, by turn index, such as a judge's scores; must be safe HTML.
     """
     answers = [turn.answers[lane] if lane < len(turn.answers) else None for turn in conversation.turns]
     whose = [_describe_author(answer, cards) if answer else "" for answer in answers]
@@ -88,7 +88,7 @@ def render_turns(
     for number in turns:
         answer = answers[number]
         if answer is None:
-            continue  # the lane was added later
+            continue  # the lane was added after this turn
         before = next((label for label in reversed(whose[:number]) if label), "")
         by = f'<div class="by">{escape(whose[number])}</div>' if changed and whose[number] != before else ""
         said = f'<div class="user message">{render_markdown(conversation.turns[number].user)}</div>'
@@ -103,7 +103,7 @@ def render_turns(
 
 
 def _describe_author(answer: Answer, cards: Mapping[str, AdapterCard]) -> str:
-    """Return the recipe and decoding of an answer, without the seed, which may change with every turn."""
+    """Describe an answer's recipe and decoding, omitting the seed, which may differ between turns."""
     name = label_lanes(cards).get(answer.variant, answer.variant)
     if answer.request is None:
         return name
@@ -120,7 +120,7 @@ def _render_message_buttons(number: int, answer: Answer) -> str:
 
 
 def _render_answer(answer: Answer, note: str) -> str:
-    """Render an answer's text, or why there is none."""
+    """Render an answer's text, or the reason why it has none."""
     reply, parts = answer.reply, []
     start = answer.request.prompt.prefill if answer.request else ""
     split = split_answer(answer)
@@ -141,7 +141,7 @@ def _render_answer(answer: Answer, note: str) -> str:
             "stop": "The model ended its answer immediately.",
             "cancelled": "Stopped before the first word.",
         }
-        parts.append(f'<div class="notice">{said.get(reply.finish, "Cut before the first word.")}</div>')
+        parts.append(f'<div class="notice">{said.get(reply.finish, "Cut off before the first word.")}</div>')
     if answer.request is not None and answer.request.left_out is not None:
         left_out = describe_left_out(answer.request.left_out)
         parts.append(f'<div class="notice">{escape(left_out)}</div>')
@@ -149,14 +149,14 @@ def _render_answer(answer: Answer, note: str) -> str:
 
 
 def split_answer(answer: Answer) -> Thinking:
-    """Split an answer into its reasoning and the rest; a chat template may have opened the reasoning."""
+    """Split an answer into reasoning and final text; the chat template may have opened the reasoning."""
     prompt = answer.request.prompt if answer.request else None
     opened = prompt is not None and opens_thinking(prompt.text.removesuffix(prompt.prefill))
     return split_thinking(answer.text, opened and bool(answer.text))
 
 
 def _render_thinking(split: Thinking, ended: bool) -> str:
-    """Render an answer's reasoning, folded once it is complete."""
+    """Render an answer's reasoning, collapsed once it is complete."""
     text = split.thinking or ""
     words = len(text.split())
     count = f"{words} word{'' if words == 1 else 's'}"
@@ -169,7 +169,7 @@ def _render_thinking(split: Thinking, ended: bool) -> str:
 
 
 def _render_below(conversation: Conversation, lane: int, number: int, answer: Answer, blind: bool) -> str:
-    """Render an answer's warnings and buttons; nothing while it is being written."""
+    """Render the warnings and buttons below an answer, or nothing while it is being generated."""
     if not answer.reply.finish:
         return ""
     last = number == len(conversation.turns) - 1
@@ -205,10 +205,10 @@ def _render_warnings(answer: Answer) -> str:
 
 
 def escape_attribute(text: str) -> str:
-    """Escape `text` for an attribute that scripts read back exactly, including newlines."""
+    """Escape `text` for an attribute so that scripts can read it back exactly, including newlines."""
     return escape(text).replace("\n", "&#10;").replace("\t", "&#9;")
 
 
 def render_rest(answer: Answer, name: str) -> str:
-    """Render the text that a model generated after the stop of an answer, for a dialog."""
+    """Render the text that a model generated after the end of an answer, for display in a dialog."""
     return f"<h3>{reveal_plain(name)}</h3>{html_diff.render_after_stop(answer.reply)}"

@@ -1,6 +1,6 @@
-"""HTML of a demonstration set in the editor: facts about the set, and its demonstrations as cards.
+"""HTML for a demonstration set in the editor: a summary of the set, and its demonstrations as cards.
 
-Pure functions of values, without Gradio. All text is escaped.
+Pure functions, independent of Gradio. All text is escaped.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from playground.ui.html.text import escape, format_number
 
 
 def render_facts(draft: Draft) -> str:
-    """Render the set's description, its number of enabled demonstrations, and whether it is unsaved."""
+    """Render the set's description, number of enabled demonstrations, and whether it has unsaved changes."""
     source = draft.source
-    facts = [f"{len(draft.demos.demos)} of {len(draft.cards)} demonstrations on"]
+    facts = [f"{len(draft.demos.demos)} of {len(draft.cards)} demonstrations enabled"]
     if draft.edited:
         facts.insert(0, "<strong>edited</strong>, not saved")
     facts.append(f"format {escape(source.format)}")
-    facts.append(f"content {draft.demos.content_hash[:12]}")
+    facts.append(f"content hash {draft.demos.content_hash[:12]}")
     described = " ".join(filter(None, (source.description, source.note)))
     return f"<p>{escape(described)}</p><p class='facts'>{' · '.join(facts)}</p>"
 
@@ -31,8 +31,8 @@ def render_cards(
 
     Args:
         draft: the set in the editor.
-        costs: tokens of each card; None if they are not known.
-        other: a set to compare with; each card then shows that set's demonstration with the same query.
+        costs: number of tokens in each card; None if unknown.
+        other: a set to compare with, whose demonstrations are shown next to the cards with the same query.
         editing: index of the card being edited.
     """
     if draft.source.whole:
@@ -92,7 +92,7 @@ def _render_exchanges(demo: Demo) -> str:
     written = [f'<p class="before">{escape(demo.before)}</p>'] if demo.before else []
     for exchange in demo.exchanges:
         written.append(f'<p class="query">{escape(exchange.query)}</p>')
-        answer = "no answer is shown" if exchange.answer is None else escape(exchange.answer)
+        answer = "no answer" if exchange.answer is None else escape(exchange.answer)
         kind = "answer none" if exchange.answer is None else "answer"
         written.append(f'<p class="{kind}">{answer}</p>')
     return "".join(written)

@@ -1,7 +1,7 @@
-"""HTML for comparing and inspecting answers: differences of two, warnings, text after the stop.
+"""HTML for comparing and inspecting answers: differences between two answers, warnings, text after the stop.
 
-Pure functions of values, without Gradio. Model output is escaped, see `text`. Nothing is conveyed by color
-alone: text of the class "unseen" is for screen readers.
+Pure functions, independent of Gradio. Model output is escaped (see `text`). Nothing is conveyed by color
+alone: elements with the class "unseen" hold text for screen readers.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from playground.ui.html.text import escape, reveal, reveal_plain, reveal_whitesp
 
 
 def render_sides(found: Diff, names: tuple[str, str]) -> tuple[str, str]:
-    """Render two answers, each with the parts marked that the other does not have.
+    """Render two answers, marking in each the parts that are missing from the other.
 
     Args:
-        found: the differences.
-        names: of the left and the right answer, for screen readers.
+        found: the differences between the answers.
+        names: names of the left and the right answer, for screen readers.
     """
     return _render_side(found.left, names, "left"), _render_side(found.right, names[::-1], "right")
 
@@ -36,25 +36,25 @@ def _render_side(stretches: Sequence[Stretch], names: tuple[str, str], which: st
             body += reveal(text)
         else:
             body += opening + (reveal_whitespace(text) if text.isspace() else reveal(text)) + closing
-    label = reveal_plain(f"{names[0]}, with what {names[1]} has not")
+    label = reveal_plain(f"{names[0]}, marked where it differs from {names[1]}")
     # Browsers drop a newline right after <pre>.
     shown = f'<pre dir="auto">\n{body}</pre>' if body else '<p class="notice">No text.</p>'
     return f'<section class="side {which}" aria-label="{label}">{shown}</section>'
 
 
 def render_similarity(found: Diff) -> str:
-    """Render the similarity of two answers as a sentence; only equal answers are reported as equal."""
+    """Describe the similarity of two answers in a sentence; only equal answers are reported as identical."""
     if all(mark == "same" for _, mark in (*found.left, *found.right)):
-        return '<p class="similarity">The two answers are equal.</p>'
+        return '<p class="similarity">The two answers are identical.</p>'
     share = min(int(100 * found.similarity), 99)
-    return f'<p class="similarity">{share} % of the words are in both.</p>'
+    return f'<p class="similarity">{share}% of the words appear in both.</p>'
 
 
 # --- One answer -----------------------------------------------------------------------------------
 
 
 def render_findings(found: Sequence[Finding]) -> str:
-    """Render the warnings about an answer as badges, each with its sentence; "" if there are none."""
+    """Render the warnings about an answer as badges, each with its explanation; "" if there are none."""
     badges = ""
     for finding in found:
         sentence = reveal_plain(finding.sentence)
@@ -71,9 +71,9 @@ def render_after_stop(reply: Reply) -> str:
     if not reply.finish:
         body = '<p class="notice">The answer is still being written.</p>'
     elif came is None:
-        body = '<p class="notice">Unknown: the raw text does not contain the answer as shown.</p>'
+        body = '<p class="notice">Unknown: the raw text does not contain the displayed answer.</p>'
     elif not came:
-        body = '<p class="notice none">Nothing: the model wrote only what is shown.</p>'
+        body = '<p class="notice none">Nothing: the model generated no further text.</p>'
     else:
         body = f'<pre dir="auto">\n{reveal_whitespace(came) if came.isspace() else reveal(came)}</pre>'
     return f'<section class="after"><h4>After the stop</h4>{body}</section>'

@@ -1,6 +1,6 @@
-"""HTML of names and metrics on the page: lane descriptions, an answer's metrics, the model's status.
+"""HTML for names and metrics on the page: lane descriptions, answer metrics, and the model's status.
 
-Pure functions of values, without Gradio.
+Pure functions, independent of Gradio.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from playground.ui.html.text import reveal, reveal_plain
 
 
 def _html(text: str) -> str:
-    """Escape `text` for HTML, on one line, with invisible characters shown as codes."""
+    """Escape `text` for HTML on a single line, showing invisible characters as codes."""
     return " ".join(reveal(text).split())
 
 
@@ -41,7 +41,7 @@ def decoding(sampling: Sampling) -> str:
 
 
 def placeholder(name: str, sentence: str, error: str | None = None) -> str:
-    """Render the description of an empty lane, with the reason if it cannot answer."""
+    """Render the description of an empty lane, including the reason if the lane cannot answer."""
     notice = f'<div class="notice error">{_html(error)}</div>' if error else ""
     return f'<div class="about"><strong>{_html(name)}</strong><p>{_html(sentence)}</p>{notice}</div>'
 
@@ -49,24 +49,24 @@ def placeholder(name: str, sentence: str, error: str | None = None) -> str:
 # --- Metrics --------------------------------------------------------------------------------------
 
 FINISH = {"stop": "done", "length": "cut at the limit", "cancelled": "stopped", "error": "error"}
-"""Labels of the reasons for which an answer ended."""
+"""Labels for the reasons why an answer ended."""
 
 
 def status_line(reply: Reply | None, note: str = "", blind: bool = False, ended: str = "") -> str:
-    """Render the status and the metrics of a lane's last answer.
+    """Render the status and metrics of a lane's last answer.
 
     Args:
-        reply: the answer; None before the first.
-        note: shown instead of the status while the answer has no tokens.
-        blind: whether to leave out what identifies the lane: its weights and the length of its prompt.
-        ended: key of an answer that has just ended, so that the page announces it to screen readers.
+        reply: the answer; None if there is none yet.
+        note: text shown instead of the status while the answer has no tokens.
+        blind: whether to hide what would identify the lane: its weights and prompt length.
+        ended: key of an answer that has just ended, which makes the page announce it to screen readers.
     """
     if reply is None:
         return '<div class="figures" data-finish="">&nbsp;</div>'
     if reply.finish:
         state = FINISH[reply.finish]
     else:
-        state = "writing" if reply.new_tokens else (note or "reading the prompt")
+        state = "writing" if reply.new_tokens else (note or "processing the prompt")
     figures = pace_words(reply)
     if reply.prompt_tokens is not None and not blind:
         cached = f", {reply.cached_tokens} cached" if reply.cached_tokens else ""
@@ -80,25 +80,23 @@ def status_line(reply: Reply | None, note: str = "", blind: bool = False, ended:
 
 
 def pace_words(reply: Reply) -> list[str]:
-    """Return the length and the speed of an answer in words."""
+    """Describe the length and speed of an answer in words."""
     words = [_count(reply.new_tokens, "token")] if reply.new_tokens else []
     rate = reply.tokens_per_second
     if rate is not None:
         words.append(f"{rate:.1f} tokens/s" if rate < 100 else f"{rate:.0f} tokens/s")
     if reply.ttft is not None:
-        words.append(f"first after {reply.ttft:.2f} s")
+        words.append(f"first token after {reply.ttft:.2f} s")
     return words
 
 
 def _weights(reply: Reply) -> str:
-    """Render the weights label, which names the weights that the engine used for this answer."""
+    """Render the weights label, which names the weights that the engine used for an answer."""
     if reply.weights is None:
         return ""
     _, adapter, name = reply.weights.partition(" + ")
     mark = f"base + {name}" if adapter else "base"
-    return (
-        f'<span class="weights" title="This answer ran on {reveal_plain(reply.weights)}">{_html(mark)}</span>'
-    )
+    return f'<span class="weights" title="Weights used: {reveal_plain(reply.weights)}">{_html(mark)}</span>'
 
 
 def _count(number: int, thing: str) -> str:
@@ -106,9 +104,9 @@ def _count(number: int, thing: str) -> str:
 
 
 def model_chip(status: Status) -> str:
-    """Render the label of the model: a bar while it loads, its metrics once it is ready.
+    """Render the model label: a progress bar while loading, the model's size and device once ready.
 
-    The label is a button that opens the model panel.
+    The label is a button that opens the model dialog.
     """
     if status.state == "failed":
         return _chip("failed", f'<span role="alert">{_html(status.note)}</span>')
@@ -129,24 +127,24 @@ def model_chip(status: Status) -> str:
     if status.context is not None:
         figures.append(f"context {status.context}")
     if status.plain is not None:
-        figures.append(f"lanes one after the other, since {status.plain}")
+        figures.append(f"lanes run one at a time because {status.plain}")
     return _chip("ready", name + "".join(f"<span>{_html(text)}</span>" for text in figures))
 
 
 def _chip(state: str, inside: str) -> str:
     return (
         f'<button type="button" class="chip {state}" aria-haspopup="dialog" '
-        f'title="What this model is; load another one or an adapter">{inside}</button>'
+        f'title="Show model details, or load another model or adapter">{inside}</button>'
     )
 
 
 def short_name(base: str) -> str:
-    """Return a base's name without its folder or organization."""
+    """Return the name of a base model without its folder or organization."""
     return base.rstrip("/").rpartition("/")[2] or base if base.startswith(("/", "~", ".")) else base
 
 
 def big(number: int) -> str:
-    """Format a large number with three digits at most: 2.6M, 7.2B."""
+    """Format a large number with at most three digits, such as 2.6M or 7.2B."""
     value = float(number)
     for unit in ("", "k", "M", "B"):
         if value < 999.5:
@@ -156,5 +154,5 @@ def big(number: int) -> str:
 
 
 def toast(sentence: str) -> str:
-    """Escape a sentence for a toast, which interprets HTML."""
+    """Escape a sentence for a toast, which would otherwise interpret it as HTML."""
     return html.escape(sentence, quote=False)

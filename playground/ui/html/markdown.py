@@ -1,7 +1,7 @@
-"""HTML of Markdown written by models and users, with structure but without active or hidden content.
+"""Render Markdown written by models and users as HTML, without any active or hidden content.
 
-markdown-it parses the text, with HTML disabled. Syntax that would fetch or hide something is disabled too:
-images, references and link definitions stay as they were typed, and a link shows its address as its title.
+markdown-it parses the text with HTML disabled. Syntax that could fetch or hide content is disabled too:
+images, references and link definitions remain as typed, and every link shows its URL as a tooltip.
 """
 
 from __future__ import annotations
@@ -18,22 +18,24 @@ from markdown_it.token import Token
 from playground.ui.html.text import reveal, reveal_plain
 
 LONGEST = 20_000
-"""Characters above which a text is shown unparsed: parsing it ten times a second would take too long."""
+"""Maximum length in characters of text that is parsed. Parsing longer text ten times per second would be too
+slow, so it is shown as plain text.
+"""
 _DEEP = re.compile(r"(?m)^(?:[ \t]*(?:[>*+-]|\d{1,9}[.)])){15}")
-"""Matches nesting deeper than the levels that markdown-it parses; it drops what is nested deeper."""
+"""Matches nesting that is too deep for markdown-it, which would drop the innermost content."""
 
 
-@lru_cache(maxsize=512)  # only the last messages of a page change
+@lru_cache(maxsize=512)  # only the latest messages on a page change
 def render_markdown(text: str) -> str:
     """Render Markdown as HTML."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if len(text) > LONGEST or "\0" in text or _DEEP.search(text):  # markdown-it replaces NUL
+    if len(text) > LONGEST or "\0" in text or _DEEP.search(text):  # markdown-it replaces NUL characters
         return f'<p class="plain">{reveal(text)}</p>'
     return str(_PARSER.render(text))
 
 
 def _keep_picture_mark(state: StateInline, silent: bool) -> bool:
-    """Treat an image's opening ``![`` as text; without this rule the rest would be parsed as a link."""
+    """Treat the ``![`` that opens an image as text; otherwise the rest would be parsed as a link."""
     if not state.src.startswith("![", state.pos):
         return False
     if not silent:

@@ -1,6 +1,6 @@
-"""HTML of the model and its adapters.
+"""HTML for the model and its adapters.
 
-Pure functions of values, without Gradio. All text is escaped, because a folder can have any name.
+Pure functions, independent of Gradio. All text is escaped, because folder names can contain any characters.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ UNNAMED = "an unnamed base"
 
 
 def render_model(status: Status, others: Mapping[str, AdapterCard], problems: Iterable[str]) -> str:
-    """Render the loaded model, its memory, its adapters, and the files that cannot be used.
+    """Render the loaded model, its memory usage, its adapters, and the files that could not be read.
 
     Args:
-        status: of the engine.
-        others: adapters found here that were trained for other bases.
+        status: the engine's status.
+        others: adapters on this machine that were trained for other bases.
         problems: one sentence for each file that could not be read.
     """
     parts = [_render_state(status), _render_facts(status), _render_adapters(status)]
@@ -46,13 +46,13 @@ def _render_state(status: Status) -> str:
 def _render_facts(status: Status) -> str:
     memory = []
     if status.memory is not None:
-        memory.append(f"{format_bytes(status.memory)} of the machine's")
+        memory.append(f"{format_bytes(status.memory)} of main memory")
     if status.device_memory is not None:
-        memory.append(f"{format_bytes(status.device_memory)} of the GPU's")
+        memory.append(f"{format_bytes(status.device_memory)} of GPU memory")
     prefixes = ""
     if status.prefix_limit is not None:
         prefixes = f"{format_bytes(status.prefix_bytes or 0)} of at most {format_bytes(status.prefix_limit)}"
-    together = "all as one batch" if status.plain is None else f"one after the other, since {status.plain}"
+    together = "all as one batch" if status.plain is None else f"one at a time because {status.plain}"
     facts = {
         "Base": status.base,
         "Parameters": big(status.parameters) if status.parameters is not None else "",
@@ -105,8 +105,8 @@ def _render_adapters(status: Status) -> str:
                 rest += f"<span class='bad'>{reveal(each.warning)}</span>"
         rows.append(f"<li>{name}{rest}</li>")
     why = (
-        "Verified when loaded: the KL divergence of its next-token distribution from the base's, on "
-        "a fixed text. With the adapter off, the base is unchanged."
+        "Verified when loaded, by the KL divergence of the adapter's next-token distribution from the "
+        "base's on a fixed text. With the adapter off, the base is unchanged."
     )
     return f"<h3>Adapters</h3><p class='why'>{why}</p><ul class='adapters'>{''.join(rows)}</ul>"
 
@@ -116,7 +116,7 @@ def _render_name(label: str, name: str) -> str:
 
 
 def describe_divergence(kl: float | None) -> str:
-    """Describe in words how far an adapter's predictions are from those of the base."""
+    """Describe how far an adapter's predictions diverge from the base's."""
     if kl is None:
         return "not verified"
     return f"KL {kl:.3f} nats per token" if kl >= 0.0005 else f"KL {kl:.1e} nats per token"
@@ -129,7 +129,7 @@ def _render_bar(kl: float | None, largest: float) -> str:
 
 
 def render_progress(now: Progress) -> str:
-    """Render the progress of a model switch, or the result of the last one; "" before the first."""
+    """Render the progress of a model switch, or the result of the last one; "" if there was none."""
     note = reveal(now.note)
     if now.busy:
         value = "" if now.share is None else f' value="{now.share:.3f}"'

@@ -1,6 +1,6 @@
-"""HTML of the presets in the model dialog.
+"""HTML for the presets in the model dialog.
 
-Pure functions of values, without Gradio. All text is escaped.
+Pure functions, independent of Gradio. All text is escaped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WORDS = {
     "min_p": "min-p",
     "repetition_penalty": "repetition penalty",
 }
-"""Names of the decoding parameters in sentences."""
+"""Display names of the decoding parameters."""
 
 
 def render_presets(
@@ -32,15 +32,15 @@ def render_presets(
     Args:
         offers: the presets.
         running: name of the preset in use; None if there is none.
-        loading: name of the preset being loaded; "" while another model is being loaded; None otherwise.
+        loading: name of the preset being loaded; "" if another model is being loaded; None if nothing is.
         problems: one sentence for each preset that could not be read.
     """
     rows = "".join(_render_row(offer, running, loading) for offer in offers)
     wrong = "".join(f"<li>{reveal(problem)}</li>" for problem in problems)
     parts = [
         "<h3>Presets</h3>",
-        "<p class='why'>A base with adapters, demonstrations and decoding that suit it. Loading one starts a "
-        "new conversation with that set-up; the others stay in the history.</p>",
+        "<p class='why'>A preset is a base with matching adapters, demonstrations and decoding parameters. "
+        "Loading one starts a new conversation with that setup; earlier ones stay in the history.</p>",
         f"<ul class='presets'>{rows}</ul>",
         f"<ul class='problems'>{wrong}</ul>" if wrong else "",
     ]
@@ -56,14 +56,14 @@ def _render_row(offer: Offer, running: str | None, loading: str | None) -> str:
     return (
         f'<li class="{classes}"><div class="what"><p class="who"><b>{reveal(preset.label)}</b> '
         f"<code>{reveal(' + '.join(preset.sources))}</code></p><p>{reveal(preset.description)}</p>"
-        f'<p class="facts">{_render_facts(offer)}</p><p>Set-up: {reveal(describe_setup(preset))}</p>'
+        f'<p class="facts">{_render_facts(offer)}</p><p>Setup: {reveal(describe_setup(preset))}</p>'
         f'<div id="{id}">{note}</div></div>'
         f"{_render_button(offer, runs, loading, id)}</li>"
     )
 
 
 def _render_button(offer: Offer, runs: bool, loading: str | None, note: str) -> str:
-    """Render the button. A disabled one can still get the focus; its description gives the reason."""
+    """Render the button that loads a preset. If disabled, it stays focusable and its description says why."""
     label = "Load"
     if offer.preset.name == loading:
         label = "Loading\u2026"
@@ -73,9 +73,9 @@ def _render_button(offer: Offer, runs: bool, loading: str | None, note: str) -> 
         label = "Resume"
     off = ' aria-disabled="true"' if loading is not None or not offer.fits else ""
     title = {
-        "Set up": "This preset runs: start a new conversation with its set-up",
-        "Resume": "Continue the download, then load it",
-    }.get(label, "Load it and start a new conversation with its set-up")
+        "Set up": "This preset is loaded: start a new conversation with its setup",
+        "Resume": "Resume the download, then load the preset",
+    }.get(label, "Load the preset and start a new conversation with its setup")
     return (
         f'<button type="button" data-preset="{reveal_plain(offer.preset.name)}"{off} '
         f'aria-describedby="{note}" aria-label="{label}: {reveal_plain(offer.preset.label)}" '
@@ -106,18 +106,18 @@ def _render_facts(offer: Offer) -> str:
 
 
 def _list_notes(offer: Offer) -> list[tuple[str, str]]:
-    """Return what a user should know before loading a preset, as (class, HTML)."""
+    """Return notes that a user should read before loading a preset, as (CSS class, HTML) pairs."""
     notes = []
     if not offer.fits:
         notes.append(
             (
                 "bad",
                 f"Too large for this machine: even in 4 bit it needs {format_bytes(offer.memory[FOUR_BIT])}, "
-                f"and weights can have {format_bytes(round(MOST_OF_MEMORY * offer.room.size))}.",
+                f"and at most {format_bytes(round(MOST_OF_MEMORY * offer.room.size))} can be used.",
             )
         )
     elif offer.room.full not in offer.fits:
-        notes.append(("note", f"Fits in this machine's memory in 4 bit, not in {offer.room.full}."))
+        notes.append(("note", f"Fits in this machine's memory in 4 bit, but not in {offer.room.full}."))
     if offer.needs_terms:
         notes.append(("note", _render_terms(offer)))
     return notes
@@ -130,9 +130,9 @@ def _render_terms(offer: Offer) -> str:
     )
     asks = "Gated" if offer.preset.gate == "yes" else "May be gated"
     if offer.has_token:
-        return f"{asks}: accept its terms at {link} with the account of the token in HF_TOKEN."
+        return f"{asks}: accept its terms at {link} using the account of the token in HF_TOKEN."
     return (
-        f"{asks}: accept its terms at {link}, then start Tandem with HF_TOKEN set to a token of that account."
+        f"{asks}: accept its terms at {link}, then restart Tandem with HF_TOKEN set to that account's token."
     )
 
 

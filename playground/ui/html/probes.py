@@ -1,6 +1,6 @@
-"""HTML of probes: the list to choose from, and the next message of the current probe.
+"""HTML for probes: the list of probes, and the next message of the current probe.
 
-Pure functions of values, without Gradio. All text is escaped.
+Pure functions, independent of Gradio. All text is escaped.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from playground.ui.html.text import escape
 
 POCKET_FILE = "pocket"
 FILES = {
-    "general": ("General", "Tasks of eight categories whose later messages build on the earlier answers."),
-    "weak-spots": ("Weak spots", "Where in-context alignment fails first, from message 2 on."),
-    POCKET_FILE: ("Pocket world", "Facts of the small world that the pocket model was trained on."),
+    "general": ("General", "Tasks in eight categories; later messages build on earlier answers."),
+    "weak-spots": ("Weak spots", "Where in-context alignment fails first, from the second message on."),
+    POCKET_FILE: ("Pocket world", "Facts from the small world that the pocket model was trained on."),
 }
-"""Label and description of each file, by its stem."""
+"""Label and description of each probe file, keyed by file stem."""
 CATEGORIES = {
     "stem": "STEM",
     "follow-up": "Follow-up",
@@ -26,11 +26,11 @@ CATEGORIES = {
     "refusal-then-rephrase": "Refusal, then rephrased",
     "reference-to-turn-1": "Reference to message 1",
 }
-"""Labels of categories that differ from the category's name."""
+"""Labels of the categories whose label differs from their name."""
 
 
 def label_file(stem: str) -> str:
-    """Return the label of a file of probes."""
+    """Return the label of a probe file."""
     return FILES.get(stem, (stem, ""))[0]
 
 
@@ -41,9 +41,9 @@ def label_category(category: str) -> str:
 
 
 def order_probes(probes: Sequence[Probe], base: str) -> list[Probe]:
-    """Return the probes by file and category, both in the order of their first probe.
+    """Sort probes by file and category, both in order of first appearance.
 
-    The probes of the pocket world come first for the pocket model, and last for others.
+    Probes about the pocket world come first for the pocket model, and last for any other model.
     """
     first = same_model(base, POCKET)
     kinds = list(dict.fromkeys((probe.file, probe.category) for probe in probes))
@@ -57,7 +57,7 @@ def order_probes(probes: Sequence[Probe], base: str) -> list[Probe]:
 
 
 def filter_probes(probes: Sequence[Probe], kind: str, words: str) -> list[Probe]:
-    """Return the probes of a kind, a file's stem or "stem/category", that contain all of the words."""
+    """Return the probes of a kind (file stem, "stem/category", or "" for all) that contain all the words."""
     wanted = words.lower().split()
     found = []
     for probe in probes:
@@ -69,7 +69,7 @@ def filter_probes(probes: Sequence[Probe], kind: str, words: str) -> list[Probe]
 
 
 def list_kinds(probes: Sequence[Probe]) -> list[tuple[str, str]]:
-    """Return the kinds that `filter_probes` takes, as (label, kind)."""
+    """Return the kinds that `filter_probes` accepts, as (label, kind) pairs."""
     choices = [("All probes", "")]
     for stem, within in groupby(probes, key=lambda probe: probe.file):
         choices.append((label_file(stem), stem))
@@ -80,21 +80,21 @@ def list_kinds(probes: Sequence[Probe]) -> list[tuple[str, str]]:
 
 
 def render_probes(found: Sequence[Probe], base: str, problems: Sequence[str] = ()) -> str:
-    """Render the list to choose from, by file and category.
+    """Render the list of probes, grouped by file and category.
 
     Args:
-        found: in the order of `order_probes`.
-        base: the loaded base.
+        found: the probes, in the order of `order_probes`.
+        base: the loaded base model.
         problems: one sentence for each file that could not be read.
     """
     parts = [f'<p class="notice error">{escape(problem)}</p>' for problem in problems]
     if same_model(base, POCKET):
         parts.append(
-            '<p class="notice">The pocket model knows only its own small world. Its probes come '
-            "first; the others are for larger models.</p>"
+            '<p class="notice">The pocket model knows only its own small world. Probes about '
+            "that world come first; the others are for larger models.</p>"
         )
     if not found:
-        parts.append('<p class="notice">No probe has all of these words.</p>')
+        parts.append('<p class="notice">No probe contains all of these words.</p>')
     for stem, within in groupby(found, key=lambda probe: probe.file):
         about = FILES.get(stem, ("", ""))[1]
         description = f"<p>{escape(about)}</p>" if about else ""
@@ -118,11 +118,11 @@ def _render_card(probe: Probe) -> str:
 
 
 def _render_references(probe: Probe) -> str:
-    """Render the reference answers, folded, for users who want to judge without seeing them."""
+    """Render the reference answers, collapsed so that users can judge without seeing them."""
     if not any(probe.reference):
         return ""
     answers = "".join(
-        f"<li>{escape(answer) if answer else 'No single answer is right.'}</li>" for answer in probe.reference
+        f"<li>{escape(answer) if answer else 'No single correct answer.'}</li>" for answer in probe.reference
     )
     return f"<details><summary>Reference answers</summary><ol>{answers}</ol></details>"
 
@@ -138,6 +138,7 @@ def render_playing(probe: Probe, sent: int) -> str:
     reference = probe.reference[sent - 1] if sent else None
     if reference:
         following += (
-            f"<details><summary>Reference for message {sent}</summary><p>{escape(reference)}</p></details>"
+            f"<details><summary>Reference answer for message {sent}</summary>"
+            f"<p>{escape(reference)}</p></details>"
         )
     return f'<div class="playing"><span><b>Probe: {escape(probe.title)}</b>, {where}</span>{following}</div>'

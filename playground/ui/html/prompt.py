@@ -1,6 +1,6 @@
-"""HTML of prompts: a prompt's exact text with its parts and tokens, and the meter of context usage.
+"""HTML for prompts: a prompt's exact text with its parts and tokens, and the context usage meter.
 
-Pure functions of values, without Gradio. All text is escaped, and no character is lost.
+Pure functions, independent of Gradio. All text is escaped without losing a character.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ NAMES = {
     "history": "history",
     "message": "message",
     "cue": "cue",
-    "start": "given words",
+    "start": "prefill",
     "text": "text",
 }
-"""Labels of the kinds of parts in the meter."""
+"""Labels for the kinds of prompt parts, as shown in the meter."""
 
 
 # --- The meter ------------------------------------------------------------------------------------
 
 
 def count_by_kind(prompt: Prompt, tokens: Sequence[Token]) -> dict[str, int]:
-    """Return the number of tokens by kind of part, in the order in which the kinds occur."""
+    """Return the number of tokens for each kind of prompt part, in order of first occurrence."""
     kinds: dict[str, int] = {}
     for part, count in zip(prompt.parts, context_fit.by_part(prompt, tokens), strict=True):
         kinds[part.kind] = kinds.get(part.kind, 0) + count
@@ -43,11 +43,11 @@ def render_meter(
     room: int,
     left_out: LeftOut | None = None,
 ) -> str:
-    """Render the context usage of the next prompt by parts, and the context left for the answer.
+    """Render how much of the context each kind of part of the next prompt uses, and how much is left.
 
     Args:
-        context: maximum number of tokens of prompt and answer together; None while the model is loading.
-        room: tokens that the answer may have.
+        context: maximum number of tokens for prompt and answer together; None while the model is loading.
+        room: number of tokens to reserve for the answer.
     """
     if tokens is None or context is None:
         words = "Tokens are counted once the model is loaded"
@@ -88,7 +88,7 @@ def render_prompt(
     """Render a prompt's exact text with its parts marked.
 
     Args:
-        tokens: of the prompt; None while the model is loading.
+        tokens: the prompt's tokens; None while the model is loading.
         show_tokens: whether to mark each token and show its id.
         retrieved: the demonstrations retrieved for the message; each label names the demonstration and why
             it was retrieved.
@@ -120,7 +120,7 @@ def render_prompt(
 
 
 def _label_part(part: Part, count: int | None, retrieved: Sequence[SelectedDemo]) -> str:
-    """Return a part's kind and number, why it was retrieved, and its number of tokens if it is known."""
+    """Label a part with its kind and number, why it was retrieved, and its number of tokens if known."""
     label = part.kind if part.number is None else f"{part.kind} {part.number}"
     if part.kind == "demonstration" and part.number is not None and part.number <= len(retrieved):
         label += f" · {_describe_retrieval(retrieved[part.number - 1])}"
@@ -136,25 +136,25 @@ def _render_ends(ends: Sequence[str]) -> str:
 
 
 STOP_LABELS: Mapping[str, str] = {"own": "Own header and fence", "paper": "Paper (substring)"}
-"""Labels of the stop rules of a URIAL format, see `types.StopName`."""
+"""Labels for the stop rules of a URIAL format (see `types.StopName`)."""
 
 
 def describe_stop_rule(prompt: Prompt) -> str:
-    """Return the stop rule of a prompt as the end of a line; "" if its format has none."""
+    """Return a prompt's stop rule as text to append to a line; "" if the format has no stop rule."""
     if not prompt.stop.headers:
         return ""
     return f" \u00b7 Stop rule: {STOP_LABELS.get(prompt.stop.name, 'not recorded')}"
 
 
 def _describe_retrieval(choice: SelectedDemo) -> str:
-    """Describe a retrieved demonstration and the words that it was retrieved for."""
+    """Describe a retrieved demonstration and the words that it was matched by."""
     if not choice.words:
-        return f"number {choice.number} of the set, which shares no word"
-    return f"number {choice.number} of the set, for {', '.join(choice.words)} (BM25 {choice.score:.2f})"
+        return f"number {choice.number} in the set, no shared words"
+    return f"number {choice.number} in the set, matches {', '.join(choice.words)} (BM25 {choice.score:.2f})"
 
 
 def _render_tokens(text: str, tokens: Sequence[Token], start: int, end: int) -> str:
-    """Render the tokens that start in [start, end), each with the text up to the next token's start."""
+    """Render the tokens that start in [start, end), each with the text up to the start of the next token."""
     placed = [token for token in tokens if token.start is not None]
     begins = [token.start or 0 for token in placed]
     written = []

@@ -1,6 +1,6 @@
-"""HTML of the scoreboard: win rates and scores with intervals, and disagreements of votes and judges.
+"""HTML for the scoreboard: win rates and scores with intervals, and disagreements between votes and judges.
 
-Pure functions of values, without Gradio. Names are escaped. Every interval is shown as a bar and as text.
+Pure functions, independent of Gradio. Names are escaped. Every interval is shown as a bar and as text.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ NOTHING = (
 def render_section(
     title: str, about: str, board: Board, conversations: Mapping[str, Conversation], cards: Cards
 ) -> str:
-    """Render the scores of one judge, or those of votes.
+    """Render the scores given by one judge or by votes.
 
     Args:
-        title: of the section.
-        about: sentence below the title.
+        title: the section's title.
+        about: the sentence below the title.
         board: the scores.
-        conversations: by id, for the titles of disagreements.
-        cards: adapters by name, for their labels.
+        conversations: conversations by id, used to title the disagreements.
+        cards: adapters by name, used for their labels.
     """
     parts = [f"<h3>{reveal(title)}</h3>", f'<p class="what">{reveal(about)}</p>']
     if board.pairs:
@@ -79,14 +79,14 @@ def _render_pair(pair: PairRecord, cards: Cards) -> str:
         f'<div class="entrant">{_render_variant(pair.first, cards)}</div>'
         f'<div class="tally"><b>{pair.first_wins}</b><span>:</span><b>{pair.second_wins}</b></div>'
         f'<div class="entrant right">{_render_variant(pair.second, cards)}</div></header>'
-        '<table><thead class="unseen"><tr><th>Turns</th><th>Win rate of the first, and its interval</th>'
-        f"<th>Drawn</th><th>Comparisons</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        '<table><thead class="unseen"><tr><th>Turns</th><th>Win rate of the first variant, with interval</th>'
+        f"<th>Bar</th><th>Comparisons</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
         f'<p class="note">{", ".join(filter(None, (counts, where)))}.{note}</p></article>'
     )
 
 
 def _render_share_row(label: str, share: Share, bold: bool = False) -> str:
-    """Render the win rate of the first variant; the bar is mirrored so that it points to the winner."""
+    """Render the first variant's win rate. The bar is mirrored so that it points to the winner."""
     low, high = share.interval
     value = share.value
     figure = "\u2013" if value is None else f"{value:.0%}"
@@ -101,7 +101,7 @@ def _render_share_row(label: str, share: Share, bold: bool = False) -> str:
 def render_bar(
     value: float | None, interval: tuple[float, float] | None, scale: tuple[float, float] = (0.0, 1.0)
 ) -> str:
-    """Render an interval as a bar on its scale, with a point for the value; without the numbers."""
+    """Render an interval as a bar on its scale, with a point at the value and without numbers."""
     low, high = scale
 
     def place(figure: float) -> float:
@@ -120,12 +120,12 @@ def render_bar(
 
 
 def _render_score_table(scored: Sequence[ScoreRow], scale: tuple[float, float], cards: Cards) -> str:
-    """Render the mean score of each variant, overall, by turn and by aspect."""
+    """Render each variant's mean score: overall, by turn and by aspect."""
     turns = sorted({turn for row in scored for turn in row.by_turn})
     turns = turns if len(turns) > 1 else []
     aspects = list(dict.fromkeys(name for row in scored for name in row.aspects))
     is_share = scale == (0.0, 1.0)
-    heading = "right answers" if is_share else f"mean score, {scale[0]:g} to {scale[1]:g}"
+    heading = "correct answers" if is_share else f"mean score, {scale[0]:g} to {scale[1]:g}"
     heads = [*(f"turn {turn}" for turn in turns), *aspects]
     columns = "".join(f'<th scope="col">{reveal(name)}</th>' for name in heads)
     rows = "".join(_render_score_row(row, turns, aspects, scale, cards) for row in scored)
@@ -172,16 +172,16 @@ def _render_cell(mean: Mean | None, is_share: bool) -> str:
 
 def _describe_mean(mean: Mean, is_share: bool) -> str:
     if mean.interval is None:
-        return f"{mean.count} scores of one conversation"
+        return f"{mean.count} scores from one conversation"
     low, high = (_format_value(each, is_share) for each in mean.interval)
-    return f"{low} to {high}; {mean.count} scores of {mean.conversations} conversations"
+    return f"{low} to {high}; {mean.count} scores from {mean.conversations} conversations"
 
 
 # --- Facts ----------------------------------------------------------------------------------------
 
 
 def _render_facts(board: Board, cards: Cards) -> str:
-    """Render the facts that show how reliable the numbers are."""
+    """Render statistics that indicate how reliable the scores are."""
     facts = []
     compared = [row for row in board.score_rows if row.wins.count]
     if len(board.pairs) > 1:
@@ -222,14 +222,14 @@ def _render_share(share: Share) -> str:
 
 
 def _render_panel(panel: Panel) -> str:
-    """Render the judges of a panel: how far they agree, and the tendencies of each."""
+    """Render the judges of a panel: how much they agree, and the biases of each."""
     rows = "".join(
         f'<tr><th scope="row">{reveal(judge.judge)}</th><td>{_render_share_or_dash(judge.with_majority)}</td>'
         f"<td>{_render_share_or_dash(judge.inconsistent)}</td><td>{_render_share_or_dash(judge.first_place)}</td>"
         f"<td>{_render_share_or_dash(judge.longer)}</td></tr>"
         for judge in panel.judges
     )
-    heads = ("judge", "with the majority", "inconsistent", "the first wins", "the longer wins")
+    heads = ("judge", "with the majority", "inconsistent", "first shown wins", "longer wins")
     columns = "".join(f'<th scope="col">{head}</th>' for head in heads)
     table = (
         f'<h4>The judges</h4><div class="wide"><table class="standings"><thead><tr>{columns}</tr></thead>'
@@ -259,7 +259,7 @@ def _render_kappa(kappa: float | None, interval: tuple[float, float] | None, unk
     if kappa is None:
         return unknown
     if interval is None:
-        return f"<b>{kappa:.2f}</b> <span>one conversation, so no interval</span>"
+        return f"<b>{kappa:.2f}</b> <span>no interval: only one conversation</span>"
     return f"<b>{kappa:.2f}</b> <span>{interval[0]:.2f} to {interval[1]:.2f}</span>"
 
 
@@ -296,6 +296,6 @@ def _render_name(entrant: Entrant, cards: Cards) -> str:
 
 
 def _render_variant(entrant: Entrant, cards: Cards) -> str:
-    """Render a variant's name and its decoding."""
+    """Render a variant's name and decoding parameters."""
     words = "" if entrant.variant is None else decoding(entrant.variant.sampling).replace(", seed 0", "")
     return f"<strong>{_render_name(entrant, cards)}</strong><small>{reveal(words)}</small>"

@@ -1,7 +1,7 @@
-"""Text for HTML: escaping, visible codes for invisible characters, and formatted numbers.
+"""Prepare text for HTML: escaping, visible codes for invisible characters, and number formatting.
 
-Pure functions, without Gradio. Text of users and models is untrusted: every function here escapes it, and no
-character is lost.
+Pure functions, independent of Gradio. Text from users and models is untrusted, so every function here escapes
+it, without losing a character.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import html
 import re
 import unicodedata
 
-# Control characters, surrogates, direction marks, and characters that Unicode calls ignorable. Joiners and
-# variation selectors are kept inside emoji and inside scripts that need them.
+# Control characters, surrogates, direction marks, and default-ignorable characters. Joiners and variation
+# selectors are kept inside emoji and in scripts that need them.
 _HIDDEN = re.compile(
     "[\0-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
     "\u2028-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
@@ -29,7 +29,7 @@ def escape(text: str) -> str:
 
 
 def reveal(text: str) -> str:
-    """Escape `text` for HTML, with invisible characters shown as codes."""
+    """Escape `text` for HTML, showing invisible characters as codes."""
     written, done = "", 0
     for found in _HIDDEN.finditer(text):
         name = unicodedata.name(found[0], "control character")
@@ -40,12 +40,12 @@ def reveal(text: str) -> str:
 
 
 def reveal_plain(text: str) -> str:
-    """Escape `text` for an attribute; invisible characters become codes in brackets instead of tags."""
+    """Escape `text` for an HTML attribute, showing invisible characters as codes in brackets, not tags."""
     return escape(_HIDDEN.sub(lambda found: f"[{_format_code(found[0])}]", text))
 
 
 def reveal_whitespace(text: str) -> str:
-    """Render text that consists of white space only as visible HTML."""
+    """Render whitespace-only text as visible HTML."""
     return "".join(_WHITE.get(character) or f"[{_format_code(character)}]" for character in text)
 
 
@@ -54,7 +54,7 @@ def _format_code(character: str) -> str:
 
 
 def format_number(number: int) -> str:
-    """Format a whole number with thin spaces between thousands."""
+    """Format an integer with thin spaces as thousands separators."""
     return f"{number:,}".replace(",", "\u202f")
 
 
@@ -64,13 +64,13 @@ def count_things(count: int, thing: str, things: str = "") -> str:
     Args:
         count: the number.
         thing: the singular.
-        things: the plural, if it is not `thing` with an "s".
+        things: the plural, if it is not `thing` followed by "s".
     """
     return f"{format_number(count)} {thing if count == 1 else things or thing + 's'}"
 
 
 def format_bytes(count: int) -> str:
-    """Format a number of bytes in two or three digits, such as 412 MB or 2.1 GB."""
+    """Format a number of bytes with two or three digits, such as 412 MB or 2.1 GB."""
     value = float(count)
     for unit in ("bytes", "kB", "MB", "GB"):
         if value < 999.5:

@@ -1,7 +1,7 @@
-"""HTML of the verdicts and votes below an answer.
+"""HTML for the verdicts and votes below an answer.
 
-Pure functions of values, without Gradio. Judge output is as untrusted as model output and is escaped. Lanes
-are named by their letters, so that nothing here identifies a hidden lane.
+Pure functions, independent of Gradio. Judge output is as untrusted as model output and is escaped. Lanes are
+referred to by letter, so nothing here reveals what is in a hidden lane.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ JUDGING = "judging\u2026"
 
 
 def choice_of(verdict: Verdict, pair: tuple[int, int]) -> Choice:
-    """Return the choice that a vote's verdict records, with `pair` as A and B."""
+    """Return the choice that a vote recorded, where `pair` holds the lanes shown as A and B."""
     if verdict.winner is not None:
         return "A" if verdict.winner == pair[0] else "B"
     return "tie" if verdict.outcome == "tie" else "both-bad"
 
 
 def render_vote_status(chosen: str | None, blind: bool, locked: bool) -> str:
-    """Render the text before the vote buttons.
+    """Render the text in front of the vote buttons.
 
     Args:
         chosen: the label of the user's vote, if there is one.
@@ -53,13 +53,13 @@ def render_vote_status(chosen: str | None, blind: bool, locked: bool) -> str:
     if locked:
         return f"<p>Your blind vote: <b>{escape(chosen or '')}</b></p>"
     if chosen:
-        return "<p>Your vote, until you reveal</p>" if blind else "<p>Your vote</p>"
+        return "<p>Your vote (can be changed until you reveal)</p>" if blind else "<p>Your vote</p>"
     return "<p>Which is better?</p>"
 
 
 def _render_vote(verdict: Verdict, lane: int, own: bool) -> str:
     words = f"{LETTERS[verdict.winner]} better" if verdict.winner is not None else OUTCOMES[verdict.outcome]
-    whose = "Your vote" if own else "Another\u2019s vote"
+    whose = "Your vote" if own else "Another user\u2019s vote"
     blind = ", blind" if verdict.blind else ""
     against = " and ".join(LETTERS[each] for each in verdict.lanes)
     kind = " won" if verdict.winner == lane else ""
@@ -77,14 +77,14 @@ def render_marks(
     running: Collection[str],
     costs: Mapping[str, Cost],
 ) -> dict[int, str]:
-    """Render the marks below each answer of a lane, by turn; turns without marks are left out.
+    """Render the marks below each of a lane's answers, by turn; turns without marks are omitted.
 
     Args:
-        lane: number of the lane.
-        verdicts: of each turn, in the order in which they were requested.
-        voter: id of the current user as a voter.
-        running: ids of the verdicts whose judgments are running.
-        costs: by verdict id.
+        lane: index of the lane.
+        verdicts: the verdicts on each turn, in the order in which they were requested.
+        voter: the current user's voter id.
+        running: ids of the verdicts whose judgments are still running.
+        costs: costs by verdict id.
     """
     found = {}
     for turn, here in enumerate(verdicts):
@@ -102,9 +102,9 @@ def render_marks(
 
 
 def latest(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Return the latest verdict on each request.
+    """Return the latest verdict for each request.
 
-    A verdict that is not settled is preceded by the latest settled verdict on the same request, if any.
+    An unsettled verdict is preceded by the latest settled verdict for the same request, if any.
     """
     kept: dict[tuple[object, ...], list[Verdict]] = {}
     for verdict in verdicts:
@@ -122,7 +122,7 @@ def _render_judged(
     cost: Cost | None,
     here: Mapping[str, Verdict],
 ) -> str:
-    """Render a badge that unfolds to the judge's reasons, or to each judge's verdict of a majority."""
+    """Render a badge that expands to the judge's reasons or, for a majority, to each judge's verdict."""
     words, kind = badge(verdict, lane, running)
     against = " against ".join(LETTERS[each] for each in verdict.lanes) if _compares(verdict) else ""
     title = reveal_plain(", ".join(filter(None, (verdict.judge, verdict.rubric, _scope(verdict), against))))
@@ -141,7 +141,7 @@ def _render_judged(
 
 
 def badge(verdict: Verdict, lane: int, running: bool = False) -> tuple[str, str]:
-    """Return a lane's outcome in a verdict: one or two words of HTML, and its CSS class."""
+    """Return a lane's outcome in a verdict as one or two words of HTML, with a CSS class."""
     if running:
         return JUDGING, "running"
     if verdict.outcome == "win":
@@ -174,7 +174,11 @@ def _scope(verdict: Verdict) -> str:
 
 def _render_facts(verdict: Verdict, cost: Cost | None) -> str:
     """Render the judge, the rubric and the cost of a verdict."""
-    by = [verdict.judge, *([f"at {verdict.server}"] if verdict.server else []), f"by {verdict.rubric}"]
+    by = [
+        verdict.judge,
+        *([f"at {verdict.server}"] if verdict.server else []),
+        f"using rubric {verdict.rubric}",
+    ]
     words = [reveal(" ".join(by)), _scope(verdict)]
     if cost is not None and (cost.calls or cost.cached):
         words.append(render_cost(cost))
@@ -191,7 +195,7 @@ def _render_member(verdict: Verdict, lane: int) -> str:
 
 
 def _render_call(call: JudgeCall, verdict: Verdict) -> str:
-    """Render a judge call: the order of the answers, its verdict and reasons, and its raw reply, folded."""
+    """Render a judge call: the order of the answers, the verdict, the reasons and the collapsed raw reply."""
     head = ""
     if _compares(verdict):
         first, second = (LETTERS[lane] for lane in call.shown)
@@ -200,7 +204,7 @@ def _render_call(call: JudgeCall, verdict: Verdict) -> str:
         )
         head = f"<b>{first} first, then {second}: {verdict_words}</b>"
         if call.shown != verdict.lanes:
-            head += f" (to the judge, {first} is \u201cA\u201d)"
+            head += f" (shown to the judge with {first} as \u201cA\u201d)"
     elif call.score is not None and verdict.scale is not None and len(verdict.calls) > len(verdict.lanes):
         head = f"<b>{score_of(call.score, verdict.scale)}</b>"
     if call.cached:
@@ -238,7 +242,7 @@ def _render_buttons(verdict: Verdict, turn: int, running: bool) -> str:
 
 
 def render_cost(cost: Cost) -> str:
-    """Render a verdict's cost, as counted by the server."""
+    """Render a verdict's cost, using the server's token counts."""
     words = []
     if cost.calls:
         tokens = f"{format_number(cost.prompt_tokens)} tokens in, {format_number(cost.new_tokens)} out"
@@ -246,7 +250,7 @@ def render_cost(cost: Cost) -> str:
     if cost.cached:
         words.append(f"{count_things(cost.cached, 'reply', 'replies')} from the cache, at no cost")
     if cost.unknown:
-        words.append(f"of {count_things(cost.unknown, 'call')} the server does not say")
+        words.append(f"the server did not report the usage of {count_things(cost.unknown, 'call')}")
     return ", ".join(words)
 
 
@@ -261,7 +265,7 @@ def render_error(sentence: str) -> str:
 
 
 def render_warning(sentence: str) -> str:
-    """Render a warning about a judge, which does not prevent the request."""
+    """Render a warning about a judge that does not block the request."""
     return f'<p class="notice warning">{reveal(sentence)}</p>'
 
 
@@ -269,8 +273,8 @@ def render_estimate(estimate: Estimate) -> str:
     """Render the estimated cost of a judgment."""
     if not estimate.calls:
         replies = count_things(estimate.cached, "reply", "replies")
-        return f"<p>All of {replies} from the cache: this costs nothing.</p>"
-    cached = f" ({format_number(estimate.cached)} more at no cost)" if estimate.cached else ""
+        return f"<p>{replies} from the cache, at no cost.</p>"
+    cached = f" ({format_number(estimate.cached)} more from the cache, at no cost)" if estimate.cached else ""
     read, written = format_number(estimate.prompt_tokens), format_number(estimate.most_new_tokens)
     tokens = f"{read} tokens in, at most {written} out"
     price = _price(estimate.price, "at most ")
@@ -285,7 +289,7 @@ def _price(price: tuple[float, str] | None, before: str) -> str:
 
 
 def render_calls(verdict: Verdict, cost: Cost | None) -> str:
-    """Render every call of a verdict with its whole prompt and response, for a dialog."""
+    """Render every judge call behind a verdict with its full prompt and response, for a dialog."""
     parts = [f'<p class="notice">{_render_facts(verdict, cost)}</p>']
     for at, call in enumerate(verdict.calls, 1):
         shown = ", then ".join(LETTERS[lane] for lane in call.shown)
@@ -294,10 +298,10 @@ def render_calls(verdict: Verdict, cost: Cost | None) -> str:
         if call.error:
             parts.append(f'<p class="notice error">{reveal(call.error)}</p>')
         for role, text in call.messages:
-            parts.append(f"<h4>Sent as {reveal(role)}</h4><pre>{reveal(text)}</pre>")
+            parts.append(f"<h4>Request, {reveal(role)} message</h4><pre>{reveal(text)}</pre>")
         if call.parameters:
             parts.append(f"<h4>Request parameters</h4><pre>{reveal(call.parameters)}</pre>")
         if call.raw is not None:
-            ended = f", ended by {reveal(call.finish)}" if call.finish else ""
-            parts.append(f"<h4>Came{ended}</h4><pre>{reveal(call.raw)}</pre>")
+            ended = f", finish reason {reveal(call.finish)}" if call.finish else ""
+            parts.append(f"<h4>Response{ended}</h4><pre>{reveal(call.raw)}</pre>")
     return f'<div class="whole-verdict">{"".join(parts)}</div>'

@@ -152,7 +152,7 @@ def test_the_nearest_demonstrations_say_why(person: Person) -> None:
     person.page.click("#prompt-0")
     headings = person.page.locator("#inspector-view .part.demonstration h4")
     expect(headings).to_have_count(2)
-    expect(headings.last).to_contain_text("number 29 of the set, for currency")
+    expect(headings.last).to_contain_text("number 29 in the set, matches currency")
 
 
 def test_a_set_is_edited_used_and_saved_and_the_record_has_its_content(person: Person, app: App) -> None:
@@ -166,7 +166,7 @@ def test_a_set_is_edited_used_and_saved_and_the_record_has_its_content(person: P
 
     cards.nth(0).locator("[data-act=switch]").click()
     expect(about).to_contain_text("edited, not saved")
-    expect(about).to_contain_text("2 of 3 demonstrations on")
+    expect(about).to_contain_text("2 of 3 demonstrations enabled")
     cards.nth(2).locator("[data-act=up]").click()
     expect(cards.nth(1)).to_contain_text("Name three metals")
     cards.nth(1).locator("[data-act=edit]").click()
@@ -187,7 +187,7 @@ def test_a_set_is_edited_used_and_saved_and_the_record_has_its_content(person: P
     person.page.fill("#editor-answer-1 textarea", "Later.")
     person.page.click("#editor-apply")
     expect(cards).to_have_count(4)
-    expect(cards.nth(3)).to_contain_text("no answer is shown")
+    expect(cards.nth(3)).to_contain_text("no answer")
 
     person.page.click("#use-0")
     expect(person.page.locator(".dialog")).to_have_count(0)

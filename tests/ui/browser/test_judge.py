@@ -60,7 +60,7 @@ def opened(person: Person, server: JudgeServer, rubric: str = "single", model: s
     page.locator("#judge-server").locator("input, textarea").fill(server.url)
     if rubric != "single":
         person.choose("judge-rubric", rubric)
-    expect(page.locator("#judge-about")).to_contain_text(re.compile("tokens in, at most|costs nothing"))
+    expect(page.locator("#judge-about")).to_contain_text(re.compile("tokens in, at most|at no cost"))
 
 
 def ask(person: Person) -> None:
@@ -110,7 +110,7 @@ def test_a_model_scores_compares_and_is_not_paid_twice(
     badge(person, 1).last.click()
     reasons = person.page.locator("#chat-1 .reasons").last
     expect(reasons).to_contain_text("A first, then B: A better")
-    expect(reasons).to_contain_text("B first, then A: B better (to the judge, B is \u201cA\u201d)")
+    expect(reasons).to_contain_text("B first, then A: B better (shown to the judge with B as \u201cA\u201d)")
     reasons.get_by_text("Requests and responses").click()
     whole = person.page.locator("#verdict-body")
     expect(whole).to_contain_text("Who are you?")
@@ -119,7 +119,7 @@ def test_a_model_scores_compares_and_is_not_paid_twice(
     person.page.click("#verdict-close")
 
     opened(person, server)
-    expect(person.page.locator("#judge-about")).to_contain_text("from the cache: this costs nothing")
+    expect(person.page.locator("#judge-about")).to_contain_text("from the cache, at no cost")
     before = len(server.bodies)
     ask(person)
     expect(badge(person, 0)).to_have_count(2)

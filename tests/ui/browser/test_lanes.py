@@ -280,7 +280,7 @@ def test_differences_and_what_came_after_the_stop(person: Person) -> None:
     person.pick(0, "Base")
     person.ask(QUESTION)
     person.page.click("#differences")
-    expect(person.page.locator("#compare-body .similarity")).to_contain_text("of the words are in both")
+    expect(person.page.locator("#compare-body .similarity")).to_contain_text("of the words appear in both")
     expect(person.page.locator("#compare-body ins")).not_to_have_count(0)
     person.page.keyboard.press("Escape")
     person.pick(0, "Base + URIAL")

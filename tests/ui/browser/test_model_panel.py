@@ -56,7 +56,7 @@ def test_the_panel_says_what_runs(person: Person) -> None:
     about = page.locator("#model-about")
     for text in ("models/pocket", "2.6M", "float32", "CPU", "4\u202f096 tokens", "all as one batch"):
         expect(about).to_contain_text(text)
-    expect(about).to_contain_text(re.compile(r"Memory\s*\d+(\.\d)? [MG]B of the machine's"))
+    expect(about).to_contain_text(re.compile(r"Memory\s*\d+(\.\d)? [MG]B of main memory"))
     expect(about).to_contain_text(
         re.compile(r"Stored prompts\s*\d+(\.\d)? [kM]B of at most \d+(\.\d)? [MG]B")
     )

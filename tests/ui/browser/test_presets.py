@@ -141,7 +141,7 @@ def test_what_is_needed_and_what_cannot_be_is_said(own: App, hub: HubServer, bro
     page = person.page
     opened(person)
     expect(row(person, "closed")).to_contain_text(
-        f"Gated: accept its terms at huggingface.co/{GATED}, then start Tandem with HF_TOKEN set"
+        f"Gated: accept its terms at huggingface.co/{GATED}, then restart Tandem with HF_TOKEN set"
     )
     button(person, "closed").click()
     expect(change(person)).to_contain_text(f"{GATED} is gated: accept its terms")

@@ -136,6 +136,6 @@ def test_own_files_are_listed_as_they_are_and_a_torn_one_is_named(own_probes: Ap
     person.short()
     page.click("#probe-next")
     person.finished()
-    expect(page.locator("#probe-chip summary")).to_have_text("Reference for message 1")
+    expect(page.locator("#probe-chip summary")).to_have_text("Reference answer for message 1")
     assert page.locator("img[src='x']").count() == 0
     person.close()

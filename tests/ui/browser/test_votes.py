@@ -92,11 +92,11 @@ def test_a_blind_vote_stands_once_the_names_are_shown(app: App, person: Person) 
     expect(person.page.locator("#vote-said")).to_be_visible()
     person.page.click("#vote-2")
     expect(chosen(person)).to_have_text("B better")
-    expect(person.page.locator("#vote-said")).to_have_text("Your vote, until you reveal")
+    expect(person.page.locator("#vote-said")).to_have_text("Your vote (can be changed until you reveal)")
     person.page.click("#vote-1")
     expect(chosen(person)).to_have_text("A better")
     body = scores(person)
-    expect(body).to_contain_text("The conversation whose names are hidden counts once you reveal them.")
+    expect(body).to_contain_text("The conversation with hidden lane names is counted once you reveal them.")
     person.page.click("#scores-close")
     id = person.conversation
 

@@ -125,7 +125,7 @@ def test_a_verdict_that_the_end_of_the_app_cut_off_is_unfinished_and_can_be_aske
     updates = made.act_on(state, "judge-again", 0, verdict.id)
     assert updates[made.frame]["visible"] is True
     assert updates[made.controls.model] == "m"
-    with pytest.raises(InputError, match="There is no such verdict"):
+    with pytest.raises(InputError, match="This verdict does not exist"):
         made.act_on(state, "verdict", 0, "no-such-id")
     server.end()
 

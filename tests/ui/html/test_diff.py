@@ -107,8 +107,8 @@ def test_what_only_one_side_has_is_marked_on_it_and_in_words() -> None:
     left, right = html_diff.render_sides(diff("a red cat", "a blue cat"), PAIR)
     assert '<del class="only-left"><span class="unseen">[only left: </span>red<span' in left
     assert '<ins class="only-right"><span class="unseen">[only right: </span>blue<span' in right
-    assert 'Base <b>, with what IFT "tuned" has not' in Reader(left).attributes
-    assert 'IFT "tuned", with what Base <b> has not' in Reader(right).attributes
+    assert 'Base <b>, marked where it differs from IFT "tuned"' in Reader(left).attributes
+    assert 'IFT "tuned", marked where it differs from Base <b>' in Reader(right).attributes
 
 
 def test_white_space_that_differs_can_be_seen() -> None:
@@ -135,11 +135,11 @@ def test_what_a_browser_would_hide_stands_as_its_code(text: str, page: str) -> N
 
 
 def test_the_share_of_equal_words() -> None:
-    assert "are equal" in html_diff.render_similarity(diff("a b", "a b"))
-    assert ">66 % of the words are in both.<" in html_diff.render_similarity(diff("a b c", "a b d"))
+    assert "are identical" in html_diff.render_similarity(diff("a b", "a b"))
+    assert ">66% of the words appear in both.<" in html_diff.render_similarity(diff("a b c", "a b d"))
     # Equal words are not equal texts.
-    assert ">99 % of the words are in both.<" in html_diff.render_similarity(diff("a b", "a b!"))
-    assert ">0 % of the words are in both.<" in html_diff.render_similarity(diff("a", "b"))
+    assert ">99% of the words appear in both.<" in html_diff.render_similarity(diff("a b", "a b!"))
+    assert ">0% of the words appear in both.<" in html_diff.render_similarity(diff("a", "b"))
 
 
 def test_oddities_are_badges_with_their_sentences() -> None:

@@ -38,12 +38,18 @@ def variant(name: str, aligner: Aligner, **sampling: Any) -> Variant:
 def test_finish_in_words(finish: str, words: str) -> None:
     reply = Reply(finish=finish, new_tokens=31, ttft=0.5, seconds=2.0, prompt_tokens=300, cached_tokens=280)
     line = re.sub("<[^>]*>", "|", html_labels.status_line(reply))
-    for part in (words, "31 tokens", "20.0 tokens/s", "first after 0.50 s", "prompt 300 tokens, 280 cached"):
+    for part in (
+        words,
+        "31 tokens",
+        "20.0 tokens/s",
+        "first token after 0.50 s",
+        "prompt 300 tokens, 280 cached",
+    ):
         assert f"|{part}|" in line
 
 
 def test_status_while_nothing_has_come() -> None:
-    assert "reading the prompt" in html_labels.status_line(Reply())
+    assert "processing the prompt" in html_labels.status_line(Reply())
     assert "Loading… &lt;x&gt;" in html_labels.status_line(Reply(), "Loading… <x>")
     assert "writing" in html_labels.status_line(Reply(new_tokens=1, ttft=0.1, seconds=0.1))
     assert "tokens/s" not in html_labels.status_line(Reply(new_tokens=1, ttft=0.1, seconds=0.1))
@@ -57,7 +63,7 @@ def test_an_answer_carries_a_mark_of_the_weights_it_ran_on() -> None:
     assert ">base</span>" in html_labels.status_line(Reply(weights="a/b (float32)", finish="stop"))
     line = html_labels.status_line(Reply(weights='a/b (4-bit NF4) + <x"', finish="stop"))
     assert ">base + &lt;x&quot;</span>" in line
-    assert 'title="This answer ran on a/b (4-bit NF4) + &lt;x&quot;"' in line
+    assert 'title="Weights used: a/b (4-bit NF4) + &lt;x&quot;"' in line
     assert "weights" not in html_labels.status_line(Reply(finish="error", error="x"))
 
 

@@ -42,7 +42,7 @@ def test_what_runs_and_what_it_takes() -> None:
         "4-bit NF4",
         "Some GPU",
         "32\u202f768 tokens",
-        "412 MB of the machine&#x27;s, 5.1 GB of the GPU&#x27;s",
+        "412 MB of main memory, 5.1 GB of GPU memory",
         "25.0 MB of at most 2.0 GB",
         'title="25\u202f000\u202f000 bytes"',
         "all as one batch",
@@ -53,7 +53,7 @@ def test_what_runs_and_what_it_takes() -> None:
 
 def test_what_is_not_known_is_left_out() -> None:
     html = html_model.render_model(status(plain="it is odd"), {}, [])
-    assert "one after the other, since it is odd" in html
+    assert "one at a time because it is odd" in html
     for name in ("Memory", "Context", "Precision", "Stored prompts"):
         assert name not in html
 

@@ -55,7 +55,7 @@ def test_what_a_preset_is_and_needs() -> None:
         "1.0B parameters",
         "4.0 GB in float32, 750 MB in 4 bit",
         "MIT",
-        "Set-up: demonstrations general-3, greedy, repetition penalty 1.15",
+        "Setup: demonstrations general-3, greedy, repetition penalty 1.15",
         "not downloaded",
     ):
         assert words in text(html)
@@ -84,11 +84,11 @@ def test_what_runs_and_what_is_being_loaded() -> None:
 def test_what_is_too_large() -> None:
     html = render_presets([offer(room=2_000_000_000)], None, None)
     assert button(html) == ("Load", True)
-    assert "Fits in this machine's memory in 4 bit, not in float32." in text(html)
+    assert "Fits in this machine's memory in 4 bit, but not in float32." in text(html)
     assert "<s>4.0 GB in float32</s>" in html
     html = render_presets([offer(room=500_000_000)], None, None)
     assert button(html) == ("Load", False)
-    needs = "Too large for this machine: even in 4 bit it needs 750 MB, and weights can have 400 MB."
+    needs = "Too large for this machine: even in 4 bit it needs 750 MB, and at most 400 MB can be used."
     assert needs in text(html)
     # The reason is what a screen reader says of the button.
     (note,) = re.findall(r'aria-describedby="([^"]*)"', html)
@@ -98,11 +98,11 @@ def test_what_is_too_large() -> None:
 @pytest.mark.parametrize(("gate", "said"), [("yes", "Gated"), ("maybe", "May be gated")])
 def test_a_gate_is_said_before_the_click(gate: str, said: str) -> None:
     html = render_presets([offer(gate=gate, base="a/b@v1")], None, None)
-    assert f"{said}: accept its terms at huggingface.co/a/b , then start Tandem with HF_TOKEN set" in text(
+    assert f"{said}: accept its terms at huggingface.co/a/b , then restart Tandem with HF_TOKEN set" in text(
         html
     )
     assert 'href="https://huggingface.co/a/b" target="_blank" rel="noopener noreferrer"' in html
-    assert "with the account of the token in HF_TOKEN" in render_presets(
+    assert "using the account of the token in HF_TOKEN" in render_presets(
         [offer(gate=gate, token=True)], None, None
     )
     assert "HF_TOKEN" not in render_presets([offer(gate=gate, cached=Cached(state="complete"))], None, None)

@@ -58,7 +58,7 @@ def test_a_comparison_says_who_won_and_shows_both_orders_by_lanes() -> None:
     assert badge(PAIR, 1) == ("won", "won")
     told = text(under(PAIR))
     assert "A first, then B: B better B says more." in told
-    assert "B first, then A: B better (to the judge, B is \u201cA\u201d) A says more." in told
+    assert "B first, then A: B better (shown to the judge with B as \u201cA\u201d) A says more." in told
 
 
 def test_a_lane_without_a_score_says_why_and_the_other_keeps_its_own() -> None:

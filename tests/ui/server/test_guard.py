@@ -395,7 +395,7 @@ def test_strangers_save_nothing_and_bring_no_paths(public: Served, tmp_path: Pat
     secret = tmp_path / "secret.toml"
     secret.write_text('name = "secret"\n')
     opened = public.event("editor-save", "click")
-    assert "saves nothing" in public.call(opened, "saver", {"editor-name": "mine"})["said"]
+    assert "Saving files is disabled" in public.call(opened, "saver", {"editor-name": "mine"})["said"]
     assert not (public.settings.data_dir / "demos").exists()
     uploaded = public.event("editor-import", "upload")
     file = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
