@@ -96,7 +96,7 @@ class App:
                 stderr=subprocess.STDOUT,
             )
         end = time.monotonic() + START
-        while "Tandem is at" not in self.log.read_text(errors="replace"):
+        while "Tandem is running at" not in self.log.read_text(errors="replace"):
             if self.process.poll() is not None or time.monotonic() > end:
                 raise SystemExit(f"The app did not start: {self.log.read_text(errors='replace')[-500:]}")
             time.sleep(0.1)

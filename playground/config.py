@@ -1,4 +1,7 @@
-"""Settings: flags before environment variables before defaults. Only this module reads the environment."""
+"""Settings from flags, environment variables and defaults, in this order of precedence.
+
+Only this module reads the environment.
+"""
 
 from __future__ import annotations
 
@@ -27,67 +30,69 @@ DEFAULT_PORT = 7860
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of one run of Tandem."""
+    """The settings of one Tandem process."""
 
     base: str = "models/pocket"
-    """Hugging Face Hub id or folder of the base model; "models/pocket" is the bundled one."""
+    """Hugging Face Hub id or folder of the base model. "models/pocket" is the bundled model."""
     preset: str | None = None
-    """The preset that sets the base and suggests other settings; None if the base was given directly."""
+    """Preset that sets the base model and suggests other settings. None if the base was given directly."""
     adapters: tuple[tuple[str, str], ...] = ()
-    """Adapters in addition to those in `adapters/`: (name, Hub id or folder)."""
+    """Adapters in addition to those in `adapters/`, as pairs (name, Hub id or folder)."""
     quantize: Quantize = "auto"
-    """"auto": 4-bit on CUDA, and on a CPU only if the float32 weights would not fit in memory."""
+    """"auto" means 4-bit on CUDA, and on a CPU only if the float32 weights would not fit in memory."""
     device: Device = "auto"
     allow_pickle: bool = False
-    """Whether weights in pickled files (`*.bin`) are loaded if there are no others."""
+    """Whether pickled weights (`*.bin`) may be loaded if there are no others."""
     trust_remote_code: bool = False
-    """Whether Python code in the base's repository may run; not possible in public mode."""
+    """Whether Python code from the base model's repository may run. Not allowed in public mode."""
     same_base: bool = False
-    """Whether to suppress the warning about adapters that name another base but fit this one."""
+    """Whether to suppress the warning about adapters that name a different base but fit this one."""
     host: str = "127.0.0.1"
     port: int | None = None
-    """None uses 7860, or the next free port."""
+    """Port to listen on. None means 7860 or the next free port."""
     data_dir: Path = Path("data")
-    """Folder of the conversation database and of the user's own files."""
+    """Folder for the conversation database and the user's own files."""
     public: bool = False
     """Public mode: history hidden, no model loading, no file paths as input, no saving of files, and the rate
-    limits of `rate_limits.PUBLIC` unless others are given."""
+    limits in `rate_limits.PUBLIC` unless others are given."""
     shared_history: bool = False
-    """Whether every visitor's history lists the conversations of all visitors."""
+    """Whether everyone's history lists the conversations of all visitors."""
     mirror: str | None = None
-    """Base URL that `fetch` uses instead of GitHub, with the same paths."""
+    """Base URL that `fetch` uses instead of GitHub. It must serve the same paths."""
     judge_model: str | None = None
-    """The default judge model; None if a judge has to be named each time."""
+    """Default judge model. None if a judge must be named each time."""
     judge_url: str = "https://api.openai.com/v1"
-    """Base URL of the judge's server, which implements OpenAI's chat API."""
+    """Base URL of the judge server, which must implement OpenAI's chat API."""
     judge_key: Secret | None = None
-    """API key for `judge_url` only; read from the environment only."""
+    """API key that is sent only to `judge_url`. Read only from the environment."""
     judge_keys: Mapping[str, Secret] = field(default_factory=dict)
-    """API keys of other servers by host, in capitals with "_" for other characters: "API_MISTRAL_AI"; read
-    from the environment only."""
+    """API keys for other servers, by host name in capitals with "_" for other characters, such as
+    "API_MISTRAL_AI". Read only from the environment."""
     judge_budget: int | None = None
-    """Maximum number of tokens for judging in one UI session without an API key of the visitor. None: no
-    limit, or 0 in public mode."""
+    """Maximum number of tokens for judging per UI session if the visitor does not provide an API key. None
+    means no limit, or 0 in public mode."""
     judge_timeout: float = 120.0
-    """Timeout of one judge call in seconds."""
+    """Timeout of a judge call in seconds."""
     judge_prices: tuple[float, float, str] | None = None
-    """Prices per million input and output tokens, and their currency; None: costs are in tokens only."""
+    """Prices per million input and output tokens, and their currency. None: costs in tokens only."""
     limits: Limits = field(default_factory=Limits)
     auth: tuple[str, str] | None = field(default=None, repr=False)
-    """User name and password for the page; never displayed or logged."""
+    """User name and password for the page. Never displayed or logged."""
     hosts: tuple[str, ...] = ()
-    """Accepted host names, in addition to those of this machine."""
+    """Host names accepted in addition to those of this machine."""
     proxies: int = 0
-    """Number of proxies in front of the page that add the client's address to X-Forwarded-For."""
+    """Number of proxies in front of the page that append the client's address to X-Forwarded-For."""
 
     @classmethod
     def read(
         cls, flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
     ) -> Settings:
-        """Read command-line flags (None: not given), then TANDEM_* variables, then defaults.
+        """Read the settings from flags, TANDEM_* variables and defaults, in this order of precedence.
+
+        A flag that is None counts as not given.
 
         Raises:
-            InputError: a value is invalid; the message names the flag or variable.
+            InputError: a value is invalid. The message names the flag or variable.
         """
         environ = os.environ if environ is None else environ
         given = _collect(flags or {}, environ)
@@ -97,10 +102,10 @@ class Settings:
             values |= _apply_preset(preset, values)
         if values.get("public") and values.get("trust_remote_code"):
             raise InputError(
-                "--trust-remote-code cannot be used in public mode, where other people reach this machine: "
-                "leave one of them out."
+                "--trust-remote-code cannot be used in public mode, because other people can reach "
+                "this machine: remove one of the two flags."
             )
-        # A Hugging Face Space is behind one proxy of its own.
+        # A Hugging Face Space runs behind one proxy.
         values.setdefault("proxies", 1 if "SPACE_ID" in environ else 0)
         limits = {name: values.pop(name) or None for name in LIMITS if name in values}
         values["limits"] = replace(PUBLIC if values.get("public") else Limits(), **limits)
@@ -111,34 +116,34 @@ class Settings:
 
 
 def _collect(flags: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the given flags and the texts of variables by setting; a flag takes precedence."""
+    """Return the values of flags and variables by setting name. Flags take precedence over variables."""
     given = {name: value for name, value in flags.items() if value not in (None, [], ())}
     for name in READERS:
         if name not in given and (text := environ.get(PREFIX + name.upper())):
             given[name] = text.split(",") if name in LISTS else text
-    # An empty flag of the judge selects the default, even if its variable is set.
+    # An empty judge flag selects the default even if the corresponding variable is set.
     return {name: value for name, value in given.items() if value != "" or not name.startswith("judge_")}
 
 
 def _choose_preset(flags: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
-    """Choose the preset to apply; a base given as a flag overrides a preset in the environment.
+    """Choose the preset to apply. A base given as a flag overrides a preset from the environment.
 
     Raises:
-        InputError: a preset and a base are both given as flags, or both in the environment.
+        InputError: a preset and a base are both given as flags, or both set in the environment.
     """
     preset, base = flags.get("preset"), flags.get("base")
     if preset and base:
-        raise InputError("--preset brings its own base: leave out --base, or leave out --preset.")
+        raise InputError("--preset already sets the base: leave out --base or --preset.")
     if preset or base:
         return preset or None
     named = environ.get(f"{PREFIX}PRESET")
     if named and environ.get(f"{PREFIX}BASE"):
-        raise InputError(f"{PREFIX}PRESET brings its own base: set it or {PREFIX}BASE, not both.")
+        raise InputError(f"{PREFIX}PRESET already sets the base: set either it or {PREFIX}BASE, not both.")
     return named or None
 
 
 def _apply_preset(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a preset: its base, and its adapters followed by the other given adapters."""
+    """Return the settings defined by a preset: its base, and its adapters followed by the given adapters."""
     preset = find_preset(name, values["data_dir"])
     return {
         "preset": name,
@@ -172,7 +177,7 @@ def _read_choice(name: str, allowed: Sequence[str], text: str) -> str:
 
 
 def _read_whole(value: Any, digits: int) -> int | None:
-    """Return a text as a whole number of at most `digits` digits; None if it is not one."""
+    """Parse text as a whole number with at most `digits` digits. Return None if it is not one."""
     text = str(value).strip()
     return int(text) if text.isdecimal() and len(text) <= digits else None
 
@@ -180,7 +185,7 @@ def _read_whole(value: Any, digits: int) -> int | None:
 def _read_count(name: str, value: Any) -> int:
     number = _read_whole(value, digits=9)
     if number is None:
-        raise InputError(f"--{name.replace('_', '-')} must be a whole number, or 0 for none, not {value!r}.")
+        raise InputError(f"--{name.replace('_', '-')} must be a whole number (0 for none), not {value!r}.")
     return number
 
 
@@ -206,8 +211,8 @@ def _read_prices(text: str) -> tuple[float, float, str]:
     parts = [part.strip() for part in text.split(",")]
     if len(parts) != 3 or not parts[2]:
         raise InputError(
-            f"{PREFIX}JUDGE_PRICES must be the price of a million tokens in, of a million tokens out and "
-            f"the currency, such as 2.50,10,USD, not {text!r}."
+            f"{PREFIX}JUDGE_PRICES must be the price per million input tokens, the price per million "
+            f"output tokens and the currency, for example 2.50,10,USD, not {text!r}."
         )
     prices = [_read_positive(part, f"{PREFIX}JUDGE_PRICES", "a price", zero=True) for part in parts[:2]]
     return prices[0], prices[1], parts[2]
@@ -224,11 +229,11 @@ def _read_positive(value: Any, name: str, what: str, zero: bool = False) -> floa
 
 
 def _read_adapters(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Parse names and sources; raises InputError for a name that is given twice."""
+    """Parse adapter names and sources. Raise InputError if a name is given twice."""
     adapters = tuple(_read_adapter(text) for text in texts)
     for number, (name, _) in enumerate(adapters):
         if name in [other for other, _ in adapters[:number]]:
-            raise InputError(f"--adapter gives the name {name!r} twice: give each adapter its own.")
+            raise InputError(f"--adapter uses the name {name!r} twice: give each adapter its own name.")
     return adapters
 
 
@@ -247,18 +252,20 @@ def _read_mirror(text: str) -> str:
     try:
         parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # such as an incomplete IPv6 address or a port that is not a number
+    except ValueError:  # for example, an incomplete IPv6 address or a non-numeric port
         usable = False
     if not usable:
-        raise InputError(f"{PREFIX}MIRROR must be an address such as https://host/path, not {text!r}.")
+        raise InputError(f"{PREFIX}MIRROR must be a URL such as https://host/path, not {text!r}.")
     return text.rstrip("/")
 
 
 def _read_auth(text: str) -> tuple[str, str]:
-    # The message does not repeat the value, which may be a password.
+    # The error message does not repeat the value, which may be a password.
     name, colon, password = text.partition(":")
     if not (colon and name.strip() and password):
-        raise InputError("--auth must be USER:PASSWORD; give it in the environment, as TANDEM_AUTH.")
+        raise InputError(
+            "--auth must be USER:PASSWORD. To keep the password off the command line, set TANDEM_AUTH instead."
+        )
     return name.strip(), password
 
 
@@ -268,7 +275,7 @@ def _read_path(value: Any) -> Path:
 
 LIMITS = tuple(field.name for field in fields(Limits))
 LISTS = ("adapters", "hosts")
-"""Settings whose variable is a comma-separated list."""
+"""Settings whose environment variable is a comma-separated list."""
 SWITCHES = ("public", "shared_history", "allow_pickle", "trust_remote_code", "same_base")
 
 READERS: Mapping[str, Callable[[Any], Any]] = {
@@ -291,15 +298,15 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     **{name: partial(_read_switch, name) for name in SWITCHES},
     **{name: partial(_read_count, name) for name in LIMITS},
 }
-"""Parsers of settings given as a flag or as the text of a variable; each raises InputError with one sentence.
-A new setting is a field of `Settings` and a line here."""
+"""Parsers for settings given as a flag or as the text of an environment variable. Each raises InputError with
+a one-sentence message. To add a setting, add a field to `Settings` and a line here."""
 
 
 # --- The environment ------------------------------------------------------------------------------
 
 
 def _read_host_keys(environ: Mapping[str, str]) -> dict[str, Secret]:
-    """Return the keys in TANDEM_JUDGE_KEY_HOST variables, by host."""
+    """Return the API keys from TANDEM_JUDGE_KEY_HOST variables, by host."""
     before = f"{PREFIX}JUDGE_KEY_"
     return {
         name.removeprefix(before).upper(): Secret(text.strip())
@@ -309,22 +316,22 @@ def _read_host_keys(environ: Mapping[str, str]) -> dict[str, Secret]:
 
 
 def _default_data_dir(environ: Mapping[str, str]) -> Path:
-    """Return the user's data folder by the XDG specification (on Windows, under LOCALAPPDATA)."""
+    """Return the user's data folder according to the XDG specification (on Windows, under LOCALAPPDATA)."""
     home = environ.get("XDG_DATA_HOME") or environ.get("LOCALAPPDATA")
     return ((Path(home) if home else Path.home() / ".local" / "share") / "tandem").expanduser()
 
 
 def prepare_environment() -> None:
-    """Set environment variables that libraries read on import; must run before they are imported.
+    """Set environment variables that libraries read on import. Must run before those imports.
 
-    Gradio's analytics and run history are turned off. Requests to this machine bypass any proxy, since Gradio
-    checks its own address and would fail through one. Gradio's server would trust X-Forwarded-For from any
-    local caller; here only `--proxies` decides.
+    Gradio's analytics and run history are turned off. Requests to this machine bypass any proxy, because
+    Gradio checks its own address, which would fail through a proxy. Gradio's server would trust
+    X-Forwarded-For from any local caller; here, only `--proxies` determines what is trusted.
     """
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_RUN_HISTORY"] = "False"
-    # Gradio would otherwise aggregate all events after each one, for a dashboard that is not used here.
+    # Otherwise Gradio would re-aggregate all events after each event, for a dashboard that is not used here.
     os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(2**31)
     os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "100"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -332,20 +339,20 @@ def prepare_environment() -> None:
     for name in ("NO_PROXY", "no_proxy"):
         hosts = [host for host in os.environ.get(name, "").split(",") if host]
         os.environ[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
-    # Neither message helps the user: one is about a missing optional kernel, the other about a renamed
+    # Neither warning helps the user: one is about a missing optional kernel, the other about a renamed
     # property that PEFT still reads.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
 
 
 def git_environment(home: Path) -> dict[str, str]:
-    """Return an environment for git without the user's settings and without prompts.
+    """Return an environment in which git ignores the user's settings and never prompts.
 
-    Proxies, certificates, PATH and temporary folders are kept; keys, credentials and git's own variables are
-    not.
+    Variables for proxies, certificates, PATH and temporary folders are kept. Keys, credentials and git's own
+    variables are not.
 
     Args:
-        home: an empty folder, in which git and its helpers look for the user's settings.
+        home: an empty folder, where git and its helpers will look for the user's settings.
     """
     kept = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
     proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -365,5 +372,5 @@ def git_environment(home: Path) -> dict[str, str]:
 
 
 def on_space() -> bool:
-    """Return whether this runs as a Hugging Face Space, which needs to listen on all interfaces."""
+    """Return whether Tandem is running in a Hugging Face Space, which must listen on all interfaces."""
     return "SPACE_ID" in os.environ

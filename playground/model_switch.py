@@ -1,13 +1,13 @@
 """Switch the base model or add an adapter while users are connected.
 
-If both models fit in memory, the new model is loaded beside the old one and then replaces it. If not, the
-switch waits for the running answers, closes the old model, and new messages wait for the new model. If
-loading fails or is cancelled, the previous model stays or is loaded again. Conversations do not belong to a
-model, so they are kept.
+If both models fit in memory, the new model is loaded alongside the old one and then replaces it. Otherwise,
+the switch waits for running answers to finish and closes the old model, and new messages wait for the new
+model. If loading fails or is cancelled, the previous model is kept or loaded again. Conversations are not
+tied to a model, so they are kept.
 
-An adapter is added by loading its base again with one more adapter. PEFT could add it to a running model, but
-the result would not be exact: by then the layers have their fastest form (`engine/linear`), and 4-bit layers
-on a CPU lose precision when they are unpacked.
+An adapter is added by reloading its base model with one more adapter. PEFT could add it to a running model,
+but the result would not be exact: by then the layers have been converted to their fastest form
+(`engine/linear`), and 4-bit layers on a CPU lose precision when they are unpacked.
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ from playground.types import (
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.1
-"""Seconds between two checks of a load's progress or of running answers."""
+"""Polling interval in seconds for loading progress and running answers."""
 SOURCE_LIMIT = 500
-"""Largest number of characters of a path or a Hub id."""
+"""Maximum number of characters in a path or Hub id."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Progress of a model switch, or the result of the last one."""
+    """Progress of the current model switch, or the result of the last one."""
 
     state: Literal["idle", "loading", "stopping", "done", "cancelled", "failed"] = "idle"
     note: str = ""
-    """One line for users."""
+    """One line of text for users."""
     share: float | None = None
-    """Share of the load that is done, 0 to 1."""
+    """Fraction of the load that is complete, from 0 to 1."""
 
     @property
     def busy(self) -> bool:
@@ -68,13 +68,13 @@ class Progress:
 
 
 class SwitchCancelled(BaseException):
-    """The user cancelled the switch. This is a BaseException, so that library code does not swallow it."""
+    """Raised when the user cancels a switch. A BaseException, so that library code does not swallow it."""
 
 
 class ModelSwitch:
-    """Switches the model of a session, one switch at a time.
+    """Switches a session's model, one switch at a time.
 
-    Public methods may be called from any thread. None of them blocks, since the work is done in a separate
+    Public methods may be called from any thread. None of them blocks, because the work is done in a separate
     thread.
     """
 
@@ -89,34 +89,34 @@ class ModelSwitch:
         self._open_engine = open_engine
         self._fits_beside = fits_beside
         self.settings = settings
-        """The settings that the running model was opened with."""
+        """The settings with which the running model was opened."""
         self._named = {settings.base: settings.adapters}
-        """Requested adapters by base, so that switching back to a base loads its adapters again."""
+        """Requested adapters by base model, so that switching back to a base reloads its adapters."""
         self.changes = 0
         """Number of engine swaps so far."""
         self.loading: str | None = None
-        """Name of the preset that is being loaded or was loaded last; None if it was not a preset."""
+        """Name of the preset being loaded or loaded last, or None if that was not a preset."""
         self._progress = Progress()
         self._cancel = threading.Event()
         self._lock = threading.Lock()
 
     def progress(self) -> Progress:
-        """Return the progress of the switch, or the result of the last one."""
+        """Return the progress of the current switch, or the result of the last one."""
         return self._progress
 
     def load_base(self, source: Any, quantize: Any = "auto") -> None:
-        """Start to load another base, with the adapters that were requested for it.
+        """Start loading another base model, with the adapters that were requested for it.
 
         Args:
             source: a folder or a Hub id.
-            quantize: the precision, as in `Settings.quantize`.
+            quantize: precision, as in `Settings.quantize`.
 
         Raises:
-            InputError: an argument is not valid, or a model is being loaded; nothing has changed.
+            InputError: an argument is invalid, or a model is already being loaded. Nothing has changed.
         """
         source = _check_source(source, "The base")
         if quantize not in ("auto", "4bit", "none"):
-            raise InputError(f"The precision must be one of auto, 4bit, none, not {quantize!r}.")
+            raise InputError(f"The precision must be one of auto, 4bit and none, not {quantize!r}.")
         adapters = self._named.get(source, ())
         settings = dataclasses.replace(
             self.settings, base=source, preset=None, quantize=quantize, adapters=adapters
@@ -124,22 +124,24 @@ class ModelSwitch:
         self._start(settings, None, f"{source} is loaded.")
 
     def load_preset(self, name: Any) -> None:
-        """Start to load a preset: its base, with its adapters and those that were requested for the base.
+        """Start loading a preset's base model, with its adapters and those requested for that base.
 
-        If they are already loaded, only the preset's suggested set-up is adopted.
+        If all of these are already loaded, only the preset's suggested settings are applied.
 
         Args:
-            name: the preset's name.
+            name: name of the preset.
 
         Raises:
-            InputError: no preset has that name, it is too large for this machine, or as `load_base`.
+            InputError: no preset has that name, the preset is too large for this machine, or for the same
+                reasons as in `load_base`.
         """
         preset = find_preset(name if isinstance(name, str) else "", self.settings.data_dir)
         (offer,) = engines.offer_presets([preset], self._measure_room())
         if not offer.fits:
             raise InputError(
-                f"{preset.label} is too large for this machine: even in 4 bit it needs "
-                f"{offer.memory[FOUR_BIT] / 1e9:.1f} GB. To try it anyway, give its base under Another base."
+                f"{preset.label} is too large for this machine: "
+                f"even in 4-bit precision it needs {offer.memory[FOUR_BIT] / 1e9:.1f} GB. "
+                "To try it anyway, enter its base under Another base."
             )
         settings = dataclasses.replace(
             self.settings,
@@ -154,11 +156,11 @@ class ModelSwitch:
         self._start(settings, None, f"{preset.label} is loaded.", preset.name)
 
     def running_preset(self) -> str | None:
-        """Return the name of the preset whose set-up is in use, or None."""
+        """Return the name of the preset currently in use, or None."""
         return self.settings.preset if self._session.status().state == "ready" else None
 
     def is_running(self, preset: Preset) -> bool:
-        """Whether a preset's base is loaded with its adapters."""
+        """Return whether a preset's base model and adapters are loaded."""
         ready = self._session.status().state == "ready" and not self._progress.busy
         named = dict(self.settings.adapters)
         same = all(named.get(adapter.name) == adapter.source for adapter in preset.adapters)
@@ -184,14 +186,14 @@ class ModelSwitch:
         return engines.measure_room(self.settings, running)
 
     def load_adapter(self, source: Any, name: Any = "") -> None:
-        """Start to load another adapter for the running base.
+        """Start loading another adapter for the running base model.
 
         Args:
             source: a folder or a Hub id.
-            name: the adapter's name; by default the last part of its source.
+            name: name of the adapter. Defaults to the last part of its source.
 
         Raises:
-            InputError: as `load_base`, or an adapter already has that name.
+            InputError: for the same reasons as in `load_base`, or an adapter already has that name.
         """
         source = _check_source(source, "The adapter")
         name = (name.strip() if isinstance(name, str) else "") or Path(
@@ -199,13 +201,13 @@ class ModelSwitch:
         ).expanduser().resolve().name
         library = self._session.library
         if name in library.adapters or name in library.pending or name in library.other_adapters:
-            raise InputError(f"There is an adapter {name!r} already: give this one another name.")
+            raise InputError(f"There is already an adapter named {name!r}: choose another name.")
         adapters = (*self.settings.adapters, (name, source))
         settings = dataclasses.replace(self.settings, adapters=adapters)
         self._start(settings, name, f"Adapter {name} is loaded.")
 
     def cancel(self) -> None:
-        """Cancel the switch in progress: its download or load stops at the next step, and the model stays."""
+        """Cancel the current switch at the next step of its download or load, and keep the old model."""
         with self._lock:
             if self._progress.state == "loading":
                 self._cancel.set()
@@ -214,9 +216,9 @@ class ModelSwitch:
     def _start(self, settings: Settings, wanted: str | None, done: str, preset: str | None = None) -> None:
         with self._lock:
             if self._progress.busy:
-                raise InputError("Another model is being loaded: wait for it, or cancel it.")
+                raise InputError("Another model is being loaded: wait until it is ready, or cancel it.")
             if self._session.status().state == "loading":
-                raise InputError("The model is still loading: wait for it.")
+                raise InputError("The model is still loading: wait until it is ready.")
             library = open_library(settings)
             self.loading = preset
             self._cancel.clear()
@@ -268,11 +270,11 @@ class ModelSwitch:
         self.changes += 1
 
     def _open(self, settings: Settings, library: Library, wanted: str | None) -> Engine:
-        """Open an engine and wait until it is ready; if this fails, close it.
+        """Open an engine and wait until it is ready. If this fails, close the engine.
 
         Raises:
             InputError: the model cannot be loaded, or the adapter `wanted` cannot be used.
-            SwitchCancelled: the user cancelled.
+            SwitchCancelled: the user cancelled the switch.
         """
         engine = self._open_engine(settings, library)
         try:
@@ -291,27 +293,28 @@ class ModelSwitch:
         return engine
 
     def _restore(self, library: Library, error: BaseException) -> None:
-        """Load the previous model again after loading the new one failed with `error`.
+        """Reload the previous model after loading the new one has failed with `error`.
 
         Raises:
-            OutsideError: loading the previous model fails too; the message has both reasons, `error` first.
+            OutsideError: loading the previous model failed too. The message contains both reasons, `error`
+                first.
         """
         back = self._open_engine(self.settings, library)
         while (status := back.status()).state == "loading":
-            note = f"Loading {self.settings.base} again: {status.note}"
+            note = f"Reloading {self.settings.base}: {status.note}"
             self._progress = dataclasses.replace(self._progress, note=note, share=status.progress)
             time.sleep(LOOK_EVERY)
         self._swap(back, library)
         if status.state == "failed":
             raise OutsideError(
-                f"{error} {self.settings.base} could not be loaded again either: {status.note}"
+                f"{error} {self.settings.base} could not be reloaded either: {status.note}"
             ) from error
 
     def _close_unused(self, engine: Engine, cancellable: bool = False) -> None:
         """Wait until an engine has finished its answers, then close it."""
         while self._session.uses(engine):
             if cancellable:
-                self._report("Waiting for the answers that are being written", 0.15)
+                self._report("Waiting for the answers in progress", 0.15)
             time.sleep(LOOK_EVERY)
         engine.close()
 
@@ -327,7 +330,7 @@ class ModelSwitch:
 
 
 class PlaceholderEngine(EngineWithoutModel):
-    """Replaces the engine while no model is in memory; messages wait as for the first model."""
+    """Stands in for the engine while no model is in memory. Messages wait as during the first load."""
 
     no_scores = "The model is being switched: try again in a moment."
 
@@ -336,39 +339,39 @@ class PlaceholderEngine(EngineWithoutModel):
         self._base = base
 
     def status(self) -> Status:
-        """Return a loading status with the progress of the switch."""
+        """Return a "loading" status with the progress of the switch."""
         progress = self._progress()
         return Status(state="loading", note=progress.note, base=self._base, progress=progress.share)
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
-        """End every row with an error, for a caller that read the status of the previous engine."""
+        """End every row with an error, for callers that had read the status of the previous engine."""
         reply = Reply(finish="error", error="The model is being switched: send the message again.")
         for row in range(len(requests)):
             yield Done(row=row, reply=reply)
 
     def tokens(self, prompt: Prompt) -> list[Token] | None:
-        """Return None, since the next model's tokenizer is not known yet."""
+        """Return None, because the next model's tokenizer is not known yet."""
         return None
 
 
 def _start_thread(work: Callable[..., None], *args: Any) -> None:
-    # A daemon thread: a load in progress must not keep the program from exiting.
+    # Daemon thread: a load in progress must not prevent the program from exiting.
     threading.Thread(target=work, args=args, name="tandem-model-switch", daemon=True).start()
 
 
 def _check_source(source: Any, what: str) -> str:
-    """Check a source from the page and return it without surrounding white space.
+    """Check a source entered on the page, and return it without surrounding white space.
 
     Args:
-        source: the value from the page.
-        what: the subject of the error message, such as "The base".
+        source: value from the page.
+        what: subject of the error message, such as "The base".
 
     Raises:
         InputError: the source cannot be a path or a Hub id.
     """
     text = source.strip() if isinstance(source, str) else ""
     if not text:
-        raise InputError(f"{what} is empty: give a folder or a Hugging Face Hub id.")
+        raise InputError(f"{what} is empty: enter a folder or a Hugging Face Hub id.")
     if len(text) > SOURCE_LIMIT or not text.isprintable():
-        raise InputError(f"{what} is neither a path nor a Hugging Face Hub id: check it.")
+        raise InputError(f"{what} is neither a path nor a Hugging Face Hub id: check the spelling.")
     return text

@@ -1,6 +1,6 @@
-"""Rate and size limits for untrusted users, checked on the server for each message.
+"""Rate and size limits for untrusted users, enforced on the server for each message.
 
-Requests need not come from the page, so no check relies on what the page's controls allow.
+Requests may come from clients other than the page, so no check relies on the limits of the page's controls.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from dataclasses import dataclass
 from playground.types import InputError, Variant
 
 WINDOW = 60.0
-"""Length of the time window in which messages are counted, in seconds."""
+"""Length in seconds of the time window in which messages are counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Limits on messages and answers; None is no limit."""
+    """Limits on messages and answers. None means no limit."""
 
     max_tokens: int | None = None
-    """Tokens of one answer."""
+    """Maximum number of tokens per answer."""
     max_turns: int | None = None
-    """Turns of one conversation."""
+    """Maximum number of turns per conversation."""
     max_characters: int | None = None
-    """Characters of one message."""
+    """Maximum number of characters per message."""
     visitor_messages: int | None = None
-    """Messages per minute of one visitor."""
+    """Maximum number of messages per minute from one visitor."""
     total_messages: int | None = None
-    """Messages per minute of all visitors together."""
+    """Maximum number of messages per minute from all visitors combined."""
     queue: int | None = None
-    """Messages being answered or waiting at the same time."""
+    """Maximum number of messages being answered or waiting at the same time."""
 
 
 PUBLIC = Limits(
     max_tokens=512, max_turns=20, max_characters=8_000, visitor_messages=12, total_messages=120, queue=24
 )
-"""The limits of public mode, unless the settings give others."""
+"""Default limits in public mode."""
 
 
 class Rate:
-    """Counts events of the last minute per user; thread-safe."""
+    """Counts each user's events in the last minute. Thread-safe."""
 
     def __init__(self, most: int | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
@@ -53,7 +53,7 @@ class Rate:
         self._lock = threading.Lock()
 
     def wait(self, who: str) -> float:
-        """Return the seconds until `who` may act again; 0 if at once."""
+        """Return how many seconds `who` must wait before acting again, or 0 if no wait is needed."""
         if self._most is None:
             return 0
         with self._lock:
@@ -62,7 +62,7 @@ class Rate:
             return 0 if len(times) < self._most else times[0] + WINDOW - now
 
     def count(self, who: str) -> None:
-        """Count one event of `who`."""
+        """Count one event by `who`."""
         if self._most is None:
             return
         with self._lock:
@@ -72,7 +72,7 @@ class Rate:
             self._times.setdefault(who, deque()).append(now)
 
     def take_back(self, who: str) -> None:
-        """Undo the last event counted for `who`."""
+        """Remove the last event counted for `who`."""
         with self._lock:
             if times := self._times.get(who):
                 times.pop()
@@ -88,7 +88,7 @@ class Rate:
 
 
 class Gate:
-    """Admits messages that are within the limits. Stores counts only, no text."""
+    """Admits messages that are within the limits. Stores only counts, no text."""
 
     def __init__(self, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits or Limits()
@@ -101,15 +101,15 @@ class Gate:
     def message(
         self, visitor: str, variants: Sequence[Variant], turns: int, text: str = ""
     ) -> Iterator[None]:
-        """Context manager around answering one message, or any other generation by the model.
+        """Context manager to wrap around answering one message, or any other use of the model for generation.
 
         Args:
-            visitor: a stable id of the user.
-            variants: the variants of the lanes that will answer.
+            visitor: stable id of the user.
+            variants: variants of the lanes that will answer.
             turns: number of turns in the conversation, including the requested one.
 
         Raises:
-            InputError: a limit would be exceeded; nothing was counted.
+            InputError: a limit would be exceeded. Nothing is counted in this case.
         """
         self._check(variants, turns, text)
         self._enter(visitor)
@@ -124,36 +124,35 @@ class Gate:
         asked = max((variant.sampling.max_new_tokens for variant in variants), default=0)
         if limits.max_characters is not None and len(text) > limits.max_characters:
             raise InputError(
-                f"A message here may have at most {limits.max_characters} characters, not {len(text)}: "
-                "shorten it."
+                f"Messages are limited to {limits.max_characters} characters, "
+                f"but this one has {len(text)}: shorten it."
             )
         if limits.max_turns is not None and turns > limits.max_turns:
             raise InputError(
-                f"A conversation here may have at most {limits.max_turns} turns: press New to begin another."
+                f"Conversations are limited to {limits.max_turns} turns: press New to start another one."
             )
         if limits.max_tokens is not None and asked > limits.max_tokens:
             raise InputError(
-                f"An answer here may take at most {limits.max_tokens} tokens, not {asked}: lower Max new "
-                "tokens."
+                f"Answers are limited to {limits.max_tokens} tokens, but Max new tokens is {asked}: lower it."
             )
 
     def _enter(self, visitor: str) -> None:
         limits = self.limits
-        with self._lock:  # check and count together, so that two simultaneous messages cannot both pass
+        with self._lock:  # check and count under one lock, so that two simultaneous messages cannot both pass
             if limits.queue is not None and self._within >= limits.queue:
                 raise InputError(
-                    f"{self._within} messages are being answered already, which is all that this page takes "
-                    "at once: try again in a moment."
+                    f"{self._within} messages are being answered already, which is this page's limit: "
+                    "try again in a moment."
                 )
             if wait := self._visitor.wait(visitor):
                 raise InputError(
-                    f"You have sent {limits.visitor_messages} messages within a minute, which is all that "
-                    f"this page takes: try again in {math.ceil(wait)} s."
+                    f"You have sent {limits.visitor_messages} messages within a minute, which is the limit "
+                    f"per visitor: try again in {math.ceil(wait)} s."
                 )
             if wait := self._total.wait(""):
                 raise InputError(
-                    f"This page has taken {limits.total_messages} messages within a minute, which is all it "
-                    f"takes: try again in {math.ceil(wait)} s."
+                    f"This page has received {limits.total_messages} messages within a minute, which is its "
+                    f"limit: try again in {math.ceil(wait)} s."
                 )
             self._visitor.count(visitor)
             self._total.count("")

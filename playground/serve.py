@@ -1,4 +1,4 @@
-"""Serve the page: choose a port, open a session, run the page, and close both on Ctrl-C."""
+"""Serve the page: choose a port, open a session, run the page, and shut both down on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from playground.terminal import escape_log, print_text
 from playground.types import InputError
 
 TRIES = 100
-"""Number of ports to try, from the default one, if no port was given."""
+"""Number of ports to try, starting with the default port, if no port was given."""
 
 
 def serve_page(settings: Settings) -> None:
-    """Open a session, serve its page, and close both on SIGINT or SIGTERM.
+    """Open a session, serve its page, and shut both down on SIGINT or SIGTERM.
 
     Raises:
         InputError: the given port or an adapter cannot be used, or the database cannot be opened.
@@ -27,7 +27,7 @@ def serve_page(settings: Settings) -> None:
     port = _choose_port(settings)
     share_freed_memory()
     escape_log()
-    # Imported here so that an unusable port is reported at once, before Gradio is loaded.
+    # Imported here so that an unusable port is reported immediately, before Gradio is loaded.
     from playground import ui
     from playground.start import open_session
 
@@ -42,8 +42,8 @@ def serve_page(settings: Settings) -> None:
     page = ui.build(session, settings)
     ui.serve(page, settings, port)
     host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host
-    print_text(f"Tandem is at http://{f'[{host}]' if ':' in host else host}:{port}")
-    while not ended.wait(0.5):  # with a timeout, since on Windows an unlimited wait ignores Ctrl-C
+    print_text(f"Tandem is running at http://{f'[{host}]' if ':' in host else host}:{port}")
+    while not ended.wait(0.5):  # with a timeout, because an unlimited wait ignores Ctrl-C on Windows
         pass
     ui.stop(page)
     # Model loading cannot be interrupted; its thread ends with the process.
@@ -53,10 +53,10 @@ def serve_page(settings: Settings) -> None:
 
 
 def _choose_port(settings: Settings) -> int:
-    """Return the given port, or the first free one.
+    """Return the given port or, if none was given, the first free port.
 
     Raises:
-        InputError: the port is in use, or it is not possible to listen on the host.
+        InputError: the port is in use, or the host cannot be listened on.
     """
     ports = [settings.port] if settings.port else list(range(DEFAULT_PORT, DEFAULT_PORT + TRIES))
     for port in ports:
@@ -67,27 +67,28 @@ def _choose_port(settings: Settings) -> int:
                 continue
             if error.errno == errno.EACCES:
                 raise InputError(
-                    f"Port {port} needs the system's permission: choose one above 1023 with --port."
+                    f"No permission to listen on port {port}: choose a port above 1023 with --port."
                 ) from error
             raise InputError(
-                f"Cannot listen on {settings.host}: {error.strerror or error}; choose another with --host."
+                f"Cannot listen on {settings.host} ({error.strerror or error}): "
+                "choose another address with --host."
             ) from error
         return port
     if settings.port:
         raise InputError(
-            f"Port {settings.port} on {settings.host} is in use: stop the other program, or choose another "
-            "with --port."
+            f"Port {settings.port} on {settings.host} is in use: "
+            "stop the other program, or choose another port with --port."
         )
     raise InputError(
-        f"Ports {ports[0]} to {ports[-1]} on {settings.host} are all in use: choose another with --port."
+        f"Ports {ports[0]} to {ports[-1]} on {settings.host} are all in use: choose another port with --port."
     )
 
 
 def _listen_once(host: str, port: int) -> None:
-    """Listen on a port briefly; raises OSError if that is not possible."""
+    """Briefly listen on a port. Raise OSError if that is not possible."""
     family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        if sys.platform != "win32":  # on Windows the option would allow a port that is in use
+        if sys.platform != "win32":  # on Windows this option would allow binding to a port that is in use
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(address)
         probe.listen(1)

@@ -1,4 +1,4 @@
-"""Create sessions and libraries from settings, for the page and the command line."""
+"""Create libraries and sessions from settings, for both the page and the command line."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from playground.store import Store
 
 
 def open_library(settings: Settings) -> Library:
-    """Open the library for the settings' base, with the adapters and the preset that they name."""
+    """Open the library for the settings' base model, with the adapters and the preset given there."""
     library = Library.open(settings.base, dict(settings.adapters), data_dir=settings.data_dir)
     if settings.preset is not None:
         library.preset = find_preset(settings.preset, settings.data_dir)
         if library.preset.demos is not None and library.preset.demos not in library.demo_sets:
             library.problems.append(
-                f"The preset {settings.preset!r} names the demonstration set {library.preset.demos!r}, which "
-                "is not here: another one is suggested."
+                f"Preset {settings.preset!r} uses the demonstration set {library.preset.demos!r}, "
+                "which was not found: another set is suggested instead."
             )
     return library
 
 
 def open_judging(settings: Settings) -> JudgingSession:
-    """Open a session that judges recorded conversations, without an engine.
+    """Open a session that judges recorded conversations without loading a model.
 
     Raises:
         InputError: the database cannot be opened.
@@ -37,7 +37,7 @@ def open_judging(settings: Settings) -> JudgingSession:
 
 
 def open_session(settings: Settings) -> Session:
-    """Open a session with the engine of the settings; the model continues to load in the background.
+    """Open a session with the engine given by the settings. The model continues to load in the background.
 
     Raises:
         InputError: a requested adapter cannot be used, or the database cannot be opened.

@@ -1,7 +1,7 @@
-"""Print text on a terminal, with control characters escaped.
+"""Print text to a terminal with control characters escaped.
 
-Messages, answers and server errors are untrusted text. A terminal would execute escape sequences in them
-(rename its window, hide earlier output), and reorder text after a direction mark.
+Messages, answers and server errors are untrusted text. A terminal would execute escape sequences in them (for
+example, to rename its window or hide earlier output), and would reorder text after a direction mark.
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ import logging
 import re
 import sys
 
-# C0 and C1 controls other than newline and tab; direction marks; line separators; tag characters.
+# C0 and C1 controls except newline and tab, direction marks, line separators, and tag characters.
 _CONTROLS = re.compile(
     "[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
 )
 
 
 def escape_controls(text: str) -> str:
-    r"""Return `text` with control characters as Python escapes, such as ``\x1b``; newlines and tabs stay."""
+    r"""Replace control characters by Python escapes such as ``\x1b``, except newlines and tabs."""
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def print_text(text: str = "") -> None:
-    """Print text for the user on standard output, and flush it."""
+    """Print text for the user to standard output, and flush the output."""
     print(escape_controls(text), flush=True)
 
 
 def print_error(text: str) -> None:
-    """Print text for the user on standard error."""
+    """Print text for the user to standard error."""
     print(escape_controls(text), file=sys.stderr)
 
 
 class EscapingFormatter(logging.Formatter):
-    """Formats log records with control characters escaped, including tracebacks."""
+    """Formats log records, including tracebacks, with control characters escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as text."""
+        """Format the record as text."""
         return escape_controls(super().format(record))
 
 

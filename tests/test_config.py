@@ -59,7 +59,7 @@ def test_the_judge_is_set_by_flags_and_variables_and_its_key_by_variables_alone(
         ("TIMEOUT", "0", "TANDEM_JUDGE_TIMEOUT must be a number of seconds above 0, not '0'"),
         ("TIMEOUT", "soon", "TANDEM_JUDGE_TIMEOUT must be a number of seconds"),
         ("BUDGET", "-1", "--judge-budget must be a whole number of tokens, not '-1'"),
-        ("PRICES", "2.5,10", "such as 2.50,10,USD, not '2.5,10'"),
+        ("PRICES", "2.5,10", "for example 2.50,10,USD, not '2.5,10'"),
         ("PRICES", "a,b,USD", "TANDEM_JUDGE_PRICES must be a price"),
     ],
 )
@@ -112,7 +112,7 @@ def test_a_password_is_read_and_never_shown() -> None:
 
 
 def test_two_adapters_of_one_name_are_refused() -> None:
-    with pytest.raises(InputError, match="--adapter gives the name 'g' twice"):
+    with pytest.raises(InputError, match="--adapter uses the name 'g' twice"):
         Settings.read({"adapters": ["g=one", "h=two", "g=three"]}, {})
 
 

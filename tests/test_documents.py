@@ -211,7 +211,7 @@ def serve(folder: Path) -> str:
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        found = re.fullmatch(r"Tandem is at (http://\S+)\n", line)
+        found = re.fullmatch(r"Tandem is running at (http://\S+)\n", line)
         assert found is not None, line
         with urllib.request.urlopen(found[1], timeout=60) as answer:
             assert answer.status == 200

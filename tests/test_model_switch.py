@@ -259,7 +259,7 @@ def test_if_the_old_model_cannot_come_back_either_both_reasons_are_told(tight: H
     tight.change.load_base(str(tiny.base))
     ended = tight.ended()
     assert ended.state == "failed"
-    assert f"{tiny.base} is broken. models/pocket could not be loaded again either" in ended.note
+    assert f"{tiny.base} is broken. models/pocket could not be reloaded either" in ended.note
     assert tight.session.status().state == "failed"
     tight.change._open_engine = open_engine
     tight.change.load_base("models/pocket")  # and from there a model can be loaded again

@@ -66,7 +66,7 @@ class App:
             )
         assert self.process.stdout is not None
         said = self.process.stdout.readline()  # ends when the program does, too
-        assert said.strip() == f"Tandem is at {self.url.rstrip('/')}", said + self.log()
+        assert said.strip() == f"Tandem is running at {self.url.rstrip('/')}", said + self.log()
 
     def __enter__(self) -> Self:
         return self

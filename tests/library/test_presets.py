@@ -207,7 +207,7 @@ def test_a_preset_sets_base_and_adapters(tmp_path: Path) -> None:
     assert Settings.read({"preset": "pocket"}, {**environ, "TANDEM_BASE": "x/y"}).base == "models/pocket"
     with pytest.raises(InputError, match="leave out --base"):
         Settings.read({"preset": "pocket", "base": "x/y"}, {})
-    with pytest.raises(InputError, match="TANDEM_PRESET brings its own base"):
+    with pytest.raises(InputError, match="TANDEM_PRESET already sets the base"):
         Settings.read({}, {**environ, "TANDEM_BASE": "x/y"})
     with pytest.raises(InputError, match="There is no preset 'none'"):
         Settings.read({"preset": "none"}, {"TANDEM_DATA_DIR": str(tmp_path)})
@@ -225,7 +225,7 @@ def test_the_library_suggests_the_presets_demonstrations(file) -> None:
     assert library.problems == []
     library = open_library(Settings.read({"data_dir": file.parent, "preset": "lost"}, {}))
     assert library.default_demo_set().name == "pocket-3"
-    assert "names the demonstration set 'nowhere', which is not here" in library.problems[-1]
+    assert "uses the demonstration set 'nowhere', which was not found" in library.problems[-1]
 
 
 # --- What fits ------------------------------------------------------------------------------------------

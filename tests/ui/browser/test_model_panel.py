@@ -102,7 +102,7 @@ def test_another_base_and_an_adapter_for_it_while_the_conversation_stays(
     expect(change(person)).to_have_text("Adapter wide is loaded.")
     expect(person.page.locator("#model-about .adapters:not(.others) li")).to_contain_text(["wide"])
     load(person, "adapter", tiny.adapters["thin"], "wide")
-    person.toast("There is an adapter 'wide' already")
+    person.toast("There is already an adapter named 'wide'")
     person.page.keyboard.press("Escape")
 
     # The lane whose adapter is gone says so; the base, another one now, answers.
@@ -126,7 +126,7 @@ def test_a_download_is_cancelled_and_the_model_answers_all_the_while(own: App, b
     expect(change(person)).to_contain_text(re.compile(r"Downloading some/model: [\d.]+ MB of 4.00 GB"))
     expect(change(person).locator("progress")).to_be_visible()
     load(person, "base", "models/pocket")
-    person.toast("Another model is being loaded: wait for it, or cancel it.")
+    person.toast("Another model is being loaded: wait until it is ready, or cancel it.")
     person.page.keyboard.press("Escape")
     person.short()
     person.ask(QUESTION)

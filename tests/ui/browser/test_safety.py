@@ -343,7 +343,7 @@ def test_strangers_see_no_list_of_what_others_asked(public_app: App, browser: Br
     second.set_control("max-new-tokens", 100_000)
     second.type(QUESTION)
     second.page.click("#send")
-    second.toast("An answer here may take at most 512 tokens, not 100000: lower Max new tokens.")
+    second.toast("Answers are limited to 512 tokens, but Max new tokens is 100000: lower it.")
     assert second.typed == QUESTION
     second.go(f"{public_app.url}?c={first.conversation}")  # who was given the link is let in
     expect(second.asked).to_have_text(["My secret is cinnamon"])
