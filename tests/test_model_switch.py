@@ -150,8 +150,8 @@ def test_where_memory_is_tight_answers_under_way_are_waited_for_and_new_messages
     ("what", "said"),
     [
         ("./nowhere", "There is no model folder ./nowhere"),
-        ("owner/absent-of-this-name", "is not on this machine and the Hugging Face Hub cannot be reached"),
-        ("not a name", "neither a folder here nor a Hugging Face Hub id"),
+        ("owner/absent-of-this-name", "is not on this machine, and the Hugging Face Hub cannot be reached"),
+        ("not a name", "neither a local folder nor a Hugging Face Hub id"),
         ("prompts", "has no config.json"),
         ("broken", "is not a language model that can be loaded here"),
         ("empty", "could not be loaded"),

@@ -155,7 +155,7 @@ def test_a_lane_whose_prompt_cannot_be_written_fails_alone(library: Library, tmp
     conversation = last(talk.send(talk.new(lanes), "Hi"))
     bad, good = conversation.turns[0].answers
     assert bad.request is None
-    assert "cannot write this conversation: no" in bad.reply.error
+    assert "cannot render this conversation: no" in bad.reply.error
     assert good.reply.finish == "stop"
     assert talk.open(conversation.id) == conversation
 

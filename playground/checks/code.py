@@ -1,4 +1,4 @@
-"""Find fenced code blocks in an answer, and mask its code."""
+"""Find fenced code blocks in an answer, and mask code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 def find_code_blocks(text: str) -> list[tuple[int, int, bool]]:
-    """Return (start, end, closed) of each fenced code block; `closed` is False if no fence closes it."""
+    """Return (start, end, closed) for each fenced code block; `closed` is False if no fence closes it."""
     blocks: list[tuple[int, int, bool]] = []
     opening = ""
     start = 0
@@ -20,7 +20,7 @@ def find_code_blocks(text: str) -> list[tuple[int, int, bool]]:
 
 
 def mask_code(text: str) -> str:
-    """Return `text` with every character of code blocks and inline code replaced by "x", at equal length."""
+    """Return `text` with every character in code blocks and inline code replaced by "x"."""
     pieces, done = [], 0
     for start, end, _ in find_code_blocks(text):
         pieces += [_SPAN.sub(_mask, text[done:start]), re.sub(".", "x", text[start:end])]

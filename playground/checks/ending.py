@@ -1,4 +1,4 @@
-"""Check how an answer ended: empty, or cut off at its limit."""
+"""Check how an answer ended: empty, or cut off at its token limit."""
 
 from __future__ import annotations
 
@@ -10,19 +10,23 @@ def check_empty(reply: Reply) -> Finding | None:
     """Return a warning if a finished answer has no text."""
     if reply.finish != "stop" or reply.text.strip():
         return None
-    return Finding(kind="empty", label="Empty answer", sentence="The model ended its answer immediately.")
+    return Finding(
+        kind="empty",
+        label="Empty answer",
+        sentence="The model ended its answer immediately.",
+    )
 
 
 def check_cut(reply: Reply) -> Finding | None:
     """Return a warning if the answer was cut off at its token limit."""
     if reply.finish != "length":
         return None
-    sentence = f"The answer was cut off at its limit, after {reply.new_tokens} tokens."
+    sentence = f"The answer was cut off at its limit of {reply.new_tokens} tokens."
     return Finding(kind="cut", label="Cut off", sentence=sentence)
 
 
 def text_after(reply: Reply) -> str | None:
-    """Return what the model wrote after the visible text; None if the raw text does not contain that text."""
+    """Return the raw text after the visible answer, or None if the raw text does not contain the answer."""
     start = len(reply.raw_text) - len(reply.raw_text.lstrip())
     for at in (0, start):  # most stop rules strip the white space before an answer
         if reply.raw_text.startswith(reply.text, at):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["empty", "cut", "refusal", "loop", "query", "header", "fence", "token", "language"]
-"""The kinds of `Finding`; each check function documents the rule of its kind."""
+"""The kinds of `Finding`; the rule for each kind is documented in its check function."""
 QUOTE = 60
-"""Maximum number of characters of an answer that a sentence quotes."""
+"""Maximum number of characters quoted from an answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,15 +17,15 @@ class Finding:
 
     kind: Kind
     label: str
-    """Text of a badge, at most three words."""
+    """Badge text, at most three words."""
     sentence: str
     """One sentence with the evidence."""
     span: tuple[int, int] | None = None
-    """Start and end of the passage in the answer's `text`; None if the warning concerns no passage."""
+    """Start and end of the passage in the answer's `text`; None if the warning is not about a passage."""
 
 
 def quote(text: str) -> str:
-    """Return `text` on one line in quotation marks, cut to `QUOTE` characters."""
+    """Return `text` on one line in quotation marks, truncated to `QUOTE` characters."""
     words = " ".join(text.split())
     if len(words) > QUOTE:
         words = words[: QUOTE - 1] + "\u2026"

@@ -1,4 +1,4 @@
-"""Check for an answer in a different language or script from the messages before it."""
+"""Check for an answer in a different language or script than the messages before it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from playground.diff import is_word, tokens
 from playground.types import Prompt
 
 SCRIPT_LETTERS = 10
-"""Minimum number of letters of another script in a reported answer."""
+"""Minimum number of letters in another script for an answer to be reported."""
 SCRIPT_SHARE = 0.8
-"""Minimum share of that script among the answer's letters."""
+"""Minimum share of the answer's letters that must be in that script."""
 _SCRIPTS = {
     "ARABIC": "Arabic",
     "ARMENIAN": "Armenian",
@@ -34,11 +34,12 @@ _SCRIPTS = {
     "TELUGU": "Telugu",
     "THAI": "Thai",
 }
-"""Scripts by the first word of their letters' Unicode names; letters of other scripts are not counted."""
+"""Scripts, keyed by the first word of their letters' Unicode names; letters in other scripts are not
+counted."""
 TONGUE_WORDS = 6
-"""Minimum number of common words of another language in a reported answer."""
+"""Minimum number of common words in another language for an answer to be reported."""
 TONGUE_SHARE = 0.12
-"""Minimum share of those words among the answer's words."""
+"""Minimum share of the answer's words that must be common words in that language."""
 _TONGUES = {
     word: name
     for name, words in {
@@ -52,7 +53,7 @@ _TONGUES = {
     }.items()
     for word in words.split()
 }
-"""Words that are among the most common of one of these languages and not common in the others."""
+"""Words that are among the most common in one of these languages but not common in the others."""
 _LANGUAGES = re.compile(
     r"(?i)\b(?:russ|rus[oa]\b|ukra|bulgar|serb|ma[cz]edon|mazedon|belarus|slav|kyril|cyril|chin|mandarin|"
     r"[ck]anton|japan|japon|giappon|kanji|kana|hiragana|katakana|[ck]orea|core[ae]|hangul|arab|persi|farsi|iran|"
@@ -68,9 +69,9 @@ _WRITING = re.compile(
 
 
 def check_language(text: str, prompt: Prompt, messages: str) -> Finding | None:
-    """Return a warning if the answer's letters or common words are of another language than the messages'.
+    """Return a warning if the answer is in a different script or language than the messages.
 
-    Returns None where the messages mention a language or a way of writing.
+    Returns None if the messages mention a language or a writing system.
     """
     instruction = prompt.text[: next((p.end for p in prompt.parts if p.kind == "instruction"), 0)]
     if _LANGUAGES.search(instruction + messages) or _WRITING.search(messages):
@@ -82,7 +83,7 @@ def check_language(text: str, prompt: Prompt, messages: str) -> Finding | None:
 def _describe_other_script(text: str, messages: str) -> str | None:
     """Return a sentence if the messages are in Latin letters and the answer is mostly in another script.
 
-    Single letters, such as those of formulas, do not count. An answer in Latin letters is never reported
+    Single letters, such as those in formulas, do not count. An answer in Latin letters is never reported,
     because it may be code.
     """
     letters = Counter[str]() if text.isascii() else _count_letters(text)
@@ -92,20 +93,20 @@ def _describe_other_script(text: str, messages: str) -> str | None:
     if script == "Latin" or count < SCRIPT_LETTERS or count < SCRIPT_SHARE * letters.total():
         return None
     share = int(100 * count / letters.total())
-    return f"The message is in Latin letters, and {share} % of the answer's letters are {script}."
+    return f"The message is in Latin letters, but {share}% of the answer's letters are {script}."
 
 
 def _describe_other_tongue(text: str, messages: str) -> str | None:
-    """Return a sentence if the common words of the answer and of the messages are of different languages."""
+    """Return a sentence if the answer and the messages have common words in different languages."""
     there, _ = _find_tongue(messages, least=2)
     here, count = _find_tongue(mask_code(text), least=TONGUE_WORDS)
     if not there or not here or here == there:
         return None
-    return f"The message is in {there}, and {count} words of the answer are common {here} ones."
+    return f"The message is in {there}, but {count} words in the answer are common {here} words."
 
 
 def _find_tongue(text: str, least: int) -> tuple[str, int]:
-    """Return a text's language and its number of common words; ("", 0) if they are too few or mixed."""
+    """Return a text's language and number of common words; ("", 0) if too few or mixed."""
     words = re.findall(r"[^\W\d_]+", text.casefold())
     found = Counter(_TONGUES[word] for word in words if word in _TONGUES)
     for name, count in found.most_common(1):
@@ -115,7 +116,7 @@ def _find_tongue(text: str, least: int) -> tuple[str, int]:
 
 
 def _count_letters(text: str) -> Counter[str]:
-    """Count letters by script, ignoring words of one letter."""
+    """Count letters by script, ignoring one-letter words."""
     found: Counter[str] = Counter()
     for token in tokens(text):
         if is_word(token):

@@ -1,4 +1,4 @@
-"""Check for leaks of the prompt's format: an invented query, a header, a fence, a control token."""
+"""Check for prompt format leaks: an invented query, a header, a fence or a control token."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _ASSISTANT = re.compile(
     r"(?m)^(?:(?:#{1,3} ?)?(?:Assistant|ASSISTANT):|#{1,3} (?:Assistant|Response:)[ \t]*$)"
 )
 _FIELD = re.compile(r"(?m)^(?:\*\*)?[A-Z]\w*:")
-"""A line that begins like "Name:", as a speaker's line or a form field does."""
+"""Matches a line that begins with "Name:", like a speaker's line or a form field."""
 
 
 def check_query(text: str, prompt: Prompt, messages: str) -> Finding | None:
-    """Return a warning if the visible text contains a next user message that the model wrote itself.
+    """Return a warning if the visible text contains another user message, written by the model itself.
 
-    Two patterns count: a block that begins with the prompt's own query header, as the prompt writes it, and,
-    for any prompt, a line that begins like "User:" (see `_find_foreign_query`).
+    Two patterns count: a block that begins with the prompt's own query header, in the same form as in the
+    prompt, and, for any prompt, a line that begins with a label such as "User:" (see `_find_foreign_query`).
     """
     start = find_own_header(text, prompt, find_headers(prompt)[:1], messages)
     if start is None:
@@ -45,11 +45,12 @@ def check_query(text: str, prompt: Prompt, messages: str) -> Finding | None:
 
 
 def find_own_header(text: str, prompt: Prompt, headers: Sequence[str], messages: str) -> int | None:
-    """Return where one of the prompt's headers begins a block in the prompt's own format; None if none does.
+    """Return where one of the prompt's headers begins a block in the prompt's format, or None.
 
-    Code may have such lines as comments, see `_is_code`. In fenced formats a block begins with a fence after
-    the header; a header with text on its line, or at the end of the answer, needs a blank line or a fence
-    before it. The headers of a chat format look like any heading, so they count only if the text has both.
+    Such lines may also be comments in code; see `_is_code`. In fenced formats, a block begins with a header
+    followed by a fence; a header with text on the same line, or at the end of the answer, must follow a blank
+    line or a fence. Headers in chat formats look like any other heading, so they count only if the text
+    contains both of them.
     """
     if not headers or _MARKUP.search(messages) or any(header in messages for header in headers):
         return None
@@ -78,7 +79,7 @@ def find_own_header(text: str, prompt: Prompt, headers: Sequence[str], messages:
 
 
 def _header_pattern(header: str, prompt: Prompt) -> str:
-    """Return a pattern for a header's line, in the forms at which the stop rule ends an answer."""
+    """Return a pattern that matches a header's line in all forms at which the stop rule ends an answer."""
     own = Header(header)
     if header in prompt.stop.headers[:1] and own.marks:
         return rf"{own.pattern}[^\n]*"
@@ -86,10 +87,10 @@ def _header_pattern(header: str, prompt: Prompt) -> str:
 
 
 def _is_code(text: str, start: int, end: int, fence: str) -> bool:
-    """Whether a code block that contains a header is real code or a quotation, as the stop rule decides it.
+    """Return whether a code block with a header is real code or a quotation, by the stop rule's criteria.
 
-    It is if the block names a language, has a line of code, or begins with ``#`` after a line that introduces
-    the block.
+    This is the case if the block names a language, contains a line of code, or begins with ``#`` after a line
+    that introduces the block.
     """
     opening, *lines = text[start:end].split("\n")
     if not fence or opening.strip() != fence or any(map(looks_like_code, lines)):
@@ -102,9 +103,9 @@ def _is_code(text: str, start: int, end: int, fence: str) -> bool:
 def _find_foreign_query(text: str, messages: str) -> int | None:
     """Return where a line like "User: ..." begins a message of three or more words after a blank line.
 
-    Such a line may belong to a dialogue that the answer quotes or writes. So only the first one counts, and
-    it is ignored if the messages mention a dialogue, if an earlier line begins with a name and a colon, or if
-    the text before it is not a complete sentence but a title or an introduction that ends with a colon.
+    The line may belong to a dialogue that the answer quotes or writes. So only the first one counts, and it
+    is ignored if the messages mention a dialogue, if an earlier line begins with a name and a colon, or if
+    the text before it is not a complete sentence, such as a title or an introduction that ends with a colon.
     """
     text = mask_code(text)
     found = _USER.search(text)
@@ -122,7 +123,7 @@ def _find_foreign_query(text: str, messages: str) -> int | None:
 
 
 def check_query_alone(answer: Answer) -> Finding | None:
-    """Return a warning if a whole fenced answer is a query: the model wrote an answer header after it."""
+    """Return a warning if a fenced answer consists only of a query, followed by an answer header."""
     reply = answer.reply
     if reply.finish != "stop" or not reply.text or answer.request is None:
         return None
@@ -130,13 +131,13 @@ def check_query_alone(answer: Answer) -> Finding | None:
     lines = [line.strip() for line in (text_after(reply) or "").split("\n") if line.strip()]
     if not rule.fence or lines[:2] != [rule.fence, rule.headers[-1]]:
         return None
-    sentence = f"Instead of an answer the model wrote a query, and after it {quote(rule.headers[-1])}."
+    sentence = f"Instead of an answer, the model wrote a query, followed by {quote(rule.headers[-1])}."
     span = (0, len(answer.text))
     return Finding(kind="query", label="Invented query", sentence=sentence, span=span)
 
 
 def check_header(text: str, prompt: Prompt, messages: str) -> Finding | None:
-    """Return a warning about an answer header: the prompt's own at a block, or "Assistant:" at the start."""
+    """Return a warning about an answer header: the prompt's own, or "Assistant:" at the start."""
     start = find_own_header(text, prompt, find_headers(prompt)[1:], messages)
     if _ASSISTANT.match(text.lstrip()) and not _DIALOGUE.search(messages):
         start = len(text) - len(text.lstrip())
@@ -145,15 +146,15 @@ def check_header(text: str, prompt: Prompt, messages: str) -> Finding | None:
     line = text[start:].split("\n", 1)[0]
     end = start + (line.find(":") + 1 or len(line))
     sentence = f"The answer contains a header of the prompt format: {quote(text[start:end])}."
-    return Finding(kind="header", label="Header left", sentence=sentence, span=(start, end))
+    return Finding(kind="header", label="Leaked header", sentence=sentence, span=(start, end))
 
 
 def check_fence(text: str, finish: Finish, rule: StopRule, messages: str) -> Finding | None:
-    """Return a warning about an unclosed code fence in an answer to a fenced prompt that ended on its own.
+    """Return a warning about an unclosed code fence in an answer to a fenced prompt.
 
-    A complete code block is part of the answer, and one that the limit cut off needs no warning. Returns None
-    where the conversation or the answer mentions fences, and for the paper's stop rule, which leaves the
-    fence that closes the answer in the text.
+    Only answers that the model ended itself are checked: complete code blocks are part of the answer, and a
+    block that was cut off at the token limit needs no warning. Returns None if the conversation or the answer
+    mentions fences, and for the paper's stop rule, which leaves the answer's closing fence in the text.
     """
     blocks = find_code_blocks(text)
     if not rule.fence or rule.name == "paper" or finish != "stop" or not blocks or blocks[-1][2]:
@@ -164,13 +165,13 @@ def check_fence(text: str, finish: Finish, rule: StopRule, messages: str) -> Fin
     line = text[start:].split("\n", 1)[0]
     number = text.count("\n", 0, start) + 1
     sentence = f"The code fence in line {number} is never closed: {quote(line)}."
-    return Finding(kind="fence", label="Open fence", sentence=sentence, span=(start, start + len(line)))
+    return Finding(kind="fence", label="Unclosed fence", sentence=sentence, span=(start, start + len(line)))
 
 
 def check_token(text: str, messages: str) -> Finding | None:
-    """Return a warning about a control token spelled out at the start or end of a line, outside code.
+    """Return a warning about a control token written as text at the start or end of a line, outside code.
 
-    Returns None if the messages mention markup. ``<s>`` and ``</s>`` in equal numbers count as HTML.
+    Returns None if the messages mention markup. Equal numbers of ``<s>`` and ``</s>`` count as HTML.
     """
     if _MARKUP.search(messages):
         return None

@@ -1,4 +1,4 @@
-"""Extract what the checks need from a prompt: its messages and the headers of its format."""
+"""Extract what the checks need from a prompt: its messages and its format's headers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ CONTROL_TOKEN = (
     r"(?:<[|\uff5c][^<>|\uff5c\s]{1,40}[|\uff5c]>|</?s>|\[/?INST\]|<</?SYS>>|<(?:unk|pad|bos|eos)>"
     r"|<(?:start|end)_of_turn>)"
 )
-"""Pattern of the control tokens of the common chat formats."""
+"""Pattern that matches the control tokens of common chat formats."""
 _FORMAT_TOKEN = re.compile(rf"{CONTROL_TOKEN}(?:(?:user|assistant|system|model)\b)?")
 _HEADING = re.compile(r"#{1,6} \w+:?")
 
 
 def read_messages(prompt: Prompt) -> str:
-    """Return the messages of the conversation without the markup of the prompt's format.
+    """Return the conversation's messages without the prompt format's markup.
 
-    If the prompt has no recorded parts, the whole prompt counts as messages, so that the checks report less
-    rather than more.
+    If the prompt has no recorded parts, the whole prompt counts as messages, so that the checks err on the
+    side of reporting too little.
     """
     parts = _read_parts(prompt)
     messages = "".join(text for kind, text in parts if kind in ("history", "message"))
@@ -30,7 +30,7 @@ def read_messages(prompt: Prompt) -> str:
 
 
 def _read_parts(prompt: Prompt) -> list[tuple[PartKind, str]]:
-    """Return the kind and text of each part of the prompt, without a chat format's control tokens."""
+    """Return the kind and text of each prompt part, without the control tokens of a chat format."""
     parts = prompt.parts or (Part(kind="text", end=len(prompt.text)),)
     texts = [prompt.text[start:end] for start, end in pairwise([0, *(part.end for part in parts)])]
     if prompt.control_tokens:
@@ -39,9 +39,9 @@ def _read_parts(prompt: Prompt) -> list[tuple[PartKind, str]]:
 
 
 def find_headers(prompt: Prompt) -> tuple[str, ...]:
-    """Return the lines that begin a query and an answer in the prompt's format; () if it has none.
+    """Return the header lines of queries and answers in the prompt's format; () if it has none.
 
-    In a chat format they are the first lines of the message and of the cue, such as "### User".
+    In a chat format, these are the first lines of the message and of the cue, such as "### User".
     """
     if prompt.stop.headers or not prompt.control_tokens:
         return prompt.stop.headers

@@ -32,8 +32,8 @@ _ASKED_TO_REFUSE = re.compile(
 def check_refusal(text: str, start: str, messages: str) -> Finding | None:
     """Return a warning if the answer begins with a common English refusal.
 
-    A statement such as "I can't" about a specific thing is not a refusal, and neither is text in the prefill
-    `start`, which the model did not write.
+    "I can't" followed by a specific topic is not a refusal, and neither is text in the prefill (`start`),
+    which the model did not write.
     """
     found = _REFUSAL.match(text.replace("\u2019", "'"))
     if found is None or found.end() <= len(start) or _ASKED_TO_REFUSE.search(messages):

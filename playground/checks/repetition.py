@@ -1,4 +1,4 @@
-"""Check for a loop: the same words or characters repeated many times in direct succession."""
+"""Check for loops: the same words or characters repeated many times in a row."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from playground.diff import is_word, tokens
 from playground.types import Finish
 
 LOOP_TIMES = 4
-"""Minimum number of direct repetitions of the same words in a loop."""
+"""Minimum number of consecutive repetitions in a loop of words."""
 LOOP_WORDS = 36
-"""Minimum number of words of a loop, all repetitions together; "ha ha ha" and a refrain have fewer."""
+"""Minimum total number of words in a loop, over all repetitions; "ha ha ha" or a refrain has fewer."""
 LOOP_PERIOD = 200
-"""Maximum length in words of the repeated unit."""
+"""Maximum length of the repeated unit, in words."""
 LOOP_CHARACTERS = 100
-"""Minimum number of characters of a loop without white space."""
+"""Minimum number of characters in a loop without white space."""
 _UNBROKEN = re.compile(r"(\S{1,20}?)\1{4,}")
 _ASKED_TO_REPEAT = re.compile(
     r"(?i)\brepeat(?! (?:my|your|the (?:first|last))\b)|over and over|again and again|"
@@ -29,13 +29,14 @@ _ASKED_TO_REPEAT = re.compile(
 def check_loop(text: str, finish: Finish, messages: str) -> Finding | None:
     """Return a warning if the answer repeats itself in one of two ways.
 
-    Words: the same words at least `LOOP_TIMES` times in direct succession, with at least `LOOP_WORDS` words
-    altogether. Case, punctuation and list numbers are ignored; other numbers are compared, and the unit must
-    contain a word in letters. Characters: a unit of at most 20 characters without white space, repeated over
-    at least `LOOP_CHARACTERS` characters.
+    Words: the same words at least `LOOP_TIMES` times in a row, with at least `LOOP_WORDS` words in total.
+    Case, punctuation and list numbers are ignored; other numbers are compared, and at least one word of the
+    unit must begin with a letter. Characters: a unit of at most 20 characters without white space, repeated
+    over at least `LOOP_CHARACTERS` characters.
 
-    Code and tables are repetitive by nature, and punctuation is used to draw lines, so in these only a run
-    that the limit cut off counts as a loop. Returns None where the conversation asked for a repetition.
+    Code and tables are repetitive by nature, and punctuation is used to draw lines, so in these cases a run
+    only counts as a loop if it was cut off at the token limit. Returns None if the conversation asked for
+    repetition.
     """
     if _ASKED_TO_REPEAT.search(messages):
         return None
@@ -51,21 +52,21 @@ def check_loop(text: str, finish: Finish, messages: str) -> Finding | None:
 
 
 def _find_runs(text: str) -> Iterator[tuple[int, int, int, str, int]]:
-    """Yield (start, end, end of the first unit, description, repetitions) of each run that is long enough."""
+    """Yield (start, end, end of first unit, description, repetitions) for each run that is long enough."""
     words = list(_find_words(text))
     if run := _find_run([text[start:end].casefold() for start, end in words]):
         first, last, period = run
-        what = "The same word comes" if period == 1 else f"The same {period} words come"
+        what = "The same word is repeated" if period == 1 else f"The same {period} words are repeated"
         unit_end = words[first + period - 1][1]
         yield words[first][0], words[last - 1][1], unit_end, what, (last - first) // period
     for found in _UNBROKEN.finditer(text):
         start, end = found.span()
         if end - start >= LOOP_CHARACTERS and not any(map(str.isdigit, found[1])):
-            yield start, end, found.end(1), "The same piece comes", (end - start) // len(found[1])
+            yield start, end, found.end(1), "The same text is repeated", (end - start) // len(found[1])
 
 
 def _find_words(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the (start, end) of each word of a text, except the numbers that begin list items."""
+    """Yield the (start, end) of each word in a text, except numbers that begin list items."""
     numbers = {found.start(1) for found in re.finditer(r"(?m)^[ \t]*(\d+)[.)](?!\d)", text)}
     at = 0
     for token in tokens(text):
@@ -75,11 +76,11 @@ def _find_words(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _find_run(words: Sequence[str]) -> tuple[int, int, int] | None:
-    """Return (first, end, period) in words of a run that is long enough; the shortest such period.
+    """Return (first, end, period), in words, of a long enough run with the shortest period, or None.
 
-    A run of period p contains at least `needed` consecutive words that each equal the p-th word after them.
-    So testing every `needed`-th position finds the run, at a cost of about one test per word for all periods
-    together.
+    A run with period p contains at least `needed` consecutive words that each equal the p-th word after them.
+    Testing every `needed`-th position is therefore enough to find it, at a cost of about one test per word
+    for all periods together.
     """
     for period in range(1, min(LOOP_PERIOD, len(words) // LOOP_TIMES) + 1):
         needed = max(LOOP_WORDS, LOOP_TIMES * period) - period

@@ -1,7 +1,7 @@
-"""The engine protocol, and functions that open engines and measure whether models fit.
+"""The engine protocol, plus functions that open engines and check whether a model fits in memory.
 
-An engine gets requests and yields a stream of events; it does not know about conversations. Importing this
-package does not import torch; opening a local model does.
+An engine receives requests and yields a stream of events; it knows nothing about conversations. Importing
+this package does not import torch; opening a local model does.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from playground.types import Event, Prompt, Reply, Request, Status, Token, Token
 
 
 class Engine(Protocol):
-    """The interface of all engines. One test class specifies the contract and runs on every engine."""
+    """The interface that every engine implements. One test class checks the contract for all of them."""
 
     def status(self) -> Status:
         """Return the engine's state, model and adapters, without blocking."""
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
-        """Answer all requests at the same time, one row each.
+        """Answer all requests concurrently, one row per request.
 
-        Yields `Delta`s and exactly one `Done` for each row; a row's deltas concatenate to its reply's
-        text. A row that fails ends with `finish="error"` and does not affect the others. An event is
-        yielded at least ten times a second (`Waiting` if there is no other) so that the caller can cancel:
-        closing the generator ends the work within one decoding step. May be called from several threads at
-        the same time.
+        Yields `Delta`s and exactly one `Done` for each row. The deltas of a row, concatenated, are the text
+        of its reply. A row that fails ends with `finish="error"` and does not affect the other rows. At least
+        ten events are yielded per second (`Waiting` if there is nothing else to report), so that the caller
+        can cancel: closing the generator stops the work within one decoding step. Safe to call from several
+        threads at the same time.
         """
 
     def tokens(self, prompt: Prompt) -> list[Token] | None:
@@ -47,24 +47,25 @@ class Engine(Protocol):
     def score(  # Used by the token lens, to come.
         self, requests: Sequence[Request], replies: Sequence[Reply], top: int = 5
     ) -> list[list[TokenScore]]:
-        """Compute the log-probability of each token of each reply, given its request.
+        """Compute the log-probability of every token in each reply, given its request.
 
-        The reply's `token_ids` are scored, or the tokens of its `raw_text` if it has none, with the
-        request's adapter and before any sampling filter. Blocks until all replies are scored.
+        Scores the reply's `token_ids`, or the tokens of its `raw_text` if it has no token ids, using the
+        request's adapter and the logits before any sampling filter. Blocks until all replies are scored.
 
         Args:
-            requests: the requests, of which the prompts and adapters are used.
-            replies: one reply for each request.
-            top: number of the likeliest tokens that each score lists.
+            requests: the requests; only their prompts and adapters are used.
+            replies: one reply per request.
+            top: number of most likely tokens to include in each score.
 
         Raises:
-            OutsideError: a reply cannot be scored; the message has the reason.
+            OutsideError: a reply cannot be scored; the message gives the reason.
         """
 
     def warm(self, prompts: Sequence[Prompt]) -> None:
-        """Prefill prompts into the prefix cache while no row decodes, to reduce the time to first token.
+        """Prefill prompts into the prefix cache while no row is decoding, to reduce the time to first token.
 
-        Returns at once. A prompt that fails is skipped; the request that needs it will report the error.
+        Returns immediately. Prompts that fail are skipped; a later request with the same prompt reports the
+        error.
         """
 
     def close(self) -> None:
@@ -72,7 +73,7 @@ class Engine(Protocol):
 
 
 def open_engine(settings: Settings, library: Library) -> Engine:
-    """Open the local engine that the settings describe. The model loads in the background."""
+    """Open the local engine described by the settings. The model loads in the background."""
     from playground.engine.local import LocalEngine
 
     _exempt_libraries()
@@ -81,16 +82,16 @@ def open_engine(settings: Settings, library: Library) -> Engine:
 
 @functools.cache
 def _exempt_libraries() -> None:
-    """Exempt all objects of the modules that are already imported from garbage collection, once.
+    """Exempt the objects of all modules imported so far from garbage collection, once per process.
 
-    PyTorch, Transformers and PEFT have about 450 000 objects that are never freed, and each full collection
-    took 0.25 s to traverse them. No model is loaded yet, so models are still collected.
+    PyTorch, Transformers and PEFT create about 450,000 objects that are never freed, and each full collection
+    took 0.25 s to traverse them. No model is loaded at this point, so models are still collected.
     """
     gc.freeze()
 
 
 def fits_beside(settings: Settings, report: Report) -> bool:
-    """Whether the model that the settings name fits in memory beside the running one.
+    """Return whether the model named in the settings fits in memory alongside the running one.
 
     Raises:
         InputError: the model cannot be found or served.
@@ -101,14 +102,14 @@ def fits_beside(settings: Settings, report: Report) -> bool:
 
 
 def measure_room(settings: Settings, running: int = 0) -> Room:
-    """Measure the memory that a model can use on this machine; see `engine.room`."""
+    """Measure the memory available for a model on this machine; see `engine.room`."""
     from playground.engine import room
 
     return room.measure_room(settings, running)
 
 
 def offer_presets(presets: Sequence[Preset], room: Room) -> list[Offer]:
-    """Compare presets with this machine's memory and downloaded files, without network access."""
+    """Compare presets with this machine's memory and already downloaded files, without network access."""
     token = has_token()
     return [
         Offer(

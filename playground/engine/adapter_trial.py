@@ -1,4 +1,4 @@
-"""Check every adapter at load: it must change the output, and must not affect rows of the base."""
+"""Test every adapter when the model loads: it must change the output and must not affect base rows."""
 
 from __future__ import annotations
 
@@ -18,31 +18,32 @@ from playground.files import first_line
 from playground.types import AdapterStatus
 
 SAME_WEIGHTS_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.02}
-"""Largest difference between logits of the same weights, in standard deviations of the logits. The matrix
-library does not guarantee the order of additions, so the last bits can differ between passes."""
+"""Maximum difference between two passes over the same weights, in standard deviations of the logits. Matrix
+libraries do not guarantee the order of additions, so the last bits can differ between passes."""
 NO_EFFECT_KL = 1e-8
-"""KL divergence in nats per token below which an adapter has no effect; rounding alone gives about 1e-10."""
+"""KL divergence, in nats per token, below which an adapter counts as having no effect. Rounding alone gives
+about 1e-10."""
 
 
 def is_same(logits: Tensor, base: Tensor, dtype: torch.dtype) -> bool:
-    """Whether logits equal the base's, up to rounding.
+    """Return whether logits equal the base model's logits, up to rounding.
 
     Args:
-        logits: (T, V).
-        base: the base's logits, (T, V).
+        logits: the logits to compare, (T, V).
+        base: the base model's logits, (T, V).
         dtype: the model's data type, which determines the tolerance.
     """
-    # Another row of the batch may have a larger vocabulary, which adds columns.
+    # Another row in the batch may have a larger vocabulary, which adds columns.
     logits = logits[:, : base.shape[-1]]
     difference = (logits - base).abs().max()
     return bool(difference <= SAME_WEIGHTS_TOLERANCE[dtype] * base.std())
 
 
 class AdapterTrial:
-    """Runs every adapter of a model on the fixed text, in one batch with a row of the base.
+    """Runs each of a model's adapters on the test text, in one batch with a base row.
 
     Attributes:
-        mixed: why rows of different adapters cannot be in one batch; None if they can.
+        mixed: why rows with different adapters cannot share a batch; None if they can.
     """
 
     def __init__(self, model: Model, loaded: Loaded) -> None:
@@ -51,23 +52,26 @@ class AdapterTrial:
         self.mixed: str | None = None
 
     def check_adapters(self, base_logits: Tensor) -> tuple[AdapterStatus, ...]:
-        """Try every adapter, and remove those that cannot be used from the model.
+        """Test every adapter, and remove from the model those that cannot be used.
 
         Args:
-            base_logits: the base's logits on the fixed text, (T, V), with all adapters switched off.
+            base_logits: the base model's logits on the test text, (T, V), with all adapters disabled.
 
         Returns:
-            The adapters' statuses, with the results of the trial.
+            The status of each adapter, with the result of its test.
 
         Raises:
-            BaseChangedError: the base's logits still differ after an adapter was removed.
+            BaseChangedError: the base model's logits still differ after an adapter was removed.
         """
         statuses = self._loaded.adapters
         if self._is_base(base_logits):
             return tuple(
                 status if status.error else self._check_adapter(status, base_logits) for status in statuses
             )
-        reason = "Adapters cannot be used here: without one, the base's output is not what it was."
+        reason = (
+            "Adapters cannot be used here: after loading them, the base model's output differs even with "
+            "all adapters disabled."
+        )
         for status in statuses:
             if status.error is None:
                 self._model.row_adapters.drop(status.card.name)
@@ -76,7 +80,7 @@ class AdapterTrial:
         )
 
     def _check_adapter(self, status: AdapterStatus, base_logits: Tensor) -> AdapterStatus:
-        """Try one adapter, remove it if it fails, and return its status with the result."""
+        """Test one adapter, remove it if it fails, and return its status with the result."""
         name = status.card.name
         try:
             logits = self._probe_beside_base(name)
@@ -86,43 +90,43 @@ class AdapterTrial:
                 raise BaseChangedError(name) from error
             text = f"Adapter {name!r} cannot be used here: its trial run failed ({first_line(error)})."
             return dataclasses.replace(status, error=text, serving="")
-        # Only columns of the adapter's own vocabulary; those of other rows' tokens are -inf.
+        # Use only the columns of the adapter's own vocabulary: the other columns are -inf.
         kl = mean_kl(logits[:, : self._model.vocabulary(name)], base_logits)
         if not math.isfinite(kl):
             self._model.row_adapters.drop(name)
-            text = f"Adapter {name!r} cannot be used here: its output is not a number."
+            text = f"Adapter {name!r} cannot be used here: its output contains NaN or infinite values."
             return dataclasses.replace(status, error=text, serving="")
         if kl < NO_EFFECT_KL:
-            nothing = f"Adapter {name!r} does nothing: its output is the base's."
+            nothing = f"Adapter {name!r} has no effect: its output is the same as the base model's."
             warning = f"{status.warning} {nothing}" if status.warning else nothing
             return dataclasses.replace(status, kl=kl, warning=warning)
         return dataclasses.replace(status, kl=kl)
 
     def _probe_beside_base(self, name: str) -> Tensor:
-        """Return an adapter's logits on the fixed text, (T, V), from a batch with a row of the base.
+        """Return an adapter's logits on the test text, (T, V), from a batch with a base row.
 
-        The base's row must keep its logits. If the adapter's layers do not keep rows apart, the logits are
-        computed from a batch with only the adapter's row, and `mixed` is set to the reason.
+        The logits of the base row must not change. If the adapter's layers mix rows, its logits are computed
+        in a batch of its own row only, and `mixed` is set to the reason.
 
         Raises:
-            ValueError: with the adapter loaded, even a batch with only the base's row has other logits.
+            ValueError: with the adapter loaded, the base logits differ even in a batch of one base row.
         """
         failed: str | None = None
         try:
             rows = self._probe([None, name])
             if self._is_base(rows[0]):
                 return rows[1]
-            failed = f"beside rows of {name}, rows of the base have other logits"
+            failed = f"base rows have different logits when batched with rows of {name}"
         except RowsMixedError as error:
             failed = str(error)
         logits = self._probe([name])[0]
         if not self._is_base(self._probe([None])[0]):
-            raise ValueError("with it, the base's own output is not what it was")
+            raise ValueError("while it is loaded, the base model's own output changes")
         self.mixed = failed
         return logits
 
     def _probe(self, adapters: Sequence[str | None]) -> Tensor:
-        """Return the logits of rows with these adapters on the fixed text, (B, T, V)."""
+        """Run the test text in a batch with one row per adapter, and return its logits, (B, T, V)."""
         probe = self._loaded.probe
         self._model.row_adapters.select(adapters, len(probe))
         logits = probe_rows(self._model.hf, probe, len(adapters))
@@ -133,9 +137,9 @@ class AdapterTrial:
 
 
 def mean_kl(logits: Tensor, base: Tensor) -> float:
-    """Return the mean over positions of KL(softmax(logits) || softmax(base)), in nats; both are (T, V).
+    """Return KL(softmax(logits) || softmax(base)) in nats, averaged over positions; both inputs are (T, V).
 
-    If an adapter has its own vocabulary, only the tokens that both have are used.
+    If an adapter has its own vocabulary, only the tokens in both vocabularies are compared.
     """
     both = min(logits.shape[-1], base.shape[-1])
     logits, base = logits[:, :both], base[:, :both]

@@ -1,9 +1,10 @@
-"""Attention over rows of very different lengths that does not read their padding.
+"""Attention that skips the padding in batches whose rows have very different lengths.
 
-A batch can hold a lane with demonstrations of 4 000 tokens and a fine-tuned lane of 100 tokens, whose keys
-and values start with 3 900 columns of padding. A mask hides these columns, but they are still multiplied, and
-the time of a decoding step is proportional to the memory that it reads. If the padding costs more than one
-call for each row, attention is computed separately for each row, over its own columns only.
+A batch can contain a lane with 4,000 tokens of demonstrations and a fine-tuned lane with 100 tokens, whose
+keys and values start with 3,900 columns of padding. A mask hides these columns, but they are still read and
+multiplied, and the duration of a decoding step is proportional to the memory it reads. If reading the padding
+costs more than one extra call per row, attention is computed separately for each row, over its own columns
+only.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from transformers.masking_utils import sdpa_mask
 
 NAME = "tandem"
 WORTH_A_CALL = 80_000
-"""Number of elements that are read from memory in about the time that a call for one more row takes."""
+"""Number of elements that can be read from memory in about the time of one additional attention call."""
 
 
 def install(model: PreTrainedModel) -> None:
-    """Replace the attention of a model on a CPU if the model uses PyTorch's attention (`sdpa`)."""
+    """Replace the attention function of a CPU model that uses PyTorch's `sdpa` attention."""
     if model.device.type == "cpu" and model.config._attn_implementation == "sdpa":
         AttentionInterface.register(NAME, attend)
         AttentionMaskInterface.register(NAME, sdpa_mask)
@@ -37,18 +38,18 @@ def attend(
     attention_mask: Tensor | None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Compute attention, with the interface that Transformers expects.
+    """Compute attention through the interface that Transformers expects.
 
     Args:
         module: the attention layer.
         query: (B, heads, new, D).
         key: (B, key/value heads, T, D).
         value: (B, key/value heads, T, D).
-        attention_mask: (B, 1, new, T), True where a query attends; None if it attends everywhere.
+        attention_mask: (B, 1, new, T), True where a query attends; None if queries attend to all positions.
         **kwargs: passed to Transformers' `sdpa_attention_forward`.
 
     Returns:
-        The output, (B, new, heads, D), and None in place of the attention weights.
+        The output, (B, new, heads, D), and None instead of attention weights.
     """
     if query.shape[0] > 1 and query.shape[2] == 1 and attention_mask is not None:
         starts = first_columns(attention_mask)
@@ -71,15 +72,15 @@ def attend(
 
 
 def first_columns(mask: Tensor) -> list[int]:
-    """Find the first column that the single query of each row attends to.
+    """Return the first column that each row's single query attends to.
 
-    All layers of a step share a mask, so the result is cached as an attribute of the mask.
+    All layers share one mask per step, so the result is cached as an attribute of the mask.
 
     Args:
-        mask: (B, 1, 1, T), True where the query attends.
+        mask: the attention mask, (B, 1, 1, T), True where the query attends.
 
     Returns:
-        One column for each row; empty if a row does not attend to all columns after its first one.
+        One column per row, or an empty list if a row does not attend to all columns after its first one.
     """
     starts: list[int] | None = getattr(mask, "first_columns", None)
     if starts is None:

@@ -1,7 +1,8 @@
-"""The batch of decoding rows: each step is one forward pass, which gives every row its next token.
+"""The batch of decoding rows: each step is one forward pass that produces the next token of every row.
 
-Rows join after their prompt is prefilled, and leave when they end, fail or are cancelled; the keys and values
-of rows that did not fail are then stored in the prefix cache. A failure in one row ends only that row.
+Rows join the batch once their prompt is prefilled, and leave it when they end, fail or are cancelled. Unless
+a row failed, its keys and values are then stored in the prefix cache. A failure in one row ends only that
+row.
 """
 
 from __future__ import annotations
@@ -20,30 +21,30 @@ from playground.engine.sampling import next_tokens
 
 
 class Batch:
-    """The decoding rows and their shared keys and values."""
+    """The rows that are being decoded, with their shared keys and values."""
 
     def __init__(self, model: Model, store: PrefixStore) -> None:
         self._model = model
         self._store = store
         self.rows: list[AnswerJob] = []
         self.kv: KV | None = None
-        """Keys and values of `rows`, in their order; None without rows."""
+        """Keys and values of `rows`, in the same order; None if there are no rows."""
 
     def start(self, row: AnswerJob, kv: KV, logits: Tensor) -> None:
-        """See `jobs.Decoder.start`."""
+        """Choose a prefilled row's first token and add the row to the batch; see `jobs.Decoder`."""
         row.weights = self._model.weights_labels()[0]
         if not row.accept(next_tokens(logits, [row.sampling_row()])[0]):
             self._store_row(row, kv, 0)
             return
-        # Rows of one adapter stay adjacent, with the base's rows first; see `row_adapters`.
+        # Keep rows with the same adapter adjacent, base rows first; see `row_adapters`.
         at = bisect_right([live.adapter or "" for live in self.rows], row.adapter or "")
-        # Both are of the same class, since `Model.plain` is the same for all rows; mypy cannot know this.
+        # Both have the same class because `Model.plain` applies to all rows; mypy cannot infer this.
         self.kv = kv if self.kv is None else self.kv.insert(kv, at)  # type: ignore[arg-type]
         row.kv = None
         self.rows.insert(at, row)
 
     def step(self) -> None:
-        """Decode one more token of every row."""
+        """Decode one more token for every row."""
         if self.kv is None:
             return
         try:
@@ -66,11 +67,11 @@ class Batch:
         self._remove(gone)
 
     def drop_cancelled(self) -> None:
-        """Remove the rows whose callers have cancelled them."""
+        """Remove the rows that were cancelled by their callers."""
         self._remove([row for row in self.rows if row.cancelled])
 
     def remove_outgrown(self) -> list[AnswerJob]:
-        """Remove and return the rows whose positions change for their whole text.
+        """Remove and return the rows that have reached a length at which all their positions change.
 
         These rows must be prefilled again.
         """
@@ -88,7 +89,7 @@ class Batch:
         return rows
 
     def _choose_tokens(self, logits: Tensor) -> Sequence[int | Exception]:
-        """Return the next token of every row, or the exception that the row raised."""
+        """Return the next token of each row, or the exception raised while choosing it."""
         states = [row.sampling_row() for row in self.rows]
         try:
             return next_tokens(logits, states)
@@ -102,7 +103,7 @@ class Batch:
             return chosen
 
     def _fail_step(self, kv: KV, error: Exception) -> None:
-        """End rows after a failed forward pass: the longest row if memory ran out, else all rows."""
+        """End the rows of a failed forward pass: only the longest if memory ran out, otherwise all."""
         gone = list(self.rows)
         if isinstance(error, torch.OutOfMemoryError):
             longest = max(range(len(self.rows)), key=kv.lengths.__getitem__)
@@ -117,14 +118,14 @@ class Batch:
         if self.kv is None or not gone:
             return
         for row in gone:
-            if not row.failed:  # the keys and values of a failed row may hold NaN
+            if not row.failed:  # the keys and values of a failed row may contain NaN
                 self._store_row(row, self.kv, self.rows.index(row))
         stay = [index for index, row in enumerate(self.rows) if row not in gone]
         self.kv = self.kv.select(stay) if stay else None
         self.rows = [self.rows[index] for index in stay]
 
     def _store_row(self, row: AnswerJob, kv: KV, index: int) -> None:
-        # The last token has no keys and values, since it was chosen but not passed through the model.
+        # The last token has no keys and values: it was chosen but not yet passed through the model.
         ids = (row.ids + row.answer_ids)[: kv.lengths[index]]
-        if self._model.regime(len(ids)) == row.regime:  # otherwise its keys are of several regimes
+        if self._model.regime(len(ids)) == row.regime:  # otherwise its keys belong to several regimes
             self._store.put(row.owner, ids, kv, index)

@@ -10,96 +10,99 @@ from itertools import chain, islice
 
 REPLACEMENT = "\ufffd"
 LONGEST_WINDOW = 16
-"""Number of ids after which the window is shortened; shortening it at every step would decode twice."""
+"""Number of ids above which the window is shortened; shortening it at every step would mean decoding
+twice."""
 TAIL = 8
-"""Number of last ids decoded to check the end of a byte-level text; a character takes at most four."""
+"""Number of trailing ids decoded to check the end of a byte-level text; one character takes at most four
+ids."""
 SCANNED_IDS, SCANNED_BLOCK = 2048, 256
-"""Number of ids that are searched for raw bytes, which are usually near the start of a vocabulary, and number
-of ids that are decoded at once."""
+"""Number of ids searched for raw bytes, which are usually near the start of a vocabulary, and the number of
+ids decoded per call during that search."""
 
 Decode = Callable[[Sequence[int]], str]
 
 
 class Detokenizer:
-    """Turns a growing list of token ids into a growing text.
+    """Decodes a growing list of token ids incrementally.
 
     The returned pieces concatenate to ``decode(prompt + answer)[len(decode(prompt)):]``. Decoding one id at a
-    time loses spaces and splits characters, and decoding all ids at every step takes quadratic time. A short
-    window of the last ids is therefore decoded, and the text that it has gained since the previous step is
-    the new text. Two kinds of vocabularies spell rare characters as bytes, and in both a later token can
+    time loses spaces and splits characters, and decoding all ids at every step takes quadratic time. So each
+    step decodes a short window of the last ids, and returns the text that the window has gained since the
+    previous step. Two kinds of vocabulary spell rare characters as bytes, and in both a later token can
     change the text of an earlier one:
 
     * Byte-level BPE (GPT-2, Llama 3, Qwen): the bytes of all tokens are joined before decoding, so only the
       last character can be incomplete.
     * Byte fallback (Llama 2, Mistral, Gemma): a run of byte tokens such as ``<0x0A>`` is decoded as a whole.
-      If any part of the run is not valid UTF-8, every byte becomes U+FFFD. The text of a run, whether several
-      characters or a single newline, is therefore held back until a token ends the run.
+      If any part of the run is not valid UTF-8, every byte becomes U+FFFD. The text of a run, even if it is
+      only a newline, is therefore held back until another token ends the run.
 
     Example, byte fallback, with ``F0`` for the token ``<0xF0>``::
 
         fed      "▁Hi"  "▁"  F0  9F  98  80  F0  9F  98  81  "!"
         returns  " Hi"  " "  ""  ""  ""  ""  ""  ""  ""  ""  "😀😁!"
 
-    The kind of a vocabulary is found with `decode` only: a byte that is never valid in UTF-8 is appended, and
-    the resulting text shows which earlier tokens it changes.
+    Only `decode` is used to detect the kind of vocabulary: a byte that is never valid UTF-8 is appended, and
+    the decoded text shows which earlier tokens change.
     """
 
     def __init__(self, decode: Decode, prompt_ids: Sequence[int]) -> None:
         """
         Args:
-            decode: decodes ids like `tokenizer.decode`. It is called with ids of the prompt and the answer,
-                and with the ids at the start of the vocabulary.
-            prompt_ids: the ids before the answer. The last one whose text no later byte can change is decoded
-                together with the answer, so that the answer keeps its leading space.
+            decode: a function that decodes ids like `tokenizer.decode`. It is called with ids from the prompt
+                and the answer, and with the first ids of the vocabulary.
+            prompt_ids: the ids before the answer. The last of them whose text no later byte can change is
+                decoded together with the answer, so that the answer keeps its leading space.
         """
         self._decode = decode
         self._open: dict[int, bool] = {}  # results of `_is_open` by token
-        self._bytes: list[int] = []  # ids of at most two raw bytes, since one of them may be a literal U+FFFD
+        self._bytes: list[int] = []  # at most two raw byte ids, since one may be a literal U+FFFD
         self._searched = False
-        self._fallback = False  # whether the vocabulary is known to have byte tokens that decode as a run
+        self._fallback = False  # whether the vocabulary is known to decode byte tokens as runs
         start = len(prompt_ids)
         while start > 0 and (start == len(prompt_ids) or self._is_open(prompt_ids[start])):
             start -= 1
         self._window = list(prompt_ids[start:])
-        self._known = len(self._window)  # number of ids of the window whose text has been returned
-        self._returned = len(decode(self._window)) if self._window else 0  # number of characters of that text
+        self._known = len(self._window)  # number of window ids whose text has been returned
+        self._returned = len(decode(self._window)) if self._window else 0  # length of that text
 
     def feed(self, token: int, following: int | None = None) -> str:
-        """Add a token and return the text that can no longer change, which is often "".
+        """Add a token and return the new text that can no longer change; often an empty string.
 
         Args:
             token: the token's id.
-            following: the id of the next token, if it is already known. If the next token ends a run of
-                bytes, the run's text is then returned with its last token.
+            following: the id of the next token, if already known. If that token ends a run of bytes, the text
+                of the run is returned now instead of with the next token.
         """
         self._window.append(token)
         if len(self._window) - self._known == 1:
             text = self._decode(self._window)
             new = text[self._returned :]
             if REPLACEMENT not in new and (len(new) > 1 or not new.isascii()):
-                return self._accept(text)  # longer than a byte token's text, so no later token changes it
+                # The text is longer than that of a byte token, so no later token can change it.
+                return self._accept(text)
         ended = following is not None and not self._is_open(following)
         if self._is_open(token) and not ended and not self._completes_character(token):
             return ""
         return self._accept(self._decode(self._window))
 
     def finish(self) -> str:
-        """Return the text that was held back; bytes of an incomplete character become U+FFFD."""
+        """Return the text still held back; the bytes of an incomplete character become U+FFFD."""
         return self._accept(self._decode(self._window)) if self._window else ""
 
     def _accept(self, text: str) -> str:
-        """Return the new part of `text`, the text of the window, and shorten a long window."""
+        """Return the part of the window's text that is new, and shorten the window if it is long."""
         new = text[self._returned :]
         if len(self._window) > LONGEST_WINDOW:
-            # With the last token in the window, the next one keeps its leading space. The text of earlier
-            # bytes can no longer change.
+            # Keeping the last token preserves the leading space of the next one. The text of earlier bytes
+            # can no longer change.
             self._window = self._window[-1:]
             text = self._decode(self._window)
         self._known, self._returned = len(self._window), len(text)
         return new
 
     def _completes_character(self, token: int) -> bool:
-        """Whether a token with a part of a character completes it, and no later token can change it."""
+        """Return whether a token completes a character that no later token can change."""
         if self._fallback or REPLACEMENT not in self._decode([token]):
             return False
         if self._decode(self._window[-TAIL:]).endswith(REPLACEMENT):
@@ -111,10 +114,10 @@ class Detokenizer:
         return not self._fallback
 
     def _is_open(self, token: int) -> bool:
-        """Whether a token has no text, or a later token may change its text.
+        """Return whether a token has no text, or text that a later token may change.
 
-        Open tokens are bytes, parts of characters, and control tokens that decoding omits, which do not end a
-        run of bytes. A token whose text is longer than a character is not open, so it ends a run.
+        Open tokens are bytes, parts of characters, and control tokens, which `decode` skips, so that they do
+        not end a run of bytes. A token whose text is longer than one character is not open and ends a run.
         """
         if token not in self._open:
             alone = self._decode([token])
@@ -123,16 +126,16 @@ class Detokenizer:
                 self._open[token] = True
             elif len(alone) > 1 or not alone.isascii():
                 self._open[token] = False
-            else:  # "" may be a space, which decoders strip at the start of a text
+            else:  # empty text may be a space, which decoders strip at the start
                 self._open[token] = self._is_byte(token, alone) or not (alone or self._decode([token, token]))
         return self._open[token]
 
     def _is_byte(self, token: int, alone: str) -> bool:
-        """Whether a token of at most one ASCII character is a byte token of a byte-fallback vocabulary.
+        """Return whether a token of at most one ASCII character is a byte token with byte fallback.
 
-        If it is, a following byte that is never valid in UTF-8 turns it into U+FFFD too.
+        If so, appending a byte that is never valid in UTF-8 turns the token's text into U+FFFD as well.
         """
-        # Most vocabularies have the 256 byte tokens in sequence. FE and FF are never valid in UTF-8.
+        # In most vocabularies, the 256 byte tokens are consecutive. FE and FF are never valid in UTF-8.
         beside = [token - ord(alone or " ") + byte for byte in (0xFE, 0xFF)]
         near = [id for id in beside if id >= 0 and self._try([id]) == REPLACEMENT]
         if len(near) < 2 and not self._searched:
@@ -145,13 +148,13 @@ class Detokenizer:
         return spoiled
 
     def _learn(self, token: int, alone: str) -> None:
-        """Add a token to `_bytes` if it is a raw byte; tokens that are not open are then checked again."""
+        """Add a token to `_bytes` if it is a raw byte; non-open tokens will then be checked again."""
         if alone == REPLACEMENT and len(self._bytes) < 2:
             self._bytes.append(token)
             self._open = {id: is_open for id, is_open in self._open.items() if is_open}
 
     def _raw_bytes(self, first: int, end: int) -> Iterator[int]:
-        """Find the ids from `first` up to `end` (exclusive) that decode to a single U+FFFD, by bisection."""
+        """Yield the ids in range(first, end) that decode to a single U+FFFD, found by bisection."""
         text = self._try(range(first, end))
         if text is not None and REPLACEMENT not in text:
             return
@@ -163,8 +166,8 @@ class Detokenizer:
             yield first
 
     def _try(self, ids: Sequence[int]) -> str | None:
-        """Decode ids of which the vocabulary may lack some; return None if it lacks one."""
+        """Decode ids that may not exist in the vocabulary; return None if one of them does not."""
         try:
             return self._decode(ids)
         except (LookupError, ValueError, TypeError, OverflowError):
-            return None  # tokenizers written in Python raise these; the others ignore unknown ids
+            return None  # raised by tokenizers written in Python; the others ignore unknown ids

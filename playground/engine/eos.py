@@ -1,4 +1,4 @@
-"""Look up the tokens of stop rules in a vocabulary, and describe how the answers of adapters end."""
+"""Look up stop tokens in a vocabulary, and describe which tokens and texts end an adapter's answers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from playground.types import AdapterStatus, InputError, StopRule
 
 
 def resolve_stop_tokens(tokenizer: Tokenizer, rule: StopRule) -> tuple[StopRule, frozenset[int]]:
-    """Look up the tokens of a stop rule.
+    """Look up the ids of a stop rule's tokens.
 
     Returns:
-        The rule, with the tokens that the tokenizer does not have added to its stop sequences, and the ids of
-        the other tokens.
+        The rule, and the ids of its tokens. Tokens that the tokenizer lacks are added to the rule's stop
+        sequences instead.
     """
     ids, texts = set(), []
     for text in rule.tokens:
@@ -30,9 +30,9 @@ def resolve_stop_tokens(tokenizer: Tokenizer, rule: StopRule) -> tuple[StopRule,
 
 
 def describe_stops(status: AdapterStatus, model: Model, library: Library) -> AdapterStatus:
-    """Add the tokens and stop sequences that end an answer of an adapter's chat lane to its status.
+    """Add to an adapter's status the tokens and stop sequences that end answers in its chat lane.
 
-    The status gets a warning if the adapter's chat format cannot be read or used.
+    The status also gets a warning if the adapter's chat format cannot be read or used.
     """
     if status.error is not None:
         return status

@@ -1,4 +1,4 @@
-"""Explain failures of the local engine in one sentence, for a lane or for the page's status line."""
+"""Explain failures of the local engine in one sentence, shown in a lane or in the page's status line."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ def explain_failure(error: Exception) -> str:
             "new tokens."
         )
     traceback.print_exception(error)
-    return f"The model failed on this answer: {_one_line(error)}."
+    return f"The model failed while generating this answer: {_one_line(error)}."
 
 
 def explain_loading_failure(error: Exception, base: str) -> str:
-    """Explain in one sentence why a base could not be loaded.
+    """Explain in one sentence why a base model could not be loaded.
 
     Args:
         error: the exception; its traceback is printed if it is unexpected.
-        base: the base's folder or Hub id.
+        base: the folder or Hub id of the base model.
     """
     if isinstance(error, InputError):
         return str(error)
     if _is_out_of_memory(error):
         return (
-            f"The model {base} does not fit in memory: choose a smaller one, or load it in 4 bit "
+            f"The model {base} does not fit in memory: choose a smaller one, or load it in 4-bit precision "
             "(--quantize 4bit)."
         )
     traceback.print_exception(error)
@@ -41,7 +41,7 @@ def explain_loading_failure(error: Exception, base: str) -> str:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out on a GPU, or on the CPU, where PyTorch raises a plain RuntimeError."""
+    """Return whether an error means that GPU or CPU memory ran out; on CPU, PyTorch raises RuntimeError."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -1,7 +1,7 @@
-"""The three kinds of jobs of the decode thread: answer a request, score a reply, warm up the prefix cache.
+"""The three kinds of job run by the decode thread: answer a request, score a reply, warm the prefix cache.
 
-Every job is prepared (tokenised and checked), then prefilled in chunks, then finished. The classes here
-implement these steps for each kind; `scheduler` decides when they run.
+Every job is prepared (tokenised and checked), prefilled in chunks, and then finished. The classes in this
+module implement these steps for each kind of job; `scheduler` decides when they run.
 """
 
 from __future__ import annotations
@@ -23,41 +23,42 @@ from playground.types import Delta, Done, Event, Finish, InputError, Prompt, Rep
 
 
 class Decoder(Protocol):
-    """Decodes answers after their prompts are prefilled; implemented by `batch.Batch`."""
+    """Decodes answers once their prompts are prefilled; implemented by `batch.Batch`."""
 
     def start(self, row: AnswerJob, kv: KV, logits: Tensor) -> None:
-        """Choose a row's first token and add the row to those that decode.
+        """Choose a row's first token and add the row to the decoding rows.
 
         Args:
             row: a row whose prompt is prefilled.
-            kv: the row's keys and values, which the decoder then owns.
+            kv: the row's keys and values; the decoder takes ownership of them.
             logits: the logits of the prompt's last token, (1, V).
         """
 
 
 class Job(ABC):
-    """Token ids to prefill with one adapter, and a caller to report to."""
+    """A unit of work for the decode thread: token ids to prefill with one adapter, and a result to report."""
 
     is_urgent = True
-    """Whether a caller waits for the job."""
+    """Whether a caller is waiting for the job."""
     decodes = False
-    """Whether the row continues to write into its keys and values after the prefill."""
+    """Whether more keys and values are appended to the row after the prefill."""
 
     def __init__(self, prompt: Prompt) -> None:
         self.prompt = prompt
         self.adapter = prompt.adapter
         self.ids: list[int] = []
-        """Token ids of the prompt, followed by those of the reply if the job scores one."""
+        """Token ids of the prompt; a scoring job appends those of the reply."""
         self.cancelled = False
         """Set by the caller's thread, read by the decode thread."""
         self.started = time.monotonic()
-        """Time from which the job's latency is measured: its submission, or the time the model was ready."""
+        """Time from which latency is measured: when the job was submitted, or when the model became ready."""
         self.cached = 0
-        """Number of ids whose keys and values were in the prefix cache."""
+        """Number of ids whose keys and values came from the prefix cache."""
         self.kv: KV | None = None
-        """Keys and values, from the first prefill chunk until the job is finished or joins the batch."""
+        """Keys and values, set from the first prefill chunk until the job finishes or joins the batch."""
         self.regime: Regime = ()
-        """Regime of the keys, which they depend on besides ids and adapter; see `rope`."""
+        """Regime under which the keys are computed; they depend on it as well as on ids and adapter. See
+        `rope`."""
 
     @property
     def prefill_ids(self) -> list[int]:
@@ -66,17 +67,17 @@ class Job(ABC):
 
     @property
     def owner(self) -> tuple[str | None, Regime]:
-        """Key of the prefix cache besides the ids: the adapter and the regime."""
+        """Owner of the job's entries in the prefix cache: the adapter and the regime."""
         return self.adapter, self.regime
 
     @property
     def remaining(self) -> int:
-        """Number of ids that are not prefilled yet."""
+        """Number of ids still to be prefilled."""
         return len(self.prefill_ids) - (self.kv.lengths[0] if self.kv else 0)
 
     @property
     def reusable(self) -> int:
-        """Number of leading ids whose logits are not needed, so that the prefix cache may provide them."""
+        """Number of leading ids that may come from the prefix cache because their logits are not needed."""
         return len(self.prefill_ids) - 1
 
     @abstractmethod
@@ -91,19 +92,19 @@ class Job(ABC):
         """
 
     def needs_logits(self, end: int) -> bool:
-        """Whether `read_logits` needs the logits of a chunk that ends before position `end`."""
+        """Return whether `read_logits` needs the logits of a chunk that ends before position `end`."""
         return False
 
     def read_logits(self, model: Model, logits: Tensor, start: int) -> None:
-        """Use the logits, (T, V), of a chunk that starts at position `start`."""
-        raise NotImplementedError("only jobs that need logits read them")
+        """Process the logits, (T, V), of a chunk that starts at position `start`."""
+        raise NotImplementedError("this kind of job does not read logits")
 
     @abstractmethod
     def finish(self, decoder: Decoder, kv: KV, logits: Tensor) -> None:
-        """Report the result or start to decode, after all ids are prefilled.
+        """Report the result or start decoding, once all ids are prefilled.
 
         Args:
-            decoder: decodes answers.
+            decoder: the decoder that answer jobs join.
             kv: the job's keys and values.
             logits: the logits of the last chunk.
         """
@@ -114,7 +115,7 @@ class Job(ABC):
 
 
 class AnswerJob(Job):
-    """One row of a stream, whose prompt is prefilled and whose answer is then decoded in the batch."""
+    """One row of a stream: its prompt is prefilled, then its answer is decoded in the batch."""
 
     decodes = True
 
@@ -125,10 +126,10 @@ class AnswerJob(Job):
         self.outbox = outbox
         self.answer_ids: list[int] = []
         self.limit = 0
-        """Largest number of tokens of the answer."""
+        """Maximum number of tokens in the answer."""
         self.eos_token_ids: frozenset[int] = frozenset()
         self.vocabulary: int | None = None
-        """Number of tokens in the row's vocabulary, from which the next token is chosen."""
+        """Size of the row's vocabulary, from which the next token is chosen."""
         self.writer: Writer | None = None
         self.weights: str | None = None
         self.ttft: float | None = None
@@ -137,11 +138,11 @@ class AnswerJob(Job):
 
     @property
     def prefill_ids(self) -> list[int]:
-        """The ids of the prompt, and of the answer so far if changed positions require a new prefill."""
+        """The prompt ids, followed by the answer ids so far if changed positions require a new prefill."""
         return self.ids + self.answer_ids if self.answer_ids else self.ids
 
     def prepare(self, model: Model) -> bool:
-        """See `Job.prepare`."""
+        """Tokenise the prompt and set up the token limit and stop rule; see `Job.prepare`."""
         self.ids = _encode_prompt(model, self.prompt)
         self.vocabulary = model.vocabulary(self.adapter)
         self.limit = min(self.request.sampling.max_new_tokens, model.context - len(self.ids))
@@ -154,7 +155,7 @@ class AnswerJob(Job):
         return not self.ended
 
     def finish(self, decoder: Decoder, kv: KV, logits: Tensor) -> None:
-        """Start to decode the answer."""
+        """Start decoding the answer."""
         decoder.start(self, kv, logits)
 
     def fail(self, error: str) -> None:
@@ -162,7 +163,7 @@ class AnswerJob(Job):
         self.end("error", error)
 
     def accept(self, token: int) -> bool:
-        """Add a token to the answer of a prepared row, and return whether the row continues."""
+        """Append a token to the answer of a prepared row, and return whether the row continues."""
         assert self.writer is not None
         self.answer_ids.append(token)
         if self.ttft is None:
@@ -189,7 +190,7 @@ class AnswerJob(Job):
         self.outbox.put(Done(row=self.index, reply=self._reply(finish, error)))
 
     def sampling_row(self) -> Row:
-        """Return the inputs for choosing the next token, besides the logits."""
+        """Return everything needed to choose the next token, apart from the logits."""
         return Row(self.request.sampling, self.ids, self.answer_ids, self.vocabulary)
 
     def _emit(self, text: str) -> None:
@@ -213,27 +214,27 @@ class AnswerJob(Job):
 
 
 class ScoreJob(Job):
-    """A job that scores a reply: it prefills prompt and reply, and looks up the tokens in the logits."""
+    """A job that prefills a prompt and its reply, and scores the reply's tokens from the logits."""
 
     def __init__(self, request: Request, reply: Reply, top: int) -> None:
         super().__init__(request.prompt)
         self.result: queue.SimpleQueue[list[TokenScore] | str] = queue.SimpleQueue()
-        """Receives the scores, or the reason for which the reply cannot be scored."""
+        """Receives the scores, or the reason why the reply cannot be scored."""
         self._reply = reply
         self._top = top
-        self._first = 0  # index in `ids` of the reply's first token
+        self._first = 0  # index of the reply's first token in `ids`
         self._detokenizer: Detokenizer | None = None
         self._scores: list[TokenScore] = []
 
     @property
     def reusable(self) -> int:
-        """See `Job.reusable`; the first score needs the logits of the prompt's last token."""
+        """All prompt ids but the last, whose logits give the first score; see `Job.reusable`."""
         return self._first - 1
 
     def prepare(self, model: Model) -> bool:
-        """See `Job.prepare`."""
+        """Tokenise the prompt, followed by the reply; see `Job.prepare`."""
         prompt = model.encode(self.prompt)
-        # Use the reply's own token ids if they are known: the tokenizer may split its text into others.
+        # Prefer the reply's own token ids if known: tokenising its text may produce different ones.
         reply = list(self._reply.token_ids) or model.encode(
             Prompt(text=self._reply.raw_text, bos=False, adapter=self.adapter)
         )
@@ -242,19 +243,19 @@ class ScoreJob(Job):
             return False
         if not prompt or len(prompt) + len(reply) > model.context:
             raise InputError(
-                f"Prompt and reply have {len(prompt)} + {len(reply)} tokens, and the context holds "
-                f"{model.context}: score a shorter one."
+                f"Prompt and reply have {len(prompt)} + {len(reply)} tokens: scoring needs at least one "
+                f"prompt token, and at most {model.context} tokens in total."
             )
         self._first = len(prompt)
         self.ids = prompt + reply
         return True
 
     def needs_logits(self, end: int) -> bool:
-        """See `Job.needs_logits`; true for chunks that reach the prompt's last token."""
+        """Return whether the chunk reaches the prompt's last token; see `Job.needs_logits`."""
         return end >= self._first
 
     def read_logits(self, model: Model, logits: Tensor, start: int) -> None:
-        """Score the reply's tokens that a chunk predicts: the logits at position p predict token p + 1."""
+        """Score the reply tokens predicted by a chunk: the logits at position p predict token p + 1."""
         decode = model.tokenizer(self.adapter).decode
         if self._detokenizer is None:
             self._detokenizer = Detokenizer(decode, self.ids[: self._first])
@@ -279,7 +280,7 @@ class ScoreJob(Job):
             )
 
     def _detokenize(self, detokenizer: Detokenizer, position: int) -> str:
-        """Return the text that the token at a position adds to the reply."""
+        """Return the text that the token at `position` adds to the reply."""
         if position + 1 < len(self.ids):
             return detokenizer.feed(self.ids[position], self.ids[position + 1])
         return detokenizer.feed(self.ids[position], None) + detokenizer.finish()
@@ -299,7 +300,7 @@ class WarmUpJob(Job):
     is_urgent = False
 
     def prepare(self, model: Model) -> bool:
-        """See `Job.prepare`."""
+        """Tokenise the prompt; see `Job.prepare`."""
         self.ids = _encode_prompt(model, self.prompt)
         return True
 
@@ -311,7 +312,7 @@ class WarmUpJob(Job):
 
 
 def prepare_job(job: Job, model: Model) -> bool:
-    """Prepare a job, and check its adapter and token ids, as for every kind of job.
+    """Prepare a job of any kind, and check its adapter and token ids.
 
     Returns:
         False if there is nothing to prefill, so that the job is already finished.
@@ -339,33 +340,33 @@ def _check_adapter(model: Model, name: str | None) -> None:
 
 
 def _encode_prompt(model: Model, prompt: Prompt) -> list[int]:
-    """Tokenise a prompt, and check that it leaves room for an answer.
+    """Tokenise a prompt, and check that it leaves room for an answer in the context.
 
     Raises:
-        InputError: the prompt has no tokens, or at least as many tokens as the context.
+        InputError: the prompt has no tokens, or fills the whole context.
     """
     ids = model.encode(prompt)
     if not ids:
         raise InputError("The prompt is empty: type a message.")
     if len(ids) >= model.context:
         raise InputError(
-            f"The prompt has {len(ids)} tokens, and the context of {model.context} must hold it and "
-            "the answer: use fewer demonstrations, or start a new conversation."
+            f"The prompt has {len(ids)} tokens and leaves no room for an answer in the context of "
+            f"{model.context}: use fewer demonstrations, or start a new conversation."
         )
     return ids
 
 
 def _check_tokens(model: Model, job: Job) -> None:
-    """Check that the embedding has a row for every token of a job.
+    """Check that the model has an embedding for every token of a job.
 
     Raises:
-        InputError: the embedding has no row for a token, which the message names.
+        InputError: a token has no embedding; the message names the token.
     """
     limit = model.token_limit(job.adapter)
     beyond = next((token for token in job.ids if token >= limit), None)
     if beyond is not None:
         token = model.tokenizer(job.adapter).text(beyond)
         raise InputError(
-            f"The token {token!r} has the id {beyond}, but the model has embeddings for "
-            f"{limit} tokens only: leave it out of the text, or use the model's own tokenizer."
+            f"Token {token!r} has id {beyond}, but the model only has embeddings for {limit} tokens: "
+            "remove the token from the text, or use the model's own tokenizer."
         )

@@ -1,10 +1,10 @@
 """Keys and values: a batch of rows that grows in place, and the prefix cache.
 
 This is the only module that uses Transformers' cache classes. A batch keeps its rows right-aligned in shared
-buffers, so that every row's newest token is in the same column and one forward pass serves all rows; the
-columns before a shorter row are padding, which the attention mask hides. Every layer keeps every position,
-including sliding-window layers: their mask compares columns, and with right alignment the difference of two
-columns is the difference of two positions, so the window is exact.
+buffers, so that the newest token of every row is in the same column and one forward pass serves all rows. The
+columns before a shorter row are padding, which the attention mask hides. All layers keep all positions,
+including sliding-window layers. Their mask compares columns, and because rows are right-aligned, the distance
+between two columns equals the distance between two positions, so the window is exact.
 
     B rows, L layers, H key/value heads, T positions, D head size
 """
@@ -23,19 +23,19 @@ from transformers import PreTrainedConfig
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
 SPARE_COLUMNS = 64
-"""Number of columns for new tokens in a new buffer; a full buffer doubles its size."""
+"""Number of free columns for new tokens in a new buffer; a full buffer doubles in size."""
 MOST_GROWTH = 1024
-"""Largest number of columns by which a full buffer grows, so that a long buffer does not double its size."""
+"""Maximum number of columns by which a full buffer grows, so that a long buffer does not double in size."""
 
 LayerKV = tuple[Tensor, Tensor]
-"""Keys and values of one layer of one row, each (H, T, D)."""
+"""Keys and values of one row in one layer, each (H, T, D)."""
 
 
 @dataclass
 class _Columns:
-    """The number of columns of a batch that are in use, shared by the batch and its layers.
+    """The number of columns in use, shared by a batch and its layers.
 
-    The layers do not refer to the batch itself, because objects in a reference cycle would keep their buffers
+    The layers hold no reference to the batch itself, because a reference cycle would keep their buffers alive
     until Python's garbage collector runs.
     """
 
@@ -43,7 +43,7 @@ class _Columns:
 
 
 class _Layer(CacheLayerMixin):
-    """The buffers of one layer, (B, H, columns, D)."""
+    """The key and value buffers of one layer, each (B, H, columns, D)."""
 
     is_sliding = False
 
@@ -52,7 +52,7 @@ class _Layer(CacheLayerMixin):
         self.columns = columns
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Create the buffers, in the shape of the first keys and values."""
+        """Create buffers that match the shape of the first keys and values."""
         rows, heads, new, _ = key_states.shape
         columns = new + SPARE_COLUMNS
         self.keys = key_states.new_empty(rows, heads, columns, key_states.shape[-1])
@@ -62,7 +62,7 @@ class _Layer(CacheLayerMixin):
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        """Write the new columns, (B, H, new, D), and return all columns in use, without a copy."""
+        """Write the new columns, (B, H, new, D), and return views of all columns in use."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         assert self.keys is not None
@@ -76,7 +76,7 @@ class _Layer(CacheLayerMixin):
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Return the number of columns that the mask must cover, and the index of the first one."""
+        """Return the number of columns that the mask must cover, and the index of the first column."""
         return self.columns.used + query_length, 0
 
     def get_seq_length(self) -> int:
@@ -84,7 +84,7 @@ class _Layer(CacheLayerMixin):
         return self.columns.used
 
     def get_max_length(self) -> int:
-        """Return -1, since the length has no limit."""
+        """Return -1: the length is unlimited."""
         return -1
 
 
@@ -98,7 +98,7 @@ def _grow(buffer: Tensor, used: int, needed: int) -> Tensor:
 class BatchKV(Cache):
     """The keys and values of a batch of rows, as a Transformers cache.
 
-    Use: call the model with `past_key_values=batch`, `attention_mask=batch.mask(new)` and
+    Usage: call the model with `past_key_values=batch`, `attention_mask=batch.mask(new)` and
     `position_ids=batch.positions(new)`, then `batch.advance(new)`.
     """
 
@@ -107,7 +107,7 @@ class BatchKV(Cache):
 
         Args:
             layers: number of layers.
-            rows: the keys and values of each row, by layer; without any, the batch has one empty row.
+            rows: the keys and values of each row, by layer. If there are none, the batch has one empty row.
         """
         self._columns = _Columns()
         super().__init__(layers=[_Layer(self._columns) for _ in range(layers)])
@@ -130,9 +130,9 @@ class BatchKV(Cache):
 
     @classmethod
     def from_buffers(cls, buffers: Sequence[LayerKV], length: int) -> BatchKV:
-        """Make a batch of one row whose first `length` positions are in `buffers`, each (1, H, columns, D).
+        """Create a one-row batch whose first `length` positions are in `buffers`, each (1, H, columns, D).
 
-        New positions are written to the following columns of the same buffers while there is room.
+        New positions are written to the columns that follow in the same buffers, as long as there is room.
         """
         batch = cls(len(buffers))
         batch.lengths, batch.used = [length], length
@@ -141,17 +141,17 @@ class BatchKV(Cache):
         return batch
 
     def _pack(self, parts: Sequence[Tensor]) -> Tensor:
-        """Right-align (H, T, D) tensors in one buffer (B, H, used + spare, D)."""
+        """Copy (H, T, D) tensors into one buffer, (B, H, used + spare, D), right-aligned."""
         heads, _, size = parts[0].shape
         buffer = parts[0].new_empty(len(parts), heads, self.used + SPARE_COLUMNS, size)
         for row, part in zip(buffer, parts, strict=True):
             start = self.used - part.shape[1]
-            row[:, :start] = 0  # the mask gives padding the weight 0, but 0 * NaN is NaN
+            row[:, :start] = 0  # padding has attention weight 0, but 0 * NaN is NaN
             row[:, start : self.used] = part
         return buffer
 
     def advance(self, new: int) -> None:
-        """Count the `new` columns that a forward pass has written for every row."""
+        """Record that a forward pass has written `new` columns for every row."""
         self.used += new
         self.lengths = [length + new for length in self.lengths]
 
@@ -166,15 +166,15 @@ class BatchKV(Cache):
         return BatchKV(len(self.layers), [*rows[:at], other.row(0), *rows[at:]])
 
     def select(self, indices: Sequence[int]) -> BatchKV:
-        """Return a batch of some of these rows, at least one."""
+        """Return a batch with the rows at `indices`, of which there must be at least one."""
         return BatchKV(len(self.layers), [self.row(index) for index in indices])
 
     def buffers(self) -> list[LayerKV]:
-        """Return the buffers of a batch of one row, each (1, H, columns, D)."""
+        """Return the buffers of a one-row batch, each (1, H, columns, D)."""
         return [(layer.keys, layer.values) for layer in self.layers]
 
     def mask(self, new: int) -> Tensor | None:
-        """Return the attention mask, (B, used + new), that hides the padding; None without padding."""
+        """Return an attention mask, (B, used + new), that hides the padding; None if there is no padding."""
         if len(set(self.lengths)) == 1:
             return None
         columns = torch.arange(self.used + new)
@@ -182,15 +182,15 @@ class BatchKV(Cache):
         return columns >= starts[:, None]
 
     def positions(self, new: int) -> Tensor:
-        """Return the position ids, (B, new), of the next `new` tokens of every row."""
+        """Return the position ids, (B, new), of the next `new` tokens in each row."""
         return torch.tensor(self.lengths)[:, None] + torch.arange(new)
 
 
 @dataclass
 class PlainRow:
-    """One row on the plain path: its ids so far, and the model's own Transformers cache.
+    """One row on the plain path: its token ids so far, and the model's own Transformers cache.
 
-    Without a cache, all ids are passed through the model again at every step. This is slow, but exact for any
+    Without a cache, all ids are passed through the model again at every step, which is slow but exact for any
     model.
     """
 
@@ -201,8 +201,8 @@ class PlainRow:
 class PlainKV:
     """The rows of the plain path, used in place of a `BatchKV`.
 
-    The plain path is for models whose state is not a list of keys and values that `BatchKV` could hold. Rows
-    are run one after the other, and their state cannot be stored in the prefix cache.
+    The plain path is for models whose state cannot be stored as keys and values in a `BatchKV`. Rows run one
+    after the other, and their state cannot be stored in the prefix cache.
     """
 
     def __init__(self, rows: Sequence[PlainRow]) -> None:
@@ -210,25 +210,25 @@ class PlainKV:
 
     @classmethod
     def begin(cls, config: PreTrainedConfig, cached: bool) -> PlainKV:
-        """Make one empty row.
+        """Create a batch of one empty row.
 
         Args:
             config: the model's configuration.
-            cached: give the row the model's own cache.
+            cached: whether the row uses the model's own cache.
         """
         return cls([PlainRow(ids=[], cache=DynamicCache(config=config) if cached else None)])
 
     @property
     def lengths(self) -> list[int]:
-        """See `BatchKV.lengths`."""
+        """Number of token ids in each row so far, as in `BatchKV.lengths`."""
         return [len(row.ids) for row in self.rows]
 
     def insert(self, other: PlainKV, at: int) -> PlainKV:
-        """See `BatchKV.insert`."""
+        """Return a batch with the single row of `other` inserted at index `at`, as `BatchKV.insert` does."""
         return PlainKV([*self.rows[:at], *other.rows, *self.rows[at:]])
 
     def select(self, indices: Sequence[int]) -> PlainKV:
-        """See `BatchKV.select`."""
+        """Return a batch with the rows at `indices`, as `BatchKV.select` does."""
         return PlainKV([self.rows[index] for index in indices])
 
 
@@ -237,14 +237,15 @@ KV = BatchKV | PlainKV
 
 @dataclass
 class Entry:
-    """An entry of the prefix cache: the keys and values of one list of token ids."""
+    """An entry in the prefix cache: the keys and values of one sequence of token ids."""
 
     ids: np.ndarray
     buffers: list[LayerKV]
-    """Keys and values of each layer, (1, H, columns, D); the entry uses the first `len(ids)` columns."""
+    """Keys and values of each layer, (1, H, columns, D), of which the first `len(ids)` columns belong to the
+    entry."""
     appendable: bool
-    """Whether the following columns are free. The first batch that starts with the whole entry writes to
-    these columns, which does not change the entry; every other batch copies the entry."""
+    """Whether the columns after the entry are free. The first batch that continues the whole entry may write
+    to them without changing the entry; every other batch copies the entry."""
 
     @property
     def bytes(self) -> int:
@@ -252,7 +253,7 @@ class Entry:
         return sum(_count_bytes(keys) + _count_bytes(values) for keys, values in self.buffers)
 
     def begin(self, length: int) -> BatchKV:
-        """Make a row that starts with the first `length` positions, without a copy if possible."""
+        """Create a row that starts with the first `length` positions, without copying them if possible."""
         if length == len(self.ids) and self.appendable:
             self.appendable = False
             return BatchKV.from_buffers(self.buffers, length)
@@ -261,16 +262,16 @@ class Entry:
 
 
 class PrefixStore:
-    """The prefix cache: keys and values by owner and token ids, an LRU cache with a limit in bytes.
+    """The prefix cache: an LRU cache of keys and values by owner and token ids, with a size limit in bytes.
 
-    The keys and values of the base and of each adapter differ even for the same tokens. With scaled
-    positions, those of one adapter also differ for texts of different lengths. The owner is therefore the
-    pair of adapter and regime (see `rope`). An entry serves every prefix of itself, so an entry that is a
-    prefix of another is not kept.
+    For the same tokens, keys and values differ between the base model and each adapter. With scaled
+    positions, they also differ between texts of different lengths. The owner of an entry is therefore an
+    adapter together with a regime (see `rope`). An entry serves all its own prefixes, so an entry that is a
+    prefix of another one is not kept.
 
-    An owner's entries are also sorted by their ids: the entry that shares the longest prefix with a text is
-    next to the position at which the text would be inserted. Comparing with every entry took a third of the
-    decode thread's time with some thousands of entries.
+    Each owner's entries are also kept sorted by their ids: the entry that shares the longest prefix with a
+    text is adjacent to the position at which the text would be inserted. Comparing the text with every entry
+    took a third of the decode thread's time when there were several thousand entries.
     """
 
     def __init__(self, limit: int) -> None:
@@ -296,30 +297,30 @@ class PrefixStore:
         return self._entries[best], common
 
     def put(self, owner: Hashable, ids: Sequence[int], kv: KV, index: int = 0, ended: bool = True) -> None:
-        """Store a row's keys and values.
+        """Store a row's keys and values in the cache.
 
-        Example, with an owner's entries as sorted lists of ids::
+        Example, showing an owner's entries as sorted lists of ids::
 
             before          put          after
             [1 2 3] [5 6]   [1 2]        [1 2 3] [5 6]            [1 2 3] covers [1 2]
             [1 2 3] [5 6]   [1 2 3 4]    [1 2 3 4] [5 6]          [1 2 3 4] covers [1 2 3]
             [1 2 3] [5 6]   [1 2 4]      [1 2 3] [1 2 4] [5 6]    neither covers the other
 
-        Only the entries directly before and after the position of `ids` are compared, because a list that is
-        sorted between [1 2] and [1 2 3], or between [1 2 3] and [1 2 3 4], also starts with the shorter list.
+        Comparing `ids` with the entries directly before and after it is enough, because any list that sorts
+        between [1 2] and [1 2 3], or between [1 2 3] and [1 2 3 4], also starts with the shorter list.
 
         Args:
-            owner: the owner of the keys and values, which is part of the key.
+            owner: the owner of the keys and values, which is part of the cache key.
             ids: one id for each position.
-            kv: the row's batch. The buffers of a batch with only this row are stored without a copy; from a
-                larger batch the row is copied.
+            kv: the batch that contains the row. The buffers of a one-row batch are stored without copying;
+                from a larger batch, the row is copied.
             index: index of the row in the batch.
-            ended: whether a batch with only this row is not written to any more.
+            ended: whether nothing more will be written to a one-row batch.
         """
         wanted = _sortable_ids(ids)
         if isinstance(kv, PlainKV) or not len(wanted):
             return
-        # No entry is a prefix of another, so at most one is a prefix of `wanted`: the one directly before it.
+        # No entry is a prefix of another, so only the entry directly before `wanted` can be its prefix.
         for key in self._neighbours(owner, wanted):
             stored = self._entries[key]
             common = common_prefix(stored.ids, wanted)
@@ -342,7 +343,7 @@ class PrefixStore:
             self._drop(next(iter(self._entries)))
 
     def _neighbours(self, owner: Hashable, wanted: np.ndarray) -> list[tuple[Hashable, bytes]]:
-        """Return the keys of the owner's entries directly before and after some ids, in sorted order."""
+        """Return the cache keys of the owner's entries that sort directly before and after `wanted`."""
         ordered = self._ordered.get(owner, [])
         at = bisect_left(ordered, wanted.tobytes())
         return [(owner, each) for each in ordered[max(0, at - 1) : at + 1]]
@@ -357,7 +358,7 @@ class PrefixStore:
 
 
 def _sortable_ids(ids: Sequence[int]) -> np.ndarray:
-    """Convert ids to big-endian integers, whose bytes sort like the ids."""
+    """Convert ids to big-endian integers, so that their bytes sort in the same order as the ids."""
     return np.asarray(ids, dtype=">u4")
 
 

@@ -1,8 +1,8 @@
-"""Replace a model's linear layers on a CPU by the fastest form for the few rows of a decoding step.
+"""Replace the linear layers of a CPU model with the fastest form for the few rows of a decoding step.
 
-A step multiplies every weight with one vector for each row, so its lower bound is the time to read the
-weights. Which form of the product comes close to it depends on the processor (float32, 2 threads, weights of
-768x768 to 32000x768; the times, in ms, are for 32000x768):
+A step multiplies every weight matrix by one vector per row, so it takes at least the time needed to read the
+weights. Which form of the product comes closest to this bound depends on the CPU (float32, 2 threads, weights
+from 768x768 to 32000x768; times in ms, for 32000x768):
 
                                     1 row   2     4     16
     Intel, AVX-512  F.linear          2.5   2.5   5.0   8.6
@@ -13,11 +13,11 @@ weights. Which form of the product comes close to it depends on the processor (f
                     oneDNN            4.9   7.8  10.0  12.8
                     packed            5.3   4.3   7.0  11.8
 
-`F.linear` uses MKL, which is slow on processors that are not Intel's. On these, large weights are packed for
-oneDNN, which computes up to four rows in the time of one, and long prompts as fast as MKL. The packed weights
-replace the original ones, so they use no additional memory. A weight that is also used elsewhere, such as an
-output layer tied to the embeddings, is not packed. Small weights are not packed either: for 192x192, a call
-of oneDNN takes 42 us, and 22 us in the other forms.
+`F.linear` uses MKL, which is slow on non-Intel CPUs. On these, large weights are packed for oneDNN, which
+computes up to four rows in the time of one, and is as fast as MKL on long prompts. Packed weights replace the
+original ones, so they need no additional memory. A weight that is also used elsewhere, such as an output
+layer tied to the embeddings, is not packed. Neither are small weights: for 192x192, a oneDNN call takes 42
+us, compared with 22 us for the other forms.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Product = Callable[[nn.Linear, Tensor], Tensor]
-"""A function that computes a layer's output, (..., out), from the layer and its input x, (..., in)."""
+"""A function that takes a layer and its input, (..., in), and computes the layer's output, (..., out)."""
 
 LARGE = 1_000_000
-"""Number of elements of a weight from which oneDNN is faster despite its longer calls."""
+"""Minimum number of elements in a weight for oneDNN to be faster despite its call overhead."""
 FEW = (3, 12)
-"""Numbers of rows for a trial; every product uses its form for few rows for at least one of them."""
+"""Row counts for a trial run. For each product, at least one of them selects its form for few rows."""
 PACKED_FOR = 4
-"""Number of rows for which the packed form is optimised; it works for any number."""
+"""Number of rows for which the packed form is optimised; it works for any number of rows."""
 
 
 class Linears:
-    """Replaces the forward of a model's linear layers by the fastest one; `remove` restores the original."""
+    """Replaces the `forward` of a model's linear layers with the fastest form; `remove` restores it."""
 
     def __init__(self, model: nn.Module, leave: Iterable[nn.Module] = ()) -> None:
         """
         Args:
             model: the model.
-            leave: linear layers that are not changed.
+            leave: linear layers to leave unchanged.
         """
         left = {id(layer) for layer in leave}
         uses = Counter(
             id(weight) for module in model.modules() for weight in module._parameters.values()
-        )  # a tied weight is counted once for each module that has it
+        )  # a tied weight is counted once for each module that uses it
         self._packed: list[tuple[nn.Linear, Tensor]] = []
         self._layers: list[nn.Linear] = []
         for layer in model.modules():
@@ -79,14 +79,14 @@ class Linears:
             _copy_from_file(model)
 
     def fit(self, run: Callable[[int], object]) -> bool:
-        """Whether the model can use the products for few rows, whose results are column-major in memory.
+        """Return whether the model accepts the results of the products for few rows, which are column-major.
 
-        Models that view a result as complex numbers (Llama 4, DeepSeek-V2) cannot.
+        Models that view a result as complex numbers (Llama 4, DeepSeek-V2) do not.
 
         Args:
             run: runs a forward pass of the model over the given number of tokens.
         """
-        if len(self._layers) < 2:  # only the output layer, whose result no other layer reads
+        if len(self._layers) < 2:  # only the output layer, whose result is not the input of another layer
             return True
         try:
             for tokens in FEW:
@@ -96,7 +96,7 @@ class Linears:
         return True
 
     def remove(self) -> None:
-        """Restore the weights and the forward of every layer."""
+        """Restore the original weights and `forward` of every layer."""
         for layer, packed in self._packed:
             layer.weight.data = packed.to_dense()
         for layer in self._layers:
@@ -108,21 +108,21 @@ def _is_float32_on_cpu(weight: Tensor) -> bool:
 
 
 def _multiply_by_mkl(layer: nn.Linear, x: Tensor) -> Tensor:
-    """Multiply with MKL on AVX-512: up to 3 rows take as long as one, and 8 to 16 are faster transposed."""
+    """Multiply using MKL on AVX-512: up to 3 rows take as long as one; 8 to 16 are faster transposed."""
     if 8 <= x.numel() // x.shape[-1] <= 16:
         return _multiply_transposed(layer, x)
     return F.linear(x, layer.weight, layer.bias)
 
 
 def _multiply_small(layer: nn.Linear, x: Tensor) -> Tensor:
-    """Multiply with a small weight on a processor for which MKL is slow."""
+    """Multiply by a small weight matrix on CPUs where MKL is slow."""
     if 2 <= x.numel() // x.shape[-1] <= 16:
         return _multiply_transposed(layer, x)
     return F.linear(x, layer.weight, layer.bias)
 
 
 def _multiply_large(layer: nn.Linear, x: Tensor) -> Tensor:
-    """Multiply with a large weight that cannot be packed, on a processor for which MKL is slow."""
+    """Multiply by a large weight matrix that cannot be packed, on CPUs where MKL is slow."""
     if 2 <= x.numel() // x.shape[-1] <= 4:
         return _multiply_transposed(layer, x)
     product: Tensor = torch.ops.mkldnn._linear_pointwise(x, layer.weight, layer.bias, "none", [], "")
@@ -139,7 +139,7 @@ def _multiply_transposed(layer: nn.Linear, x: Tensor) -> Tensor:
 def _pack(layer: nn.Linear) -> Tensor:
     """Reorder a layer's weight for oneDNN and free the original."""
     packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach(), PACKED_FOR)
-    # The parameter keeps its shape. Code that still reads it gets NaN instead of wrong numbers.
+    # The parameter keeps its shape, but code that still reads it gets NaN instead of wrong numbers.
     layer.weight.data = torch.full((), torch.nan).expand(layer.weight.shape)
     return packed
 
@@ -150,7 +150,7 @@ def _multiply_packed(packed: Tensor, layer: nn.Linear, x: Tensor) -> Tensor:
 
 
 def _copy_from_file(model: nn.Module) -> None:
-    """Copy the weights that are not packed to new memory, so that the weights file can be unmapped."""
+    """Copy all unpacked weights to new memory, so that the weights file can be unmapped."""
     for parameter in model.parameters():
         if parameter.device.type == "cpu" and parameter.stride() != (0,) * parameter.dim():
             parameter.data = parameter.data.clone()
@@ -158,7 +158,7 @@ def _copy_from_file(model: nn.Module) -> None:
 
 @cache
 def intel_with_avx512() -> bool:
-    """Whether this is an Intel processor with AVX-512, for which MKL is fastest."""
+    """Return whether this machine has an Intel CPU with AVX-512, on which MKL is fastest."""
     if torch.backends.cpu.get_cpu_capability() != "AVX512":
         return False
     try:

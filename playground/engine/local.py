@@ -1,13 +1,13 @@
-"""The local engine: one base model in memory, any number of adapters on it, and all rows in one batch.
+"""The local engine: one base model in memory, any number of adapters, and all rows in one batch.
 
 One thread, the decode thread, owns the model; other threads submit jobs to it and read events from a queue.
-It accepts new jobs between two decoding steps, so that the lanes of all users share the steps:
+It accepts new jobs between decoding steps, so that the lanes of all users share each step:
 
 * `jobs`: the steps of each kind of job;
 * `scheduler`: chooses the prompt to prefill next, one chunk at a time;
-* `batch`: decodes all rows, with any mix of adapters, in one forward pass a step.
+* `batch`: decodes all rows, with any mix of adapters, in one forward pass per step.
 
-Forward passes are in `model`, the choice of tokens in `sampling`, and the text of answers in `text`.
+`model` implements the forward passes, `sampling` chooses tokens, and `text` turns tokens into answers.
 """
 
 from __future__ import annotations
@@ -51,28 +51,29 @@ from playground.types import (
 )
 
 BEAT = 0.1
-"""Seconds after which `stream` yields `Waiting` if there is no other event."""
+"""Seconds without an event after which `stream` yields `Waiting`."""
 IDLE = 2.0
 """Seconds without a request after which freed memory is returned to the operating system."""
 MEMORY_AGE = 1.0
 """Seconds for which a measurement of the process's memory is reused."""
 CLOSED = "The engine is closed: start the app again."
-RESTARTED = "The engine broke down and was started again: send the message again."
+RESTARTED = "The engine crashed and was restarted: send the message again."
 
 Result = TypeVar("Result")
 
 
 class LoadingCancelled(BaseException):
-    """The engine was closed while it loaded its model.
+    """The engine was closed while it was loading its model.
 
     This is a BaseException, so that library code does not swallow it.
     """
 
 
 class LocalEngine:
-    """An engine that runs a model on this machine's CPU or GPU; see the module's docstring and `Engine`.
+    """An `Engine` that runs a model on this machine's CPU or GPU.
 
-    The constructor returns at once. The decode thread loads the model and then serves jobs.
+    The constructor returns immediately; the decode thread loads the model and then serves jobs. The module
+    docstring gives an overview.
     """
 
     def __init__(self, settings: Settings, library: Library) -> None:
@@ -91,13 +92,13 @@ class LocalEngine:
     # --- Called from any thread -------------------------------------------------------------------
 
     def status(self) -> Status:
-        """See `Engine.status`."""
+        """Return the engine's state with up-to-date memory use; see `Engine.status`."""
         scheduler = self._scheduler
         if scheduler is None:
             return self._status
         now = time.monotonic()
         if now - self._measured_at >= MEMORY_AGE:
-            # Measured only from time to time, since each stream reads the status many times a second.
+            # Measured at most once per `MEMORY_AGE`, since each stream reads the status many times a second.
             self._memory, self._measured_at = measure_memory(scheduler.model.device), now
         memory, on_device = self._memory
         return dataclasses.replace(
@@ -105,7 +106,7 @@ class LocalEngine:
         )
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
-        """See `Engine.stream`."""
+        """Answer all requests concurrently; see `Engine.stream`."""
         outbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
         rows = [AnswerJob(index, request, outbox) for index, request in enumerate(requests)]
         self._submit(rows)
@@ -123,19 +124,19 @@ class LocalEngine:
                 unfinished -= isinstance(event, Done)
                 yield event
         finally:
-            # No lock is needed: the decode thread only reads the flag, and one more step does no harm.
+            # No lock is needed: the decode thread only reads the flag, and one extra step does no harm.
             for row in rows:
                 row.cancelled = True
 
     def tokens(self, prompt: Prompt) -> list[Token] | None:
-        """See `Engine.tokens`."""
+        """Tokenise a prompt; see `Engine.tokens`."""
         scheduler = self._scheduler
         return None if scheduler is None else scheduler.model.tokens(prompt)
 
     def score(  # Used by the token lens, to come.
         self, requests: Sequence[Request], replies: Sequence[Reply], top: int = 5
     ) -> list[list[TokenScore]]:
-        """See `Engine.score`."""
+        """Compute the log-probabilities of the replies' tokens; see `Engine.score`."""
         jobs = [ScoreJob(*pair, top) for pair in zip(requests, replies, strict=True)]
         self._submit(jobs)
         scores = []
@@ -151,22 +152,22 @@ class LocalEngine:
         return scores
 
     def warm(self, prompts: Sequence[Prompt]) -> None:
-        """See `Engine.warm`."""
+        """Prefill prompts into the prefix cache; see `Engine.warm`."""
         self._submit([WarmUpJob(prompt) for prompt in prompts])
 
     def close(self) -> None:
-        """See `Engine.close`. A load stops at its next report of progress."""
+        """Stop all work and free the model; a load in progress stops at its next progress report."""
         self._closed = True
         self._inbox.put(None)
         self._thread.join()
         self._scheduler = None
-        # Collect garbage now: models have reference cycles, and the next model may need the memory.
+        # Collect garbage now: models contain reference cycles, and the next model may need the memory.
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
     def _submit(self, jobs: Sequence[Job]) -> None:
-        """Submit jobs to the decode thread, and start the thread again if it died."""
+        """Submit jobs to the decode thread, and restart the thread if it has died."""
         with self._start_lock:
             if not self._thread.is_alive() and not self._closed:
                 self._thread = self._start_thread()
@@ -179,7 +180,7 @@ class LocalEngine:
         return thread
 
     def _wait_for(self, results: queue.SimpleQueue[Result]) -> Result | str:
-        """Wait for a result and return it, or the reason if the decode thread has ended."""
+        """Wait for a result and return it. If the decode thread has ended, return the reason instead."""
         while True:
             try:
                 return results.get(timeout=BEAT)
@@ -188,7 +189,7 @@ class LocalEngine:
                     return self._stop_reason()
 
     def _end_unfinished(self, rows: Sequence[AnswerJob], outbox: queue.SimpleQueue[Event]) -> Iterator[Event]:
-        """End the rows that a dead decode thread had not ended, and yield the remaining events."""
+        """End the rows left unfinished by a dead decode thread, and yield the remaining events."""
         for row in rows:
             row.fail(self._stop_reason())
         while not outbox.empty():
@@ -208,8 +209,8 @@ class LocalEngine:
                 try:
                     self._loop()
                 except BaseException as error:
-                    # Exceptions that a single row can cause are caught in the loop, so this one is an engine
-                    # failure: all rows end, and the thread continues with new jobs.
+                    # The loop catches exceptions caused by a single row, so this is a failure of the engine:
+                    # all rows end, and the thread continues with new jobs.
                     traceback.print_exception(error)
                     self._fail_all(RESTARTED)
             self._fail_all(CLOSED)
@@ -225,7 +226,7 @@ class LocalEngine:
         """Move jobs from the inbox to the scheduler.
 
         Args:
-            block: wait for the first job, if there is no other work.
+            block: wait for the first job because there is no other work.
         """
         while True:
             try:
@@ -251,7 +252,7 @@ class LocalEngine:
             return self._inbox.get()
 
     def _fail_all(self, reason: str) -> None:
-        """End every job with an error and free its keys and values."""
+        """End all jobs with an error and free their keys and values."""
         if self._scheduler is not None:
             self._scheduler.fail_all(reason)
         while not self._inbox.empty():
@@ -261,7 +262,7 @@ class LocalEngine:
     # --- Loading ----------------------------------------------------------------------------------
 
     def _load(self) -> None:
-        """Load the model and set the status, which also reports a failure."""
+        """Load the model and set the status to ready or failed."""
         try:
             model, loaded = self._load_model()
             self._set_ready(model, loaded)
@@ -271,15 +272,15 @@ class LocalEngine:
             self._fail_loading(error)
 
     def _load_model(self) -> tuple[Model, Loaded]:
-        """Load the base with every adapter that does not change it.
+        """Load the base model and all adapters except those that modify the base weights.
 
-        If an adapter changes the base, the base is loaded again without that adapter.
+        If an adapter turns out to modify the base weights, the base model is reloaded without it.
         """
         refused: dict[str, str] = {}
         while True:
             try:
                 loaded = load(self._settings, self._library, self._report, refused)
-                self._report("Trying it out", 0.95)
+                self._report("Testing the model and adapters", 0.95)
                 return open_model(loaded), loaded
             except BaseChangedError as error:
                 refused[error.name] = str(error)
@@ -306,7 +307,7 @@ class LocalEngine:
         self._status = status
 
     def _report(self, note: str, progress: float) -> None:
-        """Set the status while loading.
+        """Report loading progress in the status.
 
         Raises:
             LoadingCancelled: the engine was closed.

@@ -1,10 +1,10 @@
-"""A loaded model for the decode thread: forward passes over rows with any mix of adapters.
+"""The model used by the decode thread: forward passes over rows with any mix of adapters.
 
-There are two paths through the model. The fast path runs all rows as one batch over a shared right-aligned
-cache with row-stacked adapters. The plain path runs each row alone with the model's own cache, and is used
-for models whose logits the fast path does not reproduce. The path is not looked up in a list of architectures
-but chosen by a trial on a fixed text when the model is loaded. Every adapter is tried too: switched off it
-must not change the base's logits, and switched on it must change them (see `open_model`).
+There are two paths through the model. The fast path runs all rows as one batch, with a shared right-aligned
+cache and row-stacked adapters. The plain path runs each row separately with the model's own cache, and is
+used for models whose logits the fast path does not reproduce. The choice does not depend on a list of
+architectures: both paths are tested on a fixed text when the model is loaded. Every adapter is tested too: it
+must not change the base logits when disabled, and must change them when enabled (see `open_model`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from playground.types import AdapterStatus, Prompt, Token
 
 
 class Model:
-    """Forward passes and tokenisation of a loaded model; `open_model` sets the results of its trials."""
+    """Forward passes and tokenisation for a loaded model; `open_model` fills in its test results."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.hf = loaded.model
@@ -49,18 +49,18 @@ class Model:
         self._has_own_vocabularies = any(parts.logits is not None for parts in loaded.parts.values())
         self.layers = loaded.model.config.get_text_config().num_hidden_layers
         self.rope = RowRope(loaded.model)
-        """Rotary positions that depend on a text's length; false for most models, which have none."""
+        """Rotary positions that depend on the length of the text; falsy for most models, which have none."""
         self._selects = "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
         self.adapters: tuple[AdapterStatus, ...] = loaded.adapters
         self.plain: str | None = loaded.plain
-        """Why the plain path is used; None on the fast path."""
+        """Why the plain path is used; None if the fast path is used."""
         self.has_own_cache = False
         """Whether rows on the plain path use the model's own cache."""
 
     # --- Text -------------------------------------------------------------------------------------
 
     def tokenizer(self, adapter: str | None) -> Tokenizer:
-        """Return the tokenizer of a row: the adapter's own if it has a different one, else the base's."""
+        """Return the tokenizer for a row: the adapter's own if it has a different one, else the base's."""
         return (
             self._base_tokenizer
             if adapter is None
@@ -68,15 +68,15 @@ class Model:
         )
 
     def encode(self, prompt: Prompt) -> list[int]:
-        """Return a prompt's token ids, from the tokenizer of its adapter."""
+        """Return a prompt's token ids, using its adapter's tokenizer."""
         return self.tokenizer(prompt.adapter).encode(prompt)
 
     def tokens(self, prompt: Prompt) -> list[Token]:
-        """Return a prompt's tokens with their pieces and positions in the text; callable from any thread."""
+        """Return a prompt's tokens with their pieces and positions in the text. Callable from any thread."""
         return self.tokenizer(prompt.adapter).tokens(prompt)
 
     def eos_token_ids(self, adapter: str | None) -> frozenset[int]:
-        """Return the EOS token ids of a row: the base's, and also the adapter's own."""
+        """Return the EOS token ids for a row: the base model's, plus the adapter's own."""
         if adapter is None:
             return self._eos_token_ids
         own = self._own_tokenizers.get(adapter)
@@ -99,15 +99,15 @@ class Model:
         every: bool = False,
         whole: Sequence[int] | None = None,
     ) -> Tensor:
-        """Pass new tokens of every row through the model.
+        """Pass the new tokens of every row through the model.
 
         Args:
             kv: keys and values of the rows' tokens so far; the new tokens are appended.
             adapters: B adapter names, None for the base.
             tokens: new token ids, (B, T).
-            every: return the logits of all new positions, not only of the last one.
-            whole: length of each row's whole prompt, if these tokens are a chunk of it and scaled positions
-                depend on it; None if the prompt ends with these tokens.
+            every: return the logits at all new positions instead of only the last one.
+            whole: length of each row's whole prompt, needed if the tokens are a chunk of a prompt and
+                positions are scaled by its length; None if the prompt ends with these tokens.
 
         Returns:
             Logits, (B, V), or (B, T, V) with `every`.
@@ -135,7 +135,7 @@ class Model:
         return torch.cat([F.pad(logits, (0, most - logits.shape[-1]), value=-torch.inf) for logits in alone])
 
     def _run_plain(self, row: PlainRow, adapter: str | None, ids: Sequence[int], every: bool) -> Tensor:
-        """Run `forward` on the plain path for one row."""
+        """Run `forward` for one row on the plain path."""
         self.row_adapters.select([adapter])
         read = len(row.ids)
         row.ids += ids
@@ -147,28 +147,28 @@ class Model:
         return logits[:, -len(ids) :] if every else logits
 
     def regime(self, length: int) -> Regime:
-        """Return the regime of a text of this length, on which its keys depend; () in most models."""
+        """Return the regime for a text of this length, on which its keys depend; () for most models."""
         return self.rope.regime(length)
 
     def must_prefill_again(self, length: int) -> bool:
-        """Whether a text must be prefilled again before its token number `length`.
+        """Return whether a text must be prefilled again before token number `length`.
 
-        This is the case if the positions of the whole text change at that length.
+        This is the case if all positions in the text change at that length.
         """
         return self.rope.must_prefill_again(length)
 
     def token_limit(self, adapter: str | None) -> int:
-        """Return the number of rows of the embedding that an adapter uses; token ids must be smaller."""
+        """Return the number of embedding rows available with an adapter; token ids must be smaller."""
         own = self.row_adapters.embedding_rows(adapter)
         return int(self.hf.get_input_embeddings().weight.shape[0]) if own is None else own
 
     def vocabulary(self, adapter: str | None) -> int:
-        """Return the vocabulary size of a row with this adapter; other rows may have more tokens."""
+        """Return the vocabulary size for a row with this adapter; other rows may have larger vocabularies."""
         own = self.row_adapters.vocabulary(adapter)
         return self._vocabulary if own is None else own
 
     def select(self, adapters: Sequence[str | None]) -> None:
-        """Set the adapters of the rows for the next passes."""
+        """Set each row's adapter for the next forward passes."""
         self.row_adapters.select(adapters)
 
     def run(self, tokens: Sequence[Sequence[int]], every: bool, **options: Any) -> Tensor:
@@ -176,23 +176,23 @@ class Model:
 
         Args:
             tokens: token ids, (B, T).
-            every: return the logits of all positions, not only of the last one.
-            options: options of the model's forward.
+            every: return the logits at all positions instead of only the last one. options: options of the
+                model's forward.
 
         Returns:
-            Logits of the last position, (B, V), or of all positions, (B, T, V), with `every`.
+            Logits at the last position, (B, V), or at all positions, (B, T, V), with `every`.
         """
         if self._selects and not every:
-            options["logits_to_keep"] = 1  # avoids computing the output layer at the other positions
+            options["logits_to_keep"] = 1  # do not compute the output layer at the other positions
         ids = torch.tensor(tokens, device=self.device)
         logits: Tensor = self.hf(input_ids=ids, **{"use_cache": True, **options}).logits
         return self.mask_foreign_tokens(logits if every else logits[:, -1], self.row_adapters.rows)
 
     def mask_foreign_tokens(self, logits: Tensor, adapters: Sequence[str | None]) -> Tensor:
-        """Set the logits, (B, ..., V), of tokens outside each row's vocabulary to -inf, and return them.
+        """Set logits of tokens outside each row's vocabulary to -inf, in place, and return them, (B, ..., V).
 
-        This is done here because a model may squash its logits after the output layer, as Gemma 2 does, which
-        would change -inf.
+        This is done after the forward pass because some models, such as Gemma 2, squash the logits after the
+        output layer, which would change -inf.
         """
         if logits.shape[-1] == self._vocabulary and not self._has_own_vocabularies:
             return logits
@@ -201,7 +201,7 @@ class Model:
         return logits
 
     def weights_labels(self) -> tuple[str, ...]:
-        """Return the weights label of each row of the last pass; on the plain path, of its last row only."""
+        """Return the weights label of each row in the last pass; on the plain path, only the last row's."""
         return tuple(
             self._weights_label if name is None else f"{self._weights_label} + {name}"
             for name in self.row_adapters.rows

@@ -1,6 +1,6 @@
-"""Prepare a loaded model for decoding: speed up linear layers, try the adapters, choose a path.
+"""Prepare a loaded model for decoding: speed up its linear layers, test the adapters, choose a path.
 
-Nothing is looked up in a list of architectures. Each step runs the model on a fixed text, and is undone or
+No step depends on a list of architectures. Each one runs the model on a fixed test text, and is undone or
 skipped if it changes the logits.
 """
 
@@ -18,16 +18,16 @@ from playground.types import InputError
 
 
 def open_model(loaded: Loaded) -> Model:
-    """Prepare a loaded base and its adapters for decoding.
+    """Prepare a loaded base model and its adapters for decoding.
 
     Raises:
         InputError: the model cannot be served exactly.
-        BaseChangedError: an adapter changes the base even when it is switched off.
+        BaseChangedError: an adapter changes the base model's output even when it is disabled.
     """
     base_logits = _speed_up_linears(loaded)
     model = Model(loaded)
-    # Try the adapters first: the path trial decodes, after which 4-bit layers on a CPU compute in another way
-    # than when the base's logits were computed (see `probe_rows`).
+    # Test the adapters first: the path trial decodes, and after that 4-bit layers on CPU no longer compute in
+    # the same way as they did for the base logits (see `probe_rows`).
     trial = AdapterTrial(model, loaded)
     model.adapters = trial.check_adapters(base_logits)
     model.plain = loaded.plain or trial.mixed or path_trial.find_mismatch(model, loaded.probe)
@@ -40,12 +40,12 @@ def open_model(loaded: Loaded) -> Model:
 
 
 def _speed_up_linears(loaded: Loaded) -> Tensor:
-    """Replace the linear layers by their fastest form, if this does not change the logits.
+    """Replace the linear layers with their fastest form, unless this changes the logits.
 
-    It can change them: some models (Mamba) read a layer's weight without calling the layer.
+    It does in some models, such as Mamba, which read a layer's weight without calling the layer.
 
     Returns:
-        The base's logits on the fixed text, (T, V), with the final form of the layers.
+        The base model's logits on the test text, (T, V), computed with the final form of the layers.
     """
     linears = Linears(loaded.model)
     if linears.fit(lambda tokens: probe_logits(loaded.model, loaded.probe[:tokens])):
@@ -57,12 +57,12 @@ def _speed_up_linears(loaded: Loaded) -> Tensor:
 
 
 def _is_own_cache_exact(model: Model, loaded: Loaded) -> bool:
-    """Whether the plain path with the model's own cache gives the same logits as `generate`."""
+    """Return whether the plain path with the model's own cache gives the same logits as `generate`."""
     agrees = path_trial.matches_generate(model, loaded.probe, model.begin)
     if agrees is not False and path_trial.own_cache_works(model, loaded.probe):
         return True
-    # Layers whose rounding depends on the other tokens of a pass (LLM.int8) give other logits in one pass
-    # over the whole text, which is not how `generate` processes a text.
+    # Layers whose rounding depends on the other tokens in the pass (LLM.int8) give different logits when the
+    # whole text is processed in one pass, which `generate` does not do.
     return bool(agrees) and path_trial.own_cache_keeps_rows_apart(model, loaded.probe)
 
 
@@ -74,9 +74,9 @@ def _check_without_cache(model: Model, loaded: Loaded) -> None:
     """
     reason = None
     if model.rope and not model.rope.prefills_again:
-        reason = "its positions change with the length of a text, and its own cache could not be used"
+        reason = "its positions depend on the length of the text, and its own cache cannot be used"
     elif not path_trial.is_stateless(model, loaded.probe):
-        reason = "its output for a text depends on the text that it read before"
+        reason = "its output for a text depends on previously processed text"
     elif path_trial.matches_generate(model, loaded.probe, model.begin) is False:
         reason = "its output differs from that of its own `generate`"
     if reason:

@@ -1,4 +1,4 @@
-"""Check the fast and the plain path at load: their logits must be those of the model itself."""
+"""Test the fast and plain paths when the model loads: they must reproduce the model's own logits."""
 
 from __future__ import annotations
 
@@ -14,45 +14,44 @@ from playground.engine.model import Model
 from playground.engine.positions import lower_limits, names_limit
 
 TOLERANCE = {torch.float32: 0.01, torch.bfloat16: 0.3, torch.float16: 0.1}
-"""Largest difference between the logits of a path and the model's own, in standard deviations of the logits.
-Rounding stays below this, and a wrong mask or position is far above."""
+"""Maximum difference between the logits of a path and the model's own logits, in standard deviations of the
+logits. Rounding errors stay below these values; a wrong mask or position far exceeds them."""
 STEPS = 3
-"""Number of tokens that a trial decodes one by one after the prompts of its rows."""
+"""Number of tokens that a trial decodes one at a time after prefilling its rows."""
 SHORT = 24
-"""Number of tokens of the longer row in the second trial, with lowered limits, which keeps it cheap."""
+"""Length in tokens of the longer row in the second trial, which uses lowered limits; short to keep it
+cheap."""
 STATE_TYPES = {"full_attention", "sliding_attention", "chunked_attention"}
-"""Types of layers whose state consists of keys and values only."""
+"""Layer types whose state consists only of keys and values."""
 
 
 def find_mismatch(model: Model, probe: Sequence[int]) -> str | None:
-    """Return why the fast path cannot be used, or None if it gives the model's own logits.
+    """Return why the fast path cannot be used, or None if it reproduces the model's own logits.
 
-    A model with an attention window or an original context length is tried a second time with these limits
-    lowered below the length of the text, since the real limits are too long for a trial.
+    A model with an attention window or an original context length is tested a second time with these limits
+    lowered below the length of the text, since exceeding the real limits would take too long.
     """
     kinds = set(getattr(model.hf.config.get_text_config(), "layer_types", None) or ())
     if unknown := kinds - STATE_TYPES:
-        return f"its layers of type {', '.join(sorted(unknown))} keep no plain keys and values"
+        return f"its {', '.join(sorted(unknown))} layers do not store plain keys and values"
     allowed = TOLERANCE[model.hf.dtype]
-    # One pass is cheaper, but only correct if positions do not depend on the length of a text.
+    # One pass is cheaper, but only correct if positions do not depend on the length of the text.
     truth = _run_like_generate if model.rope else _run_one_pass
     try:
         off = _path_error(model, _rows(probe), lambda: BatchKV(model.layers), truth)
         if off <= allowed and names_limit(model.hf) and len(probe) >= SHORT:
-            off, where = _error_past_limits(model, probe), " past the limits that it names"
+            off, where = _error_past_limits(model, probe), " beyond its configured limits"
         else:
             where = ""
     except Exception as error:
-        return f"its cache is of a kind of its own ({type(error).__name__}: {error})"[:300]
+        return f"it does not work with a standard cache ({type(error).__name__}: {error})"[:300]
     if not off <= allowed:
-        return (
-            f"as one batch its logits were off by {off:.2g} standard deviations (allowed {allowed:g}){where}"
-        )
+        return f"its logits in a batch are off by {off:.2g} standard deviations (allowed: {allowed:g}){where}"
     return None
 
 
 def own_cache_works(model: Model, probe: Sequence[int]) -> bool:
-    """Whether two rows that decode step by step with the model's own cache get the logits of one pass."""
+    """Return whether step-by-step decoding with the model's own cache gives the logits of one pass."""
     try:
         off = _path_error(
             model, _rows(probe), lambda: PlainKV.begin(model.hf.config, cached=True), _run_one_pass
@@ -63,7 +62,7 @@ def own_cache_works(model: Model, probe: Sequence[int]) -> bool:
 
 
 def own_cache_keeps_rows_apart(model: Model, probe: Sequence[int]) -> bool:
-    """Whether rows that decode in turns, each with the model's own cache, get the logits of the row alone."""
+    """Return whether rows that decode in turns, each with its own cache, keep the logits they have alone."""
 
     def run_alone(model: Model, row: list[int]) -> Tensor:
         kv = PlainKV.begin(model.hf.config, cached=True)
@@ -76,7 +75,7 @@ def own_cache_keeps_rows_apart(model: Model, probe: Sequence[int]) -> bool:
 
 
 def is_stateless(model: Model, probe: Sequence[int]) -> bool:
-    """Whether a pass without a cache depends only on its own tokens, and not on an earlier pass."""
+    """Return whether a pass without a cache depends only on its own tokens, not on earlier passes."""
     model.select([None])
     first = model.run([probe], every=True, use_cache=False).float()
     model.run([probe[len(probe) // 2 :]], every=True, use_cache=False)
@@ -85,15 +84,15 @@ def is_stateless(model: Model, probe: Sequence[int]) -> bool:
 
 
 def matches_generate(model: Model, probe: Sequence[int], begin: Callable[[], KV]) -> bool | None:
-    """Whether a path gives the same logits as `generate` for one row.
+    """Return whether a path gives the same logits as `generate` for one row.
 
     Args:
         model: the model.
-        probe: token ids of the fixed text.
+        probe: token ids of the test text.
         begin: creates the keys and values of an empty row on the path.
 
     Returns:
-        True or False, or None if `generate` itself fails, so that there is nothing to compare with.
+        True or False, or None if `generate` itself fails, which leaves nothing to compare with.
     """
     model.select([None])
     prompt = torch.tensor([probe[: len(probe) - STEPS]], device=model.device)
@@ -114,7 +113,7 @@ def matches_generate(model: Model, probe: Sequence[int], begin: Callable[[], KV]
     try:
         got = [model.forward(kv, [None], [ids[: prompt.shape[1]]])]
         got += [model.forward(kv, [None], [[token]]) for token in ids[prompt.shape[1] : -1]]
-    except Exception:  # the model does not accept such a cache
+    except Exception:  # the model does not accept this kind of cache
         return False
     want = torch.cat(written.logits).float()
     off = (torch.cat(got).float() - want).abs().max() / want.std().clamp_min(1e-30)
@@ -122,14 +121,14 @@ def matches_generate(model: Model, probe: Sequence[int], begin: Callable[[], KV]
 
 
 def _rows(probe: Sequence[int]) -> list[list[int]]:
-    """Return two rows of different lengths."""
+    """Return the test text and its second half, as two rows of different lengths."""
     return [list(probe), list(probe[len(probe) // 2 :])]
 
 
 def _error_past_limits(model: Model, probe: Sequence[int]) -> float:
     """Compute `_path_error` with the model's limits lowered below the length of the rows.
 
-    The longer row is past the limits from its start; the shorter row passes the original context length at
+    The longer row exceeds the limits from the start; the shorter row passes the original context length at
     its second step.
     """
     rows = _rows(probe[:SHORT])
@@ -143,19 +142,19 @@ def _path_error(
     begin: Callable[[], KV],
     truth: Callable[[Model, list[int]], Tensor],
 ) -> float:
-    """Compute the largest difference between a path's logits and the correct ones, in standard deviations.
+    """Return the maximum error of a path's logits, in standard deviations of the correct logits.
 
-    Each row is prefilled in two chunks; then the rows are joined to one batch and decode `STEPS` tokens.
+    Each row is prefilled in two chunks; then the rows are joined into one batch and decode `STEPS` tokens.
 
     Args:
         model: the model.
         rows: token ids of two rows.
         begin: creates the keys and values of an empty row on the path.
-        truth: computes the correct logits of a row at its last `STEPS` + 1 positions.
+        truth: computes the correct logits at the last `STEPS` + 1 positions of a row.
     """
     want = torch.stack([truth(model, row) for row in rows]).float()
     splits = [len(row) - STEPS for row in rows]
-    batch: Any = None  # of the class that `begin` returns
+    batch: Any = None  # has the class that `begin` returns
     first = []
     for row, split in zip(rows, splits, strict=True):
         kv = begin()
@@ -171,7 +170,7 @@ def _path_error(
 
 
 def _step(model: Model, batch: Any, rows: Sequence[list[int]], lengths: Sequence[int]) -> tuple[Any, Tensor]:
-    """Decode one more token of every row, up to `lengths`, like the decode thread.
+    """Decode one more token per row, up to `lengths`, as the decode thread does.
 
     Returns:
         The batch, and the logits, (B, V).
@@ -196,16 +195,16 @@ def _step(model: Model, batch: Any, rows: Sequence[list[int]], lengths: Sequence
 
 
 def _run_one_pass(model: Model, row: list[int]) -> Tensor:
-    """Compute the logits of a row's last `STEPS` + 1 positions, (STEPS + 1, V), in one pass."""
+    """Compute the logits at a row's last `STEPS` + 1 positions, (STEPS + 1, V), in one pass."""
     model.select([None])
     return model.run([row], every=True, use_cache=False)[0, len(row) - STEPS - 1 :]
 
 
 def _run_like_generate(model: Model, row: list[int]) -> Tensor:
-    """Compute the logits of a row's last `STEPS` + 1 positions, (STEPS + 1, V), like `generate`.
+    """Compute the logits at a row's last `STEPS` + 1 positions, (STEPS + 1, V), as `generate` would.
 
-    The prompt is prefilled in one pass, and the tokens then follow one by one, with the model's own cache and
-    `prepare_inputs_for_generation`.
+    The prompt is prefilled in one pass and the remaining tokens follow one at a time, using the model's own
+    cache and `prepare_inputs_for_generation`.
     """
     model.select([None])
     cache: Any = DynamicCache(config=model.hf.config)

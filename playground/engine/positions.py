@@ -1,4 +1,4 @@
-"""Determine a model's context length and the lengths from which its positions or attention change."""
+"""Determine a model's context length and the lengths at which its positions or attention change."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from transformers import PreTrainedModel
 from playground.engine.rope import rope_tables
 
 UNSTATED_CONTEXT = 2048
-"""Context length of a model that states no limit of positions, such as a recurrent model."""
+"""Context length assumed for models that do not specify a maximum number of positions, such as recurrent
+models."""
 UNSET = 10**9
-"""Smallest `model_max_length` of a tokenizer that means that it was not set."""
+"""A tokenizer's `model_max_length` at or above this value means that it was not set."""
 LENGTH_NAMES = (
     "max_position_embeddings",
     "n_positions",
@@ -29,7 +30,7 @@ LENGTH_NAMES = (
     "max_context_length",
     "model_max_length",
 )
-"""Names of the number of positions in configurations, in order of priority."""
+"""Configuration keys for the maximum number of positions, in order of priority."""
 WINDOW_NAMES = (
     "sliding_window",
     "sliding_window_size",
@@ -40,24 +41,24 @@ WINDOW_NAMES = (
     "index_topk",
     "index_block_size",
 )
-"""Names, in configurations and layers, of a distance, a number of keys or a position from which attention
+"""Names, in configurations and layers, of the distance, number of keys or position beyond which attention
 changes."""
 BLOCK_NAMES = ("block_size", "topk_blocks")
-"""Names of the block sizes in layers that attend to a few blocks of keys (MiniMax M3)."""
+"""Names of the block parameters in layers that attend only to a few blocks of keys (MiniMax M3)."""
 
 
 def context_length(config: Any, tokenizer: Any = None) -> int:
-    """Return a model's context length in tokens, for prompt and answer together.
+    """Return a model's context length in tokens, which prompt and answer share.
 
-    A configuration with scaled rotary positions states either the length before scaling (linear and dynamic
+    A configuration with scaled rotary positions gives either the length before scaling (linear and dynamic
     scaling, YaRN in Qwen 2.5) or the scaled length together with a shorter original length (Llama 3, Phi 3,
-    GPT-OSS). In the second case the stated length is the context length: Llama 3.2 states 131 072, and the
-    product of factor and original length would be twice as much. If each layer type has its own scaling
-    (Gemma 3), published models state the scaled length.
+    GPT-OSS). In the second case the given length is the context length: Llama 3.2 gives 131,072, while the
+    product of factor and original length would be twice as large. If each layer type has its own scaling
+    (Gemma 3), published models give the scaled length.
 
     Args:
-        config: the model's configuration; the text part of a composite one is used.
-        tokenizer: a tokenizer whose `model_max_length` is used if the configuration states no length.
+        config: the model's configuration. In a composite configuration, the text part is used.
+        tokenizer: the tokenizer whose `model_max_length` is used if the configuration gives no length.
     """
     text = config.get_text_config()
     stated = next((length for name in LENGTH_NAMES if (length := _length(getattr(text, name, None)))), None)
@@ -69,20 +70,20 @@ def context_length(config: Any, tokenizer: Any = None) -> int:
 
 
 def _length(value: Any) -> int | None:
-    """Return a stated length as a positive whole number, or None if it is not a length."""
+    """Return a configured length as a positive integer, or None if the value is not a length."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 1:
         return None
     return int(value)
 
 
 def _scale_length(config: Any, stated: int, table: dict[str, Any], alone: bool) -> int:
-    """Return the length that one table of rotary parameters scales to.
+    """Return the context length after scaling with one table of rotary parameters.
 
     Args:
         config: the text configuration.
-        stated: the length that the configuration states.
+        stated: the length given in the configuration.
         table: the rotary parameters.
-        alone: whether every layer has these parameters.
+        alone: whether all layers share these parameters.
     """
     kind = table.get("rope_type") or table.get("type") or "default"
     original = _length(table.get("original_max_position_embeddings"))
@@ -97,7 +98,7 @@ def _scale_length(config: Any, stated: int, table: dict[str, Any], alone: bool) 
 
 
 def names_limit(model: PreTrainedModel) -> bool:
-    """Whether a model has a length or a distance from which its positions or attention change."""
+    """Return whether a model has a length or distance beyond which its positions or attention change."""
     config = model.config.get_text_config()
     if any(_length(getattr(config, name, None)) for name in WINDOW_NAMES):
         return True
@@ -107,16 +108,16 @@ def names_limit(model: PreTrainedModel) -> bool:
 
 
 def _depends_on_length(table: dict[str, Any]) -> bool:
-    """Whether rotary parameters change the encoding of positions beyond some length."""
+    """Return whether rotary parameters change how positions are encoded beyond some length."""
     kind = str(table.get("rope_type") or table.get("type"))
     return kind in ("longrope", "su") or "dynamic" in kind or "llama_4_scaling_beta" in table
 
 
 @contextmanager
 def lower_limits(model: PreTrainedModel, window: int, length: int) -> Iterator[None]:
-    """Lower the attention windows and original context length of a model, so that a short text exceeds them.
+    """Lower a model's attention windows and original context length so that a short text exceeds them.
 
-    Inside the block, every window is at most `window` and the original context length at most `length`; the
+    Within the block, every window is at most `window` and the original context length at most `length`. The
     original values are restored afterwards.
     """
     with ExitStack() as undo:
@@ -153,7 +154,7 @@ def _configs(model: PreTrainedModel) -> Iterator[Any]:
 
 
 def _lower(undo: ExitStack, owner: Any, name: str, most: int) -> None:
-    """Lower a stated length on a configuration or module until `undo` is closed."""
+    """Lower a configured length in a configuration or module until `undo` is closed."""
     stated = vars(owner).get(name)
     if (value := _length(stated)) is not None and value > most:
         undo.callback(setattr, owner, name, stated)
@@ -169,7 +170,7 @@ def _narrow(undo: ExitStack, module: nn.Module, window: int) -> None:
 
 
 def _window_mask(module: nn.Module) -> Tensor | None:
-    """Return the mask, (1, 1, T, T), of a layer that stores its window as a mask (GPT-Neo), or None."""
+    """Return the mask, (1, 1, T, T), of a layer that stores its window as one (GPT-Neo), otherwise None."""
     mask = module._buffers.get("bias")
     if mask is None or mask.dtype != torch.bool or mask.dim() != 4 or bool(mask[0, 0, -1, 0]):
         return None

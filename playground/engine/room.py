@@ -1,4 +1,4 @@
-"""Measure the memory of this machine that a model can use."""
+"""Measure how much of this machine's memory is available for a model."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from playground.memory import Room
 
 
 def measure_room(settings: Settings, running: int = 0) -> Room:
-    """Measure the memory that a model can use once the running model is closed.
+    """Measure the memory that will be available for a model once the running model is closed.
 
     Args:
-        settings: Tandem's settings, with the device.
-        running: size in bytes of the running model's weights in RAM. On a GPU this is ignored, and the memory
-            that this process has reserved is measured instead.
+        settings: Tandem's settings, which name the device.
+        running: size in bytes of the running model's weights in RAM. Ignored on a GPU, where the memory
+            reserved by this process is measured instead.
     """
     if torch.cuda.is_available() and settings.device != "cpu":
         free = torch.cuda.mem_get_info(0)[0] + torch.cuda.memory_reserved(0)

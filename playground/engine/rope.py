@@ -1,14 +1,14 @@
-"""Rotary positions whose frequencies depend on the length of a sequence, with a separate length for each row.
+"""Rotary positions with frequencies that depend on the sequence length, tracked separately for each row.
 
 LongRoPE uses its long factors for every position once a sequence is longer than the original context, and
-dynamic NTK uses a new base for every length beyond it. In Transformers, the largest position in the batch
-determines the frequencies, and with dynamic NTK also the lengths that the module has seen before. A long row
-would therefore change a short row in the same batch, and a prompt prefilled in chunks would differ from one
-prefilled at once. Here every row has its own length, which determines its frequencies: the length of its
-whole prompt during the prefill, and the length of the text so far at each decoding step, as in `generate` for
-the row alone.
+dynamic NTK uses a new base for every length beyond that. In Transformers, the frequencies depend on the
+largest position in the batch and, with dynamic NTK, also on the lengths that the module has seen before. A
+long row would therefore change a short row in the same batch, and a prompt prefilled in chunks would differ
+from one prefilled in a single pass. Here, each row's frequencies depend only on its own length: the length of
+its whole prompt during the prefill, and the length of the text so far at each decoding step, as when
+`generate` runs on that row alone.
 
-Models without such positions are not changed.
+Models whose frequencies do not depend on length are left unchanged.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
 Regime = tuple[Hashable, ...]
-"""The state of the rotary frequencies, on which the keys of a text depend besides its tokens. Lengths with
+"""The state of the rotary frequencies. The keys of a text depend on it as well as on the tokens; lengths with
 equal frequencies have equal regimes."""
 
 
 def rope_tables(config: Any) -> list[dict[str, Any]]:
-    """Return the tables of rotary parameters in a text configuration: one, or one for each layer type."""
+    """Return the tables of rotary parameters in a text configuration: one table, or one per layer type."""
     table = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None)
     if not isinstance(table, dict):
         return []
@@ -37,9 +37,9 @@ def rope_tables(config: Any) -> list[dict[str, Any]]:
 
 
 class RowRope:
-    """Replaces the rotary modules whose frequencies depend on length, to use a length for each row.
+    """Replaces the `forward` of rotary modules whose frequencies depend on length, to use per-row lengths.
 
-    False if the model has no such modules.
+    Falsy if the model has no such modules.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -47,7 +47,8 @@ class RowRope:
         self._modules = [module for module in model.modules() if _changing_types(module)]
         self._lengths: Sequence[int] | None = None
         self.prefills_again = bool(self._modules) and _drops_cache(model)
-        """Whether `generate` prefills a text again from its start when it passes the original context."""
+        """Whether `generate` prefills a text again from the start when it exceeds the original context
+        length."""
         self._install()
 
     def __bool__(self) -> bool:
@@ -59,7 +60,7 @@ class RowRope:
 
     @contextmanager
     def remove_temporarily(self) -> Iterator[None]:
-        """Restore the modules' own forward and initial state inside the block."""
+        """Restore the modules' own `forward` and initial state within the block."""
         for module in self._modules:
             del module.forward
             _reset(module)
@@ -70,7 +71,7 @@ class RowRope:
 
     @contextmanager
     def use_lengths(self, lengths: Sequence[int]) -> Iterator[None]:
-        """Set the length that determines the frequencies of each of the B rows, for passes in the block."""
+        """Set the B row lengths that determine the frequencies for passes within the block."""
         self._lengths = lengths
         try:
             yield
@@ -78,7 +79,7 @@ class RowRope:
             self._lengths = None
 
     def regime(self, length: int) -> Regime:
-        """Return the regime of a text of this length; () if no frequencies depend on the length."""
+        """Return the regime for a text of this length; () if no frequencies depend on length."""
         found: list[Hashable] = []
         for module in self._modules:
             for layer_type, rope_type in _changing_types(module):
@@ -87,17 +88,16 @@ class RowRope:
         return tuple(found)
 
     def must_prefill_again(self, length: int) -> bool:
-        """Whether `generate` prefills a text again from its start before its token number `length`."""
+        """Return whether `generate` prefills a text again from the start before token number `length`."""
         return self.prefills_again and self.regime(length) != self.regime(length - 1)
 
     def _forward(
         self, module: Any, x: Tensor, position_ids: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, ...]:
-        """Replace a module's forward; `position_ids` is (B, T), the results are (B, T, D).
+        """Replacement for a module's `forward`; `position_ids` is (B, T), the results are (B, T, D).
 
-        The module gets an additional position in each row, the last one of the row's length, and its result
-        is removed. Everything that the module computes from the largest position is thus computed for that
-        length.
+        Appends the last position for the row's length to each row, and removes its result afterwards.
+        Anything that the module derives from the largest position is thus computed for that length.
         """
         rows = position_ids.shape[0]
         lengths = self._lengths
@@ -120,7 +120,7 @@ class RowRope:
 
 
 def _run_fresh(module: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
-    """Run the module's own forward from its initial state."""
+    """Run the module's own `forward` from its initial state."""
     _reset(module)
     result: tuple[Tensor, ...] = type(module).forward(module, *args, **kwargs)
     _reset(module)
@@ -128,7 +128,7 @@ def _run_fresh(module: Any, *args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
 
 
 def _reset(module: Any) -> None:
-    """Reset a rotary module to its initial state, before it has seen any length."""
+    """Reset a rotary module to its initial state, as if it had not seen any lengths."""
     for layer_type, _ in _changing_types(module):
         prefix = f"{layer_type}_" if layer_type else ""
         original = getattr(module, f"{prefix}original_inv_freq")
@@ -143,7 +143,7 @@ def _reset(module: Any) -> None:
 
 
 def _changing_types(module: Any) -> list[tuple[str | None, str]]:
-    """Return layer types (None for all) and RoPE types of a module whose frequencies depend on length."""
+    """Return the (layer type, RoPE type) pairs of a module whose frequencies depend on length."""
     types = getattr(module, "rope_type", None)
     if isinstance(types, str):
         types = {None: types}
@@ -153,7 +153,7 @@ def _changing_types(module: Any) -> list[tuple[str | None, str]]:
 
 
 def _limit(module: Any, layer_type: str | None, rope_type: str) -> int:
-    """Return the length up to which a rotary module uses its initial frequencies."""
+    """Return the maximum length for which a rotary module uses its initial frequencies."""
     if rope_type != "longrope":
         return int(module.original_max_seq_len)
     table = module.config.rope_parameters
@@ -161,7 +161,7 @@ def _limit(module: Any, layer_type: str | None, rope_type: str) -> int:
 
 
 def _drops_cache(model: PreTrainedModel) -> bool:
-    """Whether `prepare_inputs_for_generation` drops the keys and values at the original context length."""
+    """Return whether `prepare_inputs_for_generation` drops the cache at the original context length."""
     limit = getattr(model.config, "original_max_position_embeddings", None)
     if limit is None:
         return False

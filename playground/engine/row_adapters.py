@@ -1,14 +1,14 @@
-"""Row-stacked adapters: one forward pass in which each row of a batch uses its own adapter, or none.
+"""Row-stacked adapters: in a single forward pass, each row of the batch uses its own adapter, or none.
 
-The modules that an adapter changes get a new forward, which runs the base's forward and then, for each run of
-adjacent rows with the same adapter, adds the adapter's change to these rows. Base rows cost nothing, and
-modules that no loaded adapter changes keep their forward. The usual change is a plain LoRA, ``(x A) B`` with
-the adapter's own weights. If a batch has more than a few different adapters, every row's A and B are stacked
-(zeros for a base row) for one ``bmm(bmm(x, A), B)``. The runs are computed when the rows of the batch change,
-not at every step. Stacks are slower for few adapters: on a 125M-parameter Llama on 2 cores, they took 29% of
-a step of a base and an adapter row, since each row reads its own factors from memory. PEFT's own mixed
-batches register hooks and select rows in every layer at every step, which costs about as much as running the
-lanes one after the other.
+Modules that an adapter modifies get a new `forward`, which runs the base's `forward` and then, for each run
+of adjacent rows with the same adapter, adds the adapter's delta to these rows. Base rows cost nothing extra,
+and modules that no loaded adapter modifies keep their `forward`. Usually the delta is a plain LoRA, ``(x A)
+B``, with the adapter's own weights. If a batch has more than a few different adapters, the A and B of all
+rows (zeros for base rows) are stacked for one ``bmm(bmm(x, A), B)``. Runs are determined when the rows of the
+batch change, not at every step. Stacking is slower for few adapters, since each row reads its own factors
+from memory: with one base row and one adapter row on a 125M-parameter Llama on 2 cores, it took 29% of a
+step. PEFT's own mixed batches register hooks and select rows in every layer at every step, which costs about
+as much as running the lanes one after the other.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from torch import Tensor, nn
 from playground.engine.adapters.parts import Adapter, Part
 
 MOST_RUNS = 4
-"""Largest number of runs that are computed with one product each; more runs are stacked for one `bmm`."""
+"""Maximum number of runs to compute with one product each; more runs are stacked for one `bmm`."""
 
 
 class RowsMixedError(RuntimeError):
-    """A module was called with an input that does not keep the rows of the batch separate."""
+    """A module was called with an input in which the rows of the batch are not separate."""
 
 
 @dataclass
 class Run:
-    """Adjacent rows of a batch that use the same plain LoRA, in one layer."""
+    """Adjacent rows of a batch that use the same plain LoRA in one layer."""
 
     rows: slice
     a: Tensor
@@ -48,20 +48,21 @@ class Run:
     def __post_init__(self) -> None:
         rows = self.rows.stop - self.rows.start
         self.down = self.a.T.expand(rows, -1, -1)
-        """A for `bmm`, (rows, in, r), without a copy."""
+        """A expanded for `bmm`, (rows, in, r), without copying."""
         self.up = self.b.T.expand(rows, -1, -1)
-        """B for `bmm`, (rows, r, out), without a copy."""
+        """B expanded for `bmm`, (rows, r, out), without copying."""
 
     def add(self, result: Tensor, x: Tensor) -> None:
-        """Add the delta of the rows to `result`, (B, T, out); x is (B, T, in)."""
+        """Add the LoRA delta of these rows to `result`, (B, T, out), in place; `x` is (B, T, in)."""
         x, result = x[self.rows], result[self.rows]
         if not x.dtype == result.dtype == self.a.dtype:
             hidden = F.linear(x.to(self.a.dtype), self.a) * self.scaling
             result += F.linear(hidden, self.b).to(result.dtype)
         elif x.shape[0] == x.shape[1] == 1:
-            # The fewest possible calls, since their microseconds are spent in every layer at every step.
+            # As few calls as possible, since their overhead of microseconds adds up over all layers and
+            # steps.
             result[0, 0].addmv_(self.b, torch.mv(self.a, x[0, 0]), alpha=self.scaling)
-        else:  # `bmm`, since a plain product of 2 to 8 rows takes up to twice as long
+        else:  # `bmm`, because a plain matrix product of 2 to 8 rows takes up to twice as long
             result.baddbmm_(torch.bmm(x, self.down), self.up, alpha=self.scaling)
 
 
@@ -70,12 +71,12 @@ class Stack:
     """The LoRA factors of all rows in one layer, with zeros for rows without a LoRA."""
 
     a: Tensor
-    """(B, in, r)"""
+    """The A factors, (B, in, r)."""
     b: Tensor
-    """(B, r, out), multiplied by the scaling."""
+    """The B factors, multiplied by the scaling, (B, r, out)."""
 
     def add(self, result: Tensor, x: Tensor) -> None:
-        """Add the delta of all rows; see `Run.add`."""
+        """Add the LoRA deltas of all rows to `result`, in place; see `Run.add`."""
         result += ((x.to(self.a.dtype) @ self.a) @ self.b).to(result.dtype)
 
 
@@ -84,19 +85,19 @@ class Pass:
     """Properties of the current forward pass, shared by all sites."""
 
     tokens: int | None = None
-    """Number of tokens of each row; None if it is not known."""
+    """Number of tokens in each row; None if unknown."""
 
 
 @dataclass
 class PartRun:
-    """Adjacent rows that use the same adapter's part, which is not a plain LoRA."""
+    """Adjacent rows that use the same adapter, whose part in this module is not a plain LoRA."""
 
     rows: slice
     part: Part
 
 
 class Site:
-    """A module of the base that adapters change."""
+    """A module of the base model that adapters modify."""
 
     def __init__(self, module: nn.Module, parts: dict[str, Part], current: Pass) -> None:
         self.module = module
@@ -112,13 +113,13 @@ class Site:
         module.forward = functools.partial(_forward, self)
 
     def remove(self) -> None:
-        """Restore the module's own forward."""
+        """Restore the module's own `forward`."""
         del self.module.forward
         if self._own_forward is not None:
             self.module.forward = self._own_forward
 
     def select(self, rows: Sequence[str | None]) -> None:
-        """Set the adapter of every row of the next passes."""
+        """Set the adapter of every row for the next passes."""
         self.count = len(rows)
         plain: list[Run] = []
         self.others = []
@@ -134,9 +135,9 @@ class Site:
         self.plain = list(plain) if len(plain) <= MOST_RUNS else [_stack(plain, len(rows))]
 
     def run(self, x: Tensor, args: Any, kwargs: Any) -> Tensor:
-        """Compute the output in the general case: parts of any kind, and inputs of other shapes."""
+        """Compute the output in the general case: any kind of adapter part, any input shape."""
         if self.others and (args or kwargs):
-            raise ValueError(f"{type(self.module).__name__} gets more than one input")
+            raise ValueError(f"{type(self.module).__name__} takes more than one input")
         x, shape = self._split_rows(x)
         result = self._run_base(x, shape, args, kwargs)
         for run in self.others:
@@ -153,31 +154,31 @@ class Site:
         """Reshape the input so that the batch's rows come first.
 
         Returns:
-            The input, and the leading shape that the output must be restored to, or None if it is unchanged.
+            The input, and the leading shape to restore in the output, or None if the shape is unchanged.
 
         Raises:
-            RowsMixedError: the input does not keep the rows apart.
+            RowsMixedError: the rows cannot be separated in the input.
         """
         tokens = not x.is_floating_point()
         if x.shape[0] == self.count and (x.dim() == 3 or (tokens and x.dim() == 2)):
             return x, None
-        if tokens and x.dim() == 2 and x.shape[0] == 1:  # positions that are the same in every row
+        if tokens and x.dim() == 2 and x.shape[0] == 1:  # position ids shared by all rows
             return x.expand(self.count, -1), None
         shape = x.shape if tokens else x.shape[:-1]
         count = math.prod(shape)
-        apart = x.dim() > 3 and shape[0] == self.count  # such as (B, heads, T, in)
+        apart = x.dim() > 3 and shape[0] == self.count  # for example (B, heads, T, in)
         if self.current.tokens is not None and not apart:
-            # The number must match exactly: an expert's share of the tokens may happen to be a multiple of
-            # the rows.
+            # The count must match exactly, because an expert's share of the tokens may happen to be a
+            # multiple of the number of rows.
             apart = count == self.count * self.current.tokens
         elif not apart:
             apart = count % self.count == 0
         if self.count > 1 and not apart:
-            raise RowsMixedError(f"{type(self.module).__name__} gets the tokens of all rows as one")
+            raise RowsMixedError(f"{type(self.module).__name__} gets the tokens of all rows in one sequence")
         return (x.reshape(self.count, -1) if tokens else x.reshape(self.count, -1, x.shape[-1])), shape
 
     def _run_base(self, x: Tensor, shape: Any, args: Any, kwargs: Any) -> Tensor:
-        """Compute the base's output, (B, T, ...); the values of rows with their own copy are undefined."""
+        """Compute the base output, (B, T, ...); values for rows with their own module copy are undefined."""
         copies = [run for run in self.others if run.part.copy is not None]
         if len(copies) == 1 and copies[0].rows == slice(0, self.count):
             assert copies[0].part.copy is not None
@@ -186,7 +187,7 @@ class Site:
         given = x
         if copies and not x.is_floating_point():
             given = x.clone()
-            for run in copies:  # these rows may have ids that the base's embeddings have no rows for
+            for run in copies:  # these rows may contain ids beyond the base's embeddings
                 given[run.rows] = 0
         if any(run.part.input_scale is not None for run in self.others):
             given = x.clone()
@@ -201,7 +202,7 @@ class Site:
         return result if shape is None else result.reshape(*x.shape[:2], *result.shape[len(shape) :])
 
     def _run_own(self, run: PartRun, result: Tensor, x: Tensor) -> Tensor:
-        """Compute the output of one run's rows with their adapter's changes."""
+        """Compute the output for the rows of one run, with their adapter applied."""
         rows = x[run.rows]
         copy = run.part.copy
         whole = run.rows == slice(0, self.count)
@@ -214,7 +215,7 @@ class Site:
 
 
 def _forward(site: Site, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Replace a module's forward; x is (B, T, in), the result (B, T, out)."""
+    """Replacement for a module's `forward`; `x` is (B, T, in), the result is (B, T, out)."""
     if site.others or (site.plain and (x.dim() != 3 or x.shape[0] != site.count)):
         return site.run(x, args, kwargs)
     result: Tensor = site.original(x, *args, **kwargs)
@@ -224,7 +225,7 @@ def _forward(site: Site, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
 
 def _merge_logits(result: Tensor, own: Tensor, rows: slice) -> Tensor:
-    """Merge the logits of rows with different vocabularies; tokens outside a row's vocabulary get -inf."""
+    """Merge the logits of rows with different vocabularies, with -inf for tokens that a row lacks."""
     most = max(result.shape[-1], own.shape[-1])
     joined = result.new_full((*result.shape[:-1], most), -torch.inf)
     joined[..., : result.shape[-1]] = result
@@ -244,16 +245,16 @@ def _stack(runs: Sequence[Run], rows: int) -> Stack:
 
 
 class RowAdapters:
-    """Runs a model with a separate adapter for each row.
+    """Lets each row of a batch use its own adapter.
 
-    Only the `forward` of modules that an adapter changes is replaced; `remove` restores the originals.
+    Replaces `forward` only in modules that an adapter modifies; `remove` restores the originals.
     """
 
     def __init__(self, model: nn.Module, adapters: Mapping[str, Adapter]) -> None:
         self._model = model
         self._adapters = dict(adapters)
         self.rows: tuple[str | None, ...] = ()
-        """The last selected adapter of every row; None is the base."""
+        """The adapter last selected for each row; None means the base model."""
         self._sites: list[Site] = []
         self._pass = Pass()
         self._install()
@@ -269,7 +270,7 @@ class RowAdapters:
         self.rows = ()
 
     def remove(self) -> None:
-        """Restore the forward of every module."""
+        """Restore the original `forward` of every module."""
         for site in self._sites:
             site.remove()
         self._sites = []
@@ -281,11 +282,11 @@ class RowAdapters:
         self._install()
 
     def select(self, adapters: Sequence[str | None], tokens: int | None = None) -> None:
-        """Set the adapters of the next forward passes.
+        """Set the adapters for the next forward passes.
 
         Args:
-            adapters: the adapter of every row; None is the base.
-            tokens: number of tokens of each row, with which modules check that an input contains all tokens.
+            adapters: the adapter for each row; None for the base model.
+            tokens: number of tokens in each row, used to check that a module's input contains all tokens.
         """
         self._pass.tokens = tokens
         rows = tuple(adapters)
@@ -296,9 +297,9 @@ class RowAdapters:
             site.select(rows)
 
     def embedding_rows(self, name: str | None) -> int | None:
-        """Return the number of rows of an adapter's own embeddings, or None if it uses the base's."""
+        """Return the number of rows in an adapter's own embeddings, or None if it uses the base's."""
         return self._adapters[name].embedding_rows if name in self._adapters else None
 
     def vocabulary(self, name: str | None) -> int | None:
-        """Return the number of tokens of an adapter's own output layer, or None if it uses the base's."""
+        """Return the vocabulary size of an adapter's own output layer, or None if it uses the base's."""
         return self._adapters[name].logits if name in self._adapters else None

@@ -1,13 +1,13 @@
 """Choose the next token of every row, each with its own sampling parameters.
 
-Sampling uses the Gumbel-max trick with counter-based noise: the token is argmax(logit + g), where g is
-generated from the seed and the position in the answer only. argmax over Gumbel-perturbed logits is a sample
+Sampling uses the Gumbel-max trick with counter-based noise: the next token is argmax(logit + g), where g
+depends only on the seed and the position in the answer. The argmax over Gumbel-perturbed logits is a sample
 from their softmax (Gumbel 1954; Maddison et al., arXiv 1411.0030, section 2). Since the noise depends on
-nothing else, a row is independent of the other rows of its batch, and two lanes with the same seed have the
-same noise: differences between them come from their distributions.
+nothing else, a row is independent of the other rows in its batch, and two lanes with the same seed get the
+same noise: any differences between them come from their distributions.
 
-The filters and their order are those of Hugging Face's `generate`: repetition penalty, temperature, top-k,
-top-p, min-p. A test compares the distributions.
+The filters and their order are the same as in Hugging Face's `generate`: repetition penalty, temperature,
+top-k, top-p, min-p. A test compares the resulting distributions.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ DROPPED = float("-inf")
 
 @dataclass
 class Row:
-    """The inputs for choosing one row's next token, besides its logits."""
+    """Everything needed to choose a row's next token, apart from the logits."""
 
     sampling: Sampling
     prompt_ids: Sequence[int]
     answer_ids: Sequence[int]
     vocabulary: int | None = None
-    """Number of columns of the logits in this row's vocabulary; None for all columns."""
+    """Number of logits columns in this row's vocabulary; None for all columns."""
 
 
 def next_tokens(logits: Tensor, rows: Sequence[Row]) -> list[int]:
@@ -40,43 +40,43 @@ def next_tokens(logits: Tensor, rows: Sequence[Row]) -> list[int]:
 
     Args:
         logits: (B, V), any float type, on any device.
-        rows: B rows in the same order.
+        rows: B rows, in the same order.
 
     Raises:
-        ValueError: a row's logits have NaN, or all tokens were removed.
+        ValueError: a row's logits contain NaN, or all of its tokens were removed.
     """
     logits = logits.float()
     if all(is_plain_greedy(row.sampling) for row in rows):
-        # One argmax and one transfer for the whole batch, which is the common case.
+        # The common case needs only one argmax and one transfer for the whole batch.
         best = logits.max(dim=-1)
         if torch.isnan(best.values).any():
-            raise ValueError("the model's output is not a number")
+            raise ValueError("the model's output contains NaN")
         return best.indices.tolist()
     return [choose(logits[index], row) for index, row in enumerate(rows)]
 
 
 def is_plain_greedy(sampling: Sampling) -> bool:
-    """Whether the next token is the argmax of the unchanged logits."""
+    """Return whether the next token is the argmax of the unmodified logits."""
     return sampling.temperature == 0 and sampling.repetition_penalty == 1
 
 
 def choose(logits: Tensor, row: Row) -> int:
     """Choose the next token of one row from its float32 logits, shape (V,)."""
-    # Sliced, not only masked: the noise and the filters of a row must not depend on the other rows.
+    # Slice, not just mask: the noise and filters of a row must not depend on other rows.
     scores = filter_logits(logits[: row.vocabulary], row)
     if row.sampling.temperature > 0:
         noise = gumbel(row.sampling.seed, len(row.answer_ids), scores.shape[-1])
         scores = scores + noise.to(scores.device)
     best = scores.max(dim=-1)
     if not torch.isfinite(best.values):
-        raise ValueError("the model's output is not a number")
+        raise ValueError("the model's output contains NaN or infinite values")
     return int(best.indices)
 
 
 def filter_logits(logits: Tensor, row: Row) -> Tensor:
-    """Apply penalty, temperature and filters to logits, shape (V,); removed tokens become -inf.
+    """Apply penalty, temperature and filters to logits of shape (V,); removed tokens become -inf.
 
-    With temperature 0 only the penalty applies, since the filters never remove the likeliest token.
+    At temperature 0 only the penalty applies, since the filters never remove the most likely token.
     """
     sampling = row.sampling
     scores = logits
@@ -93,7 +93,7 @@ def filter_logits(logits: Tensor, row: Row) -> Tensor:
         scores = scores.masked_fill(scores < kth, DROPPED)
     if sampling.top_p < 1:
         ordered, order = torch.sort(scores, descending=False)
-        # Remove tokens from the least likely up, while their total probability is at most 1 - top_p.
+        # Remove the least likely tokens as long as their total probability is at most 1 - top_p.
         drop = ordered.softmax(dim=-1).cumsum(dim=-1) <= 1 - sampling.top_p
         drop[-1] = False
         scores = scores.masked_fill(drop.scatter(0, order, drop), DROPPED)
@@ -104,8 +104,8 @@ def filter_logits(logits: Tensor, row: Row) -> Tensor:
 
 
 def penalise(logits: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
-    """Apply the repetition penalty: divide the logit of a seen token by it if positive, else multiply."""
-    # Not every input token has a logit: embeddings can have more rows than the output layer.
+    """Apply the repetition penalty: divide positive logits of seen tokens by it, multiply the others."""
+    # Not every input token has a logit, since embeddings can have more rows than the output layer.
     there = sorted(token for token in set(seen) if token < len(logits))
     if not there:
         return logits
@@ -115,8 +115,8 @@ def penalise(logits: Tensor, seen: Sequence[int], penalty: float) -> Tensor:
 
 
 def gumbel(seed: int, position: int, size: int) -> Tensor:
-    """Generate Gumbel(0, 1) noise, shape (size,), float32 on the CPU; equal arguments give equal noise."""
-    # Hashed to 32 bits, because torch's CPU generator uses only the low 32 bits of its seed.
+    """Generate Gumbel(0, 1) noise, shape (size,), float32 on CPU, determined by the arguments alone."""
+    # Hash to 32 bits, because torch's CPU generator uses only the low 32 bits of its seed.
     digest = hashlib.blake2b(f"{seed}/{position}".encode(), digest_size=4).digest()
     generator = torch.Generator()
     generator.manual_seed(int.from_bytes(digest, "little"))

@@ -1,8 +1,8 @@
-"""Schedule the work on one model: the waiting jobs, their prefill in chunks, and the decoding steps.
+"""Schedule the work on one model: waiting jobs, chunked prefill and decoding steps.
 
-Between two decoding steps the scheduler prefills one chunk of a waiting job's ids, starting after their
-longest prefix in the prefix cache. When all ids of a job are prefilled, the job is finished: an answer joins
-the batch.
+Between two decoding steps, the scheduler prefills one chunk of a waiting job, starting after the longest
+prefix found in the prefix cache. Once all ids of a job are prefilled, the job is finished; answer jobs then
+join the batch.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from playground.engine.model import Model
 from playground.types import InputError
 
 CHUNK_IDLE = 512
-"""Number of tokens in a prefill chunk while no row decodes."""
+"""Number of tokens in a prefill chunk while no row is decoding."""
 CHUNK_DECODING = 64
-"""Number of tokens in a prefill chunk while rows decode, which wait for it; on a CPU a chunk takes as long as
-two or three decoding steps."""
+"""Number of tokens in a prefill chunk while rows are decoding. These rows wait for the chunk, which on CPU
+takes as long as two or three decoding steps."""
 WORTH_STORING = 32
-"""Number of computed tokens from which a job's prefix is stored as soon as it is prefilled."""
+"""Minimum number of newly computed tokens for a job's prefix to be stored as soon as it is prefilled."""
 
 
 class Scheduler:
-    """The waiting jobs and the decoding rows of one model. Only the decode thread may use it."""
+    """The waiting jobs and decoding rows of one model. For use by the decode thread only."""
 
     def __init__(self, model: Model, store: PrefixStore) -> None:
         self.model = model
         self.store = store
         self.batch = Batch(model, store)
         self.waiting: list[Job] = []
-        """Jobs that are not completely prefilled, in the order of their arrival."""
-        self._oldest_first = itertools.cycle((True, False))  # for the turns of `_next_job`
+        """Jobs that are not yet completely prefilled, in order of arrival."""
+        self._oldest_first = itertools.cycle((True, False))  # used by `_next_job` to alternate
         self._ready_at = time.monotonic()
 
     @property
     def is_idle(self) -> bool:
-        """Whether no job waits and no row decodes."""
+        """Whether no job is waiting and no row is decoding."""
         return not (self.waiting or self.batch.rows)
 
     def admit(self, job: Job) -> None:
-        """Prepare a job and add it to the waiting jobs; a job that cannot be served fails at once."""
+        """Prepare a job and add it to the waiting jobs; a job that cannot be served fails immediately."""
         job.started = max(job.started, self._ready_at)
         try:
             if prepare_job(job, self.model):
@@ -60,7 +60,8 @@ class Scheduler:
         self.batch.drop_cancelled()
         if (job := self._next_job()) is not None:
             room = CHUNK_DECODING - self._prefill(job)
-            # Short jobs share the chunk, so that simultaneous short requests do not wait for one step each.
+            # Short jobs share the chunk, so that simultaneous short requests do not each wait for another
+            # step.
             while self.batch.rows and (job := self._short_job(room)) is not None:
                 room -= self._prefill(job)
         if self.batch.rows:
@@ -68,20 +69,20 @@ class Scheduler:
             self.batch.step()
 
     def fail_all(self, reason: str) -> None:
-        """End every job with an error and free its keys and values."""
+        """End all jobs with an error and free their keys and values."""
         jobs: list[Job] = [*self.waiting, *self.batch.clear()]
         self.waiting = []
         for job in jobs:
             job.fail(reason)
 
-    # --- Turns ------------------------------------------------------------------------------------
+    # --- Choosing the next job --------------------------------------------------------------------
 
     def _next_job(self) -> Job | None:
         """Return the job to prefill next, or None if there is none.
 
-        The oldest job and the job with the fewest remaining ids take turns, so that a long prompt does not
-        delay short ones, nor short ones a long one. A job that shares a prefix with a job that is being
-        prefilled waits for the other job's keys and values instead of computing them again.
+        The oldest job and the job with the fewest remaining ids take turns, so that neither long nor short
+        prompts block the others. A job that shares a prefix with a job that is being prefilled waits for that
+        job's keys and values instead of computing them again.
         """
         ready = self._ready_jobs()
         if not ready:
@@ -89,16 +90,16 @@ class Scheduler:
         return ready[0] if next(self._oldest_first) else min(ready, key=lambda job: job.remaining)
 
     def _short_job(self, room: int) -> Job | None:
-        """Return the oldest job if it has at most `room` ids to compute, else None.
+        """Return the oldest ready job if it has at most `room` ids left to compute, otherwise None.
 
-        Only the oldest job is looked up in the prefix cache: looking up all jobs before every step would take
-        longer than it saves.
+        Only the oldest job is looked up in the prefix cache: looking up every job before every step would
+        cost more time than it saves.
         """
         job = next(iter(self._ready_jobs()), None)
         return job if job is not None and self._count_uncached(job) <= room else None
 
     def _count_uncached(self, job: Job) -> int:
-        """Return the number of ids to compute; for a new job, of those that are not in the prefix cache."""
+        """Return the number of ids left to compute, excluding those in the prefix cache for a new job."""
         if job.kv is not None or self.model.plain:
             return job.remaining
         ids = job.prefill_ids
@@ -110,11 +111,11 @@ class Scheduler:
         ready = [job for job in self.waiting if not self._shares_beginning(job)]
         urgent = [job for job in ready if job.is_urgent]
         if not urgent and self.batch.rows:
-            return []  # warm-up jobs wait until no row decodes
+            return []  # warm-up jobs wait until no row is decoding
         return urgent or ready
 
     def _shares_beginning(self, job: Job) -> bool:
-        """Whether a job should wait for another job that is prefilling the same prefix."""
+        """Return whether a job should wait for another job that is prefilling the same prefix."""
         if job.kv is not None:
             return False
         return any(
@@ -128,10 +129,10 @@ class Scheduler:
     # --- Prefill ----------------------------------------------------------------------------------
 
     def _prefill(self, job: Job) -> int:
-        """Prefill one chunk of a job, and finish the job after its last chunk.
+        """Prefill one chunk of a job, and finish the job after the last chunk.
 
         Returns:
-            The number of computed tokens.
+            The number of tokens computed.
         """
         tokens = 0
         try:
@@ -140,7 +141,7 @@ class Scheduler:
             chunk = self._cut_chunk(ids, start)
             tokens = len(chunk)
             every = job.needs_logits(start + tokens)
-            # Passed only if positions depend on the length of the prompt.
+            # Only passed if positions depend on the length of the prompt.
             whole = {"whole": [len(ids)]} if self.model.rope else {}
             logits = self.model.forward(kv, [job.adapter], [chunk], every=every, **whole)
             if every:
@@ -157,18 +158,18 @@ class Scheduler:
         return tokens
 
     def _cut_chunk(self, ids: list[int], start: int) -> list[int]:
-        """Return the ids from `start` for the next forward pass; on the plain path, all of them."""
+        """Return the ids for the next forward pass, beginning at `start`; on the plain path, all of them."""
         if self.model.plain:
             return ids[start:]
         return ids[start : start + (CHUNK_DECODING if self.batch.rows else CHUNK_IDLE)]
 
     def _find_prefix(self, job: Job) -> KV:
-        """Return the keys and values of the job's longest cached prefix, without at least the last token."""
+        """Return the keys and values of the job's longest cached prefix, never including the last token."""
         if self.model.plain:
             return self.model.begin()
         ids = job.prefill_ids
         entry, common = self.store.find_longest(job.owner, ids)
         cached = min(common, job.reusable)
-        if len(ids) == len(job.ids):  # an answer that is prefilled again keeps its first number
+        if len(ids) == len(job.ids):  # keep the original count when an answer is prefilled again
             job.cached = cached
         return entry.begin(cached) if entry is not None and cached else self.model.begin()

@@ -1,7 +1,7 @@
-"""An engine without a model, which answers with the tokens of a script.
+"""An engine without a model that answers with scripted tokens.
 
-It is for tests and for work on the page, where the text of the answers does not matter. It fulfils the whole
-contract of an engine: simultaneous rows, stop rules and trimming, failures of single rows, cancellation.
+Used for tests and for developing the page, where the text of the answers does not matter. It implements the
+whole engine contract: concurrent rows, stop rules and trimming, failures of individual rows, cancellation.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from playground.types import (
 )
 
 Script = Sequence[str] | Exception
-"""The tokens of one reply, or the failure that ends its row."""
+"""The tokens of one reply, or the exception that ends its row."""
 
 
 class ScriptedEngine(EngineWithoutModel):  # For tests.
@@ -34,16 +34,16 @@ class ScriptedEngine(EngineWithoutModel):  # For tests.
 
     Attributes:
         requests: all requests so far, in order, for tests to inspect.
-        open_streams: number of generators that have started and not ended.
+        open_streams: number of generators that have started but not ended.
     """
 
-    no_scores = "A script has no probabilities to score with: load a model."
+    no_scores = "Scripted answers have no probabilities to score: load a model."
 
     def __init__(self, script: Callable[[Request], Script], delay: float = 0.0) -> None:
         """
         Args:
-            script: returns the tokens of a request's answer, or the failure that ends it.
-            delay: seconds between two steps, each of which gives every row one token.
+            script: returns the tokens of the answer to a request, or the exception that ends it.
+            delay: seconds between steps; each step adds one token to every row.
         """
         self._script = script
         self._delay = delay
@@ -52,10 +52,10 @@ class ScriptedEngine(EngineWithoutModel):  # For tests.
 
     def status(self) -> Status:
         """Return a status that is always ready."""
-        return Status(state="ready", note="A script", base="scripted")
+        return Status(state="ready", note="Scripted answers", base="scripted")
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
-        """See `Engine.stream`."""
+        """Yield the scripted tokens of all requests; see `Engine.stream`."""
         self.open_streams += 1
         try:
             yield from self._stream(requests)
@@ -68,14 +68,14 @@ class ScriptedEngine(EngineWithoutModel):  # For tests.
         while live:
             if self._delay:
                 time.sleep(self._delay)
-                yield Waiting(note="The script pauses.")
+                yield Waiting(note="Waiting for the next scripted token.")
             for index, row in list(live.items()):
                 yield from row.step()
                 if row.done:
                     del live[index]
 
     def tokens(self, prompt: Prompt) -> list[Token]:
-        """Return the words of a prompt, which are this engine's tokens."""
+        """Return the words of a prompt as tokens."""
         return [
             Token(id=number, piece=word[0], start=word.start())
             for number, word in enumerate(re.finditer(r"\S+", prompt.text))
@@ -83,7 +83,7 @@ class ScriptedEngine(EngineWithoutModel):  # For tests.
 
 
 class _Row:
-    """One request and the script of its answer."""
+    """One request and its scripted answer."""
 
     def __init__(self, index: int, request: Request, script: Script) -> None:
         self._index = index
@@ -98,7 +98,7 @@ class _Row:
         self._ttft: float | None = None
 
     def step(self) -> Iterator[Event]:
-        """Yield the events of one more token, or of the row's end."""
+        """Yield the events for the next token, or for the end of the row."""
         if isinstance(self._script, Exception):
             yield from self._end("error", str(self._script))
         elif self._next == len(self._script):

@@ -1,7 +1,7 @@
-"""Turn token ids into an answer: find its end, trim it, and return text as soon as it is final.
+"""Turn token ids into an answer: detect where it ends, trim it, and return text once it is final.
 
-Pure Python over strings. Text that is not final is held back: incomplete characters, and text that a stop
-rule may still remove. The result does not depend on how the text was split into tokens or chunks.
+Pure Python over strings. Text that is not yet final is held back: incomplete characters, and text that a stop
+rule may still remove. The result does not depend on how the text is split into tokens or chunks.
 """
 
 from __future__ import annotations
@@ -19,68 +19,66 @@ __all__ = ["Cutter", "Detokenizer", "Writer"]
 
 @dataclass
 class _Code:
-    """An open code block of the answer."""
+    """A code block in the answer that is still open."""
 
     mark: str
-    """The opening fence, without the language."""
+    """The opening fence, without the language name."""
     is_code: bool
-    """Whether the block names a language, has a line of code, or quotes a header in its first line."""
+    """Whether the block names a language, contains a line of code, or quotes a header in its first line."""
     fresh: bool = False
-    """Whether the block's first line has not been read; in formats with fences, that line determines what the
-    fence is."""
+    """Whether the first line of the block has not been read yet. In formats with fences, that line determines
+    the role of the fence."""
 
     @property
     def shields(self) -> bool:
-        """Whether a header inside the block does not end the answer."""
+        """Whether headers inside the block are ignored instead of ending the answer."""
         return self.is_code or self.fresh
 
 
 @dataclass
 class _Fence:
-    """A bare fence, which is a line with only a fence, that may be the end of the answer."""
+    """A bare fence (a line with nothing but a fence) that may end the answer."""
 
     start: int
-    """Index at which the line starts."""
+    """Index at which the fence line starts."""
     end: int
     """Index at which the next line starts."""
     mark: str
     opens: bool = False
-    """Whether the fence opens a code block unless a blank line and a header follow."""
+    """Whether the fence opens a code block, unless a blank line and a header follow."""
     blank: bool = False
-    """Whether a blank line follows."""
+    """Whether a blank line follows the fence."""
     header: bool = False
-    """Whether a header follows directly, so that the next line determines what the fence is."""
+    """Whether a header follows directly, so that the line after it determines the role of the fence."""
 
 
 _FENCE_LINE = re.compile(r"(`{3,}(?=[^`]*$)|~{3,})(.*)")
 
 
 class Cutter:
-    """Finds where an answer ends in a growing raw text, and returns the part that is final.
+    """Finds where the answer ends in raw text as it arrives, and returns the part that is final.
 
-    With the rule "own" an answer ends at the first of these:
+    With the rule "own", an answer ends at the first of these:
 
-    * a line that starts with the family's own user header, outside code. Text may follow on the line, and
+    * a line outside code that starts with the family's own user header. Text may follow on the same line, and
       the number of ``#`` may differ; ``User:``, which has no ``#``, must be alone on its line. In a code
-      block that the answer opened, the line is code if the block names a language or already has a line of
-      code;
-    * with a fence in the rule, a line that is only the fence, followed by a header of the family, with or
-      without blank lines between them. The fence is not part of the answer, unless it closes a code block of
-      the answer;
-    * with a fence, a line that is only the fence, followed by at most a part of a header, at the end of the
-      text;
-    * without a fence, a blank line followed by a line that is only the family's answer header.
+      block opened by the answer, the line counts as code if the block names a language or already contains a
+      line of code;
+    * with a fence in the rule, a line with only the fence, followed by one of the family's headers, with or
+      without blank lines in between. The fence is not part of the answer unless it closes a code block in it;
+    * with a fence, a line with only the fence at the end of the text, followed by at most part of a header;
+    * without a fence, a blank line followed by a line with only the family's answer header.
 
-    A bare fence directly before a header may also open a code block whose first line is a comment. This is
+    A bare fence directly before a header may instead open a code block whose first line is a comment. This is
     assumed if the line before the fence introduces a block (``See:``), or if the line after the header is
-    code; until this is known, the text from the fence on is held back. With the rule "paper" an answer ends
-    only at the first of the rule's `texts`, and fences and headers have no effect.
+    code. Until this is known, all text from the fence onwards is held back. With the rule "paper", an answer
+    ends only at the first of the rule's `texts`; fences and headers have no effect.
 
-    With both rules an answer ends before the first of the rule's stop sequences (`texts`). A prefill is also
-    parsed, to detect a code block that it opens; but only text that the model wrote is returned or can end
+    With either rule, an answer ends before the first of the rule's stop sequences (`texts`). The prefill is
+    parsed as well, in case it opens a code block, but only text written by the model is returned or can end
     the answer.
 
-    Example, in the fenced family, one line at a time, with the state after each line:
+    Example with the fenced family, fed one line at a time, with the state after each line:
 
     ====================  ============  =======  =======  ================================================
     fed                   returned      `_code`  `_fence`
@@ -100,36 +98,36 @@ class Cutter:
         """
         Args:
             rule: the stop rule.
-            start: the prefill, which is the part of the answer that the prompt already contains.
+            start: the prefill, that is, the part of the answer that the prompt already contains.
         """
         self._rule = rule
         self._reads_lines = rule.name != "paper" and bool(rule.fence or rule.headers)
         self._headers = [Header(text) for text in rule.headers]
-        self._all = start  # the answer and the text after its end
+        self._all = start  # the answer and any text after its end
         self._start = len(start)
         self.stopped = False
         self._cut: int | None = None  # index in `_all` at which the answer ends, once it is known
-        self._line = 0  # start of the first line that was not read as a whole line
-        self._before = ""  # the last line that is not blank
-        self._blank = True  # whether a blank line, or nothing, directly precedes `_line`
-        self._code: _Code | None = None  # the open code block of the answer
-        self._fence: _Fence | None = None  # a bare fence that may be the end of the answer
-        self._emitted = len(start)  # number of characters returned, or trimmed at the start of the answer
+        self._line = 0  # start of the first line not yet read as a complete line
+        self._before = ""  # the last non-blank line
+        self._blank = True  # whether `_line` directly follows a blank line or the start
+        self._code: _Code | None = None  # the open code block in the answer
+        self._fence: _Fence | None = None  # a bare fence that may end the answer
+        self._emitted = len(start)  # number of characters returned or trimmed at the start
         self._started = bool(start)
         self._searched = len(start)  # no stop sequence ends before this index
 
     @property
     def raw(self) -> str:
-        """All text that the model wrote."""
+        """All text written by the model."""
         return self._all[self._start :]
 
     @property
     def closed(self) -> bool:
-        """Whether the answer has ended by the stop rule; final only after `finish`."""
+        """Whether the stop rule has ended the answer; final only after `finish`."""
         return self._cut is not None
 
     def feed(self, text: str) -> str:
-        """Add raw text and return the text that is now final; set `stopped` when the answer has ended."""
+        """Add raw text and return the text that is now final; set `stopped` once the answer has ended."""
         self._all += text
         if self.stopped:
             return ""
@@ -140,7 +138,7 @@ class Cutter:
         return self._emit(self._find_certain_end())
 
     def finish(self) -> str:
-        """Return the rest of the answer after the end of the raw text."""
+        """Return the rest of the answer once the raw text is complete."""
         if not self.stopped and self._reads_lines:
             self._read_end()
         return self._emit(self._trim_end(len(self._all) if self._cut is None else self._cut))
@@ -148,7 +146,7 @@ class Cutter:
     # --- Lines ------------------------------------------------------------------------------------
 
     def _read_lines(self) -> None:
-        """Read all complete lines and the start of the last line, until one of them ends the answer."""
+        """Read all complete lines and the beginning of the last one, until one of them ends the answer."""
         while (end := self._all.find("\n", self._line)) >= 0:
             self._read_line(self._all[self._line : end].rstrip(), end + 1)
             if self.stopped:
@@ -172,7 +170,7 @@ class Cutter:
                 self._fence.blank = True
                 return
             if self._is_header(line) and not self._fence.opens and not self._fence.header:
-                self._fence.header = True  # the next line determines what the fence is
+                self._fence.header = True  # the next line determines the role of the fence
                 return
             self._drop_fence(line)
         self._read_code(line, end)
@@ -180,7 +178,7 @@ class Cutter:
         self._before = line or self._before
 
     def _ends_at(self, line: str) -> bool:
-        """Whether a line, or the start of a line, ends the answer."""
+        """Return whether a line, or the beginning of a line, ends the answer."""
         if self._line < self._start:
             return False
         if self._fence and not self._fence.header and self._is_header(line):
@@ -193,7 +191,7 @@ class Cutter:
         )
 
     def _ends_at_whole(self, line: str) -> bool:
-        """Whether a complete line ends the answer, if its start did not."""
+        """Return whether a complete line is a stop line, given that its beginning alone did not match."""
         if self._fence:
             return self._fence.header and not looks_like_code(line)
         if self._rule.fence or self._line < self._start or (self._code and self._code.shields):
@@ -205,7 +203,7 @@ class Cutter:
         return any(header.begins(line) for header in self._headers)
 
     def _read_code(self, line: str, end: int) -> None:
-        """Update the state of the answer's code blocks with a line."""
+        """Update the code block state with a line of the answer."""
         found = _FENCE_LINE.match(line)
         mark, language = (found[1], found[2].strip()) if found else ("", "")
         if self._code:
@@ -227,7 +225,7 @@ class Cutter:
             self._code = _Code(mark=mark, is_code=named, fresh=not language)
 
     def _drop_fence(self, line: str) -> None:
-        """Handle a bare fence that was not the end: it closed a code block, or opened one before `line`."""
+        """Handle a bare fence that did not end the answer: it closed a code block or opened one."""
         assert self._fence
         if self._code:
             self._code = None
@@ -248,7 +246,7 @@ class Cutter:
         return self._fence.end if self._code else self._fence.start
 
     def _read_end(self) -> None:
-        """Determine whether a fence or a header near the end of the complete text ends the answer."""
+        """Check whether a fence or header near the end of the complete text ends the answer."""
         rest = self._all[self._line :].rstrip()
         if self._fence and not self._fence.header and self._may_end(rest) and rest:
             self._cut = self._end_of_answer()
@@ -258,10 +256,10 @@ class Cutter:
         if self._cut is None and self._fence and (self._fence.header or not self._code):
             self._cut = self._end_of_answer()
 
-    # --- Certain text -----------------------------------------------------------------------------
+    # --- Final text -------------------------------------------------------------------------------
 
     def _find_certain_end(self) -> int:
-        """Return the length of the final text; trailing white space is held back until text follows it."""
+        """Return the length of the final text; trailing white space stays held back until text follows."""
         line = self._all[self._line :].rstrip()
         if self._cut is not None:
             end = self._cut
@@ -278,7 +276,7 @@ class Cutter:
         return self._trim_end(end)
 
     def _may_end(self, line: str) -> bool:
-        """Whether the answer may end at a line of which `line` is the start or the whole."""
+        """Return whether the answer may end at a line that starts with `line`."""
         if self._fence:
             if self._fence.header:
                 return True
@@ -300,9 +298,8 @@ class Cutter:
         if end <= self._emitted:
             return ""
         text = self._all[self._emitted : end]
-        if (
-            self._rule.trim and not self._started
-        ):  # white space before the first visible character is not part of the answer
+        # White space before the first visible character is not part of the answer.
+        if self._rule.trim and not self._started:
             text = text.lstrip()
             self._started = bool(text)
         self._emitted = end
@@ -311,7 +308,7 @@ class Cutter:
     # --- Stop sequences ---------------------------------------------------------------------------
 
     def _read_stop_sequences(self) -> None:
-        """Find the first stop sequence and read the lines up to it; it ends the answer unless a line does."""
+        """End the answer at the first stop sequence, unless a line before it already ends the answer."""
         found = [
             (at + len(text), at)
             for text in self._rule.texts
@@ -328,7 +325,7 @@ class Cutter:
         self._searched = len(written)
 
     def _hold_partial_stop(self, end: int) -> int:
-        """Return `end`, or the index of a partial stop sequence at the text's end if that is smaller."""
+        """Return `end`, or the start of a partial stop sequence at the end of the text if it is earlier."""
         longest = max(map(len, self._rule.texts))
         for at in range(max(self._start, len(self._all) - longest + 1), len(self._all)):
             rest = self._all[at:]
@@ -338,7 +335,7 @@ class Cutter:
 
 
 class Writer:
-    """Turns the token ids of one row's answer into its final text."""
+    """Turns the token ids of one row into the final text of its answer."""
 
     def __init__(
         self,
@@ -350,17 +347,17 @@ class Writer:
         """
         Args:
             decode: decodes ids like `tokenizer.decode`.
-            prompt_ids: the prompt's ids.
+            prompt_ids: the token ids of the prompt.
             rule: the stop rule.
-            start: the prefill, with which the prompt ends.
+            start: the prefill at the end of the prompt.
         """
         self._detokenizer = Detokenizer(decode, prompt_ids)
         self._cutter = Cutter(rule, start)
         self.text = ""
-        """The text that has been returned so far."""
+        """The text returned so far."""
 
     def feed(self, token: int) -> str:
-        """Add the next token id and return the text that is now final."""
+        """Add the next token id and return the text that has become final."""
         return self._add(self._cutter.feed(self._detokenizer.feed(token)))
 
     def finish(self) -> str:
@@ -379,9 +376,9 @@ class Writer:
 
     @property
     def raw_text(self) -> str:
-        """All text that the model wrote, including text after the end of the answer."""
+        """All text written by the model, including text after the end of the answer."""
         return self._cutter.raw
 
     def finish_reason(self, reason: Finish) -> Finish:
-        """Return `reason`, or "stop" for a row whose answer had ended before the row reached its limit."""
+        """Return `reason`, or "stop" if the answer had already ended before the row reached its limit."""
         return "stop" if reason == "length" and self._cutter.closed else reason

@@ -1,7 +1,7 @@
-"""Load tokenizers, and compute token ids of prompts and EOS token ids.
+"""Load tokenizers, tokenise prompts and collect EOS token ids.
 
-The tokens that a tokenizer puts before a text and its special tokens are determined from the loaded
-tokenizer, not from its files.
+The prefix tokens and special tokens of a tokenizer are determined from its behaviour once loaded, not from
+its files.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json", "additional_chat_
 
 
 def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
-    """Load a tokenizer from its files.
+    """Load a tokenizer from the files in a folder.
 
-    Chat templates are not needed here, so a tokenizer that cannot be loaded with them is loaded without them.
+    A tokenizer that cannot be loaded with its chat templates is loaded without them, since they are not
+    needed here.
 
     Args:
         folder: the folder with the tokenizer's files.
-        name: the base or adapter that the tokenizer belongs to, for error messages.
+        name: the name of the base model or adapter that the tokenizer belongs to, for error messages.
         options: options of `AutoTokenizer.from_pretrained`.
 
     Raises:
         InputError: the tokenizer cannot be read.
     """
     check_regular(folder)
-    # Without `mistral_format`, the tokenizer would depend on whether the package mistral-common is installed.
+    # Set `mistral_format`, so that the tokenizer does not depend on whether mistral-common is installed.
     options = {"trust_remote_code": False, "mistral_format": False, **options}
     try:
         return AutoTokenizer.from_pretrained(folder, **options)
@@ -53,18 +54,18 @@ def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
             return bare
         if not has_vocabulary(folder) and "gguf_file" not in options:
             raise InputError(
-                f"{name} has no tokenizer: save one beside its weights (tokenizer.json or tokenizer.model)."
+                f"{name} has no tokenizer: save one next to its weights (tokenizer.json or tokenizer.model)."
             ) from error
         reason = _describe_damage(folder) or " ".join(first_line(error).split())
         raise InputError(f"The tokenizer of {name} cannot be read: {reason}.") from error
 
 
 def try_tokenizer(tokenizer: Any, name: str) -> None:
-    """Check that a tokenizer can tokenise a text, since some entries of its files are used only then.
+    """Check that a tokenizer can tokenise text, since some settings in its files take effect only then.
 
     Args:
-        tokenizer: a tokenizer of Transformers, from `load_tokenizer`.
-        name: the base or adapter that the tokenizer belongs to, for error messages.
+        tokenizer: a Transformers tokenizer, as returned by `load_tokenizer`.
+        name: the name of the base model or adapter that the tokenizer belongs to, for error messages.
 
     Raises:
         InputError: the tokenizer cannot be used.
@@ -80,7 +81,7 @@ def try_tokenizer(tokenizer: Any, name: str) -> None:
 
 
 def _describe_damage(folder: Path) -> str:
-    """Describe which of a tokenizer's files is truncated or not a JSON object; "" if none is."""
+    """Describe the first tokenizer file that is truncated or not a JSON object; "" if there is none."""
     for path in sorted(folder.glob("*token*")):
         try:
             if path.suffix == ".json":
@@ -94,7 +95,7 @@ def _describe_damage(folder: Path) -> str:
 
 
 def _load_without_templates(folder: Path, options: dict[str, Any]) -> Any:
-    """Load the tokenizer from a copy of its files without chat templates; return None if this fails too."""
+    """Load the tokenizer from a copy of its files without chat templates, or return None if this fails."""
     with tempfile.TemporaryDirectory() as copy:
         try:
             for path in folder.iterdir():
@@ -106,14 +107,14 @@ def _load_without_templates(folder: Path, options: dict[str, Any]) -> Any:
                 table.pop("chat_template", None)
                 config.write_text(json.dumps(table), encoding="utf-8")
             return AutoTokenizer.from_pretrained(copy, **options)
-        except BaseException as error:  # the caller reports the failure of the load with all files
+        except BaseException as error:  # the caller reports the failure of the original load
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
             return None
 
 
 def read_special_tokens(folder: Path) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Read a tokenizer's special tokens by variable name, for chat templates, and its added tokens.
+    """Read a tokenizer's special tokens, by their variable names in chat templates, and its added tokens.
 
     Raises:
         InputError: the tokenizer cannot be read.
@@ -134,33 +135,33 @@ def _read_special_tokens(
 
 
 def eos_token_ids(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:
-    """Return the EOS token ids of the model's generation configuration and of the tokenizer.
+    """Return the EOS token ids from the model's generation configuration and from the tokenizer.
 
     Raises:
-        InputError: the configuration's EOS token ids are not token ids.
+        InputError: an EOS token id in the configuration is not a valid token id.
     """
     ends = model.generation_config.eos_token_id if model.generation_config else None
     named = ends if isinstance(ends, list) else [ends]
     if not all(token is None or (isinstance(token, int) and token >= 0) for token in named):
         raise InputError(
-            f"The end tokens of the base must be token ids, not {ends!r}: correct eos_token_id in its "
-            "generation_config.json or config.json."
+            f"The base model's eos_token_id must be one or more token ids, not {ends!r}: correct it "
+            "in its generation_config.json or config.json."
         )
     return frozenset(token for token in [*named, tokenizer.eos_token_id] if token is not None)
 
 
 class Tokenizer:
-    """A tokenizer of the base or of an adapter; usable from any thread."""
+    """The tokenizer of the base model or of an adapter; usable from any thread."""
 
     def __init__(self, hf: Any) -> None:
-        """Wrap `hf`, a tokenizer of Transformers."""
+        """Wrap a Transformers tokenizer, `hf`."""
         self.hf = hf
-        # A call can change the tokenizer's settings, so two threads must not use it at the same time.
+        # A call can change the tokenizer's settings, so it must not be used by two threads at the same time.
         self._lock = threading.Lock()
         self._prefix: list[int] | None = None
 
     def encode(self, prompt: Prompt) -> list[int]:
-        """Return a prompt's token ids; see the function `encode` of this module.
+        """Return a prompt's token ids; see the module's `encode` function.
 
         Raises:
             InputError: the tokenizer fails on the text.
@@ -169,7 +170,7 @@ class Tokenizer:
             return encode(self.hf, prompt, self._cached_prefix_ids())
 
     def tokens(self, prompt: Prompt) -> list[Token]:
-        """Return the tokens of `encode`, with their pieces and start positions in the text.
+        """Return a prompt's tokens as in `encode`, with their pieces and start positions in the text.
 
         Raises:
             InputError: the tokenizer fails on the text.
@@ -186,14 +187,14 @@ class Tokenizer:
         return text
 
     def text(self, token: int) -> str:
-        """Return a token's text in the vocabulary."""
+        """Return a token's text as listed in the vocabulary."""
         with self._lock:
             return str(self.hf.convert_ids_to_tokens(token))
 
     def token_id(self, text: str) -> int | None:
-        """Return the id of a control token, or None if there is no such token.
+        """Return the id of the control token with the given text, or None if it does not exist.
 
-        Ordinary entries of the vocabulary are ignored, since other tokens can spell the same text.
+        Ordinary vocabulary entries are ignored, since their text can also be spelled with other tokens.
         """
         with self._lock:
             added: dict[str, int] = self.hf.get_added_vocab()
@@ -204,7 +205,7 @@ class Tokenizer:
         return None
 
     def texts(self, ids: Iterable[int]) -> tuple[str, ...]:
-        """Return the texts of tokens in the vocabulary, in the order of their ids."""
+        """Return the vocabulary texts of tokens, sorted by token id."""
         return tuple(self.text(token) for token in sorted(ids))
 
     def _cached_prefix_ids(self) -> list[int]:
@@ -214,8 +215,8 @@ class Tokenizer:
 
 
 @contextmanager
-def _explain_failures(lead: str = "The tokenizer cannot read this text") -> Iterator[None]:
-    """Turn exceptions that a tokenizer raises in the block into an InputError with one sentence."""
+def _explain_failures(lead: str = "The tokenizer cannot process this text") -> Iterator[None]:
+    """Convert exceptions raised by a tokenizer within the block into an InputError of one sentence."""
     try:
         yield
     except BaseException as error:
@@ -226,7 +227,7 @@ def _explain_failures(lead: str = "The tokenizer cannot read this text") -> Iter
 
 
 def find_prefix_ids(tokenizer: Any) -> list[int]:
-    """Return the ids that a tokenizer puts before a text, such as BOS; ids after the text are ignored."""
+    """Return the ids that a tokenizer prepends to a text, such as BOS; ids that it appends are ignored."""
     plain: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole: list[int] = tokenizer("a")["input_ids"]
     for at in range(len(whole) - len(plain) + 1):
@@ -238,14 +239,14 @@ def find_prefix_ids(tokenizer: Any) -> list[int]:
 def encode(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) -> list[int]:
     """Return a prompt's token ids.
 
-    The ids that the tokenizer puts before every text (`find_prefix_ids`) come first. A prompt without control
-    tokens can decline them with `bos=False`. A prompt whose text contains control tokens may already start
-    with these ids, or with the last of them; these are not added twice.
+    The result starts with the ids that the tokenizer prepends to every text (`find_prefix_ids`). A prompt
+    without control tokens can disable them with `bos=False`. A prompt whose text contains control tokens may
+    already start with some or all of these ids, which are then not added twice.
 
     Args:
-        tokenizer: a tokenizer of Transformers.
+        tokenizer: a Transformers tokenizer.
         prompt: the prompt.
-        before: the result of `find_prefix_ids(tokenizer)`, if it is known.
+        before: the result of `find_prefix_ids(tokenizer)`, if already known.
     """
     ids: list[int] = tokenizer(
         prompt.text, add_special_tokens=False, split_special_tokens=not prompt.control_tokens
@@ -260,7 +261,7 @@ def encode(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) 
 
 
 def list_tokens(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) -> list[Token]:
-    """Return the tokens of `encode`, with their pieces and start positions in the text."""
+    """Return a prompt's tokens as in `encode`, with their pieces and start positions in the text."""
     ids = encode(tokenizer, prompt, before)
     starts: list[int | None] = [None] * len(ids)
     if tokenizer.is_fast:

@@ -8,15 +8,15 @@ from playground.types import OutsideError, Prompt, Reply, Request, TokenScore
 
 
 class EngineWithoutModel:
-    """Implements the methods of `Engine` that are the same for every engine without a model."""
+    """Implements the `Engine` methods that are the same for all engines without a model."""
 
-    no_scores = "This engine has no model to score with."
-    """The error message of `score`, for users."""
+    no_scores = "Scoring needs a model, and this engine has none."
+    """The error message that `score` raises, shown to users."""
 
     def score(  # Used by the token lens, to come.
         self, requests: Sequence[Request], replies: Sequence[Reply], top: int = 5
     ) -> list[list[TokenScore]]:
-        """See `Engine.score`; without a model there are no probabilities.
+        """Raise an error, because there are no probabilities without a model.
 
         Raises:
             OutsideError: always.

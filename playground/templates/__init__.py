@@ -1,8 +1,8 @@
-"""Find chat templates among a tokenizer's files, render them, and find the markers that end an answer.
+"""Read the chat templates among a tokenizer's files, render them, and find the markers that end answers.
 
 Templates are rendered by Transformers (`transformers.utils.chat_template_utils`), which does not need torch
-here and is imported at the first prompt. Templates come from untrusted models, so they run in Jinja's
-sandbox, and any exception that a template raises becomes an error message of one sentence.
+here and is imported when the first prompt is rendered. Templates come from untrusted models, so they run in
+Jinja's sandbox, and any exception raised by a template becomes a one-sentence error message.
 """
 
 from __future__ import annotations
@@ -20,32 +20,33 @@ from playground.types import ChatFormat, InputError, check_characters
 
 DEFAULT = "default"
 MOST_CHARACTERS = 20_000_000
-"""Largest length of a template's text, which is far more than fits in any context."""
+"""Maximum length of the text rendered by a template, far more than fits in any context."""
 MOST_SECONDS = 10.0
-"""Time limit of a template; a conversation as long as a large context takes a fraction of a second."""
-NOT_IN_TIME = f"it did not end within {MOST_SECONDS:g} seconds"
+"""Time limit for rendering, in seconds. Even a conversation that fills a large context takes a fraction of a
+second."""
+NOT_IN_TIME = f"it did not finish within {MOST_SECONDS:g} seconds"
 GIVEN = (
     "messages",
     "tools",
     "documents",
     "add_generation_prompt",
-    # Arguments of Transformers' function, whose names cannot be used for variables.
+    # Arguments of the Transformers function, whose names cannot be used for variables.
     "conversations",
     "chat_template",
     "continue_final_message",
     "return_assistant_tokens_mask",
 )
-"""Variables that Transformers passes to every template, besides special tokens, or reserves for itself."""
+"""Variables that Transformers passes to every template (besides special tokens) or reserves for itself."""
 ANSWER = "SENTINELANSWER"
 REASONING = "SENTINELREASONING"
 QUESTION = "SENTINELQUESTION"
 
 
 class TemplateError(InputError):
-    """A template cannot render a conversation."""
+    """The chat template cannot render a conversation."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"The chat template cannot write this conversation: {reason}.")
+        super().__init__(f"The chat template cannot render this conversation: {reason}.")
         self.reason = reason
 
 
@@ -53,12 +54,12 @@ class TemplateError(InputError):
 
 
 def read_templates(folder: Path) -> dict[str, str]:
-    """Read the chat templates among a tokenizer's files, by name, in the same way as Transformers.
+    """Read the chat templates among a tokenizer's files, keyed by name, in the same way as Transformers.
 
     `chat_template.jinja` (named "default") and `additional_chat_templates/NAME.jinja` replace the templates
     in `tokenizer_config.json`, which are a string or a list of named templates. The legacy
-    `chat_template.json` of processors is read if there are no others. An entry of a list without a name is
-    called "template-N", by its position in the list.
+    `chat_template.json` of processors is read if there are no other templates. A list entry without a name is
+    called "template-N", after its position in the list.
 
     Raises:
         InputError: a file cannot be read.
@@ -79,7 +80,7 @@ def read_templates(folder: Path) -> dict[str, str]:
 
 
 def _read_template(path: Path) -> str:
-    # A byte order mark is kept, as in Transformers.
+    # Keep a byte order mark, as Transformers does.
     try:
         with path.open(encoding="utf-8") as file:
             return file.read()
@@ -89,33 +90,34 @@ def _read_template(path: Path) -> str:
 
 
 def _named_templates(found: Any, path: Path) -> dict[str, str]:
-    """Return the value of a `chat_template` key as templates by name."""
+    """Convert the value of a `chat_template` key to templates by name."""
     if isinstance(found, str):
         return {DEFAULT: found}
     if isinstance(found, dict) and all(isinstance(text, str) for text in found.values()):
         return dict(found)
     if not isinstance(found, list):
-        raise InputError(f"{path}: chat_template must be a text or a list of named templates.")
+        raise InputError(f"{path}: chat_template must be a string or a list of named templates.")
     named: dict[str, str] = {}
     for number, entry in enumerate(found, start=1):
         name, text = f"template-{number}", entry
         if isinstance(entry, dict):
             name, text = entry.get("name") or name, entry.get("template")
         if not isinstance(text, str) or not isinstance(name, str):
-            raise InputError(f"{path}: entry {number} of chat_template is not a template with a name.")
+            raise InputError(f"{path}: entry {number} of chat_template is not a named template.")
         named[name] = text
     return named
 
 
 def choose_template(templates: Mapping[str, str], name: str | None) -> str:
-    """Return the name of the template to use: the requested one, "default", or the only one.
+    """Return the name of the template to use: the requested one, "default", or the only one available.
 
     Args:
         templates: the templates by name.
         name: the requested name, or None.
 
     Raises:
-        InputError: the requested template does not exist, or there are several and none is named "default".
+        InputError: the requested template does not exist, or none was requested and there are several without
+            a default.
     """
     names = ", ".join(sorted(templates))
     if name is not None:
@@ -127,8 +129,7 @@ def choose_template(templates: Mapping[str, str], name: str | None) -> str:
     if len(templates) == 1:
         return next(iter(templates))
     raise InputError(
-        f"The tokenizer has several chat templates and none is the default: choose one of {names} as the "
-        "lane's template."
+        f"The tokenizer has several chat templates and no default: set the lane's template to one of {names}."
     )
 
 
@@ -146,11 +147,11 @@ def render(
     Args:
         format: the template and its special tokens.
         messages: the messages, each with "role" and "content".
-        generation_prompt: append the start of an assistant's turn.
+        generation_prompt: append the start of an assistant turn.
         variables: additional variables for the template.
 
     Raises:
-        TemplateError: the template cannot render this conversation; the message has the template's reason.
+        TemplateError: the template cannot render this conversation; the message gives the template's reason.
         InputError: the template cannot be used at all.
     """
     if format.problem:
@@ -168,25 +169,25 @@ def render(
             ),
         )
         text = str(texts[0])
-    # A template is untrusted code, and any exception that it raises is an error of the template.
+    # A template is untrusted code, so any exception that it raises counts as a template error.
     except Exception as error:
         raise TemplateError(_reason(error)) from error
     if len(text) > MOST_CHARACTERS:
         raise TemplateError(
-            f"its text has {len(text)} characters, and at most {MOST_CHARACTERS} are possible"
+            f"the rendered text has {len(text)} characters, but the limit is {MOST_CHARACTERS}"
         )
     return check_characters(text, "The chat template's text")
 
 
 @lru_cache(maxsize=1)
 def _chat_template_utils() -> Any:
-    """Import Transformers' module that renders templates, and make it compile them in the bounded sandbox."""
+    """Import the Transformers module that renders templates, and make it use the bounded sandbox."""
     from transformers.utils import chat_template_utils
 
     from playground.templates.sandbox import BoundedEnvironment
 
     utils: Any = chat_template_utils
-    # The module has no argument for the environment; it compiles with the class of this name.
+    # The module takes no environment as an argument; it compiles templates with the class of this name.
     utils.ImmutableSandboxedEnvironment = BoundedEnvironment
     utils._compile_jinja_template.cache_clear()
     return utils
@@ -195,7 +196,7 @@ def _chat_template_utils() -> Any:
 def needs_system(
     format: ChatFormat, messages: Sequence[Mapping[str, str]], variables: Mapping[str, Any] | None = None
 ) -> bool:
-    """Whether a template that rejects a conversation accepts it with a system message."""
+    """Return whether a template that rejects a conversation accepts it with a system message added."""
     try:
         render(format, [{"role": "system", "content": "Hi"}, *messages], variables=variables)
     except InputError:
@@ -204,12 +205,12 @@ def needs_system(
 
 
 def without_system(reason: str) -> str:
-    """Return the error message for a template that rejects a conversation without a system message."""
-    return f'The chat template needs a system message ({reason}): set one on the lane, as in system="...".'
+    """Return the error message for a template that requires a system message."""
+    return f'The chat template requires a system message ({reason}): add one to the lane, as in system="...".'
 
 
 def template_problem(format: ChatFormat) -> str:
-    """Return why a template cannot render even a single message; "" if it can."""
+    """Return the reason why a template cannot render even a single message, or "" if it can."""
     return _problem(replace(format, ends=()))
 
 
@@ -231,19 +232,19 @@ def _reason(error: Exception) -> str:
     if isinstance(error, TimeLimitError):
         return NOT_IN_TIME
     if isinstance(error, RecursionError):
-        return "it calls itself without an end"
+        return "it calls itself endlessly"
     if isinstance(error, MemoryError):
-        return "it needs more memory than there is"
+        return "it ran out of memory"
     reason = " ".join(first_line(error).split()).rstrip(".!")
     return reason.encode("utf-8", "replace").decode("utf-8")
 
 
 @lru_cache(maxsize=64)
 def template_variables(format: ChatFormat) -> tuple[str, ...]:
-    """Return the variables that a template reads and a lane can set, sorted.
+    """Return the sorted names of the template variables that a lane can set.
 
     Raises:
-        InputError: the text is not a Jinja template.
+        InputError: the text is not a valid Jinja template.
     """
     from jinja2 import meta
 
@@ -252,32 +253,32 @@ def template_variables(format: ChatFormat) -> tuple[str, ...]:
         names = meta.find_undeclared_variables(environment.parse(format.template))
     except Exception as error:  # a template is untrusted code
         raise InputError(f"The chat template cannot be read: {_reason(error)}.") from error
-    # A lane cannot set the variables that Transformers passes or that Jinja defines inside macros.
+    # A lane cannot set variables passed by Transformers or defined by Jinja inside macros.
     inner = {"caller", "varargs", "kwargs", "self", "super", "loop"}
     return tuple(sorted(names - {*environment.globals, *format.token_variables, *GIVEN, *inner}))
 
 
-# --- Ends -----------------------------------------------------------------------------------------
+# --- End markers ----------------------------------------------------------------------------------
 
 
 def find_ends(format: ChatFormat, added_tokens: Iterable[str] = ()) -> tuple[str, ...]:
-    """Find the markers that a template writes directly after an assistant's text, where an answer ends.
+    """Find the markers that a template writes directly after an assistant message, where answers end.
 
-    The template renders two conversations with a sentinel for the assistant's text: in one it is the last
-    message, in the other another message follows. The result is ("<|im_end|>",) for ChatML, and
-    ("\\n### User",) for a template that only writes ``### User`` lines between turns.
+    The template renders two conversations with a sentinel as the assistant's text: in one it is the last
+    message; in the other, another message follows. The result is ("<|im_end|>",) for ChatML, and ("\\n###
+    User",) for a template that only writes ``### User`` lines between turns.
 
     Args:
         format: the template and its special tokens.
-        added_tokens: the tokens that a tokenizer has besides its vocabulary, special or not.
+        added_tokens: the tokens added to the tokenizer's vocabulary, special or not.
 
     Returns:
-        Tokens and texts, never only white space. Empty if the template cannot render either conversation.
+        Tokens and texts, none of them blank. Empty if the template can render neither conversation.
     """
     problem = template_problem(format)
     if NOT_IN_TIME in problem:
         return ()
-    # A template that needs a system message gets one, which does not affect the text after an answer.
+    # Add a system message if the template needs one; it does not affect the text after an answer.
     opening = [("system", "Hi")] if problem else []
     tokens = sorted((token for token in added_tokens if token.strip()), key=len, reverse=True)
     tokens += [text for name, text in format.token_variables.items() if text.strip() and name != "unk_token"]
@@ -308,10 +309,10 @@ def _messages(turns: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
 
 
 def _end(text: str, other: str, tokens: Sequence[str]) -> str:
-    """Return the marker at the start of the text after an answer: a token if there is one, else a text.
+    """Return the marker at the start of the text that follows an answer: a token if possible, else text.
 
     Args:
-        text: the text after the answer in one of the conversations.
+        text: the text after the answer in one of the two conversations.
         other: the text after the answer in the other conversation.
         tokens: special and added tokens, longest first.
     """
@@ -324,7 +325,7 @@ def _end(text: str, other: str, tokens: Sequence[str]) -> str:
     if tag := _TAG.match(bare):
         marker = tag[0]
     else:
-        # In one conversation the marker may be followed by the next turn, and in the other by nothing.
+        # The marker may be followed by the next turn in one conversation and by nothing in the other.
         marker = other.strip() if _begins_with(bare, other.strip()) else bare
         marker = marker.splitlines()[0].strip()
     if len(marker) < 2:
@@ -333,16 +334,16 @@ def _end(text: str, other: str, tokens: Sequence[str]) -> str:
 
 
 _TAG = re.compile(r"<\|[^<>\n]*?\|>|</?[^<>\s]+>")
-"""A marker in the form of a tag, such as ``<|im_end|>`` or ``</s>``."""
+"""Matches a marker in the form of a tag, such as ``<|im_end|>`` or ``</s>``."""
 
 
 def _begins_with(text: str, start: str) -> bool:
-    """Whether a text starts with `start`, followed by the end of a word."""
+    """Return whether a text starts with `start` and no letter or digit follows."""
     return bool(start) and text.startswith(start) and not text[len(start) : len(start) + 1].isalnum()
 
 
 def _ends_reasoning(format: ChatFormat, end: str) -> bool:
-    """Whether a marker also separates the reasoning from the answer, so that it does not end an answer."""
+    """Return whether a marker also separates reasoning from the answer, and so does not end an answer."""
     message = {"role": "assistant", "content": ANSWER, "reasoning_content": REASONING, "thinking": REASONING}
     try:
         text = render(format, [{"role": "user", "content": "Hi"}, message], generation_prompt=False)

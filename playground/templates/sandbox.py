@@ -1,9 +1,9 @@
-"""Jinja's sandbox with a limit on the size of the values that a single operation of a chat template builds.
+"""Jinja's sandbox with a size limit on the values that a single chat template operation can build.
 
-A time limit cannot interrupt a single long operation in C, such as padding a text to 10**9 characters.
-Operators, filters and methods whose result can be much larger than their arguments therefore estimate its
-size first and reject results over the limit. Loops do not need this, since they are Python code and can be
-interrupted.
+A time limit cannot interrupt a single long operation in C, such as padding a text to 10**9 characters. So
+operators, filters and methods whose results can be much larger than their arguments first estimate the size
+of the result and raise an error if it exceeds the limit. Loops do not need this: they are Python code and can
+be interrupted.
 """
 
 from __future__ import annotations
@@ -20,40 +20,40 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
 LIMIT = 20_000_000
-"""Largest number of characters of a text, as for a whole prompt (`templates.MOST_CHARACTERS`)."""
+"""Maximum number of characters in a text, the same as for a whole prompt (`templates.MOST_CHARACTERS`)."""
 ITEM = 20
-"""Size in characters that an item of a list or a key of a dictionary counts as."""
+"""Number of characters that each list item or dictionary key counts as."""
 MOST_BITS = 1_000_000
-"""Largest number of bits of an integer."""
+"""Maximum number of bits in an integer."""
 MOST_PRECISION = 1_000
-"""Largest number of digits that a number is rounded to."""
+"""Maximum number of digits that a number can be rounded to."""
 
 Cost = Callable[..., int]
-"""A function that estimates the size of an operation's result from its arguments, in characters."""
+"""A function that estimates, from an operation's arguments, the size of its result in characters."""
 
 
 class TooLargeError(OverflowError):
-    """An operation would build a value over the limit."""
+    """An operation would build a value that exceeds the limit."""
 
     def __init__(self) -> None:
-        super().__init__(f"it builds a value of more than {LIMIT} characters in one operation")
+        super().__init__(f"one of its operations would build a value of more than {LIMIT} characters")
 
 
 def check(size: int) -> None:
-    """Check an estimated size.
+    """Check an estimated size against the limit.
 
     Raises:
-        TooLargeError: the size is over the limit.
+        TooLargeError: the size exceeds the limit.
     """
     if size > LIMIT:
         raise TooLargeError
 
 
 def measure(*values: Any) -> int:
-    """Estimate the size of values as text, at any depth; an object that is contained twice counts twice.
+    """Estimate the size of nested values as text; an object that occurs twice counts twice.
 
     Raises:
-        TooLargeError: the size is over the limit.
+        TooLargeError: the size exceeds the limit.
     """
     size, waiting = 0, list(values)
     while waiting:
@@ -76,7 +76,7 @@ def measure(*values: Any) -> int:
 
 
 def _count(values: Iterator[Any]) -> Iterator[Any]:
-    """Yield the items of an iterator, and raise TooLargeError when their total size exceeds the limit."""
+    """Yield the items of an iterator, and raise TooLargeError once their total size exceeds the limit."""
     size = 0
     for value in values:
         size += ITEM + measure(value)
@@ -85,10 +85,10 @@ def _count(values: Iterator[Any]) -> Iterator[Any]:
 
 
 def join(parts: Iterable[Any]) -> str:
-    """Join texts.
+    """Join texts, if the result is within the limit.
 
     Raises:
-        TooLargeError: the result is over the limit.
+        TooLargeError: the result exceeds the limit.
     """
     texts, size = [], 0
     for part in parts:
@@ -102,7 +102,7 @@ def join(parts: Iterable[Any]) -> str:
 
 
 def _integer(value: Any) -> int:
-    """Return the number of characters or items that an argument requests; 0 if it is not an integer."""
+    """Return the number of characters or items requested by an argument, or 0 if it is not an integer."""
     return abs(value) if isinstance(value, int) else 0
 
 
@@ -178,7 +178,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 def _percent(format: Any, *others: Any, **named: Any) -> int:
-    """Estimate the size of "%" formatting from the widths of the fields and the size of the arguments."""
+    """Estimate the size of a text formatted with "%" from the field widths and the size of the arguments."""
     if not isinstance(format, str | bytes):
         return measure(format, others, named)
     text = format if isinstance(format, str) else format.decode("latin-1")
@@ -189,7 +189,7 @@ def _percent(format: Any, *others: Any, **named: Any) -> int:
 
 
 def _braces(format: str, *others: Any, **named: Any) -> int:
-    """Estimate the size of `str.format`, like `_percent`."""
+    """Estimate the size of the result of `str.format`, as `_percent` does for "%"."""
     widths = sum(int(number[:20]) for number in _NUMBER.findall(format))
     if re.search(r"\{[^{}]*\{", format):  # a field whose width is an argument
         widths += format.count("{") * sum(_integer(each) for each in _flat([*others, *named.values()]))
@@ -281,7 +281,7 @@ FILTERS: dict[str, Cost] = {
     "urlize": _urlize,
     "wordwrap": _wordwrap,
 }
-"""Filters of Jinja and Transformers whose result can be larger than their arguments, with their costs."""
+"""Filters in Jinja and Transformers whose results can be larger than their arguments, with their costs."""
 METHODS: dict[str, Cost] = {
     **dict.fromkeys(("center", "ljust", "rjust", "zfill"), _width),
     "expandtabs": lambda text, size=8: len(text) + text.count("\t") * _integer(size),
@@ -291,7 +291,7 @@ METHODS: dict[str, Cost] = {
     "replace": _replace,
     "translate": _translate,
 }
-"""Methods of strings whose result can be larger than their arguments, with their costs."""
+"""String methods whose results can be larger than their arguments, with their costs."""
 
 
 def _is_text(value: Any) -> bool:
@@ -302,15 +302,15 @@ def _is_text(value: Any) -> bool:
 
 
 def _bound(function: Callable[..., Any], cost: Cost | None, skipped: int = 0) -> Callable[..., Any]:
-    """Return a filter or global that checks its cost first, and whose iterators raise at the limit.
+    """Wrap a filter or global so that it checks its cost first and its iterators raise at the limit.
 
     Args:
         function: the filter or global.
-        cost: estimates the size of its result; None if the result is not larger than the arguments.
+        cost: estimates the size of the result; None if the result is never larger than the arguments.
         skipped: number of arguments before the filter's own, such as Jinja's context.
     """
 
-    @functools.wraps(function)  # keeps the attributes with which Jinja marks functions
+    @functools.wraps(function)  # keeps the attributes that Jinja uses to mark functions
     def bounded(*given: Any, **named: Any) -> Any:
         values = list(given)
         if cost is not None:
@@ -326,15 +326,15 @@ def _bound(function: Callable[..., Any], cost: Cost | None, skipped: int = 0) ->
 def _estimate(cost: Cost, *given: Any, **named: Any) -> int:
     try:
         return cost(*given, **named)
-    except TypeError:  # the operation does not accept these arguments, and will raise its own error
+    except TypeError:  # the operation does not accept these arguments and will raise its own error
         return 0
 
 
 class BoundedCode(CodeGenerator):
-    """Jinja's compiler, changed to call the environment's `concatenate` for the operator `~`."""
+    """Jinja's compiler, modified to call the environment's `concatenate` for the `~` operator."""
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802
-        """Generate the code of one `~`."""
+        """Generate code for a `~` operator."""
         self.write("environment.concatenate((")
         for each in node.nodes:
             self.visit(each, frame)
@@ -350,13 +350,13 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     concat = staticmethod(join)
 
     def __init__(self, *given: Any, **named: Any) -> None:
-        """Take the arguments of Jinja's environment."""
+        """Create the environment, with the same arguments as Jinja's."""
         super().__init__(*given, **named)
         self.finalize = _finalize
         self._is_bounded = False
 
     def from_string(self, *given: Any, **named: Any) -> Any:
-        """Compile a template; the first call adds the limits to all filters and globals."""
+        """Compile a template; the first call also adds the limits to all filters and globals."""
         if not self._is_bounded:
             self._is_bounded = True
             for name, function in self.filters.items():
@@ -367,17 +367,17 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return super().from_string(*given, **named)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Run one operator, if its result is within the limit."""
+        """Evaluate a binary operator, if the result is within the limit."""
         check(OPERATORS[operator](left, right))
         return super().call_binop(context, operator, left, right)
 
     def concatenate(self, values: Iterable[Any]) -> str:
-        """Return the result of the operator `~`."""
+        """Return the result of the `~` operator."""
         return join(str(_finalize(value)) for value in values)
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
-        """Run one call; a method of a string or number only runs if its result is within the limit."""
-        # Jinja wraps `str.format`; the wrapper has the original method as `__wrapped__`.
+        """Run a call; string and number methods only run if their result is within the limit."""
+        # Jinja wraps `str.format`; the original method is the wrapper's `__wrapped__`.
         method = getattr(__obj, "__wrapped__", __obj)
         owner = getattr(method, "__self__", None)
         name = getattr(method, "__name__", "")
@@ -391,7 +391,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
 
 def _finalize(value: Any) -> Any:
-    """Check the size of a value before it is written as text, and return it."""
+    """Check the size of a value before it is converted to text, and return it."""
     if not isinstance(value, str):
         measure(value)
     return value

@@ -1,4 +1,4 @@
-"""Separate the reasoning that a model writes between ``<think>`` and ``</think>`` from its answer."""
+"""Separate a model's reasoning, written between ``<think>`` and ``</think>``, from its answer."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ CLOSING = "</think>"
 
 @dataclass(frozen=True, kw_only=True)
 class Thinking:
-    """A text, split into reasoning and answer."""
+    """A text split into reasoning and answer."""
 
     thinking: str | None
-    """The text of the leading block of reasoning, without its tags; None without such a block."""
+    """The text of the leading reasoning block, without its tags; None if there is no such block."""
     answer: str
-    """The text after the block; the whole text without a block."""
+    """The text after the reasoning block, or the whole text if there is no such block."""
     closed: bool = True
-    """Whether the block was closed; if not, there is no answer yet."""
+    """Whether the reasoning block is closed; if not, there is no answer yet."""
 
 
 def split_thinking(text: str, opened: bool = False) -> Thinking:
-    """Split a text into the block of reasoning at its start and the answer.
+    """Split a text into the reasoning block at its start and the answer.
 
-    Only a block at the very start counts. Later tags, for instance in code, are part of the answer.
+    Only a block at the very beginning counts. Later tags, for example in code, are part of the answer.
 
     Args:
         text: the text.
-        opened: whether the prompt already ends with the opening tag, as with some chat templates.
+        opened: whether the prompt already ends with the opening tag, as some chat templates do.
     """
     rest = text.lstrip()
     if rest.startswith(OPENING):
@@ -39,5 +39,5 @@ def split_thinking(text: str, opened: bool = False) -> Thinking:
 
 
 def opens_thinking(prompt: str) -> bool:
-    """Whether a prompt ends inside a block of reasoning, so that the answer starts with reasoning."""
+    """Return whether a prompt ends with an opening tag, so that the answer starts with reasoning."""
     return prompt.rstrip().endswith(OPENING)

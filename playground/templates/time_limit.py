@@ -11,22 +11,23 @@ Result = TypeVar("Result")
 
 
 class TimeLimitError(Exception):
-    """The function took longer than allowed."""
+    """The function did not finish within the time limit."""
 
 
 def call_within(seconds: float, function: Callable[[], Result]) -> Result:
     """Run a function with a time limit and return its result.
 
-    The function runs in a separate thread, since only another thread can interrupt Python code that does not
-    end. A single long operation in C, such as building a huge text, cannot be interrupted before it ends.
+    The function runs in a separate thread, because only another thread can interrupt Python code that never
+    ends. A single long operation in C, such as building a huge text, cannot be interrupted before it
+    finishes.
 
     Args:
-        seconds: the time limit.
-        function: the function.
+        seconds: the time limit, in seconds.
+        function: the function to run.
 
     Raises:
-        TimeLimitError: the function did not end within `seconds`.
-        BaseException: the exception that the function raised.
+        TimeLimitError: the function did not finish within `seconds`.
+        BaseException: any exception raised by the function.
     """
     results: list[Result] = []
     errors: list[BaseException] = []

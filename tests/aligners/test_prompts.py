@@ -273,9 +273,9 @@ def test_a_template_equals_what_transformers_renders() -> None:
 
 def test_a_template_that_refuses_says_why_in_one_sentence() -> None:
     format = ChatFormat(template="{{ raise_exception('roles must alternate') }}")
-    with pytest.raises(InputError, match="cannot write this conversation: roles must alternate"):
+    with pytest.raises(InputError, match="cannot render this conversation: roles must alternate"):
         render(format, TALK)
-    with pytest.raises(InputError, match="cannot write this conversation"):
+    with pytest.raises(InputError, match="cannot render this conversation"):
         render(ChatFormat(template="{% for %}"), TALK)
 
 

@@ -539,12 +539,12 @@ def only(
 def test_the_evidence_is_in_the_sentence_and_the_place_in_the_span() -> None:
     loop, where = only("base", "Hi", f"So. {DOCTOR * 6}I am", "length")
     assert (
-        "The same 10 words come 6 times in a row: \u201cI am a doctor and I like to read books\u201d"
+        "The same 10 words are repeated 6 times in a row: \u201cI am a doctor and I like to read books\u201d"
         in loop.sentence
     )
     assert where == (DOCTOR * 6 + "I am").strip()
     piece, where = only("base", "Hi", "Oh, " + "he" * 70 + "!")
-    assert "The same piece comes 70 times in a row: \u201che\u201d." in piece.sentence
+    assert "The same text is repeated 70 times in a row: \u201che\u201d." in piece.sentence
     assert where == "he" * 70
     _, where = only("base", "Hi", " I'm sorry, but I can't help with that. Ask a locksmith.")
     assert where == "I'm sorry, but I can't help with that."

@@ -212,7 +212,7 @@ def test_a_chat_template_that_writes_nothing_is_a_warning(tiny: Tiny, tmp_path: 
         shutil.copyfile(tiny.base / name, here / name)
     for text, words in (
         ("{% for m in messages %}", "Unexpected end of template"),
-        ("{{ raise_exception('not today') }}", "cannot write this conversation: not today"),
+        ("{{ raise_exception('not today') }}", "cannot render this conversation: not today"),
     ):
         (here / "chat_template.jinja").write_text(text)
         _, status, _ = serve(tiny.base, {"x": here}, [("Hello there", "x")])

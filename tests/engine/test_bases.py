@@ -338,10 +338,10 @@ def test_a_shard_that_is_missing_or_lacks_a_weight_is_named(tiny: Tiny, tmp_path
     refused(folder, f"lacks {gone.name}")
     folder = sharded(tiny, tmp_path / "e")
     edit_index(folder, lambda index: index.pop("metadata"))
-    refused(folder, "model.safetensors.index.json is damaged: it has no metadata")
+    refused(folder, "model.safetensors.index.json is damaged: it lacks the metadata")
     folder = sharded(tiny, tmp_path / "d")
     edit_index(folder, lambda index: index["weight_map"].update({"x": "../../etc/passwd"}))
-    refused(folder, "names '../../etc/passwd', which is not a file of that folder")
+    refused(folder, "lists '../../etc/passwd', which is not a file in the same folder")
 
 
 def header(entries):
@@ -405,7 +405,7 @@ def pickled(tiny: Tiny, folder: Path, shards=1):
 @pytest.mark.parametrize("shards", [1, 3])
 def test_pickled_weights_are_refused_unless_they_are_allowed(tiny: Tiny, tmp_path: Path, shards: int) -> None:
     folder = pickled(tiny, tmp_path / "base", shards)
-    refused(folder, "is a Python pickle and can run code", "--allow-pickle")
+    refused(folder, "a Python pickle, which can run code", "--allow-pickle")
     _, reply = served(folder, allow_pickle=True)
     assert reply.token_ids == served(tiny.base)[1].token_ids
     shutil.copy(tiny.base / "model.safetensors", folder)
@@ -444,12 +444,12 @@ def test_a_pickle_that_runs_code_is_refused_even_where_pickles_are_allowed(
 def test_a_folder_without_weights_or_with_others_says_what_it_is(tiny: Tiny, tmp_path: Path) -> None:
     folder = copied(tiny, tmp_path / "base")
     (folder / "model.safetensors").rename(folder / "tf_model.h5")
-    refused(folder, "could not be loaded", "it has tf_model.h5, which is another format")
+    refused(folder, "could not be loaded", "only tf_model.h5, which is in another format")
     (folder / "tf_model.h5").rename(folder / "model.fp16.safetensors")
-    refused(folder, "it has model.fp16.safetensors: rename it to model.safetensors if it holds all of them")
+    refused(folder, "only model.fp16.safetensors: rename it to model.safetensors if it contains all weights")
     (folder / "model.fp16.safetensors").rename(folder / "consolidated.safetensors")
-    refused(folder, "use a version in the format of Transformers")
-    refused(tiny.adapters["wide"], "is an adapter and no base model: load it with --adapter")
+    refused(folder, "use a version in Transformers format")
+    refused(tiny.adapters["wide"], "is an adapter, not a base model: load it with --adapter")
     folder = copied(tiny, tmp_path / "both")
     shutil.copy(tiny.adapters["wide"] / "adapter_config.json", folder)
     refused(folder, "has an adapter_config.json beside its config.json")

@@ -172,7 +172,7 @@ def test_a_row_whose_logits_are_not_numbers_ends_alone_and_is_not_remembered(
     monkeypatch.setattr(engine._scheduler.model, "forward", poisoned)
     bad, other = run(engine, [request("Unheard of words", "wide"), request("The sun")])
     assert (bad.finish, bad.new_tokens) == ("error", 1)
-    assert "not a number" in bad.error
+    assert "the model's output contains NaN" in bad.error
     assert other.text == good.text
     monkeypatch.undo()
     assert run(engine, [request("Unheard of words", "wide")])[0].finish == "length"
@@ -381,7 +381,7 @@ def test_scoring_what_cannot_be_scored_says_why(engine) -> None:
     from playground.types import OutsideError
 
     assert engine.score([request()], [Reply()]) == [[]]
-    with pytest.raises(OutsideError, match="the context holds 256"):
+    with pytest.raises(OutsideError, match="at most 256 tokens in total"):
         engine.score([request("word " * 100)], [Reply(raw_text="word " * 200)])
     with pytest.raises(OutsideError, match="'nobody' is not loaded"):
         engine.score([request(adapter="nobody")], [Reply(raw_text="x")])

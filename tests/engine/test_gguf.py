@@ -264,7 +264,7 @@ def test_a_file_is_named_by_its_path_or_its_folder(
         assert served(name)[1].token_ids == want
     refused("./none.gguf", "There is no file ./none.gguf", "owner/name:FILE.gguf")
     refused(f"{tmp_path}:none.gguf", "There is no file none.gguf in", "it has it.gguf")
-    refused(str(tmp_path), "holds GGUF files: name one of them, such as", ":it.gguf")
+    refused(str(tmp_path), "contains GGUF files: specify one of them, for example", ":it.gguf")
     (tmp_path / "notes.txt").write_text("x")
     refused("notes.txt", "notes.txt is a file: give the folder it is in")
 

@@ -87,13 +87,13 @@ def test_the_shards_that_the_index_names_are_downloaded(server, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"pytorch_model.bin": b"x"}, "has its weights in pytorch_model.bin only, which is a Python"),
-        ({"pytorch_model.bin.index.json": sharded(["a.bin"]), "a.bin": b"x"}, "in a.bin only, which"),
-        ({"model.safetensors.index.json": sharded(["a.safetensors"])}, "o/m lacks a.safetensors, which"),
-        ({"model.safetensors.index.json": sharded(["../a"])}, "names '../a', which is not a file of"),
-        ({"model.safetensors.index.json": b'{"weight_map": []}'}, "is damaged: it has no weight_map"),
-        ({"a.Q4_0.gguf": b"x"}, "o/m holds GGUF files: name one of them, such as o/m:a.Q4_0.gguf"),
-        ({"tf_model.h5": b"x"}, "it has no weights, model.safetensors or its shards (it has tf_model.h5"),
+        ({"pytorch_model.bin": b"x"}, "has its weights only in pytorch_model.bin, a Python"),
+        ({"pytorch_model.bin.index.json": sharded(["a.bin"]), "a.bin": b"x"}, "only in a.bin, a Python"),
+        ({"model.safetensors.index.json": sharded(["a.safetensors"])}, "o/m lacks a.safetensors, listed in"),
+        ({"model.safetensors.index.json": sharded(["../a"])}, "lists '../a', which is not a file in"),
+        ({"model.safetensors.index.json": b'{"weight_map": []}'}, "is damaged: its weight_map of file names"),
+        ({"a.Q4_0.gguf": b"x"}, "o/m contains GGUF files: specify one of them, for example o/m:a.Q4_0.gguf"),
+        ({"tf_model.h5": b"x"}, "it has neither model.safetensors nor its shards (only tf_model.h5"),
     ],
 )  # fmt: skip
 def test_weights_that_cannot_be_used_are_refused_before_they_are_downloaded(
@@ -143,7 +143,7 @@ def test_a_revision_is_a_branch_a_tag_a_commit_or_a_pull_request(server, tmp_pat
         (f"o/m@{commit}", b"old"),
     ):
         assert (hub.find_folder(name) / "model.safetensors").read_bytes() == want
-    with pytest.raises(InputError, match="o/m has no revision 'v9' at the Hugging Face Hub"):
+    with pytest.raises(InputError, match="Repository o/m on the Hugging Face Hub has no revision 'v9'"):
         hub.find_folder("o/m@v9")
 
 
@@ -243,7 +243,7 @@ def test_a_connection_that_stays_broken_keeps_what_came(
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     server.cut_after = 0
-    with pytest.raises(InputError, match="The download of o/m broke off: load it again, and it continues"):
+    with pytest.raises(InputError, match="The download of o/m was interrupted: load it again to resume"):
         hub.find_folder("o/m")
 
 
@@ -260,7 +260,8 @@ def test_a_disk_that_is_too_small_is_said_before_the_download(
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 1000))
     with pytest.raises(
-        InputError, match=r"needs 0\.0 GB and 0\.0 GB are free in .*: make room, or set HF_HOME"
+        InputError,
+        match=r"needs 0\.0 GB, but only 0\.0 GB are free in .*: free up disk space, or set HF_HOME",
     ):
         hub.find_folder("o/m")
     assert "model.safetensors" not in server.downloaded()
@@ -274,7 +275,7 @@ def test_a_disk_that_is_too_small_is_said_before_the_download(
     [
         (None, "o/g is gated: accept its terms at huggingface.co/o/g, then set HF_TOKEN to a"),
         ("hf_other", "accept its terms at huggingface.co/o/g with the account of the token in HF_TOKEN"),
-        ("nonsense", "The Hugging Face Hub refuses the token in HF_TOKEN"),
+        ("nonsense", "The Hugging Face Hub rejected the token in HF_TOKEN"),
     ],
 )  # fmt: skip
 def test_a_gated_repository_says_what_to_do(
@@ -298,7 +299,10 @@ def test_a_private_repository_and_none_are_said_alike(
 ) -> None:
     server.add("o/private", repository(tmp_path / "p"), private=True)
     use_hub(monkeypatch, server, tmp_path / "cache", token)
-    with pytest.raises(InputError, match=f"has no repository {id}, or it is private: check the name, {said}"):
+    with pytest.raises(
+        InputError,
+        match=f"{id} does not exist on the Hugging Face Hub, or it is private: check the name, {said}",
+    ):
         hub.find_folder(id)
 
 
@@ -340,21 +344,21 @@ def test_a_download_that_is_not_whole_is_said_where_the_hub_is_not_reached(
     use_hub(monkeypatch, None, tmp_path / "cache")
     hub.find_folder("o/m", hub.CARD_FILES)
     for name, missing in (("o/m", "model.safetensors"), ("o/m:a.gguf", "a.gguf")):
-        with pytest.raises(InputError, match=f"{name} is only partly on this machine \\({missing} not\\)"):
+        with pytest.raises(InputError, match=f"{name} is only partially downloaded \\(missing: {missing}\\)"):
             hub.find_folder(name)
 
 
 def test_a_hub_that_is_down_is_a_sentence(server, tmp_path: Path) -> None:
     server.down = True
     with pytest.raises(
-        InputError, match="o/m is not on this machine and the Hugging Face Hub cannot be reached"
+        InputError, match="o/m is not on this machine, and the Hugging Face Hub cannot be reached"
     ):
         hub.find_folder("o/m")
 
 
 @pytest.mark.parametrize("name", ["no spaces here", "a..b/c", "x" * 300])
 def test_what_is_no_id_is_said(server, name: str) -> None:
-    with pytest.raises(InputError, match="is neither a folder here nor a Hugging Face Hub id"):
+    with pytest.raises(InputError, match="is neither a local folder nor a Hugging Face Hub id"):
         hub.find_folder(name)
 
 

@@ -278,7 +278,7 @@ def test_a_model_that_counts_columns_past_a_limit_is_served_by_the_plain_path(tm
     engine = start(base)
     try:
         ask(engine, ["Hello"])
-        assert "past the limits" in engine.status().plain
+        assert "beyond its configured limits" in engine.status().plain
         alone = Alone(base)
         texts = [alone.cut(length) for length in (10, 120, 190)]
         assert [reply.token_ids for reply in ask(engine, texts)] == [alone(text) for text in texts]

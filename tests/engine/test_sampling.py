@@ -103,5 +103,5 @@ def test_temperature_zero_is_argmax_and_ignores_seed_and_filters() -> None:
 
 @pytest.mark.parametrize("parameters", [{}, {"temperature": 1.0}, {"repetition_penalty": 1.2}])
 def test_output_that_is_not_a_number_is_an_error_and_not_token_zero(parameters: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="not a number"):
+    with pytest.raises(ValueError, match="the model's output contains NaN"):
         next_tokens(torch.full((1, 4), float("nan")), [row([1], [], **parameters)])

@@ -164,7 +164,7 @@ def test_an_adapter_that_is_gone_leaves_the_base_and_says_so(here, hub) -> None:
     del hub.repositories[ADAPTER]
     assert load(here, "random").state == "done"
     (status,) = here.session.status().adapters
-    assert "has no repository" in status.error
+    assert "does not exist on the Hugging Face Hub" in status.error
     chat = Controller(here.session)
     assert [chat.catalog.default_lane(lane) for lane in range(4)] == ["urial", "base", "base", "urial"]
     assert here.ask("Hello", "base").turns[0].answers[0].reply.error is None

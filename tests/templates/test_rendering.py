@@ -156,7 +156,7 @@ def test_several_templates_without_a_default_are_named_in_the_lane(tmp_path: Pat
     several = [{"name": "rag", "template": "R"}, {"name": "tools", "template": "T"}]
     here = folder(tmp_path, several)
     variant, library = lane_of(tmp_path, here, "x")
-    with pytest.raises(InputError, match="none is the default: choose one of rag, tools"):
+    with pytest.raises(InputError, match="no default: set the lane's template to one of rag, tools"):
         variant.aligner(TALK)
     assert library.template_names("x") == ("rag", "tools")
     assert parse_lane("x:template=tools", library).aligner(TALK).text == "T"
@@ -342,7 +342,7 @@ def test_a_template_without_a_system_role_says_so(template: str, reason: str) ->
 def test_a_template_that_needs_a_system_message_says_so_and_its_ends_are_found() -> None:
     check = "{% if messages[0].role != 'system' %}{{ raise_exception('No system!') }}{% endif %}"
     format = ChatFormat(template=check + PLAIN, eos_token="</s>")
-    reason = r'needs a system message \(No system\): set one on the lane, as in system="\.\.\."\.$'
+    reason = r'requires a system message \(No system\): add one to the lane, as in system="\.\.\."\.$'
     with pytest.raises(InputError, match=reason):
         prompt(format, TALK, None)
     assert re.search(reason, template_problem(format))

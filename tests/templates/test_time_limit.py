@@ -34,7 +34,7 @@ def test_a_loop_without_an_end_is_interrupted_and_its_thread_ends() -> None:
 def test_a_template_that_does_not_end_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(templates, "MOST_SECONDS", 0.5)
     loops = "{% for a in range(99999) %}" * 3 + "{{ a * a }}" + "{% endfor %}" * 3
-    with pytest.raises(InputError, match=f"chat template cannot write .*{templates.NOT_IN_TIME}"):
+    with pytest.raises(InputError, match=f"chat template cannot render .*{templates.NOT_IN_TIME}"):
         templates.render(ChatFormat(template=loops), [{"role": "user", "content": "Hi"}])
     assert templates.template_problem(ChatFormat(template=loops))
     assert not templates.template_problem(ChatFormat(template="{{ messages[0].content }}"))

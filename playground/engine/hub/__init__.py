@@ -1,4 +1,4 @@
-"""Find the files of a model or an adapter in a local folder, or download them from the Hugging Face Hub."""
+"""Locate the files of a model or adapter in a local folder, or download them from the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from playground.library.sources import GGUF, Source, find_source
 from playground.types import InputError
 
 Report = Callable[[str, float], None]
-"""A progress callback, called with a note on the current step for users, and the share of the work that is
-done, 0 to 1. It can stop the work by raising a BaseException, which library code does not swallow."""
+"""A progress callback, called with a user-facing note on the current step and the fraction of work done, 0 to
+1. It can stop the work by raising a BaseException, which library code does not swallow."""
 
 CARD_FILES = ["*.json", "*.jinja", "*.toml"]
-"""Patterns of the files that are needed to read an adapter card; the weights are downloaded later."""
+"""Patterns of the files needed to read an adapter card; the weights are downloaded later."""
 SMALL_FILES = [
     *CARD_FILES,
     "*.txt",
@@ -31,10 +31,10 @@ SMALL_FILES = [
     "*.vocab",
     "additional_chat_templates/*.jinja",
 ]
-"""Patterns of configurations, tokenizers and templates. Weight files are selected by name, and no other files
+"""Patterns of configuration, tokenizer and template files. Weight files are selected by name; no other files
 are downloaded."""
 FIRST, LAST = 0.05, 0.15
-"""Progress of a load, 0 to 1, at which a download starts and ends."""
+"""Progress of a load, 0 to 1, at the start and end of the download."""
 
 
 def find_folder(
@@ -45,17 +45,17 @@ def find_folder(
     allow_pickle: bool = False,
     remote_code: bool = False,
 ) -> Path:
-    """Return the local folder of a source; a repository on the Hub is downloaded to the local cache.
+    """Return the local folder of a source, downloading a Hub repository to the local cache if needed.
 
-    An interrupted download continues where it stopped. Only the needed files of a repository are downloaded:
-    no second format of the same weights, no training state.
+    An interrupted download resumes where it stopped. Only the files that are needed are downloaded: no second
+    format of the same weights, no training state.
 
     Args:
-        source: a folder, Hub id or GGUF file, in the form that `sources.find_source` reads. For a GGUF file,
+        source: a folder, Hub id or GGUF file, in the form accepted by `sources.find_source`. For a GGUF file,
             the folder that contains it is returned.
-        only: patterns of the needed files; None for all files of a model or an adapter.
-        report: called with the progress of a download.
-        allow_pickle: download pickled weights if there are no others.
+        only: patterns of the files needed; None for all files of a model or adapter.
+        report: called with the download progress.
+        allow_pickle: download pickled weights if there are no other weights.
         remote_code: also download the repository's Python files.
 
     Raises:
@@ -75,7 +75,7 @@ def find_folder(
 
 
 def _list_files(found: Source) -> tuple[str, dict[str, int]]:
-    """Return the commit of a repository's revision, and the size in bytes of each of its files."""
+    """Return the commit hash of a repository's revision, and the size in bytes of each file."""
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
@@ -96,7 +96,7 @@ def _download(
     allow_pickle: bool,
     report: Report | None,
 ) -> Path:
-    """Download the needed files of a repository: small files first, since an index lists the weight files."""
+    """Download the files needed from a repository, beginning with small files such as the weight index."""
     say = _make_reporter(found, report)
     small = [] if found.file else [name for name in sizes if _matches(name, patterns)]
     snapshot = transfer.download(found, commit, {name: sizes[name] for name in small}, say)
@@ -109,28 +109,28 @@ def _download(
 def _list_weights(
     found: Source, names: Collection[str], read_index: Callable[[str], Any], allow_pickle: bool
 ) -> list[str]:
-    """List the weight files of a repository that are needed.
+    """List the weight files to download from a repository.
 
     Raises:
-        InputError: the repository has no weight files, or they must not be used.
+        InputError: the repository has no weight files, or only files that are not allowed.
     """
     where = str(found.repository)
     if found.file is not None:
         if found.file not in names:
             there = sorted(name for name in names if name.lower().endswith(GGUF))
             has = f"it has {', '.join(there[:5])}" if there else f"it has no {GGUF} file"
-            raise InputError(f"There is no file {found.file} in {where} at the Hugging Face Hub: {has}.")
+            raise InputError(f"There is no file {found.file} in {where} on the Hugging Face Hub: {has}.")
         return [found.file]
     if "adapter_config.json" in names:
         for name in ("adapter_model.safetensors", *(["adapter_model.bin"] if allow_pickle else [])):
             if name in names:
                 return [name]
-        return []  # reading the adapter will report the missing weights
+        return []  # the missing weights are reported when the adapter is read
     return list(find_weight_files(names, read_index, where, allow_pickle).names)
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a file matches one of the patterns; a pattern without a folder matches only top-level files."""
+    """Return whether a file matches a pattern; patterns without a folder match only top-level files."""
     return any(fnmatch(name, pattern) and name.count("/") == pattern.count("/") for pattern in patterns)
 
 
@@ -158,11 +158,11 @@ def _format_size(count: float) -> str:
 def _find_cached(
     found: Source, patterns: Sequence[str], weights: bool, allow_pickle: bool, error: Exception
 ) -> Path:
-    """Return the folder of a repository in the local cache, for when the Hub cannot be reached.
+    """Return a repository's folder in the local cache, for use when the Hub cannot be reached.
 
     Raises:
-        InputError: some of the needed files are missing.
-        Exception: `error`, if the repository is not in the cache at all.
+        InputError: some of the files needed are missing.
+        Exception: `error` itself, if the repository is not in the cache at all.
     """
     from huggingface_hub import get_cached_repo_tree, snapshot_download
     from huggingface_hub.errors import CachedRepoTreeNotFoundError, LocalEntryNotFoundError
@@ -178,9 +178,8 @@ def _find_cached(
             )
         )
         names = [entry.path for entry in get_cached_repo_tree(found.repository, revision=found.revision)]
-    except (
-        CachedRepoTreeNotFoundError
-    ):  # downloaded by an older huggingface_hub, which stored no list; missing files are detected later
+    # Older versions of huggingface_hub stored no file list; missing files are detected later.
+    except CachedRepoTreeNotFoundError:
         return snapshot
     except LocalEntryNotFoundError:
         raise error from None
@@ -190,14 +189,14 @@ def _find_cached(
     if missing := [name for name in needed if not (snapshot / name).is_file()]:
         more = f" and {len(missing) - 1} more files" if missing[1:] else ""
         raise InputError(
-            f"{found.name} is only partly on this machine ({missing[0]}{more} not), and the Hugging Face Hub "
-            "cannot be reached: connect once to finish the download, or give a local folder."
+            f"{found.name} is only partially downloaded (missing: {missing[0]}{more}), and the Hugging Face "
+            "Hub cannot be reached: go online to finish the download, or give a local folder."
         )
     return snapshot
 
 
 def _unreachable() -> tuple[type[Exception], ...]:
-    """Return the exceptions after which the local cache is used: the Hub does not respond, or refuses."""
+    """Return the exceptions that cause a fallback to the local cache: the Hub is unreachable or refuses."""
     # Imported here because the import is slow and not needed for local folders.
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
@@ -207,7 +206,7 @@ def _unreachable() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def _explain_errors(found: Source) -> Iterator[None]:
-    """Turn the exceptions of huggingface_hub in the block into an InputError that says what to do."""
+    """Convert huggingface_hub exceptions within the block into an InputError that says what to do."""
     import httpx2
     from huggingface_hub import errors, get_token
 
@@ -217,25 +216,25 @@ def _explain_errors(found: Source) -> Iterator[None]:
         yield
     except errors.HFValidationError as error:
         raise InputError(
-            f"{name!r} is neither a folder here nor a Hugging Face Hub id (owner/name): check it."
+            f"{name!r} is neither a local folder nor a Hugging Face Hub id (owner/name): check the spelling."
         ) from error
     except errors.GatedRepoError as error:
         how = (
             f"accept its terms at {page} with the account of the token in HF_TOKEN, which has no access yet"
             if has_token
-            else f"accept its terms at {page}, then set HF_TOKEN to a token of that account"
+            else f"accept its terms at {page}, then set HF_TOKEN to a token for that account"
         )
         raise InputError(f"{name} is gated: {how}.") from error
     except errors.RevisionNotFoundError as error:
         raise InputError(
-            f"{found.repository} has no revision {found.revision!r} at the Hugging Face Hub: give a branch, "
-            "tag or commit that it has."
+            f"Repository {found.repository} on the Hugging Face Hub has no revision {found.revision!r}: give "
+            "an existing branch, tag or commit."
         ) from error
     except errors.RepositoryNotFoundError as error:
         how = "check whether the token in HF_TOKEN has access to it" if has_token else "set HF_TOKEN"
         raise InputError(
-            f"The Hugging Face Hub has no repository {found.repository}, or it is private: check the name, "
-            f"or {how}."
+            f"Repository {found.repository} does not exist on the Hugging Face Hub, or it is private: check "
+            f"the name, or {how}."
         ) from error
     except errors.HfHubHTTPError as error:
         raise InputError(_explain_status(found, error)) from error
@@ -249,22 +248,22 @@ def _explain_status(found: Source, error: Any) -> str:
     status = error.response.status_code if error.response is not None else 0
     if status == 401:
         return (
-            "The Hugging Face Hub refuses the token in HF_TOKEN: set a valid one, or none for public "
-            "repositories."
+            "The Hugging Face Hub rejected the token in HF_TOKEN: set a valid token, or unset it if the "
+            "repository is public."
         )
     if status == 403:
         return (
-            f"The Hugging Face Hub does not give access to {found.name}: check the rights of the token "
+            f"The Hugging Face Hub denied access to {found.name}: check the permissions of the token "
             "in HF_TOKEN."
         )
     if status == 429:
-        return "The Hugging Face Hub has had too many requests from here: wait some minutes, or set HF_TOKEN."
+        return "Too many requests to the Hugging Face Hub: wait a few minutes, or set HF_TOKEN."
     return _explain_unreachable(found)
 
 
 def _explain_unreachable(found: Source) -> str:
     return (
-        f"{found.name} is not on this machine and the Hugging Face Hub cannot be reached: connect once to "
+        f"{found.name} is not on this machine, and the Hugging Face Hub cannot be reached: go online to "
         "download it, or give a local folder."
     )
 
@@ -273,10 +272,10 @@ def fetch_cards(library: Library, report: Report | None = None) -> dict[str, Inp
     """Download the adapter cards and the chat template that the library needs to build lanes.
 
     Returns:
-        Errors by adapter name; the adapters without an error are added to the library.
+        Errors by adapter name. Adapters without an error are added to the library.
 
     Raises:
-        InputError: the base cannot be found.
+        InputError: the base model cannot be found.
     """
     base = find_source(library.base)
     if base.folder is None:

@@ -1,4 +1,4 @@
-"""Check which files of the Hugging Face Hub are in the local cache, without network access."""
+"""Check which Hugging Face Hub files are in the local cache, without network access."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ WEIGHTS = {
     "config.json": ("model.safetensors", "pytorch_model.bin"),
     "adapter_config.json": ("adapter_model.safetensors", "adapter_model.bin"),
 }
-"""Names of weight files of a model or an adapter, by the name of its configuration file."""
+"""Weight file names of a model or adapter, keyed by the name of its configuration file."""
 LEAST = 1_000_000
-"""Size in bytes from which a download counts as started; smaller files are also fetched for other reasons."""
+"""Minimum size in bytes for a download to count as started; smaller amounts are also fetched for other
+reasons."""
 
 
 def measure_cached(source: str) -> Cached:
-    """Measure how much of a base or an adapter is on this machine.
+    """Measure how much of a base model or adapter is already on this machine.
 
     Args:
-        source: a folder, Hub id or GGUF file, in the form that `sources.find_source` reads.
+        source: a folder, Hub id or GGUF file, in the form accepted by `sources.find_source`.
     """
     found = find_source(source)
     if found.folder is not None:
@@ -41,20 +42,20 @@ def measure_cached(source: str) -> Cached:
 
 
 def has_token() -> bool:
-    """Whether a token for the Hub is set on this machine."""
+    """Return whether a Hugging Face Hub token is set on this machine."""
     from huggingface_hub import get_token
 
     return get_token() is not None
 
 
 def _find_snapshot(folder: Path, revision: str) -> Path:
-    """Return the path of the folder with a revision's files, which may not exist."""
+    """Return the path of the snapshot folder for a revision; it may not exist."""
     ref = folder / "refs" / revision
     return folder / "snapshots" / (ref.read_text(encoding="utf-8").strip() if ref.is_file() else revision)
 
 
 def _is_complete(snapshot: Path) -> bool:
-    """Whether a folder has the configuration and all weight files of a model or an adapter."""
+    """Return whether a folder contains the configuration and all weight files of a model or adapter."""
     for config, names in WEIGHTS.items():
         if not (snapshot / config).is_file():
             continue
@@ -70,6 +71,6 @@ def _is_complete(snapshot: Path) -> bool:
 def _has_shards(index: Path) -> bool:
     try:
         names = read_object(index).get("weight_map")
-    except InputError:  # the index is truncated; the next download reports it
+    except InputError:  # the index is truncated, which the next download will report
         return False
     return isinstance(names, dict) and all((index.parent / str(name)).is_file() for name in names.values())

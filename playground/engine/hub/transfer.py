@@ -1,8 +1,8 @@
-"""Download files from the Hugging Face Hub into the local cache, with progress and resumption.
+"""Download files from the Hugging Face Hub into the local cache, with progress reports and resumption.
 
-After an interruption, huggingface_hub downloads a file from the beginning. This module therefore downloads
-large files itself, into ``<etag>.incomplete`` in the cache's folder of blobs, and continues an interrupted
-file from there. huggingface_hub then finds the complete blobs and does the rest.
+After an interruption, huggingface_hub restarts a file from the beginning. This module therefore downloads
+large files itself, to ``<etag>.incomplete`` in the cache's blobs folder, and resumes interrupted files from
+there. huggingface_hub then finds the complete blobs and does the rest.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ from playground.library.sources import Source
 from playground.types import InputError
 
 CHUNK = 1 << 20
-"""Bytes of a download between two reports; huggingface_hub's 10 MB take too long on a slow connection."""
+"""Download chunk size in bytes. Progress is counted per chunk, and huggingface_hub's default of 10 MB takes
+too long on a slow connection."""
 LARGE = 10_000_000
-"""Size in bytes from which an interrupted download of a file is continued."""
+"""Minimum size in bytes of a file whose interrupted download is resumed."""
 WORKERS = 4
-"""Number of large files that are downloaded at the same time."""
+"""Number of large files downloaded at the same time."""
 LOOK_EVERY = 0.1
-"""Seconds between two reports."""
+"""Seconds between progress reports."""
 PATIENCE = 2.0
-"""Seconds that a cancelled download waits for its threads, which may be blocked on the network."""
+"""Seconds for which a cancelled download waits for its threads, which may be blocked on the network."""
 
 
 class DownloadCancelled(BaseException):
@@ -41,18 +42,18 @@ class DownloadCancelled(BaseException):
 def download(
     found: Source, commit: str, sizes: Mapping[str, int], say: Callable[[float, float], None]
 ) -> Path:
-    """Download files and return the folder in the cache that contains them.
+    """Download files and return the cache folder that contains them.
 
     Args:
         found: the repository.
-        commit: the commit of the repository's revision.
-        sizes: the size of each file in bytes, by its path in the repository.
-        say: called in this thread with the bytes downloaded so far and the bytes of all files. It can stop
-            the download by raising an exception.
+        commit: the commit hash of the repository's revision.
+        sizes: the size in bytes of each file, keyed by its path in the repository.
+        say: called in the calling thread with the number of bytes downloaded so far and the total number of
+            bytes. It can stop the download by raising an exception.
 
     Raises:
-        InputError: the disk has too little free space, or the connection broke off.
-        Exception: an exception of huggingface_hub, if the Hub refuses or cannot be reached.
+        InputError: there is not enough free disk space, or the connection was lost.
+        Exception: an exception from huggingface_hub, if the Hub refuses or cannot be reached.
     """
     from huggingface_hub import constants, snapshot_download
 
@@ -87,13 +88,13 @@ def _check_disk(found: Source, size: int) -> None:
     free = shutil.disk_usage(place).free
     if size - here > free:
         raise InputError(
-            f"{found.name} needs {size / 1e9:.1f} GB and {free / 1e9:.1f} GB are free in {place}: make "
-            "room, or set HF_HOME to a folder on another disk."
+            f"{found.name} needs {size / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free in {place}: free "
+            "up disk space, or set HF_HOME to a folder on another disk."
         )
 
 
 class _Progress:
-    """Counts the downloaded bytes of all threads; one thread reports them."""
+    """Counts the bytes downloaded by all threads; one thread reports the total."""
 
     def __init__(self, total: float, say: Callable[[float, float], None]) -> None:
         self.total, self._say = total, say
@@ -102,7 +103,7 @@ class _Progress:
         self.stopped = threading.Event()
 
     def add(self, count: float) -> None:
-        """Add to the downloaded bytes.
+        """Add to the number of downloaded bytes.
 
         Raises:
             DownloadCancelled: the download was stopped.
@@ -113,7 +114,7 @@ class _Progress:
             self._came += count
 
     def report(self) -> None:
-        """Report the bytes so far. Must be called in the thread that started the download."""
+        """Report the number of bytes so far. Must be called in the thread that started the download."""
         self._say(min(self._came, self.total), self.total)
 
 
@@ -138,7 +139,7 @@ def _fetch_all(found: Source, commit: str, names: list[str], progress: _Progress
         wait(jobs, timeout=PATIENCE)
         if isinstance(error, httpx2.HTTPError) and not isinstance(error, HfHubHTTPError):
             raise InputError(
-                f"The download of {found.name} broke off: load it again, and it continues where it was."
+                f"The download of {found.name} was interrupted: load it again to resume the download."
             ) from error
         raise
     finally:
@@ -146,7 +147,7 @@ def _fetch_all(found: Source, commit: str, names: list[str], progress: _Progress
 
 
 def _fetch(found: Source, commit: str, name: str, progress: _Progress) -> None:
-    """Download one large file, or the rest of it, into the cache's folder of blobs."""
+    """Download one large file, or the rest of it, into the cache's blobs folder."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.utils._fixes import WeakFileLock
     from huggingface_hub.utils._headers import build_hf_headers
@@ -161,7 +162,7 @@ def _fetch(found: Source, commit: str, name: str, progress: _Progress) -> None:
     done, partial = blobs / about.etag, blobs / f"{about.etag}.incomplete"
     headers = build_hf_headers()
     if urlsplit(about.location).netloc != urlsplit(url).netloc:
-        # The storage is another host, which must not get the token; its URL is signed.
+        # The file is stored on another host, which must not receive the token; its URL is signed.
         headers.pop("authorization", None)
     locks = blobs.parent.parent / ".locks" / blobs.parent.name
     locks.mkdir(parents=True, exist_ok=True)
@@ -173,12 +174,12 @@ def _fetch(found: Source, commit: str, name: str, progress: _Progress) -> None:
             partial.unlink()
             if not _continue(partial, about, headers, progress):
                 partial.unlink()
-                raise OSError(f"{name} arrives damaged: its checksum is not the one that the Hub states")
+                raise OSError(f"the checksum of {name} does not match the one given by the Hub")
         os.replace(partial, done)
 
 
 def _continue(partial: Path, about: Any, headers: dict[str, str], progress: _Progress) -> bool:
-    """Download the rest of a file, and return whether the checksum of the whole file is correct."""
+    """Download the rest of a file, and return whether the checksum of the complete file is correct."""
     from huggingface_hub.file_download import http_get
 
     here = partial.stat().st_size if partial.exists() else 0
@@ -195,7 +196,7 @@ def _continue(partial: Path, about: Any, headers: dict[str, str], progress: _Pro
             expected_size=about.size,
             tqdm_class=_bar(progress, quiet=True),
         )
-    # Only a continued download is checked by its checksum. For other downloads, the length is checked, as in
+    # The checksum is verified only for resumed downloads. For others, only the length is checked, as in
     # huggingface_hub.
     if here and len(about.etag) == 64:
         with partial.open("rb") as data:
@@ -214,17 +215,17 @@ def _blobs(found: Source) -> Path:
 
 
 def _bar(progress: _Progress, quiet: bool = False) -> Any:
-    """Make a progress bar class for huggingface_hub that counts bytes and draws nothing.
+    """Create a progress bar class for huggingface_hub that counts bytes and draws nothing.
 
     Args:
-        progress: counts the bytes.
-        quiet: only count the bytes, because another thread reports them.
+        progress: the counter to which bytes are added.
+        quiet: only count bytes, because another thread reports them.
     """
     from huggingface_hub.utils.tqdm import tqdm
 
     class Bar(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            # A snapshot download has several bars; the one with this name counts bytes.
+            # A snapshot download has several bars; only the one with this name counts bytes.
             self.counts = quiet or kwargs.get("name") == "huggingface_hub.snapshot_download"
             super().__init__(*args, **{**kwargs, "disable": True})  # type: ignore[no-untyped-call]
 

@@ -1,4 +1,4 @@
-"""Find the weight files of a base among the files of a folder or a repository."""
+"""Find a base model's weight files among the files of a folder or repository."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SAFETENSORS = "model.safetensors"
 PICKLE = "pytorch_model.bin"
 INDEX = ".index.json"
 PICKLE_REFUSED = (
-    "which is a Python pickle and can run code when it is read: use a copy in safetensors, or start with "
-    "--allow-pickle if you trust its source"
+    "a Python pickle, which can run code when it is read: use a safetensors version, or start with "
+    "--allow-pickle if you trust the source"
 )
 
 
@@ -23,24 +23,24 @@ Format = Literal["safetensors", "pickle"]
 
 @dataclass(frozen=True)
 class WeightFiles:
-    """The weight files of a base."""
+    """The weight files of a base model."""
 
     format: Format
     names: tuple[str, ...]
-    """Names of the weight files in the folder, sorted, without the index."""
+    """Sorted names of the weight files in the folder, without the index."""
 
 
 def find_weight_files(names: Collection[str], read_index: Any, where: str, allow_pickle: bool) -> WeightFiles:
-    """Find the weight files of a base.
+    """Find the weight files of a base model.
 
     Args:
-        names: the names of all files of the folder or repository.
-        read_index: returns the JSON object in an index file, by the file's name.
-        where: the folder or repository, for error messages.
-        allow_pickle: use pickled weights if there are no others.
+        names: the names of all files in the folder or repository.
+        read_index: takes the name of an index file and returns its JSON object.
+        where: the name of the folder or repository, for error messages.
+        allow_pickle: use pickled weights if there are no other weights.
 
     Raises:
-        InputError: there are no weights, they must not be used, or the index names a missing file.
+        InputError: there are no weights, they are not allowed, or a file listed in the index is missing.
     """
     formats: tuple[tuple[str, Format], ...] = ((SAFETENSORS, "safetensors"), (PICKLE, "pickle"))
     for first, kind in formats:
@@ -50,13 +50,14 @@ def find_weight_files(names: Collection[str], read_index: Any, where: str, allow
             found = _list_shards(read_index(first + INDEX), f"{where}/{first}{INDEX}")
             if missing := [name for name in found if name not in names]:
                 raise InputError(
-                    f"{where} lacks {missing[0]}, which {first}{INDEX} names"
-                    f"{f' (and {len(missing) - 1} more)' if missing[1:] else ''}: download it again."
+                    f"{where} lacks {missing[0]}"
+                    f"{f' (and {len(missing) - 1} more)' if missing[1:] else ''}, listed in {first}{INDEX}: "
+                    "download it again."
                 )
         else:
             continue
         if kind == "pickle" and not allow_pickle:
-            raise InputError(f"{where} has its weights in {found[0]} only, {PICKLE_REFUSED}.")
+            raise InputError(f"{where} has its weights only in {found[0]}, {PICKLE_REFUSED}.")
         return WeightFiles(kind, found)
     raise InputError(_why_no_weights(names, where))
 
@@ -64,15 +65,13 @@ def find_weight_files(names: Collection[str], read_index: Any, where: str, allow
 def _why_no_weights(names: Collection[str], where: str) -> str:
     gguf = sorted(name for name in names if name.lower().endswith(".gguf"))
     if gguf:
-        return f"{where} holds GGUF files: name one of them, such as {where}:{gguf[0]}."
+        return f"{where} contains GGUF files: specify one of them, for example {where}:{gguf[0]}."
     if "adapter_config.json" in names:
-        return (
-            f"{where} is an adapter and no base model: load it with --adapter, and give its base with --base."
-        )
+        return f"{where} is an adapter, not a base model: load it with --adapter, and its base with --base."
     if "consolidated.safetensors" in names or "consolidated.00.pth" in names:
         return (
-            f"The model {where} could not be loaded: its weights are in Mistral's or Meta's own format; "
-            "use a version in the format of Transformers."
+            f"The model {where} could not be loaded because its weights are in Mistral's or Meta's own "
+            "format: use a version in Transformers format."
         )
     renamed = sorted(
         name
@@ -80,23 +79,23 @@ def _why_no_weights(names: Collection[str], where: str) -> str:
         if name.endswith((".safetensors", ".bin")) and not name.startswith(("adapter_", "training_", "optim"))
     )
     others = sorted(name for name in names if name.endswith((".h5", ".msgpack", ".ot", ".onnx", ".pth")))
-    has = f" (it has {others[0]}, which is another format)" if others else ""
+    has = f" (only {others[0]}, which is in another format)" if others else ""
     if renamed:
         wanted = SAFETENSORS if renamed[0].endswith(".safetensors") else PICKLE
-        has = f" (it has {renamed[0]}: rename it to {wanted} if it holds all of them)"
-    return f"The model {where} could not be loaded: it has no weights, {SAFETENSORS} or its shards{has}."
+        has = f" (only {renamed[0]}: rename it to {wanted} if it contains all weights)"
+    return f"The model {where} could not be loaded: it has neither {SAFETENSORS} nor its shards{has}."
 
 
 def _list_shards(index: Mapping[str, Any], where: str) -> tuple[str, ...]:
     table = index.get("weight_map")
     if not isinstance(table, dict) or not table or not all(isinstance(name, str) for name in table.values()):
-        raise InputError(f"{where} is damaged: it has no weight_map of file names.")
+        raise InputError(f"{where} is damaged: its weight_map of file names is missing or invalid.")
     if not isinstance(index.get("metadata"), dict):
-        raise InputError(f"{where} is damaged: it has no metadata, as Transformers expects.")
+        raise InputError(f"{where} is damaged: it lacks the metadata that Transformers requires.")
     names = sorted(set(table.values()))
     for name in names:
         if Path(name).name != name or name.startswith("."):
             raise InputError(
-                f"{where} names {name!r}, which is not a file of that folder: download it again."
+                f"{where} lists {name!r}, which is not a file in the same folder: download it again."
             )
     return tuple(names)
