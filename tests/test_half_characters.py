@@ -18,7 +18,7 @@ HALF = "\ud800"
 
 @pytest.mark.parametrize("value", [HALF, ["a", HALF], [[1, None], [True, ["b", f"c{HALF}"]]]])
 def test_a_controls_value_is_checked_to_its_depth(value: object) -> None:
-    with pytest.raises(InputError, match="The start holds"):
+    with pytest.raises(InputError, match="The start contains"):
         check_texts(value, "The start")
 
 

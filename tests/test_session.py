@@ -123,7 +123,7 @@ def test_an_empty_message_is_refused_and_nothing_is_recorded(library: Library, t
     for text in ("", " \n\t"):
         with pytest.raises(InputError, match="message is empty"):
             next(talk.send(new(talk), text))
-    with pytest.raises(InputError, match=r"message holds .*udc80.*half a character"):
+    with pytest.raises(InputError, match=r"message contains .*udc80.*half a character"):
         next(talk.send(new(talk), "a \udc80 b"))
     assert talk.history() == []
     assert talk.engine.requests == []

@@ -18,9 +18,9 @@ from playground.types import InputError
 def bench(
     json_output: Json = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
-    runs: Annotated[int, typer.Option(min=1, help="Runs of the long measurements.")] = 3,
+    runs: Annotated[int, typer.Option(min=1, help="Number of runs of the long measurements.")] = 3,
 ) -> None:
-    """Measure the engine against PEFT and `generate`; takes minutes, on an otherwise idle machine."""
+    """Measure the engine against PEFT and `generate`. This takes minutes and needs an idle machine."""
     # The benchmarks are not part of the package: they also measure other programs.
     if not (ROOT / "benchmarks" / "engine.py").is_file():
         raise InputError(

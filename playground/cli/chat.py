@@ -31,44 +31,46 @@ def _sampling_option(name: str, help: str) -> Any:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SamplingOptions:
-    """Decoding parameters; None uses the preset's value, else the default."""
+    """Decoding parameters; None means the preset's value or, without a preset, the default."""
 
     temperature: Annotated[float | None, _sampling_option("temperature", "0 is greedy.")] = None
     top_p: Annotated[float | None, _sampling_option("top_p", "In (0, 1].")] = None
     top_k: Annotated[int | None, _sampling_option("top_k", "0 is off.")] = None
     min_p: Annotated[float | None, _sampling_option("min_p", "In [0, 1); 0 is off.")] = None
     repetition_penalty: Annotated[float | None, _sampling_option("repetition_penalty", "1 is off.")] = None
-    max_new_tokens: Annotated[int | None, _sampling_option("max_new_tokens", "Most tokens of an answer.")] = (
-        None
-    )
+    max_new_tokens: Annotated[
+        int | None, _sampling_option("max_new_tokens", "Maximum number of tokens per answer.")
+    ] = None
     penalty_scope: Annotated[
         str | None,
-        _sampling_option("penalty_scope", "What the penalty sees: all (prompt and answer), or answer."),
+        _sampling_option(
+            "penalty_scope", "Tokens that the penalty covers: all (prompt and answer) or answer."
+        ),
     ] = None
-    seed: Annotated[int | None, _sampling_option("seed", "Seed of the sampling noise.")] = None
-    stop: Annotated[
-        list[str] | None, typer.Option(help="Stop sequence: a text that ends an answer; repeatable.")
-    ] = None
+    seed: Annotated[int | None, _sampling_option("seed", "Random seed for sampling.")] = None
+    stop: Annotated[list[str] | None, typer.Option(help="Stop sequence that ends an answer; repeatable.")] = (
+        None
+    )
 
     def apply_to(self, suggested: Sampling) -> Sampling:
-        """Return `suggested` with the given parameters and only the given stop sequences."""
+        """Return `suggested` with the given parameters applied and with only the given stop sequences."""
         given = {name: value for name, value in vars(self).items() if value is not None}
         return dataclasses.replace(suggested, **given | {"stop": tuple(self.stop or ())})
 
 
 def chat(
-    messages: Annotated[list[str], typer.Argument(help="The messages, one turn each.")],
+    messages: Annotated[list[str], typer.Argument(help="User messages, one per turn.")],
     *,
     lane: Annotated[
         list[str] | None,
         typer.Option(help="Lane: NAME or NAME:key=value,...; repeatable. Default: base, urial."),
     ] = None,
     sampling: SamplingOptions,
-    start: Annotated[str, typer.Option(help="Text that every answer starts with.")] = "",
+    start: Annotated[str, typer.Option(help="Prefill: text that every answer starts with.")] = "",
     json_output: Json = False,
     model: PresetOptions,
 ) -> None:
-    """Send MESSAGES to every lane, one after the other."""
+    """Send MESSAGES to every lane, one after another."""
     if any(not message.strip() for message in messages):
         raise InputError("A message is empty: give every turn some text.")
     settings = model.read_settings()
@@ -93,7 +95,10 @@ def chat(
 def open_conversation(
     session: Session, lanes: Sequence[str] | None, sampling: SamplingOptions
 ) -> Conversation:
-    """Create a conversation with these lanes; None uses the preset's adapters, or the base, and URIAL."""
+    """Create a conversation with the given lanes.
+
+    The default is a lane for each of the preset's adapters (the base if there are none) and a URIAL lane.
+    """
     suggested = session.library.preset
     decoding = sampling.apply_to(suggested.sampling if suggested else Sampling())
     own = [adapter.name for adapter in suggested.adapters] if suggested else []
@@ -103,7 +108,7 @@ def open_conversation(
 def send(
     session: Session, conversation: Conversation, message: str, show: bool, start: str = ""
 ) -> Conversation:
-    """Send one message and wait for all answers; print the turn if `show` is set."""
+    """Send one message and wait for all answers. If `show` is set, print the turn."""
     for snapshot in session.send(conversation, message, prefill=start):
         conversation = snapshot
     if show:
@@ -162,10 +167,10 @@ def answer_json(answer: Answer) -> dict[str, Any]:
 
 
 def exit_if_unanswered(conversation: Conversation) -> None:
-    """Exit with an error status if every lane of a turn failed.
+    """Exit with an error status if every lane in a turn failed.
 
-    The status is that of invalid input if no request could be made from the messages, for example because
-    they do not fit the context, and that of a failure otherwise.
+    The status is 2 (invalid input) if no request could be made from the messages, for example because they do
+    not fit the context, and 1 (failure) otherwise.
     """
     failed = [turn for turn in conversation.turns if all(answer.reply.error for answer in turn.answers)]
     if not failed:

@@ -1,4 +1,4 @@
-"""Add functions as typer commands, with option groups as dataclasses, text checks and exit statuses."""
+"""Register functions as typer commands, with dataclasses as option groups, text checks and exit statuses."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from playground.types import check_characters
 
 
 class Command(typer.core.TyperCommand):
-    """A command that checks its texts for lone surrogates before it runs."""
+    """A command that checks its text arguments for lone surrogates before it runs."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Check the texts, then run; paths are not checked, since a file system may hold any name."""
+        """Check the text arguments, then run. Paths are not checked, because file names can be arbitrary."""
         with exit_on_error():
             for parameter in self.params:
                 value = ctx.params.get(parameter.name or "")
@@ -34,14 +34,15 @@ class Command(typer.core.TyperCommand):
 def add_command(app: typer.Typer, function: Callable[..., None]) -> None:
     """Add `function` to `app` as a command of the same name.
 
-    A parameter whose type is a dataclass is a group of options: one for each field, declared like a
-    parameter, with its default. Expected errors end the command with one sentence and an exit status.
+    A parameter whose type is a dataclass is a group of options, one for each field. Fields are declared in
+    the same way as parameters, including the default. Expected errors end the command with one sentence and
+    an exit status.
     """
     app.command(cls=Command)(_expand_groups(function))
 
 
 def _expand_groups(function: Callable[..., None]) -> Callable[..., None]:
-    """Wrap `function` so that each group of options is given as one keyword argument per field."""
+    """Wrap `function` so that each option group is passed as one keyword argument per field."""
     hints = get_type_hints(function, include_extras=True)
     groups: dict[str, type[Any]] = {}
     parameters = []
@@ -67,7 +68,7 @@ def _expand_groups(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _list_parameters(group: type[Any]) -> list[inspect.Parameter]:
-    """Return one keyword parameter for each field of a group of options."""
+    """Return one keyword parameter for each field of an option group."""
     hints = get_type_hints(group, include_extras=True)
     return [
         inspect.Parameter(

@@ -34,10 +34,10 @@ def doctor(
     model: PresetOptions,
     repair: Annotated[
         Path | None,
-        typer.Option(help="Only copy what can be read of the database into this new file."),
+        typer.Option(help="Only copy the readable part of the database to this new file."),
     ] = None,
 ) -> None:
-    """Load the model and report what is available, what works, and what does not."""
+    """Load the model and report what is available, what works and what does not."""
     settings = model.read_settings()
     if repair is not None:
         print_text(repair_record(settings.data_dir / FILE, repair))
@@ -122,27 +122,27 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
 
 
 def base_template_problems(library: Library) -> list[str]:
-    """Return why the base's own chat template cannot be rendered, as a list of at most one sentence."""
+    """Return a list with the reason why the base's chat template cannot be rendered, empty if it can."""
     try:
         format = library.chat_format()
     except InputError as error:
         return [str(error)]
     problem = "" if format is None else template_problem(format)
-    return [f"The base's lane 'chat': {problem}"] if problem else []
+    return [f"Lane 'chat' of the base: {problem}"] if problem else []
 
 
 def written(ends: Sequence[str]) -> str:
-    """Format end tokens and texts on one line, each as a JSON string."""
+    """Format end tokens and stop sequences on one line, each as a JSON string."""
     return ", ".join(json.dumps(end, ensure_ascii=False) for end in ends)
 
 
 def print_report(report: dict[str, Any]) -> None:
-    """Print the doctor's document as text."""
+    """Print the report of `doctor` as text."""
     for name, value in report.items():
         if name == "adapters":
             for entry in value:
                 state = entry["error"] or (
-                    f"ready, {entry['kl_from_base_nats']:.2f} nats per token from the base"
+                    f"ready, KL divergence from the base {entry['kl_from_base_nats']:.2f} nats per token"
                 )
                 print_text(f"adapter {entry['name']}: {state} ({entry['source']})")
                 if entry["serving"]:
@@ -150,11 +150,13 @@ def print_report(report: dict[str, Any]) -> None:
                 if entry["ends"]:
                     print_text(f"adapter {entry['name']}: answers end at {written(entry['ends'])}")
         elif name == "ends":
-            print_text(f"answers of the base end at {written(value) or 'nothing but the limit'}")
+            print_text(f"base: answers end at {written(value) or 'the token limit only'}")
         elif name == "presets":
             print_text("\n".join(map(offer_line, value)) or "presets: none")
         elif name == "plain_path":
-            print_text(f"decoding: {f'row after row, since {value}' if value else 'all rows as one batch'}")
+            print_text(
+                f"decoding: {f'one row at a time because {value}' if value else 'all rows as one batch'}"
+            )
         elif name == "warnings":
             for warning in value:
                 print_text(f"WARNING: {warning}")

@@ -35,6 +35,9 @@ def exit_on_error() -> Iterator[None]:
         half = HALF_CHARACTER.match(error.object, error.start)
         if half is None:
             raise
-        fail(f"A text or a file's name holds {half[0]!r}, which is half a character: remove it.", BAD_INPUT)
+        fail(
+            f"A text or file name contains {half[0]!r}, an unpaired surrogate (half a character): remove it.",
+            BAD_INPUT,
+        )
     except KeyboardInterrupt:
         fail("Stopped.", STOPPED)

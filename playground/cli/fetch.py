@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 def fetch(
-    name: Annotated[str, typer.Argument(help="Collection to download; without one, list them.")] = "",
+    name: Annotated[
+        str, typer.Argument(help="Collection to download; if omitted, list the collections.")
+    ] = "",
     *,
     json_output: Json = False,
     data: DataOptions,
@@ -50,7 +52,7 @@ def fetch(
 
 
 def download(collection: Collection, settings: Settings, show: bool) -> list[Outcome]:
-    """Download a collection's files; print errors and, if `show` is set, each available file."""
+    """Download a collection's files. Print errors and, if `show` is set, each available file."""
     # Imported here because it loads an HTTP client, which no other command needs.
     from playground.published.fetch import fetch
 
@@ -67,7 +69,7 @@ def download(collection: Collection, settings: Settings, show: bool) -> list[Out
 
 
 def outcomes_json(outcomes: Sequence[Outcome], sets: dict[Path, str]) -> list[dict[str, str | None]]:
-    """Return the outcome of each file, as `fetch NAME --json` prints it; `sets` maps files to set names."""
+    """Return each file's outcome as printed by `fetch NAME --json`; `sets` maps files to set names."""
     return [
         {
             "name": outcome.file.name if outcome.file else None,
@@ -81,7 +83,7 @@ def outcomes_json(outcomes: Sequence[Outcome], sets: dict[Path, str]) -> list[di
     ]
 
 
-STATES = {"fetched": "fetched", "here": "already here:", "kept": "kept as it is, though not as published:"}
+STATES = {"fetched": "fetched", "here": "already downloaded:", "kept": "kept an existing file that differs:"}
 
 
 def print_collections(collections: list[Collection], json_output: bool) -> None:
@@ -97,5 +99,5 @@ def print_collections(collections: list[Collection], json_output: bool) -> None:
         )
         if entry.folders and entry.revision:
             print_text(
-                f"    and the other ones in {', '.join(entry.folders)} at {entry.revision[:7]}, by git"
+                f"    and the other files in {', '.join(entry.folders)} at {entry.revision[:7]}, by git"
             )

@@ -14,12 +14,14 @@ from playground.types import to_json
 
 
 def history(
-    query: Annotated[str, typer.Argument(help="Words in any of the user's messages.")] = "",
+    query: Annotated[
+        str, typer.Argument(help="Only list conversations with these words in a user message.")
+    ] = "",
     *,
     json_output: Json = False,
     data: DataOptions,
 ) -> None:
-    """List recorded conversations, the latest first."""
+    """List recorded conversations, latest first."""
     summaries = Store(data.read_settings().data_dir).summaries(query)
     if json_output:
         print_json([to_json(summary) | {"updated": summary.updated.isoformat()} for summary in summaries])

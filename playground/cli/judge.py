@@ -18,26 +18,30 @@ from playground.terminal import print_error, print_text
 
 
 def judge(
-    id: Annotated[str, typer.Argument(help="A recorded conversation, as `history` lists it.")],
+    id: Annotated[str, typer.Argument(help="Id of a recorded conversation, as listed by `history`.")],
     *,
-    rubric: Annotated[str | None, typer.Option(help="What is asked: single, pairwise, aspects...")] = None,
+    rubric: Annotated[
+        str | None, typer.Option(help="Name of the rubric: single, pairwise, aspects...")
+    ] = None,
     named: Annotated[
         list[str] | None,
         typer.Option(
             "--judge",
-            help='Model, MODEL@http://SERVER, or "reference" for probes with a known answer; up to five '
-            "times, for their majority and agreement too.",
+            help='MODEL, MODEL@http://SERVER, or "reference" for probes with a known answer. Repeat up to '
+            "five times to also get a majority verdict and the agreement of the judges.",
         ),
     ] = None,
-    turns: Annotated[str | None, typer.Option(help="Which turns, such as 1,2; by default all.")] = None,
-    lanes: Annotated[str | None, typer.Option(help="Which lanes, such as 1,3; by default all.")] = None,
-    scope: Annotated[str, typer.Option(help="turn, or conversation for all up to each turn.")] = "turn",
-    samples: Annotated[int, typer.Option(help="How often each question is asked.")] = 1,
-    estimate: Annotated[bool, typer.Option("--estimate", help="Only print what it would cost.")] = False,
+    turns: Annotated[str | None, typer.Option(help="Turns to judge, such as 1,2; all by default.")] = None,
+    lanes: Annotated[str | None, typer.Option(help="Lanes to judge, such as 1,3; all by default.")] = None,
+    scope: Annotated[
+        str, typer.Option(help="turn, or conversation to judge everything up to each turn.")
+    ] = "turn",
+    samples: Annotated[int, typer.Option(help="Number of times to ask each question.")] = 1,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Only print the estimated cost.")] = False,
     json_output: Json = False,
     server: JudgeOptions,
 ) -> None:
-    """Judge the answers of a conversation; the key is OPENAI_API_KEY or TANDEM_JUDGE_KEY."""
+    """Judge the answers in a conversation, with the API key in OPENAI_API_KEY or TANDEM_JUDGE_KEY."""
     settings = server.read_settings()
     options = RequestOptions(
         judges=tuple(named or (settings.judge_model or "",)),

@@ -1,4 +1,4 @@
-"""Format the output of the `judge` command: estimates and verdicts, as text and as JSON."""
+"""Format the output of the `judge` command: estimates and verdicts, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playground.types import Conversation, Verdict, to_json
 
 
 def estimate_json(cost: Estimate) -> dict[str, Any]:
-    """Return an estimate as `judge --estimate --json` prints it."""
+    """Return an estimate in the form that `judge --estimate --json` prints."""
     return {
         "calls": cost.calls,
         "cached": cost.cached,
@@ -24,13 +24,13 @@ def estimate_json(cost: Estimate) -> dict[str, Any]:
 
 
 def estimate_text(cost: dict[str, Any]) -> str:
-    """Format an estimate's document as text."""
+    """Format an estimate document as text."""
     price = ""
     if cost["most_price"] is not None:
         price = f", at most {cost['most_price']:.4f} {cost['currency']}"
     return (
-        f"{cost['calls']} calls ({cost['cached']} more cost nothing): about {cost['prompt_tokens']} "
-        f"tokens in, at most {cost['most_new_tokens']} out{price}"
+        f"{cost['calls']} calls ({cost['cached']} more from the cache, at no cost): "
+        f"about {cost['prompt_tokens']} tokens in, at most {cost['most_new_tokens']} out{price}"
     )
 
 
@@ -52,7 +52,7 @@ def verdicts_json(conversation: Conversation, judged: Sequence[tuple[int, Verdic
 
 
 def _panels(conversation: Conversation, judged: Sequence[tuple[int, Verdict]]) -> list[Panel]:
-    """Return the judges of each panel: their agreement over the whole conversation, and each one's biases."""
+    """Return each panel of judges with its agreement over the whole conversation and each judge's biases."""
     majorities = dict.fromkeys((verdict.judge, verdict.rubric) for _, verdict in judged if verdict.panel)
     boards = [build_board([conversation], judge, rubric) for judge, rubric in majorities]
     return [each.panel for each in boards if each.panel is not None]
@@ -74,7 +74,7 @@ def verdicts_text(conversation: Conversation, judged: Sequence[tuple[int, Verdic
         lines.append(f"turn {turn + 1}, {verdict.rubric} by {judge}: {describe_verdict(verdict, names)}")
         for call in verdict.calls:
             where = " then ".join(names[lane] for lane in call.shown)
-            again = " (on record)" if call.cached else ""
+            again = " (from the cache)" if call.cached else ""
             text = call.reason or call.raw or call.error or ""
             lines += [f"  [{where}]{again}", *(f"    {line}" for line in text.splitlines())]
     for panel in _panels(conversation, judged):
@@ -93,8 +93,8 @@ def _panel_text(panel: Panel) -> list[str]:
         habits = (
             ("with the majority", judge.with_majority),
             ("inconsistent", judge.inconsistent),
-            ("the first shown wins", judge.first_place),
-            ("the longer wins", judge.longer),
+            ("first shown wins", judge.first_place),
+            ("longer wins", judge.longer),
         )
         figures = [f"{what} {share.hits:g} of {share.count}" for what, share in habits if share.count]
         lines.append(f"  {judge.judge}: {', '.join(figures) or 'no verdict'}")

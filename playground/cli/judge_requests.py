@@ -1,4 +1,4 @@
-"""Parse the requests of the `judge` command from its options, and run them one after another."""
+"""Build the requests of the `judge` command from its options, and run them one after another."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RequestOptions:
     """The command's options as typed by the user."""
 
     judges: tuple[str, ...]
-    """Each as ``MODEL``, ``MODEL@http://SERVER`` or ``reference``; "" is the model in the settings."""
+    """Each is ``MODEL``, ``MODEL@http://SERVER`` or ``reference``; "" means the model in the settings."""
     rubric: str | None = None
     turns: str | None = None
     """Numbers from 1, separated by commas; None for all turns."""
@@ -46,12 +46,12 @@ class _Who:
 def read_requests(
     session: JudgingSession, conversation: Conversation, options: RequestOptions
 ) -> list[JudgeRequest]:
-    """Return the requests of a command line, checked before the first judge is called.
+    """Return the requests for a command line, all validated before the first judge is called.
 
     A comparison takes two lanes; with more lanes, all pairs are compared.
 
     Raises:
-        InputError: a turn, lane, rubric or judge does not exist, or cannot be used.
+        InputError: a turn, lane, rubric or judge does not exist or cannot be used.
     """
     if options.scope not in get_args(Scope):
         raise InputError(f"--scope must be turn or conversation, not {options.scope!r}.")
@@ -84,7 +84,7 @@ def _read_who(session: JudgingSession, options: RequestOptions) -> _Who:
     rubric = options.rubric or REFERENCE_RUBRIC
     if rubric not in (REFERENCE_RUBRIC, PAIR_RUBRIC):
         raise InputError(
-            f"The reference judge has the rubrics {REFERENCE_RUBRIC} and {PAIR_RUBRIC}, not {rubric!r}."
+            f"The reference judge only has the rubrics {REFERENCE_RUBRIC} and {PAIR_RUBRIC}, not {rubric!r}."
         )
     return _Who(judges=(), rubric=rubric, compares=rubric == PAIR_RUBRIC)
 
@@ -113,21 +113,22 @@ def _request(
 
 
 def _read_numbers(text: str | None, flag: str, count: int, thing: str) -> list[int]:
-    """Parse numbers from 1, separated by commas, into indices from 0; all indices if there is no text."""
+    """Parse comma-separated numbers from 1 into indices from 0; without text, return all indices."""
     if text is None:
         return list(range(count))
     found = []
     for part in text.split(","):
         if not part.strip().isdecimal() or len(part.strip()) > 9 or not 1 <= int(part) <= count:
             raise InputError(
-                f"{flag} must list numbers from 1 to {count}, of a {thing} each, not {text!r:.60}."
+                f"{flag} must be a comma-separated list of {thing} numbers from 1 to {count}, not "
+                f"{text!r:.60}."
             )
         found.append(int(part) - 1)
     return found
 
 
 def judge_all(session: JudgingSession, requests: Sequence[JudgeRequest]) -> list[tuple[int, Verdict]]:
-    """Judge all requests, wait for them, and return each verdict with its turn.
+    """Run all judge requests, wait for them, and return each verdict with its turn.
 
     Raises:
         InputError: a key is missing, or the budget is too small.
@@ -140,6 +141,6 @@ def judge_all(session: JudgingSession, requests: Sequence[JudgeRequest]) -> list
 
 
 def warn_of_families(session: JudgingSession, requests: Sequence[JudgeRequest]) -> list[str]:
-    """Return one warning for each judge of the same family as a model that it judges, without duplicates."""
+    """Return a warning for each judge from the same family as a model that it judges, without duplicates."""
     found = [warning for request in requests for warning in session.family_warnings(request)]
     return list(dict.fromkeys(found))

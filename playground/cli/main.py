@@ -1,4 +1,4 @@
-"""The typer app with all commands, and the entry points of `tandem`, `python -m playground` and `app.py`."""
+"""The typer app with all commands, and the entry points for `tandem`, `python -m playground` and `app.py`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def main_serve() -> None:
-    """Run `serve` with the whole command line as its options, as `python app.py` does."""
+    """Run `serve` with all command-line arguments as its options, for `python app.py`."""
     prepare_environment()
     page = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     add_command(page, serve)

@@ -1,4 +1,4 @@
-"""Command-line options shared by several commands and `app.py`."""
+"""Command-line options shared by several commands and by `app.py`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 
 
 def refuse_plainly(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Wrap a parser of option texts so that an InputError ends the program with the error's own message.
+    """Wrap an option parser so that an InputError ends the program with the error's own message.
 
     Args:
-        read: converts a text to a value; raises InputError for an invalid text.
+        read: converts text to a value; raises InputError for invalid text.
     """
 
     def parse(text: str) -> Any:
@@ -30,16 +30,16 @@ def refuse_plainly(read: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def number_option(name: str, help: str) -> Any:
-    """Create an option for the numeric setting of that name."""
+    """Create an option for the numeric setting with the given name."""
     return typer.Option(parser=refuse_plainly(READERS[name]), help=help)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """The database's location. Field names here and in the classes below are those of the settings."""
+    """The database's location. Field names here and in the classes below match the names of the settings."""
 
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the conversation database and of your own files.")
+        Path | None, typer.Option(help="Folder for the conversation database and your own files.")
     ] = None
 
     def read_settings(self) -> Settings:
@@ -65,15 +65,17 @@ class ModelOptions(DataOptions):
     quantize: Annotated[str | None, typer.Option(help="auto, 4bit or none.")] = None
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None
     allow_pickle: Annotated[
-        bool | None, typer.Option("--allow-pickle", help="Also read weights in pickled files (.bin).")
+        bool | None, typer.Option("--allow-pickle", help="Also load weights from pickle files (.bin).")
     ] = None
     trust_remote_code: Annotated[
         bool | None,
-        typer.Option("--trust-remote-code", help="Let the base's repository run Python code here."),
+        typer.Option(
+            "--trust-remote-code", help="Allow the base's repository to run its Python code on this machine."
+        ),
     ] = None
     same_base: Annotated[
         bool | None,
-        typer.Option("--same-base", help="Do not warn about adapters that name another base but fit."),
+        typer.Option("--same-base", help="Do not warn about compatible adapters that name a different base."),
     ] = None
 
 
@@ -82,27 +84,28 @@ class PresetOptions(ModelOptions):
     """Model options that also accept a preset in place of the base."""
 
     preset: Annotated[
-        str | None, typer.Option(help="Preset, which brings a base and adapters; `doctor` lists them.")
+        str | None,
+        typer.Option(help="Preset, which includes a base and adapters; `doctor` lists all presets."),
     ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeOptions(DataOptions):
-    """The judge's server, and the budget for judging."""
+    """The judge server and the budget for judging."""
 
     judge_url: Annotated[
-        str | None, typer.Option(help="Address of the judge's server: any with OpenAI's chat API.")
+        str | None, typer.Option(help="URL of the judge server; any OpenAI-compatible chat API.")
     ] = None
     judge_budget: Annotated[
-        int | None, number_option("judge_budget", "Tokens that judging may take: in a UI session, or in all.")
+        int | None, number_option("judge_budget", "Token budget for judging, per UI session or per command.")
     ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PageOptions(JudgeOptions, PresetOptions):
-    """All options that the page can be started with."""
+    """All options for starting the page."""
 
-    judge_model: Annotated[str | None, typer.Option(help="Model that judges, such as gpt-4o.")] = None
+    judge_model: Annotated[str | None, typer.Option(help="Judge model, such as gpt-4o.")] = None
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")] = None
     port: Annotated[int | None, number_option("port", "Port; 7860, or the next free one, by default.")] = None
     public: Annotated[
@@ -114,10 +117,10 @@ class PageOptions(JudgeOptions, PresetOptions):
     ] = None
     shared_history: Annotated[
         bool | None,
-        typer.Option("--shared-history", help="List the conversations of all visitors in every history."),
+        typer.Option("--shared-history", help="Show the conversations of all visitors in every history."),
     ] = None
     auth: Annotated[
-        str | None, typer.Option(help="USER:PASSWORD that the page asks for; better in TANDEM_AUTH.")
+        str | None, typer.Option(help="USER:PASSWORD required to open the page; better set in TANDEM_AUTH.")
     ] = None
     hosts: Annotated[
         list[str] | None,
@@ -128,23 +131,25 @@ class PageOptions(JudgeOptions, PresetOptions):
         ),
     ] = None
     proxies: Annotated[
-        int | None, number_option("proxies", "Number of proxies in front that add to X-Forwarded-For.")
+        int | None, number_option("proxies", "Number of reverse proxies that append to X-Forwarded-For.")
     ] = None
     max_tokens: Annotated[
-        int | None, number_option("max_tokens", "Most tokens of one answer; 0: no limit.")
+        int | None, number_option("max_tokens", "Maximum number of tokens per answer; 0: no limit.")
     ] = None
     max_turns: Annotated[
-        int | None, number_option("max_turns", "Most turns of one conversation; 0: no limit.")
+        int | None, number_option("max_turns", "Maximum number of turns per conversation; 0: no limit.")
     ] = None
     max_characters: Annotated[
-        int | None, number_option("max_characters", "Most characters of one message; 0: no limit.")
+        int | None, number_option("max_characters", "Maximum number of characters per message; 0: no limit.")
     ] = None
     visitor_messages: Annotated[
-        int | None, number_option("visitor_messages", "Most messages a minute of one visitor; 0: no limit.")
+        int | None, number_option("visitor_messages", "Maximum messages per minute and visitor; 0: no limit.")
     ] = None
     total_messages: Annotated[
-        int | None, number_option("total_messages", "Most messages a minute of all visitors; 0: no limit.")
+        int | None,
+        number_option("total_messages", "Maximum messages per minute, all visitors together; 0: no limit."),
     ] = None
     queue: Annotated[
-        int | None, number_option("queue", "Most messages that are answered at one time; 0: no limit.")
+        int | None,
+        number_option("queue", "Maximum number of messages answered at the same time; 0: no limit."),
     ] = None

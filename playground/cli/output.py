@@ -8,5 +8,5 @@ from typing import Any
 
 
 def print_json(document: Any, ensure_ascii: bool = False) -> None:
-    """Print one JSON document for programs, without escaping control characters for a terminal."""
+    """Print one JSON document for other programs, without escaping control characters for a terminal."""
     sys.stdout.write(json.dumps(document, ensure_ascii=ensure_ascii, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""`prompt`: print the exact prompt of a lane for a conversation."""
+"""`prompt`: print the exact prompt that a lane sends for a conversation."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def prompt(
     demos: Annotated[
         str | None, typer.Option(help="Demonstration set: its name, or a .toml or .txt file.")
     ] = None,
-    k: Annotated[int | None, typer.Option(help="Use its first K demonstrations.")] = None,
-    ablation: Annotated[str | None, typer.Option(help="What is changed in them on purpose.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of a random ablation.")] = None,
+    k: Annotated[int | None, typer.Option(help="Use the first K demonstrations of the set.")] = None,
+    ablation: Annotated[str | None, typer.Option(help="Ablation to apply to the demonstrations.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed for the ablation.")] = None,
     model: ModelOptions,
 ) -> None:
-    """Print the exact prompt of a lane for a conversation, byte for byte, and nothing else."""
+    """Print the exact prompt that a lane sends for a conversation, byte for byte, and nothing else."""
     library = open_library(model.read_settings())
     fetch_cards(library)
     options = {"demos": demos and find_demos(library, demos), "k": k, "ablation": ablation, "seed": seed}
@@ -46,7 +46,7 @@ def prompt(
 
 
 def find_demos(library: Library, name: str) -> str:
-    """Return the name of a set in `library`; a set from a file is added first."""
+    """Return the name of a demonstration set in `library`; if given as a file, add the set first."""
     path = Path(name)
     # With any other suffix, a set's name takes precedence over a file of the same name.
     if path.suffix in SUFFIXES or (name not in library.demo_sets and path.exists()):
@@ -57,19 +57,21 @@ def find_demos(library: Library, name: str) -> str:
 
 
 def read_messages(path: Path) -> list[Message]:
-    """Read the messages in a JSON file: alternating, beginning and ending with the user's.
+    """Read messages from a JSON file. They must alternate, beginning and ending with the user's.
 
     Raises:
-        InputError: the file cannot be read, or is not such a list.
+        InputError: the file cannot be read, or does not contain such a list.
     """
     data = read_json(path)
     if not isinstance(data, list) or not data:
-        raise InputError(f'{path} must hold a list of {{"role", "content"}} objects, at least one.')
+        raise InputError(f'{path} must contain a non-empty list of {{"role", "content"}} objects.')
     messages = []
     for number, entry in enumerate(data, start=1):
         expected = "user" if number % 2 else "assistant"
         if not isinstance(entry, dict) or set(entry) != {"role", "content"}:
-            raise InputError(f'{path}, message {number}: it must have "role" and "content" and no more.')
+            raise InputError(
+                f'{path}, message {number}: it must have the keys "role" and "content" and no others.'
+            )
         if entry["role"] != expected:
             raise InputError(
                 f'{path}, message {number}: its role must be "{expected}", not {entry["role"]!r:.40}; user '
@@ -80,5 +82,5 @@ def read_messages(path: Path) -> list[Message]:
         check_characters(entry["content"], f'{path}, message {number}: "content"')
         messages.append(Message(role=expected, text=entry["content"]))  # type: ignore[arg-type]
     if messages[-1].role != "user":
-        raise InputError(f"{path} must end with the user's message, which the prompt asks for an answer to.")
+        raise InputError(f"{path} must end with a user message, which is the one to answer.")
     return messages

@@ -1,4 +1,4 @@
-"""`serve`: serve the page, like `python app.py`."""
+"""`serve`: serve the page, as `python app.py` does."""
 
 from __future__ import annotations
 

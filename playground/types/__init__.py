@@ -1,9 +1,9 @@
-"""Core value types of Tandem: recipes, prompts, replies, conversations and judgments.
+"""Tandem's core value types: recipes, prompts, replies, conversations and judgments.
 
-Every type is a frozen, keyword-only dataclass compared by content. The types need only the standard library,
-so any module can use them without importing a model, the page or the database. Row ids and timestamps belong
-to the store. A missing value is None or has its own field; a failure is never represented by an empty string
-or 0.
+Every type is a frozen, keyword-only dataclass that compares by value. The types depend only on the standard
+library, so any module can use them without importing a model, the page or the database. Row ids and
+timestamps belong to the store. Missing values are None or have their own field; an empty string or 0 never
+stands for a failure.
 """
 
 from playground.types.adapters import AdapterCard, ChatFormat

@@ -1,4 +1,4 @@
-"""Metadata of a LoRA adapter, known before its weights are loaded, and the chat format it was trained on."""
+"""Metadata of a LoRA adapter, available before its weights are loaded, and the adapter's chat format."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ class ChatFormat:
     bos_token: str = ""
     eos_token: str = ""
     name: str = ""
-    """The name of this template where the tokenizer has several; "" for the only one."""
+    """The template's name if the tokenizer has several; "" if it has only one."""
     special_tokens: tuple[tuple[str, str], ...] = ()
-    """The tokenizer's special tokens as (variable, text), available to the template. Empty in documents of
-    earlier versions, which have only `bos_token` and `eos_token`."""
+    """The tokenizer's special tokens as (variable, text) pairs for the template. Empty in documents from
+    earlier versions, which only have `bos_token` and `eos_token`.
+    """
     ends: tuple[str, ...] = ()
-    """What the template writes right after an assistant message: tokens, or text where there is no token.
-    A text that begins with a newline ends an answer only at the start of a line."""
+    """What the template writes directly after an assistant message: tokens, or text if it writes no token.
+    Text that begins with a newline only ends an answer at the start of a line.
+    """
     problem: str = ""
     """Why no prompt can be rendered with this format, in one sentence; "" if it works."""
 
@@ -34,7 +36,7 @@ class ChatFormat:
 
     @property
     def token_variables(self) -> dict[str, str]:
-        """The template's variables for special tokens, with their text."""
+        """The template's variables for special tokens, mapped to the text of each token."""
         if self.special_tokens:
             return dict(self.special_tokens)
         return {"bos_token": self.bos_token, "eos_token": self.eos_token}
@@ -48,12 +50,13 @@ class AdapterCard:
     source: str
     """Location of the files: a folder, or a Hugging Face Hub id."""
     base_model: str
-    """The base it was trained on, according to its card or PEFT's adapter_config.json."""
+    """The base model it was trained on, according to its card or PEFT's adapter_config.json."""
     label: str
     description: str = ""
     chat_format: ChatFormat | None = None
     """The chat format named by the card, or a partial format from the tokenizer's files, which
     `Library.chat_format` completes. None if the adapter has no default template and names no format."""
     tokenizer: str = ""
-    """The folder with the chat template and tokenizer beside the weights; "" if there are none, or if the
-    card names a chat format."""
+    """The folder that holds a chat template and tokenizer next to the weights; "" if there are none, or if
+    the card names a chat format.
+    """

@@ -22,7 +22,7 @@ class Answer:
     """None if no request was made because the aligner could not render a prompt."""
     reply: Reply
     version: int = 0
-    """Index of this answer among the lane's answers to this turn, in the order of their requests, from 0."""
+    """Zero-based index of this answer among the lane's answers to this turn, in request order."""
 
     @property
     def text(self) -> str:
@@ -36,7 +36,7 @@ class Turn:
 
     user: str
     answers: tuple[Answer, ...]
-    """The selected answer of each lane, from which its next turn continues."""
+    """Each lane's selected answer, from which its next turn continues."""
     verdicts: tuple[Verdict, ...] = ()
     versions: tuple[tuple[Answer, ...], ...] = ()
     """All answers of each lane, including the selected one; () if every lane has only one answer."""
@@ -49,11 +49,11 @@ class Turn:
         return self.histories[lane] if self.histories else lane
 
     def all(self, lane: int) -> tuple[Answer, ...]:
-        """Return every answer of a lane, in the order of their requests."""
+        """Return all of a lane's answers to this turn, in request order."""
         return self.versions[lane] if self.versions else (self.answers[lane],)
 
     def select(self, answer: Answer, lane: int) -> Turn:
-        """Return the turn with `answer` selected in a lane: an existing, new or continued version."""
+        """Return the turn with `answer`, an existing, new or continued version, selected in a lane."""
         answers = (*self.answers[:lane], answer, *self.answers[lane + 1 :])
         versions = [self.all(each) for each in range(len(self.answers))]
         versions[lane] = (*versions[lane][: answer.version], answer, *versions[lane][answer.version + 1 :])
@@ -82,7 +82,7 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class Conversation:
-    """The conversations of several lanes with one user, turn by turn."""
+    """A conversation between one user and several lanes, turn by turn."""
 
     id: str
     variants: tuple[Variant, ...]
@@ -90,19 +90,20 @@ class Conversation:
     parent: str | None = None
     """The id of the conversation that this one was branched from; None if it was not branched."""
     owner: str = ""
-    """Hashed id of the user whose history lists it; "" for the command line, which everyone sees."""
+    """Hashed id of the user whose history lists it; "" if created on the command line, visible to all.
+    """
 
     def history(self, lane: int) -> tuple[Message, ...]:
-        """Return the messages of one lane so far with its own answers, user and assistant alternating.
+        """Return a lane's messages so far with its own answers, alternating between user and assistant.
 
-        A turn whose answer failed or was stopped before any text was generated is left out together with
-        its question: an empty answer in its place would be something that the model never generated. An
-        answer is kept if it is empty because the model generated its end-of-sequence token first.
+        If an answer failed or was stopped before any text was generated, its whole turn is omitted, because
+        the model never generated an empty answer there. An answer is kept if it is empty because the model
+        generated its end-of-sequence token first.
         """
         messages: list[Message] = []
         for turn in self.turns:
             if lane >= len(turn.answers):
-                continue  # the lane was added later
+                continue  # the lane was added after this turn
             reply = turn.answers[lane].reply
             if reply.text or reply.finish in ("stop", "length"):
                 messages.append(Message(role="user", text=turn.user))
@@ -110,5 +111,5 @@ class Conversation:
         return tuple(messages)
 
     def before(self, turn: int) -> Conversation:
-        """Return the conversation up to, but not including, a turn (counted from 0)."""
+        """Return the conversation up to, but not including, the turn with this zero-based index."""
         return dataclasses.replace(self, turns=self.turns[:turn])

@@ -1,4 +1,4 @@
-"""Demonstrations and demonstration sets, which an in-context prompt shows before the conversation."""
+"""Demonstrations and demonstration sets, which in-context prompts show before the conversation."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Exchange:
 
 @dataclass(frozen=True, kw_only=True)
 class Demo(Exchange):
-    """One demonstration: a query with its answer, and the exchanges that follow it."""
+    """One demonstration: a query with its answer, and any follow-up exchanges."""
 
     then: tuple[Exchange, ...] = ()
-    """Further exchanges of the same conversation, for a demonstration of several turns."""
+    """Further exchanges in the same conversation, for a multi-turn demonstration."""
     before: str = ""
-    """Free text between the blocks that precedes this demonstration."""
+    """Free text between blocks, placed before this demonstration."""
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
-        """All queries and answers of this demonstration, in order."""
+        """All queries and answers in this demonstration, in order."""
         return (Exchange(query=self.query, answer=self.answer), *self.then)
 
 
@@ -47,22 +47,23 @@ class DemoSet:
     """The family of block markers, a key of `demonstrations.families.FAMILIES`; "fenced" is
     URIAL's ``# Query:`` / ``# Answer:`` with fences."""
     meant_for: str = ""
-    """The models that the set was written for, as text for the user."""
+    """The models that the set was written for, as text to show to the user."""
     description: str = ""
     text: str | None = None
-    """The prompt file that the set was read from, verbatim, as long as the set is unchanged; prompts then
-    begin with it. None if prompts are rendered from the parts."""
+    """The verbatim content of the prompt file that the set was read from, as long as the set is unchanged;
+    prompts then begin with this text. None if prompts are rendered from the parts.
+    """
     note: str = ""
     """A warning about the file that the set was read from, in one or two sentences; "" if there is none."""
 
     @property
     def whole(self) -> bool:
-        """Whether the set is a text that could not be parsed, so that it cannot be edited."""
+        """Whether the set is text that could not be parsed and therefore cannot be edited."""
         return self.text is not None and not self.demos
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of everything that affects the prompt; the name is ignored."""
+        """SHA-256 hash of everything that affects the prompt, which excludes the name."""
         shapes = {
             "instruction": self.instruction,
             "demos": self.demos,
@@ -72,9 +73,10 @@ class DemoSet:
         return hashlib.sha256(canonical(to_json(shapes)).encode()).hexdigest()
 
     def take(self, n: int) -> DemoSet:
-        """Return a set of the first `n` demonstrations, so that K-shot sets are nested and share prefixes.
+        """Return a set with the first `n` demonstrations, so that K-shot sets are nested and share prefixes.
 
-        A demonstration of several turns counts as one. With all demonstrations, the set itself is returned.
+        A multi-turn demonstration counts as one. If `n` covers all demonstrations, the set itself is
+        returned.
 
         Raises:
             InputError: `n` is negative, the set has fewer demonstrations, or it is `whole`.
@@ -82,7 +84,7 @@ class DemoSet:
         if self.whole:
             raise InputError(
                 f"Demonstration set {self.name!r} could not be parsed and is used whole, so k={n} is "
-                "not possible: leave k out."
+                "not possible: omit k."
             )
         if not 0 <= n <= len(self.demos):
             raise InputError(
@@ -92,7 +94,7 @@ class DemoSet:
         return self if n == len(self.demos) else self.changed(demos=self.demos[:n])
 
     def changed(self, **changes: Any) -> DemoSet:
-        """Return the set with changed fields, without the verbatim text, which no longer matches them."""
+        """Return the set with changed fields and without the verbatim text, which no longer matches."""
         return dataclasses.replace(self, text=None, note="", **changes)
 
 
@@ -101,9 +103,9 @@ class SelectedDemo:
     """One demonstration selected for a conversation, and why."""
 
     number: int
-    """Its position in the set, from 1."""
+    """The demonstration's position in the set, from 1."""
     demo: Demo
     score: float
-    """BM25 score of its query for the message; 0 if they share no word and it is merely next in the set."""
+    """BM25 score of the query for the message; 0 if they share no word and set order decided."""
     words: tuple[str, ...]
-    """The words of the message that its query also contains, in the message's order."""
+    """The words that the message and the demonstration's query share, in message order."""

@@ -1,4 +1,4 @@
-"""Read values from the JSON written by `to_json`, in this or an earlier version."""
+"""Read values from JSON written by `to_json`, in this version or an earlier one."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def demo_set_from_json(data: Mapping[str, Any]) -> DemoSet:
 
 
 def answer_from_json(variant: str, request: Mapping[str, Any] | None, reply: Any, version: int) -> Answer:
-    """Read an `Answer` from the JSON of its request and reply; raises as `judge_call_from_json` does."""
+    """Read an `Answer` from the JSON of its request and reply; raises what `judge_call_from_json` raises."""
     answer = Answer(
         variant=variant,
         request=None if request is None else request_from_json(request),
@@ -106,39 +106,39 @@ def verdict_from_json(data: Mapping[str, Any]) -> Verdict:
     _check_lanes(verdict.lanes, verdict)
     for values in (verdict.judged, verdict.scores or verdict.lanes, verdict.aspects or verdict.lanes):
         if len(values) != len(verdict.lanes):
-            raise InputError("Verdict has other lanes in its hashes, scores or aspects than in its list.")
+            raise InputError("The verdict's hashes, scores or aspects do not match its list of lanes.")
     return verdict
 
 
 def _check_lanes(lanes: tuple[int, ...], judged: JudgeCall | Verdict) -> None:
     """Raise InputError for a negative lane, or a winner that is missing or not among the lanes."""
     if any(lane < 0 for lane in lanes):
-        raise InputError(f"{type(judged).__name__} names a lane below 0.")
+        raise InputError(f"{type(judged).__name__} has a negative lane index.")
     if judged.winner not in ((() if judged.outcome == "win" else (None,)) + lanes):
-        raise InputError(f"{type(judged).__name__} names no lane as its winner.")
+        raise InputError(f"{type(judged).__name__} has no valid winner among its lanes.")
 
 
 @cache
 def _hints(kind: Hashable) -> tuple[tuple[str, Any], ...]:
-    """Return a dataclass's fields and their annotations."""
+    """Return the names and type annotations of a dataclass's fields."""
     return tuple(get_type_hints(kind).items())
 
 
 def check_fields(value: Any) -> None:
-    """Check the fields of a dataclass, and of dataclasses nested in it, against their annotations.
+    """Check the fields of a dataclass, and of dataclasses nested in it, against their type annotations.
 
-    Python does not check annotations, so a value read from a damaged file would otherwise fail much later.
+    Python does not check annotations, so a bad value from a damaged file would otherwise fail much later.
 
     Raises:
         InputError: a field has the wrong type, a lone surrogate, or a number that is not finite.
     """
     for name, hint in _hints(cast(Hashable, type(value))):
         if not _fits(getattr(value, name), hint):
-            raise InputError(f"{type(value).__name__}.{name} does not hold {hint}.")
+            raise InputError(f"{type(value).__name__}.{name} must have the type {hint}.")
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Return whether a value has the annotated type, including its items and fields."""
+    """Return whether a value, including its items and fields, has the annotated type."""
     kinds = get_args(hint)
     origin = get_origin(hint)
     if origin in (Union, UnionType):
@@ -150,7 +150,7 @@ def _fits(value: Any, hint: Any) -> bool:
             return False
         if kinds[-1] is not Ellipsis:
             return len(value) == len(kinds) and all(map(_fits, value, kinds))
-        if kinds[0] is int:  # fast path for token ids, of which an answer has many
+        if kinds[0] is int:  # fast path for token ids, because answers have many
             return all(type(each) is int for each in value)
         return all(_fits(each, kinds[0]) for each in value)
     if hint is str:

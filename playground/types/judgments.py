@@ -19,23 +19,24 @@ Outcome = Literal[
     "cancelled",
     "unfinished",
 ]
-"""The outcome of a judgment. The first five judge the answers: one is better, they are equal, all are bad,
-the judge preferred the same position in both orders, or each answer got a score. The others give no judgment:
-the reply could not be parsed, the judge refused, its reply was cut off at its token limit or was empty, the
-call failed, a user cancelled it, or it has not finished."""
+"""The outcome of a judgment. The first five are judgments of the answers: one is better, they are equal, all
+are bad, the judge preferred the same position in both orders, or each answer got a score. The others mean
+that there is no judgment: the reply could not be parsed, the judge refused, its reply was cut off at its
+token limit or was empty, the call failed, a user cancelled it, or it has not finished.
+"""
 
 
 SETTLED: tuple[Outcome, ...] = ("win", "tie", "both-bad", "inconsistent", "scored")
-"""The outcomes that judge the answers."""
+"""The outcomes that are judgments of the answers."""
 
 
 Scope = Literal["turn", "conversation"]
-"""What is judged: one turn's answer, shown with its conversation, or the conversation up to that turn."""
+"""What is judged: a single turn's answers in context, or the whole conversation up to that turn."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Aspect:
-    """One aspect of an answer, such as its clarity, and its score (URIAL, arXiv 2312.01552, section 4.3)."""
+    """An aspect of an answer, such as clarity, with its score (URIAL, arXiv 2312.01552, section 4.3)."""
 
     name: str
     score: float | None
@@ -55,9 +56,9 @@ class JudgeCall:
     score: float | None = None
     aspects: tuple[Aspect, ...] = ()
     reason: str | None = None
-    """The judge's reasons, without the formatting of the verdict around them."""
+    """The judge's reasons, without the verdict formatting around them."""
     messages: tuple[tuple[str, str], ...] = ()
-    """(role, text) of each message, as sent; empty for a vote and for the reference judge."""
+    """The messages sent, as (role, text) pairs; empty for votes and for the reference judge."""
     parameters: str | None = None
     """The other fields of the request body, as JSON."""
     raw: str | None = None
@@ -71,7 +72,7 @@ class JudgeCall:
     new_tokens: int | None = None
     seconds: float | None = None
     cached: bool = False
-    """Whether the reply was reused, from the database or from another lane's call, at no cost."""
+    """Whether the reply was reused at no cost, from the database or from another lane's call."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,19 +88,21 @@ class Verdict:
     scope: Scope = "turn"
     lanes: tuple[int, ...]
     judged: tuple[str, ...]
-    """For each of `lanes`, the hash of what was judged, see `rubrics.candidates`: the verdict holds for these
-    answers only."""
+    """For each of `lanes`, the hash of what was judged (see `rubrics.candidates`). The verdict applies to
+    these answers only.
+    """
     outcome: Outcome
     winner: int | None = None
     """The better lane, if `outcome` is "win"."""
     scores: tuple[float | None, ...] = ()
     """For each of `lanes`, the mean over samples; None, never 0, if there is no score."""
     scale: tuple[float, float] | None = None
-    """The lowest and highest possible score."""
+    """The lowest and highest possible scores."""
     aspects: tuple[tuple[Aspect, ...], ...] = ()
     """The aspects for each of `lanes`; empty if the rubric has none."""
     calls: tuple[JudgeCall, ...] = ()
-    """Every call, in both orders; a vote has one, which holds the order in which the answers were shown."""
+    """All judge calls, in both orders. A vote has one, which records the order of the answers shown.
+    """
     error: str | None = None
     """One sentence, if the outcome is not one of `SETTLED`."""
     by: str | None = None
@@ -107,4 +110,4 @@ class Verdict:
     blind: bool = False
     """For a vote: whether the page hid which lane wrote which answer."""
     panel: tuple[str, ...] = ()
-    """For a majority of several judges: the ids of their verdicts, see `judging.panel`."""
+    """For a majority of several judges: the ids of their verdicts (see `judging.panel`)."""

@@ -1,7 +1,7 @@
-"""Text values of a lane's options: whether they were quoted, and whether they are JSON scalars.
+"""Option values in lane specs: whether they were quoted, and whether they are JSON scalars.
 
-A template variable of a chat format is JSON if it was written bare (``n=1``) and text if it was quoted
-(``n="1"``), so the quoting must be preserved from the lane spec to the aligner that reads the option.
+A chat template variable is JSON if written bare (``n=1``) and text if quoted (``n="1"``), so quoting must be
+preserved from the lane spec to the aligner that reads the option.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _LONGEST_SCALAR = 40
 
 
 class Quoted(str):
-    """An option value that was quoted, so that it is text even if it looks like a number."""
+    """An option value that was quoted and is therefore text, even if it looks like a number."""
 
 
 def is_scalar(value: str) -> bool:

@@ -1,4 +1,4 @@
-"""Prompts: the exact text that a model is given, its parts, and the rule that ends the answer."""
+"""Prompts: the exact text given to a model, its parts, and the rule that ends the answer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any, Literal
 from playground.types.messages import Message
 
 StopName = Literal["", "own", "paper"]
-"""How the end of an answer is found in a URIAL format. "own": at the format's own user header, and at the
-fence that closes the answer's block. "paper": at the first stop sequence of the authors' published code,
-anywhere in the answer."""
+"""How the end of an answer is found in a URIAL format. "own": at the format's own user header, or at the
+fence that closes the answer's block. "paper": at the first stop sequence from the authors' published code,
+anywhere in the answer.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,23 +24,26 @@ class StopRule:
     """
 
     name: StopName = "own"
-    """How `fence` and `headers` are used; "" in documents of earlier versions, which had a different rule."""
+    """How `fence` and `headers` are used; "" in documents from earlier versions, which had another rule.
+    """
     fence: str = ""
     """The line that closes the answer's block; "" in formats without fences."""
     headers: tuple[str, ...] = ()
-    """The header lines of a query and of an answer."""
+    """The header lines that introduce a query and an answer."""
     tokens: tuple[str, ...] = ()
     """Control tokens that end the answer, such as a chat format's end-of-turn token."""
     texts: tuple[str, ...] = ()
     """Stop sequences: the answer ends before the first occurrence of any of them."""
     trim: bool = True
-    """Whether leading and trailing whitespace is removed from the answer. False where the answer is the plain
-    continuation of a document and whitespace is part of it."""
+    """Whether leading and trailing whitespace is removed from the answer. False if the answer continues a
+    plain document, where whitespace is part of the text.
+    """
 
 
 PartKind = Literal["instruction", "demonstration", "history", "message", "cue", "start", "text"]
-"""The kind of a prompt part: "cue" asks for the answer, "start" is the answer's prefill, "text" cannot be
-parsed any further."""
+"""The kind of a prompt part: "cue" asks for the answer, "start" is the answer's prefill, and "text" is text
+that cannot be parsed any further.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +52,9 @@ class Part:
 
     kind: PartKind
     end: int
-    """End offset in characters of the prompt's text."""
+    """End offset in the prompt's text, in characters."""
     number: int | None = None
-    """Number of the demonstration or of the history's turn, from 1."""
+    """Number of the demonstration or of the history turn, from 1."""
 
 
 Piece = tuple[PartKind, int | None, str]
@@ -59,25 +63,26 @@ Piece = tuple[PartKind, int | None, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """The exact text that a model is given, and what an engine needs to decode the answer."""
+    """The exact text given to a model, and what an engine needs to decode the answer."""
 
     text: str
     stop: StopRule = field(default_factory=StopRule)
     adapter: str | None = None
-    """The adapter to decode with; None is the base."""
+    """The adapter to decode with; None for the base."""
     bos: bool = True
-    """Whether the tokenizer's beginning-of-sequence token, if it has one, is put before the text."""
+    """Whether the tokenizer's beginning-of-sequence token, if it has one, is prepended to the text."""
     control_tokens: bool = False
-    """Whether control tokens spelled out in `text` (``</s>``) are tokenized as control tokens, as a chat
-    template needs, or as plain characters that a user typed."""
+    """Whether control tokens spelled out in `text` (such as ``</s>``) are tokenized as control tokens, as
+    chat templates require, or as plain characters, as if a user had typed them.
+    """
     prefill: str = ""
-    """The given beginning of the answer, which is also the end of `text`; "" if there is none."""
+    """The given beginning of the answer, which `text` ends with; "" if there is none."""
     parts: tuple[Part, ...] = field(default=(), compare=False)
-    """The parts that make up the text, in order; empty in documents of earlier versions."""
+    """The parts that make up the text, in order; empty in documents from earlier versions."""
 
     @classmethod
     def of(cls, pieces: Iterable[Piece], **rest: Any) -> Prompt:
-        """Return the prompt made of the concatenated `pieces`; `rest` are the other fields."""
+        """Return the prompt that concatenates the `pieces`; `rest` has the other fields."""
         text, parts = "", []
         for kind, number, piece in pieces:
             text += piece
@@ -102,12 +107,13 @@ class Token:
     piece: str
     """The token as spelled in the vocabulary, such as ``▁the`` or ``<0x0A>``."""
     start: int | None
-    """Start offset in characters of the prompt's text. None for a token put before the text, or if the
-    tokenizer reports no offsets."""
+    """Start offset in the prompt's text, in characters. None for a token prepended to the text, or if the
+    tokenizer reports no offsets.
+    """
 
 
 def number_messages(messages: Sequence[Message]) -> Iterator[tuple[PartKind, int | None, Message]]:
-    """Yield each message with its part kind and number: a turn of the history, or the message to answer."""
+    """Yield each message with its part kind and number: a history turn, or the message to answer."""
     turn = 0
     for at, message in enumerate(messages):
         turn += message.role == "user" or turn == 0

@@ -35,7 +35,7 @@ class Reply:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Decoding speed after the first token; None with fewer than two tokens, or without times."""
+        """Decoding speed after the first token; None with fewer than two tokens or without timings."""
         if self.new_tokens < 2 or self.ttft is None or self.seconds is None or self.seconds <= self.ttft:
             return None
         return (self.new_tokens - 1) / (self.seconds - self.ttft)
@@ -43,7 +43,7 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True)
 class Delta:
-    """New text of one row; text that was sent is never retracted."""
+    """New text for one row. Text that has been sent is never retracted."""
 
     row: int
     text: str
@@ -53,7 +53,7 @@ class Delta:
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """The end of one row; sent exactly once per row."""
+    """The end of one row. Sent exactly once per row."""
 
     row: int
     reply: Reply
@@ -61,7 +61,7 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """A status note sent while there is no new text; lets the caller stop while a model is busy."""
+    """A status note sent while there is no new text, which lets the caller stop while a model is busy."""
 
     note: str
 
@@ -75,8 +75,9 @@ class TokenScore:
 
     token: int
     text: str
-    """The text that the token adds. A character made of several tokens belongs to the last of them; all
-    texts of a reply concatenated are its raw text."""
+    """The text that the token adds. A character that spans several tokens belongs to the last one. The texts
+    of all tokens concatenate to the raw text of the reply.
+    """
     logprob: float
     """Natural-log probability under the unfiltered distribution."""
     rank: int

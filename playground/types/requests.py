@@ -1,4 +1,4 @@
-"""Requests: one row for an engine, made of a prompt and its decoding parameters."""
+"""Requests: one row for an engine, consisting of a prompt and its decoding parameters."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class LeftOut:
     """What was left out of a prompt to make it fit the context."""
 
     turns: int = 0
-    """Number of turns left out, the oldest first."""
+    """Number of turns left out, oldest first."""
     demos: int = 0
-    """Number of demonstrations left out, the last first."""
+    """Number of demonstrations left out, starting from the last."""
     tokens: int
     """Length of the full prompt in tokens."""
 

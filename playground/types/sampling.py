@@ -19,7 +19,7 @@ class Sampling:
 
     Raises:
         InputError: a value is out of range; the message names the range.
-        TypeError: a name is unknown, so that misspellings are never ignored.
+        TypeError: a parameter name is unknown, so that misspellings are never ignored.
     """
 
     temperature: float = 0.0
@@ -62,7 +62,7 @@ class Sampling:
             (self.max_new_tokens >= 0, "max_new_tokens", "0 or more"),
             (0 <= self.seed < 2**63, "seed", "from 0 to 2^63 - 1"),
             (self.penalty_scope in ("all", "answer"), "penalty_scope", "'all' or 'answer'"),
-            (_are_stops(self.stop), "stop", f"at most {MOST_STOPS} texts, none of them empty"),
+            (_are_stops(self.stop), "stop", f"a list of at most {MOST_STOPS} non-empty texts"),
         )
         for holds, name, allowed in rules:
             if not holds:
@@ -93,11 +93,11 @@ class Sampling:
 
 
 MOST_STOPS = 8
-"""Maximum number of stop sequences of a lane."""
+"""Maximum number of stop sequences per lane."""
 
 
 def _are_stops(stops: Any) -> bool:
-    """Return whether `stops` is a list or tuple of at most `MOST_STOPS` texts, none of them empty."""
+    """Return whether `stops` is a list or tuple of at most `MOST_STOPS` non-empty strings."""
     if not isinstance(stops, list | tuple) or len(stops) > MOST_STOPS:
         return False
     return all(isinstance(text, str) and text for text in stops)

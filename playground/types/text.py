@@ -1,4 +1,4 @@
-"""Validate text from users: usable names, and characters that can be encoded as UTF-8."""
+"""Validate text from users: usable names, and text that can be encoded as UTF-8."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONGEST_NAME = 100
 
 
 def check_name(name: str, what: str) -> str:
-    """Return `name` if it is usable in a command line, as a file name and on the page.
+    """Return `name` if it is usable on the command line, as a file name and on the page.
 
     Raises:
         InputError: it has characters other than letters, digits, dots, dashes and underscores, or more than
@@ -35,14 +35,15 @@ HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 def check_characters(text: str, what: str) -> str:
-    """Return `text` if it has no lone surrogates, which can come from JSON or a command line, and which no
-    model accepts and no UTF-8 file can hold.
+    """Return `text` if it has no lone surrogates.
+
+    They can come from JSON or a command line, but no model accepts them and no UTF-8 file can hold them.
 
     Raises:
         InputError: it has a lone surrogate.
     """
     if bad := HALF_CHARACTER.search(text):
-        raise InputError(f"{what} holds {bad[0]!r}, which is half a character: remove it.")
+        raise InputError(f"{what} contains {bad[0]!r}, an unpaired surrogate (half a character): remove it.")
     return text
 
 

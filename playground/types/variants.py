@@ -15,7 +15,7 @@ from playground.types.sampling import Sampling
 
 
 class Aligner(Protocol):
-    """Turns a list of messages into a `Prompt`; each is a frozen dataclass in its own file of `aligners/`."""
+    """Turns a list of messages into a `Prompt`. Each is a frozen dataclass in its own file in `aligners/`."""
 
     @property
     def kind(self) -> str:
@@ -23,24 +23,24 @@ class Aligner(Protocol):
 
     @property
     def adapter(self) -> str | None:
-        """The adapter that its prompts use; None is the base."""
+        """The adapter that its prompts use; None for the base."""
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
-        """Return the prompt for the answer to `messages`, of which the last is the user's."""
+        """Return the prompt for the answer to `messages`, the last of which is the user's."""
 
     @property
     def demonstration_count(self) -> int:
-        """The number of demonstrations in its prompts; 0 for none, and for a text used whole."""
+        """The number of demonstrations in its prompts; 0 if it has none or uses a prompt file whole."""
 
     def with_fewer_demonstrations(self, n: int) -> Aligner:
-        """Return the same aligner with the first `n` demonstrations, from 0 to `demonstration_count`."""
+        """Return this aligner with only the first `n` demonstrations, from 0 to `demonstration_count`."""
 
     def select_demonstrations(self, messages: Sequence[Message]) -> Sequence[SelectedDemo]:
         """Return the demonstrations selected for a conversation, in prompt order; () if every conversation
         gets the same ones."""
 
     def describe(self, adapter_label: str) -> str:
-        """Describe in one sentence what the model gets; `adapter_label` is the label of `adapter`, if any."""
+        """Describe the model's input in one sentence; `adapter_label` is the label of `adapter`, if any."""
 
 
 Overflow = Literal["refuse", "drop-turns", "drop-demos"]
@@ -59,7 +59,7 @@ class Variant:
 
     @property
     def recipe(self) -> str:
-        """SHA-256 of the canonical JSON of everything but the name; equal recipes have equal hashes."""
+        """SHA-256 hash of the canonical JSON of everything but the name; equal recipes have equal hashes."""
         content = {
             "aligner": to_json(self.aligner),
             "sampling": to_json(self.sampling),

@@ -184,7 +184,7 @@ def test_a_prompt_that_cannot_be_is_one_sentence_and_status_two(
 
 BAD_MESSAGES = {
     "not json": ("[{", "line 1: not valid JSON"),
-    "not a list": ('{"role": "user"}', "must hold a list"),
+    "not a list": ('{"role": "user"}', "must contain a non-empty list"),
     "empty": ("[]", "at least one"),
     "other keys": ('[{"role": "user", "text": "x"}]', 'message 1: it must have "role" and "content"'),
     "two users": (
@@ -193,11 +193,11 @@ BAD_MESSAGES = {
     ),
     "ends early": (
         '[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]',
-        "must end with the user's message",
+        "must end with a user message",
     ),
     "half a character": (
         '[{"role": "user", "content": "a \\ud83d"}]',
-        "message 1: \"content\" holds '\\ud83d', which is half a character",
+        "message 1: \"content\" contains '\\ud83d', an unpaired surrogate (half a character)",
     ),
     "a number": ('[{"role": "user", "content": 3}]', '"content" must be text'),
 }
@@ -326,7 +326,7 @@ def test_doctor_names_a_chat_template_of_the_base_that_writes_nothing(tiny: Tiny
     (base / "chat_template.jinja").write_text("{% for %}")
     result = tandem("doctor", "--base", base, "--data-dir", tmp_path)
     assert result.returncode == 1
-    assert b"The base's lane 'chat': The chat template cannot" in result.stdout
+    assert b"Lane 'chat' of the base: The chat template cannot" in result.stdout
 
 
 def test_doctor_lists_presets_and_what_is_wrong_with_a_users_own(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_the_reference_judge_needs_no_key_and_no_server(judge, server, conversat
 def test_the_cost_is_said_before_anything_is_asked(judge, server, conversation) -> None:
     arguments = (conversation.id, "--rubric", "pairwise", "--judge", "gpt-4o", "--estimate")
     text = judge(*arguments, TANDEM_JUDGE_PRICES="2.5,10,USD").stdout.decode()
-    assert text.startswith("4 calls (0 more cost nothing): about ")
+    assert text.startswith("4 calls (0 more from the cache, at no cost): about ")
     assert text.endswith(" USD\n")
     cost = json.loads(judge(*arguments, "--json").stdout)
     assert cost["most_new_tokens"] == 4 * 2048
@@ -133,8 +133,14 @@ def test_a_judge_that_fails_is_one_sentence_and_status_1(judge, server, conversa
     [
         ((), "Name the model that is to judge, such as gpt-4o"),
         (("--judge", "m", "--rubric", "best"), "There is no rubric 'best': choose one of"),
-        (("--judge", "m", "--turns", "3"), "--turns must list numbers from 1 to 2, of a turn each, not '3'"),
-        (("--judge", "m", "--lanes", "x"), "--lanes must list numbers from 1 to 2, of a lane each, not 'x'"),
+        (
+            ("--judge", "m", "--turns", "3"),
+            "--turns must be a comma-separated list of turn numbers from 1 to 2, not '3'",
+        ),
+        (
+            ("--judge", "m", "--lanes", "x"),
+            "--lanes must be a comma-separated list of lane numbers from 1 to 2, not 'x'",
+        ),
         (("--judge", "m", "--scope", "all"), "--scope must be turn or conversation, not 'all'"),
         (("--judge", "m", "--judge-url", "x"), "The judge's address must begin with http"),
         (("--judge", "m", "--judge-budget", "many"), "--judge-budget must be a whole number of tokens"),
@@ -166,11 +172,11 @@ def test_an_unknown_conversation_is_said(judge) -> None:
     [
         (["judge", "ID", "--judge", "a@http://[::1"], "cannot be read"),
         (["judge", "ID", "--judge", "a", "--judge-url", "http://[::1"], "cannot be read"),
-        (["judge", "ID", "--judge", b"a\xff@http://x"], "--judge holds"),
-        (["judge", b"\xff"], "ID holds"),
-        (["history", b"\xff"], "QUERY holds"),
-        (["chat", "hi", "--start", b"\xff"], "--start holds"),
-        (["chat", b"\xff"], "MESSAGES holds"),
+        (["judge", "ID", "--judge", b"a\xff@http://x"], "--judge contains"),
+        (["judge", b"\xff"], "ID contains"),
+        (["history", b"\xff"], "QUERY contains"),
+        (["chat", "hi", "--start", b"\xff"], "--start contains"),
+        (["chat", b"\xff"], "MESSAGES contains"),
         (["bench", "--device", "tpu"], "must be auto, cpu or cuda"),
     ],
 )

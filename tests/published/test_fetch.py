@@ -475,7 +475,7 @@ def test_the_command_names_the_sets_and_fails_for_what_it_could_not_get(server, 
     assert "the repository of commit cd779a7" in folders
     assert "SHA-256" in result.stderr.splitlines()[0]
     assert result.stdout.splitlines() == [
-        f"kept as it is, though not as published: {mine}",
+        f"kept an existing file that differs: {mine}",
         "Use them as demos=NAME: urial",
     ]
     assert names(mine.parent) == [mine.name]
