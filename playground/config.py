@@ -264,7 +264,7 @@ def _read_auth(text: str) -> tuple[str, str]:
     name, colon, password = text.partition(":")
     if not (colon and name.strip() and password):
         raise InputError(
-            "--auth must be USER:PASSWORD. To keep the password off the command line, set TANDEM_AUTH instead."
+            "--auth must be USER:PASSWORD. To keep the password private, set TANDEM_AUTH instead."
         )
     return name.strip(), password
 

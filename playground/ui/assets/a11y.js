@@ -12,7 +12,7 @@
   const press = ({ target }) => {
     const element = target.closest?.(CONTROLS);
     if (!element) return;
-    // The element may be rendered again in the meantime, so the ids around it are stored too.
+    // The element may be re-rendered in the meantime, so the ids of its ancestors are stored too.
     const places = [];
     for (let place = element; place; place = place.parentElement) if (place.id) places.push(place.id);
     pressed = { element, places };
@@ -114,16 +114,16 @@
     while (said.children.length > 4) said.firstChild.remove();
   };
 
-  // An answer is announced once it has ended; while it grows, ten times a second, nothing is announced.
+  // An answer is announced once, when it is complete, rather than with each update (ten per second).
   const ENDS = { stop: "", length: ", cut at the limit", cancelled: ", stopped", error: ", error" };
-  // The server reports which answer has ended, because a short one may arrive complete in one update.
+  // The server reports which answer has finished, because a short answer may arrive complete in one update.
   const heard = {};
   const listen = (lane, letter) => {
     const { ended, finish } = document.querySelector(`#status-${lane} .figures`)?.dataset ?? {};
     if (!ended || heard[lane] === ended) return;
     heard[lane] = ended;
     setTimeout(() => {
-      // The text is drawn slightly later than the metrics.
+      // The text is rendered slightly later than the metrics.
       const rows = document.querySelectorAll(`#live-${lane} .bot-row`);
       const text = (rows[rows.length - 1]?.innerText ?? "").trim();
       say(`Lane ${letter}${ENDS[finish] ?? ""}: ${text.length > 600 ? `${text.slice(0, 600)}\u2026` : text}`);
@@ -142,7 +142,7 @@
       const talk = document.getElementById(`chat-${lane}`);
       set(talk, "role", "log");
       set(talk, "aria-live", "off");
-      set(talk, "aria-label", `Conversation of lane ${letter}`);
+      set(talk, "aria-label", `Conversation in lane ${letter}`);
       set(talk, "tabindex", "0");
       for (const [id, words] of [["setup", "Set up"], ["prompt", "Prompt of"], ["stop", "Stop"]]) {
         set(document.getElementById(`${id}-${lane}`), "aria-label", `${words} lane ${letter}`);

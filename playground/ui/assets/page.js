@@ -1,4 +1,4 @@
-// Browser-side behavior that the page's components lack: copying, folding, scrolling, drafts, votes, address.
+// Browser-side behavior that Gradio's components lack: copying, folding, scrolling, drafts, votes, address bar.
 (() => {
   window.tandemCopy = (text) => navigator.clipboard?.writeText(text);
   window.tandemDownload = (text) => {
@@ -9,7 +9,7 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   };
 
-  // Stores values in the browser; has no effect in browsers that block storage.
+  // Store values in the browser. Does nothing in browsers that block storage.
   const keep = (name, text, store = "localStorage") => {
     try {
       if (text) window[store].setItem(name, text);
@@ -24,8 +24,8 @@
     }
   };
 
-  // A lane's settings and the less common decoding parameters are folded by default. The ids of the buttons of
-  // the open ones are stored.
+  // Lane settings and the less common decoding parameters are collapsed by default. The ids of the buttons
+  // whose sections are open are stored.
   const open = new Set(kept("tandem-open").split(" ").filter(Boolean));
   const folds = [0, 1, 2, 3].map((lane) => [`setup-${lane}`, `lane-${lane}`, "set-up"]);
   folds.push(["more", "bottom", "more"]);
@@ -46,7 +46,7 @@
   window.tandemSetUp = (lane) => fold(`setup-${lane}`);
   window.tandemMore = () => fold("more");
 
-  // A lane stays scrolled to its end while it grows, unless the user has scrolled up.
+  // Keep a lane scrolled to the end while it grows, unless the user has scrolled up.
   const follow = (talk) => {
     let atEnd = true;
     talk.addEventListener("scroll", () => {
@@ -71,7 +71,7 @@
     }
   }).observe(document.documentElement, { childList: true, subtree: true });
 
-  // Unsent text survives a reload, because the page reloads itself after a restart of the server.
+  // Keep unsent text across reloads, because the page reloads itself after a server restart.
   addEventListener("pagehide", () => {
     keep("tandem-draft", document.querySelector("#message textarea")?.value, "sessionStorage");
   });
@@ -83,14 +83,15 @@
     box.dispatchEvent(new Event("input", { bubbles: true }));
   };
 
-  // Identifies the voter by a random id, which is sent only to this server.
+  // Identify the voter by a random id that is sent only to this server.
   if (!/(^|; )tandem-voter=/.test(document.cookie)) {
     const id = [...crypto.getRandomValues(new Uint8Array(16))];
     const hex = id.map((byte) => byte.toString(16).padStart(2, "0")).join("");
     document.cookie = `tandem-voter=${hex}; max-age=31536000; path=/; samesite=strict`;
   }
 
-  // Keys 1 to 4 vote. In the empty message box a digit may start a message, so it votes only if nothing follows.
+  // Keys 1 to 4 vote. In the empty message box, a digit may be the start of a message, so it counts as a vote
+  // only if nothing follows it.
   addEventListener("keydown", (event) => {
     if (!/^[1-4]$/.test(event.key) || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const vote = document.getElementById(`vote-${event.key}`);
@@ -109,8 +110,9 @@
     }
   });
 
-  // The address bar holds the conversation's id, so that a reload or a link opens it again, or else the settings
-  // that differ from a fresh page. The settings, without the probe, are also stored for the next time.
+  // The address bar contains the conversation's id, so that a reload or a link reopens the conversation.
+  // Without a conversation, it contains the settings that differ from a fresh page. All settings except the
+  // probe are also stored for the next visit.
   const named = /^(c|lane|linked|history|probe|new_seed|temperature|top_p|top_k|min_p|repetition_penalty|penalty_scope|max_new_tokens|seed|stop|[abcd]\.\w+)=/;
   const parts = (query) => query.split("&").filter(Boolean);
   const go = (ours) => {
@@ -127,6 +129,6 @@
     keep("tandem-setup", parts(setup).filter((part) => !probe.includes(part)).join("&"));
   };
   window.tandemCopyLink = (link) => tandemCopy(`${location.origin}${location.pathname}?${link}`);
-  // Must run before Gradio requests the page from the server, which reads the address.
+  // Must run before Gradio requests the page from the server, because the server reads the address.
   if (!parts(location.search.slice(1)).some((part) => named.test(part))) go(parts(kept("tandem-setup")));
 })();

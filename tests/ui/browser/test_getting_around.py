@@ -95,7 +95,7 @@ def test_an_answer_is_said_once_when_it_has_ended(person: Person) -> None:
     assert heard[1].endswith(person.answers(1)[0].strip())
     for lane, letter in enumerate("AB"):
         expect(page.get_by_role("region", name=f"Lane {letter}", exact=True)).to_be_visible()
-        log = page.get_by_role("log", name=f"Conversation of lane {letter}")
+        log = page.get_by_role("log", name=f"Conversation in lane {letter}")
         assert log.get_attribute("aria-live") == "off"
         assert log.get_attribute("id") == f"chat-{lane}"
     # One that is there whole before it was seen to grow is said, too.
