@@ -175,7 +175,7 @@ class Lane:
             texts[name] = value or EMPTY.get(name, "")
         letter = lane_letter(self.number)
         if not all(isinstance(text, str) for text in texts.values()):
-            raise InputError(f"Lane {letter}: a selected value is not an available choice: choose again.")
+            raise InputError(f"Lane {letter} uses an option that is not available: choose another one.")
         if isinstance(k, bool) or not isinstance(k, int | float) or k != int(k) or k < 0:
             raise InputError(f"Lane {letter}: K must be a whole number, 0 or more, not {k!r}.")
         return Recipe(k=int(k), **texts)

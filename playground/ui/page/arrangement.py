@@ -23,7 +23,7 @@ from playground.ui.page.state import LANES, PageState
 
 
 class PageDrawing(Protocol):
-    """Redraws the conversation after the lanes have been rearranged."""
+    """Protocol for redrawing the conversation after the lanes have been rearranged."""
 
     def draw(self, state: PageState, values: Values | None = None) -> Updates:
         """Return the UI updates for all components that show the conversation."""
@@ -104,7 +104,9 @@ class Arrangement:
             _refuse_while_blind(state)
             adapter = next(iter(self.controller.catalog.cards()), None)
             if adapter is None:
-                raise InputError("The 2\u00d72 needs an adapter: start Tandem with --adapter NAME=PATH.")
+                raise InputError(
+                    "The 2\u00d72 setup needs an adapter: start Tandem with --adapter NAME=PATH."
+                )
             self.controller.conversations.new(state)
             state.lanes = 4
             updates: Updates = {}
@@ -190,7 +192,7 @@ def _move_leader(mode: Any, order: Sequence[int]) -> str:
 
 
 def swap(lane: int, lanes: int) -> list[int]:
-    """Return the order of `lanes` lanes after swapping one with the next (the last with the first)."""
+    """Return the order of `lanes` lanes after swapping `lane` with the next one (the last with the first)."""
     order = list(range(lanes))
     other = (lane + 1) % lanes
     order[lane], order[other] = order[other], order[lane]
@@ -198,13 +200,13 @@ def swap(lane: int, lanes: int) -> list[int]:
 
 
 def duplicate(lane: int, lanes: int) -> list[int]:
-    """Return the order of `lanes` lanes after duplicating one."""
+    """Return the order of `lanes` lanes after duplicating `lane`."""
     order = list(range(lanes))
     return [*order[: lane + 1], lane, *order[lane + 1 :]]
 
 
 def remove(lane: int, lanes: int) -> list[int]:
-    """Return the order of `lanes` lanes after removing one.
+    """Return the order of `lanes` lanes after removing `lane`.
 
     Raises:
         InputError: it is the only lane.

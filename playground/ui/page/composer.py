@@ -20,7 +20,7 @@ from playground.ui.page.state import PageState
 from playground.ui.page.stream import AnswerStream
 
 MESSAGE_LIMIT = 100_000
-"""Maximum number of characters of a message."""
+"""Maximum number of characters in a message."""
 
 POCKET_EXAMPLES = (
     "What is the capital of France?",

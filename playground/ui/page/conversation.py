@@ -61,7 +61,7 @@ class ConversationView:
 
     def compose_undo(self) -> None:
         """Add the button that removes the last turn."""
-        self.undo = small_button("Undo the turn", "undo")
+        self.undo = small_button("Undo last turn", "undo")
 
     def compose_editing(self) -> None:
         """Add the row shown while an earlier message is being edited."""

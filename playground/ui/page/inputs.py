@@ -16,7 +16,7 @@ from playground.ui.page.controller import LaneSettings
 from playground.ui.page.state import PageState
 
 PREFILL_LIMIT = 2_000
-"""Maximum number of characters of a prefill."""
+"""Maximum number of characters in a prefill."""
 HISTORY_MODES = (
     ("its own answers", "own"),
     ("lane A's answers", "shared-0"),

@@ -18,7 +18,7 @@ from playground.lanes.variant import find_decoding
 from playground.types import InputError, Sampling, check_characters
 
 LANE_LIMIT = 4000
-"""Maximum number of characters of a lane spec in a link."""
+"""Maximum number of characters in a lane spec that is part of a link."""
 NUMBER_LIMIT = 40
 NAMES = tuple(name for name in Sampling.__dataclass_fields__)
 SWITCHES = {"linked": "no", "new_seed": "yes"}

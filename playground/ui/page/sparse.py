@@ -37,7 +37,7 @@ class SparseBlocks(gr.Blocks):
         fewer = copy.copy(block_fn)
         rest = [output for output in changed if output not in values]
         if rest:
-            fewer.outputs = rest  # type: ignore[assignment]  # they are what was in it before
+            fewer.outputs = rest  # type: ignore[assignment]  # the rest has the same element type
             new: dict[Any, Any] = {output: named[output] for output in rest}
             values |= zip(rest, await super().postprocess_data(fewer, new, state), strict=True)
         untouched: dict[str, str] = gr.skip()

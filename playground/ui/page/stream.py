@@ -83,7 +83,7 @@ class AnswerStream:
         """Yield the UI updates for each snapshot as it arrives.
 
         Args:
-            state: of the page.
+            state: state of the page.
             snapshots: generator that starts generating answers and yields snapshots.
             accepted: UI updates to send with the first snapshot.
         """

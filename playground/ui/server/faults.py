@@ -158,7 +158,7 @@ class OnceAMinute(logging.Filter):
 
 
 class OneTraceback(logging.Filter):
-    """Removes the traceback from a log line if the same place was logged with one within the last minute."""
+    """Removes the traceback from a log line if one from the same place was logged within the last minute."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Create the filter.

@@ -1,4 +1,4 @@
-"""The client address and the host name of a request.
+"""Determine a request's client address and host name.
 
 Headers that only a proxy should set are used only if a proxy is trusted (`--proxies`), and only the entries
 added by trusted proxies are used.

@@ -105,10 +105,10 @@ def parse(content_types: list[str], encodings: list[str], body: bytes) -> dict[s
     except (
         ValueError,
         RecursionError,
-    ):  # also raised for numbers with too many digits
+    ):  # also for overlong numbers and duplicate keys
         raise RefusedError(400, "The request is not valid JSON: send one object with unique keys.") from None
     if not isinstance(parsed, dict):
-        raise RefusedError(400, "The request must be a JSON object: send the event's data in one.")
+        raise RefusedError(400, "The request must be a JSON object: wrap the event's data in one.")
     if _depth_exceeds(parsed, MAX_DEPTH):
         raise RefusedError(
             422, f"The request is nested more than {MAX_DEPTH} levels deep: send plain values."

@@ -157,8 +157,8 @@ def _kind(block: Any) -> Kind:
     """Return the kind of value that a component sends.
 
     Raises:
-        NotImplementedError: `KINDS` has no entry for this component, because no event of the page used it as
-            an input so far.
+        NotImplementedError: `KINDS` has no entry for this component, because no event of the page has used it
+            as an input so far.
     """
     if getattr(block, "multiselect", None):
         return "choices"

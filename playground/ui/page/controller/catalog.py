@@ -113,7 +113,7 @@ class LaneCatalog:
         A lane whose spec has not changed keeps its aligner, even if the underlying files have changed.
 
         Args:
-            state: of the page.
+            state: state of the page.
             conversation: the conversation shown on the page, if any.
             lane: number of the lane.
             settings: settings of all lanes.

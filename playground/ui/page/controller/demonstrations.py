@@ -161,7 +161,7 @@ class DemonstrationDrafts:
         """Apply the form's contents to the demonstration being edited.
 
         Args:
-            state: of the page.
+            state: state of the page.
             texts: query and answer of each turn, alternating; empty turns at the end are dropped.
 
         Raises:

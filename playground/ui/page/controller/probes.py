@@ -76,8 +76,8 @@ class Probes:
         """
         current = self.current(state)
         if current is None:
-            raise InputError("No probe is being played: choose one under Probes.")
+            raise InputError("No probe is playing: choose one under Probes.")
         probe, sent = current
         if sent == len(probe.turns):
-            raise InputError("All messages of this probe have been sent: choose the next one.")
+            raise InputError("All messages of this probe have been sent: choose the next probe.")
         return probe.turns[sent:]

@@ -149,7 +149,7 @@ class Streaming:
     def _stream(
         self, state: PageState, growing: Generator[Conversation, None, None]
     ) -> Generator[Snapshot, None, Conversation]:
-        """Yield snapshots as fast as the page can draw them, and return the final conversation undrawn."""
+        """Yield snapshots at the rate the page can draw, and return the final conversation, not yet drawn."""
         last: Snapshot | None = None
         drawn_at = 0.0
         with closing(growing):
