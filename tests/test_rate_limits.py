@@ -48,9 +48,9 @@ def test_without_limits_anything_goes() -> None:
 def test_too_much_is_one_sentence_with_the_numbers() -> None:
     gate = Gate(Limits(max_tokens=100, max_turns=3, max_characters=10))
     ask(gate, turns=3, text="x" * 10, max_new_tokens=100)
-    assert "at most 100 tokens, not 101" in refused(gate, max_new_tokens=101)
-    assert "at most 3 turns" in refused(gate, turns=4)
-    assert "at most 10 characters, not 11" in refused(gate, text="x" * 11)
+    assert "limited to 100 tokens, but Max new tokens is 101" in refused(gate, max_new_tokens=101)
+    assert "limited to 3 turns" in refused(gate, turns=4)
+    assert "limited to 10 characters, but this one has 11" in refused(gate, text="x" * 11)
 
 
 def test_the_lane_that_asks_for_most_counts() -> None:

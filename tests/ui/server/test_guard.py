@@ -327,13 +327,15 @@ def test_without_the_password_there_is_nothing_and_it_cannot_be_guessed_quickly(
 
 def test_limits_hold_for_a_caller_without_the_page(public: Served) -> None:
     before = len(public.engine.requests)
-    assert "at most 300 tokens, not 100000" in public.send("limits", max_new_tokens=100_000)
-    assert "at most 1000 characters" in public.send("limits", "x" * 1001)
+    assert "limited to 300 tokens, but Max new tokens is 100000" in public.send(
+        "limits", max_new_tokens=100_000
+    )
+    assert "limited to 1000 characters" in public.send("limits", "x" * 1001)
     assert len(public.engine.requests) == before
     for _ in range(3):
         assert public.send("limits") == ""
     assert len(public.engine.requests) == before + 6
-    assert "at most 3 turns" in public.send("limits")
+    assert "limited to 3 turns" in public.send("limits")
     assert len(public.engine.requests) == before + 6
 
 
