@@ -1,4 +1,4 @@
-"""Fit prompts into the model's context, and count the tokens of their parts."""
+"""Fit prompts into the model's context, and count the tokens in each part of a prompt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def describe_left_out(left_out: LeftOut) -> str:
         what = _count(left_out.demos, "demonstration", "last")
     else:
         what = _count(left_out.turns, "turn", "oldest")
-    return f"Sent without the {what}: the whole prompt of {left_out.tokens} tokens does not fit."
+    return f"Sent without the {what}: the full prompt of {left_out.tokens} tokens does not fit."
 
 
 def _count(number: int, thing: str, which: str) -> str:
@@ -25,7 +25,7 @@ def _count(number: int, thing: str, which: str) -> str:
 
 
 def by_part(prompt: Prompt, tokens: Sequence[Token]) -> list[int]:
-    """Return the number of tokens in each of `prompt.parts`; a token counts for the part it begins in."""
+    """Return the number of tokens in each of `prompt.parts`. A token counts for the part it begins in."""
     ends = [part.end for part in prompt.parts]
     counts = [0] * len(ends)
     part = 0
@@ -37,7 +37,9 @@ def by_part(prompt: Prompt, tokens: Sequence[Token]) -> list[int]:
 
 
 def room(variant: Variant, context: int) -> int:
-    """Return the tokens to keep free for an answer: its maximum length, at most a quarter of the context."""
+    """Return the number of tokens to reserve for an answer: its maximum length, or a quarter of the context
+    if that is less.
+    """
     return max(1, min(variant.sampling.max_new_tokens, context // 4))
 
 
@@ -48,19 +50,19 @@ def fit(
     context: int,
     start: str = "",
 ) -> Request:
-    """Return the request for the next answer to `messages`, fitted into the context by the variant's rule.
+    """Return the request for the next answer to `messages`, fitted to the context by the variant's rule.
 
-    A lane that refuses long prompts sends one as long as there is room for one token of the answer. The other
-    overflow rules leave out turns or demonstrations until `room` tokens are free, or nothing more can be left
-    out.
+    With the rule "refuse", a prompt is sent if it leaves room for at least one token. The other overflow
+    rules drop turns or demonstrations until `room` tokens are free or nothing more can be dropped.
 
     Args:
-        count: returns the number of tokens of a prompt.
-        context: maximum number of tokens of prompt and answer together.
+        count: returns the number of tokens in a prompt.
+        context: maximum number of tokens for prompt and answer together.
         start: the prefill of the answer.
 
     Raises:
-        InputError: the prompt does not fit; the message has the numbers, and the largest k that would fit.
+        InputError: the prompt does not fit. The message has the token counts and the largest k that would
+            fit.
     """
     if start:
         request = fit(variant, messages, lambda prompt: count(prompt.with_prefill(start)), context)
@@ -71,7 +73,7 @@ def fit(
     if tokens <= wanted or (variant.overflow == "refuse" and tokens < context):
         return Request(prompt=prompt, sampling=variant.sampling)
 
-    # From the longest to the shortest prompt: the n-th leaves out n turns or demonstrations.
+    # From the longest to the shortest prompt: the n-th drops n turns or demonstrations.
     smaller: list[Callable[[], Prompt]] = []
     if variant.overflow == "drop-turns":
         turns = len(messages) // 2
@@ -85,7 +87,7 @@ def fit(
             left_out = LeftOut(tokens=tokens, **{variant.overflow.removeprefix("drop-"): n})
             return Request(prompt=prompt, sampling=variant.sampling, left_out=left_out)
     raise InputError(
-        f"The prompt has {tokens} tokens, and the context of {context} must hold it and the answer: "
+        f"The prompt has {tokens} tokens, but prompt and answer must fit in {context} tokens: "
         f"{_advice(variant, messages, count, wanted)}."
     )
 
@@ -101,14 +103,16 @@ def _advice(
     n = _first(fewer, lambda each: count(each()) <= wanted)
     if n < len(fewer):
         most = len(fewer) - 1 - n
-        return f"k={most} is the largest that fits, or have the lane leave out what does not"
+        return f"k={most} is the largest that fits; you can also let the lane drop what does not fit"
     if len(messages) > 1:
-        return "start a new conversation, or have the lane leave out the oldest turns"
+        return "start a new conversation, or let the lane drop the oldest turns"
     return "send a shorter message"
 
 
 def _with_fewer(aligner: Aligner, messages: Sequence[Message]) -> list[Callable[[], Prompt]]:
-    """Return functions that render the prompt with all demonstrations, with one fewer, and so on, if any."""
+    """Return functions that render the prompt with all demonstrations, one fewer, and so on; [] if it has
+    none.
+    """
     most = aligner.demonstration_count
     if not most:
         return []
@@ -120,5 +124,5 @@ def _with_fewer(aligner: Aligner, messages: Sequence[Message]) -> list[Callable[
 
 
 def _first(items: Sequence[Any], holds: Callable[[Any], bool]) -> int:
-    """Return the index of the first item that `holds`, assuming that all later ones do; else the length."""
+    """Return the first index where `holds` is true, assuming that it stays true; the length if none."""
     return bisect_left(items, True, key=holds)

@@ -1,9 +1,9 @@
 """Compare two answers word by word, in bounded time.
 
-The matching uses difflib (Ratcliff and Obershelp), whose time is quadratic and at worst cubic. So all word
-comparisons of a diff share one budget, `WORK`. Long texts are matched by whole sentences and lines first, and
-by words only between the equal ones; what exceeds the budget counts as different. The budget counts steps,
-not time, so the same two texts always give the same result.
+Matching uses difflib (Ratcliff-Obershelp), which takes quadratic and, at worst, cubic time. Therefore, all
+word comparisons in a diff share one budget, `WORK`. Long texts are first matched by whole sentences and
+lines, and then by words only between equal sentences; text that exceeds the budget counts as different. The
+budget counts steps rather than time, so the same two texts always give the same result.
 """
 
 from __future__ import annotations
@@ -20,31 +20,32 @@ from typing import Literal
 
 Mark = Literal["same", "only"]
 Stretch = tuple[str, Mark]
-"""A stretch of a text, and whether the other text has it too."""
+"""A stretch of text, and whether the other text contains it too."""
 
 WORK = 3_000_000
-"""Maximum number of steps of one comparison. A step is one position of a text or one pair of equal words."""
+"""Maximum number of steps per comparison. A step is one position in a text or one pair of equal words."""
 DIRECT = 100_000
-"""Steps below which two texts are compared by words at once: about 2000 words of prose."""
+"""Number of steps below which two texts are compared by words directly: about 2000 words of prose."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diff:
-    """Two texts side by side. The stretches marked "same" concatenate to the same text on both sides."""
+    """Two texts side by side. On both sides, the stretches marked "same" concatenate to the same text."""
 
     left: tuple[Stretch, ...]
-    """The left text in stretches that concatenate to it; adjacent stretches have different marks."""
+    """The left text, split into stretches; adjacent stretches have different marks."""
     right: tuple[Stretch, ...]
     similarity: float
-    """Share of the words of both texts that are the same, from 0 to 1 (the Dice coefficient). If neither text
-    has a word: 1 if they are equal, else 0."""
+    """Share of words that the two texts have in common, from 0 to 1 (the Dice coefficient). If neither text
+    has any words: 1 if they are equal, else 0.
+    """
 
 
 def diff(left: str, right: str) -> Diff:
     """Compare two texts by their words.
 
-    Punctuation and white space count as the same where they are equal in both texts next to a word that is
-    the same, or at the beginning or the end.
+    Punctuation and whitespace count as the same if they are equal in both texts and adjacent to a matching
+    word, or to the beginning or end of the text.
     """
     a, b = _Side(left), _Side(right)
     _same_signs(a, -1, b, -1)
@@ -61,7 +62,7 @@ def diff(left: str, right: str) -> Diff:
 
 
 class _Side:
-    """One text as tokens, with its word positions and a flag for each token that the other text has too."""
+    """One text as tokens, with the positions of its words and the tokens that the other text has too."""
 
     def __init__(self, text: str) -> None:
         self.tokens = tokens(text)
@@ -69,7 +70,7 @@ class _Side:
         self.same = [False] * len(self.tokens)
 
     def open(self, at: int) -> bool:
-        """Whether position `at` exists, is not a word and is not yet marked as the same."""
+        """Whether there is a non-word token at position `at` that is not yet marked as the same."""
         return 0 <= at < len(self.tokens) and not self.same[at] and not is_word(self.tokens[at])
 
     def stretches(self) -> tuple[Stretch, ...]:
@@ -83,7 +84,7 @@ class _Side:
 
 
 def _same_signs(a: _Side, x: int, b: _Side, y: int) -> None:
-    """Mark equal punctuation and white space on both sides of two positions, up to the next words."""
+    """Mark equal punctuation and whitespace on both sides of two positions, up to the next words."""
     for step in (1, -1):
         i, j = x + step, y + step
         while a.open(i) and b.open(j) and a.tokens[i] == b.tokens[j]:
@@ -94,32 +95,32 @@ def _same_signs(a: _Side, x: int, b: _Side, y: int) -> None:
 # --- Words ----------------------------------------------------------------------------------------
 
 _TOKEN = re.compile(r"[wd][wdj]*(?:(?:a|(?<=d)n(?=d))[wd][wdj]*)*|cj*|s+|[pan](?:j+p?)*|j+")
-"""Tokens as patterns over the classes of `_class`: a word, a character, white space, punctuation."""
-# Scripts written without spaces: Thai and Lao, Burmese, Khmer, kana, Chinese characters.
+"""Token patterns over the classes of `_class`: a word, a character, whitespace, punctuation."""
+# Scripts written without spaces: Thai, Lao, Burmese, Khmer, kana and Chinese characters.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
 
 
 def tokens(text: str) -> list[str]:
-    """Split `text` into words, white space and single punctuation characters, which concatenate to it.
+    """Split `text` into words, whitespace and single punctuation characters that concatenate to `text`.
 
-    A word is a run of letters and digits with the apostrophes in it ("don't"); a number keeps its point and
-    commas ("3.14"). In scripts without spaces each character is a word. Combining marks stay with their base
-    character.
+    A word is a run of letters and digits, including inner apostrophes ("don't"). Numbers keep their decimal
+    point and commas ("3.14"). In scripts without spaces, each character is a word. Combining marks stay with
+    their base character.
     """
     classes = "".join(map(_class, text))
     return [text[found.start() : found.end()] for found in _TOKEN.finditer(classes)]
 
 
 def is_word(token: str) -> bool:
-    """Whether a token is a word rather than white space or punctuation."""
+    """Whether a token is a word rather than whitespace or punctuation."""
     return token[0].isalnum()
 
 
 @lru_cache(maxsize=4096)
 def _class(character: str) -> str:
-    """Return the class of a character as one letter of `_TOKEN`."""
+    """Return the class of a character as a letter used in `_TOKEN`."""
     if character.isspace():
         return "s"
     if character in "'\u2019":
@@ -138,17 +139,17 @@ def _class(character: str) -> str:
 # --- Matching -------------------------------------------------------------------------------------
 
 Match = tuple[int, int, int]
-"""(start in the first sequence, start in the second, number of equal items)."""
+"""A match: (start in the first sequence, start in the second sequence, number of equal items)."""
 
 
 class _Budget:
-    """The remaining steps of `WORK`."""
+    """The remaining steps of the budget `WORK`."""
 
     def __init__(self) -> None:
         self._left = WORK
 
     def pays(self, steps: int) -> bool:
-        """Spend `steps` and return True if that many are left, else return False."""
+        """Spend `steps` and return True, or return False if fewer are left."""
         if steps > self._left:
             return False
         self._left -= steps
@@ -156,11 +157,11 @@ class _Budget:
 
 
 Sentence = tuple[str, ...]
-"""The words of a sentence or a line, without punctuation and white space."""
+"""The words of a sentence or line, without punctuation and whitespace."""
 
 
 def _matches(lines_a: Sequence[Sentence], lines_b: Sequence[Sentence]) -> Iterator[Match]:
-    """Yield the stretches of equal words in two texts, without crossings; positions count words."""
+    """Yield the non-crossing stretches of equal words in two texts; positions count words."""
     budget = _Budget()
     a, b = list(chain(*lines_a)), list(chain(*lines_b))
     if _first_look(a, b) <= DIRECT:
@@ -177,13 +178,13 @@ def _matches(lines_a: Sequence[Sentence], lines_b: Sequence[Sentence]) -> Iterat
 
 
 def _first_look(a: Sequence[str], b: Sequence[str]) -> int:
-    """Return the steps of finding the longest common stretch: positions of `a` plus pairs of equal words."""
+    """Return the steps to find the longest common stretch: positions in `a` plus pairs of equal words."""
     counts = Counter(b)
     return len(a) + sum(counts[word] for word in a)
 
 
 def _sentences(parts: Sequence[str]) -> list[Sentence]:
-    """Split tokens into sentences of words; a line break ends a sentence too."""
+    """Split tokens into sentences of words. Line breaks also end a sentence."""
     ends = [
         at + 1
         for at, token in enumerate(parts)
@@ -194,9 +195,9 @@ def _sentences(parts: Sequence[str]) -> list[Sentence]:
 
 
 def _equal(a: Sequence[Hashable], b: Sequence[Hashable], budget: _Budget) -> Iterator[Match]:
-    """Yield matches as difflib's `get_matching_blocks` does, without those that exceed the budget.
+    """Yield matches like difflib's `get_matching_blocks`, except those that exceed the budget.
 
-    The common beginning and the common end of both sequences are always matched.
+    The common prefix and suffix of both sequences are always matched.
     """
     shortest = min(len(a), len(b))
     head = next((at for at in range(shortest) if a[at] != b[at]), shortest)

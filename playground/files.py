@@ -1,4 +1,4 @@
-"""Read text, TOML and JSON files written by users, with one-sentence errors for invalid ones."""
+"""Read text, TOML and JSON files written by users, with one-sentence errors for invalid files."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from playground.types import InputError
 
 BOM = "\ufeff"
 LFS_POINTER = b"version https://git-lfs"
-"""The first bytes of a Git LFS pointer, which a clone without Git LFS has in place of a large file."""
+"""The first bytes of a Git LFS pointer, which replaces a large file in a clone made without Git LFS."""
 
 
 def first_line(error: BaseException) -> str:
-    """Return an error's first line, at most 300 characters, without a full stop at its end."""
-    if "set_int_max_str_digits" in str(error):  # Python's message is meant for programmers
+    """Return an error's first line, truncated to 300 characters and without a final full stop."""
+    if "set_int_max_str_digits" in str(error):  # Python's own message is written for programmers
         return f"it has a number of more than {sys.get_int_max_str_digits()} digits"
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")[:300]
 
 
 def check_whole(path: Path, head: bytes) -> None:
-    """Check by a file's first bytes that it is not a Git LFS pointer.
+    """Check that a file is not a Git LFS pointer, by its first bytes.
 
     Raises:
-        InputError: it is a Git LFS pointer; the message says what to do.
+        InputError: it is a Git LFS pointer. The message says what to do.
     """
     if head.startswith(LFS_POINTER):
         raise InputError(
-            f"{path} is a Git LFS pointer and not the file itself: run git lfs pull in its folder."
+            f"{path} is a Git LFS pointer, not the file itself: run `git lfs pull` in its folder."
         )
 
 
@@ -42,23 +42,24 @@ def open_regular(path: Path) -> BinaryIO:
     """Open a regular file for reading in binary mode.
 
     Raises:
-        InputError: it is a pipe, device or socket, from which reading could block forever.
+        InputError: it is a pipe, device or socket, where reading could block forever.
         OSError: it cannot be opened.
     """
 
     def open_at_once(name: str, flags: int) -> int:
-        # Opening a pipe would wait for its writer. Windows has neither the flag nor such pipes.
+        # Without this flag, opening a pipe would wait for a writer. Windows has neither the flag nor such
+        # pipes.
         return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
     file = open(path, "rb", opener=open_at_once)  # noqa: SIM115 (closed below, or by the caller)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise InputError(f"{path} is a pipe, device or socket and not a file: give a regular file.")
+        raise InputError(f"{path} is a pipe, device or socket, not a regular file: use a regular file.")
     return file
 
 
 def check_regular(folder: Path) -> None:
-    """Check that a folder holds only regular files and folders, before a library reads its files.
+    """Check that a folder contains only regular files and folders before a library reads them.
 
     Raises:
         InputError: an entry is a pipe, device or socket.
@@ -74,12 +75,12 @@ def check_regular(folder: Path) -> None:
             continue
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise InputError(
-                f"{path} is a pipe, device or socket and not a file: remove it, or use another copy."
+                f"{path} is a pipe, device or socket, not a regular file: remove it, or use another copy."
             )
 
 
 def read_text(path: Path, limit: int | None = None) -> str:
-    """Return a file's text without a byte order mark and with newlines as the only line endings.
+    """Return a file's text without a byte order mark and with all line endings converted to newlines.
 
     Args:
         limit: maximum size in bytes.
@@ -94,7 +95,7 @@ def read_text(path: Path, limit: int | None = None) -> str:
         raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
     check_whole(path, data)
     if limit is not None and len(data) > limit:
-        raise InputError(f"{path} is larger than {limit // 10**6} MB, which is too large for a prompt.")
+        raise InputError(f"{path} is larger than {limit // 10**6} MB, too large for a prompt.")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -106,11 +107,13 @@ def read_text(path: Path, limit: int | None = None) -> str:
 
 
 def read_toml(path: Path, limit: int | None = None) -> dict[str, Any]:
-    """Return the table in a TOML file; InputError names the file, and the line of a syntax error."""
+    """Parse a TOML file; an InputError names the file and the line of a syntax error."""
     text = read_text(path, limit)  # outside the try block, since InputError is a ValueError
     try:
         table = tomllib.loads(text)
-        repr(table)  # fails for numbers that an error message could not show, such as long hexadecimal ones
+        repr(
+            table
+        )  # fails for numbers that cannot be shown in an error message, such as long hexadecimal ones
         return table
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from error
@@ -121,7 +124,7 @@ def read_toml(path: Path, limit: int | None = None) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> Any:
-    """Return the value in a JSON file; InputError names the file and the line."""
+    """Parse a JSON file; an InputError names the file and the line."""
     text = read_text(path)
     try:
         return json.loads(text)
@@ -134,15 +137,15 @@ def read_json(path: Path) -> Any:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file; raises InputError for any other value."""
+    """Parse a JSON file that contains an object; raises InputError for any other value."""
     data = read_json(path)
     if not isinstance(data, dict):
-        raise InputError(f"{path} must hold a JSON object.")
+        raise InputError(f"{path} must contain a JSON object.")
     return data
 
 
 At = tuple[tuple[str, int], ...]
-"""Path to a table in a TOML file: names and numbers (from 1, per name) from the outermost table inward."""
+"""Path to a table in a TOML file: pairs of name and number (from 1, per name), outermost table first."""
 
 _KINDS = {str: "text", list: "a list of tables", bool: "true or false", int: "a whole number"}
 
@@ -153,32 +156,32 @@ def check_table(
     """Check that `table`, read from `path`, has all required keys and no unknown ones.
 
     Raises:
-        InputError: a key is missing, unknown or of the wrong type; the message names file, line and table.
+        InputError: a key is missing, unknown or of the wrong type. The message names file, line and table.
     """
     if not isinstance(table, dict):
-        raise InputError(f"{place(path, at)}: it must be a table.")
+        raise InputError(f"{place(path, at)}: expected a table.")
     known = {**required, **optional}
     for key, value in table.items():
         if key not in known:
             raise InputError(
-                f"{place(path, at, key)}: unknown key {key!r:.60}; it may have {', '.join(known)}."
+                f"{place(path, at, key)}: unknown key {key!r:.60}; valid keys are {', '.join(known)}."
             )
         if not isinstance(value, known[key]):
             shown = repr(value) if len(repr(value)) <= 40 else f"{repr(value)[:40]}..."
             raise InputError(f"{place(path, at, key)}: {key} must be {_KINDS[known[key]]}, not {shown}.")
     for key in required:
         if key not in table:
-            raise InputError(f"{place(path, at)}: it lacks {key!r}; add it.")
+            raise InputError(f"{place(path, at)}: missing key {key!r}; add it.")
 
 
 def place(path: Path, at: At = (), key: str | None = None) -> str:
-    """Describe the place of a table or key in a TOML file: the file, the line if found, and the table."""
+    """Describe where a table or key is in a TOML file: the file, the line (if found) and the table."""
     line = _line(read_text(path), at, key)
     words = [str(path), *([f"line {line}"] if line else []), *(f"{name} {number}" for name, number in at)]
     return ", ".join(words)
 
 
-# Strings and comments of a valid TOML text, which may contain text that looks like a key.
+# Strings and comments in valid TOML, which may contain text that looks like a key.
 _OPAQUE = re.compile(
     r'"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|#[^\n]*', re.DOTALL
 )
@@ -187,7 +190,7 @@ _KEY = re.compile(r"\s*([\w-]+)\s*=")
 
 
 def _line(text: str, at: At, key: str | None) -> int | None:
-    """Return the line, from 1, of a table's key (or of its header) in valid TOML; None if not found."""
+    """Return the line number, from 1, of a table's key or header in valid TOML; None if not found."""
     bare = _OPAQUE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
     counts: dict[str, int] = {}
     here: At = ()

@@ -1,7 +1,7 @@
-"""Read the header of a GGUF file: its metadata and the positions of its tensors.
+"""Read the header of a GGUF file: the metadata and the positions of the tensors.
 
-Tensors are not read, and no package is needed. Every length in the file is checked against the file's size
-before it is used, so that a truncated or damaged file results in an error message and not in a crash.
+Tensor data is not read, and no package is required. Every length in the file is checked against the file size
+before it is used, so that a truncated or damaged file causes an error message rather than a crash.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 _STRING, _ARRAY = 8, 9
 MOST_DIMENSIONS = 8
 KEPT_STRINGS = ("tokenizer.ggml.tokens", "tokenizer.ggml.pre", "general.languages", "general.tags")
-"""Keys of arrays of strings that are kept; only the length of other arrays of strings is kept."""
+"""Keys of the string arrays to keep. Other string arrays are replaced by their length."""
 
 TENSOR_KINDS: dict[int, tuple[str, int, int]] = {
     0: ("F32", 1, 4),
@@ -59,7 +59,7 @@ TENSOR_KINDS: dict[int, tuple[str, int, int]] = {
     35: ("TQ2_0", 256, 66),
     39: ("MXFP4", 32, 17),
 }
-"""For each tensor type: its name, the number of elements in a block, and the size of a block in bytes."""
+"""For each tensor type: its name, the number of elements per block, and the block size in bytes."""
 
 FILE_TYPES = {
     0: "F32",
@@ -96,7 +96,7 @@ FILE_TYPES = {
     37: "TQ2_0",
     38: "MXFP4_MOE",
 }
-"""Names of the values of `general.file_type`, which describes the type of most tensors."""
+"""Names for the values of `general.file_type`, which gives the type of most tensors."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,9 @@ class GgufFile:
 
     path: Path
     metadata: dict[str, Any]
-    """Values by the keys in the file; an array of strings that is not in `KEPT_STRINGS` is its length."""
+    """Metadata values, keyed as in the file. String arrays not in `KEPT_STRINGS` are replaced by their
+    length.
+    """
     tensors: tuple[GgufTensor, ...]
 
     @property
@@ -129,7 +131,9 @@ class GgufFile:
 
     @property
     def precision(self) -> str:
-        """The precision of the weights, such as "Q4_K_M"; the tensors' types override a wrong file type."""
+        """The precision of the weights, such as "Q4_K_M". A wrong file type is overridden by the tensor
+        types.
+        """
         kinds: Counter[str] = Counter()
         for tensor in self.tensors:
             if len(tensor.shape) > 1:
@@ -139,7 +143,7 @@ class GgufFile:
 
     @property
     def chat_format(self) -> ChatFormat | None:
-        """The chat template in the file with its special tokens, or None without a template."""
+        """The file's chat template with its special tokens; None if the file has no template."""
         template = self.metadata.get("tokenizer.chat_template")
         if not isinstance(template, str) or not template:
             return None
@@ -158,12 +162,13 @@ def _name_kinds(kinds: Counter[str], said: str) -> str:
     if not kinds:
         return said or "no weights"
     main = kinds.most_common(1)[0][0]
-    # A "Q4_K_M" file has mostly Q4_K tensors. A file type that starts with no type of its tensors is wrong.
+    # A "Q4_K_M" file has mostly Q4_K tensors. A file type is wrong if its name does not start with the type
+    # of any tensor.
     return said if said and any(said.startswith(kind) for kind in kinds) else main
 
 
 class _Reader:
-    """Reads values from a file one after the other, starting at its beginning."""
+    """Reads values from a file sequentially, starting at the beginning."""
 
     def __init__(self, data: mmap.mmap, path: Path) -> None:
         self.data, self.path, self.at = data, path, 0
@@ -192,7 +197,7 @@ class _Reader:
         if kind == _STRING:
             return self.text()
         if kind != _ARRAY:
-            raise InputError(f"{self.path} is damaged: its key {key!r} is of an unknown kind ({kind}).")
+            raise InputError(f"{self.path} is damaged: the key {key!r} has the unknown type {kind}.")
         kind, count = self.number("I"), self.number("Q")
         if count > len(self.data) - self.at:  # every item has at least one byte
             raise _cut_off(self.path)
@@ -210,8 +215,8 @@ def read_gguf(path: Path) -> GgufFile:
     """Read and check the header of a GGUF file.
 
     Raises:
-        InputError: the file cannot be read, is not a GGUF file of a model, is one of several parts, or is
-            damaged or truncated.
+        InputError: the file cannot be read, is not a GGUF model, is one of several parts, or is damaged or
+            truncated.
     """
     try:
         with open_regular(path) as file:
@@ -231,7 +236,7 @@ def _read(reader: _Reader) -> GgufFile:
     version = reader.number("I")
     if version not in (2, 3):
         raise InputError(
-            f"{path} is GGUF version {version}: convert it again with a current llama.cpp (version 3)."
+            f"{path} is GGUF version {version}: convert it again with a current llama.cpp (GGUF version 3)."
         )
     tensor_count, key_count = reader.number("Q"), reader.number("Q")
     metadata: dict[str, Any] = {}
@@ -239,21 +244,21 @@ def _read(reader: _Reader) -> GgufFile:
         key = reader.text()
         metadata[key] = reader.value(reader.number("I"), key)
     if not isinstance(metadata.get("general.architecture"), str):
-        raise InputError(f"{path} is damaged: it does not name its architecture.")
+        raise InputError(f"{path} is damaged: the architecture is missing.")
     kind = metadata.get("general.type", "model")
     if kind != "model":
         raise InputError(
-            f"{path} is a GGUF file of type {kind!r:.40} and no model: name the file of the base itself."
+            f"{path} is a GGUF file of type {kind!r:.40}, not a model: use the file of the base model itself."
         )
     if int(metadata.get("split.count") or 1) > 1:
         raise InputError(
             f"{path} is one of {metadata['split.count']} parts: join them with llama-gguf-split --merge, "
-            "and give the result."
+            "and use the result."
         )
     entries = [_entry(reader) for _ in range(tensor_count)]
     alignment = metadata.get("general.alignment", 32)
     if not isinstance(alignment, int) or alignment < 1:
-        raise InputError(f"{path} is damaged: its alignment is {alignment!r}.")
+        raise InputError(f"{path} is damaged: {alignment!r} is not a valid alignment.")
     start = -(-reader.at // alignment) * alignment
     tensors = tuple(
         GgufTensor(name, shape, kind, start + offset, size) for name, shape, kind, offset, size in entries
@@ -261,45 +266,43 @@ def _read(reader: _Reader) -> GgufFile:
     end = max((tensor.start + tensor.size for tensor in tensors), default=0)
     if end > len(reader.data):
         raise InputError(
-            f"{path} is cut off: its tensors end at byte {end}, and it has {len(reader.data)}: download it "
-            "again."
+            f"{path} is truncated: its tensors end at byte {end}, but it has only {len(reader.data)} bytes. "
+            "Download it again."
         )
     if not tensors:
-        raise InputError(f"{path} has no weights: it holds a vocabulary only.")
+        raise InputError(f"{path} has no weights, only a vocabulary: use a file with weights.")
     if any(tensor.name.endswith((".lora_a", ".lora_b")) for tensor in tensors):
-        raise InputError(f"{path} is an adapter and no model: name the file of the base itself.")
+        raise InputError(f"{path} is an adapter, not a model: use the file of the base model itself.")
     return GgufFile(path, metadata, tensors)
 
 
 def _entry(reader: _Reader) -> tuple[str, tuple[int, ...], str, int, int]:
-    """Read an entry of the table of tensors: name, shape, type, offset and size in bytes."""
+    """Read an entry from the tensor table: name, shape, type, offset, and size in bytes."""
     name = reader.text()
     dimensions = reader.number("I")
     if dimensions > MOST_DIMENSIONS:
-        raise InputError(f"{reader.path} is damaged: its tensor {name!r} has {dimensions} dimensions.")
+        raise InputError(f"{reader.path} is damaged: tensor {name!r} has {dimensions} dimensions.")
     shape = tuple(reversed([reader.number("Q") for _ in range(dimensions)]))
     number, offset = reader.number("I"), reader.number("Q")
     if number not in TENSOR_KINDS:
-        raise InputError(f"{reader.path}: its tensor {name!r} is of kind {number}, which is not known here.")
+        raise InputError(f"{reader.path}: tensor {name!r} has the unsupported type {number}.")
     kind, numbers, size = TENSOR_KINDS[number]
     count = prod(shape)
     if count % numbers:
-        raise InputError(
-            f"{reader.path} is damaged: its tensor {name!r} is not a whole number of {kind} blocks."
-        )
+        raise InputError(f"{reader.path} is damaged: tensor {name!r} is not a whole number of {kind} blocks.")
     return name, shape, kind, offset, count // numbers * size
 
 
 def check_begins(path: Path, head: bytes) -> None:
-    """Check that the first bytes of a file are those of a GGUF file.
+    """Check that a file begins like a GGUF file, by its first bytes.
 
     Raises:
-        InputError: they are not.
+        InputError: it does not.
     """
     check_whole(path, head)
     if not head.startswith(MAGIC):
-        raise InputError(f"{path} is not a GGUF file: it does not begin with GGUF.")
+        raise InputError(f"{path} is not a GGUF file: it does not start with the bytes GGUF.")
 
 
 def _cut_off(path: Path) -> InputError:
-    return InputError(f"{path} is cut off or damaged in its header: download it again.")
+    return InputError(f"{path} has a truncated or damaged header: download it again.")

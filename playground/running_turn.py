@@ -1,4 +1,4 @@
-"""Run the last turn of a conversation: stream the answers of its lanes, record them, stop them."""
+"""Run the last turn of a conversation: stream, record and stop the answers of its lanes."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from playground.streams import Streams
 from playground.types import Answer, Conversation, InputError
 
 DRAW_EVERY = 0.1
-"""Seconds between two snapshots while text streams; a page cannot render more than 8 to 10 a second."""
+"""Seconds between snapshots while text streams; a page cannot render more than 8 to 10 per second."""
 SAVE_EVERY = 1.0
-"""Seconds between two writes of a streaming turn to the database."""
+"""Seconds between database writes while a turn is streaming."""
 SETTLE = 1.5
-"""Seconds to wait until finished answers are written; after that they are written in the background."""
-BUSY = "An answer is still being written: wait for its end, or stop it first."
+"""Seconds to wait for finished answers to be written, before leaving the write to the background."""
+BUSY = "An answer is still being written: wait for it to finish, or stop it first."
 
 Snapshots = Generator[Conversation, None, None]
 
 
 class RunningTurn:
-    """The last turn of a conversation while some of its lanes are being answered."""
+    """The last turn of a conversation while some of its lanes are still generating answers."""
 
     def __init__(self, conversation: Conversation, lanes: Sequence[int]) -> None:
         self.conversation = conversation
-        """The conversation with the answers so far; only the thread that reads `stream` sets it."""
+        """The conversation with the answers so far, set only by the thread that consumes `stream`."""
         self.engine: Engine | None = None
-        """The engine that writes the answers; None before `stream` is called."""
+        """The engine that generates the answers; None before `stream` is called."""
         self.is_recorded = False
-        """Whether the turn is in the database, or in the queue to be written."""
+        """Whether the turn has been written to the database or queued for writing."""
         self.is_stopped = False
         """Whether all lanes were stopped."""
         self._lanes = lanes
@@ -47,7 +47,7 @@ class RunningTurn:
             self._streams.stop(lane)
 
     def stream(self, engine: Engine) -> Iterator[None]:
-        """Stream the answers from the engine into the conversation; yield at least every 0.1 s."""
+        """Stream the answers from the engine into the conversation, yielding at least every 0.1 s."""
         answers = self.conversation.turns[-1].answers
         requests = {lane: request for lane in self._lanes if (request := answers[lane].request)}
         self._streams = Streams(engine, requests)
@@ -71,12 +71,13 @@ class RunningTurn:
 
 
 class RunningTurns:
-    """The running turns of a session, at most one per conversation; they are recorded while they grow."""
+    """A session's running turns, at most one per conversation, which are recorded while they stream."""
 
     def __init__(self, recorder: Recorder, engine: Callable[[], Engine]) -> None:
         self.lock = threading.Lock()
-        """Held while a turn is added, recorded or closed, so that an unfinished turn is never written after
-        `close` has written its end."""
+        """Held while a turn is added, recorded or closed, so that an unfinished state is never written after
+        `close` has written the final one.
+        """
         self._recorder = recorder
         self._engine = engine
         self._turns: dict[str, RunningTurn] = {}
@@ -87,23 +88,23 @@ class RunningTurns:
         return id in self._turns
 
     def uses(self, engine: Engine) -> bool:
-        """Whether an engine is still writing an answer."""
+        """Whether an engine is still generating an answer."""
         return any(turn.engine is engine for turn in list(self._turns.values()))
 
     def stop(self, id: str, lane: int | None = None) -> None:
-        """Stop a conversation's turn, or one lane of it. Returns at once."""
+        """Stop a conversation's turn, or one lane of it, without waiting."""
         if turn := self._turns.get(id):
             turn.stop(lane)
 
     def run(self, ask: Callable[[], Conversation], lanes: Sequence[int]) -> Snapshots:
-        """Answer lanes of a conversation's last turn and record the answers; see `Session.send`.
+        """Generate and record the answers of some lanes in a conversation's last turn (see `Session.send`).
 
         Args:
             ask: returns the conversation with the turn's requests; called again after a model has loaded.
             lanes: the lanes to answer.
 
         Yields:
-            Snapshots of the conversation, at last with the end of the turn.
+            Snapshots of the conversation; the last one has the finished turn.
 
         Raises:
             InputError: a turn of the conversation is already running.
@@ -124,8 +125,8 @@ class RunningTurns:
                 turn.conversation = ask()  # with the model's tokenizer, prompts can be fitted to the context
             yield from self._stream(turn)
         finally:
-            # Reached at the end, after a failure, and when the caller closes the generator. In the last case
-            # this runs in the caller's thread, which may be the one that serves the page, so it is short.
+            # Reached at the end, after a failure, and when the caller closes the generator. The last case
+            # runs in the caller's thread, which may be the one that serves the page, so this must be quick.
             turn.stop()
             if turn.is_recorded:
                 self._recorder.put(turn.end())
@@ -143,10 +144,10 @@ class RunningTurns:
             yield turn.conversation
 
     def _stream(self, turn: RunningTurn) -> Snapshots:
-        """Yield snapshots while the answers stream, and record one every `SAVE_EVERY` seconds."""
+        """Yield snapshots while the answers stream, recording one every `SAVE_EVERY` seconds."""
         current = turn.conversation
         drawn_at = saved_at = time.monotonic()
-        with self.lock:  # so that the engine is not swapped or closed before it is assigned
+        with self.lock:  # so that the engine cannot be swapped or closed before it is assigned
             turn.engine = self._engine()
         for _ in turn.stream(turn.engine):
             if self._closed:
@@ -163,7 +164,7 @@ class RunningTurns:
             drawn_at = time.monotonic()
 
     def _record(self, unfinished: Conversation) -> None:
-        """Record an unfinished turn, unless `close` has written its end."""
+        """Record an unfinished turn, unless `close` has already written its final state."""
         with self.lock:
             if not self._closed:
                 self._recorder.put(unfinished)
@@ -171,7 +172,7 @@ class RunningTurns:
     def close(self) -> None:
         """Stop all lanes and record their answers.
 
-        This does not rely on the callers of `run`, which may have abandoned the generator without closing it.
+        This does not rely on the callers of `run`, which may have dropped the generator without closing it.
         """
         with self.lock:
             self._closed = True
@@ -188,7 +189,7 @@ def replace_last_answer(conversation: Conversation, lane: int, answer: Answer) -
 
 
 def _end(answer: Answer) -> Answer:
-    """Return an answer after its stream: an answer without a finish reason is marked as cancelled."""
+    """Return an answer as it is after streaming: without a finish reason, it is marked as cancelled."""
     if answer.reply.finish:
         return answer
     return dataclasses.replace(answer, reply=dataclasses.replace(answer.reply, finish="cancelled"))

@@ -1,7 +1,7 @@
-"""Send, retry, edit and branch conversations; the only module that orders alignment, generation and storage.
+"""Send, retry, edit and branch conversations. Only this module orders alignment, generation and storage.
 
-A session yields snapshots of a conversation, each a complete immutable `Conversation`; the page and the
-command line render them and call the methods here. `running_turn` has the loop that yields them.
+A session yields snapshots of a conversation, each a complete, immutable `Conversation`. The page and the
+command line render these snapshots and call the methods here. The loop that yields them is in `running_turn`.
 """
 
 from __future__ import annotations
@@ -38,22 +38,23 @@ from playground.types import (
 )
 
 HistoryMode = Literal["own", "shared", "swapped"]
-"""Whose earlier answers are in a lane's prompt: its own; those of one lane for all; or the next lane's, so
-that with two lanes each continues from the other's answers. Distinguishes "the second answer is worse" from
-"the first one was worse, and the second suffers from it"."""
+"""Whose earlier answers are in a lane's prompt: the lane's own; one lane's for all lanes; or the next lane's,
+so that with two lanes each continues from the other's answers. This distinguishes "the second answer is
+worse" from "the first answer was worse, and the second suffers from it".
+"""
 
 
 def choose_histories(mode: HistoryMode, lanes: int, leader: int = 0) -> tuple[int, ...]:
-    """Return for each lane the lane whose earlier answers are in its prompt, as in `Turn.histories`."""
+    """Return, for each lane, the lane whose earlier answers are in its prompt, as in `Turn.histories`."""
     if mode == "shared":
         return (leader,) * lanes
     return tuple((lane + 1) % lanes for lane in range(lanes)) if mode == "swapped" else ()
 
 
 class Session(JudgingSession):
-    """Conversations with one engine, one library and one database, for any number of concurrent users.
+    """Runs conversations on one engine, library and database, for any number of concurrent users.
 
-    A session stores no conversation itself: callers pass theirs in and get new ones back.
+    A session holds no conversations itself: callers pass in a conversation and get back a new one.
     """
 
     def __init__(self, engine: Engine, library: Library, store: Store, judges: Judges | None = None) -> None:
@@ -68,7 +69,7 @@ class Session(JudgingSession):
         return self.engine.status()
 
     def swap_engine(self, engine: Engine, library: Library) -> None:
-        """Use another engine and its library from now on; running answers finish on the previous engine."""
+        """Switch to another engine and its library; running answers finish on the previous engine."""
         with self._turns.lock:
             self.engine, self.library = engine, library
 
@@ -79,14 +80,14 @@ class Session(JudgingSession):
     def variant(
         self, spec: str, sampling: Sampling | None = None, sets: Mapping[str, DemoSet] | None = None
     ) -> Variant:
-        """Build the variant of a lane spec, see `parse_lane`; `sets` are additional demonstration sets."""
+        """Build the variant for a lane spec (see `parse_lane`); `sets` has additional demonstration sets."""
         library = self.library
         if sets:
             library = dataclasses.replace(library, demo_sets={**library.demo_sets, **sets})
         return parse_lane(spec, library, sampling)
 
     def new(self, variants: Sequence[Variant]) -> Conversation:
-        """Create an empty conversation; it is recorded with its first message."""
+        """Create an empty conversation, which is recorded with its first message."""
         if not variants:
             raise InputError("A conversation needs at least one lane.")
         return Conversation(id=new_id(), variants=tuple(variants))
@@ -96,7 +97,7 @@ class Session(JudgingSession):
         if id not in self._turns:
             return self._recorder.find_unwritten(id) or self.store.load(id)
         conversation = self.store.load(id)
-        # The database cannot distinguish an answer that is still being generated from one cut off by a crash.
+        # The database cannot tell an answer that is still being generated from one cut off by a crash.
         last = conversation.turns[-1].answers if conversation.turns else ()
         for lane, answer in enumerate(last):
             if answer.reply.error == INTERRUPTED:
@@ -106,11 +107,11 @@ class Session(JudgingSession):
         return conversation
 
     def history(self, query: str = "", limit: int = 100, owner: str | None = None) -> list[Summary]:
-        """Return recorded conversations, the latest first; see `Store.summaries`."""
+        """Return the recorded conversations, latest first (see `Store.summaries`)."""
         return self.store.summaries(query, limit, owner)
 
     def tokens(self, prompt: Prompt) -> list[Token] | None:
-        """Return a prompt's tokens; None if the engine does not know them, see `Engine.tokens`."""
+        """Return a prompt's tokens, or None if the engine does not know them (see `Engine.tokens`)."""
         return self.engine.tokens(prompt)
 
     def request(
@@ -119,8 +120,8 @@ class Session(JudgingSession):
         """Return the request that `send(text)` would make in a lane, once the model is loaded.
 
         Args:
-            history: the lane whose earlier answers are in the prompt; None is the lane itself.
-            prefill: the beginning of the answer.
+            history: the lane whose earlier answers are in the prompt; None for the lane itself.
+            prefill: the given beginning of the answer.
 
         Raises:
             InputError: the prompt cannot be rendered, or does not fit.
@@ -133,21 +134,22 @@ class Session(JudgingSession):
     ) -> Snapshots:
         """Send a message to every lane and yield the conversation as the answers grow.
 
-        A snapshot is yielded at least every tenth of a second, so that a caller can react; without news it is
-        the same object as the previous one. Closing the generator, or `stop`, stops the lanes; the text
-        generated so far is kept. A lane that fails has its error in its reply, and the others continue.
+        A snapshot is yielded at least every tenth of a second, so that the caller can react; if nothing has
+        changed, it is the same object as before. Closing the generator or calling `stop` stops the lanes and
+        keeps the text generated so far. If a lane fails, its reply has the error and the other lanes
+        continue.
 
         Args:
-            histories: for each lane, the lane whose earlier answers are in its prompt; by default its own.
-                See `choose_histories`.
-            prefill: the beginning of every answer.
+            histories: for each lane, the lane whose earlier answers are in its prompt (see
+                `choose_histories`); by default, the lane itself.
+            prefill: the given beginning of every answer.
 
         Raises:
             InputError: the message is empty or has a lone surrogate, or an answer of this conversation is
                 still being generated.
-            ConflictError: the conversation has been continued elsewhere, in another process or window.
-            OutsideError: the database cannot be written. While it is locked, or if it fails later, the lanes
-                still answer, and `unsaved` gives the reason.
+            ConflictError: the conversation has been continued in another process or window.
+            OutsideError: the database cannot be written. If it is locked, or fails later, the lanes still
+                answer and `unsaved` gives the reason.
         """
         if not text.strip():
             raise InputError("The message is empty: type something first.")
@@ -168,16 +170,16 @@ class Session(JudgingSession):
     def retry(
         self, conversation: Conversation, lanes: Sequence[int], prefill: str | None = None
     ) -> Snapshots:
-        """Regenerate lanes' answers to the last turn with their current variants; earlier answers are kept.
+        """Regenerate lanes' answers to the last turn with their current variants, keeping earlier answers.
 
-        A lane that samples uses its seed plus the version number, since the same seed would give the same
+        A lane that samples uses its seed plus the version number, because the same seed would repeat the
         answer. Yields snapshots as `send` does.
 
         Args:
-            prefill: the beginning of the answers; None keeps the prefill of each earlier answer.
+            prefill: the given beginning of the answers; None keeps the prefill of each earlier answer.
 
         Raises:
-            InputError: there is no turn, or no such lane in it, or an answer is still being generated.
+            InputError: there is no turn, a lane does not exist, or an answer is still being generated.
         """
         before, turn = _split_last(conversation, lanes)
 
@@ -194,9 +196,9 @@ class Session(JudgingSession):
         yield from self._turns.run(ask, lanes)
 
     def continue_answer(self, conversation: Conversation, lane: int) -> Snapshots:
-        """Continue a lane's last answer, which was cut off; the longer answer becomes another version.
+        """Continue a lane's last answer if it was cut off. The longer answer becomes a new version.
 
-        The earlier answer's text is the prefill. Yields snapshots as `send` does.
+        The earlier answer is used as the prefill. Yields snapshots as `send` does.
 
         Raises:
             InputError: the answer is complete, or an answer is still being generated.
@@ -207,7 +209,7 @@ class Session(JudgingSession):
             raise InputError("This answer is complete: there is nothing to continue.")
         written = answer.reply.raw_text
         if answer.request.prompt.stop.trim and not _prefill(answer):
-            written = written.lstrip()  # as in the conversation's text
+            written = written.lstrip()  # as in the text of the conversation
         prefill = _prefill(answer) + written
 
         def ask() -> Conversation:
@@ -221,12 +223,12 @@ class Session(JudgingSession):
         """Return the conversation with another version of a lane's last answer selected.
 
         Raises:
-            InputError: there is no such version, or an answer is still being generated.
+            InputError: the version does not exist, or an answer is still being generated.
             OutsideError: the conversation could not be recorded.
         """
         before, turn = _split_last(conversation, [lane])
         if not 0 <= version < len(turn.all(lane)):
-            raise InputError(f"There is no version {version + 1} of this answer: choose another.")
+            raise InputError(f"There is no version {version + 1} of this answer: choose another version.")
         turn = turn.select(turn.all(lane)[version], lane)
         conversation = dataclasses.replace(conversation, turns=(*before.turns, turn))
         with self._turns.lock:
@@ -240,22 +242,22 @@ class Session(JudgingSession):
     def branch(
         self, conversation: Conversation, turns: int, lanes: Sequence[int] | None = None
     ) -> Conversation:
-        """Create a new conversation from the first turns of another, which stays unchanged.
+        """Create a new conversation from the first turns of another one, which stays unchanged.
 
-        It is recorded with its first message.
+        The new conversation is recorded with its first message.
 
         Args:
             turns: number of turns to copy.
-            lanes: the lanes to copy, in their new order; a lane may be repeated. By default all.
+            lanes: the lanes to copy, in their new order and with repetitions allowed; all lanes by default.
 
         Raises:
-            InputError: there are no such turns or lanes.
+            InputError: the turns or lanes do not exist.
         """
         lanes = range(len(conversation.variants)) if lanes is None else lanes
         if not 0 <= turns <= len(conversation.turns):
             raise InputError(f"The conversation has {len(conversation.turns)} turns: choose one of them.")
         if not lanes or not all(0 <= lane < len(conversation.variants) for lane in lanes):
-            raise InputError("There is no such lane: choose one that is there.")
+            raise InputError("This lane does not exist: choose an existing one.")
         return Conversation(
             id=new_id(),
             variants=tuple(conversation.variants[lane] for lane in lanes),
@@ -268,7 +270,7 @@ class Session(JudgingSession):
         self._turns.stop(id, lane)
 
     def unsaved(self, id: str) -> str | None:
-        """Return in one sentence why a conversation is not fully recorded; None if it is."""
+        """Return the reason, in one sentence, why a conversation is not fully recorded; None if it is."""
         return self._recorder.problem(id)
 
     def warm(self, variants: Sequence[Variant]) -> None:
@@ -289,7 +291,7 @@ class Session(JudgingSession):
     def _begin_answer(
         self, variant: Variant, messages: Sequence[Message], prefill: str, version: int = 0
     ) -> Answer:
-        """Return a lane's empty answer with its request, or with the error that prevents a request."""
+        """Return an empty answer for a lane with its request, or with the error that prevents a request."""
         try:
             request = self._fit(variant, messages, prefill)
         except InputError as error:
@@ -298,7 +300,7 @@ class Session(JudgingSession):
         return Answer(variant=variant.name, request=request, reply=Reply(), version=version)
 
     def _fit(self, variant: Variant, messages: Sequence[Message], prefill: str) -> Request:
-        """Return the request for the next answer to `messages`, fitted into the context if that is known.
+        """Return the request for the next answer to `messages`, fitted to the context length if it is known.
 
         Raises:
             InputError: the prompt cannot be rendered, or does not fit.
@@ -313,12 +315,12 @@ class Session(JudgingSession):
 
 
 def _messages(conversation: Conversation, lane: int, text: str) -> list[Message]:
-    """Return a lane's messages so far, followed by the user's next one."""
+    """Return a lane's messages so far, followed by the user's next message."""
     return [*conversation.history(lane), Message(role="user", text=text)]
 
 
 def _turn_messages(before: Conversation, turn: Turn, lane: int) -> list[Message]:
-    """Return the messages for a lane in a turn; if the lane of its history was removed, its own are used."""
+    """Return a lane's messages in a turn; if the lane of its history was removed, use the lane's own."""
     history = turn.history_lane(lane)
     return _messages(before, lane if history is None else history, turn.user)
 
@@ -333,7 +335,7 @@ def _split_last(conversation: Conversation, lanes: Sequence[int]) -> tuple[Conve
         raise InputError("There is no message yet: send one first.")
     turn = conversation.turns[-1]
     if not lanes or not all(0 <= lane < len(turn.answers) for lane in lanes):
-        raise InputError("That lane has no answer to this message: send another message.")
+        raise InputError("This lane has no answer to this message: send another message.")
     return conversation.before(len(conversation.turns) - 1), turn
 
 

@@ -338,7 +338,7 @@ def test_doctor_lists_presets_and_what_is_wrong_with_a_users_own(tmp_path: Path)
     assert "538 MB in float32, 101 MB in 4 bit" in line
     assert "not downloaded; Apache-2.0" in line
     (problem,) = [line for line in lines if line.startswith("PROBLEM: ")]
-    assert "presets.toml, line 1, presets 1: it lacks 'label'" in problem
+    assert "presets.toml, line 1, presets 1: missing key 'label'" in problem
 
 
 def test_a_preset_brings_its_base_its_lanes_and_its_decoding(tmp_path: Path) -> None:

@@ -550,4 +550,4 @@ def test_a_pipe_in_place_of_a_file_is_a_sentence(tiny: Tiny, tmp_path: Path, nam
     folder = copied(tiny, tmp_path / "x")
     (folder / name).unlink(missing_ok=True)
     os.mkfifo(folder / name)
-    refused(folder, f"{name} is a pipe, device or socket and not a file")
+    refused(folder, f"{name} is a pipe, device or socket, not a regular file")

@@ -354,8 +354,8 @@ def why_refused(path: Path):
         (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
         (b"GGUF" + struct.pack("<IQQ", 1, 0, 0), "is GGUF version 1"),
         (b"GGUF" + struct.pack(">IQQ", 3, 0, 0), "is GGUF version 50331648"),
-        (b"GGUF" + struct.pack("<IQQ", 3, 2**60, 2**60), "is cut off or damaged"),
-        (b"GGUF" + struct.pack("<IQQ", 3, 0, 0), "does not name its architecture"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 2**60, 2**60), "has a truncated or damaged header"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 0, 0), "the architecture is missing"),
     ],
 )
 def test_what_is_no_gguf_file_is_said(tmp_path: Path, content: bytes, said: str) -> None:

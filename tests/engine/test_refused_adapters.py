@@ -223,4 +223,4 @@ def test_a_pattern_that_takes_exponential_time_is_refused(
 
 def test_a_folder_with_a_pipe_is_refused(model, copied) -> None:
     os.mkfifo(copied / "tokenizer.json")
-    assert "tokenizer.json is a pipe, device or socket and not a file" in refusal(model, copied)
+    assert "tokenizer.json is a pipe, device or socket, not a regular file" in refusal(model, copied)

@@ -59,14 +59,14 @@ BAD = {
     ),
     "wrong key in a demonstration": (
         f'{HEAD}[[demos]]\nquery = \'a\'\nanswer = """\n[[demos]]\nquerry = """\n[[demos]]\nquerry = \'q\'',
-        "line 9, demos 2: unknown key 'querry'; it may have query",
+        "line 9, demos 2: unknown key 'querry'; valid keys are query",
     ),
     "wrong type in a later turn": (
         f"{HEAD}[[demos]]\nquery = 'a'\nanswer = 'b'\n[[demos.then]]\nquery = 'c'\nanswer = 4",
         "line 8, demos 1, then 1: answer must be text, not 4",
     ),
     "demos no list": (f"{HEAD}demos = 'many'", "line 3: demos must be a list of tables, not 'many'"),
-    "demos no tables": (f"{HEAD}demos = ['q']", "demos 1: it must be a table"),
+    "demos no tables": (f"{HEAD}demos = ['q']", "demos 1: expected a table"),
     "text and parts": ("name = 'x'\ntext = 't'\ninstruction = ''", "line 3: unknown key 'instruction'"),
     "key given twice": (f"{HEAD}name = 'y'", "not valid TOML: Cannot overwrite a value"),
     "unknown format": (f"{HEAD}format = 'loud'", "line 3: format 'loud' is not known; use one of fenced"),

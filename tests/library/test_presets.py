@@ -133,8 +133,8 @@ WRONG = [
     ({"decoding": '"temperature=warm"'}, "Temperature must be a number"),
     ({"memory": "3"}, "unknown key 'memory'"),
     ({"adapters": "3"}, "adapters must be a list of tables"),
-    ({"adapters": "[3]"}, "it must be a table"),
-    ({"adapters": '[{name = "a"}]'}, "it lacks 'source'"),
+    ({"adapters": "[3]"}, "expected a table"),
+    ({"adapters": '[{name = "a"}]'}, "missing key 'source'"),
     ({"adapters": '[{name = "a", source = ""}]'}, "source must be a Hub id or a folder"),
     ({"adapters": '[{name = "a", source = "b"}, {name = "a", source = "c"}]'}, "two of its adapters"),
 ]
@@ -155,7 +155,7 @@ def test_a_missing_key_is_named(file, key) -> None:
     file.write_text(written({name: value for name, value in ENTRY.items() if name != key}))
     presets, (problem,) = read_presets(file)
     assert presets == []
-    assert f"it lacks '{key}'" in problem
+    assert f"missing key '{key}'" in problem
 
 
 @pytest.mark.parametrize(
@@ -163,9 +163,9 @@ def test_a_missing_key_is_named(file, key) -> None:
     [
         ("[[presets", "not valid TOML"),
         ("presets = 3", "presets must be a list of tables"),
-        ("", "it lacks 'presets'"),
+        ("", "missing key 'presets'"),
         ("presets = []\nother = 1", "unknown key 'other'"),
-        ("presets = [3]", "it must be a table"),
+        ("presets = [3]", "expected a table"),
     ],
 )
 def test_a_file_that_is_no_list_of_presets_is_a_sentence(file, text: str, said: str) -> None:

@@ -286,7 +286,7 @@ BAD = {
     ),
     "no aspects": ('name = "x"\nkind = "aspects"\ninstruction = "i"', "exactly if its kind"),
     "unknown": ('name = "x"\nkind = "single"\ninstruction = "i"\nextra = "e"', "unknown key 'extra'"),
-    "missing": ('name = "x"\nkind = "single"', "it lacks 'instruction'"),
+    "missing": ('name = "x"\nkind = "single"', "missing key 'instruction'"),
     "taken": ('name = "single"\nkind = "single"\ninstruction = "i"', "the name 'single' is taken"),
 }
 

@@ -90,7 +90,7 @@ def test_what_was_left_out_is_said_above_the_prompt() -> None:
     drawn = html_prompt.render_prompt(
         asked(), None, show_tokens=False, left_out=LeftOut(turns=2, tokens=5000)
     )
-    assert "Sent without the oldest 2 turns: the whole prompt of 5000 tokens does not fit." in drawn
+    assert "Sent without the oldest 2 turns: the full prompt of 5000 tokens does not fit." in drawn
 
 
 def test_an_old_prompt_without_parts_is_shown_whole() -> None:
