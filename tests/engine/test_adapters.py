@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +12,31 @@ import pytest
 import torch
 from peft import IA3Config, LoraConfig, PeftModel
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from playground.config import Settings
 from playground.engine import open_engine
 from playground.engine.adapters import load as adapters
+from playground.engine.adapters.parts import Adapter
 from playground.engine.sampling import penalise
 from playground.library import Library
-from playground.types import Done, Prompt, Request, Sampling
+from playground.types import Done, Prompt, Reply, Request, Sampling, Status, TokenScore
 from tests.helpers.adapting import LINEAR, make_adapter, make_base
 from tests.helpers.paths import POCKET
 from tests.helpers.tiny import Tiny
 
-QV = {**LINEAR, "target_modules": ["q_proj", "v_proj"]}
+QV: dict[str, Any] = {**LINEAR, "target_modules": ["q_proj", "v_proj"]}
 
 
-def serve(base, folders, rows, new=6, score=False, **settings: Any):
+def serve(
+    base: Path,
+    folders: Mapping[str, Path],
+    rows: Sequence[tuple[str, str | None]],
+    new: int = 6,
+    score: bool = False,
+    **settings: Any,
+) -> tuple[list[Reply], Status, list[list[TokenScore]]]:
     """Replies to (text, adapter) rows in one batch, the status, and scores of the replies."""
     library = Library.open(str(base), {name: str(path) for name, path in folders.items()})
     engine = open_engine(Settings(base=str(base), device="cpu", **settings), library)
@@ -35,16 +45,18 @@ def serve(base, folders, rows, new=6, score=False, **settings: Any):
         for text, name in rows
     ]
     try:
-        replies = {e.row: e.reply for e in engine.stream(requests) if isinstance(e, Done)}
+        done = {e.row: e.reply for e in engine.stream(requests) if isinstance(e, Done)}
         status = engine.status()
-        replies = [replies[row] for row in range(len(rows))]
+        replies = [done[row] for row in range(len(rows))]
         scores = engine.score(requests, replies) if score else []
     finally:
         engine.close()
     return replies, status, scores
 
 
-def generated(base, folder: Path, text: str, new=6, tokens=0, **options: Any):
+def generated(
+    base: Path, folder: Path | None, text: str, new: int = 6, tokens: int = 0, **options: Any
+) -> tuple[int, ...]:
     model = AutoModelForCausalLM.from_pretrained(base, **options)
     if tokens:
         size = model.get_input_embeddings().weight.shape[0]
@@ -79,7 +91,7 @@ def test_adapters_of_every_kind_in_one_batch_write_what_generate_writes(
     replies, status, _ = serve(tiny.base, folders, rows, quantize=quantize)
     assert [entry.error for entry in status.adapters] == [None] * len(names)
     assert status.plain is None
-    options = {}
+    options: dict[str, Any] = {}
     if quantize == "4bit":
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
@@ -89,7 +101,7 @@ def test_adapters_of_every_kind_in_one_batch_write_what_generate_writes(
         )
     for (text, name), reply in zip(rows, replies, strict=True):
         assert not reply.error
-        assert reply.token_ids == generated(tiny.base, folders.get(name), text, **options), name
+        assert reply.token_ids == generated(tiny.base, folders[name] if name else None, text, **options), name
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -106,6 +118,7 @@ def test_tokens_of_an_adapters_own_are_chosen_by_its_rows_alone(tiny: Tiny, tmp_
     rows = [("Hello there", "own"), ("Hello there", None), ("What is it", "own")]
     replies, status, scores = serve(tiny.base, {"own": own}, rows, score=True)
     assert status.adapters[0].error is None
+    assert status.adapters[0].kl is not None
     assert status.adapters[0].kl > 0
     assert "its own embed_tokens, lm_head" in status.adapters[0].serving
     for (text, name), reply in zip(rows, replies, strict=True):
@@ -126,7 +139,7 @@ def test_a_row_samples_the_same_beside_rows_with_more_tokens(tiny: Tiny, tmp_pat
     engine = open_engine(Settings(base=str(tiny.base), device="cpu"), library)
     sampling = Sampling(max_new_tokens=8, temperature=1.0, top_p=0.9, seed=3)
 
-    def ask(*names):
+    def ask(*names: str | None) -> list[tuple[int, ...]]:
         requests = [Request(prompt=Prompt(text="Hello", adapter=name), sampling=sampling) for name in names]
         replies = {e.row: e.reply for e in engine.stream(requests) if isinstance(e, Done)}
         return [replies[row].token_ids for row in range(len(names))]
@@ -147,15 +160,15 @@ def test_an_adapter_that_changes_the_base_is_left_out_and_the_base_loaded_anew(
     want, _, _ = serve(tiny.base, {name: folders[name] for name in ("wide", "thin")}, rows[:3])
     read = adapters.read_adapter_weights
 
-    def poison(model, folder: Path, *options: str):
-        adapter = read(model, folder, *options)
+    def poison(model: Any, folder: Path, allow_pickle: bool = False) -> Adapter:
+        adapter = read(model, folder, allow_pickle)
         if folder == bad:
             if how == "weights":
                 model.lm_head.weight.data[7, 5] += 1
             else:
 
                 class Poison:
-                    def apply(self, result, x):
+                    def apply(self, result: Tensor, x: Tensor) -> Tensor:
                         model.model.norm.weight.data += 1
                         return result
 
@@ -165,6 +178,7 @@ def test_an_adapter_that_changes_the_base_is_left_out_and_the_base_loaded_anew(
     monkeypatch.setattr(adapters, "read_adapter_weights", poison)
     replies, status, _ = serve(tiny.base, folders, rows)
     assert [reply.token_ids for reply in replies[:3]] == [reply.token_ids for reply in want]
+    assert replies[3].error is not None
     assert "changed the weights of the base itself" in replies[3].error
     assert [entry.error is None for entry in status.adapters] == [True, False, True]
 
@@ -187,7 +201,7 @@ def test_whose_adapter_it_is_is_said_with_both_names_unless_it_is_the_same(
     here = make_adapter(tiny.base, tmp_path / "x", LoraConfig(**QV))
     path = here / "adapter_config.json"
 
-    def warning(named, **settings: Any):
+    def warning(named: str | None, **settings: Any) -> str | None:
         path.write_text(json.dumps(json.loads(path.read_text()) | {"base_model_name_or_path": named}))
         model = AutoModelForCausalLM.from_pretrained(tiny.base)
         library = Library.open(str(tiny.base), {"x": str(here)})
@@ -199,10 +213,14 @@ def test_whose_adapter_it_is_is_said_with_both_names_unless_it_is_the_same(
 
     assert warning(str(tiny.base)) is None
     assert warning("C:\\\\models\\\\tiny-llama") is None
-    assert "owner/Other-7B" in warning("owner/Other-7B")
-    assert str(tiny.base) in warning("owner/Other-7B")
+    other = warning("owner/Other-7B")
+    assert other is not None
+    assert "owner/Other-7B" in other
+    assert str(tiny.base) in other
     assert warning("owner/Other-7B", same_base=True) is None
-    assert "names no base" in warning(None)
+    unnamed = warning(None)
+    assert unnamed is not None
+    assert "names no base" in unnamed
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -217,6 +235,7 @@ def test_a_chat_template_that_writes_nothing_is_a_warning(tiny: Tiny, tmp_path: 
         (here / "chat_template.jinja").write_text(text)
         _, status, _ = serve(tiny.base, {"x": here}, [("Hello there", "x")])
         assert status.adapters[0].error is None
+        assert status.adapters[0].warning is not None
         assert words in status.adapters[0].warning
         assert status.adapters[0].warning.startswith("Adapter 'x'")
 
@@ -229,6 +248,7 @@ def test_a_smaller_vocabulary_is_served(tiny: Tiny, tmp_path: Path) -> None:
     rows = [("Hello there", "own"), ("Hello there", None)]
     replies, status, scores = serve(tiny.base, {"own": own}, rows, score=True)
     assert status.adapters[0].error is None
+    assert status.adapters[0].kl is not None
     assert status.adapters[0].kl > 0
     assert replies[0].token_ids == generated(tiny.base, own, "Hello there", tokens=-16)
     assert replies[1].token_ids == generated(tiny.base, None, "Hello there")
@@ -249,7 +269,9 @@ def test_tokens_that_can_be_read_and_not_written_are_no_failure(tiny: Tiny, tmp_
     try:
         (reply,) = [event.reply for event in engine.stream([request]) if isinstance(event, Done)]
         assert reply.error is None
-        assert "never written" in engine.status().adapters[0].warning
+        warning = engine.status().adapters[0].warning
+        assert warning is not None
+        assert "never written" in warning
     finally:
         engine.close()
     logits = torch.tensor([1.0, 2.0])
@@ -260,10 +282,11 @@ def test_tokens_that_can_be_read_and_not_written_are_no_failure(tiny: Tiny, tmp_
 def test_copies_of_position_embeddings_are_served_in_a_batch_or_refused(tmp_path: Path) -> None:
     """GPT-2 looks positions up by id, OPT from the mask and the cache's length."""
     vocabulary = len(AutoTokenizer.from_pretrained(POCKET))
-    for kind, target, positions, more in (
+    kinds: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
         ("GPT2", "c_attn", "wpe", {"n_positions": 64, "n_inner": 48}),
         ("OPT", "q_proj", "embed_positions", {"ffn_dim": 48, "word_embed_proj_dim": 32}),
-    ):
+    )
+    for kind, target, positions, more in kinds:
         base = make_base(tmp_path / kind, kind, vocab_size=vocabulary, **more)
         AutoTokenizer.from_pretrained(POCKET).save_pretrained(base)
         config = {**LINEAR, "target_modules": [target], "modules_to_save": [positions]}
@@ -274,4 +297,5 @@ def test_copies_of_position_embeddings_are_served_in_a_batch_or_refused(tmp_path
         if kind == "GPT2":
             assert replies[1].token_ids == generated(base, own, "Hello you there")
         else:
+            assert replies[1].error is not None
             assert "more than one input" in replies[1].error

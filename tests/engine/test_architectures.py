@@ -6,8 +6,10 @@ positions, masks, norms and attention scores.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,7 +24,11 @@ from playground.library import Library
 from playground.types import Done, Prompt, Request, Sampling, StopRule
 from tests.helpers.paths import POCKET
 
-SHAPE = {
+Folders = tuple[str, Path, Path]
+"""The name of an architecture, and the folders of a base and of an adapter."""
+Row = tuple[str, str | None]
+"""A text, and the name of the adapter that is to answer it."""
+SHAPE: dict[str, Any] = {
     "hidden_size": 64,
     "intermediate_size": 128,
     "num_hidden_layers": 2,
@@ -30,11 +36,11 @@ SHAPE = {
     "max_position_embeddings": 256,
     "initializer_range": 0.2,
 }
-GROUPED = {**SHAPE, "num_key_value_heads": 2}
-GPT2 = {"n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 256, "initializer_range": 0.2}
+GROUPED: dict[str, Any] = {**SHAPE, "num_key_value_heads": 2}
+GPT2: dict[str, Any] = {"n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 256, "initializer_range": 0.2}
 WINDOW = 8  # shorter than every prompt here but one
-MIXED = {"sliding_window": WINDOW, "layer_types": ["sliding_attention", "full_attention"]}
-EXPERTS = {"moe_intermediate_size": 32, "num_experts": 4, "num_experts_per_tok": 2}
+MIXED: dict[str, Any] = {"sliding_window": WINDOW, "layer_types": ["sliding_attention", "full_attention"]}
+EXPERTS: dict[str, Any] = {"moe_intermediate_size": 32, "num_experts": 4, "num_experts_per_tok": 2}
 LONGROPE = {
     "rope_type": "longrope",
     "rope_theta": 10000.0,
@@ -42,7 +48,7 @@ LONGROPE = {
     "long_factor": [4.0, 4.5, 5.0, 5.5, 6.0, 7.0, 8.0, 9.0],
     "original_max_position_embeddings": 20,
 }
-ARCHITECTURES = {
+ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("Llama", GROUPED),
     "mistral, sliding window": ("Mistral", {**GROUPED, "sliding_window": WINDOW}),
     "qwen2": ("Qwen2", GROUPED),
@@ -141,7 +147,7 @@ ARCHITECTURES = {
     ),
 }
 """By name: the prefix of Transformers' classes, and the configuration. The fast path serves all of these."""
-FLATTENED = {
+FLATTENED: dict[str, tuple[str, dict[str, Any]]] = {
     "opt, learned positions with an offset": (
         "OPT",
         {
@@ -160,7 +166,7 @@ FLATTENED = {
     ),
 }
 """The same, of which some layers see (rows times positions, size)."""
-PLAIN = {
+PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
     # What these do with positions or state is found out at load, and decides the path.
     "mamba, no keys and values": (
         "Mamba",
@@ -186,7 +192,7 @@ IN_4BIT = ("mistral, sliding window", "phi3, longrope, fused qkv", "bloom, alibi
 OTHER_SHAPES = (*FLATTENED, "deepseek-v2, complex rotary positions")
 """Those with layers that see rows of another shape than (rows, positions, size)."""
 NEW = 10
-FIRST = [
+FIRST: list[Row] = [
     ("Hello", None),
     ("What is the capital of France? Please tell me more about that city.", "tuned"),
     ("The sun is a star and the moon is not", None),
@@ -195,7 +201,7 @@ FIRST = [
 
 
 @pytest.fixture(scope="module", params=[*ARCHITECTURES, *FLATTENED, *PLAIN])
-def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Folders:
     """Name, and folders of a tiny random model and of a random adapter on all its linear layers."""
     name, options = (ARCHITECTURES | FLATTENED | PLAIN)[request.param]
     folder = tmp_path_factory.mktemp("architecture")
@@ -212,9 +218,9 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return request.param, base, tuned
 
 
-def reference(base: Path, tuned: Path, quantize: bool):
+def reference(base: Path, tuned: Path, quantize: bool) -> Any:
     """PEFT's model with the adapter on."""
-    options = {"dtype": torch.float32, "device_map": {"": "cpu"}}
+    options: dict[str, Any] = {"dtype": torch.float32, "device_map": {"": "cpu"}}
     if quantize:
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
@@ -225,7 +231,7 @@ def reference(base: Path, tuned: Path, quantize: bool):
     return PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, **options), tuned).eval()
 
 
-def reset_positions(model) -> None:
+def reset_positions(model: Any) -> None:
     """Forget the lengths that a dynamic rotary module has seen, since each row is to be alone."""
     for module in model.modules():
         if hasattr(module, "original_max_seq_len"):
@@ -234,7 +240,7 @@ def reset_positions(model) -> None:
                 module.inv_freq = module.original_inv_freq.clone()
 
 
-def slow(model, base: Path, rows) -> list[str]:
+def slow(model: Any, base: Path, rows: Sequence[Row]) -> list[str]:
     """Each row alone through PEFT and `generate`."""
     tokenizer = AutoTokenizer.from_pretrained(base)
     texts = []
@@ -256,7 +262,7 @@ def slow(model, base: Path, rows) -> list[str]:
     return texts
 
 
-def fast(engine: Engine, rows) -> list[str]:
+def fast(engine: Engine, rows: Sequence[Row]) -> list[str]:
     """All rows in one batch of ours."""
     requests = [
         Request(prompt=Prompt(text=text, adapter=adapter), sampling=Sampling(max_new_tokens=NEW))
@@ -268,7 +274,7 @@ def fast(engine: Engine, rows) -> list[str]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def one_thread():
+def one_thread() -> Iterator[None]:
     """Steps of tiny models are too short to share: waiting for a second thread takes longer."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -276,24 +282,26 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-def test_mixed_rows_over_two_turns_equal_generate_row_by_row(model) -> None:
+def test_mixed_rows_over_two_turns_equal_generate_row_by_row(model: Folders) -> None:
     name, base, tuned = model
     compare(name, base, tuned, False, FIRST)
 
 
 @pytest.mark.parametrize("model", IN_4BIT, indirect=True)
-def test_the_same_in_4_bit(model) -> None:
+def test_the_same_in_4_bit(model: Folders) -> None:
     name, base, tuned = model
     compare(name, base, tuned, True, FIRST)
 
 
 @pytest.mark.parametrize("model", OTHER_SHAPES, indirect=True)
-def test_base_rows_equal_generate_where_layers_flatten_rows(model) -> None:
+def test_base_rows_equal_generate_where_layers_flatten_rows(model: Folders) -> None:
     name, base, tuned = model
     compare(name, base, tuned, False, [(text, None) for text, _ in FIRST], adapters=False)
 
 
-def compare(name: str, base, tuned, quantize, rows, adapters=True) -> None:
+def compare(
+    name: str, base: Path, tuned: Path, quantize: bool, rows: Sequence[Row], adapters: bool = True
+) -> None:
     """Two turns of the rows in our engine and in `generate`."""
     settings = Settings(base=str(base), device="cpu", quantize="4bit" if quantize else "none")
     engine = open_engine(settings, Library.open(str(base), {"tuned": str(tuned)} if adapters else {}))
@@ -302,7 +310,7 @@ def compare(name: str, base, tuned, quantize, rows, adapters=True) -> None:
         model = reference(base, tuned, quantize)  # Transformers cannot load in two threads at once
         plain = engine.status().plain
         assert plain if name in PLAIN else plain is None
-        assert all(status.kl > 0.01 for status in engine.status().adapters)
+        assert all(status.kl and status.kl > 0.01 for status in engine.status().adapters)
         assert first == slow(model, base, rows)
         second = [(f"{text}{reply} And now?", a) for (text, a), reply in zip(rows, first, strict=True)]
         assert fast(engine, second) == slow(model, base, second)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from playground.engine import attention
 from playground.engine.kv import BatchKV
@@ -16,7 +20,7 @@ SHAPE = {
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
 }
-MODELS = {
+MODELS: dict[str, Callable[[], Any]] = {
     "llama": lambda: LlamaForCausalLM(LlamaConfig(**SHAPE)),
     "shared key/value heads": lambda: LlamaForCausalLM(LlamaConfig(**SHAPE, num_key_value_heads=2)),
     "sliding window": lambda: MistralForCausalLM(
@@ -27,7 +31,7 @@ MODELS = {
 
 @torch.inference_mode()
 @pytest.mark.parametrize("kind", MODELS)
-def test_each_row_alone_is_the_batch_under_its_mask(kind, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_row_alone_is_the_batch_under_its_mask(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     model = MODELS[kind]().eval()
     rows = [torch.randint(200, (1, length)) for length in (90, 7, 33)]
@@ -36,19 +40,20 @@ def test_each_row_alone_is_the_batch_under_its_mask(kind, monkeypatch: pytest.Mo
     attention.install(model)
     assert model.config._attn_implementation == attention.NAME
     monkeypatch.setattr(attention, "WORTH_A_CALL", 0)
-    alone = []
-    forward = attention.sdpa_attention_forward
-    monkeypatch.setattr(
-        attention,
-        "sdpa_attention_forward",
-        lambda *args, **kwargs: alone.append(args[1].shape[0]) or forward(*args, **kwargs),
-    )
-    batch = None
+    alone: list[int] = []
+
+    def count_rows(*args: Any, **kwargs: Any) -> Any:
+        alone.append(args[1].shape[0])
+        return sdpa_attention_forward(*args, **kwargs)
+
+    monkeypatch.setattr(attention, "sdpa_attention_forward", count_rows)
+    batch: BatchKV | None = None
     for row in rows:
         kv = BatchKV(2)
         model(row[:, :-2], past_key_values=kv, position_ids=kv.positions(row.shape[1] - 2))
         kv.advance(row.shape[1] - 2)
         batch = kv if batch is None else batch.insert(kv, at=len(batch.lengths))
+    assert batch is not None
     alone.clear()
     for step in (-2, -1):
         ids = torch.cat([row[:, step, None] for row in rows])

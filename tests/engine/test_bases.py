@@ -8,13 +8,14 @@ import pickle
 import shutil
 import struct
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from playground.engine.loading import precision
@@ -22,8 +23,12 @@ from playground.types import Done, Prompt, Request, Sampling
 from tests.helpers.bases import TEXT, opened, refused, served, status
 from tests.helpers.tiny import Tiny
 
+Weights = dict[str, Tensor]
+Edit = Callable[[Weights], Weights | None]
+"""Edits the weights in place, or returns others."""
 
-def generated(model, folder: Path, new=12):
+
+def generated(model: Any, folder: Path, new: int = 12) -> tuple[int, ...]:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     ids = tokenizer(TEXT, return_tensors="pt")["input_ids"]
     out = model.generate(
@@ -32,7 +37,7 @@ def generated(model, folder: Path, new=12):
     return tuple(out[0, ids.shape[1] :].tolist())
 
 
-def copied(tiny: Tiny, folder: Path, edit=None, **config: Any):
+def copied(tiny: Tiny, folder: Path, edit: Edit | None = None, **config: Any) -> Path:
     """The tiny base with its weights and its configuration edited."""
     shutil.copytree(tiny.base, folder)
     if edit is not None:
@@ -46,7 +51,7 @@ def copied(tiny: Tiny, folder: Path, edit=None, **config: Any):
 
 # --- Precision --------------------------------------------------------------------------------------
 
-QUANTISED = {
+QUANTISED: dict[str, dict[str, Any]] = {
     "nf4": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": torch.bfloat16},
     "fp4": {"load_in_4bit": True, "bnb_4bit_quant_type": "fp4", "bnb_4bit_compute_dtype": torch.float16},
     "mixed": {
@@ -67,7 +72,7 @@ LABELS = {
 
 
 @pytest.fixture(scope="module")
-def quantised(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory):
+def quantised(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The tiny base saved in each quantisation."""
     folders = {}
     for name, how in QUANTISED.items():
@@ -84,7 +89,7 @@ def quantised(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.mark.parametrize("name", QUANTISED)
 def test_a_base_that_was_saved_quantised_is_called_what_it_is_and_computes_in_float32(
-    quantised, name
+    quantised: dict[str, Path], name: str
 ) -> None:
     label, layers = LABELS[name]
     now, reply = served(quantised[name])
@@ -102,10 +107,12 @@ def test_a_base_that_was_saved_quantised_is_called_what_it_is_and_computes_in_fl
     assert reply.token_ids == generated(model, quantised[name])
 
 
-def test_rows_of_an_int8_base_do_not_depend_on_the_rows_beside_them(quantised) -> None:
+def test_rows_of_an_int8_base_do_not_depend_on_the_rows_beside_them(quantised: dict[str, Path]) -> None:
     engine = opened(quantised["int8"])
     try:
-        assert "LLM.int8" in engine.status().plain
+        plain = engine.status().plain
+        assert plain is not None
+        assert "LLM.int8" in plain
         texts = [TEXT, "Once upon a time", TEXT]
         requests = [Request(prompt=Prompt(text=text), sampling=Sampling(max_new_tokens=8)) for text in texts]
         replies = {event.row: event.reply for event in engine.stream(requests) if isinstance(event, Done)}
@@ -124,12 +131,12 @@ def test_rows_of_an_int8_base_do_not_depend_on_the_rows_beside_them(quantised) -
     ],
 )
 def test_a_precision_that_cannot_be_had_is_a_warning(
-    quantised, name: str, quantize: str, said: str | None
+    quantised: dict[str, Path], name: str, quantize: str, said: str | None
 ) -> None:
     now = status(quantised[name], quantize=quantize)
     assert now.precision == LABELS[name][0]
     about = [warning for warning in now.warnings if "--quantize" in warning]
-    assert [warning.startswith(said) for warning in about] == ([True] if said else [])
+    assert [warning.startswith(said or "") for warning in about] == ([True] if said else [])
 
 
 @pytest.mark.parametrize(
@@ -138,6 +145,7 @@ def test_a_precision_that_cannot_be_had_is_a_warning(
 def test_a_plain_base_is_called_what_it_becomes(tiny: Tiny, quantize: str, label: str) -> None:
     now, reply = served(tiny.base, quantize=quantize)
     assert (now.precision, now.warnings) == (label, ())
+    assert reply.weights is not None
     assert reply.weights.endswith(f"({label})")
     assert sum(count for _, count in now.layers) == 23
     assert now.parameters == 635_328
@@ -146,7 +154,7 @@ def test_a_plain_base_is_called_what_it_becomes(tiny: Tiny, quantize: str, label
 class Packed(nn.Module):
     """A layer as GPTQ and AWQ hold it: eight 4-bit numbers to an integer."""
 
-    def __init__(self, inputs, outputs, bits) -> None:
+    def __init__(self, inputs: int, outputs: int, bits: int) -> None:
         super().__init__()
         self.in_features, self.out_features, self.bits = inputs, outputs, bits
         self.register_buffer("qweight", torch.zeros(inputs * bits // 32, outputs, dtype=torch.int32))
@@ -204,12 +212,12 @@ def test_a_quantiser_that_is_not_served_is_a_sentence_before_weights_are_read(
 # --- Weights that are not the model's ---------------------------------------------------------------
 
 
-def renamed(weights):
+def renamed(weights: Weights) -> Weights:
     return {key.replace("model.layers", "transformer.h"): value for key, value in weights.items()}
 
 
-def with_nan(key, row=None):
-    def edit(weights) -> None:
+def with_nan(key: str, row: int | None = None) -> Edit:
+    def edit(weights: Weights) -> None:
         weights[key][row if row is not None else slice(None)] = float("nan")
 
     return edit
@@ -247,7 +255,7 @@ def with_nan(key, row=None):
     ],
 )  # fmt: skip
 def test_weights_that_are_not_the_configuration_s_are_refused(
-    tiny: Tiny, tmp_path: Path, edit, config: dict[str, Any], said: tuple[str, ...]
+    tiny: Tiny, tmp_path: Path, edit: Edit | None, config: dict[str, Any], said: tuple[str, ...]
 ) -> None:
     refused(copied(tiny, tmp_path / "base", edit, **config), *said)
 
@@ -255,7 +263,7 @@ def test_weights_that_are_not_the_configuration_s_are_refused(
 def test_a_tied_head_needs_no_weight_of_its_own_and_a_foreign_weight_is_a_warning(
     tiny: Tiny, tmp_path: Path
 ) -> None:
-    def edit(weights) -> None:
+    def edit(weights: Weights) -> None:
         del weights["lm_head.weight"]
         weights["score.weight"] = torch.zeros(2, 64)
 
@@ -305,7 +313,7 @@ def test_a_configuration_that_is_no_json_object_is_a_sentence(tiny: Tiny, tmp_pa
 # --- Files ------------------------------------------------------------------------------------------
 
 
-def sharded(tiny: Tiny, folder: Path):
+def sharded(tiny: Tiny, folder: Path) -> Path:
     model = AutoModelForCausalLM.from_pretrained(tiny.base)
     shutil.copytree(tiny.base, folder, ignore=shutil.ignore_patterns("*.safetensors"))
     model.save_pretrained(folder, max_shard_size="600KB")
@@ -317,7 +325,7 @@ def test_shards_are_read_as_one_file_is(tiny: Tiny, tmp_path: Path) -> None:
     assert served(sharded(tiny, tmp_path / "base"))[1].token_ids == served(tiny.base)[1].token_ids
 
 
-def edit_index(folder: Path, edit) -> None:
+def edit_index(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
     path = folder / "model.safetensors.index.json"
     index = json.loads(path.read_text())
     edit(index)
@@ -344,12 +352,12 @@ def test_a_shard_that_is_missing_or_lacks_a_weight_is_named(tiny: Tiny, tmp_path
     refused(folder, "lists '../../etc/passwd', which is not a file in the same folder")
 
 
-def header(entries):
+def header(entries: object) -> bytes:
     text = json.dumps(entries).encode()
     return struct.pack("<Q", len(text)) + text
 
 
-def entry(shape, offsets, dtype="F32"):
+def entry(shape: list[int], offsets: list[int], dtype: str = "F32") -> dict[str, Any]:
     return {"a": {"dtype": dtype, "shape": shape, "data_offsets": offsets}}
 
 
@@ -377,7 +385,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 4\n"
     ],
 )  # fmt: skip
 def test_a_damaged_weights_file_is_named_before_it_is_read(
-    tiny: Tiny, tmp_path: Path, change, said: str
+    tiny: Tiny, tmp_path: Path, change: Callable[[bytes], bytes], said: str
 ) -> None:
     folder = copied(tiny, tmp_path / "base")
     path = folder / "model.safetensors"
@@ -385,11 +393,11 @@ def test_a_damaged_weights_file_is_named_before_it_is_read(
     refused(folder, "model.safetensors", said)
 
 
-def pickled(tiny: Tiny, folder: Path, shards=1):
+def pickled(tiny: Tiny, folder: Path, shards: int = 1) -> Path:
     shutil.copytree(tiny.base, folder, ignore=shutil.ignore_patterns("*.safetensors"))
     weights = load_file(tiny.base / "model.safetensors")
     names = sorted(weights)
-    table = {}
+    table: dict[str, str] = {}
     for shard in range(shards):
         file = "pytorch_model.bin" if shards == 1 else f"pytorch_model-{shard + 1:05}-of-{shards:05}.bin"
         part = {name: weights[name] for name in names[shard::shards]}
@@ -422,7 +430,7 @@ def test_a_damaged_pickle_is_a_sentence(tiny: Tiny, tmp_path: Path) -> None:
 
 
 class Evil:
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return (Path.touch, (Path("ran-code"),))
 
 
@@ -476,7 +484,7 @@ class OwnForCausalLM(LlamaForCausalLM):
 
 
 @pytest.fixture
-def own_code(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def own_code(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     from transformers import dynamic_module_utils
 
     monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
@@ -486,7 +494,7 @@ def own_code(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return folder
 
 
-def test_code_of_a_base_runs_only_where_it_is_trusted_and_then_it_is_said(own_code, tiny: Tiny) -> None:
+def test_code_of_a_base_runs_only_where_it_is_trusted_and_then_it_is_said(own_code: Path, tiny: Tiny) -> None:
     note = refused(own_code, "needs Python code of its own repository", "--trust-remote-code")
     assert "[y/N]" not in note
     now, reply = served(own_code, trust_remote_code=True)
@@ -534,7 +542,7 @@ def test_large_numbers_that_are_no_sizes_are_left_alone(tiny: Tiny, tmp_path: Pa
 
 @pytest.mark.parametrize("length", ["x", [1], {}, True])
 def test_a_tokenizer_whose_length_is_no_number_is_a_sentence_alone(
-    tiny: Tiny, tmp_path: Path, length, capfd: pytest.CaptureFixture[str]
+    tiny: Tiny, tmp_path: Path, length: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = copied(tiny, tmp_path / "x")
     path = folder / "tokenizer_config.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +13,27 @@ import pytest
 
 from playground.demonstrations.families import FAMILIES
 from playground.engine import Engine
-from playground.engine.scripted import ScriptedEngine
-from playground.types import Delta, Done, Prompt, Reply, Request, Sampling, Waiting
+from playground.engine.local import LocalEngine
+from playground.engine.scripted import Script, ScriptedEngine
+from playground.types import Delta, Done, Event, Prompt, Reply, Request, Sampling, StopRule, Waiting
 from tests.helpers.tiny import Tiny
 
 STOP = FAMILIES["fenced"].stop
 
 
-def request(text: str, adapter=None, stop=STOP, **parameters: Any):
+def request(text: str, adapter: str | None = None, stop: StopRule = STOP, **parameters: Any) -> Request:
     parameters = {"max_new_tokens": 12, **parameters}
     return Request(prompt=Prompt(text=text, adapter=adapter, stop=stop), sampling=Sampling(**parameters))
 
 
-def run(engine: Engine, requests):
+def run(engine: Engine, requests: Sequence[Request]) -> tuple[list[Event], list[Reply]]:
     """All events of a stream, and the replies in the order of the rows."""
     events = list(engine.stream(requests))
     replies = {event.row: event.reply for event in events if isinstance(event, Done)}
     return events, [replies[row] for row in range(len(requests))]
 
 
-def words(request):
+def words(request: Request) -> Script:
     """A script that depends on the request alone, in tokens of a few characters."""
     if request.prompt.adapter == "missing":
         return ValueError("there is no such adapter")
@@ -40,16 +42,17 @@ def words(request):
 
 
 @pytest.fixture(params=["scripted", "local"])
-def engine(request: pytest.FixtureRequest):
+def engine(request: pytest.FixtureRequest) -> Engine:
     if request.param == "scripted":
         return ScriptedEngine(words, delay=0.001)
-    return request.getfixturevalue("tiny_engine")
+    local: Engine = request.getfixturevalue("tiny_engine")
+    return local
 
 
 class TestContract:
     """What every engine promises (`Engine.stream`)."""
 
-    def test_each_row_ends_exactly_once_and_its_deltas_are_its_text(self, engine) -> None:
+    def test_each_row_ends_exactly_once_and_its_deltas_are_its_text(self, engine: Engine) -> None:
         requests = [request("Hello there"), request("x", "wide"), request("One two", temperature=1.0)]
         events, replies = run(engine, requests)
         ends = [event.row for event in events if isinstance(event, Done)]
@@ -63,10 +66,12 @@ class TestContract:
             assert reply.new_tokens == 12
             assert reply.error is None
             assert reply.raw_text.strip() == reply.text
-            assert reply.prompt_tokens > 0
+            assert reply.prompt_tokens
+            assert reply.ttft is not None
+            assert reply.seconds is not None
             assert 0 < reply.ttft <= reply.seconds
 
-    def test_a_row_that_fails_leaves_the_others_alone(self, engine) -> None:
+    def test_a_row_that_fails_leaves_the_others_alone(self, engine: Engine) -> None:
         alone = run(engine, [request("Hello there")])[1][0]
         _, replies = run(engine, [request("Hi", "missing"), request("Hello there")])
         assert replies[0].finish == "error"
@@ -74,7 +79,7 @@ class TestContract:
         assert replies[0].text == ""
         assert replies[1].text == alone.text
 
-    def test_a_row_alone_gives_the_same_text_as_in_any_batch(self, engine) -> None:
+    def test_a_row_alone_gives_the_same_text_as_in_any_batch(self, engine: Engine) -> None:
         requests = [
             request("Hello there, how are you"),
             request("x", "wide"),
@@ -86,7 +91,7 @@ class TestContract:
         assert together == [run(engine, [one])[1][0].text for one in requests]
         assert len(set(together)) == len(together)
 
-    def test_closing_the_generator_ends_the_work(self, engine) -> None:
+    def test_closing_the_generator_ends_the_work(self, engine: Engine) -> None:
         stream = engine.stream([request("Hello", max_new_tokens=200)])
         for event in stream:
             if isinstance(event, Delta):
@@ -97,15 +102,16 @@ class TestContract:
         assert run(engine, [request("Hello", max_new_tokens=1)])[1][0].new_tokens == 1
         assert time.monotonic() - started < 10
 
-    def test_no_tokens_wanted_gives_an_empty_answer(self, engine) -> None:
+    def test_no_tokens_wanted_gives_an_empty_answer(self, engine: Engine) -> None:
         reply = run(engine, [request("Hello", max_new_tokens=0)])[1][0]
         assert (reply.text, reply.finish, reply.new_tokens, reply.error) == ("", "length", 0, None)
 
-    def test_a_prompts_tokens_are_those_that_it_counts_and_begin_where_they_say(self, engine) -> None:
+    def test_a_prompts_tokens_are_those_that_it_counts_and_begin_where_they_say(self, engine: Engine) -> None:
         asked = request("What is été 雪?\n```\n")
         prompt = asked.prompt
         _, (reply,) = run(engine, [asked])
         tokens = engine.tokens(prompt)
+        assert tokens is not None
         assert len(tokens) == reply.prompt_tokens
         starts = [token.start for token in tokens if token.start is not None]
         assert starts == sorted(starts)
@@ -115,10 +121,10 @@ class TestContract:
         for token in words:
             assert prompt.text[token.start :].lstrip().startswith(token.piece.lstrip("\u2581"))
 
-    def test_many_threads_at_once_each_get_their_own_answers(self, engine) -> None:
+    def test_many_threads_at_once_each_get_their_own_answers(self, engine: Engine) -> None:
         texts = [f"{n} question" for n in range(6)]
         alone = {text: run(engine, [request(text)])[1][0].text for text in texts}
-        got = {}
+        got: dict[str, str] = {}
 
         def ask(text: str) -> None:
             got[text] = run(engine, [request(text)])[1][0].text
@@ -142,7 +148,7 @@ def test_the_scripted_engine_stops_at_the_closing_fence_and_keeps_what_came_afte
 # --- The local engine against the slow right path -------------------------------------------------
 
 
-def generated(base, text: str, adapter, **options: Any) -> Reply:
+def generated(base: Path, text: str, adapter: Path | None, **options: Any) -> Reply:
     """What `generate` gives for one prompt, as text through our own writer."""
     import torch
     from peft import PeftModel
@@ -169,7 +175,7 @@ def generated(base, text: str, adapter, **options: Any) -> Reply:
     return Reply(text=writer.text, raw_text=writer.raw_text, new_tokens=len(ids))
 
 
-TEXTS = [
+TEXTS: list[tuple[str, str | None]] = [
     ("Hello there", None),
     ("What is the capital of France? Tell me more about it, please.", "wide"),
     ("x", "thin"),
@@ -183,7 +189,7 @@ def test_greedy_tokens_equal_generate_row_by_row_on_a_random_model(tiny: Tiny, t
     for _ in range(2):  # the second time from the prefix store
         replies = run(tiny_engine, requests)[1]
         for (text, adapter), reply in zip(TEXTS, replies, strict=True):
-            want = generated(tiny.base, text, tiny.adapters.get(adapter))
+            want = generated(tiny.base, text, tiny.adapters[adapter] if adapter else None)
             assert (reply.raw_text, reply.new_tokens) == (want.raw_text, want.new_tokens)
 
 
@@ -202,6 +208,7 @@ def test_a_second_turn_computes_only_what_is_new_and_no_adapter_uses_anothers_ca
     # A random model writes tokens that its own text would not be cut into, so the answer is written here.
     again = run(tiny_engine, [request(first + " and two", "wide"), request(first + " and two", "thin")])[1]
     assert again[0].cached_tokens == reply.prompt_tokens
+    assert again[1].cached_tokens is not None
     assert again[1].cached_tokens <= 1  # no more than the beginning-of-sequence token
 
 
@@ -215,6 +222,7 @@ def test_long_prompts_are_read_in_chunks_with_the_same_result(tiny: Tiny, tiny_e
         reply = run(tiny_engine, [request(text, "thin")])[1][0]
     finally:
         scheduler.CHUNK_IDLE = chunk
+    assert reply.cached_tokens is not None
     assert reply.cached_tokens <= 1
     assert reply.raw_text == want.raw_text
 
@@ -222,6 +230,7 @@ def test_long_prompts_are_read_in_chunks_with_the_same_result(tiny: Tiny, tiny_e
 def test_a_prompt_longer_than_the_context_is_an_error_with_the_numbers(tiny_engine: Engine) -> None:
     _, replies = run(tiny_engine, [request("word " * 400), request("Hello")])
     assert replies[0].finish == "error"
+    assert replies[0].error is not None
     assert "context of 256" in replies[0].error
     assert replies[1].finish == "length"
 
@@ -230,6 +239,7 @@ def test_an_answer_ends_where_the_context_does(tiny_engine: Engine) -> None:
     prompt = request("word " * 120, max_new_tokens=500)
     reply = run(tiny_engine, [prompt])[1][0]
     assert reply.finish in ("length", "stop")
+    assert reply.prompt_tokens is not None
     assert reply.prompt_tokens + reply.new_tokens <= 256
 
 
@@ -237,6 +247,8 @@ def test_control_tokens_in_a_persons_text_are_plain_characters(tiny_engine: Engi
     from playground.engine.tokenizer import encode
 
     run(tiny_engine, [request("Hello", max_new_tokens=1)])  # by then it is loaded
+    assert isinstance(tiny_engine, LocalEngine)
+    assert tiny_engine._scheduler is not None
     tokenizer = tiny_engine._scheduler.model.tokenizer(None).hf
     end = tokenizer.eos_token_id
     assert end not in encode(tokenizer, Prompt(text="a </s> b"))
@@ -256,6 +268,7 @@ def test_events_come_while_a_model_loads_so_that_a_caller_can_stop(tiny: Tiny) -
     assert isinstance(first, Waiting | Delta)
     stream.close()
     engine.close()
+    assert isinstance(engine, LocalEngine)
     assert not engine._thread.is_alive()
 
 
@@ -267,6 +280,7 @@ def test_a_model_that_cannot_be_loaded_fails_every_row_with_the_reason(tmp_path:
     engine = open_engine(Settings(base=str(tmp_path)), Library.open(str(tmp_path)))
     reply = run(engine, [request("Hello")])[1][0]
     assert reply.finish == "error"
+    assert reply.error is not None
     assert "has no config.json" in reply.error
     assert engine.status().state == "failed"
     engine.close()
@@ -294,6 +308,7 @@ def test_an_adapter_that_does_not_fit_fails_alone(tiny: Tiny, tmp_path: Path) ->
     engine = open_engine(Settings(base=str(tiny.base)), Library.open(str(tiny.base), sources))
     _, replies = run(engine, [request("Hello", "odd"), request("Hello there", "wide")])
     assert replies[0].finish == "error"
+    assert replies[0].error is not None
     assert "'odd' does not fit the base" in replies[0].error
     want = generated(tiny.base, "Hello there", tiny.adapters["wide"])
     assert replies[1].raw_text == want.raw_text

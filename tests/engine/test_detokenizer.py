@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers.decoders import Decoder
 from transformers import AutoTokenizer
 
-from playground.engine.text import Detokenizer
+from playground.engine.detokenizer import Decode, Detokenizer
 from tests.helpers.paths import POCKET
 
 SPECIAL = "<|end|>"
@@ -26,7 +29,7 @@ TEXTS = [
 ]
 
 
-def by_fallback(order, *decoding):
+def by_fallback(order: str, *decoding: Decoder) -> Tokenizer:
     """A vocabulary with byte tokens, words after a space, and a token that decoding leaves out."""
     words = [
         "<unk>",
@@ -53,7 +56,7 @@ def by_fallback(order, *decoding):
     return made
 
 
-def llama():
+def llama() -> Tokenizer:
     made = by_fallback("first")
     decoding = [
         decoders.Replace(SPACE, " "),
@@ -65,7 +68,7 @@ def llama():
     return made
 
 
-def byte_level():
+def byte_level() -> Tokenizer:
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     pieces = [
         pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str(text)[0][0]
@@ -81,14 +84,14 @@ def byte_level():
     return made
 
 
-def metaspace():
+def metaspace() -> Tokenizer:
     pieces = ["<unk>", SPACE, f"{SPACE}the", f"{SPACE}a", "a", "b", "ing", ".", "é", "日", f"{SPACE}{SPACE}"]
     made = Tokenizer(models.Unigram([(piece, -1.0) for piece in pieces], 0))
     made.decoder = decoders.Metaspace()
     return made
 
 
-VOCABULARIES = {
+VOCABULARIES: dict[str, Tokenizer] = {
     "byte fallback": by_fallback("first", decoders.Replace(SPACE, " ")),
     "byte fallback, bytes last": by_fallback("last", decoders.Replace(SPACE, " ")),
     "byte fallback, bytes reversed": by_fallback("reversed", decoders.Replace(SPACE, " ")),
@@ -102,30 +105,30 @@ VOCABULARIES["pocket"] = AutoTokenizer.from_pretrained(POCKET).backend_tokenizer
 EVERY = pytest.mark.parametrize("name", VOCABULARIES)
 
 
-def decoder(name: str, keep_special=False):
+def decoder(name: str, keep_special: bool = False) -> Decode:
     vocabulary = VOCABULARIES[name]
     return lambda ids: vocabulary.decode(list(ids), skip_special_tokens=not keep_special)
 
 
-def stream(decode, prompt, ids):
+def stream(decode: Decode, prompt: list[int], ids: list[int]) -> list[str]:
     """What each id brought, and what the end did."""
     detokenizer = Detokenizer(decode, prompt)
     return [*map(detokenizer.feed, ids), detokenizer.finish()]
 
 
-def whole(decode, prompt, ids):
+def whole(decode: Decode, prompt: list[int], ids: list[int]) -> str:
     """The slow way: everything decoded at once."""
     return decode([*prompt, *ids])[len(decode(prompt)) :]
 
 
-def ids_of(name: str):
+def ids_of(name: str) -> st.SearchStrategy[list[int]]:
     """Lists of ids: any of them, bytes more often, and whole characters more often still."""
     vocabulary = VOCABULARIES[name]
     pieces = vocabulary.get_vocab()
     alphabet = {byte: id for id, byte in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
     spelling = _gpt2_bytes()
 
-    def spelled(text: str):
+    def spelled(text: str) -> list[int]:
         if BYTES[0] in pieces:
             return [pieces[BYTES[byte]] for byte in text.encode()]
         if name == "byte level":
@@ -142,7 +145,7 @@ def ids_of(name: str):
     return st.lists(st.one_of(choices), max_size=12).map(lambda parts: [id for part in parts for id in part])
 
 
-def _gpt2_bytes():
+def _gpt2_bytes() -> dict[int, str]:
     """The character that byte-level BPE writes for each byte."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
@@ -151,13 +154,13 @@ def _gpt2_bytes():
 
 @EVERY
 @pytest.mark.parametrize("keep_special", [False, True])
-def test_a_streamed_text_equals_one_decode_of_all_ids(name, keep_special: bool) -> None:
+def test_a_streamed_text_equals_one_decode_of_all_ids(name: str, keep_special: bool) -> None:
     decode = decoder(name, keep_special)
 
     @settings(max_examples=100, deadline=None)
     @given(prompt=ids_of(name), ids=ids_of(name))
     @example(prompt=[], ids=[])
-    def check(prompt, ids) -> None:
+    def check(prompt: list[int], ids: list[int]) -> None:
         # A prompt is text that was encoded, so it does not end within a character.
         while prompt and decode(prompt).endswith("\ufffd"):
             prompt.pop()
@@ -172,7 +175,7 @@ def test_a_streamed_text_equals_one_decode_of_all_ids(name, keep_special: bool) 
 
 @EVERY
 @pytest.mark.parametrize("text", TEXTS)
-def test_no_replacement_character_is_shown_for_text(name, text) -> None:
+def test_no_replacement_character_is_shown_for_text(name: str, text: str) -> None:
     if name == "metaspace":
         text = "a the é日 bing. a"
     ids = VOCABULARIES[name].encode(text, add_special_tokens=False).ids
@@ -218,7 +221,7 @@ def test_each_id_is_decoded_a_bounded_number_of_times(name: str) -> None:
     for ids in (text * 10, [vocab["a"]] + [vocab[SPECIAL]] * 5000, [bad] * 5000):
         decoded = 0
 
-        def decode(some):
+        def decode(some: Sequence[int]) -> str:
             nonlocal decoded
             decoded += len(some)
             return vocabulary.decode(list(some))
@@ -232,14 +235,14 @@ def test_a_decoder_that_refuses_unknown_ids_is_served() -> None:
     assert stream(lambda ids: "".join(words[id] for id in ids), [1], [2, 3, 4]) == [" cat", ".", "\n", ""]
 
 
-def decode_bytes(ids):
+def decode_bytes(ids: Sequence[int]) -> str:
     """A tokenizer whose every token is one byte."""
     return bytes(ids).decode("utf-8", errors="replace")
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=30), st.text(max_size=5))
-def test_characters_spread_over_tokens_come_out_whole(text, before) -> None:
+def test_characters_spread_over_tokens_come_out_whole(text: str, before: str) -> None:
     detokenizer = Detokenizer(decode_bytes, list(before.encode()))
     parts = [detokenizer.feed(byte) for byte in text.encode()]
     assert "".join(parts) + detokenizer.finish() == text
@@ -257,7 +260,7 @@ def test_the_first_word_keeps_its_space_after_the_prompt() -> None:
     """A SentencePiece decoder drops the leading space of the first id it is given."""
     words = {1: "The", 2: " cat", 3: " sat"}
 
-    def decode(ids):
+    def decode(ids: Sequence[int]) -> str:
         return "".join(words[i] for i in ids).lstrip()
 
     detokenizer = Detokenizer(decode, [1])

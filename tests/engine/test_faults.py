@@ -6,51 +6,63 @@ import gc
 import random
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from playground.config import Settings
 from playground.engine import Engine, batch, jobs, local, open_engine, scheduler
-from playground.engine.kv import PrefixStore
+from playground.engine.kv import KV, PrefixStore
+from playground.engine.local import LocalEngine
+from playground.engine.sampling import Row, next_tokens
+from playground.engine.scheduler import Scheduler
 from playground.library import Library
 from playground.types import Delta, Done, Prompt, Reply, Request, Sampling
 from tests.helpers.tiny import Tiny
 
 
-def request(text: str = "Hello there", adapter=None, **parameters: Any):
+def request(text: str = "Hello there", adapter: str | None = None, **parameters: Any) -> Request:
     parameters = {"max_new_tokens": 12, **parameters}
     return Request(prompt=Prompt(text=text, adapter=adapter), sampling=Sampling(**parameters))
 
 
-def run(engine: Engine, requests):
+def run(engine: Engine, requests: Sequence[Request]) -> list[Reply]:
     replies = {event.row: event.reply for event in engine.stream(requests) if isinstance(event, Done)}
     return [replies[row] for row in range(len(requests))]
 
 
 @pytest.fixture
-def engine(tiny: Tiny):
+def engine(tiny: Tiny) -> Iterator[LocalEngine]:
     """An engine of the test's own, to break."""
     sources = {name: str(path) for name, path in tiny.adapters.items()}
     engine = open_engine(Settings(base=str(tiny.base), device="cpu"), Library.open(str(tiny.base), sources))
+    assert isinstance(engine, LocalEngine)
     run(engine, [request(max_new_tokens=1)])
     yield engine
     engine.close()
 
 
-def idle(engine: Engine) -> bool:
+def scheduler_of(engine: LocalEngine) -> Scheduler:
+    """The scheduler of an engine that has loaded its model."""
+    assert engine._scheduler is not None
+    return engine._scheduler
+
+
+def idle(engine: LocalEngine) -> bool:
     """Wait until the engine holds no job any more; True if it gets there."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        work = engine._scheduler
+        work = scheduler_of(engine)
         if work.is_idle and work.batch.kv is None and engine._inbox.empty():
             return True
         time.sleep(0.01)
     return False
 
 
-TEXTS = [
+TEXTS: list[tuple[str, str | None]] = [
     ("Hello there", None),
     ("x", "wide"),
     ("The sun is a star and so on and so on", "thin"),
@@ -58,14 +70,16 @@ TEXTS = [
 ]
 
 
-def test_two_hundred_interleavings_of_join_stop_and_finish_change_no_text_and_leak_nothing(engine) -> None:
+def test_two_hundred_interleavings_of_join_stop_and_finish_change_no_text_and_leak_nothing(
+    engine: LocalEngine,
+) -> None:
     alone = {pair: run(engine, [request(*pair)])[0].raw_text for pair in TEXTS}
     assert idle(engine)
     gc.collect()
     threads_before = threading.active_count()
     wrong: list[str] = []
 
-    def person(number) -> None:
+    def person(number: int) -> None:
         rng = random.Random(number)
         for _ in range(25):
             pairs = rng.choices(TEXTS, k=rng.randint(1, 3))
@@ -87,11 +101,11 @@ def test_two_hundred_interleavings_of_join_stop_and_finish_change_no_text_and_le
     assert idle(engine)
     gc.collect()
     assert threading.active_count() <= threads_before
-    assert engine._scheduler.store.bytes <= engine._scheduler.store.limit
+    assert scheduler_of(engine).store.bytes <= scheduler_of(engine).store.limit
     assert not [obj for obj in gc.get_objects() if isinstance(obj, jobs.AnswerJob)]
 
 
-def test_a_generator_may_be_closed_before_it_began_and_twice(engine) -> None:
+def test_a_generator_may_be_closed_before_it_began_and_twice(engine: LocalEngine) -> None:
     stream = engine.stream([request()])
     stream.close()
     stream.close()
@@ -102,7 +116,7 @@ def test_a_generator_may_be_closed_before_it_began_and_twice(engine) -> None:
     assert idle(engine)
 
 
-def test_a_generator_that_nobody_closes_is_ended_by_its_owner_going_away(engine) -> None:
+def test_a_generator_that_nobody_closes_is_ended_by_its_owner_going_away(engine: LocalEngine) -> None:
     def start() -> None:
         next(engine.stream([request(max_new_tokens=200)]))
 
@@ -111,57 +125,60 @@ def test_a_generator_that_nobody_closes_is_ended_by_its_owner_going_away(engine)
     assert idle(engine)
 
 
-def test_nothing_asked_is_nothing_answered(engine) -> None:
+def test_nothing_asked_is_nothing_answered(engine: LocalEngine) -> None:
     assert list(engine.stream([])) == []
 
 
-def test_one_token(engine) -> None:
+def test_one_token(engine: LocalEngine) -> None:
     reply = run(engine, [request(max_new_tokens=1)])[0]
     assert (reply.new_tokens, reply.finish, len(reply.token_ids)) == (1, "length", 1)
 
 
-def exact_prompt(engine: Engine, tokens):
+def exact_prompt(engine: LocalEngine, tokens: int) -> str:
     """A prompt of exactly so many tokens."""
-    text = "a"
-    while len(engine._scheduler.model.encode(Prompt(text=text))) < tokens:
+    model, text = scheduler_of(engine).model, "a"
+    while len(model.encode(Prompt(text=text))) < tokens:
         text += "\n"
-    assert len(engine._scheduler.model.encode(Prompt(text=text))) == tokens
+    assert len(model.encode(Prompt(text=text))) == tokens
     return text
 
 
 @pytest.mark.parametrize(("tokens", "finish"), [(255, "length"), (256, "error"), (257, "error")])
-def test_the_edge_of_the_context(engine, tokens: int, finish: str) -> None:
+def test_the_edge_of_the_context(engine: LocalEngine, tokens: int, finish: str) -> None:
     reply = run(engine, [request(exact_prompt(engine, tokens))])[0]
     assert reply.finish in (finish, "stop" if finish == "length" else finish)
     if finish == "error":
+        assert reply.error is not None
         assert f"The prompt has {tokens} tokens" in reply.error
     else:
         assert reply.new_tokens == 1
 
 
-def test_a_row_whose_sampling_raises_ends_alone(engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_whose_sampling_raises_ends_alone(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     good = run(engine, [request()])[0]
-    choose = batch.next_tokens
 
-    def explode(logits, rows):
+    def explode(logits: Tensor, rows: Sequence[Row]) -> list[int]:
         if any(row.sampling.seed == 666 and len(row.answer_ids) == 3 for row in rows):
             raise RuntimeError("a processor raised")
-        return choose(logits, rows)
+        return next_tokens(logits, rows)
 
     monkeypatch.setattr(batch, "next_tokens", explode)
     bad, other = run(engine, [request(seed=666), request()])
     assert (bad.finish, bad.new_tokens) == ("error", 3)
+    assert bad.error is not None
     assert "a processor raised" in bad.error
     assert other.text == good.text
 
 
 def test_a_row_whose_logits_are_not_numbers_ends_alone_and_is_not_remembered(
-    engine, monkeypatch: pytest.MonkeyPatch
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = run(engine, [request("The sun")])[0]
-    forward = engine._scheduler.model.forward
+    forward = scheduler_of(engine).model.forward
 
-    def poisoned(kv, adapters, tokens, every=False):
+    def poisoned(
+        kv: KV, adapters: Sequence[str | None], tokens: Sequence[Sequence[int]], every: bool = False
+    ) -> Tensor:
         logits = forward(kv, adapters, tokens, every)
         if not every:
             for row, adapter in enumerate(adapters):
@@ -169,9 +186,10 @@ def test_a_row_whose_logits_are_not_numbers_ends_alone_and_is_not_remembered(
                     logits[row] = float("nan")
         return logits
 
-    monkeypatch.setattr(engine._scheduler.model, "forward", poisoned)
+    monkeypatch.setattr(scheduler_of(engine).model, "forward", poisoned)
     bad, other = run(engine, [request("Unheard of words", "wide"), request("The sun")])
     assert (bad.finish, bad.new_tokens) == ("error", 1)
+    assert bad.error is not None
     assert "the model's output contains NaN" in bad.error
     assert other.text == good.text
     monkeypatch.undo()
@@ -179,29 +197,32 @@ def test_a_row_whose_logits_are_not_numbers_ends_alone_and_is_not_remembered(
 
 
 def test_running_out_of_memory_ends_the_longest_row_with_advice_and_the_others_go_on(
-    engine, monkeypatch: pytest.MonkeyPatch
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = run(engine, [request("Hi")])[0]
-    forward = engine._scheduler.model.forward
+    forward = scheduler_of(engine).model.forward
     failures = iter([True])
 
-    def scarce(kv, adapters, tokens, every=False):
+    def scarce(
+        kv: KV, adapters: Sequence[str | None], tokens: Sequence[Sequence[int]], every: bool = False
+    ) -> Tensor:
         if len(adapters) > 1 and next(failures, False):
             raise torch.OutOfMemoryError("no memory")
         return forward(kv, adapters, tokens, every)
 
-    monkeypatch.setattr(engine._scheduler.model, "forward", scarce)
+    monkeypatch.setattr(scheduler_of(engine).model, "forward", scarce)
     long, short = run(engine, [request("A long prompt with many words in it"), request("Hi")])
     assert long.finish == "error"
+    assert long.error is not None
     assert "ran out of memory: use fewer demonstrations" in long.error
     assert short.text == good.text
 
 
 def test_a_breakdown_is_told_to_every_waiting_row_and_the_engine_goes_on(
-    engine, monkeypatch: pytest.MonkeyPatch
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = run(engine, [request()])[0]
-    step = engine._scheduler.batch.step
+    step = scheduler_of(engine).batch.step
     breakdowns = iter([True])
 
     def break_down() -> None:
@@ -209,14 +230,16 @@ def test_a_breakdown_is_told_to_every_waiting_row_and_the_engine_goes_on(
             raise SystemExit("the worst")
         step()
 
-    monkeypatch.setattr(engine._scheduler.batch, "step", break_down)
+    monkeypatch.setattr(scheduler_of(engine).batch, "step", break_down)
     broken = run(engine, [request(), request("x", "wide")])
     assert [reply.finish for reply in broken] == ["error", "error"]
     assert all(reply.error == local.RESTARTED for reply in broken)
     assert run(engine, [request()])[0].text == good.text
 
 
-def test_a_dead_thread_is_noticed_and_started_again(engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_thread_is_noticed_and_started_again(
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     good = run(engine, [request()])[0]
     thread = engine._thread
     with monkeypatch.context() as patch:
@@ -244,19 +267,21 @@ def test_rows_under_way_are_told_when_the_engine_is_closed(tiny: Tiny) -> None:
 
 
 def test_a_long_prompt_holds_up_neither_running_nor_waiting_rows(
-    engine, monkeypatch: pytest.MonkeyPatch
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Chunks of four tokens: while 200 tokens are read, the others get all of theirs."""
     monkeypatch.setattr(scheduler, "CHUNK_DECODING", 4)
     monkeypatch.setattr(scheduler, "CHUNK_IDLE", 4)
-    order = []
-    forward = engine._scheduler.model.forward
+    order: list[tuple[int, bool]] = []
+    forward = scheduler_of(engine).model.forward
 
-    def watched(kv, adapters, tokens, every=False):
-        order.append((len(tokens[0]), bool(engine._scheduler.batch.rows)))
+    def watched(
+        kv: KV, adapters: Sequence[str | None], tokens: Sequence[Sequence[int]], every: bool = False
+    ) -> Tensor:
+        order.append((len(tokens[0]), bool(scheduler_of(engine).batch.rows)))
         return forward(kv, adapters, tokens, every)
 
-    monkeypatch.setattr(engine._scheduler.model, "forward", watched)
+    monkeypatch.setattr(scheduler_of(engine).model, "forward", watched)
     requests = [request(exact_prompt(engine, 200), max_new_tokens=2), request("Hi"), request("Ho", "wide")]
     ends = [e.row for e in engine.stream(requests) if isinstance(e, Done)]
     assert ends[-1] == 0
@@ -268,25 +293,28 @@ def test_a_long_prompt_holds_up_neither_running_nor_waiting_rows(
 
 
 def test_short_prompts_are_read_together_between_two_steps_and_never_more_than_a_chunk(
-    engine, monkeypatch: pytest.MonkeyPatch
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = [f"{word} it is" for word in ("one", "two", "three", "four", "five", "six", "seven", "eight")]
     alone = [run(engine, [request(text)])[0].raw_text for text in texts]
     store = PrefixStore(10**9)  # which has read nothing
-    engine._scheduler.store = engine._scheduler.batch._store = store
+    scheduler_of(engine).store = scheduler_of(engine).batch._store = store
     monkeypatch.setattr(scheduler, "CHUNK_DECODING", 40)
-    reads, between = [], []
-    forward = engine._scheduler.model.forward
+    reads: list[list[int]] = []
+    between: list[int] = []
+    forward = scheduler_of(engine).model.forward
 
-    def watched(kv, adapters, tokens, every=False):
-        if kv is engine._scheduler.batch.kv:
+    def watched(
+        kv: KV, adapters: Sequence[str | None], tokens: Sequence[Sequence[int]], every: bool = False
+    ) -> Tensor:
+        if kv is scheduler_of(engine).batch.kv:
             reads.append(list(between))
             between.clear()
-        elif engine._scheduler.batch.rows:
+        elif scheduler_of(engine).batch.rows:
             between.append(len(tokens[0]))
         return forward(kv, adapters, tokens, every)
 
-    monkeypatch.setattr(engine._scheduler.model, "forward", watched)
+    monkeypatch.setattr(scheduler_of(engine).model, "forward", watched)
     stream = engine.stream([request("A long answer", max_new_tokens=200)])
     for event in stream:
         if isinstance(event, Delta):
@@ -299,11 +327,11 @@ def test_short_prompts_are_read_together_between_two_steps_and_never_more_than_a
     assert all(sum(lengths) <= 40 for lengths in reads)
 
 
-def all_at_once(engine: Engine, admit, count):
+def all_at_once(engine: LocalEngine, admit: Callable[[bool], None], count: int) -> Callable[[bool], None]:
     """`_admit`, but that it lets nobody in until `count` jobs are there."""
     seen = threading.Event()
 
-    def held(block) -> None:
+    def held(block: bool) -> None:
         if seen.is_set() or engine._inbox.qsize() >= count:
             seen.set()
             admit(block)
@@ -311,20 +339,25 @@ def all_at_once(engine: Engine, admit, count):
     return held
 
 
-def test_rows_that_begin_alike_read_the_beginning_once(engine) -> None:
+def test_rows_that_begin_alike_read_the_beginning_once(engine: LocalEngine) -> None:
     start = "A beginning of some length that several rows share, " * 3
     replies = run(engine, [request(start + text) for text in ("one", "two", "three")])
+    assert replies[0].cached_tokens is not None
     assert replies[0].cached_tokens <= 1
     for reply in replies[1:]:
+        assert reply.cached_tokens is not None
+        assert reply.prompt_tokens is not None
         assert reply.cached_tokens >= reply.prompt_tokens - 4
     assert len({reply.prompt_tokens for reply in replies}) <= 2
 
 
-def test_warming_up_reads_ahead_what_will_be_asked(engine) -> None:
+def test_warming_up_reads_ahead_what_will_be_asked(engine: LocalEngine) -> None:
     start = "Demonstrations of some length, to be read before anybody asks. " * 3
     engine.warm([Prompt(text=start), Prompt(text="word " * 400), Prompt(text="x", adapter="unknown")])
     assert idle(engine)
     reply = run(engine, [request(start + "And now?")])[0]
+    assert reply.cached_tokens is not None
+    assert reply.prompt_tokens is not None
     assert reply.cached_tokens >= reply.prompt_tokens - 6
 
 
@@ -333,7 +366,7 @@ def test_warming_up_reads_ahead_what_will_be_asked(engine) -> None:
 
 @pytest.mark.parametrize("adapter", [None, "wide"])
 def test_scores_are_those_of_a_plain_pass_over_prompt_and_reply(
-    engine, tiny: Tiny, adapter: str | None
+    engine: LocalEngine, tiny: Tiny, adapter: str | None
 ) -> None:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -359,7 +392,7 @@ def test_scores_are_those_of_a_plain_pass_over_prompt_and_reply(
 
 
 def test_a_reply_can_be_scored_under_another_lane_and_in_chunks(
-    engine, monkeypatch: pytest.MonkeyPatch
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = request("The sun is a star")
     reply = run(engine, [asked])[0]
@@ -377,7 +410,7 @@ def test_a_reply_can_be_scored_under_another_lane_and_in_chunks(
     )
 
 
-def test_scoring_what_cannot_be_scored_says_why(engine) -> None:
+def test_scoring_what_cannot_be_scored_says_why(engine: LocalEngine) -> None:
     from playground.types import OutsideError
 
     assert engine.score([request()], [Reply()]) == [[]]

@@ -10,11 +10,13 @@ import shutil
 import struct
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from peft import LoraConfig, PeftModel
 from safetensors.torch import load, save
+from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from playground.engine.adapters.load import checksum, read_adapter_weights
@@ -22,6 +24,7 @@ from playground.engine.row_adapters import RowAdapters
 from playground.types import InputError
 from tests.helpers.adapting import LINEAR, make_adapter, make_base
 
+World = tuple[Path, Path, Any, list[Path]]
 CASES, BATCHES = 500, 10
 IDS = torch.arange(5, 13)
 KEYS = [
@@ -54,7 +57,7 @@ KEYS = [
         "unheard_of",
     ),
 ]
-VALUES = [
+VALUES: list[Any] = [
     *(None, True, False, 0, 1, -1, 2, 4, 1.5, 1e308, 10**9, "", "x", "none", "all", "lora_only", "pissa"),
     *(
         "olora",
@@ -88,7 +91,7 @@ PIECES = ["model.", "layers.", "base_model.", ".weight", "lora_A", "q_proj", "1"
 FILLS = [float("nan"), float("inf"), 0.0, 1e30]
 
 
-def mutate_config(chance, text: str):
+def mutate_config(chance: random.Random, text: str) -> str:
     config = json.loads(text)
     for _ in range(chance.choice((1, 1, 2))):
         what = chance.random()
@@ -101,7 +104,7 @@ def mutate_config(chance, text: str):
     return json.dumps(config)
 
 
-def mutate_tensors(chance, data):
+def mutate_tensors(chance: random.Random, data: bytes) -> bytes:
     weights = load(data)
     key = chance.choice(list(weights))
     value = weights.pop(key)
@@ -125,7 +128,7 @@ def mutate_tensors(chance, data):
     return save(weights)
 
 
-def mutate_header(chance, data):
+def mutate_header(chance: random.Random, data: bytes) -> bytes:
     length = struct.unpack("<Q", data[:8])[0]
     header = bytearray(data[8 : 8 + length])
     what = chance.randrange(4)
@@ -139,7 +142,7 @@ def mutate_header(chance, data):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory):
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A base, and the files of adapters that are mutated."""
     root = tmp_path_factory.mktemp("fuzz")
     base = make_base(root / "base", num_hidden_layers=1, attention_bias=True)
@@ -155,12 +158,15 @@ def world(tmp_path_factory: pytest.TempPathFactory):
     return root, base, model, seeds
 
 
-def by_peft(model, folder: Path):
+def by_peft(model: Any, folder: Path) -> Tensor | None:
     """What PEFT computes on a copy of the base, or None where it fails."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return PeftModel.from_pretrained(copy.deepcopy(model), folder).eval()(IDS[None]).logits[0]
+            logits: Tensor = (
+                PeftModel.from_pretrained(copy.deepcopy(model), folder).eval()(IDS[None]).logits[0]
+            )
+            return logits
     except Exception:
         return None
 
@@ -168,12 +174,15 @@ def by_peft(model, folder: Path):
 @torch.inference_mode()
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_every_mutated_adapter_is_served_as_by_peft_or_refused_in_one_sentence(world, batch: int) -> None:
+def test_every_mutated_adapter_is_served_as_by_peft_or_refused_in_one_sentence(
+    world: World, batch: int
+) -> None:
     root, _, model, seeds = world
     chance = random.Random(batch)
     weights = checksum(model)
     want = model(IDS[None]).logits[0]
-    served, said = 0, []
+    served = 0
+    said: list[str] = []
     for _ in range(CASES // BATCHES):
         folder = shutil.copytree(chance.choice(seeds), root / "case", dirs_exist_ok=True)
         config, file = folder / "adapter_config.json", folder / "adapter_model.safetensors"

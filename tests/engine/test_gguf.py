@@ -14,11 +14,14 @@ import torch
 from tokenizers import pre_tokenizers
 
 from playground.config import Settings
+from playground.engine import Engine
 from playground.engine.loading import device
 from playground.engine.loading.probe import probe_logits
+from playground.engine.local import LocalEngine
+from playground.engine.model import Model
 from playground.gguf import FILE_TYPES, TENSOR_KINDS, read_gguf
 from playground.library import Library
-from playground.types import InputError, Prompt
+from playground.types import InputError, Prompt, Status
 from tests.helpers import tiny_gguf
 from tests.helpers.bases import opened, refused, served, status
 from tests.helpers.hub_server import hub_server, use_hub
@@ -27,12 +30,12 @@ IDS = list(range(3, 60))
 
 
 @pytest.fixture(scope="module")
-def tokenizer():
+def tokenizer() -> Any:
     return tiny_gguf.tokenizer()
 
 
 @pytest.fixture(scope="module")
-def plain(tokenizer, tmp_path_factory: pytest.TempPathFactory):
+def plain(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A tiny Llama as a GGUF file in float32, and as a folder."""
     folder = tmp_path_factory.mktemp("plain")
     model = tiny_gguf.model("Llama", len(tokenizer))
@@ -40,28 +43,41 @@ def plain(tokenizer, tmp_path_factory: pytest.TempPathFactory):
     return folder / "plain.F32.gguf", tiny_gguf.save(folder / "same", model, tokenizer)
 
 
-def same_as(path: Path, folder: Path):
+def model_of(engine: Engine) -> Model:
+    """The model that an engine has loaded."""
+    assert isinstance(engine, LocalEngine)
+    assert engine._scheduler is not None
+    return engine._scheduler.model
+
+
+def token_ids(engine: Engine, text: str) -> list[int]:
+    tokens = engine.tokens(Prompt(text=text))
+    assert tokens is not None
+    return [token.id for token in tokens]
+
+
+def same_as(path: Path, folder: Path) -> Status:
     """Check that a file is served as the folder is: logits, ids of texts, answers. Gives its status."""
     engine = opened(path)
     try:
         now = engine.status()
         assert now.state == "ready", now.note
         with torch.inference_mode():
-            ours = probe_logits(engine._scheduler.model.hf, IDS)
+            ours = probe_logits(model_of(engine).hf, IDS)
         texts = ["hello there in 2024", " the  cat\n\nsat 😀 é", "<|end|> what 1984?"]
-        ids = [[token.id for token in engine.tokens(Prompt(text=text))] for text in texts]
+        ids = [token_ids(engine, text) for text in texts]
     finally:
         engine.close()
     assert (ours - tiny_gguf.logits(folder, IDS)).abs().max() < 1e-4
     engine = opened(folder)
     try:
-        assert [[token.id for token in engine.tokens(Prompt(text=text))] for text in texts] == ids
+        assert [token_ids(engine, text) for text in texts] == ids
     finally:
         engine.close()
     return now
 
 
-def test_a_file_is_served_as_the_model_that_it_was_made_from(plain) -> None:
+def test_a_file_is_served_as_the_model_that_it_was_made_from(plain: tuple[Path, Path]) -> None:
     path, folder = plain
     now = same_as(path, folder)
     assert now.precision == "float32 (from GGUF F32)"
@@ -73,7 +89,7 @@ def test_a_file_is_served_as_the_model_that_it_was_made_from(plain) -> None:
 
 @pytest.mark.parametrize("kind", ["Q8_0", "Q4_0", "F16", "BF16"])
 def test_quantised_files_are_dequantised_and_called_what_they_were(
-    tokenizer, tmp_path: Path, kind: str
+    tokenizer: Any, tmp_path: Path, kind: str
 ) -> None:
     model = tiny_gguf.write(
         tmp_path / "x.gguf", tiny_gguf.model("Llama", len(tokenizer)), tokenizer, kind=kind
@@ -94,10 +110,10 @@ def test_quantised_files_are_dequantised_and_called_what_they_were(
     ],
 )
 def test_architectures(
-    tokenizer, tmp_path: Path, architecture: str, kind: str, options: dict[str, Any]
+    tokenizer: Any, tmp_path: Path, architecture: str, kind: str, options: dict[str, Any]
 ) -> None:
     model = tiny_gguf.model(kind, len(tokenizer), **options)
-    keys = {}
+    keys: dict[str, Any] = {}
     if "head_dim" in options:
         for name in ("attention.key_length", "attention.value_length"):
             keys[f"{architecture}.{name}"] = options["head_dim"]
@@ -120,7 +136,9 @@ def test_architectures(
 # --- Positions --------------------------------------------------------------------------------------
 
 
-def llama3(theta, dimensions, factor, low=1.0, high=4.0, original=8192):
+def llama3(
+    theta: float, dimensions: int, factor: float, low: float = 1.0, high: float = 4.0, original: int = 8192
+) -> np.ndarray:
     frequencies = 1 / theta ** (np.arange(0, dimensions, 2) / dimensions)
     lengths = 2 * np.pi / frequencies
     smooth = (original / lengths - low) / (high - low)
@@ -131,7 +149,7 @@ def llama3(theta, dimensions, factor, low=1.0, high=4.0, original=8192):
 
 
 @pytest.mark.parametrize("factor", [8.0, 32.0])
-def test_llama_3_s_scaling_is_found_in_its_tensor(tokenizer, tmp_path: Path, factor: float) -> None:
+def test_llama_3_s_scaling_is_found_in_its_tensor(tokenizer: Any, tmp_path: Path, factor: float) -> None:
     scaling = {
         "rope_type": "llama3", "rope_theta": 500000.0, "factor": factor, "low_freq_factor": 1.0,
         "high_freq_factor": 4.0, "original_max_position_embeddings": 8192,
@@ -154,7 +172,7 @@ def test_llama_3_s_scaling_is_found_in_its_tensor(tokenizer, tmp_path: Path, fac
     ],
 )
 def test_a_scaling_that_the_file_states_is_kept(
-    tokenizer, tmp_path: Path, scaling: dict[str, Any], keys: dict[str, Any]
+    tokenizer: Any, tmp_path: Path, scaling: dict[str, Any], keys: dict[str, Any]
 ) -> None:
     parameters = {"rope_theta": 10000.0, **scaling}
     model = tiny_gguf.model("Llama", len(tokenizer), rope_parameters=parameters)
@@ -185,7 +203,7 @@ def test_a_scaling_that_the_file_states_is_kept(
     ],
 )  # fmt: skip
 def test_what_the_loader_would_pass_over_is_refused(
-    tokenizer, tmp_path: Path, keys: dict[str, Any], tensors: dict[str, Any], said: str
+    tokenizer: Any, tmp_path: Path, keys: dict[str, Any], tensors: dict[str, Any], said: str
 ) -> None:
     architecture = keys.pop("general.architecture", "llama")
     path = tmp_path / "x.gguf"
@@ -199,7 +217,7 @@ def test_what_the_loader_would_pass_over_is_refused(
     refused(path, said)
 
 
-def test_what_changes_nothing_is_no_reason_to_refuse(tokenizer, tmp_path: Path) -> None:
+def test_what_changes_nothing_is_no_reason_to_refuse(tokenizer: Any, tmp_path: Path) -> None:
     keys = {
         "llama.vocab_size": len(tokenizer),
         "llama.rope.dimension_count": 16,
@@ -217,9 +235,12 @@ def test_what_changes_nothing_is_no_reason_to_refuse(tokenizer, tmp_path: Path) 
 # --- Tokenizer and template -------------------------------------------------------------------------
 
 
-def test_the_chat_template_and_the_ends_are_the_file_s(plain, tokenizer, tmp_path: Path) -> None:
+def test_the_chat_template_and_the_ends_are_the_file_s(
+    plain: tuple[Path, Path], tokenizer: Any, tmp_path: Path
+) -> None:
     path, _ = plain
     format = Library.open(str(path)).base_format
+    assert format is not None
     assert (format.template, format.bos_token, format.eos_token) == (tiny_gguf.TEMPLATE, "<s>", "</s>")
     assert opened_ends(path) == {1}
     model = tiny_gguf.model("Llama", len(tokenizer))
@@ -228,10 +249,10 @@ def test_the_chat_template_and_the_ends_are_the_file_s(plain, tokenizer, tmp_pat
     assert opened_ends(tmp_path / "x.gguf") == {1, 2}
 
 
-def opened_ends(path: Path):
+def opened_ends(path: Path) -> set[int]:
     engine = opened(path)
     try:
-        return set(engine._scheduler.model.eos_token_ids(None))
+        return set(model_of(engine).eos_token_ids(None))
     finally:
         engine.close()
 
@@ -243,7 +264,7 @@ def test_digits_stand_alone_where_the_pretokenizer_says_so(tmp_path: Path) -> No
     assert same_as(tmp_path / "x.gguf", tiny_gguf.save(tmp_path / "same", model, digits)).warnings == ()
 
 
-def test_a_pretokenizer_that_is_not_known_is_a_warning(tokenizer, tmp_path: Path) -> None:
+def test_a_pretokenizer_that_is_not_known_is_a_warning(tokenizer: Any, tmp_path: Path) -> None:
     model = tiny_gguf.model("Llama", len(tokenizer))
     tiny_gguf.write(tmp_path / "x.gguf", model, tokenizer, pre="new-one")
     (warning,) = status(tmp_path / "x.gguf").warnings
@@ -254,7 +275,7 @@ def test_a_pretokenizer_that_is_not_known_is_a_warning(tokenizer, tmp_path: Path
 
 
 def test_a_file_is_named_by_its_path_or_its_folder(
-    plain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plain: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, _ = plain
     shutil.copy(path, tmp_path / "it.gguf")
@@ -270,7 +291,7 @@ def test_a_file_is_named_by_its_path_or_its_folder(
 
 
 def test_a_file_of_a_repository_is_downloaded_alone_with_its_template(
-    plain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plain: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, folder = plain
     repository = tmp_path / "repository"
@@ -285,10 +306,13 @@ def test_a_file_of_a_repository_is_downloaded_alone_with_its_template(
 
         library = Library.open("o/m:it.gguf")
         fetch_cards(library)
+        assert library.base_format is not None
         assert library.base_format.template == tiny_gguf.TEMPLATE
 
 
-def test_room_beside_another_model_is_counted_de_quantised(plain, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_room_beside_another_model_is_counted_de_quantised(
+    plain: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = Settings(base=str(plain[0]), device="cpu")
     parameters = sum(int(np.prod(tensor.shape)) for tensor in read_gguf(plain[0]).tensors)
     for free, fits in ((4 * parameters / device.MOST_OF_MEMORY + 10, True), (3 * parameters, False)):
@@ -296,21 +320,21 @@ def test_room_beside_another_model_is_counted_de_quantised(plain, monkeypatch: p
         assert device.fits_beside(settings, lambda note, share: None) is fits
 
 
-def test_four_bits_and_a_gguf_file_do_not_go_together(plain) -> None:
+def test_four_bits_and_a_gguf_file_do_not_go_together(plain: tuple[Path, Path]) -> None:
     refused(plain[0], "is a GGUF file, which is served de-quantised: leave --quantize out", quantize="4bit")
 
 
-def test_without_the_package_the_sentence_says_how_to_get_it(plain, monkeypatch: pytest.MonkeyPatch) -> None:
-    from playground.engine.loading import gguf_model
-
-    monkeypatch.setattr(gguf_model.importlib.util, "find_spec", lambda name: None)
+def test_without_the_package_the_sentence_says_how_to_get_it(
+    plain: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     refused(plain[0], "needs a package that is not here: run python -m pip install gguf")
 
 
 # --- Damage -----------------------------------------------------------------------------------------
 
 
-def test_a_file_that_was_cut_off_anywhere_is_a_sentence(plain, tmp_path: Path) -> None:
+def test_a_file_that_was_cut_off_anywhere_is_a_sentence(plain: tuple[Path, Path], tmp_path: Path) -> None:
     data = plain[0].read_bytes()
     path = tmp_path / "cut.gguf"
     generator = random.Random(0)
@@ -321,7 +345,7 @@ def test_a_file_that_was_cut_off_anywhere_is_a_sentence(plain, tmp_path: Path) -
         assert str(path) in str(caught.value)
 
 
-def test_a_header_with_wrong_bytes_is_a_sentence_or_is_read(plain, tmp_path: Path) -> None:
+def test_a_header_with_wrong_bytes_is_a_sentence_or_is_read(plain: tuple[Path, Path], tmp_path: Path) -> None:
     data = bytearray(plain[0].read_bytes())
     header = min(tensor.start for tensor in read_gguf(plain[0]).tensors)
     path = tmp_path / "wrong.gguf"
@@ -338,7 +362,7 @@ def test_a_header_with_wrong_bytes_is_a_sentence_or_is_read(plain, tmp_path: Pat
     assert refusals > 30
 
 
-def why_refused(path: Path):
+def why_refused(path: Path) -> str | None:
     try:
         read_gguf(path)
     except InputError as error:
@@ -378,7 +402,7 @@ def test_the_tables_are_those_of_the_format() -> None:
         assert LlamaFileType(number).name.replace("MOSTLY_", "").replace("ALL_", "") == name
 
 
-def test_a_label_follows_the_tensors_where_the_file_says_otherwise(tokenizer, tmp_path: Path) -> None:
+def test_a_label_follows_the_tensors_where_the_file_says_otherwise(tokenizer: Any, tmp_path: Path) -> None:
     for stated, want in ((15, "Q8_0"), (7, "Q8_0"), (None, "Q8_0")):
         path = Path(tmp_path / f"{stated}.gguf")
         keys = {"general.file_type": stated}

@@ -7,8 +7,8 @@ import json
 import shutil
 import threading
 from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,25 +16,25 @@ from playground.engine import hub
 from playground.engine.hub import transfer
 from playground.library import Library
 from playground.types import InputError
-from tests.helpers.hub_server import TOKEN, hub_server, use_hub
+from tests.helpers.hub_server import TOKEN, HubServer, hub_server, use_hub
 
 POCKET = Path("models/pocket").resolve()
 SMALL = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     with hub_server() as server:
         use_hub(monkeypatch, server, tmp_path / "cache")
         yield server
 
 
-def repository(folder: Path, **files: Any):
+def repository(folder: Path, **files: bytes | None) -> Path:
     """A folder with the files of a tiny model, and others: name to content, None to leave one out."""
     folder.mkdir(parents=True)
     for name in SMALL:
         (folder / name).write_bytes((POCKET / name).read_bytes())
-    contents = {"model.safetensors": b"weights" * 10_000, **files}
+    contents: dict[str, bytes | None] = {"model.safetensors": b"weights" * 10_000, **files}
     for name, content in contents.items():
         path = folder / name.replace("__", "/")
         path.parent.mkdir(exist_ok=True, parents=True)
@@ -43,7 +43,7 @@ def repository(folder: Path, **files: Any):
     return folder
 
 
-def sharded(names):
+def sharded(names: list[str]) -> bytes:
     return json.dumps(
         {"metadata": {}, "weight_map": {f"w{n}": name for n, name in enumerate(names)}}
     ).encode()
@@ -52,7 +52,7 @@ def sharded(names):
 # --- What is downloaded -----------------------------------------------------------------------------
 
 
-def test_no_second_format_and_no_training_state_is_downloaded(server, tmp_path: Path) -> None:
+def test_no_second_format_and_no_training_state_is_downloaded(server: HubServer, tmp_path: Path) -> None:
     others = dict.fromkeys(
         (
             "pytorch_model.bin", "model.onnx", "flax_model.msgpack", "tf_model.h5", "training_args.bin",
@@ -74,7 +74,7 @@ def test_no_second_format_and_no_training_state_is_downloaded(server, tmp_path: 
     assert server.downloaded() == ["modeling_x.py"]
 
 
-def test_the_shards_that_the_index_names_are_downloaded(server, tmp_path: Path) -> None:
+def test_the_shards_that_the_index_names_are_downloaded(server: HubServer, tmp_path: Path) -> None:
     names = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
     files = {name: name.encode() for name in names}
     index = {"model.safetensors.index.json": sharded(names), "old.safetensors": b"old"}
@@ -97,7 +97,7 @@ def test_the_shards_that_the_index_names_are_downloaded(server, tmp_path: Path) 
     ],
 )  # fmt: skip
 def test_weights_that_cannot_be_used_are_refused_before_they_are_downloaded(
-    server, tmp_path: Path, files: dict[str, Any], said: str
+    server: HubServer, tmp_path: Path, files: dict[str, bytes], said: str
 ) -> None:
     server.add("o/m", repository(tmp_path / "m", **{"model.safetensors": None}, **files))
     with pytest.raises(InputError) as caught:
@@ -106,12 +106,12 @@ def test_weights_that_cannot_be_used_are_refused_before_they_are_downloaded(
     assert not any(name.endswith((".bin", ".gguf", ".h5")) for name in server.downloaded())
 
 
-def test_pickled_weights_are_downloaded_if_they_are_allowed(server, tmp_path: Path) -> None:
+def test_pickled_weights_are_downloaded_if_they_are_allowed(server: HubServer, tmp_path: Path) -> None:
     server.add("o/m", repository(tmp_path / "m", **{"model.safetensors": None, "pytorch_model.bin": b"x"}))
     assert (hub.find_folder("o/m", allow_pickle=True) / "pytorch_model.bin").is_file()
 
 
-def test_of_an_adapter_its_weights_and_tokenizer_are_downloaded(server, tmp_path: Path) -> None:
+def test_of_an_adapter_its_weights_and_tokenizer_are_downloaded(server: HubServer, tmp_path: Path) -> None:
     files = {"config.json": None, "model.safetensors": None, "adapter_config.json": b"{}"}
     weights = {"adapter_model.safetensors": b"x", "adapter_model.bin": b"y", "optimizer.pt": b"z"}
     folder = repository(tmp_path / "m", **files, **weights)
@@ -122,7 +122,7 @@ def test_of_an_adapter_its_weights_and_tokenizer_are_downloaded(server, tmp_path
     assert not {"adapter_model.bin", "optimizer.pt"} & set(server.downloaded())
 
 
-def test_of_a_gguf_file_nothing_else_is_downloaded(server, tmp_path: Path) -> None:
+def test_of_a_gguf_file_nothing_else_is_downloaded(server: HubServer, tmp_path: Path) -> None:
     server.add("o/m", repository(tmp_path / "m", **{"a.Q4_0.gguf": b"four", "a.Q8_0.gguf": b"eight"}))
     assert (hub.find_folder("o/m:a.Q8_0.gguf") / "a.Q8_0.gguf").read_bytes() == b"eight"
     assert server.downloaded() == ["a.Q8_0.gguf"]
@@ -132,7 +132,7 @@ def test_of_a_gguf_file_nothing_else_is_downloaded(server, tmp_path: Path) -> No
         hub.find_folder("o/m:b.gguf")
 
 
-def test_a_revision_is_a_branch_a_tag_a_commit_or_a_pull_request(server, tmp_path: Path) -> None:
+def test_a_revision_is_a_branch_a_tag_a_commit_or_a_pull_request(server: HubServer, tmp_path: Path) -> None:
     old = repository(tmp_path / "old", **{"model.safetensors": b"old"})
     new = repository(tmp_path / "new", **{"model.safetensors": b"new"})
     commit = server.add("o/m", new, revisions={"v1": old, "refs/pr/3": old}).commit("v1")
@@ -147,7 +147,7 @@ def test_a_revision_is_a_branch_a_tag_a_commit_or_a_pull_request(server, tmp_pat
         hub.find_folder("o/m@v9")
 
 
-def test_a_gguf_file_of_a_revision(server, tmp_path: Path) -> None:
+def test_a_gguf_file_of_a_revision(server: HubServer, tmp_path: Path) -> None:
     old = repository(tmp_path / "old", **{"a.gguf": b"old"})
     server.add("o/m", repository(tmp_path / "new"), revisions={"v1": old})
     for name in ("o/m@v1:a.gguf", "o/m:a.gguf@v1"):
@@ -162,7 +162,7 @@ class Stop(BaseException):
 
 
 @pytest.fixture
-def large(server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def large(server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
     """A repository whose weights count as a large file."""
     monkeypatch.setattr(transfer, "LARGE", 100_000)
     monkeypatch.setattr(transfer, "CHUNK", 64_000)
@@ -172,7 +172,7 @@ def large(server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_cancelled_download_ends_at_once_and_continues_where_it_was(
-    server, large, monkeypatch: pytest.MonkeyPatch
+    server: HubServer, large: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transfer, "PATIENCE", 0.1)
     reached, free = threading.Event(), threading.Event()
@@ -182,9 +182,9 @@ def test_a_cancelled_download_ends_at_once_and_continues_where_it_was(
             reached.set()
             assert free.wait(60)
 
-    seen: list = []
+    seen: list[tuple[str, float]] = []
 
-    def report(note, share) -> None:
+    def report(note: str, share: float) -> None:
         seen.append((note, share))
         if reached.is_set():
             raise Stop
@@ -210,13 +210,13 @@ def test_a_cancelled_download_ends_at_once_and_continues_where_it_was(
     assert not list(Path(transfer_cache()).rglob("*.incomplete"))
 
 
-def transfer_cache():
+def transfer_cache() -> str:
     from huggingface_hub import constants
 
-    return constants.HF_HUB_CACHE
+    return str(constants.HF_HUB_CACHE)
 
 
-def leave_partial(server, content) -> None:
+def leave_partial(server: HubServer, content: bytes) -> None:
     """Write the beginning of the weights into the cache as a download that was cut off does."""
     repository = server.repositories["o/m"]
     sha = hashlib.sha256((repository.revisions["main"] / "model.safetensors").read_bytes()).hexdigest()
@@ -226,12 +226,16 @@ def leave_partial(server, content) -> None:
 
 
 @pytest.mark.parametrize("wrong", [b"\xff" * 300_000, b"\xff" * 1_024_000, b"\xff" * 2_000_000])
-def test_a_beginning_that_is_not_the_file_s_is_downloaded_again(server, large, wrong: bytes) -> None:
+def test_a_beginning_that_is_not_the_file_s_is_downloaded_again(
+    server: HubServer, large: bytes, wrong: bytes
+) -> None:
     leave_partial(server, wrong)
     assert (hub.find_folder("o/m") / "model.safetensors").read_bytes() == large
 
 
-def test_a_connection_that_breaks_is_made_again(server, large, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_breaks_is_made_again(
+    server: HubServer, large: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     server.cut_after = 400_000
     assert (hub.find_folder("o/m") / "model.safetensors").read_bytes() == large
@@ -239,7 +243,7 @@ def test_a_connection_that_breaks_is_made_again(server, large, monkeypatch: pyte
 
 
 def test_a_connection_that_stays_broken_keeps_what_came(
-    server, large, monkeypatch: pytest.MonkeyPatch
+    server: HubServer, large: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     server.cut_after = 0
@@ -247,15 +251,15 @@ def test_a_connection_that_stays_broken_keeps_what_came(
         hub.find_folder("o/m")
 
 
-def test_progress_counts_all_files_and_ends_at_the_whole(server, large) -> None:
-    seen = []
+def test_progress_counts_all_files_and_ends_at_the_whole(server: HubServer, large: bytes) -> None:
+    seen: list[tuple[str, float]] = []
     hub.find_folder("o/m", report=lambda note, share: seen.append((note, share)))
     assert seen[-1][0] == "Downloading o/m: 1 MB of 1 MB"
     assert [share for _, share in seen] == sorted(share for _, share in seen) or seen[-1][1] == 0.15
 
 
 def test_a_disk_that_is_too_small_is_said_before_the_download(
-    server, large, monkeypatch: pytest.MonkeyPatch
+    server: HubServer, large: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 1000))
@@ -279,7 +283,7 @@ def test_a_disk_that_is_too_small_is_said_before_the_download(
     ],
 )  # fmt: skip
 def test_a_gated_repository_says_what_to_do(
-    server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str | None, said: str
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str | None, said: str
 ) -> None:
     server.add("o/g", repository(tmp_path / "g"), gated=True)
     use_hub(monkeypatch, server, tmp_path / "cache", token)
@@ -295,7 +299,7 @@ def test_a_gated_repository_says_what_to_do(
 )
 @pytest.mark.parametrize("id", ["o/private", "o/none"])
 def test_a_private_repository_and_none_are_said_alike(
-    server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, id: str, token: str | None, said: str
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, id: str, token: str | None, said: str
 ) -> None:
     server.add("o/private", repository(tmp_path / "p"), private=True)
     use_hub(monkeypatch, server, tmp_path / "cache", token)
@@ -307,9 +311,9 @@ def test_a_private_repository_and_none_are_said_alike(
 
 
 def test_the_token_is_not_sent_to_the_storage_s_host(
-    server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
+    seen: list[tuple[str, str | None]] = []
     monkeypatch.setattr(transfer, "LARGE", 10)
     server.add("o/g", repository(tmp_path / "g"), gated=True)
     use_hub(monkeypatch, server, tmp_path / "cache", TOKEN)
@@ -320,7 +324,7 @@ def test_the_token_is_not_sent_to_the_storage_s_host(
 
 
 def test_what_is_in_the_cache_is_used_where_the_hub_is_not_reached(
-    server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.add("o/m", repository(tmp_path / "m"), revisions={"v1": repository(tmp_path / "old")})
     folder = hub.find_folder("o/m")
@@ -337,7 +341,7 @@ def test_what_is_in_the_cache_is_used_where_the_hub_is_not_reached(
 
 
 def test_a_download_that_is_not_whole_is_said_where_the_hub_is_not_reached(
-    server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.add("o/m", repository(tmp_path / "m", **{"a.gguf": b"x"}))
     hub.find_folder("o/m", hub.CARD_FILES)
@@ -348,7 +352,7 @@ def test_a_download_that_is_not_whole_is_said_where_the_hub_is_not_reached(
             hub.find_folder(name)
 
 
-def test_a_hub_that_is_down_is_a_sentence(server, tmp_path: Path) -> None:
+def test_a_hub_that_is_down_is_a_sentence(server: HubServer, tmp_path: Path) -> None:
     server.down = True
     with pytest.raises(
         InputError, match="o/m is not on this machine, and the Hugging Face Hub cannot be reached"
@@ -357,12 +361,12 @@ def test_a_hub_that_is_down_is_a_sentence(server, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["no spaces here", "a..b/c", "x" * 300])
-def test_what_is_no_id_is_said(server, name: str) -> None:
+def test_what_is_no_id_is_said(server: HubServer, name: str) -> None:
     with pytest.raises(InputError, match="is neither a local folder nor a Hugging Face Hub id"):
         hub.find_folder(name)
 
 
-def test_an_adapter_of_a_revision_is_taken_up(server, tmp_path: Path) -> None:
+def test_an_adapter_of_a_revision_is_taken_up(server: HubServer, tmp_path: Path) -> None:
     config = json.dumps({"base_model_name_or_path": "models/pocket", "peft_type": "LORA"}).encode()
     old = repository(tmp_path / "old", **{"model.safetensors": None, "adapter_config.json": config})
     server.add("o/a", repository(tmp_path / "new"), revisions={"refs/pr/1": old})

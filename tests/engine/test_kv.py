@@ -1,37 +1,47 @@
 """The prefix store and the row-stacked cache, without a model."""
 
+from __future__ import annotations
+
 import gc
 import weakref
+from collections.abc import Sequence
 
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.engine.kv import BatchKV, PrefixStore, common_prefix
+from playground.engine.kv import BatchKV, Entry, LayerKV, PrefixStore, common_prefix
 
 LAYERS, HEADS, SIZE = 2, 3, 4
 # Few different ids, also such as have a second byte, so that many lists begin alike.
 IDS = st.lists(st.sampled_from([1, 2, 255, 256, 258, 70000]), min_size=1, max_size=6)
 
 
-def kv(ids):
+def kv(ids: Sequence[int]) -> list[LayerKV]:
     """Keys and values that tell which ids they are of."""
     line = torch.tensor(ids, dtype=torch.float32)
     one = line[None, :, None].expand(HEADS, -1, SIZE)
     return [(one + layer, -one - layer) for layer in range(LAYERS)]
 
 
-def batch(ids):
+def batch(ids: Sequence[int]) -> BatchKV:
     """A batch of that one row."""
     return BatchKV(LAYERS, [kv(ids)])
 
 
-def read(entry, length):
+def read(entry: Entry | None, length: int) -> list[int]:
     """The ids whose first keys an entry gives to a row that begins with it."""
-    return entry.begin(length).row(0)[0][0][0, :, 0].tolist()
+    assert entry is not None
+    return keys_of(entry.begin(length))
 
 
-def write(row, value) -> None:
+def keys_of(batch: BatchKV, index: int = 0) -> list[int]:
+    """The ids whose first keys one row of a batch has."""
+    ids: list[int] = batch.row(index)[0][0][0, :, 0].tolist()
+    return ids
+
+
+def write(row: BatchKV, value: int) -> None:
     """One position more for a batch of one row."""
     new = torch.full((1, HEADS, 1, SIZE), float(value))
     for layer in range(LAYERS):
@@ -56,6 +66,7 @@ def test_an_entry_replaces_what_it_begins_with_and_is_not_kept_beside_what_cover
         store.put(None, ids, batch(ids))
     assert len(store) == 1
     entry, length = store.find_longest(None, [1, 2, 3, 4])
+    assert entry is not None
     assert (read(entry, length), store.bytes) == ([1, 2, 3], entry.bytes)
 
 
@@ -63,7 +74,9 @@ def test_an_entry_replaces_what_it_begins_with_and_is_not_kept_beside_what_cover
     st.lists(st.tuples(st.sampled_from(["put", "find"]), st.sampled_from([None, "a"]), IDS), max_size=30),
     st.integers(1, 12),
 )
-def test_the_ordered_search_finds_what_comparing_with_every_entry_finds(acts, most) -> None:
+def test_the_ordered_search_finds_what_comparing_with_every_entry_finds(
+    acts: list[tuple[str, str | None, list[int]]], most: int
+) -> None:
     size = sum(keys.nbytes + values.nbytes for keys, values in batch([1]).buffers())
     store = PrefixStore(most * size + most * size // 2)
     for act, owner, ids in acts:
@@ -110,6 +123,7 @@ def test_a_row_goes_on_in_the_buffers_it_begins_with_and_changes_nothing_of_the_
     store = PrefixStore(10**6)
     store.put(None, [1, 2, 3], batch([1, 2, 3]))
     entry, length = store.find_longest(None, [1, 2, 3, 4])
+    assert entry is not None
     first = entry.begin(length)
     assert first.layers[0].keys is entry.buffers[0][0]
     # Only one may write behind the entry: the second row gets a copy.
@@ -117,8 +131,8 @@ def test_a_row_goes_on_in_the_buffers_it_begins_with_and_changes_nothing_of_the_
     assert second.layers[0].keys is not entry.buffers[0][0]
     write(first, 7)
     write(second, 8)
-    assert first.row(0)[0][0][0, :, 0].tolist() == [1, 2, 3, 7]
-    assert second.row(0)[0][0][0, :, 0].tolist() == [1, 2, 3, 8]
+    assert keys_of(first) == [1, 2, 3, 7]
+    assert keys_of(second) == [1, 2, 3, 8]
     assert read(entry, 3) == [1, 2, 3]
     assert read(entry, 2) == [1, 2]
 
@@ -129,10 +143,11 @@ def test_a_row_that_is_still_being_written_is_stored_without_its_future() -> Non
     store.put(None, [1, 2], row, ended=False)
     write(row, 3)
     entry, length = store.find_longest(None, [1, 2, 9])
+    assert entry is not None
     other = entry.begin(length)
     write(other, 9)
-    assert row.row(0)[0][0][0, :, 0].tolist() == [1, 2, 3]
-    assert other.row(0)[0][0][0, :, 0].tolist() == [1, 2, 9]
+    assert keys_of(row) == [1, 2, 3]
+    assert keys_of(other) == [1, 2, 9]
     store.put(None, [1, 2, 3], row)
     assert len(store) == 1
 
@@ -159,7 +174,7 @@ def test_rows_are_right_aligned_padded_and_grow_in_place() -> None:
             assert keys.shape == (2, HEADS, batch.used + 1, SIZE)
         batch.advance(1)
     assert batch.layers[0].keys is buffer
-    assert batch.row(1)[0][0][0, :, 0].tolist() == [7, 0, 1, 2]
+    assert keys_of(batch, 1) == [7, 0, 1, 2]
     assert batch.row(0)[1][0][0, :2, 0].tolist() == [2, 3]
 
 

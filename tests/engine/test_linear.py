@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from playground.engine import linear
 from playground.engine.linear import Linears
@@ -21,8 +21,9 @@ class Small(nn.Module):
         self.head = nn.Linear(48, 300, bias=False)
         self.head.weight = self.embed.weight
 
-    def forward(self, x):
-        return self.head(self.narrow(self.wide(x)))
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.head(self.narrow(self.wide(x)))
+        return y
 
 
 needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="no oneDNN here")
@@ -38,7 +39,7 @@ def processor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 @torch.inference_mode()
 @pytest.mark.parametrize("shape", [(1, 1), (2, 1), (3, 1), (4, 1), (9, 1), (16, 1), (1, 77), (3, 40)])
-def test_every_number_of_rows_gives_the_layers_own_product(processor, shape: tuple[int, ...]) -> None:
+def test_every_number_of_rows_gives_the_layers_own_product(processor: None, shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     model = Small()
     x = torch.randn(*shape, 48)
@@ -64,7 +65,7 @@ def test_what_is_packed_is_there_once_and_comes_back_exactly(monkeypatch: pytest
         torch.testing.assert_close(weight, before[name], atol=0, rtol=0)
 
 
-def test_layers_that_are_to_be_left_alone_are(processor) -> None:
+def test_layers_that_are_to_be_left_alone_are(processor: None) -> None:
     model = Small()
     Linears(model, leave=[model.wide])
     assert "forward" not in vars(model.wide)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LM
 from playground.config import Settings
 from playground.engine import open_engine
 from playground.library import Library
-from playground.types import Done, Prompt, Request, Sampling
+from playground.types import Done, Prompt, Reply, Request, Sampling, Status
 from tests.helpers.tiny import Tiny
 
-LINEAR = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "init_lora_weights": False}
+LINEAR: dict[str, Any] = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "init_lora_weights": False}
 
 
 @pytest.fixture(scope="module")
-def gpt2(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory):
+def gpt2(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random GPT-2, whose layers hold their weights transposed."""
     folder = tmp_path_factory.mktemp("gpt2") / "gpt2"
     tokenizer = AutoTokenizer.from_pretrained(tiny.base)
@@ -34,7 +35,7 @@ def gpt2(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory):
     return folder
 
 
-def save(base, folder: Path, config, **edit: Any):
+def save(base: Path, folder: Path, config: Any, **edit: Any) -> Path:
     """A random adapter for `base` in `folder`, with entries of its configuration edited."""
     torch.manual_seed(2)
     get_peft_model(AutoModelForCausalLM.from_pretrained(base), config).save_pretrained(folder)
@@ -43,7 +44,9 @@ def save(base, folder: Path, config, **edit: Any):
     return folder
 
 
-def run(base, adapters, *rows, **settings: Any):
+def run(
+    base: Path, adapters: Mapping[str, Path], *rows: str | None, **settings: Any
+) -> tuple[list[Reply], Status]:
     """Replies of a fresh engine, and its status."""
     library = Library.open(str(base), {name: str(path) for name, path in adapters.items()})
     engine = open_engine(Settings(base=str(base), device="cpu", **settings), library)
@@ -57,7 +60,7 @@ def run(base, adapters, *rows, **settings: Any):
     return [replies[row] for row in range(len(rows))], status
 
 
-def test_layers_that_hold_their_weights_transposed_are_served(gpt2, tmp_path: Path) -> None:
+def test_layers_that_hold_their_weights_transposed_are_served(gpt2: Path, tmp_path: Path) -> None:
     config = LoraConfig(**{**LINEAR, "target_modules": ["c_attn", "c_fc", "c_proj"], "fan_in_fan_out": True})
     folder = save(gpt2, tmp_path / "x", config)
     replies, status = run(gpt2, {"x": folder}, None, "x")
@@ -72,7 +75,7 @@ def test_layers_that_hold_their_weights_transposed_are_served(gpt2, tmp_path: Pa
         assert reply.token_ids == tuple(ids[inputs["input_ids"].shape[1] :].tolist())
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[Any, str]] = {
     "pissa": (LoraConfig(**{**LINEAR, "init_lora_weights": "pissa"}), "init_lora_weights = 'pissa'"),
     "parameters": (
         LoraConfig(**{**LINEAR, "target_modules": ["q_proj"]}, target_parameters=["mlp.gate_proj.weight"]),
@@ -92,7 +95,7 @@ REFUSED = {
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_cannot_be_served_exactly_is_refused_with_the_reason_and_the_base_lives(
-    tiny: Tiny, tmp_path: Path, kind
+    tiny: Tiny, tmp_path: Path, kind: str
 ) -> None:
     config, said = REFUSED[kind]
     folder = save(tiny.base, tmp_path / "x", config)
@@ -100,6 +103,7 @@ def test_what_cannot_be_served_exactly_is_refused_with_the_reason_and_the_base_l
     plain = run(tiny.base, {}, None)[0][0]
     replies, status = run(tiny.base, {"x": folder, "good": good}, "x", "good", None)
     assert replies[0].finish == "error"
+    assert replies[0].error is not None
     assert said in replies[0].error
     assert "Adapter 'x' cannot be used here" in replies[0].error
     assert replies[1].finish == "length"
@@ -116,6 +120,7 @@ def test_an_adapter_that_resizes_the_vocabulary_is_refused(tiny: Tiny, tmp_path:
     (folder / "adapter.toml").write_text(f'base_model = "{tiny.base}"\n')
     replies, _ = run(tiny.base, {"x": folder}, "x", None)
     assert replies[0].finish == "error"
+    assert replies[0].error is not None
     assert "embeddings for" in replies[0].error
     assert replies[1].finish == "length"
 
@@ -124,10 +129,14 @@ def test_an_adapter_that_does_nothing_is_reported(tiny: Tiny, tmp_path: Path) ->
     zero = save(tiny.base, tmp_path / "zero", LoraConfig(**{**LINEAR, "init_lora_weights": True}))
     replies, status = run(tiny.base, {"zero": zero, "wide": tiny.adapters["wide"]}, "zero", "wide", None)
     by_name = {entry.card.name: entry for entry in status.adapters}
-    assert by_name["zero"].kl < 1e-8
-    assert "has no effect" in by_name["zero"].warning
-    assert by_name["wide"].kl > 0.01
-    assert by_name["wide"].warning is None
+    nothing, wide = by_name["zero"], by_name["wide"]
+    assert nothing.kl is not None
+    assert nothing.kl < 1e-8
+    assert nothing.warning is not None
+    assert "has no effect" in nothing.warning
+    assert wide.kl is not None
+    assert wide.kl > 0.01
+    assert wide.warning is None
     assert replies[0].text == replies[2].text != replies[1].text
 
 
@@ -148,7 +157,7 @@ def test_fifty_adapters_are_loaded_and_told_apart(tiny: Tiny, tmp_path: Path) ->
     names = list(adapters)[::7]
     together, status = run(tiny.base, adapters, *names)
     assert len(status.adapters) == 50
-    assert all(entry.error is None and entry.kl > 0 for entry in status.adapters)
+    assert all(entry.error is None and entry.kl and entry.kl > 0 for entry in status.adapters)
     assert len({reply.text for reply in together}) == len(names)
     alone, _ = run(tiny.base, {names[3]: adapters[names[3]]}, names[3])
     assert alone[0].text == together[3].text

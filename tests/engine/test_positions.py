@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from playground.config import Settings
@@ -23,7 +25,7 @@ from playground.library import Library
 from playground.types import Done, InputError, Prompt, Reply, Request, Sampling
 from tests.helpers.paths import POCKET
 
-SHAPE = {
+SHAPE: dict[str, Any] = {
     "hidden_size": 64,
     "intermediate_size": 128,
     "num_hidden_layers": 2,
@@ -32,14 +34,14 @@ SHAPE = {
     "initializer_range": 0.2,
 }
 LIMIT = 40
-LONGROPE = {
+LONGROPE: dict[str, Any] = {
     "rope_type": "longrope",
     "rope_theta": 10000.0,
     "short_factor": [1.0, 1.0, 1.1, 1.1, 1.2, 1.2, 1.3, 1.3],
     "long_factor": [4.0, 4.0, 5.0, 5.0, 6.0, 6.0, 7.0, 7.0],
     "original_max_position_embeddings": LIMIT,
 }
-MODELS = {
+MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "phi3, reads again at the limit": (
         "Phi3",
         {
@@ -93,7 +95,7 @@ TEXT = "The sun is a star and the moon is not one of them, as people say who loo
 NEW = 8
 
 
-def make(kind: str, folder: Path, tokenizer=None, **options: Any) -> Path:
+def make(kind: str, folder: Path, tokenizer: Any = None, **options: Any) -> Path:
     """A folder with a tiny random model and a tokenizer."""
     tokenizer = tokenizer or AutoTokenizer.from_pretrained(POCKET)
     tokens = {key: getattr(tokenizer, key) for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
@@ -105,14 +107,21 @@ def make(kind: str, folder: Path, tokenizer=None, **options: Any) -> Path:
     return folder
 
 
-def start(base: Path):
+def start(base: Path) -> Engine:
     return open_engine(Settings(base=str(base), device="cpu", quantize="none"), Library.open(str(base), {}))
 
 
-def ask(engine: Engine, texts, new: int = NEW) -> list[Reply]:
+def ask(engine: Engine, texts: Sequence[str], new: int = NEW) -> list[Reply]:
     requests = [Request(prompt=Prompt(text=text), sampling=Sampling(max_new_tokens=new)) for text in texts]
     replies = {event.row: event.reply for event in engine.stream(requests) if isinstance(event, Done)}
     return [replies[row] for row in range(len(texts))]
+
+
+def cached_tokens(engine: Engine, text: str) -> int:
+    """How many tokens of a prompt the engine took from its store."""
+    cached = ask(engine, [text], new=2)[0].cached_tokens
+    assert cached is not None
+    return cached
 
 
 class Alone:
@@ -148,7 +157,7 @@ class Alone:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def one_thread():
+def one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -157,7 +166,7 @@ def one_thread():
 
 @pytest.mark.parametrize("name", MODELS)
 def test_rows_around_a_limit_equal_generate_alone(
-    name, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kind, options = MODELS[name]
     base = make(kind, tmp_path / "base", **options)
@@ -194,10 +203,10 @@ def test_prefixes_are_taken_within_one_regime_only(tmp_path: Path) -> None:
         ask(engine, ["Hello"])
         alone = Alone(base)
         short, long, longer = alone.cut(LIMIT - 10), alone.cut(LIMIT + 20), alone.cut(LIMIT + 40)
-        assert ask(engine, [short], new=2)[0].cached_tokens < 5
-        assert ask(engine, [short], new=2)[0].cached_tokens > 20
-        assert ask(engine, [long], new=2)[0].cached_tokens == 0
-        assert ask(engine, [longer], new=2)[0].cached_tokens > LIMIT
+        assert cached_tokens(engine, short) < 5
+        assert cached_tokens(engine, short) > 20
+        assert cached_tokens(engine, long) == 0
+        assert cached_tokens(engine, longer) > LIMIT
     finally:
         engine.close()
 
@@ -226,13 +235,13 @@ def test_scores_of_a_reply_are_those_of_one_pass_whatever_is_stored(
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_lowered_limits_are_put_back(name, tmp_path: Path) -> None:
+def test_lowered_limits_are_put_back(name: str, tmp_path: Path) -> None:
     kind, options = MODELS[name]
     folder = make(kind, tmp_path, **options)
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
     ids = torch.tensor([AutoTokenizer.from_pretrained(folder)(TEXT)["input_ids"][:24]])
 
-    def state():
+    def state() -> tuple[dict[str, Any], dict[str, Any], dict[str, Tensor]]:
         numbers = {
             f"{path}.{key}": value
             for path, module in model.named_modules()
@@ -278,7 +287,9 @@ def test_a_model_that_counts_columns_past_a_limit_is_served_by_the_plain_path(tm
     engine = start(base)
     try:
         ask(engine, ["Hello"])
-        assert "beyond its configured limits" in engine.status().plain
+        plain = engine.status().plain
+        assert plain is not None
+        assert "beyond its configured limits" in plain
         alone = Alone(base)
         texts = [alone.cut(length) for length in (10, 120, 190)]
         assert [reply.token_ids for reply in ask(engine, texts)] == [alone(text) for text in texts]
@@ -295,14 +306,14 @@ def test_ordinary_models_have_no_row_positions(tmp_path: Path) -> None:
 
 # --- Context --------------------------------------------------------------------------------------
 
-LLAMA3 = {
+LLAMA3: dict[str, Any] = {
     "rope_type": "llama3",
     "factor": 8.0,
     "low_freq_factor": 1.0,
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 8192,
 }
-CONTEXTS = {
+CONTEXTS: dict[str, tuple[str, dict[str, Any], int]] = {
     "stated": ("llama", {"max_position_embeddings": 4096}, 4096),
     "linear, before scaling": (
         "llama",
@@ -392,7 +403,7 @@ CONTEXTS = {
 
 
 @pytest.mark.parametrize("name", CONTEXTS)
-def test_context(name) -> None:
+def test_context(name: str) -> None:
     kind, options, expected = CONTEXTS[name]
     config = AutoConfig.for_model(kind, **copy.deepcopy(options))  # which writes into its parameters
     assert context_length(config) == expected
@@ -401,7 +412,9 @@ def test_context(name) -> None:
 @pytest.mark.parametrize(
     ("length", "expected"), [(4096, 4096), (int(1e30), UNSTATED_CONTEXT), (None, UNSTATED_CONTEXT)]
 )
-def test_a_tokenizer_states_the_context_where_the_configuration_does_not(length, expected) -> None:
+def test_a_tokenizer_states_the_context_where_the_configuration_does_not(
+    length: float | None, expected: int
+) -> None:
     tokenizer = SimpleNamespace(model_max_length=length)
     assert context_length(AutoConfig.for_model("mamba"), tokenizer) == expected
     assert context_length(AutoConfig.for_model("gpt2"), tokenizer) == 1024
@@ -416,7 +429,9 @@ def test_prompts_up_to_the_scaled_context_are_served(tmp_path: Path) -> None:
         alone = Alone(base)
         text = alone.cut(240)
         assert ask(engine, [text])[0].token_ids == alone(text)
-        assert "context of 256" in ask(engine, [alone.cut(280)])[0].error
+        error = ask(engine, [alone.cut(280)])[0].error
+        assert error is not None
+        assert "context of 256" in error
     finally:
         engine.close()
 
@@ -431,6 +446,7 @@ def test_a_token_without_an_embedding_is_refused_by_name_and_alone(tmp_path: Pat
     engine = start(make("Llama", tmp_path, tokenizer, vocab_size=size))
     try:
         bad, good, fine = ask(engine, ["a <NEW> b", "Hello there", "x"])
+        assert bad.error is not None
         assert "'<NEW>'" in bad.error
         assert f"{size} tokens" in bad.error
         assert bad.token_ids == ()
@@ -440,7 +456,7 @@ def test_a_token_without_an_embedding_is_refused_by_name_and_alone(tmp_path: Pat
         engine.close()
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "encoder-decoder": ("t5", {"architectures": ["T5ForConditionalGeneration"]}, "encoder-decoder"),
     "bart as saved": ("bart", {}, "encoder-decoder"),
     "whisper": ("whisper", {}, "encoder-decoder"),
@@ -455,7 +471,7 @@ REFUSED = {
     "speech": ("wav2vec2", {}, "no causal language model"),
     "xlnet": ("xlnet", {}, "permutation"),
 }
-SERVED = {
+SERVED: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("llama", {"architectures": ["LlamaForCausalLM"]}),
     "unstated": ("llama", {}),
     "a name of its own": ("mpt", {"architectures": ["MPTForCausalLM"]}),
@@ -471,7 +487,7 @@ SERVED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_no_causal_language_model_is_refused_in_one_sentence(name) -> None:
+def test_what_is_no_causal_language_model_is_refused_in_one_sentence(name: str) -> None:
     kind, options, reason = REFUSED[name]
     with pytest.raises(InputError, match=reason) as caught:
         refuse_architecture(AutoConfig.for_model(kind, **options), "some/base")
@@ -480,7 +496,7 @@ def test_what_is_no_causal_language_model_is_refused_in_one_sentence(name) -> No
 
 
 @pytest.mark.parametrize("name", SERVED)
-def test_causal_language_models_are_let_through(name) -> None:
+def test_causal_language_models_are_let_through(name: str) -> None:
     kind, options = SERVED[name]
     refuse_architecture(AutoConfig.for_model(kind, **options), "some/base")
 
@@ -493,7 +509,9 @@ def test_refusals_come_before_weights_are_read(tmp_path: Path) -> None:
     (base / "model.safetensors").unlink()
     engine = start(base)
     try:
-        assert "classifier" in ask(engine, ["Hello"])[0].error
+        error = ask(engine, ["Hello"])[0].error
+        assert error is not None
+        assert "classifier" in error
         assert engine.status().state == "failed"
     finally:
         engine.close()

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 from peft import LoraConfig
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from playground.engine.adapters.load import checksum, read_adapter_weights
@@ -20,26 +22,27 @@ from playground.files import LFS_POINTER
 from playground.types import InputError
 from tests.helpers.adapting import LINEAR, by_peft, compare, make_adapter, make_base
 
+Change = Callable[[str, Tensor], tuple[str, Tensor] | None]
 IDS = torch.arange(5, 17)
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory):
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_base(tmp_path_factory.mktemp("base") / "base")
 
 
 @pytest.fixture(scope="module")
-def good(base):
+def good(base: Path) -> Path:
     return make_adapter(base, base.parent / "good", LoraConfig(**LINEAR))
 
 
 @pytest.fixture(scope="module")
-def model(base):
+def model(base: Path) -> Any:
     return AutoModelForCausalLM.from_pretrained(base).eval()
 
 
 @pytest.fixture
-def copied(good, tmp_path: Path):
+def copied(good: Path, tmp_path: Path) -> Path:
     return shutil.copytree(good, tmp_path / "x")
 
 
@@ -48,13 +51,13 @@ def edit(folder: Path, **values: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
-def rewrite(folder: Path, change) -> None:
+def rewrite(folder: Path, change: Change) -> None:
     """Change the weights' names and values by a function of both."""
     path = folder / "adapter_model.safetensors"
     save_file(dict(pair for key, value in load_file(path).items() if (pair := change(key, value))), path)
 
 
-def refusal(model, folder: Path):
+def refusal(model: Any, folder: Path) -> str:
     before = checksum(model)
     with pytest.raises(InputError) as caught:
         read_adapter_weights(model, folder)
@@ -63,7 +66,7 @@ def refusal(model, folder: Path):
     return str(caught.value)
 
 
-SETTINGS = {
+SETTINGS: dict[str, list[Any]] = {
     "init_lora_weights": ["pissa", "PiSSA_niter_4", "olora", "corda", "loftq", "lora_ga", "later"],
     "layer_replication": [[[0, 2], [1, 2]]],
     "target_parameters": [["mlp.gate_proj.weight"]],
@@ -85,17 +88,19 @@ SETTINGS = {
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("key", "value"), [(k, v) for k, values in SETTINGS.items() for v in values])
-def test_a_setting_that_is_not_known_to_be_served_is_refused_by_name(model, copied, key, value) -> None:
+def test_a_setting_that_is_not_known_to_be_served_is_refused_by_name(
+    model: Any, copied: Path, key: str, value: Any
+) -> None:
     edit(copied, **{key: value})
     assert refusal(model, copied)
 
 
-def test_settings_of_a_later_version_that_are_empty_do_no_harm(model, copied) -> None:
+def test_settings_of_a_later_version_that_are_empty_do_no_harm(model: Any, copied: Path) -> None:
     edit(copied, later=None, another=False, third=[], fourth={}, eva_config={"rho": 2.0})
     assert read_adapter_weights(model, copied).parts
 
 
-MAPPED = {
+MAPPED: dict[str, Callable[[str], str]] = {
     "raw": lambda key: key.removeprefix("base_model.model."),
     "bare": lambda key: key.removeprefix("base_model.model.model."),
     "parallel": lambda key: f"module.{key}",
@@ -107,7 +112,7 @@ MAPPED = {
 
 
 @pytest.mark.parametrize("how", MAPPED)
-def test_names_in_other_spellings_are_matched_and_that_is_said(base, copied, how) -> None:
+def test_names_in_other_spellings_are_matched_and_that_is_said(base: Path, copied: Path, how: str) -> None:
     rewrite(copied, lambda key, value: (MAPPED[how](key), value))
     peft_form = shutil.copytree(copied, copied.parent / "peft")
     shutil.copy(base.parent / "good" / "adapter_model.safetensors", peft_form)
@@ -120,7 +125,7 @@ def test_names_in_other_spellings_are_matched_and_that_is_said(base, copied, how
         assert all(torch.equal(a, b) for a, b in zip(part.tensors(), other, strict=True))
 
 
-BROKEN = {
+BROKEN: dict[str, tuple[Change, str]] = {
     "one is missing": (lambda k, v: None if "layers.1.mlp.up_proj.lora_B" in k else (k, v), "lacks weights"),
     "half are of another base": (lambda k, v: (k.replace("layers.1.", "layers.7."), v), "mean nothing"),
     "all are": (lambda k, v: (k.replace("layers.", "h."), v), "another base"),
@@ -136,13 +141,13 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("how", BROKEN)
-def test_weights_that_do_not_fit_are_refused_with_their_names(model, copied, how) -> None:
+def test_weights_that_do_not_fit_are_refused_with_their_names(model: Any, copied: Path, how: str) -> None:
     change, said = BROKEN[how]
     rewrite(copied, change)
     assert said in refusal(model, copied)
 
 
-def test_a_damaged_file_is_refused(model, copied) -> None:
+def test_a_damaged_file_is_refused(model: Any, copied: Path) -> None:
     path = copied / "adapter_model.safetensors"
     data = path.read_bytes()
     for damaged in (
@@ -161,7 +166,7 @@ def test_a_damaged_file_is_refused(model, copied) -> None:
     assert "no adapter_model.safetensors" in refusal(model, copied)
 
 
-def test_a_pickle_is_read_where_that_is_allowed(base, model, copied) -> None:
+def test_a_pickle_is_read_where_that_is_allowed(base: Path, model: Any, copied: Path) -> None:
     weights = load_file(copied / "adapter_model.safetensors")
     (copied / "adapter_model.safetensors").unlink()
     torch.save(weights, copied / "adapter_model.bin")
@@ -180,13 +185,13 @@ def test_a_pickle_is_read_where_that_is_allowed(base, model, copied) -> None:
         read_adapter_weights(model, copied, allow_pickle=True)
 
 
-def test_half_precision_weights_are_served_as_peft_does(base, copied) -> None:
+def test_half_precision_weights_are_served_as_peft_does(base: Path, copied: Path) -> None:
     rewrite(copied, lambda key, value: (key, value.to(torch.bfloat16)))
     compare(base, {"one": copied}, [None, "one"], IDS)
 
 
 def test_embeddings_of_the_base_in_the_file_are_left_out_and_others_are_the_rows_own(
-    base, tmp_path: Path
+    base: Path, tmp_path: Path
 ) -> None:
     config = LoraConfig(**{**LINEAR, "target_modules": ["q_proj"]})
     folder = make_adapter(base, tmp_path / "x", config)
@@ -211,7 +216,7 @@ def test_embeddings_of_the_base_in_the_file_are_left_out_and_others_are_the_rows
     ],
 )
 def test_a_pattern_that_takes_exponential_time_is_refused(
-    model, copied, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    model: Any, copied: Path, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("playground.engine.adapters.patterns.SECONDS", 3.0)
     edit(copied, **values)
@@ -221,6 +226,6 @@ def test_a_pattern_that_takes_exponential_time_is_refused(
     )
 
 
-def test_a_folder_with_a_pipe_is_refused(model, copied) -> None:
+def test_a_folder_with_a_pipe_is_refused(model: Any, copied: Path) -> None:
     os.mkfifo(copied / "tokenizer.json")
     assert "tokenizer.json is a pipe, device or socket, not a regular file" in refusal(model, copied)

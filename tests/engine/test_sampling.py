@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from playground.types import Sampling
 VOCABULARY = 50
 
 
-def row(prompt=(), answer=(), **parameters: Any):
+def row(prompt: Sequence[int] = (), answer: Sequence[int] = (), **parameters: Any) -> Row:
     return Row(Sampling(**parameters), list(prompt), list(answer))
 
 
@@ -32,7 +33,14 @@ def row(prompt=(), answer=(), **parameters: Any):
     answer=st.lists(st.integers(0, VOCABULARY - 1), max_size=8),
 )
 def test_filters_give_the_distribution_of_hugging_face(
-    seed: int, temperature, top_k, top_p, min_p, penalty, prompt: list[int], answer: list[int]
+    seed: int,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    min_p: float,
+    penalty: float,
+    prompt: list[int],
+    answer: list[int],
 ) -> None:
     logits = torch.randn(VOCABULARY, generator=torch.Generator().manual_seed(seed)) * 3
     processors = hf.LogitsProcessorList()
@@ -47,7 +55,7 @@ def test_filters_give_the_distribution_of_hugging_face(
         processors.append(hf.MinPLogitsWarper(min_p))
     ids = torch.tensor([prompt + answer], dtype=torch.long)
     want = processors(ids, logits[None].clone())[0].softmax(-1)
-    parameters = {
+    parameters: dict[str, Any] = {
         "temperature": temperature,
         "top_k": top_k,
         "top_p": top_p,

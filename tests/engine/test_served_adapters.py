@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from peft import IA3Config, LoraConfig
 from tests.helpers.adapting import LINEAR, compare, make_adapter, make_base
 
 IDS = torch.arange(5, 17)
-QV = {**LINEAR, "target_modules": ["q_proj", "v_proj"]}
+QV: dict[str, Any] = {**LINEAR, "target_modules": ["q_proj", "v_proj"]}
 KINDS = {
     "plain": LoraConfig(**LINEAR),
     "rank and alpha by layer": LoraConfig(**LINEAR, rank_pattern={"q_proj": 7}, alpha_pattern={"up_proj": 3}),
@@ -47,32 +49,34 @@ ROWS = ["two", None, "one", "one", None, "two", "one"]
 
 
 @pytest.fixture(scope="module", params=["untied", "tied"])
-def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp(request.param) / "base"
     return make_base(folder, tie_word_embeddings=request.param == "tied", attention_bias=True, mlp_bias=True)
 
 
 @pytest.fixture(scope="module")
-def two(base):
+def two(base: Path) -> Path:
     return make_adapter(base, base.parent / "two", LoraConfig(**{**LINEAR, "r": 2}), seed=7)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_row_of_a_mixed_batch_gets_what_peft_gives_it_alone(base, two, tmp_path: Path, kind) -> None:
+def test_each_row_of_a_mixed_batch_gets_what_peft_gives_it_alone(
+    base: Path, two: Path, tmp_path: Path, kind: str
+) -> None:
     one = make_adapter(base, tmp_path / "one", KINDS[kind])
     read = compare(base, {"one": one, "two": two}, ROWS, IDS)
     assert read["one"].serving
     assert ("biases" in read["one"].serving) == ("bias" in kind)
 
 
-def test_a_batch_of_one_adapter_alone_gets_what_peft_gives_it(base, tmp_path: Path) -> None:
+def test_a_batch_of_one_adapter_alone_gets_what_peft_gives_it(base: Path, tmp_path: Path) -> None:
     config = LoraConfig(**LINEAR, use_dora=True, modules_to_save=["embed_tokens", "norm"])
     one = make_adapter(base, tmp_path / "one", config)
     compare(base, {"one": one}, ["one"], IDS)
     compare(base, {"one": one}, ["one", "one"], IDS)
 
 
-ELSEWHERE = {
+ELSEWHERE: dict[str, tuple[str, dict[str, Any], list[str], str]] = {
     "gpt2": ("GPT2", {"n_embd": 32, "n_layer": 2, "n_head": 4}, ["c_attn", "c_fc", "c_proj"], "wte"),
     "neox": ("GPTNeoX", {"num_key_value_heads": None}, ["query_key_value", "dense"], "embed_in"),
     "phi3": ("Phi3", {}, ["qkv_proj", "gate_up_proj"], "embed_tokens"),
@@ -85,14 +89,18 @@ ELSEWHERE = {
 
 
 @pytest.fixture(scope="module", params=ELSEWHERE)
-def elsewhere(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+def elsewhere(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[str], str]:
     kind, config, targets, embedding = ELSEWHERE[request.param]
     folder = tmp_path_factory.mktemp(request.param) / request.param
     return make_base(folder, kind, **config), targets, embedding
 
 
 @pytest.mark.parametrize("use_dora", [False, True])
-def test_layers_of_other_architectures_are_served(elsewhere, tmp_path: Path, use_dora: bool) -> None:
+def test_layers_of_other_architectures_are_served(
+    elsewhere: tuple[Path, list[str], str], tmp_path: Path, use_dora: bool
+) -> None:
     base, targets, _ = elsewhere
     common = {**LINEAR, "target_modules": targets, "use_dora": use_dora}
     folder = make_adapter(base, tmp_path / "x", LoraConfig(**common))
@@ -100,22 +108,24 @@ def test_layers_of_other_architectures_are_served(elsewhere, tmp_path: Path, use
 
 
 @pytest.mark.parametrize("how", ["copied", "adapted", "tokens", "biases"])
-def test_embeddings_and_biases_of_other_architectures_are_served(elsewhere, tmp_path: Path, how: str) -> None:
+def test_embeddings_and_biases_of_other_architectures_are_served(
+    elsewhere: tuple[Path, list[str], str], tmp_path: Path, how: str
+) -> None:
     base, targets, embedding = elsewhere
     common = {**LINEAR, "target_modules": targets}
-    config = {
+    configs: dict[str, Callable[[], LoraConfig]] = {
         "copied": lambda: LoraConfig(**common, modules_to_save=[embedding]),
         "adapted": lambda: LoraConfig(**{**common, "target_modules": [*targets, embedding]}),
         "tokens": lambda: LoraConfig(**common, trainable_token_indices={embedding: [5, 8]}),
         "biases": lambda: LoraConfig(**common, bias="all"),
-    }[how]()
-    folder = make_adapter(base, tmp_path / "x", config)
+    }
+    folder = make_adapter(base, tmp_path / "x", configs[how]())
     compare(base, {"one": folder}, ["one", None, "one"], IDS)
 
 
 @pytest.mark.parametrize("config", ["head", "tokens", "saved"])
 def test_tokens_added_to_the_vocabulary_are_the_adapters_alone(
-    base, two, tmp_path: Path, config: str
+    base: Path, two: Path, tmp_path: Path, config: str
 ) -> None:
     added = {
         "head": LoraConfig(**{**LINEAR, "target_modules": ["embed_tokens", "lm_head"]}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import re
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -135,7 +136,7 @@ KEPT = {
 
 
 @pytest.mark.parametrize("case", KEPT)
-def test_a_header_in_code_or_quoted_does_not_end_an_answer(case) -> None:
+def test_a_header_in_code_or_quoted_does_not_end_an_answer(case: str) -> None:
     for end in ("\n```\n\n# Query:\n", "\n\n# Query: next\n"):
         raw = KEPT[case] + end
         assert cut(raw) == (KEPT[case], True)
@@ -143,7 +144,7 @@ def test_a_header_in_code_or_quoted_does_not_end_an_answer(case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_an_answer_ends_where_its_own_block_closes(case) -> None:
+def test_an_answer_ends_where_its_own_block_closes(case: str) -> None:
     raw, text, closed = CASES[case]
     assert cut(raw) == (text, closed)
     assert cut(raw, sizes=[1] * len(raw)) == (text, closed)
@@ -192,7 +193,7 @@ OPEN_CASES = {
 
 
 @pytest.mark.parametrize("case", OPEN_CASES)
-def test_without_a_fence_an_answer_ends_before_a_header_line(case) -> None:
+def test_without_a_fence_an_answer_ends_before_a_header_line(case: str) -> None:
     raw, text, closed = OPEN_CASES[case]
     assert cut(raw, OPEN) == (text, closed)
     assert cut(raw, OPEN, sizes=[1] * len(raw)) == (text, closed)
@@ -217,7 +218,7 @@ SPEAKER_CASES = {
 
 
 @pytest.mark.parametrize("case", SPEAKER_CASES)
-def test_a_header_like_a_speakers_name_ends_an_answer_alone_on_its_line(case) -> None:
+def test_a_header_like_a_speakers_name_ends_an_answer_alone_on_its_line(case: str) -> None:
     raw, text, closed = SPEAKER_CASES[case]
     assert cut(raw, SPEAKER) == (text, closed)
     assert cut(raw, SPEAKER, sizes=[1] * len(raw)) == (text, closed)
@@ -226,7 +227,7 @@ def test_a_header_like_a_speakers_name_ends_an_answer_alone_on_its_line(case) ->
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("rest", ["{}\n", "# {}\nNext\n", "#{} Next\n", "{}\r\nNext"])
 @pytest.mark.parametrize("before", ["\n", "\n\n", "\r\n", "\n \n\n"])
-def test_every_family_ends_at_its_own_user_header(family, rest: str, before: str) -> None:
+def test_every_family_ends_at_its_own_user_header(family: str, rest: str, before: str) -> None:
     header = FAMILIES[family].query
     rest = rest.replace("# {}", "#{}" if header.startswith("#") else "# {}")
     raw = "One.\n\nTwo." + before + rest.format(header)
@@ -318,7 +319,7 @@ _RULES = {
 RULES = pytest.mark.parametrize("rule", _RULES.values(), ids=_RULES.keys())
 
 
-def _text(lines, ends, complete):
+def _text(lines: list[str], ends: list[str], complete: bool) -> str:
     raw = "".join(line + end for line, end in zip(lines, ends, strict=False))
     return raw if complete else raw[:-1]
 
@@ -337,7 +338,7 @@ RAWS = st.one_of(
 @RULES
 @settings(max_examples=400, deadline=None)
 @given(raw=RAWS, sizes=st.lists(st.integers(1, 9), max_size=12))
-def test_the_result_does_not_depend_on_the_chunking(rule, raw, sizes: list[int]) -> None:
+def test_the_result_does_not_depend_on_the_chunking(rule: StopRule, raw: str, sizes: list[int]) -> None:
     whole, closed = cut(raw, rule)
     assert cut(raw, rule, sizes=sizes) == (whole, closed)
     assert whole == whole.strip()
@@ -347,7 +348,7 @@ def test_the_result_does_not_depend_on_the_chunking(rule, raw, sizes: list[int])
 @RULES
 @settings(max_examples=400, deadline=None)
 @given(raw=RAWS)
-def test_what_was_shown_is_never_taken_back(rule, raw) -> None:
+def test_what_was_shown_is_never_taken_back(rule: StopRule, raw: str) -> None:
     """At every point, the text shown so far begins the answer, whatever comes next."""
     cutter, shown = Cutter(rule), ""
     for at, character in enumerate(raw):
@@ -358,7 +359,7 @@ def test_what_was_shown_is_never_taken_back(rule, raw) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(pieces=st.lists(st.sampled_from(PIECES), max_size=14))
-def test_texts_alone_cut_at_the_first_of_them(pieces) -> None:
+def test_texts_alone_cut_at_the_first_of_them(pieces: list[str]) -> None:
     """Against a plain search: the one that is complete first, and of those the longest."""
     rule, raw = _RULES["texts"], "".join(pieces)
     found = [(raw.index(text) + len(text), raw.index(text)) for text in TEXTS if text in raw]
@@ -392,7 +393,7 @@ def test_of_an_answer_that_was_begun_only_the_rest_is_given_out() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(raw=RAWS.map(lambda raw: re.sub("[`~]", "", raw)))
-def test_without_any_fences_an_answer_ends_at_the_first_header(raw) -> None:
+def test_without_any_fences_an_answer_ends_at_the_first_header(raw: str) -> None:
     """Against a plain search over the whole text."""
     user = re.compile(r"(?m)^#{1,6}[ \t]*Query:")
     fenced = user.search(raw)
@@ -407,7 +408,7 @@ def test_without_any_fences_an_answer_ends_at_the_first_header(raw) -> None:
     assert cut(raw, FAMILIES["v2"].stop) == (want.strip(), bool(ends))
 
 
-def decode_bytes(ids):
+def decode_bytes(ids: Sequence[int]) -> str:
     """A tokenizer whose every token is one byte."""
     return bytes(ids).decode("utf-8", errors="replace")
 

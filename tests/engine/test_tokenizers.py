@@ -6,7 +6,9 @@ import dataclasses
 import itertools
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +20,7 @@ from playground.engine.adapters.tokenizers import differing_words, read_adapter_
 from playground.engine.tokenizer import Tokenizer, encode, find_prefix_ids, list_tokens, load_tokenizer
 from playground.lanes.variant import parse_lane
 from playground.library import Library
-from playground.types import Done, InputError, Message, Prompt, Request, Sampling
+from playground.types import Done, InputError, Message, Prompt, Reply, Request, Sampling
 from tests.helpers.paths import POCKET
 
 MARKERS = ["<|im_start|>", "<|im_end|>"]
@@ -30,11 +32,11 @@ HI = [Message(role="user", text="Hi")]
 
 
 @pytest.fixture(scope="module")
-def pocket():
+def pocket() -> Any:
     return AutoTokenizer.from_pretrained(POCKET)
 
 
-def chatml_tokenizer():
+def chatml_tokenizer() -> Any:
     tokenizer = AutoTokenizer.from_pretrained(POCKET)
     tokenizer.add_special_tokens({"additional_special_tokens": MARKERS})
     tokenizer.chat_template = CHATML
@@ -44,7 +46,7 @@ def chatml_tokenizer():
 # --- BOS ------------------------------------------------------------------------------------------
 
 
-def opened(tokenizer, before: str):
+def opened(tokenizer: Any, before: str) -> Any:
     """The tokenizer with other tokens before every text."""
     from tokenizers.processors import TemplateProcessing
 
@@ -81,7 +83,7 @@ def test_what_the_tokenizer_puts_before_a_text_is_there_once(
     assert [token.id for token in list_tokens(tokenizer, prompt)] == ids
 
 
-def test_a_persons_own_bos_is_plain_text(pocket) -> None:
+def test_a_persons_own_bos_is_plain_text(pocket: Any) -> None:
     ids = encode(pocket, Prompt(text="<s>Hi"))
     assert ids[0] == pocket.bos_token_id
     assert ids.count(pocket.bos_token_id) == 1
@@ -89,7 +91,7 @@ def test_a_persons_own_bos_is_plain_text(pocket) -> None:
     assert find_prefix_ids(pocket) == [pocket.bos_token_id]
 
 
-def test_a_control_token_is_an_added_one_and_no_word(pocket) -> None:
+def test_a_control_token_is_an_added_one_and_no_word(pocket: Any) -> None:
     tokenizer = Tokenizer(pocket)
     assert tokenizer.token_id("</s>") == pocket.eos_token_id
     word = next(piece for piece in pocket.get_vocab() if piece.isalpha() and piece.isascii())
@@ -108,7 +110,7 @@ def test_a_tokenizer_that_cannot_be_read_is_one_sentence(tmp_path: Path, content
 # --- The adapter's own ----------------------------------------------------------------------------
 
 
-def test_an_equal_tokenizer_is_not_loaded_again(tmp_path: Path, pocket) -> None:
+def test_an_equal_tokenizer_is_not_loaded_again(tmp_path: Path, pocket: Any) -> None:
     pocket.save_pretrained(tmp_path / "base")
     own = AutoTokenizer.from_pretrained(POCKET)
     own.chat_template = CHATML
@@ -120,20 +122,20 @@ def test_an_equal_tokenizer_is_not_loaded_again(tmp_path: Path, pocket) -> None:
 
 @pytest.mark.parametrize(("ends", "want"), [(7, {7}), ([1, 2], {1, 2}), (None, set())])
 def test_an_adapters_generation_configuration_names_ends(
-    tmp_path: Path, ends: int | list[int] | None, want
+    tmp_path: Path, ends: int | list[int] | None, want: set[int]
 ) -> None:
     (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))
     assert read_adapter_text("x", tmp_path, POCKET).eos_token_ids == want
 
 
 @pytest.mark.parametrize("ends", ["two", [1, "2"], [True], -1, {"a": 1}])
-def test_ends_that_are_no_ids_are_one_sentence(tmp_path: Path, ends) -> None:
+def test_ends_that_are_no_ids_are_one_sentence(tmp_path: Path, ends: Any) -> None:
     (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))
     with pytest.raises(InputError, match="eos_token_id must be a token id or a list of them"):
         read_adapter_text("x", tmp_path, POCKET)
 
 
-def write_model(folder: Path, chain: list[int], tokenizer, rows: int) -> Path:
+def write_model(folder: Path, chain: list[int], tokenizer: Any, rows: int) -> Path:
     """A base that writes the ids of `chain`, all different, one after the other."""
     torch.manual_seed(0)
     names = ("bos_token_id", "eos_token_id", "pad_token_id")
@@ -159,7 +161,7 @@ def write_model(folder: Path, chain: list[int], tokenizer, rows: int) -> Path:
     return folder
 
 
-def write_adapter(folder: Path, base: Path, tokenizer=None, template: str | None = None) -> Path:
+def write_adapter(folder: Path, base: Path, tokenizer: Any = None, template: str | None = None) -> Path:
     """An adapter that changes nothing, with a tokenizer beside it."""
     from peft import LoraConfig, get_peft_model
 
@@ -173,12 +175,16 @@ def write_adapter(folder: Path, base: Path, tokenizer=None, template: str | None
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory):
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, Library]]:
     """A base of the pocket vocabulary with spare rows, and adapters with tokenizers of their own."""
     folder = tmp_path_factory.mktemp("tokens")
     tokenizer = chatml_tokenizer()
     plain = AutoTokenizer.from_pretrained(POCKET)
-    ids = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]  # noqa: E731
+
+    def ids(text: str) -> list[int]:
+        found: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+        return found
+
     chain = [ids("assistant\n")[-1], *ids("Paris"), ids("<|im_end|>")[0], *ids("wrong")]
     base = write_model(folder / "base", chain, plain, len(tokenizer) + 5)
     (base / "generation_config.json").write_text(json.dumps({"eos_token_id": [plain.eos_token_id, 3]}))
@@ -204,13 +210,13 @@ def served(tmp_path_factory: pytest.TempPathFactory):
     engine.close()
 
 
-def ask(engine: Engine, *prompts: Prompt, new: int = 12):
+def ask(engine: Engine, *prompts: Prompt, new: int = 12) -> list[Reply]:
     requests = [Request(prompt=prompt, sampling=Sampling(max_new_tokens=new)) for prompt in prompts]
     replies = {event.row: event.reply for event in engine.stream(requests) if isinstance(event, Done)}
     return [replies[row] for row in range(len(prompts))]
 
 
-def test_rows_are_encoded_and_ended_by_their_own_tokenizer(served) -> None:
+def test_rows_are_encoded_and_ended_by_their_own_tokenizer(served: tuple[Engine, Library]) -> None:
     engine, library = served
     prompt = parse_lane("own", library).aligner(HI)
     base = dataclasses.replace(prompt, adapter=None)
@@ -218,16 +224,19 @@ def test_rows_are_encoded_and_ended_by_their_own_tokenizer(served) -> None:
     own = chatml_tokenizer()
     assert reply.prompt_tokens == len(own(prompt.text)["input_ids"])
     assert bare.prompt_tokens == len(AutoTokenizer.from_pretrained(POCKET)(prompt.text)["input_ids"])
+    assert bare.prompt_tokens is not None
+    assert reply.prompt_tokens is not None
     assert bare.prompt_tokens > reply.prompt_tokens
     assert (reply.text, reply.finish) == ("Paris", "stop")
     cut = engine.tokens(prompt)
+    assert cut is not None
     assert [token.piece for token in cut][1] == "<|im_start|>"
     scores = engine.score([Request(prompt=prompt, sampling=Sampling())], [reply])[0]
     assert "".join(score.text for score in scores) == "Paris"
     assert [score.rank for score in scores] == [1] * len(scores)
 
 
-def test_a_token_beyond_the_models_rows_is_named(served) -> None:
+def test_a_token_beyond_the_models_rows_is_named(served: tuple[Engine, Library]) -> None:
     engine, _ = served
     good, bad = ask(
         engine,
@@ -239,7 +248,7 @@ def test_a_token_beyond_the_models_rows_is_named(served) -> None:
     assert "'<far8>'" in bad.error
 
 
-def test_what_ends_a_lane_is_listed(served) -> None:
+def test_what_ends_a_lane_is_listed(served: tuple[Engine, Library]) -> None:
     engine, _ = served
     status = engine.status()
     ends = {entry.card.name: entry.ends for entry in status.adapters}
@@ -251,7 +260,7 @@ def test_what_ends_a_lane_is_listed(served) -> None:
     assert {entry.card.name: entry.error for entry in status.adapters} == dict.fromkeys(ends)
 
 
-def test_a_tokenizer_of_another_base_is_a_warning(pocket) -> None:
+def test_a_tokenizer_of_another_base_is_a_warning(pocket: Any) -> None:
     assert differing_words(chatml_tokenizer(), pocket, "A tandem is a bicycle.") is None
     backend = json.loads(pocket.backend_tokenizer.to_str())
     backend["model"]["merges"] = backend["model"]["merges"][:10]
