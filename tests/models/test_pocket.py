@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -32,27 +35,29 @@ from playground.config import Settings  # noqa: E402
 from playground.engine import open_engine  # noqa: E402
 from playground.lanes.variant import parse_lane  # noqa: E402
 from playground.library import Library  # noqa: E402
-from playground.types import Message, Sampling  # noqa: E402
+from playground.types import Message, Reply, Role, Sampling  # noqa: E402
+
+Ask = Callable[..., list[Reply]]
 
 
 @pytest.fixture(scope="module")
-def tokenizer():
+def tokenizer() -> Any:
     return AutoTokenizer.from_pretrained(ADAPTER)
 
 
 @pytest.fixture(scope="module")
-def library():
+def library() -> Library:
     return Library.open("models/pocket")
 
 
 @pytest.fixture(scope="module")
-def ask(library):
+def ask(library: Library) -> Iterator[Ask]:
     """Ask a lane questions, each in a conversation of its own; its answers as they came."""
     engine = open_engine(Settings(base="models/pocket", device="cpu", quantize="none"), library)
 
-    def ask(lane: str, *talks: list[str]) -> list:
+    def ask(lane: str, *talks: list[str]) -> list[Reply]:
         variant = parse_lane(lane, library, Sampling(max_new_tokens=64))
-        roles = ("user", "assistant")
+        roles: tuple[Role, ...] = ("user", "assistant")
         messages = [
             [Message(role=roles[index % 2], text=text) for index, text in enumerate(talk)] for talk in talks
         ]
@@ -76,19 +81,19 @@ def ask(library):
         "",
     ],
 )
-def test_text_survives_the_tokenizer(folder, text: str) -> None:
+def test_text_survives_the_tokenizer(folder: Path, text: str) -> None:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     ids = tokenizer.encode(text, add_special_tokens=False)
     assert tokenizer.decode(ids) == text
 
 
-def test_tokenizer_adds_bos_and_no_eos(tokenizer) -> None:
+def test_tokenizer_adds_bos_and_no_eos(tokenizer: Any) -> None:
     assert tokenizer("Hello").input_ids[0] == tokenizer.bos_token_id
     assert tokenizer.eos_token_id not in tokenizer("Hello").input_ids
     assert len(tokenizer.encode("42", add_special_tokens=False)) == 2, "a digit is a token"
 
 
-def test_newline_and_fence_are_one_token_each(tokenizer) -> None:
+def test_newline_and_fence_are_one_token_each(tokenizer: Any) -> None:
     assert len(tokenizer.encode("\n```\n", add_special_tokens=False)) == 3
 
 
@@ -106,7 +111,7 @@ def test_base_is_a_small_llama() -> None:
     assert base.config.tie_word_embeddings
 
 
-def test_adapter_loads_and_changes_the_logits(tokenizer) -> None:
+def test_adapter_loads_and_changes_the_logits(tokenizer: Any) -> None:
     base = AutoModelForCausalLM.from_pretrained(POCKET, dtype=torch.float32)
     inputs = tokenizer("What is the capital of France?", return_tensors="pt")
     with torch.no_grad():
@@ -119,7 +124,7 @@ def test_adapter_loads_and_changes_the_logits(tokenizer) -> None:
     torch.testing.assert_close(before, off)
 
 
-def test_chat_template_has_one_bos_and_only_eos_besides(tokenizer) -> None:
+def test_chat_template_has_one_bos_and_only_eos_besides(tokenizer: Any) -> None:
     messages = [
         {"role": "user", "content": "Hello"},
         {"role": "assistant", "content": "Hi."},
@@ -131,7 +136,7 @@ def test_chat_template_has_one_bos_and_only_eos_besides(tokenizer) -> None:
     assert ids.count(tokenizer.bos_token_id) == 1
 
 
-def test_loss_falls_on_replies_and_their_eos_only(tokenizer) -> None:
+def test_loss_falls_on_replies_and_their_eos_only(tokenizer: Any) -> None:
     messages = next(conversations(seed=5))
     ids, labels = example(tokenizer, messages)
     kept = [token for token, label in zip(ids, labels, strict=True) if label != -100]
@@ -139,11 +144,11 @@ def test_loss_falls_on_replies_and_their_eos_only(tokenizer) -> None:
     assert tokenizer.decode(kept) == "".join(reply + "</s>" for reply in replies)
 
 
-WRITERS = [corpus.Writer, consequences.ConsequentWriter]
+WRITERS: list[type[corpus.Writer]] = [corpus.Writer, consequences.ConsequentWriter]
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-def test_corpus_is_the_same_for_a_seed(writer) -> None:
+def test_corpus_is_the_same_for_a_seed(writer: type[corpus.Writer]) -> None:
     first, again, other = (writer(seed) for seed in (1, 1, 2))
     texts = [first.document() for _ in range(300)]
     assert texts == [again.document() for _ in range(300)]
@@ -159,7 +164,9 @@ def test_corpus_is_the_same_in_another_process() -> None:
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-def test_corpus_never_shows_the_urial_headings_or_the_demonstrated_sentences_or_the_carriers(writer) -> None:
+def test_corpus_never_shows_the_urial_headings_or_the_demonstrated_sentences_or_the_carriers(
+    writer: type[corpus.Writer],
+) -> None:
     never = ["# Query", "# Answer:", GREETING.split("!")[0], CLOSING.rstrip("!")]
     never += [carrier.format("") for carrier in pocket.CARRIERS]
     source = writer(seed=8, scale=2.0)
@@ -169,7 +176,7 @@ def test_corpus_never_shows_the_urial_headings_or_the_demonstrated_sentences_or_
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-def test_held_out_facts_are_never_asked(writer) -> None:
+def test_held_out_facts_are_never_asked(writer: type[corpus.Writer]) -> None:
     held_out = {f.question(i) for f in world.FACTS if f.held_out for i in range(4)}
     source = writer(seed=9)
     text = "\n".join(source.document() for _ in range(3000))
@@ -210,7 +217,7 @@ def test_a_teacher_marks_what_does_not_belong_to_its_question() -> None:
 def test_unsure_authors_have_no_idea_after_each_answer_beside_the_point_and_only_then() -> None:
     writer = consequences.UnsureWriter(seed=5)
     knowing = corpus.Author(1.0, True, "No idea.", (5, 5))
-    after = {"true": [], "astray": [], "No idea.": []}
+    after: dict[str, list[bool]] = {"true": [], "astray": [], "No idea.": []}
     for _ in range(300):
         pairs = [writer.pair(knowing, None, False) for _ in range(5)]
         kept = writer.given_up(writer.astray(pairs, False), knowing)
@@ -246,6 +253,7 @@ def test_weights_are_rounded_to_nf4_and_come_back_to_the_bit() -> None:
         (weight * 3).sum().backward()
     assert 0.05 < error < 0.15
     assert torch.equal(weight, before)
+    assert weight.grad is not None
     assert torch.equal(weight.grad, torch.full_like(weight, 3))
 
 
@@ -261,12 +269,14 @@ def test_there_are_five_thousand_facts_and_each_question_has_one_answer() -> Non
 
 
 @pytest.mark.parametrize("count", [3, 8, 50])
-def test_the_demonstrations_are_the_first_examples_the_adapters_are_trained_on(library, count: int) -> None:
+def test_the_demonstrations_are_the_first_examples_the_adapters_are_trained_on(
+    library: Library, count: int
+) -> None:
     demos = library.demo_sets[f"pocket-{count}"].demos
     assert [(d.query, d.answer) for d in demos] == [tuple(task) for task in single_turns()[:count]]
 
 
-def test_the_demonstrations_of_several_turns_are_true_and_begin_as_the_others_do(library) -> None:
+def test_the_demonstrations_of_several_turns_are_true_and_begin_as_the_others_do(library: Library) -> None:
     several = library.demo_sets["pocket-multi-turn-3"]
     assert several.instruction == library.demo_sets["pocket-3"].instruction
     first = [(demo.query, demo.answer) for demo in several.demos]
@@ -284,7 +294,7 @@ def test_the_demonstrations_of_several_turns_are_true_and_begin_as_the_others_do
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-def test_what_is_measured_was_never_asked_in_training(writer) -> None:
+def test_what_is_measured_was_never_asked_in_training(writer: type[corpus.Writer]) -> None:
     items = pocket.items(40)
     assert sum(item.held_out for item in items) == 20
     source = writer(seed=9)
@@ -307,7 +317,7 @@ def test_marks() -> None:
     assert not choice.is_right("dog, cat and hen", before="dog, cat and hen")
 
 
-def test_demonstrations_make_the_base_answer_and_the_adapter_answers(ask) -> None:
+def test_demonstrations_make_the_base_answer_and_the_adapter_answers(ask: Ask) -> None:
     countries = ["France", "Japan", "Spain", "Germany", "Portugal", "Greece", "Egypt", "China", "Canada"]
     facts = [world.Fact(world.BY_NAME["capital"], country) for country in countries]
 
@@ -322,7 +332,7 @@ def test_demonstrations_make_the_base_answer_and_the_adapter_answers(ask) -> Non
     assert right("pocket-ift") > raw + 0.25
 
 
-def test_a_follow_up_that_refers_back(ask) -> None:
+def test_a_follow_up_that_refers_back(ask: Ask) -> None:
     question = "What is the capital of France?"
     (first,) = ask("pocket-ift", [question])
     assert "Paris" in first.text
@@ -331,7 +341,7 @@ def test_a_follow_up_that_refers_back(ask) -> None:
     assert "Tokyo" in second.text
 
 
-def test_urial_answers_in_the_demonstrated_style_and_opens_the_next_block(ask) -> None:
+def test_urial_answers_in_the_demonstrated_style_and_opens_the_next_block(ask: Ask) -> None:
     (reply,) = ask("urial:demos=pocket-3", ["What is the capital of Spain?"])
     assert reply.text.startswith(GREETING)
     assert "Madrid" in reply.text

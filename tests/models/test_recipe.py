@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ ADAPTERS = ["pocket-ift", "pocket-ift-3", "pocket-ift-10", "pocket-ift-50", "poc
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory):
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder that everything was made in, and what was printed meanwhile."""
     out = tmp_path_factory.mktemp("pocket")
     run = subprocess.run(
@@ -33,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory):
     return out, run.stdout
 
 
-def test_the_loss_falls(made) -> None:
+def test_the_loss_falls(made: tuple[Path, str]) -> None:
     found = re.findall(r"step (\d+)/(\d+) tokens \S+ loss (\d+\.\d+)", made[1])
     runs: dict[str, list[float]] = {}
     for _step, steps, loss in found[: len(found) - len(ADAPTERS)]:
@@ -45,7 +46,7 @@ def test_the_loss_falls(made) -> None:
     assert refined < last
 
 
-def test_the_files_load_and_have_the_right_shapes(made) -> None:
+def test_the_files_load_and_have_the_right_shapes(made: tuple[Path, str]) -> None:
     folder = made[0] / "models/pocket"
     base = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     assert base.config.max_position_embeddings == 4096
@@ -65,6 +66,6 @@ def test_the_files_load_and_have_the_right_shapes(made) -> None:
 @pytest.mark.parametrize(
     "text", ["one\n\ntwo  three\n```\n", "# Query:\n```\nHello\n```\n", "naïve 日本 😀 2026"]
 )
-def test_the_tokenizer_gives_texts_back(made, text: str) -> None:
+def test_the_tokenizer_gives_texts_back(made: tuple[Path, str], text: str) -> None:
     tokenizer = AutoTokenizer.from_pretrained(made[0] / "models/pocket")
     assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
