@@ -147,7 +147,7 @@ def mutated_template(rng: random.Random) -> str:
     return text
 
 
-def test_mutated_templates_are_rendered_as_transformers_does_or_refused(small) -> None:
+def test_mutated_templates_are_rendered_as_transformers_does_or_refused(small: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(small)
     tokens = tuple(tokenizer.special_tokens_map.items())
     rng = random.Random(SEED)
@@ -237,7 +237,9 @@ def reference(folder: Path, talk: list[Message]) -> tuple[str | None, list[int] 
     return text, ids
 
 
-def test_mutated_tokenizer_files_are_served_as_transformers_does_or_refused(small, tmp_path: Path) -> None:
+def test_mutated_tokenizer_files_are_served_as_transformers_does_or_refused(
+    small: Path, tmp_path: Path
+) -> None:
     rng = random.Random(SEED)
     served = 0
     for case in range(FILES):

@@ -52,7 +52,7 @@ HUGE = [
 
 
 @pytest.mark.parametrize("template", HUGE)
-def test_an_operation_that_would_build_a_huge_value_is_refused(template) -> None:
+def test_an_operation_that_would_build_a_huge_value_is_refused(template: str) -> None:
     format = ChatFormat(template=template)
     started = time.monotonic()
     with pytest.raises(templates.TemplateError, match="more than 20000000 characters") as caught:

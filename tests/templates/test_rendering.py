@@ -16,7 +16,7 @@ from playground.aligners.chat_options import ChatOptions
 from playground.lanes.variant import parse_lane
 from playground.library import Library, tokenizer_chat_format
 from playground.templates import find_ends, template_problem, template_variables
-from playground.types import ChatFormat, InputError, Message, StopRule, to_json
+from playground.types import ChatFormat, InputError, Message, StopRule, Variant, to_json
 from tests.helpers.paths import POCKET
 
 TALK = [
@@ -37,7 +37,9 @@ ALPACA = (
 )
 
 
-def folder(tmp_path: Path, template: object = None, config: dict | None = None, **files: str) -> Path:
+def folder(
+    tmp_path: Path, template: object = None, config: dict[str, Any] | None = None, **files: str
+) -> Path:
     """A copy of the pocket model's tokenizer with a template in its configuration, and other files."""
     here = tmp_path / "tokenizer"
     here.mkdir()
@@ -60,10 +62,11 @@ def expected(here: Path, talk: list[Message] = TALK, **options: object) -> str:
 
     said = [{"role": message.role, "content": message.text} for message in talk]
     tokenizer = AutoTokenizer.from_pretrained(here)
-    return tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True, **options)
+    text: str = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True, **options)
+    return text
 
 
-def written(here: Path, **options: object) -> str:
+def written(here: Path, **options: Any) -> str:
     format = tokenizer_chat_format(here)
     assert format is not None
     return prompt(format, TALK, None, ChatOptions(**options)).text
@@ -84,7 +87,7 @@ def written(here: Path, **options: object) -> str:
         LOOP + "{{ m.content.split('</think>')[-1].lstrip('\n') }}{{ m.get('tool_calls') }}{% endfor %}",
     ],
 )
-def test_a_template_is_rendered_as_transformers_does(tmp_path: Path, template) -> None:
+def test_a_template_is_rendered_as_transformers_does(tmp_path: Path, template: str) -> None:
     here = folder(tmp_path, template)
     assert written(here) == expected(here)
 
@@ -119,7 +122,9 @@ def test_templates_are_found_as_transformers_finds_them(tmp_path: Path) -> None:
     (here / "additional_chat_templates").mkdir()
     (here / "additional_chat_templates" / "rag.jinja").write_text("another")
     assert written(here) == expected(here) == "in a file"
-    assert tokenizer_chat_format(here, "rag").template == "another"
+    named = tokenizer_chat_format(here, "rag")
+    assert named is not None
+    assert named.template == "another"
 
 
 def test_a_processors_legacy_file_is_read(tmp_path: Path) -> None:
@@ -139,12 +144,13 @@ def test_a_processors_legacy_file_is_read(tmp_path: Path) -> None:
         ({"default": "D", "rag": "R"}, "rag", "R"),
     ],
 )
-def test_a_template_is_chosen_by_name(tmp_path: Path, templates, name: str | None, text: str) -> None:
+def test_a_template_is_chosen_by_name(tmp_path: Path, templates: Any, name: str | None, text: str) -> None:
     format = tokenizer_chat_format(folder(tmp_path, templates), name)
+    assert format is not None
     assert prompt(format, TALK, None).text == text
 
 
-def lane_of(tmp_path: Path, here: Path, spec: str):
+def lane_of(tmp_path: Path, here: Path, spec: str) -> tuple[Variant, Library]:
     """A lane of an adapter with these tokenizer files."""
     config = {"base_model_name_or_path": str(POCKET), "peft_type": "LORA"}
     (here / "adapter_config.json").write_text(json.dumps(config))
@@ -266,7 +272,7 @@ def test_whatever_a_template_raises_is_one_sentence(template: str) -> None:
     ],
 )
 def test_what_the_template_writes_after_an_answer_ends_it(
-    template, added: tuple[()] | tuple[str, ...], ends: tuple[()] | tuple[str, ...]
+    template: str, added: tuple[str, ...], ends: tuple[str, ...]
 ) -> None:
     format = ChatFormat(template=template, bos_token="<s>", eos_token="</s>")
     assert find_ends(format, added) == ends
@@ -274,6 +280,7 @@ def test_what_the_template_writes_after_an_answer_ends_it(
 
 def test_ends_are_in_the_prompts_stop_rule(tmp_path: Path) -> None:
     format = tokenizer_chat_format(folder(tmp_path, ALPACA))
+    assert format is not None
     assert prompt(format, TALK, None).stop == StopRule(tokens=("</s>",), texts=("\n### Instruction:",))
 
 

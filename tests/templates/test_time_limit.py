@@ -18,7 +18,7 @@ def test_results_and_errors_are_the_functions() -> None:
 
 
 def test_a_loop_without_an_end_is_interrupted_and_its_thread_ends() -> None:
-    loops = []
+    loops: list[threading.Thread] = []
 
     def loop() -> None:
         loops.append(threading.current_thread())
