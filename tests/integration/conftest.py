@@ -6,10 +6,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from playground.session import Session
 from tests.integration import vllm_server
 from tests.integration.real_model import HOW, PACKAGES, Real, gguf_file, open_real, train
 
@@ -51,7 +51,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Real:
 
 
 @pytest.fixture(scope="session")
-def session(real: Real, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def session(real: Real, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """A session on the model in float32, with the adapter as "tuned"."""
     opened = open_real(real, tmp_path_factory.mktemp("data"))
     yield opened

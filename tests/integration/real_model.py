@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from playground.session import Session
+
 HOW = "install it with: make real"
 PACKAGES = Path(sys.prefix) / "real"
 STEPS = 4
@@ -61,14 +63,14 @@ def train(model: Any, tokenizer: Any, base: Path, folder: Path) -> Path:
     return folder
 
 
-def open_real(real: Real, data_dir: Path, **settings: Any) -> Any:
+def open_real(real: Real, data_dir: Path, **settings: Any) -> Session:
     """A session whose model is ready."""
     import time
 
     from playground.config import Settings
     from playground.start import open_session
 
-    given = {"base": str(real.base), "adapters": (("tuned", str(real.adapter)),), **settings}
+    given: dict[str, Any] = {"base": str(real.base), "adapters": (("tuned", str(real.adapter)),), **settings}
     opened = open_session(Settings(device="cpu", data_dir=data_dir, **given))
     while opened.status().state == "loading":
         time.sleep(0.05)

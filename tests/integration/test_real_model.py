@@ -12,7 +12,8 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from playground.engine.text import Detokenizer
-from playground.types import Conversation, Sampling
+from playground.session import Session
+from playground.types import Conversation, Prompt, Sampling
 from tests.integration.real_model import Real, open_real
 
 LANES = ("base", "urial:demos=general-3", "chat", "tuned")
@@ -54,16 +55,24 @@ def generated(model: Any, ids: list[int], sampling: Sampling) -> list[int]:
     return new
 
 
-def talk(session: Any, lanes: tuple[str, ...], turns: tuple[str, ...], sampling: Sampling) -> Conversation:
+def talk(
+    session: Session, lanes: tuple[str, ...], turns: tuple[str, ...], sampling: Sampling
+) -> Conversation:
     """A conversation to its end."""
     conversation = session.new([session.variant(lane, sampling) for lane in lanes])
     for text in turns:
         for snapshot in session.send(conversation, text):
             conversation = snapshot
-    return conversation  # type: ignore[no-any-return]
+    return conversation
 
 
-def check(session: Any, real: Real, conversation: Conversation, quantize: bool = False) -> None:
+def token_ids(session: Session, prompt: Prompt) -> list[int]:
+    tokens = session.tokens(prompt)
+    assert tokens is not None
+    return [token.id for token in tokens]
+
+
+def check(session: Session, real: Real, conversation: Conversation, quantize: bool = False) -> None:
     """Every answer is the beginning of what `generate` writes to the same ids, and all of it unless a stop
     rule ended it."""
     tokenizer = AutoTokenizer.from_pretrained(real.base)
@@ -72,7 +81,7 @@ def check(session: Any, real: Real, conversation: Conversation, quantize: bool =
             assert answer.reply.error is None
             assert answer.request is not None
             prompt = answer.request.prompt
-            ids = [token.id for token in session.tokens(prompt)]
+            ids = token_ids(session, prompt)
             assert (
                 ids
                 == tokenizer(
@@ -89,7 +98,7 @@ def check(session: Any, real: Real, conversation: Conversation, quantize: bool =
 
 
 @pytest.mark.parametrize("penalty", [1.0, 1.15])
-def test_four_lanes_over_three_turns_equal_generate(session, real: Real, penalty: float) -> None:
+def test_four_lanes_over_three_turns_equal_generate(session: Session, real: Real, penalty: float) -> None:
     sampling = Sampling(max_new_tokens=NEW, repetition_penalty=penalty)
     conversation = talk(session, LANES, TURNS, sampling)
     check(session, real, conversation)
@@ -98,19 +107,20 @@ def test_four_lanes_over_three_turns_equal_generate(session, real: Real, penalty
     assert len({answer.text for answer in last}) > 1
 
 
-def test_chat_prompts_are_those_of_transformers(session, real: Real) -> None:
+def test_chat_prompts_are_those_of_transformers(session: Session, real: Real) -> None:
     tokenizer = AutoTokenizer.from_pretrained(real.base)
     conversation = talk(session, ("chat", "tuned"), TURNS[:2], Sampling(max_new_tokens=8))
     for lane in (0, 1):
         history = [*conversation.before(1).history(lane)]
         messages = [{"role": message.role, "content": message.text} for message in history]
         messages.append({"role": "user", "content": TURNS[1]})
-        prompt = conversation.turns[1].answers[lane].request.prompt
+        request = conversation.turns[1].answers[lane].request
+        assert request is not None
         want = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
-        assert [token.id for token in session.tokens(prompt)] == want["input_ids"]
+        assert token_ids(session, request.prompt) == want["input_ids"]
 
 
-def test_a_chat_answer_ends_at_the_end_of_turn_token(session) -> None:
+def test_a_chat_answer_ends_at_the_end_of_turn_token(session: Session) -> None:
     conversation = talk(session, ("chat",), ("Say only: yes.",), Sampling(max_new_tokens=60))
     reply = conversation.turns[0].answers[0].reply
     assert reply.finish == "stop"
@@ -127,33 +137,37 @@ def test_four_bit_lanes_equal_generate(real: Real, tmp_path: Path) -> None:
         opened.close()
 
 
-def test_two_thousand_tokens_of_demonstrations_read_once_or_again_give_the_same(session, real: Real) -> None:
+def test_two_thousand_tokens_of_demonstrations_read_once_or_again_give_the_same(
+    session: Session, real: Real
+) -> None:
     k = next(
         k
         for k in range(3, 50)
-        if len(session.tokens(prompt_of(session, f"urial:demos=general-50,k={k}"))) >= 2000
+        if len(token_ids(session, prompt_of(session, f"urial:demos=general-50,k={k}"))) >= 2000
     )
     lane = f"urial:demos=general-50,k={k}"
     sampling = Sampling(max_new_tokens=NEW)
     first = talk(session, (lane,), TURNS[:1], sampling)
     again = talk(session, (lane,), TURNS[:1], sampling)
-    assert again.turns[0].answers[0].reply.cached_tokens > 1900
+    cached = again.turns[0].answers[0].reply.cached_tokens
+    assert cached is not None
+    assert cached > 1900
     assert first.turns[0].answers[0].text == again.turns[0].answers[0].text
     check(session, real, again)
 
 
-def prompt_of(session: Any, lane: str) -> Any:
+def prompt_of(session: Session, lane: str) -> Prompt:
     return session.request(session.new([session.variant(lane)]), 0, TURNS[0]).prompt
 
 
-def test_noise_is_the_same_with_the_same_seed_whatever_stands_beside(session) -> None:
+def test_noise_is_the_same_with_the_same_seed_whatever_stands_beside(session: Session) -> None:
     sampling = Sampling(max_new_tokens=16, temperature=0.9, top_p=0.95, min_p=0.02, seed=7)
     alone = talk(session, ("tuned",), TURNS[:1], sampling)
     together = talk(session, LANES, TURNS[:1], sampling)
     assert alone.turns[0].answers[0].text == together.turns[0].answers[3].text
 
 
-def test_a_stream_is_one_decode(session, real: Real) -> None:
+def test_a_stream_is_one_decode(session: Session, real: Real) -> None:
     tokenizer = AutoTokenizer.from_pretrained(real.base)
     text = "Ünïcödé 👩‍👩‍👧‍👦 ქართული العربية 日本語 🇫🇷🇯🇵 café\n\tx = '∑'"
     ids = tokenizer(text)["input_ids"]

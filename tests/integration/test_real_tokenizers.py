@@ -40,7 +40,7 @@ def test_the_package_carries_sentencepiece_models() -> None:
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.name)
-def test_a_stream_of_random_text_is_one_decode(path, tmp_path: Path) -> None:
+def test_a_stream_of_random_text_is_one_decode(path: Path, tmp_path: Path) -> None:
     processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
     generator = random.Random(0)
     for _ in range(60):
@@ -55,7 +55,7 @@ def test_a_stream_of_random_text_is_one_decode(path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", files()[:1], ids=lambda path: path.name)
-def test_a_folder_with_a_sentencepiece_model_alone_is_a_tokenizer(path, tmp_path: Path) -> None:
+def test_a_folder_with_a_sentencepiece_model_alone_is_a_tokenizer(path: Path, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.model").write_bytes(path.read_bytes())
     tokenizer = LlamaTokenizer.from_pretrained(tmp_path)
     processor = sentencepiece.SentencePieceProcessor(model_file=str(path))

@@ -14,7 +14,7 @@ from tests.helpers.judging import chat, session
 from tests.integration.real_model import Real
 from tests.integration.vllm_server import VLLM
 
-ANSWERS = {
+ANSWERS: dict[str | None, str] = {
     "wide": "The capital of France is Paris.",
     None: "Ask me tomorrow. Bananas are yellow, and so is the moon.",
 }
@@ -34,7 +34,8 @@ def judge(server: VLLM, data_dir: Path, *flags: str) -> list[dict[str, Any]]:
     asked = ("judge", conversation.id, "--judge", f"smollm@{server.url}", "--data-dir", data_dir, "--json")
     result = tandem(*asked, *flags, OPENAI_API_KEY="none is needed")
     assert result.returncode == 0, result.stderr.decode()
-    return json.loads(result.stdout)["verdicts"]
+    verdicts: list[dict[str, Any]] = json.loads(result.stdout)["verdicts"]
+    return verdicts
 
 
 def test_both_orders_are_read_and_a_preference_for_a_place_is_shown(server: VLLM, tmp_path: Path) -> None:
