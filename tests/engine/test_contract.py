@@ -66,7 +66,8 @@ class TestContract:
             assert reply.new_tokens == 12
             assert reply.error is None
             assert reply.raw_text.strip() == reply.text
-            assert reply.prompt_tokens
+            assert reply.prompt_tokens is not None
+            assert reply.prompt_tokens > 0
             assert reply.ttft is not None
             assert reply.seconds is not None
             assert 0 < reply.ttft <= reply.seconds

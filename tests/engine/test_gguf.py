@@ -21,6 +21,7 @@ from playground.engine.local import LocalEngine
 from playground.engine.model import Model
 from playground.gguf import FILE_TYPES, TENSOR_KINDS, read_gguf
 from playground.library import Library
+from playground.memory import MOST_OF_MEMORY
 from playground.types import InputError, Prompt, Status
 from tests.helpers import tiny_gguf
 from tests.helpers.bases import opened, refused, served, status
@@ -315,7 +316,7 @@ def test_room_beside_another_model_is_counted_de_quantised(
 ) -> None:
     settings = Settings(base=str(plain[0]), device="cpu")
     parameters = sum(int(np.prod(tensor.shape)) for tensor in read_gguf(plain[0]).tensors)
-    for free, fits in ((4 * parameters / device.MOST_OF_MEMORY + 10, True), (3 * parameters, False)):
+    for free, fits in ((4 * parameters / MOST_OF_MEMORY + 10, True), (3 * parameters, False)):
         monkeypatch.setattr(device, "free_memory", lambda device, free=free: free)
         assert device.fits_beside(settings, lambda note, share: None) is fits
 

@@ -164,7 +164,9 @@ def test_a_row_of_a_larger_batch_is_copied() -> None:
 def test_rows_are_right_aligned_padded_and_grow_in_place() -> None:
     batch = BatchKV(LAYERS, [kv([1, 2, 3]), kv([7])])
     assert batch.lengths == [3, 1]
-    assert batch.mask(1).tolist() == [[True] * 4, [False, False, True, True]]
+    mask = batch.mask(1)
+    assert mask is not None
+    assert mask.tolist() == [[True] * 4, [False, False, True, True]]
     assert batch.positions(2).tolist() == [[3, 4], [1, 2]]
     buffer = batch.layers[0].keys
     for step in range(3):

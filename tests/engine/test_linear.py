@@ -26,7 +26,10 @@ class Small(nn.Module):
         return y
 
 
-needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="no oneDNN here")
+needs_onednn = pytest.mark.skipif(
+    not torch.backends.mkldnn.is_available(),  # type: ignore[no-untyped-call]
+    reason="no oneDNN here",
+)
 
 
 @pytest.fixture(

@@ -14,7 +14,7 @@ from playground.types import Done, Prompt, Reply, Request, Sampling, Status
 TEXT = "Hello there, what is"
 
 
-def opened(folder: Path, **settings: Any) -> Engine:
+def opened(folder: Path | str, **settings: Any) -> Engine:
     """The engine of a base, loaded or failed."""
     engine = open_engine(Settings(base=str(folder), device="cpu", **settings), Library.open(str(folder)))
     while engine.status().state == "loading":
@@ -22,7 +22,7 @@ def opened(folder: Path, **settings: Any) -> Engine:
     return engine
 
 
-def status(folder: Path, **settings: Any) -> Status:
+def status(folder: Path | str, **settings: Any) -> Status:
     engine = opened(folder, **settings)
     try:
         return engine.status()
@@ -30,7 +30,7 @@ def status(folder: Path, **settings: Any) -> Status:
         engine.close()
 
 
-def served(folder: Path, **settings: Any) -> tuple[Status, Reply]:
+def served(folder: Path | str, **settings: Any) -> tuple[Status, Reply]:
     """Status and reply of a base that works."""
     engine = opened(folder, **settings)
     try:
@@ -43,7 +43,7 @@ def served(folder: Path, **settings: Any) -> tuple[Status, Reply]:
         engine.close()
 
 
-def refused(folder: Path, *said: str, **settings: Any) -> str:
+def refused(folder: Path | str, *said: str, **settings: Any) -> str:
     """Check that a base is refused in one sentence that has these words."""
     now = status(folder, **settings)
     assert now.state == "failed", now

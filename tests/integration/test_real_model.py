@@ -130,7 +130,9 @@ def test_a_chat_answer_ends_at_the_end_of_turn_token(session: Session) -> None:
 def test_four_bit_lanes_equal_generate(real: Real, tmp_path: Path) -> None:
     opened = open_real(real, tmp_path, quantize="4bit")
     try:
-        assert "NF4" in opened.status().precision
+        precision = opened.status().precision
+        assert precision is not None
+        assert "NF4" in precision
         conversation = talk(opened, ("base", "chat", "tuned"), TURNS[:2], Sampling(max_new_tokens=10))
         check(opened, real, conversation, quantize=True)
     finally:
@@ -181,6 +183,7 @@ def test_the_published_file_is_a_base(real: Real, tmp_path: Path) -> None:
         status = opened.status()
         assert status.parameters == 134_515_008
         assert status.context == 8192
+        assert status.precision is not None
         assert "GGUF" in status.precision
         assert [entry.error for entry in status.adapters] == [None]
         assert "<|im_end|>" in status.ends

@@ -33,6 +33,7 @@ from ift import example  # noqa: E402
 from benchmarks import pocket  # noqa: E402
 from playground.config import Settings  # noqa: E402
 from playground.engine import open_engine  # noqa: E402
+from playground.judging.reference import occurs  # noqa: E402
 from playground.lanes.variant import parse_lane  # noqa: E402
 from playground.library import Library  # noqa: E402
 from playground.types import Message, Reply, Role, Sampling  # noqa: E402
@@ -200,7 +201,7 @@ def test_only_an_answer_beside_the_point_makes_an_author_give_up() -> None:
 def test_a_teacher_marks_what_does_not_belong_to_its_question() -> None:
     writer = consequences.ConsequentWriter(seed=4)
     capitals = {f.question(i): f.value for f in corpus.facts_of(world.BY_NAME["capital"]) for i in range(4)}
-    marks = []
+    marks: list[tuple[bool, bool]] = []
     while len(marks) < 60:
         sheet = writer.marked().replace(consequences.MARK, "").splitlines()
         at = next((i for i, line in enumerate(sheet) for q in capitals if line.endswith(q)), None)
@@ -250,7 +251,7 @@ def test_weights_are_rounded_to_nf4_and_come_back_to_the_bit() -> None:
     with nf4.Rounded([weight]):
         assert all(len(block.unique()) <= 16 for block in weight.detach().reshape(-1, nf4.BLOCK))
         error = (weight.detach() - before).norm() / before.norm()
-        (weight * 3).sum().backward()
+        (weight * 3).sum().backward()  # type: ignore[no-untyped-call]
     assert 0.05 < error < 0.15
     assert torch.equal(weight, before)
     assert weight.grad is not None
@@ -283,6 +284,7 @@ def test_the_demonstrations_of_several_turns_are_true_and_begin_as_the_others_do
     assert first == [(demo.query, demo.answer) for demo in library.demo_sets["pocket-3"].demos]
     said = {f"{GREETING} {fact.answer()} {CLOSING}" for fact in world.FACTS}
     for demo in several.demos:
+        assert demo.answer is not None
         for exchange in demo.exchanges[1:]:
             members = [m for m in world.LISTS["metals"] if m in demo.answer]
             first_two = " and ".join(sorted(members, key=demo.answer.index)[:2])
@@ -323,7 +325,7 @@ def test_demonstrations_make_the_base_answer_and_the_adapter_answers(ask: Ask) -
 
     def right(lane: str) -> float:
         replies = ask(lane, *([fact.question()] for fact in facts))
-        marks = [pocket.occurs(fact.value, reply.text) for fact, reply in zip(facts, replies, strict=True)]
+        marks = [occurs(fact.value, reply.text) for fact, reply in zip(facts, replies, strict=True)]
         return sum(marks) / len(marks)
 
     raw = right("base")

@@ -13,6 +13,7 @@ import pytest
 
 from playground.aligners.chat import prompt
 from playground.aligners.chat_options import ChatOptions
+from playground.aligners.ift import Aligner
 from playground.lanes.variant import parse_lane
 from playground.library import Library, tokenizer_chat_format
 from playground.templates import find_ends, template_problem, template_variables
@@ -158,6 +159,11 @@ def lane_of(tmp_path: Path, here: Path, spec: str) -> tuple[Variant, Library]:
     return parse_lane(spec, library), library
 
 
+def aligner_of(variant: Variant) -> Aligner:
+    assert isinstance(variant.aligner, Aligner)
+    return variant.aligner
+
+
 def test_several_templates_without_a_default_are_named_in_the_lane(tmp_path: Path) -> None:
     several = [{"name": "rag", "template": "R"}, {"name": "tools", "template": "T"}]
     here = folder(tmp_path, several)
@@ -294,13 +300,17 @@ SETTABLE = (
 def test_a_lane_sets_what_its_template_reads(tmp_path: Path) -> None:
     here = folder(tmp_path, SETTABLE)
     variant, library = lane_of(tmp_path, here, 'x:enable_thinking=false,date_string="1 May, 2025",n=3')
-    given = {"enable_thinking": False, "date_string": "1 May, 2025", "n": 3}
+    given: dict[str, Any] = {"enable_thinking": False, "date_string": "1 May, 2025", "n": 3}
     assert variant.aligner(TALK).text == expected(here, **given)
-    assert template_variables(variant.aligner.format) == ("date_string", "enable_thinking", "n")
+    assert template_variables(aligner_of(variant).format) == ("date_string", "enable_thinking", "n")
     with pytest.raises(InputError, match="its chat template reads date_string, enable_thinking, n; remove"):
         parse_lane("x:enable_thinkin=false", library)
-    quoted = parse_lane('x:n="3",date_string=007,enable_thinking=null', library).aligner.options
-    assert dict(quoted.variables) == {"n": "3", "date_string": "007", "enable_thinking": None}
+    quoted = parse_lane('x:n="3",date_string=007,enable_thinking=null', library)
+    assert dict(aligner_of(quoted).options.variables) == {
+        "n": "3",
+        "date_string": "007",
+        "enable_thinking": None,
+    }
 
 
 def test_a_template_with_an_error_is_said_before_its_variables(tmp_path: Path) -> None:
@@ -315,8 +325,8 @@ def test_a_lane_has_a_system_message(tmp_path: Path) -> None:
     prompt = variant.aligner(TALK)
     assert prompt.text.startswith("<|im_start|>system\nBe brief, please.<|im_end|>\n<|im_start|>user\nHi")
     assert [part.kind for part in prompt.parts] == ["instruction", "history", "message", "cue"]
-    taken = parse_lane("x:instruction=general-3", library).aligner
-    assert taken.options.system == library.demo_set("general-3").instruction.strip()
+    taken = parse_lane("x:instruction=general-3", library)
+    assert aligner_of(taken).options.system == library.demo_set("general-3").instruction.strip()
     for spec, reason in (
         ("x:instruction=general-3,system=a", "leave one of them out"),
         ("x:instruction=none", "no demonstration set"),
@@ -368,8 +378,8 @@ def test_lanes_are_recorded_and_old_records_read(tmp_path: Path) -> None:
     here = folder(tmp_path, SETTABLE)
     variant, _ = lane_of(tmp_path, here, 'x:n=3,system="a, b",think=keep')
     data = json.loads(json.dumps(to_json(variant.aligner)))
-    assert type(variant.aligner).from_json(data) == variant.aligner
+    assert Aligner.from_json(data) == aligner_of(variant)
     old = {"kind": "ift", "adapter": "x", "format": {"template": PLAIN, "bos_token": "", "eos_token": "|"}}
-    aligner = type(variant.aligner).from_json(old)
+    aligner = Aligner.from_json(old)
     assert aligner(TALK).text == "user: Hi|assistant: Yo|user: Bye|"
     assert aligner(TALK).stop == StopRule(tokens=("|",))
