@@ -55,7 +55,7 @@ class Detokenizer:
                 decoded together with the answer, so that the answer keeps its leading space.
         """
         self._decode = decode
-        self._open: dict[int, bool] = {}  # results of `_is_open` by token
+        self._open: dict[int, bool] = {}  # cached results of `_is_open`, by token
         self._bytes: list[int] = []  # at most two raw byte ids, since one may be a literal U+FFFD
         self._searched = False
         self._fallback = False  # whether the vocabulary is known to decode byte tokens as runs

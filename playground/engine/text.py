@@ -60,14 +60,15 @@ class Cutter:
 
     With the rule "own", an answer ends at the first of these:
 
-    * a line outside code that starts with the family's own user header. Text may follow on the same line, and
+    * A line outside code that starts with the family's own user header. Text may follow on the same line, and
       the number of ``#`` may differ; ``User:``, which has no ``#``, must be alone on its line. In a code
       block opened by the answer, the line counts as code if the block names a language or already contains a
-      line of code;
-    * with a fence in the rule, a line with only the fence, followed by one of the family's headers, with or
-      without blank lines in between. The fence is not part of the answer unless it closes a code block in it;
-    * with a fence, a line with only the fence at the end of the text, followed by at most part of a header;
-    * without a fence, a blank line followed by a line with only the family's answer header.
+      line of code.
+    * If the rule has a fence: a line with only the fence, followed by one of the family's headers, with or
+      without blank lines in between. The fence is not part of the answer unless it closes a code block in it.
+    * If the rule has a fence: a line with only the fence at the end of the text, followed by at most part of
+      a header.
+    * If the rule has no fence: a blank line followed by a line with only the family's answer header.
 
     A bare fence directly before a header may instead open a code block whose first line is a comment. This is
     assumed if the line before the fence introduces a block (``See:``), or if the line after the header is
@@ -80,18 +81,17 @@ class Cutter:
 
     Example with the fenced family, fed one line at a time, with the state after each line:
 
-    ====================  ============  =======  =======  ================================================
-    fed                   returned      `_code`  `_fence`
-    ====================  ============  =======  =======  ================================================
-    ``Use this:``         all of it
-    ```` ```python ````   all of it     open              a fence with a language opens a code block
-    ``# Query: all``      all of it     open              a comment, since the code block is open
-    ```` ``` ````         all of it     open     set      closes the block; a header would end the answer
-    ``Done.``             all of it                       no header, so the fence only closed the block
-    ```` ``` ````         nothing                set      ends the answer or opens a block: held back
-    (blank line)          nothing                blank    a header may still follow
-    ``# Query:``          nothing                blank    the answer ended before the fence: `stopped`
-    ====================  ============  =======  =======  ================================================
+    ====================  ============  =======  =======  ================================================ fed
+    returned      `_code`  `_fence` ====================  ============  =======  =======
+    ================================================ ``Use this:``         all of it ```` ```python ````   all
+    of it     open              a fence with a language opens a code block ``# Query: all``      all of it
+    open              a comment, since the code block is open ```` ``` ````         all of it     open     set
+    closes the block; a header would end the answer ``Done.``             all of it                       no
+    header, so the fence only closed the block ```` ``` ````         nothing                set      ends the
+    answer or opens a block: held back (blank line)          nothing                blank    a header may
+    still follow ``# Query:``          nothing                blank    the answer ended before the fence:
+    `stopped` ====================  ============  =======  =======
+    ================================================
     """
 
     def __init__(self, rule: StopRule, start: str = "") -> None:

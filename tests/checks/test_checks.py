@@ -553,7 +553,7 @@ def test_the_evidence_is_in_the_sentence_and_the_place_in_the_span() -> None:
     language, _ = only("base", "Who are you?", BAD["German"][2])
     assert "The message is in English, and 8 words" in language.sentence
     script, _ = only("base", "Hi", "Привет, как дела?")
-    assert "100 % of the answer's letters are Cyrillic" in script.sentence
+    assert "100% of the answer's letters are Cyrillic" in script.sentence
     assert "after 256 tokens" in check(answered("base", "Hi", "x y", "length"))[0].sentence
 
 
