@@ -551,7 +551,7 @@ def test_the_evidence_is_in_the_sentence_and_the_place_in_the_span() -> None:
     fence, where = only("fenced", "Hi", "a\n\n```sql\nb")
     assert (where, "line 3" in fence.sentence) == ("```sql", True)
     language, _ = only("base", "Who are you?", BAD["German"][2])
-    assert "The message is in English, and 8 words" in language.sentence
+    assert "The message is in English, but 8 words in the answer are common German words." in language.sentence
     script, _ = only("base", "Hi", "Привет, как дела?")
     assert "100% of the answer's letters are Cyrillic" in script.sentence
     assert "after 256 tokens" in check(answered("base", "Hi", "x y", "length"))[0].sentence
