@@ -1,16 +1,16 @@
-"""Compare the engine with the usual code: PEFT and `generate`, one lane after the other.
+"""Compare the engine with the usual code: PEFT and `generate`, one lane after another.
 
     python -m playground bench [--json]
     python -m benchmarks.engine [--json]
 
-Two models are measured in float32 on the CPU (or on CUDA with --device cuda): the bundled pocket model, and a
-randomly initialised Llama of 125M parameters with a 16k context. Most metrics are ratios of medians of runs
-that alternate between the two sides, so that a slow moment of the machine affects both. The baseline keeps
-the model in memory like the engine, switches the adapter with PEFT's functions, and passes the whole prompt
-to `generate` at every turn.
+Two models are measured in float32 on the CPU (or on the GPU with --device cuda): the bundled pocket model,
+and a randomly initialized Llama with 125M parameters and a 16k context. Most metrics are ratios of medians
+over runs that alternate between the two sides, so that a temporary slowdown of the machine affects both. Like
+the engine, the baseline keeps the model in memory. It switches adapters with PEFT's functions and passes the
+whole prompt to `generate` in every turn.
 
-The models here never end an answer themselves, so that both sides always write the same number of tokens.
-The position limit of the pocket model is raised, which changes its answers but not their speed.
+The models never end an answer by themselves, so both sides always generate the same number of tokens. The
+pocket model's position limit is raised, which changes its answers but not its speed.
 """
 
 from __future__ import annotations
@@ -57,26 +57,26 @@ NEW = 40
 TURNS = 4
 STEPS = 48
 QUIET = 0.7
-"""Load average above which the measurements are not reliable."""
+"""Load average above which measurements are unreliable."""
 
 TARGETS: dict[str, tuple[str, float, str]] = {
     "conversation_1k": (
         "at most",
         0.45,
-        "4 turns, URIAL + IFT, 1 000 tokens of demonstrations: time, ours / theirs",
+        "time for 4 turns, URIAL + IFT, 1,000 tokens of demonstrations: engine / baseline",
     ),
-    "conversation_4k": ("at most", 0.25, "the same with 4 000 tokens"),
-    "pair_step": ("at most", 1.3, "a step of a base and an adapter row / a step of a base row"),
-    "quad_step": ("at most", 1.6, "a step of four rows, two with the adapter / a step of a base row"),
-    "ttft_10k": ("at most", 0.05, "first token of turn 2 after 10 000 tokens: time, ours / theirs"),
-    "ttft_growth": ("at most", 4.0, "first token of turn 2: 10 000 tokens cached / 1 000"),
-    "loop_vs_generate": ("at least", 1.0, "tokens a second of one base row, ours / generate"),
-    "sixteen_rows": ("at least", 3.0, "tokens a second of 8 conversations (16 rows) / 1 conversation"),
+    "conversation_4k": ("at most", 0.25, "the same with 4,000 tokens of demonstrations"),
+    "pair_step": ("at most", 1.3, "decoding step: one base row and one adapter row / one base row"),
+    "quad_step": ("at most", 1.6, "decoding step: four rows, two with the adapter / one base row"),
+    "ttft_10k": ("at most", 0.05, "time to first token in turn 2 after 10,000 tokens: engine / baseline"),
+    "ttft_growth": ("at most", 4.0, "time to first token in turn 2: 10,000 / 1,000 cached tokens"),
+    "loop_vs_generate": ("at least", 1.0, "tokens per second, one base row: engine / generate"),
+    "sixteen_rows": ("at least", 3.0, "tokens per second: 8 conversations (16 rows) / 1 conversation"),
     "memory": ("within 5% of", 1.0, "memory with 2 lanes / (base + adapter + keys and values)"),
-    "overhead": ("at most", 0.1, "share of a step spent outside the model's forward pass"),
+    "overhead": ("at most", 0.1, "share of a decoding step outside the model's forward pass"),
 }
 FOR_125M = {"pair_step", "quad_step", "sixteen_rows"}
-"""Metrics whose targets do not apply to the pocket model, whose steps are bound by calls, not by memory."""
+"""Metrics whose targets do not apply to the pocket model, because its steps are not memory-bound."""
 
 
 @dataclass
@@ -87,7 +87,7 @@ class Subject:
     base: Path
     adapter: Path
     words: Any
-    """A function from a number of tokens and a seed (both int) to a text of that many tokens."""
+    """Takes a number of tokens and a seed (both int), and returns a text with that many tokens."""
     tokenizer: Any = field(repr=False, default=None)
 
 
@@ -114,7 +114,7 @@ def pocket(folder: Path) -> Subject:
 
 
 def llama(folder: Path) -> Subject:
-    """Create a random 125M Llama with a vocabulary of 32 000 whole words, and a random rank-16 adapter."""
+    """Create a random 125M Llama with a vocabulary of 32,000 whole words, and a random rank-16 adapter."""
     base, adapter = folder / "llama-125m", folder / "adapter-125m"
     vocabulary = {f"w{number}": number for number in range(32000)}
     words_tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="w0"))
@@ -151,7 +151,7 @@ def llama(folder: Path) -> Subject:
 
 
 class PeftBaseline:
-    """The baseline: PEFT and `generate`, one lane after the other, with the whole prompt each time."""
+    """The baseline: PEFT and `generate`, one lane after another, with the whole prompt each time."""
 
     def __init__(self, subject: Subject, device: str) -> None:
         compute = compute_type(torch.device(device))
@@ -162,12 +162,12 @@ class PeftBaseline:
         self._tokenizer = subject.tokenizer
 
     def answer(self, text: str, adapter: str | None, new: int) -> str:
-        """Return one lane's continuation as text, greedily decoded.
+        """Return one lane's greedily decoded continuation as text.
 
         Args:
             text: the whole prompt.
             adapter: the adapter's name; None for the base.
-            new: number of tokens.
+            new: number of tokens to generate.
         """
         inputs = self._tokenizer(text, return_tensors="pt").to(self._model.device)
         options = {"max_new_tokens": new, "do_sample": False, "pad_token_id": 0}
@@ -182,11 +182,13 @@ class PeftBaseline:
 
 
 class BaselineProcess:
-    """The baseline in a separate process, since in one process the threads of both sides slow each other."""
+    """The baseline in a separate process, because in one process the threads of both sides slow each other
+    down.
+    """
 
     def __init__(self, subject: Subject, device: str) -> None:
         self._pipe, theirs = multiprocessing.Pipe()
-        plain = dataclasses.replace(subject, words=None, tokenizer=None)  # the rest can be pickled
+        plain = dataclasses.replace(subject, words=None, tokenizer=None)  # the other fields can be pickled
         process = multiprocessing.get_context("spawn").Process(
             target=_serve_baseline, args=(plain, device, theirs), daemon=True
         )
@@ -205,7 +207,7 @@ class BaselineProcess:
 
 
 def _serve_baseline(subject: Subject, device: str, pipe: Connection) -> None:
-    """Run the baseline's process: answer the questions from the pipe until None arrives."""
+    """Run the baseline's process: answer requests from the pipe until None arrives."""
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     subject.tokenizer = AutoTokenizer.from_pretrained(subject.base)
@@ -219,7 +221,7 @@ class Ours:
     """The local engine, with the model and the adapter loaded."""
 
     def __init__(self, subject: Subject, device: str) -> None:
-        library = Library.open(str(subject.base), root=subject.base.parent)  # no other adapters
+        library = Library.open(str(subject.base), root=subject.base.parent)  # without any other adapters
         library.ask_for("tuned", str(subject.adapter))
         settings = Settings(base=str(subject.base), device=device, quantize="none")  # type: ignore[arg-type]
         self.engine = LocalEngine(settings, library)
@@ -236,7 +238,7 @@ class Ours:
             new: number of tokens of each answer.
 
         Raises:
-            RuntimeError: an answer has another number of tokens.
+            RuntimeError: an answer has a different number of tokens.
         """
         requests = [
             Request(prompt=Prompt(text=text, adapter=adapter), sampling=Sampling(max_new_tokens=new))
@@ -257,7 +259,7 @@ class Ours:
 
 @dataclass
 class Samples:
-    """The measurements of one side, one for each run, in seconds or another unit."""
+    """The measurements of one side, one per run, in seconds or another unit."""
 
     values: list[float] = field(default_factory=list)
 
@@ -284,11 +286,11 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def in_turns(runs: int, **sides: Callable[[int], float]) -> dict[str, Samples]:
-    """Run all sides alternately, after a warm-up run of each.
+    """Run all sides alternately, after one warm-up run of each side.
 
     Args:
-        runs: number of runs that count.
-        sides: functions from the number of the run to a measurement, by name.
+        runs: number of runs, excluding the warm-up.
+        sides: functions that take the number of the run and return a measurement, by name.
     """
     samples = {name: Samples() for name in sides}
     for run in range(runs + 1):
@@ -302,7 +304,7 @@ def in_turns(runs: int, **sides: Callable[[int], float]) -> dict[str, Samples]:
 def converse(
     subject: Subject, answer: Callable[[list[tuple[str, str | None]]], list[str]], tokens: int, seed: int
 ) -> float:
-    """Return the seconds of a whole conversation of a lane with long demonstrations and an adapter lane."""
+    """Return the seconds for a conversation in a lane with long demonstrations and a lane with an adapter."""
     histories = [subject.words(tokens, seed), ""]
     questions = [subject.words(12, seed + 100 + turn) for turn in range(TURNS)]
     started = time.perf_counter()
@@ -318,8 +320,8 @@ def conversation(
 ) -> dict[str, Samples]:
     """Measure whole conversations on both sides, in seconds.
 
-    Every run has its own demonstrations, so that nothing is cached from an earlier run. "ours" has prefilled
-    the demonstrations before, as the app does in the background when it starts; "ours_cold" includes this
+    Every run has its own demonstrations, so that nothing is cached from an earlier run. "ours" has already
+    prefilled the demonstrations, as the app does in the background at startup; "ours_cold" includes this
     prefill.
     """
     samples = {name: Samples() for name in ("ours", "ours_cold", "theirs")}
@@ -335,13 +337,13 @@ def conversation(
 
 
 def second_turn(subject: Subject, tokens: int, run: int, answer: str) -> tuple[str, str]:
-    """Return the prompts of turn 1 and turn 2 after `tokens` tokens of demonstrations."""
+    """Return the prompts for turn 1 and turn 2, with `tokens` tokens of demonstrations."""
     first = f"{subject.words(tokens, run)} {subject.words(12, run + 50)}"
     return first, f"{first} {answer} {subject.words(12, run + 60)}"
 
 
 def first_token(subject: Subject, ours: Ours, tokens: int, run: int) -> float:
-    """Return the seconds to the first token of turn 2, after turn 1 was answered."""
+    """Return the seconds to the first token of turn 2, after turn 1 has been answered."""
     first, _ = second_turn(subject, tokens, run, "")
     reply = ours.answers([(first, None)], 8)[0]
     _, second = second_turn(subject, tokens, run, reply.raw_text)
@@ -351,7 +353,7 @@ def first_token(subject: Subject, ours: Ours, tokens: int, run: int) -> float:
 
 
 def step_seconds(replies: Sequence[Reply]) -> float:
-    """Return the seconds of one step of a batch, measured on the row that started last."""
+    """Return the seconds per step in a batch, measured on the row that started last."""
     last = max(replies, key=lambda reply: reply.ttft or 0)
     assert last.seconds is not None
     assert last.ttft is not None
@@ -359,7 +361,7 @@ def step_seconds(replies: Sequence[Reply]) -> float:
 
 
 def steps(subject: Subject, ours: Ours, runs: int) -> dict[str, Samples]:
-    """Measure the seconds of a step of 1, 2, 4 and 16 rows, every second of which has the adapter."""
+    """Measure the seconds per step with 1, 2, 4 and 16 rows, where every other row has the adapter."""
     texts = [subject.words(200, 500 + number) for number in range(16)]
     adapters = [None, "tuned"] * 8
     rows = list(zip(texts, adapters, strict=True))
@@ -373,7 +375,7 @@ def steps(subject: Subject, ours: Ours, runs: int) -> dict[str, Samples]:
 
 
 def loops(subject: Subject, ours: Ours, theirs: BaselineProcess, runs: int) -> dict[str, Samples]:
-    """Measure the seconds for the tokens of one base row after a short prompt that neither side has seen."""
+    """Measure the seconds to decode one base row after a short prompt that neither side has cached."""
     return in_turns(
         runs,
         ours=lambda run: timed(lambda: ours.answers([(subject.words(8, 900 + run), None)], STEPS)),
@@ -382,7 +384,7 @@ def loops(subject: Subject, ours: Ours, theirs: BaselineProcess, runs: int) -> d
 
 
 def overhead(subject: Subject, ours: Ours, runs: int) -> Samples:
-    """Measure the share of a step's time outside the model's forward pass, for a base and an adapter row."""
+    """Measure the share of step time outside the model's forward pass, with a base row and an adapter row."""
     engine = ours.engine
     scheduler, inside, whole, started_inside = engine._scheduler, 0.0, 0.0, 0.0
     assert scheduler is not None
@@ -413,7 +415,7 @@ def overhead(subject: Subject, ours: Ours, runs: int) -> Samples:
     samples = Samples()
     counted: list[float] = []
     rows = [(subject.words(200, 700), None), (subject.words(200, 701), "tuned")]
-    # Hooks, since the engine also reads the model's modules.
+    # Hooks rather than a wrapper, because the engine also reads the model's modules.
     hooks = model.hf.register_forward_pre_hook(before_forward), model.hf.register_forward_hook(after_forward)
     batch.step = watched_step  # type: ignore[method-assign]
     try:
@@ -432,7 +434,7 @@ def overhead(subject: Subject, ours: Ours, runs: int) -> Samples:
 
 
 def resident(base: str, adapter: str, lanes: int) -> dict[str, float]:
-    """Return the memory of this new process, in bytes, while a model answers in one or two lanes."""
+    """Return this new process's memory in bytes while a model answers in one or two lanes."""
     tokenizer = AutoTokenizer.from_pretrained(base)
     library = Library.open(base, root=Path(base).parent)
     if lanes == 2:
@@ -451,9 +453,10 @@ def resident(base: str, adapter: str, lanes: int) -> dict[str, float]:
         scheduler = engine._scheduler
         kv = None if scheduler is None else scheduler.batch.kv
         if scheduler is not None and kv is not None and len(kv.lengths) == lanes:
-            # Measured while all lanes decode; just before, an old and a new batch exist at the same time.
+            # Measured while all lanes decode. Just before that, an old and a new batch exist at the same
+            # time.
             steady = process.memory_info().rss
-            # A batch of one row uses the buffers of the prefix cache, so buffers are counted once by address.
+            # A one-row batch uses the prefix cache's buffers, so each buffer is counted once, by its address.
             held = [layer.keys for layer in kv.layers]  # type: ignore[union-attr]
             held += [keys for entry in scheduler.store._entries.values() for keys, _ in entry.buffers]
             storages = {keys.data_ptr(): keys.untyped_storage().nbytes() for keys in held}
@@ -463,7 +466,7 @@ def resident(base: str, adapter: str, lanes: int) -> dict[str, float]:
 
 
 def memory(subject: Subject) -> dict[str, float]:
-    """Measure the memory of one and of two lanes in bytes, and the ratio of the latter to its parts' sum."""
+    """Measure the memory of one and two lanes in bytes, and the latter's ratio to the sum of its parts."""
 
     def measure(lanes: int) -> dict[str, float]:
         command = [sys.executable, "-m", "benchmarks.engine"]
@@ -531,7 +534,7 @@ def measure(subject: Subject, device: str, runs: int, say: Callable[[str], None]
         say(f"{subject.name}: conversation after {tokens} tokens")
         ratio(key, conversation(subject, ours, theirs, tokens, runs), "ours", "theirs")
     if subject.name != "pocket":
-        say(f"{subject.name}: first token after 1 000 and 10 000 tokens")
+        say(f"{subject.name}: first token after 1,000 and 10,000 tokens")
         first = in_turns(
             runs - 1 or 1,
             ours_1k=lambda run: first_token(subject, ours, 1000, run + 300),
@@ -553,7 +556,7 @@ def choose_device(name: str) -> str:
     """Return the device to measure on, for "auto", "cpu" or "cuda".
 
     Raises:
-        InputError: the name is another one, or there is no such device.
+        InputError: the name is invalid, or the device is not available.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise InputError(f"--device must be auto, cpu or cuda, not {name!r}.")
@@ -564,7 +567,7 @@ def choose_device(name: str) -> str:
 
 
 def run(device: str = "cpu", runs: int = 3, say: Callable[[str], None] = print) -> dict[str, Any]:
-    """Measure all metrics of both models; see the module's docstring.
+    """Measure all metrics of both models (see the module's docstring).
 
     Args:
         device: "cpu" or "cuda".
@@ -573,11 +576,11 @@ def run(device: str = "cpu", runs: int = 3, say: Callable[[str], None] = print) 
     """
     load = os.getloadavg()[0]
     if load > QUIET:
-        say(f"The load average is {load:.1f}: other programs are running, so do not trust these figures.")
+        say(f"The load average is {load:.1f}: other programs are running, so do not trust the results.")
     results: dict[str, Any] = {}
     for name in SUBJECTS:
-        # A separate process for each model, since the number of threads of the math library is a setting of
-        # the whole process that the engine chooses by the size of the model.
+        # Each model gets its own process, because the engine chooses the math library's number of threads by
+        # model size, for the whole process.
         command = [sys.executable, "-m", "benchmarks.engine", "--subject", name, "--device", device]
         with subprocess.Popen(
             [*command, "--runs", str(runs)],
@@ -609,7 +612,7 @@ def run(device: str = "cpu", runs: int = 3, say: Callable[[str], None] = print) 
 
 
 def processor() -> str:
-    """Return the processor's name, or its architecture if the system has no name."""
+    """Return the processor's name, or its architecture if the system does not report a name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
@@ -618,7 +621,7 @@ def processor() -> str:
 
 
 def reached(key: str, value: float) -> bool:
-    """Whether a metric reaches its target in `TARGETS`."""
+    """Return whether a metric reaches its target in `TARGETS`."""
     kind, target, _ = TARGETS[key]
     if kind == "at most":
         return value <= target
@@ -647,10 +650,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument(
-        "--runs", type=int, default=3, help="runs of the long figures (more of the short ones)"
+        "--runs",
+        type=int,
+        default=3,
+        help="number of runs of the long measurements (short ones run more often)",
     )
     parser.add_argument("--subject", choices=list(SUBJECTS), help=argparse.SUPPRESS)
     parser.add_argument("--resident", nargs=3, help=argparse.SUPPRESS)

@@ -1,21 +1,21 @@
-"""Measure the app under several simultaneous users: errors, mixed texts, waiting times and memory.
+"""Load-test the app with several simultaneous users: errors, mixed-up texts, waiting times and memory.
 
     python -m benchmarks.load [--json] [--people N] [--seconds N]
 
-The real app is started in a separate process with the pocket model, and simulated users call it over HTTP in
-the same way as the page's script. Each user has a unique word, which is in all of the user's messages. Each
-user repeatedly sends a message to two lanes, and at random stops it, votes, asks the judge `reference`,
-starts a new conversation, or reloads the page.
+The real app runs in a separate process with the pocket model, and simulated users call it over HTTP in the
+same way as the page's script. Each user has a unique word that appears in all of their messages. Each user
+repeatedly sends a message to two lanes and, at random, stops the answers, votes, requests a judgment from the
+reference judge, starts a new conversation, or reloads the page.
 
-**Errors** are calls that failed, and messages that were rejected with a toast. **Mixed texts** are answers or
-pages with another user's word. **Waiting** is the time from Send to the first event with text of an answer;
+**Errors** are calls that failed and messages that were rejected with a toast. **Mixed texts** are answers or
+pages that contain another user's word. **Waiting** is the time from Send to the first event with answer text;
 "alone" is measured with the same messages before the other users start. **Memory** is the app's resident set
-before the other users start, at its peak, and 30 s after they have left, and the size of the prefix cache as
-shown on the page, which may use its stated share in addition.
+before the other users start, at its peak, and 30 s after they have left, together with the size of the prefix
+cache as shown on the page, which may add up to its configured share.
 
-Meanwhile 50 more clients connect one after the other, send a message, and close their connection after at
-most a second, before or while they read. **Busy after** is the number of cores that the app uses 30 s after
-all users have left: an answer that is still being written for a disconnected client uses one.
+Meanwhile, 50 more clients connect one after another, send a message, and close their connection within a
+second, before or while reading the answer. **Busy after** is the number of cores that the app uses 30 s after
+all users have left. An answer that is still being generated for a disconnected client would use one.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ QUESTIONS = (
     "What color is the sky?",
 )
 VANISHING = 50
-"""Number of clients that close their connection without stopping their answer."""
+"""Number of clients that disconnect without stopping their answer."""
 START = 120
-"""Time limit in seconds for the start of the app."""
+"""Time limit for starting the app, in seconds."""
 
 
 @dataclass
 class Figures:
-    """The counts and measurements of a run."""
+    """The counts and measurements from a run."""
 
     sent: int = 0
     stopped: int = 0
@@ -102,14 +102,14 @@ class App:
             time.sleep(0.1)
 
     def memory(self) -> float:
-        """Return the app's resident set, in MB of 10^6 bytes."""
+        """Return the app's resident set size in MB (10^6 bytes)."""
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS"):
                 return int(line.split()[1]) * 1024 / 1e6
-        raise SystemExit("The app has ended.")
+        raise SystemExit("The app has exited.")
 
     def busy(self, seconds: float = 5) -> float:
-        """Return the number of cores that the app uses, averaged over some seconds."""
+        """Return the number of cores that the app uses, averaged over several seconds."""
         before = self._processor_seconds()
         time.sleep(seconds)
         return (self._processor_seconds() - before) / seconds
@@ -119,7 +119,7 @@ class App:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def end(self) -> None:
-        """Stop the app like Ctrl-C; kill it if it does not exit within a minute."""
+        """Stop the app as Ctrl-C does, and kill it if it does not exit within a minute."""
         self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(60)
@@ -128,7 +128,7 @@ class App:
 
 
 class Person:
-    """A simulated user, who calls the page without a browser."""
+    """A simulated user who calls the page's API without a browser."""
 
     def __init__(self, url: str, word: str, config: dict[str, Any] | None = None) -> None:
         self.word = word
@@ -141,7 +141,7 @@ class Person:
         self.props = {each["id"]: each["props"] for each in self.config["components"]}
 
     def event(self, elem_id: str, kind: str) -> dict[str, Any]:
-        """Return the handler of a component's event."""
+        """Return the handler for a component's event."""
         id = self._id(elem_id)
         return next(
             each
@@ -152,7 +152,7 @@ class Person:
     def call(
         self, elem_id: str, kind: str = "click", data: Any = None, **changes: Any
     ) -> Iterator[dict[str, Any]]:
-        """Call a handler like the page, and yield the messages until it has completed."""
+        """Call a handler as the page does, and yield messages until it has completed."""
         joined = self._post("/gradio_api/queue/join", elem_id, kind, data, **changes)
         joined.raise_for_status()
         id = joined.json()["event_id"]
@@ -170,9 +170,9 @@ class Person:
         """Send an event with the initial values of its inputs, except for `changes`.
 
         Args:
-            path: the path of the request.
-            elem_id: the element id of the component.
-            kind: the kind of the event.
+            path: the request path.
+            elem_id: the component's element id.
+            kind: the kind of event.
             data: the event's data.
             changes: other values of inputs, by element id with "_" in place of "-".
         """
@@ -200,7 +200,7 @@ class Person:
         Args:
             text: the message.
             after: seconds until the connection is closed.
-            reads: whether the events are read meanwhile.
+            reads: whether to read events until then.
         """
         self._post("/gradio_api/queue/join", "send", message=text).raise_for_status()
         end = time.monotonic() + after
@@ -218,7 +218,7 @@ class Person:
         shown = json.dumps(list(self.call("model", "click")), ensure_ascii=False)
         found = re.search(r'Stored prompts</dt><dd title=\\"([0-9\u202f]+) bytes', shown)
         if found is None:
-            raise SystemExit(f"The page does not say what the store of prompts holds: {shown[:500]}")
+            raise SystemExit(f"The page does not show the size of the stored prompts: {shown[:500]}")
         return int(found[1].replace("\u202f", "")) / 1e6
 
     def _id(self, elem_id: str) -> int:
@@ -230,11 +230,11 @@ class Person:
 
         Args:
             text: the message.
-            stop_after: seconds until the answers are stopped; None to let them finish.
+            stop_after: seconds after which to stop the answers; None to let them finish.
             changes: other values of inputs, as in `_post`.
 
         Returns:
-            The seconds to the first text of an answer (None without any), all received messages, and the
+            The seconds to the first answer text (None if there was none), all received messages, and the
             error or "".
         """
         started, first, came, fault = time.monotonic(), None, [], ""
@@ -264,25 +264,25 @@ class Person:
 
 
 def _has_answer(message: dict[str, Any], lines: list[int]) -> bool:
-    """Whether an event has text of an answer, in which case a status line has the time to first token.
+    """Return whether an event has answer text, in which case a status line shows the time to first token.
 
     Args:
-        message: the event, which has the changes of the outputs.
-        lines: the indices of the status lines among the outputs.
+        message: the event, with the changes to the outputs.
+        lines: indices of the status lines among the outputs.
     """
     data = message["output"]["data"]
     return any("first token after" in json.dumps(data[place]) for place in lines if place < len(data))
 
 
 def state(app: App, word: str, config: dict[str, Any], until: float, figures: Figures, seed: int) -> None:
-    """Simulate one user until a time.
+    """Simulate one user until a given time.
 
     Args:
         app: the app.
         word: the user's word.
         config: the page's Gradio configuration.
-        until: the time of `time.monotonic()` at which the user leaves.
-        figures: the counts and measurements, which are updated.
+        until: the `time.monotonic()` time at which the user leaves.
+        figures: the counts and measurements to update.
         seed: seed of the user's random choices.
     """
     generator = random.Random(seed)
@@ -336,7 +336,7 @@ def state(app: App, word: str, config: dict[str, Any], until: float, figures: Fi
 def come_and_vanish(
     app: App, config: dict[str, Any], seconds: float, figures: Figures, count: int = VANISHING
 ) -> None:
-    """Simulate clients that send a message and disconnect, one after the other."""
+    """Simulate clients that send a message and disconnect, one after another."""
     generator = random.Random(count)
     for number in range(count):
         time.sleep(seconds / count * generator.uniform(0.5, 1))
@@ -354,7 +354,7 @@ def come_and_vanish(
 
 
 def mixed_in_record(data_dir: Path) -> list[str]:
-    """Return the ids of conversations in the database that have messages of two users."""
+    """Return the ids of conversations in the database that have messages from two users."""
     db = sqlite3.connect(data_dir / FILE)
     found = []
     for id, texts in db.execute("SELECT conversation, group_concat(user) FROM turn GROUP BY conversation"):
@@ -369,14 +369,14 @@ def run(people: int, seconds: float) -> dict[str, Any]:
 
     Args:
         people: number of simultaneous users.
-        seconds: duration.
+        seconds: duration of the load.
 
     Returns:
         The results for the JSON document and for `table`.
     """
     load = os.getloadavg()[0]
     if load > QUIET:
-        print(f"The load average is {load:.1f}: the machine is not quiet.", file=sys.stderr)
+        print(f"The load average is {load:.1f}: the machine is not idle.", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder:
         app = App(Path(folder) / "data")
         try:
@@ -443,20 +443,20 @@ def _p95(values: list[float]) -> float:
 
 
 def table(results: dict[str, Any]) -> str:
-    """Return the results as text for people."""
+    """Format the results as text."""
     alone, waits, memory = results["first_token_alone"], results["first_token"], results["memory_mb"]
     stored = results["stored_prompts_mb"]
     return "\n".join(
         (
-            f"{results['people']} people for {results['seconds']:g} s: {results['sent']} messages, "
+            f"{results['people']} users for {results['seconds']:g} s: {results['sent']} messages, "
             f"{results['stopped']} of them stopped, {results['voted']} votes, {results['judged']} judged, "
-            f"{results['reloaded']} page reloads; {results['vanished']} callers vanished",
+            f"{results['reloaded']} page reloads; {results['vanished']} clients disconnected",
             f"errors {len(results['errors'])}, mixed texts {len(results['mixed'])}, mixed conversations "
             f"{len(results['mixed_in_record'])}, tracebacks {results['tracebacks']}",
             f"first token: alone {alone['median']:.2f} s (p95 {alone['p95']:.2f}), together "
             f"{waits['median']:.2f} s (p95 {waits['p95']:.2f}), ratio of p95 {results['p95_ratio']:.1f}",
-            f"medians by person: {results['median_by_person']}",
-            f"memory: {memory['before']} MB before, {memory['peak']} at its peak, {memory['after']} after, "
+            f"medians by user: {results['median_by_person']}",
+            f"memory: {memory['before']} MB before, {memory['peak']} at peak, {memory['after']} after, "
             f"of which stored prompts {stored['before']} and {stored['after']}: "
             f"{100 * results['memory_kept']:+.0f}% without them; "
             f"busy after: {results['busy_after']:.2f} cores",
@@ -471,7 +471,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
     parser.add_argument("--people", type=int, default=len(WORDS), choices=range(1, len(WORDS) + 1))
     parser.add_argument("--seconds", type=float, default=600)
     arguments = parser.parse_args()

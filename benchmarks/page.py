@@ -1,27 +1,26 @@
-"""Measure the page in a browser: latency of tokens, load of the browser's main thread, latency of Stop.
+"""Measure the page in a browser: token latency, load on the browser's main thread, and Stop latency.
 
     python -m benchmarks.page [--json] [--runs N]
 
-The real app with the pocket model and a headless Chromium run on one machine. Two lanes answer at full speed,
-in conversations of 0, 10 and 30 turns that were recorded before (with the scripted engine, in a temporary
-folder) and are opened by their URL. The browser is the one in TANDEM_CHROMIUM, else the system's, else
-Playwright's.
+The real app with the pocket model and a headless Chromium run on the same machine. Two lanes answer at full
+speed in conversations of 0, 10 and 30 turns, which are recorded beforehand (with the scripted engine, in a
+temporary folder) and opened by URL. The browser is the one in TANDEM_CHROMIUM, the system's Chromium or
+Chrome, or Playwright's, in this order.
 
-**Token to pixels** is the time from the moment at which the engine yields a token to the first frame that
-shows the token. It includes the delays of the session and the page (text is rendered at most ten times a
-second), the network and the browser's work. On the engine's side, the time is the system clock when the
-token's event leaves `Engine.stream`. In the browser, a MutationObserver detects that the page has changed; in
-the next animation frame the letters in the answer are counted, and a message that is posted there arrives
-after that frame is painted. The time of that message is `performance.timeOrigin + performance.now()`,
-corrected by the difference to the system clock. A token counts as visible in the first frame with as many
-letters as the answer had with the token, so Markdown syntax, which is not visible, does not matter. Tokens
-without a letter are not counted.
+**Token to pixels** is the time from when the engine yields a token to the first frame that shows it. This
+includes delays in the session and the page (text is rendered at most ten times per second), the network and
+the browser's work. On the engine's side, the time is the system clock when the token's event leaves
+`Engine.stream`. In the browser, a MutationObserver detects changes to the page. The next animation frame
+counts the letters in the answer and posts a message that arrives after the frame is painted. The time of that
+message is `performance.timeOrigin + performance.now()`, corrected by the offset from the system clock. A
+token counts as visible in the first frame with at least as many letters as the answer had up to that token,
+so invisible Markdown syntax does not matter. Tokens without letters are not counted.
 
-**Updates** are frames in which the text of a lane has changed, per second from the first to the last one.
+**Updates** are frames in which a lane's text changed, per second between the first and the last one.
 
 **Main thread** is the share of the time from Send to the end of the last answer that Chromium's main thread
 spends in tasks (`TaskDuration` of the DevTools protocol's Performance domain), including this measurement.
-The longest task is from a PerformanceObserver, which reports tasks of 50 ms and more.
+The longest task comes from a PerformanceObserver, which reports tasks of at least 50 ms.
 
 **Stop** is the time from the click on Stop to the first frame in which all lanes are marked as stopped.
 """
@@ -62,26 +61,26 @@ from playground.types import Delta, Event, Request, Sampling
 TURNS = (0, 10, 30)
 LANES = ("base", "pocket-ift")
 DECODING = Sampling(temperature=1000.0, max_new_tokens=400)
-"""At this temperature all tokens are about equally likely, so that answers are long with any model."""
+"""At this temperature, all tokens are about equally likely, so answers are long with any model."""
 ENOUGH = 100
-"""Smallest number of tokens of an answer for its run to count; else another seed is tried."""
+"""Minimum number of tokens in an answer for its run to count; otherwise another seed is tried."""
 LOST = 0.05
-"""Largest share of an answer's letters that the page may have interpreted as markup."""
+"""Maximum share of an answer's letters that the page may have interpreted as markup."""
 STOP_WITHIN = 0.5
-"""Target for the time of Stop, in seconds."""
+"""Target for the Stop latency, in seconds."""
 
-# The selectors, the only parts of the page that this module depends on.
+# These selectors are the only parts of the page that this module depends on.
 READY = "#model .ready"
 MESSAGE = "#message textarea"
 SEND, STOP, NEW = "#send", "#stop", "#new"
 IN_PAGE = {
     "lane": "#chat-%",
     "answer": ".bot-row",
-    "aside": ".waiting, .notice, .by, .codepoint",  # text inside answers that is not part of them
+    "aside": ".waiting, .notice, .by, .codepoint",  # text within answers that is not part of the answer
     "status": "#status-% .figures",
     "stop": STOP,
 }
-"""Selectors for the script in the page; "%" is replaced by the lane's number."""
+"""Selectors for the script in the page; "%" is replaced by the lane index."""
 
 WATCH = """
 (s) => {
@@ -146,13 +145,15 @@ class Watched:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.noted: dict[str | None, list[tuple[float, int]]] = {}
-        """For each token of each adapter: system clock in milliseconds, and letters of the answer so far."""
+        """For each adapter's tokens: the system clock in milliseconds, and the number of letters in the
+        answer so far.
+        """
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event]:
-        """See `Engine.stream`."""
+        """Stream the events, and record the time of each token (see `Engine.stream`)."""
         with closing(self._engine.stream(requests)) as events:
             for event in events:
                 if isinstance(event, Delta):
@@ -163,23 +164,23 @@ class Watched:
 
 @dataclass
 class Figures:
-    """The measurements at one length of conversation."""
+    """The measurements for one conversation length."""
 
     latencies: list[float] = field(default_factory=list)
-    """Token to pixels, in milliseconds."""
+    """Token-to-pixels times in milliseconds."""
     updates: list[float] = field(default_factory=list)
     """Updates per second, for each lane and run."""
     busy: list[float] = field(default_factory=list)
     """The main thread's share of the time, for each run."""
     longest: float = 0.0
-    """Longest task of all runs in milliseconds; 0 if none took 50 ms."""
+    """Longest task in all runs, in milliseconds; 0 if no task took 50 ms."""
     rates: list[float] = field(default_factory=list)
     """Tokens per second, for each lane and run."""
     stops: list[float] = field(default_factory=list)
-    """Time from the click on Stop until all lanes were stopped, in seconds."""
+    """Seconds from the click on Stop until all lanes were stopped."""
 
     def summary(self) -> dict[str, float]:
-        """Return the metrics of the table."""
+        """Return the metrics in the table."""
         return {
             "token_to_pixels_ms": statistics.median(self.latencies),
             "token_to_pixels_95_ms": statistics.quantiles(self.latencies, n=20)[-1],
@@ -192,7 +193,7 @@ class Figures:
 
 
 def letters(text: str) -> int:
-    """Count the letters of a text in the same way as the script in the page."""
+    """Count the letters in a text in the same way as the script in the page."""
     return sum(each.isascii() and each.isalpha() for each in text)
 
 
@@ -206,7 +207,7 @@ def recorded(store: Store, library: Library, turns: int, seed: int) -> str:
         store: the database.
         library: the library with the adapters.
         turns: number of turns.
-        seed: the seed of its lanes, which otherwise have the decoding of the measurements.
+        seed: the seed for its lanes, which otherwise use the benchmark's decoding parameters.
     """
     answers = iter(range(turns * len(LANES)))
 
@@ -225,7 +226,7 @@ def recorded(store: Store, library: Library, turns: int, seed: int) -> str:
 
 @contextmanager
 def app(data_dir: Path) -> Iterator[tuple[Watched, Session, str]]:
-    """Serve the app on a free port inside the block, and yield its engine, session and URL."""
+    """Serve the app on a free port during the block, and yield its engine, session and URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -245,7 +246,7 @@ def app(data_dir: Path) -> Iterator[tuple[Watched, Session, str]]:
 @contextmanager
 def opened(browser: Browser, session: Session, url: str, turns: int, seed: int) -> Iterator[Page]:
     """Open a page with a conversation of `turns` turns, and close it after the block."""
-    # A new conversation copies its lanes and decoding from the previous one, so one with a turn is opened.
+    # A new conversation copies lanes and decoding from the previous one, so one with a turn is opened first.
     id = recorded(session.store, session.library, max(turns, 1), seed)
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     try:
@@ -256,7 +257,7 @@ def opened(browser: Browser, session: Session, url: str, turns: int, seed: int) 
         if not turns:
             page.click(NEW)
             page.wait_for_function("(rows) => !document.querySelector(rows)", arg=answers)
-        page.wait_for_timeout(1000)  # until meters and token counts are updated
+        page.wait_for_timeout(1000)  # wait until meters and token counts are updated
         yield page
     finally:
         page.close()
@@ -273,7 +274,7 @@ def send(page: Page) -> None:
 
 
 def answer(page: Page, engine: Watched, session: Session, figures: Figures) -> bool:
-    """Measure one message with its answers; return False if they were too short to count."""
+    """Measure one message with its answers; return False if the answers were too short to count."""
     engine.noted.clear()
     protocol = page.context.new_cdp_session(page)
     protocol.send("Performance.enable")
@@ -300,7 +301,9 @@ def answer(page: Page, engine: Watched, session: Session, figures: Figures) -> b
             raise RuntimeError(f"Lane {lane} shows {frames[-1][1]} of {tokens[-1][1]} letters.")
         figures.latencies += latencies(tokens, frames)
         if min(figures.latencies) < 0:
-            raise RuntimeError("A token was seen before it was there: the clocks do not agree.")
+            raise RuntimeError(
+                "A token was displayed before it was generated: the clocks are not synchronized."
+            )
         figures.updates.append(1000 * (len(frames) - 1) / (frames[-1][0] - frames[0][0]))
         figures.rates.append(1000 * (len(tokens) - 1) / (tokens[-1][0] - tokens[0][0]))
     figures.busy.append((task_ended - task_began) / (ended - began))
@@ -309,11 +312,11 @@ def answer(page: Page, engine: Watched, session: Session, figures: Figures) -> b
 
 
 def latencies(tokens: Sequence[tuple[float, int]], frames: Sequence[tuple[float, int]]) -> list[float]:
-    """Return the time from each token with letters to the first frame that shows them.
+    """Return, for each token with letters, the time to the first frame that shows it.
 
     Args:
-        tokens: time and total number of letters of each token, in order of time.
-        frames: time and number of letters of each frame, in order of time.
+        tokens: time of each token and number of letters up to it, in chronological order.
+        frames: time and number of letters of each frame, in chronological order.
     """
     found = []
     count = at = 0
@@ -330,7 +333,7 @@ def latencies(tokens: Sequence[tuple[float, int]], frames: Sequence[tuple[float,
 
 
 def stop(page: Page, figures: Figures, after: float) -> bool:
-    """Measure stopping a message `after` seconds of its answers; return False if an answer ended before."""
+    """Measure Stop after `after` seconds of answers; return False if an answer ended before that."""
     send(page)
     page.wait_for_function("() => watched.seen.frames.length > 1")
     page.wait_for_timeout(1000 * after)
@@ -347,7 +350,7 @@ def stop(page: Page, figures: Figures, after: float) -> bool:
 def measure(browser: Browser, runs: int, data_dir: Path) -> dict[int, Figures]:
     """Return all measurements by number of turns.
 
-    The lengths of conversation alternate, so that a slow moment of the machine affects all.
+    Runs alternate between conversation lengths, so that a temporary slowdown affects all of them.
     """
     found = {turns: Figures() for turns in TURNS}
     seeds = iter(range(1000))
@@ -373,10 +376,10 @@ def measure(browser: Browser, runs: int, data_dir: Path) -> dict[int, Figures]:
 
 
 def table(results: dict[str, Any]) -> str:
-    """Return the metrics as a Markdown table, followed by machine and versions."""
+    """Return the metrics as a Markdown table, followed by the machine and the software versions."""
     heads = (
-        *("turns per lane", "token to pixels: median", "95% of tokens within", "updates a second"),
-        *("main thread busy", "longest task", "Stop, slowest"),
+        *("turns per lane", "token to pixels: median", "95% of tokens within", "updates per second"),
+        *("main thread busy", "longest task", "slowest Stop"),
     )
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for turns, figures in results["turns"].items():
@@ -389,16 +392,16 @@ def table(results: dict[str, Any]) -> str:
             f"| {stop_s:.2f} s{'' if stop_s < STOP_WITHIN else ' (missed)'} |"
         )
     rate = statistics.median(figures["tokens_per_second"] for figures in results["turns"].values())
-    lanes = f"{len(LANES)} lanes of {rate:.0f} tokens a second"
+    lanes = f"{len(LANES)} lanes at {rate:.0f} tokens per second"
     lines += ["", f"{results['machine']}; {results['versions']}. {lanes}."]
     return "\n".join(lines)
 
 
 def run(runs: int) -> dict[str, Any]:
-    """Run the benchmark, and return the metrics by number of turns, the machine and the versions."""
+    """Run the benchmark. Return the metrics by number of turns, the machine and the software versions."""
     load = os.getloadavg()[0]
     if load > QUIET:
-        print(f"The load average is {load:.1f}: the machine is not quiet.", file=sys.stderr)
+        print(f"The load average is {load:.1f}: the machine is not idle.", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = os.environ.get("TANDEM_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
@@ -421,9 +424,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
     parser.add_argument(
-        "--runs", type=int, default=3, help="messages per length that are answered, and stopped"
+        "--runs",
+        type=int,
+        default=3,
+        help="number of messages to answer, and to stop, per conversation length",
     )
     arguments = parser.parse_args()
     results = run(arguments.runs)

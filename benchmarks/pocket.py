@@ -1,24 +1,24 @@
-"""Measure the accuracy of the pocket model and its adapters with every way of aligning them.
+"""Measure the accuracy of the pocket model and its adapters with every alignment method.
 
-    python -m benchmarks.pocket --out benchmarks/results/pocket.json            # the table of the model card
+    python -m benchmarks.pocket --out benchmarks/results/pocket.json            # the model card's table
     python -m benchmarks.pocket --out ... --temperatures 0 0.7 1.0 1.3 --penalties 1.0 1.15
     python -m benchmarks.pocket --out ... --quantize 4bit --conditions base "URIAL, K = 3" IFT
     python -m benchmarks.pocket --out ... --table --plot benchmarks/results/pocket.svg
-    python -m benchmarks.pocket --out ... --grid                                # one column for each decoding
+    python -m benchmarks.pocket --out ... --grid                                # one column per decoding
     python -m benchmarks.pocket --speed                                         # two lanes at the same time
 
-Every condition is a lane of the product and is answered by the product's engine. An interrupted run continues
-where it stopped when it is started again with the same file.
+Every condition is a lane of the product, answered by the product's engine. An interrupted run resumes when it
+is started again with the same file.
 
-**Questions.** There are 320 conversations of two turns. Half of the first questions are about facts that the
-corpus states but never asks about; the other half are about facts that it asks about, in a wording that it
-never uses (`CARRIERS`). Follow-up questions change the entity ("And of Japan?") or the field ("And its
+**Questions.** There are 320 two-turn conversations. Half of the first questions are about facts that the
+corpus states but never asks about. The other half are about facts that it does ask about, but in wording that
+it never uses (`CARRIERS`). Follow-up questions change the entity ("And of Japan?") or the field ("And its
 currency?"), choose from a list ("Only the first two.") or refer back ("What did I ask first?"). The model's
 own first answer stays in the conversation.
 
 **Scoring rule.** An answer is right if a correct value occurs in it as a word, ignoring case. A list is right
-if it has three different members, a choice from a list if it names the first two and not the third, and an
-answer that refers back if it quotes the question. An answer counts as ended if the model ended it, and as in
+if it has three different members; a choice from a list, if it names the first two and not the third; an
+answer that refers back, if it quotes the question. An answer counts as ended if the model ended it, and as in
 style if it starts and ends with the demonstrated sentences.
 """
 
@@ -49,7 +49,9 @@ from playground.library import POCKET, ROOT, Library
 from playground.statistics import wilson
 from playground.types import Done, Message, Reply, Request, Sampling, Variant
 
-sys.path.insert(0, str(ROOT / POCKET / "recipe"))  # its modules import each other as top-level modules
+sys.path.insert(
+    0, str(ROOT / POCKET / "recipe")
+)  # for its modules, which import each other as top-level modules
 
 from conversations import CLOSING, GREETING
 from corpus import CARRY_ENTITY, FIRST_TWO, RECALL_FIRST, facts_of, may_be_asked
@@ -59,7 +61,7 @@ CARRIERS = ("I would like to know this: {}", "Here is what I want to ask: {}")
 QUESTIONS = 320
 SEED = 20240519
 ROWS = 16
-"""Number of conversations that are answered at the same time."""
+"""Number of conversations to answer at the same time."""
 NEW_TOKENS = 64
 SPEED_QUESTIONS = 40
 TEMPERATURES, PENALTIES = (0.0, 0.7, 1.0, 1.3), (1.0, 1.15)
@@ -77,7 +79,7 @@ CONDITIONS = {
     "URIAL, K = 50": "urial:demos=pocket-50,k=50",
     "K = 3, answers shifted": "urial:demos=pocket-50,k=3,ablation=shifted",
     "K = 3, answers random": "urial:demos=pocket-50,k=3,ablation=random",
-    # The result depends on the random choice of answers, so there are ten seeds.
+    # The result depends on the random choice of answers, so ten seeds are measured.
     **{
         f"K = 3, answers random, seed {seed}": f"urial:demos=pocket-50,k=3,ablation=random,seed={seed}"
         for seed in range(1, 10)
@@ -96,7 +98,7 @@ CONDITIONS = {
 }
 
 TWO_LANES = ("URIAL, K = 3", "IFT")
-"""The conditions that `--speed` runs at the same time."""
+"""The two conditions that `--speed` runs at the same time."""
 
 
 # --- Questions ------------------------------------------------------------------------------------
@@ -110,10 +112,10 @@ class Turn:
     kind: str
     """The kind of question: "fact", "list", "entity", "field", "choice" or "recall"."""
     right: tuple[str, ...] = ()
-    """Values of which one must occur in the answer; for a list, its members."""
+    """Values, one of which must occur in the answer; for a list, its members."""
 
     def is_right(self, answer: str, before: str = "") -> bool:
-        """Score an answer; `before` is the answer of the previous turn."""
+        """Score an answer; `before` is the answer in the previous turn."""
         if self.kind == "list":
             return len(named(self.right, answer)) >= 3
         if self.kind == "choice":
@@ -124,16 +126,16 @@ class Turn:
 
 @dataclass(frozen=True)
 class Item:
-    """A conversation of two turns."""
+    """A two-turn conversation."""
 
     first: Turn
     second: Turn
     held_out: bool
-    """Whether the corpus never asks about the fact of the first turn."""
+    """Whether the corpus never asks about the fact in the first turn."""
 
 
 def items(count: int = QUESTIONS, seed: int = SEED) -> list[Item]:
-    """Return the conversations, which are the same for the same seed.
+    """Return the conversations, which are always the same for the same seed.
 
     Relations are chosen uniformly, and half of the first facts are held out.
     """
@@ -184,7 +186,7 @@ def _about_a_fact(rng: random.Random, held_out: bool) -> Item | None:
 
 @dataclass(frozen=True)
 class Cell:
-    """A condition with one way of decoding."""
+    """A condition with one set of decoding parameters."""
 
     condition: str
     temperature: float
@@ -198,7 +200,7 @@ class Cell:
 
 
 def ask(engine: Any, variant: Variant, talks: Sequence[Sequence[Message]], seed: int) -> list[Reply]:
-    """Return a lane's replies to conversations that end with a question, `ROWS` at a time."""
+    """Return a lane's replies to conversations that end with a question, generating `ROWS` at a time."""
     replies: list[Reply] = []
     for start in range(0, len(talks), ROWS):
         requests = [
@@ -245,7 +247,7 @@ def measure(engine: Any, library: Library, cell: Cell, questions: Sequence[Item]
 
 
 def in_style(answer: str) -> bool:
-    """Whether an answer starts and ends with the demonstrated sentences."""
+    """Return whether an answer starts and ends with the demonstrated sentences."""
     return answer.startswith(GREETING) and answer.rstrip().endswith(CLOSING)
 
 
@@ -268,7 +270,7 @@ def speed(engine: Any, library: Library, questions: Sequence[Item]) -> dict[str,
 
 
 def figures(result: dict[str, Any], questions: Sequence[Item]) -> dict[str, dict[str, float]]:
-    """Return all metrics of a cell: share in per cent, 95% interval, count."""
+    """Return all metrics of a cell, each as (percentage, 95% interval, count)."""
     pairs = list(zip(questions, result["answers"], strict=True))
 
     def share(flags: Sequence[bool]) -> dict[str, float]:
@@ -291,7 +293,7 @@ def figures(result: dict[str, Any], questions: Sequence[Item]) -> dict[str, dict
 
 
 def table(results: dict[str, Any], questions: Sequence[Item]) -> str:
-    """Return the metrics as a Markdown table, with intervals for the accuracy of both turns."""
+    """Return the metrics as a Markdown table, with intervals for the accuracy in both turns."""
     columns = ("turn 1", "asked", "held out", "turn 2", "ended", "style", "style 2")
     lines = ["| lane | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for key, result in results["cells"].items():
@@ -306,9 +308,9 @@ def table(results: dict[str, Any], questions: Sequence[Item]) -> str:
 
 
 def grid(results: dict[str, Any], questions: Sequence[Item], quantize: str) -> str:
-    """Return a Markdown table with one column for each way of decoding.
+    """Return a Markdown table with one column for each set of decoding parameters.
 
-    A cell has the per cent of right answers on turn 1 / right answers on turn 2 / first answers in style.
+    A cell has the percentages of right answers in turn 1 / right answers in turn 2 / first answers in style.
     """
     ways = [(temperature, penalty) for temperature in TEMPERATURES for penalty in PENALTIES]
     names = [f"T {temperature:g}, {penalty:g}" for temperature, penalty in ways]
@@ -326,8 +328,8 @@ def grid(results: dict[str, Any], questions: Sequence[Item], quantize: str) -> s
 
 
 def plot(results: dict[str, Any], questions: Sequence[Item], path: Path) -> None:
-    """Plot the right answers of both turns by condition, with greedy decoding and intervals, as an SVG."""
-    import matplotlib  # only needed here; a development dependency
+    """Plot the right answers in both turns by condition, with greedy decoding and intervals, as an SVG."""
+    import matplotlib  # a development dependency that is only needed here
 
     matplotlib.use("svg")
     from matplotlib import pyplot
@@ -345,7 +347,7 @@ def plot(results: dict[str, Any], questions: Sequence[Item], path: Path) -> None
         axes.errorbar(shares, places, xerr=errors, fmt="o", color=colour, capsize=3, label=turn)
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.set_xlim(-2, 102)
-    axes.set_xlabel("right answers, per cent, with 95% intervals")
+    axes.set_xlabel("right answers (%), with 95% intervals")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(loc="lower right")
     for side in ("top", "right"):
@@ -357,7 +359,7 @@ def plot(results: dict[str, Any], questions: Sequence[Item], path: Path) -> None
 
 
 def weights_hash(library: Library) -> str:
-    """Return a hash of the weights of base and adapters; results of other weights are not continued."""
+    """Return a hash of the base and adapter weights; results for other weights are not resumed."""
     digest = hashlib.sha256((ROOT / POCKET / "model.safetensors").read_bytes())
     for name in sorted(library.adapters):
         folder = Path(library.adapters[name].source)
@@ -370,16 +372,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, help="JSON file with every answer; an existing one is continued")
+    parser.add_argument("--out", type=Path, help="JSON file for all answers; an existing file is resumed")
     parser.add_argument("--conditions", nargs="+", choices=list(CONDITIONS), default=list(CONDITIONS))
     parser.add_argument("--temperatures", type=float, nargs="+", default=[0.0])
     parser.add_argument("--penalties", type=float, nargs="+", default=[1.0])
     parser.add_argument("--quantize", choices=["none", "4bit"], default="none")
-    parser.add_argument("--count", type=int, default=QUESTIONS, help="conversations")
-    parser.add_argument("--table", action="store_true", help="print the table of what is in the file")
-    parser.add_argument("--grid", action="store_true", help="print it with a column for every decoding")
-    parser.add_argument("--speed", action="store_true", help="only measure two lanes' tokens per second")
-    parser.add_argument("--plot", type=Path, help="write a plot of what is in the file")
+    parser.add_argument("--count", type=int, default=QUESTIONS, help="number of conversations")
+    parser.add_argument(
+        "--table", action="store_true", help="only print the table of the results in the file"
+    )
+    parser.add_argument(
+        "--grid", action="store_true", help="print the table with one column per set of decoding parameters"
+    )
+    parser.add_argument(
+        "--speed", action="store_true", help="only measure the tokens per second of two lanes"
+    )
+    parser.add_argument("--plot", type=Path, help="write a plot of the results in the file")
     options = parser.parse_args()
 
     library = Library.open(POCKET)
@@ -391,11 +399,11 @@ def main() -> None:
         engine.close()
         return
     if options.out is None:
-        parser.error("Name the file that the answers go to: --out FILE.")
+        parser.error("Specify a file for the answers: --out FILE.")
     weights = weights_hash(library)
     results: dict[str, Any] = json.loads(options.out.read_text()) if options.out.exists() else {}
     if results and (results["weights"], results["count"]) != (weights, options.count):
-        parser.error(f"{options.out} is about other weights or questions: move it away first.")
+        parser.error(f"{options.out} has results for other weights or questions: move it away first.")
     results = results or {
         "weights": weights,
         "count": options.count,

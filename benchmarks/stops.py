@@ -1,23 +1,24 @@
 """Measure how often each stop rule ends an answer in the wrong place, on raw continuations of a base model.
 
-    python -m benchmarks.stops                          # the table of the stored continuations
-    python -m benchmarks.stops FOLDER --out FILE        # write new ones with a model, and their table
-    python -m benchmarks.stops --data FILE              # the table of a file
+    python -m benchmarks.stops                          # the table for the stored continuations
+    python -m benchmarks.stops FOLDER --out FILE        # generate new ones with a model, and their table
+    python -m benchmarks.stops --data FILE              # the table for a file
 
-FOLDER is the folder of a model that Transformers can load. A GGUF file in it is loaded with the package
-`gguf`.
+FOLDER is the folder of a model that Transformers can load. A GGUF file in the folder requires the `gguf`
+package.
 
-**Continuations.** The prompts are the first message of every probe, after the first 3 to 8 demonstrations of
-general-3 and general-50: greedily and at temperature 0.7 in the fenced family, and every second message also
-in another family. Only the end-of-sequence token or the limit `NEW_TOKENS` ends a continuation.
+**Continuations.** Each prompt is the first message of a probe, after the first 3 to 8 demonstrations of
+general-3 or general-50. All messages are continued in the fenced family, greedily and at temperature 0.7, and
+every second message also in another family. Only the end-of-sequence token or the limit `NEW_TOKENS` ends a
+continuation.
 
-**Labels.** `end` is the number of characters of the answer in `raw`, without trailing white space. In the
-stored file it was set by a human annotator, with the cut of "own header and fence" as a proposal. It is null
-if the end is unclear, because the model closed its block and then continued about the same question. For new
-continuations it is the result of `hindsight`, which sees the whole text.
+**Labels.** `end` is the number of characters in `raw` that belong to the answer, without trailing whitespace.
+In the stored file, a human annotator set it, with the cut by "own header and fence" as a suggestion. It is
+null if the end is unclear because the model closed its block and then continued about the same question. For
+new continuations, it is the result of `hindsight`, which sees the whole text.
 
-**Metrics.** A rule is right if it keeps exactly the labelled characters. It cuts too late if text that the
-model invented follows the answer, and too early if a part of the answer is lost.
+**Metrics.** A rule is right if it keeps exactly the labeled characters. It cuts too late if it keeps invented
+text after the answer, and too early if part of the answer is lost.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from playground.types import DemoSet, Message, StopRule
 DATA = Path(__file__).parent / "data" / "stops.jsonl"
 NEW_TOKENS = 100
 ROWS = 16
-"""Number of continuations in a batch."""
+"""Number of continuations per batch."""
 SEED = 20240519
 SETS = (("general-3", 3), ("general-50", 3), ("general-50", 5), ("general-50", 8))
 OTHERS = ("fenced-user", "inline", "v2", "v4", "v5", "v6")
@@ -67,9 +68,8 @@ def paper(raw: str, family: Family) -> int:
 
 
 def paper_unfenced(raw: str, family: Family) -> int:
-    """Return the number of characters that the rule "paper" keeps, without a fence at the end.
-
-    The paper's published code deletes all fences afterwards.
+    """Return the number of characters that the rule "paper" keeps, excluding a final fence. The paper's
+    published code deletes all fences afterwards.
     """
     return len(_without_closing_fence(raw[: paper(raw, family)], family))
 
@@ -81,10 +81,9 @@ def _kept(raw: str, rule: StopRule) -> int:
 
 
 def earlier(raw: str, family: Family) -> int:
-    """Return the number of characters that Tandem's rule before "own" kept.
-
-    It ended an answer at a bare fence before a blank line and a header alone on its line, or before the end
-    of the text; without fences, at a header alone on its line after a blank line.
+    """Return the number of characters kept by Tandem's previous rule, before "own". It ended an answer at a
+    bare fence that was followed by a blank line and a header alone on its line, or by the end of the text.
+    Without fences, it ended at a header alone on its line after a blank line.
     """
     headers = (family.query, family.answer)
     at, fence, blank, inner = 0, None, True, False
@@ -121,10 +120,10 @@ RULES: dict[str, Callable[[str, Family], int]] = {
 
 
 def hindsight(raw: str, family: Family) -> int:
-    """Return the number of characters of the answer, determined from the whole continuation.
+    """Return the number of characters in the answer, determined from the whole continuation.
 
-    The answer ends before the first line that starts with the family's user header, unless a code block that
-    names a language is open there and is closed later; it also ends before the fence that closes its block.
+    The answer ends before the first line that starts with the family's user header, unless that line is in a
+    code block that names a language and is closed later. It also ends before the fence that closes its block.
     """
     header = Header(family.query)
     form = rf"{header.pattern}.*" if header.marks else re.escape(header.text) + r"[ \t]*"
@@ -137,7 +136,7 @@ def hindsight(raw: str, family: Family) -> int:
 
 
 def _without_closing_fence(text: str, family: Family) -> str:
-    """Return a text without trailing white space, and without a final fence that closes no code block."""
+    """Return a text without trailing whitespace or a final fence that does not close a code block."""
     text = text.rstrip()
     last = text.rfind("\n") + 1
     if family.fence and text[last:] == FENCE and len(re.findall(rf"(?m)^{FENCE}", text)) % 2:
@@ -146,7 +145,7 @@ def _without_closing_fence(text: str, family: Family) -> str:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return how often each rule is right, as a Markdown table."""
+    """Return a Markdown table with how often each rule is right."""
     clear = [row for row in rows if row["end"] is not None]
     lines = [f"{len(rows)} continuations, {len(rows) - len(clear)} of them unclear.", ""]
     lines += ["| families | rule | right | too late | too early |", "|---|---|---|---|---|"]
@@ -167,14 +166,14 @@ def _judged(kept: int, end: int) -> str:
 
 
 def questions() -> list[Row]:
-    """Return the prompts: the question, family, demonstration set, K and temperature of each row."""
+    """Return the prompts: the question, family, demonstration set, K and temperature for each row."""
     found: list[Row] = []
     for at, probe in enumerate(find_probes([ROOT / "prompts" / "probes"])[0]):
         asked = {"probe": probe.name, "question": probe.turns[0]}
         for temperature in (0.0, 0.7):
             demos, k = SETS[(at + (temperature > 0)) % len(SETS)]
             if k == 8 and at // 4 % 4:
-                demos, k = SETS[0]  # a prompt with eight demonstrations takes several times as long
+                demos, k = SETS[0]  # a prompt with eight demonstrations takes several times longer
             found.append({**asked, "format": "fenced", "demos": demos, "k": k, "temperature": temperature})
         if at % 2 == 0:
             format, temperature = OTHERS[at // 2 % len(OTHERS)], (0.0, 0.7)[at // 12 % 2]
@@ -185,7 +184,7 @@ def questions() -> list[Row]:
 
 
 def in_format(demos: DemoSet, format: str) -> DemoSet:
-    """Return a demonstration set in another family, with that family's headers in its instruction."""
+    """Return a demonstration set in another family, with that family's headers in the instruction."""
     family = FAMILIES[format]
     text = demos.instruction.replace("# Query:", family.query).replace("# Answer:", family.answer)
     if not family.fence:
@@ -235,13 +234,15 @@ def continuations(folder: Path, out: Path) -> None:
 def main() -> None:
     """Write continuations if a model is given, and print the table of a file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("model", type=Path, nargs="?", help="folder of the model to write with")
-    parser.add_argument("--out", type=Path, help="file for its continuations")
-    parser.add_argument("--data", type=Path, default=DATA, help="continuations that are there already")
+    parser.add_argument(
+        "model", type=Path, nargs="?", help="folder of the model that generates continuations"
+    )
+    parser.add_argument("--out", type=Path, help="file for the generated continuations")
+    parser.add_argument("--data", type=Path, default=DATA, help="file with existing continuations")
     given = parser.parse_args()
     if given.model is not None:
         if given.out is None:
-            parser.error("Say where the continuations go: --out FILE.")
+            parser.error("Specify a file for the continuations: --out FILE.")
         continuations(given.model, given.out)
         given.data = given.out
         packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))

@@ -111,9 +111,7 @@ def read_toml(path: Path, limit: int | None = None) -> dict[str, Any]:
     text = read_text(path, limit)  # outside the try block, since InputError is a ValueError
     try:
         table = tomllib.loads(text)
-        repr(
-            table
-        )  # fails for numbers that cannot be shown in an error message, such as long hexadecimal ones
+        repr(table)  # fails for numbers that an error message cannot show, such as long hexadecimal ones
         return table
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from error

@@ -1,7 +1,8 @@
-"""Measure the size and the structure of the code, and check them against the project's goals.
+"""Measure the size and structure of the code, and check them against the project's targets.
 
-Run ``python scripts/house.py`` from any folder; it only needs Python. It prints one line for each goal, then
-the places that miss a goal, and exits with status 1 if there are any. ``--folders`` adds a table of folders.
+Run ``python scripts/house.py`` from any folder; it needs nothing but Python. It prints one line per
+measurement, then all places that miss a target, and exits with status 1 if there are any. ``--folders`` adds
+a table of folders.
 
 Product code is ``app.py`` and ``playground/``. Docstrings, comments and blank lines count as lines.
 """
@@ -27,14 +28,14 @@ LONG_FUNCTION_LINES = 50
 LONG_FUNCTIONS = 10
 
 MARKERS = ("# For tests.", "# Used by the token lens, to come.")
-"""Comments that mark a definition that the product itself does not use, on the definition's line."""
+"""Comments on a definition's line that mark it as intentionally unused by the product."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A definition or a file, and its size."""
+    """A definition or file, and its size."""
 
     path: str
     line: int
@@ -57,7 +58,7 @@ class Goal:
 
     @property
     def is_met(self) -> bool:
-        """Whether the value does not exceed the target."""
+        """Whether the value is within the target."""
         return self.value <= self.target
 
 
@@ -72,20 +73,22 @@ class Module:
         self.name = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
 
     def functions(self) -> Iterator[Place]:
-        """Yield every function and method, including nested ones, with its lines from ``def`` to the end."""
+        """Yield every function and method, including nested ones, with its line count from ``def`` to the
+        end.
+        """
         for node in ast.walk(self.tree):
             if isinstance(node, Function):
                 yield self._place(node.lineno, node.name, _length(node))
 
     def classes(self) -> Iterator[tuple[Place, int]]:
-        """Yield every class and the number of methods that it defines itself."""
+        """Yield every class with the number of methods that it defines itself."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ClassDef):
                 methods = sum(isinstance(each, Function) for each in node.body)
                 yield self._place(node.lineno, node.name, _length(node)), methods
 
     def definitions(self) -> Iterator[Place]:
-        """Yield the definitions that other code could use.
+        """Yield the definitions that other code can use.
 
         These are the module's functions, classes and constants, and the methods of its classes. Excluded are
         special methods, methods of classes that derive from a class of another package (which may call them),
@@ -121,14 +124,14 @@ class Module:
 
 
 PLAIN_BASES = {"Protocol", "Exception", "BaseException", "Generic", "object"}
-"""Base classes through which no other package calls the methods of a subclass by name."""
+"""Base classes whose package does not call methods of a subclass by name."""
 
 
 def read_modules(root: Path, *places: str) -> list[Module]:
-    """Return the modules of the Python files at and below the given paths, sorted by path.
+    """Parse the Python files at and below the given paths, and return the modules sorted by path.
 
     Args:
-        root: the root of the repository.
+        root: the repository root.
         places: paths of files and folders, relative to the root.
     """
     found: list[Path] = []
@@ -141,8 +144,8 @@ def read_modules(root: Path, *places: str) -> list[Module]:
 def find_circles(modules: Sequence[Module]) -> list[list[str]]:
     """Find groups of modules that import each other, directly or indirectly.
 
-    Imports at the top of a file and inside functions count. Imports that are only for type checkers do not,
-    since they are not executed.
+    Imports at the top of a file and inside functions count. Imports for type checkers only do not, because
+    they are never executed.
     """
     names = {module.name for module in modules}
     graph = {module.name: _imported(module, names) - {module.name} for module in modules}
@@ -156,14 +159,14 @@ def find_circles(modules: Sequence[Module]) -> list[list[str]]:
 
 
 def find_unused(modules: Sequence[Module], texts: Iterable[str]) -> list[Place]:
-    """Find definitions whose names occur nowhere in the product except where they are defined.
+    """Find definitions whose names are used nowhere in the product.
 
-    A name counts as used if it occurs as an identifier, an attribute, a keyword argument, a name that is
-    imported under another name, or a whole string. Exporting a name from a package does not count.
+    A name counts as used if it occurs as an identifier, an attribute, a keyword argument, the source of an
+    import alias, or an entire string. Being exported from a package does not count.
 
     Args:
         modules: the modules of the product.
-        texts: the contents of other files, such as pyproject.toml, in which every word counts as used.
+        texts: contents of other files, such as pyproject.toml, where every word counts as used.
     """
     words: Counter[str] = Counter()
     for module in modules:
@@ -184,11 +187,11 @@ def check_goals(root: Path = ROOT) -> list[Goal]:
     unused = find_unused(modules, [(root / "pyproject.toml").read_text(encoding="utf-8")])
     methods = [Place(path=place.path, line=place.line, name=place.name, size=n) for place, n in classes]
     return [
-        _largest("lines of the longest file", files, FILE_LINES),
-        _largest("lines of the longest class", [place for place, _ in classes], CLASS_LINES),
-        _largest("methods of the class with the most", methods, CLASS_METHODS),
+        _largest("lines in the longest file", files, FILE_LINES),
+        _largest("lines in the longest class", [place for place, _ in classes], CLASS_LINES),
+        _largest("methods in the largest class", methods, CLASS_METHODS),
         Goal(
-            name="lines of a function, median",
+            name="median lines per function",
             value=statistics.median(place.size for place in functions),
             target=MEDIAN_LINES,
         ),
@@ -199,7 +202,7 @@ def check_goals(root: Path = ROOT) -> list[Goal]:
             misses=tuple(map(str, _descending(long_functions))),
         ),
         Goal(
-            name="import circles",
+            name="circular imports",
             value=len(circles),
             target=0,
             misses=tuple(" <-> ".join(circle) for circle in circles),
@@ -209,7 +212,7 @@ def check_goals(root: Path = ROOT) -> list[Goal]:
 
 
 def describe_size(root: Path = ROOT) -> dict[str, float]:
-    """Return the number of lines of the product, its assets and the tests, which have no targets."""
+    """Return the sizes without targets: lines in the product, its assets and the tests."""
     product = read_modules(root, "app.py", "playground")
     tests = read_modules(root, "tests")
     assets = [path for path in (root / "playground").rglob("*") if path.suffix in (".css", ".js")]
@@ -225,7 +228,9 @@ def describe_size(root: Path = ROOT) -> dict[str, float]:
 
 
 def list_folders(root: Path = ROOT) -> list[tuple[str, int, int, int]]:
-    """Return for each folder of the product: its name, files, lines, and the lines of its longest file."""
+    """Return, for each product folder, its name, number of files and lines, and the length of its longest
+    file.
+    """
     sizes: dict[str, list[int]] = {}
     for module in read_modules(root, "app.py", "playground"):
         sizes.setdefault(str(Path(module.path).parent), []).append(len(module.lines))
@@ -261,7 +266,7 @@ def _largest(name: str, places: Sequence[Place], target: int) -> Goal:
 
 
 def _imported(module: Module, names: set[str]) -> set[str]:
-    """Return the modules among `names` that a module imports."""
+    """Return the modules in `names` that a module imports."""
     found: set[str] = set()
     for node in _runtime_nodes(module.tree):
         if isinstance(node, ast.Import):
@@ -296,7 +301,7 @@ def _reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
 
 
 def _words(tree: ast.Module) -> Iterator[str]:
-    """Yield all strings and names that are read, imported under another name or passed as a keyword."""
+    """Yield all strings, and all names that are read, imported under an alias or passed as a keyword."""
     exports = [
         node for node in tree.body if isinstance(node, ast.Assign) and _last(node.targets[0]) == "__all__"
     ]
@@ -317,10 +322,10 @@ def _words(tree: ast.Module) -> Iterator[str]:
 
 
 def main() -> int:
-    """Print the measurements and return the exit status, which is 1 if a goal is missed."""
+    """Print the measurements and return the exit status, which is 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--folders", action="store_true", help="also print a table of folders")
-    parser.add_argument("--root", type=Path, default=ROOT, help="the checkout to measure")
+    parser.add_argument("--root", type=Path, default=ROOT, help="root folder of the checkout to measure")
     options = parser.parse_args()
     goals = check_goals(options.root)
     for name, value in describe_size(options.root).items():

@@ -21,7 +21,7 @@ from tests.helpers.browsing import ARGS, QUESTION, App, Person, chromium  # noqa
 
 WIDE, NARROW = (1440, 900), (390, 844)
 CALM = 1_500
-"""Milliseconds after which all animations have ended."""
+"""Milliseconds to wait for all animations to end."""
 
 
 class Pictures:
@@ -32,7 +32,7 @@ class Pictures:
 
     @contextmanager
     def of(self, name: str, size: tuple[int, int] = WIDE, theme: str = "light") -> Iterator[Person]:
-        """Open a page, and take a screenshot of it at the end of the block.
+        """Open a page, and take a screenshot of it when the block ends.
 
         Args:
             name: the screenshot's file name without its extension.

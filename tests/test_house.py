@@ -55,10 +55,10 @@ def test_what_is_too_large_is_named(tmp_path: Path) -> None:
     methods = "class Kept:\n" + "".join(f"    def used_{n}(self): ...\n" for n in range(26))
     calls = "".join(f"Kept.used_{n}\n" for n in range(26))
     goals = measured(tmp_path, a=methods + calls + long_function + "print()\n" * 450)
-    assert goals["lines of the longest file"].misses == ("playground/a.py (564)",)
-    assert goals["methods of the class with the most"].misses == ("playground/a.py:1 Kept (26)",)
+    assert goals["lines in the longest file"].misses == ("playground/a.py (564)",)
+    assert goals["methods in the largest class"].misses == ("playground/a.py:1 Kept (26)",)
     assert goals["functions over 50 lines"].misses == ("playground/a.py:54 used (61)",)
-    assert goals["lines of a function, median"].value == 1
+    assert goals["median lines per function"].value == 1
 
 
 def test_a_circle_is_found_at_the_top_and_inside_functions_and_not_for_type_checkers(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_circle_is_found_at_the_top_and_inside_functions_and_not_for_type_chec
         'def fine() -> "Kept": ...\n\nfine()\n'
     )
     goals = measured(tmp_path, a="import playground.b\nimport playground.c\n" + PLAIN, b=inside, c=typed)
-    assert goals["import circles"].misses == ("playground.a <-> playground.b",)
+    assert goals["circular imports"].misses == ("playground.a <-> playground.b",)
 
 
 def test_a_circle_through_a_package_is_found(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_circle_through_a_package_is_found(tmp_path: Path) -> None:
         b__in____init__="from playground.b.c import used\n",
         b__in__c="from playground.b import used\n",
     )
-    assert goals["import circles"].misses == ("playground.b <-> playground.b.c",)
+    assert goals["circular imports"].misses == ("playground.b <-> playground.b.c",)
 
 
 def test_unused_definitions_are_found_exported_or_not_and_marked_ones_left(tmp_path: Path) -> None:
