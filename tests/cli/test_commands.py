@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,14 +19,14 @@ from tests.helpers.tiny import Tiny
 
 
 @pytest.fixture
-def messages(tmp_path: Path):
+def messages(tmp_path: Path) -> Path:
     path = tmp_path / "messages.json"
     path.write_text('[{"role": "user", "content": "Caf\\u00e9\\r\\n\\u2028?"}]', encoding="utf-8")
     return path
 
 
 @pytest.fixture(scope="module")
-def conversation(tmp_path_factory: pytest.TempPathFactory):
+def conversation(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Two turns of three lanes on the pocket model, through the real command."""
     result = tandem(
         "chat", "What is the capital of France?", "And of Japan?",
@@ -43,7 +44,9 @@ KEYS = {
 }  # fmt: skip
 
 
-def test_chat_prints_one_document_with_everything_that_was_asked_and_came(conversation) -> None:
+def test_chat_prints_one_document_with_everything_that_was_asked_and_came(
+    conversation: dict[str, Any],
+) -> None:
     assert set(conversation) == {"id", "turns"}
     assert [turn["user"] for turn in conversation["turns"]] == [
         "What is the capital of France?",
@@ -60,7 +63,7 @@ def test_chat_prints_one_document_with_everything_that_was_asked_and_came(conver
             assert 0 < answer["ttft"] <= answer["seconds"]
 
 
-def test_the_second_turn_computes_only_the_new_part(conversation) -> None:
+def test_the_second_turn_computes_only_the_new_part(conversation: dict[str, Any]) -> None:
     """Cached are the first turn's prompt and answer, less the last token, which was never read."""
     first, second = conversation["turns"]
     for before, after in zip(first["answers"], second["answers"], strict=True):
@@ -69,7 +72,7 @@ def test_the_second_turn_computes_only_the_new_part(conversation) -> None:
         assert "And of Japan?" in new
 
 
-def test_the_aligned_lanes_answer_and_the_base_goes_on_with_a_document(conversation) -> None:
+def test_the_aligned_lanes_answer_and_the_base_goes_on_with_a_document(conversation: dict[str, Any]) -> None:
     base, urial, ift = conversation["turns"][0]["answers"]
     assert "Paris" in urial["text"]
     assert "Paris" in ift["text"]
@@ -78,7 +81,7 @@ def test_the_aligned_lanes_answer_and_the_base_goes_on_with_a_document(conversat
     assert urial["raw_text"].startswith(urial["text"] + "\n```")
 
 
-def test_the_printed_prompt_is_the_one_that_is_asked(conversation, tmp_path: Path) -> None:
+def test_the_printed_prompt_is_the_one_that_is_asked(conversation: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "messages.json"
     first = conversation["turns"][0]
     for lane, name in enumerate(["base", "urial", "pocket-ift"]):
@@ -92,7 +95,7 @@ def test_the_printed_prompt_is_the_one_that_is_asked(conversation, tmp_path: Pat
         assert result.stdout.decode() == conversation["turns"][1]["answers"][lane]["prompt"]
 
 
-def test_prompt_prints_the_prompt_byte_for_byte_and_nothing_else(messages, tmp_path: Path) -> None:
+def test_prompt_prints_the_prompt_byte_for_byte_and_nothing_else(messages: Path, tmp_path: Path) -> None:
     result = tandem("prompt", "--lane", "urial", "--demos", "pocket-3", "--messages", messages)
     demos = Library.open("models/pocket").demo_set("pocket-3")
     want = Urial(demos=demos)([Message(role="user", text="Caf\u00e9\r\n\u2028?")]).text
@@ -110,7 +113,7 @@ def test_prompt_prints_the_prompt_byte_for_byte_and_nothing_else(messages, tmp_p
 
 
 def test_prompt_takes_a_published_file_as_it_is_and_apart_where_less_or_other_is_asked(
-    messages, tmp_path: Path
+    messages: Path, tmp_path: Path
 ) -> None:
     block = "# Query:\n```\n{}\n```\n\n# Answer:\n```\n{}\n```\n"
     text = "I\n\n\n" + block.format("q1", "a1") + "\n\n" + block.format("q2", "a2").rstrip("\n")
@@ -121,7 +124,7 @@ def test_prompt_takes_a_published_file_as_it_is_and_apart_where_less_or_other_is
     assert (whole.returncode, whole.stderr) == (0, b"")
     assert whole.stdout == (text + asked).encode()
 
-    def prompt(*options: str):
+    def prompt(*options: object) -> str:
         result = invoke("prompt", "--demos", path, "--messages", messages, *options)
         assert (result.exit_code, result.stderr) == (0, "")
         return result.stdout_bytes.decode()
@@ -138,7 +141,7 @@ def test_prompt_takes_a_published_file_as_it_is_and_apart_where_less_or_other_is
 
 
 def test_a_prompt_file_may_have_any_suffix_and_a_set_comes_before_a_file_of_its_name(
-    messages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    messages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("mine.prompt", "plain", "pocket-3"):
@@ -153,7 +156,7 @@ def test_a_prompt_file_may_have_any_suffix_and_a_set_comes_before_a_file_of_its_
     assert "Is a directory" in folder.stderr
 
 
-def test_prompt_takes_sets_of_the_users_own_folder_by_name(messages, tmp_path: Path) -> None:
+def test_prompt_takes_sets_of_the_users_own_folder_by_name(messages: Path, tmp_path: Path) -> None:
     (tmp_path / "demos").mkdir()
     (tmp_path / "demos" / "mine.txt").write_text("# User:\nq\n\n\n# Assistant:\na\n", encoding="utf-8")
     result = invoke("prompt", "--demos", "mine", "--messages", messages, "--data-dir", tmp_path)
@@ -174,7 +177,7 @@ def test_prompt_takes_sets_of_the_users_own_folder_by_name(messages, tmp_path: P
     ],
 )
 def test_a_prompt_that_cannot_be_is_one_sentence_and_status_two(
-    options: list[str], said: str, messages
+    options: list[str], said: str, messages: Path
 ) -> None:
     result = invoke("prompt", "--messages", messages, *options)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -204,7 +207,7 @@ BAD_MESSAGES = {
 
 
 @pytest.mark.parametrize("case", BAD_MESSAGES)
-def test_a_bad_message_file_is_refused_in_one_sentence(case, tmp_path: Path) -> None:
+def test_a_bad_message_file_is_refused_in_one_sentence(case: str, tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
     from playground.cli.main import app
@@ -249,7 +252,7 @@ def test_bad_input_is_one_sentence_and_status_two(arguments: list[str], said: st
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def adapter_of_another_name(tmp_path: Path):
+def adapter_of_another_name(tmp_path: Path) -> Path:
     """The bundled adapter, said to be for another base."""
     folder = tmp_path / "renamed"
     shutil.copytree(ROOT / "adapters" / "pocket-ift", folder)
@@ -261,8 +264,8 @@ def adapter_of_another_name(tmp_path: Path):
 
 
 def test_an_adapter_whose_base_has_another_name_is_used_with_a_warning_of_both(tmp_path: Path) -> None:
-    words = ("chat", "Hi", "--lane", "x", "--adapter", f"x={adapter_of_another_name(tmp_path)}")
-    words += ("--max-new-tokens", "2", "--data-dir", tmp_path)
+    words: list[object] = ["chat", "Hi", "--lane", "x", "--adapter", f"x={adapter_of_another_name(tmp_path)}"]
+    words += ["--max-new-tokens", "2", "--data-dir", tmp_path]
     result = tandem(*words)
     assert result.returncode == 0
     assert b"owner/Other-7B" in result.stderr

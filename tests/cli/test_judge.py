@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from subprocess import CompletedProcess
 
 import pytest
 
 from playground.store import UNJUDGED
+from playground.types import Conversation
 from tests.helpers.commands import failed, tandem
 from tests.helpers.judge_server import JudgeServer
 from tests.helpers.judging import chat, session
@@ -19,20 +21,22 @@ from tests.helpers.paths import ROOT
 from tests.helpers.waiting import until
 
 KEY = "sk-test-0123456789abcdef"
+Judge = Callable[..., CompletedProcess[bytes]]
+"""The command on a record, with its arguments and environment."""
 
 
 @pytest.fixture
-def server():
+def server() -> Iterator[JudgeServer]:
     server = JudgeServer(lambda asked, body: asked.say('{"reasons": "It says so.", "score": 7}'))
     yield server
     server.end()
 
 
 @pytest.fixture
-def judge(tmp_path: Path, server):
+def judge(tmp_path: Path, server: JudgeServer) -> Judge:
     """Run the command on the record in `tmp_path`."""
 
-    def run(*arguments: str, **environment: Any):
+    def run(*arguments: str, **environment: str) -> CompletedProcess[bytes]:
         environment = {"TANDEM_JUDGE_URL": server.url, "OPENAI_API_KEY": KEY} | environment
         result = tandem("judge", *arguments, "--data-dir", tmp_path, **environment)
         assert KEY.encode() not in result.stdout + result.stderr
@@ -42,13 +46,13 @@ def judge(tmp_path: Path, server):
 
 
 @pytest.fixture
-def conversation(tmp_path: Path):
+def conversation(tmp_path: Path) -> Conversation:
     talk = session(tmp_path, lambda r: "Paris" if r.prompt.adapter else "Rome")
     return chat(talk, "What is the capital of France?", "And of Japan?")
 
 
 def test_every_turn_is_judged_and_printed_as_one_document(
-    judge, server, conversation, tmp_path: Path
+    judge: Judge, server: JudgeServer, conversation: Conversation, tmp_path: Path
 ) -> None:
     result = judge(conversation.id, "--rubric", "single", "--judge", "gpt-4o", "--json")
     assert result.returncode == 0, result.stderr.decode()
@@ -67,14 +71,16 @@ def test_every_turn_is_judged_and_printed_as_one_document(
     assert len(server.bodies) == 4
 
 
-def test_for_people_it_says_who_what_and_why(judge, conversation) -> None:
+def test_for_people_it_says_who_what_and_why(judge: Judge, conversation: Conversation) -> None:
     result = judge(conversation.id, "--rubric", "single", "--judge", "gpt-4o", "--turns", "2")
     text = result.stdout.decode()
     assert text.startswith("turn 2, single by gpt-4o: base 7/10, pocket-ift 7/10\n")
     assert "    It says so.\n" in text
 
 
-def test_the_reference_judge_needs_no_key_and_no_server(judge, server, conversation) -> None:
+def test_the_reference_judge_needs_no_key_and_no_server(
+    judge: Judge, server: JudgeServer, conversation: Conversation
+) -> None:
     result = judge(
         conversation.id, "--judge", "reference", "--rubric", "known-answer-pair", "--turns", "1",
         OPENAI_API_KEY="", TANDEM_JUDGE_URL="",
@@ -88,7 +94,9 @@ def test_the_reference_judge_needs_no_key_and_no_server(judge, server, conversat
     assert server.bodies == []
 
 
-def test_the_cost_is_said_before_anything_is_asked(judge, server, conversation) -> None:
+def test_the_cost_is_said_before_anything_is_asked(
+    judge: Judge, server: JudgeServer, conversation: Conversation
+) -> None:
     arguments = (conversation.id, "--rubric", "pairwise", "--judge", "gpt-4o", "--estimate")
     text = judge(*arguments, TANDEM_JUDGE_PRICES="2.5,10,USD").stdout.decode()
     assert text.startswith("4 calls (0 more from the cache, at no cost): about ")
@@ -100,7 +108,7 @@ def test_the_cost_is_said_before_anything_is_asked(judge, server, conversation) 
 
 
 def test_a_verdict_whose_app_was_killed_is_unfinished_and_can_be_asked_for_again(
-    judge, server, conversation, tmp_path: Path
+    judge: Judge, server: JudgeServer, conversation: Conversation, tmp_path: Path
 ) -> None:
     answer, server.behave = server.behave, lambda asked, body: asked.silence()
     command = ["judge", conversation.id, "--judge", "gpt-4o", "--turns", "1", "--data-dir", str(tmp_path)]
@@ -118,7 +126,9 @@ def test_a_verdict_whose_app_was_killed_is_unfinished_and_can_be_asked_for_again
     assert sorted(outcomes) == ["scored", "unfinished"], outcomes
 
 
-def test_a_judge_that_fails_is_one_sentence_and_status_1(judge, server, conversation) -> None:
+def test_a_judge_that_fails_is_one_sentence_and_status_1(
+    judge: Judge, server: JudgeServer, conversation: Conversation
+) -> None:
     server.behave = lambda asked, body: asked.fail(401, f"bad key {KEY}")
     result = judge(conversation.id, "--judge", "gpt-4o", "--turns", "1", "--json")
     assert result.returncode == 1
@@ -152,18 +162,20 @@ def test_a_judge_that_fails_is_one_sentence_and_status_1(judge, server, conversa
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(
-    judge, server, conversation, arguments: tuple[()] | tuple[str, ...], said: str
+    judge: Judge, server: JudgeServer, conversation: Conversation, arguments: tuple[str, ...], said: str
 ) -> None:
     failed(judge(conversation.id, *arguments), 2, said)
     assert server.bodies == []
 
 
-def test_without_a_key_and_an_address_it_says_how_to_set_them(judge, conversation) -> None:
+def test_without_a_key_and_an_address_it_says_how_to_set_them(
+    judge: Judge, conversation: Conversation
+) -> None:
     result = judge(conversation.id, "--judge", "gpt-4o", OPENAI_API_KEY="", TANDEM_JUDGE_URL="")
     failed(result, 2, "There is no key for gpt-4o at https://api.openai.com/v1: set OPENAI_API_KEY")
 
 
-def test_an_unknown_conversation_is_said(judge) -> None:
+def test_an_unknown_conversation_is_said(judge: Judge) -> None:
     failed(judge("nope", "--judge", "m"), 2, "There is no conversation 'nope'")
 
 
@@ -181,10 +193,10 @@ def test_an_unknown_conversation_is_said(judge) -> None:
     ],
 )
 def test_what_no_text_or_address_is_gives_one_sentence(
-    tmp_path: Path, conversation, arguments: list[bytes | str] | list[str], said: str
+    tmp_path: Path, conversation: Conversation, arguments: list[str | bytes], said: str
 ) -> None:
     given = [conversation.id if each == "ID" else each for each in arguments]
-    data = [] if given[0] == "bench" else ["--data-dir", tmp_path]
+    data = [] if given[0] == "bench" else ["--data-dir", str(tmp_path)]
     environment = os.environ | {"OPENAI_API_KEY": KEY}
     result = subprocess.run(
         [sys.executable, "-m", "playground", *given, *data], cwd=ROOT, env=environment, capture_output=True
@@ -202,13 +214,17 @@ def test_a_folder_whose_name_is_no_text_is_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a@ftp://x", "a@", "@http://x", "a@http://x#y"])
-def test_a_mistyped_server_ends_the_command_with_one_sentence(judge, server, conversation, name: str) -> None:
+def test_a_mistyped_server_ends_the_command_with_one_sentence(
+    judge: Judge, server: JudgeServer, conversation: Conversation, name: str
+) -> None:
     failed(judge(conversation.id, "--judge", name), 2, "is mistyped: write MODEL, or MODEL@http://SERVER")
     assert server.bodies == []
 
 
 @pytest.mark.parametrize("flag", ["--turns", "--lanes", "--judge-budget"])
-def test_a_number_of_thousands_of_digits_is_one_short_sentence(judge, conversation, flag: str) -> None:
+def test_a_number_of_thousands_of_digits_is_one_short_sentence(
+    judge: Judge, conversation: Conversation, flag: str
+) -> None:
     result = judge(conversation.id, "--judge", "a", flag, "9" * 5_000)
     failed(result, 2, f"{flag} must")
     assert len(result.stderr) < 300

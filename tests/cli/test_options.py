@@ -22,7 +22,7 @@ from tests.helpers.paths import ROOT
 NUMBERS = {"port", "judge_budget", "proxies", *LIMITS}
 
 
-def help_of(command):
+def help_of(command: str) -> list[list[str]]:
     result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "160"})
     assert result.exit_code == 0
     return [line.split() for line in result.stdout.splitlines() if "--" in line]
@@ -33,7 +33,7 @@ def test_every_setting_of_the_page_has_a_reader() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(NUMBERS))
-def test_a_number_of_the_page_shows_as_a_number_and_a_bad_one_is_one_sentence(name) -> None:
+def test_a_number_of_the_page_shows_as_a_number_and_a_bad_one_is_one_sentence(name: str) -> None:
     flag = f"--{name.replace('_', '-')}"
     (words,) = [words for words in help_of("serve") if flag in words]
     assert "<int>" in words
@@ -106,7 +106,7 @@ ANSWERED = Answer(variant="c", request=BROKEN.request, reply=Reply(finish="stop"
     ],
 )
 def test_a_turn_that_no_lane_answered_is_an_exit_status(
-    turns, status: int | None, capsys: pytest.CaptureFixture[str]
+    turns: list[list[Answer]], status: int | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     turns = tuple(Turn(user="Hi", answers=tuple(answers)) for answers in turns)
     conversation = Conversation(id="x", variants=(), turns=turns)

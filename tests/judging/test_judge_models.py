@@ -19,9 +19,9 @@ import pytest
 from playground.judging.client import without_key
 from playground.secret import Secret
 from playground.store import UNJUDGED
-from playground.types import Conversation, InputError
+from playground.types import Conversation, InputError, Verdict
 from tests.helpers.judge_models import KEY, Serve, judged, model, put, says, sentence, text_only
-from tests.helpers.judge_server import Asked, Body
+from tests.helpers.judge_server import Asked, Behave, Body
 from tests.helpers.judging import chat, judge, own_words, request, session
 from tests.helpers.paths import ROOT
 from tests.helpers.waiting import until
@@ -96,12 +96,13 @@ def test_a_server_that_takes_less_is_asked_for_less_and_the_record_says_so(
 ) -> None:
     """As models that reason: no temperature, no seed, and another name for the limit."""
 
-    def behave(asked: Asked, body: Body):
+    def behave(asked: Asked, body: Body) -> None:
         if "max_tokens" in body:
-            return asked.fail(400, "Unsupported parameter: 'max_tokens'; use 'max_completion_tokens'.")
-        if "temperature" in body:
-            return asked.fail(400, "Unsupported value: 'temperature' does not support 0.")
-        return asked.say('{"reasons": "r", "score": 5}')
+            asked.fail(400, "Unsupported parameter: 'max_tokens'; use 'max_completion_tokens'.")
+        elif "temperature" in body:
+            asked.fail(400, "Unsupported value: 'temperature' does not support 0.")
+        else:
+            asked.say('{"reasons": "r", "score": 5}')
 
     verdict, *_ = judged(tmp_path, serve(behave), "single", lanes=[0])
     assert verdict.scores == (5.0,)
@@ -171,7 +172,7 @@ def test_a_later_turn_is_seen_in_its_conversation(tmp_path: Path, serve: Serve) 
 
 # --- Faults ---------------------------------------------------------------------------------------
 
-FAULTS = {
+FAULTS: dict[str, tuple[Behave, str]] = {
     "401": (lambda a, b: a.fail(401, f"Incorrect API key provided: {KEY}"), "does not accept the key (401)"),
     "403": (
         lambda a, b: a.fail(403, f"Key {KEY} is not allowed"),
@@ -191,9 +192,9 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_call_that_fails_is_a_failure_in_one_sentence(tmp_path: Path, serve: Serve, fault) -> None:
+def test_a_call_that_fails_is_a_failure_in_one_sentence(tmp_path: Path, serve: Serve, fault: str) -> None:
     behave, said = FAULTS[fault]
-    silent = {"timeout": 1, "retries": 0} if fault == "silence" else {}
+    silent: dict[str, Any] = {"timeout": 1, "retries": 0} if fault == "silence" else {}
     started = time.monotonic()
     verdict, talk, conversation = judged(tmp_path, serve(behave), **silent)
     assert time.monotonic() - started < 10
@@ -210,16 +211,13 @@ def test_a_server_that_is_not_there_is_a_failure_in_one_sentence(tmp_path: Path,
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
 
-    class Nowhere:
-        url = f"http://127.0.0.1:{port}/v1"
-
-    verdict, *_ = judged(tmp_path, Nowhere)
+    verdict, *_ = judged(tmp_path, f"http://127.0.0.1:{port}/v1")
     assert verdict.outcome == "failed"
     assert f"http://127.0.0.1:{port}/v1 cannot be reached" in sentence(verdict.error)
 
 
 def test_a_server_that_is_busy_is_asked_again_when_it_said(tmp_path: Path, serve: Serve) -> None:
-    times = []
+    times: list[float] = []
 
     def behave(asked: Asked, body: Body) -> None:
         times.append(time.monotonic())
@@ -244,7 +242,7 @@ def test_a_server_that_recovers_is_not_a_failure(tmp_path: Path, serve: Serve) -
     assert verdict.scores == (9.0,)
 
 
-ODD = {
+ODD: dict[str, tuple[str | None, dict[str, Any], str, str]] = {
     "no verdict": ("Both are fine, I suppose.", {}, "unparsable", "holds no verdict"),
     "empty": ("", {}, "empty", "reply is empty"),
     "white space": (" \n ", {}, "empty", "reply is empty"),
@@ -261,7 +259,9 @@ ODD = {
 
 
 @pytest.mark.parametrize("case", ODD)
-def test_an_odd_reply_is_an_outcome_of_its_own_with_the_raw_text(tmp_path: Path, serve: Serve, case) -> None:
+def test_an_odd_reply_is_an_outcome_of_its_own_with_the_raw_text(
+    tmp_path: Path, serve: Serve, case: str
+) -> None:
     text, fields, outcome, said = ODD[case]
     verdict, *_ = judged(tmp_path, serve(says(text, **fields)))
     assert (verdict.outcome, verdict.winner) == (outcome, None)
@@ -329,7 +329,7 @@ def test_what_the_environment_holds_of_openai_goes_to_openai_alone(
     for name in ("API_KEY", "ADMIN_KEY", "ORG_ID", "PROJECT_ID"):
         monkeypatch.setenv(f"OPENAI_{name}", f"env-{name}")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://nowhere.invalid")
-    headers = []
+    headers: list[dict[str, str]] = []
 
     def behave(asked: Asked, body: Body) -> None:
         headers.append(dict(asked.headers))
@@ -482,7 +482,7 @@ def test_who_waits_for_a_question_of_somebody_elses_puts_it_when_that_one_stops(
     [("Score: [[4]]", "scored", (4.0, 4.0)), ("Hm.", "unparsable", (None, None))],
 )
 def test_answers_that_are_alike_are_asked_about_once(
-    tmp_path: Path, serve: Serve, reply: str, outcome: str, scores: tuple[None, ...] | tuple[float, ...]
+    tmp_path: Path, serve: Serve, reply: str, outcome: str, scores: tuple[float | None, ...]
 ) -> None:
     server = serve(says(reply))
     talk = session(tmp_path, "Paris.")
@@ -512,7 +512,7 @@ def test_many_judgments_from_many_threads_are_each_recorded_whole(tmp_path: Path
     server = serve(says("Score: [[4]]"))
     talk = session(tmp_path)
     conversations = [chat(talk, f"Question {n}?") for n in range(6)]
-    found = []
+    found: list[Verdict] = []
 
     def work(conversation: Conversation) -> None:
         found.append(judge(talk, conversation, 0, "single", model(server)).wait(30))
@@ -568,10 +568,9 @@ KILLED = """
 import time
 from tests.helpers.judge_models import model
 from tests.helpers.judging import chat, judge, own_words, session
-class Server: url = {url!r}
 talk = session(__import__("pathlib").Path({folder!r}), own_words)
 conversation = chat(talk, "One?")
-judging = judge(talk, conversation, 0, "pairwise", model(Server))
+judging = judge(talk, conversation, 0, "pairwise", model({url!r}))
 print(conversation.id, flush=True)
 time.sleep(60)
 """
@@ -583,6 +582,7 @@ def test_an_app_killed_while_a_judge_is_at_work_leaves_an_unfinished_verdict(
     server = serve(lambda asked, body: asked.silence())
     code = KILLED.format(url=server.url, folder=str(tmp_path))
     app = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert app.stdout is not None
     id = app.stdout.readline().strip()
     until(lambda: len(server.bodies) == 2)
     os.kill(app.pid, signal.SIGKILL)
@@ -635,8 +635,9 @@ def test_a_cached_reply_is_of_the_same_texts_in_their_places(tmp_path: Path, ser
         asked.say(f"Verdict: [[{'A' if content.index('mine') < content.index('other') else 'B'}]]")
 
     server = serve(text_only(say))
-    answer = lambda request: "mine" if request.prompt.adapter else "other"  # noqa: E731
-    verdict, talk, _ = judged(tmp_path, server, answer=answer)
+    verdict, talk, _ = judged(
+        tmp_path, server, answer=lambda request: "mine" if request.prompt.adapter else "other"
+    )
     assert verdict.winner == 1
     swapped = chat(talk, "One?", lanes=("pocket-ift", "base"))
     again = judge(talk, swapped, 0, "pairwise", model(server)).wait(20)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,18 @@ import pytest
 from playground.cli.judge_report import verdicts_text
 from playground.config import Settings
 from playground.judging.client import JudgeModel
+from playground.judging.cost import JudgeBudget
 from playground.judging.families import families, family_warning
 from playground.judging.judge_names import read_judge, read_judges
 from playground.judging.panel import combine_verdicts
+from playground.judging.run import Judgment
 from playground.judging.service import Judges
 from playground.scoreboard import build_board, list_boards
 from playground.scoreboard.agreement import PanelComparison, measure_panel_agreement
 from playground.secret import Secret
+from playground.session import Session
 from playground.statistics import fleiss_kappa
-from playground.types import Conversation, InputError, Verdict, to_json, verdict_from_json
+from playground.types import Conversation, InputError, Outcome, Verdict, to_json, verdict_from_json
 from tests.helpers.commands import tandem
 from tests.helpers.judge_dialog import panel, values
 from tests.helpers.judge_server import Asked, Body, JudgeServer
@@ -30,7 +34,13 @@ from tests.helpers.judging import chat, own_words, request, session
 # --- The rule -------------------------------------------------------------------------------------
 
 
-def verdict(judge, outcome, winner=None, scores=(), scale=None):
+def verdict(
+    judge: str,
+    outcome: Outcome,
+    winner: int | None = None,
+    scores: tuple[float | None, ...] = (),
+    scale: tuple[float, float] | None = None,
+) -> Verdict:
     return Verdict(
         id=f"id-{judge}",
         judge=judge,
@@ -45,7 +55,7 @@ def verdict(judge, outcome, winner=None, scores=(), scale=None):
     )
 
 
-SAID = {
+SAID: dict[str, tuple[Outcome, int | None]] = {
     "0": ("win", 0),
     "1": ("win", 1),
     "t": ("tie", None),
@@ -214,7 +224,7 @@ def test_the_interval_of_agreement_draws_whole_conversations() -> None:
         ("foo3", set()),
     ],
 )
-def test_a_family_is_told_by_a_models_name(name: str, family) -> None:
+def test_a_family_is_told_by_a_models_name(name: str, family: set[str]) -> None:
     assert families(name) == family
 
 
@@ -241,23 +251,27 @@ def behave(asked: Asked, body: Body) -> None:
 
 
 @pytest.fixture
-def server():
+def server() -> Iterator[JudgeServer]:
     server = JudgeServer(behave)
     yield server
     server.end()
 
 
-def ask_panel(talk, conversation: Conversation, judges, budget=None):
+def ask_panel(
+    talk: Session, conversation: Conversation, judges: Iterable[JudgeModel], budget: JudgeBudget | None = None
+) -> list[Judgment]:
     return talk.judge(request(talk, conversation, 0, "pairwise", *judges), budget)
 
 
-def begin(talk, conversation: Conversation, server, *models, **options: Any):
+def begin(
+    talk: Session, conversation: Conversation, server: JudgeServer, *models: str, **options: Any
+) -> list[Verdict]:
     judges = [JudgeModel(model=model, server=server.url) for model in models]
     found = ask_panel(talk, conversation, judges, **options)
     return [each.wait(20) for each in found]
 
 
-def test_a_panel_judges_and_its_majority_is_on_record(tmp_path: Path, server) -> None:
+def test_a_panel_judges_and_its_majority_is_on_record(tmp_path: Path, server: JudgeServer) -> None:
     talk = session(tmp_path, own_words)
     conversation = chat(talk, "One?")
     verdicts = begin(talk, conversation, server, "long", "long2", "first")
@@ -279,7 +293,7 @@ def test_a_panel_judges_and_its_majority_is_on_record(tmp_path: Path, server) ->
     assert found.panel.agreement.same.hits == 0
 
 
-def test_a_judge_that_fails_does_not_decide(tmp_path: Path, server) -> None:
+def test_a_judge_that_fails_does_not_decide(tmp_path: Path, server: JudgeServer) -> None:
     talk = session(tmp_path, own_words)
     conversation = chat(talk, "One?")
     *_, decided = begin(talk, conversation, server, "long", "long2", "broken")
@@ -292,7 +306,7 @@ def test_a_judge_that_fails_does_not_decide(tmp_path: Path, server) -> None:
     assert len(server.bodies) == asked, "their replies are on record"
 
 
-def test_what_keeps_one_judge_from_being_asked_keeps_all(tmp_path: Path, server) -> None:
+def test_what_keeps_one_judge_from_being_asked_keeps_all(tmp_path: Path, server: JudgeServer) -> None:
     talk = session(tmp_path, own_words)
     conversation = chat(talk, "One?")
     judges = [JudgeModel(model="long", server=server.url), JudgeModel(model="gpt-4o")]
@@ -310,8 +324,8 @@ def test_what_keeps_one_judge_from_being_asked_keeps_all(tmp_path: Path, server)
 
 
 def test_a_panel_can_be_stopped_and_says_so(tmp_path: Path) -> None:
-    held = JudgeServer(lambda asked, body: asked.server.open.wait(30))
-    held.open = threading.Event()
+    go_on = threading.Event()
+    held = JudgeServer(lambda asked, body: go_on.wait(30))
     talk = session(tmp_path, own_words)
     conversation = chat(talk, "One?")
     judges = [JudgeModel(model=name, server=held.url) for name in ("a", "b")]
@@ -322,7 +336,7 @@ def test_a_panel_can_be_stopped_and_says_so(tmp_path: Path) -> None:
     talk.cancel_judgment(whole.verdict.id)
     assert whole.wait(20).outcome == "cancelled"
     assert [one.wait(20).outcome for one in each] == ["cancelled", "cancelled"]
-    held.open.set()
+    go_on.set()
     held.end()
 
 
@@ -343,7 +357,7 @@ def test_another_hosts_key_goes_to_that_host_alone() -> None:
     assert "sk-" not in repr(settings)
 
 
-def test_the_command_line_asks_a_panel(tmp_path: Path, server) -> None:
+def test_the_command_line_asks_a_panel(tmp_path: Path, server: JudgeServer) -> None:
     conversation = chat(session(tmp_path, own_words), "One?", "Two?")
     judges = ["--judge", "long", "--judge", f"first@{server.url}", "--judge", "long2"]
     common = ("judge", conversation.id, "--rubric", "pairwise", *judges, "--data-dir", tmp_path)
@@ -366,7 +380,7 @@ def test_the_command_line_asks_a_panel(tmp_path: Path, server) -> None:
     assert b"cannot be in a panel" in mixed.stderr
 
 
-def test_the_command_line_warns_of_a_judge_of_the_bases_family(tmp_path: Path, server) -> None:
+def test_the_command_line_warns_of_a_judge_of_the_bases_family(tmp_path: Path, server: JudgeServer) -> None:
     conversation = chat(session(tmp_path, own_words), "One?")
     result = tandem(
         *(
@@ -388,7 +402,7 @@ def test_the_command_line_warns_of_a_judge_of_the_bases_family(tmp_path: Path, s
 # --- The page -------------------------------------------------------------------------------------
 
 
-def test_the_page_asks_a_panel_and_asks_again_as_it_was(tmp_path: Path, server) -> None:
+def test_the_page_asks_a_panel_and_asks_again_as_it_was(tmp_path: Path, server: JudgeServer) -> None:
     made, state, _ = panel(tmp_path, judge_url=server.url)
     asked = values(rubric="pairwise", model=f"long, first@{server.url}/, long2")
     told = made.on_control(state, *asked)[made.about]
@@ -405,7 +419,7 @@ def test_the_page_asks_a_panel_and_asks_again_as_it_was(tmp_path: Path, server) 
     assert "at most 5 judges" in six
 
 
-def test_the_page_warns_of_a_judge_of_the_bases_family(tmp_path: Path, server) -> None:
+def test_the_page_warns_of_a_judge_of_the_bases_family(tmp_path: Path, server: JudgeServer) -> None:
     made, state, _ = panel(tmp_path, judge_url=server.url)
     made.chat.session.library = dataclasses.replace(made.chat.session.library, base="Qwen/Qwen2.5-7B")
     told = made.on_control(state, *values(model="qwen-max"))[made.about]
@@ -441,7 +455,7 @@ def test_an_address_in_a_list_that_cannot_be_read_is_said(text: str) -> None:
 
 
 def test_judges_that_share_a_model_are_named_with_their_host() -> None:
-    def at(judge, server, outcome="tie"):
+    def at(judge: str, server: str, outcome: Outcome = "tie") -> Verdict:
         return dataclasses.replace(verdict(judge, outcome), id=judge + server, server=server)
 
     same = [at("x", "http://one/v1"), at("x", "http://two:81/v1"), at("z", "http://one/v1")]
@@ -453,7 +467,7 @@ def test_judges_that_share_a_model_are_named_with_their_host() -> None:
 
 
 def test_figures_of_the_same_model_on_two_servers_are_apart(tmp_path: Path) -> None:
-    def says(letter):
+    def says(letter: str) -> JudgeServer:
         return JudgeServer(lambda asked, body: asked.say(json.dumps({"reasons": "r", "verdict": letter})))
 
     servers = [says("A"), says("tie")]

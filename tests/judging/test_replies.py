@@ -25,7 +25,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("kind", "text", "value"), TABLE)
-def test_a_wording_is_read_as_in_the_table(kind, text, value) -> None:
+def test_a_wording_is_read_as_in_the_table(kind: str, text: str, value: str | float | None) -> None:
     reading = read_reply(RUBRICS[kind], text)
     found = reading.letter if kind == "pairwise" else reading.score
     assert (found, reading.error is None) == (value, value is not None), reading.error
@@ -64,7 +64,9 @@ SCORE_RANGE = re.compile(
 
 @settings(max_examples=300, deadline=None)
 @given(before=PROSE, after=PROSE, letter=st.sampled_from(["A", "B", "tie"]))
-def test_a_candidate_in_the_rubrics_form_is_read_whatever_surrounds_it(before, after, letter: str) -> None:
+def test_a_candidate_in_the_rubrics_form_is_read_whatever_surrounds_it(
+    before: str, after: str, letter: str
+) -> None:
     assume(not RANGE.match(fold(after)))
     for text in (
         f"{before}\nVerdict: [[{letter}]]\n{after}",
@@ -79,7 +81,9 @@ def test_a_candidate_in_the_rubrics_form_is_read_whatever_surrounds_it(before, a
 
 @settings(max_examples=300, deadline=None)
 @given(before=PROSE, after=PROSE, score=st.integers(1, 10))
-def test_a_score_in_the_rubrics_form_is_read_whatever_surrounds_it(before, after, score: int) -> None:
+def test_a_score_in_the_rubrics_form_is_read_whatever_surrounds_it(
+    before: str, after: str, score: int
+) -> None:
     assume(not SCORE_RANGE.match(fold(after)))
     for text in (f"{before}\nScore: [[{score}]]\n{after}", f"{before}Score: [[{score}]]{after}"):
         assert read_reply(RUBRICS["single"], text).score == score
@@ -88,14 +92,16 @@ def test_a_score_in_the_rubrics_form_is_read_whatever_surrounds_it(before, after
 
 @settings(max_examples=200, deadline=None)
 @given(before=PROSE, after=PROSE, letter=st.sampled_from(["A", "B", "tie"]), reasons=st.text(max_size=60))
-def test_json_is_read_whatever_surrounds_it(before, after, letter: str, reasons: str) -> None:
+def test_json_is_read_whatever_surrounds_it(before: str, after: str, letter: str, reasons: str) -> None:
     text = f"{before}\n{json.dumps({'reasons': reasons, 'verdict': letter})}\n{after}"
     assert read_reply(RUBRICS["pairwise"], text).letter == letter
 
 
 @settings(max_examples=200, deadline=None)
 @given(before=PROSE, between=PROSE, after=PROSE)
-def test_two_different_candidates_in_one_line_are_never_guessed_at(before, between, after) -> None:
+def test_two_different_candidates_in_one_line_are_never_guessed_at(
+    before: str, between: str, after: str
+) -> None:
     between = between.replace("\n", " ").replace(":", "").replace("\uff1a", "")
     for form in ("[[A]]{}[[B]]", "Verdict: [[A]]{}[[B]]", "Verdict: [[tie]]{}, no, [[A]]"):
         assert read_reply(RUBRICS["pairwise"], f"{before}{form.format(between)}{after}x").letter is None
@@ -110,7 +116,9 @@ def test_any_text_is_read_without_an_exception(text: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "text", "value"), [row for row in TABLE if "think>" not in row[1]])
-def test_a_wording_in_an_answer_is_not_read_as_the_judges(kind, text, value) -> None:
+def test_a_wording_in_an_answer_is_not_read_as_the_judges(
+    kind: str, text: str, value: str | float | None
+) -> None:
     """A judge that quotes an answer in which some form of a verdict was rewritten."""
     quoted = f"The answer says: {neutral(text)}\nThat is all."
     reading = read_reply(RUBRICS[kind], quoted)
@@ -136,7 +144,7 @@ def test_fastchats_rubrics_have_their_own_form_only() -> None:
     assert read_reply(single, "Rating: 5").score is None
 
 
-def aspects(score):
+def aspects(score: object) -> str:
     names = RUBRICS["aspects"].aspects
     return "\n".join(f"{name}: [[{score}]]" for name in names)
 

@@ -7,8 +7,8 @@ import json
 import logging
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,16 +17,16 @@ from playground.judging.client import JudgeModel
 from playground.judging.client.completion import clean
 from playground.judging.client.refusals import Refusals, find_refusal
 from playground.secret import Secret
-from playground.types import InputError
+from playground.types import InputError, Verdict
 from tests.helpers.judge_models import KEY, Serve, judged, model, sentence
-from tests.helpers.judge_server import Asked, Body
+from tests.helpers.judge_server import Asked, Behave, Body, JudgeServer
 from tests.helpers.judging import chat, judge, own_words, session
 from tests.helpers.paths import TESTS
 
 GOOD = json.dumps({"reasons": "It is right.", "score": 8})
 
 
-def ask(tmp_path: Path, judge_server, questions=1, **changes: Any):
+def ask(tmp_path: Path, judge_server: JudgeServer | str, questions: int = 1, **changes: Any) -> list[Verdict]:
     """The verdicts on that many questions, each of one answer."""
     talk = session(tmp_path, own_words)
     who = model(judge_server, **changes)
@@ -36,7 +36,7 @@ def ask(tmp_path: Path, judge_server, questions=1, **changes: Any):
     ]
 
 
-def refuse(error, condition, status=400):
+def refuse(error: Any, condition: Callable[[Body], bool], status: int = 400) -> Behave:
     """A server that sends `error` where `condition` holds of the body, and a score otherwise."""
 
     def behave(asked: Asked, body: Body) -> None:
@@ -48,7 +48,7 @@ def refuse(error, condition, status=400):
     return behave
 
 
-def sends(name: str):
+def sends(name: str) -> Callable[[Body], bool]:
     return lambda body: name in body
 
 
@@ -58,7 +58,7 @@ REFUSED, LIMITS, CONTEXTS = json.loads((TESTS / "data" / "judge_errors.json").re
 
 
 @pytest.mark.parametrize("make", REFUSED)
-def test_a_refused_parameter_is_left_out_from_then_on(tmp_path: Path, serve: Serve, make) -> None:
+def test_a_refused_parameter_is_left_out_from_then_on(tmp_path: Path, serve: Serve, make: str) -> None:
     status, error = REFUSED[make]
     server = serve(refuse(error, sends("seed"), status))
     verdicts = ask(tmp_path, server, questions=2, retries=0)
@@ -77,11 +77,12 @@ SCHEMAS = {
 
 
 @pytest.mark.parametrize("shape", SCHEMAS)
-def test_a_refused_schema_is_replaced_by_the_bracketed_form(tmp_path: Path, serve: Serve, shape) -> None:
-    def behave(asked: Asked, body: Body):
+def test_a_refused_schema_is_replaced_by_the_bracketed_form(tmp_path: Path, serve: Serve, shape: str) -> None:
+    def behave(asked: Asked, body: Body) -> None:
         if "response_format" in body:
-            return asked.send(SCHEMAS[shape], 400)
-        return asked.say("Score: [[8]]")
+            asked.send(SCHEMAS[shape], 400)
+        else:
+            asked.say("Score: [[8]]")
 
     server = serve(behave)
     verdicts = ask(tmp_path, server, questions=2)
@@ -137,7 +138,7 @@ def test_a_server_that_refuses_for_ever_is_not_asked_for_ever(tmp_path: Path, se
 
 @pytest.mark.parametrize("make", LIMITS)
 def test_a_limit_that_is_too_large_is_lowered_to_what_the_server_says(
-    tmp_path: Path, serve: Serve, make
+    tmp_path: Path, serve: Serve, make: str
 ) -> None:
     message, fields = LIMITS[make]
     server = serve(refuse({"error": {"message": message} | fields}, lambda body: body["max_tokens"] > 1000))
@@ -159,16 +160,13 @@ def test_a_limit_in_a_field_is_taken(tmp_path: Path, serve: Serve) -> None:
 
 
 def test_a_limit_of_another_name_is_renamed_and_lowered(tmp_path: Path, serve: Serve) -> None:
-    def behave(asked: Asked, body: Body):
+    def behave(asked: Asked, body: Body) -> None:
         if "max_tokens" in body:
-            return asked.fail(
-                400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
-            )
-        if body["max_completion_tokens"] > 600:
-            return asked.fail(
-                400, "max_completion_tokens is too large: this model supports at most 600 tokens"
-            )
-        return asked.say(GOOD)
+            asked.fail(400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.")
+        elif body["max_completion_tokens"] > 600:
+            asked.fail(400, "max_completion_tokens is too large: this model supports at most 600 tokens")
+        else:
+            asked.say(GOOD)
 
     server = serve(behave)
     assert ask(tmp_path, server)[0].outcome == "scored"
@@ -176,8 +174,8 @@ def test_a_limit_of_another_name_is_renamed_and_lowered(tmp_path: Path, serve: S
 
 
 @pytest.mark.parametrize("make", CONTEXTS)
-def test_the_answer_shrinks_to_what_a_small_context_has_left(tmp_path: Path, serve: Serve, make) -> None:
-    def error(body):
+def test_the_answer_shrinks_to_what_a_small_context_has_left(tmp_path: Path, serve: Serve, make: str) -> None:
+    def error(body: Body) -> dict[str, Any]:
         most = body["max_tokens"]
         told = json.dumps(CONTEXTS[make]).replace("{most}", str(most)).replace("{sum}", str(2000 + most))
         return {"error": json.loads(told)}
@@ -222,7 +220,7 @@ def test_a_context_that_is_always_too_small_is_asked_a_few_times_only(tmp_path: 
     ],
 )
 def test_a_system_text_is_folded_into_the_users_message(
-    tmp_path: Path, serve: Serve, status: int, error: dict[str, Any] | list[dict[str, Any]]
+    tmp_path: Path, serve: Serve, status: int, error: Any
 ) -> None:
     server = serve(refuse(error, lambda body: body["messages"][0]["role"] == "system", status))
     verdicts = ask(tmp_path, server, questions=2, retries=0)
@@ -254,7 +252,8 @@ def test_a_filtered_question_counts_as_refused(tmp_path: Path, serve: Serve, err
 def test_an_address_keeps_its_query_and_the_record_does_not(
     tmp_path: Path, serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    paths, headers = [], []
+    paths: list[str] = []
+    headers: list[dict[str, str]] = []
 
     def behave(asked: Asked, body: Body) -> None:
         paths.append(asked.path)
@@ -264,7 +263,7 @@ def test_an_address_keeps_its_query_and_the_record_does_not(
     server = serve(behave)
     url = server.url.removesuffix("/v1") + "/openai/deployments/D/chat/completions?api-version=2024-06-01"
     with caplog.at_level(logging.DEBUG):
-        [verdict] = ask(tmp_path, SimpleNamespace(url=url))
+        [verdict] = ask(tmp_path, url)
     assert paths == ["/openai/deployments/D/chat/completions?api-version=2024-06-01"]
     assert headers[0]["api-key"] == KEY
     assert "?" not in verdict.server
@@ -309,12 +308,13 @@ def test_a_model_that_thinks_gets_more_room_and_low_effort(tmp_path: Path, serve
 
 
 def test_a_server_without_reasoning_effort_is_asked_without(tmp_path: Path, serve: Serve) -> None:
-    def behave(asked: Asked, body: Body):
+    def behave(asked: Asked, body: Body) -> None:
         if "reasoning_effort" in body:
-            return asked.fail(400, "Unrecognized request argument supplied: reasoning_effort")
-        if body["max_tokens"] < 5000:
-            return asked.say(None, finish_reason="length", usage=SPENT)
-        return asked.say(GOOD)
+            asked.fail(400, "Unrecognized request argument supplied: reasoning_effort")
+        elif body["max_tokens"] < 5000:
+            asked.say(None, finish_reason="length", usage=SPENT)
+        else:
+            asked.say(GOOD)
 
     server = serve(behave)
     assert ask(tmp_path, server)[0].outcome == "scored"
@@ -326,7 +326,7 @@ def test_a_server_without_reasoning_effort_is_asked_without(tmp_path: Path, serv
     [("", SPENT), ("Half a verd", SPENT), ("<think>So, the answer", {"completion_tokens": 2048}), (None, {})],
 )
 def test_thinking_without_end_is_named_as_the_cause(
-    tmp_path: Path, serve: Serve, text: str | None, extra
+    tmp_path: Path, serve: Serve, text: str | None, extra: dict[str, Any]
 ) -> None:
     server = serve(lambda asked, body: asked.say(text, finish_reason="length", usage=extra))
     verdicts = ask(tmp_path, server, questions=2)
@@ -410,7 +410,7 @@ def test_a_redirect_to_no_address_is_one_sentence(tmp_path: Path, serve: Serve, 
     assert "redirects" in sentence(verdict.error)
 
 
-def zipped(size):
+def zipped(size: int) -> bytes:
     """A gzip of that many MB of the letter x in JSON, and a second of its packing."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     data = packer.compress(b'{"a":"')
@@ -487,7 +487,7 @@ ERRORS = {
 @pytest.mark.parametrize("shape", ERRORS)
 @pytest.mark.parametrize("kind", ["application/json", "text/plain"])
 def test_an_error_with_the_status_of_a_success_gives_the_servers_reason(
-    tmp_path: Path, serve: Serve, shape, kind: str
+    tmp_path: Path, serve: Serve, shape: str, kind: str
 ) -> None:
     server = serve(lambda asked, body: asked.send(ERRORS[shape], 200, {"Content-Type": kind}))
     [verdict] = ask(tmp_path, server)
@@ -513,7 +513,7 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("what", UNREADABLE)
 def test_a_reply_that_cannot_be_read_is_told_without_pythons_words(
-    tmp_path: Path, serve: Serve, what
+    tmp_path: Path, serve: Serve, what: str
 ) -> None:
     data, said = UNREADABLE[what]
     [verdict] = ask(tmp_path, serve(lambda asked, body: asked.send(data)))

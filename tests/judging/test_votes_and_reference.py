@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from playground.config import Settings
 from playground.judging.reference import occurs
+from playground.judging.votes import Choice
 from playground.rubrics.candidates import candidate, holds
 from playground.secret import Secret
 from playground.store import UNJUDGED
-from playground.types import InputError, Verdict, to_json, verdict_from_json
+from playground.types import Conversation, InputError, Request, Verdict, to_json, verdict_from_json
 from tests.helpers.judging import cast_vote, chat, judge_by_rule, session
 
 # --- Votes ----------------------------------------------------------------------------------------
@@ -34,7 +37,7 @@ def test_a_vote_names_the_lane_that_stood_first_and_is_on_record_after_a_restart
     ("vote", "outcome", "winner"),
     [("A", "win", 0), ("B", "win", 1), ("tie", "tie", None), ("both-bad", "both-bad", None)],
 )
-def test_the_four_votes(tmp_path: Path, vote: str, outcome: str, winner: int | None) -> None:
+def test_the_four_votes(tmp_path: Path, vote: Choice, outcome: str, winner: int | None) -> None:
     talk = session(tmp_path)
     given = cast_vote(talk, chat(talk, "One?"), 0, vote, shown=(0, 1))
     assert (given.outcome, given.winner) == (outcome, winner)
@@ -72,7 +75,7 @@ def test_a_blind_vote_can_be_changed_while_names_are_hidden_and_stands_from_then
     ],
 )
 def test_a_vote_that_cannot_be_is_refused_in_one_sentence(
-    tmp_path: Path, vote: str, shown: tuple[int, ...], said: str
+    tmp_path: Path, vote: Any, shown: tuple[int, ...], said: str
 ) -> None:
     talk = session(tmp_path)
     with pytest.raises(InputError, match=said):
@@ -93,7 +96,7 @@ def test_a_verdict_is_not_shown_for_another_answer(tmp_path: Path) -> None:
     vote = cast_vote(talk, conversation, 1, "A", shown=(0, 1))
     assert holds(vote, conversation, 1)
 
-    def changed(turn):
+    def changed(turn: int) -> Conversation:
         here = conversation.turns[turn]
         reply = dataclasses.replace(here.answers[0].reply, text="No.")
         answers = (dataclasses.replace(here.answers[0], reply=reply), *here.answers[1:])
@@ -169,11 +172,11 @@ def test_a_key_shows_itself_nowhere() -> None:
 # --- The reference judge --------------------------------------------------------------------------
 
 
-def answers(*texts):
+def answers(*texts: list[str | None]) -> Callable[[Request], str]:
     """What the lanes of the first message answer, then those of the second, and so on: base, adapter."""
     left = list(texts)
 
-    def answer(request):
+    def answer(request: Request) -> str:
         pair = left[0]
         text = pair[1 if request.prompt.adapter else 0]
         pair[1 if request.prompt.adapter else 0] = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -34,7 +33,7 @@ from playground.ui.page.link import PageSetup, read_link, write_link
         (r"chat:stop=\n", {"stop": r"\n"}),
     ],
 )
-def test_a_spec_is_read(spec: str, options: dict[str, Any]) -> None:
+def test_a_spec_is_read(spec: str, options: dict[str, str]) -> None:
     assert parse_spec(spec) == ("chat", options)
 
 
@@ -123,7 +122,7 @@ option_names = st.from_regex(r"[a-z_]{1,9}", fullmatch=True)
 
 @settings(deadline=None)
 @given(name=names, options=st.dictionaries(option_names, st.one_of(texts, texts.map(Quoted)), max_size=4))
-def test_any_spec_that_is_written_is_read_back(name, options) -> None:
+def test_any_spec_that_is_written_is_read_back(name: str, options: dict[str, str]) -> None:
     spec = format_spec(name, options)
     found, values = parse_spec(spec)
     assert (found, values) == (name, options)
@@ -172,7 +171,7 @@ recipes = st.one_of(
 
 @settings(deadline=None, max_examples=300)
 @given(recipe=recipes, seed=st.one_of(st.none(), st.integers(0, 99)))
-def test_any_recipe_keeps_its_spec(recipe, seed) -> None:
+def test_any_recipe_keeps_its_spec(recipe: Recipe, seed: int | None) -> None:
     spec = recipe.spec("pocket-3", SETS, seed)
     again = Recipe.of(spec)
     assert again.preset == recipe.preset
@@ -209,5 +208,5 @@ EARLIER = (
 
 
 @pytest.mark.parametrize("spec", EARLIER)
-def test_a_lane_of_an_earlier_version_keeps_its_text(spec) -> None:
+def test_a_lane_of_an_earlier_version_keeps_its_text(spec: str) -> None:
     assert Recipe.of(spec).spec("pocket-3", SETS) == spec

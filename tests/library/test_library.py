@@ -82,7 +82,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_bad_set_is_named_in_one_sentence_and_the_rest_still_loads(tmp_path: Path, case) -> None:
+def test_a_bad_set_is_named_in_one_sentence_and_the_rest_still_loads(tmp_path: Path, case: str) -> None:
     text, said = BAD[case]
     write(tmp_path / "prompts" / "demos" / "a-good.toml", GOOD)
     write(tmp_path / "prompts" / "demos" / "bad.toml", text)
@@ -209,7 +209,7 @@ SAME = [
 
 
 @pytest.mark.parametrize(("one", "other"), SAME)
-def test_one_model_under_several_names(one, other) -> None:
+def test_one_model_under_several_names(one: str, other: str) -> None:
     assert same_model(one, other)
     assert same_model(other, one)
 

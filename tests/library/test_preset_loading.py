@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from playground import engine as engines
+from playground.config import Settings
 from playground.engine.hub.cache import has_token, measure_cached
-from playground.library.presets import Cached
+from playground.library.presets import Cached, Offer
 from playground.memory import Room
+from playground.model_switch import Progress
 from playground.types import InputError
 from playground.ui.page.controller import Controller
-from tests.helpers.hub_server import TOKEN, use_hub
+from tests.helpers.hub_server import TOKEN, HubServer, use_hub
 from tests.helpers.paths import POCKET
 from tests.helpers.preset_hub import (
     ADAPTER,
@@ -37,29 +40,29 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def hub(models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def hub(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     with preset_hub(models) as hub:
         use_hub(monkeypatch, hub, tmp_path / "cache")
         yield hub
 
 
 @pytest.fixture
-def here(tmp_path: Path, hub):
+def here(tmp_path: Path, hub: HubServer) -> Iterator[House]:
     (tmp_path / "presets.toml").write_text(PRESETS)
     with house(tmp_path) as here:
         yield here
 
 
-def load(here: House, name: str):
+def load(here: House, name: str) -> Progress:
     here.change.load_preset(name)
     return here.ended()
 
 
-def offer(here: House, name: str):
+def offer(here: House, name: str) -> Offer:
     return next(offer for offer in here.change.list_offers()[0] if offer.preset.name == name)
 
 
-def test_base_and_adapters_come_with_the_set_up_that_suits_them(here) -> None:
+def test_base_and_adapters_come_with_the_set_up_that_suits_them(here: House) -> None:
     before = here.ask("Hello", "base")
     assert here.change.running_preset() is None
     assert offer(here, "random").cached == Cached(state="absent")
@@ -85,7 +88,9 @@ def test_base_and_adapters_come_with_the_set_up_that_suits_them(here) -> None:
     assert here.change.settings.adapters == ()
 
 
-def test_a_cancelled_download_is_continued_by_the_next_click(here, hub, models) -> None:
+def test_a_cancelled_download_is_continued_by_the_next_click(
+    here: House, hub: HubServer, models: Path
+) -> None:
     size = (models / "base" / WEIGHTS).stat().st_size
     hub.before_piece = valve = Valve(hub)
     here.change.load_preset("random")
@@ -107,7 +112,9 @@ def test_a_cancelled_download_is_continued_by_the_next_click(here, hub, models) 
     assert here.ask("Hello", "random-sft").turns[0].answers[0].reply.error is None
 
 
-def test_a_download_that_breaks_off_is_one_sentence_and_is_continued(here, hub, models) -> None:
+def test_a_download_that_breaks_off_is_one_sentence_and_is_continued(
+    here: House, hub: HubServer, models: Path
+) -> None:
     size = (models / "base" / WEIGHTS).stat().st_size
     hub.before_piece = lambda path: cut(hub, path)
     ended = load(here, "random")
@@ -120,14 +127,14 @@ def test_a_download_that_breaks_off_is_one_sentence_and_is_continued(here, hub, 
     assert hub.sent[WEIGHTS] < size - MARK / 2
 
 
-def cut(hub, path: str) -> None:
+def cut(hub: HubServer, path: str) -> None:
     """The server is gone from the middle of the weights on."""
     if hub.down or (path == WEIGHTS and hub.sent.get(path, 0) >= MARK):
         hub.down = True
         raise OSError
 
 
-def test_offline_is_one_sentence(here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_is_one_sentence(here: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_hub(monkeypatch, None, tmp_path / "cache")
     ended = load(here, "random")
     assert (ended.state, here.base) == ("failed", "models/pocket")
@@ -135,7 +142,9 @@ def test_offline_is_one_sentence(here, tmp_path: Path, monkeypatch: pytest.Monke
     assert "cannot be reached" in ended.note
 
 
-def test_a_downloaded_preset_loads_offline(here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_downloaded_preset_loads_offline(
+    here: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert load(here, "random").state == "done"
     here.change.load_base("models/pocket")
     assert here.ended().state == "done"
@@ -146,7 +155,7 @@ def test_a_downloaded_preset_loads_offline(here, tmp_path: Path, monkeypatch: py
 
 
 def test_a_gated_base_is_one_sentence_until_its_terms_are_accepted(
-    here, hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: House, hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert offer(here, "closed").needs_terms
     ended = load(here, "closed")
@@ -160,7 +169,7 @@ def test_a_gated_base_is_one_sentence_until_its_terms_are_accepted(
     assert not offer(here, "closed").needs_terms
 
 
-def test_an_adapter_that_is_gone_leaves_the_base_and_says_so(here, hub) -> None:
+def test_an_adapter_that_is_gone_leaves_the_base_and_says_so(here: House, hub: HubServer) -> None:
     del hub.repositories[ADAPTER]
     assert load(here, "random").state == "done"
     (status,) = here.session.status().adapters
@@ -170,7 +179,7 @@ def test_an_adapter_that_is_gone_leaves_the_base_and_says_so(here, hub) -> None:
     assert here.ask("Hello", "base").turns[0].answers[0].reply.error is None
 
 
-def test_what_no_machine_holds_is_refused_with_the_way_to_try(here) -> None:
+def test_what_no_machine_holds_is_refused_with_the_way_to_try(here: House) -> None:
     with pytest.raises(InputError, match=r"Huge is too large .* needs 6750000\.0 GB\. .* under Another base"):
         here.change.load_preset("huge")
     with pytest.raises(InputError, match="There is no preset 'nothing'"):
@@ -181,7 +190,7 @@ def test_what_no_machine_holds_is_refused_with_the_way_to_try(here) -> None:
     assert here.change.progress().state == "idle"
 
 
-def test_a_preset_that_runs_already_is_only_set_up(here, hub) -> None:
+def test_a_preset_that_runs_already_is_only_set_up(here: House, hub: HubServer) -> None:
     engine = here.session.engine
     assert load(here, "pocket").note == "Pocket is already loaded."
     assert here.session.engine is engine
@@ -192,10 +201,10 @@ def test_a_preset_that_runs_already_is_only_set_up(here, hub) -> None:
     assert here.session.engine is not engine
 
 
-def test_the_running_models_memory_counts_as_free(here, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_running_models_memory_counts_as_free(here: House, monkeypatch: pytest.MonkeyPatch) -> None:
     rooms = []
 
-    def measure(settings, running):
+    def measure(settings: Settings, running: int) -> Room:
         rooms.append(running)
         return Room(size=running)
 
@@ -257,7 +266,9 @@ LARGE = bytes(2_000_000)
         ({"config.json": b"{}", INDEX: b'{"weight_map": 3}'}, "absent"),
     ],
 )  # fmt: skip
-def test_what_is_in_the_cache(files, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_in_the_cache(
+    files: dict[str, bytes], state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     use_hub(monkeypatch, None, tmp_path)
     make_cache(tmp_path, files)
     assert measure_cached("some/thing").state == state

@@ -85,7 +85,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_the_parameters_are_those_that_the_architecture_has(name) -> None:
+def test_the_parameters_are_those_that_the_architecture_has(name: str) -> None:
     words, width, layers, query, key, mlp, bias, tied = SHAPES[name]
     attention = 2 * width * query + 2 * width * key + (query + 2 * key if bias else 0)
     layer = attention + 3 * width * mlp + 2 * width
@@ -106,7 +106,7 @@ def test_the_rule_for_memory_is_the_engines() -> None:
 # --- Files --------------------------------------------------------------------------------------------
 
 
-def test_a_preset_with_everything(file) -> None:
+def test_a_preset_with_everything(file: Path) -> None:
     tail = 'decoding = "repetition_penalty=1.15, temperature=0.5"\ndemos = "general-3"\ngate = "yes"\n'
     tail += '[[presets.adapters]]\nname = "one"\nsource = "some/adapter"\n'
     file.write_text(written(ENTRY, tail=tail))
@@ -141,7 +141,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("change", "said"), WRONG)
-def test_one_wrong_entry_is_a_sentence_and_hides_no_other(file, change, said) -> None:
+def test_one_wrong_entry_is_a_sentence_and_hides_no_other(
+    file: Path, change: dict[str, str], said: str
+) -> None:
     file.write_text(written({**ENTRY, **change}, {**ENTRY, "name": '"good"'}))
     presets, (problem,) = read_presets(file)
     assert [preset.name for preset in presets] == ["good"]
@@ -151,7 +153,7 @@ def test_one_wrong_entry_is_a_sentence_and_hides_no_other(file, change, said) ->
 
 
 @pytest.mark.parametrize("key", ENTRY)
-def test_a_missing_key_is_named(file, key) -> None:
+def test_a_missing_key_is_named(file: Path, key: str) -> None:
     file.write_text(written({name: value for name, value in ENTRY.items() if name != key}))
     presets, (problem,) = read_presets(file)
     assert presets == []
@@ -168,14 +170,14 @@ def test_a_missing_key_is_named(file, key) -> None:
         ("presets = [3]", "expected a table"),
     ],
 )
-def test_a_file_that_is_no_list_of_presets_is_a_sentence(file, text: str, said: str) -> None:
+def test_a_file_that_is_no_list_of_presets_is_a_sentence(file: Path, text: str, said: str) -> None:
     file.write_text(text)
     presets, (problem,) = read_presets(file)
     assert presets == []
     assert said in problem
 
 
-def test_a_users_own_file_adds_presets_and_cannot_take_a_name(file) -> None:
+def test_a_users_own_file_adds_presets_and_cannot_take_a_name(file: Path) -> None:
     file.write_text(written(ENTRY, {**ENTRY, "name": '"pocket"'}, ENTRY))
     presets, problems = list_presets(file.parent)
     assert [preset.name for preset in presets if preset.base == "some/base"] == ["mine"]
@@ -213,7 +215,7 @@ def test_a_preset_sets_base_and_adapters(tmp_path: Path) -> None:
         Settings.read({"preset": "none"}, {"TANDEM_DATA_DIR": str(tmp_path)})
 
 
-def test_the_library_suggests_the_presets_demonstrations(file) -> None:
+def test_the_library_suggests_the_presets_demonstrations(file: Path) -> None:
     file.write_text(
         written(
             {**ENTRY, "base": '"models/pocket"', "demos": '"pocket-8"'},
@@ -245,7 +247,7 @@ ONE = Preset(
         (937_499_999, "float32", ()),
     ],
 )
-def test_what_fits(size: int, full: str, fits: tuple[()] | tuple[str, ...]) -> None:
+def test_what_fits(size: int, full: str, fits: tuple[str, ...]) -> None:
     assert fitting_precisions(ONE.parameters, Room(size=size, full=full)) == fits
 
 

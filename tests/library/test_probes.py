@@ -11,6 +11,7 @@ from fractions import Fraction
 from itertools import permutations, product
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def shipped(name: str) -> dict[str, Probe]:
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_a_shipped_probe_has_several_turns_and_a_title_of_its_own(path) -> None:
+def test_a_shipped_probe_has_several_turns_and_a_title_of_its_own(path: Path) -> None:
     probes = read_probes(path)
     assert {len(probe.turns) for probe in probes} <= {2, 3, 4, 5, 6}
     assert len({probe.title for probe in probes}) == len(probes)
@@ -78,7 +79,7 @@ def test_the_weak_spots_are_four_of_each_kind_and_hold_the_traps_of_the_demonstr
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_the_reference_itself_is_right_by_a_probes_check(path) -> None:
+def test_the_reference_itself_is_right_by_a_probes_check(path: Path) -> None:
     """A stated answer that its own check would mark wrong is a mistake in one of them."""
     from playground.judging.reference import is_right, rule
     from playground.rubrics.candidates import Candidate
@@ -167,7 +168,7 @@ def test_the_code_in_the_references_does_what_the_probes_ask() -> None:
         return re.findall(r"```python\n(.*?)```", text, re.S)[0].rstrip("\n")
 
     free = said["Free hours"].reference
-    space: dict = {}
+    space: dict[str, Any] = {}
     exec(python(free[0]), space)
     busy = [(9, 12), (17, 20), (11, 13)]
     assert str(space["free_hours"](busy)) == free[1]
@@ -211,7 +212,7 @@ def test_the_code_in_the_references_does_what_the_probes_ask() -> None:
 
 # --- Reading --------------------------------------------------------------------------------------
 
-GOOD = {"question_id": 7, "category": "math", "turns": ["1 + 1?", "Why?"]}
+GOOD: dict[str, Any] = {"question_id": 7, "category": "math", "turns": ["1 + 1?", "Why?"]}
 
 
 def test_a_probe_is_read_to_the_character_and_other_keys_are_passed_over(tmp_path: Path) -> None:
@@ -260,11 +261,11 @@ def test_mt_bench_reads_as_it_is() -> None:
     assert ours.isdisjoint(turn for entry in published for turn in entry["turns"])
 
 
-def without(key: str) -> dict:
+def without(key: str) -> dict[str, Any]:
     return {name: value for name, value in GOOD.items() if name != key}
 
 
-BAD = {
+BAD: dict[str, tuple[list[Any], str]] = {
     "no JSON": (["x"], "line 1: not valid JSON (Expecting value, column 1): write one object on each line"),
     "cut off": ([GOOD, '{"question_id": 8,'], "line 2: not valid JSON (Expecting property name"),
     "over several lines": ([json.dumps(GOOD, indent=1)], "line 1: not valid JSON"),
@@ -317,7 +318,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_wrong_file_is_named_in_one_sentence(tmp_path: Path, case) -> None:
+def test_a_wrong_file_is_named_in_one_sentence(tmp_path: Path, case: str) -> None:
     lines, said = BAD[case]
     with pytest.raises(InputError) as error:
         read_probes(write(tmp_path / "bad.jsonl", *lines))

@@ -13,22 +13,26 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Never
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 import playground.published.manifest
 from playground.cli.main import app
 from playground.library import POCKET, Library
 from playground.published import git as git_download
-from playground.published.fetch import fetch
-from playground.published.git import CommitError, take
+from playground.published.fetch import Outcome, fetch
+from playground.published.git import CommitError, Taken, take
 from playground.published.manifest import Collection, Published
 from playground.types import InputError, OutsideError
+
+Tandem = Callable[..., Result]
+"""The command `fetch theirs` with more flags."""
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -57,7 +61,7 @@ NAMES = {
 }
 
 
-def git(folder: Path, *command, given=b""):
+def git(folder: Path, *command: str, given: bytes = b"") -> str:
     """What a git command prints, run as someone of no name."""
     settings = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
     result = subprocess.run(["git", *settings, *command], cwd=folder, input=given, capture_output=True)
@@ -78,7 +82,7 @@ class GitServer:
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *_) -> None:
+            def log_message(self, *_: object) -> None:
                 pass
 
             def do_GET(self) -> None:
@@ -92,7 +96,7 @@ class GitServer:
         self.url = f"http://127.0.0.1:{self.httpd.server_port}"
         threading.Thread(target=self.httpd.serve_forever, args=(0.02,), daemon=True).start()
 
-    def answer(self, request, body) -> None:
+    def answer(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
         path, _, query = request.path.partition("?")
         self.requests.append((request.path, dict(request.headers)))
         if path in self.files:
@@ -153,7 +157,7 @@ class GitServer:
 
 
 @pytest.fixture
-def server(tmp_path: Path):
+def server(tmp_path: Path) -> Iterator[GitServer]:
     (tmp_path / "server").mkdir()
     server = GitServer(tmp_path / "server")
     yield server
@@ -161,7 +165,7 @@ def server(tmp_path: Path):
 
 
 @pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where git's folders are made and must be gone again."""
     folder = tmp_path / "temporary"
     folder.mkdir()
@@ -170,7 +174,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def them(server, tmp_path: Path):
+def them(server: GitServer, tmp_path: Path) -> Repository:
     """Their repository on the server, with two commits; the older one is pinned."""
     folder = tmp_path / "theirs"
     for path, data in FILES.items():
@@ -191,7 +195,7 @@ def them(server, tmp_path: Path):
 
 
 class Repository:
-    def __init__(self, folder: Path, first, second) -> None:
+    def __init__(self, folder: Path, first: str, second: str) -> None:
         self.folder = folder
         self.first = first
         self.second = second
@@ -213,33 +217,33 @@ class Repository:
         )
 
 
-def serve(server, folder: Path, filters="true") -> None:
+def serve(server: GitServer, folder: Path, filters: str = "true") -> None:
     bare = server.root / "them" / "prompts.git"
     git(folder, "clone", "-q", "--bare", ".", str(bare))
     git(bare, "config", "uploadpack.allowFilter", filters)
     git(bare, "config", "uploadpack.allowAnySHA1InWant", "true")
 
 
-def taken(server, revision, **how: Any):
+def taken(server: GitServer, revision: str, **how: Any) -> list[Taken]:
     how = {"timeout": 5.0, "folders": ["prompts"], "suffix": ".txt", "largest": 10_000, **how}
     return take(f"{server.url}/them/prompts.git", revision, **how)
 
 
-def run(server, them, folder: Path, **how: Any):
+def run(server: GitServer, them: Repository, folder: Path, **how: Any) -> list[Outcome]:
     taken = list(Library.open(POCKET, data_dir=folder.parent).demo_sets)
     how = {"timeout": 5.0, "pause": 0.0, "taken": taken, **how}
     return list(fetch(them.collection, folder, mirror=server.url, **how))
 
 
-def states(outcomes):
+def states(outcomes: Iterable[Outcome]) -> list[str]:
     return [outcome.state for outcome in outcomes]
 
 
-def visible(folder: Path):
+def visible(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
 
 
-def running(port):
+def running(port: int) -> list[list[bytes]]:
     """Commands that speak to the server on `port`, of those that this system lets one see."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
@@ -257,7 +261,7 @@ def running(port):
 
 @pytest.mark.parametrize("filters", ["true", "false"])
 def test_plain_files_of_the_folder_are_taken_as_they_are_in_the_commit(
-    server, them, work, filters: str
+    server: GitServer, them: Repository, work: Path, filters: str
 ) -> None:
     git(server.root / "them" / "prompts.git", "config", "uploadpack.allowFilter", filters)
     found = {file.path: file.data for file in taken(server, them.first)}
@@ -268,10 +272,12 @@ def test_plain_files_of_the_folder_are_taken_as_they_are_in_the_commit(
     assert list(work.iterdir()) == []
 
 
-def test_what_is_not_wanted_is_not_sent(server, them, work, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_wanted_is_not_sent(
+    server: GitServer, them: Repository, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Their large file would not fit, so a server that knows filters has left it out."""
     monkeypatch.setattr(git_download, "TRANSFER", 200_000)
-    sizes = []
+    sizes: list[int] = []
     size = git_download._size
     monkeypatch.setattr(git_download, "_size", lambda folder: sizes.append(size(folder)) or sizes[-1])
     server.faults = ["slow"]
@@ -280,13 +286,13 @@ def test_what_is_not_wanted_is_not_sent(server, them, work, monkeypatch: pytest.
     assert max(sizes) < 200_000
 
 
-def test_a_file_that_is_too_large_is_named_and_not_taken(server, them) -> None:
+def test_a_file_that_is_too_large_is_named_and_not_taken(server: GitServer, them: Repository) -> None:
     found = {file.path: (file.data, file.size) for file in taken(server, them.first, largest=30)}
     assert found["prompts/listed.txt"] == (LISTED, len(LISTED))
     assert found["prompts/plain.txt"] == (None, len(FILES["prompts/plain.txt"]))
 
 
-def test_a_commit_that_is_not_there_is_said(server, them, work) -> None:
+def test_a_commit_that_is_not_there_is_said(server: GitServer, them: Repository, work: Path) -> None:
     with pytest.raises(
         CommitError, match=r"127\.0\.0\.1 does not have commit 1234567 of them/prompts: .*open an issue"
     ):
@@ -294,12 +300,14 @@ def test_a_commit_that_is_not_there_is_said(server, them, work) -> None:
     assert list(work.iterdir()) == []
 
 
-def test_a_repository_that_is_not_there_is_said(server, work) -> None:
+def test_a_repository_that_is_not_there_is_said(server: GitServer, work: Path) -> None:
     with pytest.raises(CommitError, match=r"does not have the repository of commit 1234567 of them/prompts"):
         taken(server, "1234567" + "0" * 33)
 
 
-def test_another_commit_than_the_one_asked_for_is_refused(server, them, work) -> None:
+def test_another_commit_than_the_one_asked_for_is_refused(
+    server: GitServer, them: Repository, work: Path
+) -> None:
     """The server sends a true commit, complete and well formed, but the other one."""
     server.swap = (them.first, them.second)
     with pytest.raises(CommitError) as caught:
@@ -310,7 +318,7 @@ def test_another_commit_than_the_one_asked_for_is_refused(server, them, work) ->
     assert taken(server, them.first)
 
 
-def test_a_byte_that_changed_on_the_way_is_refused(server, them, work) -> None:
+def test_a_byte_that_changed_on_the_way_is_refused(server: GitServer, them: Repository, work: Path) -> None:
     server.faults = ["another byte"]
     with pytest.raises(CommitError):
         taken(server, them.first)
@@ -323,7 +331,9 @@ def test_a_byte_that_changed_on_the_way_is_refused(server, them, work) -> None:
 
 
 @pytest.mark.parametrize("name", [b"..", b".git"])
-def test_a_tree_that_leads_out_of_its_folder_is_refused(server, tmp_path: Path, work, name: bytes) -> None:
+def test_a_tree_that_leads_out_of_its_folder_is_refused(
+    server: GitServer, tmp_path: Path, work: Path, name: bytes
+) -> None:
     folder = tmp_path / "evil"
     folder.mkdir()
     git(folder, "init", "-q")
@@ -342,12 +352,14 @@ def test_a_tree_that_leads_out_of_its_folder_is_refused(server, tmp_path: Path, 
     assert not list(tmp_path.rglob("x.txt"))
 
 
-def test_a_folder_without_prompt_files_is_said(server, them) -> None:
+def test_a_folder_without_prompt_files_is_said(server: GitServer, them: Repository) -> None:
     with pytest.raises(CommitError, match="no prompt files in gone, away at commit"):
         taken(server, them.first, folders=["gone", "away"])
 
 
-def test_what_breaks_off_is_asked_for_again_and_then_given_up(server, them, work) -> None:
+def test_what_breaks_off_is_asked_for_again_and_then_given_up(
+    server: GitServer, them: Repository, work: Path
+) -> None:
     server.faults = ["cut", "", "cut", "", ""]
     assert len(taken(server, them.first, attempts=3)) == 7
     server.faults = ["cut"] * 3
@@ -357,7 +369,7 @@ def test_what_breaks_off_is_asked_for_again_and_then_given_up(server, them, work
     assert list(work.iterdir()) == []
 
 
-def test_a_slow_server_is_cut_off_at_the_limit(server, them, work) -> None:
+def test_a_slow_server_is_cut_off_at_the_limit(server: GitServer, them: Repository, work: Path) -> None:
     server.faults = ["slow"]
     begun = time.monotonic()
     with pytest.raises(CommitError, match=r"did not come from 127\.0\.0\.1 within 0\.6 s"):
@@ -367,7 +379,7 @@ def test_a_slow_server_is_cut_off_at_the_limit(server, them, work) -> None:
     assert list(work.iterdir()) == []
 
 
-def test_a_silent_server_is_given_up(server, them) -> None:
+def test_a_silent_server_is_given_up(server: GitServer, them: Repository) -> None:
     server.faults = ["silent"]
     begun = time.monotonic()
     with pytest.raises(CommitError, match=r"git cannot fetch commit .*fetch again later"):
@@ -375,7 +387,9 @@ def test_a_silent_server_is_given_up(server, them) -> None:
     assert time.monotonic() - begun < 15  # curl looks at the speed of the last five seconds
 
 
-def test_a_server_that_sends_too_much_is_cut_off(server, them, work, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_sends_too_much_is_cut_off(
+    server: GitServer, them: Repository, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(git_download, "TRANSFER", 300_000)
     git(server.root / "them" / "prompts.git", "config", "uploadpack.allowFilter", "false")
     server.faults = ["many"]
@@ -385,20 +399,22 @@ def test_a_server_that_sends_too_much_is_cut_off(server, them, work, monkeypatch
     assert list(work.iterdir()) == []
 
 
-def test_more_files_than_a_collection_has_are_refused(server, them, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_files_than_a_collection_has_are_refused(
+    server: GitServer, them: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(git_download, "FILES", 6)
     with pytest.raises(CommitError, match="7 files"):
         taken(server, them.first)
 
 
-def test_offline_is_said(server, them) -> None:
+def test_offline_is_said(server: GitServer, them: Repository) -> None:
     server.close()
     with pytest.raises(CommitError, match=r"127\.0\.0\.1 cannot be reached .*check the connection"):
         taken(server, them.first)
 
 
 def test_nothing_that_a_person_has_set_for_git_has_a_say(
-    server, them, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: GitServer, them: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -414,7 +430,7 @@ def test_nothing_that_a_person_has_set_for_git_has_a_say(
     assert not any("Authorization" in headers for _, headers in server.requests)
 
 
-def test_nobody_is_asked_for_a_password(server, them) -> None:
+def test_nobody_is_asked_for_a_password(server: GitServer, them: Repository) -> None:
     """A server that wants one has nothing that is public."""
     server.faults = ["401"]
     with pytest.raises(CommitError, match="does not have the repository"):
@@ -422,7 +438,7 @@ def test_nobody_is_asked_for_a_password(server, them) -> None:
 
 
 @pytest.mark.parametrize("url", ["ssh://127.0.0.1/x.git", "ext::sh -c true", "--upload-pack=true"])
-def test_another_protocol_is_not_spoken(server, them, url: str) -> None:
+def test_another_protocol_is_not_spoken(server: GitServer, them: Repository, url: str) -> None:
     """Whatever the server redirects to: HTTP alone is allowed where HTTP is asked."""
     commit = git_download._Repository(
         shutil.which("git"),
@@ -442,7 +458,9 @@ def test_another_protocol_is_not_spoken(server, them, url: str) -> None:
 # --- A collection ---------------------------------------------------------------------------------
 
 
-def test_all_files_come_with_names_of_their_own_and_are_sets_then(server, them, tmp_path: Path) -> None:
+def test_all_files_come_with_names_of_their_own_and_are_sets_then(
+    server: GitServer, them: Repository, tmp_path: Path
+) -> None:
     folder = tmp_path / "data" / "demos"
     outcomes = run(server, them, folder)
     assert states(outcomes) == ["fetched"] * 7
@@ -455,7 +473,7 @@ def test_all_files_come_with_names_of_their_own_and_are_sets_then(server, them, 
     assert library.demo_set("b-same").demos[0].answer == "b, né?"
 
 
-def test_a_second_run_asks_for_nothing(server, them, tmp_path: Path) -> None:
+def test_a_second_run_asks_for_nothing(server: GitServer, them: Repository, tmp_path: Path) -> None:
     folder = tmp_path / "data" / "demos"
     run(server, them, folder)
     server.requests.clear()
@@ -464,7 +482,7 @@ def test_a_second_run_asks_for_nothing(server, them, tmp_path: Path) -> None:
 
 
 def test_a_file_that_a_person_changed_stays_and_one_that_went_comes_again(
-    server, them, tmp_path: Path
+    server: GitServer, them: Repository, tmp_path: Path
 ) -> None:
     folder = tmp_path / "data" / "demos"
     run(server, them, folder)
@@ -482,7 +500,9 @@ def test_a_file_that_a_person_changed_stays_and_one_that_went_comes_again(
     assert len(visible(folder)) == 7
 
 
-def test_files_and_sets_of_the_persons_keep_their_names(server, them, tmp_path: Path) -> None:
+def test_files_and_sets_of_the_persons_keep_their_names(
+    server: GitServer, them: Repository, tmp_path: Path
+) -> None:
     folder = tmp_path / "data" / "demos"
     folder.mkdir(parents=True)
     (folder / "plain.txt").write_bytes(b"My own.\n")
@@ -494,7 +514,9 @@ def test_files_and_sets_of_the_persons_keep_their_names(server, them, tmp_path: 
     assert Library.open(POCKET, data_dir=folder.parent).problems == []
 
 
-def test_without_the_note_the_files_are_known_by_their_content(server, them, tmp_path: Path) -> None:
+def test_without_the_note_the_files_are_known_by_their_content(
+    server: GitServer, them: Repository, tmp_path: Path
+) -> None:
     folder = tmp_path / "data" / "demos"
     run(server, them, folder)
     before = visible(folder)
@@ -503,7 +525,7 @@ def test_without_the_note_the_files_are_known_by_their_content(server, them, tmp
     assert visible(folder) == before
 
 
-def test_what_came_first_must_come_again(server, them, tmp_path: Path) -> None:
+def test_what_came_first_must_come_again(server: GitServer, them: Repository, tmp_path: Path) -> None:
     folder = tmp_path / "data" / "demos"
     run(server, them, folder)
     note = folder / ".theirs.fetched.json"
@@ -532,7 +554,9 @@ def test_what_came_first_must_come_again(server, them, tmp_path: Path) -> None:
         lambda table: [],
     ],
 )
-def test_a_note_that_is_none_is_one_sentence(server, them, tmp_path: Path, change) -> None:
+def test_a_note_that_is_none_is_one_sentence(
+    server: GitServer, them: Repository, tmp_path: Path, change: Callable[[Any], Any]
+) -> None:
     folder = tmp_path / "data" / "demos"
     run(server, them, folder)
     note = folder / ".theirs.fetched.json"
@@ -541,7 +565,9 @@ def test_a_note_that_is_none_is_one_sentence(server, them, tmp_path: Path, chang
         run(server, them, folder)
 
 
-def test_another_commit_in_the_manifest_is_fetched_beside_what_is_there(server, them, tmp_path: Path) -> None:
+def test_another_commit_in_the_manifest_is_fetched_beside_what_is_there(
+    server: GitServer, them: Repository, tmp_path: Path
+) -> None:
     folder = tmp_path / "data" / "demos"
     run(server, them, folder)
     before = visible(folder)
@@ -553,7 +579,9 @@ def test_another_commit_in_the_manifest_is_fetched_beside_what_is_there(server, 
     assert visible(folder) == {**before, "prompts-plain.txt": b"Changed since.\n"}
 
 
-def test_a_failure_of_git_leaves_the_listed_files(server, them, tmp_path: Path) -> None:
+def test_a_failure_of_git_leaves_the_listed_files(
+    server: GitServer, them: Repository, tmp_path: Path
+) -> None:
     folder = tmp_path / "data" / "demos"
     server.faults = ["500"] * 3
     outcomes = run(server, them, folder)
@@ -564,8 +592,10 @@ def test_a_failure_of_git_leaves_the_listed_files(server, them, tmp_path: Path) 
     assert states(run(server, them, folder)) == ["here"] + ["fetched"] * 6
 
 
-def test_a_full_disk_is_one_sentence(server, them, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_, **__: Any) -> Never:
+def test_a_full_disk_is_one_sentence(
+    server: GitServer, them: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> Never:
         raise OSError(28, "No space left on device", str(tmp_path / "git"))
 
     monkeypatch.setattr(git_download, "take", full)
@@ -577,18 +607,18 @@ def test_a_full_disk_is_one_sentence(server, them, tmp_path: Path, monkeypatch: 
 
 
 @pytest.fixture
-def tandem(server, them, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def tandem(server: GitServer, them: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tandem:
     """The command `fetch theirs`, with a git's place given."""
     monkeypatch.setattr(playground.published.manifest, "find_collection", lambda name: them.collection)
     monkeypatch.setenv("TANDEM_MIRROR", server.url)
 
-    def call(*flags: str):
+    def call(*flags: str) -> Result:
         return CliRunner().invoke(app, ["fetch", "theirs", "--data-dir", str(tmp_path / "data"), *flags])
 
     return call
 
 
-def test_the_command_names_the_sets(tandem, tmp_path: Path) -> None:
+def test_the_command_names_the_sets(tandem: Tandem, tmp_path: Path) -> None:
     result = tandem()
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
@@ -609,7 +639,7 @@ def test_the_command_names_the_sets(tandem, tmp_path: Path) -> None:
 
 
 def test_without_git_the_command_says_what_came_and_what_to_install(
-    tandem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tandem: Tandem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "empty").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))

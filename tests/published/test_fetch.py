@@ -11,16 +11,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from playground.demonstrations.files import read_demo_file
 from playground.library import POCKET, ROOT, Library
-from playground.published.fetch import fetch
+from playground.published.fetch import Outcome, fetch
 from playground.published.manifest import (
     MANIFESTS,
     Collection,
@@ -54,7 +54,7 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def log_message(self, *_) -> None:
+            def log_message(self, *_: object) -> None:
                 pass
 
             def do_GET(self) -> None:
@@ -65,7 +65,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self.httpd.server_port}"
         threading.Thread(target=self.httpd.serve_forever, args=(0.02,), daemon=True).start()
 
-    def answer(self, request) -> None:
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
         self.requests.append((request.path, dict(request.headers)))
         faults = self.faults.get(request.path, [])
         fault = faults.pop(0) if faults else ""
@@ -115,7 +115,7 @@ class Server:
         self.httpd.server_close()
 
 
-def published(path: Path, data, blob=None):
+def published(path: str, data: bytes, blob: str | None = None) -> Published:
     return Published(path=path, blob=blob, size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
@@ -132,30 +132,30 @@ COLLECTION = Collection(
 
 
 @pytest.fixture
-def server():
+def server() -> Iterator[Server]:
     server = Server()
     server.files = {ONE_AT: ONE_BYTES, TWO_AT: TWO_BYTES}
     yield server
     server.close()
 
 
-def path_at(server, collection, file):
+def path_at(server: Server, collection: Collection, file: Published) -> str:
     return collection.address(file, server.url).removeprefix(server.url)
 
 
-def run(server, folder: Path, timeout=5.0):
+def run(server: Server, folder: Path, timeout: float = 5.0) -> list[Outcome]:
     return list(fetch(COLLECTION, folder, mirror=server.url, timeout=timeout, pause=0.0))
 
 
-def states(outcomes):
+def states(outcomes: Iterable[Outcome]) -> list[str]:
     return [outcome.state for outcome in outcomes]
 
 
-def names(folder: Path):
+def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_files_come_to_the_byte_and_are_sets_then(server, tmp_path: Path) -> None:
+def test_files_come_to_the_byte_and_are_sets_then(server: Server, tmp_path: Path) -> None:
     outcomes = run(server, tmp_path / "demos")
     assert states(outcomes) == ["fetched", "fetched"]
     assert (tmp_path / "demos" / "one&1.txt").read_bytes() == ONE_BYTES
@@ -168,7 +168,9 @@ def test_files_come_to_the_byte_and_are_sets_then(server, tmp_path: Path) -> Non
     assert library.demo_set("two").whole
 
 
-def test_a_file_is_asked_for_at_its_revision_and_a_blob_as_its_content(server, tmp_path: Path) -> None:
+def test_a_file_is_asked_for_at_its_revision_and_a_blob_as_its_content(
+    server: Server, tmp_path: Path
+) -> None:
     run(server, tmp_path)
     (one, one_headers), (two, two_headers) = server.requests
     assert (one, two) == (ONE_AT, TWO_AT)
@@ -176,7 +178,7 @@ def test_a_file_is_asked_for_at_its_revision_and_a_blob_as_its_content(server, t
     assert two_headers["Accept"] == "application/vnd.github.raw+json"
 
 
-def test_a_second_run_downloads_nothing(server, tmp_path: Path) -> None:
+def test_a_second_run_downloads_nothing(server: Server, tmp_path: Path) -> None:
     run(server, tmp_path)
     server.requests.clear()
     before = (tmp_path / "one&1.txt").stat()
@@ -186,7 +188,7 @@ def test_a_second_run_downloads_nothing(server, tmp_path: Path) -> None:
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def test_a_file_that_a_person_changed_stays_as_it_is(server, tmp_path: Path) -> None:
+def test_a_file_that_a_person_changed_stays_as_it_is(server: Server, tmp_path: Path) -> None:
     run(server, tmp_path)
     mine = b"My own instruction.\n"
     (tmp_path / "one&1.txt").write_bytes(mine)
@@ -197,7 +199,7 @@ def test_a_file_that_a_person_changed_stays_as_it_is(server, tmp_path: Path) -> 
     assert [path for path, _ in server.requests] == [TWO_AT]
 
 
-def test_a_file_that_appears_during_the_download_stays_as_it_is(server, tmp_path: Path) -> None:
+def test_a_file_that_appears_during_the_download_stays_as_it_is(server: Server, tmp_path: Path) -> None:
     server.faults[ONE_AT] = ["slow"]
     threading.Timer(0.3, lambda: (tmp_path / "one&1.txt").write_bytes(b"mine")).start()
     outcomes = run(server, tmp_path)
@@ -206,14 +208,14 @@ def test_a_file_that_appears_during_the_download_stays_as_it_is(server, tmp_path
     assert (tmp_path / "one&1.txt").read_bytes() == b"mine"
 
 
-def test_a_link_that_leads_nowhere_is_not_written_through(server, tmp_path: Path) -> None:
+def test_a_link_that_leads_nowhere_is_not_written_through(server: Server, tmp_path: Path) -> None:
     (tmp_path / "demos").mkdir()
     (tmp_path / "demos" / "two.txt").symlink_to(tmp_path / "elsewhere.txt")
     assert states(run(server, tmp_path / "demos")) == ["fetched", "kept"]
     assert not (tmp_path / "elsewhere.txt").exists()
 
 
-def test_other_bytes_are_thrown_away_and_the_other_files_come(server, tmp_path: Path) -> None:
+def test_other_bytes_are_thrown_away_and_the_other_files_come(server: Server, tmp_path: Path) -> None:
     server.faults[ONE_AT] = ["other bytes"]
     first, second = run(server, tmp_path)
     assert (first.state, second.state) == ("failed", "fetched")
@@ -222,7 +224,7 @@ def test_other_bytes_are_thrown_away_and_the_other_files_come(server, tmp_path: 
     assert names(tmp_path) == ["two.txt"]
 
 
-def test_a_shorter_file_is_thrown_away_at_once(server, tmp_path: Path) -> None:
+def test_a_shorter_file_is_thrown_away_at_once(server: Server, tmp_path: Path) -> None:
     server.files[ONE_AT] = ONE_BYTES[:-1]
     first, _ = run(server, tmp_path)
     assert "SHA-256" in first.error
@@ -230,7 +232,7 @@ def test_a_shorter_file_is_thrown_away_at_once(server, tmp_path: Path) -> None:
     assert names(tmp_path) == ["two.txt"]
 
 
-def test_a_larger_file_is_not_read_to_its_end(server, tmp_path: Path) -> None:
+def test_a_larger_file_is_not_read_to_its_end(server: Server, tmp_path: Path) -> None:
     server.files[ONE_AT] = ONE_BYTES + b"x" * 30_000_000
     first, _ = run(server, tmp_path)
     assert "SHA-256" in first.error
@@ -242,7 +244,7 @@ def test_a_larger_file_is_not_read_to_its_end(server, tmp_path: Path) -> None:
     [("404", "HTTP 404"), ("410", "HTTP 410"), ("403", "in an hour"), ("429", "in an hour")],
 )
 def test_what_the_server_does_not_give_is_asked_for_once(
-    server, tmp_path: Path, code: str, said: str
+    server: Server, tmp_path: Path, code: str, said: str
 ) -> None:
     server.faults[ONE_AT] = [code, code, code]
     first, second = run(server, tmp_path)
@@ -252,7 +254,7 @@ def test_what_the_server_does_not_give_is_asked_for_once(
     assert [path for path, _ in server.requests].count(ONE_AT) == 1
 
 
-def test_a_server_that_fails_is_asked_again_and_then_given_up(server, tmp_path: Path) -> None:
+def test_a_server_that_fails_is_asked_again_and_then_given_up(server: Server, tmp_path: Path) -> None:
     server.faults[ONE_AT] = ["500", "503"]
     assert states(run(server, tmp_path)) == ["fetched", "fetched"]
     (tmp_path / "one&1.txt").unlink()
@@ -263,7 +265,7 @@ def test_a_server_that_fails_is_asked_again_and_then_given_up(server, tmp_path: 
 
 
 @pytest.mark.parametrize("fault", ["reset", "cut", "cut without a length", "silent"])
-def test_a_download_that_breaks_off_is_gone_on_with(server, tmp_path: Path, fault: str) -> None:
+def test_a_download_that_breaks_off_is_gone_on_with(server: Server, tmp_path: Path, fault: str) -> None:
     server.faults[ONE_AT] = [fault]
     assert states(run(server, tmp_path, timeout=0.5)) == ["fetched", "fetched"]
     assert (tmp_path / "one&1.txt").read_bytes() == ONE_BYTES
@@ -282,7 +284,7 @@ def test_a_download_that_breaks_off_is_gone_on_with(server, tmp_path: Path, faul
     ],
 )
 def test_what_came_before_the_last_attempt_failed_is_completed_by_the_next_run(
-    server, tmp_path: Path, fault: str, said: str
+    server: Server, tmp_path: Path, fault: str, said: str
 ) -> None:
     server.faults[ONE_AT] = [fault] * 3
     first, second = run(server, tmp_path, timeout=0.5)
@@ -298,26 +300,26 @@ def test_what_came_before_the_last_attempt_failed_is_completed_by_the_next_run(
     assert names(tmp_path) == ["one&1.txt", "two.txt"]
 
 
-def test_a_slow_server_is_waited_for(server, tmp_path: Path) -> None:
+def test_a_slow_server_is_waited_for(server: Server, tmp_path: Path) -> None:
     server.faults[ONE_AT] = ["slow"]
     assert states(run(server, tmp_path, timeout=1.0)) == ["fetched", "fetched"]
 
 
 @pytest.mark.parametrize("rest", [b"not what they wrote", ONE_BYTES + b"more", b"x" * len(ONE_BYTES)])
-def test_a_part_that_is_no_part_of_it_is_thrown_away(server, tmp_path: Path, rest: bytes) -> None:
+def test_a_part_that_is_no_part_of_it_is_thrown_away(server: Server, tmp_path: Path, rest: bytes) -> None:
     (tmp_path / ".one&1.txt.part").write_bytes(rest)
     assert states(run(server, tmp_path)) == ["fetched", "fetched"]
     assert (tmp_path / "one&1.txt").read_bytes() == ONE_BYTES
 
 
-def test_a_server_without_ranges_sends_it_whole(server, tmp_path: Path) -> None:
+def test_a_server_without_ranges_sends_it_whole(server: Server, tmp_path: Path) -> None:
     (tmp_path / ".one&1.txt.part").write_bytes(ONE_BYTES[:1000])
     server.faults[ONE_AT] = ["no ranges"]
     assert states(run(server, tmp_path)) == ["fetched", "fetched"]
     assert (tmp_path / "one&1.txt").read_bytes() == ONE_BYTES
 
 
-def test_offline_is_said_once_and_nothing_is_lost(server, tmp_path: Path) -> None:
+def test_offline_is_said_once_and_nothing_is_lost(server: Server, tmp_path: Path) -> None:
     (tmp_path / ".one&1.txt.part").write_bytes(ONE_BYTES[:1000])
     server.close()
     with pytest.raises(OutsideError, match=r"127\.0\.0\.1 cannot be reached .*: check the connection"):
@@ -325,13 +327,13 @@ def test_offline_is_said_once_and_nothing_is_lost(server, tmp_path: Path) -> Non
     assert (tmp_path / ".one&1.txt.part").read_bytes() == ONE_BYTES[:1000]
 
 
-def test_a_folder_that_cannot_be_made_is_a_sentence(server, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_a_sentence(server: Server, tmp_path: Path) -> None:
     (tmp_path / "demos").write_text("a file")
     with pytest.raises(OutsideError, match=r"Cannot write .*one&1\.txt.*--data-dir"):
         run(server, tmp_path / "demos")
 
 
-def test_nothing_is_written_into_the_repository(server) -> None:
+def test_nothing_is_written_into_the_repository(server: Server) -> None:
     with pytest.raises(InputError, match="--data-dir"):
         run(server, ROOT / "prompts" / "demos")
     assert server.requests == []
@@ -343,7 +345,7 @@ HEAD = f'description = "d"\nrepository = "a/b"\nlicence = "l"\nrevision = "{REVI
 SHA = "0" * 64
 
 
-def entry(path: Path = "x.txt", size="3", sha256=SHA, more="") -> str:
+def entry(path: str = "x.txt", size: str = "3", sha256: str = SHA, more: str = "") -> str:
     return f'[[files]]\npath = "{path}"\nsize = {size}\nsha256 = "{sha256}"\n{more}'
 
 
@@ -373,7 +375,7 @@ def entry(path: Path = "x.txt", size="3", sha256=SHA, more="") -> str:
     ],
 )  # fmt: skip
 def test_a_manifest_that_is_wrong_is_one_sentence_with_the_place(
-    tmp_path: Path, text, said: list[str]
+    tmp_path: Path, text: str, said: list[str]
 ) -> None:
     path = tmp_path / "bad.toml"
     path.write_text(text)
@@ -402,7 +404,7 @@ COPIES = ROOT.parent / "shared" / "reference" / "data" / "urial"
 
 @pytest.mark.skipif(not COPIES.is_dir(), reason="the authors' files are not part of the project")
 @pytest.mark.parametrize("collection", list_collections(), ids=lambda collection: collection.name)
-def test_the_manifests_name_the_authors_files(collection, tmp_path: Path) -> None:
+def test_the_manifests_name_the_authors_files(collection: Collection, tmp_path: Path) -> None:
     server = Server()
     try:
         for file in collection.files:
@@ -422,7 +424,7 @@ def test_the_manifests_name_the_authors_files(collection, tmp_path: Path) -> Non
 # --- The command ----------------------------------------------------------------------------------
 
 
-def tandem(*arguments: str, **environment: Any):
+def tandem(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "playground", "fetch", *map(str, arguments)],
         cwd=ROOT,
@@ -460,7 +462,9 @@ def test_the_command_says_what_is_wrong_in_one_sentence(tmp_path: Path) -> None:
         assert said in result.stderr
 
 
-def test_the_command_names_the_sets_and_fails_for_what_it_could_not_get(server, tmp_path: Path) -> None:
+def test_the_command_names_the_sets_and_fails_for_what_it_could_not_get(
+    server: Server, tmp_path: Path
+) -> None:
     """Wrong bytes for all files but one that a person put there: a sentence each, and the status is 1."""
     collection = find_collection("icl-alignment")
     for file in collection.files:
@@ -481,7 +485,7 @@ def test_the_command_names_the_sets_and_fails_for_what_it_could_not_get(server, 
     assert names(mine.parent) == [mine.name]
 
 
-def test_a_fetched_file_whose_name_is_taken_is_said(server, tmp_path: Path) -> None:
+def test_a_fetched_file_whose_name_is_taken_is_said(server: Server, tmp_path: Path) -> None:
     """A set of the user's has the name already, under another file's name."""
     collection = find_collection("icl-alignment")
     mine = tmp_path / "demos" / "mine.toml"
@@ -496,7 +500,7 @@ def test_a_fetched_file_whose_name_is_taken_is_said(server, tmp_path: Path) -> N
     assert "urial.txt: the name 'urial' is taken" in result.stderr
 
 
-def test_a_disk_that_takes_no_more_is_one_sentence(server, tmp_path: Path) -> None:
+def test_a_disk_that_takes_no_more_is_one_sentence(server: Server, tmp_path: Path) -> None:
     """Past the limit on a file's size, a write fails as it does on a full disk."""
     resource = pytest.importorskip("resource")
     collection = find_collection("icl-alignment")

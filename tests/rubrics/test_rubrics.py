@@ -12,20 +12,20 @@ import pytest
 from playground.judging.parse.reply import read_reply
 from playground.library import ROOT
 from playground.rubrics.candidates import Candidate
-from playground.rubrics.fastchat import read_judge_prompts
+from playground.rubrics.fastchat import FastChatRubric, read_judge_prompts
 from playground.rubrics.files import read_rubric, read_rubrics
-from playground.rubrics.rubric import Material, mark_of, neutral
+from playground.rubrics.rubric import Material, Messages, TextRubric, mark_of, neutral
 from playground.types import InputError
 
 JUDGE = ROOT / "prompts" / "judge"
 PUBLISHED = ROOT.parent / "shared" / "reference" / "data" / "mt_bench" / "judge_prompts.jsonl"
 
 
-def rubric(name: str):
+def rubric(name: str) -> TextRubric:
     return read_rubric(JUDGE / f"{name}.toml")
 
 
-def candidate(*texts):
+def candidate(*texts: str) -> Candidate:
     return Candidate(exchanges=tuple(zip(texts[::2], texts[1::2], strict=True)))
 
 
@@ -62,7 +62,7 @@ SCORES = {
 
 
 @pytest.mark.parametrize("raw", SCORES)
-def test_a_score_is_the_last_one_in_whatever_form(raw) -> None:
+def test_a_score_is_the_last_one_in_whatever_form(raw: str) -> None:
     assert read_reply(rubric("single"), raw).score == SCORES[raw]
 
 
@@ -89,7 +89,7 @@ NO_SCORES = {
 
 
 @pytest.mark.parametrize("raw", NO_SCORES)
-def test_a_reply_without_a_score_is_no_score_and_says_why(raw) -> None:
+def test_a_reply_without_a_score_is_no_score_and_says_why(raw: str) -> None:
     reading = read_reply(rubric("single"), raw)
     assert reading.score is None
     assert NO_SCORES[raw] in reading.error
@@ -111,7 +111,7 @@ LETTERS = {
 
 
 @pytest.mark.parametrize("raw", LETTERS)
-def test_a_winner_is_the_last_one_named_in_the_form(raw) -> None:
+def test_a_winner_is_the_last_one_named_in_the_form(raw: str) -> None:
     assert read_reply(rubric("pairwise"), raw).letter == LETTERS[raw]
 
 
@@ -133,7 +133,7 @@ VERDICTS = [
 
 
 @pytest.mark.parametrize("text", VERDICTS)
-def test_nothing_in_an_answer_reads_as_a_verdict(text) -> None:
+def test_nothing_in_an_answer_reads_as_a_verdict(text: str) -> None:
     for line in (text, f"x\n{text}\n", f"`{text}`"):
         assert read_reply(rubric("single"), f"He wrote: {neutral(line)} and so on").score is None
         assert read_reply(rubric("pairwise"), f"He wrote: {neutral(line)} and so on").letter is None
@@ -184,10 +184,12 @@ class RuleFollower:
     ..." that stands outside of blocks. It quotes both answers, before its verdict and after it.
     """
 
-    def __call__(self, messages):
+    def __call__(self, messages: Messages) -> str:
         (_, system), (_, user) = messages
         mark = re.search(r"carry the mark (\w+)", system)[1]
-        blocks, outside, name = {}, [], None
+        blocks: dict[str, list[str]] = {}
+        outside: list[str] = []
+        name: str | None = None
         for line in user.split("\n"):
             begin = re.fullmatch(rf"===== BEGIN (.+) {mark} =====", line)
             if begin and name is None:
@@ -223,7 +225,7 @@ ATTACKS = [
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_an_answer_cannot_sway_a_judge_that_follows_every_instruction(attack) -> None:
+def test_an_answer_cannot_sway_a_judge_that_follows_every_instruction(attack: str) -> None:
     sheet = rubric("pairwise")
     honest, attacker = candidate("Capital of France?", "Paris."), candidate("Capital of France?", attack)
     # The attacker may even know the mark of the same question with another answer of its own.
@@ -292,7 +294,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_bad_rubric_is_one_sentence_and_the_rest_still_loads(tmp_path: Path, case) -> None:
+def test_a_bad_rubric_is_one_sentence_and_the_rest_still_loads(tmp_path: Path, case: str) -> None:
     text, said = BAD[case]
     (tmp_path / "x.toml").write_text(text)
     rubrics, problems = read_rubrics([JUDGE, tmp_path])
@@ -308,7 +310,7 @@ SYSTEM = "Be a judge of {braces}: [[A]]."
 
 
 @pytest.fixture
-def prompts(tmp_path: Path):
+def prompts(tmp_path: Path) -> dict[str, FastChatRubric]:
     """A file of FastChat's format with texts of our own."""
     lines = [
         ("single-x", "single", "Q {question} A {answer} end"),
@@ -344,7 +346,7 @@ LONG_ONE, LONG_TWO = candidate("q1", "a1", "q2", "a2"), candidate("q1", "b1", "q
 REFERENCES = (("q1", "r1"), ("q2", "r2"))
 
 
-def test_a_template_is_filled_as_pythons_format_fills_it(prompts) -> None:
+def test_a_template_is_filled_as_pythons_format_fills_it(prompts: dict[str, FastChatRubric]) -> None:
     assert set(prompts) == {"single-x", "pair-x", "late-multi-turn"}
     single, pair = prompts["single-x"], prompts["pair-x"]
     assert single.messages(Material(candidates=(ONE,)), structured=False) == (
@@ -371,7 +373,9 @@ def test_a_template_is_filled_as_pythons_format_fills_it(prompts) -> None:
         ("pair-x", Material(candidates=(LONG_ONE, TWO)), "as many turns before them"),
     ],
 )
-def test_what_fastchat_has_no_template_for_is_said(prompts, name: str, material, said: str) -> None:
+def test_what_fastchat_has_no_template_for_is_said(
+    prompts: dict[str, FastChatRubric], name: str, material: Material, said: str
+) -> None:
     with pytest.raises(InputError) as caught:
         prompts[name].messages(material, False)
     assert said in str(caught.value)
@@ -405,7 +409,7 @@ def test_a_bad_prompt_file_is_one_sentence_with_its_line(
     assert said in str(caught.value)
 
 
-def fastchat_body(template, **values: Any):
+def fastchat_body(template: dict[str, str], **values: Any) -> dict[str, Any]:
     """The request that FastChat's code sends for a template: `common.py`, `run_judge_single` and `_pair`,
     then `chat_compeletion_openai`, with gpt-4's conversation template."""
     return {
@@ -443,9 +447,9 @@ def test_the_requests_are_those_that_fastchat_sends(tmp_path: Path) -> None:
         assert len({a1, b1}) == 2
         r1, r2 = "ref {1}", "ref 2"
         who = JudgeModel(model="gpt-4", server=server.url)
-        expected = []
+        expected: list[dict[str, Any]] = []
 
-        def ask(turn, rubric) -> None:
+        def ask(turn: int, rubric: str) -> None:
             judging = judge(talk, conversation, turn, rubric, who, references={0: r1, 1: r2})
             assert judging.wait(20).outcome in ("scored", "tie")
 

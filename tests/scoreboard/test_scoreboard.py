@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from playground.types import Aspect, Conversation, JudgeCall, Reply
 from tests.helpers.verdicts import ONE, TWO, judged, talk, variant, win
 
 
-def scored(conversation: Conversation, turn, *scores, **fields: Any):
+def scored(conversation: Conversation, turn: int, *scores: float | None, **fields: Any) -> Conversation:
     fields = {"rubric": "single", "outcome": "scored", "scale": (1.0, 10.0)} | fields
     return judged(conversation, turn, scores=scores, **fields)
 
@@ -69,7 +70,7 @@ def test_kappa_is_that_of_a_worked_example() -> None:
 
 
 def test_the_bootstrap_draws_whole_clusters_and_repeats_itself() -> None:
-    def mean(drawn):
+    def mean(drawn: Sequence[Sequence[float]]) -> float:
         values = [value for cluster in drawn for value in cluster]
         return sum(values) / len(values)
 
@@ -190,7 +191,7 @@ def test_mean_scores_by_turn_leave_out_what_has_no_score_and_count_it() -> None:
 
 
 def test_aspects_are_means_of_those_that_apply() -> None:
-    def aspects(score):
+    def aspects(score: float) -> tuple[Aspect, ...]:
         return (Aspect(name="clarity", score=score), Aspect(name="depth", score=None))
 
     talks = [
@@ -221,7 +222,7 @@ def test_the_first_place_and_the_lengths_are_counted_by_game_and_by_winner() -> 
 
 
 def test_agreement_with_votes_is_over_turns_that_have_both() -> None:
-    def vote(conversation: Conversation, winner):
+    def vote(conversation: Conversation, winner: int | None) -> Conversation:
         outcome = "tie" if winner is None else "win"
         return judged(conversation, 0, outcome=outcome, winner=winner, judge=HUMAN, rubric="vote")
 
@@ -247,7 +248,7 @@ def test_agreement_with_votes_is_over_turns_that_have_both() -> None:
 def test_scores_prefer_the_higher_one_and_a_failure_prefers_nobody() -> None:
     conversation = talk(("a", "b"))
 
-    def said(*scores, **fields: Any):
+    def said(*scores: float | None, **fields: Any) -> tuple[int | None, ...] | None:
         return preference(scored(conversation, 0, *scores, **fields).turns[0].verdicts[0], 0, 1)
 
     assert said(8.0, 5.0) == (0,)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Never
@@ -21,7 +22,7 @@ from playground.session import Session
 from playground.store import FILE, ConflictError, Store
 from playground.store.recorder import Recorder
 from playground.store.repair import find_damage, repair_record
-from playground.types import InputError, OutsideError
+from playground.types import Conversation, InputError, OutsideError
 from tests.helpers.waiting import until
 
 LOCK = """
@@ -34,7 +35,7 @@ sys.stdin.read()
 
 
 @contextmanager
-def locked(folder: Path):
+def locked(folder: Path) -> Iterator[None]:
     """The record's lock in the hands of another process."""
     holder = subprocess.Popen(
         [sys.executable, "-c", LOCK, str(folder / FILE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -47,29 +48,29 @@ def locked(folder: Path):
 
 
 @pytest.fixture
-def library():
+def library() -> Library:
     return Library.open("models/pocket")
 
 
-def opened(library: Library, folder: Path, text: str = "All right.", delay=0.0):
+def opened(library: Library, folder: Path, text: str = "All right.", delay: float = 0.0) -> Session:
     """A session whose engine says `text`, a word a step."""
     tokens = [*(f"{word} " for word in text.split()), "\n```\n\n# Query:\n"]
     return Session(ScriptedEngine(lambda request: tokens, delay), library, Store(folder))
 
 
-def begun(talk, *specs):
+def begun(talk: Session, *specs: str) -> Conversation:
     return talk.new([talk.variant(spec) for spec in specs or ("base", "urial")])
 
 
-def last(snapshots):
+def last(snapshots: Iterable[Conversation]) -> Conversation:
     return list(snapshots)[-1]
 
 
-def users(folder: Path, id):
+def users(folder: Path, id: str) -> list[str]:
     return [turn.user for turn in Store(folder).load(id).turns]
 
 
-def test_of_two_processes_that_go_on_from_the_same_turn_one_is_told(library, tmp_path: Path) -> None:
+def test_of_two_processes_that_go_on_from_the_same_turn_one_is_told(library: Library, tmp_path: Path) -> None:
     one, other = opened(library, tmp_path), opened(library, tmp_path)
     here = last(one.send(begun(one), "First"))
     there = other.open(here.id)
@@ -81,12 +82,14 @@ def test_of_two_processes_that_go_on_from_the_same_turn_one_is_told(library, tmp
     assert users(tmp_path, again.id) == ["First", "Mine", "Theirs"]
 
 
-def test_of_many_that_send_at_once_each_is_kept_or_told(library, tmp_path: Path) -> None:
+def test_of_many_that_send_at_once_each_is_kept_or_told(library: Library, tmp_path: Path) -> None:
     talks = [opened(library, tmp_path) for _ in range(6)]
     here = last(talks[0].send(begun(talks[0]), "First"))
-    start, kept, told = threading.Barrier(len(talks)), [], []
+    start = threading.Barrier(len(talks))
+    kept: list[str] = []
+    told: list[str] = []
 
-    def send(number) -> None:
+    def send(number: int) -> None:
         start.wait()
         try:
             last(talks[number].send(here, f"From {number}"))
@@ -104,7 +107,7 @@ def test_of_many_that_send_at_once_each_is_kept_or_told(library, tmp_path: Path)
     assert users(tmp_path, here.id) == ["First", *kept]
 
 
-def test_versions_of_an_answer_are_never_written_over(library, tmp_path: Path) -> None:
+def test_versions_of_an_answer_are_never_written_over(library: Library, tmp_path: Path) -> None:
     one, other = opened(library, tmp_path), opened(library, tmp_path, "Another answer.")
     here = last(one.send(begun(one), "First"))
     there = other.open(here.id)
@@ -121,7 +124,7 @@ def test_versions_of_an_answer_are_never_written_over(library, tmp_path: Path) -
     assert Store(tmp_path).load(here.id).turns[0] == again.turns[0]
 
 
-def test_a_locked_record_is_said_and_written_once_it_is_free(library, tmp_path: Path) -> None:
+def test_a_locked_record_is_said_and_written_once_it_is_free(library: Library, tmp_path: Path) -> None:
     talk = opened(library, tmp_path, "word " * 60, 0.02)
     here = last(talk.send(begun(talk), "First"))
     with locked(tmp_path):
@@ -141,7 +144,7 @@ def test_a_locked_record_is_said_and_written_once_it_is_free(library, tmp_path: 
     talk.close()
 
 
-def test_a_conflict_after_a_lock_is_a_branch_and_is_said(library, tmp_path: Path) -> None:
+def test_a_conflict_after_a_lock_is_a_branch_and_is_said(library: Library, tmp_path: Path) -> None:
     talk = opened(library, tmp_path)
     here = last(talk.send(begun(talk), "First"))
     store = Store(tmp_path)
@@ -159,13 +162,13 @@ def test_a_conflict_after_a_lock_is_a_branch_and_is_said(library, tmp_path: Path
 
 
 def test_a_record_that_fails_in_the_middle_of_an_answer_costs_nothing(
-    library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     talk = opened(library, tmp_path, "word " * 150, 0.02)
     here = begun(talk)
     save = talk.store.save
 
-    def full(*options: str) -> Never:
+    def full(*arguments: object) -> Never:
         raise OutsideError("The record cannot be used: database or disk is full.")
 
     sending = talk.send(here, "First")
@@ -179,7 +182,7 @@ def test_a_record_that_fails_in_the_middle_of_an_answer_costs_nothing(
     assert Store(tmp_path).load(here.id) == now
 
 
-def test_a_data_folder_that_was_deleted_is_made_again(library, tmp_path: Path) -> None:
+def test_a_data_folder_that_was_deleted_is_made_again(library: Library, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     talk = opened(library, folder)
     here = last(talk.send(begun(talk), "First"))
@@ -190,7 +193,7 @@ def test_a_data_folder_that_was_deleted_is_made_again(library, tmp_path: Path) -
     assert [summary.title for summary in talk.history()] == ["First"]
 
 
-def test_what_is_left_is_written_at_the_end(library, tmp_path: Path) -> None:
+def test_what_is_left_is_written_at_the_end(library: Library, tmp_path: Path) -> None:
     talk = opened(library, tmp_path)
     here = last(talk.send(begun(talk), "First"))
     with locked(tmp_path):
@@ -221,7 +224,7 @@ def test_a_demonstration_set_of_another_process_is_never_written_over(tmp_path: 
 # --- Damage that SQLite does not see ------------------------------------------------------------------
 
 
-def test_a_damaged_row_costs_that_row_alone(library, tmp_path: Path) -> None:
+def test_a_damaged_row_costs_that_row_alone(library: Library, tmp_path: Path) -> None:
     talk = opened(library, tmp_path)
     ends = [last(talk.send(last(talk.send(begun(talk), f"{n} one")), f"{n} two")) for n in range(4)]
     ids = [(end.id,) for end in ends]
@@ -267,24 +270,27 @@ def test_a_damaged_row_costs_that_row_alone(library, tmp_path: Path) -> None:
         repair_record(tmp_path / FILE, tmp_path / "new" / FILE)
 
 
-def test_the_history_is_the_owners_and_the_command_lines(library, tmp_path: Path) -> None:
+def test_the_history_is_the_owners_and_the_command_lines(library: Library, tmp_path: Path) -> None:
     talk = opened(library, tmp_path)
     for owner in ("", "one", "two", "unknown"):
         last(talk.send(dataclasses.replace(begun(talk), owner=owner), f"Of {owner or 'all'}"))
-    titles = lambda owner: {summary.title for summary in talk.history(owner=owner)}  # noqa: E731
+
+    def titles(owner: str | None) -> set[str]:
+        return {summary.title for summary in talk.history(owner=owner)}
+
     assert titles(None) == {"Of all", "Of one", "Of two", "Of unknown"}
     assert titles("one") == {"Of all", "Of one"}
     assert titles("") == {"Of all"}
 
 
-def test_a_whole_record_has_no_damage(library, tmp_path: Path) -> None:
+def test_a_whole_record_has_no_damage(library: Library, tmp_path: Path) -> None:
     talk = opened(library, tmp_path)
     last(talk.send(begun(talk), "First"))
     assert find_damage(tmp_path / FILE) == []
     assert find_damage(tmp_path / "nowhere") == []
 
 
-def test_what_a_torn_file_still_holds_is_copied(library, tmp_path: Path) -> None:
+def test_what_a_torn_file_still_holds_is_copied(library: Library, tmp_path: Path) -> None:
     talk = opened(library, tmp_path)
     ends = [last(talk.send(begun(talk), f"{number} {'x' * 3000}")) for number in range(12)]
     talk.close()

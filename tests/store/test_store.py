@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,26 +25,26 @@ from tests.helpers.judging import cast_vote, request
 
 
 @pytest.fixture(scope="module")
-def library():
+def library() -> Library:
     return Library.open("models/pocket")
 
 
-def open_session(library: Library, folder: Path):
+def open_session(library: Library, folder: Path) -> Session:
     return Session(ScriptedEngine(lambda request: ["All ", "right."]), library, Store(folder))
 
 
-def read_last(snapshots):
+def read_last(snapshots: Iterable[Conversation]) -> Conversation:
     return list(snapshots)[-1]
 
 
-def ask(talk, *messages: str):
+def ask(talk: Session, *messages: str) -> Conversation:
     conversation = talk.new([talk.variant("base"), talk.variant("urial")])
     for message in messages:
         conversation = read_last(talk.send(conversation, message))
     return conversation
 
 
-def damage(folder: Path, *statements) -> None:
+def damage(folder: Path, *statements: str) -> None:
     db = sqlite3.connect(folder / FILE)
     for statement in statements:
         db.execute(statement)
@@ -51,24 +52,28 @@ def damage(folder: Path, *statements) -> None:
     db.close()
 
 
-def set_reply(conversation: Conversation, lane, **fields: Any):
+def set_reply(conversation: Conversation, lane: int, **fields: Any) -> Conversation:
     *before, turn = conversation.turns
     answer = turn.answers[lane]
     answer = dataclasses.replace(answer, reply=dataclasses.replace(answer.reply, **fields))
     return dataclasses.replace(conversation, turns=(*before, turn.select(answer, lane)))
 
 
-def unfinish(conversation: Conversation):
+def unfinish(conversation: Conversation) -> Conversation:
     for lane in range(2):
         conversation = set_reply(conversation, lane, finish="", text="All", raw_text="All")
     return conversation
+
+
+Parts = tuple[sqlite3.Connection, list[tuple[int, str]], tuple[str]]
+Stale = tuple[Session, Session, Conversation, Conversation, Parts]
 
 
 # --- Two processes ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def stale(library, tmp_path: Path):
+def stale(library: Library, tmp_path: Path) -> Stale:
     """Sessions of two processes; the first one's finished conversation; the same as read in mid-stream."""
     one, other = open_session(library, tmp_path), open_session(library, tmp_path)
     finished = ask(one, "First")
@@ -83,14 +88,16 @@ def stale(library, tmp_path: Path):
     return one, other, finished, there, (db, rows, kept)
 
 
-def finish(parts) -> None:
+def finish(parts: Parts) -> None:
     db, rows, _ = parts
     for lane, reply in rows:
         db.execute("UPDATE answer SET reply = ? WHERE lane = ? AND version = 0", (reply, lane))
     db.commit()
 
 
-def test_an_answer_that_was_read_unfinished_never_replaces_the_finished_one(stale, tmp_path: Path) -> None:
+def test_an_answer_that_was_read_unfinished_never_replaces_the_finished_one(
+    stale: Stale, tmp_path: Path
+) -> None:
     _, other, finished, there, parts = stale
     assert {answer.reply.finish for answer in there.turns[0].answers} == {"error"}
     growing = other.retry(there, [0])  # while the first process is still writing
@@ -104,7 +111,7 @@ def test_an_answer_that_was_read_unfinished_never_replaces_the_finished_one(stal
     assert turn.answers[0].version == 1
 
 
-def test_whoever_holds_an_outdated_answer_is_refused(stale, tmp_path: Path) -> None:
+def test_whoever_holds_an_outdated_answer_is_refused(stale: Stale, tmp_path: Path) -> None:
     _, other, finished, there, parts = stale
     finish(parts)
     with pytest.raises(ConflictError, match="open it again"):
@@ -116,7 +123,7 @@ def test_whoever_holds_an_outdated_answer_is_refused(stale, tmp_path: Path) -> N
     assert Store(tmp_path).load(finished.id) == finished
 
 
-def test_a_process_that_still_writes_does_not_hide_a_later_version(library, tmp_path: Path) -> None:
+def test_a_process_that_still_writes_does_not_hide_a_later_version(library: Library, tmp_path: Path) -> None:
     one, other = open_session(library, tmp_path), open_session(library, tmp_path)
     first = ask(one, "First")
     again = read_last(other.retry(other.open(first.id), [0]))
@@ -127,7 +134,9 @@ def test_a_process_that_still_writes_does_not_hide_a_later_version(library, tmp_
         one.show(first, 0, 0)
 
 
-def test_an_unfinished_reply_is_finished_and_not_the_other_way_round(library, tmp_path: Path) -> None:
+def test_an_unfinished_reply_is_finished_and_not_the_other_way_round(
+    library: Library, tmp_path: Path
+) -> None:
     talk = open_session(library, tmp_path)
     finished = ask(talk, "First")
     talk.store.save(unfinish(finished))
@@ -139,7 +148,7 @@ def test_an_unfinished_reply_is_finished_and_not_the_other_way_round(library, tm
     assert talk.open("cut").turns == finished.turns
 
 
-def test_a_verdict_that_ended_is_not_replaced_by_an_unfinished_one(library, tmp_path: Path) -> None:
+def test_a_verdict_that_ended_is_not_replaced_by_an_unfinished_one(library: Library, tmp_path: Path) -> None:
     talk = open_session(library, tmp_path)
     conversation = ask(talk, "First")
     verdict = cast_vote(talk, conversation, 0, "A", (0, 1), by="me")
@@ -152,7 +161,7 @@ def test_a_verdict_that_ended_is_not_replaced_by_an_unfinished_one(library, tmp_
 # --- Damage -------------------------------------------------------------------------------------------
 
 
-def test_a_lost_turn_costs_that_turn_alone(library, tmp_path: Path) -> None:
+def test_a_lost_turn_costs_that_turn_alone(library: Library, tmp_path: Path) -> None:
     talk = open_session(library, tmp_path)
     whole = ask(talk, "First", "Second", "Third")
     damage(tmp_path, "DELETE FROM turn WHERE number = 1")
@@ -170,7 +179,7 @@ def test_a_lost_turn_costs_that_turn_alone(library, tmp_path: Path) -> None:
     assert len(Store(tmp_path / "new").load(whole.id).turns) == 4
 
 
-def test_answers_of_a_lost_last_turn_do_not_become_the_next_ones(library, tmp_path: Path) -> None:
+def test_answers_of_a_lost_last_turn_do_not_become_the_next_ones(library: Library, tmp_path: Path) -> None:
     talk = open_session(library, tmp_path)
     whole = ask(talk, "First", "Second")
     last = read_last(talk.retry(whole, [0]))
@@ -182,7 +191,7 @@ def test_answers_of_a_lost_last_turn_do_not_become_the_next_ones(library, tmp_pa
     assert len(other.turns[1].all(0)) == 1
 
 
-def test_a_lost_answer_moves_no_other(library, tmp_path: Path) -> None:
+def test_a_lost_answer_moves_no_other(library: Library, tmp_path: Path) -> None:
     talk = open_session(library, tmp_path)
     whole = read_last(talk.retry(read_last(talk.retry(ask(talk, "First"), [0])), [0]))
     damage(tmp_path, "DELETE FROM answer WHERE lane = 0 AND version = 1")
@@ -211,7 +220,9 @@ def test_a_lost_answer_moves_no_other(library, tmp_path: Path) -> None:
         "UPDATE verdict SET verdict = json_set(verdict, '$.scale', json('[]'))",
     ],
 )
-def test_each_damage_is_named_and_left_out_of_the_repair(library, tmp_path: Path, statement: str) -> None:
+def test_each_damage_is_named_and_left_out_of_the_repair(
+    library: Library, tmp_path: Path, statement: str
+) -> None:
     talk = open_session(library, tmp_path)
     whole = ask(talk, "First", "Second")
     cast_vote(talk, whole, 1, "A", (0, 1), by="me")
@@ -251,7 +262,7 @@ COLUMNS = {
 }
 
 
-def damage_json(random_, text: str):
+def damage_json(random_: random.Random, text: str) -> str:
     """A JSON text with one value in it replaced."""
     data = json.loads(text)
     at = data
@@ -263,7 +274,7 @@ def damage_json(random_, text: str):
         at = at[key]
 
 
-def damage_row(random_, path: Path) -> str:
+def damage_row(random_: random.Random, path: Path) -> str:
     """Change one value of one row."""
     table = random_.choice(list(COLUMNS))
     column = random_.choice(COLUMNS[table])
@@ -281,7 +292,7 @@ def damage_row(random_, path: Path) -> str:
     return f"{table}.{column} = {str(value)[:200]!r}"
 
 
-def use(library: Library, folder: Path, ids, whole):
+def use(library: Library, folder: Path, ids: list[str], whole: bool) -> int:
     """Do with a record all that reads it; how many of the conversations can be loaded."""
     talk = open_session(library, folder)
     talk.history("q")
@@ -307,10 +318,10 @@ def use(library: Library, folder: Path, ids, whole):
     return loaded
 
 
-def test_any_damage_of_one_row_costs_that_row_alone(library, tmp_path: Path) -> None:
+def test_any_damage_of_one_row_costs_that_row_alone(library: Library, tmp_path: Path) -> None:
     source = tmp_path / "source"
     talk = open_session(library, source)
-    ids = []
+    ids: list[str] = []
     for _ in range(2):
         conversation = read_last(talk.retry(ask(talk, "q1", "q2"), [0]))
         cast_vote(talk, conversation, 0, "A", (0, 1), by="me")

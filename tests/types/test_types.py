@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from playground.types import (
     Demo,
     DemoSet,
     Exchange,
+    Finish,
     InputError,
     Message,
     Prompt,
@@ -45,7 +47,7 @@ from playground.types import (
         ("penalty_scope", "prompt", "Penalty scope must be 'all' or 'answer'"),
     ],
 )
-def test_sampling_refuses_what_is_out_of_range_in_one_sentence(name: str, value, said: str) -> None:
+def test_sampling_refuses_what_is_out_of_range_in_one_sentence(name: str, value: Any, said: str) -> None:
     with pytest.raises(InputError) as caught:
         Sampling(**{name: value})
     assert str(caught.value).startswith(said)
@@ -55,7 +57,7 @@ def test_sampling_refuses_what_is_out_of_range_in_one_sentence(name: str, value,
 def test_a_misspelt_parameter_is_an_error_and_never_ignored() -> None:
     """The reference implementation passed "repitition_penalty" and decoded with 1.0 for years."""
     with pytest.raises(TypeError):
-        Sampling(repitition_penalty=1.1)
+        Sampling(repitition_penalty=1.1)  # type: ignore[call-arg]
 
 
 def test_sampling_reads_text_and_says_which_text_was_no_number() -> None:
@@ -168,8 +170,8 @@ def test_values_cannot_be_changed() -> None:
         Sampling().temperature = 1.0  # type: ignore[misc]
 
 
-def answer(text: str, finish: str = "stop") -> Answer:
-    return Answer(variant="x", request=None, reply=Reply(text=text, finish=finish))  # type: ignore[arg-type]
+def answer(text: str, finish: Finish = "stop") -> Answer:
+    return Answer(variant="x", request=None, reply=Reply(text=text, finish=finish))
 
 
 def test_history_is_the_lanes_own_and_leaves_out_turns_that_came_to_nothing() -> None:
