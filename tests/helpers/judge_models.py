@@ -71,6 +71,14 @@ def judged(
     return verdict, talk, conversation
 
 
+def sent_parameters(verdict: Verdict) -> dict[str, Any]:
+    """The parameters of a verdict's first call."""
+    sent = verdict.calls[0].parameters
+    assert sent is not None
+    parameters: dict[str, Any] = json.loads(sent)
+    return parameters
+
+
 def sentence(text: str | None) -> str:
     """Assert that it is one: no line breaks, an end, nothing of Python in it."""
     assert text is not None

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from playground.judging.client.refusals import find_refusal
+from playground.judging.client.refusals import Refusal, find_refusal
 from playground.judging.parse import structured
 from playground.judging.parse.reply import read_reply
 from playground.rubrics import forms
@@ -429,6 +429,13 @@ def test_an_aspect_with_several_values_is_unreadable() -> None:
 BODY = {"temperature": 0, "seed": 0, "max_tokens": 2048}
 
 
+def refusal(message: str, system: bool) -> Refusal:
+    """What a message refuses of a request, which may have a system message."""
+    found = find_refusal(400, {"error": {"message": message}}, BODY, system)
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -445,7 +452,7 @@ BODY = {"temperature": 0, "seed": 0, "max_tokens": 2048}
     ],
 )
 def test_a_refused_system_role_is_found_in_any_language(message: str) -> None:
-    assert find_refusal(400, {"error": {"message": message}}, BODY, True).fold_system
+    assert refusal(message, True).fold_system
     assert find_refusal(400, {"error": {"message": message}}, BODY, False) is None
 
 
@@ -466,7 +473,7 @@ def test_a_message_about_another_system_is_no_refusal_of_a_role(message: str) ->
     ],
 )
 def test_a_limit_is_found_near_its_name_in_any_language(message: str) -> None:
-    assert find_refusal(400, {"error": {"message": message}}, BODY, False).limit == 1024
+    assert refusal(message, False).limit == 1024
 
 
 @pytest.mark.parametrize(
@@ -474,4 +481,4 @@ def test_a_limit_is_found_near_its_name_in_any_language(message: str) -> None:
     ["400: max_tokens no", "Unsupported parameter max_tokens, see rule 120", "o1-2024-12-17: max_tokens"],
 )
 def test_a_number_that_is_no_limit_is_not_taken_for_one(message: str) -> None:
-    assert find_refusal(400, {"error": {"message": message}}, BODY, False).drop == "max_tokens"
+    assert refusal(message, False).drop == "max_tokens"

@@ -17,10 +17,21 @@ from typing import Any
 import pytest
 
 from playground.judging.client import without_key
+from playground.judging.cost import JudgeBudget
 from playground.secret import Secret
 from playground.store import UNJUDGED
 from playground.types import Conversation, InputError, Verdict
-from tests.helpers.judge_models import KEY, Serve, judged, model, put, says, sentence, text_only
+from tests.helpers.judge_models import (
+    KEY,
+    Serve,
+    judged,
+    model,
+    put,
+    says,
+    sent_parameters,
+    sentence,
+    text_only,
+)
 from tests.helpers.judge_server import Asked, Behave, Body
 from tests.helpers.judging import chat, judge, own_words, request, session
 from tests.helpers.paths import ROOT
@@ -49,6 +60,7 @@ def test_a_comparison_is_asked_in_both_orders_and_both_are_kept(tmp_path: Path, 
     asked = [body for body in server.bodies if "response_format" not in body]
     for game in verdict.calls:
         said = [{"role": role, "content": text} for role, text in game.messages]
+        assert game.parameters is not None
         assert {"model": "judge", "messages": said, **json.loads(game.parameters)} in asked
     assert asked[0]["temperature"] == 0
     assert asked[0]["seed"] == 0
@@ -106,7 +118,7 @@ def test_a_server_that_takes_less_is_asked_for_less_and_the_record_says_so(
 
     verdict, *_ = judged(tmp_path, serve(behave), "single", lanes=[0])
     assert verdict.scores == (5.0,)
-    sent = json.loads(verdict.calls[0].parameters)
+    sent = sent_parameters(verdict)
     assert sent["max_completion_tokens"] == 2048
     assert not {"temperature", "max_tokens"} & set(sent)
 
@@ -662,6 +674,7 @@ def test_the_cost_is_estimated_before_and_known_after(tmp_path: Path, serve: Ser
     assert talk.judge_cost(again).calls == 0
     assert talk.judge_cost(again).cached == 2
     assert [c.id for c in talk.list_judged()] == [conversation.id]
+    assert before.price is not None
     amount, currency = before.price
     assert currency == "USD"
     assert amount == pytest.approx((before.prompt_tokens * 2 + before.most_new_tokens * 8) / 1e6)
@@ -693,7 +706,7 @@ def test_two_at_once_cannot_overspend_a_budget(tmp_path: Path, serve: Serve) -> 
     conversation = chat(talk, "One?")
     server = serve(lambda asked, body: asked.silence())
     most = talk.estimate(request(talk, conversation, 0, "single", model(server))).most_tokens
-    budget = type(talk.judge_budget())(most + 10)
+    budget = JudgeBudget(most + 10)
     judging = judge(talk, conversation, 0, "single", model(server), budget=budget)
     with pytest.raises(InputError, match="are left"):
         judge(talk, conversation, 0, "single", model(server), budget=budget)

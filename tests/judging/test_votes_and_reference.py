@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from playground.config import Settings
+from playground.engine.scripted import ScriptedEngine
 from playground.judging.reference import occurs
 from playground.judging.votes import Choice
 from playground.rubrics.candidates import candidate, holds
@@ -84,6 +85,7 @@ def test_a_vote_that_cannot_be_is_refused_in_one_sentence(
 
 def test_an_answer_that_failed_cannot_be_voted_on(tmp_path: Path) -> None:
     talk = session(tmp_path)
+    assert isinstance(talk.engine, ScriptedEngine)
     talk.engine._script = lambda r: ValueError("broken") if r.prompt.adapter else ["Yes."]
     conversation = chat(talk, "One?")
     with pytest.raises(InputError, match="Lane 'pocket-ift' has no answer in turn 1"):
@@ -172,15 +174,13 @@ def test_a_key_shows_itself_nowhere() -> None:
 # --- The reference judge --------------------------------------------------------------------------
 
 
-def answers(*texts: list[str | None]) -> Callable[[Request], str]:
+def answers(*texts: Sequence[str]) -> Callable[[Request], str]:
     """What the lanes of the first message answer, then those of the second, and so on: base, adapter."""
-    left = list(texts)
+    left = [{False: base, True: adapter} for base, adapter in texts]
 
     def answer(request: Request) -> str:
-        pair = left[0]
-        text = pair[1 if request.prompt.adapter else 0]
-        pair[1 if request.prompt.adapter else 0] = None
-        if pair == [None, None]:
+        text = left[0].pop(request.prompt.adapter is not None)
+        if not left[0]:
             left.pop(0)
         return text
 
@@ -221,7 +221,7 @@ def test_the_reference_judge_compares_in_both_orders(
 
 
 def test_a_choice_is_marked_by_the_answer_before_it(tmp_path: Path) -> None:
-    talk = session(tmp_path, answers(*map(list, RIVERS)))
+    talk = session(tmp_path, answers(*RIVERS))
     conversation = chat(talk, "Name three rivers.", "Only the first two.")
     assert judge_by_rule(talk, conversation, 0).scores == (1.0, 0.0)
     assert judge_by_rule(talk, conversation, 1).scores == (1.0, 0.0)
@@ -251,7 +251,9 @@ def test_a_turn_without_a_known_answer_is_not_marked(tmp_path: Path) -> None:
     conversation = chat(talk, "What is the capital of France?", "Something else?")
     with pytest.raises(InputError, match="Turn 2 is not one of a probe with a known answer"):
         judge_by_rule(talk, conversation, 1)
-    assert talk.library.probe_of(["What is the capital of France?"]).name == "pocket/1"
+    probe = talk.library.probe_of(["What is the capital of France?"])
+    assert probe is not None
+    assert probe.name == "pocket/1"
     assert talk.library.probe_of([turn.user for turn in conversation.turns]) is None
 
 

@@ -46,7 +46,7 @@ def test_a_demonstration_set_is_read_to_the_byte(tmp_path: Path) -> None:
 
 
 HEAD = "name = 'x'\ninstruction = ''\n"
-BAD = {
+BAD: dict[str, tuple[str | bytes, str]] = {
     "syntax": ("name = ", "not valid TOML"),
     "not utf-8": (b"\nname = '\xff'", "bad.toml, line 2: not UTF-8 text (byte 9)"),
     "missing instruction": ("name = 'x'", "lacks 'instruction'"),
@@ -139,6 +139,7 @@ def test_an_adapter_is_what_its_files_say_and_its_card_comes_first(tmp_path: Pat
     card = 'name = "own"\nlabel = "Its own"\nbase_model = "me/other"\n'
     full = read_adapter(adapter(tmp_path / "full", tokenizer_config__json=config, adapter__toml=card))
     assert (full.name, full.base_model, full.label) == ("own", "me/other", "Its own")
+    assert full.chat_format is not None
     assert full.chat_format.template == "{{ x }}"
     assert (full.chat_format.bos_token, full.chat_format.eos_token) == ("<s>", "</s>")
 
@@ -147,10 +148,13 @@ def test_chat_templates_are_found_in_all_three_places(tmp_path: Path) -> None:
     assert tokenizer_chat_format(tmp_path) is None
     named = [{"name": "tool_use", "template": "T"}, {"name": "default", "template": "D"}]
     write(tmp_path / "tokenizer_config.json", json.dumps({"chat_template": named, "bos_token": None}))
-    assert tokenizer_chat_format(tmp_path).template == "D"
-    assert tokenizer_chat_format(tmp_path).bos_token == ""
+    found = tokenizer_chat_format(tmp_path)
+    assert found is not None
+    assert (found.template, found.bos_token) == ("D", "")
     write(tmp_path / "chat_template.jinja", "J")
-    assert tokenizer_chat_format(tmp_path).template == "J"
+    found = tokenizer_chat_format(tmp_path)
+    assert found is not None
+    assert found.template == "J"
 
 
 def test_an_adapter_that_a_person_names_is_taken_up_whatever_base_it_names(tmp_path: Path) -> None:
@@ -240,7 +244,7 @@ def test_adapters_can_be_listed_while_their_files_arrive(tmp_path: Path) -> None
     library = Library.open("models/pocket")
     for number in range(3):
         library.ask_for(f"adapter-{number}", f"somebody/adapter-{number}")
-    seen = []
+    seen: list[str] = []
     for name, source in library.pending_sources().items():
         library.add(AdapterCard(name=name, source=source, base_model="", label=name))
         seen.append(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,6 +70,7 @@ def test_base_and_adapters_come_with_the_set_up_that_suits_them(here: House) -> 
     assert load(here, "random").note == "Random Llama is loaded."
     session = here.session
     assert (here.base, here.change.running_preset()) == (BASE, "random")
+    assert session.library.preset is not None
     assert session.library.preset.name == "random"
     assert session.library.default_demo_set().name == "pocket-8"
     assert [(status.card.name, status.error) for status in session.status().adapters] == [
@@ -173,6 +175,7 @@ def test_an_adapter_that_is_gone_leaves_the_base_and_says_so(here: House, hub: H
     del hub.repositories[ADAPTER]
     assert load(here, "random").state == "done"
     (status,) = here.session.status().adapters
+    assert status.error is not None
     assert "does not exist on the Hugging Face Hub" in status.error
     chat = Controller(here.session)
     assert [chat.catalog.default_lane(lane) for lane in range(4)] == ["urial", "base", "base", "urial"]
@@ -184,7 +187,8 @@ def test_what_no_machine_holds_is_refused_with_the_way_to_try(here: House) -> No
         here.change.load_preset("huge")
     with pytest.raises(InputError, match="There is no preset 'nothing'"):
         here.change.load_preset("nothing")
-    for name in (None, 3, ["random"]):
+    wrong: list[Any] = [None, 3, ["random"]]
+    for name in wrong:
         with pytest.raises(InputError, match="There is no preset"):
             here.change.load_preset(name)
     assert here.change.progress().state == "idle"
@@ -194,6 +198,7 @@ def test_a_preset_that_runs_already_is_only_set_up(here: House, hub: HubServer) 
     engine = here.session.engine
     assert load(here, "pocket").note == "Pocket is already loaded."
     assert here.session.engine is engine
+    assert here.session.library.preset is not None
     assert here.session.library.preset.name == here.change.running_preset() == "pocket"
     assert hub.requests == []
     here.change.load_base("models/pocket")
@@ -202,7 +207,7 @@ def test_a_preset_that_runs_already_is_only_set_up(here: House, hub: HubServer) 
 
 
 def test_the_running_models_memory_counts_as_free(here: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    rooms = []
+    rooms: list[int] = []
 
     def measure(settings: Settings, running: int) -> Room:
         rooms.append(running)
@@ -210,7 +215,9 @@ def test_the_running_models_memory_counts_as_free(here: House, monkeypatch: pyte
 
     monkeypatch.setattr(engines, "measure_room", measure)
     here.change.list_offers()
-    assert rooms == [4 * here.session.status().parameters]
+    parameters = here.session.status().parameters
+    assert parameters is not None
+    assert rooms == [4 * parameters]
 
 
 # --- The cache ---------------------------------------------------------------------------------------

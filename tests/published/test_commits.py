@@ -26,8 +26,9 @@ import playground.published.manifest
 from playground.cli.main import app
 from playground.library import POCKET, Library
 from playground.published import git as git_download
-from playground.published.fetch import Outcome, fetch
+from playground.published.fetch import fetch
 from playground.published.git import CommitError, Taken, take
+from playground.published.local_files import Outcome
 from playground.published.manifest import Collection, Published
 from playground.types import InputError, OutsideError
 
@@ -239,6 +240,12 @@ def states(outcomes: Iterable[Outcome]) -> list[str]:
     return [outcome.state for outcome in outcomes]
 
 
+def path_of(outcome: Outcome) -> str:
+    """Where a file is in their repository."""
+    assert outcome.file is not None
+    return outcome.file.path
+
+
 def visible(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
 
@@ -440,8 +447,10 @@ def test_nobody_is_asked_for_a_password(server: GitServer, them: Repository) -> 
 @pytest.mark.parametrize("url", ["ssh://127.0.0.1/x.git", "ext::sh -c true", "--upload-pack=true"])
 def test_another_protocol_is_not_spoken(server: GitServer, them: Repository, url: str) -> None:
     """Whatever the server redirects to: HTTP alone is allowed where HTTP is asked."""
+    program = shutil.which("git")
+    assert program is not None
     commit = git_download._Repository(
-        shutil.which("git"),
+        program,
         server.root,
         f"{server.url}/them/prompts.git",
         them.first,
@@ -464,7 +473,7 @@ def test_all_files_come_with_names_of_their_own_and_are_sets_then(
     folder = tmp_path / "data" / "demos"
     outcomes = run(server, them, folder)
     assert states(outcomes) == ["fetched"] * 7
-    assert {outcome.file.path: outcome.path.name for outcome in outcomes[1:]} == NAMES
+    assert {path_of(outcome): outcome.path.name for outcome in outcomes[1:]} == NAMES
     theirs = {name: FILES[path] for path, name in NAMES.items()}
     assert visible(folder) == {"listed.txt": LISTED, **theirs}
     library = Library.open(POCKET, data_dir=folder.parent)
@@ -507,7 +516,7 @@ def test_files_and_sets_of_the_persons_keep_their_names(
     folder.mkdir(parents=True)
     (folder / "plain.txt").write_bytes(b"My own.\n")
     (folder / "mine.toml").write_text('name = "same"\ninstruction = "My own."\n')
-    outcomes = {outcome.file.path: outcome.path.name for outcome in run(server, them, folder)}
+    outcomes = {path_of(outcome): outcome.path.name for outcome in run(server, them, folder)}
     assert outcomes["prompts/plain.txt"] == "prompts-plain.txt"
     assert (outcomes["prompts/a/same.txt"], outcomes["prompts/b/same.txt"]) == ("a-same.txt", "b-same.txt")
     assert (folder / "plain.txt").read_bytes() == b"My own.\n"
@@ -538,6 +547,7 @@ def test_what_came_first_must_come_again(server: GitServer, them: Repository, tm
     (folder / "same.txt").unlink()
     failed = [outcome for outcome in run(server, them, folder) if outcome.state != "here"]
     assert [outcome.path.name for outcome in failed] == ["same.txt"]
+    assert failed[0].error is not None
     assert "another SHA-256 than when it was first fetched" in failed[0].error
     assert not (folder / "same.txt").exists()
     assert json.loads(note.read_text()) == table
@@ -572,7 +582,7 @@ def test_another_commit_in_the_manifest_is_fetched_beside_what_is_there(
     run(server, them, folder)
     before = visible(folder)
     them.collection = replace(them.collection, revision=them.second)
-    outcomes = {outcome.file.path: outcome for outcome in run(server, them, folder)}
+    outcomes = {path_of(outcome): outcome for outcome in run(server, them, folder)}
     assert (outcomes["prompts/plain.txt"].state, outcomes["prompts/plain.txt"].path.name) == (
         "fetched", "prompts-plain.txt",
     )  # fmt: skip
@@ -586,6 +596,7 @@ def test_a_failure_of_git_leaves_the_listed_files(
     server.faults = ["500"] * 3
     outcomes = run(server, them, folder)
     assert states(outcomes) == ["fetched", "failed"]
+    assert outcomes[1].error is not None
     assert "500" in outcomes[1].error
     assert server.faults == []
     assert [path.name for path in folder.iterdir()] == ["listed.txt"]

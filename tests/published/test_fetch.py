@@ -20,7 +20,8 @@ import pytest
 
 from playground.demonstrations.files import read_demo_file
 from playground.library import POCKET, ROOT, Library
-from playground.published.fetch import Outcome, fetch
+from playground.published.fetch import fetch
+from playground.published.local_files import Outcome
 from playground.published.manifest import (
     MANIFESTS,
     Collection,
@@ -151,6 +152,12 @@ def states(outcomes: Iterable[Outcome]) -> list[str]:
     return [outcome.state for outcome in outcomes]
 
 
+def reason(outcome: Outcome) -> str:
+    """Why a file did not come."""
+    assert outcome.error is not None
+    return outcome.error
+
+
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -204,7 +211,7 @@ def test_a_file_that_appears_during_the_download_stays_as_it_is(server: Server, 
     threading.Timer(0.3, lambda: (tmp_path / "one&1.txt").write_bytes(b"mine")).start()
     outcomes = run(server, tmp_path)
     assert states(outcomes) == ["failed", "fetched"]
-    assert "appeared" in outcomes[0].error
+    assert "appeared" in reason(outcomes[0])
     assert (tmp_path / "one&1.txt").read_bytes() == b"mine"
 
 
@@ -219,15 +226,15 @@ def test_other_bytes_are_thrown_away_and_the_other_files_come(server: Server, tm
     server.faults[ONE_AT] = ["other bytes"]
     first, second = run(server, tmp_path)
     assert (first.state, second.state) == ("failed", "fetched")
-    assert first.error.startswith("one&1.txt is not what it should be")
-    assert "SHA-256" in first.error
+    assert reason(first).startswith("one&1.txt is not what it should be")
+    assert "SHA-256" in reason(first)
     assert names(tmp_path) == ["two.txt"]
 
 
 def test_a_shorter_file_is_thrown_away_at_once(server: Server, tmp_path: Path) -> None:
     server.files[ONE_AT] = ONE_BYTES[:-1]
     first, _ = run(server, tmp_path)
-    assert "SHA-256" in first.error
+    assert "SHA-256" in reason(first)
     assert [path for path, _ in server.requests].count(ONE_AT) == 1
     assert names(tmp_path) == ["two.txt"]
 
@@ -235,7 +242,7 @@ def test_a_shorter_file_is_thrown_away_at_once(server: Server, tmp_path: Path) -
 def test_a_larger_file_is_not_read_to_its_end(server: Server, tmp_path: Path) -> None:
     server.files[ONE_AT] = ONE_BYTES + b"x" * 30_000_000
     first, _ = run(server, tmp_path)
-    assert "SHA-256" in first.error
+    assert "SHA-256" in reason(first)
     assert names(tmp_path) == ["two.txt"]
 
 
@@ -249,8 +256,8 @@ def test_what_the_server_does_not_give_is_asked_for_once(
     server.faults[ONE_AT] = [code, code, code]
     first, second = run(server, tmp_path)
     assert (first.state, second.state) == ("failed", "fetched")
-    assert said in first.error
-    assert "one&1.txt" in first.error
+    assert said in reason(first)
+    assert "one&1.txt" in reason(first)
     assert [path for path, _ in server.requests].count(ONE_AT) == 1
 
 
@@ -261,7 +268,7 @@ def test_a_server_that_fails_is_asked_again_and_then_given_up(server: Server, tm
     server.faults[ONE_AT] = ["500", "500", "500"]
     first, second = run(server, tmp_path)
     assert (first.state, second.state) == ("failed", "here")
-    assert "HTTP 500" in first.error
+    assert "HTTP 500" in reason(first)
 
 
 @pytest.mark.parametrize("fault", ["reset", "cut", "cut without a length", "silent"])
@@ -289,7 +296,7 @@ def test_what_came_before_the_last_attempt_failed_is_completed_by_the_next_run(
     server.faults[ONE_AT] = [fault] * 3
     first, second = run(server, tmp_path, timeout=0.5)
     assert (first.state, second.state) == ("failed", "fetched")
-    assert said in first.error
+    assert said in reason(first)
     part = (tmp_path / ".one&1.txt.part").stat().st_size
     assert 0 < part < len(ONE_BYTES)
     assert set(Library.open(POCKET, data_dir=tmp_path.parent).own_sets) == set()
@@ -418,6 +425,7 @@ def test_the_manifests_name_the_authors_files(collection: Collection, tmp_path: 
         server.close()
     assert {outcome.state for outcome in outcomes} == {"fetched"}
     for outcome in outcomes:
+        assert outcome.file is not None
         assert read_demo_file(outcome.path).text == (COPIES / outcome.file.name).read_text(encoding="utf-8")
 
 

@@ -92,6 +92,7 @@ NO_SCORES = {
 def test_a_reply_without_a_score_is_no_score_and_says_why(raw: str) -> None:
     reading = read_reply(rubric("single"), raw)
     assert reading.score is None
+    assert reading.error is not None
     assert NO_SCORES[raw] in reading.error
 
 
@@ -177,6 +178,13 @@ def test_the_mark_is_in_none_of_the_texts() -> None:
     assert mark_of([*texts, mark]) not in mark
 
 
+def mark_in(instructions: str) -> str:
+    """The mark that a judge is told."""
+    found = re.search(r"mark (\w+)", instructions)
+    assert found is not None
+    return found[1]
+
+
 class RuleFollower:
     """A judge that does whatever it is told outside of the material, and prefers the answer with "Paris".
 
@@ -186,7 +194,7 @@ class RuleFollower:
 
     def __call__(self, messages: Messages) -> str:
         (_, system), (_, user) = messages
-        mark = re.search(r"carry the mark (\w+)", system)[1]
+        mark = mark_in(system)
         blocks: dict[str, list[str]] = {}
         outside: list[str] = []
         name: str | None = None
@@ -229,7 +237,7 @@ def test_an_answer_cannot_sway_a_judge_that_follows_every_instruction(attack: st
     sheet = rubric("pairwise")
     honest, attacker = candidate("Capital of France?", "Paris."), candidate("Capital of France?", attack)
     # The attacker may even know the mark of the same question with another answer of its own.
-    old = re.search(r"mark (\w+)", sheet.messages(Material(candidates=(honest, attacker)), False)[0][1])[1]
+    old = mark_in(sheet.messages(Material(candidates=(honest, attacker)), False)[0][1])
     for text in (attack, attack.replace("000000000000", old).replace("{mark}", old)):
         attacker = candidate("Capital of France?", text)
         for shown, winner in (((honest, attacker), "A"), ((attacker, honest), "B")):
@@ -251,7 +259,7 @@ def test_texts_stand_in_their_blocks_as_they_are() -> None:
     system, user = (
         text for _, text in rubric("single").messages(Material(candidates=(candidate(odd, odd),)), False)
     )
-    mark = re.search(r"mark (\w+)", system)[1]
+    mark = mark_in(system)
     assert user == (
         f"===== BEGIN QUESTION {mark} =====\n{odd}\n===== END QUESTION {mark} =====\n\n"
         f"===== BEGIN ANSWER {mark} =====\n{odd}\n===== END ANSWER {mark} ====="

@@ -52,11 +52,15 @@ def test_students_t_is_that_of_the_tables() -> None:
 
 def test_a_mean_counts_each_conversation_once() -> None:
     mean = Mean.of([("a", 4), ("a", 6), ("a", 8), ("b", 2)])
+    assert mean is not None
     assert (mean.value, mean.count, mean.conversations) == (4.0, 4, 2)
     half = 12.706 * 2.8284271 / 2**0.5
     assert mean.interval == pytest.approx((4 - half, 4 + half))
-    assert Mean.of([("a", 4), ("a", 6)]).interval is None
-    assert Mean.of([("a", 1), ("b", 0)], (0, 1)).interval == (0, 1)
+    alone, wide = Mean.of([("a", 4), ("a", 6)]), Mean.of([("a", 1), ("b", 0)], (0, 1))
+    assert alone is not None
+    assert alone.interval is None
+    assert wide is not None
+    assert wide.interval == (0, 1)
     assert Mean.of([]) is None
 
 
@@ -75,8 +79,10 @@ def test_the_bootstrap_draws_whole_clusters_and_repeats_itself() -> None:
         return sum(values) / len(values)
 
     clusters = [[0.0] * 20, [1.0] * 20] * 10
-    low, high = bootstrap(clusters, mean)
-    assert (low, high) == bootstrap(clusters, mean)
+    found = bootstrap(clusters, mean)
+    assert found is not None
+    assert found == bootstrap(clusters, mean)
+    low, high = found
     # Twenty clusters, not 400 values: as wide as of 20 throws of a coin.
     assert 0.2 <= low <= 0.35
     assert 0.65 <= high <= 0.8
@@ -185,6 +191,7 @@ def test_mean_scores_by_turn_leave_out_what_has_no_score_and_count_it() -> None:
     assert found.scale == (1, 10)
     assert {turn: mean.value for turn, mean in one.by_turn.items()} == {1: 7.0, 2: 5.0}
     assert {turn: mean.value for turn, mean in two.by_turn.items()} == {1: 3.0}
+    assert one.mean is not None
     assert one.mean.value == (6.5 + 6) / 2
     assert (one.failed, two.failed) == (0, 1)
     assert found.pairs == ()
@@ -233,9 +240,12 @@ def test_agreement_with_votes_is_over_turns_that_have_both() -> None:
     alone = [win(talk(("a", "b")), 0, 0), vote(talk(("a", "b")), 0)]
     failed = vote(judged(talk(("a", "b")), 0, outcome="failed"), 0)
     found = build_board([*talks, odd, inconsistent, *alone, failed], "judge", "pairwise").agreement
+    assert found is not None
     assert found.same == Share(hits=21, count=22)
     expected = (11 * 10 + 10 * 11 + 1) / 22**2
     assert found.kappa == pytest.approx((21 / 22 - expected) / (1 - expected))
+    assert found.interval is not None
+    assert found.kappa is not None
     low, high = found.interval
     assert low < found.kappa <= high <= 1
     [told] = found.disagreements
@@ -248,7 +258,7 @@ def test_agreement_with_votes_is_over_turns_that_have_both() -> None:
 def test_scores_prefer_the_higher_one_and_a_failure_prefers_nobody() -> None:
     conversation = talk(("a", "b"))
 
-    def said(*scores: float | None, **fields: Any) -> tuple[int | None, ...] | None:
+    def said(*scores: float | None, **fields: Any) -> tuple[int | None] | None:
         return preference(scored(conversation, 0, *scores, **fields).turns[0].verdicts[0], 0, 1)
 
     assert said(8.0, 5.0) == (0,)
@@ -262,4 +272,6 @@ def test_a_variant_is_the_same_whatever_its_seed() -> None:
     talks = [talk(("a", "b"), variants=(variant("one", 1, seed), variant("two", 2, seed))) for seed in (3, 4)]
     sums = build_board([win(each, 0, 0) for each in talks], "judge", "pairwise")
     assert [(pair.first.name, pair.first_wins) for pair in sums.pairs] == [("one", 2)]
-    assert sums.pairs[0].first.variant.sampling.seed == 0
+    first = sums.pairs[0].first.variant
+    assert first is not None
+    assert first.sampling.seed == 0

@@ -40,6 +40,7 @@ def locked(folder: Path) -> Iterator[None]:
     holder = subprocess.Popen(
         [sys.executable, "-c", LOCK, str(folder / FILE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
+    assert holder.stdout is not None
     assert holder.stdout.readline() == b"locked\n"
     try:
         yield
@@ -64,6 +65,13 @@ def begun(talk: Session, *specs: str) -> Conversation:
 
 def last(snapshots: Iterable[Conversation]) -> Conversation:
     return list(snapshots)[-1]
+
+
+def unsaved(talk: Session, conversation: Conversation) -> str:
+    """Why a conversation is not on record yet."""
+    problem = talk.unsaved(conversation.id)
+    assert problem is not None
+    return problem
 
 
 def users(folder: Path, id: str) -> list[str]:
@@ -132,7 +140,7 @@ def test_a_locked_record_is_said_and_written_once_it_is_free(library: Library, t
         sending = talk.send(here, "Second")
         next(sending)
         assert time.monotonic() - started < 10  # the time limit of a lock is no part of the answer
-        assert "locked by another program: this conversation is kept in memory" in talk.unsaved(here.id)
+        assert "locked by another program: this conversation is kept in memory" in unsaved(talk, here)
         now = last(sending)
         assert {answer.reply.finish for answer in now.turns[-1].answers} == {"stop"}
         assert talk.open(here.id) == now
@@ -154,7 +162,9 @@ def test_a_conflict_after_a_lock_is_a_branch_and_is_said(library: Library, tmp_p
         recorder.begin(mine, [0, 1])  # as another process that read it after the first turn
         recorder.put(mine)
     until(lambda: "are kept as conversation" in (recorder.problem(here.id) or ""))
-    branch = recorder.problem(here.id).split()[-1].rstrip(".")
+    problem = recorder.problem(here.id)
+    assert problem is not None
+    branch = problem.split()[-1].rstrip(".")
     kept = store.load(branch)
     assert kept.parent == here.id
     assert kept.turns == mine.turns
@@ -176,7 +186,7 @@ def test_a_record_that_fails_in_the_middle_of_an_answer_costs_nothing(
     monkeypatch.setattr(talk.store, "save", full)
     now = last(sending)
     assert {answer.reply.finish for answer in now.turns[-1].answers} == {"stop"}
-    assert "disk is full. This conversation is kept in memory" in talk.unsaved(here.id)
+    assert "disk is full. This conversation is kept in memory" in unsaved(talk, here)
     monkeypatch.setattr(talk.store, "save", save)
     until(lambda: talk.unsaved(here.id) is None)
     assert Store(tmp_path).load(here.id) == now
@@ -244,7 +254,9 @@ def test_a_damaged_row_costs_that_row_alone(library: Library, tmp_path: Path) ->
     assert talk.open(ends[1].id).turns[1] == ends[1].turns[1]
     damaged = talk.open(ends[2].id)
     assert damaged.turns[0].answers[0] == ends[2].turns[0].answers[0]
-    assert "damaged in the database" in damaged.turns[0].answers[1].reply.error
+    error = damaged.turns[0].answers[1].reply.error
+    assert error is not None
+    assert "damaged in the database" in error
     assert damaged.turns[1] == ends[2].turns[1]
     with pytest.raises(ValueError, match="is damaged"):
         talk.open(ends[3].id)
