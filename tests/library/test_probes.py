@@ -34,7 +34,7 @@ def shipped(name: str) -> dict[str, Probe]:
     return {probe.name: probe for probe in read_probes(ROOT / "prompts" / "probes" / f"{name}.jsonl")}
 
 
-def stated(probe: Probe) -> list[str]:
+def references(probe: Probe) -> list[str]:
     """The reference answers of a probe that has one for each turn."""
     answers = [answer for answer in probe.reference if answer is not None]
     assert len(answers) == len(probe.turns)
@@ -113,7 +113,7 @@ def test_the_pocket_probes_state_the_worlds_facts_and_mark_by_them() -> None:
     assert {len(probe.turns) for probe in probes} == {2, 3, 4}
     for probe in probes:
         assert len(probe.checks) == len(probe.turns)
-        for turn, reference, check in zip(probe.turns, stated(probe), probe.checks, strict=True):
+        for turn, reference, check in zip(probe.turns, references(probe), probe.checks, strict=True):
             assert check is not None
             if reference.startswith('"'):  # a look back
                 assert reference == f'"{probe.turns[0]}"'
@@ -131,7 +131,9 @@ def test_the_pocket_probes_state_the_worlds_facts_and_mark_by_them() -> None:
 
 
 def test_the_numbers_in_the_math_references_are_right() -> None:
-    said = {probe.title: stated(probe) for probe in shipped("general").values() if probe.category == "math"}
+    said = {
+        probe.title: references(probe) for probe in shipped("general").values() if probe.category == "math"
+    }
 
     side_by_side = {
         n: sum(abs(order.index(0) - order.index(1)) == 1 for order in permutations(range(n))) for n in (5, 7)
@@ -177,7 +179,7 @@ def test_the_code_in_the_references_does_what_the_probes_ask() -> None:
     def python(text: str) -> str:
         return re.findall(r"```python\n(.*?)```", text, re.S)[0].rstrip("\n")
 
-    free = stated(said["Free hours"])
+    free = references(said["Free hours"])
     space: dict[str, Any] = {}
     exec(python(free[0]), space)
     busy = [(9, 12), (17, 20), (11, 13)]
@@ -194,13 +196,13 @@ def test_the_code_in_the_references_does_what_the_probes_ask() -> None:
     source = python(probe.turns[0])
     exec(source, space)
     assert space["runs"]("aaab") == [("a", 3)]
-    exec(source.replace("    return result", f"{python(stated(probe)[1])}\n    return result"), space)
-    exec(python(stated(probe)[2]), space)
+    exec(source.replace("    return result", f"{python(references(probe)[1])}\n    return result"), space)
+    exec(python(references(probe)[2]), space)
     for text in ("", "a", "aaab", "abba"):
         assert space["text_of"](space["runs"](text)) == text
     assert space["runs"]("aaab") == [("a", 3), ("b", 1)]
 
-    never, counted = (text.split("\n")[0] for text in stated(said["Never lent"]))
+    never, counted = (text.split("\n")[0] for text in references(said["Never lent"]))
     with closing(sqlite3.connect(":memory:")) as db:
         db.executescript(
             "CREATE TABLE books(id, title); CREATE TABLE loans(book_id, member, lent_on);"
@@ -210,11 +212,11 @@ def test_the_code_in_the_references_does_what_the_probes_ask() -> None:
         assert db.execute(never).fetchall() == [("b",)]
         assert db.execute(counted).fetchall() == [("b", 0), ("c", 1), ("a", 2)]
 
-    strict, wide = (re.findall("`(.*?)`", text)[0] for text in stated(said["Clock times"]))
+    strict, wide = (re.findall("`(.*?)`", text)[0] for text in references(said["Clock times"]))
     times = [f"{hour:02}:{minute:02}" for hour in range(100) for minute in range(100)]
     assert sum(re.fullmatch(strict, time) is not None for time in times) == 24 * 60
     assert not re.fullmatch(strict, "7:05")
-    answers = re.findall(r"([\d:]+): (yes|no)", stated(said["Clock times"])[1])
+    answers = re.findall(r"([\d:]+): (yes|no)", references(said["Clock times"])[1])
     assert len(answers) == 4
     for time, answer in answers:
         assert bool(re.fullmatch(wide, time)) == (answer == "yes")
