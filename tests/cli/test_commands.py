@@ -35,7 +35,8 @@ def conversation(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     )  # fmt: skip
     assert result.returncode == 0, result.stderr.decode()
     assert result.stderr == b""
-    return json.loads(result.stdout)
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
 
 
 KEYS = {

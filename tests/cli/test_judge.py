@@ -198,9 +198,8 @@ def test_what_no_text_or_address_is_gives_one_sentence(
     given = [conversation.id if each == "ID" else each for each in arguments]
     data = [] if given[0] == "bench" else ["--data-dir", str(tmp_path)]
     environment = os.environ | {"OPENAI_API_KEY": KEY}
-    result = subprocess.run(
-        [sys.executable, "-m", "playground", *given, *data], cwd=ROOT, env=environment, capture_output=True
-    )
+    command: list[str | bytes] = [sys.executable, "-m", "playground", *given, *data]
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
     assert result.returncode == 2, result.stderr
     (sentence,) = result.stderr.decode().splitlines()
     assert said in sentence

@@ -108,8 +108,8 @@ ANSWERED = Answer(variant="c", request=BROKEN.request, reply=Reply(finish="stop"
 def test_a_turn_that_no_lane_answered_is_an_exit_status(
     turns: list[list[Answer]], status: int | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    turns = tuple(Turn(user="Hi", answers=tuple(answers)) for answers in turns)
-    conversation = Conversation(id="x", variants=(), turns=turns)
+    made = tuple(Turn(user="Hi", answers=tuple(answers)) for answers in turns)
+    conversation = Conversation(id="x", variants=(), turns=made)
     if status is None:
         exit_if_unanswered(conversation)
         return

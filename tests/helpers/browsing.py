@@ -15,7 +15,17 @@ from typing import Self
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Playwright, Request, expect
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Dialog,
+    Error,
+    Locator,
+    Page,
+    Playwright,
+    Request,
+    expect,
+)
 
 from tests.helpers.paths import ROOT
 
@@ -124,7 +134,7 @@ class Person:
         self.page: Page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.wrong.append(f"page error: {error}"))
         self.page.on("console", self._console)
-        self.page.on("dialog", lambda dialog: (self.wrong.append("dialog"), dialog.dismiss()))
+        self.page.on("dialog", self._dialog)
         self.context.on("request", self._request)
         if enter:
             self.go(url)
@@ -132,6 +142,10 @@ class Person:
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not (self.leaving and re.search(CUT_OFF, message.text)):
             self.wrong.append(f"console: {message.text}")
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.wrong.append("dialog")
+        dialog.dismiss()
 
     def _request(self, request: Request) -> None:
         if not request.url.startswith((self.url, "data:", "blob:")):

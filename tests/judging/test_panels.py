@@ -419,6 +419,7 @@ def test_the_page_asks_a_panel_and_asks_again_as_it_was(tmp_path: Path, server: 
     made.on_ask(state, "", *asked)
     for each in made.running(state):
         each.wait(20)
+    assert state.conversation is not None
     found = made.chat.session.all_verdicts(state.conversation)[0]
     assert [each.judge for each in found][-1] == "majority of first, long, long2"
     updates = made.act_on(state, "judge-again", 0, found[-1].id)

@@ -213,8 +213,9 @@ def test_objects_are_found_in_order_and_not_inside_others() -> None:
 
 def test_a_recorded_reply_is_read_by_todays_rules() -> None:
     misread = JudgeCall(shown=(1, 0), outcome="win", winner=1, raw="My final verdict: a tie")
-    assert reread_call(RUBRICS["pairwise"], misread).outcome == "tie"
-    assert reread_call(RUBRICS["pairwise"], misread).winner is None
+    reread = reread_call(RUBRICS["pairwise"], misread)
+    assert reread is not None
+    assert (reread.outcome, reread.winner) == ("tie", None)
     unclear = JudgeCall(shown=(0,), outcome="scored", score=7.0, raw="Score: [[7-8]]")
     assert reread_call(RUBRICS["single"], unclear) is None
     good = JudgeCall(shown=(1, 0), outcome="win", winner=1, reason="Yes.", raw="Yes.\nVerdict: [[A]]")

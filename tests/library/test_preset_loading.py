@@ -70,8 +70,9 @@ def test_base_and_adapters_come_with_the_set_up_that_suits_them(here: House) -> 
     assert load(here, "random").note == "Random Llama is loaded."
     session = here.session
     assert (here.base, here.change.running_preset()) == (BASE, "random")
-    assert session.library.preset is not None
-    assert session.library.preset.name == "random"
+    preset = session.library.preset
+    assert preset is not None
+    assert preset.name == "random"
     assert session.library.default_demo_set().name == "pocket-8"
     assert [(status.card.name, status.error) for status in session.status().adapters] == [
         ("random-sft", None)

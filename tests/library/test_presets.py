@@ -97,8 +97,8 @@ def test_every_shipped_preset_is_counted_above() -> None:
 
 
 def test_the_rule_for_memory_is_the_engines() -> None:
-    assert device.BYTES_IN_4BIT is memory.BYTES_IN_4BIT
-    assert device.MOST_OF_MEMORY is memory.MOST_OF_MEMORY
+    for name in ("BYTES_IN_4BIT", "MOST_OF_MEMORY"):
+        assert vars(device)[name] is vars(memory)[name]
     assert weights_size(1_000, "float32") == 4_000
     assert weights_size(1_000, "4 bit") == 750
 
@@ -265,8 +265,12 @@ def test_a_row_of_doctor() -> None:
 
 def test_terms_are_needed_before_a_download_alone() -> None:
     gated = dataclasses.replace(ONE, gate="yes")
-    for state, needed in (("complete", False), ("partial", True), ("absent", True)):
-        assert Offer(preset=gated, room=Room(size=1), cached=Cached(state=state)).needs_terms is needed
+    for cached, needed in (
+        (Cached(state="complete"), False),
+        (Cached(state="partial"), True),
+        (Cached(state="absent"), True),
+    ):
+        assert Offer(preset=gated, room=Room(size=1), cached=cached).needs_terms is needed
     assert not Offer(preset=ONE, room=Room(size=1), cached=Cached(state="absent")).needs_terms
 
 

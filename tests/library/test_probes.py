@@ -158,7 +158,7 @@ def test_the_numbers_in_the_math_references_are_right() -> None:
 
     without, with_putting_back = said.pop("Marbles, two ways")
     bag = "RRRRBBBBBB"
-    draws = [list(permutations(bag, 2)), list(product(bag, repeat=2))]
+    draws: list[list[tuple[str, ...]]] = [list(permutations(bag, 2)), list(product(bag, repeat=2))]
     same = [Fraction(sum(one == two for one, two in pairs), len(pairs)) for pairs in draws]
     assert without == str(same[0])
     assert with_putting_back == f"{same[1]}, which is larger by {same[1] - same[0]}."
@@ -177,7 +177,8 @@ def test_the_code_in_the_references_does_what_the_probes_ask() -> None:
     said = {probe.title: probe for probe in shipped("general").values() if probe.category == "coding"}
 
     def python(text: str) -> str:
-        return re.findall(r"```python\n(.*?)```", text, re.S)[0].rstrip("\n")
+        source: str = re.findall(r"```python\n(.*?)```", text, re.S)[0]
+        return source.rstrip("\n")
 
     free = references(said["Free hours"])
     space: dict[str, Any] = {}

@@ -286,7 +286,12 @@ def test_what_is_not_wanted_is_not_sent(
     monkeypatch.setattr(git_download, "TRANSFER", 200_000)
     sizes: list[int] = []
     size = git_download._size
-    monkeypatch.setattr(git_download, "_size", lambda folder: sizes.append(size(folder)) or sizes[-1])
+
+    def measure(folder: Path) -> int:
+        sizes.append(size(folder))
+        return sizes[-1]
+
+    monkeypatch.setattr(git_download, "_size", measure)
     server.faults = ["slow"]
     assert taken(server, them.first)
     assert sizes

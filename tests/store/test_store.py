@@ -253,7 +253,7 @@ def test_a_repair_that_saves_nothing_says_so(tmp_path: Path, data: bytes) -> Non
 
 ODD = [b"\xff\xfe", b"", 5, -1, 2**62, 1.5, "", "null", "[]", "{}", "[[[", '"x"', "[null]", '{"a":1}']
 ODD += ["[" * 3000, "NaN", '{"finish":5}', "9" * 5000, "9999-99-99", "\x00", "0001-01-01T00:00:00+23:59"]
-INNER = [None, -1, 10**30, 10**400, 1.5, "x", [], {}, True, [[1]], "\ud800", float("nan")]
+INNER: list[Any] = [None, -1, 10**30, 10**400, 1.5, "x", [], {}, True, [[1]], "\ud800", float("nan")]
 COLUMNS = {
     "conversation": ["created", "updated", "variants", "parent", "owner", "id"],
     "turn": ["user", "created", "histories", "number"],
