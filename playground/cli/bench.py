@@ -17,7 +17,7 @@ from playground.types import InputError
 
 def bench(
     json_output: Json = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Device: auto, cpu or cuda.")] = "cpu",
     runs: Annotated[int, typer.Option(min=1, help="Number of runs of the long measurements.")] = 3,
 ) -> None:
     """Measure the engine against PEFT and `generate`. This takes minutes and needs an idle machine."""

@@ -33,11 +33,20 @@ def _sampling_option(name: str, help: str) -> Any:
 class SamplingOptions:
     """Decoding parameters; None means the preset's value or, without a preset, the default."""
 
-    temperature: Annotated[float | None, _sampling_option("temperature", "0 is greedy.")] = None
-    top_p: Annotated[float | None, _sampling_option("top_p", "In (0, 1].")] = None
-    top_k: Annotated[int | None, _sampling_option("top_k", "0 is off.")] = None
-    min_p: Annotated[float | None, _sampling_option("min_p", "In [0, 1); 0 is off.")] = None
-    repetition_penalty: Annotated[float | None, _sampling_option("repetition_penalty", "1 is off.")] = None
+    temperature: Annotated[
+        float | None, _sampling_option("temperature", "Temperature; 0 is greedy decoding.")
+    ] = None
+    top_p: Annotated[float | None, _sampling_option("top_p", "Nucleus sampling threshold, in (0, 1].")] = None
+    top_k: Annotated[
+        int | None, _sampling_option("top_k", "Number of most likely tokens to keep; 0 is off.")
+    ] = None
+    min_p: Annotated[
+        float | None,
+        _sampling_option("min_p", "Minimum probability relative to the top token, in [0, 1); 0 is off."),
+    ] = None
+    repetition_penalty: Annotated[
+        float | None, _sampling_option("repetition_penalty", "Repetition penalty; 1 is off.")
+    ] = None
     max_new_tokens: Annotated[
         int | None, _sampling_option("max_new_tokens", "Maximum number of tokens per answer.")
     ] = None
@@ -72,7 +81,7 @@ def chat(
 ) -> None:
     """Send MESSAGES to every lane, one after another."""
     if any(not message.strip() for message in messages):
-        raise InputError("A message is empty: give every turn some text.")
+        raise InputError("A message is empty: every message needs some text.")
     settings = model.read_settings()
     session = open_session(settings)
     try:

@@ -46,7 +46,7 @@ def fetch(
     if json_output:
         print_json({"collection": name, "files": outcomes_json(outcomes, sets)})
     elif names := [sets[outcome.path] for outcome in outcomes if outcome.path in sets]:
-        print_text(f"Use them as demos=NAME: {', '.join(names)}")
+        print_text(f"Use these sets as demos=NAME: {', '.join(names)}")
     if any(outcome.error for outcome in outcomes):
         raise typer.Exit(FAILURE)
 

@@ -34,7 +34,7 @@ def judge(
     turns: Annotated[str | None, typer.Option(help="Turns to judge, such as 1,2; all by default.")] = None,
     lanes: Annotated[str | None, typer.Option(help="Lanes to judge, such as 1,3; all by default.")] = None,
     scope: Annotated[
-        str, typer.Option(help="turn, or conversation to judge everything up to each turn.")
+        str, typer.Option(help="What to judge: turn, or conversation for everything up to each turn.")
     ] = "turn",
     samples: Annotated[int, typer.Option(help="Number of times to ask each question.")] = 1,
     estimate: Annotated[bool, typer.Option("--estimate", help="Only print the estimated cost.")] = False,

@@ -26,9 +26,9 @@ class RequestOptions:
     """Each is ``MODEL``, ``MODEL@http://SERVER`` or ``reference``; "" means the model in the settings."""
     rubric: str | None = None
     turns: str | None = None
-    """Numbers from 1, separated by commas; None for all turns."""
+    """Comma-separated turn numbers, from 1; None for all turns."""
     lanes: str | None = None
-    """Numbers from 1, separated by commas; None for all lanes with an answer."""
+    """Comma-separated lane numbers, from 1; None for all lanes with an answer."""
     scope: str = "turn"
     samples: int = 1
 
@@ -38,7 +38,7 @@ class _Who:
     """The judges and the rubric of all requests of one command."""
 
     judges: tuple[JudgeModel, ...]
-    """Empty for the reference judge."""
+    """The judge models; empty for the reference judge."""
     rubric: str
     compares: bool
 

@@ -62,8 +62,8 @@ class ModelOptions(DataOptions):
     adapters: Annotated[
         list[str] | None, typer.Option("--adapter", help="LoRA adapter: NAME=ID or NAME=PATH; repeatable.")
     ] = None
-    quantize: Annotated[str | None, typer.Option(help="auto, 4bit or none.")] = None
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None
+    quantize: Annotated[str | None, typer.Option(help="Quantization of the base: auto, 4bit or none.")] = None
+    device: Annotated[str | None, typer.Option(help="Device for the model: auto, cpu or cuda.")] = None
     allow_pickle: Annotated[
         bool | None, typer.Option("--allow-pickle", help="Also load weights from pickle files (.bin).")
     ] = None

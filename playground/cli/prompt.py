@@ -82,5 +82,5 @@ def read_messages(path: Path) -> list[Message]:
         check_characters(entry["content"], f'{path}, message {number}: "content"')
         messages.append(Message(role=expected, text=entry["content"]))  # type: ignore[arg-type]
     if messages[-1].role != "user":
-        raise InputError(f"{path} must end with a user message, which is the one to answer.")
+        raise InputError(f"{path} must end with a user message for the model to answer.")
     return messages

@@ -26,7 +26,7 @@ class ChatFormat:
     Text that begins with a newline only ends an answer at the start of a line.
     """
     problem: str = ""
-    """Why no prompt can be rendered with this format, in one sentence; "" if it works."""
+    """One-sentence reason why no prompt can be rendered with this format; "" if it works."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ChatFormat:
@@ -50,7 +50,7 @@ class AdapterCard:
     source: str
     """Location of the files: a folder, or a Hugging Face Hub id."""
     base_model: str
-    """The base model it was trained on, according to its card or PEFT's adapter_config.json."""
+    """The base model that the adapter was trained on, according to its card or PEFT's adapter_config.json."""
     label: str
     description: str = ""
     chat_format: ChatFormat | None = None

@@ -19,7 +19,7 @@ class Answer:
 
     variant: str
     request: Request | None
-    """None if no request was made because the aligner could not render a prompt."""
+    """The exact request; None if the aligner could not render a prompt."""
     reply: Reply
     version: int = 0
     """Zero-based index of this answer among the lane's answers to this turn, in request order."""
@@ -90,7 +90,7 @@ class Conversation:
     parent: str | None = None
     """The id of the conversation that this one was branched from; None if it was not branched."""
     owner: str = ""
-    """Hashed id of the user whose history lists it; "" if created on the command line, visible to all.
+    """Hashed id of the user whose history lists the conversation; "" (listed for all) from the command line.
     """
 
     def history(self, lane: int) -> tuple[Message, ...]:

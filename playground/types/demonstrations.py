@@ -17,7 +17,7 @@ class Exchange:
 
     query: str
     answer: str | None
-    """None if the query is shown without an answer."""
+    """The answer; None if the query is shown without one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,7 +40,7 @@ class Aspect:
 
     name: str
     score: float | None
-    """None if the judge reports that the aspect does not apply."""
+    """The aspect's score; None if the judge reports that the aspect does not apply."""
     reason: str | None = None
 
 
@@ -64,7 +64,7 @@ class JudgeCall:
     raw: str | None = None
     """The whole reply; None if there was none."""
     error: str | None = None
-    """One sentence, if the outcome is not one of `SETTLED`."""
+    """One-sentence error message if the outcome is not one of `SETTLED`."""
     finish: str | None = None
     """The server's finish reason."""
     prompt_tokens: int | None = None
@@ -95,7 +95,7 @@ class Verdict:
     winner: int | None = None
     """The better lane, if `outcome` is "win"."""
     scores: tuple[float | None, ...] = ()
-    """For each of `lanes`, the mean over samples; None, never 0, if there is no score."""
+    """For each of `lanes`, the mean score over samples; None (never 0) if there is no score."""
     scale: tuple[float, float] | None = None
     """The lowest and highest possible scores."""
     aspects: tuple[tuple[Aspect, ...], ...] = ()
@@ -104,7 +104,7 @@ class Verdict:
     """All judge calls, in both orders. A vote has one, which records the order of the answers shown.
     """
     error: str | None = None
-    """One sentence, if the outcome is not one of `SETTLED`."""
+    """One-sentence error message if the outcome is not one of `SETTLED`."""
     by: str | None = None
     """For a vote: the voter's id, used only to replace that voter's earlier vote."""
     blind: bool = False

@@ -82,7 +82,7 @@ class Prompt:
 
     @classmethod
     def of(cls, pieces: Iterable[Piece], **rest: Any) -> Prompt:
-        """Return the prompt that concatenates the `pieces`; `rest` has the other fields."""
+        """Build a prompt by concatenating `pieces`; `rest` has the other fields."""
         text, parts = "", []
         for kind, number, piece in pieces:
             text += piece

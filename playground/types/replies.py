@@ -19,7 +19,7 @@ class Reply:
     finish: Finish = ""
     """Why generation ended; "" while it is in progress."""
     error: str | None = None
-    """One sentence, if and only if `finish` is "error"."""
+    """One-sentence error message, present if and only if `finish` is "error"."""
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     """Prompt tokens whose keys and values came from the prefix cache."""

@@ -28,7 +28,7 @@ class Request:
     prompt: Prompt
     sampling: Sampling
     left_out: LeftOut | None = None
-    """None if nothing was left out."""
+    """What was left out of the prompt; None if nothing was."""
 
     @property
     def stop(self) -> StopRule:

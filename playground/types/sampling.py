@@ -23,17 +23,19 @@ class Sampling:
     """
 
     temperature: float = 0.0
-    """0 is greedy (argmax); otherwise the logits are divided by it."""
+    """Temperature: 0 is greedy (argmax); otherwise the logits are divided by it."""
     top_p: float = 1.0
-    """Nucleus sampling, in (0, 1]; 1 keeps everything."""
+    """Top-p (nucleus sampling), in (0, 1]; 1 keeps everything."""
     top_k: int = 0
-    """Keep the k most likely tokens; 0 keeps everything."""
+    """Top-k: keep the k most likely tokens; 0 keeps everything."""
     min_p: float = 0.0
-    """Drop tokens below this share of the most likely token's probability, in [0, 1); 0 is off."""
+    """Min-p: drop tokens below this share of the most likely token's probability, in [0, 1); 0 is off."""
     repetition_penalty: float = 1.0
-    """Above 1 makes earlier tokens less likely (CTRL, arXiv 1909.05858, section 4.1); 1 is off."""
+    """Repetition penalty: above 1 makes earlier tokens less likely (CTRL, arXiv 1909.05858, section 4.1); 1
+    is off.
+    """
     penalty_scope: PenaltyScope = "all"
-    """Tokens that the penalty covers: prompt and answer ("all", as in Hugging Face and vLLM), or "answer"."""
+    """Tokens that the penalty covers: "all" (prompt and answer, as in Hugging Face and vLLM) or "answer"."""
     max_new_tokens: int = 256
     """Maximum length of the answer in tokens."""
     seed: int = 0

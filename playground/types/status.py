@@ -16,7 +16,9 @@ class AdapterStatus:
     error: str | None = None
     """Why the adapter cannot be used, in one sentence; None if it can."""
     kl: float | None = None
-    """KL divergence of its next-token distributions from the base's on a fixed text, in nats per token."""
+    """KL divergence of the adapter's next-token distributions from the base's on a fixed text, in nats per
+    token.
+    """
     warning: str | None = None
     """A warning about a usable adapter, in one sentence."""
     serving: str = ""

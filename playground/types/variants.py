@@ -23,14 +23,16 @@ class Aligner(Protocol):
 
     @property
     def adapter(self) -> str | None:
-        """The adapter that its prompts use; None for the base."""
+        """The adapter that the aligner's prompts use; None for the base."""
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
         """Return the prompt for the answer to `messages`, the last of which is the user's."""
 
     @property
     def demonstration_count(self) -> int:
-        """The number of demonstrations in its prompts; 0 if it has none or uses a prompt file whole."""
+        """The number of demonstrations in the aligner's prompts; 0 if there are none or a prompt file is used
+        whole.
+        """
 
     def with_fewer_demonstrations(self, n: int) -> Aligner:
         """Return this aligner with only the first `n` demonstrations, from 0 to `demonstration_count`."""

@@ -640,7 +640,7 @@ def test_the_command_names_the_sets(tandem: Tandem, tmp_path: Path) -> None:
     lines = result.stdout.splitlines()
     assert lines[0] == f"fetched {tmp_path / 'data' / 'demos' / 'listed.txt'}"
     assert lines[-1] == (
-        "Use them as demos=NAME: listed, same, best-4-5.examples, b-general-3, b-listed, b-same, plain"
+        "Use these sets as demos=NAME: listed, same, best-4-5.examples, b-general-3, b-listed, b-same, plain"
     )
     rows = json.loads(tandem("--json").stdout)["files"]
     assert {row["published"]: row["name"] for row in rows[1:]} == NAMES
@@ -661,7 +661,7 @@ def test_without_git_the_command_says_what_came_and_what_to_install(
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     result = tandem()
     assert result.exit_code == 1
-    assert result.stdout.splitlines()[-1] == "Use them as demos=NAME: listed"
+    assert result.stdout.splitlines()[-1] == "Use these sets as demos=NAME: listed"
     (said,) = result.stderr.splitlines()
     assert said.startswith("git is not installed")
     assert "(listed.txt)" in said

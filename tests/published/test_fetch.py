@@ -488,7 +488,7 @@ def test_the_command_names_the_sets_and_fails_for_what_it_could_not_get(
     assert "SHA-256" in result.stderr.splitlines()[0]
     assert result.stdout.splitlines() == [
         f"kept an existing file that differs: {mine}",
-        "Use them as demos=NAME: urial",
+        "Use these sets as demos=NAME: urial",
     ]
     assert names(mine.parent) == [mine.name]
 

@@ -43,7 +43,7 @@ def render_meter(
     room: int,
     left_out: LeftOut | None = None,
 ) -> str:
-    """Render how much of the context each kind of part of the next prompt uses, and how much is left.
+    """Render the next prompt's context usage by kind of part, and the context left for the answer.
 
     Args:
         context: maximum number of tokens for prompt and answer together; None while the model is loading.
@@ -147,7 +147,7 @@ def describe_stop_rule(prompt: Prompt) -> str:
 
 
 def _describe_retrieval(choice: SelectedDemo) -> str:
-    """Describe a retrieved demonstration and the words that it was matched by."""
+    """Describe a retrieved demonstration and the words that matched the message."""
     if not choice.words:
         return f"number {choice.number} in the set, no shared words"
     return f"number {choice.number} in the set, matches {', '.join(choice.words)} (BM25 {choice.score:.2f})"

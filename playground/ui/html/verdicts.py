@@ -231,7 +231,7 @@ def _render_buttons(verdict: Verdict, turn: int, running: bool) -> str:
     if running:
         acts.append(("judge-stop", "Stop the judge"))
     elif verdict.outcome not in SETTLED:
-        acts.append(("judge-again", "Ask again"))
+        acts.append(("judge-again", "Judge again"))
     if verdict.server:
         acts.append(("verdict", "Requests and responses"))
     data = f'data-turn="{turn}" data-id="{reveal_plain(verdict.id)}"'

@@ -190,7 +190,7 @@ def test_a_key_that_is_refused_is_said_and_seen_nowhere(
     expect(person.page.locator("#chat-0 .reasons")).to_contain_text("does not accept the key (401)")
     assert set(server.keys) == {f"Bearer {KEY}"}
     assert KEY not in person.page.content()
-    person.page.locator("#chat-0 .reasons").get_by_text("Ask again").click()
+    person.page.locator("#chat-0 .reasons").get_by_text("Judge again").click()
     expect(person.page.locator("#judge-forget")).to_be_visible()
     assert person.page.input_value("#judge-key input") == ""
     person.page.click("#judge-forget")

@@ -194,4 +194,4 @@ def test_a_key_that_cannot_be_sent_is_not_kept(
     monkeypatch.setattr(gr, "Warning", said.append)
     made.on_key(state, key, *values())
     assert state.judging.keys == {}
-    assert "key contains" in said[0]
+    assert "key holds" in said[0]
