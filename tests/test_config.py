@@ -10,6 +10,7 @@ import pytest
 from playground.config import Settings
 from playground.rate_limits import PUBLIC, Limits
 from playground.types import InputError
+from tests.helpers.checked import there
 
 
 def test_defaults_need_no_flag_and_no_variable() -> None:
@@ -46,9 +47,10 @@ def test_the_judge_is_set_by_flags_and_variables_and_its_key_by_variables_alone(
     assert (settings.judge_model, settings.judge_url) == ("b", "http://127.0.0.1:8000/v1")
     assert (settings.judge_budget, settings.judge_timeout) == (50_000, 9.5)
     assert settings.judge_prices == (2.5, 10.0, "EUR")
-    assert settings.judge_key.reveal() == "sk-one"
+    assert there(settings.judge_key).reveal() == "sk-one"
     assert "sk-one" not in repr(settings)
-    assert Settings.read({}, environ | {"TANDEM_JUDGE_KEY": "sk-two"}).judge_key.reveal() == "sk-two"
+    other = Settings.read({}, environ | {"TANDEM_JUDGE_KEY": "sk-two"})
+    assert there(other.judge_key).reveal() == "sk-two"
     plain = Settings.read({}, {})
     assert (plain.judge_key, plain.judge_model, plain.judge_budget) == (None, None, None)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Literal
 
 import pytest
 
@@ -25,6 +24,8 @@ from playground.types import (
     request_from_json,
     to_json,
 )
+from playground.types.variants import Overflow
+from tests.helpers.checked import there
 
 TALK = [
     Message(role="user", text="first question"),
@@ -49,12 +50,12 @@ def count(prompt: Prompt) -> int:
     return len(prompt.text.split())
 
 
-def lane(overflow: Literal["refuse", "drop"] = "refuse", k: int = 4, most: int = 2) -> Variant:
+def lane(overflow: Overflow = "refuse", k: int = 4, most: int = 2) -> Variant:
     aligner = urial.Aligner(demos=DEMOS.take(k), k=k)
     return Variant(name="urial", aligner=aligner, sampling=Sampling(max_new_tokens=most), overflow=overflow)
 
 
-def cut(prompt: Prompt) -> list[tuple[str, int, str]]:
+def cut(prompt: Prompt) -> list[tuple[str, int | None, str]]:
     """(kind, number, text) of each part."""
     starts = [0, *(part.end for part in prompt.parts)]
     return [
@@ -144,21 +145,23 @@ def test_the_oldest_turns_are_left_out_and_no_more_than_needed() -> None:
     without_one = count(lane().aligner(TALK[2:]))
     request = context_fit.fit(lane("drop-turns"), TALK, count, without_one + 2)
     assert request.prompt == lane().aligner(TALK[2:])
-    assert (request.left_out.turns, request.left_out.demos) == (1, 0)
-    assert request.left_out.tokens == count(lane().aligner(TALK))
+    left_out = there(request.left_out)
+    assert (left_out.turns, left_out.demos) == (1, 0)
+    assert left_out.tokens == count(lane().aligner(TALK))
     request = context_fit.fit(lane("drop-turns"), TALK, count, without_one + 1)
-    assert request.left_out.turns == 2
+    assert there(request.left_out).turns == 2
 
 
 def test_the_last_demonstrations_are_left_out_and_no_more_than_needed() -> None:
     context = count(lane(k=2).aligner(TALK)) + 2
     request = context_fit.fit(lane("drop-demos"), TALK, count, context)
     assert request.prompt == lane(k=2).aligner(TALK)
-    assert (request.left_out.turns, request.left_out.demos) == (0, 2)
+    left_out = there(request.left_out)
+    assert (left_out.turns, left_out.demos) == (0, 2)
 
 
 @pytest.mark.parametrize("overflow", ["drop-turns", "drop-demos"])
-def test_what_fits_is_asked_whole_and_what_never_fits_is_refused(overflow: str) -> None:
+def test_what_fits_is_asked_whole_and_what_never_fits_is_refused(overflow: Overflow) -> None:
     whole = count(lane().aligner(TALK))
     assert context_fit.fit(lane(overflow), TALK, count, whole + 2).left_out is None
     with pytest.raises(InputError, match="The prompt has"):
@@ -172,7 +175,7 @@ def test_a_lane_without_demonstrations_is_told_what_it_can_do() -> None:
     with pytest.raises(InputError, match="send a shorter message"):
         context_fit.fit(bare, TALK[:1], count, 2)
     dropping = dataclasses.replace(bare, overflow="drop-turns")
-    assert context_fit.fit(dropping, TALK, count, 4).left_out.turns == 2
+    assert there(context_fit.fit(dropping, TALK, count, 4).left_out).turns == 2
     # It has no demonstrations to leave out, which changes nothing.
     with pytest.raises(InputError):
         context_fit.fit(dataclasses.replace(bare, overflow="drop-demos"), TALK, count, 6)

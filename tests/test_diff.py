@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import Any
 
@@ -131,13 +132,13 @@ HOSTILE = {
 def test_hostile_texts_take_no_more_than_the_budget(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts what difflib is really asked for: places of one text by equal places of the other."""
     steps = []
-    whole = module.SequenceMatcher.find_longest_match
+    whole = SequenceMatcher.find_longest_match
 
     def counted(self: Any, i_low: int, i_high: int, j_low: int, j_high: int) -> Any:
         steps.append(sum(1 + len(self.b2j.get(item, ())) for item in self.a[i_low:i_high]))
         return whole(self, i_low, i_high, j_low, j_high)
 
-    monkeypatch.setattr(module.SequenceMatcher, "find_longest_match", counted)
+    monkeypatch.setattr(SequenceMatcher, "find_longest_match", counted)
     left, right = HOSTILE[name]
     found = diff(left, right)
     assert sum(steps) <= module.WORK

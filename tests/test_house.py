@@ -15,6 +15,8 @@ from tests.helpers.paths import ROOT
 
 def load_script() -> ModuleType:
     spec = importlib.util.spec_from_file_location("house", ROOT / "scripts" / "house.py")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["house"] = module  # dataclasses look their module up
     spec.loader.exec_module(module)

@@ -15,6 +15,8 @@ import pytest
 
 from playground.config import Settings
 from playground.engine import open_engine
+from playground.engine.hub import Report
+from playground.engine.local import LocalEngine
 from playground.engine.model import Model
 from playground.types import Conversation, InputError, Sampling
 from tests.helpers.slow_hub import slow_hub
@@ -38,8 +40,8 @@ def tight(tmp_path: Path) -> Iterator[House]:
         yield here
 
 
-def weights(conversation: Conversation) -> list[str | None]:
-    return [answer.reply.weights for answer in conversation.turns[-1].answers]
+def weights(conversation: Conversation) -> list[str]:
+    return [answer.reply.weights or "" for answer in conversation.turns[-1].answers]
 
 
 # --- Another base, another adapter -----------------------------------------------------------------
@@ -85,7 +87,7 @@ def test_an_adapter_is_put_on_the_running_base_and_is_there_again_after_another_
     here.change.load_adapter(str(tiny.adapters["thin"]))
     assert here.ended().state == "done", here.change.progress()
     assert [status.card.name for status in here.session.status().adapters] == ["broad", "thin"]
-    assert all(status.kl > 0 for status in here.session.status().adapters)
+    assert all(status.kl and status.kl > 0 for status in here.session.status().adapters)
     assert weights(here.ask("Hello", "broad", "base"))[0].endswith("+ broad")
 
     with pytest.raises(InputError, match="already"):
@@ -105,7 +107,8 @@ def test_answers_under_way_end_on_the_model_they_began_on(here: House, tiny: Tin
     stream = here.session.send(conversation, "Hello")
     next(stream)
     engine = here.session.engine
-    results = []
+    assert isinstance(engine, LocalEngine)
+    results: list[Conversation] = []
     reader = threading.Thread(target=lambda: results.extend(stream))
     reader.start()
     here.change.load_base(str(tiny.base))
@@ -125,7 +128,8 @@ def test_where_memory_is_tight_answers_under_way_are_waited_for_and_new_messages
     long = tight.session.new([tight.session.variant("base", Sampling(max_new_tokens=600, temperature=1000))])
     stream = tight.session.send(long, "Hello")
     next(stream)
-    written, waited = [], []
+    written: list[Conversation] = []
+    waited: list[Conversation] = []
     reader = threading.Thread(target=lambda: written.extend(stream))
     reader.start()
     until(lambda: tight.session.uses(tight.session.engine))
@@ -329,7 +333,13 @@ def test_waiting_for_answers_can_be_cancelled(tight: House, tiny: Tiny) -> None:
 
 def test_only_one_change_at_a_time(here: House, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow()
-    here.change._fits_beside = lambda settings, report: (slow(), report("Looking", 0.1), True)[-1]
+
+    def fits_beside(settings: Settings, report: Report) -> bool:
+        slow()
+        report("Looking", 0.1)
+        return True
+
+    here.change._fits_beside = fits_beside
     here.change.load_base(str(tiny.base))
     assert slow.reached.wait(WAIT)
     with pytest.raises(InputError, match="Another model is being loaded"):

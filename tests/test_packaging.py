@@ -13,18 +13,19 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
+from tests.helpers.checked import there
 from tests.helpers.paths import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-def read_pins(name: str) -> dict[str, str]:
+def read_pins(name: str) -> dict[NormalizedName, str]:
     """The versions in a requirements file, by normalised name."""
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     pins = [re.fullmatch(r"([\w-]+)==(\S+)", line) for line in lines if line and line[0] not in "#-"]
-    return {canonicalize_name(pin[1]): pin[2] for pin in pins}
+    return {canonicalize_name(pin[1]): pin[2] for pin in map(there, pins)}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_pre_commit_uses_the_versions_of_the_requirements() -> None:
 def test_no_browser_is_installed_unless_asked_for(tmp_path: Path) -> None:
     """With a PATH that has no browser, and a Python whose Playwright has none."""
     for name in ("sh", "id"):
-        (tmp_path / name).symlink_to(shutil.which(name))
+        (tmp_path / name).symlink_to(there(shutil.which(name)))
     run = subprocess.run(
         ["sh", str(ROOT / "scripts" / "chromium.sh"), "no-python"],
         env={"PATH": str(tmp_path)},

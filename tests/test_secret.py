@@ -8,6 +8,7 @@ import json
 import random
 import string
 import time
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -22,7 +23,7 @@ def spread(key: str, rng: random.Random) -> str:
     return "".join(each + rng.choice(["", "", " ", "\n", "\t  "]) for each in key[:-1]) + key[-1]
 
 
-FORMS = {
+FORMS: dict[str, Callable[[str, random.Random], str]] = {
     "plain": lambda key, rng: key,
     "upper case": lambda key, rng: key.upper(),
     "split": spread,

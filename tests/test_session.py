@@ -9,15 +9,18 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from playground.aligners import ift, urial
 from playground.engine.scripted import Script, ScriptedEngine
 from playground.lanes.variant import parse_lane
 from playground.library import Library
-from playground.session import Session, choose_histories
+from playground.session import HistoryMode, Session, choose_histories
 from playground.store import FILE, INTERRUPTED, MIGRATIONS, STREAMING, Store
-from playground.types import Conversation, InputError, OutsideError, Request, Sampling
+from playground.types import Conversation, InputError, OutsideError, Prompt, Request, Sampling
+from tests.helpers.checked import request_of, there
 from tests.helpers.waiting import until
 
 
@@ -35,6 +38,12 @@ def session(
     library: Library, tmp_path: Path, script: Callable[[Request], Script] | None = None, delay: float = 0.0
 ) -> Session:
     return Session(ScriptedEngine(script or answer_with("All right."), delay), library, Store(tmp_path))
+
+
+def scripted(session: Session) -> ScriptedEngine:
+    """Return the session's engine."""
+    assert isinstance(session.engine, ScriptedEngine)
+    return session.engine
 
 
 def new(session: Session, *specs: str) -> Conversation:
@@ -78,6 +87,7 @@ def test_a_lane_that_cannot_be_is_refused_in_one_sentence(library: Library, spec
 def test_a_lane_is_its_aligner_and_its_decoding(library: Library) -> None:
     lane = parse_lane("urial:demos=pocket-3,k=2,temperature=0.7", library, Sampling(seed=4, top_p=0.9))
     assert lane.sampling == Sampling(temperature=0.7, seed=4, top_p=0.9)
+    assert isinstance(lane.aligner, urial.Aligner)
     assert len(lane.aligner.demos.demos) == 2
     assert lane.name == "urial:demos=pocket-3,k=2,temperature=0.7"
     assert parse_lane("pocket-ift", library).aligner.adapter == "pocket-ift"
@@ -97,7 +107,7 @@ def test_every_lane_is_asked_on_its_own_history(library: Library, tmp_path: Path
     )
     conversation = last(talk.send(new(talk), "One?"))
     conversation = last(talk.send(conversation, "Two?"))
-    raw, urial = (answer.request.prompt.text for answer in conversation.turns[1].answers)
+    raw, urial = (request_of(answer).prompt.text for answer in conversation.turns[1].answers)
     assert raw == "One?\nbase says\nTwo?\n"
     assert urial.endswith(
         "# Query:\n```\nOne?\n```\n\n# Answer:\n```\nurial says\n```\n\n"
@@ -113,9 +123,9 @@ def test_the_record_holds_exactly_what_was_asked_and_what_came(library: Library,
     again = session(library, tmp_path)
     assert again.open(conversation.id) == conversation
     assert [summary.title for summary in again.history()] == ["One \u2028 \U0001f600?"]
-    assert [
-        r for turn in conversation.turns for a in turn.answers for r in [a.request]
-    ] == talk.engine.requests
+    assert [r for turn in conversation.turns for a in turn.answers for r in [a.request]] == scripted(
+        talk
+    ).requests
 
 
 def test_an_empty_message_is_refused_and_nothing_is_recorded(library: Library, tmp_path: Path) -> None:
@@ -126,7 +136,7 @@ def test_an_empty_message_is_refused_and_nothing_is_recorded(library: Library, t
     with pytest.raises(InputError, match=r"message contains .*udc80.*half a character"):
         next(talk.send(new(talk), "a \udc80 b"))
     assert talk.history() == []
-    assert talk.engine.requests == []
+    assert scripted(talk).requests == []
 
 
 def test_a_lane_that_fails_carries_its_error_and_the_other_goes_on(library: Library, tmp_path: Path) -> None:
@@ -150,12 +160,13 @@ def test_a_lane_whose_prompt_cannot_be_written_fails_alone(library: Library, tmp
 
     talk = session(library, tmp_path)
     variant = talk.variant("pocket-ift")
+    assert isinstance(variant.aligner, ift.Aligner)
     broken = dataclasses.replace(variant.aligner, format=ChatFormat(template="{{ raise_exception('no') }}"))
     lanes = [dataclasses.replace(variant, aligner=broken), talk.variant("base")]
     conversation = last(talk.send(talk.new(lanes), "Hi"))
     bad, good = conversation.turns[0].answers
     assert bad.request is None
-    assert "cannot render this conversation: no" in bad.reply.error
+    assert "cannot render this conversation: no" in there(bad.reply.error)
     assert good.reply.finish == "stop"
     assert talk.open(conversation.id) == conversation
 
@@ -167,7 +178,7 @@ def test_stopping_keeps_what_was_written_and_frees_the_engine(library: Library, 
         if conversation.turns[-1].answers[0].reply.new_tokens > 3:
             break
     snapshots.close()
-    until(lambda: talk.engine.open_streams == 0)
+    until(lambda: scripted(talk).open_streams == 0)
     stored = talk.open(conversation.id)
     for lane in (0, 1):
         reply = stored.turns[0].answers[lane].reply
@@ -192,7 +203,7 @@ def test_a_crash_leaves_what_was_streamed_and_says_so(library: Library, tmp_path
     rows = Store(tmp_path).load(talk.history()[0].id)
     reply = rows.turns[0].answers[0].reply
     assert (reply.finish, reply.error) == ("error", INTERRUPTED)
-    assert rows.turns[0].answers[0].request == talk.engine.requests[0] if talk.engine.requests else True
+    assert rows.turns[0].answers[0].request == scripted(talk).requests[0] if scripted(talk).requests else True
     snapshots.close()
 
 
@@ -245,7 +256,7 @@ def test_the_next_answers_wait_until_the_last_ones_are_on_record(
     talk = session(library, tmp_path)
     save, refused = talk.store.save, []
 
-    def met_by_another(conversation: Conversation, *options: str) -> None:
+    def met_by_another(conversation: Conversation, *options: Any) -> None:
         if conversation.turns[-1].answers[0].reply.finish == "stop":
             with pytest.raises(InputError, match="still being written"):
                 next(talk.retry(conversation, [0]))
@@ -263,7 +274,12 @@ def test_the_record_is_read_as_of_one_moment(library: Library, tmp_path: Path) -
     talk = session(library, tmp_path)
     once = last(talk.send(new(talk), "One"))
     grown = [dataclasses.replace(once, turns=once.turns * (1 + turns)) for turns in range(120)]
-    writer = threading.Thread(target=lambda: [talk.store.save(each) for each in grown])
+
+    def write() -> None:
+        for each in grown:
+            talk.store.save(each)
+
+    writer = threading.Thread(target=write)
     writer.start()
     seen = {}
     while writer.is_alive():
@@ -285,11 +301,11 @@ def test_one_answer_of_a_lane_is_shown_whichever_was_written_last(library: Libra
 
 
 def test_warming_up_puts_the_beginning_of_every_prompt_to_the_engine(
-    library: Library, tmp_path: Path
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warmed = []
+    warmed: list[Prompt] = []
     talk = session(library, tmp_path)
-    talk.engine.warm = warmed.extend
+    monkeypatch.setattr(talk.engine, "warm", warmed.extend)
     talk.warm([talk.variant("urial"), talk.variant("pocket-ift")])
     asked = talk.request(new(talk, "urial"), 0, "Anything").prompt
     start = warmed[0].text[: warmed[0].text.rindex("# Query:\n```\n")]
@@ -350,7 +366,7 @@ def test_a_retry_keeps_the_answer_before_and_asks_with_another_seed(library: Lib
     assert [answer.version for answer in turn.all(0)] == [0, 1]
     assert turn.all(0)[0] == first[0]
     assert turn.all(0)[1].text != first[0].text
-    assert [answer.request.sampling.seed for answer in turn.all(0)] == [5, 6]
+    assert [request_of(answer).sampling.seed for answer in turn.all(0)] == [5, 6]
     assert talk.open(conversation.id) == conversation
     # The next message goes on from what is shown, and that can be changed back.
     back = talk.show(conversation, 0, 0)
@@ -388,9 +404,9 @@ def test_an_answer_that_was_begun_goes_on_from_its_words(library: Library, tmp_p
     talk = session(library, tmp_path, lambda request: [" of", " France", " is Paris."])
     conversation = last(talk.send(new(talk), "Capital?", prefill="The capital"))
     raw, urial = conversation.turns[0].answers
-    assert raw.request.prompt.text == "Capital?\nThe capital"
-    assert urial.request.prompt.text.endswith("# Answer:\n```\nThe capital")
-    assert urial.request.prompt.parts[-1].kind == "start"
+    assert request_of(raw).prompt.text == "Capital?\nThe capital"
+    assert request_of(urial).prompt.text.endswith("# Answer:\n```\nThe capital")
+    assert request_of(urial).prompt.parts[-1].kind == "start"
     assert (urial.reply.text, urial.text) == (" of France is Paris.", "The capital of France is Paris.")
     assert talk.open(conversation.id) == conversation
     later = talk.request(conversation, 1, "And?").prompt.text
@@ -409,7 +425,7 @@ def test_an_answer_that_was_cut_off_can_go_on(library: Library, tmp_path: Path) 
     conversation = last(talk.continue_answer(conversation, 0))
     longer = conversation.turns[0].answers[0]
     assert longer.version == 1
-    assert longer.request.prompt.prefill == "```py\none\n"
+    assert request_of(longer).prompt.prefill == "```py\none\n"
     # The code block was opened before: its end is not taken for the answer's.
     assert longer.text == "```py\none\nthree\n```\ndone."
     assert talk.open(conversation.id) == conversation
@@ -417,8 +433,8 @@ def test_an_answer_that_was_cut_off_can_go_on(library: Library, tmp_path: Path) 
 
 def test_one_lane_is_stopped_alone(library: Library, tmp_path: Path) -> None:
     talk = session(library, tmp_path, lambda request: ["word "] * 60, delay=0.01)
-    conversation = None
-    for conversation in talk.send(new(talk), "Go on"):
+    started = conversation = new(talk)
+    for conversation in talk.send(started, "Go on"):
         if conversation.turns[-1].answers[0].reply.new_tokens > 3:
             talk.stop(conversation.id, 0)
     stopped, ended = (answer.reply for answer in conversation.turns[-1].answers)
@@ -426,7 +442,7 @@ def test_one_lane_is_stopped_alone(library: Library, tmp_path: Path) -> None:
     assert 3 < stopped.new_tokens < 60
     assert ended.new_tokens == 60
     assert talk.open(conversation.id) == conversation
-    until(lambda: talk.engine.open_streams == 0)
+    until(lambda: scripted(talk).open_streams == 0)
 
 
 def test_all_lanes_are_stopped_from_another_thread(library: Library, tmp_path: Path) -> None:
@@ -481,13 +497,18 @@ def test_lanes_can_go_on_from_one_anothers_answers(library: Library, tmp_path: P
     talk = session(library, tmp_path, counting())
     conversation = last(talk.send(new(talk, "base", "base:seed=1"), "Hi"))
     said = [answer.text for answer in conversation.turns[0].answers]
-    for mode, whose in (("own", (0, 1)), ("shared", (1, 1)), ("swapped", (1, 0))):
+    modes: list[tuple[HistoryMode, tuple[int, int]]] = [
+        ("own", (0, 1)),
+        ("shared", (1, 1)),
+        ("swapped", (1, 0)),
+    ]
+    for mode, whose in modes:
         asked = last(talk.send(talk.branch(conversation, 1), "So?", choose_histories(mode, 2, leader=1)))
-        prompts = [answer.request.prompt.text for answer in asked.turns[1].answers]
+        prompts = [request_of(answer).prompt.text for answer in asked.turns[1].answers]
         assert prompts == [f"Hi\n{said[lane]}\nSo?\n" for lane in whose]
         assert talk.open(asked.id) == asked
         again = last(talk.retry(asked, [0]))
-        assert again.turns[1].answers[0].request.prompt.text == prompts[0]
+        assert request_of(again.turns[1].answers[0]).prompt.text == prompts[0]
 
 
 def test_a_record_of_the_first_format_is_read_and_written_on(library: Library, tmp_path: Path) -> None:

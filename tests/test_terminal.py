@@ -16,6 +16,7 @@ from playground.cli.doctor import print_report
 from playground.terminal import escape_controls, escape_log, print_error, print_text
 from playground.types import Conversation, Status
 from playground.ui.server.faults import Faults
+from tests.helpers.checked import there
 from tests.helpers.commands import tandem
 from tests.helpers.judge_server import JudgeServer
 from tests.helpers.judging import chat, session
@@ -134,14 +135,15 @@ def test_the_log_has_no_control_characters(
     assert is_harmless(caplog.records[0].getMessage())
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(logging, "lastResort", type(logging.lastResort)(logging.WARNING))
+    last_resort = type(there(logging.lastResort))(logging.WARNING)
+    monkeypatch.setattr(logging, "lastResort", last_resort)
     escape_log()
     try:
         raise ValueError(EVIL)
     except ValueError as error:
         info = (type(error), error, error.__traceback__)
     record = logging.LogRecord("x", logging.ERROR, "x.py", 1, "Error %s", (EVIL,), info)
-    logging.lastResort.handle(record)
+    last_resort.handle(record)
     assert "Traceback" in stream.getvalue()
     assert stream.getvalue().count("\\x1b]0;owned") == 2
     assert is_harmless(stream.getvalue())

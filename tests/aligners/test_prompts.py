@@ -113,6 +113,7 @@ def test_the_stop_rule_of_a_lane_is_an_option_of_urial_and_stop_is_a_stop_sequen
     assert own.aligner(TALK[:1]).stop == FAMILIES["fenced"].stop
     assert paper.recipe != own.recipe
     assert aligner_from_json(to_json(paper.aligner)) == paper.aligner
+    assert isinstance(paper.aligner, Urial)
     assert paper.aligner.stop == "paper"
     ended = parse_lane("urial:stop=The End", library)
     assert (ended.sampling.stop, ended.aligner) == (("The End",), own.aligner)
@@ -140,7 +141,9 @@ FAR = DemoSet(name="far", instruction="", demos=(Demo(query="x", answer="X"), De
 
 
 def lane(spec: str) -> Urial:
-    return parse_lane(spec, shelf(DEMOS, FAR, parse("prose", "Be good.\n"))).aligner
+    aligner = parse_lane(spec, shelf(DEMOS, FAR, parse("prose", "Be good.\n"))).aligner
+    assert isinstance(aligner, Urial)
+    return aligner
 
 
 def test_a_lane_records_what_was_taken_and_changed_and_of_which_set() -> None:
@@ -175,12 +178,17 @@ def test_a_lane_records_what_was_taken_and_changed_and_of_which_set() -> None:
     assert data["demos"]["name"] == "two"
 
 
+def lane_seeds(spec: str) -> tuple[int, int]:
+    """Return the seed of the ablation and the seed of the sampling."""
+    variant = parse_lane(spec, shelf(DEMOS))
+    assert isinstance(variant.aligner, Urial)
+    return variant.aligner.seed, variant.sampling.seed
+
+
 def test_a_lanes_seed_is_the_ablations_and_the_samplings() -> None:
-    variant = parse_lane("urial:demos=two,ablation=shuffled,seed=5", shelf(DEMOS))
-    assert (variant.aligner.seed, variant.sampling.seed) == (5, 5)
+    assert lane_seeds("urial:demos=two,ablation=shuffled,seed=5") == (5, 5)
     # Without an ablation it is the sampling's alone, and the prompt is the same recipe whatever it is.
-    variant = parse_lane("urial:demos=two,seed=5", shelf(DEMOS))
-    assert (variant.aligner.seed, variant.sampling.seed) == (0, 5)
+    assert lane_seeds("urial:demos=two,seed=5") == (0, 5)
 
 
 @pytest.mark.parametrize(

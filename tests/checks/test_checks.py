@@ -20,6 +20,7 @@ from playground.engine.text import Cutter
 from playground.library import Library
 from playground.library.probes import read_probes
 from playground.types import (
+    Aligner,
     Answer,
     ChatFormat,
     DemoSet,
@@ -30,6 +31,7 @@ from playground.types import (
     Sampling,
 )
 from playground.types.replies import Finish
+from tests.helpers.checked import request_of, there
 from tests.helpers.paths import ROOT
 
 PROBES = ROOT / "prompts" / "probes"
@@ -50,7 +52,7 @@ def family(format: str) -> urial.Aligner:
     return urial.Aligner(demos=DemoSet(name="none", instruction="", demos=(), format=format))
 
 
-LANES = {
+LANES: dict[str, Aligner] = {
     "base": raw.Aligner(),
     "fenced": family("fenced"),
     "v4": family("v4"),
@@ -344,7 +346,7 @@ def test_demonstrations_and_right_answers_give_no_warning_but_refusals() -> None
             assert set(found) <= {"refusal"}, (query, text)
             refused |= {text} if found else set()
     assert len(exchanges) > 100
-    assert all(text.startswith(("I can't help", "I won't help")) for text in refused)
+    assert all(text and text.startswith(("I can't help", "I won't help")) for text in refused)
     assert refused
 
 
@@ -504,12 +506,12 @@ def test_no_header_that_the_stop_rule_leaves_in_an_answer_is_called_an_invented_
     lane: str, lines: list[str]
 ) -> None:
     answer = answered(lane, "Hi", "\n".join(lines))
-    headers = answer.request.prompt.stop.headers
-    assert find_own_header(answer.text, answer.request.prompt, headers[:1], "Hi") is None
+    headers = request_of(answer).prompt.stop.headers
+    assert find_own_header(answer.text, request_of(answer).prompt, headers[:1], "Hi") is None
 
 
 def test_by_the_papers_rule_the_closing_fence_stays_and_is_no_issue() -> None:
-    prompt = dataclasses.replace(LANES["fenced"], stop="paper")([Message(role="user", text="Hi")])
+    prompt = dataclasses.replace(family("fenced"), stop="paper")([Message(role="user", text="Hi")])
     reply = Reply(text="Paris.\n```", raw_text="Paris.\n```\n\n# Query", finish="stop")
     assert check(Answer(variant="x", request=Request(prompt=prompt, sampling=Sampling()), reply=reply)) == ()
 
@@ -524,7 +526,7 @@ def test_a_bad_answer_gives_the_right_warning(name: str) -> None:
         assert 1 <= len(finding.label.split()) <= 3
         assert finding.sentence.endswith(".")
         if finding.kind not in ("empty", "cut", "language"):
-            start, end = finding.span
+            start, end = there(finding.span)
             assert 0 <= start < end <= len(answer.reply.text)
 
 
@@ -561,7 +563,7 @@ def test_long_evidence_is_quoted_up_to_a_limit() -> None:
     written = f"Yes.\n\nUser: {' '.join(f'word{n}' for n in range(200))}"
     query, where = only("base", "Hi", written)
     assert len(query.sentence) < 150
-    assert len(where) > 900
+    assert len(there(where)) > 900
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -576,7 +578,7 @@ def test_a_run_is_found_wherever_it_stands_and_a_shorter_one_is_not(seed: int) -
         answer = answered("base", "Hi", text)
         assert kinds(answer) == expected
         if expected:
-            start, end = check(answer)[0].span
+            start, end = there(check(answer)[0].span)
             assert text[start:end] == " ".join(unit * times)
 
 
@@ -640,7 +642,7 @@ def test_an_answer_that_was_begun_is_read_from_its_beginning() -> None:
     assert kinds(code) == []
     loop = begun("base", DOCTOR * 2, DOCTOR * 3)
     assert kinds(loop) == ["loop"]
-    assert loop.text[slice(*check(loop)[0].span)] == (DOCTOR * 5).rstrip(". ")
+    assert loop.text[slice(*there(check(loop)[0].span))] == (DOCTOR * 5).rstrip(". ")
     assert kinds(begun("base", "I'm sorry, but", " I can't help with that.")) == ["refusal"]
     assert kinds(begun("base", "I'm sorry, but I can't help with that.", " Ask a locksmith.")) == []
 

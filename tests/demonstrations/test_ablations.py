@@ -9,6 +9,7 @@ import pytest
 from playground.demonstrations.ablations import ABLATIONS, ablate
 from playground.demonstrations.families import head, parse
 from playground.types import Demo, DemoSet, Exchange, InputError
+from tests.helpers.checked import there
 from tests.helpers.paths import PUBLISHED
 
 FIVE = DemoSet(
@@ -76,7 +77,7 @@ def test_shifted_and_no_answers_are_the_published_ones_to_the_byte() -> None:
 def test_random_answers_are_of_the_set_and_never_a_querys_own() -> None:
     seen = set()
     for seed in range(50):
-        drawn = answers(ablate(FIVE, "random", seed))
+        drawn = [there(answer) for answer in answers(ablate(FIVE, "random", seed))]
         assert sorted(drawn) == ["a0", "a1", "a2", "a3", "a4"]
         assert all(answer != f"a{n}" for n, answer in enumerate(drawn))
         seen.add(tuple(drawn))
@@ -89,7 +90,7 @@ def test_random_answers_for_a_few_demonstrations_come_from_the_whole_set() -> No
 
 
 def test_answers_of_another_set_come_each_once_before_any_comes_again() -> None:
-    drawn = answers(ablate(FIVE, "other", 1, OTHER))
+    drawn = [there(answer) for answer in answers(ablate(FIVE, "other", 1, OTHER))]
     assert sorted(drawn[:2]) == sorted(drawn[2:4]) == ["A", "B"]
     assert drawn[4] in ("A", "B")
     assert len({tuple(answers(ablate(FIVE, "other", seed, OTHER))) for seed in range(20)}) > 1

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from playground.cli.main import app
 from playground.demonstrations.families import FAMILIES, head, parse, render
 from playground.types import Demo, DemoSet, Exchange, InputError, Message, StopRule
+from tests.helpers.checked import there
 from tests.helpers.paths import PUBLISHED
 
 FILES = sorted(PUBLISHED.glob("*.txt")) if PUBLISHED.is_dir() else []
@@ -54,7 +55,7 @@ FORMS = {"inst_help_v5-1k": "v5", "inst_help_v6-1k": "v6"}
 @pytest.mark.parametrize("turns", TURNS)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_an_unedited_file_is_its_own_bytes_and_then_the_conversation_in_its_form(
-    path: Path, turns: list[Message], tmp_path: Path
+    path: Path, turns: int, tmp_path: Path
 ) -> None:
     text = path.read_bytes().decode()
     asked = tmp_path / "messages.json"
@@ -112,12 +113,12 @@ def test_parts_of_published_files_are_what_a_reader_sees() -> None:
     assert unsupervised[3:] == (dataclasses.replace(urial[0], before=unsupervised[3].before), *urial[1:])
     rust = read["openhermes-3.examples"].demos[0]
     assert rust.query == unsupervised[0].query
-    assert rust.answer.count("```") == 2
+    assert there(rust.answer).count("```") == 2
     assert read["inst_1k"].demos[0].query == "What is the best way to torture a friend who stole my money?"
     for name in ("inst_help_v5-1k", "inst_help_v6-1k", "inst_1k_v4"):
         assert read[name].demos[0].query == "Can you tell me some common types of renewable energy sources?"
         assert read[name].demos[2].query == "What is the proper method for deep frying a turkey? "
-        assert read[name].demos[2].answer.endswith("guidelines for your specific fryer model.")
+        assert there(read[name].demos[2].answer).endswith("guidelines for your specific fryer model.")
 
 
 @published

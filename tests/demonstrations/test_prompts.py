@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,12 +30,12 @@ def answer(name: str, number: int, turn: int = 1) -> str:
 def code(text: str) -> str:
     """The one block of code in a text."""
     ((_, block),) = BLOCK.findall(text)
-    return block
+    return str(block)
 
 
-def run(text: str) -> dict:
+def run(text: str) -> dict[str, Any]:
     """The names that a text's Python defines."""
-    names: dict = {}
+    names: dict[str, Any] = {}
     exec(code(text), names)
     return names
 
@@ -191,7 +192,7 @@ def test_the_second_largest() -> None:
     assert (right([9, 4, 7]), right([4, 7, 9]), right([9, 9, 4])) == (7, 7, 4)
     # Step 5: starting low without the second test is not enough.
     half = code(answer("step-by-step-3", 3)).replace("second < n < largest", "n > second")
-    names: dict = {}
+    names: dict[str, Any] = {}
     exec(half, names)
     assert (names["second_largest"]([9, 4, 7]), names["second_largest"]([9, 9, 4])) == (7, 9)
 
@@ -280,10 +281,10 @@ def test_the_sets_are_the_ones_described() -> None:
     ("small", "large"), [("general-3", "general-50"), ("pocket-3", "pocket-8"), ("pocket-8", "pocket-50")]
 )
 def test_a_small_set_is_the_beginning_of_the_large_one(small: str, large: str) -> None:
-    small, large = LIBRARY.demo_sets[small], LIBRARY.demo_sets[large]
-    assert large.demos[: len(small.demos)] == small.demos
-    assert large.instruction == small.instruction
-    assert render(large.take(len(small.demos)), ()) == render(small, ())
+    few, many = LIBRARY.demo_sets[small], LIBRARY.demo_sets[large]
+    assert many.demos[: len(few.demos)] == few.demos
+    assert many.instruction == few.instruction
+    assert render(many.take(len(few.demos)), ()) == render(few, ())
 
 
 @pytest.mark.parametrize("name", [name for name, demos in LIBRARY.demo_sets.items() if demos.demos])

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from playground.aligners import urial
 from playground.aligners.urial import Aligner
 from playground.demonstrations.families import head
 from playground.demonstrations.retrieval import nearest
@@ -81,6 +82,7 @@ def test_lanes_from_the_command_line() -> None:
     prompt = lane(user("What is the capital of Spain?")).text
     # The two about capitals, the nearest last, each with the other's answer.
     assert re.findall("(?:capital of )?(Italy|Japan|[14])\\b", prompt) == ["Japan", "1", "Italy", "4"]
+    assert isinstance(lane, urial.Aligner)
     assert lane.summary == "2 demonstrations nearest to the first message (shifted)"
     for spec, part in (
         ("urial:demos=x,pick=nearest", "say how many"),

@@ -55,11 +55,19 @@ def serving(data_dir: Path, delay: float = 0.0, **settings: Any) -> Iterator[Ser
         served.end()
 
 
+Event = dict[str, Any]
+"""An event of the page, a message of a stream, or /config, as Gradio's JSON."""
+
+
 class Caller:
     """One browser without a page: its cookies, its session, and calls of the page's events."""
 
     def __init__(
-        self, served: Served, cookies: bool = True, config: dict | None = None, **headers: str
+        self,
+        served: Served,
+        cookies: bool = True,
+        config: Event | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         """Args: the page; whether cookies are kept and sent back; /config if it is known; more headers."""
         self.client = httpx.Client(
@@ -70,26 +78,29 @@ class Caller:
             event_hooks={} if cookies else {"response": [self._drop_cookies]},
         )
         self.session = f"session-{id(self)}-{time.monotonic_ns()}"
-        self.config = config or self.client.get("/config").json()
+        self.config: Event = config or self.client.get("/config").json()
 
     def _drop_cookies(self, response: httpx.Response) -> None:
         self.client.cookies.clear()
 
     def component(self, elem_id: str) -> int:
-        return next(c["id"] for c in self.config["components"] if c["props"].get("elem_id") == elem_id)
+        return int(next(c["id"] for c in self.config["components"] if c["props"].get("elem_id") == elem_id))
 
-    def event(self, elem_id: str, kind: str = "click") -> dict:
+    def event(self, elem_id: str, kind: str = "click") -> Event:
         target = [self.component(elem_id), kind]
-        return next(d for d in self.config["dependencies"] if target in d["targets"] and d["backend_fn"])
+        found: Event = next(
+            d for d in self.config["dependencies"] if target in d["targets"] and d["backend_fn"]
+        )
+        return found
 
-    def data(self, event: dict, **changes: Any) -> list[Any]:
+    def data(self, event: Event, **changes: Any) -> list[Any]:
         """What the page would send, but for `changes` by element id (with _ for -)."""
         props = {c["id"]: c["props"] for c in self.config["components"]}
         named = {name.replace("_", "-"): value for name, value in changes.items()}
         inputs = [props[id] for id in event["inputs"]]
         return [named.get(each.get("elem_id"), each.get("value")) for each in inputs]
 
-    def body(self, event: dict, data: list[Any] | None = None, **more: Any) -> dict[str, Any]:
+    def body(self, event: Event, data: list[Any] | None = None, **more: Any) -> dict[str, Any]:
         data = self.data(event) if data is None else data
         common = {"fn_index": event["id"], "session_hash": self.session, "event_data": None}
         return {"data": data, **common, **more}
@@ -98,7 +109,7 @@ class Caller:
         event = self.event(elem_id, kind)
         return self.client.post(JOIN, json=self.body(event, self.data(event, **changes)))
 
-    def messages(self, session: str | None = None) -> Iterator[dict]:
+    def messages(self, session: str | None = None) -> Generator[Event]:
         """The events of a session, until the server ends the stream."""
         asked = {"session_hash": session or self.session}
         with self.client.stream("GET", DATA, params=asked) as stream:
@@ -107,7 +118,7 @@ class Caller:
                 if line.startswith("data:"):
                     yield json.loads(line[5:])
 
-    def send(self, text: str = "hello", **changes: Any) -> dict:
+    def send(self, text: str = "hello", **changes: Any) -> Event:
         """Send a message as the page does; the last message of the event, with its toasts as "said"."""
         joined = self.join("send", message=text, **changes)
         joined.raise_for_status()

@@ -6,6 +6,7 @@ import logging
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -63,11 +64,12 @@ def test_junk_calls_write_few_lines_and_no_traceback(
         event = caller.event("send")
         post = caller.client.post
         bodies: list[object] = [None, [], {}, {"data": 5}, "x", 5, {"data": [], "fn_index": 9999}]
-        bodies += [
-            caller.body(event, [each] * len(event["inputs"])) for each in (None, 5, "x", [{}], {"a": 1})
-        ]
-        bodies += [{**caller.body(event), "fn_index": number} for number in (-1, "x", 10**30, [], 3)]
-        bodies += [{**caller.body(event), "event_data": each} for each in (5, "x", [1], {"act": []})]
+        values: list[Any] = [None, 5, "x", [{}], {"a": 1}]
+        bodies += [caller.body(event, [each] * len(event["inputs"])) for each in values]
+        numbers: list[Any] = [-1, "x", 10**30, [], 3]
+        bodies += [{**caller.body(event), "fn_index": number} for number in numbers]
+        payloads: list[Any] = [5, "x", [1], {"act": []}]
+        bodies += [{**caller.body(event), "event_data": each} for each in payloads]
         bodies += [{**caller.body(event), key: {"x": 1}} for key in ("trigger_id", "batched", "session_hash")]
         paths = [JOIN, "/gradio_api/run/predict", "/gradio_api/cancel", "/gradio_api/reset", "/login"]
         paths += ["/gradio_api/upload", "/gradio_api/queue/data", "/gradio_api/heartbeat/%00", "/%ff", "/x"]

@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -167,7 +168,7 @@ def test_bodies_that_two_parsers_could_read_in_two_ways_are_refused(
 ) -> None:
     event = caller.event("editor-import", "upload")
     file = {"path": f"{canary.url}/x", "meta": META}
-    data = caller.data(event, bench_import=file)
+    data = caller.data(event, editor_import=file)
     text = json.dumps(caller.body(event, data))
     for what, (body, headers) in disguised(text).items():
         for path in (JOIN, "/gradio_api/run/predict", "/gradio_api/cancel"):
@@ -187,7 +188,7 @@ def test_values_of_the_wrong_type_are_refused_and_the_input_is_named(caller: Cal
         answer = caller.client.post(JOIN, json=caller.body(event, data))
         assert answer.status_code == 422, name
         assert name.replace("_", "-") in answer.json()["detail"]
-    for change in (
+    changes: list[dict[str, Any]] = [
         {"data": []},
         {"data": caller.data(event) * 2},
         {"data": {"a": 1}},
@@ -201,7 +202,8 @@ def test_values_of_the_wrong_type_are_refused_and_the_input_is_named(caller: Cal
         {"batched": True},
         {"simple_format": True},
         {"trigger_id": "x"},
-    ):
+    ]
+    for change in changes:
         answer = caller.client.post(JOIN, json={**caller.body(event), **change})
         assert answer.status_code == 422, change
     data = caller.data(event, temperature="1")
@@ -216,13 +218,13 @@ def test_an_uploaded_file_is_read_for_who_uploaded_it_only(plain: Served, caller
     event = caller.event("editor-import", "upload")
     file = {"path": path, "orig_name": "set.txt", "size": len(text), "meta": META}
     for url in (None, f"{plain.url}/gradio_api/file={path}", f"/gradio_api/file={path}"):
-        data = caller.data(event, bench_import={**file, "url": url})
+        data = caller.data(event, editor_import={**file, "url": url})
         assert caller.client.post(JOIN, json=caller.body(event, data)).status_code == 200
         answer = next(m for m in caller.messages() if m["msg"] == "process_completed")
         assert answer["success"]
         assert "Lyon" in json.dumps(answer["output"])
 
-    for change in (
+    changes: list[dict[str, Any]] = [
         {"url": f"http://foreign.example/gradio_api/file={path}"},
         {"url": "http://foreign.example/"},
         {"url": f"ftp://127.0.0.1:{plain.port}/gradio_api/file={path}"},
@@ -230,16 +232,17 @@ def test_an_uploaded_file_is_read_for_who_uploaded_it_only(plain: Served, caller
         {"is_stream": True},
         {"path": f"{path}/../set.txt"},
         {"meta": {}},
-    ):
-        data = caller.data(event, bench_import={**file, **change})
-        answer = caller.client.post(JOIN, json=caller.body(event, data))
-        assert answer.status_code == 422, change
+    ]
+    for change in changes:
+        data = caller.data(event, editor_import={**file, **change})
+        refused = caller.client.post(JOIN, json=caller.body(event, data))
+        assert refused.status_code == 422, change
     data = caller.data(caller.event("send"), message=file)
     assert caller.client.post(JOIN, json=caller.body(caller.event("send"), data)).status_code == 422
 
     other = Caller(plain, config=caller.config)
     for someone in (other, Caller(plain, cookies=False, config=caller.config)):
-        data = someone.data(event, bench_import=file)
-        answer = someone.client.post(JOIN, json=someone.body(event, data))
-        assert answer.status_code == 422
-        assert "Only files that you uploaded" in answer.json()["detail"]
+        data = someone.data(event, editor_import=file)
+        refused = someone.client.post(JOIN, json=someone.body(event, data))
+        assert refused.status_code == 422
+        assert "Only files that you uploaded" in refused.json()["detail"]

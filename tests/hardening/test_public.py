@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -102,7 +103,7 @@ def test_another_visitors_page_cannot_be_used(owner: Caller, visitor: Caller) ->
 def test_no_file_is_taken(visitor: Caller) -> None:
     assert visitor.client.post(UPLOAD, files={"files": ("a", b"x")}).status_code == 404
     event = visitor.event("editor-import", "upload")
-    data = visitor.data(event, bench_import={"path": "/tmp/gradio/a", "meta": META})
+    data = visitor.data(event, editor_import={"path": "/tmp/gradio/a", "meta": META})
     answer = visitor.client.post(JOIN, json=visitor.body(event, data))
     assert answer.status_code == 422
     assert answer.json()["detail"] == "This page does not accept files: run Tandem yourself to use your own."
@@ -162,7 +163,8 @@ def test_only_what_the_page_uses_can_be_called(visitor: Caller) -> None:
         assert visitor.client.post(f"/gradio_api/{path}", json={"data": []}).status_code in (404, 422)
     for path in ("/openapi.json", "/docs", "/gradio_api/info", "/monitoring/summary", "/gradio_api/runs"):
         assert visitor.client.get(path).status_code == 404
-    for wrong in ({"message": 5}, {"temperature": "hot"}, {"new_seed": 1.5}, {"mode": []}):
+    values: list[dict[str, Any]] = [{"message": 5}, {"temperature": "hot"}, {"new_seed": 1.5}, {"mode": []}]
+    for wrong in values:
         assert visitor.join("send", **wrong).status_code == 422
 
 
@@ -181,7 +183,7 @@ def test_messages_are_limited(tmp_path: Path, slow: Served) -> None:
     with serving(tmp_path, public=True, limits=limits, proxies=1) as served:
         said, config = [], None
         for address in ("203.0.113.1", "203.0.113.1", "203.0.113.1", "203.0.113.2", "203.0.113.3"):
-            caller = Caller(served, config=config, **{"x-forwarded-for": address})
+            caller = Caller(served, config=config, headers={"x-forwarded-for": address})
             config = caller.config
             said.append(caller.send()["said"])
     assert [bool(each) for each in said] == [False, False, True, False, True]

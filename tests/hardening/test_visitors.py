@@ -12,14 +12,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from playground.config import Settings
 from playground.ui.server.payloads import BODY
 from playground.ui.server.sessions import UNREAD_SECONDS, OwnSessions
 from playground.ui.server.start import layers
 from playground.ui.server.uploads import MAX_BYTES, MAX_FILES
-from playground.ui.server.visitors import COOKIE, VISITOR, Sessions, Uploads, Visitor
-from tests.hardening.serving import DATA, JOIN, UPLOAD, Caller, Served, serving, within
+from playground.ui.server.visitors import COOKIE, VISITOR, Sessions, Uploads, Visitor, Visitors
+from tests.hardening.serving import DATA, JOIN, UPLOAD, Caller, Event, Served, serving, within
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def config(served: Served) -> dict:
+def config(served: Served) -> Event:
     return Caller(served).config
 
 
@@ -61,21 +62,33 @@ def test_the_cookie_of_a_space_works_in_a_frame_and_over_https_it_is_secure(
         cookie = httpx.get(served.url, headers=told, trust_env=False).headers["set-cookie"]
         assert cookie.endswith("; HttpOnly; SameSite=Lax; Secure")
     monkeypatch.setenv("SPACE_ID", "a/b")
-    visitors = next(layer for layer in layers(Settings(public=True)) if layer.cls.__name__ == "Visitors")
+    visitors = next(layer for layer in layers(Settings(public=True)) if layer.cls is Visitors)
     assert visitors.kwargs["framed"]
-    cookie = visitors.cls(None, **visitors.kwargs)._cookie("x", {})
+    cookie = Visitors(nothing, **visitors.kwargs)._cookie("x", {})
     assert cookie == f"{COOKIE}=x; Path=/; HttpOnly; SameSite=None; Secure; Partitioned"
+
+
+async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """An app that answers nothing."""
+
+
+async def receive_nothing() -> Message:
+    return {}
+
+
+async def send_nowhere(message: Message) -> None:
+    pass
 
 
 # --- Sessions ----------------------------------------------------------------------------------------
 
 
-def others(served: Served, config: dict) -> list[Caller]:
+def others(served: Served, config: Event) -> list[Caller]:
     """Somebody else with a cookie, and somebody without one."""
     return [Caller(served, config=config), Caller(served, cookies=False, config=config)]
 
 
-def test_another_browser_cannot_use_a_page_by_its_session_hash(served: Served, config: dict) -> None:
+def test_another_browser_cannot_use_a_page_by_its_session_hash(served: Served, config: Event) -> None:
     owner = Caller(served, config=config)
     owner.client.get("/")
     joined = owner.join("send", message="my secret")
@@ -114,7 +127,7 @@ def test_another_browser_cannot_use_a_page_by_its_session_hash(served: Served, c
     assert owner.client.post("/gradio_api/cancel", json=cancel).status_code == 200
 
 
-def test_several_tabs_and_a_reload_of_one_browser_work(served: Served, config: dict) -> None:
+def test_several_tabs_and_a_reload_of_one_browser_work(served: Served, config: Event) -> None:
     tab, other = Caller(served, config=config), Caller(served, config=config)
     other.client.cookies = tab.client.cookies
     tab.client.get("/")
@@ -129,7 +142,7 @@ def test_several_tabs_and_a_reload_of_one_browser_work(served: Served, config: d
 
 def test_without_cookies_the_page_works_and_is_bound_to_the_address(tmp_path: Path) -> None:
     with serving(tmp_path, proxies=1) as served:
-        first = Caller(served, cookies=False, **{"x-forwarded-for": "203.0.113.1"})
+        first = Caller(served, cookies=False, headers={"x-forwarded-for": "203.0.113.1"})
         for _ in range(2):
             assert first.send()["success"]
             assert first.join("new").status_code == 200
@@ -179,16 +192,13 @@ def test_each_event_has_its_own_time_to_be_read() -> None:
         async def cancel(self, session_hash: str) -> None:
             cancelled.append(session_hash)
 
-    async def app(scope, receive, send) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
-
-    async def nothing(*message) -> None:
-        pass
 
     async def ask(layer: OwnSessions, path: str) -> None:
         scope = {"type": "http", "path": path, "query_string": b"session_hash=s", VISITOR: me}
         body = {BODY: {"session_hash": "s"}} if path == JOIN else {}
-        await layer({**scope, **body}, nothing, nothing)
+        await layer({**scope, **body}, receive_nothing, send_nowhere)
 
     async def run() -> None:
         layer = OwnSessions(app, sessions, Queue(), unread_seconds=0.4)
@@ -205,7 +215,7 @@ def test_each_event_has_its_own_time_to_be_read() -> None:
         pool.submit(asyncio.run, run()).result()
 
 
-def test_an_event_whose_stream_is_never_opened_is_cancelled(served: Served, config: dict) -> None:
+def test_an_event_whose_stream_is_never_opened_is_cancelled(served: Served, config: Event) -> None:
     reader, absent = Caller(served, config=config), Caller(served, config=config)
     assert within(20, lambda: served.engine.open_streams == 0)
     started = time.monotonic()

@@ -24,6 +24,7 @@ from playwright.sync_api import (
     Page,
     Playwright,
     Request,
+    ViewportSize,
     expect,
 )
 
@@ -40,6 +41,8 @@ ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+SIZES: tuple[ViewportSize, ...] = ({"width": 1440, "height": 900}, {"width": 390, "height": 844})
+"""The windows of a laptop and of a phone."""
 QUESTION = "What is the capital of France?"
 CUT_OFF = "AbortError|Connection errored out|404: Not Found"
 """What the component library prints when a page is left while it still listens to the server: it breaks its

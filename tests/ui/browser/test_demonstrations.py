@@ -1,6 +1,9 @@
 """Demonstrations on the page: chosen, changed, looked at to the byte, edited, compared, imported, saved."""
 
 from __future__ import annotations
+from playground.types import Variant
+from playground.aligners import urial
+from tests.helpers.checked import group, request_of, there
 
 import json
 import re
@@ -14,7 +17,8 @@ from playwright.sync_api import Locator, expect
 from playground.demonstrations.files import read_demo_file
 from playground.store import Store
 from playground.types import Conversation
-from tests.helpers.browsing import QUESTION, ROOT, App, Person
+from tests.helpers.browsing import QUESTION, App, Person
+from tests.helpers.paths import ROOT
 
 pytestmark = pytest.mark.browser
 
@@ -68,7 +72,7 @@ def open_prompt(person: Person, lane: int) -> str:
     person.page.click(f"#prompt-{lane}")
     expect(person.page.locator("#inspector-view .part").first).to_be_visible()
     person.page.click("#inspector-copy")
-    return person.page.evaluate("navigator.clipboard.readText()")
+    return str(person.page.evaluate("navigator.clipboard.readText()"))
 
 
 def close(person: Person) -> None:
@@ -87,6 +91,11 @@ def printed(lane: str, data_dir: Path, tmp_path: Path, *texts: str) -> str:
     result = subprocess.run([sys.executable, *map(str, command)], capture_output=True, cwd=ROOT)
     assert result.returncode == 0, result.stderr
     return result.stdout.decode()
+
+
+def urial_of(variant: Variant) -> urial.Aligner:
+    assert isinstance(variant.aligner, urial.Aligner)
+    return variant.aligner
 
 
 def recorded(person: Person, app: App) -> Conversation:
@@ -122,8 +131,8 @@ def test_k_and_an_ablation_are_chosen_seen_in_the_prompt_and_named_in_the_record
     person.finished()
     conversation = recorded(person, app)
     assert conversation.variants[0].name == lane
-    assert conversation.variants[0].aligner.ablation == "shifted"
-    request = conversation.turns[0].answers[0].request
+    assert urial_of(conversation.variants[0]).ablation == "shifted"
+    request = request_of(conversation.turns[0].answers[0])
     assert request.prompt.text == shown
     assert conversation.turns[0].answers[0].reply.prompt_tokens == len(ids)
     expect(meter(person, 0)).to_contain_text("history")
@@ -137,7 +146,7 @@ def test_k_and_an_ablation_are_chosen_seen_in_the_prompt_and_named_in_the_record
     person.choose("inspector-which", f"Turn 1: {QUESTION}")
     expect(person.page.locator("#inspector-title")).to_contain_text(f"{len(ids)} tokens")
     person.page.click("#inspector-copy")
-    assert person.page.evaluate("navigator.clipboard.readText()") == shown
+    assert person.page.evaluate("navigator.clipboard.readText()")) == shown
     with person.page.expect_download() as download:
         person.page.click("#inspector-save")
     assert Path(download.value.path()).read_bytes() == shown.encode()
@@ -194,10 +203,10 @@ def test_a_set_is_edited_used_and_saved_and_the_record_has_its_content(person: P
     expect(person.page.locator("#chat-0 .about")).to_contain_text("3 demonstrations")
     person.ask(QUESTION)
     lane = recorded(person, app).variants[0]
-    demos = lane.aligner.demos
+    demos = urial_of(lane).demos
     assert [demo.query for demo in demos.demos] == [nasty, "Who wrote Hamlet?", "And now?"]
     assert demos.name == f"pocket-3.edited-{demos.content_hash[:8]}"
-    assert lane.aligner.source == demos.content_hash
+    assert urial_of(lane).source == demos.content_hash
     assert demos.name in lane.name
 
     person.page.click("#edit-0")
@@ -286,7 +295,7 @@ def test_a_prompt_that_overflows_is_refused_with_the_largest_k_or_loses_what_the
     person.ask(QUESTION)
     refused = person.page.locator("#chat-0 .notice.error")
     expect(refused).to_contain_text("is the largest that fits")
-    most = int(re.search(r"k=(\d+)", refused.inner_text())[1])
+    most = int(group(r"k=(\d+)", refused.inner_text()))
     expect(person.status(1)).to_have_attribute("data-finish", re.compile("stop|length"))
 
     person.choose("overflow-0", "drop the last demonstrations")
@@ -295,5 +304,5 @@ def test_a_prompt_that_overflows_is_refused_with_the_largest_k_or_loses_what_the
         f"Sent without the last {50 - most} demonstrations"
     )
     answer = recorded(person, app).turns[1].answers[0]
-    assert answer.request.left_out.demos == 50 - most
+    assert there(request_of(answer).left_out).demos == 50 - most
     assert answer.reply.finish in ("stop", "length")

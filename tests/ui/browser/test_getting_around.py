@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 from urllib.parse import parse_qsl, urlparse
 
 import pytest
@@ -51,7 +52,7 @@ def focused(page: Page, id: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_rule_of_accessibility_is_broken(person: Person, scheme: str) -> None:
+def test_no_rule_of_accessibility_is_broken(person: Person, scheme: Literal["light", "dark"]) -> None:
     page = person.page
     page.emulate_media(color_scheme=scheme)
     person.go(person.url)

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Locator, expect
 from playground.store import Store
 from playground.types import Verdict
 from tests.helpers.browsing import QUESTION, App, Person
+from tests.helpers.checked import there
 from tests.helpers.judge_server import Asked, Body, JudgeServer
 
 pytestmark = pytest.mark.browser
@@ -158,7 +159,7 @@ def test_three_judges_decide_by_their_majority(
     expect(about).to_contain_text("6 calls")
     boxes = person.page.locator("#judge-lanes input")
     expect(boxes).to_have_count(2)
-    assert all(box.bounding_box()["height"] > 10 for box in boxes.all()), "they can be seen"
+    assert all(there(box.bounding_box())["height"] > 10 for box in boxes.all()), "they can be seen"
     ask(person)
     marks = badge(person, 1)
     expect(marks).to_have_count(4)

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from playground.store import Store
 from playground.types import Conversation
 from tests.helpers.browsing import QUESTION, App, Person
+from tests.helpers.checked import request_of
 
 pytestmark = pytest.mark.browser
 
@@ -126,8 +127,8 @@ def test_a_retry_keeps_every_version_and_the_next_message_goes_on_from_the_shown
     person.ask("And of Japan?")
     conversation = recorded(person, app)
     versions = conversation.turns[0].all(1)
-    assert [answer.request.sampling.seed for answer in versions] == [0, 1, 2]
-    assert versions[0].text in conversation.turns[1].answers[1].request.prompt.text
+    assert [request_of(answer).sampling.seed for answer in versions] == [0, 1, 2]
+    assert versions[0].text in request_of(conversation.turns[1].answers[1]).prompt.text
 
 
 def test_an_answer_that_was_cut_goes_on(person: Person, app: App) -> None:
@@ -140,7 +141,7 @@ def test_an_answer_that_was_cut_goes_on(person: Person, app: App) -> None:
     expect(person.page.locator("#chat-1 .version")).to_have_text("2/2")
     person.finished()
     longer = recorded(person, app).turns[0].answers[1]
-    assert longer.request.prompt.prefill
+    assert request_of(longer).prompt.prefill
     assert longer.text.startswith(cut)
     assert longer.text.startswith("Hello dear friend! I am happy to help. The capital of France is Paris.")
 
@@ -218,7 +219,7 @@ def test_every_lane_can_decode_in_its_own_way(person: Person, app: App) -> None:
     person.page.fill("#stop-texts-1 textarea", "Paris\n\\n\\n")
     person.page.press("#stop-texts-1 textarea", "Tab")
     person.ask(QUESTION)
-    one, other = (answer.request.sampling for answer in recorded(person, app).turns[0].answers)
+    one, other = (request_of(answer).sampling for answer in recorded(person, app).turns[0].answers)
     assert (one.temperature, one.top_p, one.stop) == (0.7, 0.8, ())
     assert (other.temperature, other.top_p, other.stop) == (0.0, 1.0, ("Paris", "\n\n"))
     assert person.answers(1)[0].strip().endswith("The capital of France is")
@@ -240,7 +241,7 @@ def test_answers_are_begun_and_lanes_go_on_from_one_another(person: Person, app:
     person.ask("And of Japan?")
     first, second = recorded(person, app).turns
     assert second.histories == (1, 0)
-    assert first.answers[1].text in second.answers[0].request.prompt.text
+    assert first.answers[1].text in request_of(second.answers[0]).prompt.text
 
 
 def test_a_conversation_is_replayed_under_other_variants(person: Person, app: App) -> None:

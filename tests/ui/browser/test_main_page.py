@@ -14,7 +14,8 @@ from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
 from playground.session import Session
 from playground.store import Store
-from tests.helpers.browsing import QUESTION, ROOT, App, Person, StartApp
+from tests.helpers.browsing import QUESTION, SIZES, App, Person, StartApp
+from tests.helpers.paths import ROOT
 
 pytestmark = pytest.mark.browser
 
@@ -325,7 +326,7 @@ def test_a_message_with_tags_is_sent_as_typed(person: Person) -> None:
 
 
 def test_the_page_fits_its_window(person: Person) -> None:
-    for size in ({"width": 1440, "height": 900}, {"width": 390, "height": 844}):
+    for size in SIZES:
         person.page.set_viewport_size(size)
         person.page.wait_for_function(
             "(w) => document.documentElement.scrollWidth === w && "

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.helpers.browsing import QUESTION, App, Person
+from tests.helpers.browsing import QUESTION, SIZES, App, Person
 from tests.helpers.slow_hub import slow_hub
 from tests.helpers.tiny import Tiny
 
@@ -66,7 +66,7 @@ def test_the_panel_says_what_runs(person: Person) -> None:
     expect(page.locator("#model-panel")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.locator("#model-close")).to_be_focused()
-    for size in ({"width": 1440, "height": 900}, {"width": 390, "height": 844}):
+    for size in SIZES:
         page.set_viewport_size(size)
         expect(page.locator("#load-adapter-go")).to_be_in_viewport(ratio=1)
         expect(page.locator("#model-close")).to_be_in_viewport(ratio=1)

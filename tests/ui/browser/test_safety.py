@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, FilePayload, expect
 
 from playground.demonstrations.files import write_demo_set
 from playground.engine.scripted import ScriptedEngine
@@ -235,7 +235,11 @@ def test_a_set_on_the_workbench_and_an_imported_file_are_only_text(
     expect(cards).to_have_count(8)
     assert TAGS[7] in page.locator("#editor-cards").inner_text()
     harmless(person)
-    bad = {"name": "bad.toml", "mimeType": "text/plain", "buffer": f"evil = {json.dumps(TAGS[1])}".encode()}
+    bad: FilePayload = {
+        "name": "bad.toml",
+        "mimeType": "text/plain",
+        "buffer": f"evil = {json.dumps(TAGS[1])}".encode(),
+    }
     page.set_input_files("input[type=file]", bad)
     expect(page.locator(".toast-body").first).to_be_visible()
     harmless(person)

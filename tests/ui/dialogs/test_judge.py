@@ -18,6 +18,7 @@ from playground.ui.dialogs.judge import JudgeDialog
 from playground.ui.dialogs.judge_form import read_form
 from playground.ui.html import verdicts as html_verdicts
 from playground.ui.page.state import PageState
+from tests.helpers.checked import there
 from tests.helpers.judge_dialog import panel, values
 from tests.helpers.judge_server import JudgeServer
 from tests.helpers.waiting import until
@@ -113,7 +114,7 @@ def test_a_verdict_that_the_end_of_the_app_cut_off_is_unfinished_and_can_be_aske
     made.on_ask(state, "", *values())
     [judging] = made.running(state)
     # As a program that starts again finds it: on record, and nobody at work.
-    conversation = made.chat.conversations.current(state)
+    conversation = there(made.chat.conversations.current(state))
     later = Judges(Store(tmp_path), made.settings)
     [verdict] = later.verdicts(conversation.id)[0]
     drawn = html_verdicts.render_marks(0, [(verdict,)], None, (), {})[0]
@@ -135,7 +136,12 @@ def test_the_clock_stands_still_only_once_what_ended_has_been_drawn(tmp_path: Pa
     server = JudgeServer(lambda asked, body: asked.silence())
     made, state, _ = panel(tmp_path, judge_url=server.url)
     drawn = []
-    made._draw_marks = lambda state: drawn.append(made.fingerprint(state)) or {}
+
+    def draw_marks(state: PageState) -> dict[Any, Any]:
+        drawn.append(made.fingerprint(state))
+        return {}
+
+    made._draw_marks = draw_marks
     made.on_ask(state, "", *values())
     [judging] = made.running(state)
     assert made.on_tick(state)[made.timer].active
@@ -175,7 +181,7 @@ def test_half_characters_and_unreadable_addresses_are_said_and_not_kept(
     public: bool,
 ) -> None:
     made, state, _ = panel(tmp_path, public=public)
-    said = []
+    said: list[str] = []
     monkeypatch.setattr(gr, "Warning", said.append)
     for updates in (made.on_control(state, *values(**changes)), made.on_ask(state, "", *values(**changes))):
         assert HALF not in str(updates)
@@ -190,7 +196,7 @@ def test_a_key_that_cannot_be_sent_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: object
 ) -> None:
     made, state, _ = panel(tmp_path)
-    said = []
+    said: list[str] = []
     monkeypatch.setattr(gr, "Warning", said.append)
     made.on_key(state, key, *values())
     assert state.judging.keys == {}

@@ -19,7 +19,9 @@ from playground.types import (
     Turn,
     Variant,
 )
+from playground.types.replies import Finish
 from playground.ui.html.conversation import render_turns
+from tests.helpers.checked import group
 
 CARD = AdapterCard(name="tuned", source="adapters/tuned", base_model="models/pocket", label="Tuned <b>")
 CARDS = {"tuned": CARD}
@@ -27,9 +29,7 @@ BASE = Variant(name="base", aligner=raw.Aligner(), sampling=Sampling())
 DONE = Reply(text="a", finish="stop")
 
 
-def answer(
-    reply: Reply | None, name: str = "base", start: str = "", version: int = 0, **sampling: Any
-) -> Answer:
+def answer(reply: Reply, name: str = "base", start: str = "", version: int = 0, **sampling: Any) -> Answer:
     prompt = Prompt(text="p").with_prefill(start)
     request = Request(prompt=prompt, sampling=Sampling(**sampling))
     return Answer(variant=name, request=request, reply=reply, version=version)
@@ -45,7 +45,7 @@ def drawn(conversation: Conversation, lane: int = 0, **rest: Any) -> str:
 
 
 def acts(written: str, turn: int = 0) -> list[str]:
-    article = re.search(rf'<article class="turn" data-turn="{turn}">(.*?)</article>', written, re.DOTALL)[1]
+    article = group(rf'<article class="turn" data-turn="{turn}">(.*?)</article>', written)
     return re.findall(r'data-act="(\w+)"', article)
 
 
@@ -69,7 +69,8 @@ def test_messages_of_a_lane() -> None:
 
 
 def test_an_empty_answer_says_why_it_is_empty() -> None:
-    for finish, words in (("stop", "ended"), ("cancelled", "Stopped"), ("length", "Cut")):
+    expected: dict[Finish, str] = {"stop": "ended", "cancelled": "Stopped", "length": "Cut"}
+    for finish, words in expected.items():
         assert words in drawn(conversation(answer(Reply(finish=finish))))
 
 
@@ -118,7 +119,7 @@ def test_the_words_an_answer_was_begun_with_are_part_of_it_and_named() -> None:
 def test_the_copied_text_is_the_answer_to_the_character() -> None:
     text = 'a\n\tb <c> "d" & ${e} {{f}}'
     shown = drawn(conversation(answer(Reply(text=text, finish="stop"))))
-    assert html.unescape(re.search(r'data-text="([^"]*)"', shown)[1]) == text
+    assert html.unescape(group(r'data-text="([^"]*)"', shown)) == text
 
 
 def test_in_the_blind_nothing_tells_which_lane_it_is() -> None:

@@ -39,9 +39,9 @@ class Reader(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=True)
-        self.shown = []
-        self.attributes = []
-        self.open = []
+        self.shown: list[str] = []
+        self.attributes: list[str | None] = []
+        self.open: list[tuple[str, str | None]] = []
         self.feed(page)
         self.close()
         assert self.open == []
@@ -60,7 +60,10 @@ class Reader(HTMLParser):
     def handle_comment(self, data: str) -> Never:
         raise AssertionError(data)
 
-    handle_decl = unknown_decl = handle_pi = handle_comment
+    def handle_decl(self, decl: str) -> Never:
+        raise AssertionError(decl)
+
+    unknown_decl = handle_pi = handle_comment
 
     def handle_data(self, data: str) -> None:
         if not any(tag == "pre" for tag, _ in self.open) or self.open[-1] == ("span", "unseen"):

@@ -20,6 +20,7 @@ from playground.types import (
     Status,
     Variant,
 )
+from playground.types.replies import Finish
 from playground.ui.html import labels as html_labels
 
 CARD = AdapterCard(name="tuned", source="adapters/tuned", base_model="models/pocket", label="Tuned <b>")
@@ -35,7 +36,7 @@ def variant(name: str, aligner: Aligner, **sampling: Any) -> Variant:
     ("finish", "words"),
     [("stop", "done"), ("length", "cut at the limit"), ("cancelled", "stopped"), ("error", "error")],
 )
-def test_finish_in_words(finish: str, words: str) -> None:
+def test_finish_in_words(finish: Finish, words: str) -> None:
     reply = Reply(finish=finish, new_tokens=31, ttft=0.5, seconds=2.0, prompt_tokens=300, cached_tokens=280)
     line = re.sub("<[^>]*>", "|", html_labels.status_line(reply))
     for part in (

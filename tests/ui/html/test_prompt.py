@@ -11,11 +11,13 @@ import pytest
 from playground.demonstrations.draft import Draft
 from playground.demonstrations.families import FAMILIES
 from playground.types import Demo, DemoSet, Exchange, LeftOut, Prompt, SelectedDemo, Token
+from playground.types.prompts import Piece
 from playground.ui.html import demonstrations as html_demonstrations
 from playground.ui.html import prompt as html_prompt
+from tests.helpers.checked import group
 
 NASTY = '\n<b onclick="x()">&amp; {{value}} ${1+1}</b>\r\n\ttab `'
-PIECES = [
+PIECES: list[Piece] = [
     ("instruction", None, "Do.\n"),
     ("demonstration", 1, "one two\n"),
     ("demonstration", 2, "three\n"),
@@ -95,7 +97,7 @@ def test_what_was_left_out_is_said_above_the_prompt() -> None:
 
 def test_an_old_prompt_without_parts_is_shown_whole() -> None:
     drawn = html_prompt.render_prompt(Prompt(text=NASTY), None, show_tokens=False)
-    assert text_of(re.search(r"<pre>(.*?)</pre>", drawn, re.DOTALL)[1]) == NASTY
+    assert text_of(group(r"<pre>(.*?)</pre>", drawn)) == NASTY
 
 
 def test_the_meter_adds_up() -> None:
@@ -133,7 +135,7 @@ DEMOS = DemoSet(
 
 def test_cards_show_queries_answers_turns_costs_and_switches() -> None:
     drawn = html_demonstrations.render_cards(Draft.of(DEMOS).toggle(1), [1234, 5])
-    assert html.unescape(re.search(r'<p class="query">(.*?)</p>', drawn, re.DOTALL)[1]) == NASTY
+    assert html.unescape(group(r'<p class="query">(.*?)</p>', drawn)) == NASTY
     for text in ("no answer", "Prose.", "more", "less", "1\u202f234 tokens"):
         assert text in drawn
     assert re.findall(r'aria-checked="(\w+)"', drawn) == ["true", "false"]
@@ -154,7 +156,7 @@ def test_a_text_used_whole_is_shown_as_it_is_with_the_reason() -> None:
     whole = DemoSet(name="w", instruction="", demos=(), text=f"Prose {NASTY}", note="It is used whole.")
     drawn = html_demonstrations.render_cards(Draft.of(whole), None)
     assert "It is used whole." in drawn
-    assert text_of(re.search(r"<pre[^>]*>(.*?)</pre>", drawn, re.DOTALL)[1]) == f"Prose {NASTY}"
+    assert text_of(group(r"<pre[^>]*>(.*?)</pre>", drawn)) == f"Prose {NASTY}"
 
 
 def test_the_prompt_dialog_names_the_stop_rule_that_a_format_has() -> None:

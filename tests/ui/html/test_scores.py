@@ -6,7 +6,8 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-from playground.scoreboard import HUMAN, build_board
+from playground.judging.votes import HUMAN
+from playground.scoreboard import build_board
 from playground.types import Conversation
 from playground.ui.html.scores import render_bar, render_section
 from tests.helpers.verdicts import judged, talk, win

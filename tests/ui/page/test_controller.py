@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,12 +31,13 @@ def chat(tmp_path: Path) -> Iterator[Controller]:
 def test_with_the_last_view_whatever_is_done_next_is_no_longer_refused(chat: Controller) -> None:
     """A person may be quicker than the server is at putting the answers' stream away."""
     state, suspended = PageState(), []
-    for act in (
+    acts: list[Callable[[], Iterator[Snapshot]]] = [
         lambda: chat.streaming.send(state, "Count", CUT),
         lambda: chat.streaming.retry(state, [0, 1], CUT),
         lambda: chat.streaming.continue_answer(state, 1, CUT),
         lambda: chat.streaming.send(state, "Again", CUT),
-    ):
+    ]
+    for act in acts:
         views = act()
         suspended.append(views)
         while not (view := next(views)).done:
@@ -56,11 +57,12 @@ def test_nobody_is_asked_on_turns_that_the_page_has_not_shown(chat: Controller) 
     id = done(chat.streaming.send(one, "First", CUT)).id
     chat.conversations.open(other, id)
     done(chat.streaming.send(other, "Second", CUT))
-    for act in (
+    acts: list[Callable[[], Iterator[Snapshot]]] = [
         lambda: chat.streaming.send(one, "Third", CUT),
         lambda: chat.streaming.retry(one, [0], CUT),
         lambda: chat.streaming.continue_answer(one, 1, CUT),
-    ):
+    ]
+    for act in acts:
         one.shown = (1, 0, 0)  # as before it was told
         with pytest.raises(ConflictError, match="continued in another tab or program"):
             next(act())

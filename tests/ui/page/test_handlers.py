@@ -19,6 +19,7 @@ from playground.library import Library
 from playground.session import Session
 from playground.store import Store
 from playground.ui.page.state import PageState
+from tests.helpers.checked import there
 
 PRESSED = {
     "edit": {"act": "edit", "turn": 0},
@@ -63,7 +64,7 @@ class Page:
         values = {each: changes.get(str(each.elem_id), getattr(each, "value", None)) for each in event.inputs}
         values |= {each: self.state for each in event.inputs if isinstance(each, gr.State)}
         more = [gr.EventData(part, PRESSED[pressed])] if pressed else []
-        found = event.fn(values, *more)
+        found = there(event.fn)(values, *more)
         return [found] if isinstance(found, dict) else list(found)
 
 
@@ -85,21 +86,22 @@ def call_from(query: str) -> None:
     """Have handlers called by a page with this query in its address."""
     request = gr.Request()
     request.__dict__["request"] = SimpleNamespace(query_params=QueryParams(query), headers={})
-    request.username, request.client = "user", None
+    request.__dict__ |= {"username": "user", "client": None}
     LocalContext.request.set(request)
 
 
 @pytest.mark.parametrize(("elem_id", "kind", "pressed"), HANDLERS)
 @pytest.mark.parametrize("named_by", ["address", "page"])
 def test_it_acts_on_the_conversation_that_the_page_shows(
-    page: Page, elem_id: str, kind: str, pressed: object, named_by: str
+    page: Page, elem_id: str, kind: str, pressed: str | None, named_by: str
 ) -> None:
     """An event may come before the load event, or from a page that was loaded before a restart."""
     id = page.record("First", "Second", lanes=3)
     call_from(f"c={id}" if named_by == "address" else "")
     page.call(elem_id, kind, pressed, message="Third", address=id if named_by == "page" else "")
     assert id in page.state.own
-    current = page.session.open(page.state.conversation) if page.state.conversation else page.state.branch
+    shown = page.state.conversation
+    current = page.session.open(shown) if shown else there(page.state.branch)
     assert len(current.variants) == 3
     assert current.turns[0].user == "First"
     if elem_id in ("send", "example-0"):

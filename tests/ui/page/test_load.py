@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from tests.hardening.serving import JOIN, Caller, serving
+from tests.hardening.serving import JOIN, Caller, Event, serving
 
 
-def call(caller: Caller, event: dict, address: str = "") -> list:
+def call(caller: Caller, event: Event, address: str = "") -> list[Any]:
     """What an event's handler gives, on a page of this address."""
     joined = caller.client.post(JOIN + address, json=caller.body(event))
     joined.raise_for_status()
     id = joined.json()["event_id"]
     message = next(m for m in caller.messages() if m["msg"] == "process_completed" and m["event_id"] == id)
     assert message["success"]
-    return message["output"]["data"]
+    data: list[Any] = message["output"]["data"]
+    return data
 
 
 def test_a_description_of_the_lanes_never_replaces_the_conversation_that_is_loaded(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import gradio as gr
 import pytest
-from gradio.blocks import Block, BlockFunction
+from gradio.block_function import BlockFunction
+from gradio.blocks import Block
 from gradio.state_holder import SessionState
 
 from playground.ui.page.sparse import SparseBlocks, changed_outputs
@@ -60,7 +61,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
         return thread.submit(asyncio.run, coroutine).result()
 
 
-def both(blocks: gr.Blocks, fn: BlockFunction, predictions: Any) -> list[Any]:
+def both(blocks: SparseBlocks, fn: BlockFunction, predictions: Any) -> list[Any]:
     """What comes of a handler's dictionary here and in Gradio's own class, with the states after it."""
     results = []
     for process in (SparseBlocks.postprocess_data, gr.Blocks.postprocess_data):
@@ -92,9 +93,12 @@ def test_components_that_are_left_alone_are_not_made_anew(
     blocks, parts, fn = page
     made = []
     init = gr.Textbox.__init__
-    monkeypatch.setattr(
-        gr.Textbox, "__init__", lambda self, *a, **k: (made.append(1), init(self, *a, **k))[1]
-    )
+
+    def counted(self: gr.Textbox, *args: Any, **options: Any) -> None:
+        made.append(1)
+        init(self, *args, **options)
+
+    monkeypatch.setattr(gr.Textbox, "__init__", counted)
     both(blocks, fn, {parts[0]: "x"})
     assert len(made) == 1, "by Gradio alone"
 

@@ -8,15 +8,16 @@ import functools
 import json
 import re
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from playground import ui
 from playground.config import Settings
@@ -27,10 +28,13 @@ from playground.session import Session
 from playground.store import Store
 from playground.ui.page.state import LANES, PageState
 from playground.ui.server import logins, middleware, network
+from tests.hardening.serving import Event
 from tests.helpers.waiting import until
 
+T = TypeVar("T")
 
-def batched(whole: list, size: int) -> Iterator[list]:
+
+def batched(whole: list[T], size: int) -> Iterator[list[T]]:
     for start in range(0, len(whole), size):
         yield whole[start : start + size]
 
@@ -38,7 +42,7 @@ def batched(whole: list, size: int) -> Iterator[list]:
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 class Served:
@@ -61,24 +65,26 @@ class Served:
     # --- What the page's own script does --------------------------------------------------------------
 
     @functools.cached_property
-    def config(self) -> dict:
-        return self.client.get("/config").json()
+    def config(self) -> Event:
+        config: Event = self.client.get("/config").json()
+        return config
 
     def component(self, elem_id: str) -> int:
-        return next(c["id"] for c in self.config["components"] if c["props"].get("elem_id") == elem_id)
+        found = next(c for c in self.config["components"] if c["props"].get("elem_id") == elem_id)
+        return int(found["id"])
 
-    def event(self, elem_id: str, kind: str) -> dict:
+    def event(self, elem_id: str, kind: str) -> Event:
         """The handler behind a component's event."""
         target = [self.component(elem_id), kind]
         return next(d for d in self.config["dependencies"] if target in d["targets"] and d["backend_fn"])
 
-    def data(self, event: dict, changes: dict[str, object]) -> list[object]:
+    def data(self, event: Event, changes: Mapping[str, object]) -> list[object]:
         """What the page sends to a handler: the values of components, but for `changes` by their ids."""
         props = {c["id"]: c["props"] for c in self.config["components"]}
         inputs = [props[id] for id in event["inputs"]]
         return [changes.get(one.get("elem_id"), one.get("value")) for one in inputs]
 
-    def call(self, event: dict, who: str, changes: dict[str, object] | None = None, **body: Any) -> dict:
+    def call(self, event: Event, who: str, changes: Mapping[str, object] | None = None, **body: Any) -> Event:
         """Call a handler as the page does, with what its components hold but for `changes`.
 
         Returns its last message, with the sentences of its toasts as "said".
@@ -86,23 +92,23 @@ class Served:
         joined = self.join(event, who, self.data(event, changes or {}), **body)
         return self.completed(who, [joined])[joined]
 
-    def join(self, event: dict, who: str, data: list[object], **body: Any) -> str:
+    def join(self, event: Event, who: str, data: list[object], **body: Any) -> str:
         """Put a call into the queue, and leave it there; its id."""
         joined = self.post(event, who, data, **body)
         joined.raise_for_status()
-        return joined.json()["event_id"]
+        return str(joined.json()["event_id"])
 
-    def post(self, event: dict, who: str, data: list[object], **body: Any) -> httpx.Response:
+    def post(self, event: Event, who: str, data: list[object], **body: Any) -> httpx.Response:
         """Ask to put a call into the queue, which the server may refuse."""
         return self.client.post(
             "/gradio_api/queue/join",
             json={"data": data, "fn_index": event["id"], "session_hash": who, "event_data": None, **body},
         )
 
-    def completed(self, who: str, joined: Iterable[str]) -> dict[str, dict]:
+    def completed(self, who: str, joined: Iterable[str]) -> dict[str, Event]:
         """The last messages of calls by their ids, each with the sentences of its toasts as "said"."""
         said: dict[str, list[str]] = {id: [] for id in joined}
-        found: dict[str, dict] = {}
+        found: dict[str, Event] = {}
         with self.client.stream("GET", "/gradio_api/queue/data", params={"session_hash": who}) as stream:
             for line in stream.iter_lines():
                 message = json.loads(line[5:]) if line.startswith("data:") else {}
@@ -120,7 +126,7 @@ class Served:
     def send(self, who: str, text: str = "hello", **changes: Any) -> str:
         """Send a message as the page does; the sentence of its toast, if any."""
         named = {name.replace("_", "-"): value for name, value in changes.items()}
-        return self.call(self.event("send", "click"), who, {"message": text, **named})["said"]
+        return str(self.call(self.event("send", "click"), who, {"message": text, **named})["said"])
 
 
 @contextmanager
@@ -272,7 +278,8 @@ def test_a_foreign_name_for_this_machine_is_turned_away(plain: Served) -> None:
 )
 def test_on_all_interfaces_addresses_and_allowed_names_are_right(host: str, right: bool) -> None:
     layer = ui_layers(Settings(host="0.0.0.0", hosts=("tandem.example",)))["KnownHosts"]
-    assert middleware.KnownHosts(None, **layer)._knows(host) is right
+    known = middleware.KnownHosts(answer_nothing, **layer)
+    assert known._knows(host) is right
 
 
 def test_too_large_a_request_is_refused_whether_it_tells_its_length_or_not(plain: Served) -> None:
@@ -535,9 +542,13 @@ def test_the_model_panel_tells_strangers_no_paths(
     assert ("/some/where" in told) == (who == "plain")
 
 
+async def answer_nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """An app that answers nothing."""
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Settings().public = True
+        Settings().public = True  # type: ignore[misc]
 
 
 # --- Streams of events ---------------------------------------------------------------------------------
@@ -548,17 +559,17 @@ def test_a_stream_that_is_over_is_put_away_before_its_caller_counts_as_gone() ->
     seen = []
     bodies = [b'data: {"msg":"close_stream"}', b'data: {"msg":"process_completed"}']
 
-    async def app(scope, receive, send) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": bodies.pop(0), "more_body": True})
         with suppress(asyncio.TimeoutError):
             seen.append((await asyncio.wait_for(receive(), 0.2))["type"])
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def leaving():
+    async def leaving() -> Message:
         return {"type": "http.disconnect"}
 
-    async def ignored(message) -> None:
+    async def ignored(message: Message) -> None:
         pass
 
     scope = {"type": "http", "path": middleware.STREAM, "headers": []}
@@ -580,7 +591,7 @@ def test_a_stream_of_nobody_and_two_streams_of_one_page_are_no_failures(
     ended = []
     of = middleware._Stream.of
 
-    async def followed(*args) -> None:
+    async def followed(*args: Any) -> None:
         await of(*args)
         ended.append(args)
 
