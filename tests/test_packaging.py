@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import canonicalize_name
 
 from tests.helpers.checked import there
 from tests.helpers.paths import ROOT
@@ -21,11 +21,11 @@ from tests.helpers.paths import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-def read_pins(name: str) -> dict[NormalizedName, str]:
+def read_pins(name: str) -> dict[str, str]:
     """The versions in a requirements file, by normalised name."""
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     pins = [re.fullmatch(r"([\w-]+)==(\S+)", line) for line in lines if line and line[0] not in "#-"]
-    return {canonicalize_name(pin[1]): pin[2] for pin in map(there, pins)}
+    return {str(canonicalize_name(pin[1])): pin[2] for pin in map(there, pins)}
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def read_pins(name: str) -> dict[NormalizedName, str]:
 )
 def test_every_pin_lies_in_the_range_of_the_package(file: str, declared: list[str]) -> None:
     pins = read_pins(file)
-    ranges = {canonicalize_name(each.name): each.specifier for each in map(Requirement, declared)}
+    ranges = {str(canonicalize_name(each.name)): each.specifier for each in map(Requirement, declared)}
     assert set(pins) == set(ranges)
     assert {name for name, version in pins.items() if version not in ranges[name]} == set()
 

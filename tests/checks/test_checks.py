@@ -353,7 +353,7 @@ def test_demonstrations_and_right_answers_give_no_warning_but_refusals() -> None
 # --- Bad ones -------------------------------------------------------------------------------------
 
 DOCTOR = "I am a doctor and I like to read books. "
-BAD = {
+BAD: dict[str, tuple[str, str | list[str], str, Finish, list[str]]] = {
     "a sentence over and over": ("base", "Who are you?", DOCTOR * 9, "length", ["cut", "loop"]),
     "a loop that ends by itself": ("chatml", "Who are you?", f"Well. {DOCTOR * 5}", "stop", ["loop"]),
     "a line over and over": ("fenced", "Hi", "The square of 12 is 144.\n" * 7, "stop", ["loop"]),
@@ -553,7 +553,9 @@ def test_the_evidence_is_in_the_sentence_and_the_place_in_the_span() -> None:
     fence, where = only("fenced", "Hi", "a\n\n```sql\nb")
     assert (where, "line 3" in fence.sentence) == ("```sql", True)
     language, _ = only("base", "Who are you?", BAD["German"][2])
-    assert "The message is in English, but 8 words in the answer are common German words." in language.sentence
+    assert (
+        "The message is in English, but 8 words in the answer are common German words." in language.sentence
+    )
     script, _ = only("base", "Hi", "Привет, как дела?")
     assert "100% of the answer's letters are Cyrillic" in script.sentence
     assert "after 256 tokens" in check(answered("base", "Hi", "x y", "length"))[0].sentence

@@ -98,7 +98,7 @@ KINDS: dict[str, tuple[Callable[[Path], Path], Callable[[Path], Any]]] = {
     "GGUF": (gguf, read_gguf),
     "weights": (lambda tmp_path: ADAPTER / "adapter_model.safetensors", read_header),
 }
-INSIDE = {
+INSIDE: dict[str, tuple[Path, Callable[[Path], object]]] = {
     "adapter_config.json": (
         ADAPTER,
         lambda here: (read_adapter(here), check_adapter_config(read_object(here / "adapter_config.json"))),

@@ -62,9 +62,9 @@ def test_the_cookie_of_a_space_works_in_a_frame_and_over_https_it_is_secure(
         cookie = httpx.get(served.url, headers=told, trust_env=False).headers["set-cookie"]
         assert cookie.endswith("; HttpOnly; SameSite=Lax; Secure")
     monkeypatch.setenv("SPACE_ID", "a/b")
-    visitors = next(layer for layer in layers(Settings(public=True)) if layer.cls is Visitors)
+    visitors: Any = next(layer for layer in layers(Settings(public=True)) if layer.cls == Visitors)
     assert visitors.kwargs["framed"]
-    cookie = Visitors(nothing, **visitors.kwargs)._cookie("x", {})
+    cookie = visitors.cls(nothing, **visitors.kwargs)._cookie("x", {})
     assert cookie == f"{COOKIE}=x; Path=/; HttpOnly; SameSite=None; Secure; Partitioned"
 
 
@@ -148,7 +148,7 @@ def test_without_cookies_the_page_works_and_is_bound_to_the_address(tmp_path: Pa
             assert first.join("new").status_code == 200
             assert any(message["msg"] == "process_completed" for message in first.messages())
         for address in ("203.0.113.2", "203.0.113.1, 203.0.113.2"):
-            thief = Caller(served, cookies=False, config=first.config, **{"x-forwarded-for": address})
+            thief = Caller(served, cookies=False, config=first.config, headers={"x-forwarded-for": address})
             assert thief.client.get(DATA, params={"session_hash": first.session}).status_code == 403
 
 
@@ -266,7 +266,9 @@ def test_uploads_are_bounded_in_number_and_size_by_visitor_and_by_address(tmp_pa
     with serving(tmp_path, proxies=1) as served:
 
         def someone(address: str, cookies: bool = True) -> Caller:
-            caller = Caller(served, cookies=cookies, config=first.config, **{"x-forwarded-for": address})
+            caller = Caller(
+                served, cookies=cookies, config=first.config, headers={"x-forwarded-for": address}
+            )
             caller.client.get("/")
             return caller
 

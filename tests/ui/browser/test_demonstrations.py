@@ -1,9 +1,6 @@
 """Demonstrations on the page: chosen, changed, looked at to the byte, edited, compared, imported, saved."""
 
 from __future__ import annotations
-from playground.types import Variant
-from playground.aligners import urial
-from tests.helpers.checked import group, request_of, there
 
 import json
 import re
@@ -14,10 +11,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 
+from playground.aligners import urial
 from playground.demonstrations.files import read_demo_file
 from playground.store import Store
-from playground.types import Conversation
+from playground.types import Conversation, Variant
 from tests.helpers.browsing import QUESTION, App, Person
+from tests.helpers.checked import group, request_of, there
 from tests.helpers.paths import ROOT
 
 pytestmark = pytest.mark.browser
@@ -146,7 +145,7 @@ def test_k_and_an_ablation_are_chosen_seen_in_the_prompt_and_named_in_the_record
     person.choose("inspector-which", f"Turn 1: {QUESTION}")
     expect(person.page.locator("#inspector-title")).to_contain_text(f"{len(ids)} tokens")
     person.page.click("#inspector-copy")
-    assert person.page.evaluate("navigator.clipboard.readText()")) == shown
+    assert person.page.evaluate("navigator.clipboard.readText()") == shown
     with person.page.expect_download() as download:
         person.page.click("#inspector-save")
     assert Path(download.value.path()).read_bytes() == shown.encode()

@@ -209,7 +209,7 @@ def test_names_of_models_adapters_and_sets_are_only_text(hostile: App, browser: 
     person.close()
 
 
-def test_a_set_on_the_workbench_and_an_imported_file_are_only_text(
+def test_a_set_in_the_editor_and_an_imported_file_are_only_text(
     hostile: App, browser: Browser, tmp_path: Path
 ) -> None:
     person = Person(browser, hostile.url)

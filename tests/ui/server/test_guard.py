@@ -246,7 +246,8 @@ def test_a_space_may_be_shown_in_its_hubs_frame(monkeypatch: pytest.MonkeyPatch)
 def ui_layers(settings: Settings) -> dict[str, Any]:
     from playground.ui.server.start import layers
 
-    return {layer.cls.__name__: layer.kwargs for layer in layers(settings)}
+    found: list[Any] = layers(settings)
+    return {layer.cls.__name__: layer.kwargs for layer in found}
 
 
 def test_a_foreign_name_for_this_machine_is_turned_away(plain: Served) -> None:
