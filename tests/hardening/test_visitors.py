@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -62,7 +63,8 @@ def test_the_cookie_of_a_space_works_in_a_frame_and_over_https_it_is_secure(
         cookie = httpx.get(served.url, headers=told, trust_env=False).headers["set-cookie"]
         assert cookie.endswith("; HttpOnly; SameSite=Lax; Secure")
     monkeypatch.setenv("SPACE_ID", "a/b")
-    visitors: Any = next(layer for layer in layers(Settings(public=True)) if layer.cls == Visitors)
+    found: list[Any] = layers(Settings(public=True))
+    visitors = next(layer for layer in found if layer.cls is Visitors)
     assert visitors.kwargs["framed"]
     cookie = visitors.cls(nothing, **visitors.kwargs)._cookie("x", {})
     assert cookie == f"{COOKIE}=x; Path=/; HttpOnly; SameSite=None; Secure; Partitioned"
