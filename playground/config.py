@@ -74,7 +74,8 @@ class Settings:
     judge_timeout: float = 120.0
     """Timeout of a judge call in seconds."""
     judge_prices: tuple[float, float, str] | None = None
-    """Prices per million input and output tokens, and their currency. None: costs in tokens only."""
+    """Prices per million input and output tokens, and their currency. None means that costs are reported in
+    tokens only."""
     limits: Limits = field(default_factory=Limits)
     auth: tuple[str, str] | None = field(default=None, repr=False)
     """User name and password for the page. Never displayed or logged."""
@@ -165,8 +166,8 @@ def _read_switch(name: str, value: Any) -> bool:
     if text in FALSE:
         return False
     raise InputError(
-        f"{PREFIX}{name.upper()} must be 1 or 0, not {value!r:.60}: set it to {', '.join(TRUE)}, or to "
-        f"{', '.join(text for text in FALSE if text)} or nothing."
+        f"{PREFIX}{name.upper()} must be 1 or 0, not {value!r:.60}: to turn it on, use {', '.join(TRUE)}; "
+        f"to turn it off, use {', '.join(text for text in FALSE if text)} or leave it empty."
     )
 
 

@@ -1,8 +1,7 @@
-"""Estimate how much memory a model's weights need from its number of parameters, and check whether it is
-available.
+"""Estimate how much memory a model's weights need, and check whether that much is available.
 
-The engine uses the same rule to decide whether to load a model in 4-bit precision, and whether the model fits
-in memory alongside the running model.
+The estimate is based on the number of parameters. The engine uses the same rule to decide whether to load a
+model in 4-bit precision, and whether the model fits in memory alongside the running model.
 """
 
 from __future__ import annotations

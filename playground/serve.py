@@ -56,7 +56,7 @@ def _choose_port(settings: Settings) -> int:
     """Return the given port or, if none was given, the first free port.
 
     Raises:
-        InputError: the port is in use, or the host cannot be listened on.
+        InputError: the port is in use, or it is not possible to listen on the host.
     """
     ports = [settings.port] if settings.port else list(range(DEFAULT_PORT, DEFAULT_PORT + TRIES))
     for port in ports:

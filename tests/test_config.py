@@ -165,8 +165,8 @@ def test_a_boolean_variable_with_another_value_is_refused(name: str, text: str) 
     with pytest.raises(InputError) as caught:
         Settings.read({}, {f"TANDEM_{name.upper()}": text})
     assert str(caught.value) == (
-        f"TANDEM_{name.upper()} must be 1 or 0, not {text!r}: set it to 1, true, yes, on, y, or to 0, false, "
-        "no, off, n or nothing."
+        f"TANDEM_{name.upper()} must be 1 or 0, not {text!r}: to turn it on, use 1, true, yes, on, y; "
+        "to turn it off, use 0, false, no, off, n or leave it empty."
     )
 
 
