@@ -66,7 +66,7 @@ PRESETS: Mapping[str, Mapping[str, float]] = {
     },
     "T 1.0": {"temperature": 1.0, "top_p": 1.0, "repetition_penalty": 1.0, "top_k": 0, "min_p": 0.0},
 }
-OWN = "Own"
+OWN = "Custom"
 SOURCES = (
     "Penalty 1.15: for base models (arXiv 2405.19874). T 0.7: MT-Bench's setting for writing tasks "
     "(arXiv 2306.05685). T 1.0: the model's unmodified distribution. T 0.5: between greedy and T 1.0."

@@ -1,4 +1,4 @@
-"""Lane arrangement: add, swap, duplicate and remove lanes, the 2x2 preset, blind mode and history mode."""
+"""Lane arrangement: add, swap, duplicate and remove lanes; 2x2 comparison, blind mode, history mode."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Arrangement:
     def compose_tools(self) -> None:
         """Add the buttons that act on the whole set of lanes."""
         self.add = small_button("Add a lane", "add-lane")
-        self.square = small_button("The 2\u00d72", "square")
+        self.square = small_button("2\u00d72 comparison", "square")
         self.blind = small_button("Blind", "blind")
 
     def compose_mode(self) -> None:
@@ -105,7 +105,7 @@ class Arrangement:
             adapter = next(iter(self.controller.catalog.cards()), None)
             if adapter is None:
                 raise InputError(
-                    "The 2\u00d72 setup needs an adapter: start Tandem with --adapter NAME=PATH."
+                    "The 2\u00d72 comparison needs an adapter: start Tandem with --adapter NAME=PATH."
                 )
             self.controller.conversations.new(state)
             state.lanes = 4
