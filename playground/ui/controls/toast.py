@@ -29,7 +29,7 @@ def warn(error: Exception) -> None:
         sentence = str(error)
     elif isinstance(error, UnicodeEncodeError) and HALF_CHARACTER.match(error.object, error.start):
         # Text that was not caught by a check on an individual field.
-        sentence = "Some text on the page contains half a character (an unpaired surrogate): remove it."
+        sentence = "Some text on the page contains an unpaired surrogate (half a character): remove it."
     else:
         reference = secrets.token_hex(4)
         log.error("Error %s", reference, exc_info=error)

@@ -338,7 +338,7 @@ class CheckedPayloads:
             # not checked here, because their handlers check all text.
             raise RefusedError(
                 422,
-                "The request contains half a character (an unpaired surrogate): remove it.",
+                "The request contains an unpaired surrogate (half a character): remove it.",
             )
 
 

@@ -26,7 +26,7 @@ class Queue(Protocol):
     """The parts of Gradio's queue used here. Called in the server's event loop."""
 
     def find_session(self, event_id: str) -> str | None:
-        """Return the page session of a waiting or running event, or None if there is no such event."""
+        """Return the page session of a waiting or running event, or None if the event is unknown."""
 
     async def cancel(self, session_hash: str) -> None:
         """Cancel all events of a page session, and discard its pending messages."""

@@ -180,7 +180,7 @@ class GradioQueue:
         self._blocks = blocks
 
     def find_session(self, event_id: str) -> str | None:
-        """Return the page session of a waiting or running event, or None if there is no such event."""
+        """Return the page session of a waiting or running event, or None if the event is unknown."""
         if self._blocks is None:
             return None
         event = self._blocks._queue.event_ids_to_events.get(event_id)

@@ -84,7 +84,7 @@ class Conversations:
         """Return the visible version of a lane's answer in a turn (turns are counted from 0).
 
         Raises:
-            InputError: there is no such answer.
+            InputError: the answer does not exist.
         """
         turns = self.require_current(state).turns
         if not 0 <= turn < len(turns) or not 0 <= lane < len(turns[turn].answers):
@@ -132,7 +132,7 @@ class Conversations:
         """Show a later version of a lane's last answer, or an earlier one if the step is negative.
 
         Raises:
-            InputError: there is no such answer, or an answer is being generated.
+            InputError: the answer does not exist, or an answer is being generated.
         """
         refuse_while_streaming(state)
         conversation = self.require_current(state)
@@ -173,7 +173,7 @@ class Conversations:
         """Start editing an earlier message, and return its text.
 
         Raises:
-            InputError: there is no such message, or an answer is being generated.
+            InputError: the message does not exist, or an answer is being generated.
         """
         refuse_while_streaming(state)
         conversation = self.require_current(state)
@@ -225,7 +225,7 @@ def refuse_while_streaming(state: PageState) -> None:
         InputError: an answer is being generated.
     """
     if state.streaming:
-        raise InputError("An answer is still being written: wait until it is done, or stop it first.")
+        raise InputError("An answer is still being written: wait for it to finish, or stop it first.")
 
 
 def _require(conversation: Conversation | None) -> Conversation:

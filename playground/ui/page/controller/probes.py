@@ -30,7 +30,7 @@ class Probes:
         """Start a new conversation for playing a probe.
 
         Raises:
-            InputError: there is no such probe, or an answer is being generated.
+            InputError: the probe does not exist, or an answer is being generated.
         """
         refuse_while_streaming(state)
         probe = self.find(name)
@@ -42,7 +42,7 @@ class Probes:
         """Return the probe with the given name.
 
         Raises:
-            InputError: there is no such probe.
+            InputError: no probe has that name.
         """
         for probe in self.session.library.probes:
             if probe.name == name:
@@ -72,7 +72,7 @@ class Probes:
         """Return the current probe's messages that have not been sent yet.
 
         Raises:
-            InputError: there are no such messages.
+            InputError: no probe is playing, or all of its messages have been sent.
         """
         current = self.current(state)
         if current is None:
