@@ -198,8 +198,9 @@ def test_what_no_text_or_address_is_gives_one_sentence(
     given = [conversation.id if each == "ID" else each for each in arguments]
     data = [] if given[0] == "bench" else ["--data-dir", str(tmp_path)]
     environment = os.environ | {"OPENAI_API_KEY": KEY}
-    command: list[str | bytes] = [sys.executable, "-m", "playground", *given, *data]
-    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
+    result = subprocess.run(
+        [sys.executable, "-m", "playground", *given, *data], cwd=ROOT, env=environment, capture_output=True
+    )
     assert result.returncode == 2, result.stderr
     (sentence,) = result.stderr.decode().splitlines()
     assert said in sentence
@@ -207,7 +208,7 @@ def test_what_no_text_or_address_is_gives_one_sentence(
 
 def test_a_folder_whose_name_is_no_text_is_taken(tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path) + b"/\xff"
-    command = [sys.executable, "-m", "playground", "history", "--data-dir", folder]
+    command: list[str | bytes] = [sys.executable, "-m", "playground", "history", "--data-dir", folder]
     result = subprocess.run(command, cwd=ROOT, capture_output=True)
     assert (result.returncode, result.stderr) == (0, b"")
 
