@@ -558,7 +558,7 @@ def test_the_evidence_is_in_the_sentence_and_the_place_in_the_span() -> None:
     )
     script, _ = only("base", "Hi", "Привет, как дела?")
     assert "100% of the answer's letters are Cyrillic" in script.sentence
-    assert "after 256 tokens" in check(answered("base", "Hi", "x y", "length"))[0].sentence
+    assert "at its limit of 256 tokens" in check(answered("base", "Hi", "x y", "length"))[0].sentence
 
 
 def test_long_evidence_is_quoted_up_to_a_limit() -> None:

@@ -335,7 +335,7 @@ def edit_index(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
 def test_a_shard_that_is_missing_or_lacks_a_weight_is_named(tiny: Tiny, tmp_path: Path) -> None:
     folder = sharded(tiny, tmp_path / "a")
     edit_index(folder, lambda index: index["weight_map"].update({"model.extra": "model-00009.safetensors"}))
-    refused(folder, "lacks model-00009.safetensors, which model.safetensors.index.json names")
+    refused(folder, "lacks model-00009.safetensors, listed in model.safetensors.index.json")
     folder = sharded(tiny, tmp_path / "b")
     first = sorted(folder.glob("*.safetensors"))[0]
     edit_index(folder, lambda index: index["weight_map"].update({"model.extra": first.name}))

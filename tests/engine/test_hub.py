@@ -127,7 +127,7 @@ def test_of_a_gguf_file_nothing_else_is_downloaded(server: HubServer, tmp_path: 
     assert (hub.find_folder("o/m:a.Q8_0.gguf") / "a.Q8_0.gguf").read_bytes() == b"eight"
     assert server.downloaded() == ["a.Q8_0.gguf"]
     with pytest.raises(
-        InputError, match=r"no file b\.gguf in o/m at the .* Hub: it has a\.Q4_0\.gguf, a\.Q8_0"
+        InputError, match=r"no file b\.gguf in o/m on the .* Hub: it has a\.Q4_0\.gguf, a\.Q8_0"
     ):
         hub.find_folder("o/m:b.gguf")
 
@@ -333,7 +333,7 @@ def test_what_is_in_the_cache_is_used_where_the_hub_is_not_reached(
     use_hub(monkeypatch, None, tmp_path / "cache")
     assert hub.find_folder("o/m") == folder
     with pytest.raises(
-        InputError, match="o/m@v1 is not on this machine and the Hugging Face Hub cannot be reached"
+        InputError, match="o/m@v1 is not on this machine, and the Hugging Face Hub cannot be reached"
     ):
         hub.find_folder("o/m@v1")
     with pytest.raises(InputError, match="o/other is not on this machine"):
