@@ -1,4 +1,4 @@
-"""Check for an answer in a different language or script than the messages before it."""
+"""Check whether an answer is in a different language or script than the preceding messages."""
 
 from __future__ import annotations
 

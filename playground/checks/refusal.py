@@ -1,4 +1,4 @@
-"""Check for a refusal at the beginning of an answer."""
+"""Check whether an answer begins with a refusal."""
 
 from __future__ import annotations
 

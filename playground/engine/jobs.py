@@ -49,7 +49,7 @@ class Job(ABC):
         self.ids: list[int] = []
         """Token ids of the prompt; a scoring job appends those of the reply."""
         self.cancelled = False
-        """Set by the caller's thread, read by the decode thread."""
+        """Whether the caller has cancelled the job; set by the caller's thread, read by the decode thread."""
         self.started = time.monotonic()
         """Time from which latency is measured: when the job was submitted, or when the model became ready."""
         self.cached = 0
@@ -62,7 +62,7 @@ class Job(ABC):
 
     @property
     def prefill_ids(self) -> list[int]:
-        """All ids to prefill."""
+        """All token ids to prefill."""
         return self.ids
 
     @property
@@ -197,7 +197,7 @@ class AnswerJob(Job):
         self.outbox.put(Delta(row=self.index, text=text, reply=self._reply("")))
 
     def _reply(self, finish: Finish, error: str | None = None) -> Reply:
-        """Return the answer so far."""
+        """Return a `Reply` with the answer so far."""
         return Reply(
             text=self.writer.text if self.writer else "",
             raw_text=self.writer.raw_text if self.writer else "",

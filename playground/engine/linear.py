@@ -38,7 +38,7 @@ Product = Callable[[nn.Linear, Tensor], Tensor]
 LARGE = 1_000_000
 """Minimum number of elements in a weight for oneDNN to be faster despite its call overhead."""
 FEW = (3, 12)
-"""Row counts for a trial run. For each product, at least one of them selects its form for few rows."""
+"""Row counts for a trial run, chosen so that every product uses its form for few rows at least once."""
 PACKED_FOR = 4
 """Number of rows for which the packed form is optimised; it works for any number of rows."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 POOLS = 2
-"""Number of memory arenas that all threads share."""
+"""Number of memory arenas shared by all threads."""
 M_ARENA_MAX = -8
 """The `mallopt` parameter that limits the number of arenas, from glibc's `malloc.h`."""
 

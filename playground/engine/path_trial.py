@@ -26,7 +26,7 @@ STATE_TYPES = {"full_attention", "sliding_attention", "chunked_attention"}
 
 
 def find_mismatch(model: Model, probe: Sequence[int]) -> str | None:
-    """Return why the fast path cannot be used, or None if it reproduces the model's own logits.
+    """Return the reason why the fast path cannot be used, or None if it reproduces the model's own logits.
 
     A model with an attention window or an original context length is tested a second time with these limits
     lowered below the length of the text, since exceeding the real limits would take too long.
@@ -62,7 +62,7 @@ def own_cache_works(model: Model, probe: Sequence[int]) -> bool:
 
 
 def own_cache_keeps_rows_apart(model: Model, probe: Sequence[int]) -> bool:
-    """Return whether rows that decode in turns, each with its own cache, keep the logits they have alone."""
+    """Return whether rows decoding in turns, each with its own cache, give the same logits as alone."""
 
     def run_alone(model: Model, row: list[int]) -> Tensor:
         kv = PlainKV.begin(model.hf.config, cached=True)

@@ -162,7 +162,7 @@ def _lower(undo: ExitStack, owner: Any, name: str, most: int) -> None:
 
 
 def _narrow(undo: ExitStack, module: nn.Module, window: int) -> None:
-    """Lower a window that is stored as a mask until `undo` is closed."""
+    """Lower an attention window that is stored as a mask until `undo` is closed."""
     if (mask := _window_mask(module)) is not None:
         undo.callback(module._buffers.__setitem__, "bias", mask)
         ones = torch.ones_like(mask)

@@ -1,7 +1,6 @@
 """Load tokenizers, tokenise prompts and collect EOS token ids.
 
-The prefix tokens and special tokens of a tokenizer are determined from its behaviour once loaded, not from
-its files.
+A tokenizer's prefix tokens and special tokens are determined from the loaded tokenizer, not from its files.
 """
 
 from __future__ import annotations

@@ -196,7 +196,7 @@ def _find_cached(
 
 
 def _unreachable() -> tuple[type[Exception], ...]:
-    """Return the exceptions that cause a fallback to the local cache: the Hub is unreachable or refuses."""
+    """Return the exceptions for which the local cache is used: network failures and HTTP errors."""
     # Imported here because the import is slow and not needed for local folders.
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
