@@ -1,4 +1,4 @@
-"""The judging part of a session: judge requests, votes and verdicts. Works without an engine."""
+"""The part of a session that handles judge requests, votes and verdicts. It works without an engine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class JudgingSession:
         self.judges = judges
 
     def load(self, id: str) -> Conversation:
-        """Load a recorded conversation with its verdicts; raises InputError if there is none."""
+        """Load a recorded conversation with its verdicts. Raises InputError if there is none with that id."""
         return self.judges.store.load(id)
 
     # --- Requests ---------------------------------------------------------------------------------
@@ -35,11 +35,11 @@ class JudgingSession:
     def judge_model(
         self, model: str | None = None, server: str | None = None, key: Secret | None = None
     ) -> JudgeModel:
-        """Return the judge model for a user's input, see `Judges.model`."""
+        """Return the judge model that a user has entered (see `Judges.model`)."""
         return self.judges.model(model, server, key)
 
     def judge_budget(self) -> JudgeBudget:
-        """Return a new visitor's budget for judging."""
+        """Return a judging budget for a new user."""
         return self.judges.new_budget()
 
     def known_answer(self, conversation: Conversation, turn: int, compares: bool = False) -> KnownAnswer:
@@ -47,21 +47,21 @@ class JudgingSession:
 
         Args:
             turn: index of the turn, from 0.
-            compares: whether two lanes are compared.
+            compares: whether to compare two lanes instead of marking each answer.
 
         Raises:
-            InputError: the turn is not part of a probe with a known answer.
+            InputError: the turn does not belong to a probe with a known answer.
         """
         check = self._check(conversation, turn)
         if check is None:
             raise InputError(
-                f"Turn {turn + 1} is not one of a probe with a known answer: play such a probe, or ask "
-                "another judge."
+                f"Turn {turn + 1} has no known answer: play a probe with known answers, or choose another "
+                "judge."
             )
         return KnownAnswer(check=check, compares=compares)
 
     def has_known_answer(self, conversation: Conversation, turn: int) -> bool:
-        """Return whether the reference judge can judge a turn."""
+        """Return whether a turn has a known answer, so that the reference judge can judge it."""
         return self._check(conversation, turn) is not None
 
     def _check(self, conversation: Conversation, turn: int) -> Check | None:
@@ -69,7 +69,7 @@ class JudgingSession:
         return probe.checks[turn] if probe and probe.checks else None
 
     def references(self, conversation: Conversation, turn: int) -> dict[int, str]:
-        """Return the reference answers up to a turn, by turn, if the conversation follows a probe."""
+        """Return the reference answers up to a turn, by turn index; empty if no probe matches the turns."""
         probe = self.library.probe_of(_messages(conversation, turn))
         found = probe.reference[: turn + 1] if probe else ()
         return {number: text for number, text in enumerate(found) if text is not None}
@@ -77,36 +77,36 @@ class JudgingSession:
     # --- Judging and voting -----------------------------------------------------------------------
 
     def estimate(self, request: JudgeRequest) -> Estimate:
-        """Estimate the cost of a request for all its judges together."""
+        """Estimate the total cost of a request for all its judges."""
         return self.judges.estimate(request)
 
     def family_warnings(self, request: JudgeRequest) -> list[str]:
-        """Return a warning for each judge of the same family as the base or as an adapter of the lanes."""
+        """Return a warning for each judge from the same model family as the base or an adapter in a lane."""
         lanes = request.conversation.variants
         names = [self.library.base, *(lane.aligner.adapter for lane in lanes if lane.aligner.adapter)]
         warnings = [family_warning(judge.model, names) for judge in request.judges]
         return [warning for warning in warnings if warning]
 
     def judge(self, request: JudgeRequest, budget: JudgeBudget | None = None) -> list[Judgment]:
-        """Start the judgments of a request and return at once, see `Judges.judge`."""
+        """Start the judgments for a request and return immediately (see `Judges.judge`)."""
         return self.judges.judge(request, budget)
 
     def vote(self, vote: Vote) -> Verdict:
-        """Record a user's vote, see `Judges.vote`."""
+        """Record a user's vote (see `Judges.vote`)."""
         return self.judges.vote(vote)
 
     def running_judgments(self, conversation: str) -> list[Judgment]:
-        """Return the unfinished judgments of a conversation."""
+        """Return the running judgments of a conversation."""
         return self.judges.running(conversation)
 
     def cancel_judgment(self, verdict: str) -> None:
-        """Cancel the judgment of the verdict with that id, if it is running."""
+        """Cancel the judgment with the given verdict id, if it is running."""
         self.judges.cancel(verdict)
 
     # --- Verdicts ---------------------------------------------------------------------------------
 
     def verdicts(self, conversation: Conversation) -> tuple[tuple[Verdict, ...], ...]:
-        """Return the verdicts on each turn's current answers, including the state of running judgments."""
+        """Return the verdicts on each turn's current answers, including those of running judgments so far."""
         recorded = self.judges.verdicts(conversation.id)
         return tuple(
             tuple(verdict for verdict in recorded.get(turn, ()) if holds(verdict, conversation, turn))
@@ -114,7 +114,7 @@ class JudgingSession:
         )
 
     def all_verdicts(self, conversation: str) -> dict[int, tuple[Verdict, ...]]:
-        """Return every verdict on a conversation by turn, including those on answers no longer selected."""
+        """Return every verdict on a conversation, by turn, including those on answers no longer shown."""
         return self.judges.verdicts(conversation)
 
     def judge_cost(self, verdict: Verdict) -> Cost:
@@ -122,11 +122,11 @@ class JudgingSession:
         return self.judges.cost(verdict)
 
     def list_judged(self, owner: str | None = None, ids: Collection[str] | None = None) -> list[Conversation]:
-        """Return recorded conversations with their finished verdicts and votes, for a scoreboard.
+        """Return recorded conversations with their votes and finished verdicts, for a scoreboard.
 
         Args:
-            owner: the owner of the conversations, see `Store.summaries`.
-            ids: the conversations to load instead of an owner's; unrecorded ones are ignored.
+            owner: the owner of the conversations (see `Store.summaries`).
+            ids: conversations to load instead of the owner's; ids that are not recorded are ignored.
         """
         if ids is None:
             judged = self.judges.judged(owner=owner)
@@ -137,11 +137,11 @@ class JudgingSession:
         return [filter_verdicts(each, lambda verdict: verdict.id not in running) for each in judged]
 
     def close(self) -> None:
-        """Cancel the running judgments."""
+        """Cancel all running judgments."""
         self.judges.close()
 
 
 def _messages(conversation: Conversation, turn: int) -> tuple[str, ...]:
-    """Return the user's messages up to a turn; raises InputError if there is no such turn."""
+    """Return the user's messages up to a turn. Raises InputError if the turn does not exist."""
     check_turn(conversation, turn)
     return tuple(entry.user for entry in conversation.turns[: turn + 1])

@@ -1,4 +1,4 @@
-"""Keep API keys secret: a class that hides a key and redacts it in other texts."""
+"""Keep API keys secret: a class that hides a key and redacts it from other text."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import NoReturn
 
 HIDDEN = "(key)"
 SHORTEST = 4
-"""Minimum length of a key to redact; a shorter one would match ordinary words."""
+"""Minimum length of a key to redact; shorter keys would match ordinary words."""
 SHORTEST_SPLIT = 8
-"""Minimum length of a key to find across whitespace; a shorter one would match parts of adjacent words."""
+"""Minimum length of a key to find across whitespace; shorter keys would match parts of adjacent words."""
 DEPTH = 2
-"""Maximum depth of nested escapes that are decoded, such as a percent-encoded URL in JSON."""
+"""Maximum nesting depth of escapes to decode, such as a percent-encoded URL in JSON."""
 
 _GAPS = re.compile("[\\s\u00ad\u200b-\u200d\u2060\ufeff]+")
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -37,9 +37,10 @@ _ESCAPES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
 
 
 class Secret:
-    """An API key that is revealed only by `reveal`.
+    """An API key that only `reveal` reveals.
 
-    It cannot be stored: its text is in no repr, and it can neither be pickled nor written as JSON.
+    It cannot be stored by accident: its repr does not contain the key, and it can be neither pickled nor
+    serialized to JSON.
     """
 
     __slots__ = ("_text",)
@@ -48,15 +49,15 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the key itself, for the one place that sends it."""
+        """Return the key itself. Call this only to send the key to its server."""
         return self._text
 
     def scrub(self, text: str) -> str:
         """Return `text` with every occurrence of the key redacted.
 
-        Ignores case, and whitespace within the key. Also finds the key percent-encoded, escaped as in HTML,
-        JSON or source code, with up to `DEPTH` nested escapes, and in base64. Redact a text before shortening
-        it: a part of the key is not found.
+        Ignores case and whitespace within the key. Also finds the key in base64, percent-encoded, or escaped
+        as in HTML, JSON or source code, with up to `DEPTH` levels of nesting. Redact text before truncating
+        it, because part of a key is not found.
         """
         if len(self._text) < SHORTEST:
             return text
@@ -91,27 +92,27 @@ class Secret:
         return bool(self._text)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A key is not written anywhere.")
+        raise TypeError("A Secret cannot be pickled.")
 
 
 def _pattern(key: str) -> str:
-    """Return a regular expression for a key and its base64 forms."""
+    """Return a regular expression that matches a key and its base64 encodings."""
     forms = [f"(?i:{re.escape(key)})"]
     raw = key.encode("utf-8", "surrogatepass")
     for offset in range(3):
-        # Within a longer text, the key begins at one of three offsets in a base64 group, and its first and
-        # last characters depend on the adjacent bytes.
+        # Inside longer text, the key starts at one of three offsets within a base64 group, and its first and
+        # last encoded characters depend on the adjacent bytes.
         encoded = base64.b64encode(bytes(offset) + raw).decode().rstrip("=")
         whole = ["[-+]" if each == "+" else "[/_]" if each == "/" else each for each in encoded]
         first, last = -(-offset * 8 // 6), (offset + len(raw)) * 8 // 6
-        # The remaining bits, if the text ends with the key.
+        # The last bits have their own character if the text ends with the key.
         rest = "".join(f"(?:{each})?" for each in whole[last:])
         forms.append("".join(whole[first:last]) + rest + "={0,2}")
     return "|".join(forms)
 
 
 def _views(text: str) -> Iterator[tuple[str, Sequence[int]]]:
-    """Yield the text and its decoded forms, each with the offset in `text` of every character."""
+    """Yield the text and each decoded form of it, with the offset in `text` of every character."""
     level: dict[str, Sequence[int]] = {text: range(len(text) + 1)}
     seen: set[str] = set()
     for _ in range(DEPTH + 1):
@@ -130,7 +131,7 @@ def _views(text: str) -> Iterator[tuple[str, Sequence[int]]]:
 def _decode(
     text: str, positions: Sequence[int], pattern: re.Pattern[str], decode: Callable[[re.Match[str]], str]
 ) -> tuple[str, list[int]]:
-    """Decode one kind of escape once; return the new text and the offset of each character and the end."""
+    """Decode one kind of escape once; return the decoded text and the original offset of each character."""
     pieces: list[str] = []
     places: list[int] = []
     end = 0

@@ -1,9 +1,9 @@
-"""Statistics of results: shares, means and their intervals, and agreement beyond chance. Pure functions.
+"""Statistics for results: shares, means, confidence intervals, and agreement beyond chance. Pure functions.
 
-All intervals are 95 % intervals: Wilson's for shares; Student's t over the means of conversations for scores
-(turns of one conversation are not independent, so they count as one); otherwise percentiles of a bootstrap
-that resamples whole conversations. Agreement beyond chance is Cohen's kappa for two raters (Cohen 1960) and
-Fleiss' kappa for several (Fleiss 1971).
+All intervals are 95 % confidence intervals. Shares use Wilson's interval. Scores use Student's t over the
+means of conversations, because turns in one conversation are not independent. Everything else uses
+percentiles of a bootstrap that resamples whole conversations. Agreement beyond chance is Cohen's kappa for
+two raters (Cohen 1960) and Fleiss' kappa for several (Fleiss 1971).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TypeVar
 Z = 1.959964
 """The 97.5 % quantile of the normal distribution."""
 FEW = 30
-"""Number of results below which a sentence points out that there are few."""
+"""Number of results below which a sentence warns that there are too few."""
 DRAWS = 2000
 """Number of bootstrap samples."""
 
@@ -32,7 +32,7 @@ _T = (
 
 
 def wilson(hits: float, count: int, z: float = Z) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927); (0, 1) if nothing was counted."""
+    """Return the 95 % confidence interval for a share (Wilson 1927); (0, 1) if the count is zero."""
     if not count:
         return 0.0, 1.0
     share = hits / count
@@ -43,39 +43,40 @@ def wilson(hits: float, count: int, z: float = Z) -> tuple[float, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """A share: hits out of a count; a tie is half a hit."""
+    """A share: the number of hits out of a count, where a tie is half a hit."""
 
     hits: float
     count: int
 
     @property
     def value(self) -> float | None:
-        """The share, from 0 to 1; None if nothing was counted."""
+        """The share, from 0 to 1; None if the count is zero."""
         return self.hits / self.count if self.count else None
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval, see `wilson`."""
+        """The 95 % confidence interval (see `wilson`)."""
         return wilson(self.hits, self.count)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mean:
-    """A mean score: the mean of the conversations' means."""
+    """A mean score, computed as the mean over each conversation's mean."""
 
     value: float
     interval: tuple[float, float] | None
-    """The 95 % interval; None with fewer than two conversations."""
+    """The 95 % confidence interval; None for fewer than two conversations."""
     count: int
     """Number of scores."""
     conversations: int
 
     @classmethod
     def of(cls, scores: Iterable[tuple[str, float]], scale: tuple[float, float] | None = None) -> Mean | None:
-        """Return the mean of (conversation, score) pairs; None if there are none.
+        """Return the mean over (conversation, score) pairs, or None if there are none.
 
         Args:
-            scale: lowest and highest score, to which the interval is clipped.
+            scores: the (conversation id, score) pairs.
+            scale: the lowest and highest scores, to which the interval is clipped.
         """
         by: dict[str, list[float]] = {}
         for conversation, score in scores:
@@ -97,18 +98,18 @@ class Mean:
 
 
 def t_quantile(freedom: int) -> float:
-    """Return the 97.5 % quantile of Student's t; above 30 degrees of freedom, a corrected normal quantile."""
+    """Return the 97.5 % quantile of Student's t; above 30 degrees of freedom, by a normal approximation."""
     if freedom <= len(_T):
         return _T[freedom - 1]
     return Z + (Z**3 + Z) / (4 * freedom) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * freedom**2)
 
 
 def few(count: int, thing: str, more: str = "") -> str | None:
-    """Return a sentence that there are few results, or None if there are at least `FEW`."""
+    """Return a sentence that warns about too few results, or None if there are at least `FEW`."""
     if count >= FEW:
         return None
     words = f"{count or 'no'} {thing}{'' if count == 1 else 's'}{f' {more}' if more else ''}"
-    return f"Only {words}: too few to tell much by." if count else f"There are {words} yet."
+    return f"Only {words}: too few to draw conclusions." if count else f"There are {words} yet."
 
 
 Cluster = TypeVar("Cluster")
@@ -117,10 +118,10 @@ Cluster = TypeVar("Cluster")
 def bootstrap(
     clusters: Sequence[Cluster], figure: Callable[[Sequence[Cluster]], float | None], draws: int = DRAWS
 ) -> tuple[float, float] | None:
-    """Return the 95 % percentile interval of `figure`, resampling whole clusters; deterministic.
+    """Return the 95 % percentile interval for `figure`, resampling whole clusters. Deterministic.
 
-    Samples for which `figure` is None are ignored. Returns None if those are more than half, or if there are
-    fewer than two clusters.
+    Samples for which `figure` returns None are ignored. Returns None if they are more than half of all
+    samples, or if there are fewer than two clusters.
     """
     if len(clusters) < 2:
         return None
@@ -133,7 +134,7 @@ def bootstrap(
 
 
 def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
-    """Return agreement of two raters beyond chance (Cohen 1960); None if chance alone gives agreement 1."""
+    """Return Cohen's kappa, the agreement of two raters beyond chance; None if chance agreement is 1."""
     if not pairs:
         return None
     observed = sum(one == other for one, other in pairs) / len(pairs)
@@ -143,22 +144,23 @@ def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
 
 
 def fleiss_kappa(items: Sequence[Sequence[str]]) -> float | None:
-    """Return agreement of several raters beyond chance (Fleiss 1971, equations 3 to 8).
+    """Return Fleiss' kappa, the agreement of several raters beyond chance (Fleiss 1971, equations 3 to 8).
 
     Args:
-        items: for each item the category that each rater chose; at least two raters, as many for each item.
+        items: the category that each rater chose, for each item. Every item needs the same number of raters,
+            at least two.
 
     Returns:
-        At most 1; None if there are no items, or if chance alone gives agreement 1.
+        Kappa, at most 1. None if there are no items or chance agreement is 1.
 
     Raises:
-        ValueError: the numbers of raters differ or are below 2.
+        ValueError: the number of raters is below two or not the same for all items.
     """
     if not items:
         return None
     raters = len(items[0])
     if raters < 2 or any(len(item) != raters for item in items):
-        raise ValueError("every item needs the same number of raters, and two or more")
+        raise ValueError("every item needs the same number of raters, at least two")
     counts = [Counter(item) for item in items]
     observed = fmean(
         sum(count * (count - 1) for count in item.values()) / (raters * (raters - 1)) for item in counts

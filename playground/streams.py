@@ -1,6 +1,6 @@
-"""Run several requests at the same time, each in its own engine stream, so that each lane can be stopped.
+"""Run several requests concurrently, each in its own engine stream, so that each lane can be stopped.
 
-The engine decodes the rows of all streams as one batch.
+The engine decodes the rows of all streams in one batch.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from playground.engine import Engine
 from playground.types import Delta, Done, InputError, OutsideError, Reply, Request
 
 BEAT = 0.05
-"""Seconds between two wake-ups of a reader while text arrives. The first text and the end of a stream wake
-the reader at once. Waking every reader for every token took more time than rendering the text."""
+"""Seconds between wake-ups of a reader while text arrives. The first text and the end of a stream wake the
+reader immediately. Waking every reader for every token took longer than rendering the text."""
 
 Update = tuple[int, Reply | None]
-"""A request's number, and its reply so far, or None if the request has ended or was stopped."""
+"""(number of the request, its reply so far); the reply is None once the request has ended or was stopped."""
 
 
 class Streams:
-    """The streams of numbered requests; iterating yields their replies until the last stream ends."""
+    """The streams for numbered requests. Iterate to receive their replies until the last stream ends."""
 
     def __init__(self, engine: Engine, requests: Mapping[int, Request]) -> None:
         self._engine = engine
@@ -29,28 +29,28 @@ class Streams:
         self._live = set(requests)
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        # The updates since the reader last woke up.
+        # Updates since the reader last woke up.
         self._replies: dict[int, Reply] = {}
         self._ended: set[int] = set()
         self._failure: BaseException | None = None
         for number, request in requests.items():
-            # A daemon thread: a stream that hangs must not keep the program from exiting.
+            # A daemon thread, so that a hanging stream does not keep the program from exiting.
             thread = threading.Thread(target=self._pump, args=(number, request), daemon=True)
             thread.start()
 
     def stop(self, number: int | None = None) -> None:
-        """Stop a request, or all requests, within a decoding step or 0.1 s. May be called from any thread."""
+        """Stop one request, or all of them, within one decoding step or 0.1 s. Callable from any thread."""
         for each, stop in self._stops.items():
             if number is None or number == each:
                 stop.set()
         self._wake.set()
 
     def __iter__(self) -> Iterator[Update | None]:
-        """Yield the updates of all requests until all have ended; the updates of each request are in order.
+        """Yield the updates of all requests until all have ended, in order for each request.
 
-        None is yielded when no update has arrived for a moment. If a request has several replies since the
-        last wake-up, only the latest is yielded, since it contains the others. A stopped request ends at
-        once, even if its engine takes longer to stop.
+        Yields None when no update has arrived for a moment. If a request has several replies since the last
+        wake-up, only the latest is yielded, since it includes the others. A stopped request ends immediately,
+        even if its engine takes longer to stop.
         """
         while self._live:
             self._wake.wait(BEAT)
@@ -61,7 +61,7 @@ class Streams:
                 failure = self._failure
             has_update = False
             for number in sorted(self._live):
-                # Checked last, since text that arrives after a stop is not part of the answer.
+                # Check for a stop last, since text that arrives after it is not part of the answer.
                 if number in replies and not self._stops[number].is_set():
                     has_update = True
                     yield number, replies[number]
@@ -75,7 +75,7 @@ class Streams:
                 yield None
 
     def _pump(self, number: int, request: Request) -> None:
-        """Read a stream in its own thread, since only the thread that reads a generator can close it."""
+        """Read one request's stream in a dedicated thread, because only the reading thread can close it."""
         stop, has_text = self._stops[number], False
         try:
             with closing(self._engine.stream([request])) as events:

@@ -70,12 +70,12 @@ def last(snapshots: Iterable[Conversation]) -> Conversation:
         ("urial:temperature=-1", "Temperature must be 0 (greedy) or more"),
         ("urial:top_p=0", "Top-p must be above 0"),
         ("urial:k", "'k' is not key=value"),
-        ("urial:k=1,k=2", "gives 'k' twice"),
-        ("base:stop=paper", "Lane 'base' has no stop rules: leave stop=paper out"),
-        ("pocket-ift:stop=own", "Lane 'pocket-ift' has no stop rules"),
+        ("urial:k=1,k=2", "'k' is set twice"),
+        ("base:stop=paper", "Lane 'base' does not support stop rules: remove stop=paper"),
+        ("pocket-ift:stop=own", "Lane 'pocket-ift' does not support stop rules"),
         ("urial:adapter=nobody", "There is no adapter 'nobody'"),
         ("ift", "Lane 'ift' needs an adapter"),
-        ("pocket-ift:adapter=x", "is an adapter already"),
+        ("pocket-ift:adapter=x", "is itself an adapter"),
     ],
 )
 def test_a_lane_that_cannot_be_is_refused_in_one_sentence(library: Library, spec: str, said: str) -> None:
@@ -336,7 +336,7 @@ def test_a_record_from_a_newer_program_is_left_alone(tmp_path: Path) -> None:
     Store(tmp_path)
     with sqlite3.connect(tmp_path / FILE) as db:
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
-    with pytest.raises(InputError, match="written by a newer Tandem"):
+    with pytest.raises(InputError, match="written by a newer version of Tandem"):
         Store(tmp_path)
 
 

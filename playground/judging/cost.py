@@ -1,4 +1,4 @@
-"""What judging costs: estimates before a judgment, totals after it, and token budgets per user."""
+"""Judging costs: estimates before a judgment, totals after it, and a token budget for each user."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playground.rubrics.rubric import Messages
 from playground.types import InputError, Verdict
 
 Prices = tuple[float, float, str]
-"""(price of a million input tokens, price of a million output tokens, currency)."""
+"""(price per million input tokens, price per million output tokens, currency)."""
 
 BYTES_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
@@ -20,9 +20,9 @@ MOST_VISITORS = 10_000
 
 
 def tokens_of(messages: Messages) -> int:
-    """Estimate the tokens of messages: one for every four bytes of UTF-8, plus four per message.
+    """Estimate the number of tokens in messages: one per four bytes of UTF-8, plus four per message.
 
-    The judge's own tokenizer is not available. For English text the estimate is within about 15 %.
+    The judge's tokenizer is not available. For English text, the estimate is accurate to about 15 %.
     """
     return sum(-(-len(text.encode()) // BYTES_PER_TOKEN) + TOKENS_PER_MESSAGE for _, text in messages)
 
@@ -34,22 +34,22 @@ class Estimate:
     calls: int
     """Number of calls to make."""
     cached: int
-    """Number of calls that cost nothing: recorded ones, and duplicates of a call for another lane."""
+    """Number of free calls: those already recorded, and duplicates of another lane's call."""
     prompt_tokens: int
-    """Estimated tokens of the prompts, by `tokens_of`, without cached calls."""
+    """Estimated prompt tokens (see `tokens_of`), excluding cached calls."""
     most_new_tokens: int
-    """Maximum number of tokens of the replies."""
+    """Maximum number of tokens in the replies."""
     price: tuple[float, str] | None = None
     """Maximum price and its currency; None if no prices are set."""
 
     @property
     def most_tokens(self) -> int:
-        """Maximum number of tokens of prompts and replies together."""
+        """Maximum number of tokens in prompts and replies together."""
         return self.prompt_tokens + self.most_new_tokens
 
     @classmethod
     def total(cls, estimates: Iterable[Estimate]) -> Estimate:
-        """Add up the estimates of several judgments."""
+        """Add up the estimates for several judgments."""
         each = list(estimates)
         prices = [one.price for one in each if one.price is not None]
         return cls(
@@ -63,21 +63,21 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """The actual cost of a judgment, by the server's token counts."""
+    """The actual cost of a judgment, based on the server's token counts."""
 
     calls: int
     cached: int
-    """Number of calls that cost nothing: recorded ones, and duplicates of a call for another lane."""
+    """Number of free calls: those already recorded, and duplicates of another lane's call."""
     prompt_tokens: int
     new_tokens: int
     unknown: int
-    """Number of calls whose tokens the server did not report; the token totals exclude them."""
+    """Number of calls without complete token counts from the server; missing counts are not in the totals."""
     price: tuple[float, str] | None = None
     """Price and its currency; None if no prices are set."""
 
 
 def cost_of(verdict: Verdict, prices: Prices | None = None) -> Cost:
-    """Return the cost of a verdict's calls; running calls are not counted."""
+    """Return the cost of a verdict's calls, excluding calls still in progress."""
     paid = [call for call in verdict.calls if call.messages and not call.cached]
     tokens_in = sum(call.prompt_tokens or 0 for call in paid)
     tokens_out = sum(call.new_tokens or 0 for call in paid)
@@ -92,7 +92,7 @@ def cost_of(verdict: Verdict, prices: Prices | None = None) -> Cost:
 
 
 def priced(tokens_in: int, tokens_out: int, prices: Prices | None) -> tuple[float, str] | None:
-    """Return the price of tokens and its currency; None if no prices are set."""
+    """Return the price of the tokens and its currency, or None if no prices are set."""
     if prices is None:
         return None
     return (tokens_in * prices[0] + tokens_out * prices[1]) / 1e6, prices[2]
@@ -104,7 +104,7 @@ class JudgeBudget:
     def __init__(self, limit: int | None) -> None:
         """
         Args:
-            limit: tokens; None means no limit.
+            limit: the maximum number of tokens; None for no limit.
         """
         self.limit = limit
         self._used = 0
@@ -117,47 +117,47 @@ class JudgeBudget:
 
     @property
     def left(self) -> int | None:
-        """Tokens left; None means no limit."""
+        """Number of tokens left; None if there is no limit."""
         return None if self.limit is None else max(0, self.limit - self._used)
 
     def reserve(self, tokens: int) -> Reservation:
         """Reserve tokens before they are spent.
 
         Raises:
-            InputError: fewer tokens are left.
+            InputError: not enough tokens are left.
         """
         with self._lock:
             if self.limit is not None and self._used + tokens > self.limit:
                 raise InputError(
-                    f"This may take up to {tokens} tokens, and {self.left} of this session's {self.limit} "
-                    "for judging are left: enter your own API key, or judge less at once."
+                    f"This judgment may use up to {tokens} tokens, but only {self.left} of this session's "
+                    f"{self.limit} judging tokens are left: enter your own API key, or judge fewer answers "
+                    "at a time."
                 )
             self._used += tokens
         return Reservation(self, tokens)
 
     def give_back(self, tokens: int) -> None:
-        """Put reserved but unspent tokens back into the budget."""
+        """Return reserved but unspent tokens to the budget."""
         with self._lock:
             self._used -= tokens
 
 
 @dataclass(frozen=True)
 class Reservation:
-    """Tokens reserved for one judgment; settled once, when the judgment has ended."""
+    """Tokens reserved for one judgment. Settled once, when the judgment ends."""
 
     budget: JudgeBudget | None = None
-    """None if the judgment is not limited."""
+    """The budget the tokens are reserved from; None if the judgment has no token limit."""
     tokens: int = 0
 
     def settle(self, spent: int) -> None:
-        """Put the tokens that the judgment did not spend back into the budget."""
+        """Return the tokens that the judgment did not spend to the budget."""
         if self.budget is not None:
             self.budget.give_back(self.tokens - spent)
 
 
 class VisitorBudgets:
-    """The judging budgets of the users of a public page, each valid for one day, so that reloading the page
-    does not renew it.
+    """The judging budgets of users in public mode. Each is valid for one day, even if the page is reloaded.
 
     At most `most` budgets are kept; beyond that, the least recently used one is dropped.
     """
@@ -167,14 +167,14 @@ class VisitorBudgets:
         self._most = most
         self._lock = threading.Lock()
         self._budgets: dict[str, tuple[float, JudgeBudget]] = {}
-        """Start time and budget by user, the most recently used last."""
+        """(start time, budget) by user, most recently used last."""
 
     def of(self, visitor: str, now: float) -> JudgeBudget:
-        """Return a user's budget, a new one if there is none or it has expired.
+        """Return a user's budget, creating a new one if the user has none or it has expired.
 
         Args:
-            visitor: identifies the user.
-            now: seconds of a monotonic clock.
+            visitor: an identifier of the user.
+            now: the current time of a monotonic clock, in seconds.
         """
         with self._lock:
             self._budgets = {who: entry for who, entry in self._budgets.items() if now - entry[0] <= DAY}

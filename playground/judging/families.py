@@ -1,7 +1,7 @@
-"""Detect judges of the same model family as a model they judge: judges tend to favour their own family.
+"""Detect judges from the same model family as a model they judge: judges tend to favour their own family.
 
 Language models recognise their own answers and rate them higher (Panickssery et al. 2024, arXiv 2404.13076).
-A family can be detected only by a model's name, so this is a warning and never changes a verdict.
+The family can only be inferred from a model's name, so the result is a warning and never changes a verdict.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ FAMILIES = {
     "Grok": r"grok",
     "SmolLM": r"smollm",
 }
-"""Families, named after the maker or the base model, with a pattern for the start of a word of the name."""
+"""Regular expressions by model family (vendor or base model); each matches the start of a word in a model's
+name."""
 _PATTERNS = {
     family: re.compile(rf"(?<![a-z0-9])(?:meta-?)?(?:{begins})(?:[-_.:/\d]|v\d|$)", re.IGNORECASE)
     for family, begins in FAMILIES.items()
@@ -33,25 +34,25 @@ _PATTERNS = {
 
 
 def families(name: str) -> set[str]:
-    """Return the families in a model's name; most custom names contain none.
+    """Return the model families that a model's name mentions; most custom names mention none.
 
-    The name of a distilled model may contain two: "DeepSeek-R1-Distill-Qwen-7B" is DeepSeek and Qwen.
+    The name of a distilled model may mention two: "DeepSeek-R1-Distill-Qwen-7B" is both DeepSeek and Qwen.
     """
     return {family for family, pattern in _PATTERNS.items() if pattern.search(name)}
 
 
 def family_warning(judge: str, names: Iterable[str]) -> str | None:
-    """Return a warning if a judge shares a family with a model it judges; None if no name shows that.
+    """Return a warning if a judge is from the same family as a model it judges; None if no name shows this.
 
     Args:
         judge: the judge's model name.
-        names: names of the base model and the adapters that answer.
+        names: names of the base model and of the adapters that wrote the answers.
     """
     own = families(judge)
     for name in names:
         if shared := sorted(own & families(name)):
             return (
-                f"{judge} and {name} are both {shared[0]} models: a judge tends to favour answers of its own "
-                "family, so ask another judge too."
+                f"{judge} and {name} are both {shared[0]} models: a judge tends to favour answers from its "
+                "own family, so add a judge from another family."
             )
     return None

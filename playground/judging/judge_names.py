@@ -1,4 +1,4 @@
-"""Parse the names of judges that a user enters, and build display names where judges share a model."""
+"""Parse judge names entered by users, and build display names that distinguish judges with the same model."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MOST_JUDGES = 5
 _ELSEWHERE = re.compile(r"(?P<model>.*\S)@(?P<server>https?://\S+)\Z", re.IGNORECASE)
 
 _MISTYPED = re.compile(r"@[a-z][a-z0-9+.-]*://|@https?:|\Ahttps?:/|@\Z", re.IGNORECASE)
-"""The start or end of a server address, which no model's name contains; some names contain an @ alone."""
+"""Matches the start or end of a server address. No model name contains either, but some contain a plain @."""
 
 
 def read_judge(text: str) -> tuple[str, str | None]:
     """Parse a judge as entered, ``MODEL`` or ``MODEL@http://SERVER``, and return (model, server or None).
 
     Raises:
-        InputError: the text contains a server, and the server or the model is missing or malformed.
+        InputError: the text includes a server address, and the address or the model is missing or malformed.
     """
     text = text.strip()
     found = _ELSEWHERE.match(text)
@@ -29,14 +29,14 @@ def read_judge(text: str) -> tuple[str, str | None]:
         return found["model"].strip(), found["server"]
     if found or _MISTYPED.search(text):
         raise InputError(
-            f"The judge {hide_login(text)!r:.120} is mistyped: write MODEL, or MODEL@http://SERVER or "
-            "MODEL@https://SERVER, without a # part."
+            f"Invalid judge {hide_login(text)!r:.120}: write MODEL, MODEL@http://SERVER or "
+            "MODEL@https://SERVER, without a # fragment."
         )
     return text, None
 
 
 def read_judges(text: str) -> list[tuple[str, str | None]]:
-    """Parse a comma-separated list of judges; see `read_judge`.
+    """Parse a comma-separated list of judges, each in the form that `read_judge` accepts.
 
     Raises:
         InputError: there are more than `MOST_JUDGES`, or one is listed twice.
@@ -45,30 +45,30 @@ def read_judges(text: str) -> list[tuple[str, str | None]]:
 
 
 def check_judges(judges: Sequence[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
-    """Check a panel of (model, server) pairs and return it.
+    """Check the judges of a panel, given as (model, server) pairs, and return them.
 
     Raises:
         InputError: there are more than `MOST_JUDGES`, one is listed twice (even with its address spelled
             differently), or an address cannot be parsed.
     """
     if len(judges) > MOST_JUDGES:
-        raise InputError(f"A panel has at most {MOST_JUDGES} judges, not {len(judges)}: leave some out.")
+        raise InputError(f"A panel can have at most {MOST_JUDGES} judges, not {len(judges)}: remove some.")
     seen = set()
     for model, server in judges:
         judge = (model, None if server is None else identify_server(server))
         if judge in seen:
-            raise InputError(f"The judge {model} is named twice: leave one out.")
+            raise InputError(f"The judge {model} is listed twice: remove one of them.")
         seen.add(judge)
     return list(judges)
 
 
 def name_judges(judges: Iterable[tuple[str, str | None]]) -> dict[tuple[str, str | None], str]:
-    """Return the display name of each judge: its model, with the host added where models share a name.
+    """Return the display name of each judge: its model, plus the host if several judges share the model name.
 
-    If the hosts are equal too, the whole address is added.
+    If they share the host too, the full server address is added instead.
 
     Args:
-        judges: models and their servers' addresses, as in `Verdict`.
+        judges: (model, server address) pairs, as in `Verdict`.
     """
     distinct = dict.fromkeys(judges)
     by_host = {

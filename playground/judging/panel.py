@@ -1,7 +1,7 @@
-"""Several judges on the same answers, and their majority, which is recorded as a separate verdict.
+"""Panels: several judges judge the same answers, and their majority is recorded as a separate verdict.
 
-The rule is strict: a lane wins if more than half of all judges of the panel prefer it. A judge without a
-verdict counts for no lane; if its verdict could have been decisive, the panel has no verdict either. For
+The majority is strict: a lane wins if more than half of all judges on the panel prefer it. A judge without a
+verdict counts for neither lane; if its verdict could have been decisive, the panel has no verdict either. For
 scores, the panel's score is the median.
 """
 
@@ -20,16 +20,16 @@ from playground.store import Store
 from playground.types import SETTLED, Outcome, OutsideError, Verdict
 
 MAJORITY = "majority of "
-"""Prefix of the name of a panel's majority; the names of its judges follow."""
+"""Prefix of a panel's name, followed by the names of its judges."""
 
 
 def name_majority(verdicts: Sequence[Verdict]) -> str:
-    """Return the judge name of the majority of these verdicts; it does not depend on their order."""
+    """Return the judge name for the majority of these verdicts, regardless of their order."""
     return MAJORITY + ", ".join(sorted(_names(verdicts)))
 
 
 def _names(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the display name of each verdict's judge, see `name_judges`."""
+    """Return the display name of each verdict's judge (see `name_judges`)."""
     names = name_judges((verdict.judge, verdict.server) for verdict in verdicts)
     return [names[verdict.judge, verdict.server] for verdict in verdicts]
 
@@ -38,13 +38,13 @@ def combine_verdicts(verdicts: Sequence[Verdict], id: str) -> Verdict:
     """Combine the verdicts of several judges into the majority's verdict.
 
     Args:
-        verdicts: those of a panel's judges, by the same rubric on the same answers, in any state.
+        verdicts: the verdicts of a panel's judges on the same answers with the same rubric, in any state.
         id: the id of the new verdict.
 
     Returns:
-        For comparisons, the lane that more than half of all judges prefer; a tie if no lane can reach that;
-        "unfinished", or the outcome of a failed judge, if that judge could have been decisive. For scores,
-        the median of the judges for each lane; None where a judge has no score for the lane.
+        For comparisons: the lane that more than half of all judges prefer; a tie if no lane can reach a
+        majority; or "unfinished" or a failed judge's outcome if that judge could have been decisive. For
+        scores: the median score for each lane, or None if any judge has no score for the lane.
     """
     first = verdicts[0]
     combined = Verdict(
@@ -86,19 +86,19 @@ def _median(combined: Verdict, verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def _without(combined: Verdict, verdicts: Sequence[Verdict]) -> Verdict:
-    """Return the majority without a verdict, with an error that names the judges without one."""
+    """Return the majority as undecided, with an error that names the judges that gave no verdict."""
     named = zip(verdicts, _names(verdicts), strict=True)
     spoilt = {name: verdict for verdict, name in named if verdict.outcome not in SETTLED}
     order: tuple[Outcome, ...] = ("unfinished", *WORST)
     first = min(spoilt.values(), key=lambda verdict: order.index(verdict.outcome))
     error = None
     if first.outcome != "unfinished":
-        error = f"No verdict of {', '.join(spoilt)}, which could have decided: ask again."
+        error = f"No majority, because {', '.join(spoilt)} gave no verdict: judge again."
     return dataclasses.replace(combined, outcome=first.outcome, error=error)
 
 
 class PanelJudging:
-    """Several running judgments of the same answers, and their majority.
+    """Several running judgments on the same answers, and their majority.
 
     Thread-safe: any thread may read it, wait for it or cancel it.
     """
@@ -106,8 +106,8 @@ class PanelJudging:
     def __init__(self, judgings: Sequence[Judging], store: Store) -> None:
         """
         Args:
-            judgings: one for each judge, already started.
-            store: the database that the majority's verdict is recorded in.
+            judgings: one judgment per judge, already started.
+            store: the database in which to record the majority's verdict.
         """
         self.judgings = tuple(judgings)
         self.conversation = judgings[0].conversation
@@ -119,7 +119,7 @@ class PanelJudging:
 
     @property
     def verdict(self) -> Verdict:
-        """The majority's verdict so far; "unfinished" until every judge has ended."""
+        """The majority's verdict so far; "unfinished" until every judge has finished."""
         if self._last is not None:
             return self._last
         open_ = [dataclasses.replace(judging.verdict, outcome="unfinished") for judging in self.judgings]
@@ -127,11 +127,11 @@ class PanelJudging:
 
     @property
     def done(self) -> bool:
-        """Whether every judge has ended and the majority is recorded."""
+        """Whether every judge has finished and the majority is recorded."""
         return self._ended.is_set()
 
     def wait(self, timeout: float | None = None) -> Verdict:
-        """Block until every judge has ended, or for `timeout` seconds, and return the verdict so far."""
+        """Block until every judge has finished, or for `timeout` seconds, and return the verdict so far."""
         self._ended.wait(timeout)
         return self.verdict
 

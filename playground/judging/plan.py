@@ -1,4 +1,4 @@
-"""Plan the calls of a judgment: which prompts a judge is sent, and which calls are recorded already."""
+"""Plan the calls of a judgment: which prompts to send to the judge, and which calls are already recorded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from playground.store import Store
 from playground.types import JudgeCall, Verdict, canonical
 
 SAMPLE_TEMPERATURE = 0.7
-"""Temperature for several samples where the judge's own is 0, which would make all samples the same."""
+"""Temperature for several samples if the judge's own is 0, which would make all samples identical."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,24 +26,24 @@ class PlannedCall:
     """One call to send to a judge, with its recorded result if there is one."""
 
     shown: tuple[int, ...]
-    """The lanes whose answers the prompt shows, in order."""
+    """The lanes whose answers appear in the prompt, in order."""
     messages: dict[bool, Messages]
     """The prompt for a server that enforces the rubric's schema (True) and for one that does not (False)."""
     parameters: dict[str, Any]
     key: str
     """Hash of everything that affects the reply."""
     tokens: int
-    """Maximum number of tokens of prompt and reply together."""
+    """Maximum number of tokens in prompt and reply together."""
     recorded: JudgeCall | None
-    """The same call from the database; None if there is none."""
+    """The result of this call if it is already in the database, else None."""
 
     @property
     def prompt_tokens(self) -> int:
-        """Estimated tokens of the prompt."""
+        """Estimated number of tokens in the prompt."""
         return max(tokens_of(each) for each in self.messages.values())
 
     def spent_tokens(self, call: JudgeCall | None) -> int:
-        """Return the tokens that the call took: the server's count, or the maximum if it reported none."""
+        """Return the tokens used by the call: the server's count, or the maximum if it reported none."""
         if call is None or call.cached:
             return 0
         if call.prompt_tokens is None and call.new_tokens is None:
@@ -53,7 +53,7 @@ class PlannedCall:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One judge's part of a request: the verdict before the first call, and the calls."""
+    """One judge's share of a request: the calls, and the verdict before any of them is made."""
 
     judge: JudgeModel
     rubric: Rubric
@@ -61,7 +61,7 @@ class Plan:
     calls: tuple[PlannedCall, ...]
 
     def new_calls(self) -> list[PlannedCall]:
-        """Return the calls to pay for: those without a recorded result, each distinct one once."""
+        """Return the calls to pay for: those without a recorded result, without duplicates."""
         return list({call.key: call for call in self.calls if call.recorded is None}.values())
 
     def estimate(self, prices: Prices | None) -> Estimate:
@@ -81,14 +81,14 @@ class Plan:
 def plan_judgment(
     request: JudgeRequest, rubric: Rubric, judge: JudgeModel, store: Store, refusals: Refusals
 ) -> Plan:
-    """Plan the calls to one judge of a request.
+    """Plan the calls of a request to one of its judges.
 
     Args:
         request: the request.
         rubric: the request's rubric.
         judge: one of the request's judges.
         store: the database with the calls of earlier judgments.
-        refusals: what the judge's server is known to refuse, which limits the length of the reply.
+        refusals: the known limits of judges' servers, which may limit the length of the reply.
     """
     orders = [request.lanes, request.lanes[::-1]] if request.compares else [(lane,) for lane in request.lanes]
     calls = []
@@ -143,7 +143,7 @@ def _plan_call(
 
 
 def _parameters(rubric: Rubric, judge: JudgeModel, sample: int, samples: int) -> dict[str, Any]:
-    """Return a sample's parameters; with several samples, a temperature above 0 and consecutive seeds."""
+    """Return a sample's parameters. Several samples use a temperature above 0 and consecutive seeds."""
     parameters = dict(judge.parameters if rubric.fixed is None else rubric.fixed)
     if samples > 1:
         parameters["temperature"] = parameters["temperature"] or SAMPLE_TEMPERATURE

@@ -1,8 +1,8 @@
-"""The reference judge: decides by a fixed rule, without a model, whether an answer is right.
+"""The reference judge: decides by a fixed rule, without a model, whether an answer is correct.
 
-It supports only questions with a known answer, such as those of the probes, and it compares only words and
-numbers. A `Check` lists the texts that must occur in an answer; `rule` states the rule in a sentence. A well
-explained answer counts no more than a bare one.
+It supports only questions with a known answer, such as those in probes, and compares only words and numbers.
+A `Check` lists the texts that must occur in an answer; `rule` states the rule in a sentence. A well-explained
+answer scores no higher than a bare one.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from playground.types import JudgeCall, Outcome, Verdict
 
 
 def occurs(value: str, text: str) -> bool:
-    """Whether a value occurs in a text as a word, ignoring case and a leading "the" of the value.
+    """Return whether a text contains a value as a whole word, ignoring case and a leading "the" in the value.
 
-    A number is not found inside another one: 8 is neither in 18 nor in 8.5, and 10080 is not 10,080.
+    A number never matches part of another: 8 matches neither 18 nor 8.5, and 10080 does not match 10,080.
     """
     pattern = rf"(?<!\w)(?<!\d[.,]){re.escape(value.removeprefix('the '))}(?!\w)(?![.,]\d)"
     return re.search(pattern, text, re.IGNORECASE) is not None
 
 
 def named(members: Sequence[str], text: str, flags: re.RegexFlag = re.NOFLAG) -> list[str]:
-    """Return the members of a list that occur in a text, in the order of the text."""
+    """Return the members of a list that occur in a text, in the order of their first occurrence."""
     found = {
         member: match.start()
         for member in members
@@ -37,7 +37,7 @@ def named(members: Sequence[str], text: str, flags: re.RegexFlag = re.NOFLAG) ->
 
 
 def is_right(check: Check, candidate: Candidate) -> bool:
-    """Whether a lane's last answer is right by the rule."""
+    """Return whether a lane's last answer is correct according to the rule."""
     answer = candidate.answer
     if check.kind == "any":
         return any(occurs(value, answer) for value in check.values)
@@ -55,14 +55,14 @@ def rule(check: Check) -> str:
     """Return the rule as one sentence."""
     shown = ", ".join(repr(value) for value in check.values[:6]) + (", ..." if len(check.values) > 6 else "")
     if check.kind == "any":
-        return f"Right if the answer has {'one of ' if len(check.values) > 1 else ''}{shown} in it."
+        return f"Correct if the answer contains {'any of ' if len(check.values) > 1 else ''}{shown}."
     if check.kind == "all":
-        return f"Right if the answer has {shown} in it, all of them."
+        return f"Correct if the answer contains each of {shown}."
     if check.kind == "some":
-        return f"Right if the answer names {check.count} different ones of {shown}."
+        return f"Correct if the answer contains at least {check.count} of {shown}."
     return (
-        f"Right if the answer names the first {check.count} that the answer before it named, and no other, "
-        f"of {shown}."
+        f"Correct if the answer repeats the first {check.count} items that the previous answer named, in the "
+        f"same order, and names no other item from the list {shown}."
     )
 
 
@@ -71,7 +71,7 @@ def judge_known_answer(known: KnownAnswer, candidates: Mapping[int, Candidate]) 
 
     Args:
         known: the rubric with the known answer.
-        candidates: the judged conversations by lane; two for a comparison.
+        candidates: the conversations to judge, by lane; two for a comparison.
     """
     lanes = tuple(candidates)
     right = {lane: is_right(known.check, candidates[lane]) for lane in lanes}
@@ -94,20 +94,20 @@ def _score(check: Check, right: Mapping[int, bool]) -> list[JudgeCall]:
             shown=(lane,),
             outcome="scored",
             score=float(is_right),
-            reason=f"{rule(check)} It is {'right' if is_right else 'wrong'}.",
+            reason=f"{rule(check)} The answer is {'correct' if is_right else 'incorrect'}.",
         )
         for lane, is_right in right.items()
     ]
 
 
 def _compare(check: Check, lanes: tuple[int, ...], right: Mapping[int, bool]) -> list[JudgeCall]:
-    """Return the comparison as two calls, one for each order, as a model judge makes them."""
+    """Return the comparison as two calls, one for each order of the answers, as a model judge would make."""
     winners = [lane for lane in lanes if right[lane]]
     outcome: Outcome = "win" if len(winners) == 1 else "tie" if winners else "both-bad"
     calls = []
     for shown in (lanes, lanes[::-1]):
         marks = [
-            f"{letter} is {'right' if right[lane] else 'wrong'}."
+            f"{letter} is {'correct' if right[lane] else 'incorrect'}."
             for letter, lane in zip("AB", shown, strict=True)
         ]
         calls.append(

@@ -1,4 +1,4 @@
-"""The request for a judgment: the answers, the rubric and the judges, validated on construction."""
+"""A request for a judgment: the answers, the rubric and the judges, validated on construction."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ class JudgeRequest:
 
     Raises:
         InputError: there is nothing to judge, a lane has no answer, or the rubric, the judges or the
-            options do not fit. The message is one sentence with the next step.
+            options do not match. The message is one sentence that includes the next step.
     """
 
     conversation: Conversation
     turn: int
     """Index of the turn whose answers are judged, from 0."""
     lanes: tuple[int, ...]
-    """Indices of the lanes; a comparison takes two."""
+    """Indices of the lanes to judge; exactly two for a comparison."""
     rubric: Rubric | KnownAnswer
     judges: tuple[JudgeModel, ...] = ()
-    """The judges to ask. Several form a panel, whose majority is recorded as a verdict too. Empty if and only
+    """The judge models. Several form a panel, whose majority is recorded as a verdict too. Empty if and only
     if the rubric is a `KnownAnswer`, which needs no model."""
     scope: Scope = "turn"
-    """Whether this turn's answers are judged, or the conversations up to this turn."""
+    """What to judge: "turn" for this turn's answers, "conversation" for the conversation up to this turn."""
     samples: int = 1
-    """Number of times each call is made; more than one uses a temperature above 0 and consecutive seeds."""
+    """Number of times to make each call. Several samples use a temperature above 0 and consecutive seeds."""
     references: Mapping[int, str] = field(default_factory=dict)
     """Reference answers by turn, for rubrics that need one."""
 
@@ -48,23 +48,25 @@ class JudgeRequest:
         if self.scope not in get_args(Scope):
             raise InputError(f"The scope must be turn or conversation, not {self.scope!r}.")
         if not 1 <= self.samples <= MOST_SAMPLES:
-            raise InputError(f"Samples must be from 1 to {MOST_SAMPLES}, not {self.samples}.")
+            raise InputError(
+                f"The number of samples must be between 1 and {MOST_SAMPLES}, not {self.samples}."
+            )
         check_judges([(judge.model, judge.server) for judge in self.judges])
         if bool(self.judges) == isinstance(self.rubric, KnownAnswer):
-            raise InputError("Name the model that is to judge; a known answer needs none.")
+            raise InputError("Name a judge model, unless the rubric is a known answer, which needs none.")
         if (
             not isinstance(self.rubric, KnownAnswer)
             and self.rubric.reference
             and not (self.references.get(self.turn) or "").strip()
         ):
             raise InputError(
-                f"Rubric {self.rubric.name!r} needs a reference answer, and turn {self.turn + 1} has none: "
-                "choose a rubric without, or play a probe that has one."
+                f"Rubric {self.rubric.name!r} needs a reference answer, but turn {self.turn + 1} has none: "
+                "choose a rubric that needs none, or play a probe with reference answers."
             )
 
     @cached_property
     def candidates(self) -> dict[int, Candidate]:
-        """The judged conversations by lane."""
+        """The conversations to judge, by lane."""
         return {lane: candidate(self.conversation, self.turn, lane) for lane in self.lanes}
 
     @property
@@ -74,12 +76,12 @@ class JudgeRequest:
 
     @property
     def compares(self) -> bool:
-        """Whether two lanes are compared; otherwise each lane has its own score."""
+        """Whether two lanes are compared; otherwise each lane gets its own score."""
         return self.rubric.kind == "pairwise"
 
     @property
     def reference_answers(self) -> tuple[tuple[str, str], ...]:
-        """(question, reference answer) of each turn up to this one that has a reference, in order."""
+        """(question, reference answer) for each turn up to this one that has a reference answer, in order."""
         return tuple(
             (self.conversation.turns[turn].user, text)
             for turn, text in sorted(self.references.items())
@@ -88,5 +90,5 @@ class JudgeRequest:
 
 
 def split_lanes(lanes: Sequence[int], compares: bool) -> list[tuple[int, ...]]:
-    """Return the lanes of each request that judges all of `lanes`: every pair for a comparison."""
+    """Split lanes into one group per request: every pair of lanes for a comparison, else a single group."""
     return list(combinations(lanes, 2)) if compares and len(lanes) > 2 else [tuple(lanes)]

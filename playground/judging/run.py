@@ -25,12 +25,12 @@ AT_ONCE = 4
 SIDE_BY_SIDE = 8
 """Maximum number of concurrent judgments; others wait."""
 POLL = 0.05
-"""Seconds between checks whether another judgment has the reply to the same call."""
+"""Seconds between checks for whether another judgment has received the reply to the same call."""
 STOPPED = "Stopped before the judge answered: judge again."
 
 
 class Judgment(Protocol):
-    """A judgment that runs or has ended. Thread-safe: any thread may read it, wait for it or cancel it."""
+    """A running or ended judgment. Thread-safe: any thread may read it, wait for it or cancel it."""
 
     @property
     def conversation(self) -> str:
@@ -53,7 +53,7 @@ class Judgment(Protocol):
 
 @dataclass(frozen=True)
 class EndedJudgment:
-    """A judgment without calls, which has ended when it is created; see `Judgment`."""
+    """A judgment that needs no calls and so has already ended when it is created."""
 
     conversation: str
     verdict: Verdict
@@ -68,9 +68,9 @@ class EndedJudgment:
 
 
 class OpenCalls:
-    """The calls in progress, so that two judgments do not pay for the same call at the same time.
+    """The calls in progress, tracked so that two judgments never pay for the same call at the same time.
 
-    Thread-safe; a thread that takes a call must give it back.
+    Thread-safe. A thread that takes a call must give it back.
     """
 
     def __init__(self) -> None:
@@ -78,14 +78,14 @@ class OpenCalls:
         self._lock = threading.Lock()
 
     def take(self, key: str) -> bool:
-        """Take a call if it is free; return False while another thread has it."""
+        """Take a call if it is free; return False if another thread has taken it."""
         with self._lock:
             free = key not in self._taken
             self._taken.add(key)
         return free
 
     def give_back(self, key: str) -> None:
-        """Release a call: its reply is recorded, or there is none."""
+        """Release a call once its reply is recorded or it has failed."""
         with self._lock:
             self._taken.discard(key)
 
@@ -96,7 +96,7 @@ class SharedState:
 
     store: Store
     refusals: Refusals = field(default_factory=Refusals)
-    """What judges' servers have refused."""
+    """Parameters and limits that judges' servers have refused."""
     open_calls: OpenCalls = field(default_factory=OpenCalls)
     slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(SIDE_BY_SIDE))
 
@@ -109,12 +109,12 @@ class Judging:
     ) -> None:
         """
         Args:
-            plan: the calls; its verdict must already be recorded.
-            conversation: the id of the judged conversation.
-            turn: the judged turn, from 0.
+            plan: the calls to make; its verdict must already be recorded.
+            conversation: the id of the conversation to judge.
+            turn: index of the turn to judge, from 0.
             shared: the state shared with the other judgments.
-            reservation: settled at the end with the tokens that the calls took; a call that was cancelled or
-                timed out counts with its maximum.
+            reservation: settled at the end with the tokens that the calls used; a call that was cancelled or
+                timed out counts as its maximum.
         """
         self.conversation = conversation
         self.turn = turn
@@ -129,7 +129,7 @@ class Judging:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._open: set[int] = set()
-        """Indices of calls that were sent and have no reply, but may have cost something."""
+        """Indices of calls that were sent but have no reply; the server may still charge for them."""
 
     @property
     def verdict(self) -> Verdict:
@@ -154,7 +154,7 @@ class Judging:
                 self._loop.call_soon_threadsafe(self._task.cancel)
 
     def start(self) -> None:
-        """Start the thread, which waits while too many other judgments run."""
+        """Start the judgment's thread, which waits while too many other judgments are running."""
         threading.Thread(target=self._work, name="judge", daemon=True).start()
 
     def _work(self) -> None:
@@ -186,7 +186,7 @@ class Judging:
                 self._loop = self._task = None
 
     async def _ask_all(self) -> None:
-        """Make the calls without a recorded result, each distinct one once."""
+        """Make the calls that have no recorded result, making identical calls only once."""
         alike: dict[str, list[int]] = {}
         for number, (planned, call) in enumerate(zip(self._plan.calls, self._calls, strict=True)):
             if call is None:
@@ -195,12 +195,12 @@ class Judging:
         await asyncio.gather(*(self._ask_once(key, numbers, places) for key, numbers in alike.items()))
 
     async def _ask_once(self, key: str, numbers: list[int], places: asyncio.Semaphore) -> None:
-        """Make one call for all calls that are equal, which happens when two answers are the same.
+        """Make one call on behalf of all identical calls, which occur when two answers are the same.
 
         Args:
-            key: the hash of the calls.
-            numbers: the indices of the equal calls in the plan.
-            places: limits the number of concurrent calls.
+            key: the hash that the calls share.
+            numbers: the indices of the identical calls in the plan.
+            places: the semaphore that limits concurrent calls.
         """
         open_calls = self._shared.open_calls
         async with places:
@@ -218,7 +218,7 @@ class Judging:
         self._record(dataclasses.replace(self._verdict, calls=so_far))
 
     async def _ask(self, number: int) -> JudgeCall:
-        """Make one call, unless another judgment has recorded its result in the meantime."""
+        """Make one call, unless another judgment has already recorded its result."""
         planned, store, rubric = self._plan.calls[number], self._shared.store, self._plan.rubric
         recorded = self._try(lambda: store.judge_call(planned.key))
         if recorded is not None and (recorded := reread_call(rubric, recorded)) is not None:
@@ -235,7 +235,7 @@ class Judging:
         return call
 
     def _end(self) -> None:
-        """Settle the token budget, and record the verdict that follows from the calls."""
+        """Settle the token reservation and record the final verdict."""
         calls = list(zip(self._plan.calls, self._calls, strict=True))
         self._reservation.settle(
             sum(
@@ -255,7 +255,7 @@ class Judging:
         self._try(lambda: self._shared.store.save_verdict(self.conversation, self.turn, verdict))
 
     def _try(self, use: Callable[[], T]) -> T | None:
-        """Run a database operation; its error is reported in the verdict instead of losing the verdict."""
+        """Run a database operation. Report an error in the verdict instead of raising it."""
         try:
             return use()
         except OutsideError as error:

@@ -23,24 +23,24 @@ from playground.types import Conversation, InputError, Verdict
 
 
 class Judges:
-    """Asks judges and records their verdicts. Thread-safe; no method waits for a judge."""
+    """The service that calls judges and records their verdicts. Thread-safe; no method waits for a judge."""
 
     def __init__(self, store: Store, settings: Settings | None = None) -> None:
         self.store = store
         self.settings = settings or Settings()
         self._shared = SharedState(store=store)
         self._judgings: dict[str, Judgment] = {}
-        """Running judgments by verdict id; `running` drops those that have ended."""
+        """Running judgments by verdict id; `running` removes those that have ended."""
         self._closed = False
 
     def model(
         self, model: str | None = None, server: str | None = None, key: Secret | None = None
     ) -> JudgeModel:
-        """Return a judge by its name; missing arguments come from the settings.
+        """Return a judge model. Arguments that are not given are taken from the settings.
 
-        The settings' key is sent to the settings' address only, and a key that is set for another host
-        to that host only. In public mode no other address is accepted, so that an untrusted user cannot make
-        this machine send requests to an arbitrary address.
+        Each API key in the settings is sent only to the server it is configured for. In public mode, only
+        the configured server is accepted, so that an untrusted user cannot make this machine send requests
+        to an arbitrary address.
 
         Args:
             model: the model's name.
@@ -48,15 +48,15 @@ class Judges:
             key: the user's own API key.
 
         Raises:
-            InputError: no model is named, or the address is invalid or cannot be chosen.
+            InputError: no model is named, or the server address is invalid or not allowed.
         """
         own = self.settings
         name = (model or own.judge_model or "").strip()
         if not name:
-            raise InputError("Name the model that is to judge, such as gpt-4o, or set TANDEM_JUDGE_MODEL.")
+            raise InputError("Name a judge model, such as gpt-4o, or set TANDEM_JUDGE_MODEL.")
         same = server is None or not server.strip() or clean(server) == clean(own.judge_url)
         if own.public and not same:
-            raise InputError("On a public page the judge's address cannot be chosen: leave it as it is.")
+            raise InputError("The judge's address cannot be changed in public mode: leave the default.")
         return JudgeModel(
             model=name,
             server=own.judge_url if same or server is None else server.strip(),
@@ -66,21 +66,21 @@ class Judges:
         )
 
     def _key_of(self, server: str | None) -> Secret | None:
-        """Return the key that is set for a server's host; None if it would be sent unencrypted."""
+        """Return the key configured for a server's host; None if there is none or it would go unencrypted."""
         parts = urlsplit((server or "").strip())
         if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
             return None
         return self.settings.judge_keys.get(re.sub(r"[^A-Z0-9]", "_", parts.netloc.upper()))
 
     def new_budget(self) -> JudgeBudget:
-        """Return one user's token budget for the settings' key; 0 in public mode unless a budget is set."""
+        """Create a user's token budget for the configured key; 0 in public mode unless a budget is set."""
         limit = self.settings.judge_budget
         return JudgeBudget(0 if limit is None and self.settings.public else limit)
 
     # --- Judging ----------------------------------------------------------------------------------
 
     def estimate(self, request: JudgeRequest) -> Estimate:
-        """Estimate the cost of a request, for all its judges together."""
+        """Estimate the total cost of a request for all its judges."""
         prices = self.settings.judge_prices
         return Estimate.total(plan.estimate(prices) for plan in self._plan(request))
 
@@ -89,14 +89,14 @@ class Judges:
 
         Args:
             request: the request.
-            budget: the user's token budget. A judge with the user's own key does not use it.
+            budget: the user's token budget. A judge with the user's own key does not draw on it.
 
         Returns:
             Each model's judgment, followed by the panel's if there are several models. For a known answer,
-            one judgment that has ended.
+            a single judgment that has already ended.
 
         Raises:
-            InputError: a key is missing, or the budget does not suffice. Nothing is recorded in this case.
+            InputError: a key is missing, or the budget is too small. Nothing is recorded in this case.
             OutsideError: the database cannot be written.
         """
         if isinstance(request.rubric, KnownAnswer):
@@ -123,12 +123,12 @@ class Judges:
     def _start(
         self, request: JudgeRequest, plans: Sequence[Plan], budget: JudgeBudget | None
     ) -> list[Judging]:
-        """Start a judgment for each plan, or none if one of the plans is rejected."""
+        """Start a judgment for each plan, or none at all if any plan is rejected."""
         for plan in plans:
             if plan.new_calls() and (missing := without_key(plan.judge)):
                 raise InputError(missing)
         if self._closed:
-            raise InputError("Tandem is closing: start it again to judge.")
+            raise InputError("Tandem is shutting down: restart it to judge.")
         reservations: list[Reservation] = []
         judgings: list[Judging] = []
         try:
@@ -150,7 +150,7 @@ class Judges:
         return judgings
 
     def _reserve(self, plan: Plan, budget: JudgeBudget | None) -> Reservation:
-        """Reserve the maximum cost of a plan in a user's budget."""
+        """Reserve the maximum number of tokens for a plan from a user's budget."""
         if budget is None or plan.judge.own_key:
             return Reservation()
         return budget.reserve(plan.estimate(self.settings.judge_prices).most_tokens)
@@ -159,7 +159,7 @@ class Judges:
         """Record a person's vote.
 
         Raises:
-            InputError: the person already voted on these answers blind, and has seen the lanes' names since.
+            InputError: the person voted on these answers blind and has seen the lane names since.
             OutsideError: the database cannot be written.
         """
         before = self.store.verdicts(vote.conversation.id).get(vote.turn, ())
@@ -168,7 +168,7 @@ class Judges:
         return verdict
 
     def _record(self, conversation: Conversation, turn: int, verdict: Verdict) -> None:
-        """Write a verdict, together with its conversation if that is a branch that is not recorded yet."""
+        """Write a verdict, preceded by its conversation if that is a branch not yet recorded."""
         if not self.store.holds(conversation.id):
             self.store.save(conversation)
         self.store.save_verdict(conversation.id, turn, verdict)
@@ -176,7 +176,8 @@ class Judges:
     # --- Verdicts and running judgments -----------------------------------------------------------
 
     def verdicts(self, conversation: str) -> dict[int, tuple[Verdict, ...]]:
-        """Return every verdict on a conversation by turn; running judgments have their verdict so far."""
+        """Return every verdict on a conversation, by turn, including the current verdicts of running
+        judgments."""
         live = {judging.verdict.id: judging.verdict for judging in self.running(conversation)}
         return {
             turn: tuple(live.get(verdict.id, verdict) for verdict in recorded)
@@ -184,7 +185,7 @@ class Judges:
         }
 
     def cost(self, verdict: Verdict) -> Cost:
-        """Return the cost of a verdict so far, with the price if prices are set."""
+        """Return the cost of a verdict so far, including the price if prices are set."""
         return cost_of(verdict, self.settings.judge_prices)
 
     def judged(self, limit: int = 1000, owner: str | None = None) -> list[Conversation]:
@@ -194,7 +195,7 @@ class Judges:
 
         Args:
             limit: maximum number of conversations.
-            owner: the owner of the conversations, see `Store.summaries`.
+            owner: the owner of the conversations (see `Store.summaries`).
         """
         return self.store.load_judged(limit, owner)
 
@@ -207,12 +208,12 @@ class Judges:
         return [each for each in judgings if conversation in (None, each.conversation)]
 
     def cancel(self, verdict: str) -> None:
-        """Cancel the judgment with that verdict id, if it is running."""
+        """Cancel the judgment with the given verdict id, if it is running."""
         if judging := self._judgings.get(verdict):
             judging.cancel()
 
     def close(self) -> None:
-        """Cancel the running judgments, which are recorded as cancelled."""
+        """Cancel all running judgments and record them as cancelled."""
         self._closed = True
         judgings = self.running()
         for judging in judgings:

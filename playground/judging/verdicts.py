@@ -10,15 +10,16 @@ from playground.rubrics.candidates import Kind
 from playground.types import SETTLED, Aspect, Conversation, JudgeCall, Outcome, Verdict
 
 WORST: tuple[Outcome, ...] = ("cancelled", "failed", "refused", "cut", "empty", "unparsable")
-"""Outcomes that spoil a judgment, worst first; the verdict gets the first of these that a call has."""
+"""Outcomes that prevent a verdict, worst first. The verdict gets the worst of these among its calls."""
 
 
 def conclude(verdict: Verdict, kind: Kind, calls: Sequence[JudgeCall]) -> Verdict:
     """Return the verdict with its calls and the outcome that follows from them.
 
-    A comparison is settled if every call is. The winner of each order is the lane that most of its samples
-    name (none, if as many name the other). If the two orders differ, the outcome is "inconsistent", which
-    counts as a tie. A score is the mean of the lane's samples if every one of them has a score, else None.
+    A comparison is settled if every call is settled. The winner in each order of the answers is the lane that
+    more than half of the samples prefer, if there is one. If the two orders disagree, the outcome is
+    "inconsistent", which counts as a tie. A lane's score is the mean over its samples, or None if a sample
+    has no score.
     """
     verdict = dataclasses.replace(verdict, calls=tuple(calls), error=None)
     spoilt = [call for call in calls if call.outcome not in SETTLED]
@@ -48,12 +49,12 @@ def _compare(verdict: Verdict, calls: Sequence[JudgeCall]) -> Verdict:
 
 
 def _majority(calls: Sequence[JudgeCall]) -> int | None:
-    """Return the lane that wins more than half of the calls; None if there is none."""
+    """Return the lane that wins more than half of the calls, or None if no lane does."""
     won = [call.winner for call in calls if call.winner is not None]
     ranked = sorted(set(won), key=won.count, reverse=True)
     if not ranked or (len(ranked) > 1 and won.count(ranked[0]) == won.count(ranked[1])):
         return None
-    # A lane that only wins as often as the calls tie, or less often, is no winner.
+    # A lane that wins no more often than the calls tie is not a winner.
     return ranked[0] if won.count(ranked[0]) * 2 > len(calls) else None
 
 
@@ -63,7 +64,7 @@ def _score(calls: Sequence[JudgeCall]) -> float | None:
 
 
 def _aspects(calls: Sequence[JudgeCall]) -> tuple[Aspect, ...]:
-    """Return each aspect's mean over the samples that score it; () if a call has no scores."""
+    """Return each aspect's mean over the samples that score it, or () if any call has no scores."""
     if not calls or any(call.outcome != "scored" for call in calls):
         return ()
     found = []
@@ -74,7 +75,7 @@ def _aspects(calls: Sequence[JudgeCall]) -> tuple[Aspect, ...]:
 
 
 def filter_verdicts(conversation: Conversation, keep: Callable[[Verdict], bool]) -> Conversation:
-    """Return the conversation with only the verdicts for which `keep` is true."""
+    """Return the conversation with only the verdicts for which `keep` returns True."""
     turns = tuple(
         dataclasses.replace(turn, verdicts=tuple(filter(keep, turn.verdicts))) for turn in conversation.turns
     )

@@ -1,4 +1,4 @@
-"""People's votes on two answers, and their form as verdicts."""
+"""Votes by people on two answers, and their conversion to verdicts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from playground.rubrics.candidates import candidate, check_lanes
 from playground.types import Conversation, InputError, JudgeCall, Verdict, canonical
 
 HUMAN = "human"
-"""The judge name of a vote."""
+"""The judge name recorded for a vote."""
 VOTE = "vote"
-"""The rubric name of a vote."""
+"""The rubric name recorded for a vote."""
 
 Choice = Literal["A", "B", "tie", "both-bad"]
 CHOICES: tuple[Choice, ...] = ("A", "B", "tie", "both-bad")
@@ -22,39 +22,39 @@ CHOICES: tuple[Choice, ...] = ("A", "B", "tie", "both-bad")
 
 @dataclass(frozen=True, kw_only=True)
 class Vote:
-    """A person's vote on two answers of a turn.
+    """A person's vote on two answers in a turn.
 
     Raises:
-        InputError: the choice is unknown, or there are not two answers.
+        InputError: the choice is unknown, or there are not exactly two answers.
     """
 
     conversation: Conversation
     turn: int
     """Index of the turn, from 0."""
     choice: Choice
-    """"A" is the answer shown first."""
+    """"A" for the answer shown first, "B" for the second, "tie" or "both-bad"."""
     shown: tuple[int, ...]
     """The two lanes in the order in which their answers were shown."""
     by: str | None = None
-    """The voter's anonymous id; a later vote by the same voter on the same answers replaces this one."""
+    """The voter's anonymous id. A later vote by the same voter on the same answers replaces this vote."""
     blind: bool = False
-    """Whether the lanes' names were hidden."""
+    """Whether the lane names were hidden from the voter."""
 
     def __post_init__(self) -> None:
         if self.choice not in CHOICES:
-            raise InputError(f"A vote is A, B, tie or both-bad, not {self.choice!r}.")
+            raise InputError(f"A vote must be A, B, tie or both-bad, not {self.choice!r}.")
         check_lanes(self.conversation, self.turn, self.shown, "pairwise")
 
 
 def make_verdict(vote: Vote, before: Sequence[Verdict]) -> Verdict:
-    """Return a vote as a verdict.
+    """Convert a vote to a verdict.
 
     Args:
         vote: the vote.
         before: the existing verdicts on that turn.
 
     Raises:
-        InputError: the person already voted on these answers blind, and has seen the lanes' names since.
+        InputError: the person voted on these answers blind and has seen the lane names since.
     """
     lanes = tuple(sorted(vote.shown))
     judged = tuple(candidate(vote.conversation, vote.turn, lane).hash for lane in lanes)
@@ -63,7 +63,9 @@ def make_verdict(vote: Vote, before: Sequence[Verdict]) -> Verdict:
         identity = canonical([vote.conversation.id, vote.turn, lanes, judged, vote.by])
         id = hashlib.sha256(identity.encode()).hexdigest()[:32]
         if not vote.blind and any(verdict.id == id and verdict.blind for verdict in before):
-            raise InputError("Your blind vote on these answers is final: vote on other answers.")
+            raise InputError(
+                "Your blind vote on these answers cannot be changed: vote on other answers instead."
+            )
     call = _call(vote)
     return Verdict(
         id=id,

@@ -1,5 +1,6 @@
-"""Lane specs (``name:key=value,...``): parse, write, describe and list them.
+"""Lane specs (``name:key=value,...``): parse, format, describe and list them.
 
-`spec` is the grammar, `variant` builds the variant of a spec, `recipe` converts specs to and from the page's
-controls, `names` has display names and the lanes to choose from, `letters` has the lanes' letters.
+`spec` implements the grammar, `variant` builds a variant from a spec, `recipe` converts specs to and from the
+values of the page's controls, `names` provides display names and the list of lanes to choose from, and
+`letters` provides the lanes' letters.
 """

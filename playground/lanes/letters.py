@@ -1,11 +1,11 @@
-"""The display letters of lanes, from A for the first one."""
+"""The letters that identify lanes in the interface, starting with A."""
 
 LETTERS = "ABCD"
-"""The letters of the lanes that a page can have."""
+"""The letters of the lanes that fit on a page."""
 
 
 def lane_letter(lane: int) -> str:
-    """Return the letter of a lane (counted from 0); after Z come AA, AB and so on, for recorded conversations
-    with very many lanes."""
+    """Return the letter for a lane (counted from 0). Z is followed by AA, AB and so on, for recorded
+    conversations with very many lanes."""
     before, at = divmod(lane, 26)
     return (lane_letter(before - 1) if before else "") + chr(ord("A") + at)

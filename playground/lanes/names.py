@@ -1,4 +1,4 @@
-"""Display names of lanes, and the lanes to choose from: labels, short names and descriptions."""
+"""Labels, short names and descriptions of lanes, and the list of lanes to choose from."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from playground.words import shorten
 
 BASE = "base"
 URIAL = "urial"
-"""The two lanes that need no adapter and that the page and the command line start with."""
+"""The two lanes that need no adapter and are the defaults on the page and the command line."""
 
 
 def adapter_class() -> AlignerClass:
-    """Return the aligner class whose lane spec may be an adapter's name alone."""
+    """Return the aligner class for lane specs that consist of only an adapter's name."""
     return next(found for found in aligners().values() if found.lane.adapter == "name")
 
 
 def find_class(name: str) -> AlignerClass:
-    """Return the class for lane specs that begin with `name`; any unknown name is taken as an adapter's."""
+    """Return the aligner class for lane specs that begin with `name`. Unknown names are taken as adapters."""
     return classes_by_name().get(name) or adapter_class()
 
 
 def find_adapter(spec: str) -> str | None:
-    """Return the adapter in a lane spec; None if it names none or cannot be parsed."""
+    """Return the adapter named in a lane spec, or None if it names none or cannot be parsed."""
     try:
         name, options = parse_spec(spec)
     except InputError:
@@ -37,12 +37,12 @@ def find_adapter(spec: str) -> str | None:
 
 
 def offer_lanes(cards: Iterable[AdapterCard], base_template: bool = True) -> list[tuple[str, str]]:
-    """Return the lanes without further options that users can choose, as (label, lane spec).
+    """Return the lanes to choose from, each without further options, as (label, lane spec).
 
     Args:
         cards: the adapters.
-        base_template: whether the base has a chat template; without one, its lanes in a chat format are left
-            out.
+        base_template: whether the base has a chat template. Without one, lanes that use the base's chat
+            format are omitted.
     """
     found = sorted(aligners().values(), key=lambda each: (each.lane.rank, each.lane.label))
     lanes = [
@@ -65,14 +65,14 @@ def _spell_adapter(found: AlignerClass, adapter: str) -> str:
 
 
 def default_lanes(adapter: str | None) -> tuple[str, str, str, str]:
-    """Return the lane specs of a new page: URIAL next to IFT, or next to the base without an adapter; then
-    the base, and IFT + URIAL."""
+    """Return the lane specs for a new page: URIAL, IFT, base, and IFT + URIAL. Without an adapter, the base
+    replaces IFT."""
     both = format_spec(URIAL, {"adapter": adapter}) if adapter else URIAL
     return URIAL, adapter or BASE, BASE, both
 
 
 def square_lanes(adapter: str) -> tuple[str, str, str, str]:
-    """Return the lane specs that cross URIAL with IFT: base, base + URIAL, IFT, IFT + URIAL."""
+    """Return the lane specs for all combinations of URIAL and IFT: base, base + URIAL, IFT, IFT + URIAL."""
     return BASE, URIAL, adapter, format_spec(URIAL, {"adapter": adapter})
 
 
@@ -80,18 +80,18 @@ def square_lanes(adapter: str) -> tuple[str, str, str, str]:
 
 
 def label_lanes(cards: Mapping[str, AdapterCard]) -> dict[str, str]:
-    """Return the labels of the lanes of `offer_lanes`, by lane spec."""
+    """Return the labels from `offer_lanes`, by lane spec."""
     return {spec: label for label, spec in offer_lanes(cards.values())}
 
 
 def name_lane(variant: Variant, cards: Mapping[str, AdapterCard]) -> str:
-    """Return a variant's display name, which includes options given by the user."""
+    """Return a variant's display name, including any options set by the user."""
     labels = label_lanes(cards)
     return labels.get(variant.name) or abbreviate_spec(variant.name, labels)
 
 
 def abbreviate_spec(spec: str, labels: Mapping[str, str]) -> str:
-    """Return a display form of a lane spec: the label of its beginning in `labels`, and shortened options."""
+    """Return a lane spec in display form: a label for the lane from `labels`, and shortened options."""
     try:
         name, options = parse_spec(spec)
     except InputError:
@@ -106,6 +106,6 @@ def abbreviate_spec(spec: str, labels: Mapping[str, str]) -> str:
 
 
 def describe_lane(aligner: Aligner, cards: Mapping[str, AdapterCard]) -> str:
-    """Describe in one sentence what a lane does."""
+    """Return one sentence that describes what a lane does."""
     card = cards.get(aligner.adapter or "")
     return aligner.describe(card.label if card else aligner.adapter or "")

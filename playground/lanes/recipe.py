@@ -12,9 +12,9 @@ from playground.lanes.spec import format_spec, parse_spec
 from playground.types import SAMPLING_NAMES, DemoSet, InputError
 
 CHAT_OPTIONS = ("system", "instruction", "template", "think")
-"""Options of a lane in a chat format that have controls, other than variables of its template."""
+"""Options of chat-format lanes that have controls, apart from template variables."""
 RESERVED = {"adapter", "stop", "overflow", *DEMONSTRATION_OPTIONS, *CHAT_OPTIONS, *SAMPLING_NAMES}
-"""Names that a template variable cannot have in a lane spec."""
+"""Names that template variables cannot use in a lane spec."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,30 +22,30 @@ class Recipe:
     """The values of one lane's controls."""
 
     preset: str
-    """A lane spec of `names.offer_lanes`, or one with options that the controls cannot express."""
+    """A lane spec from `names.offer_lanes`, or a lane spec with options that the controls cannot express."""
     demos: str = ""
-    """The set's name; "" for the base's default set."""
+    """The name of the demonstration set; "" for the base's default set."""
     k: int | None = None
     """Number of demonstrations; None for the whole set."""
     ablation: str = ""
     other: str = ""
-    """The set that the ablation "other" draws answers from."""
+    """The demonstration set that the ablation "other" takes answers from."""
     pick: str = "first"
     overflow: str = "refuse"
     stop_rule: str = "own"
     system: str = ""
-    """The system message of a lane in a chat format."""
+    """The system message for a chat-format lane."""
     instruction: str = ""
     """The demonstration set whose instruction is the system message; "" for none."""
     template: str = ""
-    """Name of one of several chat templates; "" for the default."""
+    """The name of the chat template if there are several; "" for the default."""
     think: str = "drop"
     variables: str = ""
-    """Variables of the chat template in lane spec syntax: ``name=value,...``."""
+    """Chat template variables in lane spec syntax: ``name=value,...``."""
 
     @property
     def kind(self) -> LaneKind:
-        """Which controls the lane has; none if the preset itself has options."""
+        """The lane kind, which determines the controls; `FIXED` if the preset itself has options."""
         try:
             name, options = parse_spec(self.preset)
         except InputError:
@@ -61,12 +61,12 @@ class Recipe:
         return find_adapter(self.preset)
 
     def spec(self, default: str, sets: Mapping[str, DemoSet], seed: int | None = None) -> str:
-        """Return the lane spec; defaults are left out, so that equal recipes have equal names.
+        """Return the lane spec, without default values so that equal recipes have equal names.
 
         Args:
-            default: the name of the base's default set.
+            default: the name of the base's default demonstration set.
             sets: the available demonstration sets, by name.
-            seed: seed of a random ablation; None leaves it out.
+            seed: the seed for a random ablation; None omits it.
 
         Raises:
             InputError: the template variables cannot be parsed.
@@ -120,7 +120,7 @@ class Recipe:
     def of(cls, spec: str) -> Recipe:
         """Return the values of the controls for a lane spec.
 
-        A spec with options that have no control becomes the preset, and the controls are hidden.
+        If the spec has options that no control can set, the whole spec becomes the preset.
         """
         try:
             return cls._read(spec)
@@ -129,15 +129,15 @@ class Recipe:
 
     @classmethod
     def _read(cls, spec: str) -> Recipe:
-        """Like `of`, but raises InputError if the controls cannot express the spec."""
+        """Convert a spec like `of`, but raise InputError if the controls cannot express it."""
         name, options = parse_spec(spec)
         kind = find_class(name).lane
         beginning = {"adapter": options.pop("adapter")} if "adapter" in options else {}
         if beginning and kind.adapter != "optional":
-            raise InputError("adapter= is no option of this lane.")
+            raise InputError("This lane does not support adapter=.")
         recipe = cls(preset=format_spec(name, beginning), overflow=options.pop("overflow", "refuse"))
         if kind.demonstrations or not kind.chat_format:
-            options.pop("seed", None)  # the lane's own seed, which is a decoding parameter
+            options.pop("seed", None)  # the seed of the lane itself, a decoding parameter
         if kind.stop_rules:
             recipe = recipe._with_stop_rule(options, kind)
         if kind.demonstrations:
@@ -145,19 +145,19 @@ class Recipe:
         if kind.chat_format:
             recipe = recipe._with_chat_format(options)
         if options:
-            raise InputError(f"{', '.join(options)}: no control sets this.")
+            raise InputError(f"There is no control for {', '.join(options)}.")
         return recipe
 
     def _with_stop_rule(self, options: dict[str, str], kind: LaneKind) -> Recipe:
         stop_rule = options.pop("stop", "own")
         if stop_rule not in kind.stop_rules:
-            raise InputError(f"stop={stop_rule} is a stop sequence and no rule.")
+            raise InputError(f"stop={stop_rule} is a stop sequence, not a stop rule.")
         return replace(self, stop_rule=stop_rule)
 
     def _with_demonstrations(self, options: dict[str, str]) -> Recipe:
         k = options.pop("k", None)
         if k is not None and not k.isdecimal():
-            raise InputError(f"k={k} is no number.")
+            raise InputError(f"k={k} is not a number.")
         return replace(
             self,
             demos=options.pop("demos", ""),
@@ -169,7 +169,7 @@ class Recipe:
 
     def _with_chat_format(self, options: dict[str, str]) -> Recipe:
         if ("system" in options and "instruction" in options) or set(options) & (RESERVED - {*CHAT_OPTIONS}):
-            raise InputError("No control sets all of these options.")
+            raise InputError("The controls cannot set all of these options together.")
         recipe = replace(
             self,
             system=str(options.pop("system", "")),
@@ -183,14 +183,14 @@ class Recipe:
 
 
 FIXED = LaneKind(label="")
-"""The kind of a preset that controls cannot change: it has no controls."""
+"""The lane kind of a preset with options that controls cannot change; it has no controls."""
 
 
 def read_variables(text: str) -> dict[str, str]:
-    """Parse variables of a chat template from a text such as ``enable_thinking=false``.
+    """Parse chat template variables from text such as ``enable_thinking=false``.
 
     Raises:
-        InputError: the text is not name=value, or a name is an option of the lane.
+        InputError: the text is not name=value pairs, or a name is a lane option.
     """
     spec = f":{text}".strip()
     try:
@@ -198,12 +198,10 @@ def read_variables(text: str) -> dict[str, str]:
     except InputError as error:
         fault = str(error).removeprefix(f"Lane {spec!r}").lstrip(": ").removesuffix(".")
         raise InputError(
-            f"Template variables: {fault}. Write name=value, with commas between "
-            'them, as in date="1 May, 2025".'
+            f"Template variables: {fault}. Write comma-separated name=value pairs, "
+            'with quotes where needed: date="1 May, 2025".'
         ) from error
     for name in variables:
         if name in RESERVED:
-            raise InputError(
-                f"{name} is an option of the lane and no template variable: set it in its control."
-            )
+            raise InputError(f"{name} is a lane option, not a template variable: use its control to set it.")
     return variables

@@ -1,8 +1,8 @@
 r"""Parse and format lane specs, ``name`` or ``name:key=value,...``.
 
-A value is written in double quotes if it contains a comma or a newline, begins with a quotation mark, or has
-whitespace at either end. Within quotes, a backslash escapes a quotation mark or another backslash, and ``\n``
-and ``\t`` are newline and tab: ``chat:system="Be brief, please."``.
+A value needs double quotes if it contains a comma or a newline, begins with a quotation mark, or has leading
+or trailing whitespace: ``chat:system="Be brief, please."``. Within quotes, a backslash escapes a quotation
+mark or another backslash, and ``\n`` and ``\t`` stand for newline and tab.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _PLAIN = re.compile(r"[^,]*")
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
-    """Parse a lane spec into its name and options; a value that was in quotes is a `Quoted`.
+    """Parse a lane spec into its name and options. Quoted values become `Quoted` strings.
 
     Raises:
-        InputError: a part is not key=value, a key is given twice, or a quotation mark is not closed.
+        InputError: a part is not key=value, a key occurs twice, or a quotation mark is not closed.
     """
     spec = spec.strip()
     name, _, rest = spec.partition(":")
@@ -41,13 +41,13 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
             continue
         value, at = _value(rest, at + 1, spec, key)
         if key in options:
-            raise InputError(f"Lane {spec!r} gives {key!r} twice.")
+            raise InputError(f"Lane {spec!r}: {key!r} is set twice.")
         options[key] = value
     return name, options
 
 
 def _value(rest: str, at: int, spec: str, key: str) -> tuple[str, int]:
-    """Return the value at `at`, and the position of the next option."""
+    """Parse the value at position `at`; return it and the position of the next option."""
     while rest[at : at + 1].isspace():
         at += 1
     if rest[at : at + 1] != '"':
@@ -57,18 +57,19 @@ def _value(rest: str, at: int, spec: str, key: str) -> tuple[str, int]:
     quoted = _QUOTED.match(rest, at)
     if quoted is None:
         raise InputError(
-            f"Lane {spec!r}: the quotation mark of {key}= does not end, or text follows it: write "
-            f'{key}="...", with \\" for a quotation mark in it.'
+            f"Lane {spec!r}: the quoted value of {key}= is not closed or is followed by more text: write "
+            f'{key}="...", with \\" for a quotation mark in the value.'
         )
     text = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), quoted[1], flags=re.DOTALL)
     return Quoted(text), quoted.end() + 1
 
 
 def format_spec(name: str, options: Mapping[str, str]) -> str:
-    """Format a lane spec that `parse_spec` reads back as these options.
+    """Format a lane spec, from which `parse_spec` restores these options.
 
     Args:
-        name: may already have options, as in ``urial:adapter=NAME``.
+        name: the lane's name, which may already include options, as in ``urial:adapter=NAME``.
+        options: the options to append.
     """
     if not options:
         return name
@@ -77,7 +78,7 @@ def format_spec(name: str, options: Mapping[str, str]) -> str:
 
 
 def quote_value(value: str) -> str:
-    """Return a value in lane spec syntax: unchanged if that is unambiguous, else in quotes."""
+    """Return a value in lane spec syntax, quoted only if it would otherwise be ambiguous."""
     bare = value == value.strip() and not value.startswith('"') and not re.search(r"[,\n\r\t]", value)
     if bare and not isinstance(value, Quoted):
         return value

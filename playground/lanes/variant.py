@@ -1,4 +1,4 @@
-"""Build the variant of a lane spec: its aligner, decoding parameters and overflow rule."""
+"""Build a variant from a lane spec: its aligner, decoding parameters and overflow rule."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ from playground.types.option_value import Quoted
 
 
 class LaneShelf(Shelf, Protocol):
-    """Resources that a lane spec may name; implemented by `library.Library`."""
+    """The resources that a lane spec may refer to. Implemented by `library.Library`."""
 
     @property
     def adapters(self) -> Mapping[str, AdapterCard]:
-        """Adapters made for this base, by name."""
+        """Adapters trained for this base, by name."""
 
     @property
     def other_adapters(self) -> Mapping[str, AdapterCard]:
-        """Adapters made for another base, by name."""
+        """Adapters trained for another base, by name."""
 
     @property
     def pending(self) -> Mapping[str, str]:
-        """Adapters whose files are still being downloaded: name to source."""
+        """Sources of the adapters whose files are still downloading, by name."""
 
     @property
     def refused(self) -> Mapping[str, str]:
-        """Adapters that cannot be read: name to reason."""
+        """Reasons why adapters cannot be read, by name."""
 
 
 def parse_lane(spec: str, shelf: LaneShelf, sampling: Sampling | None = None) -> Variant:
-    """Build the variant of a lane spec, ``name`` or ``name:key=value,...``.
+    """Build a variant from a lane spec, ``name`` or ``name:key=value,...``.
 
-    `name` is "base", the name of an aligner, or the name of an adapter, which means that adapter in its
-    own chat format. Keys are the aligner's options, `overflow`, and the decoding parameters, whose defaults
-    are `sampling`; `stop` is the aligner's stop rule of that name if there is one, else a stop sequence. The
-    variant's name is the spec itself. `lanes.spec` describes quoted values.
+    `name` is "base", the name of an aligner, or the name of an adapter, which selects that adapter in its
+    own chat format. Keys are the aligner's options, `overflow`, and the decoding parameters, which default to
+    `sampling`. The value of `stop` is a stop rule if the aligner has one of that name, else a stop sequence.
+    The variant's name is the spec itself. For quoted values, see `lanes.spec`.
 
     Raises:
         InputError: a name or key is unknown, or a value is invalid.
@@ -63,8 +63,8 @@ def parse_lane(spec: str, shelf: LaneShelf, sampling: Sampling | None = None) ->
     rule = decoding.get("stop")
     if rule in get_args(StopName) and not isinstance(rule, Quoted):
         raise InputError(
-            f'Lane {name!r} has no stop rules: leave stop={rule} out, or write stop="{rule}" for a stop '
-            "sequence."
+            f'Lane {name!r} does not support stop rules: remove stop={rule}, or write stop="{rule}" for a '
+            "stop sequence."
         )
     return Variant(
         name=spec.strip(),
@@ -75,7 +75,7 @@ def parse_lane(spec: str, shelf: LaneShelf, sampling: Sampling | None = None) ->
 
 
 def find_decoding(spec: str) -> set[str]:
-    """Return the names of the decoding parameters that a lane spec sets; an ablation's seed does not count.
+    """Return the names of the decoding parameters set in a lane spec, excluding the seed of an ablation.
 
     Raises:
         InputError: the spec cannot be parsed.
@@ -86,7 +86,7 @@ def find_decoding(spec: str) -> set[str]:
 
 
 def _find_class(name: str, options: dict[str, str], shelf: LaneShelf) -> AlignerClass:
-    """Return the aligner class for a lane's name; an adapter's name is moved into the option `adapter`."""
+    """Return the aligner class for a lane's name. If the name is an adapter's, set the `adapter` option."""
     named = classes_by_name()
     if name in named:
         return named[name]
@@ -97,7 +97,7 @@ def _find_class(name: str, options: dict[str, str], shelf: LaneShelf) -> Aligner
         }
         raise InputError(f"There is no lane {name!r}: choose one of {', '.join(sorted(known))}.")
     if "adapter" in options:
-        raise InputError(f"Lane {name!r} is an adapter already: leave adapter= out.")
+        raise InputError(f"Lane {name!r} is itself an adapter: remove adapter=.")
     options["adapter"] = name
     return adapter_class()
 
@@ -106,8 +106,8 @@ def _take_decoding(options: dict[str, str], kind: LaneKind) -> dict[str, str]:
     """Remove the decoding parameters from a lane's options and return them."""
     decoding = {key: options.pop(key) for key in list(options) if key in SAMPLING_NAMES}
     if "ablation" in options and "seed" in decoding:
-        # A lane has one seed, used both by the ablation and by sampling.
+        # A lane has a single seed, which the ablation and sampling share.
         options["seed"] = decoding["seed"]
     if decoding.get("stop") in kind.stop_rules:
-        options["stop"] = decoding.pop("stop")  # a stop rule's name rather than a stop sequence
+        options["stop"] = decoding.pop("stop")  # the name of a stop rule, not a stop sequence
     return decoding

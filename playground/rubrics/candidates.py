@@ -1,4 +1,4 @@
-"""What a judge sees of one lane: its conversation up to a turn, without lane or variant names."""
+"""The view of a lane that a judge sees: its conversation up to a turn, without lane or variant names."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from playground.lanes.letters import lane_letter
 from playground.types import Conversation, InputError, Verdict, canonical
 
 Kind = Literal["single", "pairwise", "aspects"]
-"""The result of a rubric: a score, the winner of two lanes, or a score for each aspect."""
+"""The kind of result a rubric asks for: a score, the better of two lanes, or a score for each aspect."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A lane's questions and answers, the judged one last, without the lane's name."""
+    """A lane's questions and answers, ending with the judged answer, without the lane's name."""
 
     exchanges: tuple[tuple[str, str], ...]
-    """(question, answer) of each turn in the lane's history, followed by those of the judged turn."""
+    """(question, answer) for each turn in the lane's history and, last, for the judged turn."""
 
     @property
     def hash(self) -> str:
@@ -36,32 +36,32 @@ def check_turn(conversation: Conversation, turn: int) -> None:
     """Raise InputError if the conversation has no such turn."""
     if not 0 <= turn < len(conversation.turns):
         raise InputError(
-            f"There is no turn {turn + 1} in this conversation: it has {len(conversation.turns)}."
+            f"There is no turn {turn + 1}: the last turn in this conversation is {len(conversation.turns)}."
         )
 
 
 def check_lanes(conversation: Conversation, turn: int, lanes: Sequence[int], kind: Kind) -> None:
-    """Check that a rubric of a kind can judge the lanes.
+    """Check that a rubric of the given kind can judge the lanes.
 
     Raises:
-        InputError: the turn or a lane does not exist, a lane has no answer, a lane is named twice, or the
-            number of lanes does not fit the kind.
+        InputError: the turn or a lane does not exist, a lane has no answer, a lane is listed twice, or the
+            number of lanes does not match the kind.
     """
     check_turn(conversation, turn)
     if len(set(lanes)) < len(lanes):
-        raise InputError("The lanes to judge must differ.")
+        raise InputError("A lane is listed twice: choose different lanes to judge.")
     if kind == "pairwise" and len(lanes) != 2:
         raise InputError(
-            f"A comparison needs two lanes, and turn {turn + 1} has {len(lanes)} to compare: choose two."
+            f"A comparison needs two lanes, but {len(lanes)} were given for turn {turn + 1}: choose two."
         )
     if not lanes:
-        raise InputError(f"Turn {turn + 1} has no answer, so there is nothing to judge.")
+        raise InputError(f"Turn {turn + 1} has no answers to judge: choose another turn.")
     for lane in lanes:
         candidate(conversation, turn, lane)
 
 
 def candidate(conversation: Conversation, turn: int, lane: int) -> Candidate:
-    """Return what is judged in a lane at a turn (both from 0).
+    """Return the judge's view of a lane at a turn (both counted from 0).
 
     Raises:
         InputError: the turn or the lane does not exist, or the lane has no answer.
@@ -69,13 +69,13 @@ def candidate(conversation: Conversation, turn: int, lane: int) -> Candidate:
     check_turn(conversation, turn)
     if not 0 <= lane < len(conversation.variants):
         raise InputError(
-            f"There is no lane {lane_letter(lane)} in this conversation: it has {_lanes(conversation)}."
+            f"There is no lane {lane_letter(lane)}: this conversation has {_lanes(conversation)}."
         )
     found = _candidate(conversation, turn, lane)
     if found is None:
         raise InputError(
-            f"Lane {conversation.variants[lane].name!r} has no answer in turn {turn + 1}, so there is "
-            "nothing to judge: retry it, or judge the other lanes."
+            f"Lane {conversation.variants[lane].name!r} has no answer to judge in turn {turn + 1}: "
+            "retry it, or judge the other lanes."
         )
     return found
 
@@ -100,14 +100,14 @@ def _lanes(conversation: Conversation) -> str:
 
 
 def answered(conversation: Conversation, turn: int) -> tuple[int, ...]:
-    """Return the lanes that have an answer to judge at a turn."""
+    """Return the lanes that have an answer to judge in a turn."""
     return tuple(
         lane for lane in range(len(conversation.variants)) if _candidate(conversation, turn, lane) is not None
     )
 
 
 def holds(verdict: Verdict, conversation: Conversation, turn: int) -> bool:
-    """Whether a verdict is about the current answers of the turn."""
+    """Return whether a verdict applies to the answers currently shown in the turn."""
     for lane, judged in zip(verdict.lanes, verdict.judged, strict=True):
         if lane >= len(conversation.variants):
             return False

@@ -1,13 +1,13 @@
 """Judge prompts in FastChat's format, sent exactly as FastChat sends them (MT-Bench, arXiv 2306.05685).
 
 ``judge_prompts.jsonl`` has one object per line, with `name`, `type` ("single" or "pairwise"),
-`system_prompt`, `prompt_template` (for Python's `str.format`) and `output_format`. A template for one turn
-and the template of the same name with the suffix "-multi-turn" are one rubric here, which uses the first for
-first turns and the second for second turns; FastChat supports no more than two. Answers are inserted
-unchanged, as FastChat does: nothing is fenced and nothing rewritten. Replies are parsed by FastChat's forms
-alone: ``[[A]]``, ``[[B]]``, or ``[[C]]`` for a tie; ``[[rating]]``, or one ``[rating]`` if there is none. If
-a reply has several values in that form, FastChat takes the first in alphabetical order or the first number;
-here the reply has no verdict unless the last value is on its own line.
+`system_prompt`, `prompt_template` (for Python's `str.format`) and `output_format`. A single-turn template and
+the template of the same name with the suffix "-multi-turn" form one rubric here. It uses the former for first
+turns and the latter for second turns; FastChat supports no more than two turns. As in FastChat, answers are
+inserted unchanged, with no fences and no rewriting. Replies are parsed only in FastChat's forms: ``[[A]]``,
+``[[B]]``, or ``[[C]]`` for a tie; ``[[rating]]``, or a single ``[rating]`` if there is none. If a reply
+contains several values in these forms, FastChat takes the first in alphabetical order or the first number.
+Here, the reply has no verdict unless the last value is on its own line.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ REFERENCES = ("ref_answer_1", "ref_answer_2")
 
 @dataclass(frozen=True, kw_only=True)
 class Template:
-    """One line of the file."""
+    """One prompt template, from one line of the file."""
 
     system: str
     text: str
@@ -53,7 +53,7 @@ class Template:
 
 @dataclass(frozen=True, kw_only=True)
 class FastChatRubric:
-    """A template for first turns, one for second turns, or both."""
+    """A FastChat rubric, with a template for first turns, for second turns, or for both."""
 
     name: str
     kind: Kind
@@ -65,33 +65,40 @@ class FastChatRubric:
 
     @property
     def scale(self) -> tuple[float, float] | None:
-        """See `Rubric.scale`."""
+        """The lowest and highest scores; None for a comparison."""
         return SINGLE_SCALE if self.kind == "single" else None
 
     @property
     def fixed(self) -> dict[str, Any] | None:
-        """The parameters of FastChat's own requests."""
+        """The parameters that FastChat uses in its requests."""
         return {"n": 1, "temperature": 0, "max_tokens": 2048}
 
     @property
     def reference(self) -> bool:
-        """Whether a template has a field for a reference answer."""
+        """Whether either template has a field for a reference answer."""
         return any(set(REFERENCES) & form.fields for form in (self.first, self.second) if form)
 
     def messages(self, material: Material, structured: bool) -> Messages:
-        """See `Rubric.messages`."""
+        """Fill in the template for the turn and return the judge's prompt.
+
+        `structured` is ignored, because FastChat's replies have no schema.
+
+        Raises:
+            InputError: there is no template for this turn, the lanes differ in their number of turns, or a
+                reference answer is missing.
+        """
         turns = len(material.candidates[0].exchanges)
         if any(len(candidate.exchanges) != turns for candidate in material.candidates):
             raise InputError(
-                f"Rubric {self.name!r} compares answers with as many turns before them, and one lane lacks "
-                "some: choose one of the other rubrics."
+                f"Rubric {self.name!r} can only compare lanes with the same number of turns, and one lane "
+                "has fewer: choose another rubric."
             )
         form = {1: self.first, 2: self.second}.get(turns)
         if form is None:
             known = " and ".join(str(n) for n, t in ((1, self.first), (2, self.second)) if t)
             raise InputError(
-                f"Rubric {self.name!r} has a template for turn {known} only, not for turn {turns}: choose "
-                "one of the other rubrics."
+                f"Rubric {self.name!r} only has a template for turn {known}, not for turn {turns}: choose "
+                "another rubric."
             )
         values: dict[str, str] = {}
         for side, candidate in zip(("a", "b"), material.candidates, strict=False):
@@ -106,8 +113,8 @@ class FastChatRubric:
             if name in form.fields:
                 if question not in references:
                     raise InputError(
-                        f"Rubric {self.name!r} needs a reference answer to each question, and there is none "
-                        f"to {_beginning(question)!r}: choose a rubric without references."
+                        f"Rubric {self.name!r} needs a reference answer to every question, but there is none "
+                        f"for {_beginning(question)!r}: choose a rubric that needs no reference answers."
                     )
                 values[name] = references[question]
         return (("system", form.system), ("user", form.text.format(**values)))
@@ -118,7 +125,7 @@ def _beginning(text: str) -> str:
 
 
 def read_judge_prompts(path: Path) -> list[FastChatRubric]:
-    """Load the rubrics of a file in FastChat's format.
+    """Load the rubrics from a file in FastChat's format.
 
     Raises:
         InputError: the file cannot be read, or a line is not a valid prompt; the message names the line.
@@ -131,10 +138,10 @@ def read_judge_prompts(path: Path) -> list[FastChatRubric]:
         try:
             entry = json.loads(line)
         except (ValueError, RecursionError):
-            raise InputError(f"{where}: not valid JSON: write one object on each line.") from None
+            raise InputError(f"{where} is not valid JSON: write one JSON object per line.") from None
         name, kind, description, template = _template(entry, where)
         if name in lines:
-            raise InputError(f"{where}: there are two judge prompts of the name {name!r}; rename one.")
+            raise InputError(f"{where}: another judge prompt is already named {name!r}: rename one of them.")
         lines[name] = (kind, description, template)
     rubrics = []
     for name, (kind, description, template) in lines.items():
@@ -149,14 +156,14 @@ def read_judge_prompts(path: Path) -> list[FastChatRubric]:
             )
         rubrics.append(rubric)
     if not rubrics:
-        raise InputError(f"{path} has no judge prompts: write one JSON object on each line.")
+        raise InputError(f"{path} contains no judge prompts: write one JSON object per line.")
     return rubrics
 
 
 def _template(entry: Any, where: str) -> tuple[str, Kind, str, Template]:
     keys = ("name", "type", "system_prompt", "prompt_template", "output_format")
     if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in keys):
-        raise InputError(f"{where}: a judge prompt has the texts {', '.join(keys)}.")
+        raise InputError(f"{where}: a judge prompt must be an object with the strings {', '.join(keys)}.")
     name, kind = check_name(entry["name"], f"{where}: the name"), entry["type"]
     if FORMATS.get(kind) != entry["output_format"]:
         raise InputError(
@@ -166,13 +173,14 @@ def _template(entry: Any, where: str) -> tuple[str, Kind, str, Template]:
     try:
         parsed = list(string.Formatter().parse(entry["prompt_template"]))
     except ValueError as error:
-        raise InputError(f"{where}: its prompt_template cannot be read: {error}.") from None
+        raise InputError(f"{where}: invalid prompt_template: {error}.") from None
     fields = {field for _, field, _, _ in parsed if field is not None}
     allowed = {*FIELDS[kind, name.endswith(MULTI)], *REFERENCES}
     if any(spec or conversion for _, _, spec, conversion in parsed) or not fields <= allowed:
-        unknown = ", ".join(sorted(fields - allowed)) or "a format"
+        unknown = ", ".join(sorted(fields - allowed)) or "field with a format"
         raise InputError(
-            f"{where}: its prompt_template has {{{unknown}}}; it may have {', '.join(sorted(allowed))}."
+            f"{where}: the prompt_template contains {{{unknown}}}, but only these fields are allowed: "
+            f"{', '.join(sorted(allowed))}."
         )
     template = Template(
         system=entry["system_prompt"], text=entry["prompt_template"], fields=frozenset(fields)

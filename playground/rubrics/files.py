@@ -12,10 +12,10 @@ from playground.types import InputError, check_name
 
 
 def read_rubric(path: Path) -> TextRubric:
-    """Load the rubric in a TOML file.
+    """Load a rubric from a TOML file.
 
     Raises:
-        InputError: the file cannot be read, or is not a valid rubric; the message names the file and the
+        InputError: the file cannot be read or is not a valid rubric. The message names the file and the
             line.
     """
     table = read_toml(path, LIMIT)
@@ -30,13 +30,13 @@ def read_rubric(path: Path) -> TextRubric:
     if table["kind"] not in kinds:
         raise InputError(f"{path}: kind must be one of {', '.join(kinds)}, not {table['kind']!r}.")
     if (table["kind"] == "aspects") != bool(table.get("aspects")):
-        raise InputError(f'{path}: a rubric has [[aspects]] exactly if its kind is "aspects".')
+        raise InputError(f'{path}: [[aspects]] are required if kind is "aspects", and not allowed otherwise.')
     meanings = []
     for number, aspect in enumerate(table.get("aspects", []), start=1):
         check_table(aspect, path, {"name": str, "meaning": str}, {}, (("aspects", number),))
         meanings.append((check_name(aspect["name"], f"{path}: the aspect"), aspect["meaning"]))
     if len({name for name, _ in meanings}) < len(meanings):
-        raise InputError(f"{path}: two aspects have the same name; give each its own.")
+        raise InputError(f"{path}: two aspects have the same name: rename one of them.")
     return TextRubric(
         name=check_name(table["name"], f"{path}: the name"),
         kind=table["kind"],
@@ -50,9 +50,9 @@ def read_rubric(path: Path) -> TextRubric:
 
 
 def read_rubrics(folders: Sequence[Path]) -> tuple[dict[str, Rubric], list[str]]:
-    """Return every rubric in the folders by name, and one sentence for each file that is invalid.
+    """Load all rubrics in the folders. Return them by name, with one error sentence per invalid file.
 
-    A ``.jsonl`` file contains FastChat's judge prompts, see `fastchat`.
+    A ``.jsonl`` file contains judge prompts in FastChat's format (see `fastchat`).
     """
     found: dict[str, Rubric] = {}
     problems = []
@@ -63,8 +63,7 @@ def read_rubrics(folders: Sequence[Path]) -> tuple[dict[str, Rubric], list[str]]
                 for rubric in rubrics:
                     if rubric.name in found:
                         raise InputError(
-                            f"{path}: the name {rubric.name!r} is taken by another rubric; give this one "
-                            "another name."
+                            f"{path}: the name {rubric.name!r} is taken by another rubric: rename one."
                         )
                     found[rubric.name] = rubric
             except InputError as error:

@@ -1,8 +1,7 @@
-"""The forms in which a judge names a winner or a score: brackets such as ``[[A]]``, labels such as
-``Verdict:``, and the words after them. `parse` reads these forms, and `rubrics.neutral` removes them from
-answers.
+"""The forms in which judges state a winner or a score: in brackets (``[[A]]``) or after a label (``Score:``).
 
-Every pattern works on `fold`ed text and takes time proportional to its length.
+`judging.parse` reads these forms, and `rubric.neutral` removes them from answers. All patterns expect text
+that has been passed through `fold`, and take time proportional to its length.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-# Each character maps to one character, so positions in the folded text are positions in the original.
+# One character maps to one character, so positions in the folded text also apply to the original.
 _FOLDED = (
     {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width ASCII
     | {ord(one): ord("[") for one in "\u3010\u3014\u3016\u301a\u27e6"}
@@ -25,14 +24,15 @@ _FOLDED = (
 
 
 def fold(text: str) -> str:
-    """Return `text`, at equal length, with full-width characters, brackets and quotes in ASCII form."""
+    """Return `text` with full-width characters, brackets and quotes replaced by ASCII, at the same length."""
     return text.translate(_FOLDED)
 
 
 BRACKETS = re.compile(r"\\?\[\\?\[([^\[\]\n]{0,60}?)\\?\]\\?\]")
-"""``[[...]]`` on one line, also with backslashes as in Markdown."""
+"""Matches ``[[...]]`` on one line, including brackets escaped as in Markdown."""
 _DECORATION = "\"'*_`~\\[](){}$#| \t"
-"""Markdown, quotes and brackets before a value; no angle brackets, because ``>7`` is a range."""
+"""Markdown characters, quotes and brackets that may precede a value; angle brackets are excluded because
+``>7`` is a range."""
 
 WINNER_LABELS = (
     r"verdicts?|winners?|decision|judge?ment|urteil|gewinner|sieger|gagnant|vainqueur|d\u00e9cision|jugement"
@@ -48,22 +48,22 @@ LABEL = re.compile(
     rf"(?P<between>{_AFTER_LABEL}[\s\"'*_`~)]{{0,20}}):",
     re.IGNORECASE,
 )
-"""A label with its colon; the value follows."""
+"""Matches a label up to and including its colon; the value follows."""
 _SOME_LABEL = rf"(?:(?P<winner>{WINNER_LABELS})|(?P<score>{SCORE_LABELS}))"
 NOTED_LABEL = re.compile(rf"{_SOME_LABEL}[\s*_]{{0,5}}\([^()\n]{{0,40}}\)[\s\"'*_`~]{{0,20}}:", re.IGNORECASE)
-"""A label with a remark in parentheses, such as ``Verdict (final):``."""
+"""Matches a label with a remark in parentheses, such as ``Verdict (final):``."""
 QUALIFIED_LABEL = re.compile(
     rf"{_SOME_LABEL}(?:[ _](?P<words>[^:\n.!?;()]{{1,50}}):"
     r"|[*_ ]{0,5}[ \t][=\u2013\u2014-]{1,3}[ \t]|[ \t*_`~]{0,20}\n)",
     re.IGNORECASE,
 )
-"""A label with more words before its colon, with a dash instead of a colon, or at the end of its line."""
+"""Matches a label followed by more words and a colon, by a dash, or by the end of its line."""
 EXPLANATION = re.compile(
     r"\b(?:breakdown|scale|range|criteria|explanations?|justifications?|reason(?:s|ing)?|rationale|details?|"
     r"notes?|why|because|begr\u00fcndung|skala|explication|justification|\u00e9chelle)\b|\u7406\u7531|\u8bf4\u660e",
     re.IGNORECASE,
 )
-"""Words next to a label that announce an explanation instead of a value."""
+"""Matches words next to a label that introduce an explanation instead of a value."""
 REVISION = re.compile(
     r"(?<!\w)(?:(?P<strict>corrections?|corrected|revision|revised|korrektur|korrigiert|rectification)"
     r"|actually|wait|hmm+|sorry|edit|update|updated|on (?:second thought|reflection)|moment|doch)(?!\w)"
@@ -71,7 +71,7 @@ REVISION = re.compile(
     r"|(?P<strict_zh>\u66f4\u6b63|\u4fee\u6b63|\u7ea0\u6b63)[\s*_,\u3002]{0,20}(?P<colon_zh>:)",
     re.IGNORECASE,
 )
-"""Words at the beginning of a sentence that retract an earlier value; a new one may follow."""
+"""Matches words at the start of a sentence that retract an earlier value; a new value may follow."""
 
 _BEFORE_WORDS = (
     r"my|the|our|its|a|final|overall|total|general|revised|corrected|so|thus|therefore|hence|and|finally|now|here|is|"
@@ -82,13 +82,13 @@ _BEFORE_WORDS = (
 BEFORE_LABEL = re.compile(
     rf"(?:(?:{_BEFORE_WORDS})(?![a-z])|[\s\"'*_`~\\(\[{{#>|,:\-]|\d{{1,2}}[.)])*", re.IGNORECASE
 )
-"""What may precede a label at the beginning of a line or sentence."""
+"""Matches text that may precede a label at the start of a line or sentence."""
 CORRECTION = re.compile(
     r"(?:second thought|on reflection|correction|correcting myself|changed? my mind|instead|final answer)"
     r"[\s\"'*_`~,]*:?[\s\"'*_`~]*$",
     re.IGNORECASE,
 )
-"""Words before a bracketed form that retract an earlier one."""
+"""Matches words before a bracketed form that retract an earlier form."""
 
 # --- Winners --------------------------------------------------------------------------------------
 
@@ -118,7 +118,7 @@ _LETTER_NAMED = re.compile(
     r"|(?<!\w)(?:[Aa]ssistant|[Aa]nswer|AI)\s+(?P<number>[12])(?!\w)"
 )
 _TIE_NAMED = re.compile(rf"(?<!\w)(?:{_TIE})(?!\w)", re.IGNORECASE)
-# The tags begin with a character outside the class, so each text matches in one way only.
+# HTML tags begin with a character outside the class, so any text can match in only one way.
 _END = re.compile(r"(?:[\s\"'*_`~\\\[\](){}$#|.!;,\u3002]|</[A-Za-z0-9]{1,10}>)*+")
 _ANGLES = re.compile(
     r"<(?P<tag>b|i|u|em|strong|code|mark|span)>(?P<inside>[^<>\n]{1,60})</(?P=tag)>|<(?P<only>[^<>\n/]{1,60})>",
@@ -142,17 +142,17 @@ _LETTERS = {"a": "A", "b": "B", "c": "tie"}
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
-    """The content of brackets or the text after a label, classified."""
+    """The classified content of brackets, or text after a label."""
 
     kind: Literal["one", "unclear", "none"]
-    """"one": exactly one candidate or score; "unclear": several, a range, or prose around one; "none": no
-    candidate or score at all."""
+    """"one" for exactly one candidate or score; "unclear" for several, a range, or one surrounded by prose;
+    "none" for no candidate or score."""
     winner: str = ""
-    """The winner as "A", "B" or "tie", if a winner was searched for and found."""
+    """The winner ("A", "B" or "tie") if a winner was expected and found."""
     number: str = ""
-    """The score as written, if a score was searched for and found."""
+    """The score as written, if a score was expected and found."""
     out_of: str | None = None
-    """The number after "/" or "out of"."""
+    """The number after "/" or "out of", if any."""
 
 
 NONE = Value(kind="none")
@@ -160,12 +160,12 @@ UNCLEAR = Value(kind="unclear")
 
 
 def winner_in(text: str, *, whole: bool) -> Value:
-    """Return the winner that a value names.
+    """Parse the winner in a text.
 
     Args:
-        text: folded; the content of brackets or of a JSON field, or the rest of a labelled line.
-        whole: whether the winner must be the whole text; otherwise a reason may follow it, as long as the
-            reason names no other candidate.
+        text: folded text: the content of brackets or a JSON field, or the rest of a labelled line.
+        whole: whether the winner must be the entire text. Otherwise, a reason may follow, provided it names
+            no other candidate.
     """
     value = _undecorated(text)
     if len(text) > LONGEST and whole:
@@ -175,7 +175,7 @@ def winner_in(text: str, *, whole: bool) -> Value:
     elif found := _LETTER_VALUE.match(value):
         winner = _LETTERS[found["letter"].lower()]
         if found["letter"] == "a" and not found["noun"] and re.match(r"\s+[a-z]", value[found.end() :]):
-            # "a close call": the letter is an article.
+            # In "a close call", the letter is an article.
             return UNCLEAR if _named(value) else NONE
     else:
         return UNCLEAR if _named(value) else NONE
@@ -192,8 +192,8 @@ def winner_in(text: str, *, whole: bool) -> Value:
 def _undecorated(text: str) -> str:
     """Return the beginning of a text without the markup around its first word.
 
-    ``**A**`` becomes ``A**``; ``<b>A</b>`` and ``<A>`` become ``A``. A single ``<`` or ``>`` is kept because
-    it makes a value a range.
+    ``**A**`` becomes ``A**``; ``<b>A</b>`` and ``<A>`` become ``A``. An unpaired ``<`` or ``>`` is kept,
+    because it turns a value into a range.
     """
     value = text[: LONGEST + 1].strip().lstrip(_DECORATION)
     if found := _ANGLES.match(value):
@@ -204,7 +204,7 @@ def _undecorated(text: str) -> str:
 
 
 def _named(text: str) -> set[str]:
-    """Return the candidates named anywhere in a text: by a capital, a letter after a noun, or a tie word."""
+    """Return the candidates named in a text: a capital letter, a letter after a noun, or a word for a tie."""
     found = {
         _LETTERS[(one["named"] or one["capital"]).lower()] if not one["number"] else one["number"]
         for one in _LETTER_NAMED.finditer(text)
@@ -215,7 +215,7 @@ def _named(text: str) -> set[str]:
 # --- Scores ---------------------------------------------------------------------------------------
 
 LONGEST = 2000
-"""Number of characters of a labelled line that are read."""
+"""Maximum number of characters to read from a labelled line."""
 _NUMBER = r"[-+]?[0-9]{1,9}(?:\.[0-9]{1,9}|,[0-9]{1,2})?"
 _UNIT = r"(?:\s*(?:points?|pts|stars?|punkten?|\u5206))?(?![A-Za-z0-9])"
 _OVER = r"(?:/|\bout of\b|\bof\b|\bvon\b|\bsur\b|\baus\b|\u6ee1\u5206[\u4e3a\u662f:]?)"
@@ -228,13 +228,13 @@ _DENOMINATOR = re.compile(rf"{_OVER}\s*([0-9]+(?:[.,][0-9]+)?)", re.IGNORECASE)
 
 
 def score_in(text: str, high: float, *, whole: bool) -> Value:
-    """Return the score that a value names; the score need not be on the scale.
+    """Parse the score in a text, without checking that it is on the scale.
 
     Args:
-        text: folded; the content of brackets or of a JSON field, or the rest of a labelled line.
-        high: the end of the scale, which a reason may repeat as "out of 10" or "/10".
-        whole: whether the score must be the whole text; otherwise a reason may follow it, as long as the
-            reason contains no other number.
+        text: folded text: the content of brackets or a JSON field, or the rest of a labelled line.
+        high: the top of the scale, which a reason may repeat as "out of 10" or "/10".
+        whole: whether the score must be the entire text. Otherwise, a reason may follow, provided it contains
+            no other number.
     """
     value = _undecorated(text)
     if len(text) > LONGEST and whole:
@@ -255,5 +255,5 @@ def score_in(text: str, high: float, *, whole: bool) -> Value:
 
 
 def number_of(text: str) -> float:
-    """Convert a number as written, with a decimal point or comma."""
+    """Convert a number written with a decimal point or a decimal comma."""
     return float(text.replace(",", "."))

@@ -1,4 +1,4 @@
-"""Rubrics of the reference judge: answers are right or wrong by a check, without a model."""
+"""Rubrics for the reference judge, which marks answers right or wrong by a fixed check, without a model."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ REFERENCE = "reference"
 RUBRIC = "known-answer"
 PAIR_RUBRIC = "known-answer-pair"
 SCALE = (0.0, 1.0)
-"""The scores of a wrong and of a right answer."""
+"""The scores for a wrong answer and a right answer."""
 
 CheckKind = Literal["any", "all", "some", "first"]
-"""Which of a check's values an answer must name: any one, all, `count` different ones ("some"), or exactly
-the `count` values that the previous answer named first ("first")."""
+"""Which of a check's values an answer must contain: any one ("any"), all of them ("all"), at least `count` of
+them ("some"), or exactly the first `count` values that the previous answer named ("first")."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,21 +23,21 @@ class Check:
     kind: CheckKind
     values: tuple[str, ...]
     count: int = 0
-    """Number of values for "some" and "first"."""
+    """Number of values required by "some" and "first"."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KnownAnswer:
-    """The reference judge's rubric: a check marks each answer, or compares two."""
+    """The reference judge's rubric, which applies a check to each answer or compares two answers by it."""
 
     check: Check
     compares: bool = False
-    """Whether two lanes are compared: if only one is right, it wins; two right answers are a tie, and two
-    wrong ones are "both bad"."""
+    """Whether to compare two lanes. If only one answer is right, it wins; two right answers are a tie, and
+    two wrong answers are "both bad"."""
 
     @property
     def name(self) -> str:
-        """The rubric's name in verdicts."""
+        """The name recorded for this rubric in verdicts."""
         return PAIR_RUBRIC if self.compares else RUBRIC
 
     @property
@@ -47,5 +47,5 @@ class KnownAnswer:
 
     @property
     def scale(self) -> tuple[float, float] | None:
-        """The lowest and the highest score; None for a comparison."""
+        """The lowest and highest scores; None for a comparison."""
         return None if self.compares else SCALE

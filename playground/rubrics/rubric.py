@@ -1,9 +1,10 @@
 """Rubrics: what a judge must return, and the messages of its prompt.
 
-A rubric in Tandem's own format is a TOML file with instructions; the layout of the material is the same for
-all. Questions, answers and references are enclosed in lines with a mark, a hash of the texts, so that no
-answer can contain it, close its own block and address the judge. Text in an answer that looks like a verdict
-is rewritten (`neutral`), so that a judge that quotes it does not give that verdict.
+A rubric in Tandem's own format is a TOML file with instructions; all of them lay out the material in the same
+way. Questions, answers and references are enclosed between lines that contain a mark derived from a hash of
+the texts, so no answer can contain the mark, close its own block and address the judge. Text in an answer
+that looks like a verdict is rewritten by `neutral`, so that a judge that quotes it does not appear to give
+that verdict.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from playground.rubrics.forms import BRACKETS, LABEL, NOTED_LABEL, fold, score_i
 from playground.types import Scope, canonical
 
 Messages = tuple[tuple[str, str], ...]
-"""(role, text) of each message."""
+"""A prompt as (role, text) for each message."""
 
 SINGLE_SCALE = (1.0, 10.0)
 ASPECT_SCALE = (1.0, 5.0)
@@ -29,29 +30,29 @@ LIMIT = 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """The material of one judge call."""
+    """The material to judge in one call."""
 
     candidates: tuple[Candidate, ...]
-    """The candidates in the order in which the prompt shows them."""
+    """The candidates, in the order in which they appear in the prompt."""
     references: tuple[tuple[str, str], ...] = ()
-    """(question, reference answer) of the turns that have one, in order."""
+    """(question, reference answer) for each turn that has a reference answer, in order."""
     scope: Scope = "turn"
 
 
 class Rubric(Protocol):
-    """What a judge must return, and its prompt."""
+    """A rubric: what a judge must return, and how its prompt is built."""
 
     @property
     def name(self) -> str:
-        """The name by which users choose the rubric."""
+        """The name under which users select the rubric."""
 
     @property
     def kind(self) -> Kind:
-        """The kind of result: a score, the winner of two, or a score for each aspect."""
+        """The kind of result: a score, the better of two lanes, or a score for each aspect."""
 
     @property
     def description(self) -> str:
-        """A description for display, in one line."""
+        """A one-line description for display."""
 
     @property
     def reference(self) -> bool:
@@ -59,7 +60,7 @@ class Rubric(Protocol):
 
     @property
     def scale(self) -> tuple[float, float] | None:
-        """The lowest and the highest score; None for a comparison."""
+        """The lowest and highest scores; None for a comparison."""
 
     @property
     def aspects(self) -> tuple[str, ...]:
@@ -67,21 +68,21 @@ class Rubric(Protocol):
 
     @property
     def fixed(self) -> dict[str, Any] | None:
-        """The parameters of every request; None for the judge's own parameters."""
+        """The parameters to use in every request; None to use the judge's own."""
 
     @property
     def schema(self) -> dict[str, Any] | None:
-        """The JSON schema of a reply, for servers that can enforce one; None for free text."""
+        """The JSON schema for replies, for servers that can enforce one; None for free text."""
 
     def messages(self, material: Material, structured: bool) -> Messages:
-        """Return the judge's prompt.
+        """Build the judge's prompt.
 
         Args:
-            material: what is judged.
+            material: the answers to judge, with their references.
             structured: whether the judge's server enforces `schema`.
 
         Raises:
-            InputError: the rubric does not fit this material.
+            InputError: the rubric cannot be used for this material.
         """
 
 
@@ -95,8 +96,8 @@ _VALUE_NEXT = re.compile(
 
 
 def neutral(text: str) -> str:
-    """Return an answer with verdict-like text rewritten: ``[[A]]`` as ``[ [A] ]``, ``Score: 9`` as
-    ``Score(:) 9``."""
+    """Rewrite text in an answer that looks like a verdict: ``[[A]]`` becomes ``[ [A] ]``, and ``Score: 9``
+    becomes ``Score(:) 9``."""
     folded = fold(text)
     pieces, position = [], 0
     for found in sorted((*_bracketed(folded), *_labelled(folded))):
@@ -108,7 +109,7 @@ def neutral(text: str) -> str:
 
 
 def _bracketed(folded: str) -> Iterator[tuple[int, int, str]]:
-    """Yield (start, end, replacement) for the pairs of brackets to rewrite."""
+    """Yield (start, end, replacement) for each pair of brackets to rewrite."""
     for found in BRACKETS.finditer(folded):
         content = found[1]
         if (
@@ -121,7 +122,7 @@ def _bracketed(folded: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _labelled(folded: str) -> Iterator[tuple[int, int, str]]:
-    """Yield (start, end, replacement) for the colons to rewrite."""
+    """Yield (start, end, replacement) for each colon to rewrite."""
     for found in LABEL.finditer(folded):
         key = folded[found.start() - 1 : found.start()] in ("'", '"') and found["between"][:1] in ("'", '"')
         if key or _VALUE_NEXT.match(folded, found.end()):
@@ -132,13 +133,13 @@ def _labelled(folded: str) -> Iterator[tuple[int, int, str]]:
 
 
 def mark_of(texts: Iterable[str]) -> str:
-    """Return twelve hex digits of a hash of the texts, which occur in none of them."""
+    """Return a mark of twelve hex digits, derived from a hash of the texts, that occurs in none of them."""
     texts = list(texts)
     for number in range(1000):
         mark = hashlib.sha256(canonical([number, *texts]).encode()).hexdigest()[:12]
         if not any(mark in text.lower() for text in texts):
             return mark
-    raise AssertionError("A thousand hashes cannot all occur.")
+    raise AssertionError("Unreachable: a text cannot contain all of a thousand hashes.")
 
 
 FENCES = """\
@@ -184,31 +185,31 @@ class TextRubric:
     description: str
     instruction: str
     turn: str
-    """Added to the instructions if there are several turns and the last answer is judged."""
+    """Appended to the instructions if there are several turns and only the last answer is judged."""
     conversation: str
-    """Added to the instructions if there are several turns and all of them are judged."""
+    """Appended to the instructions if there are several turns and the whole conversation is judged."""
     reference: bool = False
     meanings: tuple[tuple[str, str], ...] = ()
-    """(name, meaning) of each aspect."""
+    """(name, meaning) for each aspect."""
 
     @property
     def scale(self) -> tuple[float, float] | None:
-        """See `Rubric.scale`."""
+        """The lowest and highest scores; None for a comparison."""
         return {"single": SINGLE_SCALE, "aspects": ASPECT_SCALE, "pairwise": None}[self.kind]
 
     @property
     def aspects(self) -> tuple[str, ...]:
-        """See `Rubric.aspects`."""
+        """The names of the rubric's aspects."""
         return tuple(name for name, _ in self.meanings)
 
     @property
     def fixed(self) -> dict[str, Any] | None:
-        """None: requests use the judge's own parameters."""
+        """Always None, because requests use the judge's own parameters."""
         return None
 
     @property
     def schema(self) -> dict[str, Any] | None:
-        """The JSON schema of a reply; reasons come first so that the verdict follows from them."""
+        """The JSON schema for replies; reasons come first so that the verdict follows from them."""
         reasons = {"type": "string"}
         if self.kind == "single":
             return _object(reasons=reasons, score={"type": "integer", "enum": list(range(1, 11))})
@@ -218,7 +219,7 @@ class TextRubric:
         return _object(**{name: _object(reason={"type": "string"}, score=score) for name in self.aspects})
 
     def messages(self, material: Material, structured: bool) -> Messages:
-        """See `Rubric.messages`."""
+        """Build the judge's prompt: a system message with instructions, a user message with the material."""
         several = any(len(candidate.exchanges) > 1 for candidate in material.candidates)
         texts = [text for candidate in material.candidates for pair in candidate.exchanges for text in pair]
         mark = mark_of([*texts, *(text for pair in material.references for text in pair)])

@@ -1,10 +1,11 @@
 """Scoreboards: statistics over verdicts and votes, as pure functions over recorded conversations.
 
-Variants are identified by recipe hash; name and seed are ignored. A judge is identified by its model and its
-server; where two judges share a model name, both are named with their host. Of several verdicts by the same
-judge and rubric on the same answers, the latest settled one counts, so that asking twice does not count
-twice. Failures are counted separately and never as a score. A comparison that is "inconsistent" or "both bad"
-counts as a tie in every rate, where a tie is half a win. Intervals are those of `statistics`.
+Variants are identified by recipe hash; name and seed are ignored. A judge is identified by its model and
+server; if two judges share a model name, their display names include the host. Of several verdicts by the
+same judge and rubric on the same answers, only the latest settled one counts, so judging the same answers
+twice does not count twice. Failures are counted separately and never as a score. An "inconsistent" or "both
+bad" comparison counts as a tie in every rate, and a tie counts as half a win. Intervals are computed by
+`playground.statistics`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from playground.types import Conversation, Verdict
 
 
 def list_boards(conversations: Iterable[Conversation]) -> list[tuple[str, str]]:
-    """Return the (judge, rubric) of every possible board: people's votes first, then majorities."""
+    """Return (judge, rubric) for every board that can be built: votes by people first, then majorities."""
     verdicts = list_verdicts(conversations)
     names = name_judges((verdict.judge, verdict.server) for verdict in verdicts)
     found = {(names[verdict.judge, verdict.server], verdict.rubric) for verdict in verdicts}
@@ -42,12 +43,12 @@ def list_boards(conversations: Iterable[Conversation]) -> list[tuple[str, str]]:
 
 
 def build_board(conversations: Sequence[Conversation], judge: str, rubric: str) -> Board:
-    """Build the board of a judge's verdicts by a rubric on the answers of conversations.
+    """Build the scoreboard for one judge's verdicts with one rubric.
 
     Args:
-        conversations: as `Store.load` returns them; verdicts on answers that are no longer shown do not
-            count.
-        judge: the judge's name, as in `list_boards` of these conversations.
+        conversations: the conversations, as returned by `Store.load`. Verdicts on answers that are no longer
+            shown do not count.
+        judge: the judge's name, as returned by `list_boards` for these conversations.
         rubric: the rubric's name.
     """
     entries = collect_verdicts(conversations)
@@ -77,7 +78,7 @@ def build_board(conversations: Sequence[Conversation], judge: str, rubric: str) 
 
 
 def _entrants(entries: Iterable[CountedVerdict]) -> dict[str, Entrant]:
-    """Return the judged variants by recipe, sorted by name."""
+    """Return the judged variants by recipe hash, sorted by name."""
     entrants = {}
     for entry in entries:
         for lane in entry.verdict.lanes:
@@ -175,7 +176,7 @@ def _present(means: Mapping[Key, Mean | None]) -> dict[Key, Mean]:
 
 
 def _lengths(entries: Iterable[CountedVerdict]) -> tuple[list[int], list[int]]:
-    """Return the lengths in characters of the answers that won, and of those that lost."""
+    """Return the lengths in characters of the winning answers and of the losing answers."""
     winners: list[int] = []
     losers: list[int] = []
     for entry in entries:
@@ -188,7 +189,7 @@ def _lengths(entries: Iterable[CountedVerdict]) -> tuple[list[int], list[int]]:
 def _compare_votes(
     entries: Iterable[CountedVerdict], votes: Iterable[CountedVerdict]
 ) -> list[VoteComparison]:
-    """Pair each vote with each verdict on the same two answers that states a preference or a tie."""
+    """Pair each vote with every verdict on the same two answers that states a preference or a tie."""
     by_turn: dict[tuple[str, int], list[Verdict]] = {}
     for entry in entries:
         by_turn.setdefault((entry.conversation.id, entry.turn), []).append(entry.verdict)

@@ -1,4 +1,4 @@
-"""Agreement beyond chance: of judges with people's votes, and of judges with one another."""
+"""Agreement beyond chance between judges and people's votes, and among the judges of a panel."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ class VoteComparison:
     """Index of the turn, from 0."""
     lanes: tuple[int, int]
     vote: int | None
-    """The lane the person prefers; None for neither."""
+    """The lane that the person prefers; None for neither."""
     verdict: int | None
-    """The lane the judge prefers; None for neither."""
+    """The lane that the judge prefers; None for neither."""
     judged: Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """Agreement of a judge and people on the same turns."""
+    """Agreement between a judge and people who voted on the same answers."""
 
     same: Share
     kappa: float | None
-    """Cohen's kappa over first, second and neither: 1 is full agreement, 0 is chance. None if vote and
-    verdict are always the same single value, so that chance agreement cannot be estimated."""
+    """Cohen's kappa over the categories first, second and neither: 1 is full agreement, 0 is chance. None if
+    all votes and verdicts have the same value, so that chance agreement cannot be estimated."""
     interval: tuple[float, float] | None
-    """The 95 % interval of kappa; None with fewer than two conversations, or if kappa is None."""
+    """The 95 % confidence interval for kappa; None if there are fewer than two conversations or no kappa."""
     conversations: int
     disagreements: tuple[VoteComparison, ...]
 
     @property
     def few(self) -> str | None:
-        """A sentence that there are few votes; None if there are enough."""
-        return few(self.same.count, "vote", "on a turn that the judge has judged")
+        """A sentence that warns about too few votes; None if there are enough."""
+        return few(self.same.count, "vote", "on answers that this judge also compared")
 
 
 def preference(verdict: Verdict, first: int, second: int) -> tuple[int | None] | None:
-    """Return the lane that a verdict prefers of two, as (lane,), or (None,) for neither.
+    """Return which of two lanes a verdict prefers, as (lane,), or (None,) for neither.
 
-    Returns None if the verdict states no preference. For scores, the higher one is preferred.
+    Returns None if the verdict does not compare the two lanes. For scores, the higher score is preferred.
     """
     if verdict.outcome in ("win", "tie", "both-bad", "inconsistent"):
         return (verdict.winner,) if set(verdict.lanes) == {first, second} else None
@@ -59,7 +59,7 @@ def preference(verdict: Verdict, first: int, second: int) -> tuple[int | None] |
 
 
 def measure_agreement(both: Sequence[VoteComparison]) -> Agreement | None:
-    """Return the agreement of votes and verdicts; None if no turn has both."""
+    """Measure the agreement between votes and verdicts; return None if no turn has both."""
     if not both:
         return None
     by: dict[str, list[VoteComparison]] = {}
@@ -76,7 +76,7 @@ def measure_agreement(both: Sequence[VoteComparison]) -> Agreement | None:
 
 
 def _sides(both: VoteComparison) -> tuple[str, str]:
-    """Return vote and verdict as "first", "second" or "neither"."""
+    """Return the vote and the verdict, each as "first", "second" or "neither"."""
     names = {both.lanes[0]: "first", both.lanes[1]: "second", None: "neither"}
     return names[both.vote], names[both.verdict]
 
@@ -90,37 +90,37 @@ Side = Literal["first", "second", "neither"]
 
 @dataclass(frozen=True, kw_only=True)
 class PanelComparison:
-    """The preferences of all judges of a panel for the same two answers."""
+    """The preferences of all judges on a panel between the same two answers."""
 
     conversation: str
     sides: tuple[Side, ...]
-    """One value per judge, in the same order for all comparisons."""
+    """One value per judge, in the same order for every comparison."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PanelAgreement:
-    """Agreement of the judges of a panel with one another."""
+    """Agreement among the judges on a panel."""
 
     judges: tuple[str, ...]
     same: Share
-    """Comparisons in which all judges have the same preference."""
+    """Share of comparisons in which all judges have the same preference."""
     kappa: float | None
-    """Fleiss' kappa: 1 is full agreement, 0 is chance. None if all judges always give the same single value,
-    so that chance agreement cannot be estimated."""
+    """Fleiss' kappa: 1 is full agreement, 0 is chance. None if all judges give the same value every time, so
+    that chance agreement cannot be estimated."""
     interval: tuple[float, float] | None
-    """The 95 % interval of kappa; None with fewer than two conversations, or if kappa is None."""
+    """The 95 % confidence interval for kappa; None if there are fewer than two conversations or no kappa."""
     conversations: int
 
     @property
     def few(self) -> str | None:
-        """A sentence that there are few comparisons; None if there are enough."""
+        """A sentence that warns about too few comparisons; None if there are enough."""
         return few(self.same.count, "comparison", "by all of these judges")
 
 
 def measure_panel_agreement(
     judges: Sequence[str], compared: Sequence[PanelComparison]
 ) -> PanelAgreement | None:
-    """Return the agreement of several judges; None if they have no comparison in common."""
+    """Measure the agreement among several judges; return None if they have no comparisons in common."""
     if not compared:
         return None
     by: dict[str, list[PanelComparison]] = {}

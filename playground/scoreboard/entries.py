@@ -1,4 +1,4 @@
-"""The verdicts that count on a scoreboard, and the shares computed from them."""
+"""The verdicts that count toward a scoreboard, and the shares computed from them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from playground.types import SETTLED, Conversation, Verdict
 
 @dataclass(frozen=True)
 class CountedVerdict:
-    """A verdict that counts on the scoreboard, with its conversation and turn."""
+    """A verdict that counts toward the scoreboard, with its conversation and turn."""
 
     conversation: Conversation
     turn: int
@@ -25,10 +25,10 @@ class CountedVerdict:
         return {lane: self._find_entrant(lane) for lane in self.verdict.lanes}
 
     def _find_entrant(self, lane: int) -> Entrant:
-        """Return the variant that wrote a lane's answer, with that answer's sampling and without the seed.
+        """Return the variant that wrote a lane's answer, with the sampling parameters used for that answer.
 
-        The seed is ignored because it may change every turn. If the lane has a different variant now, the
-        result has the name only.
+        The seed is ignored because it may change every turn. If the lane has a different variant now, only
+        the name is known.
         """
         variant, answer = self.conversation.variants[lane], self.conversation.turns[self.turn].answers[lane]
         if variant.name != answer.variant:
@@ -46,7 +46,7 @@ class CountedVerdict:
         return self.entrant(lane).recipe
 
     def judge_name(self, names: Mapping[tuple[str, str | None], str]) -> str:
-        """Return the judge's name, see `name_judges`."""
+        """Return the judge's display name from the result of `name_judges`."""
         return names[self.verdict.judge, self.verdict.server]
 
     def length(self, lane: int) -> int:
@@ -61,20 +61,20 @@ class CountedVerdict:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the judgment has a result, such as a winner, a tie or scores."""
+        """Whether the verdict has a result: a winner, a tie or scores."""
         return self.verdict.outcome in SETTLED
 
 
 def list_verdicts(conversations: Iterable[Conversation]) -> list[Verdict]:
-    """Return all verdicts of conversations, in order."""
+    """Return all verdicts on the conversations, in order."""
     return [
         verdict for conversation in conversations for turn in conversation.turns for verdict in turn.verdicts
     ]
 
 
 def collect_verdicts(conversations: Iterable[Conversation]) -> list[CountedVerdict]:
-    """Return the verdicts that count: for each question to a judge about the current answers, the latest
-    settled verdict, or the latest of all if none is settled."""
+    """Return the verdicts that count: the latest settled verdict for each question to a judge about the
+    current answers, or the latest verdict of all if none is settled."""
     latest: dict[tuple[object, ...], CountedVerdict] = {}
     for conversation in conversations:
         for turn, here in enumerate(conversation.turns):
@@ -90,18 +90,18 @@ def collect_verdicts(conversations: Iterable[Conversation]) -> list[CountedVerdi
 
 
 def _points(entry: CountedVerdict, recipe: str) -> float:
-    """Return what a settled comparison is worth to a variant: 1, 0 or 0.5."""
+    """Return a variant's points for a settled comparison: 1 for a win, 0.5 for a tie, 0 for a loss."""
     winner = entry.verdict.winner
     return 0.5 if winner is None else float(entry.recipe(winner) == recipe)
 
 
 def win_share(entries: Sequence[CountedVerdict], recipe: str) -> Share:
-    """Return the share of settled comparisons that a recipe wins; a tie is half a win."""
+    """Return the share of settled comparisons that a recipe wins; a tie counts as half a win."""
     return Share(hits=sum(_points(entry, recipe) for entry in entries), count=len(entries))
 
 
 def first_place_share(entries: Iterable[CountedVerdict]) -> Share:
-    """Return the share of calls with a winner that the answer shown first wins."""
+    """Return the share of calls with a winner in which the answer shown first wins."""
     won = [
         call.winner == call.shown[0]
         for entry in entries
@@ -118,7 +118,7 @@ def inconsistent_share(entries: Iterable[CountedVerdict]) -> Share:
 
 
 def longer_share(entries: Iterable[CountedVerdict]) -> Share:
-    """Return the share of comparisons with a winner and unequal lengths that the longer answer wins."""
+    """Return the share of comparisons in which the longer answer wins, ignoring equal lengths and ties."""
     won = []
     for entry in entries:
         if entry.verdict.outcome == "win" and entry.verdict.winner is not None:

@@ -16,14 +16,14 @@ class Entrant:
 
     recipe: str
     name: str
-    """The variant's latest name."""
+    """The variant's most recent name."""
     variant: Variant | None = None
-    """The variant with its sampling, without the seed; None if only its name is known."""
+    """The variant with its sampling parameters except the seed; None if only its name is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairRecord:
-    """The results of two variants against each other."""
+    """The head-to-head results of two variants."""
 
     first: Entrant
     second: Entrant
@@ -33,62 +33,63 @@ class PairRecord:
     both_bad: int
     inconsistent: int
     failed: int
-    """Comparisons without a verdict; the other counts exclude them."""
+    """Number of comparisons without a verdict, which the other counts exclude."""
     rate: Share
-    """Win rate of the first variant; a tie of any kind is half a win."""
+    """Win rate of the first variant; a tie of any kind counts as half a win."""
     by_turn: Mapping[int, Share]
-    """The win rate by turn, from 1."""
+    """The win rate by turn number, from 1."""
     conversations: int
 
     @property
     def few(self) -> str | None:
-        """A sentence that there are few comparisons; None if there are enough."""
+        """A sentence that warns about too few comparisons; None if there are enough."""
         return few(self.rate.count, "comparison")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreRow:
-    """One variant and its results in everything that it was judged in."""
+    """One variant and its results over everything it was judged on."""
 
     entrant: Entrant
     mean: Mean | None
-    """The mean score; None if the variant has no score."""
+    """The mean score; None if the variant has no scores."""
     by_turn: Mapping[int, Mean]
-    """The mean score by turn, from 1."""
+    """The mean score by turn number, from 1."""
     aspects: Mapping[str, Mean]
     wins: Share
-    """Win rate against other variants; a tie is half a win."""
+    """Win rate against other variants; a tie counts as half a win."""
     inconsistent: Share
-    """Share of the variant's comparisons in which the judge preferred a position rather than an answer."""
+    """Share of the variant's comparisons in which the judge's preference depended on the order of the
+    answers."""
     failed: int
-    """Judged answers and comparisons of the variant that have no verdict."""
+    """Number of the variant's answers and comparisons whose judgment gave no verdict."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeHabits:
-    """Biases of one judge of a panel, on the answers that the panel judged."""
+    """The biases of one judge on a panel, over the answers that the panel judged."""
 
     judge: str
     inconsistent: Share
     first_place: Share
     longer: Share
-    """`inconsistent`, `first_place` and `longer` are as in `Board`."""
+    """How often the longer answer wins; `inconsistent`, `first_place` and `longer` are defined in `Board`."""
     with_majority: Share
-    """How often the judge has the same preference as the majority."""
+    """How often the judge's preference matches the majority's."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """The judges behind a majority."""
+    """The judges of a panel and the agreement among them."""
 
     judges: tuple[JudgeHabits, ...]
     agreement: PanelAgreement | None
-    """None if the judges have no comparison in common."""
+    """The agreement among the judges; None if they have no comparisons in common."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """All results of one judge's verdicts by one rubric, or of people's votes."""
+    """A scoreboard: all results from one judge's verdicts with one rubric, or from people's votes."""
 
     judge: str
     rubric: str
@@ -96,17 +97,17 @@ class Board:
     pairs: tuple[PairRecord, ...]
     score_rows: tuple[ScoreRow, ...]
     inconsistent: Share
-    """Comparisons of two variants in which the two orders disagree."""
+    """Share of comparisons of two variants in which the two orders of the answers disagree."""
     first_place: Share
-    """How often the answer shown first wins, over all calls with a winner; one half means no bias."""
+    """Share of calls with a winner in which the answer shown first wins; one half means no position bias."""
     longer: Share
-    """How often the longer answer wins, over all comparisons with a winner and unequal lengths."""
+    """Share of comparisons with a winner and unequal lengths in which the longer answer wins."""
     winner_length: float | None
-    """Mean length in characters of the answers that won; None if none did."""
+    """Mean length of the winning answers in characters; None if there are none."""
     loser_length: float | None
     outcomes: Mapping[Outcome, int]
-    """Number of verdicts by outcome, failures included."""
+    """Number of verdicts by outcome, including failures."""
     agreement: Agreement | None
-    """Agreement with people's votes; None on the board of votes itself, or if no turn has both."""
+    """Agreement with people's votes; None on the scoreboard of votes itself, or if no turn has both."""
     panel: Panel | None
-    """The judges of a majority; None for other boards."""
+    """The panel behind a majority's scoreboard; None for other scoreboards."""

@@ -1,4 +1,4 @@
-"""Detect that another window or program has continued a conversation since it was read."""
+"""Detect conversations that another window or program has continued since they were read."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from playground.store.rows import UNFINISHED, read_field, usable_numbers
 from playground.types import Conversation, InputError
 
 ELSEWHERE = (
-    "This conversation was continued in another window or program: open it again from the history, "
-    "and send the message there."
+    "This conversation was continued in another window or program: reopen it from the history and send the "
+    "message there."
 )
 
 
 class ConflictError(InputError):
-    """Another window or program has already written the turn or version that is to be written."""
+    """The turn or version to write has already been written by another window or program."""
 
 
 def refuse_conflict(db: sqlite3.Connection, conversation: Conversation, lanes: Sequence[int]) -> None:
@@ -23,7 +23,7 @@ def refuse_conflict(db: sqlite3.Connection, conversation: Conversation, lanes: S
 
     Args:
         db: the database.
-        conversation: the conversation as it will be written.
+        conversation: the conversation to be written.
         lanes: the lanes of its last turn that will generate.
     """
     id, last = conversation.id, len(conversation.turns) - 1
@@ -45,7 +45,7 @@ def refuse_conflict(db: sqlite3.Connection, conversation: Conversation, lanes: S
 
 
 def _is_outdated(db: sqlite3.Connection, conversation: Conversation, number: int) -> bool:
-    """Whether an answer of a turn was read before it was finished, and is now finished in the database."""
+    """Return whether an answer in a turn was unfinished when read but is now finished in the database."""
     turn = conversation.turns[number]
     stored = read_replies(db, conversation.id, number)
     return any(
@@ -56,7 +56,7 @@ def _is_outdated(db: sqlite3.Connection, conversation: Conversation, number: int
 
 
 def _shows_others(db: sqlite3.Connection, conversation: Conversation, number: int) -> bool:
-    """Whether the database shows other versions of a turn's answers than the conversation does."""
+    """Return whether the database and the conversation show different versions of a turn's answers."""
     rows = db.execute(
         "SELECT lane, version FROM answer WHERE conversation = ? AND turn = ? AND shown = 1",
         (conversation.id, number),
@@ -72,20 +72,20 @@ def _shows_others(db: sqlite3.Connection, conversation: Conversation, number: in
 
 
 def _count_turns(db: sqlite3.Connection, id: str) -> int:
-    """Return the number of a conversation's turns in the database, including missing turns between them."""
+    """Return the number of turns of a conversation in the database, including missing turns in between."""
     found = db.execute("SELECT number FROM turn WHERE conversation = ?", (id,))
     numbers = usable_numbers(number for (number,) in found)
     return numbers[-1] + 1 if numbers else 0
 
 
 def _holds_version(db: sqlite3.Connection, id: str, turn: int, lane: int, version: int) -> bool:
-    """Whether the database has a version of a lane's answer."""
+    """Return whether the database contains a given version of a lane's answer."""
     key = "SELECT 1 FROM answer WHERE conversation = ? AND turn = ? AND lane = ? AND version = ?"
     return db.execute(key, (id, turn, lane, version)).fetchone() is not None
 
 
 def read_replies(db: sqlite3.Connection, id: str, number: int) -> dict[tuple[int, int], str]:
-    """Return the stored replies of a turn as JSON text, by lane and version."""
+    """Return the stored replies for a turn as JSON text, by lane and version."""
     rows = db.execute(
         "SELECT lane, version, reply FROM answer WHERE conversation = ? AND turn = ?", (id, number)
     )
@@ -93,10 +93,10 @@ def read_replies(db: sqlite3.Connection, id: str, number: int) -> dict[tuple[int
 
 
 def refuse_select_conflict(db: sqlite3.Connection, conversation: Conversation) -> None:
-    """Raise ConflictError if the database has newer data than the conversation's last turn.
+    """Raise ConflictError if the database is newer than the conversation's last turn.
 
-    Newer data are later turns, more versions of the turn's answers, or finished replies that are unfinished
-    in the conversation.
+    It is newer if it has later turns, more versions of the turn's answers, or finished replies that are
+    unfinished in the conversation.
     """
     id, last = conversation.id, len(conversation.turns) - 1
     turn = conversation.turns[last]

@@ -26,9 +26,9 @@ LOST_TURN = "(This message is missing from the database.)"
 
 
 def read_conversation(db: sqlite3.Connection, id: str) -> Conversation | None:
-    """Return the conversation with that id, or None.
+    """Return the conversation with the given id, or None if there is none.
 
-    Raises one of `UNREADABLE` if its variants are damaged.
+    Raises one of `UNREADABLE` if the conversation's variants are damaged.
     """
     row = db.execute("SELECT variants, parent, owner FROM conversation WHERE id = ?", (id,)).fetchone()
     if row is None:
@@ -43,7 +43,7 @@ def read_conversation(db: sqlite3.Connection, id: str) -> Conversation | None:
 def _read_turns(
     db: sqlite3.Connection, id: str, variants: Sequence[Variant], verdicts: Mapping[int, tuple[Verdict, ...]]
 ) -> tuple[Turn, ...]:
-    """Return a conversation's turns, with a placeholder turn for each missing one."""
+    """Return a conversation's turns, with a placeholder for each missing turn."""
     rows = {
         number: (plain_text(user), histories)
         for number, user, histories in db.execute(
@@ -72,7 +72,7 @@ def _read_turns(
 
 
 def _read_answer_rows(db: sqlite3.Connection, id: str) -> dict[int, list[tuple[Any, ...]]]:
-    """Return the rows of the answers by turn: lane, shown, variant, request, reply, version."""
+    """Return the answer rows (lane, shown, variant, request, reply, version) by turn."""
     rows = db.execute(
         "SELECT turn, lane, shown, variant, request, reply, version FROM answer "
         "WHERE conversation = ? ORDER BY turn, lane, version",
@@ -87,13 +87,13 @@ def _read_answer_rows(db: sqlite3.Connection, id: str) -> dict[int, list[tuple[A
 def write_conversation(
     db: sqlite3.Connection, conversation: Conversation, since: int, select: bool = False
 ) -> None:
-    """Write a conversation and its turns from number `since`; all turns if it is not stored yet.
+    """Write a conversation and its turns from index `since`, or all turns if it is not stored yet.
 
     Args:
         db: the database.
         conversation: the conversation.
-        since: the first turn to write, from 0.
-        select: whether to write the lanes and the shown versions too if the database has others.
+        since: index of the first turn to write, from 0.
+        select: whether to replace the lanes and the shown versions in the database if they differ.
     """
     now = current_time()
     variants = [
@@ -121,10 +121,10 @@ def write_conversation(
 def _write_turn(
     db: sqlite3.Connection, id: str, number: int, turn: Turn, now: str, select: bool = False
 ) -> None:
-    """Write one turn and its answers; see `write_conversation` for `select`."""
+    """Write one turn and its answers. `select` is as in `write_conversation`."""
     key = (id, number)
     if db.execute("SELECT 1 FROM turn WHERE conversation = ? AND number = ?", key).fetchone() is None:
-        # Otherwise answers that remain from a lost turn with this number would become the new turn's.
+        # Otherwise, answers left over from a lost turn with this number would become part of the new turn.
         db.execute("DELETE FROM answer WHERE conversation = ? AND turn = ?", key)
         db.execute(
             "INSERT INTO turn (conversation, number, user, created, histories) VALUES (?, ?, ?, ?, ?)",
@@ -134,10 +134,10 @@ def _write_turn(
     for lane, shown in enumerate(turn.answers):
         answers = turn.all(lane)
         later = usable_numbers(version for where, version in stored if where == lane)
-        # A version that another process has added since remains the shown one.
+        # If another process has added a version in the meantime, that version stays the shown one.
         keep = not select and bool(later) and later[-1] >= len(answers)
         for answer in answers:
-            if answer.reply.error in UNUSABLE:  # keep the row, if there is one, for a repair
+            if answer.reply.error in UNUSABLE:  # keep any existing row for a repair
                 continue
             if _is_replaced(stored.get((lane, answer.version)), answer.reply):
                 request = None if answer.request is None else canonical(to_json(answer.request))
@@ -155,13 +155,13 @@ def _write_turn(
 
 
 def _is_replaced(stored: str | None, reply: Reply) -> bool:
-    """Whether a reply replaces the stored one of the same version.
+    """Return whether a reply replaces the stored reply for the same version.
 
-    A finished reply is kept, except that a reply cut off by `Session.close` may still be completed.
+    A finished reply is never replaced, unless it was cut off by `Session.close` and is complete now.
     """
     if stored is None:
         return True
-    if reply.error in UNFINISHED:  # only read from the database: another process may still be writing it
+    if reply.error in UNFINISHED:  # was only read from the database; another process may still be writing it
         return False
     finish = read_field(stored, "finish")
     return not finish or (finish == "cancelled" and reply.finish in ("stop", "length"))

@@ -1,8 +1,8 @@
 """The database: every request exactly as sent, and every reply, in one SQLite file.
 
-Every call opens its own connection, so any thread may call; SQLite's write-ahead log lets readers continue
-while another connection writes. A turn is written before its answers are generated, again while they stream
-and once more at their end, so a crash loses at most the last second of text.
+Every method opens its own connection, so it can be called from any thread. SQLite's write-ahead log lets
+readers continue while another connection writes. A turn is written before its answers are generated, while
+they stream, and when they end, so a crash loses at most the last second of text.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ FILE = "tandem.sqlite3"
 
 
 PATIENCE = 10.0
-"""Seconds that a call waits for another program's lock."""
+"""Seconds to wait for a lock held by another program."""
 
 
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class LockedError(OutsideError):
-    """Another program holds the database's lock."""
+    """The database is locked by another program."""
 
 
 def new_id() -> str:
-    """Return a new conversation id, sortable by time and unguessable, because its link grants access."""
+    """Return a new conversation id, sortable by time and unguessable (anyone with the link has access)."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return f"{stamp}-{secrets.token_hex(8)}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """The entry of one conversation in a list."""
+    """A conversation's entry in the history list."""
 
     id: str
     updated: datetime
     """Time of the last change, in UTC."""
     title: str
-    """The first message."""
+    """The user's first message."""
     turns: int
 
 
@@ -58,10 +58,10 @@ class Store:
     """Conversations, verdicts and votes in one SQLite file."""
 
     def __init__(self, data_dir: Path, file: str = FILE) -> None:
-        """Open the database in `data_dir`; the folder and the file are created if needed.
+        """Open the database in `data_dir`, creating the folder and the file if needed.
 
         Raises:
-            InputError: the folder cannot be written, or the file is newer than this program.
+            InputError: the folder is not writable, or a newer version of the program wrote the file.
         """
         self.path = data_dir / file
         try:
@@ -69,7 +69,8 @@ class Store:
         except (OSError, OutsideError) as error:
             reason = str(error).rstrip(".")
             raise InputError(
-                f"Cannot keep the database in {data_dir}: {reason}; choose another folder with --data-dir."
+                f"The database cannot be stored in {data_dir} ({reason}): choose another folder with "
+                "--data-dir."
             ) from error
 
     def _create(self) -> None:
@@ -81,16 +82,16 @@ class Store:
 
     @contextmanager
     def _connect(self, patience: float = PATIENCE) -> Iterator[sqlite3.Connection]:
-        """Open a connection whose changes are committed together at the end, or not at all.
+        """Open a connection that commits all changes together at the end, or none of them after an error.
 
         Args:
-            patience: seconds to wait for another program's lock.
+            patience: seconds to wait for a lock held by another program.
         """
-        if not self.path.exists():  # deleted while the program runs
+        if not self.path.exists():  # the file was deleted while the program was running
             try:
                 self._create()
             except OSError as error:
-                raise OutsideError(f"The database {self.path} cannot be created again: {error}.") from error
+                raise OutsideError(f"The database {self.path} cannot be recreated: {error}.") from error
         with self._open(patience) as db:
             yield db
 
@@ -116,11 +117,11 @@ class Store:
         Args:
             conversation: the conversation, ending with that turn.
             lanes: the lanes that will generate.
-            patience: seconds to wait for another program's lock.
+            patience: seconds to wait for a lock held by another program.
 
         Raises:
             ConflictError: another process has continued the conversation since it was read.
-            LockedError: another program held the lock for all that time.
+            LockedError: the database was still locked after `patience` seconds.
             OutsideError: the database cannot be written.
         """
         with self._connect(patience) as db:
@@ -129,10 +130,10 @@ class Store:
             write_conversation(db, conversation, len(conversation.turns) - 1, select=True)
 
     def show(self, conversation: Conversation) -> None:
-        """Write which versions of the last turn's answers are shown.
+        """Record which versions of the last turn's answers are shown.
 
         Raises:
-            ConflictError: the conversation has been continued elsewhere.
+            ConflictError: another process has continued the conversation since it was read.
         """
         with self._connect() as db:
             db.execute("BEGIN IMMEDIATE")
@@ -146,17 +147,17 @@ class Store:
         patience: float = PATIENCE,
         select: bool = True,
     ) -> None:
-        """Write a conversation's last turn, or its turns from `since`; earlier turns remain as stored.
+        """Write a conversation's last turn, or all turns from `since`. Earlier turns stay as stored.
 
-        A conversation that is not in the database yet is written completely, because its first turns may come
-        from another conversation. Data that other processes wrote is kept: finished answers, and versions
+        A conversation that is not in the database yet is written in full, because its first turns may come
+        from another conversation. Finished answers written by other processes are kept, and so are versions
         that this conversation does not have.
 
         Args:
             conversation: the conversation.
-            since: the first turn to write, from 0; None for the last.
-            patience: seconds to wait for another program's lock.
-            select: whether to write the lanes and the shown versions too if the database has others.
+            since: index of the first turn to write, from 0; None for the last turn.
+            patience: seconds to wait for a lock held by another program.
+            select: whether to replace the lanes and the shown versions in the database if they differ.
         """
         with self._connect(patience) as db:
             db.execute("BEGIN IMMEDIATE")
@@ -164,35 +165,35 @@ class Store:
             write_conversation(db, conversation, first, select)
 
     def holds(self, id: str) -> bool:
-        """Whether there is a conversation with that id."""
+        """Return whether the database contains a conversation with the given id."""
         with self._connect() as db:
             return db.execute("SELECT 1 FROM conversation WHERE id = ?", (id,)).fetchone() is not None
 
     def load(self, id: str) -> Conversation:
-        """Return the conversation with that id; an answer that was never finished is returned as an error.
+        """Return the conversation with the given id. Answers that were never finished are returned as errors.
 
         Raises:
-            InputError: there is no such conversation, or it is damaged.
+            InputError: there is no conversation with that id, or it is damaged.
         """
         with self._connect() as db:
-            db.execute("BEGIN")  # all reads see the same snapshot, even if others write meanwhile
+            db.execute("BEGIN")  # makes all reads see the same snapshot, even during writes by others
             try:
                 conversation = read_conversation(db, id)
             except UNREADABLE as error:
                 raise InputError(
-                    f"Conversation {id!r} is damaged in {self.path}: run `python -m playground doctor`, "
-                    "which offers a repair."
+                    f"Conversation {id!r} in {self.path} is damaged: run `python -m playground doctor` to "
+                    "see how to repair it."
                 ) from error
         if conversation is None:
-            raise InputError(f"There is no conversation {id!r} in {self.path}: look in the history.")
+            raise InputError(f"There is no conversation {id!r} in {self.path}: choose one from the history.")
         return conversation
 
     def load_judged(self, limit: int, owner: str | None = None) -> list[Conversation]:
-        """Return the conversations that have a verdict, newest first; damaged ones are skipped.
+        """Return the conversations that have verdicts or votes, newest first, skipping damaged ones.
 
         Args:
             limit: maximum number of conversations.
-            owner: the owner of the conversations, see `summaries`.
+            owner: the owner of the conversations (see `summaries`).
         """
         found = []
         with self._connect() as db:
@@ -209,16 +210,16 @@ class Store:
         return found
 
     def save_verdict(self, conversation: str, turn: int, verdict: Verdict) -> None:
-        """Write a verdict on a turn (from 0) of a recorded conversation; one with the same id is replaced.
+        """Write a verdict on a turn (from 0) of a recorded conversation, replacing any with the same id.
 
-        A verdict that has ended is not replaced by an unfinished one.
+        A finished verdict is not replaced by an unfinished one.
         """
         with self._connect() as db:
             db.execute("BEGIN IMMEDIATE")
             write_verdict(db, conversation, turn, verdict)
 
     def verdicts(self, conversation: str) -> dict[int, tuple[Verdict, ...]]:
-        """Return every verdict on a conversation by turn (from 0), in the order of the requests."""
+        """Return every verdict on a conversation, by turn (from 0), in the order of their requests."""
         with self._connect() as db:
             return read_verdicts(db, conversation)
 
@@ -228,18 +229,18 @@ class Store:
             write_judge_call(db, key, call)
 
     def judge_call(self, key: str) -> JudgeCall | None:
-        """Return the judge call stored under that key, or None."""
+        """Return the judge call stored under a key, or None if there is none."""
         with self._connect() as db:
             return read_kept_call(db, key)
 
     def summaries(self, query: str = "", limit: int = 100, owner: str | None = None) -> list[Summary]:
-        """Return the conversations with `query` in any user message, newest first.
+        """Return a summary of each conversation that has `query` in any user message, newest first.
 
         Args:
-            query: a text that a user message must contain; "" matches all.
+            query: text that a user message must contain; "" matches all.
             limit: maximum number of conversations.
-            owner: the owner of the conversations; those of the command line are always included. None for
-                all.
+            owner: the owner of the conversations; None for all owners. Conversations started on the command
+                line are always included.
         """
         pattern = "%" + query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         with self._connect() as db:

@@ -1,4 +1,4 @@
-"""The database's formats: each migration upgrades a file from one version to the next."""
+"""Database migrations, each of which upgrades a file from one format version to the next."""
 
 from __future__ import annotations
 
@@ -71,19 +71,19 @@ MIGRATIONS = (
     ALTER TABLE conversation ADD COLUMN owner TEXT NOT NULL DEFAULT ''; -- whose history lists it
     """,
 )
-"""Each migration upgrades the file from the version of its index; never edit a released one."""
+"""The migration at index N upgrades the file from version N to N + 1. Never edit a released migration."""
 
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:
     """Upgrade a database to the current format.
 
     Raises:
-        InputError: the database is newer than this program.
+        InputError: a newer version of the program wrote the database.
     """
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):
         raise InputError(
-            f"{path} was written by a newer Tandem (format {version}): update, or choose "
+            f"{path} was written by a newer version of Tandem (format {version}): update Tandem, or choose "
             "another folder with --data-dir."
         )
     for number in range(version, len(MIGRATIONS)):

@@ -1,7 +1,7 @@
-"""Write conversations to the database as they grow, without making them wait for the disk.
+"""Write conversations to the database as they grow, without making generation wait for the disk.
 
 The database may be locked by another program, on a full disk, or missing. Data that could not be written
-stays in memory and is retried until it is written; meanwhile `Recorder.problem` gives the reason.
+stays in memory and is retried until it is written. In the meantime, `Recorder.problem` gives the reason.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from playground.types import Conversation, OutsideError
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
-"""Seconds between two attempts to write; the pause doubles after each attempt, up to the maximum."""
+"""First and longest pause between attempts to write, in seconds; the pause doubles after each failure."""
 SHORT = 1.0
-"""Seconds that one attempt waits for another program's lock."""
+"""Seconds that one attempt waits for a lock held by another program."""
 LONG = 20.0
-"""Seconds that `close` waits for unwritten data."""
+"""Seconds that `close` waits for unwritten data to be written."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Unwritten:
-    """A conversation as it is in memory, and the first turn that the database lacks."""
+    """The in-memory state of a conversation, and the first turn that is missing from the database."""
 
     conversation: Conversation
     since: int
-    """The first turn to write, from 0."""
+    """Index of the first turn to write, from 0."""
     lanes: tuple[int, ...] | None = None
-    """The generating lanes of the last turn, if `Store.begin` is still to be called for it; else None."""
+    """The lanes that generate in the last turn, if `Store.begin` must still be called for it; else None."""
 
 
 class Recorder:
-    """Writer of one session's conversations. Thread-safe."""
+    """Writes the conversations of one session to the database. Thread-safe."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -47,21 +47,22 @@ class Recorder:
         self._unwritten: dict[str, _Unwritten] = {}
         self._problems: dict[str, str] = {}
         self._branched: dict[str, str] = {}
-        """Branch ids by conversation id, for conversations continued elsewhere before a turn was written."""
+        """Branch ids by id of the original conversation, for conversations that were continued elsewhere
+        before a turn was written."""
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def begin(self, conversation: Conversation, lanes: Sequence[int]) -> None:
         """Write the last turn before its lanes generate.
 
-        If the database is locked or earlier turns are still unwritten, the turn is written later.
+        If the database is locked or earlier turns are still unwritten, the turn is queued for later.
 
         Args:
             conversation: the conversation.
             lanes: the lanes that will generate.
 
         Raises:
-            ConflictError: the conversation has been continued elsewhere.
+            ConflictError: another process has continued the conversation since it was read.
             OutsideError: the database cannot be written, for a reason other than a lock.
         """
         id = conversation.id
@@ -76,11 +77,11 @@ class Recorder:
                 return
             except LockedError as error:
                 self._note(id, error)
-        # While earlier turns are still unwritten, no other process can have continued from them.
+        # No other process can have continued from earlier turns that are still unwritten.
         self._keep(conversation, tuple(lanes))
 
     def put(self, conversation: Conversation) -> None:
-        """Queue a conversation for writing after `begin` has entered its last turn; returns at once."""
+        """Queue a conversation for writing and return immediately. Call `begin` for its last turn first."""
         unwritten = self._keep(conversation)
         if self._closed:
             self._write(unwritten)
@@ -90,7 +91,7 @@ class Recorder:
 
         Args:
             conversation: the conversation.
-            lanes: the generating lanes of its last turn, if `Store.begin` is still to be called for it.
+            lanes: the lanes that generate in its last turn, if `Store.begin` must still be called for it.
         """
         id, since = conversation.id, len(conversation.turns) - 1
         with self._changed:
@@ -103,23 +104,23 @@ class Recorder:
         return unwritten
 
     def settle(self, id: str, seconds: float) -> bool:
-        """Wait until a conversation is written, at most `seconds`; return whether it is."""
+        """Wait up to `seconds` until a conversation is written, and return whether it is."""
         with self._changed:
             return self._changed.wait_for(lambda: id not in self._unwritten, seconds)
 
     def find_unwritten(self, id: str) -> Conversation | None:
-        """Return the conversation as it is in memory if the database lacks part of it, else None."""
+        """Return the in-memory state of a conversation that is not fully written yet, or None if it is."""
         with self._changed:
             found = self._unwritten.get(id)
         return None if found is None else found.conversation
 
     def problem(self, id: str) -> str | None:
-        """Return in one sentence why a conversation is not fully written; None if there is no problem."""
+        """Return one sentence that says why a conversation is not fully written, or None if it is."""
         with self._changed:
             return self._problems.get(id)
 
     def close(self) -> None:
-        """Write remaining data and stop; log what cannot be written within `LONG` seconds."""
+        """Write the remaining data and stop. Log conversations not fully written within `LONG` seconds."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -132,7 +133,7 @@ class Recorder:
     # --- Writing thread ---------------------------------------------------------------------------
 
     def _wake(self) -> None:
-        """Wake the writing thread, starting it if needed; called with the lock held."""
+        """Wake the writing thread, starting it if needed. The caller must hold the lock."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
             self._thread.start()
@@ -156,7 +157,7 @@ class Recorder:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _write(self, unwritten: _Unwritten) -> bool:
-        """Try to write a conversation once; return False if it must be retried."""
+        """Try once to write a conversation; return False if another attempt is needed."""
         conversation = unwritten.conversation
         id = conversation.id
         try:
@@ -164,15 +165,15 @@ class Recorder:
                 try:
                     self._store.begin(conversation, unwritten.lanes, SHORT)
                 except ConflictError:
-                    # Its answers exist, so they are kept: in a branch of the conversation that was continued.
+                    # The answers already exist, so they are kept in a branch of the conversation.
                     self._branched[id] = new_id()
                 self._enter(id)
-            # `begin` wrote which versions are shown; another process may have selected others since.
+            # `begin` recorded which versions are shown; another process may have selected others since.
             self._store.save(self._placed(conversation), unwritten.since, SHORT, False)
         except OutsideError as error:
             self._note(id, error)
             return False
-        except Exception as error:  # a conversation that can never be written must not block the others
+        except Exception as error:  # a conversation that cannot be written must not block the others
             log.error("Conversation %s cannot be written.", id, exc_info=error)
             self._note(id, OutsideError(f"Conversation {id} cannot be written: {error}."))
             with self._changed:
@@ -186,19 +187,19 @@ class Recorder:
                 if (branch := self._branched.get(id)) is not None:
                     self._problems[id] = (
                         "The conversation was continued in another window or program while the "
-                        "database was locked: this message and its answers are kept as conversation "
+                        "database was locked, so this message and its answers were saved as conversation "
                         f"{branch}."
                     )
             self._changed.notify_all()
         return True
 
     def _enter(self, id: str) -> None:
-        """Note that a conversation's last turn is in the database."""
+        """Mark a conversation's last turn as present in the database."""
         with self._changed:
             self._unwritten[id] = dataclasses.replace(self._unwritten[id], lanes=None)
 
     def _placed(self, conversation: Conversation) -> Conversation:
-        """Return a conversation under the id that it is stored under."""
+        """Return a conversation with the id under which it is stored."""
         branch = self._branched.get(conversation.id)
         return (
             conversation
@@ -207,13 +208,13 @@ class Recorder:
         )
 
     def _note(self, id: str, error: OutsideError) -> None:
-        """Remember why a conversation is not written, in one sentence."""
+        """Keep one sentence that says why a conversation has not been written."""
         if isinstance(error, LockedError):
             sentence = (
                 f"The database {self._store.path} is locked by another program: this conversation is "
-                "kept in memory and saved as soon as the lock is released."
+                "kept in memory and will be saved as soon as the lock is released."
             )
         else:
-            sentence = f"{error} This conversation is kept in memory, and saving is retried."
+            sentence = f"{error} This conversation is kept in memory, and saving will be retried."
         with self._changed:
             self._problems[id] = sentence

@@ -1,4 +1,4 @@
-"""Repair a damaged database: find the rows that cannot be read, and copy the others into a new file."""
+"""Repair a damaged database by finding unreadable rows and copying all other rows into a new file."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from playground.store.rows import (
 from playground.types import InputError, OutsideError
 
 TABLES = ("conversation", "turn", "answer", "verdict", "game")
-"""The tables, in an order in which each row comes after the row that it belongs to."""
+"""The tables, ordered so that parent rows are copied before the rows that reference them."""
 MOST_NAMED = 5
-"""Maximum number of damaged rows that are named individually."""
+"""Maximum number of damaged rows to list individually."""
 
 Row = dict[str, Any]
 
 
 def find_damage(path: Path) -> list[str]:
-    """Describe the damage in a database: one sentence for each row, and one that offers a repair.
+    """Describe the damage in a database, in one sentence per row plus one with the repair command.
 
     Returns:
-        At most `MOST_NAMED` rows by name; empty if every row can be read, or if there is no file.
+        The sentences, for at most `MOST_NAMED` rows. Empty if every row is readable or there is no file.
     """
     if not path.exists():
         return []
@@ -46,35 +46,35 @@ def find_damage(path: Path) -> list[str]:
             for table in TABLES:
                 found += [f"{path}: {name} {fault}." for name, _, fault in _rows(db, table) if fault]
     except sqlite3.Error as error:
-        found.append(f"{path} cannot be read in full: {error}.")
+        found.append(f"Parts of {path} cannot be read: {error}.")
     if not found:
         return []
     more = len(found) - MOST_NAMED
     return [
         *found[:MOST_NAMED],
         *([f"{path}: {more} more rows are damaged."] if more > 0 else []),
-        f"To copy what can be read of {path.name} into a new file, use `python -m playground doctor "
-        f"--repair {path.stem}-repaired{path.suffix}`; the damaged file stays as it is.",
+        f"To copy the readable rows of {path.name} into a new file, run `python -m playground doctor "
+        f"--repair {path.stem}-repaired{path.suffix}`; the damaged file is not changed.",
     ]
 
 
 def repair_record(path: Path, new: Path) -> str:
     """Copy the readable rows of a database into a new file.
 
-    An invalid time becomes the year 1970, and bytes of a text that are not UTF-8 become U+FFFD. A row that
-    still cannot be read is left out, with all rows that belong to it.
+    Invalid times are replaced by the year 1970, and invalid UTF-8 bytes by U+FFFD. Rows that still cannot be
+    read are left out, together with all rows that belong to them.
 
     Returns:
-        A report of what was copied and what was left out.
+        A report of how many rows were copied and how many were left out.
 
     Raises:
         InputError: there is no database, the new file exists, or no row could be read.
         OutsideError: the new file cannot be written.
     """
     if not path.exists():
-        raise InputError(f"There is no database {path}: check --data-dir.")
+        raise InputError(f"There is no database at {path}: check --data-dir.")
     if new.exists():
-        raise InputError(f"There is a file {new} already: name a new one.")
+        raise InputError(f"The file {new} already exists: choose another name.")
     copied, left = dict.fromkeys(TABLES, 0), 0
     try:
         with closing(_open(path)) as db:
@@ -97,35 +97,35 @@ def repair_record(path: Path, new: Path) -> str:
                             [row[name] for name in names],
                         )
                         copied[table] += 1
-                    except sqlite3.IntegrityError:  # the row that it belongs to is damaged
+                    except sqlite3.IntegrityError:  # the parent row is damaged
                         left += 1
             target.commit()
     except (OSError, sqlite3.Error) as error:
-        raise OutsideError(f"{new} cannot be written from {path}: {error}.") from error
+        raise OutsideError(f"{path} cannot be copied to {new}: {error}.") from error
     if left and not any(copied.values()):
         for end in ("", "-wal", "-shm"):
             new.with_name(new.name + end).unlink(missing_ok=True)
-        raise _nothing_saved(path, "no row of it can be read")
+        raise _nothing_saved(path, "none of its rows can be read")
     counts = ", ".join(f"{count} {table}s" for table, count in copied.items())
     return (
-        f"{new}: {counts} copied, {left} rows left out. To use it, end every Tandem on this folder, "
-        f"and put it in the place of {path}."
+        f"{new}: {counts} copied, {left} rows left out. To use the new file, stop every Tandem process that "
+        f"uses this folder, and replace {path} with it."
     )
 
 
 def _no_database(db: sqlite3.Connection) -> str:
-    """Return why a file is not a database of this program; "" if it is one."""
+    """Return the reason why a file is not a Tandem database, or "" if it is one."""
     try:
         tables = {bytes(name).decode() for (name,) in db.execute("SELECT name FROM sqlite_master")}
     except sqlite3.DatabaseError as error:
         return str(error)
-    return "" if tables & set(TABLES) else "it has no conversations"
+    return "" if tables & set(TABLES) else "it contains no conversations"
 
 
 def _nothing_saved(path: Path, fault: str) -> InputError:
     return InputError(
-        f"Nothing could be saved from {path}, since {fault}: put a backup in its place, or move it "
-        "away to start a new database."
+        f"Nothing could be recovered from {path} because {fault}: replace it with a backup, or move it "
+        "elsewhere to start a new database."
     )
 
 
@@ -152,8 +152,10 @@ def _rows(db: sqlite3.Connection, table: str) -> Iterator[tuple[str, Row | None,
         row: Row = {name: _decoded(found[name]) for name in found.keys()}  # noqa: SIM118 - a row is no dict
         faults = []
         if any(isinstance(found[name], bytes) and row[name].encode() != found[name] for name in row):
-            faults.append("has bytes that are not UTF-8")
-        faults += [f"has no time in {name!r}" for name in ("created", "updated") if not _has_time(row, name)]
+            faults.append("contains invalid UTF-8")
+        faults += [
+            f"has an invalid time in {name!r}" for name in ("created", "updated") if not _has_time(row, name)
+        ]
         try:
             _check(table, row)
         except UNREADABLE as error:
@@ -168,12 +170,12 @@ def _rows(db: sqlite3.Connection, table: str) -> Iterator[tuple[str, Row | None,
 
 
 def _keys(db: sqlite3.Connection, table: str) -> list[int]:
-    """Return the rowids of a table, as far as they can be read."""
+    """Return the rowids of a table, reading as many as possible if the file is damaged."""
     keys: list[int] = []
     try:
         keys.extend(row[0] for row in db.execute(f"SELECT rowid FROM {table} NOT INDEXED ORDER BY rowid"))
     except sqlite3.DatabaseError:
-        # Rows after a damaged page may still be found by their numbers.
+        # Rows after a damaged page may still be accessible by rowid.
         last = keys[-1] if keys else 0
         keys.extend(range(last + 1, last + 10_000))
     return keys
@@ -184,7 +186,7 @@ def _decoded(value: Any) -> Any:
 
 
 def _has_time(row: Row, name: str) -> bool:
-    """Whether a row's time is valid or absent; an invalid time is replaced by the year 1970."""
+    """Return whether a row's time is valid or absent. Replace an invalid time by the year 1970."""
     if name not in row:
         return True
     try:
@@ -217,11 +219,11 @@ PARENTS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
         ("turn", {"conversation": "conversation", "number": "turn"}),
     ),
 }
-"""For each table its parent tables, with the matching columns as {parent's column: own column}."""
+"""The parent tables of each table, with the matching columns as {parent column: own column}."""
 
 
 def _orphan_fault(db: sqlite3.Connection, table: str, row: Row | sqlite3.Row) -> str:
-    """Return a fault if a row's parent is missing from the database; "" if all parents exist."""
+    """Describe the fault if a parent of a row is missing from the database; return "" if all exist."""
     for parent, columns in PARENTS.get(table, ()):
         where = " AND ".join(
             f"{theirs} = " + ("?" if theirs == "number" else "CAST(? AS TEXT)") for theirs in columns
@@ -239,13 +241,13 @@ NUMBERS: dict[str, dict[str, tuple[str, ...]]] = {
         "version": ("conversation", "turn", "lane"),
     },
 }
-"""For each table the columns that number rows, with the columns within which they are numbered."""
+"""The columns of each table that number its rows, with the columns that identify each numbered group."""
 
 
 def _number_fault(db: sqlite3.Connection, table: str, row: sqlite3.Row) -> str:
-    """Return a fault if the program cannot use one of a row's numbers; "" if it can use all."""
+    """Describe the fault if any of a row's numbers is unusable; return "" if all can be used."""
     for name, within in NUMBERS.get(table, {}).items():
-        if name not in row.keys():  # noqa: SIM118 - a row is no dict; a record of an earlier format
+        if name not in row.keys():  # noqa: SIM118 - a row is not a dict; older formats lack columns
             continue
         where = " AND ".join(f"{column} IS ?" for column in within)
         numbers = db.execute(
@@ -253,7 +255,7 @@ def _number_fault(db: sqlite3.Connection, table: str, row: sqlite3.Row) -> str:
             [row[column] for column in within],
         )
         if row[name] not in usable_numbers(number for (number,) in numbers):
-            return f"has no usable {name}"
+            return f"has an invalid {name}"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Parse values of the database's rows, with an error in place of each damaged or missing answer."""
+"""Parse values from database rows, replacing each damaged or missing answer by an error."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ from playground.types import (
 INTERRUPTED = "Interrupted: the app stopped while this answer was being written."
 STREAMING = "This answer is still being written, on another page: open the conversation again in a moment."
 UNFINISHED = (INTERRUPTED, STREAMING)
-"""The errors of answers that were read from the database before they were finished."""
-DAMAGED = "This answer is damaged in the database: run `python -m playground doctor`, which offers a repair."
+"""The error messages of answers that were read from the database before they were finished."""
+DAMAGED = "This answer is damaged in the database: run `python -m playground doctor` to see how to repair it."
 MISSING = "This answer is missing from the database: retry it."
 UNUSABLE = (DAMAGED, MISSING)
-"""The errors of answers whose rows are unreadable or missing."""
+"""The error messages of answers whose rows are unreadable or missing."""
 MOST_LOST = 8
-"""Maximum number of consecutive missing lanes, turns or versions; a number after a larger gap is damaged."""
+"""Maximum number of consecutive missing lanes, turns or versions; numbers after a larger gap are ignored."""
 GONE = -1
-"""The number of a removed lane in the stored form of `Turn.histories`."""
+"""The number that represents a removed lane in the stored form of `Turn.histories`."""
 UNREADABLE = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
 """The exceptions that parsing a damaged row can raise."""
 
 
 def decode_text(data: bytes) -> str:
-    """Decode a text of the database, which may be invalid UTF-8 in a damaged file."""
+    """Decode text from the database, which may contain invalid UTF-8 if the file is damaged."""
     return data.decode("utf-8", "replace")
 
 
 def plain_text(value: Any) -> Any:
-    """Return a value of a text column as text; a damaged row may contain bytes."""
+    """Return the value of a text column as a string, even if a damaged row contains bytes."""
     return decode_text(value) if isinstance(value, bytes) else value
 
 
 def usable_numbers(numbers: Iterable[Any]) -> list[int]:
-    """Return the usable numbers of a column (lanes, turns, versions), in order.
+    """Return the usable lane, turn or version numbers in a column, in ascending order.
 
-    Unusable numbers are not integers from 0, or come after a gap of more than `MOST_LOST` missing numbers.
+    Numbers must be integers from 0, without a gap of more than `MOST_LOST` missing numbers before them.
     """
     usable: list[int] = []
     for number in sorted({number for number in numbers if type(number) is int and number >= 0}):
@@ -63,7 +63,7 @@ def usable_numbers(numbers: Iterable[Any]) -> list[int]:
 
 
 def read_field(text: Any, name: str) -> Any:
-    """Return a field of a JSON object; None if the text is not an object or lacks the field."""
+    """Return a field from JSON text, or None if the text is not a JSON object with that field."""
     try:
         return json.loads(text)[name]
     except UNREADABLE:
@@ -71,7 +71,7 @@ def read_field(text: Any, name: str) -> Any:
 
 
 def read_variants(text: str) -> tuple[Variant, ...]:
-    """Parse a conversation's variants from its row; raises one of `UNREADABLE` for a damaged row."""
+    """Parse a conversation's variants from its row. Raises one of `UNREADABLE` if the row is damaged."""
     variants = tuple(_read_variant(data) for data in json.loads(text))
     if not variants:
         raise ValueError("no variants")
@@ -87,35 +87,37 @@ def _read_variant(data: dict[str, Any]) -> Variant:
     )
     check_fields(variant)
     check_fields(variant.aligner)
-    canonical(to_json(variant)).encode()  # UnicodeEncodeError: a lone surrogate, which cannot be written
+    canonical(
+        to_json(variant)
+    ).encode()  # raises UnicodeEncodeError for a lone surrogate, which cannot be written
     return variant
 
 
 def read_verdict(text: str) -> Verdict:
-    """Parse a verdict from its row; raises one of `UNREADABLE` for a damaged row."""
+    """Parse a verdict from its row. Raises one of `UNREADABLE` if the row is damaged."""
     return verdict_from_json(json.loads(text))
 
 
 def read_judge_call(text: str) -> JudgeCall:
-    """Parse a judge call from its row; raises one of `UNREADABLE` for a damaged row."""
+    """Parse a judge call from its row. Raises one of `UNREADABLE` if the row is damaged."""
     return judge_call_from_json(json.loads(text))
 
 
 def format_histories(histories: Sequence[int | None]) -> str | None:
-    """Return `Turn.histories` in its stored form; None if it is empty."""
+    """Return `Turn.histories` in its stored form, or None if it is empty."""
     return canonical([GONE if lane is None else lane for lane in histories]) if histories else None
 
 
 def read_histories(text: str | None) -> tuple[int | None, ...]:
-    """Parse `Turn.histories` from its row; raises one of `UNREADABLE` for a damaged row."""
+    """Parse `Turn.histories` from its row. Raises one of `UNREADABLE` if the row is damaged."""
     found = json.loads(text) if text is not None else []
     if not isinstance(found, list) or not all(type(lane) is int and GONE <= lane < 2**31 for lane in found):
-        raise ValueError("no list of lanes")
+        raise ValueError("not a list of lanes")
     return tuple(None if lane == GONE else lane for lane in found)
 
 
 def read_usable_histories(text: str | None, lanes: int) -> tuple[int | None, ...]:
-    """Parse `Turn.histories` of a turn with that many lanes; () if its row is damaged."""
+    """Parse `Turn.histories` for a turn with `lanes` lanes; return () if the row is damaged."""
     try:
         found = read_histories(text)
     except UNREADABLE:
@@ -129,7 +131,7 @@ def current_time() -> str:
 
 
 def read_time(text: str) -> datetime:
-    """Parse a time of a row, in UTC; returns the year 1970 if the row is damaged."""
+    """Parse a time from a row as UTC; return the year 1970 if the value is invalid."""
     try:
         time = datetime.fromisoformat(text)
     except (TypeError, ValueError):
@@ -140,7 +142,7 @@ def read_time(text: str) -> datetime:
 def read_lanes(
     rows: Iterable[tuple[Any, ...]], variants: Sequence[Variant]
 ) -> tuple[tuple[Answer, ...], tuple[tuple[Answer, ...], ...]]:
-    """Return the shown answers of a turn's rows, and its `Turn.versions`.
+    """Build a turn's shown answers and its `Turn.versions` from the turn's rows.
 
     Each missing lane or version is replaced by an error, so that all others keep their positions.
     """
@@ -167,12 +169,12 @@ def read_lanes(
 
 
 def _missing_answer(variant: str, version: int) -> Answer:
-    """Return the placeholder for a version without a row."""
+    """Return a placeholder for an answer version that has no row."""
     return Answer(variant=variant, request=None, reply=Reply(finish="error", error=MISSING), version=version)
 
 
 def _read_or_replace(variant: str, request: str | None, reply: str, version: int) -> Answer:
-    """Parse an answer from its row, or return the placeholder for a damaged row."""
+    """Parse an answer from its row, or return a placeholder if the row is damaged."""
     try:
         return read_answer(variant, request, reply, version)
     except UNREADABLE:
@@ -182,7 +184,7 @@ def _read_or_replace(variant: str, request: str | None, reply: str, version: int
 
 
 def read_answer(variant: str, request: str | None, reply: str, version: int) -> Answer:
-    """Parse an answer from its row; raises one of `UNREADABLE` for a damaged row."""
+    """Parse an answer from its row. Raises one of `UNREADABLE` if the row is damaged."""
     data = json.loads(reply)
     if data["finish"] == "":
         data |= {"finish": "error", "error": INTERRUPTED}

@@ -1,4 +1,4 @@
-"""Read and write verdicts and votes, and the stored judge calls."""
+"""Read and write verdicts, votes and stored judge calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ UNJUDGED = "Unfinished: the app stopped while the judge was running; judge again
 
 
 def read_verdicts(db: sqlite3.Connection, conversation: str) -> dict[int, tuple[Verdict, ...]]:
-    """Return a conversation's verdicts by turn, in the order of the requests; damaged ones are skipped."""
+    """Return a conversation's verdicts by turn, in the order of their requests, skipping damaged ones."""
     found: dict[int, list[Verdict]] = {}
     for turn, text in db.execute(
         "SELECT turn, verdict FROM verdict WHERE conversation = ? ORDER BY created, rowid", (conversation,)
@@ -28,7 +28,7 @@ def read_verdicts(db: sqlite3.Connection, conversation: str) -> dict[int, tuple[
 
 
 def write_verdict(db: sqlite3.Connection, conversation: str, turn: int, verdict: Verdict) -> None:
-    """Write a verdict; an ended verdict is not replaced by an unfinished one with the same id."""
+    """Write a verdict. A finished verdict is not replaced by an unfinished one with the same id."""
     row = db.execute("SELECT verdict FROM verdict WHERE id = ?", (verdict.id,)).fetchone()
     stored = read_field(row[0], "outcome") if row else None
     if verdict.outcome == "unfinished" and stored not in (None, "unfinished"):
@@ -41,12 +41,12 @@ def write_verdict(db: sqlite3.Connection, conversation: str, turn: int, verdict:
 
 
 def write_judge_call(db: sqlite3.Connection, key: str, call: JudgeCall) -> None:
-    """Store a judge call under the hash of its question."""
+    """Store a judge call under a key, the hash of its question."""
     db.execute("INSERT OR REPLACE INTO game VALUES (?, ?)", (key, canonical(to_json(call))))
 
 
 def read_kept_call(db: sqlite3.Connection, key: str) -> JudgeCall | None:
-    """Return the judge call stored under that key; None if there is none or it is damaged."""
+    """Return the judge call stored under a key, or None if there is none or it is damaged."""
     row = db.execute("SELECT game FROM game WHERE key = ?", (key,)).fetchone()
     try:
         return None if row is None else read_judge_call(row[0])

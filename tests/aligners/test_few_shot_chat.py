@@ -98,7 +98,7 @@ def test_demonstrations_are_selected_and_changed(library: Library) -> None:
         ("few-shot-chat:demos=open", "Demonstration 1 of 'open' has a query without an answer"),
         ("few-shot-chat:demos=whole", "could not be parsed, so it has no turns"),
         ("few-shot-chat:colour=red", "it has demos, k, ablation, seed, other, pick, adapter, system"),
-        ("few-shot-chat:stop=paper", "has no stop rules"),
+        ("few-shot-chat:stop=paper", "does not support stop rules"),
         ("few-shot-chat:adapter=x", "There is no adapter 'x'"),
     ],
 )

@@ -174,7 +174,7 @@ def test_prompt_takes_sets_of_the_users_own_folder_by_name(messages: Path, tmp_p
         (["--demos", "pocket-3", "--k", "9"], "has 3 demonstrations, so k=9 is not possible"),
         (["--ablation", "loud"], "There is no ablation 'loud'"),
         (["--lane", "base", "--ablation", "shifted"], "Lane 'base' has no option 'ablation'"),
-        (["--lane", "urial:k=1", "--k", "2"], "gives 'k' twice"),
+        (["--lane", "urial:k=1", "--k", "2"], "'k' is set twice"),
     ],
 )
 def test_a_prompt_that_cannot_be_is_one_sentence_and_status_two(

@@ -132,7 +132,7 @@ def test_a_judge_that_fails_is_one_sentence_and_status_1(
     server.behave = lambda asked, body: asked.fail(401, f"bad key {KEY}")
     result = judge(conversation.id, "--judge", "gpt-4o", "--turns", "1", "--json")
     assert result.returncode == 1
-    assert "does not accept the key (401)" in result.stderr.decode()
+    assert "does not accept the API key (401)" in result.stderr.decode()
     assert len(result.stderr.decode().strip().splitlines()) == 1
     [verdict] = json.loads(result.stdout)["verdicts"]
     assert (verdict["outcome"], verdict["scores"]) == ("failed", [None, None])
@@ -141,7 +141,7 @@ def test_a_judge_that_fails_is_one_sentence_and_status_1(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "Name the model that is to judge, such as gpt-4o"),
+        ((), "Name a judge model, such as gpt-4o"),
         (("--judge", "m", "--rubric", "best"), "There is no rubric 'best': choose one of"),
         (
             ("--judge", "m", "--turns", "3"),
@@ -154,7 +154,7 @@ def test_a_judge_that_fails_is_one_sentence_and_status_1(
         (("--judge", "m", "--scope", "all"), "--scope must be turn or conversation, not 'all'"),
         (("--judge", "m", "--judge-url", "x"), "The judge's address must begin with http"),
         (("--judge", "m", "--judge-budget", "many"), "--judge-budget must be a whole number of tokens"),
-        (("--judge", "m", "--judge-budget", "100"), "of this session's 100 for judging are left"),
+        (("--judge", "m", "--judge-budget", "100"), "of this session's 100 judging tokens are left"),
         (
             ("--judge", "reference", "--rubric", "single"),
             "has the rubrics known-answer and known-answer-pair",
@@ -172,7 +172,7 @@ def test_without_a_key_and_an_address_it_says_how_to_set_them(
     judge: Judge, conversation: Conversation
 ) -> None:
     result = judge(conversation.id, "--judge", "gpt-4o", OPENAI_API_KEY="", TANDEM_JUDGE_URL="")
-    failed(result, 2, "There is no key for gpt-4o at https://api.openai.com/v1: set OPENAI_API_KEY")
+    failed(result, 2, "No API key is set for gpt-4o at https://api.openai.com/v1: set OPENAI_API_KEY")
 
 
 def test_an_unknown_conversation_is_said(judge: Judge) -> None:
@@ -182,8 +182,11 @@ def test_an_unknown_conversation_is_said(judge: Judge) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["judge", "ID", "--judge", "a@http://[::1"], "cannot be read"),
-        (["judge", "ID", "--judge", "a", "--judge-url", "http://[::1"], "cannot be read"),
+        (["judge", "ID", "--judge", "a@http://[::1"], "is not valid: enter one such as http"),
+        (
+            ["judge", "ID", "--judge", "a", "--judge-url", "http://[::1"],
+            "is not valid: enter one such as http",
+        ),
         (["judge", "ID", "--judge", b"a\xff@http://x"], "--judge contains"),
         (["judge", b"\xff"], "ID contains"),
         (["history", b"\xff"], "QUERY contains"),
@@ -217,7 +220,7 @@ def test_a_folder_whose_name_is_no_text_is_taken(tmp_path: Path) -> None:
 def test_a_mistyped_server_ends_the_command_with_one_sentence(
     judge: Judge, server: JudgeServer, conversation: Conversation, name: str
 ) -> None:
-    failed(judge(conversation.id, "--judge", name), 2, "is mistyped: write MODEL, or MODEL@http://SERVER")
+    failed(judge(conversation.id, "--judge", name), 2, "Invalid judge", "write MODEL, MODEL@http://SERVER")
     assert server.bodies == []
 
 

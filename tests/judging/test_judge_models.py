@@ -185,21 +185,27 @@ def test_a_later_turn_is_seen_in_its_conversation(tmp_path: Path, serve: Serve) 
 # --- Faults ---------------------------------------------------------------------------------------
 
 FAULTS: dict[str, tuple[Behave, str]] = {
-    "401": (lambda a, b: a.fail(401, f"Incorrect API key provided: {KEY}"), "does not accept the key (401)"),
+    "401": (
+        lambda a, b: a.fail(401, f"Incorrect API key provided: {KEY}"),
+        "does not accept the API key (401)",
+    ),
     "403": (
         lambda a, b: a.fail(403, f"Key {KEY} is not allowed"),
-        "does not allow this key to use judge (403)",
+        "does not allow this API key to use judge (403)",
     ),
-    "404": (lambda a, b: a.fail(404, "no such model"), "knows no model 'judge' (404)"),
+    "404": (lambda a, b: a.fail(404, "no such model"), "has no model 'judge' (404)"),
     "400": (lambda a, b: a.fail(400, f"too long for {KEY}"), "(400) (too long for (key)): shorten it"),
-    "429": (lambda a, b: a.fail(429, "slow down"), "takes no more for now (429) (slow down)"),
-    "500": (lambda a, b: a.fail(500, "oops"), "is failing (500) (oops)"),
-    "503": (lambda a, b: a.send(b"<html>busy</html>", 503), "is failing (503)"),
-    "reset in mid-body": (lambda a, b: a.reset(), "cannot be reached, or broke off"),
-    "silence": (lambda a, b: a.silence(), "did not answer within 1 s"),
-    "invalid JSON": (lambda a, b: a.send(b'{"choices": [{"mess'), "sent what is no chat reply"),
-    "no object": (lambda a, b: a.send([1, 2]), "no chat reply"),
-    "an object of another kind": (lambda a, b: a.send({"hello": KEY}), "no chat reply"),
+    "429": (lambda a, b: a.fail(429, "slow down"), "not accepting more requests for now (429) (slow down)"),
+    "500": (lambda a, b: a.fail(500, "oops"), "reported a server error (500) (oops)"),
+    "503": (lambda a, b: a.send(b"<html>busy</html>", 503), "reported a server error (503)"),
+    "reset in mid-body": (lambda a, b: a.reset(), "cannot be reached or closed the connection"),
+    "silence": (lambda a, b: a.silence(), "did not respond within 1 s"),
+    "invalid JSON": (lambda a, b: a.send(b'{"choices": [{"mess'), "did not send a valid chat completion"),
+    "no object": (lambda a, b: a.send([1, 2]), "did not send a valid chat completion"),
+    "an object of another kind": (
+        lambda a, b: a.send({"hello": KEY}),
+        "did not send a valid chat completion",
+    ),
 }
 
 
@@ -255,7 +261,7 @@ def test_a_server_that_recovers_is_not_a_failure(tmp_path: Path, serve: Serve) -
 
 
 ODD: dict[str, tuple[str | None, dict[str, Any], str, str]] = {
-    "no verdict": ("Both are fine, I suppose.", {}, "unparsable", "holds no verdict"),
+    "no verdict": ("Both are fine, I suppose.", {}, "unparsable", "contains no verdict"),
     "empty": ("", {}, "empty", "reply is empty"),
     "white space": (" \n ", {}, "empty", "reply is empty"),
     "null": (None, {}, "empty", "reply is empty"),
@@ -263,7 +269,7 @@ ODD: dict[str, tuple[str | None, dict[str, Any], str, str]] = {
         "If A is better I say [[A]], and",
         {"finish_reason": "length"},
         "cut",
-        "cut off at its limit",
+        "cut off at its token limit",
     ),
     "content filter": ("Verd", {"finish_reason": "content_filter"}, "refused", "content filter"),
     "refusal": (None, {"refusal": "I will not."}, "refused", "refused to judge"),
@@ -372,7 +378,7 @@ def test_no_key_goes_to_an_address_that_was_typed(tmp_path: Path, serve: Serve) 
 def test_without_a_key_it_says_what_is_missing_and_how_to_set_it(tmp_path: Path) -> None:
     talk = session(tmp_path)
     conversation = chat(talk, "One?")
-    with pytest.raises(InputError, match=r"There is no key for gpt-4o.*set OPENAI_API_KEY.*enter a key"):
+    with pytest.raises(InputError, match=r"No API key is set for gpt-4o.*set OPENAI_API_KEY.*enter a key"):
         judge(talk, conversation, 0, "single", talk.judge_model("gpt-4o"))
     assert talk.verdicts(conversation) == ((),)
 
@@ -381,8 +387,11 @@ def test_without_a_key_it_says_what_is_missing_and_how_to_set_it(tmp_path: Path)
     ("changes", "said"),
     [
         ({"server": "ftp://x"}, "must begin with http:// or https://"),
-        ({"server": "http://u:p@x/v1"}, "Leave the user and password out of the judge's address http://x/v1"),
-        ({"model": " "}, "Name the model that is to judge"),
+        (
+            {"server": "http://u:p@x/v1"},
+            "Remove the user name and password from the judge's address http://x/v1",
+        ),
+        ({"model": " "}, "Name a judge model, such as gpt-4o"),
     ],
 )
 def test_a_judge_that_cannot_be_is_refused_in_one_sentence(
@@ -397,9 +406,9 @@ def test_a_judge_that_cannot_be_is_refused_in_one_sentence(
     ("rubric", "options", "said"),
     [
         ("nothing", {}, "There is no rubric 'nothing': choose one of"),
-        ("single-reference", {}, "needs a reference answer, and turn 1 has none"),
+        ("single-reference", {}, "needs a reference answer, but turn 1 has none"),
         ("pairwise", {"lanes": [0]}, "A comparison needs two lanes"),
-        ("single", {"samples": 0}, "Samples must be from 1 to 20, not 0"),
+        ("single", {"samples": 0}, "The number of samples must be between 1 and 20, not 0"),
         ("single", {"lanes": [4]}, "There is no lane E"),
     ],
 )
@@ -691,7 +700,7 @@ def test_a_visit_keeps_within_its_budget(tmp_path: Path, serve: Serve) -> None:
     judge(talk, conversation, 0, "single", model(server), budget=budget).wait(20)
     assert (budget.used, budget.left) == (240, 5760)  # what the server counted, not what was set aside
     asked = len(server.bodies)
-    with pytest.raises(InputError, match="5760 of this session's 6000 for judging are left"):
+    with pytest.raises(InputError, match="only 5760 of this session's 6000 judging tokens are left"):
         judge(talk, conversation, 1, "single", model(server), samples=3, budget=budget)
     assert len(server.bodies) == asked
     assert budget.used == 240
@@ -722,11 +731,11 @@ def test_a_public_page_spends_nothing_of_its_own_and_calls_nowhere_else(tmp_path
     talk = session(tmp_path, public=True, judge_key=Secret(KEY), judge_model="judge")
     assert talk.judge_budget().left == 0
     with pytest.raises(
-        InputError, match="0 of this session's 0 for judging are left: enter your own API key"
+        InputError, match="only 0 of this session's 0 judging tokens are left: enter your own API key"
     ):
         judge(talk, chat(talk, "One?"), 0, "single", talk.judge_model(), budget=talk.judge_budget())
     own = talk.judge_model(key=Secret("sk-visitor"))
     assert without_key(own) is None
-    with pytest.raises(InputError, match="address cannot be chosen"):
+    with pytest.raises(InputError, match="address cannot be changed in public mode"):
         talk.judge_model(server="http://169.254.169.254/v1")
     assert session(tmp_path / "x", public=True, judge_budget=500).judge_budget().left == 500

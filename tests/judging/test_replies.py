@@ -188,7 +188,7 @@ def test_the_reason_is_the_text_before_the_verdict_without_thinking() -> None:
 
 def test_a_reply_that_is_all_thinking_says_so() -> None:
     reading = read_reply(RUBRICS["single"], "<think>It is an 8.")
-    assert reading.error == "The reply holds only the judge's thinking, and no verdict."
+    assert reading.error == "The reply contains only the judge's thinking and no verdict."
 
 
 @pytest.mark.parametrize(

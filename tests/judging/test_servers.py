@@ -196,7 +196,7 @@ def test_a_question_that_fills_the_context_is_one_sentence(tmp_path: Path, serve
     server = serve(lambda asked, body: asked.fail(400, message))
     [verdict] = ask(tmp_path, server)
     assert len(server.bodies) == 1
-    assert "takes 2040 of the 2048 tokens" in sentence(verdict.error)
+    assert "takes up 2040 of the 2048 tokens" in sentence(verdict.error)
     assert "judge a shorter conversation" in sentence(verdict.error)
 
 
@@ -334,14 +334,14 @@ def test_thinking_without_end_is_named_as_the_cause(
     server = serve(lambda asked, body: asked.say(text, finish_reason="length", usage=extra))
     verdicts = ask(tmp_path, server, questions=2)
     assert [verdict.outcome for verdict in verdicts] == ["cut"] * 2
-    assert "8192 tokens on thinking" in sentence(verdicts[0].error)
+    assert "token limit of 8192 on thinking" in sentence(verdicts[0].error)
     assert len(server.bodies) == 3
 
 
 def test_a_reply_that_is_cut_off_without_thinking_is_asked_for_once(tmp_path: Path, serve: Serve) -> None:
     server = serve(lambda asked, body: asked.say("A long", finish_reason="length"))
     [verdict] = ask(tmp_path, server)
-    assert "cut off at its limit" in sentence(verdict.error)
+    assert "cut off at its token limit" in sentence(verdict.error)
     assert len(server.bodies) == 1
 
 
@@ -350,7 +350,7 @@ def test_a_reply_of_thinking_alone_says_so(tmp_path: Path, serve: Serve) -> None
     choice = {"index": 0, "finish_reason": "stop", "message": message}
     [verdict] = ask(tmp_path, serve(lambda asked, body: asked.send({"choices": [choice]})))
     assert verdict.outcome == "empty"
-    assert "only sent its thinking" in sentence(verdict.error)
+    assert "contains only thinking and no verdict" in sentence(verdict.error)
 
 
 # --- Replies --------------------------------------------------------------------------------------
@@ -451,7 +451,7 @@ def test_a_reply_that_is_compressed_is_read(tmp_path: Path, serve: Serve) -> Non
     assert ask(tmp_path, server)[0].scores == (8.0,)
 
 
-@pytest.mark.parametrize(("coding", "said"), [("br", "compression"), ("gzip", "sent a damaged reply")])
+@pytest.mark.parametrize(("coding", "said"), [("br", "compression"), ("gzip", "sent a corrupt reply")])
 def test_a_compression_that_cannot_be_read_is_one_sentence(
     tmp_path: Path, serve: Serve, coding: str, said: str
 ) -> None:
@@ -466,7 +466,7 @@ def test_a_damaged_compression_is_told_as_damage(tmp_path: Path, serve: Serve, s
     data[len(data) // 2] ^= 0xFF
     server = serve(lambda asked, body: asked.send(bytes(data), status, {"Content-Encoding": "gzip"}))
     [verdict] = ask(tmp_path, server)
-    assert "sent a damaged reply, which cannot be decompressed" in sentence(verdict.error)
+    assert "sent a corrupt reply that cannot be decompressed" in sentence(verdict.error)
 
 
 ERRORS = {
@@ -496,7 +496,7 @@ def test_an_error_with_the_status_of_a_success_gives_the_servers_reason(
     server = serve(lambda asked, body: asked.send(ERRORS[shape], 200, {"Content-Type": kind}))
     [verdict] = ask(tmp_path, server)
     assert verdict.outcome == "failed"
-    assert "sent an error and no reply (out of credit): look at the account" in sentence(verdict.error)
+    assert "sent an error instead of a reply (out of credit): check the account" in sentence(verdict.error)
 
 
 def test_a_filter_with_the_status_of_a_success_is_a_refusal(tmp_path: Path, serve: Serve) -> None:
@@ -507,11 +507,20 @@ def test_a_filter_with_the_status_of_a_success_is_a_refusal(tmp_path: Path, serv
 
 
 UNREADABLE = {
-    "nested": (b'{"choices": ' + b"[" * 100_000, "no chat reply (it is nested too deeply)"),
-    "nested in an error": (b'{"error": ' + b'{"a":' * 100_000, "no chat reply (it is nested too deeply)"),
-    "no UTF-8": (b'{"choices": [{"message": {"content": "\xff"}}]}', "no chat reply (it is not UTF-8 text)"),
-    "no JSON": (b'{"choices": [', "no chat reply (it is not valid JSON)"),
-    "a long number alone": (b"9" * 5_000, "no chat reply"),
+    "nested": (
+        b'{"choices": ' + b"[" * 100_000,
+        "did not send a valid chat completion (the reply is nested too deeply)",
+    ),
+    "nested in an error": (
+        b'{"error": ' + b'{"a":' * 100_000,
+        "did not send a valid chat completion (the reply is nested too deeply)",
+    ),
+    "no UTF-8": (
+        b'{"choices": [{"message": {"content": "\xff"}}]}',
+        "did not send a valid chat completion (the reply is not UTF-8 text)",
+    ),
+    "no JSON": (b'{"choices": [', "did not send a valid chat completion (the reply is not valid JSON)"),
+    "a long number alone": (b"9" * 5_000, "did not send a valid chat completion"),
 }
 
 
@@ -587,9 +596,9 @@ def test_a_key_across_the_end_of_a_redirect_is_hidden(tmp_path: Path, serve: Ser
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("sk-one\nsk-two", "holds a line break"),
-        ("sk-\u00fcber-lang", "not ASCII"),
-        ("sk-\ud800-half", "not ASCII"),
+        ("sk-one\nsk-two", "contains a line break"),
+        ("sk-\u00fcber-lang", "non-ASCII character"),
+        ("sk-\ud800-half", "non-ASCII character"),
         ("sk-\x07-bell", "control character"),
     ],
 )
@@ -602,9 +611,9 @@ def test_a_key_that_no_header_holds_is_refused_and_not_shown(text: str, said: st
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("http://[::1", "cannot be read"),
-        ("http://u:sk-pass@[::1", "cannot be read"),
-        ("http://\u2100.example", "cannot be read"),
+        ("http://[::1", "is not valid: enter one such as http"),
+        ("http://u:sk-pass@[::1", "is not valid: enter one such as http"),
+        ("http://\u2100.example", "is not valid: enter one such as http"),
         ("http://x:99999/v1", "from 1 to 65535"),
         ("http://x:0", "from 1 to 65535"),
         ("http://x:abc", "from 1 to 65535"),

@@ -59,7 +59,7 @@ def test_a_blind_vote_can_be_changed_while_names_are_hidden_and_stands_from_then
     conversation = chat(talk, "One?")
     cast_vote(talk, conversation, 0, "A", shown=(0, 1), by="one", blind=True)
     cast_vote(talk, conversation, 0, "B", shown=(0, 1), by="one", blind=True)
-    with pytest.raises(InputError, match="Your blind vote on these answers is final"):
+    with pytest.raises(InputError, match="Your blind vote on these answers cannot be changed"):
         cast_vote(talk, conversation, 0, "A", shown=(0, 1), by="one")
     cast_vote(talk, conversation, 0, "A", shown=(0, 1), by="two")
     votes = {verdict.by: (verdict.winner, verdict.blind) for verdict in talk.verdicts(conversation)[0]}
@@ -69,10 +69,10 @@ def test_a_blind_vote_can_be_changed_while_names_are_hidden_and_stands_from_then
 @pytest.mark.parametrize(
     ("vote", "shown", "said"),
     [
-        ("C", (0, 1), "A vote is A, B, tie or both-bad, not 'C'"),
-        ("A", (0,), "A comparison needs two lanes, and turn 1 has 1 to compare"),
-        ("A", (0, 0), "must differ"),
-        ("A", (0, 5), "There is no lane F in this conversation: it has 2 lanes"),
+        ("C", (0, 1), "A vote must be A, B, tie or both-bad, not 'C'"),
+        ("A", (0,), "A comparison needs two lanes, but 1 were given for turn 1"),
+        ("A", (0, 0), "A lane is listed twice"),
+        ("A", (0, 5), "There is no lane F: this conversation has 2 lanes"),
     ],
 )
 def test_a_vote_that_cannot_be_is_refused_in_one_sentence(
@@ -88,7 +88,7 @@ def test_an_answer_that_failed_cannot_be_voted_on(tmp_path: Path) -> None:
     assert isinstance(talk.engine, ScriptedEngine)
     talk.engine._script = lambda r: ValueError("broken") if r.prompt.adapter else ["Yes."]
     conversation = chat(talk, "One?")
-    with pytest.raises(InputError, match="Lane 'pocket-ift' has no answer in turn 1"):
+    with pytest.raises(InputError, match="Lane 'pocket-ift' has no answer to judge in turn 1"):
         cast_vote(talk, conversation, 0, "A", shown=(0, 1))
 
 
@@ -196,7 +196,7 @@ def test_the_reference_judge_marks_by_the_probes_rule_and_says_it(tmp_path: Path
     verdict = judge_by_rule(talk, conversation, 0)
     assert (verdict.judge, verdict.outcome, verdict.scores) == ("reference", "scored", (1.0, 0.0))
     assert verdict.scale == (0, 1)
-    assert verdict.calls[0].reason == "Right if the answer has 'Paris' in it. It is right."
+    assert verdict.calls[0].reason == "Correct if the answer contains 'Paris'. The answer is correct."
     assert judge_by_rule(talk, conversation, 1, lanes=[1]).scores == (0.0,)
     assert [len(verdicts) for verdicts in session(tmp_path).verdicts(conversation)] == [1, 1]
 
@@ -249,7 +249,7 @@ def test_a_value_is_found_as_a_word_or_a_number_of_its_own(value: str, text: str
 def test_a_turn_without_a_known_answer_is_not_marked(tmp_path: Path) -> None:
     talk = session(tmp_path)
     conversation = chat(talk, "What is the capital of France?", "Something else?")
-    with pytest.raises(InputError, match="Turn 2 is not one of a probe with a known answer"):
+    with pytest.raises(InputError, match="Turn 2 has no known answer: play a probe"):
         judge_by_rule(talk, conversation, 1)
     probe = talk.library.probe_of(["What is the capital of France?"])
     assert probe is not None

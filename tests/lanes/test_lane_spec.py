@@ -41,10 +41,10 @@ def test_a_spec_is_read(spec: str, options: dict[str, str]) -> None:
     ("spec", "reason"),
     [
         ("chat:a", "'a' is not key=value"),
-        ("chat:a=1,a=2", "gives 'a' twice"),
-        ('chat:a="x', "does not end"),
-        ('chat:a="x"y', "text follows it"),
-        ('chat:a="x\\"', "does not end"),
+        ("chat:a=1,a=2", "'a' is set twice"),
+        ('chat:a="x', "is not closed"),
+        ('chat:a="x"y', "is followed by more text"),
+        ('chat:a="x\\"', "is not closed"),
     ],
 )
 def test_a_bad_spec_is_refused_in_one_sentence(spec: str, reason: str) -> None:

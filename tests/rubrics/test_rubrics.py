@@ -67,24 +67,24 @@ def test_a_score_is_the_last_one_in_whatever_form(raw: str) -> None:
 
 
 NO_SCORES = {
-    "I would give it a score of 85.": "holds no score",
-    "Score: [[85]]": "score 85 is not from 1 to 10",
-    "[[5]] is average. Score: [[85]]": "score 85 is not from 1 to 10",
-    "Score: [[0]]": "score 0 is not from 1 to 10",
-    "Score: [[-1]]": "score -1 is not from 1 to 10",
-    "Score: 4/5": "score 4/5 is not out of 10",
-    "85/100": "score 85/100 is not out of 10",
-    "The code reads arr[0].": "holds no score",
-    "Score: [[rating]]": "holds no score",
-    "[[A]]": "holds no score",
-    "It has 7 good points.": "holds no score",
-    "\u8fd9\u4e2a\u7b54\u6848\u5f88\u597d\u3002": "holds no score",
-    '{"reasons": "x"}': "score is missing",
-    '{"reasons": "x", "score": "good"}': "score is 'good', not a number",
-    '{"reasons": "x", "score": true}': "score is True, not a number",
-    '{"reasons": "x", "score": 11}': "score 11 is not from 1 to 10",
-    '{"reasons": "x", "score": null}': "score is missing",
-    "[" * 5000: "holds no score",
+    "I would give it a score of 85.": "contains no score",
+    "Score: [[85]]": "score in the reply is 85, which is not between 1 and 10",
+    "[[5]] is average. Score: [[85]]": "score in the reply is 85, which is not between 1 and 10",
+    "Score: [[0]]": "score in the reply is 0, which is not between 1 and 10",
+    "Score: [[-1]]": "score in the reply is -1, which is not between 1 and 10",
+    "Score: 4/5": "score in the reply is 4/5, but the maximum is 10",
+    "85/100": "score in the reply is 85/100, but the maximum is 10",
+    "The code reads arr[0].": "contains no score",
+    "Score: [[rating]]": "contains no score",
+    "[[A]]": "contains no score",
+    "It has 7 good points.": "contains no score",
+    "\u8fd9\u4e2a\u7b54\u6848\u5f88\u597d\u3002": "contains no score",
+    '{"reasons": "x"}': "score is missing from the reply",
+    '{"reasons": "x", "score": "good"}': "score in the reply is 'good', not a number",
+    '{"reasons": "x", "score": true}': "score in the reply is True, not a number",
+    '{"reasons": "x", "score": 11}': "score in the reply is 11, which is not between 1 and 10",
+    '{"reasons": "x", "score": null}': "score in the reply is missing",
+    "[" * 5000: "contains no score",
 }
 
 
@@ -294,7 +294,7 @@ BAD = {
         'name = "x"\nkind = "double"\ninstruction = "i"',
         "kind must be one of single, pairwise, aspects",
     ),
-    "no aspects": ('name = "x"\nkind = "aspects"\ninstruction = "i"', "exactly if its kind"),
+    "no aspects": ('name = "x"\nkind = "aspects"\ninstruction = "i"', "required if kind is"),
     "unknown": ('name = "x"\nkind = "single"\ninstruction = "i"\nextra = "e"', "unknown key 'extra'"),
     "missing": ('name = "x"\nkind = "single"', "missing key 'instruction'"),
     "taken": ('name = "single"\nkind = "single"\ninstruction = "i"', "the name 'single' is taken"),
@@ -371,14 +371,14 @@ def test_a_template_is_filled_as_pythons_format_fills_it(prompts: dict[str, Fast
 @pytest.mark.parametrize(
     ("name", "material", "said"),
     [
-        ("late-multi-turn", Material(candidates=(ONE,)), "has a template for turn 2 only, not for turn 1"),
+        ("late-multi-turn", Material(candidates=(ONE,)), "only has a template for turn 2, not for turn 1"),
         (
             "single-x",
             Material(candidates=(candidate("q1", "a", "q2", "b", "q3", "c"),)),
-            "for turn 1 and 2 only, not for turn 3",
+            "for turn 1 and 2, not for turn 3",
         ),
-        ("pair-x", Material(candidates=(ONE, TWO)), "there is none to 'q1'"),
-        ("pair-x", Material(candidates=(LONG_ONE, TWO)), "as many turns before them"),
+        ("pair-x", Material(candidates=(ONE, TWO)), "there is none for 'q1'"),
+        ("pair-x", Material(candidates=(LONG_ONE, TWO)), "same number of turns"),
     ],
 )
 def test_what_fastchat_has_no_template_for_is_said(
@@ -392,11 +392,11 @@ def test_what_fastchat_has_no_template_for_is_said(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"prompt_template": "{question.__class__}"}, "its prompt_template has {question.__class__}"),
-        ({"prompt_template": "{question!r}"}, "its prompt_template has {a format}"),
-        ({"prompt_template": "{"}, "cannot be read"),
+        ({"prompt_template": "{question.__class__}"}, "the prompt_template contains {question.__class__}"),
+        ({"prompt_template": "{question!r}"}, "the prompt_template contains {field with a format}"),
+        ({"prompt_template": "{"}, "invalid prompt_template"),
         ({"type": "double"}, "type and output_format must be"),
-        ({"name": 5}, "a judge prompt has the texts"),
+        ({"name": 5}, "a judge prompt must be an object with the strings"),
     ],
 )
 def test_a_bad_prompt_file_is_one_sentence_with_its_line(

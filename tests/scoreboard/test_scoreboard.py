@@ -91,8 +91,8 @@ def test_the_bootstrap_draws_whole_clusters_and_repeats_itself() -> None:
 
 
 def test_few_is_said_with_the_number() -> None:
-    assert few(1, "vote") == "Only 1 vote: too few to tell much by."
-    assert few(7, "vote") == "Only 7 votes: too few to tell much by."
+    assert few(1, "vote") == "Only 1 vote: too few to draw conclusions."
+    assert few(7, "vote") == "Only 7 votes: too few to draw conclusions."
     assert few(0, "vote") == "There are no votes yet."
     assert few(30, "vote") is None
 
@@ -118,7 +118,7 @@ def test_a_pair_counts_every_outcome_in_its_place() -> None:
     assert pair.rate == Share(hits=3.5, count=6)
     assert pair.by_turn == {1: Share(hits=3.5, count=5), 2: Share(hits=0, count=1)}
     assert pair.conversations == 5
-    assert pair.few == "Only 6 comparisons: too few to tell much by."
+    assert pair.few == "Only 6 comparisons: too few to draw conclusions."
     assert found.outcomes["win"] == 3
     one, two = found.score_rows
     assert (one.wins, two.wins) == (Share(hits=3.5, count=6), Share(hits=2.5, count=6))
@@ -250,7 +250,7 @@ def test_agreement_with_votes_is_over_turns_that_have_both() -> None:
     assert low < found.kappa <= high <= 1
     [told] = found.disagreements
     assert (told.conversation, told.turn, told.vote, told.verdict) == (odd.id, 0, 1, 0)
-    assert found.few == "Only 22 votes on a turn that the judge has judged: too few to tell much by."
+    assert found.few == "Only 22 votes on answers that this judge also compared: too few to draw conclusions."
     assert build_board(talks, HUMAN, "vote").agreement is None
     assert build_board(alone, "judge", "pairwise").agreement is None
 

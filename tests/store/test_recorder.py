@@ -161,7 +161,7 @@ def test_a_conflict_after_a_lock_is_a_branch_and_is_said(library: Library, tmp_p
     with locked(tmp_path):
         recorder.begin(mine, [0, 1])  # as another process that read it after the first turn
         recorder.put(mine)
-    until(lambda: "are kept as conversation" in (recorder.problem(here.id) or ""))
+    until(lambda: "were saved as conversation" in (recorder.problem(here.id) or ""))
     problem = recorder.problem(here.id)
     assert problem is not None
     branch = problem.split()[-1].rstrip(".")
@@ -265,8 +265,8 @@ def test_a_damaged_row_costs_that_row_alone(library: Library, tmp_path: Path) ->
         last(talk.send(talk.open(end.id), "three"))
     assert len(talk.open(ends[2].id).turns) == 3
     for words in (
-        "no time in 'updated'",
-        "not UTF-8",
+        "invalid time in 'updated'",
+        "contains invalid UTF-8",
         "lane B cannot be read",
         "--repair tandem-repaired.sqlite3",
     ):
@@ -278,7 +278,7 @@ def test_a_damaged_row_costs_that_row_alone(library: Library, tmp_path: Path) ->
     assert len(repaired.summaries()) == 3
     assert repaired.load(ends[0].id).turns == talk.open(ends[0].id).turns
     assert len(repaired.load(ends[2].id).turns[0].answers) == 1
-    with pytest.raises(InputError, match="already: name a new one"):
+    with pytest.raises(InputError, match="already exists: choose another name"):
         repair_record(tmp_path / FILE, tmp_path / "new" / FILE)
 
 

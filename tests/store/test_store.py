@@ -114,11 +114,11 @@ def test_an_answer_that_was_read_unfinished_never_replaces_the_finished_one(
 def test_whoever_holds_an_outdated_answer_is_refused(stale: Stale, tmp_path: Path) -> None:
     _, other, finished, there, parts = stale
     finish(parts)
-    with pytest.raises(ConflictError, match="open it again"):
+    with pytest.raises(ConflictError, match="reopen it from the history"):
         read_last(other.retry(there, [0]))
-    with pytest.raises(ConflictError, match="open it again"):
+    with pytest.raises(ConflictError, match="reopen it from the history"):
         other.show(there, 0, 0)
-    with pytest.raises(ConflictError, match="open it again"):
+    with pytest.raises(ConflictError, match="reopen it from the history"):
         read_last(other.send(there, "Second"))
     assert Store(tmp_path).load(finished.id) == finished
 
@@ -246,7 +246,7 @@ def test_a_damaged_reply_of_a_judge_is_asked_for_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("data", [b"no database at all", b"\xff" * 9000, b""])
 def test_a_repair_that_saves_nothing_says_so(tmp_path: Path, data: bytes) -> None:
     (tmp_path / FILE).write_bytes(data)
-    with pytest.raises(InputError, match="Nothing could be saved from"):
+    with pytest.raises(InputError, match="Nothing could be recovered from"):
         repair_record(tmp_path / FILE, tmp_path / "new.sqlite3")
     assert not (tmp_path / "new.sqlite3").exists()
 

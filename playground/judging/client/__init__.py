@@ -1,7 +1,7 @@
 """Send one call to a judge's server with the `openai` client.
 
-This works with any server that implements the OpenAI chat API. The client retries with its own back-off; one
-time limit covers everything, retries included; cancelling the task closes the connection at once.
+This works with any server that implements the OpenAI chat API. The client retries with its own back-off. One
+time limit covers the whole call, including retries. Cancelling the task closes the connection at once.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 OPENAI = "https://api.openai.com/v1"
 RETRIES = 2
 MOST_TRIES = 8
-"""Maximum number of differently formed requests for one call, besides the retries for a busy server."""
+"""Maximum number of request variants to try for one call, not counting retries when a server is busy."""
 _SECRET_NAME = re.compile(r"key|token|secret|sig(?:nature)?$|password|auth|code$", re.IGNORECASE)
 
 
@@ -54,19 +54,19 @@ class JudgeModel:
     model: str
     server: str = OPENAI
     key: Secret | None = None
-    """API key; None sends requests without a key, as many local servers accept."""
+    """API key; None sends requests without a key, which many local servers accept."""
     own_key: bool = False
-    """Whether the key is the user's own, so that calls do not use the user's token budget."""
+    """Whether the key belongs to the user, in which case calls do not count against the token budget."""
     temperature: float = 0.0
     seed: int | None = 0
     max_new_tokens: int = 2048
     timeout: float = 120.0
-    """Seconds for one call, retries included."""
+    """Time limit for one call in seconds, including retries."""
     retries: int = RETRIES
 
     def __post_init__(self) -> None:
         if not self.model.strip():
-            raise InputError("Name the judge's model, such as gpt-4o.")
+            raise InputError("Name a judge model, such as gpt-4o.")
         check_characters(self.model, "The judge's model")
         parts = split_address(self.server)
         if self.key:
@@ -76,38 +76,44 @@ class JudgeModel:
                 f"The judge's address must begin with http:// or https://, not {clean(self.server)!r}."
             )
         if parts.username or parts.password:
-            raise InputError(f"Leave the user and password out of the judge's address {clean(self.server)}.")
+            raise InputError(
+                f"Remove the user name and password from the judge's address {clean(self.server)}."
+            )
         if parts.fragment:
             raise InputError(
-                f"Leave the # and what follows it out of the judge's address {clean(self.server)}."
+                f"Remove the # and everything after it from the judge's address {clean(self.server)}."
             )
         if any(_SECRET_NAME.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
             raise InputError(
-                f"Leave the key out of the judge's address {clean(self.server)}: enter it as the judge's key."
+                f"Remove the API key from the judge's address {clean(self.server)} and enter it as the "
+                "judge's key instead."
             )
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The body of a request without model, messages and schema."""
+        """The request body, without the model, messages and schema."""
         number = int(self.temperature) if self.temperature == int(self.temperature) else self.temperature
         body: dict[str, Any] = {"temperature": number, "max_tokens": self.max_new_tokens}
         return body if self.seed is None else body | {"seed": self.seed}
 
 
 def check_key(key: Secret) -> Secret:
-    """Return `key` if a request can carry it in a header.
+    """Return `key` unchanged if it can be sent in an HTTP header.
 
     Raises:
-        InputError: it cannot be sent; the message gives the reason, without the key.
+        InputError: the key cannot be sent. The message gives the reason but does not contain the key.
     """
     text = key.reveal()
     for wrong, what in (
         (any(each in text for each in "\r\n"), "a line break"),
-        (not text.isascii(), "a character that is not ASCII, such as a letter with an accent"),
-        (text != text.strip() or not text.isprintable(), "white space at an end, or a control character"),
+        (not text.isascii(), "a non-ASCII character, such as an accented letter"),
+        (
+            text != text.strip() or not text.isprintable(),
+            "leading or trailing white space, or a control character",
+        ),
     ):
         if wrong:
-            raise InputError(f"The judge's key holds {what}, so it cannot be sent: copy the key again.")
+            raise InputError(f"The judge's key contains {what}, so it cannot be sent: copy the key again.")
     return key
 
 
@@ -116,32 +122,32 @@ def _is_openai(server: str) -> bool:
 
 
 def without_key(judge: JudgeModel) -> str | None:
-    """Return a sentence on how to set the key if the judge needs one and has none; else None."""
+    """Return a sentence that explains how to set the key if the judge needs one and has none; else None."""
     if judge.key or not _is_openai(judge.server):
         return None
     return (
-        f"There is no key for {judge.model} at {clean(judge.server)}: set OPENAI_API_KEY before starting, "
-        "enter a key for this session, or name another server with TANDEM_JUDGE_URL."
+        f"No API key is set for {judge.model} at {clean(judge.server)}: set OPENAI_API_KEY before starting "
+        "Tandem, enter a key for this session, or set TANDEM_JUDGE_URL to another server."
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """A judge's response to one call, or the reason why there is none."""
+    """A judge's response to one call, or the reason for the lack of one."""
 
     outcome: Outcome | None = None
-    """None for a complete reply, whose verdict is not parsed yet."""
+    """None for a complete reply whose verdict has not been parsed yet."""
     error: str | None = None
     messages: Messages = ()
     parameters: str | None = None
-    """The body of the successful request, without model and messages, as JSON."""
+    """The body of the last request as JSON, without the model and messages."""
     raw: str | None = None
     finish: str | None = None
     prompt_tokens: int | None = None
     new_tokens: int | None = None
     seconds: float
     late: bool = False
-    """Whether the call timed out, so that the server may have done and charged the work."""
+    """Whether the call timed out, in which case the server may still have charged for a reply."""
 
 
 async def ask(
@@ -151,7 +157,7 @@ async def ask(
     parameters: Mapping[str, Any],
     refusals: Refusals,
 ) -> Response:
-    """Send one call to a judge, in a form that its server accepts.
+    """Send one call to a judge, adapting the request to what its server accepts.
 
     Raises only CancelledError; other failures are returned in `Response.error` as one sentence with the API
     key redacted.
@@ -159,9 +165,9 @@ async def ask(
     Args:
         judge: the judge.
         messages: the prompt for a server that enforces `schema` (True), and for one that does not (False).
-        schema: the JSON schema of a reply; None for free text.
+        schema: the JSON schema for the reply; None for free text.
         parameters: the rest of the body, with the reply's token limit as ``max_tokens``.
-        refusals: what servers have refused; this call adds to it.
+        refusals: the known limits of servers; updated by this call.
     """
     started = time.monotonic()
     question = _Question(judge, messages, schema, parameters, refusals)
@@ -183,12 +189,12 @@ async def ask(
 
 
 def _safe(value: Any, judge: JudgeModel) -> Any:
-    """Redact a text so that it can be displayed and stored; other values are returned unchanged."""
+    """Redact the judge's key if the value is text; return any other value unchanged."""
     return redact(value, judge.key) if isinstance(value, str) else value
 
 
 class _Question:
-    """One question to a judge, and the requests that it takes."""
+    """One question to a judge, and the requests needed to get it answered."""
 
     def __init__(
         self,
@@ -208,9 +214,9 @@ class _Question:
         self._parameters = parameters
         self._limits = refusals.of(judge.server, judge.model)
         self._tentative = False
-        """Whether the schema is left out because of an error that does not name the problem."""
+        """Whether the schema is omitted because of an error that does not name a parameter."""
         self._most: int | None = None
-        """The reply's token limit for this question alone."""
+        """The reply's token limit for this question only."""
         self.sent: Messages = ()
         self.body: dict[str, Any] = {}
         key = judge.key.reveal() if judge.key else "none"
@@ -225,11 +231,11 @@ class _Question:
             http_client=BoundedClient(judge.timeout),
         )
         if not _is_openai(judge.server):
-            # The client reads them from the environment, but they are only meant for OpenAI.
+            # The client reads both from the environment, but they must only be sent to OpenAI.
             self._client.organization = self._client.project = None
 
     async def put(self) -> dict[str, Any]:
-        """Send the question, in another form if the server refuses it, and return fields of `Response`."""
+        """Send the question, adapting the request after refusals, and return the fields for `Response`."""
         import openai
 
         spent = {"prompt_tokens": 0, "new_tokens": 0}
@@ -295,7 +301,7 @@ class _Question:
                 raise NoRoomError(context, question)
             limits.context, limits.density = context, question / max(1, self._characters)
             room, current = context - question, self._limit() or 0
-            # Lower than the refused limit in any case, as the server may count differently.
+            # Always lower than the refused limit, because the server may count tokens differently.
             self._most = room if room < current else max(LEAST_ROOM, current // 2)
             return self._most < current
         elif refusal.limit is not None:
@@ -309,7 +315,7 @@ class _Question:
         return True
 
     def _give_room(self) -> bool:
-        """Raise the token limit to leave room for thinking; return False if it is not higher than before."""
+        """Raise the token limit to make room for thinking; return False if it cannot be raised."""
         before = self.body
         self._limits.thinks = True
         self._prepare()

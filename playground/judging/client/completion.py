@@ -1,4 +1,4 @@
-"""Parse the response of a judge's server: a completion's text, end and cost, or a failure as one sentence."""
+"""Parse responses from judges' servers: a completion's text, finish reason and cost, or an error message."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     import openai
 
 MOST_QUOTED = 200
-"""Maximum number of characters that are quoted from a server's message."""
+"""Maximum number of characters to quote from a server's message."""
 MOST_TOKENS = 10**12
-"""Token counts above this are a server's mistake and count as unknown."""
+"""Token counts above this are treated as server errors and counted as unknown."""
 _ENDPOINT = "/chat/completions"
 _PORTS = {"http": 80, "https": 443}
 
 
 class AskedJudge(Protocol):
-    """The attributes of a `JudgeModel` that an error sentence needs."""
+    """The attributes of a `JudgeModel` that error messages need."""
 
     @property
     def model(self) -> str:
@@ -34,21 +34,21 @@ class AskedJudge(Protocol):
 
     @property
     def timeout(self) -> float:
-        """Seconds for one call."""
+        """Time limit for one call, in seconds."""
 
     @property
     def key(self) -> Secret | None:
-        """The server's key, which no sentence may contain."""
+        """The server's API key, which must not appear in any message."""
 
 
 class NoRoomError(Exception):
-    """A question fills the context of a model, so that no answer fits."""
+    """The question fills the model's context window, leaving no room for an answer."""
 
     def __init__(self, context: int, question: int) -> None:
         """
         Args:
-            context: size of the model's context, in tokens.
-            question: tokens of the question.
+            context: size of the model's context window, in tokens.
+            question: length of the question, in tokens.
         """
         super().__init__(context, question)
         self.context = context
@@ -69,7 +69,7 @@ def split_address(server: str) -> SplitResult:
     shown = hide_login(server)
     if parts is None:
         raise InputError(
-            f"The judge's address {shown!r} cannot be read: enter one such as http://127.0.0.1:8000/v1."
+            f"The judge's address {shown!r} is not valid: enter one such as http://127.0.0.1:8000/v1."
         )
     try:
         allowed = parts.port != 0
@@ -81,12 +81,12 @@ def split_address(server: str) -> SplitResult:
 
 
 def hide_login(server: str) -> str:
-    """Return an entered address without user, password, query and fragment; it need not be valid."""
+    """Return an address, which may be invalid, without user name, password, query and fragment."""
     return re.sub("//.*@", "//", re.split("[?#]", server, maxsplit=1)[0], flags=re.DOTALL)
 
 
 def clean(server: str) -> str:
-    """Return an address without user, password and query, for display and for the database.
+    """Return an address without user name, password and query, for display and for the database.
 
     Raises:
         InputError: the address is invalid.
@@ -97,14 +97,14 @@ def clean(server: str) -> str:
 
 
 def request_address(server: str) -> tuple[str, dict[str, str]]:
-    """Return the address for requests, and its query, such as Azure's ``api-version``."""
+    """Return the base URL for requests, and the query parameters, such as Azure's ``api-version``."""
     parts = split_address(server)
     path = parts.path.rstrip("/").removesuffix(_ENDPOINT).rstrip("/")
     return urlunsplit((parts.scheme, parts.netloc, path, "", "")), dict(parse_qsl(parts.query))
 
 
 def identify_server(server: str) -> str:
-    """Return the request address in normal form, equal for two addresses of the same server.
+    """Return the normalized request address, which is equal for all spellings of the same address.
 
     Raises:
         InputError: the address is invalid.
@@ -117,9 +117,9 @@ def identify_server(server: str) -> str:
 
 
 def redact(text: str, key: Secret | None) -> str:
-    """Return `text` without the key and without lone surrogates, which cannot be stored.
+    """Return `text` with the API key redacted and lone surrogates, which cannot be stored, replaced.
 
-    Redact a server's message before cutting it: part of a key is not recognized.
+    Redact a server's message before truncating it: part of a key would not be recognized.
     """
     text = replace_surrogates(text)
     return key.scrub(text) if key else text
@@ -129,16 +129,16 @@ def redact(text: str, key: Secret | None) -> str:
 
 
 def read_completion(completion: Any, limit: int | None, key: Secret | None = None) -> dict[str, Any]:
-    """Return a reply's text, finish reason and cost; any part may be missing from the server's reply.
+    """Return a reply's text, finish reason and cost. Tolerates missing fields.
 
     Args:
         completion: the client's object for the reply's body.
-        limit: token limit of the reply; None if there was none.
-        key: the server's key, which is redacted in the server's messages.
+        limit: the reply's token limit; None if there was none.
+        key: the server's API key, to redact in the server's messages.
 
     Returns:
-        Fields of `Response`, and ``thinks``: whether the reply has no verdict because of thinking, so that
-        more tokens would help.
+        The fields for `Response`, and ``thinks``: whether the reply has no verdict because thinking used up
+        the tokens, so that a higher limit would help.
     """
     usage = getattr(completion, "usage", None)
     response: dict[str, Any] = {
@@ -149,18 +149,18 @@ def read_completion(completion: Any, limit: int | None, key: Secret | None = Non
     if (error := _find_error(completion, choices)) is not None:
         return response | _read_error_reply(error, key)
     if isinstance(completion, str) or not isinstance(choices, list):
-        error = "The judge's server sent something that is no chat reply: check its address."
+        error = "The judge's server did not send a valid chat completion: check its address."
         return response | {"outcome": "failed", "error": error}
     if not choices:
         return response | {
             "outcome": "empty",
-            "error": "The judge's reply is empty: the server sent no choice.",
+            "error": "The judge's reply is empty: the server sent no choices.",
         }
     return response | _read_choice(choices[0], usage, limit)
 
 
 def _read_choice(choice: Any, usage: Any, limit: int | None) -> dict[str, Any]:
-    """Return the fields of `Response` for a reply's first choice, and ``thinks``."""
+    """Return the fields for `Response`, and ``thinks``, from the first choice of a reply."""
     message = getattr(choice, "message", None)
     text = text_of(getattr(message, "content", None))
     finish = getattr(choice, "finish_reason", None)
@@ -170,22 +170,22 @@ def _read_choice(choice: Any, usage: Any, limit: int | None) -> dict[str, Any]:
         error = "The judge refused to judge this."
         return response | {"outcome": "refused", "raw": text or refusal, "error": error}
     if finish == "content_filter":
-        error = "The judge's server stopped its reply with a content filter."
+        error = "The content filter of the judge's server stopped the reply."
         return response | {"outcome": "refused", "error": error}
     empty = text is None or not text.strip()
     thought = _thinks(message, usage, text)
     if finish == "length" and (thought or empty):
         used = f" of {limit}" if limit else ""
         error = (
-            f"The judge spent its limit{used} tokens on thinking before its verdict was whole: choose "
+            f"The judge used up its token limit{used} on thinking before it completed its verdict: choose "
             "a model that thinks less or not at all."
         )
         return response | {"outcome": "cut", "error": error, "thinks": True}
     if finish == "length":
-        error = "The judge's reply was cut off at its limit of tokens, so its verdict is not whole."
+        error = "The judge's reply was cut off at its token limit, so its verdict is incomplete."
         return response | {"outcome": "cut", "error": error}
     if empty and thought:
-        error = "The judge's reply is empty: it only sent its thinking; ask again, or choose another model."
+        error = "The judge's reply contains only thinking and no verdict: ask again, or choose another model."
         return response | {"outcome": "empty", "error": error}
     if empty:
         return response | {"outcome": "empty", "error": "The judge's reply is empty."}
@@ -193,32 +193,32 @@ def _read_choice(choice: Any, usage: Any, limit: int | None) -> dict[str, Any]:
 
 
 def _find_error(completion: Any, choices: Any) -> Any:
-    """Return the error that a server sent with a success status; None if there is none."""
+    """Return the error that a server sent with a success status, or None if there is none."""
     if isinstance(choices, list) and choices:
-        # Routers report the error of the upstream server next to a choice without text.
+        # Routers report an upstream server's error alongside a choice without text.
         message = getattr(choices[0], "message", None)
         failed = not text_of(getattr(message, "content", None)) or choices[0].finish_reason == "error"
         return (getattr(choices[0], "error", None) or None) if failed else None
     if error := getattr(completion, "error", None):
         return error
-    # FastChat and old versions of vLLM.
+    # The error format of FastChat and old versions of vLLM.
     if getattr(completion, "object", None) == "error":
         return {"message": getattr(completion, "message", None)}
     return None
 
 
 def _read_error_reply(error: Any, key: Secret | None) -> dict[str, Any]:
-    """Return the fields of `Response` for an error that a server sent with a success status."""
+    """Return the fields for `Response` for an error that a server sent with a success status."""
     if is_filtered(error):
         sentence = "The content filter of the judge's server refused the question: choose another judge."
         return {"outcome": "refused", "error": sentence}
     quote = _quote({"error": error}, key)
-    sentence = f"The judge's server sent an error and no reply{quote}: look at the account and the model."
+    sentence = f"The judge's server sent an error instead of a reply{quote}: check the account and the model."
     return {"outcome": "failed", "error": sentence}
 
 
 def text_of(content: Any) -> str | None:
-    """Return the text of a message's content, which may be a list of parts; None if it has none."""
+    """Return the text of a message's content, which may be a list of parts, or None if it has no text."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
@@ -235,7 +235,7 @@ def text_of(content: Any) -> str | None:
 
 
 def _thinks(message: Any, usage: Any, text: str | None) -> bool:
-    """Whether the model thought before its answer."""
+    """Return whether the model produced thinking before its answer."""
     details = getattr(usage, "completion_tokens_details", None)
     if _count(_field(details, "reasoning_tokens")):
         return True
@@ -263,7 +263,7 @@ def _count(value: Any) -> int | None:
 
 
 def failure(error: Exception, judge: AskedJudge) -> dict[str, Any]:
-    """Return the fields of `Response` after an error; they may still contain the judge's key."""
+    """Return the fields for `Response` after an error. They may still contain the judge's API key."""
     import openai
 
     refused = (
@@ -279,7 +279,7 @@ def failure(error: Exception, judge: AskedJudge) -> dict[str, Any]:
 
 
 def _sentence(error: Exception, judge: AskedJudge, refused: bool) -> str:
-    """Return what went wrong and what to do, in one sentence."""
+    """Return one sentence that says what went wrong and what to do next."""
     import openai
 
     from playground.judging.client.transport import (
@@ -294,38 +294,43 @@ def _sentence(error: Exception, judge: AskedJudge, refused: bool) -> str:
         return f"The content filter of the judge at {where} refused the question: choose another judge."
     if isinstance(error, NoRoomError):
         return (
-            f"The question takes {error.question} of the {error.context} tokens that {judge.model} at "
-            f"{where} can hold, so no answer fits: judge a shorter conversation, or choose another model."
+            f"The question takes up {error.question} of the {error.context} tokens in the context window of "
+            f"{judge.model} at {where}, leaving no room for an answer: judge a shorter conversation, or "
+            "choose another model."
         )
     if isinstance(error, ReplyTooLargeError):
         return (
-            f"The judge at {where} sent more than {MOST_BYTES / 1e6:g} MB, and a verdict is much shorter: "
+            f"The judge at {where} sent more than {MOST_BYTES / 1e6:g} MB, far more than a verdict needs: "
             "check the address, or choose another model."
         )
     if isinstance(error, ReplyEncodingError):
         return (
-            f"The judge at {where} sent a reply in a compression that was not asked for: check the address."
+            f"The judge at {where} sent a reply in a compression format that was not requested: check the "
+            "address."
         )
     if isinstance(error, ReplyDamagedError):
-        return f"The judge at {where} sent a damaged reply, which cannot be decompressed: ask again."
+        return f"The judge at {where} sent a corrupt reply that cannot be decompressed: ask again."
     if isinstance(error, openai.APIStatusError):
         return _status_sentence(error, judge, where)
     if isinstance(error, TimeoutError | openai.APITimeoutError):
         return (
-            f"The judge at {where} did not answer within {judge.timeout:g} s: ask again, or allow more time."
+            f"The judge at {where} did not respond within {judge.timeout:g} s: ask again, or allow more time."
         )
     if isinstance(error, openai.APIConnectionError):
-        return f"The judge at {where} cannot be reached, or broke off: check that it runs, then ask again."
-    return f"The judge at {where} sent what is no chat reply{_flaw(error)}: check the address."
+        return (
+            f"The judge at {where} cannot be reached or closed the connection: check that it is running, "
+            "then ask again."
+        )
+    return f"The judge at {where} did not send a valid chat completion{_flaw(error)}: check the address."
 
 
 def _flaw(error: Exception) -> str:
-    """Return why a reply cannot be parsed, in parentheses; empty if the reason is unknown."""
+    """Return the reason why a reply cannot be parsed, in parentheses, or "" if the reason is unknown."""
     if isinstance(error, UnicodeDecodeError):
-        return " (it is not UTF-8 text)"
+        return " (the reply is not UTF-8 text)"
     if isinstance(error, RecursionError):
-        return " (it is nested too deeply)"
-    return " (it is not valid JSON)" if isinstance(error, ValueError) else ""
+        return " (the reply is nested too deeply)"
+    return " (the reply is not valid JSON)" if isinstance(error, ValueError) else ""
 
 
 def _status_sentence(error: openai.APIStatusError, judge: AskedJudge, where: str) -> str:
@@ -333,28 +338,29 @@ def _status_sentence(error: openai.APIStatusError, judge: AskedJudge, where: str
     if 300 <= status < 400:
         return _redirect_sentence(error, judge, where)
     if status == 401:
-        # Not the server's message: some servers quote the key in it.
-        return f"The judge at {where} does not accept the key (401): check it, or type another."
+        # Do not quote the server's message: some servers repeat the API key in it.
+        return f"The judge at {where} does not accept the API key (401): check it, or enter another."
     if status == 403:
         return (
-            f"The judge at {where} does not allow this key to use {judge.model} (403): choose another model."
+            f"The judge at {where} does not allow this API key to use {judge.model} (403): choose another "
+            "model."
         )
     quote = _quote_status(error, judge)
     if status == 404:
-        return f"The judge at {where} knows no model {judge.model!r} (404): check its name and the address."
+        return f"The judge at {where} has no model {judge.model!r} (404): check the name and the address."
     if status == 429:
-        return f"The judge at {where} takes no more for now (429){quote}: try later, or look at the account."
+        return (
+            f"The judge at {where} is not accepting more requests for now (429){quote}: try again later, or "
+            "check the account."
+        )
     if status >= 500:
-        return f"The judge at {where} is failing ({status}){quote}: try again later."
-    return (
-        f"The judge at {where} did not take the question ({status}){quote}: "
-        "shorten it or change the settings."
-    )
+        return f"The judge at {where} reported a server error ({status}){quote}: try again later."
+    return f"The judge at {where} rejected the question ({status}){quote}: shorten it or change the settings."
 
 
 def _redirect_sentence(error: openai.APIStatusError, judge: AskedJudge, where: str) -> str:
     try:
-        # Before the address is parsed, which would split a key in it.
+        # Redact before parsing the address, because parsing would split a key that it contains.
         location = redact(error.response.headers.get("location", ""), judge.key)
         target = urljoin(str(error.request.url), location)
         other = redact(clean(target), judge.key).removesuffix(_ENDPOINT)[:MOST_QUOTED]
@@ -362,13 +368,13 @@ def _redirect_sentence(error: openai.APIStatusError, judge: AskedJudge, where: s
     except ValueError:  # an invalid address
         named = ""
     return (
-        f"The judge at {where} redirects{named} ({error.status_code}), and redirects are not followed: enter "
-        "the other address as the judge's if you trust it."
+        f"The judge at {where} redirects{named} ({error.status_code}), and redirects are not followed: if "
+        "you trust the new address, enter it as the judge's address."
     )
 
 
 def _quote_status(error: openai.APIStatusError, judge: AskedJudge) -> str:
-    """Return the server's error message in parentheses; empty if there is none."""
+    """Return the server's error message in parentheses, or "" if there is none."""
     return _quote(read_error(error.response.text), judge.key)
 
 

@@ -1,8 +1,9 @@
-"""Detect what a judge's server refuses, and build requests that it accepts, per server and model.
+"""Learn what a judge's server refuses, per server and model, and build requests that it accepts.
 
-Servers of the OpenAI chat API name a refused parameter in ``param``, in a list ``loc``, in a field violation,
-or only in their message, in any language. So the whole body is searched for the names of the parameters that
-were sent, structured fields first. Numbers in a message about tokens give the reply's token limit.
+Servers that implement the OpenAI chat API name a refused parameter in ``param``, in a ``loc`` list, in a
+field violation, or only in their message, which may be in any language. So the whole error body is searched
+for the names of the parameters that were sent, structured fields first. Numbers in a message about tokens
+give the reply's token limit.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from playground.rubrics.forms import fold
 from playground.rubrics.rubric import Messages
 
 LEAST_ROOM = 64
-"""Minimum token limit of a reply; no verdict fits into fewer."""
+"""Minimum token limit for a reply; a verdict does not fit into fewer tokens."""
 THINKING_ROOM = 8192
-"""Token limit of a thinking model, for its thinking and its answer together."""
+"""Token limit for a thinking model, covering its thinking and its answer."""
 MOST_TEXT = 20_000
-"""Maximum number of characters of an error that are searched."""
+"""Maximum number of characters of an error message to search."""
 REFUSING = (400, 413, 422, 500, 501)
 """HTTP statuses with which servers refuse a parameter."""
 
@@ -51,7 +52,7 @@ _MENTIONED = {
     if name not in ("n", "reasoning_effort")
 } | {"reasoning_effort": re.compile(r"reasoning[_ -]?effort", re.IGNORECASE)}
 _ECHOES = ("input", "body", "request", "messages", "url", "documentation_url", "help", "@type")
-"""Keys of an error under which servers repeat the request or link to documentation."""
+"""Keys in an error body under which servers repeat the request or link to documentation."""
 _SYSTEM_WORD = (
     r"(?:system|syst\u00e8me|sistema|\u7cfb\u7edf|\u7cfb\u7d71|\u30b7\u30b9\u30c6\u30e0|\uc2dc\uc2a4\ud15c"
     r"|\u0441\u0438\u0441\u0442\u0435\u043c\w{0,5})"
@@ -82,29 +83,29 @@ _TOKENS = re.compile(
 
 @dataclass(kw_only=True)
 class ServerLimits:
-    """What one model on one server accepts, as far as its errors have shown."""
+    """The limits of one model on one server, as learned from its errors."""
 
     dropped: set[str] = field(default_factory=set)
     """Parameters that the server refuses."""
     renamed: bool = False
-    """Whether the token limit is called ``max_completion_tokens``."""
+    """Whether the server expects the token limit as ``max_completion_tokens``."""
     folds_system: bool = False
-    """Whether the system prompt is merged into the user's message."""
+    """Whether to merge the system prompt into the user message."""
     most_new_tokens: int | None = None
     """The highest token limit that the server accepts."""
     thinks: bool = False
-    """Whether the model used up its tokens by thinking, so that it gets more of them."""
+    """Whether the model once used up its token limit on thinking and therefore gets a higher limit."""
     context: int | None = None
-    """Size of the context in tokens, for question and answer together."""
+    """Size of the context window in tokens, for question and answer together."""
     density: float = 0.0
     """Tokens per character of a question, by the server's count."""
 
     def limit(self, most: int, characters: int = 0) -> int:
-        """Return the token limit of a reply.
+        """Return the token limit for a reply.
 
         Args:
-            most: the wanted limit.
-            characters: length of the question.
+            most: the requested limit.
+            characters: length of the question in characters.
         """
         wanted = max(most, THINKING_ROOM) if self.thinks else most
         if self.most_new_tokens is not None:
@@ -120,13 +121,13 @@ class ServerLimits:
         characters: int,
         most: int | None = None,
     ) -> dict[str, Any]:
-        """Return a request's body without model and messages.
+        """Return a request body, without the model and messages.
 
         Args:
-            parameters: the wanted parameters, with the token limit as ``max_tokens``.
-            schema: the JSON schema of a reply; None for free text.
-            characters: length of the question.
-            most: a token limit for this question alone.
+            parameters: the requested parameters, with the token limit as ``max_tokens``.
+            schema: the JSON schema for the reply; None for free text.
+            characters: length of the question in characters.
+            most: an upper bound on the token limit for this question only.
         """
         body = {name: value for name, value in parameters.items() if name not in self.dropped}
         if "max_tokens" in body:
@@ -149,13 +150,13 @@ class ServerLimits:
 
 
 class Refusals:
-    """What each server and model has refused, so that later requests leave it out."""
+    """Records what each server and model has refused, so that later requests omit it."""
 
     def __init__(self) -> None:
         self._limits: dict[tuple[str, str], ServerLimits] = {}
 
     def of(self, server: str, model: str) -> ServerLimits:
-        """Return the limits of that model on that server."""
+        """Return the known limits of a model on a server, which callers may update."""
         return self._limits.setdefault((server.strip(), model), ServerLimits())
 
 
@@ -164,16 +165,16 @@ class Refusal:
     """How to change the request after a refusal; exactly one field is set."""
 
     drop: str | None = None
-    """A parameter to leave out."""
+    """A parameter to omit."""
     fold_system: bool = False
     limit: int | None = None
-    """A lower token limit of the reply, for any question."""
+    """A lower token limit for all replies."""
     room: tuple[int, int] | None = None
-    """(context, question) in tokens: the reply may use the difference."""
+    """(context window, question) in tokens; the reply may use the difference."""
 
 
 def read_whole_number(digits: str) -> int | None:
-    """Parse an integer of a JSON text; None if it has more digits than Python parses."""
+    """Parse an integer in JSON text; return None if it has too many digits for Python."""
     try:
         return int(digits)
     except ValueError:
@@ -181,7 +182,7 @@ def read_whole_number(digits: str) -> int | None:
 
 
 def read_error(text: str) -> Any:
-    """Parse an error's body as JSON, or return its text if it is not JSON."""
+    """Parse an error body as JSON, or return the text unchanged if it is not JSON."""
     try:
         return json.loads(text, parse_int=read_whole_number)
     except (ValueError, RecursionError):
@@ -189,12 +190,12 @@ def read_error(text: str) -> Any:
 
 
 def find_refusal(status: int, error: Any, body: Mapping[str, Any], system: bool) -> Refusal | None:
-    """Return how to change the request after a server's error; None if the error is about something else.
+    """Return how to change the request after a server error, or None if a change would not help.
 
     Args:
         status: the HTTP status.
-        error: the error's body, see `read_error`.
-        body: the request's body without model and messages.
+        error: the error body, as returned by `read_error`.
+        body: the request body, without the model and messages.
         system: whether the request has a system message.
     """
     if status not in REFUSING:
@@ -219,13 +220,13 @@ def find_refusal(status: int, error: Any, body: Mapping[str, Any], system: bool)
 
 
 def is_filtered(error: Any) -> bool:
-    """Whether an error's body reports that a content filter stopped the question."""
+    """Return whether an error body reports that a content filter blocked the question."""
     codes = {str(value).lower() for key, value in _leaves(error) if key in ("code", "type")}
     return bool(codes & {"content_filter", "responsibleaipolicyviolation", "content_policy_violation"})
 
 
 def message_of(error: Any) -> str:
-    """Return the message of a server's error on one line; empty if it has none."""
+    """Return the message in a server's error body as one line, or "" if there is none."""
     texts: dict[str, str] = {}
     for key, text in _texts(error):
         texts.setdefault(key, text)
@@ -238,13 +239,13 @@ def _sent(name: str, body: Mapping[str, Any]) -> bool:
 
 
 def _structured(error: Any) -> Iterator[tuple[str, ...]]:
-    """Yield the names in ``param``, ``loc`` and ``field``, each split into parts in lower case."""
+    """Yield the parameter names in ``param``, ``loc`` and ``field``, each split into lower-case parts."""
     for key, value in _nodes(error):
         if key in ("param", "field", "parameter") and isinstance(value, str):
             yield tuple(part for part in re.split(r"[.\[\]/]+", value.lower()) if part)
         elif key == "loc" and isinstance(value, list):
             yield tuple(str(part).lower() for part in value)
-    # Also search texts for ``loc``: some servers put a list of problems into the message.
+    # Also search all text for ``loc``: some servers put a list of errors into the message.
     for _, text in _texts(error):
         for found in re.finditer(r"['\"]loc['\"]\s*:\s*[(\[]([^)\]]{1,200})[)\]]", text):
             yield tuple(re.findall(r"[\w-]+", found[1].lower()))
@@ -255,7 +256,7 @@ def _parameter(path: tuple[str, ...], body: Mapping[str, Any]) -> str | None:
 
 
 def _nodes(value: Any, key: str = "", depth: int = 8) -> Iterator[tuple[str, Any]]:
-    """Yield every (key, value) in an error, without the parts that repeat the request."""
+    """Yield every (key, value) pair in an error body, skipping parts that repeat the request."""
     if key in _ECHOES or depth == 0:
         return
     yield key, value
@@ -272,7 +273,7 @@ def _leaves(error: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _texts(error: Any) -> Iterator[tuple[str, str]]:
-    """Return (key, text) for every text in an error, cut to a length that is quick to search."""
+    """Return (key, text) for every string in an error body, truncated to keep searches fast."""
     return (
         (key, value[:4000])
         for key, value in _leaves(error)
@@ -305,7 +306,7 @@ _MOST = re.compile(
     re.IGNORECASE,
 )
 _BELOW = re.compile(rf"{_COUNT}\s*\(exclusive\)|less than {_COUNT}(?![0-9])", re.IGNORECASE)
-# Letters of other scripts may directly precede or follow a number.
+# Letters of non-Latin scripts may directly precede or follow a number.
 _ALONE = re.compile(
     r"(?<![A-Za-z0-9_.,-])([0-9]{1,3}(?:[,.' ][0-9]{3}){1,3}|[0-9]{2,9})(?![A-Za-z0-9_-]|[.,][0-9])"
 )
@@ -313,18 +314,18 @@ _UNSUPPORTED = re.compile(
     r"unsupported|not (?:supported|permitted|allowed)|unrecogni[sz]ed|unknown|unexpected|extra", re.IGNORECASE
 )
 _NEAR = 80
-"""Characters on either side of a parameter's name that are searched for its limit."""
+"""Number of characters on either side of a parameter's name to search for its limit."""
 
 
 def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named: bool) -> Refusal | None:
-    """Return a limit that the server accepts, if its error is about too many tokens and contains a number.
+    """Return a token limit that the server accepts, if the error is about tokens and contains a number.
 
     Args:
-        status: the HTTP status, which a message may repeat.
-        error: the error's body.
-        message: the error's texts.
-        body: the request's body.
-        named: whether a field of the error names the token limit.
+        status: the HTTP status, which the message may repeat.
+        error: the error body.
+        message: all text in the error body.
+        body: the request body.
+        named: whether a structured field of the error names the token limit.
     """
     current = body.get("max_tokens") or body.get("max_completion_tokens")
     if not isinstance(current, int) or not (named or _TOKENS.search(message)):
@@ -342,7 +343,7 @@ def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named
     bounds += [count - 1 for count in _all(_BELOW, message)]
     bounds = [bound for bound in bounds if 0 < bound < current] or _below(_all(_MOST, message), current)
     if not bounds and re.search(rf"(?<![0-9]){current}(?![0-9])", message):
-        # The message repeats the request's own limit, so the other number is the server's limit.
+        # The message repeats the limit in the request, so the other number is the server's limit.
         bounds = _below(_all(_ALONE, message), current)
     if not bounds and not _UNSUPPORTED.search(message):
         codes = {status, *(value for key, value in fields.items() if key in ("code", "status"))}
@@ -354,9 +355,9 @@ def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named
 
 
 def _near(message: str, named: bool) -> list[int]:
-    """Return the numbers near the name of the token limit in a message of any language.
+    """Return the numbers near the name of the token limit in a message, whatever its language.
 
-    Returns all numbers if only a field of the error names the limit and the message does not.
+    Returns all numbers in the message if the limit is named only in a structured field of the error.
     """
     names = list(_MENTIONED["max_tokens"].finditer(message))
     if not names and not named:

@@ -1,5 +1,6 @@
-"""The HTTP client for judges' servers: limits the size of replies while they arrive and follows no redirects,
-so that a conversation is sent only to the server that the user named.
+"""The HTTP client for judges' servers, which limits the size of replies as they arrive.
+
+It follows no redirects, so a conversation is only ever sent to the server that the user chose.
 """
 
 from __future__ import annotations
@@ -13,23 +14,23 @@ from playground.judging.client.refusals import read_whole_number
 MOST_BYTES = 1_000_000
 """Maximum size of a reply in bytes, after decompression."""
 ENCODINGS = ("", "identity", "gzip", "deflate")
-"""Compressions that are decoded in small pieces; no other is requested."""
+"""Content encodings that can be decoded in small pieces; no others are requested."""
 
 
 class ReplyTooLargeError(Exception):
-    """A server sent more than `MOST_BYTES`; the rest was not read."""
+    """A server sent more than `MOST_BYTES`. The rest was not read."""
 
 
 class ReplyEncodingError(Exception):
-    """A server compressed its reply in a way that was not requested."""
+    """A server compressed its reply in a format that was not requested."""
 
 
 class ReplyDamagedError(Exception):
-    """A server's reply cannot be decompressed."""
+    """A server sent a reply that cannot be decompressed."""
 
 
 class Reply(httpx2.Response):
-    """A reply whose JSON may contain an integer with more digits than Python parses, which becomes None."""
+    """An HTTP response that parses JSON integers with too many digits for Python as None."""
 
     def json(self, **options: Any) -> Any:
         """Parse the body as JSON, like `httpx2.Response.json`."""
@@ -37,10 +38,10 @@ class Reply(httpx2.Response):
 
 
 class BoundedClient(httpx2.AsyncClient):
-    """An HTTP client that reads at most `MOST_BYTES` of each reply and follows no redirect.
+    """An HTTP client that reads at most `MOST_BYTES` of each reply and follows no redirects.
 
-    Raises from `send`:
-        ReplyTooLargeError: the reply is longer, counted after decompression.
+    `send` raises:
+        ReplyTooLargeError: the reply exceeds `MOST_BYTES` after decompression.
         ReplyEncodingError: the reply's compression is not one of `ENCODINGS`.
         ReplyDamagedError: the reply cannot be decompressed.
     """
@@ -48,14 +49,14 @@ class BoundedClient(httpx2.AsyncClient):
     def __init__(self, timeout: float) -> None:
         """
         Args:
-            timeout: seconds for each of connecting, writing and reading.
+            timeout: time limit in seconds, applied to connecting, writing and reading separately.
         """
         super().__init__(
             timeout=timeout, follow_redirects=False, headers={"Accept-Encoding": "gzip, deflate"}
         )
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
-        """Send a request and read its whole reply, for success and error statuses alike."""
+        """Send a request and read the whole reply, whether its status is success or error."""
         options["follow_redirects"] = False
         response = await super().send(request, stream=True, **options)
         try:

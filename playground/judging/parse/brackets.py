@@ -30,21 +30,22 @@ NOT_APPLICABLE = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Bracket:
-    """One ``[[...]]`` of a reply, parsed."""
+    """A parsed ``[[...]]`` form in a reply."""
 
     start: int
     value: Value
     labelled: bool
     alone: bool
-    """Whether its line contains nothing but the form and its label."""
+    """Whether its line contains only the form and its label."""
     above: bool
-    """Whether the line above is such a line too, or a line with "or" connects it to an earlier form."""
+    """Whether the previous line also contains only a form, or an "or" line links this form to an earlier
+    one."""
     begins: bool
-    """Whether its line begins with the form or its label, and the form has a label or is alone."""
+    """Whether its line begins with the form or its label, and the form is labelled or alone on its line."""
 
 
 def _is_alternative(folded: str, line: int) -> bool:
-    """Whether the last line with text before the line at `line` is "or", with another form above it."""
+    """Return whether the last non-blank line before position `line` is "or" and follows another form."""
     near = folded[max(0, line - NEAR) : line].rstrip()
     above, _, last = near.rpartition("\n")
     return OR_LINE.match(last) is not None and (
@@ -55,13 +56,13 @@ def _is_alternative(folded: str, line: int) -> bool:
 def find_brackets(
     folded: str, labels: str, classify: Callable[[str], Value], *, only_labelled: bool = False
 ) -> list[Bracket]:
-    """Return the bracketed forms of a text in order, without brackets that contain something else.
+    """Return the bracketed forms in a text, in order, ignoring brackets with other content.
 
     Args:
-        folded: the text, see `forms.fold`.
-        labels: a pattern of the labels that may precede a form.
-        classify: parses the content of the brackets.
-        only_labelled: whether forms without a label are left out.
+        folded: the text, as returned by `forms.fold`.
+        labels: a regular expression for the labels that may precede a form.
+        classify: the function that parses the content of the brackets.
+        only_labelled: whether to ignore forms without a label.
     """
     label = rf"(?:{labels})(?:[ _]+(?:finale?s?|is|ist|est))?{_GAP}:{_GAP}"
     ends = re.compile(rf"{label}$", re.IGNORECASE)
@@ -76,7 +77,7 @@ def find_brackets(
         if value.kind == "none" or (not labelled and _is_other(one[1], before, value)):
             continue
         if only_labelled and not labelled:
-            # It counts if it follows a labelled form on the same line, as in "depth: [[4]] or [[3]]".
+            # An unlabelled form counts if it follows a labelled one on its line: "depth: [[4]] or [[3]]".
             between = folded[found[-1].start : one.start()] if found else "\n"
             if len(between) > NEAR or "\n" in between or ":" in between:
                 continue
@@ -106,14 +107,14 @@ def find_brackets(
 
 
 def _is_other(content: str, before: str, value: Value) -> bool:
-    """Whether brackets without a label are an index, as in ``arr[[1]]``, or contain prose."""
+    """Return whether unlabelled brackets are an index, as in ``arr[[1]]``, or contain prose."""
     if re.search(r"[A-Za-z0-9_\])]$", before) and content.strip()[:1].isdigit():
         return True
     return value.kind == "unclear" and not re.match(r"[\s<>=~]*(?:[0-9]|[ABab]\b)", content)
 
 
 def decide(brackets: list[Bracket]) -> tuple[Value, int]:
-    """Return the value that the bracketed forms give together, and the position of the deciding form."""
+    """Return the value that the bracketed forms express together, and the position of the deciding form."""
     if not brackets:
         return NONE, 0
     last = brackets[-1]
@@ -121,7 +122,7 @@ def decide(brackets: list[Bracket]) -> tuple[Value, int]:
     if last.value.kind == "one" and last.alone and not listed:
         return last.value, last.start
     labelled = [number for number, one in enumerate(brackets) if one.labelled]
-    # Bare brackets before a labelled form are discussion; those after it count.
+    # Unlabelled brackets before a labelled form are part of the reasoning; those after it count.
     pool = (
         [one for number, one in enumerate(brackets) if one.labelled or number > labelled[-1]]
         if labelled
@@ -133,7 +134,7 @@ def decide(brackets: list[Bracket]) -> tuple[Value, int]:
 
 
 def differs(one: Value, other: Value) -> bool:
-    """Whether two values name different winners or scores."""
+    """Return whether two values name different winners or scores."""
     if one.winner or other.winner:
         return one.winner != other.winner
     return one.number != other.number and (
@@ -144,17 +145,17 @@ def differs(one: Value, other: Value) -> bool:
 
 
 def aspect_label(name: str) -> str:
-    """Return the pattern of an aspect's label."""
+    """Return the regular expression that matches an aspect's label."""
     return rf"(?<!\w){re.escape(fold(name))}"
 
 
 def score_classifier(high: float) -> Callable[[str], Value]:
-    """Return a parser of scores up to `high` for `find_brackets`."""
+    """Return a `classify` function for `find_brackets` that parses scores up to `high`."""
     return lambda content: exact_score_in(content, high, whole=True)
 
 
 def aspect_classifier(high: float) -> Callable[[str], Value]:
-    """Return a parser of an aspect's scores up to `high`, or ``n/a``, for `find_brackets`."""
+    """Return a `classify` function for `find_brackets` that parses aspect scores up to `high`, or ``n/a``."""
 
     def classify(content: str) -> Value:
         if NOT_APPLICABLE.fullmatch(content):

@@ -1,4 +1,4 @@
-"""Check that a bracketed form outside a reply's JSON does not contradict it."""
+"""Check that bracketed forms outside the JSON in a reply do not contradict the JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STRING_OR_BRACE = re.compile(r'"(?:\\.|[^"\\])*+(?:"|$)|[{}]', re.DOTALL)
 
 
 def _outside_objects(text: str) -> str:
-    """Return the text with each object replaced by a line break; an unclosed object extends to the end."""
+    """Return the text with each JSON object replaced by a newline; an unclosed object extends to the end."""
     kept, position = [], 0
     while start := _OBJECT.search(text, position):
         kept.append(text[position : start.start()])
@@ -39,7 +39,7 @@ def _outside_objects(text: str) -> str:
 
 
 def check_contradiction(reading: Reading, text: str, rubric: Rubric) -> Reading:
-    """Return the reading of the reply's JSON, or an error if a bracketed form outside gives another value."""
+    """Return the reading of the reply's JSON, or an error if a bracketed form outside it contradicts it."""
     if reading.error:
         return reading
     plain = strip_decoration(_outside_objects(text))
@@ -49,22 +49,24 @@ def check_contradiction(reading: Reading, text: str, rubric: Rubric) -> Reading:
         if any(
             one.labelled and one.value.kind == "one" and not differs(one.value, answer) for one in brackets
         ):
-            return False  # several forms, for instance where the reply repeats the instructions
+            return False  # other forms may differ, for instance if the reply repeats the instructions
         value, _ = decide([one for one in brackets if one.begins])
         return value.kind == "one" and differs(value, answer)
 
     if reading.letter:
         answer = Value(kind="one", winner=reading.letter)
         if contradicts(WINNER_LABELS, lambda content: winner_in(content, whole=True), answer, False):
-            return Reading(error="The reply's JSON and its bracketed verdict name different winners.")
+            return Reading(error="The JSON and the bracketed verdict in the reply name different winners.")
         return reading
     assert rubric.scale is not None
     if reading.score is not None:
         answer = Value(kind="one", number=str(reading.score))
         if contradicts(SCORE_LABELS, score_classifier(rubric.scale[1]), answer, False):
-            return Reading(error="The reply's JSON and its bracketed rating give different scores.")
+            return Reading(error="The JSON and the bracketed rating in the reply give different scores.")
     for one in reading.aspects:
         answer = Value(kind="one", number="n/a" if one.score is None else str(one.score))
         if contradicts(aspect_label(one.name), aspect_classifier(rubric.scale[1]), answer, True):
-            return Reading(error=f"The reply's JSON and its bracketed form give {one.name} different scores.")
+            return Reading(
+                error=f"The JSON and the bracketed form in the reply give different scores for {one.name}."
+            )
     return reading

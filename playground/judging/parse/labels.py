@@ -1,4 +1,4 @@
-"""Parse labelled lines, such as ``Verdict: A``, and later text that revises them."""
+"""Parse labelled lines, such as ``Verdict: A``, and any later text that revises them."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ _NO_WINNER = re.compile(
 
 
 def find_labelled(folded: str, group: str, classify: Callable[[str, bool], Value]) -> tuple[Value, int]:
-    """Return the value of the last labelled line that has one, and the position of its label.
+    """Return the value in the last labelled line that contains one, and the position of its label.
 
-    A label inside a sentence gives no value. If it comes after the last labelled line, it makes that line's
-    value unclear unless it repeats the value; so does a later label without a readable value.
+    A label inside a sentence does not provide a value. If it comes after the last labelled line, that line's
+    value becomes unclear, unless both give the same value. The same applies to a later label without a
+    readable value.
 
     Args:
-        folded: the text, see `forms.fold`.
-        group: the group of `forms.LABEL`, "winner" or "score".
-        classify: parses the text after a label; its second argument is whether the value must be the whole
-            text.
+        folded: the text, as returned by `forms.fold`.
+        group: the group in `forms.LABEL`: "winner" or "score".
+        classify: the function that parses the text after a label; its second argument says whether the value
+            must be the entire text.
     """
     lines, later = _last_lines(folded, group, classify)
     if not lines:
@@ -51,8 +52,8 @@ def find_labelled(folded: str, group: str, classify: Callable[[str, bool], Value
     if any(other.kind != "one" or differs(other, value) for other in later):
         return UNCLEAR, 0
     if len(lines) == 2 and value.kind == "one" and differs(lines[1][0], value):
-        # Two adjacent labelled lines are a list, such as the instruction's; otherwise the earlier one is a
-        # draft.
+        # Two adjacent labelled lines are a list of options, such as the one in the instructions. Otherwise,
+        # the earlier line is a draft.
         between = folded[line_start(folded, lines[1][1]) : line_start(folded, start)]
         filled = [one for one in between.split("\n") if one.strip()]
         if len(filled) <= 1 or any(OR_LINE.match(one) for one in (filled[1], filled[-1])):
@@ -63,7 +64,7 @@ def find_labelled(folded: str, group: str, classify: Callable[[str, bool], Value
 def _last_lines(
     folded: str, group: str, classify: Callable[[str, bool], Value]
 ) -> tuple[list[tuple[Value, int]], list[Value]]:
-    """Return the last two labelled lines with a value, last first, and the values of later labels."""
+    """Return the last two labelled lines with a value (last one first), and the values of later labels."""
     lines: list[tuple[Value, int]] = []
     later: list[Value] = []
     for found in reversed([one for one in LABEL.finditer(folded) if one[group]][-MOST_FORMS:]):
@@ -88,7 +89,7 @@ def _last_lines(
 
 
 def _is_key(folded: str, label: re.Match[str]) -> bool:
-    """Whether a label is a key in quotes, as in JSON that could not be decoded."""
+    """Return whether a label is a quoted key, as in JSON that could not be decoded."""
     quoted = folded[label.start() - 1 : label.start()] in ("'", '"')
     return quoted and _CLOSING_QUOTE.search(label["between"]) is not None
 
@@ -103,7 +104,7 @@ def _key_value(folded: str, label: re.Match[str], classify: Callable[[str, bool]
 def _revisions(
     folded: str, start: int, group: str, classify: Callable[[str, bool], Value]
 ) -> Iterable[Value]:
-    """Yield the values that headings, longer labels and corrections give after the label at `start`."""
+    """Yield the values of headings, longer labels and corrections that follow the label at `start`."""
     found = [one for one in NOTED_LABEL.finditer(folded, start + 1) if one[group]]
     for one in found[-MOST_FORMS:]:
         yield classify(_rest(folded, one.end()), False)
@@ -127,7 +128,7 @@ def _revisions(
 
 
 def _begins(folded: str, position: int) -> bool:
-    """Whether a label at `position` begins its line or sentence."""
+    """Return whether the label at `position` begins its line or sentence."""
     line = line_start(folded, position)
     before = folded[line:position]
     *_, sentence = re.split(r"(?<=[.!?;\u3002\uff1f])(?:[\"'*_)\s]+|(?<=\u3002))", before)
@@ -135,7 +136,7 @@ def _begins(folded: str, position: int) -> bool:
 
 
 def _rest(folded: str, position: int) -> str:
-    """Return the rest of a labelled line, or the next line with text if the rest is empty."""
+    """Return the rest of a labelled line, or the next non-blank line if the rest is empty."""
     end = folded.find("\n", position, position + LONGEST)
     rest = folded[position : end if end >= 0 else position + LONGEST]
     if rest.strip(" \t\r\"'*_`~") or end < 0:

@@ -1,4 +1,4 @@
-"""Extract winners, scores and aspects from the JSON objects of a reply."""
+"""Extract winners, scores and aspects from the JSON objects in a reply."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REASON_KEYS = ("reasons", "reason", "explanation", "reasoning")
 
 
 def find_winner(objects: list[dict[str, Any]]) -> Reading | None:
-    """Return the winner that the objects name; None if they have no key for one."""
+    """Return the winner named by the objects, or None if they have no key for a winner."""
     values = find_values(objects, _WINNER_KEYS)
     if not values:
         return None
@@ -28,15 +28,15 @@ def find_winner(objects: list[dict[str, Any]]) -> Reading | None:
     for value in values:
         named = winner_in(strip_decoration(value), whole=True) if isinstance(value, str) else NONE
         if named.kind != "one":
-            return Reading(error=f"The reply's verdict is {_quoted(value)}, not A, B or tie.")
+            return Reading(error=f"The verdict in the reply is {_quoted(value)}, not A, B or tie.")
         letters.add(named.winner)
     if len(letters) > 1:
-        return Reading(error=f"The reply names several verdicts: {', '.join(sorted(letters))}.")
+        return Reading(error=f"The reply contains several verdicts: {', '.join(sorted(letters))}.")
     return Reading(letter=letters.pop(), reason=_reason_of(objects))
 
 
 def find_score(objects: list[dict[str, Any]], scale: tuple[float, float]) -> Reading | None:
-    """Return the score that the objects give; None if they have no key for one."""
+    """Return the score in the objects, or None if they have no key for a score."""
     values = find_values(objects, _SCORE_KEYS)
     if not values:
         return None
@@ -48,13 +48,13 @@ def find_score(objects: list[dict[str, Any]], scale: tuple[float, float]) -> Rea
         scores.add(reading.score)
     if len(scores) > 1:
         return Reading(
-            error=f"The reply gives several scores: {', '.join(f'{s:g}' for s in sorted(scores))}."
+            error=f"The reply contains several scores: {', '.join(f'{s:g}' for s in sorted(scores))}."
         )
     return Reading(score=scores.pop(), reason=_reason_of(objects))
 
 
 def find_values(objects: list[dict[str, Any]], keys: Iterable[str]) -> list[Any]:
-    """Return the values under these keys, for each object from the outermost level that has any."""
+    """Return the values under the given keys, taken from the outermost level of each object that has any."""
     values = []
     for object in objects:
         for level in walk(object):
@@ -71,7 +71,7 @@ def find_values(objects: list[dict[str, Any]], keys: Iterable[str]) -> list[Any]
 
 
 def _wraps(value: Any) -> bool:
-    """Whether a value contains objects, whose own keys are then searched."""
+    """Return whether a value contains objects, whose keys must then be searched."""
     if isinstance(value, Repeated):
         return False
     return isinstance(value, dict) or (
@@ -85,7 +85,7 @@ def _reason_of(objects: list[dict[str, Any]]) -> str | None:
 
 
 def find_aspects(objects: list[dict[str, Any]], rubric: Rubric) -> Reading | None:
-    """Return the score of each of the rubric's aspects; None if the objects have no key for any."""
+    """Return the score for each of the rubric's aspects; None if the objects have no key for any aspect."""
     assert rubric.scale is not None
     entries = _aspect_entries(objects, rubric)
     if not entries:
@@ -93,19 +93,19 @@ def find_aspects(objects: list[dict[str, Any]], rubric: Rubric) -> Reading | Non
     aspects = []
     for name in rubric.aspects:
         if name not in entries:
-            return Reading(error=f"The reply holds no score for {name}.")
+            return Reading(error=f"The reply contains no score for {name}.")
         read = [_read_aspect(name, entry, rubric.scale) for entry in entries[name]]
         if problem := next((one for one in read if isinstance(one, str)), None):
             return Reading(error=problem)
         found = [one for one in read if isinstance(one, Aspect)]
         if len({one.score for one in found}) > 1:
-            return Reading(error=f"The reply gives several scores for {name}.")
+            return Reading(error=f"The reply contains several scores for {name}.")
         aspects.append(found[-1])
     return Reading(aspects=tuple(aspects))
 
 
 def _aspect_entries(objects: list[dict[str, Any]], rubric: Rubric) -> dict[str, list[Any]]:
-    """Return the values that the objects have under the name of each aspect."""
+    """Return the values found in the objects, by name of the aspect."""
     names = {plain_key(name): name for name in rubric.aspects}
     entries: dict[str, list[Any]] = {}
     for object in objects:
@@ -120,15 +120,15 @@ def _aspect_entries(objects: list[dict[str, Any]], rubric: Rubric) -> dict[str, 
 
 
 def _read_aspect(name: str, entry: Any, scale: tuple[float, float]) -> Aspect | str:
-    """Return an aspect's score from its entry, or a sentence why there is none."""
+    """Return an aspect's score from its JSON value, or a sentence that says why there is none."""
     value, reason = entry, None
     if isinstance(entry, dict):
         scores = [found for key, found in entry.items() if plain_key(key) in _SCORE_KEYS]
         if not scores:
-            return f"The reply holds no score for {name}."
+            return f"The reply contains no score for {name}."
         value = scores[0]
         if any(other != value for other in scores):
-            return f"The reply gives several scores for {name}."
+            return f"The reply contains several scores for {name}."
         plain = {plain_key(key): found for key, found in entry.items()}
         reason = next((text for key in REASON_KEYS if (text := _text(plain.get(key)))), None)
     if value is None or (isinstance(value, str) and NOT_APPLICABLE.fullmatch(value.strip())):
@@ -141,7 +141,7 @@ def _read_aspect(name: str, entry: Any, scale: tuple[float, float]) -> Aspect | 
 
 def _read_number(score: Any, scale: tuple[float, float]) -> Reading:
     usable = isinstance(score, str | int | float) and not isinstance(score, bool)
-    # An integer of thousands of digits cannot be converted to text.
+    # Python cannot convert an integer with thousands of digits to text.
     huge = isinstance(score, int) and abs(score) >= 10**9
     value = NONE
     if usable and not huge:
@@ -149,13 +149,13 @@ def _read_number(score: Any, scale: tuple[float, float]) -> Reading:
     if value.kind != "one":
         quoted = "a huge number" if huge else _quoted(score)
         return Reading(
-            error=f"The reply's score is {quoted}, not a number from {scale[0]:g} to {scale[1]:g}."
+            error=f"The score in the reply is {quoted}, not a number from {scale[0]:g} to {scale[1]:g}."
         )
     return check_scale(value, scale, None)
 
 
 def _text(value: Any) -> str | None:
-    # Escapes in JSON may encode lone surrogates, which cannot be stored.
+    # JSON escapes can encode lone surrogates, which cannot be stored.
     return replace_surrogates(value).strip() or None if isinstance(value, str) else None
 
 

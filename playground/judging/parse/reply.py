@@ -1,16 +1,16 @@
 """Parse a judge's reply into a verdict, strictest form first, without guessing.
 
-Thinking is removed, then the first of these forms that the reply contains decides:
+Thinking is removed first. Then the verdict comes from the first of these forms that the reply contains:
 
 1. JSON with the rubric's keys, anywhere in the reply;
 2. the rubric's bracketed form, such as ``Verdict: [[A]]`` or ``[[7]]``;
 3. the last labelled line that names exactly one candidate or score, such as ``Verdict: A``, unless a later
-   label or correction gives something else; for scores also a last line that is only a number.
+   label or correction contradicts it; for scores, also a last line that is just a number.
 
 A reply has no verdict if it gives several different values, a range, an approximate score, a score outside
-the scale, or letters only in prose. A bracketed form next to the JSON must not contradict it. One exception:
-if the last bracketed form is on its own line, as the rubric asks, earlier ones are drafts unless "or"
-connects them.
+the scale, or letters only in prose, or if a bracketed form contradicts the JSON. One exception: if the last
+bracketed form is on its own line, as the rubric requires, earlier forms are drafts, unless "or" connects
+them.
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ _SINGLE = re.compile(r"(?<![\w\]\[])\[([0-9]+(?:\.[0-9]*)?)\](?!\])")
 
 
 def read_reply(rubric: Rubric, raw: str) -> Reading:
-    """Parse the verdict of a reply that is not empty and was not cut off.
+    """Parse the verdict in a complete, non-empty reply.
 
     Args:
-        rubric: the rubric of the request. A FastChat rubric accepts only its own bracketed form.
+        rubric: the rubric used in the request. A FastChat rubric accepts only its own bracketed form.
         raw: the whole reply.
 
     Returns:
-        The verdict, or in `Reading.error` the reason why there is none.
+        The verdict, or the reason for the lack of one in `Reading.error`.
     """
     text = remove_thinking(raw)
     if not text.strip():
-        return Reading(error="The reply holds only the judge's thinking, and no verdict.")
+        return Reading(error="The reply contains only the judge's thinking and no verdict.")
     objects = find_objects(text) if rubric.schema is not None else []
     if rubric.kind == "pairwise":
         reading = find_winner(objects)
@@ -86,10 +86,10 @@ def _read_winner(text: str, rubric: Rubric, objects: list[dict[str, Any]]) -> Re
     if value.kind == "one":
         return Reading(letter=value.winner, reason=text_before(text, start))
     if value.kind == "unclear":
-        return Reading(error="The reply names no verdict clearly: it must be exactly one of A, B and tie.")
+        return Reading(error="The verdict in the reply is unclear: it must be exactly one of A, B and tie.")
     if find_values(objects, REASON_KEYS):
-        return Reading(error="The reply's verdict is missing.")
-    return Reading(error="The reply holds no verdict.")
+        return Reading(error="The verdict is missing from the reply.")
+    return Reading(error="The reply contains no verdict.")
 
 
 def _read_score(text: str, rubric: Rubric, objects: list[dict[str, Any]]) -> Reading:
@@ -107,10 +107,10 @@ def _read_score(text: str, rubric: Rubric, objects: list[dict[str, Any]]) -> Rea
     if value.kind == "one":
         return check_scale(value, rubric.scale, text_before(text, start))
     if value.kind == "unclear":
-        return Reading(error="The reply gives no score clearly: it must be exactly one number.")
+        return Reading(error="The score in the reply is unclear: it must be exactly one number.")
     if find_values(objects, REASON_KEYS):
-        return Reading(error="The reply's score is missing.")
-    return Reading(error="The reply holds no score.")
+        return Reading(error="The score is missing from the reply.")
+    return Reading(error="The reply contains no score.")
 
 
 def _find_single_brackets(folded: str) -> tuple[Value, int]:
@@ -124,7 +124,7 @@ def _find_single_brackets(folded: str) -> tuple[Value, int]:
 
 
 def _find_bare_number(folded: str) -> tuple[Value, int]:
-    """Return the score if the last line is only a number, and the position of that line."""
+    """Return the score if the last line is just a number, and the position of that line."""
     *_, line = folded.rstrip().split("\n")
     if len(line) >= 40 or (bare := _BARE.fullmatch(line)) is None:
         return NONE, 0
@@ -140,10 +140,10 @@ def _read_aspects(text: str, rubric: Rubric) -> Reading:
             find_brackets(folded, aspect_label(name), aspect_classifier(scale[1]), only_labelled=True)
         )
         if value.kind == "none":
-            return Reading(error=f"The reply holds no score for {name}.")
+            return Reading(error=f"The reply contains no score for {name}.")
         if value.kind == "unclear":
             return Reading(
-                error=f"The reply gives no score for {name} clearly: it must be exactly one number."
+                error=f"The score for {name} in the reply is unclear: it must be exactly one number."
             )
         starts.append(start)
         if value.number == "n/a":

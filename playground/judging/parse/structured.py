@@ -1,4 +1,4 @@
-"""Remove thinking from a judge's reply, and find the JSON objects in it."""
+"""Remove the thinking from a judge's reply, and find JSON objects in the rest."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from playground.rubrics.forms import BRACKETS, LABEL, fold
 
 WORK = 4_000_000
-"""Maximum number of characters that the search for objects reads, failed attempts included."""
+"""Maximum number of characters to read when searching for objects, including failed attempts."""
 DEPTH = 6
-"""Maximum depth at which an object may be wrapped in others."""
+"""Maximum nesting depth at which objects are searched."""
 
 _TAG = re.compile(
     r"(?:<(?P<close>/?)(?:think|thinking|thought|reasoning)>"
@@ -28,10 +28,11 @@ _COMMA = re.compile(r'"(?:\\.|[^"\\])*+(?:"|$)|\\.|,(?=\s*[}\]])', re.DOTALL)
 def remove_thinking(text: str) -> str:
     """Return the reply without ``<think>...</think>`` and similar blocks.
 
-    Text before a closing tag without an opening one is thinking too, because templates often write the
-    opening tag themselves. Exceptions are a tag that only ends the reply and a tag that is a word of a
-    sentence after the verdict. All text after an unclosed opening tag is thinking, unless the tag is a word
-    of a sentence. Tags in quotes are plain text, and a reply that is one JSON object is returned unchanged.
+    Text before a closing tag without an opening tag is thinking too, because chat templates often write the
+    opening tag themselves. There are two exceptions: a closing tag at the end of the reply, directly after
+    the verdict, and a tag used as a word in a sentence after the verdict. All text after an unclosed opening
+    tag is thinking, unless the tag is used as a word in a sentence. Quoted tags are plain text. A reply that
+    is a single JSON object is returned unchanged.
     """
     if (final := text.rfind("<|message|>")) >= 0 and _FINAL.search(text, max(0, final - 100)):
         return text[final + len("<|message|>") :].removesuffix("<|return|>")
@@ -59,7 +60,7 @@ def remove_thinking(text: str) -> str:
 
 
 def _last_form(folded: str) -> int:
-    """Return where the last bracketed form, label or JSON object begins; -1 if there is none."""
+    """Return the start of the last bracketed form, label or JSON object, or -1 if there is none."""
     return max(
         (one.start() for pattern in (BRACKETS, LABEL, _OBJECT) for one in pattern.finditer(folded)),
         default=-1,
@@ -72,7 +73,7 @@ def _is_quoted(folded: str, tag: re.Match[str]) -> bool:
 
 
 def _is_word(folded: str, tag: re.Match[str]) -> bool:
-    """Whether a tag is a word of a sentence: text, a space, the tag, and more text on the line."""
+    """Return whether a tag is used as a word in a sentence, with text before and after it on its line."""
     before = folded[max(0, tag.start() - 100) : tag.start()].rsplit("\n", 1)[-1]
     after = folded[tag.end() : tag.end() + 100].split("\n", 1)[0]
     return (
@@ -81,7 +82,7 @@ def _is_word(folded: str, tag: re.Match[str]) -> bool:
 
 
 def _ends_reply(folded: str, tag: re.Match[str], end: int) -> bool:
-    """Whether a tag ends a reply, directly after its verdict."""
+    """Return whether a tag is at the end of the reply, directly after the verdict."""
     if tag.end() < end:
         return False
     line = folded[max(0, tag.start() - 200) : tag.start()].rstrip().rsplit("\n", 1)[-1]
@@ -89,8 +90,8 @@ def _ends_reply(folded: str, tag: re.Match[str], end: int) -> bool:
 
 
 def _is_mentioned(folded: str, tag: re.Match[str]) -> bool:
-    """Whether an unclosed opening tag is a word of a sentence, with the verdict on a later line that ends
-    the reply."""
+    """Return whether an unclosed opening tag is only mentioned in a sentence, with a verdict on the last line
+    of the reply."""
     if not _is_word(folded, tag):
         return False
     lines = folded[tag.end() :].strip().split("\n")
@@ -113,7 +114,7 @@ def _is_object(text: str) -> bool:
 
 
 def find_objects(text: str) -> list[dict[str, Any]]:
-    """Return the top-level JSON objects of the text in order; trailing commas are allowed."""
+    """Return the top-level JSON objects in the text, in order; trailing commas are allowed."""
     found = _decode(text)
     if not found and (tidy := _COMMA.sub(lambda one: "" if one[0] == "," else one[0], text)) != text:
         found = _decode(tidy)
@@ -121,11 +122,11 @@ def find_objects(text: str) -> list[dict[str, Any]]:
 
 
 class Repeated(list[Any]):
-    """The distinct values of a key that occurs several times in one JSON object."""
+    """The values of a key that occurs several times in one JSON object with different values."""
 
 
 def _join(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build an object from key-value pairs without losing any value of a repeated key."""
+    """Build a dict from key-value pairs, keeping every value of a repeated key."""
     values: dict[str, list[Any]] = {}
     for key, value in pairs:
         values.setdefault(key, []).append(value)
@@ -145,9 +146,9 @@ def _decode(text: str) -> list[dict[str, Any]]:
         position = start.start() + 1
         try:
             value, position = decoder.raw_decode(text, start.start())
-        except json.JSONDecodeError as error:  # raising the error takes time too
+        except json.JSONDecodeError as error:  # 1000 accounts for the cost of raising the error
             left -= error.pos - start.start() + 1000
-        except (ValueError, RecursionError):  # a number of thousands of digits, or deep nesting
+        except (ValueError, RecursionError):  # a number with thousands of digits, or deep nesting
             left -= 20_000
         else:
             left -= position - start.start()
@@ -156,7 +157,7 @@ def _decode(text: str) -> list[dict[str, Any]]:
 
 
 def walk(value: Any, depth: int = DEPTH) -> Iterator[list[dict[str, Any]]]:
-    """Yield the objects in a JSON value by level, the outermost first."""
+    """Yield the objects in a JSON value level by level, outermost level first."""
     level = [value]
     for _ in range(depth):
         objects = [one for one in level if isinstance(one, dict)]
@@ -169,5 +170,5 @@ def walk(value: Any, depth: int = DEPTH) -> Iterator[list[dict[str, Any]]]:
 
 
 def plain_key(key: str) -> str:
-    """Return a key in lower case without spaces and punctuation: "Final Verdict" equals "final_verdict"."""
+    """Normalize a key to lower case without spaces or punctuation: "Final Verdict" becomes "finalverdict"."""
     return re.sub(r"[\W_]+", "", key).lower()

@@ -85,7 +85,7 @@ def test_the_rule_marks_a_probes_answers(app: App, person: Person) -> None:
     shown = [badge(person, lane).inner_text().split("\n")[0] for lane in (0, 1)]
     assert shown == ["right" if score else "wrong" for score in marked.scores]
     badge(person, 0).click()
-    expect(person.page.locator("#chat-0 .reasons")).to_contain_text("Right if the answer has 'Paris' in it.")
+    expect(person.page.locator("#chat-0 .reasons")).to_contain_text("Correct if the answer contains 'Paris'.")
 
 
 def test_a_model_scores_compares_and_is_not_paid_twice(
@@ -188,7 +188,7 @@ def test_a_key_that_is_refused_is_said_and_seen_nowhere(
     for lane in (0, 1):
         expect(badge(person, lane)).to_contain_text("failed")
     badge(person, 0).click()
-    expect(person.page.locator("#chat-0 .reasons")).to_contain_text("does not accept the key (401)")
+    expect(person.page.locator("#chat-0 .reasons")).to_contain_text("does not accept the API key (401)")
     assert set(server.keys) == {f"Bearer {KEY}"}
     assert KEY not in person.page.content()
     person.page.locator("#chat-0 .reasons").get_by_text("Judge again").click()
@@ -282,8 +282,8 @@ def test_strangers_judge_with_keys_of_their_own_alone(public_app: App, browser: 
         expect(person.page.locator("#judge-ask")).to_be_visible()
         assert not person.page.locator("#judge-server").is_visible()
         person.page.locator("#judge-model").locator("input, textarea").fill("gpt-4o")
-        expect(person.page.locator("#judge-about")).to_contain_text("There is no key for gpt-4o")
+        expect(person.page.locator("#judge-about")).to_contain_text("No API key is set for gpt-4o")
         person.page.click("#judge-ask")
-        person.toast("There is no key for gpt-4o")
+        person.toast("No API key is set for gpt-4o")
     finally:
         person.close()

@@ -173,7 +173,7 @@ def test_the_scoreboard_counts_by_turn_and_says_how_few(
         "turn 2 50% 5% to 95% 1",
     ]
     expect(pair.locator(".note")).to_have_text(
-        "1 tie, 2 conversations. Only 3 comparisons: too few to tell much by."
+        "1 tie, 2 conversations. Only 3 comparisons: too few to draw conclusions."
     )
     person.close()
 

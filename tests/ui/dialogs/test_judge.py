@@ -44,7 +44,7 @@ def test_a_key_goes_to_the_address_it_was_typed_for_and_back_to_no_browser(tmp_p
 def test_without_a_key_it_says_what_is_missing_and_how_to_set_it(tmp_path: Path) -> None:
     made, state, _ = panel(tmp_path)
     told = made.on_control(state, *values(model="gpt-4o"))[made.about]
-    assert "There is no key for gpt-4o at https://api.openai.com/v1: set OPENAI_API_KEY" in told
+    assert "No API key is set for gpt-4o at https://api.openai.com/v1: set OPENAI_API_KEY" in told
 
 
 def test_strangers_have_a_budget_that_a_reload_does_not_renew(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_budgets_of_visitors_are_renewed_each_day_and_bounded_in_number() -> Non
 
 def test_on_a_public_page_no_address_is_chosen(tmp_path: Path) -> None:
     made, state, _ = panel(tmp_path, public=True)
-    with pytest.raises(InputError, match="address cannot be chosen"):
+    with pytest.raises(InputError, match="address cannot be changed in public mode"):
         requests(made, state, server="http://inside/v1")
 
 
@@ -95,7 +95,7 @@ def test_on_a_public_page_no_address_is_chosen(tmp_path: Path) -> None:
         ({"samples": 1.5}, "Samples must be a whole number"),
         ({"rubric": "taste"}, "There is no rubric 'taste'"),
         ({"rubric": "pairwise", "lanes": [1]}, "A comparison needs two lanes"),
-        ({"model": " "}, "Name the model that is to judge"),
+        ({"model": " "}, "Name a judge model, such as gpt-4o"),
     ],
 )
 def test_what_cannot_be_asked_is_said_in_one_sentence(
@@ -200,4 +200,4 @@ def test_a_key_that_cannot_be_sent_is_not_kept(
     monkeypatch.setattr(gr, "Warning", said.append)
     made.on_key(state, key, *values())
     assert state.judging.keys == {}
-    assert "key holds" in said[0]
+    assert "key contains" in said[0]

@@ -30,7 +30,7 @@ def test_a_pair_says_wins_ties_rate_interval_and_how_few() -> None:
     )
     assert "2 : 1" in told
     assert "67% 21% to 94%" in told  # Wilson's interval of two of three
-    assert "Only 3 comparisons: too few to tell much by." in told
+    assert "Only 3 comparisons: too few to draw conclusions." in told
 
 
 def test_the_bar_leans_to_the_side_of_who_wins() -> None:
