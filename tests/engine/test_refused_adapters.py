@@ -161,7 +161,7 @@ def test_a_damaged_file_is_refused(model: Any, copied: Path) -> None:
         path.write_bytes(damaged)
         assert refusal(model, copied)
     path.write_bytes(LFS_POINTER + b"/spec/v1\noid sha256:abc\nsize 1\n")
-    assert "run git lfs pull" in refusal(model, copied)
+    assert "run `git lfs pull`" in refusal(model, copied)
     path.unlink()
     assert "no adapter_model.safetensors" in refusal(model, copied)
 
