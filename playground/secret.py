@@ -37,7 +37,7 @@ _ESCAPES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
 
 
 class Secret:
-    """An API key that only `reveal` reveals.
+    """An API key that can only be accessed through `reveal`.
 
     It cannot be stored by accident: its repr does not contain the key, and it can be neither pickled nor
     serialized to JSON.
@@ -105,7 +105,7 @@ def _pattern(key: str) -> str:
         encoded = base64.b64encode(bytes(offset) + raw).decode().rstrip("=")
         whole = ["[-+]" if each == "+" else "[/_]" if each == "/" else each for each in encoded]
         first, last = -(-offset * 8 // 6), (offset + len(raw)) * 8 // 6
-        # The last bits have their own character if the text ends with the key.
+        # If the text ends with the key, its last bits are encoded in one more character.
         rest = "".join(f"(?:{each})?" for each in whole[last:])
         forms.append("".join(whole[first:last]) + rest + "={0,2}")
     return "|".join(forms)

@@ -137,7 +137,7 @@ class JudgeBudget:
         return Reservation(self, tokens)
 
     def give_back(self, tokens: int) -> None:
-        """Return reserved but unspent tokens to the budget."""
+        """Give reserved but unspent tokens back to the budget."""
         with self._lock:
             self._used -= tokens
 
@@ -151,7 +151,7 @@ class Reservation:
     tokens: int = 0
 
     def settle(self, spent: int) -> None:
-        """Return the tokens that the judgment did not spend to the budget."""
+        """Give the tokens that the judgment did not spend back to the budget."""
         if self.budget is not None:
             self.budget.give_back(self.tokens - spent)
 

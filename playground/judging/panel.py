@@ -1,4 +1,4 @@
-"""Panels: several judges judge the same answers, and their majority is recorded as a separate verdict.
+"""Panels: several judges evaluate the same answers, and their majority is recorded as a separate verdict.
 
 The majority is strict: a lane wins if more than half of all judges on the panel prefer it. A judge without a
 verdict counts for neither lane; if its verdict could have been decisive, the panel has no verdict either. For

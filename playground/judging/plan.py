@@ -61,7 +61,7 @@ class Plan:
     calls: tuple[PlannedCall, ...]
 
     def new_calls(self) -> list[PlannedCall]:
-        """Return the calls to pay for: those without a recorded result, without duplicates."""
+        """Return the calls that must be paid for: the distinct calls that have no recorded result."""
         return list({call.key: call for call in self.calls if call.recorded is None}.values())
 
     def estimate(self, prices: Prices | None) -> Estimate:

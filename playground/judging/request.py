@@ -24,7 +24,7 @@ class JudgeRequest:
 
     Raises:
         InputError: there is nothing to judge, a lane has no answer, or the rubric, the judges or the
-            options do not match. The message is one sentence that includes the next step.
+            options are invalid. The message is one sentence that includes the next step.
     """
 
     conversation: Conversation
@@ -53,7 +53,7 @@ class JudgeRequest:
             )
         check_judges([(judge.model, judge.server) for judge in self.judges])
         if bool(self.judges) == isinstance(self.rubric, KnownAnswer):
-            raise InputError("Name a judge model, unless the rubric is a known answer, which needs none.")
+            raise InputError("Name at least one judge model, or none if the rubric is a known answer.")
         if (
             not isinstance(self.rubric, KnownAnswer)
             and self.rubric.reference

@@ -21,9 +21,9 @@ from playground.types import SETTLED, JudgeCall, OutsideError, Verdict
 T = TypeVar("T")
 
 AT_ONCE = 4
-"""Maximum number of concurrent calls of one judgment."""
+"""Maximum number of concurrent calls per judgment."""
 SIDE_BY_SIDE = 8
-"""Maximum number of concurrent judgments; others wait."""
+"""Maximum number of concurrent judgments; any others wait."""
 POLL = 0.05
 """Seconds between checks for whether another judgment has received the reply to the same call."""
 STOPPED = "Stopped before the judge answered: judge again."
@@ -48,7 +48,7 @@ class Judgment(Protocol):
         """Block until the judgment has ended, or for `timeout` seconds, and return the verdict so far."""
 
     def cancel(self) -> None:
-        """Cancel the calls without a reply; replies so far are kept. No effect on an ended judgment."""
+        """Cancel all calls without a reply, but keep earlier replies. No effect if the judgment has ended."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class OpenCalls:
 
 @dataclass(frozen=True, kw_only=True)
 class SharedState:
-    """State shared by all running judgments of the process."""
+    """State shared by all judgments running in this process."""
 
     store: Store
     refusals: Refusals = field(default_factory=Refusals)
@@ -147,7 +147,7 @@ class Judging:
         return self._verdict
 
     def cancel(self) -> None:
-        """Cancel the calls without a reply; replies so far are kept. No effect on an ended judgment."""
+        """Cancel all calls without a reply, but keep earlier replies. No effect if the judgment has ended."""
         self._cancelled.set()
         with self._lock:
             if self._loop is not None and self._task is not None:

@@ -66,7 +66,10 @@ class Judges:
         )
 
     def _key_of(self, server: str | None) -> Secret | None:
-        """Return the key configured for a server's host; None if there is none or it would go unencrypted."""
+        """Return the API key configured for a server's host.
+
+        Returns None if there is none, or if it would be sent to another machine unencrypted.
+        """
         parts = urlsplit((server or "").strip())
         if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
             return None

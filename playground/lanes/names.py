@@ -65,8 +65,8 @@ def _spell_adapter(found: AlignerClass, adapter: str) -> str:
 
 
 def default_lanes(adapter: str | None) -> tuple[str, str, str, str]:
-    """Return the lane specs for a new page: URIAL, IFT, base, and IFT + URIAL. Without an adapter, the base
-    replaces IFT."""
+    """Return the lane specs for a new page: URIAL, IFT, base, and IFT + URIAL; without an adapter, URIAL,
+    base, base, and URIAL."""
     both = format_spec(URIAL, {"adapter": adapter}) if adapter else URIAL
     return URIAL, adapter or BASE, BASE, both
 

@@ -33,7 +33,7 @@ class Candidate:
 
 
 def check_turn(conversation: Conversation, turn: int) -> None:
-    """Raise InputError if the conversation has no such turn."""
+    """Raise InputError if the conversation has no turn with that index."""
     if not 0 <= turn < len(conversation.turns):
         raise InputError(
             f"There is no turn {turn + 1}: the last turn in this conversation is {len(conversation.turns)}."

@@ -28,7 +28,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class KnownAnswer:
-    """The reference judge's rubric, which applies a check to each answer or compares two answers by it."""
+    """The reference judge's rubric, which uses a check to mark each answer or to compare two answers."""
 
     check: Check
     compares: bool = False

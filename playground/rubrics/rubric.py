@@ -1,4 +1,4 @@
-"""Rubrics: what a judge must return, and the messages of its prompt.
+"""Rubrics, which define what a judge must return and build the messages of its prompt.
 
 A rubric in Tandem's own format is a TOML file with instructions; all of them lay out the material in the same
 way. Questions, answers and references are enclosed between lines that contain a mark derived from a hash of

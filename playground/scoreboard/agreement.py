@@ -41,7 +41,7 @@ class Agreement:
     @property
     def few(self) -> str | None:
         """A sentence that warns about too few votes; None if there are enough."""
-        return few(self.same.count, "vote", "on answers that this judge also compared")
+        return few(self.same.count, "vote", "on answers that this judge has also judged")
 
 
 def preference(verdict: Verdict, first: int, second: int) -> tuple[int | None] | None:

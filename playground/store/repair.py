@@ -149,7 +149,7 @@ def _rows(db: sqlite3.Connection, table: str) -> Iterator[tuple[str, Row | None,
             continue
         if found is None:
             continue
-        row: Row = {name: _decoded(found[name]) for name in found.keys()}  # noqa: SIM118 - a row is no dict
+        row: Row = {name: _decoded(found[name]) for name in found.keys()}  # noqa: SIM118 - not a dict
         faults = []
         if any(isinstance(found[name], bytes) and row[name].encode() != found[name] for name in row):
             faults.append("contains invalid UTF-8")
@@ -186,7 +186,7 @@ def _decoded(value: Any) -> Any:
 
 
 def _has_time(row: Row, name: str) -> bool:
-    """Return whether a row's time is valid or absent. Replace an invalid time by the year 1970."""
+    """Return whether a row's time is valid or absent. Replace an invalid time with the year 1970."""
     if name not in row:
         return True
     try:

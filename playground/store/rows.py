@@ -1,4 +1,4 @@
-"""Parse values from database rows, replacing each damaged or missing answer by an error."""
+"""Parse values from database rows, replacing each damaged or missing answer with an error."""
 
 from __future__ import annotations
 

@@ -272,7 +272,7 @@ ODD: dict[str, tuple[str | None, dict[str, Any], str, str]] = {
         "cut off at its token limit",
     ),
     "content filter": ("Verd", {"finish_reason": "content_filter"}, "refused", "content filter"),
-    "refusal": (None, {"refusal": "I will not."}, "refused", "refused to judge"),
+    "refusal": (None, {"refusal": "I will not."}, "refused", "refused to give a verdict"),
 }
 
 

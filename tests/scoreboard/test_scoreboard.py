@@ -250,7 +250,9 @@ def test_agreement_with_votes_is_over_turns_that_have_both() -> None:
     assert low < found.kappa <= high <= 1
     [told] = found.disagreements
     assert (told.conversation, told.turn, told.vote, told.verdict) == (odd.id, 0, 1, 0)
-    assert found.few == "Only 22 votes on answers that this judge also compared: too few to draw conclusions."
+    assert (
+        found.few == "Only 22 votes on answers that this judge has also judged: too few to draw conclusions."
+    )
     assert build_board(talks, HUMAN, "vote").agreement is None
     assert build_board(alone, "judge", "pairwise").agreement is None
 

@@ -133,7 +133,7 @@ def without_key(judge: JudgeModel) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """A judge's response to one call, or the reason for the lack of one."""
+    """A judge's response to one call, or the error that occurred instead."""
 
     outcome: Outcome | None = None
     """None for a complete reply whose verdict has not been parsed yet."""

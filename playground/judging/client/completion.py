@@ -167,7 +167,7 @@ def _read_choice(choice: Any, usage: Any, limit: int | None) -> dict[str, Any]:
     refusal = getattr(message, "refusal", None)
     response: dict[str, Any] = {"raw": text, "finish": finish if isinstance(finish, str) else None}
     if isinstance(refusal, str) and refusal:
-        error = "The judge refused to judge this."
+        error = "The judge refused to give a verdict."
         return response | {"outcome": "refused", "raw": text or refusal, "error": error}
     if finish == "content_filter":
         error = "The content filter of the judge's server stopped the reply."
@@ -210,7 +210,7 @@ def _find_error(completion: Any, choices: Any) -> Any:
 def _read_error_reply(error: Any, key: Secret | None) -> dict[str, Any]:
     """Return the fields for `Response` for an error that a server sent with a success status."""
     if is_filtered(error):
-        sentence = "The content filter of the judge's server refused the question: choose another judge."
+        sentence = "The content filter of the judge's server blocked the question: choose another judge."
         return {"outcome": "refused", "error": sentence}
     quote = _quote({"error": error}, key)
     sentence = f"The judge's server sent an error instead of a reply{quote}: check the account and the model."
@@ -235,7 +235,7 @@ def text_of(content: Any) -> str | None:
 
 
 def _thinks(message: Any, usage: Any, text: str | None) -> bool:
-    """Return whether the model produced thinking before its answer."""
+    """Return whether the model generated thinking text before its answer."""
     details = getattr(usage, "completion_tokens_details", None)
     if _count(_field(details, "reasoning_tokens")):
         return True
@@ -291,7 +291,7 @@ def _sentence(error: Exception, judge: AskedJudge, refused: bool) -> str:
 
     where = clean(judge.server)
     if refused:
-        return f"The content filter of the judge at {where} refused the question: choose another judge."
+        return f"The content filter of the judge at {where} blocked the question: choose another judge."
     if isinstance(error, NoRoomError):
         return (
             f"The question takes up {error.question} of the {error.context} tokens in the context window of "

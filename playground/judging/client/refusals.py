@@ -25,7 +25,7 @@ THINKING_ROOM = 8192
 MOST_TEXT = 20_000
 """Maximum number of characters of an error message to search."""
 REFUSING = (400, 413, 422, 500, 501)
-"""HTTP statuses with which servers refuse a parameter."""
+"""HTTP status codes that servers return when they refuse a parameter."""
 
 _NAMES = {
     "response_format": (

@@ -36,12 +36,12 @@ class Bracket:
     value: Value
     labelled: bool
     alone: bool
-    """Whether its line contains only the form and its label."""
+    """Whether the form's line contains nothing but the form and its label."""
     above: bool
-    """Whether the previous line also contains only a form, or an "or" line links this form to an earlier
-    one."""
+    """Whether the previous line also contains nothing but a form, or an "or" line links this form to an
+    earlier one."""
     begins: bool
-    """Whether its line begins with the form or its label, and the form is labelled or alone on its line."""
+    """Whether the form's line begins with it or its label, and the form is labelled or alone on the line."""
 
 
 def _is_alternative(folded: str, line: int) -> bool:

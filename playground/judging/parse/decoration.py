@@ -68,8 +68,8 @@ _DECORATION = re.compile(
 def strip_decoration(text: str) -> str:
     """Return the folded text with pictographs and end-of-turn tokens replaced by as many spaces.
 
-    Decoration between a label and its value is kept: `rubrics.neutral` does not rewrite forms with decoration
-    there in answers, so the judge may be quoting an answer.
+    Decoration between a label and its value is kept: `rubric.neutral` does not rewrite such forms in answers,
+    so the judge may be quoting an answer.
     """
     folded = fold(text)
     if folded.isascii() and "<" not in folded:

@@ -105,7 +105,7 @@ def find_aspects(objects: list[dict[str, Any]], rubric: Rubric) -> Reading | Non
 
 
 def _aspect_entries(objects: list[dict[str, Any]], rubric: Rubric) -> dict[str, list[Any]]:
-    """Return the values found in the objects, by name of the aspect."""
+    """Return the values that the objects contain for each aspect, by aspect name."""
     names = {plain_key(name): name for name in rubric.aspects}
     entries: dict[str, list[Any]] = {}
     for object in objects:

@@ -42,7 +42,7 @@ def check_scale(value: Value, scale: tuple[float, float], reason: str | None) ->
 
 
 def line_start(folded: str, position: int) -> int:
-    """Return the start of the line at a position, or the offset `NEAR` characters back if that is closer."""
+    """Return the start of the line that contains a position, but at most `NEAR` characters before it."""
     near = max(0, position - NEAR)
     return max(near, folded.rfind("\n", near, position) + 1)
 

@@ -59,7 +59,7 @@ def read_reply(rubric: Rubric, raw: str) -> Reading:
         raw: the whole reply.
 
     Returns:
-        The verdict, or the reason for the lack of one in `Reading.error`.
+        The verdict, or a reading whose `error` says why there is none.
     """
     text = remove_thinking(raw)
     if not text.strip():
