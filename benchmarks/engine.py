@@ -76,7 +76,7 @@ TARGETS: dict[str, tuple[str, float, str]] = {
     "overhead": ("at most", 0.1, "share of a decoding step outside the model's forward pass"),
 }
 FOR_125M = {"pair_step", "quad_step", "sixteen_rows"}
-"""Metrics whose targets do not apply to the pocket model, because its steps are not memory-bound."""
+"""Metrics whose targets do not apply to the pocket model, which is bound by call overhead, not memory."""
 
 
 @dataclass
@@ -235,7 +235,7 @@ class Ours:
 
         Args:
             rows: the prompt and the adapter of each row.
-            new: number of tokens of each answer.
+            new: number of tokens per answer.
 
         Raises:
             RuntimeError: an answer has a different number of tokens.

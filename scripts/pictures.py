@@ -25,7 +25,7 @@ CALM = 1_500
 
 
 class Pictures:
-    """Takes the screenshots, each on a new page."""
+    """Takes screenshots, each on a new page."""
 
     def __init__(self, browser: Browser, app: App, folder: Path) -> None:
         self.browser, self.app, self.folder = browser, app, folder

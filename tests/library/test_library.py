@@ -49,7 +49,7 @@ HEAD = "name = 'x'\ninstruction = ''\n"
 BAD: dict[str, tuple[str | bytes, str]] = {
     "syntax": ("name = ", "not valid TOML"),
     "not utf-8": (b"\nname = '\xff'", "bad.toml, line 2: not UTF-8 text (byte 9)"),
-    "missing instruction": ("name = 'x'", "lacks 'instruction'"),
+    "missing instruction": ("name = 'x'", "missing key 'instruction'"),
     "unknown key": (f"{HEAD}author = 'y'", "bad.toml, line 3: unknown key 'author'"),
     "wrong type": ("name = 'x'\ninstruction = 3", "line 2: instruction must be text, not 3"),
     "missing answer": (f"{HEAD}[[demos]]\nquery = 'q'", "line 3, demos 1: it lacks 'answer'"),
@@ -74,7 +74,7 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "name taken": (GOOD, "the name 'good' is taken by another demonstration set"),
     "nothing in it": (HEAD, "neither an instruction nor demonstrations"),
     "no text in it": ("name = 'x'\ntext = ' '", "neither an instruction nor demonstrations"),
-    "empty file": ("", "lacks 'name'"),
+    "empty file": ("", "missing key 'name'"),
     "NUL": ("\nname = 'x\0'", "at line 2, column 10"),
     "10 MB": (b"#" * 10**7, "larger than 2 MB"),
     "nested": ("a = " + "[" * 100000, "not valid TOML"),
