@@ -65,7 +65,7 @@ def last(snapshots: Iterable[Conversation]) -> Conversation:
         ("base:k=3", "Lane 'base' has no option 'k'"),
         ("urial:demos=nothing", "There is no demonstration set 'nothing'"),
         ("urial:k=9", "choose k from 0 to 3"),
-        ("urial:k=three", "k must be a whole number from 0, not 'three'"),
+        ("urial:k=three", "k must be a non-negative integer, not 'three'"),
         ("urial:temperature=warm", "Temperature must be a number, not 'warm'"),
         ("urial:temperature=-1", "Temperature must be 0 (greedy) or more"),
         ("urial:top_p=0", "Top-p must be above 0"),

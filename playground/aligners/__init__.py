@@ -1,8 +1,8 @@
-"""Aligners: ways of aligning a base model, one file each.
+"""Aligners: methods of aligning a base model, one per module.
 
-A module in this folder is an aligner if it defines `Aligner`: a frozen dataclass that implements the
-protocols `types.Aligner` and `AlignerClass`. No registration is needed: the command line and the page offer
-the lanes of any file added here. CONTRIBUTING.md has a worked example.
+Every module in this package that defines a class named `Aligner` is an aligner. The class is a frozen
+dataclass that implements the protocols `types.Aligner` and `AlignerClass`. No registration is needed: a new
+module's lanes are available on the command line and in the UI. CONTRIBUTING.md has a worked example.
 """
 
 from __future__ import annotations
@@ -18,40 +18,42 @@ from playground.types import AdapterCard, Aligner, ChatFormat, DemoSet, InputErr
 
 
 class Shelf(Protocol):
-    """Resources that an aligner may look up while it is built; implemented by `library.Library`."""
+    """Resources that an aligner can look up while it is being built. Implemented by `library.Library`."""
 
     def chat_format(self, adapter: str | None = None, template: str | None = None) -> ChatFormat | None:
-        """Return the complete chat format of an adapter, or of the base for None; None if there is none.
-        Raises InputError for an unknown adapter or template name."""
+        """Return the complete chat format of an adapter, or of the base model if `adapter` is None.
+
+        Returns None if there is no chat format. Raises InputError for an unknown adapter or template name.
+        """
 
     def demo_set(self, name: str) -> DemoSet:
-        """Return the set of that name; raises InputError listing the available ones."""
+        """Return a demonstration set by name, or raise InputError listing the available sets."""
 
     def default_demo_set(self) -> DemoSet:
-        """Return the default set for the current base."""
+        """Return the default demonstration set for the current base model."""
 
     def adapter(self, name: str) -> AdapterCard:
-        """Return the card of that name; raises InputError listing the available ones."""
+        """Return an adapter card by name, or raise InputError listing the available adapters."""
 
 
 class AlignerClass(Protocol):
-    """Class attributes and constructors that a module's `Aligner` must provide."""
+    """Class attributes and constructors that every `Aligner` class must provide."""
 
     kind: str
-    """Its name in lane specs and in the database."""
+    """Name of the aligner in lane specs and in the database."""
     lane: LaneKind
-    """How its lanes are spelled and labelled, and which options the page offers."""
+    """Spec syntax and labels of the aligner's lanes, and the options that the UI offers for them."""
 
     def build(self, options: Mapping[str, str], shelf: Shelf) -> Aligner:
-        """Build an aligner from text options; raises InputError for an unknown or invalid one."""
+        """Build an aligner from string options. Raises InputError for an unknown or invalid option."""
 
     def from_json(self, data: Mapping[str, Any]) -> Aligner:
-        """Read an aligner from the output of `types.to_json`."""
+        """Create an aligner from the output of `types.to_json`."""
 
 
 @cache
 def aligners() -> dict[str, AlignerClass]:
-    """Return every aligner class by its `kind`."""
+    """Return all aligner classes, keyed by `kind`."""
     found = {}
     for info in pkgutil.iter_modules(__path__):
         module = importlib.import_module(f"{__name__}.{info.name}")
@@ -61,7 +63,7 @@ def aligners() -> dict[str, AlignerClass]:
 
 
 def classes_by_name() -> dict[str, AlignerClass]:
-    """Return every aligner class by each of its names in lane specs, none of which an adapter may have."""
+    """Return all aligner classes, keyed by their names in lane specs. Adapters cannot have these names."""
     named = dict(aligners())
     for found in aligners().values():
         if found.lane.alias:
@@ -70,23 +72,23 @@ def classes_by_name() -> dict[str, AlignerClass]:
 
 
 def aligner_from_json(data: Mapping[str, Any]) -> Aligner:
-    """Read an aligner from the output of `types.to_json`."""
+    """Create an aligner from the output of `types.to_json`."""
     return aligners()[data["kind"]].from_json(data)
 
 
 def refuse_unknown(
     options: Mapping[str, str], known: tuple[str, ...], lane: str, besides: tuple[str, ...] | None = None
 ) -> None:
-    """Raise InputError for the first option that `lane` does not have.
+    """Raise InputError if there is an option that the lane does not support.
 
     Args:
-        besides: the lane's other options, if `known` are the variables of its chat template.
+        besides: the lane's other options, if `known` lists the variables of its chat template.
     """
     for name in options:
         if name in known:
             continue
-        has = f"it has {', '.join(known)}" if known else "it has none besides the decoding ones"
+        has = f"its options are {', '.join(known)}" if known else "it only has the decoding options"
         if besides is not None:
-            reads = f"reads {', '.join(known)}" if known else "reads no variables"
-            has = f"it has {', '.join(besides)}, and its chat template {reads}; remove {name!r}"
+            reads = f"uses the variables {', '.join(known)}" if known else "uses no variables"
+            has = f"its options are {', '.join(besides)}, and its chat template {reads}; remove {name!r}"
         raise InputError(f"Lane {lane!r} has no option {name!r}: {has}.")

@@ -1,4 +1,4 @@
-"""Base classes of aligners: the description of their lanes, and defaults of the protocol."""
+"""Base classes for aligners: the lane description, and default implementations of the protocol."""
 
 from __future__ import annotations
 
@@ -11,39 +11,42 @@ from playground.types import Message, SelectedDemo, StopName
 
 @dataclass(frozen=True, kw_only=True)
 class LaneKind:
-    """How lanes of one aligner are spelled and labelled, and which options the page offers."""
+    """Spec syntax and labels of one aligner's lanes, and the options that the UI offers for them."""
 
     label: str
-    """Display name of such a lane, in a few words."""
+    """Display name of the aligner's lanes, in a few words."""
     adapter_label: str = ""
-    """Display name of such a lane with an adapter, before the adapter's label; "" to use `label`."""
+    """Display name of lanes with an adapter, followed by the adapter's label; "" to use `label`."""
     alias: str = ""
-    """Another name of the aligner in lane specs, which the page prefers; "" for none."""
+    """Alternative name of the aligner in lane specs, preferred by the UI; "" for none."""
     adapter: Literal["none", "optional", "name"] = "none"
-    """Whether a lane takes ``adapter=NAME``. "name": the adapter is required, and its name alone is a lane
-    spec of this aligner; only one aligner can have this value."""
+    """Whether lanes accept ``adapter=NAME``. With "name", an adapter is required, and the adapter's name is a
+    valid lane spec by itself; only one aligner can use this value."""
     demonstrations: bool = False
-    """Whether it has the options demos, k, pick, ablation, seed and other; see `demonstration_options`."""
+    """Whether lanes have the options of `demonstration_options`: demos, k, pick, ablation, seed, other."""
     chat_format: bool = False
-    """Whether it has the options of `ChatOptions`: system, instruction, template, think, variables."""
+    """Whether lanes have the options of `ChatOptions`: system, instruction, template, think, variables."""
     stop_rules: tuple[StopName, ...] = ()
-    """Values of its ``stop`` option that name a stop rule; other values are stop sequences."""
+    """Values of the ``stop`` option that select a stop rule; any other value is a stop sequence."""
     rank: int = 100
-    """Position in lists of lanes: lower ranks come first, equal ranks are ordered by label."""
+    """Sort key in lists of lanes: lower ranks come first, and equal ranks are sorted by label."""
 
 
 class AlignerBase:
-    """Base class of aligners; implements the protocol's demonstration methods for aligners without any."""
+    """Base class of aligners.
+
+    Implements the demonstration-related members of the protocol for aligners without demonstrations.
+    """
 
     @property
     def demonstration_count(self) -> int:
-        """The number of demonstrations in its prompts."""
+        """Number of demonstrations in the aligner's prompts."""
         return 0
 
     def with_fewer_demonstrations(self, n: int) -> Self:
-        """Return the same aligner, which has no demonstrations to leave out."""
+        """Return this aligner unchanged: it has no demonstrations to drop."""
         return self
 
     def select_demonstrations(self, messages: Sequence[Message]) -> Sequence[SelectedDemo]:
-        """Return the demonstrations selected for a conversation."""
+        """Return an empty sequence: no demonstrations are selected for the conversation."""
         return ()

@@ -1,7 +1,7 @@
-"""Chat aligner: the base model in a chat template, without an adapter.
+"""Chat aligner: the base model, prompted with a chat template, without an adapter.
 
-Shows the effect of the template alone: a base model given ``user``/``assistant`` markers often answers. The
-function `prompt` also renders the prompts of `ift`.
+Shows the effect of the template alone: given ``user``/``assistant`` markers, a base model often answers. The
+function `prompt` also renders the prompts for `ift` and `few_shot_chat`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NO_OPTIONS = ChatOptions()
 
 @dataclass(frozen=True, kw_only=True)
 class Aligner(AlignerBase):
-    """A chat template on the base weights."""
+    """Prompts the base weights with a chat template."""
 
     kind: ClassVar[str] = "chat"
     lane: ClassVar[LaneKind] = LaneKind(
@@ -33,54 +33,61 @@ class Aligner(AlignerBase):
     adapter: None = None
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
-        """Render the conversation with the template, including the generation prompt."""
+        """Render the conversation with the chat template, including the generation prompt."""
         return prompt(self.format, messages, None, self.options)
 
     def describe(self, adapter_label: str) -> str:
-        """Describe in one sentence what the model gets."""
-        return "The base model asked in a chat format; no weights are changed."
+        """Describe in one sentence which weights and prompt the lane uses."""
+        return "The base model, prompted in a chat format; no weights are changed."
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
-        """Build the aligner. Options: `adapter`, whose chat format is used without its weights, `template`
-        (the name of one of several), and those of `ChatOptions`."""
+        """Build the aligner.
+
+        Options: `adapter` (whose chat format to use, without its weights), `template` (name of the chat
+        template, if there are several), and the options of `ChatOptions`.
+        """
         format = borrow_format(options, shelf, "chat")
         return cls(format=format, options=ChatOptions.build(options, shelf, format, "chat"))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:
-        """Read an aligner from the output of `types.to_json`."""
+        """Create an aligner from the output of `types.to_json`."""
         return cls(
             format=ChatFormat.from_json(data["format"]), options=ChatOptions.from_json(data.get("options"))
         )
 
 
 def borrow_format(options: Mapping[str, str], shelf: Shelf, lane: str) -> ChatFormat:
-    """Return the chat format named by the options `adapter` and `template`: an adapter's, or else the base's.
+    """Return the chat format selected by the options `adapter` and `template`.
+
+    It is the adapter's format if an adapter is given, otherwise the base model's.
 
     Raises:
-        InputError: there is no such adapter or template, or the base has none.
+        InputError: the adapter or template does not exist, or the base model has no chat template.
     """
     template = options.get("template")
     if "adapter" in options:
         return chat_format(shelf, options["adapter"], template)
     format = shelf.chat_format(None, template)
     if format is None:
-        raise InputError(f"The base has no chat template: borrow an adapter's, as in {lane}:adapter=NAME.")
+        raise InputError(
+            f"The base model has no chat template: use an adapter's, for example {lane}:adapter=NAME."
+        )
     return format
 
 
 def chat_format(shelf: Shelf, adapter: str, template: str | None = None) -> ChatFormat:
-    """Return the chat format of an adapter: its own, the one that its card names, or the base's.
+    """Return the chat format for an adapter: its own, or the one named in its card, or the base model's.
 
     Raises:
-        InputError: the adapter is unknown, or there is no such chat template.
+        InputError: the adapter or the chat template does not exist.
     """
     format = shelf.chat_format(adapter, template)
     if format is None:
         raise InputError(
-            f"Adapter {adapter!r} has no chat template: name one of prompts/chat/ in its adapter.toml "
-            '(chat_format = "chatml"), or save its tokenizer beside its weights.'
+            f"Adapter {adapter!r} has no chat template: set chat_format in its adapter.toml to a format from "
+            'prompts/chat/ (for example chat_format = "chatml"), or save its tokenizer next to its weights.'
         )
     return format
 
@@ -95,11 +102,11 @@ def prompt(
     """Render `messages` in the chat format, like `tokenizer.apply_chat_template`.
 
     Args:
-        adapter: the adapter to decode with; None is the base.
-        demonstrations: the turns of each demonstration, which come before `messages`.
+        adapter: name of the adapter to decode with; None for the base model.
+        demonstrations: the messages of each demonstration, rendered before `messages`.
 
     Raises:
-        InputError: the template refuses the conversation or its system message; the message says why.
+        InputError: the template rejects the conversation or its system message; the message gives the reason.
     """
     said = options.messages([*chain.from_iterable(demonstrations), *messages])
     variables = dict(options.variables)
@@ -110,22 +117,23 @@ def prompt(
             raise
         if options.system and _renders(format, said[1:], variables):
             raise InputError(
-                f"The chat template takes no system message ({error.reason}): remove it from the lane."
+                f"The chat template does not accept a system message ({error.reason}): remove it from "
+                "the lane."
             ) from error
         if not options.system and templates.needs_system(format, said, variables):
             raise InputError(templates.without_system(error.reason)) from error
         raise
     if options.system and _renders(format, said[1:], variables) == text:
-        raise InputError("The chat template leaves the system message out: remove it from the lane.")
-    # Token ids decide later whether a BOS is there already, but a text that begins with the BOS token never
-    # needs one.
+        raise InputError("The chat template ignores the system message: remove it from the lane.")
+    # Tokenization checks later whether the prompt already starts with a BOS token id. A text that begins with
+    # the BOS token never needs another one.
     bos = not (format.bos_token and text.startswith(format.bos_token))
     pieces = _pieces(format, said, text, variables, [len(turns) for turns in demonstrations])
     return Prompt.of(pieces, stop=_stop(format), adapter=adapter, bos=bos, control_tokens=True)
 
 
 def render(format: ChatFormat, messages: Sequence[Message], generation_prompt: bool = True) -> str:
-    """Render messages with the template, without any options; see `templates.render`."""
+    """Render messages with the chat template, without a system message or template variables."""
     return templates.render(format, ChatOptions(think="keep").messages(messages), generation_prompt)
 
 
@@ -137,7 +145,10 @@ def _renders(format: ChatFormat, said: Sequence[Mapping[str, str]], variables: M
 
 
 def _stop(format: ChatFormat) -> StopRule:
-    """Return the stop rule of a template's ends: tokens, and texts for ends that begin with a newline."""
+    """Return the stop rule for a chat format's end markers.
+
+    Markers are stop tokens, except that those beginning with a newline are stop sequences.
+    """
     ends = [end for end in dict.fromkeys((format.eos_token, *format.ends)) if end.strip()]
     tokens = tuple(end for end in ends if not end.startswith("\n"))
     return StopRule(tokens=tokens, texts=tuple(end for end in ends if end.startswith("\n")))
@@ -150,10 +161,10 @@ def _pieces(
     variables: Mapping[str, Any],
     demonstrations: Sequence[int],
 ) -> list[Piece]:
-    """Split the rendered text where the rendering of fewer messages ends, as far as the template allows it.
+    """Split the rendered text into parts, at boundaries found by rendering message prefixes where possible.
 
     Args:
-        demonstrations: number of messages of each demonstration.
+        demonstrations: number of messages in each demonstration.
     """
     cuts: list[tuple[PartKind, int | None, int]] = []
     end = 1 if said[0]["role"] == "system" else 0
@@ -170,7 +181,7 @@ def _pieces(
     for kind, number_of, end in cuts:
         try:
             shorter = templates.render(format, said[:end], False, variables)
-        except InputError:  # the template refuses a conversation that ends there
+        except InputError:  # the template rejects a conversation that ends here
             continue
         if text.startswith(shorter) and shorter.startswith(done):
             pieces.append((kind, number_of, shorter[len(done) :]))

@@ -1,4 +1,4 @@
-"""Options of lanes in a chat format: system message, template variables, and thinking in the history.
+"""Options of lanes with a chat format: system message, template variables, reasoning in the history.
 
 Shared by `chat`, `ift` and `few_shot_chat`.
 """
@@ -17,22 +17,22 @@ from playground.types import ChatFormat, InputError, Message, check_characters
 from playground.types.option_value import Quoted, is_scalar
 
 FIXED = ("adapter", "system", "instruction", "template", "think")
-"""Options of every lane in a chat format; any other option is a variable of its template."""
+"""Options of every lane with a chat format; any other option is a template variable."""
 THINK = ("drop", "keep")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChatOptions:
-    """A lane's options besides its chat format."""
+    """Options of a lane with a chat format, apart from the format itself."""
 
     system: str = ""
     """The system message; "" for none."""
     instruction: str = ""
-    """The demonstration set whose instruction is the system message; "" if it was given as text."""
+    """Demonstration set whose instruction is the system message; "" if the message was given as text."""
     think: str = "drop"
-    """Whether reasoning of earlier answers stays in the history given to the template: "drop" or "keep"."""
+    """Whether to "keep" or "drop" the reasoning in earlier answers when the history is rendered."""
     variables: tuple[tuple[str, Any], ...] = ()
-    """Other template variables as (name, value)."""
+    """Other template variables, as (name, value) pairs."""
 
     @classmethod
     def build(
@@ -43,11 +43,11 @@ class ChatOptions:
         lane: str,
         besides: tuple[str, ...] = (),
     ) -> ChatOptions:
-        """Build the options from a lane's text options.
+        """Build the options from the string options of a lane.
 
         Args:
             lane: the lane's name in error messages.
-            besides: other options of the lane, which are ignored here.
+            besides: names of the lane's other options, which are ignored here.
 
         Raises:
             InputError: an option is unknown or has an invalid value.
@@ -58,19 +58,17 @@ class ChatOptions:
             refuse_unknown(others, template_variables(format), lane, known)
         think = options.get("think", "drop")
         if think not in THINK:
-            raise InputError(f"think={think} is not known: choose one of {', '.join(THINK)}.")
+            raise InputError(f"Unknown value think={think}: choose one of {', '.join(THINK)}.")
         system = check_characters(str(options.get("system", "")), "The system message")
         instruction = options.get("instruction", "")
         if instruction:
             if system:
-                raise InputError(
-                    "system= and instruction= both set the system message: leave one of them out."
-                )
+                raise InputError("Both system= and instruction= set the system message: remove one of them.")
             system = shelf.demo_set(instruction).instruction.strip()
             if not system:
                 raise InputError(
                     f"Demonstration set {instruction!r} has no instruction: choose another set, or write "
-                    'one, as in system="...".'
+                    'the system message yourself with system="...".'
                 )
         return cls(
             system=system,
@@ -81,13 +79,13 @@ class ChatOptions:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> ChatOptions:
-        """Read the options from the output of `types.to_json`; None in documents from before they existed."""
+        """Create the options from the output of `types.to_json`; old documents without options have None."""
         if data is None:
             return cls(think="keep")
         return cls(**{**data, "variables": tuple((name, value) for name, value in data["variables"])})
 
     def messages(self, messages: Sequence[Message]) -> list[dict[str, str]]:
-        """Return a conversation in the form that chat templates take."""
+        """Convert a conversation to the message format that chat templates expect."""
         written = [{"role": "system", "content": self.system}] if self.system else []
         for message in messages:
             text = message.text
@@ -98,10 +96,10 @@ class ChatOptions:
 
 
 def _parse(value: str) -> Any:
-    """Parse a variable's value: true, false, null and numbers as JSON, anything else as text."""
+    """Parse a template variable: true, false, null and numbers as JSON, anything else as a string."""
     if isinstance(value, Quoted) or not is_scalar(value):
         return check_characters(str(value), "A template variable")
     try:
         return json.loads(value)
-    except ValueError:  # such as 007
+    except ValueError:  # not a JSON number, such as 007
         return str(value)

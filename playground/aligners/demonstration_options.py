@@ -1,4 +1,4 @@
-"""Options of aligners with demonstrations: the set, the number, the selection and the ablation.
+"""Options of aligners that use demonstrations: set, number, selection and ablation.
 
 Shared by `urial` and `few_shot_chat`, which differ in how they render the demonstrations.
 """
@@ -18,36 +18,36 @@ from playground.types import DemoSet, InputError, Message, SelectedDemo, demo_se
 
 OPTIONS = ("demos", "k", "ablation", "seed", "other", "pick")
 PICKS = ("first", "nearest", "nearest-turn")
-"""Which k demonstrations: the first ones, or those nearest to the conversation's first or last message."""
-_LATER = ("k", "ablation", "seed", "other", "pick", "source")  # fields missing in old documents
+"""Ways to pick k demonstrations: the first k, or the k nearest to the first or the last user message."""
+_LATER = ("k", "ablation", "seed", "other", "pick", "source")  # fields missing from old documents
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemonstrationAligner(AlignerBase):
-    """Base class of aligners with demonstrations; a subclass renders the prompt."""
+    """Base class of aligners that use demonstrations; subclasses render the prompt."""
 
     demos: DemoSet
-    """The demonstrations of the prompt, after `k` and the ablation were applied; if they are selected by the
-    conversation, the set to select from."""
+    """Demonstrations in the prompt, after applying `k` and the ablation. If demonstrations are selected for
+    each conversation, the set to select from."""
     k: int | None = None
-    """Number of demonstrations; None for a text used whole, and in old documents."""
+    """Number of demonstrations; None for an unparsed prompt text, and in old documents."""
     ablation: str | None = None
     seed: int = 0
-    """Seed of the ablation; 0 without one."""
+    """Seed of the ablation; 0 without an ablation."""
     other: str | None = None
-    """Name of the other set that answers were drawn from, if any."""
+    """Name of the other demonstration set from which answers are drawn, if any."""
     pick: str = "first"
     """One of `PICKS`."""
     source: str | None = None
-    """`DemoSet.content_hash` of the requested set, before `k` and the ablation."""
+    """`DemoSet.content_hash` of the requested set, before applying `k` and the ablation."""
 
     @property
     def demonstration_count(self) -> int:
-        """Number of demonstrations in the prompt; 0 for a text used whole."""
+        """Number of demonstrations in the prompt; 0 for an unparsed prompt text."""
         return len(self.demos.demos) if self.k is None else self.k
 
     def with_fewer_demonstrations(self, n: int) -> Self:
-        """Return the same aligner with its first `n` demonstrations, or selecting `n` if it selects them."""
+        """Return this aligner limited to `n` demonstrations: its first `n`, or `n` selected ones."""
         if n == self.demonstration_count:
             return self
         if self.pick != "first":
@@ -55,13 +55,13 @@ class DemonstrationAligner(AlignerBase):
         return dataclasses.replace(self, demos=self.demos.take(n), k=n)
 
     def select_demonstrations(self, messages: Sequence[Message]) -> Sequence[SelectedDemo]:
-        """Return the demonstrations selected for a conversation, in prompt order; () without selection."""
+        """Return the demonstrations selected for a conversation, in prompt order; empty with pick=first."""
         by_query = {found.demo.query: found for found in self._find_nearest(messages)}
-        # An ablation may change the order.
+        # An ablation may have changed the order.
         return [by_query[demo.query] for demo in self.demos_for(messages).demos] if by_query else ()
 
     def demos_for(self, messages: Sequence[Message]) -> DemoSet:
-        """Return the demonstrations shown in the prompt for a conversation."""
+        """Return the demonstrations to include in the prompt for a conversation."""
         if self.pick == "first":
             return self.demos
         demos = self.demos.changed(demos=tuple(found.demo for found in self._find_nearest(messages)))
@@ -75,7 +75,7 @@ class DemonstrationAligner(AlignerBase):
 
     @property
     def summary(self) -> str:
-        """A short phrase about the demonstrations, for use in a sentence."""
+        """A short phrase describing the demonstrations, for use within a sentence."""
         if self.demos.whole:
             return f"the whole text of {self.demos.name}"
         count = self.demonstration_count
@@ -86,20 +86,22 @@ class DemonstrationAligner(AlignerBase):
 
     @staticmethod
     def read_options(options: Mapping[str, str], shelf: Shelf) -> dict[str, Any]:
-        """Read the fields of this class from a lane's text options: `demos` (a set's name), `k` (number of
-        demonstrations), `pick` (which k, one of `PICKS`), `ablation` (a name), `seed` (the ablation's),
-        `other` (the set that the ablation "other" draws answers from). Other options are ignored.
+        """Parse the fields of this class from the string options of a lane.
+
+        Options: `demos` (name of the demonstration set), `k` (number of demonstrations), `pick` (how to pick
+        them, one of `PICKS`), `ablation` (its name), `seed` (seed of the ablation), `other` (the set from
+        which the ablation "other" draws answers). Any other option is ignored.
 
         Raises:
-            InputError: an option has an invalid value, or conflicts with another.
+            InputError: an option has an invalid value, or conflicts with another option.
         """
         asked = shelf.demo_set(options["demos"]) if "demos" in options else shelf.default_demo_set()
         demos = asked.take(_read_number(options, "k")) if "k" in options else asked
         pick = options.get("pick", "first")
         if pick not in PICKS:
-            raise InputError(f"pick={pick} is not known: choose one of {', '.join(PICKS)}.")
+            raise InputError(f"Unknown value pick={pick}: choose one of {', '.join(PICKS)}.")
         if pick != "first" and ("k" not in options or not demos.demos):
-            raise InputError(f"pick={pick} chooses k demonstrations of a set: say how many, as in k=3.")
+            raise InputError(f"pick={pick} selects k demonstrations: set k to at least 1, for example k=3.")
         ablation = options.get("ablation")
         seed, other = _read_ablation(options, ablation, pick, shelf)
         if ablation is not None:
@@ -116,8 +118,8 @@ class DemonstrationAligner(AlignerBase):
 
     @staticmethod
     def read_json(data: Mapping[str, Any]) -> dict[str, Any]:
-        """Read the fields of this class from the output of `types.to_json`; documents from before ablations
-        existed lack their keys."""
+        """Parse the fields of this class from the output of `types.to_json`. Documents from before ablations
+        existed lack the corresponding keys."""
         return {
             "demos": demo_set_from_json(data["demos"]),
             **{name: data[name] for name in _LATER if name in data},
@@ -127,23 +129,26 @@ class DemonstrationAligner(AlignerBase):
 def _read_ablation(
     options: Mapping[str, str], ablation: str | None, pick: str, shelf: Shelf
 ) -> tuple[int, DemoSet | None]:
-    """Return the seed of an ablation and the set that it draws answers from."""
+    """Return the seed of an ablation and the set from which it draws answers."""
     if ablation is None:
         for name in ("seed", "other"):
             if name in options:
-                raise InputError(f"{name}={options[name]} is an ablation's: name one, as in ablation=random.")
+                raise InputError(
+                    f"{name}={options[name]} only applies with an ablation: add one, for example "
+                    "ablation=random."
+                )
         return 0, None
     seed = _read_number(options, "seed") if "seed" in options else 0
     other = shelf.demo_set(options["other"]) if "other" in options else None
     if other is not None and ablation != "other":
-        raise InputError(f"The ablation {ablation!r} draws from no other set: leave other= out.")
+        raise InputError(f"The ablation {ablation!r} does not use another demonstration set: remove other=.")
     if pick != "first" and ablation == "other":
-        raise InputError("The ablation 'other' goes with pick=first only: leave one of them out.")
+        raise InputError("The ablation 'other' only works with pick=first: change one of the two options.")
     return seed, other
 
 
 def _read_number(options: Mapping[str, str], name: str) -> int:
     text = options[name].strip()
     if not text.isdecimal() or len(text) > 18:  # longer numbers exceed the range of seeds
-        raise InputError(f"{name} must be a whole number from 0, not {options[name]!r}.")
+        raise InputError(f"{name} must be a non-negative integer, not {options[name]!r}.")
     return int(text)

@@ -1,8 +1,8 @@
-"""Few-shot chat aligner: demonstrations as past turns of a chat on the base weights.
+"""Few-shot chat aligner: the base model, prompted with demonstrations as earlier chat turns.
 
-Each demonstration becomes a user message and an assistant message before the conversation, in the chat
-template of the base or of an adapter. `urial` shows the same demonstrations with other markers; `chat` has
-the same markers without demonstrations.
+Each demonstration becomes user and assistant messages that precede the conversation, rendered with the chat
+template of the base model or of an adapter. For comparison, `urial` presents the same demonstrations with
+different markers, and `chat` uses the same template without demonstrations.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from playground.aligners.demonstration_options import OPTIONS, DemonstrationAlig
 from playground.types import ChatFormat, Demo, DemoSet, InputError, Message, Prompt
 
 WITHOUT_EFFECT = {
-    "no-answers": "a chat template needs an answer after each message",
-    "no-instruction": "the instruction of a set is no part of the turns",
+    "no-answers": "chat templates need an answer to every user message",
+    "no-instruction": "the chat turns do not include the set's instruction",
 }
-"""Ablations that this aligner rejects, with the reasons."""
+"""Ablations that this aligner rejects, each with the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Aligner(DemonstrationAligner):
-    """Demonstrations as user and assistant turns, then the conversation."""
+    """Renders demonstrations as user and assistant turns, followed by the conversation."""
 
     kind: ClassVar[str] = "few-shot-chat"
     lane: ClassVar[LaneKind] = LaneKind(
@@ -47,22 +47,24 @@ class Aligner(DemonstrationAligner):
         return prompt(self.format, messages, None, self.options, demonstrations=turns)
 
     def describe(self, adapter_label: str) -> str:
-        """Describe in one sentence what the model gets."""
+        """Describe in one sentence which weights and prompt the lane uses."""
         return (
-            f"The base model asked in a chat format, with {self.summary} as earlier turns; no weights are "
+            f"The base model, prompted in a chat format with {self.summary} as earlier turns; no weights are "
             "changed."
         )
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
-        """Build the aligner. Options: those of `DemonstrationAligner.read_options` and of `ChatOptions`,
-        `adapter`, whose chat format is used without its weights, and `template` (the name of one of
-        several)."""
+        """Build the aligner.
+
+        Options: those of `DemonstrationAligner.read_options` and `ChatOptions`, `adapter` (whose chat format
+        to use, without its weights), and `template` (name of the chat template, if there are several).
+        """
         ablation = options.get("ablation")
         if ablation in WITHOUT_EFFECT:
             raise InputError(
-                f"The ablation {ablation!r} is not possible in few-shot-chat, since "
-                f"{WITHOUT_EFFECT[ablation]}: choose another one, or leave it out."
+                f"The ablation {ablation!r} is not available for few-shot-chat because "
+                f"{WITHOUT_EFFECT[ablation]}: choose another ablation, or remove it."
             )
         format = borrow_format(options, shelf, cls.kind)
         aligner = cls(
@@ -75,7 +77,7 @@ class Aligner(DemonstrationAligner):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:
-        """Read an aligner from the output of `types.to_json`."""
+        """Create an aligner from the output of `types.to_json`."""
         return cls(
             **cls.read_json(data),
             format=ChatFormat.from_json(data["format"]),
@@ -84,7 +86,7 @@ class Aligner(DemonstrationAligner):
 
 
 def write_turns(demo: Demo) -> list[Message]:
-    """Return the messages of one demonstration: queries as user messages, answers as assistant messages."""
+    """Convert a demonstration to messages: queries to user messages, answers to assistant messages."""
     turns = []
     for exchange in demo.exchanges:
         turns.append(Message(role="user", text=exchange.query))
@@ -93,19 +95,19 @@ def write_turns(demo: Demo) -> list[Message]:
 
 
 def check_set(demos: DemoSet) -> None:
-    """Check that every demonstration can be written as turns of a chat.
+    """Check that every demonstration can be rendered as chat turns.
 
     Raises:
-        InputError: the set is a text used whole, or a query has no answer.
+        InputError: the set is an unparsed prompt text, or a query has no answer.
     """
     if demos.whole:
         raise InputError(
-            f"Demonstration set {demos.name!r} could not be parsed, so it has no turns for "
-            "few-shot-chat: choose another set."
+            f"Demonstration set {demos.name!r} could not be parsed into turns, so few-shot-chat cannot use "
+            "it: choose another set."
         )
     for number, demo in enumerate(demos.demos, start=1):
         if any(exchange.answer is None for exchange in demo.exchanges):
             raise InputError(
-                f"Demonstration {number} of {demos.name!r} has a query without an answer, and few-shot-chat "
-                "needs one after each query: choose another set, or a smaller k."
+                f"Demonstration {number} of {demos.name!r} has a query without an answer, but few-shot-chat "
+                "needs an answer to every query: choose another set, or a smaller k."
             )

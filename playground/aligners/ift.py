@@ -1,4 +1,4 @@
-"""IFT aligner: the base with an instruction-tuned LoRA adapter, in the chat format it was trained on."""
+"""IFT aligner: the base model with an instruction-tuned LoRA adapter, prompted in its chat format."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from playground.types import ChatFormat, InputError, Message, Prompt
 
 @dataclass(frozen=True, kw_only=True)
 class Aligner(AlignerBase):
-    """An adapter's weights in the adapter's own chat format."""
+    """Prompts the base model with an adapter applied, in the adapter's own chat format."""
 
     kind: ClassVar[str] = "ift"
     lane: ClassVar[LaneKind] = LaneKind(label="IFT", adapter="name", chat_format=True, rank=10)
@@ -24,29 +24,32 @@ class Aligner(AlignerBase):
     options: ChatOptions = field(default_factory=ChatOptions)
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
-        """Render the conversation with the template, including the generation prompt."""
+        """Render the conversation with the chat template, including the generation prompt."""
         return prompt(self.format, messages, self.adapter, self.options)
 
     def describe(self, adapter_label: str) -> str:
-        """Describe in one sentence what the model gets."""
+        """Describe in one sentence which weights and prompt the lane uses."""
         return (
-            f"The base model with the adapter {adapter_label} on its weights, fine-tuned on instructions and "
-            "asked in its chat format."
+            f"The base model with the instruction-tuned adapter {adapter_label} applied, prompted in the "
+            "adapter's chat format."
         )
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
-        """Build the aligner. Options: `adapter` (its name), `template` (the name of one of several), and
-        those of `ChatOptions`."""
+        """Build the aligner.
+
+        Options: `adapter` (its name), `template` (name of the chat template, if there are several), and the
+        options of `ChatOptions`.
+        """
         if "adapter" not in options:
-            raise InputError("Lane 'ift' needs an adapter, as in ift:adapter=NAME, or just NAME.")
+            raise InputError("Lane 'ift' needs an adapter: write ift:adapter=NAME, or just NAME.")
         name = options["adapter"]
         format = chat_format(shelf, name, options.get("template"))
         return cls(adapter=name, format=format, options=ChatOptions.build(options, shelf, format, "ift"))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:
-        """Read an aligner from the output of `types.to_json`."""
+        """Create an aligner from the output of `types.to_json`."""
         return cls(
             adapter=data["adapter"],
             format=ChatFormat.from_json(data["format"]),

@@ -1,6 +1,6 @@
-"""Raw aligner: the base model given only the conversation's text.
+"""Raw aligner: the base model, prompted with only the text of the conversation.
 
-A base model continues documents. The prompt has each message on its own line, and only the model's own
+A base model continues documents. The prompt has each message on its own line, and only the model's
 end-of-sequence token ends the answer.
 """
 
@@ -17,19 +17,19 @@ from playground.types import Message, Prompt, StopRule, number_messages
 
 @dataclass(frozen=True, kw_only=True)
 class Aligner(AlignerBase):
-    """No alignment at all, the reference point of every comparison."""
+    """No alignment: the reference point for every comparison."""
 
     kind: ClassVar[str] = "raw"
     lane: ClassVar[LaneKind] = LaneKind(label="Base", alias="base", rank=0)
     adapter: None = None
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
-        """Render every message followed by a newline."""
+        """Render each message followed by a newline."""
         pieces = [(kind, number, f"{message.text}\n") for kind, number, message in number_messages(messages)]
         return Prompt.of(pieces, stop=StopRule(trim=False))
 
     def describe(self, adapter_label: str) -> str:
-        """Describe in one sentence what the model gets."""
+        """Describe in one sentence which weights and prompt the lane uses."""
         return "The base model without alignment: it continues your text."
 
     @classmethod
@@ -40,5 +40,5 @@ class Aligner(AlignerBase):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:
-        """Read an aligner from the output of `types.to_json`."""
+        """Create an aligner from the output of `types.to_json`."""
         return cls()

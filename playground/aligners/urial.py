@@ -1,10 +1,10 @@
-"""URIAL aligner: alignment by demonstrations in the context (arXiv 2312.01552, section 3).
+"""URIAL aligner: alignment through in-context demonstrations (arXiv 2312.01552, section 3).
 
-The prompt is an instruction, then demonstrations, then the conversation, with every message in a block of the
-set's family (`demonstrations.families`), by default fenced under ``# Query:`` or ``# Answer:``; the last
-answer block is left open for the model to fill. With an adapter, the fine-tuned weights get the same prompt
-(IFT + URIAL). With an ablation, the demonstrations are changed on purpose. With `pick`, the demonstrations
-nearest to a message of the conversation are selected.
+The prompt consists of an instruction, demonstrations and the conversation. Every message is written as a
+block of the set's prompt family (`demonstrations.families`), by default fenced under ``# Query:`` or
+``# Answer:``. The last answer block is left open for the model to fill. With an adapter, the fine-tuned
+weights get the same prompt (IFT + URIAL). An ablation deliberately modifies the demonstrations, and `pick`
+selects the demonstrations nearest to a message in the conversation.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from playground.demonstrations.families import family_of, pieces
 from playground.types import InputError, Message, Prompt, StopName
 
 STOP_RULES: tuple[StopName, ...] = ("own", "paper")
-"""Rules for finding the end of an answer, see `types.StopName`."""
+"""Rules for detecting the end of an answer; see `types.StopName`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Aligner(DemonstrationAligner):
-    """Instruction, demonstrations and conversation on the base weights or an adapter."""
+    """Prompts the base weights or an adapter with instruction, demonstrations and conversation."""
 
     kind: ClassVar[str] = "urial"
     lane: ClassVar[LaneKind] = LaneKind(
@@ -41,24 +41,24 @@ class Aligner(DemonstrationAligner):
     """One of `STOP_RULES`."""
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
-        """Render the whole prompt, up to the open block for the answer."""
+        """Render the full prompt, ending in the open answer block."""
         demos = self.demos_for(messages)
         rule = family_of(demos).stop_rule(self.stop)
         return Prompt.of(pieces(demos, messages), stop=rule, adapter=self.adapter)
 
     def describe(self, adapter_label: str) -> str:
-        """Describe in one sentence what the model gets."""
+        """Describe in one sentence which weights and prompt the lane uses."""
         if self.adapter is None:
             return f"The base model with {self.summary} in its context; no weights are changed."
-        return (
-            f"The base model with the adapter {adapter_label} on its weights and {self.summary} in its "
-            "context."
-        )
+        return f"The base model with adapter {adapter_label} applied and {self.summary} in its context."
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
-        """Build the aligner. Options: those of `DemonstrationAligner.read_options`, `adapter` (a name), and
-        `stop` (how the end of an answer is found, one of `STOP_RULES`)."""
+        """Build the aligner.
+
+        Options: those of `DemonstrationAligner.read_options`, `adapter` (its name), and `stop` (how the end
+        of an answer is detected, one of `STOP_RULES`).
+        """
         known = ("demos", "k", "adapter", "ablation", "seed", "other", "pick", "stop")
         refuse_unknown(options, known, "urial")
         stop = next((rule for rule in STOP_RULES if rule == options.get("stop", "own")), None)
@@ -72,6 +72,6 @@ class Aligner(DemonstrationAligner):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:
-        """Read an aligner from the output of `types.to_json`, with or without a stop rule."""
+        """Create an aligner from the output of `types.to_json`, which lacks a stop rule in old documents."""
         stop = {"stop": data["stop"]} if "stop" in data else {}
         return cls(**cls.read_json(data), adapter=data["adapter"], **stop)

@@ -1,9 +1,10 @@
-"""Ablations of demonstration sets: parts of the prompt removed or made wrong on purpose (arXiv 2405.19874).
+"""Ablations of demonstration sets: remove or corrupt parts of the prompt on purpose (arXiv 2405.19874).
 
-Each ablation returns a changed copy of a set, the same for the same seed. Section 2.3 of the paper and its
-appendix ask which part of a demonstration matters: "shifted", "random" and "other" are its circular shift,
-in-domain random and out-of-domain random answers, "no-answers" its queries alone. Each turn of a
-demonstration counts as a query and an answer of its own; a query without an answer stays without one.
+Each ablation returns a modified copy of a set, deterministic for a given seed. Section 2.3 and the appendix
+of the paper examine which parts of a demonstration matter. "shifted", "random" and "other" correspond to its
+circular shift, in-domain random answers and out-of-domain random answers; "no-answers" keeps only the
+queries. Every turn of a demonstration counts as a separate query and answer. A query without an answer is
+never given one.
 """
 
 from __future__ import annotations
@@ -15,50 +16,50 @@ from collections.abc import Callable, Sequence
 from playground.types import Demo, DemoSet, InputError
 
 TRIES = 1000
-"""Maximum number of random draws; with distinct answers, more than a third of all draws are valid."""
+"""Maximum number of random draws. If all answers differ, more than a third of the draws are valid."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Case:
-    """The input of an ablation."""
+    """The input to an ablation."""
 
     demos: DemoSet
     rng: random.Random
     pool: DemoSet
-    """The set that answers are drawn from."""
+    """The demonstration set from which answers are drawn."""
 
 
 def ablate(demos: DemoSet, name: str, seed: int = 0, pool: DemoSet | None = None) -> DemoSet:
-    """Return `demos` after the ablation of that name.
+    """Apply an ablation to a demonstration set and return the result.
 
     Args:
-        demos: the K demonstrations of the prompt.
+        demos: the K demonstrations in the prompt.
         name: one of `ABLATIONS`.
-        seed: seed of the random choices ("random", "other" and "shuffled").
-        pool: the set that answers are drawn from. For "other", another set, which is required; for "random",
-            the set that `demos` is a part of, by default `demos`.
+        seed: seed for the random choices of "random", "other" and "shuffled".
+        pool: the set from which answers are drawn. "other" requires a different set here. "random" takes the
+            set that contains `demos`, by default `demos` itself.
 
     Raises:
-        InputError: the name is unknown, or the set does not allow the ablation.
+        InputError: the name is unknown, or the ablation cannot be applied to the set.
     """
     if name not in ABLATIONS:
         raise InputError(f"There is no ablation {name!r}: choose one of {', '.join(ABLATIONS)}.")
     if demos.whole:
         raise InputError(
-            f"Demonstration set {demos.name!r} could not be parsed and is used whole, so the ablation "
-            f"{name!r} is not possible: leave it out."
+            f"Demonstration set {demos.name!r} could not be parsed and is used verbatim, so the "
+            f"ablation {name!r} is not possible: remove it."
         )
     same = pool is None or pool.name == demos.name or pool.content_hash == demos.content_hash
     if name == "other" and same:
         raise InputError(
-            "The ablation 'other' needs a second set to draw answers from: name it, as in "
+            "The ablation 'other' needs a second demonstration set to draw answers from: add one, as in "
             "urial:ablation=other,other=NAME."
         )
     return ABLATIONS[name](_Case(demos=demos, rng=random.Random(seed), pool=pool or demos))
 
 
 def _shifted(case: _Case) -> DemoSet:
-    """Give each query the next query's answer, and the last one the first one's."""
+    """Give each query the answer to the next query, and the last query the answer to the first."""
     answers = _answers(case.demos)
     if len(answers) < 2:
         raise _too_few(case.demos, "shifted", "at least two answers")
@@ -66,18 +67,18 @@ def _shifted(case: _Case) -> DemoSet:
 
 
 def _random(case: _Case) -> DemoSet:
-    """Draw answers from the whole set, each at most once and none for its own query."""
+    """Draw answers from the whole set, each at most once and never for the query it belongs to."""
     own, all_answers = _answers(case.demos), _answers(case.pool)
     if len(all_answers) >= len(own):
         for _ in range(TRIES):
             drawn = case.rng.sample(all_answers, len(own))
             if all(one != other for one, other in zip(drawn, own, strict=True)):
                 return _with_answers(case.demos, drawn)
-    raise _too_few(case.demos, "random", "more answers that differ")
+    raise _too_few(case.demos, "random", "more distinct answers")
 
 
 def _other(case: _Case) -> DemoSet:
-    """Draw answers from another set, using each once before any is repeated."""
+    """Draw answers from another set, using every answer once before repeating any."""
     answers, wanted = _answers(case.pool), len(_answers(case.demos))
     if not answers:
         raise _too_few(case.pool, "other", "answers to draw from")
@@ -88,12 +89,12 @@ def _other(case: _Case) -> DemoSet:
 
 
 def _no_answers(case: _Case) -> DemoSet:
-    """Keep the queries only."""
+    """Keep only the queries."""
     return _with_answers(case.demos, [None] * len(_answers(case.demos)))
 
 
 def _no_instruction(case: _Case) -> DemoSet:
-    """Keep the demonstrations only."""
+    """Keep only the demonstrations."""
     return case.demos.changed(instruction="")
 
 
@@ -108,7 +109,7 @@ def _shuffled(case: _Case) -> DemoSet:
 
 
 def _duplicated(case: _Case) -> DemoSet:
-    """Repeat the first demonstration K times, which keeps the number but removes the variety."""
+    """Repeat the first demonstration K times: the same number of demonstrations, but no variety."""
     return case.demos.changed(demos=case.demos.demos[:1] * len(case.demos.demos))
 
 
@@ -125,13 +126,13 @@ ABLATIONS: dict[str, Callable[[_Case], DemoSet]] = {
 
 
 def _answers(demos: DemoSet) -> list[str]:
-    """Return all answers of a set in order."""
+    """Return all answers in a set, in order."""
     exchanges = [exchange for demo in demos.demos for exchange in demo.exchanges]
     return [exchange.answer for exchange in exchanges if exchange.answer is not None]
 
 
 def _with_answers(demos: DemoSet, answers: Sequence[str | None]) -> DemoSet:
-    """Return the set with its answers replaced, in order."""
+    """Return a copy of the set with its answers replaced, in order."""
     rest = iter(answers)
 
     def answered(demo: Demo) -> Demo:
@@ -146,6 +147,6 @@ def _with_answers(demos: DemoSet, answers: Sequence[str | None]) -> DemoSet:
 
 def _too_few(demos: DemoSet, ablation: str, needed: str) -> InputError:
     return InputError(
-        f"The ablation {ablation!r} needs {needed}; what is taken of demonstration set {demos.name!r} has "
-        f"{len(_answers(demos))}: take more demonstrations or choose another set."
+        f"The ablation {ablation!r} needs {needed}, but the demonstrations used from set {demos.name!r} have "
+        f"{len(_answers(demos))}: use more demonstrations, or choose another set."
     )

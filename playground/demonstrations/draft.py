@@ -1,6 +1,6 @@
-"""Drafts of the demonstration editor: sets whose cards can be disabled, moved, replaced, added and removed.
+"""Drafts for the demonstration editor: sets whose cards can be disabled, moved, replaced, added and removed.
 
-Immutable values: each change returns a new `Draft`. Independent of the page and of files.
+Drafts are immutable: each change returns a new `Draft`. This module does not depend on the UI or on files.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from playground.types import Demo, DemoSet, InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """One demonstration of a draft."""
+    """One demonstration in a draft."""
 
     demo: Demo
     on: bool = True
-    """Whether it is part of the draft's set."""
+    """Whether the demonstration is included in the draft's set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,19 +25,19 @@ class Draft:
     """A demonstration set being edited."""
 
     source: DemoSet
-    """The set before any changes."""
+    """The demonstration set before any changes."""
     instruction: str
     cards: tuple[Card, ...]
 
     @classmethod
     def of(cls, demos: DemoSet) -> Draft:
-        """Create the unchanged draft of a set."""
+        """Create an unmodified draft of a demonstration set."""
         cards = tuple(Card(demo=demo) for demo in demos.demos)
         return cls(source=demos, instruction=demos.instruction, cards=cards)
 
     @property
     def demos(self) -> DemoSet:
-        """The draft's set: the source itself while nothing has changed.
+        """The draft as a demonstration set; the source set itself if nothing has changed.
 
         The name of a changed set contains a hash of its content, so that different sets have different names.
         """
@@ -50,14 +50,14 @@ class Draft:
 
     @property
     def edited(self) -> bool:
-        """Whether the draft's prompt differs from its source's."""
+        """Whether the draft's prompt differs from that of its source set."""
         return self.demos is not self.source
 
     def with_instruction(self, instruction: str) -> Draft:
         """Change the instruction.
 
         Raises:
-            InputError: the set is a text used whole.
+            InputError: the set is an unparsed prompt text.
         """
         if instruction == self.instruction:
             return self
@@ -70,21 +70,21 @@ class Draft:
         return self._put(at, dataclasses.replace(card, on=not card.on))
 
     def move(self, at: int, by: int) -> Draft:
-        """Move card `at` down by `by` positions, or up if negative, at most to the end or the start."""
+        """Move card `at` down by `by` positions (up if negative), stopping at the end or the start."""
         card = self._card(at)
         cards = [*self.cards[:at], *self.cards[at + 1 :]]
         cards.insert(max(0, at + by), card)
         return dataclasses.replace(self, cards=tuple(cards))
 
     def replace(self, at: int, demo: Demo) -> Draft:
-        """Replace the demonstration on card `at`; an `at` equal to the number of cards adds a card.
+        """Replace the demonstration on card `at`. If `at` equals the number of cards, a card is added.
 
         Raises:
-            InputError: a query is missing, or the set is a text used whole.
+            InputError: a query is missing, or the set is an unparsed prompt text.
         """
         self._refuse_whole()
         if not all(exchange.query.strip() for exchange in demo.exchanges):
-            raise InputError("A demonstration needs a query in each of its turns: write one.")
+            raise InputError("Every turn of a demonstration needs a query: write one.")
         if at == len(self.cards):
             return dataclasses.replace(self, cards=(*self.cards, Card(demo=demo)))
         return self._put(at, dataclasses.replace(self._card(at), demo=demo))
@@ -99,23 +99,23 @@ class Draft:
 
     def _card(self, at: int) -> Card:
         if not 0 <= at < len(self.cards):
-            raise InputError(f"There is no demonstration {at + 1} here: open the set again.")
+            raise InputError(f"Demonstration {at + 1} no longer exists in this draft: reopen the set.")
         return self.cards[at]
 
     def _refuse_whole(self) -> None:
         if self.source.whole:
             raise InputError(
-                f"Demonstration set {self.source.name!r} could not be parsed and is used whole, so it "
-                "cannot be edited: change its file and import it again."
+                f"Demonstration set {self.source.name!r} could not be parsed and is used verbatim, so it "
+                "cannot be edited here: edit its file and import it again."
             )
 
 
 def align_sets(one: DemoSet, other: DemoSet) -> list[tuple[int | None, int | None]]:
-    """Pair the demonstrations of two sets that have the same query.
+    """Pair up the demonstrations in two sets that have the same query.
 
     Returns:
-        Pairs of indices into the two sets, in the order of the first; None where a set has no demonstration
-        with that query. Pairs for queries that only the second set contains come last.
+        Pairs of indices into the two sets, in the order of the first set. An index is None if that set has no
+        demonstration with the query. Queries found only in the second set come last.
     """
     left = [number for number, _ in enumerate(other.demos)]
     rows: list[tuple[int | None, int | None]] = []

@@ -1,9 +1,10 @@
 """Render demonstrations and conversations as prompts, and parse published prompt files.
 
-A family is a way of marking blocks: their headers, and the text around their contents. `render` writes a
-prompt in a family, `parse` recognises the family of a file by its content. The families are those of the
-prompt files of Re-Align/URIAL and tml-epfl/icl-alignment, and messages are appended as in the authors' code
-(`SeparatorStyle.URIAL` and `URIAL_V6` in their fastchat_conversation.py). Independent of files.
+A prompt family defines how blocks are marked: their headers, and the text around their contents. `render`
+writes a prompt in a family, and `parse` detects the family of a prompt file from its text. The families are
+those of the prompt files in Re-Align/URIAL and tml-epfl/icl-alignment. Messages are appended as in the
+authors' code (`SeparatorStyle.URIAL` and `URIAL_V6` in their fastchat_conversation.py). This module does not
+access the file system.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from playground.types import Demo, DemoSet, InputError, Message, Piece, StopName
 
 FENCE = "```"
 PAPER_STOPS = ("# Query", "# User")
-"""Stop sequences of the published code of URIAL and icl-alignment, in all of their formats."""
+"""Stop sequences that the published code of URIAL and icl-alignment uses for all of its formats."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """One way of marking the blocks of a prompt; a block is before, header, opening, text, closing."""
+    """One way of marking the blocks in a prompt. A block is before + header + opening + text + closing."""
 
     query: str
-    """The header line of a query."""
+    """The header line of a query block."""
     answer: str
     before: str = "\n"
     opening: str
@@ -34,17 +35,17 @@ class Family:
     fence: str = ""
     """The line that closes a block; "" if blocks have none."""
     trim: bool = False
-    """Whether leading and trailing newlines of a text are removed."""
+    """Whether leading and trailing newlines are stripped from the block's text."""
     inline: bool = False
-    """Whether a demonstration's query is written on one line together with its fences."""
+    """Whether a demonstration's query is written on the same line as its fences."""
 
     @property
     def stop(self) -> StopRule:
-        """The stop rule for an answer in an open block of this family."""
+        """Stop rule for answers generated in this family's open answer block."""
         return self.stop_rule("own")
 
     def stop_rule(self, name: StopName) -> StopRule:
-        """Return this family's stop rule of that name."""
+        """Return this family's stop rule with the given name."""
         texts = PAPER_STOPS if name == "paper" else ()
         return StopRule(name=name, fence=self.fence, headers=(self.query, self.answer), texts=texts)
 
@@ -57,7 +58,7 @@ class Family:
         """Render a demonstration: the text before it, then a block for each of its queries and answers."""
         blocks = [f"{self.before}{demo.before}\n"] if demo.before else []
         for exchange in demo.exchanges:
-            # A query of several lines does not fit on one line, so it gets a regular block.
+            # A multi-line query cannot be written on one line, so it gets a regular block.
             if self.inline and "\n" not in exchange.query:
                 blocks.append(f"{self.before}{self.query}\n{FENCE}{exchange.query}{FENCE}\n")
             else:
@@ -73,7 +74,7 @@ def _fenced(query: str, answer: str, inline: bool = False) -> Family:
 
 
 def _empty_fences(query: str, answer: str) -> Family:
-    """Create the fenced form with each fence replaced by an empty text, which leaves empty lines."""
+    """Create a family like the fenced one, but with an empty line in place of each fence."""
     return Family(query=query, answer=answer, opening="\n\n", closing="\n\n")
 
 
@@ -92,21 +93,21 @@ FAMILIES = {
         query=HASH_USER[0], answer=HASH_USER[1], before="\n\n", opening="\n", closing="\n", trim=True
     ),
 }
-"""The families by `DemoSet.format`; "v2" to "v6" are the authors' names (inst_help_v5-1k.txt)."""
+"""Families by `DemoSet.format`; "v2" to "v6" are the authors' own names (as in inst_help_v5-1k.txt)."""
 
 
 def family_of(demos: DemoSet) -> Family:
-    """Return the family of a set; raises InputError if its name is unknown."""
+    """Return the prompt family of a demonstration set. Raises InputError if the family is unknown."""
     if demos.format not in FAMILIES:
         raise InputError(
-            f"Demonstration set {demos.name!r} has the format {demos.format!r}, which is not known: use one "
-            f"of {', '.join(FAMILIES)}."
+            f"Demonstration set {demos.name!r} has the unknown format {demos.format!r}: use one of "
+            f"{', '.join(FAMILIES)}."
         )
     return FAMILIES[demos.format]
 
 
 def head(demos: DemoSet) -> str:
-    """Return the beginning of every prompt of a set: its verbatim text, or instruction and demonstrations."""
+    """Return the start of every prompt that uses a set: its text, or its instruction and demonstrations."""
     return "".join(text for _, _, text in _head(demos))
 
 
@@ -122,7 +123,7 @@ def _head(demos: DemoSet) -> list[Piece]:
 
 
 def _cut(demos: DemoSet) -> list[Piece]:
-    """Split a set's verbatim text where its demonstrations begin."""
+    """Split the verbatim text of a set at the start of each demonstration."""
     text, family = demos.text or "", family_of(demos)
     starts: list[int] = []
     for demo in demos.demos:
@@ -141,12 +142,12 @@ def _cut(demos: DemoSet) -> list[Piece]:
 
 
 def render(demos: DemoSet, messages: Sequence[Message]) -> str:
-    """Render the text of a whole prompt; see `pieces`."""
+    """Render the full text of a prompt; see `pieces`."""
     return "".join(text for _, _, text in pieces(demos, messages))
 
 
 def pieces(demos: DemoSet, messages: Sequence[Message]) -> list[Piece]:
-    """Return the pieces of a whole prompt: the set's beginning, the messages, and an open answer block."""
+    """Return the pieces of a full prompt: the set's start, the messages, and an open answer block."""
     family = family_of(demos)
     headers = {"user": family.query, "assistant": family.answer}
     body: list[Piece] = [
@@ -164,13 +165,13 @@ def pieces(demos: DemoSet, messages: Sequence[Message]) -> list[Piece]:
 # --- Published prompt files -----------------------------------------------------------------------
 
 SEAM = (
-    "The file does not end in a newline, so fewer blank lines stand before the conversation than between "
-    "its demonstrations, as in the authors' own prompts."
+    "The file does not end in a newline, so there are fewer blank lines before the conversation than between "
+    "demonstrations, as in the authors' own prompts."
 )
 
 
 class _NotApartError(Exception):
-    """The reason why a text cannot be parsed."""
+    """A prompt text cannot be parsed; the message gives the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,31 +184,33 @@ class _Block:
 
 
 def parse(name: str, text: str) -> DemoSet:
-    """Parse a published prompt into a set; its family is recognised by its content.
+    """Parse a published prompt into a demonstration set, detecting the prompt family from the text.
 
-    A fenced block begins at a header line that follows a blank line (or starts the file) and whose next line
-    is just the fence. It ends at the first line that is just the fence and is followed by blank lines and the
-    beginning of another block, or by the end of the file. If free text follows before the next query, the
-    block ends where its own fences close. So code blocks within a text do not end its block. A block without
-    fences ends before the next header line that follows a blank line.
+    A fenced block starts at a header line that follows a blank line (or starts the file) and is followed by a
+    line containing only the fence. The block ends at the first line that contains only the fence and is
+    followed by blank lines and the start of another block, or by the end of the file. Code blocks inside the
+    text therefore do not end the block. If there is free text before the next query, the block ends at its
+    matching closing fence. A block without fences ends before the next header line that follows a blank line.
 
-    A text without blocks, or one that cannot be parsed, is returned as `whole`, with the reason in its note.
+    A text that has no blocks or cannot be parsed is returned as a `whole` set, with the reason in its note.
     """
     lines = text.split("\n")
     format = _recognise(lines)
     note = "" if text.endswith("\n") else SEAM
     try:
         if format is None:
-            raise _NotApartError("no demonstrations were recognised in it")
+            raise _NotApartError("no demonstrations were found in it")
         start, blocks = _blocks(lines, FAMILIES[format])
         if any(block.inline for block in blocks):
             format = "inline"
         demos = _pairs(blocks)
     except _NotApartError as error:
         format = format or _mentioned(text)
-        note = f"The file is used whole, since {error}: k and ablations are not possible. {note}".rstrip()
+        note = (
+            f"The file is used verbatim because {error}; k and ablations are not available. {note}".rstrip()
+        )
         return DemoSet(name=name, instruction="", demos=(), format=format, text=text, note=note)
-    # The text that the family writes between instruction and first block is not part of the instruction.
+    # The separator that the family puts between the instruction and the first block is not kept.
     head = "".join(f"{line}\n" for line in lines[:start])
     instruction = head.removesuffix(FAMILIES[format].before).removesuffix("\n")
     return DemoSet(
@@ -216,7 +219,7 @@ def parse(name: str, text: str) -> DemoSet:
 
 
 def _recognise(lines: Sequence[str]) -> str | None:
-    """Return the family of the first query header; None if there is none."""
+    """Return the name of the family that the first query header belongs to; None without a query header."""
     for at, line in enumerate(lines):
         if not _after_blank(lines, at):
             continue
@@ -234,7 +237,7 @@ def _recognise(lines: Sequence[str]) -> str | None:
 
 
 def _mentioned(text: str) -> str:
-    """Return the family for the conversation after an unparsed text, by the header in its prose."""
+    """Guess the family for the conversation after an unparsed text, from the headers in the text."""
     return "v5" if HASH_USER[0] in text and QUERY[0] not in text else "fenced"
 
 
@@ -243,12 +246,12 @@ def _after_blank(lines: Sequence[str], at: int) -> bool:
 
 
 def _is_inline(line: str) -> bool:
-    """Return whether a line, without its trailing whitespace, is a text between fences."""
+    """Return whether a line without trailing whitespace is text enclosed in fences."""
     return len(line) >= 2 * len(FENCE) and line.startswith(FENCE) and line.endswith(FENCE)
 
 
 def _blocks(lines: Sequence[str], family: Family) -> tuple[int, list[_Block]]:
-    """Return the number of the first block's first line, and all blocks."""
+    """Return the index of the line where the first block starts, and all blocks."""
     if not family.fence:
         return _open_blocks(lines, family)
     starts = [at for at in range(len(lines)) if _begins(lines, at, family)]
@@ -256,7 +259,7 @@ def _blocks(lines: Sequence[str], family: Family) -> tuple[int, list[_Block]]:
 
 
 def _begins(lines: Sequence[str], at: int, family: Family) -> bool:
-    """Return whether a fenced block may begin at a line."""
+    """Return whether a fenced block may start at the given line."""
     header = lines[at].rstrip()
     if header not in (family.query, family.answer) or not _after_blank(lines, at) or at + 1 == len(lines):
         return False
@@ -265,7 +268,7 @@ def _begins(lines: Sequence[str], at: int, family: Family) -> bool:
 
 
 def _fenced_blocks(lines: Sequence[str], family: Family, starts: Sequence[int]) -> Iterator[_Block]:
-    """Yield the blocks in one pass over the lines."""
+    """Yield all fenced blocks in one pass over the lines."""
     begins = set(starts)
     at, before = starts[0], ""
     while at < len(lines):
@@ -280,11 +283,17 @@ def _fenced_blocks(lines: Sequence[str], family: Family, starts: Sequence[int]) 
 def _end_of_block(
     lines: Sequence[str], family: Family, begins: set[int], at: int, inline: bool
 ) -> tuple[int, int, str]:
-    """Return the closing line of the block that begins at line `at`, the next block's first line (or the
-    number of lines), and the free text between the two."""
+    """Find the end of the block that starts at line `at`.
+
+    Returns:
+        The block's closing line, the first line of the next block (or the number of lines), and the free
+        text between the two.
+    """
     last = at + 1  # the last line that is not blank
-    close = last if inline else None  # where the block's own fence closes, counting fences of code blocks
-    inner = False  # inside a code block of the text
+    close = (
+        last if inline else None
+    )  # the block's matching closing fence, taking nested code blocks into account
+    inner = False  # inside a code block within the text
     for here in range(at + 2, len(lines) + 1):
         at_end = here == len(lines)
         if at_end or here in begins:
@@ -305,8 +314,8 @@ def _end_of_block(
         elif line.startswith(FENCE) and not inner:
             inner = "`" not in line[len(FENCE) :]
     if close is not None:
-        raise _NotApartError(f"there is text after its last block, in line {last + 1}")
-    raise _NotApartError(f"the block that begins in line {at + 1} is never closed")
+        raise _NotApartError(f"there is text after the last block, on line {last + 1}")
+    raise _NotApartError(f"the block that starts on line {at + 1} is never closed")
 
 
 def _blank_follows(lines: Sequence[str], at: int) -> bool:
@@ -314,7 +323,10 @@ def _blank_follows(lines: Sequence[str], at: int) -> bool:
 
 
 def _open_blocks(lines: Sequence[str], family: Family) -> tuple[int, list[_Block]]:
-    """Return blocks without fences: each ends at the next header."""
+    """Return the first block's line index and all blocks, for a family without fences.
+
+    Each block ends at the next header.
+    """
     starts: list[int] = []
     for at, line in enumerate(lines):
         after_header = bool(starts) and starts[-1] == at - 1
@@ -332,13 +344,13 @@ def _without_blank_ends(lines: Sequence[str]) -> str:
 
 
 def _pairs(blocks: Sequence[_Block]) -> list[Demo]:
-    """Pair each query with the answer after it, if there is one before the next query."""
+    """Pair each query with the answer that follows it, if there is one before the next query."""
     demos: list[Demo] = []
     for block in blocks:
         if block.header in (QUERY[0], HASH_USER[0], USER[0]):
             demos.append(Demo(query=block.text, answer=None, before=block.before))
         elif not demos or demos[-1].answer is not None:
-            raise _NotApartError("it has an answer that follows no query")
+            raise _NotApartError("it has an answer without a preceding query")
         else:
             demos[-1] = dataclasses.replace(demos[-1], answer=block.text)
     return demos

@@ -1,4 +1,7 @@
-"""Read and write demonstration sets: our TOML format, and published prompt files. See prompts/README.md."""
+"""Read and write demonstration sets: Tandem's TOML format, and published prompt files.
+
+prompts/README.md describes both formats.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from playground.files import At, check_table, place, read_text, read_toml
 from playground.types import Demo, DemoSet, Exchange, InputError, OutsideError, check_name
 
 LIMIT = 2_000_000
-"""Maximum file size in bytes, about a hundred times the longest context of current base models."""
+"""Maximum file size in bytes, about 100 times the longest context of current base models."""
 SUFFIXES = (".toml", ".txt")
 
 
 def demo_files(folder: Path) -> list[Path]:
-    """Return the files in a folder that are meant as demonstration sets, in order of their names."""
+    """Return the demonstration set files in a folder, sorted by name."""
     return sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES and path.is_file())
 
 
@@ -26,13 +29,15 @@ def read_demo_file(path: Path) -> DemoSet:
     """Read a demonstration set from a TOML file or, with any other suffix, from a prompt file.
 
     Raises:
-        InputError: the file cannot be read, or is not a set; the message names the file and the place.
+        InputError: the file cannot be read or is not a demonstration set; the message names the location.
     """
     return read_demo_set(path) if path.suffix == ".toml" else read_prompt_file(path)
 
 
 def read_prompt_file(path: Path) -> DemoSet:
-    """Read a published prompt file as a set named after it; its text is kept verbatim (see `families.parse`).
+    """Read a published prompt file as a set named after the file.
+
+    The text is kept verbatim; see `families.parse`.
 
     Raises:
         InputError: the file cannot be read as text, is larger than `LIMIT`, or is empty.
@@ -40,15 +45,17 @@ def read_prompt_file(path: Path) -> DemoSet:
     text = read_text(path, LIMIT)
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
-        raise InputError(f"{path}, line {line}: it has a NUL byte, so it is not a text file; remove it.")
+        raise InputError(f"{path}, line {line}: a text file cannot contain a NUL byte; remove it.")
     if not text.strip():
-        raise InputError(f"{path} is empty: write an instruction or demonstrations into it.")
+        raise InputError(f"{path} is empty: add an instruction or demonstrations.")
     return parse(check_name(set_name(path.stem), f"{path}: the name"), text)
 
 
 def set_name(stem: str) -> str:
-    """Return the set name for a file's stem. Published names contain characters such as "&" and spaces, which
-    lane specs cannot have; "" if no usable character is left."""
+    """Derive a set name from a file's stem; "" if no usable character is left.
+
+    Published file names contain characters that are not allowed in lane specs, such as "&" and spaces.
+    """
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).lstrip("._-")
 
 
@@ -56,7 +63,7 @@ def read_demo_set(path: Path) -> DemoSet:
     """Read a demonstration set from a TOML file; see prompts/README.md for the format.
 
     Raises:
-        InputError: the file is not such a set; the message names the file and the place.
+        InputError: the file is not a demonstration set; the message names the file and the location in it.
     """
     table = read_toml(path, LIMIT)
     about = {"name": str, "description": str, "meant_for": str, "note": str}
@@ -80,7 +87,7 @@ def read_demo_set(path: Path) -> DemoSet:
     check_name(table["name"], f"{place(path, key='name')}: the name")
     if table.get("format", "fenced") not in FAMILIES:
         raise InputError(
-            f"{place(path, key='format')}: format {table['format']!r} is not known; use one of "
+            f"{place(path, key='format')}: unknown format {table['format']!r}; use one of "
             f"{', '.join(FAMILIES)}."
         )
     entries = table.pop("demos", [])
@@ -113,12 +120,12 @@ def _demo(entry: Any, path: Path, at: At) -> Demo:
 
 
 def _answer(entry: dict[str, Any], path: Path, at: At) -> str | None:
-    """Return the answer; a missing one must be marked as `unanswered`."""
+    """Return the answer, or None if the entry is marked as `unanswered`."""
     if entry.get("unanswered", False) == ("answer" in entry):
         said = (
-            "it has an answer and unanswered = true; leave one out"
+            "it has both an answer and unanswered = true; remove one of them"
             if "answer" in entry
-            else "it lacks 'answer'; add it, or unanswered = true for a query alone"
+            else "'answer' is missing; add it, or set unanswered = true for a query without an answer"
         )
         raise InputError(f"{place(path, at)}: {said}.")
     return entry.get("answer")
@@ -128,52 +135,55 @@ def _answer(entry: dict[str, Any], path: Path, at: At) -> str | None:
 
 
 def write_demo_set(path: Path, demos: DemoSet, new: bool = False) -> None:
-    """Write a set as TOML that `read_demo_set` reads back as an equal set, replacing an existing file.
+    """Write a demonstration set as TOML, replacing an existing file.
 
-    A set that still has its verbatim text is written as that text.
+    `read_demo_set` reads the file back as an equal set. If the set still has its verbatim text, that text is
+    written.
 
     Args:
-        new: raise an error if the file exists, even if another process has just created it.
+        new: fail if the file already exists, even if another process has only just created it.
 
     Raises:
-        InputError: the set is empty, has an unusable name or format or a lone surrogate in a text, or the
-            file exists and `new` is set.
+        InputError: the set is empty or too large, has an invalid name or format, contains a lone surrogate,
+            or the file exists and `new` is set.
         OutsideError: the file cannot be written.
     """
     check_name(demos.name, "The demonstration set's name")
     if not head(demos).strip():
-        raise InputError(f"Demonstration set {demos.name!r} has neither an instruction nor demonstrations.")
+        raise InputError(
+            f"Demonstration set {demos.name!r} has neither an instruction nor demonstrations: add some."
+        )
     try:
         data = "".join(f"{line}\n" for line in _toml(demos)).encode("utf-8")
     except UnicodeEncodeError as error:
         raise InputError(
-            f"Demonstration set {demos.name!r} holds half a character ({error.object[error.start]!r}), which "
-            "cannot be written as UTF-8: remove it."
+            f"Demonstration set {demos.name!r} contains a lone surrogate ({error.object[error.start]!r}), "
+            "which cannot be encoded as UTF-8: remove it."
         ) from error
     if len(data) > LIMIT:
         raise InputError(
             f"Demonstration set {demos.name!r} would make a file larger than {LIMIT // 10**6} MB: use fewer "
             "demonstrations."
         )
-    # Written to a temporary file and then moved, so that no reader sees an incomplete file.
+    # Write to a temporary file first and then move it, so that readers never see an incomplete file.
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(data)
         if new:
-            path.open("xb").close()  # fails if the file exists
+            path.open("xb").close()  # fails if the file already exists
         os.replace(beside, path)
     except FileExistsError as error:
         if not beside.exists():  # a parent folder of the path is a file
             raise OutsideError(f"Cannot write {path}: {error.strerror}.") from error
         beside.unlink()
-        raise InputError(f"There is another file {path} already: choose another name.") from error
+        raise InputError(f"The file {path} already exists: choose another name.") from error
     except OSError as error:
         raise OutsideError(f"Cannot write {path}: {error.strerror or error}.") from error
 
 
 def _toml(demos: DemoSet) -> Iterable[str]:
-    """Yield the lines of the file; those with multi-line texts contain newlines."""
+    """Yield the file line by line; items with multi-line strings contain newlines."""
     yield f"name = {_quoted(demos.name)}"
     for key in ("description", "meant_for"):
         if value := getattr(demos, key):
@@ -201,10 +211,10 @@ _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f]")
 
 
 def _quoted(text: str) -> str:
-    """Return a TOML string, multi-line if the text has several lines, so that users can read and edit it."""
+    """Quote text as a TOML string, using a multi-line string for several lines so that it stays readable."""
     text = text.replace("\\", "\\\\")
     text = _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     if "\n" not in text:
         return '"' + text.replace('"', '\\"') + '"'
-    # Three quotes in a row, or one before the closing ones, would end the string.
+    # Three quotes in a row, or a quote right before the closing quotes, would end the string.
     return '"""\n' + re.sub('"(?="|\\Z)', '\\\\"', text) + '"""'

@@ -1,6 +1,6 @@
-"""Recognize header lines of prompt families as models write them, and lines of code around them.
+"""Detect prompt family headers in model output, and lines that look like code.
 
-String rules only; `engine.text.Cutter` and `checks` document how they are used.
+Uses only string rules. `engine.text.Cutter` and `checks` document how these rules are applied.
 """
 
 from __future__ import annotations
@@ -9,41 +9,41 @@ import re
 from dataclasses import dataclass
 
 MOST_MARKS = 6
-"""Maximum number of ``#`` characters of a Markdown heading."""
+"""Maximum number of ``#`` characters in a Markdown heading."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """A family's header line, such as ``# Query:``, including the variants that models write.
+    """A prompt family's header line, such as ``# Query:``, including the variants that models generate.
 
-    The number of ``#`` may differ, and text may follow on the line: ``## Query: And of Spain?``. A header
-    without ``#`` looks like a speaker's name (``User:``), which also occurs in dialogues and forms, so it
-    counts with text after it only if the line has a ``#``.
+    The number of ``#`` characters may vary, and text may follow on the same line, as in
+    ``## Query: And of Spain?``. Headers without ``#`` look like speaker names (``User:``), which also occur
+    in dialogues and forms, so they match with text after them only if the line starts with ``#``.
     """
 
     text: str
 
     @property
     def marks(self) -> bool:
-        """Whether the header has ``#`` before its name."""
+        """Whether the header starts with ``#``."""
         return self.text.startswith("#")
 
     @property
     def name(self) -> str:
-        """The header without its ``#``: ``Query:``."""
+        """The header without its leading ``#``, such as ``Query:``."""
         return self.text.lstrip("#").lstrip()
 
     @property
     def pattern(self) -> str:
-        """A regular expression for the header with ``#`` at the beginning of a line."""
+        """Regular expression for the header, preceded by ``#`` characters, at the start of a line."""
         return rf"#{{1,{MOST_MARKS}}}[ \t]*{re.escape(self.name)}"
 
     def begins(self, line: str) -> bool:
-        """Return whether a line begins with the header, regardless of what follows."""
+        """Return whether a line starts with the header, whatever text follows."""
         return re.match(self.pattern, line) is not None
 
     def may_begin(self, line: str) -> bool:
-        """Return whether an incomplete line may become the header."""
+        """Return whether an incomplete line could still turn into the header."""
         rest = line.lstrip("#")
         marks = len(line) - len(rest)
         if not marks:
@@ -56,7 +56,7 @@ _LANGUAGE = re.compile(r"\{?\.?[A-Za-z][\w+#.:/-]{0,30}\}?(?:\s*\{.*\}|\s+[\w-]+
 
 
 def names_language(info: str) -> bool:
-    """Return whether the text after an opening fence names a language ("python", "c++ {.numbered}")."""
+    """Return whether the text after an opening fence is a language tag ("python", "c++ {.numbered}")."""
     return _LANGUAGE.fullmatch(info) is not None
 
 
@@ -81,7 +81,7 @@ _CODE = re.compile(
 
 
 def looks_like_code(line: str) -> bool:
-    """Return whether a line, without its trailing whitespace, is probably code rather than a sentence."""
+    """Return whether a line, given without trailing whitespace, is probably code rather than prose."""
     return _CODE.match(line) is not None
 
 
@@ -89,14 +89,14 @@ _LIST_ITEM = re.compile(r"[ \t]*(?:[-*+\u2022|#>]|\d+[.)])")
 
 
 def leads_over(line: str, blank_after: bool) -> bool:
-    """Return whether a line leads over to a code block that begins after it.
+    """Return whether a line introduces a code block that starts after it.
 
-    It does if it ends in a colon, or if it is an unfinished sentence in a paragraph of its own. A code block
-    is separated from the text around it by blank lines; the fence that closes an answer usually is not.
+    It does if it ends in a colon, or if it is an unfinished sentence in a separate paragraph. Code blocks are
+    set off from the surrounding text by blank lines, whereas the closing fence of an answer usually is not.
 
     Args:
-        line: the last line that is not blank; "" if there is none.
-        blank_after: whether a blank line follows it.
+        line: the last non-blank line; "" if there is none.
+        blank_after: whether a blank line follows that line.
     """
     if line.endswith(":"):
         return True

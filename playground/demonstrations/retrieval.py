@@ -1,7 +1,7 @@
-"""Select the demonstrations of a set nearest to a message, by BM25 over their queries.
+"""Select the demonstrations in a set that are nearest to a message, using BM25 over their queries.
 
-Lexical, so that a selection can be explained by the shared words. `bm25s` (and with it numpy) is imported
-only when needed.
+The matching is lexical, so a selection can be explained by the words in common. `bm25s`, which imports numpy,
+is imported only when needed.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from playground.types import DemoSet, SelectedDemo
 
 
 def nearest(demos: DemoSet, message: str, k: int) -> list[SelectedDemo]:
-    """Return the `k` demonstrations nearest to a message, the nearest last, where it influences a model most.
+    """Return the `k` demonstrations nearest to a message.
 
-    Equal scores keep the set's order. Words are compared in lower case, without the most common English ones
-    ("the", "what").
+    The nearest demonstration comes last, where it influences the model most. Ties keep the order of the set.
+    Words are compared in lower case, ignoring common English words such as "the" and "what".
     """
     import bm25s  # type: ignore[import-untyped]
 
@@ -26,7 +26,7 @@ def nearest(demos: DemoSet, message: str, k: int) -> list[SelectedDemo]:
     queries = words([demo.query for demo in demos.demos])
     wanted = words([message])[0]
     scores = [0.0] * len(queries)
-    if any(queries):  # bm25s cannot build an index without words
+    if any(queries):  # bm25s cannot build an index from empty documents
         index = bm25s.BM25()
         index.index(queries, show_progress=False)
         known = {word for query in queries for word in query}

@@ -93,11 +93,11 @@ def test_demonstrations_are_selected_and_changed(library: Library) -> None:
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
-        ("few-shot-chat:ablation=no-answers", "needs an answer after each message"),
-        ("few-shot-chat:ablation=no-instruction", "is no part of the turns"),
+        ("few-shot-chat:ablation=no-answers", "need an answer to every user message"),
+        ("few-shot-chat:ablation=no-instruction", "do not include the set's instruction"),
         ("few-shot-chat:demos=open", "Demonstration 1 of 'open' has a query without an answer"),
-        ("few-shot-chat:demos=whole", "could not be parsed, so it has no turns"),
-        ("few-shot-chat:colour=red", "it has demos, k, ablation, seed, other, pick, adapter, system"),
+        ("few-shot-chat:demos=whole", "could not be parsed into turns"),
+        ("few-shot-chat:colour=red", "options are demos, k, ablation, seed, other, pick, adapter, system"),
         ("few-shot-chat:stop=paper", "does not support stop rules"),
         ("few-shot-chat:adapter=x", "There is no adapter 'x'"),
     ],
@@ -110,7 +110,7 @@ def test_what_cannot_be_is_refused_in_one_sentence(library: Library, spec: str, 
 
 def test_without_a_chat_template_the_sentence_says_how_to_borrow_one() -> None:
     library = Library(base="x", demo_sets=dict(SETS))
-    with pytest.raises(InputError, match="as in few-shot-chat:adapter=NAME"):
+    with pytest.raises(InputError, match="for example few-shot-chat:adapter=NAME"):
         parse_lane("few-shot-chat", library)
 
 

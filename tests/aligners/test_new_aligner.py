@@ -69,14 +69,14 @@ def test_it_is_offered_and_its_name_is_reserved() -> None:
     assert offered["qa"] == "Base + Q and A"
     assert Recipe.of("qa:overflow=drop-turns") == Recipe(preset="qa", overflow="drop-turns")
     assert Recipe.of("qa:colon=;") == Recipe(preset="qa:colon=;")
-    with pytest.raises(InputError, match="'qa' is taken by a lane"):
+    with pytest.raises(InputError, match="'qa' is reserved for a lane"):
         library.ask_for("qa", "somewhere/else")
 
 
 @pytest.mark.parametrize("name", ["qa", "few-shot-chat", "base", "raw"])
 @pytest.mark.usefixtures("example")
 def test_no_adapter_has_the_name_of_an_aligner(name: str) -> None:
-    with pytest.raises(InputError, match="is taken by a lane"):
+    with pytest.raises(InputError, match="is reserved for a lane"):
         Library.open("models/pocket", {name: "somewhere/else"})
 
 

@@ -51,12 +51,12 @@ def test_what_cannot_be_is_refused_and_nothing_is_lost() -> None:
         draft.replace(0, Demo(query=" ", answer="a"))
     with pytest.raises(InputError, match="needs a query"):
         draft.replace(0, Demo(query="q", answer="a", then=(Exchange(query="", answer="b"),)))
-    with pytest.raises(InputError, match="no demonstration 8"):
+    with pytest.raises(InputError, match="Demonstration 8 no longer exists"):
         draft.toggle(7)
     whole = Draft.of(DemoSet(name="whole", instruction="", demos=(), text="Prose."))
-    with pytest.raises(InputError, match="used whole"):
+    with pytest.raises(InputError, match="used verbatim"):
         whole.with_instruction("Other prose.")
-    with pytest.raises(InputError, match="used whole"):
+    with pytest.raises(InputError, match="used verbatim"):
         whole.replace(0, Demo(query="q", answer="a"))
 
 

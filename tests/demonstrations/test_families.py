@@ -206,28 +206,31 @@ def test_several_turns_missing_answers_and_free_text_are_blocks_in_order() -> No
 
 
 def test_an_unknown_format_is_an_input_error() -> None:
-    with pytest.raises(InputError, match="the format 'loud', which is not known: use one of fenced"):
+    with pytest.raises(InputError, match="the unknown format 'loud': use one of fenced"):
         render(dataclasses.replace(SMALL, format="loud"), ASKED)
 
 
 # --- Taking apart ---------------------------------------------------------------------------------
 
 WHOLE = {
-    "no blocks": ("Answer well.\n", "no demonstrations were recognised"),
-    "another format": ("Q: a\nA: b\n", "no demonstrations were recognised"),
-    "a fence that never closes": ("I\n\n# Query:\n```\na\n", "begins in line 3 is never closed"),
+    "no blocks": ("Answer well.\n", "no demonstrations were found"),
+    "another format": ("Q: a\nA: b\n", "no demonstrations were found"),
+    "a fence that never closes": ("I\n\n# Query:\n```\na\n", "starts on line 3 is never closed"),
     "an answer that never closes": (
         "# Query:\n```\na\n```\n\n# Answer:\n```\nb ```\n",
-        "begins in line 6 is never closed",
+        "starts on line 6 is never closed",
     ),
     "text after the last block": (
         "# Query:\n```\na\n```\n\nGo on.\n",
-        "text after its last block, in line 6",
+        "text after the last block, on line 6",
     ),
-    "an answer first": ("# Answer:\n```\na\n```\n\n# Query:\n```\nb\n```\n", "answer that follows no query"),
+    "an answer first": (
+        "# Answer:\n```\na\n```\n\n# Query:\n```\nb\n```\n",
+        "answer without a preceding query",
+    ),
     "two answers": (
         "# User:\nq\n\n# Assistant:\na\n\n# Assistant:\nb\n",
-        "answer that follows no query",
+        "answer without a preceding query",
     ),
 }
 
@@ -239,7 +242,7 @@ def test_what_cannot_be_taken_apart_is_used_whole_and_says_so(case: str) -> None
     assert demos.whole
     assert demos.demos == ()
     assert said in demos.note
-    assert "k and ablations are not possible" in demos.note
+    assert "k and ablations are not available" in demos.note
     assert render(demos, TALK[:1]).startswith(text)
     with pytest.raises(InputError, match="'x' could not be parsed and is used whole, so k=0"):
         demos.take(0)

@@ -60,7 +60,7 @@ def test_a_missing_newline_at_the_end_is_kept_and_said(tmp_path: Path) -> None:
 
 
 BAD_TEXT = {
-    "NUL": (b"a\nb\0c", "x.txt, line 2: it has a NUL byte"),
+    "NUL": (b"a\nb\0c", "x.txt, line 2: a text file cannot contain a NUL byte"),
     "not UTF-8": (b"a\n\nb\xff", "x.txt, line 3: not UTF-8 text (byte 4)"),
     "UTF-16": ("a".encode("utf-16"), "x.txt, line 1: not UTF-8 text (byte 0)"),
     "empty": (b"", "x.txt is empty"),
@@ -101,7 +101,7 @@ def test_a_file_name_that_is_no_text_is_a_problem_that_can_be_printed(tmp_path: 
     except OSError:
         pytest.skip("this file system takes no such name")
     (problem,) = open_library(Settings(data_dir=tmp_path)).problems
-    assert "caf? .txt, line 1: it has a NUL byte" in problem
+    assert "caf? .txt, line 1: a text file cannot contain a NUL byte" in problem
 
 
 def test_a_path_may_lead_anywhere_but_a_name_may_not(tmp_path: Path) -> None:
@@ -132,7 +132,8 @@ def test_sets_in_the_users_folder_come_after_the_bundled_ones_and_take_no_name_f
     assert list(library.demo_sets)[-2:] == ["mine", "own"]
     assert library.demo_set("pocket-3").text is None
     assert len(library.problems) == 1
-    assert "pocket-3.txt: the name 'pocket-3' is taken by another demonstration set" in library.problems[0]
+    taken = "pocket-3.txt: the name 'pocket-3' is already used by another demonstration set"
+    assert taken in library.problems[0]
     assert library.default_demo_set().name == "pocket-3"
     assert "own" not in open_library(Settings(data_dir=tmp_path / "nowhere")).demo_sets
 
@@ -245,10 +246,10 @@ GOOD = DemoSet(name="x", instruction="I", demos=())
     ("demos", "said"),
     [
         (dataclasses.replace(GOOD, name="../x"), "not a usable name"),
-        (dataclasses.replace(GOOD, format="loud"), "the format 'loud', which is not known"),
+        (dataclasses.replace(GOOD, format="loud"), "the unknown format 'loud'"),
         (dataclasses.replace(GOOD, instruction=""), "neither an instruction nor demonstrations"),
         (dataclasses.replace(GOOD, text=" "), "neither an instruction nor demonstrations"),
-        (dataclasses.replace(GOOD, instruction="\ud800"), "half a character"),
+        (dataclasses.replace(GOOD, instruction="\ud800"), "lone surrogate"),
         (dataclasses.replace(GOOD, instruction="a" * 2_000_000), "larger than 2 MB"),
     ],
 )

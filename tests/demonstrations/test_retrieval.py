@@ -85,9 +85,9 @@ def test_lanes_from_the_command_line() -> None:
     assert isinstance(lane, urial.Aligner)
     assert lane.summary == "2 demonstrations nearest to the first message (shifted)"
     for spec, part in (
-        ("urial:demos=x,pick=nearest", "say how many"),
+        ("urial:demos=x,pick=nearest", "set k to at least 1"),
         ("urial:demos=x,k=2,pick=best", "choose one of first, nearest, nearest-turn"),
-        ("urial:demos=x,k=2,pick=nearest,ablation=other,other=x", "leave one of them out"),
+        ("urial:demos=x,k=2,pick=nearest,ablation=other,other=x", "only works with pick=first"),
     ):
         with pytest.raises(InputError, match=part):
             parse_lane(spec, library)

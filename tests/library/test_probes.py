@@ -367,7 +367,7 @@ def test_a_bad_file_and_a_taken_name_hide_no_other(tmp_path: Path) -> None:
         ("mine/7", False),
     ]
     assert len(problems) == 2
-    assert "bad.jsonl, line 1: not valid JSON" in problems[0]
+    assert "bad.jsonl, line 1: invalid JSON" in problems[0]
     assert "'general' is taken by" in problems[1]
 
 

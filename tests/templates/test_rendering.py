@@ -303,7 +303,7 @@ def test_a_lane_sets_what_its_template_reads(tmp_path: Path) -> None:
     given: dict[str, Any] = {"enable_thinking": False, "date_string": "1 May, 2025", "n": 3}
     assert variant.aligner(TALK).text == expected(here, **given)
     assert template_variables(aligner_of(variant).format) == ("date_string", "enable_thinking", "n")
-    with pytest.raises(InputError, match="its chat template reads date_string, enable_thinking, n; remove"):
+    with pytest.raises(InputError, match="uses the variables date_string, enable_thinking, n; remove"):
         parse_lane("x:enable_thinkin=false", library)
     quoted = parse_lane('x:n="3",date_string=007,enable_thinking=null', library)
     assert dict(aligner_of(quoted).options.variables) == {
@@ -328,7 +328,7 @@ def test_a_lane_has_a_system_message(tmp_path: Path) -> None:
     taken = parse_lane("x:instruction=general-3", library)
     assert aligner_of(taken).options.system == library.demo_set("general-3").instruction.strip()
     for spec, reason in (
-        ("x:instruction=general-3,system=a", "leave one of them out"),
+        ("x:instruction=general-3,system=a", "remove one of them"),
         ("x:instruction=none", "no demonstration set"),
         ("x:think=maybe", "choose one of drop, keep"),
         ("x:template=other", "no chat template 'other'"),
@@ -342,11 +342,11 @@ def test_a_lane_has_a_system_message(tmp_path: Path) -> None:
     [
         (
             "{% if messages[0].role != 'user' %}{{ raise_exception('no system') }}{% endif %}" + PLAIN,
-            "takes no system message.*no system",
+            "does not accept a system message.*no system",
         ),
         (
             LOOP + "{% if m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}",
-            "leaves the system message",
+            "ignores the system message",
         ),
     ],
 )

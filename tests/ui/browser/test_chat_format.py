@@ -71,7 +71,7 @@ def test_a_lane_gets_a_system_message_a_template_and_variables(person: Person, a
     expect(person.page.locator("#system-1 textarea")).to_be_hidden()
     person.ask(QUESTION)
     expect(person.status(0)).not_to_have_attribute("data-finish", "error")
-    expect(person.page.locator("#chat-1 .notice.error")).to_contain_text("leaves the system message out")
+    expect(person.page.locator("#chat-1 .notice.error")).to_contain_text("ignores the system message")
 
 
 def test_reasoning_before_an_answer_is_folded(person: Person, app: App) -> None:

@@ -181,7 +181,7 @@ def test_a_set_is_edited_used_and_saved_and_the_record_has_its_content(person: P
     expect(person.page.locator("#editor-heading")).to_contain_text("Demonstration 2")
     person.page.fill("#editor-query-0 textarea", "")
     person.page.click("#editor-apply")
-    person.toast("A demonstration needs a query in each of its turns")
+    person.toast("Every turn of a demonstration needs a query")
     nasty = 'What <img src="http://example.org/x"> {{value}} is ${1 + 1}?'
     person.page.fill("#editor-query-0 textarea", nasty)
     person.page.fill("#editor-answer-0 textarea", "Cold.\n\n```\ncode\n```")
