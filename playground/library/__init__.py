@@ -1,7 +1,7 @@
-"""Library of the files available for one base model: demonstration sets, adapters, rubrics and probes.
+"""Library of files available for one base model: demonstration sets, adapters, rubrics and probes.
 
-Only reads files; no model is loaded and nothing is downloaded. A file that cannot be read is left out and
-described in `Library.problems`, so one bad file never hides the good ones.
+The library only reads files: it loads no model and downloads nothing. Files that cannot be read are skipped
+and reported in `Library.problems`, so one bad file never hides the good ones.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from playground.types import AdapterCard, ChatFormat, DemoSet, InputError, check
 
 POCKET = "models/pocket"
 GENERAL_DEMOS = "general-3"
-"""The default set for a base without a set of its own."""
+"""Default demonstration set for base models that have no dedicated set."""
 
 
 @dataclass
@@ -38,35 +38,35 @@ class Library:
     """Demonstration sets, adapter cards, rubrics and probes by name, for one base model."""
 
     base: str
-    """The base model's name: a Hub id or a path, as given."""
+    """Name of the base model, as given by the user: a Hub id or a path."""
     demo_sets: dict[str, DemoSet] = field(default_factory=dict)
     adapters: dict[str, AdapterCard] = field(default_factory=dict)
-    """Adapters made for this base."""
+    """Adapters made for this base model."""
     other_adapters: dict[str, AdapterCard] = field(default_factory=dict)
-    """Adapters found on disk that were made for another base."""
+    """Adapters found on disk that were made for a different base model."""
     pending: dict[str, str] = field(default_factory=dict)
-    """Requested adapters whose files are still being downloaded from the Hub: name to Hub id."""
+    """Requested adapters that are still being downloaded, as a mapping from name to Hub id."""
     refused: dict[str, str] = field(default_factory=dict)
-    """Requested adapters that cannot be read, if there are others: name to the reason, in one sentence."""
+    """Maps the name of each unreadable requested adapter to the reason, if several were requested."""
     base_format: ChatFormat | None = None
-    """The chat template of the base's tokenizer, once its files are available; `chat_format` completes it."""
+    """Chat template from the base tokenizer, once its files are available; completed by `chat_format`."""
     base_tokenizer: str = ""
-    """The folder that `base_format` was read from; "" if it was not read from a folder."""
+    """Folder from which `base_format` was read; "" if it was not read from a folder."""
     problems: list[str] = field(default_factory=list)
-    """One sentence for each file that could not be read."""
+    """One error message per file that could not be read."""
     preset: Preset | None = None
-    """The preset that the base was chosen with, if any: its demonstration set is the default."""
+    """Preset that was used to choose the base, if any. Its demonstration set is the default."""
     data_dir: Path | None = None
-    """The user's folder; its subfolder `demos` holds the user's sets."""
+    """The user's data folder; its subfolder `demos` holds the user's demonstration sets."""
     own_sets: dict[str, Path] = field(default_factory=dict)
-    """The files of the user's own `demo_sets`, by name."""
+    """Files of those `demo_sets` that belong to the user, by set name."""
     rubrics: dict[str, Rubric] = field(default_factory=dict)
-    """The available rubrics, by name."""
+    """Available rubrics, by name."""
     rubric_problems: list[str] = field(default_factory=list)
-    """One sentence for each rubric file that could not be read."""
+    """One error message per rubric file that could not be read."""
     probes: list[Probe] = field(default_factory=list)
     probe_problems: list[str] = field(default_factory=list)
-    """One sentence for each probe file that could not be read."""
+    """One error message per probe file that could not be read."""
 
     @classmethod
     def open(
@@ -76,12 +76,17 @@ class Library:
         root: Path = ROOT,
         data_dir: Path | None = None,
     ) -> Library:
-        """Read the prompts and adapters in `root`, the demonstration sets, rubrics and probes in the user's
-        `data_dir`, and the requested `adapters` (name to source).
+        """Read all files that are available for a base model.
+
+        Args:
+            base: name of the base model.
+            adapters: requested adapters, as a mapping from name to source.
+            root: folder with the shipped prompts and adapters.
+            data_dir: the user's folder with demonstration sets, rubrics and probes.
 
         Raises:
-            InputError: the only requested adapter cannot be used. With several, each unusable one goes to
-                `refused`; unusable files in `root` go to `problems`.
+            InputError: the only requested adapter cannot be used. If several adapters are requested, unusable
+                ones are recorded in `refused` instead. Unusable files in `root` are recorded in `problems`.
         """
         library = cls(base=base, data_dir=data_dir)
         if (local := _local_source(base, root)) is not None:
@@ -107,7 +112,7 @@ class Library:
         return library
 
     def read_base_format(self, source: Source) -> None:
-        """Read the chat template of a local base from its tokenizer's files or its GGUF file."""
+        """Read the chat template of a local base model from its tokenizer files or its GGUF file."""
         assert source.folder is not None
         if source.file is not None:
             self.base_tokenizer = ""
@@ -117,33 +122,33 @@ class Library:
         self.base_format = sketch_chat_format(source.folder)
 
     def _read_demo_sets(self, folder: Path, own: bool = False) -> None:
-        """Add a folder's sets; a set with a name already in use is reported as a problem."""
+        """Add the demonstration sets in a folder, reporting duplicate names as problems."""
         for path in demo_files(folder):
             try:
                 demos = read_demo_file(path)
                 if demos.name in self.demo_sets:
                     raise InputError(
-                        f"{path}: the name {demos.name!r} is taken by another demonstration set; give this "
-                        "one another name."
+                        f"{path}: the name {demos.name!r} is already used by another demonstration set; "
+                        "rename this one."
                     )
                 self.demo_sets[demos.name] = demos
                 if own:
                     self.own_sets[demos.name] = path
             except InputError as error:
-                # A file name may not be valid UTF-8, but the message must be.
+                # File names may be invalid UTF-8, but messages must be valid.
                 self.problems.append(str(error).encode("utf-8", "replace").decode("utf-8"))
 
     def read_rubrics_and_probes(self, root: Path = ROOT, data_dir: Path | None = None) -> None:
-        """Read the rubrics and probes in `root`'s prompts and in the user's `data_dir`."""
+        """Read the rubrics and probes in `root/prompts` and in the user's `data_dir`."""
         folders = [root / "prompts", *([] if data_dir is None else [data_dir])]
         self.rubrics, self.rubric_problems = read_rubrics([folder / "judge" for folder in folders])
         self.probes, self.probe_problems = find_probes([folder / "probes" for folder in folders])
 
     def save(self, demos: DemoSet) -> Path:
-        """Save a set in the user's folder and add it, replacing the user's set of the same name.
+        """Save a demonstration set in the user's folder, replacing the user's set with the same name.
 
         Raises:
-            InputError: the name belongs to a set that is not the user's TOML file, or is not a usable name.
+            InputError: the name is invalid, or is used by a set that is not one of the user's TOML files.
             OutsideError: the file cannot be written.
         """
         assert self.data_dir is not None
@@ -154,17 +159,17 @@ class Library:
         return path
 
     def ask_for(self, name: str, source: str) -> None:
-        """Add a requested adapter: immediately if it is a folder, after its download if it is on the Hub."""
+        """Add a requested adapter: a local folder at once, a Hub repository after its download."""
         check_name(name, "The adapter name")
         if name in classes_by_name():
-            raise InputError(f"The adapter name {name!r} is taken by a lane: give it another name.")
+            raise InputError(f"The adapter name {name!r} is reserved for a lane: choose another name.")
         folder = Path(source).expanduser()
         if folder.is_dir():
             self.add(read_adapter(folder, name=name))
         elif folder.is_file():
             raise InputError(
-                f"{source} is a file: an adapter is a folder in PEFT's format, and LoRA files of llama.cpp "
-                f"are not read; check the path given for {name!r}."
+                f"{source} is a file, but an adapter must be a folder in PEFT's format. llama.cpp LoRA files "
+                f"are not supported; check the path given for {name!r}."
             )
         elif looks_like_path(source):
             raise InputError(f"There is no adapter folder {source}: check the path given for {name!r}.")
@@ -174,15 +179,15 @@ class Library:
     def add(self, card: AdapterCard) -> None:
         """Add the card of a requested adapter.
 
-        Whether it fits the base is left to the engine, which compares shapes: the name of a base differs from
-        copy to copy.
+        The engine later checks whether the adapter fits the base model by comparing shapes. Names are not
+        compared here, because copies of the same base model can have different names.
         """
-        # In this order, so that a page listing adapters meanwhile finds it in at least one of the two.
+        # Add before removing, so that a concurrent listing finds the adapter in at least one of the two.
         self.adapters[card.name] = card
         self.pending.pop(card.name, None)
 
     def pending_sources(self) -> dict[str, str]:
-        """Return a copy of `pending`, which the engine's thread may change while a page lists adapters."""
+        """Return a copy of `pending`, since the engine thread may modify it while the UI lists adapters."""
         return dict(self.pending)
 
     def _shelve(self, card: AdapterCard) -> None:
@@ -190,7 +195,7 @@ class Library:
         (self.adapters if fits else self.other_adapters)[card.name] = card
 
     def demo_set(self, name: str) -> DemoSet:
-        """Return the demonstration set of that name; raises InputError listing the available ones."""
+        """Return a demonstration set by name, or raise InputError listing the available sets."""
         if name not in self.demo_sets:
             raise InputError(
                 f"There is no demonstration set {name!r}: choose one of {_names(self.demo_sets)}."
@@ -198,7 +203,7 @@ class Library:
         return self.demo_sets[name]
 
     def default_demo_set(self) -> DemoSet:
-        """Return the preset's set, else the one meant for this base, else the general one."""
+        """Return the preset's demonstration set, else the set meant for this base, else the general set."""
         if self.preset is not None and self.preset.demos in self.demo_sets:
             return self.demo_sets[self.preset.demos]
         for demos in self.demo_sets.values():
@@ -207,53 +212,54 @@ class Library:
         return self.demo_set(GENERAL_DEMOS)
 
     def rubric(self, name: str) -> Rubric:
-        """Return the rubric of that name; raises InputError listing the available ones."""
+        """Return a rubric by name, or raise InputError listing the available rubrics."""
         if name not in self.rubrics:
             raise InputError(f"There is no rubric {name!r}: choose one of {', '.join(self.rubrics)}.")
         return self.rubrics[name]
 
     def probe_of(self, messages: Sequence[str]) -> Probe | None:
-        """Return the probe that begins with exactly these messages; None if there is none."""
+        """Return the first probe whose turns start with exactly these messages; None if there is none."""
         return next((probe for probe in self.probes if probe.turns[: len(messages)] == tuple(messages)), None)
 
     def adapter(self, name: str) -> AdapterCard:
-        """Return the card of an adapter made for this base; raises InputError listing the available ones."""
+        """Return the card of an adapter made for this base, or raise InputError listing such adapters."""
         if name in self.adapters:
             return self.adapters[name]
         if name in self.other_adapters:
             made_for = self.other_adapters[name].base_model
             raise InputError(
-                f"Adapter {name!r} was made for the base {made_for!r}, not for {self.base!r}: start "
+                f"Adapter {name!r} was made for base {made_for!r}, not for {self.base!r}: restart "
                 f"with --base {made_for}, or choose another adapter."
             )
         if name in self.refused:
             raise InputError(self.refused[name])
         if name in self.pending:
             raise InputError(
-                f"Adapter {name!r} is still on its way from {self.pending[name]}: try again shortly."
+                f"Adapter {name!r} is still being downloaded from {self.pending[name]}: try again shortly."
             )
         raise InputError(f"There is no adapter {name!r}: choose one of {_names(self.adapters)}.")
 
     def chat_format(self, adapter: str | None = None, template: str | None = None) -> ChatFormat | None:
-        """Return the complete chat format of an adapter or, for None, of the base.
+        """Return the complete chat format of an adapter, or of the base model if `adapter` is None.
 
-        Loads its tokenizer on the first call. A template that cannot be read does not raise: the reason is in
-        the format's `problem`, so that only the lanes that use it fail.
+        The first call loads the tokenizer. An unreadable template does not raise an error. Instead, the
+        reason is stored in `ChatFormat.problem`, so that only the lanes that use the template fail.
 
         Args:
-            adapter: uses the adapter's own template, else the format that its card names, else the base's.
-            template: the name of one of a tokenizer's templates; None is the default.
+            adapter: name of an adapter, for its own template, or else the format named in its card, or else
+                the base model's format.
+            template: name of one of the tokenizer's templates; None for the default template.
 
         Returns:
-            None if there is no chat template.
+            The chat format, or None if there is no chat template.
 
         Raises:
-            InputError: there is no such adapter, or no such template.
+            InputError: the adapter or the template does not exist.
         """
         folder, known = self._format_source(adapter)
         if folder is None:
             if template is not None:
-                raise InputError(f"There is no chat template {template!r} to choose: leave template= out.")
+                raise InputError(f"There is no chat template {template!r}: remove template=.")
             return None if known is None else add_ends(known)
         try:
             names = read_templates(folder)
@@ -266,7 +272,7 @@ class Library:
             return ChatFormat(template="", problem=str(error))
 
     def template_names(self, adapter: str | None = None) -> tuple[str, ...]:
-        """Return the names of the chat templates that `chat_format` can choose from, if any."""
+        """Return the names of the chat templates available to `chat_format`, if any."""
         try:
             folder, _ = self._format_source(adapter)
             return () if folder is None else tuple(read_templates(folder))
@@ -274,7 +280,7 @@ class Library:
             return ()
 
     def _format_source(self, adapter: str | None) -> tuple[Path | None, ChatFormat | None]:
-        """Return the tokenizer folder or the known format of an adapter, or of the base for None."""
+        """Return the tokenizer folder and the known format of an adapter, or of the base model for None."""
         if adapter is not None:
             card = self.adapter(adapter)
             if card.tokenizer:
@@ -289,7 +295,7 @@ def _names(table: Mapping[str, object]) -> str:
 
 
 def _local_source(base: str, root: Path) -> Source | None:
-    """Return the base's local files; None for a Hub id, and for a path that the engine will refuse."""
+    """Return the base model's local files; None for a Hub id, or a path that the engine will reject."""
     try:
         source = find_source(base, root)
     except InputError:

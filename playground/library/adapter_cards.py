@@ -1,4 +1,4 @@
-"""Read the card of a LoRA adapter from a folder in PEFT's layout."""
+"""Read the card of a LoRA adapter from a folder in PEFT format."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from playground.types import AdapterCard, InputError, check_name
 
 
 def read_adapter(folder: Path, name: str | None = None, source: str | None = None) -> AdapterCard:
-    """Read the card of a LoRA adapter in PEFT's layout, including `adapter.toml` if there is one.
+    """Read the card of a LoRA adapter in PEFT format, including its `adapter.toml` if there is one.
 
     Args:
-        folder: holds `adapter_config.json` and the weights.
-        name: the adapter's name; by default the name in its card, else the folder's name.
-        source: the adapter's origin, if it is not `folder`.
+        folder: folder with `adapter_config.json` and the weights.
+        name: name of the adapter; defaults to the name in its card, or else the name of the folder.
+        source: where the adapter comes from, if that is not `folder`.
 
     Raises:
         InputError: the folder is not an adapter, or its card or chat template cannot be read.
@@ -29,8 +29,8 @@ def read_adapter(folder: Path, name: str | None = None, source: str | None = Non
     config_path = folder / "adapter_config.json"
     if not config_path.is_file():
         raise InputError(
-            f"{folder} is not an adapter: it has no adapter_config.json. Give the folder that PEFT's "
-            "save_pretrained wrote."
+            f"{folder} is not an adapter: it has no adapter_config.json. Specify the folder written by "
+            "PEFT's save_pretrained."
         )
     config = read_object(config_path)
     card: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Compare names of base models: whether a Hub id, a path and a quantized copy refer to the same model."""
+"""Compare base model names, to tell whether Hub ids, paths or quantized copies refer to the same model."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from playground.library.sources import ROOT
 
 
 def same_model(one: str, other: str) -> bool:
-    """Return whether two names refer to one base model: the same path, or the same last part of both.
+    """Return whether two names refer to the same base model, by comparing the last component of each name.
 
-    Adapters are often trained on a Hub id and run with a local copy, or trained in 4 bit, so the owner, the
-    parent folders and a 4-bit suffix are ignored; any other difference means a different model. If both names
-    are local folders, their files are compared as well.
+    Adapters are often trained on a model from the Hub and run on a local copy, or trained on a 4-bit version.
+    The owner, the parent folders and a 4-bit suffix are therefore ignored; any other difference means a
+    different model. If both names are local folders, their files are compared as well.
     """
     if not one or not other:
         return False
@@ -30,7 +30,7 @@ _FOUR_BIT = re.compile(r"(-unsloth)?-bnb-4bit$")
 
 
 _CACHED = re.compile(r"(?:^|/)models--(?:[^/]*--)?([^/]+?)/snapshots/[^/]+/?$")
-"""A snapshot in the Hub's cache: models--OWNER--NAME/snapshots/HASH."""
+"""Path of a snapshot in the Hub cache: models--OWNER--NAME/snapshots/HASH."""
 
 
 def _folder(name: str) -> Path | None:
@@ -42,7 +42,7 @@ def _folder(name: str) -> Path | None:
 
 
 def _last_part(name: str) -> str:
-    # A path such as "." has a name only in its absolute form.
+    # Resolve the path first, since a path such as "." contains no name.
     name = str(_folder(name) or name).replace("\\", "/").rstrip("/")
     cached = _CACHED.search(name)
     last = (cached[1] if cached else name.rpartition("/")[2]).lower()
@@ -50,11 +50,11 @@ def _last_part(name: str) -> str:
 
 
 SAMPLE = 1 << 16
-"""Bytes sampled at each position of a weights file to distinguish files of the same size."""
+"""Number of bytes sampled at each position in a weights file, to distinguish files of the same size."""
 
 
 def _same_files(one: Path, other: Path) -> bool:
-    """Return whether two folders hold one model: equal relevant config.json keys and weight samples."""
+    """Return whether two folders hold the same model, judging by config.json and samples of the weights."""
     return _last_part(str(one)) == _last_part(str(other)) and _fingerprint(one) == _fingerprint(other)
 
 
@@ -75,7 +75,7 @@ def _fingerprint(folder: Path) -> tuple[Any, ...]:
 
 
 def _sample(path: Path) -> bytes:
-    """Return a digest of a file's beginning, middle and end."""
+    """Return a digest of the start, middle and end of a file."""
     digest = hashlib.blake2b()
     size = path.stat().st_size
     with path.open("rb") as file:

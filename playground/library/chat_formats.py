@@ -1,4 +1,4 @@
-"""Read chat formats from disk: named ones in prompts/chat/, and templates among a tokenizer's files."""
+"""Read chat formats from disk: named formats in prompts/chat/, and templates in tokenizer files."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from playground.types import ChatFormat, InputError
 
 
 class UnknownFormatError(InputError):
-    """There is no chat format of that name."""
+    """There is no chat format with the given name."""
 
 
 def read_chat_format(name: str, root: Path = ROOT) -> ChatFormat:
     """Read a chat format from prompts/chat/: `NAME.toml` with template, bos_token and eos_token.
 
     Raises:
-        UnknownFormatError: there is no format of that name.
-        InputError: its file cannot be read.
+        UnknownFormatError: there is no format with that name.
+        InputError: the format's file cannot be read.
     """
     there = {path.stem: path for path in (root / "prompts" / "chat").glob("*.toml")}
     if name not in there:
@@ -36,7 +36,7 @@ def read_chat_format(name: str, root: Path = ROOT) -> ChatFormat:
 
 
 def has_templates(folder: Path) -> bool:
-    """Return whether a tokenizer's files include a chat template, or an unreadable file that may hold one."""
+    """Return whether tokenizer files include a chat template, or an unreadable file that may contain one."""
     try:
         return bool(read_templates(folder))
     except InputError:
@@ -44,10 +44,10 @@ def has_templates(folder: Path) -> bool:
 
 
 def sketch_chat_format(folder: Path) -> ChatFormat | None:
-    """Return the default chat template among a tokenizer's files with the tokens named in its configuration.
+    """Return the default chat format in a folder of tokenizer files, without loading the tokenizer.
 
-    Fast, because the tokenizer is not loaded; special tokens stored elsewhere may be missing. Returns None if
-    there is no default template, or if a file cannot be read.
+    This is fast, but special tokens that are not in the tokenizer's configuration may be missing. Returns
+    None if there is no default template, or if a file cannot be read.
     """
     try:
         templates = read_templates(folder)
@@ -61,16 +61,16 @@ def sketch_chat_format(folder: Path) -> ChatFormat | None:
 
 
 def tokenizer_chat_format(folder: Path, template: str | None = None) -> ChatFormat | None:
-    """Return a chat template among a tokenizer's files, with the special tokens of the loaded tokenizer.
+    """Return a chat format from a folder of tokenizer files, with the loaded tokenizer's special tokens.
 
     Args:
-        template: the name of one of several templates; None is the default.
+        template: name of the template, if there are several; None for the default template.
 
     Returns:
-        None if there is no template.
+        The chat format, or None if there is no template.
 
     Raises:
-        InputError: a file or the tokenizer cannot be read, or there is no such template.
+        InputError: a file or the tokenizer cannot be read, or the template does not exist.
     """
     templates = read_templates(folder)
     if not templates:
@@ -98,7 +98,9 @@ def _format(templates: Mapping[str, str], name: str, tokens: Mapping[str, str]) 
 
 @lru_cache(maxsize=64)
 def add_ends(format: ChatFormat, added: tuple[str, ...] = ()) -> ChatFormat:
-    """Return the format with what the template writes right after an answer, found by rendering it.
+    """Complete a chat format with the end markers that its template writes after an answer.
+
+    The markers are found by rendering the template.
 
     Args:
         added: the tokenizer's added tokens, which are not part of its base vocabulary.

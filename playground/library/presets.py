@@ -1,7 +1,7 @@
-"""Presets: a base model with matching adapters, demonstrations and decoding parameters, under one name.
+"""Presets: named combinations of a base model, adapters, demonstrations and decoding parameters.
 
-Presets are read from `models/presets.toml` and from `presets.toml` in the user's folder. Nothing is
-downloaded and no model is loaded.
+Presets are read from `models/presets.toml` and from `presets.toml` in the user's folder. This module does not
+download files or load models.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ OWN_FILE = "presets.toml"
 """The name of the presets file in the user's folder."""
 
 Gate = Literal["no", "yes", "maybe"]
-"""Whether the base's page on the Hub requires accepting terms before a download; "maybe" if it did in the
-past."""
+"""Whether users must accept terms on the base model's Hub page before downloading it; "maybe" if that was
+required in the past."""
 DECODING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
-"""The fields of `Sampling` that a preset sets."""
+"""Fields of `Sampling` that a preset sets."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PresetAdapter:
-    """An adapter of a preset."""
+    """An adapter in a preset."""
 
     name: str
     source: str
@@ -44,26 +44,26 @@ class Preset:
     name: str
     label: str
     description: str
-    """One sentence."""
+    """Description of the preset in one sentence."""
     base: str
-    """A Hub id, with @revision to pin one, or a folder."""
+    """A folder or a Hub id, optionally with a pinned version (@revision)."""
     parameters: int
     licence: str
     gate: Gate = "no"
     demos: str | None = None
-    """The name of its demonstration set; None uses the library's default."""
+    """Name of the preset's demonstration set; None for the library's default set."""
     sampling: Sampling = field(default_factory=Sampling)
-    """Recommended decoding parameters, in the fields of `DECODING`."""
+    """Recommended decoding parameters; only the fields in `DECODING` are set."""
     adapters: tuple[PresetAdapter, ...] = ()
 
     @property
     def decoding(self) -> dict[str, float]:
-        """The fields of `DECODING` by name."""
+        """The decoding parameters listed in `DECODING`, by name."""
         return {name: getattr(self.sampling, name) for name in DECODING}
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The sources of the base and of the adapters."""
+        """Sources of the base model and the adapters."""
         return (self.base, *(adapter.source for adapter in self.adapters))
 
 
@@ -77,11 +77,11 @@ def read_presets(path: Path) -> tuple[list[Preset], list[str]]:
     """Read the presets in a file.
 
     Args:
-        path: a TOML file with a list of tables `presets`; their keys are those of `Preset`, with `decoding`
-            written as ``repetition_penalty=1.15,temperature=0``.
+        path: a TOML file with an array of tables named `presets`. Their keys are those of `Preset`, except
+            that `decoding` is written as ``repetition_penalty=1.15,temperature=0``.
 
     Returns:
-        The presets, and one sentence for each entry that cannot be used.
+        The presets, and an error message for each entry that cannot be used.
     """
     presets: list[Preset] = []
     problems: list[str] = []
@@ -101,7 +101,7 @@ def read_presets(path: Path) -> tuple[list[Preset], list[str]]:
 
 
 def list_presets(data_dir: Path | None = None, shipped: Path = SHIPPED) -> tuple[list[Preset], list[str]]:
-    """Return the available presets, the user's own last, and one sentence for each that cannot be used."""
+    """Return the available presets, the user's own last, and an error message per unusable preset."""
     presets, problems = read_presets(shipped)
     own = data_dir / OWN_FILE if data_dir is not None else None
     if own is not None and os.path.lexists(own):
@@ -117,10 +117,10 @@ def list_presets(data_dir: Path | None = None, shipped: Path = SHIPPED) -> tuple
 
 
 def find_preset(name: str, data_dir: Path | None = None) -> Preset:
-    """Return the preset of that name.
+    """Return a preset by name.
 
     Raises:
-        InputError: there is none; the message lists the available ones.
+        InputError: the preset does not exist; the message lists the available presets.
     """
     presets, _ = list_presets(data_dir)
     for preset in presets:
@@ -132,7 +132,10 @@ def find_preset(name: str, data_dir: Path | None = None) -> Preset:
 
 
 def with_adapters(preset: Preset, others: Sequence[tuple[str, str]] = ()) -> tuple[tuple[str, str], ...]:
-    """Return a preset's adapters and additional ones as (name, source); the preset's win on equal names."""
+    """Return a preset's adapters, followed by additional ones, as (name, source) pairs.
+
+    If names clash, the preset's adapter is kept.
+    """
     own = {adapter.name: adapter.source for adapter in preset.adapters}
     return (*own.items(), *((name, source) for name, source in others if name not in own))
 
@@ -140,17 +143,17 @@ def with_adapters(preset: Preset, others: Sequence[tuple[str, str]] = ()) -> tup
 def _check_new(name: str, taken: Sequence[str], path: Path, number: int) -> None:
     if name in taken:
         where = place(path, (("presets", number),), "name")
-        raise InputError(f"{where}: the name {name!r} is taken by another preset; give this one another.")
+        raise InputError(f"{where}: the name {name!r} is already used by another preset; rename this one.")
 
 
 def _read_preset(entry: Any, path: Path, at: At) -> Preset:
     check_table(entry, path, _REQUIRED, _OPTIONAL, at)
     for key in ("label", "description", "base", "licence"):
         if not entry[key].strip() or not entry[key].isprintable():
-            raise InputError(f"{place(path, at, key)}: {key} must be one line of text.")
+            raise InputError(f"{place(path, at, key)}: {key} must be a single line of text.")
     # bool is a subclass of int.
     if isinstance(entry["parameters"], bool) or entry["parameters"] < 1:
-        raise InputError(f"{place(path, at, 'parameters')}: parameters must be a whole number above 0.")
+        raise InputError(f"{place(path, at, 'parameters')}: parameters must be a positive integer.")
     gate = entry.get("gate", "no")
     if gate not in get_args(Gate):
         raise InputError(f"{place(path, at, 'gate')}: gate must be one of {', '.join(get_args(Gate))}.")
@@ -159,7 +162,7 @@ def _read_preset(entry: Any, path: Path, at: At) -> Preset:
         for number, table in enumerate(entry.get("adapters", ()), start=1)
     )
     if len({adapter.name for adapter in adapters}) < len(adapters):
-        raise InputError(f"{place(path, at)}: two of its adapters have one name; give each its own.")
+        raise InputError(f"{place(path, at)}: two of its adapters have the same name; rename one of them.")
     return Preset(
         name=check_name(entry["name"], f"{place(path, at, 'name')}: the name"),
         label=entry["label"].strip(),
@@ -204,42 +207,42 @@ def _read_decoding(text: str, where: str) -> Sampling:
 
 @dataclass(frozen=True, kw_only=True)
 class Cached:
-    """How much of the files of a model or an adapter is on this machine."""
+    """Download state of the files of a model, adapter or preset on this machine."""
 
     state: Literal["complete", "partial", "absent"]
     size: int = 0
-    """Bytes downloaded; 0 for a folder."""
+    """Number of bytes downloaded; 0 for a local folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """A preset, with its memory needs and download state on this machine."""
+    """A preset with its memory requirements and its download state on this machine."""
 
     preset: Preset
     room: Room
     cached: Cached
-    """The download state of the base and the adapters together."""
+    """Combined download state of the base model and the adapters."""
     has_token: bool = False
-    """Whether a Hub token is set."""
+    """Whether a Hugging Face Hub token is set."""
 
     @property
     def fits(self) -> tuple[str, ...]:
-        """The precisions in which the preset fits in memory, the highest first."""
+        """Precisions in which the preset fits in memory, highest first."""
         return fitting_precisions(self.preset.parameters, self.room)
 
     @property
     def memory(self) -> dict[str, int]:
-        """Size of the weights in bytes for each precision available on this machine."""
+        """Size of the weights in bytes, for each precision available on this machine."""
         return {name: weights_size(self.preset.parameters, name) for name in (self.room.full, FOUR_BIT)}
 
     @property
     def needs_terms(self) -> bool:
-        """Whether the download may require accepting terms; files that are already here do not."""
+        """Whether downloading may require accepting terms; False if all files are already on this machine."""
         return self.preset.gate != "no" and self.cached.state != "complete"
 
 
 def join_cached(parts: Iterable[Cached]) -> Cached:
-    """Return the combined state of several downloads."""
+    """Combine the download states of several models or adapters into one."""
     parts = list(parts)
     size = sum(part.size for part in parts)
     if all(part.state == "complete" for part in parts):
@@ -249,7 +252,7 @@ def join_cached(parts: Iterable[Cached]) -> Cached:
 
 
 def offer_json(offer: Offer) -> dict[str, Any]:
-    """Return a preset as `doctor --json` lists it."""
+    """Return the JSON object for a preset in the output of `doctor --json`."""
     preset = offer.preset
     return {
         "name": preset.name,
@@ -269,7 +272,7 @@ def offer_json(offer: Offer) -> dict[str, Any]:
 
 
 def offer_line(row: Mapping[str, Any]) -> str:
-    """Format a row of `offer_json` as one line of text."""
+    """Format the output of `offer_json` as one line of text."""
     memory = ", ".join(f"{_megabytes(size)} in {precision}" for precision, size in row["memory"].items())
     fits = f"fits in {' or '.join(row['fits'])}" if row["fits"] else "too large for this machine"
     download = {

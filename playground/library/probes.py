@@ -1,8 +1,8 @@
 """Probes: prepared multi-turn conversations that can be run through every lane.
 
-The files have the format of MT-Bench's questions (arXiv 2306.05685; FastChat's ``question.jsonl`` can be read
-unchanged): one JSON object per line, with `question_id`, `category`, `turns` and optionally `reference`, and
-three keys of our own, `title`, `tests` and `check`. Independent of lanes and models.
+Probe files use the format of MT-Bench questions (arXiv 2306.05685); FastChat's ``question.jsonl`` can be read
+unchanged. Each line is a JSON object with `question_id`, `category`, `turns` and optionally `reference`, plus
+three keys specific to Tandem: `title`, `tests` and `check`. This module does not depend on lanes or models.
 """
 
 from __future__ import annotations
@@ -19,48 +19,50 @@ from playground.rubrics.known_answer import Check, CheckKind
 from playground.types import InputError, check_name
 
 LIMIT = 2_000_000
-"""Maximum size of a file in bytes, about forty times that of MT-Bench's."""
+"""Maximum size of a probe file in bytes, about 40 times the size of MT-Bench's question file."""
 TITLE = 40
-"""Characters of the first message that are used as the title if there is none."""
+"""Maximum number of characters of the first message to use as a title if the probe has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """The user messages of one conversation, and the reference answers as far as there are any."""
+    """The user messages of one conversation, with reference answers where available."""
 
     name: str
-    """The file's stem and the question's id, such as "general/12"."""
+    """Stem of the file name and id of the question, such as "general/12"."""
     title: str
-    """A short title for menus; by default the beginning of the first turn."""
+    """Short title for menus; defaults to the start of the first turn."""
     category: str
     turns: tuple[str, ...]
-    """The user messages, verbatim, one for each turn."""
+    """User messages, verbatim, one per turn."""
     reference: tuple[str | None, ...]
-    """The reference answer for each turn; None if there is no single correct answer."""
+    """Reference answers, one per turn; None where there is no single correct answer."""
     tests: str = ""
-    """What the probe tests, in one phrase."""
+    """Short phrase that says what the probe tests."""
     checks: tuple[Check | None, ...] = ()
-    """The automatic check for each turn, None where a judge is needed; empty if there are no checks."""
+    """Automatic checks, one per turn, None where a judge is needed; empty if the probe has no checks."""
 
     @property
     def file(self) -> str:
-        """The stem of the probe's file."""
+        """Stem of the name of the probe's file."""
         return self.name.partition("/")[0]
 
     def asked(self, said: Sequence[str]) -> int:
-        """Return how many of the probe's messages, counted from the first, occur in order in `said`; other
-        messages may come between them."""
+        """Return how many of the probe's messages, starting with the first, occur in this order in `said`.
+
+        Other messages may come between them.
+        """
         rest = iter(said)
         return next((number for number, turn in enumerate(self.turns) if turn not in rest), len(self.turns))
 
 
 def find_probes(folders: Sequence[Path]) -> tuple[list[Probe], list[str]]:
-    """Read the probes in the `*.jsonl` files of some folders.
+    """Read the probes in all `*.jsonl` files in the given folders.
 
-    An unreadable file does not hide the others. If two files have the same stem, the first one is used.
+    Unreadable files are skipped. If two files have the same stem, only the first is used.
 
     Returns:
-        The probes, and one sentence for each file left out.
+        The probes, and an error message for each skipped file.
     """
     probes: list[Probe] = []
     problems: list[str] = []
@@ -70,8 +72,8 @@ def find_probes(folders: Sequence[Path]) -> tuple[list[Probe], list[str]]:
             try:
                 if path.stem in stems:
                     raise InputError(
-                        f"{path}: the name {path.stem!r} is taken by {stems[path.stem]}; give this file "
-                        "another name."
+                        f"{path}: the name {path.stem!r} is already used by {stems[path.stem]}; rename "
+                        "this file."
                     )
                 probes += read_probes(path)
                 stems[path.stem] = path
@@ -81,16 +83,16 @@ def find_probes(folders: Sequence[Path]) -> tuple[list[Probe], list[str]]:
 
 
 def read_probes(path: Path) -> list[Probe]:
-    """Read the probes in a file, in order; empty lines and unknown keys are ignored.
+    """Read the probes in a file, in order, ignoring empty lines and unknown keys.
 
     Raises:
-        InputError: the file cannot be read or has another format; the message names the file, the line and
-            what to do.
+        InputError: the file cannot be read, or its format is invalid. The message names the file and the
+            line and says what to do.
     """
     check_name(path.stem, f"{path}: the name")
     probes = []
     lines: dict[int, int] = {}
-    # Not splitlines(), which also splits at characters such as U+2028 that JSON strings may contain.
+    # splitlines() would also split at characters such as U+2028, which JSON strings may contain.
     for number, line in enumerate(read_text(path, LIMIT).split("\n"), start=1):
         if not line.strip():
             continue
@@ -99,37 +101,39 @@ def read_probes(path: Path) -> list[Probe]:
         id = _id(entry, where)
         if id in lines:
             raise InputError(
-                f"{where}: question_id {id} is taken by line {lines[id]}; give every probe its own."
+                f"{where}: question_id {id} is already used on line {lines[id]}; make the ids unique."
             )
         lines[id] = number
         probes.append(_probe(entry, f"{path.stem}/{id}", where))
     if not probes:
-        raise InputError(f"{path} has no probes: write one JSON object on each line.")
+        raise InputError(f"{path} contains no probes: add one JSON object per line.")
     return probes
 
 
 def _object(line: str, where: str) -> dict[str, Any]:
     """Parse the JSON object on a line."""
     if "\0" in line:
-        raise InputError(f"{where}: it has a NUL byte, so it is not a text file; remove it.")
+        raise InputError(f"{where}: a text file cannot contain a NUL byte; remove it.")
     try:
         entry = json.loads(line)
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{where}: not valid JSON ({error.msg}, column {error.colno}): write one object on each line."
+            f"{where}: invalid JSON ({error.msg}, column {error.colno}); write one JSON object per line."
         ) from error
     except (ValueError, RecursionError):
-        # Python's parser refuses numbers of thousands of digits and lists nested thousands deep.
-        raise InputError(f"{where}: its JSON is too long a number or nested too deeply; remove it.") from None
+        # Python's parser rejects numbers with thousands of digits and lists nested thousands of levels deep.
+        raise InputError(
+            f"{where}: the JSON has a number that is too long or is nested too deeply; remove it."
+        ) from None
     if not isinstance(entry, dict):
-        raise InputError(f"{where}: it must be a JSON object, not {_shown(entry)}.")
+        raise InputError(f"{where}: expected a JSON object, not {_shown(entry)}.")
     return entry
 
 
 def _id(entry: Mapping[str, Any], where: str) -> int:
     id = _required(entry, "question_id", where)
-    if type(id) is not int:  # isinstance would accept true and false
-        raise InputError(f"{where}: question_id must be a whole number, not {_shown(id)}.")
+    if type(id) is not int:  # isinstance would also accept true and false
+        raise InputError(f"{where}: question_id must be an integer, not {_shown(id)}.")
     return id
 
 
@@ -137,7 +141,7 @@ def _probe(entry: Mapping[str, Any], name: str, where: str) -> Probe:
     category = _text(_required(entry, "category", where), "category", where)
     turns = _required(entry, "turns", where)
     if not isinstance(turns, list) or not turns:
-        raise InputError(f"{where}: turns must be a list of one text or more, not {_shown(turns)}.")
+        raise InputError(f"{where}: turns must be a list of at least one string, not {_shown(turns)}.")
     turns = [_text(turn, f"turn {number}", where) for number, turn in enumerate(turns, start=1)]
     return Probe(
         name=name,
@@ -154,11 +158,11 @@ def _reference(given: Any, turns: int, where: str) -> tuple[str | None, ...]:
     if given is None:
         return (None,) * turns
     if not isinstance(given, list):
-        raise InputError(f"{where}: reference must be a list of texts, not {_shown(given)}.")
+        raise InputError(f"{where}: reference must be a list of strings, not {_shown(given)}.")
     if len(given) != turns:
         raise InputError(
-            f"{where}: reference has {len(given)} entries and turns has {turns}; give one for each turn, "
-            "null where there is none."
+            f"{where}: reference has {len(given)} entries, but turns has {turns}; give one per turn, or null "
+            "for turns without a reference."
         )
     # MT-Bench uses "" for a turn without a reference.
     return tuple(
@@ -172,8 +176,7 @@ def _checks(given: Any, turns: int, where: str) -> tuple[Check | None, ...]:
         return ()
     if not isinstance(given, list) or len(given) != turns:
         raise InputError(
-            f"{where}: check must be a list with one entry for each turn, null where there is none, not "
-            f"{_shown(given)}."
+            f"{where}: check must be a list with one entry per turn (null for no check), not {_shown(given)}."
         )
     return tuple(
         None if entry is None else _check(entry, f"{where}: check {number}")
@@ -185,16 +188,16 @@ def _check(entry: Any, where: str) -> Check:
     kinds = [kind for kind in get_args(CheckKind) if isinstance(entry, dict) and kind in entry]
     if len(kinds) != 1 or set(entry) - {kinds[0], "count"}:
         raise InputError(
-            f"{where} must be an object with one of {', '.join(get_args(CheckKind))}, and count, not "
-            f"{_shown(entry)}."
+            f"{where} must be an object with one of the keys {', '.join(get_args(CheckKind))} and optionally "
+            f"count, not {_shown(entry)}."
         )
     kind, values, count = kinds[0], entry[kinds[0]], entry.get("count", 0)
     if not isinstance(values, list) or not values:
-        raise InputError(f"{where}: {kind} must be a list of one text or more, not {_shown(values)}.")
+        raise InputError(f"{where}: {kind} must be a list of at least one string, not {_shown(values)}.")
     counted = kind in ("some", "first")
     if type(count) is not int or not (1 <= count <= len(values) if counted else count == 0):
         raise InputError(
-            f"{where}: count must be a whole number from 1 to {len(values)}, with some and first only, not "
+            f"{where}: count must be an integer from 1 to {len(values)}, and only with some or first, not "
             f"{_shown(count)}."
         )
     texts = tuple(_text(value, kind, where) for value in values)
@@ -203,24 +206,24 @@ def _check(entry: Any, where: str) -> Check:
 
 def _required(entry: Mapping[str, Any], key: str, where: str) -> Any:
     if key not in entry:
-        raise InputError(f"{where}: it lacks {key!r}; add it.")
+        raise InputError(f"{where}: the key {key!r} is missing; add it.")
     return entry[key]
 
 
 def _optional(entry: Mapping[str, Any], key: str, where: str) -> str:
-    """Return the text under `key`; "" if it is missing or null."""
+    """Return the string stored under `key`; "" if it is missing or null."""
     return "" if entry.get(key) is None else _text(entry[key], key, where)
 
 
 def _text(value: Any, what: str, where: str) -> str:
-    """Return `value` if it is a text that can be used in a prompt and written to a file."""
+    """Return `value` after checking that it is a string that can be used in a prompt and saved to a file."""
     if not isinstance(value, str):
         raise InputError(f"{where}: {what} must be text, not {_shown(value)}.")
     if not value.strip():
-        raise InputError(f"{where}: {what} is empty; write something or remove it.")
-    # JSON escapes can encode NUL and lone surrogates.
+        raise InputError(f"{where}: {what} is empty; add text or remove it.")
+    # JSON escape sequences can encode NUL and lone surrogates.
     if bad := re.search("[\0\ud800-\udfff]", value):
-        raise InputError(f"{where}: {what} holds {bad[0]!r}, which is not a character; remove it.")
+        raise InputError(f"{where}: {what} contains {bad[0]!r}, which is not a valid character; remove it.")
     return value
 
 

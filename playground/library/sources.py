@@ -1,4 +1,4 @@
-"""Resolve the name of a base or an adapter to a folder, a GGUF file, or a Hugging Face Hub repository."""
+"""Resolve the name of a base model or adapter to a folder, a GGUF file, or a Hugging Face Hub repository."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from playground.types import InputError
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SHIPPED = _PACKAGE / "shipped"
 ROOT = _SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent
-"""The folder with `prompts/`, `adapters/` and `models/`; names of bases may be relative to it.
+"""The folder that contains `prompts/`, `adapters/` and `models/`. Base names can be paths relative to it.
 
-It is the repository's root, or `playground/shipped` in an installed package.
+This is the repository root, or `playground/shipped` in an installed package.
 """
 GGUF = ".gguf"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """The location of the files of a model or an adapter."""
+    """Location of the files of a model or adapter."""
 
     name: str
-    """The name as the user wrote it."""
+    """The name as given by the user."""
     folder: Path | None = None
     """The local folder; None for a Hub repository."""
     repository: str | None = None
     """The Hub id, ``owner/name``; None for a folder."""
     revision: str | None = None
-    """A branch, tag or commit of the repository; None is its default branch."""
+    """A branch, tag or commit in the repository; None for the default branch."""
     file: str | None = None
-    """The GGUF file in the folder or repository; None if the model is the whole folder."""
+    """GGUF file in the folder or repository; None if the model consists of the whole folder."""
 
     @property
     def path(self) -> Path | None:
@@ -41,19 +41,19 @@ class Source:
 
 
 def find_source(name: str, root: Path = ROOT) -> Source:
-    """Parse a name: FOLDER, FILE.gguf, FOLDER:FILE.gguf, ID, ID@REVISION or ID@REVISION:FILE.gguf.
+    """Parse a source name: FOLDER, FILE.gguf, FOLDER:FILE.gguf, ID, ID@REVISION or ID@REVISION:FILE.gguf.
 
-    Existing local paths take precedence, so a folder may have "@" or ":" in its name. Paths are relative to
-    the working directory, else to `root`. Nothing is downloaded.
+    Existing local paths take precedence, so folder names may contain "@" or ":". Relative paths are looked up
+    in the working directory first, then in `root`. Nothing is downloaded.
 
     Raises:
-        InputError: the name looks like a path that does not exist, or is a file other than a GGUF file.
+        InputError: the name looks like a path but does not exist, or refers to a file that is not GGUF.
     """
     if (path := _existing(name, root)) is not None:
         if path.is_dir():
             return Source(name=name, folder=path)
         if path.suffix.lower() != GGUF:
-            raise InputError(f"{name} is a file: give the folder it is in, or a file that ends in {GGUF}.")
+            raise InputError(f"{name} is a file: specify its folder instead, or a file ending in {GGUF}.")
         return Source(name=name, folder=path.parent, file=path.name)
     stem, file = _split_file(name)
     if file is not None and (folder := _existing(stem, root)) is not None and folder.is_dir():
@@ -64,7 +64,7 @@ def find_source(name: str, root: Path = ROOT) -> Source:
     if looks_like_path(repository) or Path(repository).parts[:1] == ("models",):
         what = "file" if name.lower().endswith(GGUF) else "model folder"
         hint = " (for a file on the Hub, write owner/name:FILE.gguf)" if what == "file" else ""
-        raise InputError(f"There is no {what} {name}: check the path, or give a Hub id{hint}.")
+        raise InputError(f"There is no {what} {name}: check the path, or specify a Hub id{hint}.")
     return Source(name=name, repository=repository, revision=revision, file=file)
 
 
@@ -75,7 +75,7 @@ def looks_like_path(source: str) -> bool:
 
 
 def model_name(source: str) -> str:
-    """Return the model name in a source: a Hub id without its revision and file."""
+    """Return the model name in a source, without a Hub revision or file."""
     if Path(source).expanduser().exists():
         return source
     return _split_revision(_split_file(source)[0])[0]
@@ -88,13 +88,13 @@ def _existing(name: str, root: Path) -> Path | None:
         try:
             if path.exists():
                 return path
-        except OSError:  # the name is too long for a file name
+        except OSError:  # the name is too long to be a file name
             return None
     return None
 
 
 def _split_file(name: str) -> tuple[str, str | None]:
-    """Split ``ID:FILE.gguf`` in two; a revision after the file is moved to the id."""
+    """Split ``ID:FILE.gguf`` into id and file, moving a revision given after the file to the id."""
     stem, colon, file = name.partition(":") if name[1:3] != ":\\" else (name, "", "")
     if not colon:
         return name, None
@@ -114,7 +114,7 @@ def _split_revision(name: str) -> tuple[str, str | None]:
 def _inside(folder: Path, file: str) -> Path:
     path = folder / file
     if Path(file).is_absolute() or ".." in Path(file).parts:
-        raise InputError(f"{file} is not inside {folder}: name a file of that folder.")
+        raise InputError(f"{file} is not inside {folder}: specify a file in that folder.")
     return path
 
 

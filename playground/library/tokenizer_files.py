@@ -1,4 +1,4 @@
-"""Inspect a tokenizer's files without loading it: whether there is a vocabulary, and the special tokens."""
+"""Inspect tokenizer files without loading the tokenizer: detect a vocabulary and read special tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from playground.files import read_object
 
 
 def read_token_names(folder: Path) -> dict[str, str]:
-    """Return the special tokens in a tokenizer's JSON files by variable, for folders without a vocabulary.
+    """Read special tokens, by name such as "bos_token", from the JSON files of a tokenizer.
+
+    Used for folders without a vocabulary.
 
     Raises:
         InputError: a file cannot be read.
@@ -25,16 +27,16 @@ def read_token_names(folder: Path) -> dict[str, str]:
 
 
 VOCABULARIES = ("tokenizer.json", "tokenizer.model", "vocab.*", "spiece.model", "*.tiktoken", "tekken.json")
-"""Glob patterns of the files that can hold a tokenizer's vocabulary."""
+"""Glob patterns for files that can contain a tokenizer's vocabulary."""
 
 
 def has_vocabulary(folder: Path) -> bool:
-    """Return whether a folder has a tokenizer's vocabulary, and not only its configuration."""
+    """Return whether a folder contains a tokenizer's vocabulary, not only its configuration."""
     return any(next(folder.glob(pattern), None) is not None for pattern in VOCABULARIES)
 
 
 def _token_text(token: Any) -> str:
-    """Return a special token's text from a tokenizer's JSON file: text, an object with `content`, or null."""
+    """Return the text of a special token, stored as a string, an object with `content`, or null."""
     if isinstance(token, dict):
         token = token.get("content")
     return token if isinstance(token, str) else ""

@@ -52,10 +52,10 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "missing instruction": ("name = 'x'", "missing key 'instruction'"),
     "unknown key": (f"{HEAD}author = 'y'", "bad.toml, line 3: unknown key 'author'"),
     "wrong type": ("name = 'x'\ninstruction = 3", "line 2: instruction must be text, not 3"),
-    "missing answer": (f"{HEAD}[[demos]]\nquery = 'q'", "line 3, demos 1: it lacks 'answer'"),
+    "missing answer": (f"{HEAD}[[demos]]\nquery = 'q'", "line 3, demos 1: 'answer' is missing"),
     "answer and none": (
         f"{HEAD}[[demos]]\nquery = 'q'\nanswer = 'a'\nunanswered = true",
-        "line 3, demos 1: it has an answer and unanswered = true",
+        "line 3, demos 1: it has both an answer and unanswered = true",
     ),
     "wrong key in a demonstration": (
         f'{HEAD}[[demos]]\nquery = \'a\'\nanswer = """\n[[demos]]\nquerry = """\n[[demos]]\nquerry = \'q\'',
@@ -69,9 +69,9 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "demos no tables": (f"{HEAD}demos = ['q']", "demos 1: expected a table"),
     "text and parts": ("name = 'x'\ntext = 't'\ninstruction = ''", "line 3: unknown key 'instruction'"),
     "key given twice": (f"{HEAD}name = 'y'", "not valid TOML: Cannot overwrite a value"),
-    "unknown format": (f"{HEAD}format = 'loud'", "line 3: format 'loud' is not known; use one of fenced"),
+    "unknown format": (f"{HEAD}format = 'loud'", "line 3: unknown format 'loud'; use one of fenced"),
     "bad name": ("name = '../x'\ninstruction = ''", "line 1: the name '../x' is not a usable name"),
-    "name taken": (GOOD, "the name 'good' is taken by another demonstration set"),
+    "name taken": (GOOD, "the name 'good' is already used by another demonstration set"),
     "nothing in it": (HEAD, "neither an instruction nor demonstrations"),
     "no text in it": ("name = 'x'\ntext = ' '", "neither an instruction nor demonstrations"),
     "empty file": ("", "missing key 'name'"),
@@ -164,7 +164,7 @@ def test_an_adapter_that_a_person_names_is_taken_up_whatever_base_it_names(tmp_p
     # One that merely lies in adapters/ does not stop anything; asking for it says why not.
     library = Library.open("owner/This-7B")
     assert library.adapters == {}
-    with pytest.raises(InputError, match="start with --base models/pocket"):
+    with pytest.raises(InputError, match="restart with --base models/pocket"):
         library.adapter("pocket-ift")
 
 
@@ -178,7 +178,7 @@ def test_unknown_names_are_answered_with_the_known_ones() -> None:
         Library.open("models/pocket", {"x": "./nowhere"})
     with pytest.raises(InputError, match=r"has no adapter_config\.json"):
         Library.open("models/pocket", {"x": str(ROOT / "prompts")})
-    with pytest.raises(InputError, match=r"README\.md is a file: an adapter is a folder in PEFT's format"):
+    with pytest.raises(InputError, match=r"README\.md is a file, but an adapter must be a folder in PEFT's"):
         Library.open("models/pocket", {"x": str(ROOT / "README.md")})
 
 
@@ -189,14 +189,14 @@ def test_of_several_adapters_one_that_cannot_be_read_leaves_the_others() -> None
     assert any("has no adapter_config.json" in problem for problem in library.problems)
     with pytest.raises(InputError, match=r"has no adapter_config\.json"):
         parse_lane("bad", library)
-    with pytest.raises(InputError, match="taken by a lane"):
+    with pytest.raises(InputError, match="reserved for a lane"):
         Library.open("models/pocket", {"base": str(ROOT / "adapters" / "pocket-ift")})
 
 
 def test_an_adapter_on_the_hub_waits_for_its_files() -> None:
     library = Library.open("models/pocket", {"far": "owner/far-lora"})
     assert library.pending == {"far": "owner/far-lora"}
-    with pytest.raises(InputError, match="still on its way from owner/far-lora"):
+    with pytest.raises(InputError, match="still being downloaded from owner/far-lora"):
         library.adapter("far")
 
 

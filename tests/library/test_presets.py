@@ -120,11 +120,11 @@ def test_a_preset_with_everything(file: Path) -> None:
 WRONG = [
     ({"name": '"a b"'}, "line 2, presets 1: the name 'a b' is not a usable name"),
     ({"label": "3"}, "line 3, presets 1: label must be text, not 3"),
-    ({"label": '" "'}, "label must be one line of text"),
-    ({"description": '"a\\nb"'}, "description must be one line of text"),
-    ({"base": '""'}, "base must be one line of text"),
-    ({"parameters": "true"}, "parameters must be a whole number above 0"),
-    ({"parameters": "0"}, "parameters must be a whole number above 0"),
+    ({"label": '" "'}, "label must be a single line of text"),
+    ({"description": '"a\\nb"'}, "description must be a single line of text"),
+    ({"base": '""'}, "base must be a single line of text"),
+    ({"parameters": "true"}, "parameters must be a positive integer"),
+    ({"parameters": "0"}, "parameters must be a positive integer"),
     ({"parameters": "1.5"}, "parameters must be a whole number, not 1.5"),
     ({"gate": '"closed"'}, "gate must be one of no, yes, maybe"),
     ({"decoding": '"seed=3"'}, "decoding must be key=value pairs with the keys temperature"),
@@ -182,7 +182,7 @@ def test_a_users_own_file_adds_presets_and_cannot_take_a_name(file: Path) -> Non
     presets, problems = list_presets(file.parent)
     assert [preset.name for preset in presets if preset.base == "some/base"] == ["mine"]
     assert len(problems) == 2
-    assert all("is taken by another preset" in problem for problem in problems)
+    assert all("is already used by another preset" in problem for problem in problems)
     assert find_preset("mine", file.parent).label == "Mine"
     with pytest.raises(InputError, match=r"There is no preset 'other': choose one of pocket, .*, mine\."):
         find_preset("other", file.parent)

@@ -279,54 +279,57 @@ def without(key: str) -> dict[str, Any]:
 
 
 BAD: dict[str, tuple[list[Any], str]] = {
-    "no JSON": (["x"], "line 1: not valid JSON (Expecting value, column 1): write one object on each line"),
-    "cut off": ([GOOD, '{"question_id": 8,'], "line 2: not valid JSON (Expecting property name"),
-    "over several lines": ([json.dumps(GOOD, indent=1)], "line 1: not valid JSON"),
-    "a list": ([[GOOD]], "line 1: it must be a JSON object, not [{"),
-    "nested": (["[" * 100_000], "line 1: its JSON is too long a number or nested too deeply"),
-    "number": (['{"x": ' + "1" * 5000 + "}"], "line 1: its JSON is too long a number"),
-    "no id": ([without("question_id")], "line 1: it lacks 'question_id'; add it"),
-    "id of text": ([{**GOOD, "question_id": "7"}], "line 1: question_id must be a whole number, not '7'"),
-    "id is true": ([{**GOOD, "question_id": True}], "question_id must be a whole number, not True"),
-    "id twice": (["", GOOD, GOOD], "line 3: question_id 7 is taken by line 2; give every probe its own"),
-    "no category": ([without("category")], "line 1: it lacks 'category'"),
+    "no JSON": (["x"], "line 1: invalid JSON (Expecting value, column 1); write one JSON object per line"),
+    "cut off": ([GOOD, '{"question_id": 8,'], "line 2: invalid JSON (Expecting property name"),
+    "over several lines": ([json.dumps(GOOD, indent=1)], "line 1: invalid JSON"),
+    "a list": ([[GOOD]], "line 1: expected a JSON object, not [{"),
+    "nested": (["[" * 100_000], "number that is too long or is nested too deeply"),
+    "number": (['{"x": ' + "1" * 5000 + "}"], "line 1: the JSON has a number that is too long"),
+    "no id": ([without("question_id")], "line 1: the key 'question_id' is missing; add it"),
+    "id of text": ([{**GOOD, "question_id": "7"}], "line 1: question_id must be an integer, not '7'"),
+    "id is true": ([{**GOOD, "question_id": True}], "question_id must be an integer, not True"),
+    "id twice": (["", GOOD, GOOD], "line 3: question_id 7 is already used on line 2; make the ids unique"),
+    "no category": ([without("category")], "line 1: the key 'category' is missing"),
     "category a list": ([{**GOOD, "category": ["math"]}], "line 1: category must be text, not ['math']"),
-    "no turns": ([without("turns")], "line 1: it lacks 'turns'"),
-    "turns of text": ([{**GOOD, "turns": "1?"}], "turns must be a list of one text or more, not '1?'"),
-    "turns empty": ([{**GOOD, "turns": []}], "turns must be a list of one text or more, not []"),
-    "turn empty": ([{**GOOD, "turns": ["a", " \n"]}], "line 1: turn 2 is empty; write something or remove"),
+    "no turns": ([without("turns")], "line 1: the key 'turns' is missing"),
+    "turns of text": ([{**GOOD, "turns": "1?"}], "turns must be a list of at least one string, not '1?'"),
+    "turns empty": ([{**GOOD, "turns": []}], "turns must be a list of at least one string, not []"),
+    "turn empty": ([{**GOOD, "turns": ["a", " \n"]}], "line 1: turn 2 is empty; add text or remove"),
     "turn no text": ([{**GOOD, "turns": ["a", None]}], "line 1: turn 2 must be text, not None"),
-    "NUL spelled out": ([{**GOOD, "turns": ["a", "b\0"]}], r"line 1: turn 2 holds '\x00', which is not a"),
-    "half a character": ([{**GOOD, "turns": ["\ud83d"]}], r"line 1: turn 1 holds '\ud83d', which is not a"),
-    "reference of text": ([{**GOOD, "reference": "2"}], "line 1: reference must be a list of texts, not '2'"),
-    "reference short": ([{**GOOD, "reference": ["2"]}], "reference has 1 entries and turns has 2; give one"),
+    "NUL spelled out": ([{**GOOD, "turns": ["a", "b\0"]}], r"line 1: turn 2 contains '\x00', which is not"),
+    "half a character": ([{**GOOD, "turns": ["\ud83d"]}], r"line 1: turn 1 contains '\ud83d', which is not"),
+    "reference of text": (
+        [{**GOOD, "reference": "2"}],
+        "line 1: reference must be a list of strings, not '2'",
+    ),
+    "reference short": ([{**GOOD, "reference": ["2"]}], "reference has 1 entries, but turns has 2; give one"),
     "reference a number": ([{**GOOD, "reference": [None, 2]}], "line 1: reference 2 must be text, not 2"),
     "title a number": ([{**GOOD, "title": 3}], "line 1: title must be text, not 3"),
     "tests empty": ([{**GOOD, "tests": " "}], "line 1: tests is empty"),
-    "check short": ([{**GOOD, "check": [None]}], "check must be a list with one entry for each turn"),
+    "check short": ([{**GOOD, "check": [None]}], "check must be a list with one entry per turn"),
     "check unknown": (
         [{**GOOD, "check": [None, {"most": ["a"]}]}],
-        "check 2 must be an object with one of any",
+        "check 2 must be an object with one of the keys any",
     ),
     "check twice": ([{**GOOD, "check": [{"any": ["a"], "all": ["a"]}, None]}], "check 1 must be an object"),
     "check empty": (
         [{**GOOD, "check": [{"any": []}, None]}],
-        "check 1: any must be a list of one text or more",
+        "check 1: any must be a list of at least one string",
     ),
     "check of a number": ([{**GOOD, "check": [{"any": [5]}, None]}], "check 1: any must be text, not 5"),
     "check uncounted": (
         [{**GOOD, "check": [{"some": ["a", "b"]}, None]}],
-        "count must be a whole number from 1",
+        "count must be an integer from 1",
     ),
     "check overcounted": ([{**GOOD, "check": [{"some": ["a"], "count": 2}, None]}], "from 1 to 1"),
     "check any counted": (
         [{**GOOD, "check": [{"any": ["a"], "count": 1}, None]}],
-        "with some and first only",
+        "only with some or first",
     ),
-    "NUL": ([GOOD, b"\0"], "line 2: it has a NUL byte"),
+    "NUL": ([GOOD, b"\0"], "line 2: a text file cannot contain a NUL byte"),
     "not UTF-8": ([GOOD, b'"\xff"'], "line 2: not UTF-8 text"),
     "3 MB": ([b" " * 3_000_000], "is larger than 2 MB"),
-    "nothing": ([], "has no probes: write one JSON object on each line"),
+    "nothing": ([], "contains no probes: add one JSON object per line"),
 }
 
 
@@ -368,7 +371,7 @@ def test_a_bad_file_and_a_taken_name_hide_no_other(tmp_path: Path) -> None:
     ]
     assert len(problems) == 2
     assert "bad.jsonl, line 1: invalid JSON" in problems[0]
-    assert "'general' is taken by" in problems[1]
+    assert "'general' is already used by" in problems[1]
 
 
 @pytest.mark.parametrize(

@@ -220,11 +220,11 @@ def test_a_demonstration_set_of_another_process_is_never_written_over(tmp_path: 
     one, other = (Library.open("models/pocket", data_dir=tmp_path) for _ in range(2))
     mine = dataclasses.replace(one.default_demo_set(), name="mine")
     one.save(mine)
-    with pytest.raises(InputError, match="There is another file"):
+    with pytest.raises(InputError, match="already exists"):
         other.save(dataclasses.replace(mine, instruction="Another one."))
     reread = Library.open("models/pocket", data_dir=tmp_path)
     one.save(dataclasses.replace(mine, instruction="A changed one."))
-    with pytest.raises(InputError, match="has been changed since it was read"):
+    with pytest.raises(InputError, match="was changed by another window or program after it was last read"):
         reread.save(dataclasses.replace(mine, instruction="Another one."))
     kept = Library.open("models/pocket", data_dir=tmp_path).demo_set("mine")
     assert kept.instruction == "A changed one."
