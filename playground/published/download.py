@@ -1,4 +1,4 @@
-"""Download one file over HTTPS in several attempts, each of which resumes the one before."""
+"""Download a file over HTTPS, retrying and resuming interrupted downloads."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from playground.published.manifest import Published
 from playground.types import InputError, OutsideError
 
 ATTEMPTS = 3
-"""Maximum number of requests for a file; each continues from the bytes already received."""
+"""Maximum number of requests per file; each resumes after the bytes already received."""
 PAUSE = 1.0
 """Seconds before the second attempt; doubled before the third."""
 TIMEOUT = 20.0
-"""Seconds without a byte before a server counts as unresponsive."""
+"""Seconds without receiving data before a server counts as unresponsive."""
 
 
 def open_client(timeout: float) -> httpx.Client:
@@ -25,17 +25,17 @@ def open_client(timeout: float) -> httpx.Client:
         return httpx.Client(timeout=timeout, follow_redirects=True)
     except (ImportError, ValueError, OSError) as error:
         raise InputError(
-            "The proxy or the certificates that the environment names cannot be used "
-            f"({_reason(error)}): fix HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE, or leave them out."
+            "The proxy or the certificates set in the environment cannot be used "
+            f"({_reason(error)}): correct HTTPS_PROXY, ALL_PROXY or SSL_CERT_FILE, or unset them."
         ) from error
 
 
 class _BrokenOffError(Exception):
-    """The response ended before the whole file was received."""
+    """The server failed, or ended the response before the file was complete."""
 
 
 def download(client: httpx.Client, url: str, path: Path, file: Published, pause: float) -> None:
-    """Download one file to `path` with up to `ATTEMPTS` requests."""
+    """Download a file to `path`, using up to `ATTEMPTS` requests."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     for attempt in range(ATTEMPTS):
@@ -53,43 +53,42 @@ def download(client: httpx.Client, url: str, path: Path, file: Published, pause:
             put_in_place(part, path)
             return
         part.unlink()
-        # Bytes of an earlier partial download may be wrong, so try again unless the file came in one piece.
+        # Earlier partial downloads may contain wrong bytes, so retry unless the file came in one piece.
         if not received:
             break
     raise FileFailedError(
-        f"{file.name} is not what it should be: what {httpx.URL(url).host} sent has another SHA-256 "
-        "than the manifest says and was discarded; fetch again later, and open an issue if it keeps "
-        "failing."
+        f"Discarded {file.name}: the file sent by {httpx.URL(url).host} does not match the SHA-256 in the "
+        "manifest. Run fetch again later, and open an issue if it keeps failing."
     )
 
 
 def _receive(client: httpx.Client, url: str, part: Path, received: int, file: Published) -> None:
-    """Send one request for the missing bytes of a file and append them to `part`, up to the expected size.
+    """Request the missing bytes of a file and append them to `part`, stopping after the expected size.
 
     Raises:
-        FileFailedError: the server does not have the file, or refuses the request.
+        FileFailedError: the server does not have the file, or rejects the request.
         _BrokenOffError: the server failed or ended the response early.
     """
-    # No compression, so that a later request can continue at a byte offset.
+    # Disable compression, so that a later request can resume at a byte offset.
     headers = {"Accept-Encoding": "identity"}
     if file.blob is not None:
-        headers["Accept"] = "application/vnd.github.raw+json"  # the content, not JSON about it
+        headers["Accept"] = "application/vnd.github.raw+json"  # the file content instead of JSON metadata
     if received:
         headers["Range"] = f"bytes={received}-"
     with client.stream("GET", url, headers=headers) as response:
         if response.status_code in (403, 429):
             raise FileFailedError(
-                f"{file.name}: {response.url.host} refuses for now (HTTP {response.status_code}), as it does "
-                "after many requests from one address: fetch again in an hour."
+                f"{file.name}: {response.url.host} rejected the request (HTTP {response.status_code}), "
+                "probably because of its rate limit: run fetch again in an hour."
             )
         if response.status_code == 416:
             part.unlink(missing_ok=True)
         if response.status_code == 416 or response.status_code >= 500:
-            raise _BrokenOffError(f"fails (HTTP {response.status_code})")
+            raise _BrokenOffError(f"returned an error (HTTP {response.status_code})")
         if response.status_code not in (200, 206):
             raise FileFailedError(
-                f"{file.name} is not at {response.url} (HTTP {response.status_code}): its authors "
-                "have removed it; please open an issue so that the manifest can be fixed."
+                f"{file.name} was not found at {response.url} (HTTP {response.status_code}): its authors "
+                "have removed it. Please open an issue so that the manifest can be fixed."
             )
         append = response.status_code == 206 and received > 0
         size = received if append else 0
@@ -100,26 +99,26 @@ def _receive(client: httpx.Client, url: str, part: Path, received: int, file: Pu
                 stream.flush()
                 if size > file.size:
                     return
-        # If the length was announced, httpx raises for a short response; a complete one is simply wrong.
+        # If the length was announced, httpx itself raises an error for a truncated response.
         announces_length = {"content-length", "transfer-encoding"} & set(response.headers)
     if size < file.size and not announces_length:
-        raise _BrokenOffError(f"sent {size} of {file.size} bytes")
+        raise _BrokenOffError(f"sent only {size} of {file.size} bytes")
 
 
 def _explain(error: Exception, url: str, file: Published) -> Exception:
-    """Return the error to raise after the last attempt: for this file alone, or for the whole server."""
+    """Return the error to raise after the last attempt: about this file only, or about the whole server."""
     host = httpx.URL(url).host
-    again = "fetch again later; what came is kept."
+    again = "run fetch again later to resume the download."
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
         return OutsideError(
-            f"{host} cannot be reached ({_reason(error)}): check the connection and fetch again; what came "
-            "so far is kept."
+            f"{host} cannot be reached ({_reason(error)}): check the connection, then run fetch again to "
+            "resume the download."
         )
     if isinstance(error, httpx.TimeoutException):
-        return FileFailedError(f"{file.name}: {host} sends nothing more: {again}")
+        return FileFailedError(f"{file.name}: {host} stopped sending data; {again}")
     if isinstance(error, _BrokenOffError):
-        return FileFailedError(f"{file.name}: {host} {error}: {again}")
-    return FileFailedError(f"{file.name}: the connection to {host} broke off ({_reason(error)}): {again}")
+        return FileFailedError(f"{file.name}: {host} {error}; {again}")
+    return FileFailedError(f"{file.name}: the connection to {host} was lost ({_reason(error)}); {again}")
 
 
 def _reason(error: Exception) -> str:

@@ -1,10 +1,10 @@
 """Download published prompt files to the user's folder, for `python -m playground fetch`.
 
-The files belong to other authors, so none of them is in this repository. A manifest in `prompts/published/`
-for each collection gives their locations and hashes. A file listed there is accepted only if its SHA-256
-matches the manifest. From folders listed there, git downloads the files of the pinned commit (see `folders`,
-`git`); their hashes are stored in a note beside them and must be the same at the next download. Existing
-files are never overwritten.
+The files belong to other authors, so this repository does not include them. Each collection has a manifest in
+`prompts/published/` with the locations and hashes of its files. A listed file is accepted only if its SHA-256
+matches the manifest. A manifest can also list folders: their files are downloaded with git from a pinned
+commit (see `folders` and `git`), and their hashes are recorded next to them and must match when they are
+downloaded again. Existing files are never overwritten.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ def fetch(
     limit: float = git_download.TIME,
     taken: Names[str] = (),
 ) -> Iterator[Outcome]:
-    """Download the files of a collection that are not in `folder` yet; yield an outcome for each file.
+    """Download the files in a collection that are not in `folder` yet, yielding an outcome for each file.
 
-    An interrupted download leaves its bytes in a hidden `.part` file, from which the next one continues; a
-    download by git is all or nothing. A file that fails does not stop the others, unless its server cannot be
+    An interrupted download is kept in a hidden `.part` file and resumed by the next run. Downloads with git
+    are all or nothing. If one file fails, the others are still downloaded, unless the server cannot be
     reached.
 
     Args:
-        folder: the destination; created if it does not exist.
-        mirror: a base URL to use instead of GitHub's, with the same paths.
-        timeout: seconds without a byte before a server counts as unresponsive.
-        pause: seconds before a second attempt.
-        limit: time limit of git in seconds.
-        taken: names of demonstration sets that files from `Collection.folders` must not use.
+        folder: destination folder, created if it does not exist.
+        mirror: base URL to use instead of GitHub, with the same paths.
+        timeout: seconds without receiving data before a server counts as unresponsive.
+        pause: seconds before the second attempt.
+        limit: time limit for git, in seconds.
+        taken: names of existing demonstration sets, which files from `Collection.folders` must not reuse.
 
     Raises:
         InputError: the folder is inside this repository, or the proxy in the environment is unusable.
-        OutsideError: a server cannot be reached, or the disk cannot be written.
+        OutsideError: a server cannot be reached, or a file cannot be written.
     """
     folder = folder.resolve()
     if folder.is_relative_to(ROOT):
         raise InputError(
-            f"{folder} lies within Tandem's own folder, where other people's files do not belong: give "
+            f"{folder} is inside Tandem's own folder, which must not contain other authors' files: choose "
             "another --data-dir."
         )
     with open_client(timeout) as client:
@@ -69,8 +69,8 @@ def fetch(
                 yield Outcome(file=file, path=path, state="failed", error=str(error))
             except OSError as error:
                 raise OutsideError(
-                    f"Cannot write {path}: {error.strerror or error}; make room or give another --data-dir, "
-                    "then fetch again."
+                    f"Cannot write {path}: {error.strerror or error}; free up disk space or choose another "
+                    "--data-dir, then run fetch again."
                 ) from error
     if collection.folders:
         source = f"{mirror or GIT}/{collection.repository}.git"
@@ -78,6 +78,6 @@ def fetch(
             yield from fetch_folders(collection, folder, source, timeout, pause, limit, taken)
         except OSError as error:
             raise OutsideError(
-                f"Cannot write {error.filename or folder}: {error.strerror or error}; make room or give "
-                "another --data-dir, then fetch again."
+                f"Cannot write {error.filename or folder}: {error.strerror or error}; free up disk space or "
+                "choose another --data-dir, then run fetch again."
             ) from error

@@ -1,4 +1,4 @@
-"""Download the prompt files in folders of a commit with git, and keep a note of their hashes."""
+"""Download the prompt files in folders of a commit with git, and record their hashes."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def fetch_folders(
     limit: float,
     taken: Names[str],
 ) -> Iterator[Outcome]:
-    """Download the files of the collection's folders that its manifest does not list; yield their outcomes.
+    """Download the files in a collection's folders that its manifest does not list, yielding their outcomes.
 
-    The arguments are those of `fetch.fetch`; `source` is the repository's URL for git.
+    The arguments are the same as for `fetch.fetch`, except that `source` is the git URL of the repository.
     """
     assert collection.revision is not None
     note = folder / f".{collection.name}.fetched.json"
@@ -68,7 +68,7 @@ def fetch_folders(
     data = {file.path: file.data for file in came}
     agreed = {file.path: file for file in noted or []}
     folder.mkdir(parents=True, exist_ok=True)
-    # Written before the files, so that every file is in the note even if this run is interrupted.
+    # Write the record before the files, so that it covers every file even if this run is interrupted.
     whole = [file for file in files if data[file.path] is not None]
     _write_note(note, collection, [agreed.get(file.path, file) for file in whole])
     for file in files:
@@ -84,26 +84,26 @@ def _explain_no_git(collection: Collection, folder: Path) -> str:
     there = [file.name for file in collection.files if (folder / file.name).is_file()]
     listed = ", ".join(there) or "nothing yet"
     return (
-        f"git is not installed, so of {collection.repository} there is only what needs none ({listed}): for "
-        f"the other prompt files in {', '.join(collection.folders)}, install git (Debian and Ubuntu: apt "
-        "install git; elsewhere: git-scm.com/downloads) and fetch again."
+        f"git is not installed, so only the files of {collection.repository} that do not need git are "
+        f"available ({listed}). For the other prompt files in {', '.join(collection.folders)}, install git "
+        "(on Debian and Ubuntu: apt install git; otherwise see git-scm.com/downloads) and run fetch again."
     )
 
 
 def _place(
     path: Path, file: FetchedFile, data: bytes | None, noted: FetchedFile | None
 ) -> Literal["fetched", "here", "kept"]:
-    """Move one file downloaded by git to its place, unless there is a file already."""
+    """Move a file downloaded by git to its final path, unless a file already exists there."""
     if data is None:
         raise FileFailedError(
-            f"{file.path} has {file.size} bytes, which is too large for a prompt (at most {LIMIT}): it was "
-            "left out."
+            f"Skipped {file.path}: its size of {file.size} bytes exceeds the limit for a prompt "
+            f"({LIMIT} bytes)."
         )
     if noted is not None and noted.sha256 != file.sha256:
         raise FileFailedError(
-            f"{file.path} has another SHA-256 than when it was first fetched from this commit, which "
-            f"cannot be, and was discarded: if you trust it, delete the note beside {path} and fetch "
-            "again."
+            f"Discarded {file.path}: its SHA-256 differs from when it was first fetched from this commit, "
+            f"which should be impossible. If you trust the new file, delete the fetch record next to {path} "
+            "and run fetch again."
         )
     if (state := find_state(path, file)) is not None:
         return state
@@ -120,14 +120,14 @@ def _choose_names(
     folder: Path,
     taken: Names[str],
 ) -> list[FetchedFile]:
-    """Choose names for files: their earlier name if noted, else the file's own, else one with its folders.
+    """Choose local names for files: the recorded name, or else the file's own name, or a longer one.
 
-    A set is named after its file. If that name is used by another set or another file in `folder`, as many
-    parent folders as needed are put before it.
+    Demonstration sets are named after their files. If a name is already used by another set or by another
+    file in `folder`, as many parent folders as needed are prefixed to it.
     """
     had = {file.path: PurePosixPath(file.name).stem for file in noted}
     ours = {name.lower() for name in [*map(_stem, collection.files), *had.values()]}
-    # Other collections' names are avoided too, since the user may download those later.
+    # Avoid names in other collections too, since the user may download them later.
     theirs = {
         name.lower() for name in [*taken, *(_stem(f) for other in list_collections() for f in other.files)]
     }
@@ -149,7 +149,7 @@ def _stem(file: Published) -> str:
 
 
 def _names_for(path: str) -> Iterator[str]:
-    """Yield an endless sequence of set names for a file, the best one first."""
+    """Yield an endless sequence of candidate set names for a file, best first."""
     parts = [*PurePosixPath(path).parent.parts, PurePosixPath(path).stem]
     names = [set_name("-".join(parts[start:])) for start in range(len(parts) - 1, -1, -1)]
     yield from filter(None, names)
@@ -158,7 +158,7 @@ def _names_for(path: str) -> Iterator[str]:
 
 
 def _is_free(name: str, sha256: str, theirs: Names[str], folder: Path) -> bool:
-    """Return whether a file may have a name; an existing file with the same content counts as free."""
+    """Return whether a name is free; it also counts as free if its file exists with the same content."""
     path = folder / f"{name}.txt"
     if os.path.lexists(path):
         return path.is_file() and hash_file(path) == sha256
@@ -166,10 +166,10 @@ def _is_free(name: str, sha256: str, theirs: Names[str], folder: Path) -> bool:
 
 
 def _read_note(note: Path, collection: Collection) -> list[FetchedFile] | None:
-    """Return the files noted for the collection's commit; None if there is no note for it.
+    """Return the files recorded for the collection's commit; None if there is no record for that commit.
 
     Raises:
-        InputError: the note is invalid.
+        InputError: the record is invalid.
     """
     if not note.exists():
         return None
@@ -182,7 +182,7 @@ def _read_note(note: Path, collection: Collection) -> list[FetchedFile] | None:
     except (KeyError, TypeError, AttributeError):
         usable = False
     if not usable:
-        raise InputError(f"{note} is not a valid fetch record: delete it and fetch again.")
+        raise InputError(f"{note} is not a valid fetch record: delete it and run fetch again.")
     return noted
 
 

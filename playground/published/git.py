@@ -1,8 +1,8 @@
-"""Extract files of one commit from a remote repository with git.
+"""Extract files from one commit of a remote repository, using git.
 
-A commit id is a hash of everything in the commit, so the id alone verifies what was received; git checks it
-object by object. The installed git runs in a temporary folder, over HTTP only, and without the user's
-settings, hooks, credentials or prompts.
+A commit id is a hash of the entire content of the commit, so the id is enough to verify the received data;
+git checks every object. The installed git runs in a temporary folder, over HTTP only, and without the user's
+settings, hooks, credentials or interactive prompts.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from urllib.parse import urlsplit
 from playground.config import git_environment
 
 TIME = 300.0
-"""Time limit for everything, in seconds."""
+"""Time limit for the whole download, in seconds."""
 TRANSFER = 100_000_000
-"""Maximum size of git's folder in bytes: a server without filter support sends the whole commit."""
+"""Maximum size of git's folder in bytes. A server without filter support sends the whole commit."""
 FILES = 500
-"""Maximum number of files; a prompt collection has fewer."""
+"""Maximum number of files to extract; prompt collections have fewer."""
 REGULAR = ("100644", "100755")
-"""Git's modes of regular files, as opposed to links, folders and submodules."""
+"""Git file modes of regular files, as opposed to links, folders and submodules."""
 
 
 class CommitError(Exception):
-    """The files cannot be downloaded; the message is one sentence."""
+    """The files cannot be downloaded; the message says why."""
 
 
 class NoGitError(CommitError):
@@ -40,16 +40,16 @@ class NoGitError(CommitError):
 
 
 class _PassingError(CommitError):
-    """A temporary failure; another attempt may succeed."""
+    """A temporary failure: another attempt may succeed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """A file of the commit."""
+    """A file in the commit."""
 
     path: str
     data: bytes | None
-    """The content; None if it is larger than the requested limit."""
+    """The content; None if the file is larger than the requested limit."""
     size: int
 
 
@@ -65,22 +65,22 @@ def take(
     attempts: int = 1,
     pause: float = 0.0,
 ) -> list[Taken]:
-    """Return the regular files of a commit below `folders` that end in `suffix`, ordered by path.
+    """Return all regular files below `folders` in a commit that end in `suffix`, sorted by path.
 
     Args:
-        url: the repository's HTTP URL.
+        url: HTTP URL of the repository.
         revision: the full commit id.
-        largest: maximum size of a file in bytes; a larger file is listed without its content.
-        timeout: seconds without a byte before a server counts as unresponsive.
-        limit: time limit in seconds for all attempts together.
-        attempts: maximum number of attempts for failures that may pass.
+        largest: maximum file size in bytes; larger files are returned without their content.
+        timeout: seconds without receiving data before a server counts as unresponsive.
+        limit: total time limit for all attempts, in seconds.
+        attempts: maximum number of attempts; only temporary failures are retried.
         pause: seconds before the second attempt; doubled before the third.
 
     Raises:
         NoGitError: git is not installed.
-        CommitError: the server does not have the commit, sends wrong data, too much data or is too slow, or
-            the commit has no such files.
-        OSError: the disk cannot be written.
+        CommitError: the server does not have the commit, sends wrong data or too much data, or is too slow,
+            or the commit has no such files.
+        OSError: a file cannot be written.
     """
     program = shutil.which("git")
     if program is None:
@@ -88,7 +88,7 @@ def take(
     end = time.monotonic() + limit
     for attempt in range(attempts):
         try:
-            # Errors of the cleanup are ignored: a virus scanner may still hold a file open.
+            # Ignore cleanup errors: a virus scanner may still hold a file open.
             with tempfile.TemporaryDirectory(prefix="tandem-git-", ignore_cleanup_errors=True) as folder:
                 repository = _Repository(program, Path(folder), url, revision, timeout, end, limit)
                 return repository.take(folders, suffix, largest)
@@ -100,7 +100,7 @@ def take(
 
 
 class _Repository:
-    """A temporary bare repository, and the git commands that fill and read it."""
+    """A temporary bare repository, with the git commands that download to it and read from it."""
 
     def __init__(
         self, program: str, folder: Path, url: str, revision: str, timeout: float, end: float, limit: float
@@ -129,20 +129,18 @@ class _Repository:
         }
 
     def take(self, folders: Sequence[str], suffix: str, largest: int) -> list[Taken]:
-        """Download the commit and return its files; see the function `take`."""
+        """Download the commit and return its files. See the module function `take`."""
         self._git("init", "--quiet", "--bare", "--template=", ".")
-        # First the folders and then the wanted files, if the server supports filters and can omit the others.
+        # If the server supports filters, fetch only the tree first, and then only the wanted files.
         self._fetch("--depth=1", self.revision)
         entries = self._entries(folders, suffix)
         if not entries:
             raise CommitError(
-                f"There are no prompt files in {', '.join(folders)} at {self.what}: please open an "
+                f"There are no prompt files in {', '.join(folders)} at {self.what}. Please open an "
                 "issue so that the manifest can be fixed."
             )
         if len(entries) > FILES:
-            raise CommitError(
-                f"There are {len(entries)} files at {self.what}, more than the {FILES} allowed."
-            )
+            raise CommitError(f"Too many files at {self.what}: {len(entries)} instead of at most {FILES}.")
         self._fetch(*dict.fromkeys(entries.values()))
         names = "".join(f"{blob}\n" for blob in entries.values())
         sizes = self._git("cat-file", "--batch-check=%(objecttype) %(objectsize)", given=names.encode())
@@ -150,13 +148,13 @@ class _Repository:
         for (path, blob), line in zip(entries.items(), sizes.decode().splitlines(), strict=True):
             kind, size = line.split()
             if kind != "blob":
-                raise CommitError(f"{path} at {self.what} is no file but a {kind}: nothing was taken.")
+                raise CommitError(f"{path} at {self.what} is a {kind}, not a file; nothing was downloaded.")
             data = self._git("cat-file", "blob", blob) if int(size) <= largest else None
             taken.append(Taken(path=path, data=data, size=int(size)))
         return taken
 
     def _entries(self, folders: Sequence[str], suffix: str) -> dict[str, str]:
-        """Map the paths of the wanted regular files to their blobs."""
+        """Map the path of each wanted regular file to its blob id."""
         listed = self._git("ls-tree", "-r", "-z", "--full-tree", self.revision, "--", *folders)
         entries = {}
         for row in listed.split(b"\0")[:-1]:
@@ -174,7 +172,7 @@ class _Repository:
         )  # fmt: skip
 
     def _git(self, *command: str, given: bytes = b"") -> bytes:
-        """Run a git command and return its output; it and its child processes are killed at the limits."""
+        """Run a git command and return its output; kill it and its child processes if it exceeds a limit."""
         settings = [part for key, value in self.settings.items() for part in ("-c", f"{key}={value}")]
         with (
             tempfile.TemporaryFile() as into,
@@ -211,48 +209,50 @@ class _Repository:
                 pass
             if time.monotonic() > self.end:
                 raise CommitError(
-                    f"{self.what} did not come from {self.host} within {self.limit:g} s: fetch again when "
-                    "the connection is better."
+                    f"Downloading {self.what} from {self.host} took longer than {self.limit:g} s: run fetch "
+                    "again when the connection is better."
                 )
             if _size(self.folder) > TRANSFER:
                 raise CommitError(
-                    f"{self.host} sends more than {TRANSFER // 10**6} MB for {self.what}, which "
-                    "prompt files do not need, so it was stopped; please open an issue so that the "
-                    "manifest can be fixed."
+                    f"Download of {self.what} from {self.host} cancelled: it exceeds {TRANSFER // 10**6} MB, "
+                    "far more than prompt files need. Please open an issue so that the manifest can be "
+                    "fixed."
                 )
 
     def _said(self, text: str) -> CommitError:
-        """Convert the error output of a failed command to an error with one sentence."""
+        """Convert the error output of a failed git command to an exception with a short message."""
         lines = [line.strip() for line in re.split(r"[\r\n]+", text.strip())]
         told = [line for line in lines if line.startswith(("fatal: ", "error: "))]
-        reason = (told or lines)[0] if text.strip() else "it ended without a message"
-        # Keep the part after the URL, without characters that a terminal would interpret.
+        reason = (told or lines)[0] if text.strip() else "no error message"
+        # Keep only the part after the URL, and replace characters that a terminal would interpret.
         reason = re.sub(r"^(fatal|error): (unable to access '[^']*': )?", "", reason)
         reason = re.sub(r"[^\x20-\x7e]", "?", reason).strip(" .")[:200]
         if re.search("not our ref|unadvertised object|couldn't find remote ref", text):
             return CommitError(
-                f"{self.host} does not have {self.what}: its authors have removed it; please open an "
+                f"{self.host} does not have {self.what}: its authors have removed it. Please open an "
                 "issue so that the manifest can be fixed."
             )
         if re.search("repository '.*' not found|could not read Username", text):
             return CommitError(
                 f"{self.host} does not have the repository of {self.what}: its authors have removed "
-                "it; please open an issue so that the manifest can be fixed."
+                "it. Please open an issue so that the manifest can be fixed."
             )
         if re.search("fsck error|did not send all necessary|hash mismatch|SHA1 mismatch|bad object", text):
             return _PassingError(
-                f"git refused what {self.host} sent as {self.what} ({reason}), and it was thrown "
-                "away: fetch again later, and open an issue if it keeps failing."
+                f"git rejected the data that {self.host} sent for {self.what} ({reason}). The data was "
+                "discarded: run fetch again later, and open an issue if it keeps failing."
             )
         if re.search("Could not resolve|Failed to connect|Couldn't connect", text):
             return _PassingError(
-                f"{self.host} cannot be reached ({reason}): check the connection and fetch again."
+                f"{self.host} cannot be reached ({reason}): check the connection and run fetch again."
             )
-        return _PassingError(f"git cannot fetch {self.what} from {self.host} ({reason}): fetch again later.")
+        return _PassingError(
+            f"git cannot fetch {self.what} from {self.host} ({reason}): run fetch again later."
+        )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a command and its child processes, which would otherwise continue the download."""
+    """Kill a command and its child processes, which would otherwise keep downloading."""
     if process.poll() is None:
         if os.name == "posix":
             os.killpg(process.pid, signal.SIGKILL)
@@ -262,7 +262,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _size(folder: Path) -> int:
-    """Return the total size in bytes of the files in a folder that may be changing."""
+    """Return the total size of the files in a folder, in bytes, even while files are being changed."""
     total = 0
     for place, _, files in os.walk(folder):
         for name in files:

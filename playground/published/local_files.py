@@ -1,4 +1,4 @@
-"""Manage published files in the user's folder: check existing ones and move complete ones into place."""
+"""Manage published files in the user's folder: check existing files and move new ones into place."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from playground.published.manifest import Published
 
 @dataclass(frozen=True, kw_only=True)
 class FetchedFile:
-    """A file extracted from a folder by git: its local name, and its content when first downloaded."""
+    """A file downloaded by git: its local name, and the size and hash recorded at its first download."""
 
     path: str
-    """The path in its repository."""
+    """Path of the file in its repository."""
     name: str
-    """The local file name, which is unique."""
+    """Unique local file name."""
     size: int
     """Size in bytes."""
     sha256: str
@@ -29,21 +29,22 @@ class Outcome:
     """The outcome of downloading one file."""
 
     file: Published | FetchedFile | None
-    """None if all files of the folders failed, so that their names are not known."""
+    """The file; None if a whole download by git failed, so that its file names are unknown."""
     path: Path
-    """The file's path, whether or not it exists."""
+    """Local path of the file, whether or not it exists."""
     state: Literal["fetched", "here", "kept", "failed"]
-    """"here": it existed already, as published. "kept": a different file of that name exists and was kept."""
+    """Result of the download. "here": the published file already exists. "kept": a different file with the
+    same name exists and was left unchanged."""
     error: str | None = None
-    """Why the download failed, in one sentence."""
+    """Reason why the download failed, in one sentence."""
 
 
 class FileFailedError(Exception):
-    """One file cannot be downloaded, for the reason in the message; other files may still succeed."""
+    """A file cannot be downloaded; the message gives the reason. Other files may still succeed."""
 
 
 def find_state(path: Path, file: Published | FetchedFile) -> Literal["here", "kept"] | None:
-    """Return the state of a file by what exists at its path; None if nothing does."""
+    """Compare the file at a path with the expected one, and return its state; None if none exists."""
     if not os.path.lexists(path):
         return None
     if path.is_file() and hash_file(path) == file.sha256:
@@ -52,16 +53,16 @@ def find_state(path: Path, file: Published | FetchedFile) -> Literal["here", "ke
 
 
 def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal digits."""
+    """Return the SHA-256 of a file as a hexadecimal string."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def put_in_place(part: Path, path: Path) -> None:
-    """Move a complete file into place."""
-    # Checked again, since the user may have put a file there in the meantime.
+    """Move a completely downloaded file into place."""
+    # Check again, since the user may have put a file there in the meantime.
     if os.path.lexists(path):
         raise FileFailedError(
-            f"{path} appeared in the meantime and was left unchanged: move it away and fetch again."
+            f"{path} was created in the meantime and was left unchanged: move it and run fetch again."
         )
     os.replace(part, path)

@@ -18,46 +18,46 @@ API = "https://api.github.com"
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """One file of a collection: its location, size and hash."""
+    """A file in a collection: its location, size and hash."""
 
     path: str
-    """The path in the repository."""
+    """Path of the file in the repository."""
     blob: str | None
-    """Git's blob id of its content, if the file is fetched by content and not by revision; else None."""
+    """Git blob id of the file, if it is fetched by its content; None if it is fetched by revision."""
     size: int
     """Size in bytes."""
     sha256: str
 
     @property
     def name(self) -> str:
-        """The local file name."""
+        """Local file name."""
         return PurePosixPath(self.path).name
 
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
-    """Prompt files of one repository, each pinned to one version."""
+    """Prompt files from one repository, each pinned to one version."""
 
     name: str
     description: str
     repository: str
-    """The GitHub repository, ``owner/name``."""
+    """GitHub repository, as ``owner/name``."""
     licence: str
     revision: str | None
-    """The full commit id; None if every file has its blob id."""
+    """Full commit id; None if every file has a blob id."""
     files: tuple[Published, ...]
     folders: tuple[str, ...] = ()
-    """Folders of `revision` whose other prompt files also belong to the collection."""
+    """Folders in `revision` whose remaining prompt files also belong to the collection."""
 
     def address(self, file: Published, mirror: str | None = None) -> str:
-        """Return the URL of a file; `mirror` replaces GitHub's hosts."""
+        """Return the URL of a file; `mirror` is used in place of the GitHub hosts."""
         if file.blob is not None:
             return f"{mirror or API}/repos/{self.repository}/git/blobs/{file.blob}"
         return f"{mirror or RAW}/{self.repository}/{self.revision}/{quote(file.path)}"
 
 
 def list_collections(folder: Path = MANIFESTS) -> list[Collection]:
-    """Return all collections in order of their names.
+    """Return all collections, sorted by name.
 
     Raises:
         InputError: a manifest is invalid.
@@ -66,10 +66,10 @@ def list_collections(folder: Path = MANIFESTS) -> list[Collection]:
 
 
 def find_collection(name: str, folder: Path = MANIFESTS) -> Collection:
-    """Return the collection of that name; raises InputError listing the available ones."""
+    """Return a collection by name, or raise InputError listing the available collections."""
     there = sorted(path.stem for path in folder.glob("*.toml"))
     if name not in there:
-        raise InputError(f"There is no collection {name!r} to fetch: choose one of {', '.join(there)}.")
+        raise InputError(f"There is no collection {name!r}: choose one of {', '.join(there)}.")
     return read_manifest(folder / f"{name}.toml")
 
 
@@ -77,8 +77,8 @@ def read_manifest(path: Path) -> Collection:
     """Read a collection from its manifest; the collection is named after the file.
 
     Raises:
-        InputError: the manifest is invalid, or a path in it could be written outside one folder; the message
-            names the file and the place.
+        InputError: the manifest is invalid, or has a path that could lead outside the destination folder.
+            The message names the file and the location in it.
     """
     table = read_toml(path)
     about = ("description", "repository", "licence")
@@ -86,15 +86,15 @@ def read_manifest(path: Path) -> Collection:
     _check(path, (), "repository", table["repository"], r"[\w.-]+/[\w.-]+", "owner/name")
     revision = table.get("revision")
     if revision is not None:
-        _check(path, (), "revision", revision, "[0-9a-f]{40}", "a commit in full")
+        _check(path, (), "revision", revision, "[0-9a-f]{40}", "a full commit id")
     files = tuple(_read_file(entry, path, (("files", n),)) for n, entry in enumerate(table["files"], 1))
     names = [file.name for file in files]
     for number, file in enumerate(files, start=1):
         where = place(path, (("files", number),))
         if file.name in names[: number - 1]:
-            raise InputError(f"{where}: another file is called {file.name!r} already.")
+            raise InputError(f"{where}: another file is already named {file.name!r}.")
         if revision is None and file.blob is None:
-            raise InputError(f"{where}: it lacks 'blob', and there is no 'revision'; add one of them.")
+            raise InputError(f"{where}: 'blob' and 'revision' are both missing; add one of them.")
     folders = table.get("folders", [])
     for folder in folders:
         if not isinstance(folder, str) or not _is_inside(folder):
@@ -102,7 +102,9 @@ def read_manifest(path: Path) -> Collection:
                 f"{place(path, key='folders')}: {folder!r} must be a folder in a repository, without '..'."
             )
     if folders and revision is None:
-        raise InputError(f"{place(path, key='folders')}: there is no 'revision' to take them from; add it.")
+        raise InputError(
+            f"{place(path, key='folders')}: 'revision' is missing, but is required for folders; add it."
+        )
     about_it = {key: table[key] for key in about}
     return Collection(name=path.stem, files=files, revision=revision, folders=tuple(folders), **about_it)
 
