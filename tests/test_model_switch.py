@@ -157,7 +157,7 @@ def test_where_memory_is_tight_answers_under_way_are_waited_for_and_new_messages
         ("owner/absent-of-this-name", "is not on this machine, and the Hugging Face Hub cannot be reached"),
         ("not a name", "neither a local folder nor a Hugging Face Hub id"),
         ("prompts", "has no config.json"),
-        ("broken", "is not a language model that can be loaded here"),
+        ("broken", "cannot be loaded as a language model"),
         ("empty", "could not be loaded"),
     ],
 )
@@ -199,7 +199,7 @@ def test_no_adapter_or_a_name_that_is_taken_is_said_at_once(here: House, tiny: T
         here.change.load_adapter(str(tmp_path), "mine")
     with pytest.raises(InputError, match="There is no adapter folder"):
         here.change.load_adapter("./nowhere/adapter", "mine")
-    with pytest.raises(InputError, match="taken by a lane"):
+    with pytest.raises(InputError, match="reserved for a lane"):
         here.change.load_adapter(str(tiny.adapters["wide"]), "urial")
     with pytest.raises(InputError, match="precision"):
         here.change.load_base(str(tiny.base), "8bit")

@@ -99,7 +99,7 @@ def test_a_base_that_was_saved_quantised_is_called_what_it_is_and_computes_in_fl
     assert now.parameters == 635_328
     compute = json.loads((quantised[name] / "config.json").read_text())["quantization_config"]
     slow = name != "int8" and compute["bnb_4bit_compute_dtype"] != "float32"
-    assert [("computes in float32" in warning) for warning in now.warnings] == [True] * slow
+    assert [("using float32 instead" in warning) for warning in now.warnings] == [True] * slow
     model = AutoModelForCausalLM.from_pretrained(quantised[name], dtype=torch.float32, device_map={"": "cpu"})
     for module in model.modules():
         if hasattr(module, "compute_dtype"):
@@ -192,13 +192,13 @@ def test_tied_embeddings_count_once_and_half_precision_is_named(tiny: Tiny) -> N
     [
         ({"quant_method": "gptq", "bits": 4}, "pip install gptqmodel"),
         ({"quant_method": "awq", "bits": 4}, "pip install gptqmodel"),
-        ({"quant_method": "hqq"}, "is quantised with HQQ, which is not served here"),
+        ({"quant_method": "hqq"}, "is quantised with HQQ, which Tandem does not support"),
         ({"quant_method": "fp8"}, "is quantised with FP8, which"),
         ({"quant_method": "mxfp4"}, "is quantised with MXFP4, which"),
         ({"quant_method": "compressed-tensors"}, "is quantised with compressed-tensors, which"),
-        ({"quant_method": "new-in-2030"}, "is quantised by 'new-in-2030', which"),
-        ({"bits": 4}, "is quantised by 'unknown'"),
-        ("gptq", "is quantised by 'unknown'"),
+        ({"quant_method": "new-in-2030"}, "is quantised with 'new-in-2030', which"),
+        ({"bits": 4}, "is quantised with 'unknown'"),
+        ("gptq", "is quantised with 'unknown'"),
     ],
 )
 def test_a_quantiser_that_is_not_served_is_a_sentence_before_weights_are_read(
@@ -206,7 +206,7 @@ def test_a_quantiser_that_is_not_served_is_a_sentence_before_weights_are_read(
 ) -> None:
     folder = copied(tiny, tmp_path / "base", quantization_config=stored)
     (folder / "model.safetensors").unlink()
-    refused(folder, said, "use the base that it was made from", quantize=quantize)
+    refused(folder, said, "use the original model", quantize=quantize)
 
 
 # --- Weights that are not the model's ---------------------------------------------------------------
@@ -239,19 +239,19 @@ def with_nan(key: str, row: int | None = None) -> Edit:
         ),
         (None, {"num_hidden_layers": 4}, ("lacks 9 of the model's weights", "model.layers.3.")),
         (None, {"num_hidden_layers": 2}, ("has 9 weights that its configuration", "model.layers.2.")),
-        (None, {"vocab_size": 5000}, ("2 weights are of other shapes", "[4096, 64], not [5000, 64]")),
+        (None, {"vocab_size": 5000}, ("the shapes of 2 weights do not match", "[4096, 64], not [5000, 64]")),
         (
             lambda w: w | {"model.layers.0.mlp.up_proj.weight": torch.zeros(100, 64)},
             {},
-            ("1 weights are of other shapes", "[100, 64], not [128, 64]"),
+            ("the shapes of 1 weights do not match", "[100, 64], not [128, 64]"),
         ),
         (
             lambda w: w | {"model.layers.0.self_attn.q_proj.bias": torch.ones(64)},
             {},
-            ("has 1 weights that its configuration leaves out", "q_proj.bias"),
+            ("has 1 weights that its configuration does not use", "q_proj.bias"),
         ),
-        (with_nan("model.layers.1.mlp.up_proj.weight"), {}, ("does not compute numbers", "damaged;")),
-        (with_nan("model.embed_tokens.weight", 4000), {}, ("does not compute numbers",)),
+        (with_nan("model.layers.1.mlp.up_proj.weight"), {}, ("computes NaN or infinity", "damaged;")),
+        (with_nan("model.embed_tokens.weight", 4000), {}, ("computes NaN or infinity",)),
     ],
 )  # fmt: skip
 def test_weights_that_are_not_the_configuration_s_are_refused(
@@ -268,32 +268,32 @@ def test_a_tied_head_needs_no_weight_of_its_own_and_a_foreign_weight_is_a_warnin
         weights["score.weight"] = torch.zeros(2, 64)
 
     now, _ = served(copied(tiny, tmp_path / "base", edit, tie_word_embeddings=True))
-    assert now.warnings == ("1 weights of the base's files are not used (score.weight).",)
+    assert now.warnings == ("1 weights in the base model's files are not used (score.weight).",)
 
 
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000, which no model has"),
+        ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000, which is not plausible"),
         ({"vocab_size": -5}, "vocab_size is -5"),
         ({"vocab_size": "4096"}, "vocab_size is '4096'"),
         ({"hidden_size": 0}, "hidden_size is 0"),
         ({"hidden_size": 2**60}, "hidden_size is"),
         ({"num_hidden_layers": 2.5}, "num_hidden_layers is 2.5"),
         ({"num_hidden_layers": True}, "num_hidden_layers is True"),
-        ({"num_attention_heads": 5, "head_dim": None}, "is no multiple of num_attention_heads 5"),
-        ({"num_key_value_heads": 3}, "is no multiple of num_key_value_heads 3"),
+        ({"num_attention_heads": 5, "head_dim": None}, "is not a multiple of num_attention_heads 5"),
+        ({"num_key_value_heads": 3}, "is not a multiple of num_key_value_heads 3"),
         ({"max_position_embeddings": -1}, "max_position_embeddings is -1"),
-        ({"hidden_act": "nope"}, "'nope' is not known"),
+        ({"hidden_act": "nope"}, "'nope' is unknown"),
         ({"rms_norm_eps": "x"}, "rms_norm_eps"),
-        ({"model_type": "no-such"}, "is not a language model that can be loaded here"),
-        ({"rope_parameters": {"rope_type": "nope", "rope_theta": 1e4}}, "is not a language model"),
-        ({"rope_theta": 0}, "rope_theta must be a number above 0, not 0"),
-        ({"rope_parameters": {"rope_type": "default", "rope_theta": 0}}, "rope_theta must be a number"),
+        ({"model_type": "no-such"}, "cannot be loaded as a language model"),
+        ({"rope_parameters": {"rope_type": "nope", "rope_theta": 1e4}}, "cannot be loaded as a"),
+        ({"rope_theta": 0}, "rope_theta must be a positive number, not 0"),
+        ({"rope_parameters": {"rope_type": "default", "rope_theta": 0}}, "rope_theta must be a positive"),
         ({"rope_scaling": "dynamic"}, "rope_scaling must be an object, not 'dynamic'"),
-        ({"eos_token_id": "</s>"}, "eos_token_id must be a token id or a list of them, not '</s>'"),
-        ({"quantization_config": {}}, "quantization_config must be an object that names its quant_method"),
-        ({"max_position_embeddings": 4}, "a context of less than 8 tokens is not served"),
+        ({"eos_token_id": "</s>"}, "eos_token_id must be a token id or a list of token ids, not '</s>'"),
+        ({"quantization_config": {}}, "quantization_config must be an object with a quant_method"),
+        ({"max_position_embeddings": 4}, "the context must be at least 8 tokens long"),
         ({"dtype": "floaty"}, "dtype must be the name of a data type, such as float16, not 'floaty'"),
     ],
 )  # fmt: skip
@@ -367,20 +367,20 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 4\n"
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda data: data[:-100], "is cut off: its weights end at byte"),
-        (lambda data: data[: len(data) // 2], "is cut off"),
-        (lambda data: data[:500], "its header does not fit in it"),
-        (lambda data: data[:5], "is not a whole safetensors file"),
+        (lambda data: data[:-100], "is truncated: its weights end at byte"),
+        (lambda data: data[: len(data) // 2], "is truncated"),
+        (lambda data: data[:500], "its header does not fit in the file"),
+        (lambda data: data[:5], "is not a complete safetensors file"),
         (lambda data: b"", "is empty: download it again"),
-        (lambda data: struct.pack("<Q", 2**60) + data[8:], "its header does not fit in it"),
+        (lambda data: struct.pack("<Q", 2**60) + data[8:], "its header does not fit in the file"),
         (lambda data: data[:8] + b"x" * (len(data) - 8), "its header is not valid JSON"),
         (lambda data: header([]) + data, "its header is not a JSON object"),
-        (lambda data: header(entry([2], [0, 9])) + data, "makes no sense"),
-        (lambda data: header(entry([-2], [0, 8])) + data, "makes no sense"),
-        (lambda data: header({"a": {"dtype": "F32", "shape": [2]}}) + data, "makes no sense"),
-        (lambda data: header({"a": 5}) + data, "makes no sense"),
-        (lambda data: header(entry([2], [0, 8], "Q9")), "of type 'Q9'"),
-        (lambda data: header(entry([2], [0, 8])), "is cut off"),
+        (lambda data: header(entry([2], [0, 9])) + data, "is invalid"),
+        (lambda data: header(entry([-2], [0, 8])) + data, "is invalid"),
+        (lambda data: header({"a": {"dtype": "F32", "shape": [2]}}) + data, "is invalid"),
+        (lambda data: header({"a": 5}) + data, "is invalid"),
+        (lambda data: header(entry([2], [0, 8], "Q9")), "unsupported data type 'Q9'"),
+        (lambda data: header(entry([2], [0, 8])), "is truncated"),
         (lambda data: LFS, "is a Git LFS pointer"),
     ],
 )  # fmt: skip
@@ -426,7 +426,7 @@ def test_a_damaged_pickle_is_a_sentence(tiny: Tiny, tmp_path: Path) -> None:
     (folder / "pytorch_model.bin").write_bytes(whole[:5000])
     refused(folder, "a pickled weights file that is damaged", allow_pickle=True)
     torch.save([1, 2], folder / "pytorch_model.bin")
-    refused(folder, "holds no table of weights", allow_pickle=True)
+    refused(folder, "is not a dictionary of weights", allow_pickle=True)
 
 
 class Evil:
@@ -442,7 +442,7 @@ def test_a_pickle_that_runs_code_is_refused_even_where_pickles_are_allowed(
     torch.save(weights, folder / "pytorch_model.bin")
     ran = tmp_path / "ran-code"
     monkeypatch.chdir(tmp_path)
-    refused(folder, "holds more than weights", allow_pickle=True)
+    refused(folder, "with objects other than weights", allow_pickle=True)
     assert not ran.exists()
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Evil()))
     refused(folder, allow_pickle=True)
@@ -460,7 +460,7 @@ def test_a_folder_without_weights_or_with_others_says_what_it_is(tiny: Tiny, tmp
     refused(tiny.adapters["wide"], "is an adapter, not a base model: load it with --adapter")
     folder = copied(tiny, tmp_path / "both")
     shutil.copy(tiny.adapters["wide"] / "adapter_config.json", folder)
-    refused(folder, "has an adapter_config.json beside its config.json")
+    refused(folder, "has both a config.json and an adapter_config.json")
 
 
 @pytest.mark.parametrize("name", ["base@v2", "base:latest", "owner@x:y.gguf", "two  spaces"])
@@ -495,12 +495,12 @@ def own_code(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 def test_code_of_a_base_runs_only_where_it_is_trusted_and_then_it_is_said(own_code: Path, tiny: Tiny) -> None:
-    note = refused(own_code, "needs Python code of its own repository", "--trust-remote-code")
+    note = refused(own_code, "needs Python code from its repository", "--trust-remote-code")
     assert "[y/N]" not in note
     now, reply = served(own_code, trust_remote_code=True)
     assert reply.token_ids == served(tiny.base)[1].token_ids
     assert now.warnings == (
-        f"{own_code} runs Python code of its own repository, as --trust-remote-code allows.",
+        f"{own_code} runs Python code from its repository, as allowed by --trust-remote-code.",
     )
     refused(own_code, "needs Python code", trust_remote_code=True, public=True)
 
@@ -528,7 +528,7 @@ def test_a_size_at_any_depth_that_no_model_has_is_a_sentence(
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | config))
     started = time.monotonic()
-    refused(folder, "config.json: ", "which no model has: check the file")
+    refused(folder, "config.json: ", "which is not plausible: check the file")
     assert time.monotonic() - started < 10
 
 

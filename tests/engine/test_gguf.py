@@ -187,19 +187,19 @@ def test_a_scaling_that_the_file_states_is_kept(
     [
         ({}, {"rope_freqs.weight": np.linspace(1, 9, 8, dtype="f4")}, "its tensor rope_freqs.weight"),
         ({}, {"rope_factors_long.weight": np.ones(8, "f4")}, "its tensor rope_factors_long.weight"),
-        ({"llama.rope.scaling.type": "longrope"}, {}, "its scaling of positions (longrope: unstated)"),
-        ({"llama.rope.scaling.attn_factor": 1.2}, {}, "its scaling of positions (none: attn_factor)"),
+        ({"llama.rope.scaling.type": "longrope"}, {}, "its RoPE scaling (longrope: no parameters)"),
+        ({"llama.rope.scaling.attn_factor": 1.2}, {}, "its RoPE scaling (none: attn_factor)"),
         ({"llama.logit_scale": 0.5}, {}, "its llama.logit_scale (0.5)"),
-        ({"llama.rope.dimension_count": 8}, {}, "of other shapes"),
+        ({"llama.rope.dimension_count": 8}, {}, "do not match its configuration"),
         ({"llama.expert_count": 4}, {}, "its llama.expert_count (4)"),
         ({"llama.attention.causal": False}, {}, "its llama.attention.causal (False)"),
         ({}, {"blk.0.adapter.weight": np.ones((4, 4), "f4")}, "1 of its tensors (blk.0.adapter.weight)"),
         ({"llama.block_count": 1}, {}, "9 of its tensors (blk.1."),
         ({"llama.block_count": 3}, {}, "lacks 9 of the model's weights"),
         ({"llama.block_count": 10**9}, {}, "num_hidden_layers is 1000000000"),
-        ({"llama.embedding_length": 128}, {}, "of other shapes"),
-        ({"llama.attention.head_count": 3}, {}, "is no multiple of num_attention_heads"),
-        ({"general.architecture": "rwkv6"}, {}, "of the architecture 'rwkv6', which"),
+        ({"llama.embedding_length": 128}, {}, "do not match its configuration"),
+        ({"llama.attention.head_count": 3}, {}, "is not a multiple of num_attention_heads"),
+        ({"general.architecture": "rwkv6"}, {}, "has the architecture 'rwkv6', which"),
         ({"split.count": 3}, {}, "is one of 3 parts: join them with llama-gguf-split"),
     ],
 )  # fmt: skip
@@ -269,7 +269,7 @@ def test_a_pretokenizer_that_is_not_known_is_a_warning(tokenizer: Any, tmp_path:
     model = tiny_gguf.model("Llama", len(tokenizer))
     tiny_gguf.write(tmp_path / "x.gguf", model, tokenizer, pre="new-one")
     (warning,) = status(tmp_path / "x.gguf").warnings
-    assert "pre-tokenizer 'new-one' is not known" in warning
+    assert "pre-tokenizer 'new-one' is unknown" in warning
 
 
 # --- Where files are --------------------------------------------------------------------------------
@@ -288,7 +288,7 @@ def test_a_file_is_named_by_its_path_or_its_folder(
     refused(f"{tmp_path}:none.gguf", "There is no file none.gguf in", "it has it.gguf")
     refused(str(tmp_path), "contains GGUF files: specify one of them, for example", ":it.gguf")
     (tmp_path / "notes.txt").write_text("x")
-    refused("notes.txt", "notes.txt is a file: give the folder it is in")
+    refused("notes.txt", "notes.txt is a file: specify its folder instead")
 
 
 def test_a_file_of_a_repository_is_downloaded_alone_with_its_template(
@@ -322,14 +322,16 @@ def test_room_beside_another_model_is_counted_de_quantised(
 
 
 def test_four_bits_and_a_gguf_file_do_not_go_together(plain: tuple[Path, Path]) -> None:
-    refused(plain[0], "is a GGUF file, which is served de-quantised: leave --quantize out", quantize="4bit")
+    refused(
+        plain[0], "is a GGUF file, whose weights are always dequantised: omit --quantize", quantize="4bit"
+    )
 
 
 def test_without_the_package_the_sentence_says_how_to_get_it(
     plain: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    refused(plain[0], "needs a package that is not here: run python -m pip install gguf")
+    refused(plain[0], "requires a package that is not installed: run python -m pip install gguf")
 
 
 # --- Damage -----------------------------------------------------------------------------------------

@@ -127,15 +127,18 @@ def test_names_in_other_spellings_are_matched_and_that_is_said(base: Path, copie
 
 BROKEN: dict[str, tuple[Change, str]] = {
     "one is missing": (lambda k, v: None if "layers.1.mlp.up_proj.lora_B" in k else (k, v), "lacks weights"),
-    "half are of another base": (lambda k, v: (k.replace("layers.1.", "layers.7."), v), "mean nothing"),
-    "all are": (lambda k, v: (k.replace("layers.", "h."), v), "another base"),
-    "shapes": (lambda k, v: (k, v[:, :5].clone() if "q_proj.lora_A" in k else v), "other shapes"),
+    "half are of another base": (
+        lambda k, v: (k.replace("layers.1.", "layers.7."), v),
+        "do not exist in this base",
+    ),
+    "all are": (lambda k, v: (k.replace("layers.", "h."), v), "a different base"),
+    "shapes": (lambda k, v: (k, v[:, :5].clone() if "q_proj.lora_A" in k else v), "unexpected shapes"),
     "nan": (lambda k, v: (k, v * torch.nan if "layers.1.mlp.up_proj.lora_B" in k else v), "NaN"),
     "infinity": (lambda k, v: (k, v / 0 if "layers.0.mlp.up_proj.lora_A" in k else v), "infinity"),
-    "integers": (lambda k, v: (k, v.to(torch.int32) if "lora_A" in k else v), "of type 'I32'"),
+    "integers": (lambda k, v: (k, v.to(torch.int32) if "lora_A" in k else v), "has type 'I32'"),
     "base's weights": (
         lambda k, v: (k.replace("q_proj.lora_A", "q_proj"), v),
-        "mean nothing",
+        "do not exist in this base",
     ),
 }
 
@@ -173,9 +176,9 @@ def test_a_pickle_is_read_where_that_is_allowed(base: Path, model: Any, copied: 
     assert "--allow-pickle" in refusal(model, copied)
     assert read_adapter_weights(model, copied, allow_pickle=True).parts
     for held, said in (
-        ({"a": print}, "more than weights: download it again"),
-        ([weights], "no table of weights by name"),
-        ({1: weights}, "no table of weights by name"),
+        ({"a": print}, "contains objects other than weights: download it again"),
+        ([weights], "not a dictionary of named weights"),
+        ({1: weights}, "not a dictionary of named weights"),
     ):
         torch.save(held, copied / "adapter_model.bin")
         with pytest.raises(InputError, match=said):
@@ -221,7 +224,7 @@ def test_a_pattern_that_takes_exponential_time_is_refused(
     monkeypatch.setattr("playground.engine.adapters.patterns.SECONDS", 3.0)
     edit(copied, **values)
     assert refusal(model, copied) == (
-        f"matching its {next(iter(values))} with the names of the base's modules takes longer than 3 "
+        f"matching its {next(iter(values))} against the module names of the base takes longer than 3 "
         "seconds; use plain module names"
     )
 

@@ -131,7 +131,7 @@ def test_an_adapters_generation_configuration_names_ends(
 @pytest.mark.parametrize("ends", ["two", [1, "2"], [True], -1, {"a": 1}])
 def test_ends_that_are_no_ids_are_one_sentence(tmp_path: Path, ends: Any) -> None:
     (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))
-    with pytest.raises(InputError, match="eos_token_id must be a token id or a list of them"):
+    with pytest.raises(InputError, match="eos_token_id must be a token id or a list of token ids"):
         read_adapter_text("x", tmp_path, POCKET)
 
 

@@ -1,9 +1,9 @@
-"""Check an adapter's `adapter_config.json` for settings that Tandem cannot serve exactly.
+"""Check an adapter's `adapter_config.json` for settings that Tandem cannot reproduce exactly.
 
-PEFT acts on a configuration as soon as it is constructed: some initialisations rewrite the base's weights,
-others replace its layers. The file is therefore read as plain JSON, and every setting is checked here before
-PEFT sees it. A setting that is not listed is accepted only if it is empty, because newer versions of PEFT
-also write settings that are not used.
+PEFT acts on a configuration as soon as it is created: some initialisations rewrite the base weights,
+others replace layers of the base model. The file is therefore read as plain JSON, and every setting is
+checked here before it is passed to PEFT. Settings not listed here are accepted only if they are empty,
+because newer versions of PEFT also write settings that are not in use.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _table_of(check: Check) -> Check:
 
 
 def _one_of(*values: Any) -> Check:
-    # The type is compared too: `1 == True` in Python, but PEFT compares some settings with `is`.
+    # Compare the type too, since 1 == True in Python, but PEFT compares some settings with `is`.
     return lambda value: any(type(value) is type(one) and value == one for one in values)
 
 
@@ -91,8 +91,8 @@ LORA: dict[str, Check] = {
     "use_rslora": _is_switch,
     "use_dora": _is_switch,
     "lora_bias": _is_switch,
-    # These initialise the factors of a new adapter. The factors in the file replace them, and the base's
-    # weights are not changed.
+    # These values initialise the factors of a new adapter and do not change the base weights. The factors
+    # in the file replace them.
     "init_lora_weights": _one_of(True, False, "gaussian", "orthogonal", "eva"),
     "layers_to_transform": _optional(_either(_is_index, _list_of(_is_index))),
     "layers_pattern": MODULES,
@@ -114,8 +114,8 @@ UNUSED = {
     "qalora_group_size",
     "runtime_config",
 }
-"""Settings that PEFT reads only in combination with another setting, which is checked. They are not passed
-to PEFT."""
+"""Settings that PEFT reads only if another setting, which is checked, enables them. They are not passed on to
+PEFT."""
 CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga", "mica")
 CONVERT = (
     "save it as a plain LoRA with PEFT's save_pretrained(..., path_initial_model_for_weight_conversion=...)"
@@ -123,21 +123,21 @@ CONVERT = (
 
 
 def check_config(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the settings of `adapter_config.json` and select those to pass to PEFT.
+    """Check the settings in `adapter_config.json` and select those to pass to PEFT.
 
     Args:
-        data: the JSON object in the file.
+        data: the JSON object read from the file.
 
     Returns:
-        Settings that leave the base unchanged and can be served exactly.
+        Settings that leave the base model unchanged and can be reproduced exactly.
 
     Raises:
-        InputError: a setting would change the base or cannot be served exactly. The message is a clause
-            ("it uses ..."), which the caller completes to a sentence.
+        InputError: a setting would change the base model or cannot be reproduced exactly. The message is a
+            clause ("it uses ..."), which the caller turns into a complete sentence.
     """
     kind = data.get("peft_type")
     if kind not in ("LORA", "IA3"):
-        raise InputError(f"it is of type {quote(kind)}, not LORA or IA3")
+        raise InputError(f"its type is {quote(kind)}, not LORA or IA3")
     known = LORA if kind == "LORA" else IA3
     kept = {}
     for key, value in data.items():
@@ -146,7 +146,7 @@ def check_config(data: Mapping[str, Any]) -> dict[str, Any]:
         if key not in known:
             if value is None or value is False or value in ([], {}, ""):
                 continue
-            raise InputError(f"it uses {_quote_key(key)} = {quote(value)}, which Tandem does not serve")
+            raise InputError(f"it uses {_quote_key(key)} = {quote(value)}, which Tandem does not support")
         if not known[key](value):
             raise InputError(_explain_refusal(key, value))
         kept[key] = value
@@ -163,23 +163,20 @@ def check_config(data: Mapping[str, Any]) -> dict[str, Any]:
 def _explain_refusal(key: str, value: Any) -> str:
     if key == "init_lora_weights" and isinstance(value, str):
         if value.lower().startswith(CHANGES_BASE):
-            return (
-                f"it uses {key} = {quote(value)}, which belongs to a changed copy of the base's weights: "
-                f"{CONVERT}"
-            )
-        return f"it uses {key} = {quote(value)}, which Tandem does not serve"
+            return f"it uses {key} = {quote(value)}, which requires modified base weights: {CONVERT}"
+        return f"it uses {key} = {quote(value)}, which Tandem does not support"
     if key == "task_type":
-        return f"it was made for the task {quote(value)}, not for CAUSAL_LM"
-    return f"its {key} = {quote(value)} is not a value that PEFT gives it"
+        return f"it was trained for the task {quote(value)}, not for CAUSAL_LM"
+    return f"its setting {key} = {quote(value)} is not a valid value in PEFT"
 
 
 def _quote_key(key: str) -> str:
-    """Return a key of the file for use in a sentence, in quotes unless it is a short identifier."""
+    """Format a key from the file for use in a sentence, quoted unless it is a short identifier."""
     return key if key.isidentifier() and len(key) <= 60 else quote(key)
 
 
 def quote(value: Any, most: int = 60) -> str:
-    """Return a value of the file as one line of at most `most` characters, not counting quotes."""
+    """Format a value from the file as one line of at most `most` characters, not counting quotes."""
     text = " ".join(str(value).split()) if isinstance(value, str) else repr(value)
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     text = text if len(text) <= most else f"{text[:most]}..."

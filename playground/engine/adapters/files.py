@@ -1,8 +1,8 @@
 """Read an adapter's weights file and match its tensors to the names that PEFT expects.
 
-The names and shapes come from the safetensors header, which is JSON, so a file that does not fit the base is
-refused before any tensor is read. Tools other than PEFT write the names with other prefixes; a name is mapped
-to the one that PEFT expects on this base if the mapping is unambiguous.
+Names and shapes are read from the safetensors header, which is JSON, so files that do not fit the base model
+are rejected before any tensor is loaded. Tools other than PEFT may write names with different prefixes. Such
+a name is mapped to the name that PEFT expects for this base model if the mapping is unambiguous.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from playground.types import InputError
 WEIGHTS = "adapter_model.safetensors"
 PICKLED = "adapter_model.bin"
 MOST_HEADER = 100_000_000
-"""Largest size of a safetensors header in bytes; the limit of the safetensors library."""
+"""Maximum size of a safetensors header in bytes; the safetensors library has the same limit."""
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
-"""Data types that an adapter's weights may have, and their sizes in bytes."""
+"""Data types supported for adapter weights, with their sizes in bytes."""
 
 Shape = tuple[int, ...]
 
 
 class MisfitError(InputError):
-    """The weights in an adapter's file are not those that its configuration needs on this base."""
+    """The weights in an adapter's file do not match its configuration on this base model."""
 
 
 def read_shapes(folder: Path, allow_pickle: bool) -> dict[str, Shape]:
@@ -42,11 +42,11 @@ def read_shapes(folder: Path, allow_pickle: bool) -> dict[str, Shape]:
 
     Args:
         folder: the adapter's folder.
-        allow_pickle: also accept weights in a pickle file.
+        allow_pickle: whether to accept weights in a pickle file.
 
     Raises:
-        InputError: the file is missing, damaged or an unwanted pickle, or has weights of an unsupported data
-            type. The message is a clause, which the caller completes.
+        InputError: the file is missing, damaged or a pickle that is not allowed, or its weights have an
+            unsupported data type. The message is a clause, which the caller turns into a sentence.
     """
     path = folder / WEIGHTS
     if path.is_file():
@@ -54,11 +54,13 @@ def read_shapes(folder: Path, allow_pickle: bool) -> dict[str, Shape]:
     if (folder / PICKLED).is_file():
         if not allow_pickle:
             raise InputError(
-                f"its weights are in {PICKLED}, a pickle, which can run code: convert it to safetensors, or "
-                "start with --allow-pickle if you trust where it comes from"
+                f"its weights are stored in {PICKLED}, a pickle file, which can run arbitrary code: convert "
+                "them to safetensors, or start with --allow-pickle if you trust the source"
             )
         return {key: tuple(value.shape) for key, value in read_weights(folder).items()}
-    raise InputError(f"it has no {WEIGHTS}: save it with PEFT's save_pretrained, or name its folder")
+    raise InputError(
+        f"it has no {WEIGHTS}: save it with PEFT's save_pretrained, or specify the folder with that file"
+    )
 
 
 def _read_header(path: Path) -> dict[str, Shape]:
@@ -69,7 +71,7 @@ def _read_header(path: Path) -> dict[str, Shape]:
         start = file.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if not 2 <= length <= min(MOST_HEADER, size - 8):
-            raise InputError(f"{path.name} is damaged or no safetensors file: download it again")
+            raise InputError(f"{path.name} is damaged or not a safetensors file: download it again")
         text = file.read(length)
     try:
         entries = json.loads(text)
@@ -82,20 +84,20 @@ def _read_header(path: Path) -> dict[str, Shape]:
         if key != "__metadata__":
             shapes[key] = _check_entry(key, entry, size - 8 - length)
     if not shapes:
-        raise InputError(f"{path.name} holds no weights")
+        raise InputError(f"{path.name} contains no weights")
     return shapes
 
 
 def _check_entry(key: str, entry: object, room: int) -> Shape:
-    """Check one tensor's entry in the header and return its shape.
+    """Check the header entry of one tensor and return the tensor's shape.
 
     Args:
-        key: the tensor's name.
-        entry: its value in the header.
-        room: size in bytes of the data after the header.
+        key: name of the tensor.
+        entry: the tensor's entry in the header.
+        room: size of the data after the header, in bytes.
 
     Raises:
-        InputError: the entry is malformed, beyond the end of the file, or of an unsupported data type.
+        InputError: the entry is malformed, points beyond the end of the file, or has an unsupported type.
     """
     try:
         assert isinstance(entry, dict)
@@ -103,20 +105,22 @@ def _check_entry(key: str, entry: object, room: int) -> Shape:
         assert all(type(number) is int and number >= 0 for number in (*shape, start, end))
         assert isinstance(kind, str)
     except (AssertionError, KeyError, TypeError, ValueError):
-        raise InputError(f"{WEIGHTS} is damaged at {quote(key, 150)}: download it again") from None
+        raise InputError(f"{WEIGHTS} is damaged at tensor {quote(key, 150)}: download it again") from None
     if kind not in BYTES:
-        raise InputError(f"its weights {quote(key, 150)} are of type {quote(kind)}, not {', '.join(BYTES)}")
+        raise InputError(
+            f"its weight {quote(key, 150)} has type {quote(kind)}, not one of {', '.join(BYTES)}"
+        )
     if end - start != math.prod(shape) * BYTES[kind] or end > room:
-        raise InputError(f"{WEIGHTS} is damaged at {quote(key, 150)}: download it again")
+        raise InputError(f"{WEIGHTS} is damaged at tensor {quote(key, 150)}: download it again")
     return tuple(shape)
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """Read an adapter's weights, by name.
+    """Read an adapter's weights as a dictionary from names to tensors.
 
     Raises:
-        InputError: the file cannot be read, or a weight has NaN or infinity. The message is a clause, which
-            the caller completes.
+        InputError: the file cannot be read, or a weight contains NaN or infinity. The message is a clause,
+            which the caller turns into a sentence.
     """
     path = folder / WEIGHTS
     try:
@@ -124,18 +128,21 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
             weights = load_file(path)
         else:
             weights = torch.load(folder / PICKLED, map_location="cpu", weights_only=True)
-    # The libraries' messages are about their own functions; they are logged as the cause.
+    # The libraries' messages refer to their internals, so they are only logged, as the cause of the error.
     except Exception as error:
         name = WEIGHTS if path.is_file() else PICKLED
-        raise InputError(f"{name} is damaged, or holds more than weights: download it again") from error
+        raise InputError(
+            f"{name} is damaged or contains objects other than weights: download it again"
+        ) from error
     if not isinstance(weights, dict) or not all(isinstance(key, str) for key in weights):
-        raise InputError(f"{PICKLED} holds no table of weights by name: save the adapter again with PEFT")
+        raise InputError(f"{PICKLED} is not a dictionary of named weights: save the adapter again with PEFT")
     for key, value in weights.items():
         if not isinstance(value, Tensor) or not value.is_floating_point():
-            raise InputError(f"its weights {quote(key, 150)} are not numbers of a floating-point type")
+            raise InputError(f"its weight {quote(key, 150)} is not a floating-point tensor")
         if not bool(torch.isfinite(value).all()):
             raise InputError(
-                f"its weights {quote(key, 150)} hold NaN or infinity: train or download it again"
+                f"its weight {quote(key, 150)} contains NaN or infinity: retrain the adapter, or download "
+                "it again"
             )
     return weights
 
@@ -145,14 +152,14 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 @dataclass
 class KeyMap:
-    """The weight that each name in an adapter's file refers to on this base."""
+    """Maps the names in an adapter's file to the weights that they refer to on this base model."""
 
     names: dict[str, str]
-    """Maps a name in the file to the name that PEFT expects, or to the name of a weight of the base."""
+    """Maps a name in the file to the name that PEFT expects, or to the name of a base weight."""
     mapped: list[str]
-    """Names in the file that differ from the names that PEFT expects."""
+    """Names in the file that differ from those that PEFT expects."""
     again: dict[str, str]
-    """Maps a duplicate's name in the file to the name of its weight. PEFT writes some weights twice."""
+    """Maps duplicate names in the file to the names of their weights. PEFT writes some weights twice."""
 
 
 _WRAPPERS = re.compile(r"(^|\.)(_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)")
@@ -163,9 +170,9 @@ _SAVED = re.compile(r"\.modules_to_save\.[^.]+(?=\.)")
 
 
 def core_name(key: str) -> str:
-    """Strip wrappers, prefixes and the adapter's name, which tools add, from the name of a weight.
+    """Strip the wrappers, prefixes and adapter name that tools add to the name of a weight.
 
-    Two names with the same core refer to the same weight. For example,
+    Names with the same core refer to the same weight. For example,
     "base_model.model.model.layers.0.mlp.up_proj.lora_A.weight" and
     "module.layers.0.mlp.up_proj.lora_A.default.weight" both become "layers.0.mlp.up_proj.lora_A.weight".
     """
@@ -188,17 +195,17 @@ def map_keys(
     extra: Mapping[str, Shape],
     aliases: Mapping[str, str],
 ) -> KeyMap:
-    """Find the weight that each name in the file refers to.
+    """Determine which weight each name in the file refers to.
 
     Args:
         shapes: names and shapes in the file.
-        expected: names and shapes that PEFT expects; the file must have all of them.
-        extra: names and shapes of weights of the base that the file may also contain.
-        aliases: maps the name under which PEFT writes a weight a second time to the weight's own name.
+        expected: names and shapes that PEFT expects; the file must contain all of them.
+        extra: names and shapes of base weights that the file may also contain.
+        aliases: maps names under which PEFT writes a weight a second time to the weight's main name.
 
     Raises:
         MisfitError: names are missing, unknown or ambiguous, or shapes differ. The message is a clause with
-            the first three names and the probable cause, which the caller completes.
+            the first three names and the probable cause, which the caller turns into a sentence.
     """
     allowed = {**extra, **expected}
     by_core: dict[str, list[str]] = {}
@@ -207,14 +214,14 @@ def map_keys(
     names: dict[str, str] = {}
     again: dict[str, str] = {}
     unknown, mapped = [], []
-    # Exact names come first, so that a second name of the same weight is the one recorded as a duplicate.
+    # Process exact names first, so that a second name for the same weight is recorded as the duplicate.
     for key in sorted(shapes, key=lambda key: key not in allowed):
         found = key if key in allowed else aliases.get(key) or _find_meaning(key, by_core)
         if found is None:
             unknown.append(key)
             continue
         if found in names.values():
-            # An `original_module` is the base's weight that the adapter's copy replaces; it may differ.
+            # `original_module` is the base weight that the adapter's copy replaces, so the two may differ.
             if ".original_module." not in key:
                 again[key] = found
             continue
@@ -226,10 +233,10 @@ def map_keys(
         raise MisfitError(_explain_misfit(missing, unknown, len(expected)))
     wrong = [key for key, name in names.items() if name in expected and shapes[key] != expected[name]]
     if wrong:
-        pairs = ", ".join(f"{list(shapes[key])} against {list(expected[names[key]])}" for key in wrong[:3])
+        pairs = ", ".join(f"{list(shapes[key])} instead of {list(expected[names[key]])}" for key in wrong[:3])
         raise MisfitError(
-            f"its weights {_list_first(wrong)} have other shapes than here ({pairs}): it was made for "
-            "another base, or its rank was changed"
+            f"its weights {_list_first(wrong)} have unexpected shapes ({pairs}): the adapter was made for "
+            "a different base, or its rank was changed"
         )
     return KeyMap(names, mapped, again)
 
@@ -240,18 +247,18 @@ def _find_meaning(key: str, by_core: Mapping[str, list[str]]) -> str | None:
 
 
 def _explain_misfit(missing: Collection[str], unknown: Collection[str], expected: int) -> str:
-    reason = "it was made for another base, or by another version of PEFT"
+    reason = "it was made for a different base, or with a different version of PEFT"
     if unknown and len(missing) == expected:
         return (
-            f"its weights have names that this base does not have ({_list_first(unknown)}) and those it "
-            f"needs are missing ({_list_first(missing)}): {reason}"
+            f"its weights have names that do not exist in this base ({_list_first(unknown)}), and the "
+            f"expected weights are missing ({_list_first(missing)}): {reason}"
         )
     parts = []
     if missing:
-        parts.append(f"lacks weights that its configuration names ({_list_first(missing)})")
+        parts.append(f"lacks weights required by its configuration ({_list_first(missing)})")
     if unknown:
-        parts.append(f"holds weights that mean nothing on this base ({_list_first(unknown)})")
-    return f"its file {' and '.join(parts)}: the file is not complete, or {reason}"
+        parts.append(f"contains weights that do not exist in this base ({_list_first(unknown)})")
+    return f"its file {' and '.join(parts)}: the file is incomplete, or {reason}"
 
 
 def _list_first(names: Collection[str]) -> str:

@@ -1,8 +1,8 @@
-"""Load and check the adapters of a library without changing the base model.
+"""Load and check the adapters in a library without changing the base model.
 
-An adapter is checked in three steps before a row can use it: its configuration (`config`), the names and
-shapes in its file (`files`), and its values as PEFT loaded them on a skeleton (`skeleton`). None of these
-steps changes the base; a checksum of the base's weights after each adapter verifies this.
+Before a row can use an adapter, it is checked in three steps: its configuration (`config`), the names and
+shapes in its file (`files`), and its values as loaded by PEFT into a skeleton model (`skeleton`). None of
+these steps changes the base model; a checksum of the base weights after each adapter verifies this.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from playground.types import AdapterCard, AdapterStatus, InputError
 
 
 class BaseChangedError(Exception):
-    """An adapter changed the base's weights, so the base must be loaded again without that adapter."""
+    """An adapter changed the base weights, so the base model must be reloaded without that adapter."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"Adapter {name!r} cannot be used here: it changed the weights of the base itself, which "
-            "was loaded again without it."
+            f"Adapter {name!r} cannot be used here: it changed the base weights, so the base model "
+            "was reloaded without it."
         )
         self.name = name
 
 
 @dataclass
 class AdapterSet:
-    """The loaded adapters of a library, and the status of every adapter."""
+    """The loaded adapters from a library, and the status of every adapter in it."""
 
     adapters: dict[str, Adapter] = field(default_factory=dict)
-    """The usable adapters, by name."""
+    """Usable adapters, by name."""
     statuses: tuple[AdapterStatus, ...] = ()
 
 
@@ -55,19 +55,19 @@ def load_adapters(
     settings: Settings,
     refused: Mapping[str, str] | None = None,
 ) -> AdapterSet:
-    """Load every adapter of the library for a base.
+    """Load every adapter in the library for a base model.
 
-    An adapter that cannot be used does not stop the others: its status has the reason.
+    If an adapter cannot be used, its status gives the reason, and the other adapters are still loaded.
 
     Args:
         model: the base model, without adapters.
-        library: the library with the adapters.
-        report: called with the progress.
-        settings: Tandem's settings, which select the checks.
-        refused: the reasons, by name, for which adapters are not tried.
+        library: the library that contains the adapters.
+        report: callback for progress reports.
+        settings: Tandem's settings, which determine the checks.
+        refused: adapters to skip, as a mapping from name to reason.
 
     Raises:
-        BaseChangedError: an adapter changed the base's weights.
+        BaseChangedError: an adapter changed the base weights.
     """
     found = AdapterSet()
     statuses = []
@@ -96,14 +96,14 @@ def _read_adapter(model: PreTrainedModel, card: AdapterCard, settings: Settings)
     """Load and check one adapter.
 
     Raises:
-        InputError: the adapter cannot be read, does not fit the base, or cannot be served exactly. The
-            message is a complete sentence.
+        InputError: the adapter cannot be read, does not fit the base model, or cannot be reproduced exactly.
+            The message is a complete sentence.
     """
     try:
         return read_adapter_weights(model, hub.find_folder(card.source), settings.allow_pickle)
     except InputError as error:
         text = str(error)
-        if text.endswith("."):  # a complete sentence about the Hub or a file, not a clause
+        if text.endswith("."):  # already a complete sentence about the Hub or a file, not a clause
             raise
         fits = not isinstance(error, MisfitError)
         lead = "cannot be used here" if fits else f"does not fit the base {settings.base}"
@@ -114,16 +114,16 @@ def _read_adapter(model: PreTrainedModel, card: AdapterCard, settings: Settings)
 
 
 def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: bool = False) -> Adapter:
-    """Load an adapter from its folder for a base, without changing the base.
+    """Load an adapter from its folder for use with a base model, without changing the base model.
 
     Args:
         model: the base model.
         folder: the adapter's folder.
-        allow_pickle: also accept weights in a pickle file.
+        allow_pickle: whether to accept weights in a pickle file.
 
     Raises:
-        InputError: the adapter cannot be read, does not fit the base, or cannot be served exactly. The
-            message is a clause, which the caller completes.
+        InputError: the adapter cannot be read, does not fit the base model, or cannot be reproduced exactly.
+            The message is a clause, which the caller turns into a sentence.
     """
     check_regular(folder)
     settings = check_config(read_object(folder / "adapter_config.json"))
@@ -134,26 +134,29 @@ def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: boo
     weights = {names.names[key]: value for key, value in read.items() if key in names.names}
     for key, name in names.again.items():
         if not torch.equal(read[key], weights[name]):
-            raise InputError(f"its file holds two different weights for {name}, one as {quote(key, 150)}")
+            raise InputError(
+                f"its file contains two different versions of the weight {name}, one of them named "
+                f"{quote(key, 150)}"
+            )
     expected = skeleton.expected_shapes()
     skeleton.load({name: value for name, value in weights.items() if name in expected})
     own = _select_embeddings(model, skeleton, {n: value for n, value in weights.items() if n not in expected})
     collector = Collector(skeleton, model, own)
     parts = collector.collect()
     if not parts:
-        raise InputError("it changes no module of this base")
+        raise InputError("it does not change any module of this base")
     adapter = Adapter(parts=parts, serving=_describe_changes(settings, collector))
     _count_rows(model, adapter, skeleton)
     if names.mapped:
         adapter.warnings.append(
-            f"{len(names.mapped)} of its weights have names written in another way (such as "
-            f"{quote(names.mapped[0], 150)[1:-1]}) and were matched with the base's layers"
+            f"{len(names.mapped)} of its weights have nonstandard names (such as "
+            f"{quote(names.mapped[0], 150)[1:-1]}), which were mapped to the layers of the base"
         )
     return adapter
 
 
 def _find_vocabulary(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
-    """Return the vocabulary size that an adapter was trained with, or None if it is the base's."""
+    """Return the vocabulary size that an adapter was trained with, or None if it is that of the base."""
     here = model.get_input_embeddings().weight.shape[0]
     width = model.get_input_embeddings().weight.shape[1]
     ends = tuple(
@@ -173,10 +176,10 @@ def _find_vocabulary(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> int |
 
 
 def _select_embeddings(model: Any, skeleton: Skeleton, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Select the whole embedding and output layer weights, by module path, that differ from the base's.
+    """Select complete embedding and output layer weights that differ from the base, by module path.
 
     Raises:
-        InputError: the base ties its embedding and output layer, and the file has different weights for them.
+        InputError: the base ties its embedding and output layer, but the file has different weights for them.
     """
     own = {name.removeprefix(PREFIX).removesuffix(".weight"): value for name, value in weights.items()}
     inside, outside = skeleton.embedding, skeleton.head
@@ -184,7 +187,7 @@ def _select_embeddings(model: Any, skeleton: Skeleton, weights: Mapping[str, Ten
         given = list(own.values())
         if len(given) == 2 and not torch.equal(given[0], given[1]):
             raise InputError(
-                "its file holds embeddings and an output layer that differ, and here they are one"
+                "its embeddings and its output layer have different weights, but this base ties the two"
             )
         own = {inside: given[0], outside: given[0]}
     kept = {}
@@ -196,10 +199,10 @@ def _select_embeddings(model: Any, skeleton: Skeleton, weights: Mapping[str, Ten
 
 
 def _count_rows(model: Any, adapter: Adapter, skeleton: Skeleton) -> None:
-    """Set the vocabulary sizes of an adapter's own embeddings and output layer.
+    """Determine the vocabulary sizes of an adapter's own embeddings and output layer.
 
     Raises:
-        InputError: the output layer has more tokens than the embeddings.
+        InputError: the output layer covers more tokens than the embeddings.
     """
     inside, outside = (adapter.parts.get(path or "") for path in (skeleton.embedding, skeleton.head))
     adapter.embedding_rows = _count_copy_rows(inside)
@@ -208,18 +211,18 @@ def _count_rows(model: Any, adapter: Adapter, skeleton: Skeleton) -> None:
     written = adapter.logits or int(model.get_output_embeddings().weight.shape[0])
     if adapter.embedding_rows is not None and adapter.embedding_rows > written:
         adapter.warnings.append(
-            f"its file has embeddings for {adapter.embedding_rows} tokens and an output layer for {written}: "
-            "the others can be read but never written"
+            f"it has embeddings for {adapter.embedding_rows} tokens, but an output layer for only {written}: "
+            "the remaining tokens can be read but never generated"
         )
     if adapter.logits is not None and adapter.logits > known:
         raise InputError(
-            f"its output layer writes {adapter.logits} tokens, and there are embeddings for {known} only: "
-            "save it with its embeddings (save_embedding_layers=True)"
+            f"its output layer covers {adapter.logits} tokens, but there are embeddings for only {known}: "
+            "save the adapter with its embeddings (save_embedding_layers=True)"
         )
 
 
 def _count_copy_rows(part: Part | None) -> int | None:
-    """Return the number of rows in the weight of a part's own copy of a module, or None without a copy."""
+    """Return the number of weight rows in the module copy of a part, or None if the part has no copy."""
     if part is None or part.copy is None:
         return None
     weight: Any = part.copy.weight
@@ -227,7 +230,7 @@ def _count_copy_rows(part: Part | None) -> int | None:
 
 
 def _describe_changes(settings: Mapping[str, Any], found: Collector) -> str:
-    """Describe an adapter's changes, as in "LoRA, rank 16, on q_proj, v_proj; its own lm_head"."""
+    """Describe an adapter's changes, for example "LoRA, rank 16, on q_proj, v_proj; its own lm_head"."""
     layers = sorted({path.rpartition(".")[2] for path, part in found.parts.items() if _tunes(part)})
     on = ", ".join(layers[:8]) + (f" and {len(layers) - 8} more" if len(layers) > 8 else "")
     if settings["peft_type"] == "IA3":
@@ -255,13 +258,13 @@ def _tunes(part: Any) -> bool:
 
 
 def _describe_warnings(card: AdapterCard, adapter: Adapter, settings: Settings) -> str | None:
-    """Describe the warnings about a usable adapter: another base's name, names of weights, vocabulary."""
+    """Format the warnings about a usable adapter, including one about a base with a different name."""
     warnings = [f"Adapter {card.name!r}: {text}." for text in adapter.warnings]
     if not settings.same_base and not same_model(card.base_model, settings.base):
-        named = f"was made for the base {quote(card.base_model, 150)}" if card.base_model else "names no base"
+        named = f"was made for {quote(card.base_model, 150)}" if card.base_model else "does not name its base"
         warnings.insert(
             0,
-            f"Adapter {card.name!r} {named} and runs on {settings.base!r}, whose layers it fits: use "
+            f"Adapter {card.name!r} {named}, but its layers fit {settings.base!r}, on which it runs: use "
             "--same-base if both are the same model.",
         )
     return " ".join(warnings) or None
@@ -270,11 +273,11 @@ def _describe_warnings(card: AdapterCard, adapter: Adapter, settings: Settings) 
 # --- The base's weights ---------------------------------------------------------------------------
 
 CHUNK = 1 << 16
-"""Number of elements of a tensor that are summed before the sum is weighted by its position."""
+"""Number of tensor elements summed up before the sum is weighted by its position."""
 
 
 def checksum(model: nn.Module) -> int:
-    """Compute a checksum of a model's weights and buffers, at about the speed of reading the memory."""
+    """Compute a checksum of a model's weights and buffers; about as fast as reading the memory."""
     total = 0
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if tensor.is_meta or not tensor.numel():
@@ -284,7 +287,7 @@ def checksum(model: nn.Module) -> int:
 
 
 def _sum_bits(tensor: Tensor) -> int:
-    """Sum a tensor's bits, read as integers, in chunks that are weighted by their positions."""
+    """Sum the bits of a tensor, interpreted as integers, in chunks weighted by their positions."""
     bits = tensor.contiguous().reshape(-1)
     kind = {8: torch.int64, 4: torch.int32, 2: torch.int16, 1: torch.uint8}.get(bits.element_size())
     bits = bits.view(kind) if kind is not None else bits.to(torch.int64)

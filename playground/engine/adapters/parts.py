@@ -1,8 +1,8 @@
-"""An adapter's changes to the modules of the base, in a form that can be applied to some rows of a batch.
+"""An adapter's changes to the modules of the base, in a form that can be applied to some rows in a batch.
 
-A step takes the rows' input to a module and their output so far, and returns the output with its change
-applied. The formulas are PEFT's (`peft.tuners.lora.layer`, `lora.dora`, `ia3.layer`,
-`trainable_tokens.layer`); terms that do not depend on the input are computed once.
+A step takes the rows' input to a module and their output so far, and returns the output with the change
+applied. The formulas are the same as in PEFT (`peft.tuners.lora.layer`, `lora.dora`, `ia3.layer`,
+`trainable_tokens.layer`), but terms that do not depend on the input are computed only once.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ class Lora:
     """(out, r)"""
     scaling: float
     bias: Tensor | None = None
-    """The bias of B, (out,) (the setting `lora_bias`)."""
+    """Bias of B, (out,) (the setting `lora_bias`)."""
     dora: Tensor | None = None
     """magnitude / |W + scaling * BA| for each output, (out,)."""
     base_bias: Tensor | None = None
-    """The base layer's bias, (out,), which DoRA does not scale."""
+    """Bias of the base layer, (out,), which DoRA does not scale."""
 
     def is_plain(self) -> bool:
-        """Whether this is LoRA without DoRA and without a bias."""
+        """Return whether this is LoRA without DoRA and without a bias."""
         return self.bias is None and self.dora is None
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
-        """See `Step.apply`."""
+        """Add the LoRA update to the rows' output; see `Step.apply`."""
         delta = F.linear(F.linear(x.to(self.a.dtype), self.a), self.b, self.bias) * self.scaling
         if self.dora is None:
             return result + delta.to(result.dtype)
@@ -62,16 +62,16 @@ class EmbeddingLora:
     """LoRA on an embedding, ``scaling * A[x] B``, optionally with DoRA's magnitudes."""
 
     a: Tensor
-    """(V, r), where V is the number of rows of the embedding."""
+    """(V, r), where V is the number of rows in the embedding matrix."""
     b: Tensor
     """(r, out)"""
     scaling: float
     embed_scale: Tensor | None = None
-    """Factor by which the embedding multiplies its rows, as in Gemma."""
+    """Factor by which the embedding layer scales its rows, as in Gemma."""
     dora: Tensor | None = None
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
-        """See `Step.apply`."""
+        """Add the LoRA update to the rows' embeddings; see `Step.apply`."""
         delta = (F.embedding(x, self.a) @ self.b) * self.scaling
         if self.dora is not None:
             delta = self.dora * delta
@@ -84,15 +84,15 @@ class EmbeddingLora:
 
 @dataclass(frozen=True)
 class TokenRows:
-    """New rows of an embedding for some tokens (the setting `trainable_token_indices`)."""
+    """Trained embedding rows for some tokens (the setting `trainable_token_indices`)."""
 
     ids: Tensor
     """Token ids, (n,)."""
     rows: Tensor
-    """Rows, (n, out), already multiplied by the embedding's scale."""
+    """Rows, (n, out), already multiplied by the scale of the embedding layer."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
-        """See `Step.apply`."""
+        """Replace the embeddings of the trained tokens; see `Step.apply`."""
         hit = x[..., None] == self.ids
         rows = self.rows[hit.int().argmax(-1)].to(result.dtype)
         return torch.where(hit.any(-1, keepdim=True), rows, result)
@@ -100,7 +100,7 @@ class TokenRows:
 
 @dataclass(frozen=True)
 class TokenColumns:
-    """New rows of an output layer that is tied to the embedding, for the logits of some tokens."""
+    """Trained rows of an output layer tied to the embedding, which give the logits of some tokens."""
 
     ids: Tensor
     """Token ids, (n,)."""
@@ -108,7 +108,7 @@ class TokenColumns:
     """Rows, (n, in)."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
-        """See `Step.apply`."""
+        """Replace the logits of the trained tokens; see `Step.apply`."""
         return result.index_copy(-1, self.ids, F.linear(x, self.rows.to(x.dtype)).to(result.dtype))
 
 
@@ -120,35 +120,35 @@ class Bias:
     """The trained bias minus the module's bias, (out,)."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
-        """See `Step.apply`."""
+        """Add the difference between the biases to the output; see `Step.apply`."""
         return result + self.change.to(result.dtype)
 
 
 @dataclass(frozen=True)
 class Ia3:
-    """IA3, which multiplies the output by a learned vector."""
+    """IA3: multiplies the output by a learned vector."""
 
     vector: Tensor
     """The learned vector, (out,)."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
-        """See `Step.apply`."""
+        """Multiply the output by the learned vector; see `Step.apply`."""
         return (result * self.vector).to(result.dtype)
 
 
 @dataclass
 class Part:
-    """All changes of one adapter to one module."""
+    """All changes that one adapter makes to one module."""
 
     copy: nn.Module | None = None
-    """The adapter's own copy of the module, which its rows use instead of the base's module."""
+    """The adapter's own copy of the module, used by its rows instead of the base module."""
     input_scale: Tensor | None = None
-    """Factor of the input, (in,) (IA3 on a feed-forward layer)."""
+    """Factor applied to the input, (in,) (IA3 on a feed-forward layer)."""
     steps: list[Step] = field(default_factory=list)
-    """Changes of the output, in the order in which PEFT applies them."""
+    """Changes to the output, in the order in which PEFT applies them."""
 
     def plain_lora(self) -> Lora | None:
-        """Return this part's LoRA if the part is only a plain LoRA, else None."""
+        """Return the LoRA step if the part consists of a single plain LoRA, else None."""
         if self.copy is None and self.input_scale is None and len(self.steps) == 1:
             (step,) = self.steps
             if isinstance(step, Lora) and step.is_plain():
@@ -156,7 +156,7 @@ class Part:
         return None
 
     def tensors(self) -> Iterator[Tensor]:
-        """Yield every tensor of the part."""
+        """Yield all tensors in the part."""
         if self.copy is not None:
             yield from self.copy.parameters()
         if self.input_scale is not None:
@@ -172,20 +172,20 @@ class Adapter:
     parts: dict[str, Part]
     """The adapter's changes, by module path."""
     serving: str
-    """Description of the changes, for users."""
+    """Description of the changes, shown to users."""
     embedding_rows: int | None = None
-    """Number of rows of the adapter's own embeddings; None if it uses the base's embeddings."""
+    """Number of rows in the adapter's own embeddings; None if it uses those of the base model."""
     logits: int | None = None
-    """Number of tokens of the adapter's own output layer; None if it uses the base's output layer."""
+    """Number of tokens in the adapter's own output layer; None if it uses that of the base model."""
     warnings: list[str] = field(default_factory=list)
     """Warnings about the adapter, as clauses without a final period."""
 
 
 def features(module: Any) -> tuple[int, int] | None:
-    """Return the numbers of input and output features of a linear layer, quantised or not.
+    """Return the number of input and output features of a linear layer, quantised or not.
 
     Returns:
-        (in, out), or None for a module of another kind.
+        (in, out), or None if the module is not a linear layer.
     """
     if hasattr(module, "in_features") and hasattr(module, "out_features"):
         return int(module.in_features), int(module.out_features)

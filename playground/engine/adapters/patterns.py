@@ -1,7 +1,7 @@
-"""Try the regular expressions of `adapter_config.json` under a time limit before PEFT matches them.
+"""Try the regular expressions in `adapter_config.json` under a time limit before PEFT uses them.
 
-A pattern such as `([a-z.]+)+!` takes exponential time, and Python cannot interrupt a match within a process.
-Patterns with repetitions are therefore first matched in a subprocess, which can be killed.
+A pattern such as `([a-z.]+)+!` takes exponential time, and Python cannot interrupt a match in its own
+process. Patterns with repetitions are therefore matched in a subprocess first, which can be killed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from playground.types import InputError
 
 SECONDS = 10.0
-"""Time limit for all patterns of an adapter together, including the start of the process."""
+"""Time limit for all patterns of an adapter together, including the startup of the subprocess."""
 SETTINGS = (
     "target_modules",
     "exclude_modules",
@@ -27,7 +27,7 @@ SETTINGS = (
     "alpha_pattern",
 )
 _REPEATS = re.compile(r"[*+?{]")
-# PEFT matches a pattern in four forms: against a whole name, at its end, inside it, before a layer number.
+# PEFT matches patterns in four ways: against a whole name, its end, a part of it, before a layer number.
 _MATCH = r"""
 import json, re, sys, warnings
 warnings.simplefilter("ignore")
@@ -45,14 +45,15 @@ for pattern in patterns:
 
 
 def check_patterns(settings: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Check that an adapter's patterns can be matched against all module names of a base in time.
+    """Check that an adapter's patterns can be matched against all module names in the base within the limit.
 
     Args:
         settings: the adapter's checked configuration.
-        names: the names of the base's modules.
+        names: names of the modules in the base model.
 
     Raises:
-        InputError: matching takes longer than `SECONDS`. The message is a clause, which the caller completes.
+        InputError: matching takes longer than `SECONDS`. The message is a clause, which the caller
+            turns into a sentence.
     """
     keys = [key for key in SETTINGS if any(map(_REPEATS.search, _list_texts(settings.get(key))))]
     patterns = [text for key in keys for text in _list_texts(settings[key])]
@@ -71,7 +72,7 @@ def check_patterns(settings: Mapping[str, Any], names: Iterable[str]) -> None:
         )
     except subprocess.TimeoutExpired:
         raise InputError(
-            f"matching its {' and '.join(keys)} with the names of the base's modules takes longer than "
+            f"matching its {' and '.join(keys)} against the module names of the base takes longer than "
             f"{SECONDS:g} seconds; use plain module names"
         ) from None
 

@@ -1,9 +1,9 @@
-"""Load an adapter with PEFT on a skeleton of the base, and collect its values for the base itself.
+"""Load an adapter into a skeleton of the base model with PEFT, and collect its values for the real model.
 
-PEFT decides how a configuration is applied (which modules, their ranks and scalings, tied weights), but it
-never gets the model that answers: it builds its layers on a model of the same class on the meta device,
-whose weights have shapes but no memory. The loaded values are then collected by module path, checked against
-the modules of the base, and applied to each row by `row_adapters`.
+PEFT determines how a configuration is applied (which modules, ranks, scalings and tied weights), but it never
+touches the model that generates answers. Instead, it builds its layers on a model of the same class on the
+meta device, whose weights have shapes but no memory. The loaded values are then collected by module path,
+checked against the modules of the base model, and applied to each row by `row_adapters`.
 """
 
 from __future__ import annotations
@@ -49,26 +49,26 @@ from playground.files import first_line
 from playground.types import InputError
 
 INNER = "tandem_adapter"
-"""The adapter's name inside PEFT. PEFT uses it in module names, which allow fewer characters than
-Tandem's names of adapters."""
+"""Name that PEFT uses for the adapter. It becomes part of module names, which allow fewer characters than
+adapter names in Tandem."""
 VARIANTS = ("DoraLinearVariant", "DoraEmbeddingVariant")
 PREFIX = "base_model.model."
 
 
 class Skeleton:
-    """A model of the base's class on the meta device, with the layers of one adapter."""
+    """A model of the same class as the base, on the meta device, with the layers of one adapter."""
 
     def __init__(self, base: PreTrainedModel, settings: Mapping[str, Any], tokens: int | None) -> None:
         """Build the skeleton, with empty layers for the adapter.
 
         Args:
-            base: the base model, of which only the class and configuration are used.
+            base: the base model; only its class and configuration are used.
             settings: the adapter's checked configuration.
-            tokens: the vocabulary size that the adapter was trained with; None for the base's.
+            tokens: vocabulary size that the adapter was trained with; None for that of the base model.
 
         Raises:
-            InputError: PEFT does not accept the configuration on this base. The message is a clause, which
-                the caller completes.
+            InputError: PEFT rejects the configuration for this base model. The message is a clause, which
+                the caller turns into a sentence.
         """
         config = copy.deepcopy(base.config)
         if hasattr(config, "quantization_config"):
@@ -88,19 +88,19 @@ class Skeleton:
                 peft_config = (LoraConfig if values.pop("peft_type") == "LORA" else IA3Config)(**values)
                 self.peft = PeftModel(model, peft_config, adapter_name=INNER)
             except Exception as error:
-                raise InputError(f"PEFT cannot build it on this base: {_explain(error)}") from error
+                raise InputError(f"PEFT cannot apply the adapter to this base: {_explain(error)}") from error
         self.peft.eval()
         self.model: Any = self.peft.base_model.model
 
     def expected_shapes(self) -> dict[str, Shape]:
-        """Return the names and shapes of the weights that the adapter's file must hold."""
+        """Return the names and shapes of the weights that the adapter's file must contain."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             state = get_peft_model_state_dict(self.peft, adapter_name=INNER, save_embedding_layers=False)
         return {name: tuple(value.shape) for name, value in state.items()}
 
     def own_embeddings(self) -> dict[str, Shape]:
-        """Return the names and shapes of whole embeddings and output layers that the file may also have."""
+        """Return the names and shapes of complete embeddings and output layers that the file may contain."""
         found = {}
         for path in (self.embedding, self.head):
             if path is not None:
@@ -109,35 +109,35 @@ class Skeleton:
         return found
 
     def aliases(self) -> dict[str, str]:
-        """Map the names under which PEFT writes a weight a second time to the weight's own name.
+        """Map names under which PEFT writes a weight a second time to the weight's main name.
 
-        PEFT does so for the trained tokens of a tied output layer.
+        PEFT writes a second copy for the trained tokens of a tied output layer.
         """
         last = ".token_adapter.trainable_tokens_delta"
         tied = self.is_tied and self.embedding is not None and self.head is not None
         return {f"{PREFIX}{self.head}{last}": f"{PREFIX}{self.embedding}{last}"} if tied else {}
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Load weights with PEFT.
+        """Load the adapter's weights into the skeleton with PEFT.
 
         Args:
-            weights: the weights under the names of `expected_shapes`.
+            weights: the weights, with the names from `expected_shapes`.
 
         Raises:
             InputError: PEFT fails or does not load all weights. The message is a clause, which the caller
-                completes.
+                turns into a sentence.
         """
         for name, parameter in list(self.peft.named_parameters()):
             if f".{INNER}" in name or name in weights:
                 owner, _, last = name.rpartition(".")
-                # Weights that PEFT does not load stay NaN, which is detected below.
+                # Weights that PEFT fails to load remain NaN, which is detected below.
                 empty = torch.full(parameter.shape, torch.nan, device="cpu")
                 self.peft.get_submodule(owner)._parameters[last] = nn.Parameter(empty, requires_grad=False)
         try:
             result = set_peft_model_state_dict(self.peft, dict(weights), INNER)
         except Exception as error:
             raise InputError(f"PEFT cannot load its weights: {_explain(error)}") from error
-        # PEFT may report a name as missing whose weight it loaded under the name of a tied weight.
+        # PEFT may report a weight as missing that it has loaded under the name of a tied weight.
         state = self.peft.state_dict()
         missing = [key for key in result.missing_keys if f".{INNER}" in key and key in state]
         lost = [*result.unexpected_keys, *(key for key in missing if bool(state[key].isnan().any()))]
@@ -159,7 +159,7 @@ def _is_tied(model: Any) -> bool:
 
 
 def _base_layer(module: Any) -> Any:
-    """Return the base's module inside PEFT's wrappers and layers."""
+    """Return the base module inside PEFT's wrappers and layers."""
     while True:
         if isinstance(module, ModulesToSaveWrapper | TrainableTokensWrapper):
             module = module.original_module
@@ -174,19 +174,19 @@ def _base_layer(module: Any) -> Any:
 
 @dataclass
 class Collector:
-    """Collects the values that PEFT loaded on a skeleton, as a part for each module of the base."""
+    """Collects the values that PEFT loaded into a skeleton, as one part per base module."""
 
     skeleton: Skeleton
     base: PreTrainedModel
     own: Mapping[str, Tensor]
-    """Weights of whole embeddings and output layers from the file, by module path."""
+    """Weights of complete embeddings and output layers from the file, by module path."""
 
     def __post_init__(self) -> None:
         self.parts: dict[str, Part] = {}
         self.saved: list[str] = []
-        """Paths of the modules that the adapter has its own copies of."""
+        """Paths of the modules for which the adapter has its own copy."""
         self.tokens: set[int] = set()
-        """Ids of the tokens whose embeddings the adapter trained."""
+        """Ids of the tokens whose embeddings were trained with the adapter."""
         self.ranks: set[int] = set()
         self.is_dora = False
 
@@ -194,12 +194,12 @@ class Collector:
         """Collect the parts of all modules, by path.
 
         Raises:
-            InputError: a module cannot be served exactly. The message is a clause, which the caller
-                completes.
+            InputError: the changes to a module cannot be reproduced exactly. The message is a clause, which
+                the caller turns into a sentence.
         """
         for path, weight in self.own.items():
             self._copy_weight(path, weight)
-        # PEFT's wrappers contain its tuner layers, so `named_modules` yields them before the layers.
+        # PEFT's wrappers contain its tuner layers, so `named_modules` yields the wrappers first.
         for path, module in self.skeleton.model.named_modules():
             if isinstance(module, ModulesToSaveWrapper):
                 self._copy_module(path, module)
@@ -220,7 +220,7 @@ class Collector:
             if value.is_meta:
                 raise InputError(f"its file lacks weights for {path}")
             if not bool(torch.isfinite(value).all()):
-                raise InputError(f"what it computes for {path} is NaN or infinite")
+                raise InputError(f"its computed values for {path} contain NaN or infinity")
 
     def _device(self, path: str) -> torch.device:
         module = self.base.get_submodule(path)
@@ -228,7 +228,7 @@ class Collector:
         return device
 
     def _dtype(self, path: str) -> torch.dtype:
-        """Return the data type that a module of the base computes in."""
+        """Return the data type in which a base module computes."""
         kinds = [
             value.dtype for value in self.base.get_submodule(path).parameters() if value.is_floating_point()
         ]
@@ -246,38 +246,38 @@ class Collector:
             self._collect_ia3(path, module)
         else:
             kind = type(_base_layer(module)).__name__
-            raise InputError(f"it adapts layers of type {kind} ({path}), which Tandem does not serve")
+            raise InputError(f"it adapts layers of type {kind} ({path}), which Tandem does not support")
 
     def _check_variant(self, path: str, module: Any) -> bool:
-        """Whether the layer uses DoRA.
+        """Return whether the layer uses DoRA.
 
         Raises:
-            InputError: the layer is another variant of LoRA.
+            InputError: the layer uses another LoRA variant.
         """
         variant = module.lora_variant.get(INNER)
         if variant is None:
             return False
         name = variant.__name__ if isinstance(variant, type) else type(variant).__name__
         if name not in VARIANTS:
-            raise InputError(f"it is a variant of LoRA that Tandem does not serve ({name})")
+            raise InputError(f"it uses a LoRA variant that Tandem does not support ({name})")
         self.is_dora = True
         return True
 
     def _real_features(self, path: str, wanted: tuple[int, int]) -> nn.Module:
-        """Return the linear layer at a path: the adapter's own copy if it has one, else the base's.
+        """Return the linear layer at a path: the adapter's own copy if there is one, else the base layer.
 
         Args:
             path: the module path.
-            wanted: the required numbers of input and output features.
+            wanted: the required number of input and output features.
 
         Raises:
-            InputError: the layer has other numbers of features.
+            InputError: the layer has a different number of features.
         """
         real: nn.Module = self.base.get_submodule(path)
         copied = self.parts[path].copy if path in self.parts else None
         there = features(copied or real)
         if there != wanted:
-            raise InputError(f"{path} has the shape {there} here, and the adapter is for {wanted}")
+            raise InputError(f"{path} has shape {there} in this base, but the adapter was made for {wanted}")
         return copied or real
 
     def _collect_linear(self, path: str, module: Any) -> None:
@@ -312,7 +312,8 @@ class Collector:
         rows, width = real.weight.shape
         if (a.shape[1], b.shape[0]) != (rows, width):
             raise InputError(
-                f"{path} has {rows} rows of {width} here, and the adapter is for {a.shape[1]} of {b.shape[0]}"
+                f"{path} has {rows} rows of size {width} in this base, but the adapter was made for "
+                f"{a.shape[1]} rows of size {b.shape[0]}"
             )
         device = self._device(path)
         a, b = (value.detach().T.contiguous().to(device, torch.float32) for value in (a, b))
@@ -334,7 +335,9 @@ class Collector:
         vector = module.ia3_l[INNER].detach().flatten()
         there = features(self.base.get_submodule(path))
         if there is None or vector.numel() != there[0 if module.is_feedforward else 1]:
-            raise InputError(f"{path} has the shape {there} here, and the adapter is for {vector.numel()}")
+            raise InputError(
+                f"{path} has shape {there} in this base, but the adapter was made for {vector.numel()}"
+            )
         vector = vector.to(self._device(path), torch.float32)
         if module.is_feedforward:
             self._part(path).input_scale = vector
@@ -344,7 +347,7 @@ class Collector:
     # --- Whole modules, tokens, biases ---
 
     def _copy_weight(self, path: str, weight: Tensor) -> None:
-        """Collect the weight of a whole embedding or output layer from the file."""
+        """Collect the weight of a complete embedding or output layer from the file."""
         layer: Any = copy.deepcopy(_base_layer(self.skeleton.model.get_submodule(path)))
         layer.weight = nn.Parameter(weight, requires_grad=False)
         self._part(path).copy = self._fill_from_base(path, layer)
@@ -352,8 +355,8 @@ class Collector:
     def _copy_module(self, path: str, wrapper: Any) -> None:
         module = wrapper.modules_to_save[INNER]
         if any(isinstance(inner, BaseTunerLayer) for inner in module.modules()):
-            raise InputError(f"it both replaces {path} and adapts layers in it")
-        # Inputs with a default value count too: OPT, for example, passes one to its position embeddings.
+            raise InputError(f"it both replaces {path} and adapts layers inside it")
+        # Count inputs with default values too: OPT, for example, passes one to its position embeddings.
         inputs = [
             parameter
             for parameter in list(inspect.signature(type(module).forward).parameters.values())[1:]
@@ -361,18 +364,18 @@ class Collector:
         ]
         if len(inputs) != 1:
             raise InputError(
-                f"it replaces {path}, which takes more than one input and cannot be run for some rows alone"
+                f"it replaces {path}, which takes several inputs and so cannot be run on selected rows only"
             )
         self._part(path).copy = self._fill_from_base(path, module)
         self.saved.append(path)
 
     def _fill_from_base(self, path: str, module: nn.Module) -> nn.Module:
-        """Move a module to the base's device and give it the base's buffers, which adapter files lack.
+        """Move a module to the base model's device and fill in buffers that adapter files lack.
 
-        Gemma's scale of the embeddings is such a buffer.
+        An example of such a buffer is the scale of Gemma's embeddings.
 
         Raises:
-            InputError: the file lacks some of the module's weights.
+            InputError: some of the module's weights are missing from the file.
         """
         real = self.base.get_submodule(path)
         buffers = dict(real.named_buffers())
@@ -380,14 +383,14 @@ class Collector:
         for name, parameter in module.named_parameters():
             owner, _, last = name.rpartition(".")
             if parameter.is_meta:
-                raise InputError(f"its file lacks the weights {path}.{name}")
+                raise InputError(f"its file lacks the weight {path}.{name}")
             value = nn.Parameter(parameter.detach().to(device, dtype), requires_grad=False)
             setattr(module.get_submodule(owner), last, value)
         for name, buffer in list(module.named_buffers()):
             if buffer.is_meta:
                 owner, _, last = name.rpartition(".")
                 if name not in buffers:
-                    raise InputError(f"its file lacks the values {path}.{name}")
+                    raise InputError(f"its file lacks the buffer {path}.{name}")
                 setattr(module.get_submodule(owner), last, buffers[name])
         return module.eval()
 
@@ -398,9 +401,9 @@ class Collector:
         real: Any = self._real_embedding(path)
         rows, width = real.weight.shape
         if len(set(ids)) != len(ids) or any(token >= rows for token in ids):
-            raise InputError(f"it trains tokens twice, or beyond the {rows} that {path} has rows for")
+            raise InputError(f"it trains a token twice, or one beyond the {rows} rows of {path}")
         if tuple(values.shape) != (len(ids), width):
-            raise InputError(f"its tokens for {path} have the shape {list(values.shape)}")
+            raise InputError(f"its token weights for {path} have the wrong shape {list(values.shape)}")
         device = self._device(path)
         index = torch.tensor(ids, device=device)
         values = values.to(device, real.weight.dtype)
@@ -412,12 +415,12 @@ class Collector:
         elif isinstance(real, nn.Linear) and real.bias is None:
             step = TokenColumns(index, values)
         else:
-            raise InputError(f"it trains tokens of {path}, which is no plain embedding or output layer")
+            raise InputError(f"it trains tokens of {path}, which is not a plain embedding or output layer")
         self.tokens.update(ids)
         self._part(path).steps.append(step)
 
     def _collect_biases(self) -> None:
-        """Collect the trained biases of the base's modules (the setting `bias`)."""
+        """Collect the trained biases of base modules (the setting `bias`)."""
         for name, value in self.skeleton.model.named_parameters():
             if value.is_meta or f".{INNER}" in name:
                 continue
@@ -425,15 +428,15 @@ class Collector:
             real: Any = self.base.get_submodule(path)
             kind = type(real).__name__
             if last != "bias" or not (features(real) or isinstance(real, nn.LayerNorm)):
-                raise InputError(f"it changes {path}.{last} ({kind}), which Tandem does not serve")
+                raise InputError(f"it changes {path}.{last} ({kind}), which Tandem does not support")
             if getattr(real, "bias", None) is None or real.bias.shape != value.shape:
-                raise InputError(f"it trains a bias of {path}, which has none of that shape here")
+                raise InputError(f"it trains a bias of {path}, which has no bias of that shape in this base")
             own = value.detach().to(real.bias.device, torch.float32)
             self._part(path).steps.append(Bias(own - real.bias.detach().to(torch.float32)))
 
 
 def _is_inner(path: str) -> bool:
-    """Whether a tuner layer is inside a wrapper that is collected as a whole."""
+    """Return whether a tuner layer is inside a wrapper that is collected as a whole."""
     return ".modules_to_save." in f".{path}." or path.endswith("token_adapter")
 
 
@@ -445,11 +448,11 @@ def _embed_scale(embedding: nn.Module) -> Tensor | None:
 
 
 def _dequantise(path: str, layer: Any) -> Tensor:
-    """Return a linear layer's weight, dequantised if it is quantised."""
+    """Return the weight of a linear layer, dequantised if necessary."""
     try:
         weight: Tensor = dequantize_module_weight(layer)
     except Exception as error:
         raise InputError(
-            f"it is a DoRA, which needs the plain weights of {path}: {_explain(error)}"
+            f"it uses DoRA, which requires the unquantised weights of {path}: {_explain(error)}"
         ) from error
     return weight.detach()

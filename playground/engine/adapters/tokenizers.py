@@ -1,4 +1,4 @@
-"""Read the tokenizers and EOS token ids in the folders of adapters."""
+"""Read tokenizers and EOS token ids from adapter folders."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ FILES = (
     "added_tokens.json",
     "special_tokens_map.json",
 )
-"""Files that define a tokenizer, besides its configuration."""
+"""Glob patterns for the files that define a tokenizer, apart from its configuration."""
 WITHOUT_EFFECT = ("chat_template", "name_or_path", "padding_side", "model_max_length", "max_length")
-"""Entries of a tokenizer's configuration that do not change the token ids of any text."""
+"""Entries in a tokenizer configuration that do not affect how text is tokenized."""
 
 
 @dataclass(frozen=True)
 class AdapterText:
-    """The tokenizer and the EOS token ids in an adapter's folder."""
+    """The tokenizer and the EOS token ids read from an adapter's folder."""
 
     tokenizer: Any = None
-    """A tokenizer of Transformers; None if the adapter uses the base's tokenizer."""
+    """A Transformers tokenizer; None if the adapter uses that of the base model."""
     eos_token_ids: frozenset[int] = frozenset()
-    """EOS token ids in the adapter's generation configuration."""
+    """EOS token ids from the adapter's generation_config.json."""
 
 
 def read_adapter_text(name: str, folder: Path, base: Path | None) -> AdapterText:
-    """Read an adapter's own tokenizer, if it differs from the base's, and its own EOS token ids.
+    """Read an adapter's EOS token ids, and its tokenizer if it differs from that of the base model.
 
     Args:
         name: the adapter's name.
         folder: the adapter's folder.
-        base: the base's folder; None if it has none, for instance if the base is a single GGUF file.
+        base: the base model's folder; None if it has none, for example if it is a single GGUF file.
 
     Raises:
         InputError: a file cannot be read.
@@ -58,10 +58,10 @@ def read_adapter_text(name: str, folder: Path, base: Path | None) -> AdapterText
 
 
 def _fingerprint(folder: Path) -> str:
-    """Return a hash that is equal for folders with the same tokenizer."""
+    """Return a hash that is the same for all folders with the same tokenizer."""
     digest = hashlib.sha256()
     files = {path for pattern in FILES for path in folder.glob(pattern) if path.is_file()}
-    # Transformers does not read a tokenizer.model that was converted to the tokenizer.json beside it.
+    # Transformers ignores a tokenizer.model file if there is a tokenizer.json converted from it.
     if folder / "tokenizer.json" in files:
         files.discard(folder / "tokenizer.model")
     for path in sorted(files):
@@ -74,10 +74,10 @@ def _fingerprint(folder: Path) -> str:
 
 
 def read_eos_token_ids(folder: Path) -> list[int]:
-    """Return the EOS token ids in a folder's generation_config.json; an empty list without that file.
+    """Return the EOS token ids in a folder's generation_config.json, or an empty list without that file.
 
     Raises:
-        InputError: the file cannot be read, or its EOS token ids are not token ids.
+        InputError: the file cannot be read, or its EOS token ids are invalid.
     """
     path = folder / "generation_config.json"
     if not path.is_file():
@@ -85,12 +85,12 @@ def read_eos_token_ids(folder: Path) -> list[int]:
     ends = read_object(path).get("eos_token_id")
     listed = ends if isinstance(ends, list) else [] if ends is None else [ends]
     if not all(isinstance(end, int) and not isinstance(end, bool) and end >= 0 for end in listed):
-        raise InputError(f"{path}: eos_token_id must be a token id or a list of them.")
+        raise InputError(f"{path}: eos_token_id must be a token id or a list of token ids.")
     return listed
 
 
 def differing_words(own: Any, base: Any, text: str) -> str | None:
-    """Return the first word of a text that two tokenizers split into different token ids, or None."""
+    """Return the first word in a text that two tokenizers tokenize differently, or None."""
 
     def cut(tokenizer: Any, words: str) -> Sequence[int]:
         ids: Sequence[int] = tokenizer(words, add_special_tokens=False)["input_ids"]

@@ -1,8 +1,8 @@
-"""Reject models that are not causal language models, by their configuration, before weights are read.
+"""Reject models that are not causal language models, based on their configuration, before loading weights.
 
-Transformers loads many models with a causal head that their checkpoint lacks. The causal head of a classifier
-or an embedding model is then initialised at random, and an encoder attends to tokens that are not generated
-yet.
+Transformers can load many models with a causal head even if the checkpoint has none. For classifiers and
+embedding models, that head is then initialised randomly, and encoders attend to tokens that have not been
+generated yet.
 """
 
 from __future__ import annotations
@@ -17,41 +17,41 @@ from transformers.models.auto.modeling_auto import (
 from playground.types import InputError
 
 HEADS = {
-    "ForSequenceClassification": "has a classifier's head",
-    "ForTokenClassification": "has a classifier's head for tokens",
-    "ForQuestionAnswering": "has a head that marks answers in a text",
-    "ForMultipleChoice": "has a head that chooses between answers",
-    "ForMaskedLM": "fills in masked tokens and does not continue a text",
-    "ForPreTraining": "fills in masked tokens and does not continue a text",
-    "ForNextSentencePrediction": "has a classifier's head",
+    "ForSequenceClassification": "has a classification head",
+    "ForTokenClassification": "has a token classification head",
+    "ForQuestionAnswering": "has a head for extractive question answering",
+    "ForMultipleChoice": "has a multiple-choice head",
+    "ForMaskedLM": "fills in masked tokens instead of continuing text",
+    "ForPreTraining": "fills in masked tokens instead of continuing text",
+    "ForNextSentencePrediction": "has a classification head",
     "ForImageClassification": "classifies images",
-    "ForAudioClassification": "classifies sound",
-    "ForSpeechSeq2Seq": "reads speech",
-    "ForCTC": "reads speech",
-    "ForRewardModel": "has a head that scores answers",
-    "RewardModel": "has a head that scores answers",
+    "ForAudioClassification": "classifies audio",
+    "ForSpeechSeq2Seq": "transcribes speech",
+    "ForCTC": "transcribes speech",
+    "ForRewardModel": "has a reward head that scores answers",
+    "RewardModel": "has a reward head that scores answers",
 }
-"""Class name endings of models that are not causal language models, with the error message's predicate."""
+"""Class name suffixes of models that are not causal language models, and what to say about them in errors."""
 HEADLESS = "Model"
 WITH_HEAD = ("LMHeadModel", "DoubleHeadsModel")
 DECODER_TYPES = {"reformer", "cpmant"}
-"""Model types that also have a masked language model, but are decoders by default."""
+"""Model types that are decoders by default, although they also have a masked language model."""
 OWN_WAYS = {
-    "xlm": "writes through a mask token that its own `generate` inserts",
-    "xlnet": "writes through a permutation that its own `generate` makes",
-    "flaubert": "writes through a mask token that its own `generate` inserts",
+    "xlm": "generates text with a mask token that only its own `generate` inserts",
+    "xlnet": "generates text with a permutation mask that only its own `generate` builds",
+    "flaubert": "generates text with a mask token that only its own `generate` inserts",
 }
 
 
 def refuse_architecture(config: Any, base: str) -> None:
-    """Check that a configuration is that of a causal language model.
+    """Check that a configuration describes a causal language model.
 
     Args:
-        config: Transformers' configuration of the model.
-        base: the model's name as the user gave it.
+        config: the model's Transformers configuration.
+        base: the model's name, as given by the user.
 
     Raises:
-        InputError: the model is of another kind, which the message names.
+        InputError: the model is of a different kind; the message says which.
     """
     if reason := _explain(config):
         raise InputError(
@@ -64,28 +64,28 @@ def _explain(config: Any) -> str | None:
     shown = f" ({', '.join(names)})" if names else ""
     kind = str(getattr(config, "model_type", "") or "")
     if getattr(config, "is_encoder_decoder", False):
-        return f"is an encoder-decoder{shown}"
+        return f"is an encoder-decoder model{shown}"
     if kind in OWN_WAYS:
         return f"{OWN_WAYS[kind]}{shown}"
     heads = [reason for name in names if (reason := _explain_head(name, config))]
     if heads and len(heads) == len(names):
         return f"{heads[0]}{shown}"
     if _is_encoder(config, kind, names):
-        return f"is an encoder, which reads in both directions{shown}"
+        return f"is an encoder with bidirectional attention{shown}"
     if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not getattr(config, "auto_map", None):
-        return f"is of type {kind or 'unknown'}, which has no causal language model here{shown}"
+        return f"has type {kind or 'unknown'}, for which there is no causal language model class{shown}"
     return None
 
 
 def _explain_head(name: str, config: Any) -> str | None:
-    """Return why a class name is not that of a causal language model, or None if it is."""
+    """Explain why a class is not a causal language model, judging by its name; None if it is one."""
     for ending, reason in HEADS.items():
         if name.endswith(ending):
             return reason
     headless = name.endswith(HEADLESS) and not name.endswith(WITH_HEAD)
     tied = getattr(config.get_text_config(), "tie_word_embeddings", False)
     if headless and not tied:
-        return "was saved without a head that writes tokens"
+        return "was saved without a language modelling head"
     return None
 
 

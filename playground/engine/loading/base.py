@@ -36,46 +36,46 @@ GGUF_SIZES = {
 
 @dataclass
 class Base:
-    """A base model with local files and a checked configuration, before its weights are read."""
+    """A base model with local files and a validated configuration, before its weights are loaded."""
 
     name: str
-    """The name as the user gave it."""
+    """The name, as given by the user."""
     folder: Path
     config: Any
     parameters: int
-    """Number of parameters, counted from the configuration, so that packed weights are counted unpacked."""
+    """Number of parameters according to the configuration, so packed weights are counted unpacked."""
     method: str | None = None
-    """Quantisation method of the saved weights; see `quantised.find_method`."""
+    """Quantisation method of the saved weights, from `quantised.find_method`."""
     header: GgufFile | None = None
-    """Header of the base's GGUF file; None for a folder."""
+    """Header of the GGUF file; None if the model is a folder."""
     pickled: bool = False
     remote_code: bool = False
-    """Whether Python code from the base's folder is run."""
+    """Whether to run Python code from the base model's folder."""
     warnings: list[str] = field(default_factory=list)
 
     @property
     def tokenizer_options(self) -> dict[str, Any]:
-        """Options of `AutoTokenizer.from_pretrained` besides the folder."""
+        """Options for `AutoTokenizer.from_pretrained`, apart from the folder."""
         options: dict[str, Any] = {"trust_remote_code": self.remote_code}
         return options if self.header is None else {**options, "gguf_file": self.header.path.name}
 
 
 def open_base(settings: Settings, report: Report) -> Base:
-    """Find or download a base model and run every check that does not need its weights.
+    """Find or download a base model and run all checks that do not need its weights.
 
     Args:
-        settings: Tandem's settings, with the base's name.
-        report: called with the progress of a download.
+        settings: Tandem's settings, including the name of the base model.
+        report: callback for download progress.
 
     Raises:
-        InputError: the base cannot be found or served.
+        InputError: the base model cannot be found, or is not supported.
     """
     source = find_source(settings.base)
     if source.file is not None:
         path = hub.find_folder(settings.base, report=report) / source.file
         return _open_gguf(settings.base, read_gguf(path))
     remote_code = settings.trust_remote_code and not settings.public
-    # Fetch the configuration files first, so that no weights are downloaded for a base that cannot be served.
+    # Fetch configuration files first, so that no weights are downloaded for an unsupported model.
     folder = hub.find_folder(settings.base, hub.SMALL_FILES, report)
     raw = _read_config(folder, settings.base)
     method = quantised.find_method(raw)
@@ -90,7 +90,7 @@ def open_base(settings: Settings, report: Report) -> Base:
     if remote_code and raw.get("auto_map"):
         base.remote_code = True
         base.warnings.append(
-            f"{settings.base} runs Python code of its own repository, as --trust-remote-code allows."
+            f"{settings.base} runs Python code from its repository, as allowed by --trust-remote-code."
         )
     return base
 
@@ -105,17 +105,15 @@ def _open_gguf(name: str, header: GgufFile) -> Base:
     try:
         parameters = count_parameters(config)
     except Exception as error:
-        raise InputError(
-            f"{name} is not a language model that can be loaded here: {_explain(error)}."
-        ) from error
+        raise InputError(f"{name} cannot be loaded as a language model: {_explain(error)}.") from error
     return Base(name, header.path.parent, config, parameters, header=header)
 
 
 def _read_config(folder: Path, base: str) -> dict[str, Any]:
-    """Read config.json and check that the folder can be that of a base model.
+    """Read config.json and check that the folder can contain a base model.
 
     Raises:
-        InputError: the folder is not that of a base model, or an entry of config.json is not plausible.
+        InputError: the folder does not contain a base model, or an entry in config.json is not plausible.
     """
     check_regular(folder)
     names = [path.name for path in folder.iterdir()]
@@ -124,10 +122,10 @@ def _read_config(folder: Path, base: str) -> dict[str, Any]:
             find_weight_files(names, read_object, base, allow_pickle=True)
         raise InputError(f"{base} is not a model: {folder} has no config.json.")
     if "adapter_config.json" in names:
-        # Transformers would load the base that adapter_config.json names, with the adapter.
+        # Transformers would load the base named in adapter_config.json, with the adapter applied.
         raise InputError(
-            f"{base} has an adapter_config.json beside its config.json: give the base in one folder, and the "
-            "adapter in another with --adapter."
+            f"{base} has both a config.json and an adapter_config.json: put the base model and the adapter "
+            "in separate folders, and specify the adapter's folder with --adapter."
         )
     raw = read_object(folder / "config.json")
     checkpoint.check_config(raw, f"{base}, config.json")
@@ -135,31 +133,29 @@ def _read_config(folder: Path, base: str) -> dict[str, Any]:
 
 
 def _check_code(raw: Mapping[str, Any], base: str, remote_code: bool) -> None:
-    """Reject a base whose architecture is Python code in its repository, unless such code may run."""
+    """Reject a base model that needs Python code from its repository, unless that code may run."""
     if raw.get("auto_map") and raw.get("model_type") not in CONFIG_MAPPING and not remote_code:
         raise InputError(
-            f"{base} needs Python code of its own repository, which does not run here: read that code, and "
-            "start with --trust-remote-code if you trust it."
+            f"{base} needs Python code from its repository, which Tandem does not run by default: review "
+            "that code, and start with --trust-remote-code if you trust it."
         )
 
 
 def _load_config(folder: Path, base: str, remote_code: bool) -> tuple[Any, int]:
-    """Load the configuration and count the parameters of the model that it describes."""
+    """Load a configuration and count the parameters of the model that it describes."""
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=remote_code)
         refuse_architecture(config, base)
-        # Counting raises an exception for a model that is not a causal language model.
+        # Counting the parameters raises an exception if the model is not a causal language model.
         return config, count_parameters(config, remote_code)
     except InputError:
         raise
     except Exception as error:
-        raise InputError(
-            f"{base} is not a language model that can be loaded here: {_explain(error)}."
-        ) from error
+        raise InputError(f"{base} cannot be loaded as a language model: {_explain(error)}.") from error
 
 
 def count_parameters(config: Any, remote_code: bool = False) -> int:
-    """Count a model's parameters from its configuration, with a model on the meta device."""
+    """Count a model's parameters from its configuration, by creating the model on the meta device."""
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, trust_remote_code=remote_code)
         return int(model.num_parameters())
@@ -167,9 +163,9 @@ def count_parameters(config: Any, remote_code: bool = False) -> int:
 
 def _explain(error: Exception) -> str:
     if isinstance(error, KeyError) and " " not in str(error):
-        return f"{error} is not known"
+        return f"{error} is unknown"
     lines = str(error).strip().splitlines()
-    # A validation error has the field in its first line and the reason in the second.
+    # Validation errors have the field on the first line and the reason on the second.
     if len(lines) > 1 and lines[0].rstrip().endswith(":"):
         return f"{lines[0].strip()} {lines[1].strip().rstrip('.')}"[:300]
     return first_line(error)
@@ -179,15 +175,15 @@ def _explain(error: Exception) -> str:
 
 
 def load_weights(base: Base, options: Mapping[str, Any]) -> PreTrainedModel:
-    """Load a base's weights and check that all of them were loaded.
+    """Load the weights of a base model and check that all of them were loaded.
 
     Args:
-        base: the base, from `open_base`.
-        options: options of `from_pretrained`, such as dtype and device_map.
+        base: the base model, from `open_base`.
+        options: options for `from_pretrained`, such as dtype and device_map.
 
     Raises:
-        InputError: weights are missing, unused or of other shapes, so that part of the model would be random
-            or the result another model; the message names the first three.
+        InputError: weights are missing, unused or have different shapes, so that part of the model would be
+            random or the result would be a different model. The message names the first three.
     """
     options = {
         "config": base.config,
@@ -196,7 +192,7 @@ def load_weights(base: Base, options: Mapping[str, Any]) -> PreTrainedModel:
         "weights_only": True,
         **options,
         "output_loading_info": True,
-        "ignore_mismatched_sizes": True,  # the loading report lists them, and `_check_report` rejects them
+        "ignore_mismatched_sizes": True,  # listed in the loading report, which `_check_report` checks
     }
     if base.header is not None:
         options |= {"gguf_file": base.header.path.name, "quantization_config": GgufConfig(dequantize=True)}
@@ -205,8 +201,8 @@ def load_weights(base: Base, options: Mapping[str, Any]) -> PreTrainedModel:
         model, info = AutoModelForCausalLM.from_pretrained(base.folder, **options)
     except pickle.UnpicklingError as error:
         raise InputError(
-            f"{base.name} has a pickled weights file that holds more than weights, and is not read: use a "
-            "copy in safetensors."
+            f"{base.name} has a pickled weights file with objects other than weights, which Tandem does not "
+            "load: use a copy in safetensors format."
         ) from error
     except NotImplementedError as error:
         raise InputError(f"{base.name} cannot be loaded here: {first_line(error)}.") from error
@@ -214,8 +210,8 @@ def load_weights(base: Base, options: Mapping[str, Any]) -> PreTrainedModel:
         if not base.pickled:
             raise
         raise InputError(
-            f"{base.name} has a pickled weights file that is damaged, or that holds no table of weights: "
-            "download it again, or use a copy in safetensors."
+            f"{base.name} has a pickled weights file that is damaged or is not a dictionary of weights: "
+            "download it again, or use a copy in safetensors format."
         ) from error
     _check_report(base, model, info)
     if base.header is not None:
@@ -226,7 +222,7 @@ def load_weights(base: Base, options: Mapping[str, Any]) -> PreTrainedModel:
 
 
 def nf4(compute: torch.dtype) -> BitsAndBytesConfig:
-    """Return the configuration that quantises weights to 4-bit NF4 while they are loaded."""
+    """Return the configuration for quantising weights to 4-bit NF4 while loading them."""
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
@@ -236,39 +232,42 @@ def nf4(compute: torch.dtype) -> BitsAndBytesConfig:
 
 
 def _check_report(base: Base, model: Any, info: Mapping[str, Any]) -> None:
-    """Check Transformers' report of a load for missing, unused and mismatched weights.
+    """Check Transformers' loading report for missing, unused and mismatched weights.
 
-    Transformers initialises missing weights at random and reports them only in `info`.
+    Transformers initialises missing weights randomly and reports them only in `info`.
 
     Raises:
-        InputError: as `load_weights`.
+        InputError: as for `load_weights`.
     """
     where = str(base.header.path) if base.header else base.name
     if missing := sorted(info["missing_keys"]):
         found = sorted(info["unexpected_keys"])
         hint = f"; it has {_list_first(found)} instead" if found else ""
         raise InputError(
-            f"{where} lacks {len(missing)} of the model's weights ({_list_first(missing)}){hint}: its files "
-            "and its configuration are not of one model."
+            f"{where} lacks {len(missing)} of the model's weights ({_list_first(missing)}){hint}. Its files "
+            "and its configuration do not belong to the same model."
         )
     if mismatched := sorted(info["mismatched_keys"], key=str):
         name, has, wants = mismatched[0]
         raise InputError(
-            f"{where}: {len(mismatched)} weights are of other shapes than its configuration says ({name}: "
-            f"{list(has)}, not {list(wants)}): its files and its configuration are not of one model."
+            f"{where}: the shapes of {len(mismatched)} weights do not match its configuration ({name}: "
+            f"{list(has)}, not {list(wants)}), so its files and its configuration do not belong to the same "
+            "model."
         )
     left = sorted(info["unexpected_keys"])
     if ours := [name for name in left if _belongs(name, model)]:
         raise InputError(
-            f"{where} has {len(ours)} weights that its configuration leaves out ({_list_first(ours)}): the "
-            "model would be another one; correct its config.json."
+            f"{where} has {len(ours)} weights that its configuration does not use ({_list_first(ours)}), so "
+            "the result would be a different model: correct its config.json."
         )
     if left:
-        base.warnings.append(f"{len(left)} weights of the base's files are not used ({_list_first(left)}).")
+        base.warnings.append(
+            f"{len(left)} weights in the base model's files are not used ({_list_first(left)})."
+        )
 
 
 def _belongs(name: str, model: Any) -> bool:
-    """Whether an unused weight resembles a weight of the model: one of a further layer, or a bias."""
+    """Return whether an unused weight resembles those of the model, such as an extra layer or a bias."""
     pattern = re.sub(r"\d+", "#", name)
     own = [re.sub(r"\d+", "#", key) for key, _ in model.named_parameters()]
     endings = {key.rsplit(".", 1)[0] for key in own}
@@ -280,12 +279,12 @@ def _list_first(names: Sequence[str]) -> str:
 
 
 def check_numbers(base: str, model: Any, logits: torch.Tensor) -> None:
-    """Check that a model's logits on a fixed text and its input embeddings have no NaN or infinity.
+    """Check that a model's logits on a fixed text and its input embeddings contain no NaN or infinity.
 
     Args:
-        base: the base's name.
+        base: name of the base model.
         model: the base model, without adapters.
-        logits: the logits of the fixed text.
+        logits: the model's logits on the fixed text.
 
     Raises:
         InputError: a logit or an embedding is NaN or infinite.
@@ -296,6 +295,6 @@ def check_numbers(base: str, model: Any, logits: torch.Tensor) -> None:
     held = str(logits.dtype).removeprefix("torch.")
     cause = "" if held == "float32" else f", or too large for {held}"
     raise InputError(
-        f"{base} does not compute numbers (NaN or infinity on a test text): its weights are damaged{cause}; "
+        f"{base} computes NaN or infinity on a test text: its weights are damaged{cause}; "
         "download it again, or use another copy."
     )

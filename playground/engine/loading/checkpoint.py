@@ -1,7 +1,7 @@
-"""Check that a base's weight files are complete and its config.json is plausible, before weights are read.
+"""Check that weight files are complete and config.json is plausible, before loading a base model's weights.
 
-Only headers, indexes and the configuration are read. A truncated file, a missing shard or an impossible size
-is reported in one sentence that names the file.
+Only headers, indexes and the configuration are read. Truncated files, missing shards and impossible sizes are
+reported in a short error message that names the file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from playground.files import check_whole, read_object
 from playground.types import InputError
 
 MOST_HEADER = 100_000_000
-"""Largest size in bytes of a header in the safetensors format."""
+"""Maximum size of a safetensors header in bytes."""
 BITS = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 8),
     **dict.fromkeys(("I16", "U16", "F16", "BF16"), 16),
@@ -29,18 +29,18 @@ BITS = {
     "F6_E2M3": 6,
     "F6_E3M2": 6,
 }
-"""Bits per element of each data type of the safetensors format."""
+"""Bits per element for each data type in the safetensors format."""
 
 
 def check_weights(folder: Path, allow_pickle: bool) -> WeightFiles:
-    """Find the weight files of a folder and check their headers and sizes.
+    """Find the weight files in a folder and check their headers and sizes.
 
     Args:
-        folder: the base's folder.
-        allow_pickle: also accept weights in pickle files.
+        folder: folder of the base model.
+        allow_pickle: whether to accept weights in pickle files.
 
     Raises:
-        InputError: as `find_weight_files`, or a file is damaged; the message names it.
+        InputError: as for `find_weight_files`, or a file is damaged. The message names the file.
     """
     names = {path.name for path in folder.iterdir() if path.is_file()}
     files = find_weight_files(names, lambda name: read_object(folder / name), str(folder), allow_pickle)
@@ -54,16 +54,16 @@ def check_weights(folder: Path, allow_pickle: bool) -> WeightFiles:
         for key, name in table.items():
             if key not in found[name]:
                 raise InputError(
-                    f"{folder / name} lacks the weight {key}, which the index names: download it again."
+                    f"{folder / name} lacks the weight {key}, which the index lists: download it again."
                 )
     return files
 
 
 def read_header(path: Path) -> dict[str, dict[str, Any]]:
-    """Read the dtype, shape and offsets of each tensor from the header of a safetensors file.
+    """Read the dtype, shape and offsets of every tensor from the header of a safetensors file.
 
     Raises:
-        InputError: the file is damaged or truncated; the message names it.
+        InputError: the file is damaged or truncated. The message names the file.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -71,7 +71,9 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
         head = file.read(8)
         length = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
         if len(head) < 8 or length > min(MOST_HEADER, size - 8):
-            raise InputError(f"{path} is not a whole safetensors file: its header does not fit in it.")
+            raise InputError(
+                f"{path} is not a complete safetensors file: its header does not fit in the file."
+            )
         try:
             header = json.loads(file.read(length))
         except (ValueError, RecursionError) as error:
@@ -82,23 +84,23 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
     ends = [_check_tensor(path, name, entry) for name, entry in header.items()]
     if (end := max(ends, default=0)) > size - 8 - length:
         raise InputError(
-            f"{path} is cut off: its weights end at byte {8 + length + end}, and it has {size}: download it "
-            "again."
+            f"{path} is truncated: its weights end at byte {8 + length + end}, but the file has only {size} "
+            "bytes. Download it again."
         )
     return header
 
 
 def _check_tensor(path: Path, name: str, entry: Any) -> int:
-    """Check one tensor's entry in the header and return the offset at which its data ends."""
+    """Check the header entry of one tensor and return the offset at which its data ends."""
     try:
         bits, shape, (start, end) = BITS.get(entry["dtype"]), entry["shape"], entry["data_offsets"]
         whole = all(type(number) is int and number >= 0 for number in (*shape, start, end))
     except (TypeError, KeyError, ValueError):
         whole, bits, shape, start, end = False, None, [], 0, 0
     if not whole or (bits is not None and prod(shape) * bits != 8 * (end - start)):
-        raise InputError(f"{path} is damaged: the entry of {name!r} in its header makes no sense.")
+        raise InputError(f"{path} is damaged: the header entry for {name!r} is invalid.")
     if bits is None:
-        raise InputError(f"{path}: {name!r} is of type {entry['dtype']!r}, which is not known here.")
+        raise InputError(f"{path}: {name!r} has the unsupported data type {entry['dtype']!r}.")
     return int(end)
 
 
@@ -122,7 +124,7 @@ MOST = {
     "num_local_experts": 100_000,
     "num_experts": 100_000,
 }
-"""Largest plausible value of each number in a configuration; the smallest is 1."""
+"""Largest plausible value of each number in a configuration. The smallest is always 1."""
 COUNTS = {
     re.compile(r"(\w*_)?labels"): 100_000,
     re.compile(r"(\w*_)?(layers?|blocks|stages|depths?)"): 10_000,
@@ -130,10 +132,10 @@ COUNTS = {
         r"(?!.*(token|param|theta|seed))((num|n)_\w+|(\w*_)?(channels|dim|experts|heads|length|rank|size|width))"
     ): 10**8,
 }
-"""Largest plausible values of other entries, at any depth, by a pattern of their names. Transformers builds
-lists and tables of these lengths when it reads a configuration."""
+"""Largest plausible values of other entries, at any depth, by regular expressions for their names. When
+Transformers reads a configuration, it creates lists and dictionaries of these lengths."""
 SHORTEST_CONTEXT = 8
-"""Smallest context length in tokens; the path trial at load needs this many."""
+"""Minimum context length in tokens, needed for the decoding path trial at load time."""
 ALIASES = {
     "n_layer": "num_hidden_layers",
     "n_layers": "num_hidden_layers",
@@ -142,7 +144,7 @@ ALIASES = {
     "n_head": "num_attention_heads",
     "n_heads": "num_attention_heads",
 }
-"""Names of entries in older architectures, with the names of the same entries in `MOST`."""
+"""Names that older architectures use for entries in `MOST`."""
 
 
 def _is_token(value: Any) -> bool:
@@ -154,7 +156,7 @@ def _is_tokens(value: Any) -> bool:
 
 
 def _is_dtype(value: Any) -> bool:
-    if isinstance(value, dict):  # one dtype for each part of the model
+    if isinstance(value, dict):  # one dtype per part of the model
         return True
     name = value.removeprefix("torch.") if isinstance(value, str) else ""
     return name == "auto" or re.fullmatch(r"b?float\d+(_\w+)?|u?int\d+|half|float|double", name) is not None
@@ -166,30 +168,30 @@ def _is_positive(value: Any) -> bool:
 
 ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "bos_token_id": (_is_tokens, "a token id"),
-    "eos_token_id": (_is_tokens, "a token id or a list of them"),
+    "eos_token_id": (_is_tokens, "a token id or a list of token ids"),
     "pad_token_id": (_is_tokens, "a token id"),
     "torch_dtype": (_is_dtype, "the name of a data type, such as float16"),
     "dtype": (_is_dtype, "the name of a data type, such as float16"),
-    "rope_theta": (_is_positive, "a number above 0"),
+    "rope_theta": (_is_positive, "a positive number"),
     "quantization_config": (
         lambda value: value != {},  # `quantised.check_method` checks any other value
-        "an object that names its quant_method",
+        "an object with a quant_method",
     ),
     "rope_scaling": (lambda value: isinstance(value, dict), "an object"),
     "rope_parameters": (lambda value: isinstance(value, dict), "an object"),
 }
-"""Other entries of a configuration, each with a test and a description of valid values."""
+"""Other configuration entries, each with a test and a description of valid values."""
 
 
 def check_config(config: Mapping[str, Any], where: str) -> None:
     """Check the numbers in a configuration before a model is built from them.
 
     Args:
-        config: the object in config.json.
-        where: the file's name for error messages.
+        config: the JSON object in config.json.
+        where: name of the file, for error messages.
 
     Raises:
-        InputError: an entry is not plausible; the message names it.
+        InputError: an entry is not plausible. The message names the entry.
     """
     _check_counts(config, where)
     inner = ("text_config", "llm_config", "rope_parameters")
@@ -201,11 +203,11 @@ def check_config(config: Mapping[str, Any], where: str) -> None:
             if known not in MOST or value is None or isinstance(value, list | dict):
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST[known]:
-                raise InputError(f"{where}: {name} is {value!r:.40}, which no model has: check the file.")
+                raise InputError(f"{where}: {name} is {value!r:.40}, which is not plausible: check the file.")
             if known == "max_position_embeddings" and value < SHORTEST_CONTEXT:
                 raise InputError(
-                    f"{where}: {name} is {value}, and a context of less than {SHORTEST_CONTEXT} tokens "
-                    "is not served: check the file."
+                    f"{where}: {name} is {value}, but the context must be at least {SHORTEST_CONTEXT} tokens "
+                    "long: check the file."
                 )
             sizes[known] = value
         _check_heads(sizes, where)
@@ -217,7 +219,7 @@ def check_config(config: Mapping[str, Any], where: str) -> None:
 
 
 def _check_counts(config: Mapping[str, Any], where: str) -> None:
-    """Check the entries of a configuration that match `COUNTS`, at any depth."""
+    """Check all configuration entries that match `COUNTS`, at any depth."""
     waiting: list[tuple[str, Any]] = list(config.items())
     while waiting:
         name, value = waiting.pop()
@@ -229,18 +231,18 @@ def _check_counts(config: Mapping[str, Any], where: str) -> None:
             forms = (most for form, most in COUNTS.items() if form.fullmatch(name))
             most = MOST.get(ALIASES.get(name, name)) or next(forms, None)
             if most is not None and abs(value) > most:
-                raise InputError(f"{where}: {name} is {value!r:.40}, which no model has: check the file.")
+                raise InputError(f"{where}: {name} is {value!r:.40}, which is not plausible: check the file.")
 
 
 def _check_heads(sizes: Mapping[str, int], where: str) -> None:
     hidden, heads = sizes.get("hidden_size"), sizes.get("num_attention_heads")
     if hidden and heads and "head_dim" not in sizes and hidden % heads:
         raise InputError(
-            f"{where}: hidden_size {hidden} is no multiple of num_attention_heads {heads}: check the file."
+            f"{where}: hidden_size {hidden} is not a multiple of num_attention_heads {heads}: check the file."
         )
     groups = sizes.get("num_key_value_heads")
     if heads and groups and heads % groups:
         raise InputError(
-            f"{where}: num_attention_heads {heads} is no multiple of num_key_value_heads {groups}: check "
+            f"{where}: num_attention_heads {heads} is not a multiple of num_key_value_heads {groups}: check "
             "the file."
         )

@@ -1,4 +1,4 @@
-"""Choose the device and precision of a base model, and measure memory."""
+"""Choose the device and precision for a base model, and measure memory."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from playground.types import InputError
 
 
 def choose_device(settings: Settings) -> torch.device:
-    """Return the device that the settings ask for.
+    """Return the device requested in the settings.
 
     Raises:
-        InputError: the settings ask for CUDA, and there is no CUDA device.
+        InputError: the settings request CUDA, but there is no CUDA device.
     """
     available = torch.cuda.is_available()
     if settings.device == "cuda" and not available:
-        raise InputError("There is no CUDA device here: use --device cpu, or leave --device out.")
+        raise InputError("This machine has no CUDA device: use --device cpu, or omit --device.")
     return torch.device("cuda", 0) if available and settings.device != "cpu" else torch.device("cpu")
 
 
 def compute_type(device: torch.device) -> torch.dtype:
-    """Return the data type in which a device multiplies fastest, among those that are exact enough."""
+    """Return the fastest data type for matrix products on a device among those that are accurate enough."""
     if device.type != "cuda":
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
 
 def choose_options(settings: Settings, base: Base, device: torch.device) -> dict[str, Any]:
-    """Choose the options of `from_pretrained` that load a base in the requested precision.
+    """Choose options for `from_pretrained` that load a base model in the requested precision.
 
     Raises:
-        InputError: the base cannot be loaded in that precision.
+        InputError: the base model cannot be loaded in that precision.
     """
     compute = compute_type(device)
     place: Any = "auto" if device.type == "cuda" else {"": "cpu"}
@@ -47,8 +47,8 @@ def choose_options(settings: Settings, base: Base, device: torch.device) -> dict
     if base.header is not None:
         if settings.quantize == "4bit":
             raise InputError(
-                f"{settings.base} is a GGUF file, which is served de-quantised: leave --quantize out, or "
-                "give the model's folder or Hub id for 4 bit."
+                f"{settings.base} is a GGUF file, whose weights are always dequantised: omit --quantize, or "
+                "use the model's folder or Hub id for 4-bit weights."
             )
         return options
     if base.method is not None:
@@ -62,12 +62,12 @@ def choose_options(settings: Settings, base: Base, device: torch.device) -> dict
 
 
 def _choose_attention(config: Any) -> str | None:
-    # Gemma 2 caps its attention scores, and only eager attention implements the cap.
+    # Gemma 2 uses soft-capped attention scores, which only eager attention implements.
     return "eager" if getattr(config, "attn_logit_softcapping", None) else None
 
 
 def _needs_4bit(device: torch.device, parameters: int) -> bool:
-    """Whether `--quantize auto` selects 4 bit: always on CUDA, on a CPU if float32 would not fit."""
+    """Return whether `--quantize auto` selects 4 bit: always on CUDA, on a CPU if float32 does not fit."""
     if device.type == "cuda":
         return True
     return 4 * parameters > MOST_OF_MEMORY * free_memory(device)
@@ -77,24 +77,24 @@ def _needs_4bit(device: torch.device, parameters: int) -> bool:
 
 
 def fits_beside(settings: Settings, report: Report) -> bool:
-    """Whether the settings' model fits in the free memory, beside a model that is already loaded.
+    """Return whether the model in the settings fits in free memory next to the model already loaded.
 
-    The precision is the one that the model would have if it were loaded alone. A model that is not on this
-    machine is downloaded first.
+    Assumes the precision that the model would have if it were loaded alone. If the model is not on this
+    machine, it is downloaded first.
 
     Raises:
-        InputError: as `load.load`.
+        InputError: as for `load.load`.
     """
     device = choose_device(settings)
     base = open_base(settings, report)
     if base.header is None:
-        # Raises if generation_config.json is unreadable; Transformers would silently ignore the file.
+        # Raises an error if generation_config.json is unreadable; Transformers would silently ignore it.
         read_eos_token_ids(base.folder)
     return _count_bytes(settings, base, device) <= MOST_OF_MEMORY * free_memory(device)
 
 
 def _count_bytes(settings: Settings, base: Base, device: torch.device) -> float:
-    """Return the size in bytes of a base's weights once they are loaded."""
+    """Return the size of a base model's weights in memory, in bytes."""
     if base.method is not None:
         return sum(path.stat().st_size for path in base.folder.glob("*.safetensors"))
     four_bit = settings.quantize == "4bit" or (settings.quantize == "auto" and device.type == "cuda")
@@ -110,6 +110,6 @@ def free_memory(device: torch.device) -> int:
 
 
 def measure_memory(device: torch.device) -> tuple[int, int | None]:
-    """Return the bytes that this process uses in RAM and on its GPU (None without a GPU)."""
+    """Return the memory that this process uses in RAM and on its GPU (None without a GPU), in bytes."""
     on_gpu = torch.cuda.memory_reserved(device) if device.type == "cuda" else None
     return int(psutil.Process().memory_info().rss), on_gpu

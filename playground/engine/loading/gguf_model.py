@@ -1,7 +1,7 @@
-"""Load a base from a GGUF file, which Transformers dequantises, and check that nothing is lost.
+"""Load a base model from a GGUF file, which Transformers dequantises, and check that nothing is lost.
 
-Transformers' loader silently ignores the hyperparameters and tensors that it does not know. This module
-restores them where that is exact, and refuses the file otherwise.
+Transformers' GGUF loader silently ignores hyperparameters and tensors that it does not know. This module
+restores them where that is possible exactly, and otherwise rejects the file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RENAMED = {
     "gpt-oss": "gpt_oss",
     "minimax-m2": "minimax_m2",
 }
-"""GGUF names of architectures that have another name in Transformers."""
+"""Maps GGUF architecture names to their names in Transformers, where the two differ."""
 RESTORED = {
     "attention.key_length": "head_dim",
     "attention.sliding_window": "sliding_window",
@@ -31,7 +31,7 @@ RESTORED = {
     "expert_feed_forward_length": "moe_intermediate_size",
     "expert_shared_feed_forward_length": "shared_expert_intermediate_size",
 }
-"""GGUF names of hyperparameters that the loader may ignore, with their names in the configuration."""
+"""Maps GGUF names of hyperparameters that the loader may ignore to their configuration names."""
 HARMLESS = {
     "vocab_size": None,
     "context_length": None,
@@ -43,25 +43,25 @@ HARMLESS = {
     "expert_count": 0,
     "expert_used_count": 0,
 }
-"""Hyperparameters that have no effect, or follow from the shapes of the weights, if they have this value;
-None accepts any value."""
+"""Hyperparameters that can be ignored if they have this value, because they have no effect or follow from the
+shapes of the weights. None stands for any value."""
 ROPE_TENSOR = "rope_freqs.weight"
 DIGITS_ALONE = ("smollm", "refact", "command-r", "starcoder", "codeshell", "exaone", "minerva-7b")
-"""Pre-tokenizers that split off every digit and then split like GPT-2's."""
+"""Pre-tokenizers that split off each digit and then split text like GPT-2."""
 PLAIN = ("gpt-2", "phi-2", "mpt", "olmo", "jais")
-"""Pre-tokenizers that split like GPT-2's."""
+"""Pre-tokenizers that split text like GPT-2."""
 
 
 def check_available(header: GgufFile) -> None:
-    """Check that the installed Transformers can read a GGUF file's architecture.
+    """Check that the installed version of Transformers supports the architecture of a GGUF file.
 
     Raises:
-        InputError: the package `gguf` is not installed, or Transformers does not know the architecture.
+        InputError: the package `gguf` is not installed, or Transformers does not support the architecture.
     """
     if importlib.util.find_spec("gguf") is None:
         raise InputError(
-            f"{header.path} is a GGUF file, which needs a package that is not here: run "
-            "python -m pip install gguf, or give the model's folder or Hub id."
+            f"{header.path} is a GGUF file, which requires a package that is not installed: run "
+            "python -m pip install gguf, or use the model's folder or Hub id."
         )
     from transformers.integrations.gguf import GGUF_CONFIG_ARCHS
     from transformers.modeling_gguf_pytorch_utils import GGUF_SUPPORTED_ARCHITECTURES
@@ -70,17 +70,17 @@ def check_available(header: GgufFile) -> None:
     known = {*GGUF_CONFIG_ARCHS, *GGUF_SUPPORTED_ARCHITECTURES} - {"general", "tokenizer"}
     if name not in known:
         raise InputError(
-            f"{header.path} holds a model of the architecture {header.architecture!r}, which Transformers "
-            "cannot read from GGUF: give the model's folder or Hub id in safetensors."
+            f"{header.path} has the architecture {header.architecture!r}, which Transformers cannot load "
+            "from GGUF: use the model's folder or Hub id with safetensors files."
         )
 
 
 def load_config(header: GgufFile, from_pretrained: Callable[..., Any]) -> Any:
-    """Load the configuration in a GGUF file, including the hyperparameters that the loader ignores.
+    """Load the configuration from a GGUF file, including hyperparameters that the loader ignores.
 
     Args:
-        header: the file's header.
-        from_pretrained: `AutoConfig.from_pretrained`.
+        header: header of the GGUF file.
+        from_pretrained: the function `AutoConfig.from_pretrained`.
 
     Raises:
         InputError: the file cannot be read, or has a hyperparameter that cannot be restored.
@@ -102,14 +102,14 @@ def load_config(header: GgufFile, from_pretrained: Callable[..., Any]) -> Any:
 
 
 def _report_readers() -> Any:
-    """Return the architectures of Transformers' newer reader, which reports the entries that it ignores."""
+    """Return the architectures that use Transformers' newer GGUF reader, which reports ignored entries."""
     from transformers.integrations.gguf import GGUF_CONFIG_ARCHS
 
     return GGUF_CONFIG_ARCHS
 
 
 def _find_unread(header: GgufFile) -> dict[str, Any]:
-    """Return the architecture's hyperparameters that the loader does not read, without their prefix."""
+    """Return the hyperparameters that the loader does not read, without the architecture prefix."""
     from transformers.integrations import GGUF_CONFIG_MAPPING
 
     read = GGUF_CONFIG_MAPPING[RENAMED.get(header.architecture, header.architecture)]
@@ -121,10 +121,10 @@ def _find_unread(header: GgufFile) -> dict[str, Any]:
 
 
 def _restore(header: GgufFile, config: Any, key: str, value: Any) -> None:
-    """Put one hyperparameter that the loader ignored into the configuration.
+    """Set a hyperparameter that the loader ignored in the configuration.
 
     Raises:
-        InputError: the configuration has no entry for the hyperparameter.
+        InputError: the configuration has no entry for this hyperparameter.
     """
     if key.startswith("rope.scaling.") or (key in HARMLESS and HARMLESS[key] in (None, value)):
         return
@@ -140,7 +140,7 @@ def _restore(header: GgufFile, config: Any, key: str, value: Any) -> None:
 
 
 def _restore_rope(header: GgufFile, config: Any) -> None:
-    """Put the file's RoPE scaling into the configuration.
+    """Set the file's RoPE scaling in the configuration.
 
     Raises:
         InputError: the scaling cannot be restored exactly.
@@ -163,7 +163,7 @@ def _restore_rope(header: GgufFile, config: Any) -> None:
         }
     elif kind != "none" or stated:
         raise _refuse_lossy(
-            header, f"its scaling of positions ({kind}: {', '.join(sorted(stated)) or 'unstated'})"
+            header, f"its RoPE scaling ({kind}: {', '.join(sorted(stated)) or 'no parameters'})"
         )
     if factors := _rope_factors(header):
         llama3 = _llama3(factors, config)
@@ -174,15 +174,15 @@ def _restore_rope(header: GgufFile, config: Any) -> None:
         return
     parameters = getattr(config, "rope_parameters", None)
     if not isinstance(parameters, dict) or any(isinstance(value, dict) for value in parameters.values()):
-        raise _refuse_lossy(header, "its scaling of positions")
+        raise _refuse_lossy(header, "its RoPE scaling")
     parameters.update(scaling)
 
 
 def _rope_factors(header: GgufFile) -> list[float]:
-    """Read the factors by which RoPE's frequencies are divided; an empty list if the file has none.
+    """Read the factors by which RoPE frequencies are divided; an empty list if the file has none.
 
     Raises:
-        InputError: the file has several lists of factors, for texts of different lengths.
+        InputError: the file has several lists of factors, for different text lengths.
     """
     for tensor in header.tensors:
         if tensor.name.startswith("rope_") and tensor.name != ROPE_TENSOR:
@@ -202,9 +202,9 @@ def _floats(header: GgufFile, tensor: GgufTensor) -> list[float]:
 
 
 def _llama3(factors: list[float], config: Any) -> dict[str, Any] | None:
-    """Return the parameters of Llama 3's RoPE scaling that give these factors, or None if none do.
+    """Return the Llama 3 RoPE scaling parameters that produce these factors, or None if there are none.
 
-    Llama 3's factor is 1 for short wavelengths, largest for long ones, and interpolated between them.
+    The factor is 1 for short wavelengths, largest for long wavelengths, and interpolated in between.
     """
     parameters = getattr(config, "rope_parameters", None)
     if not isinstance(parameters, dict) or "rope_theta" not in parameters:
@@ -227,10 +227,10 @@ def _llama3(factors: list[float], config: Any) -> dict[str, Any] | None:
 
 
 def _check_rotation(header: GgufFile, config: Any) -> None:
-    """Check that the rotary dimension of each head is the one that the file gives.
+    """Check that the configuration has the same rotary dimension per head as the file.
 
     Raises:
-        InputError: the dimension is another one.
+        InputError: the dimensions differ.
     """
     stated = header.metadata.get(f"{header.architecture}.rope.dimension_count")
     parameters = getattr(config, "rope_parameters", None)
@@ -248,13 +248,13 @@ def _head_dim(config: Any) -> int:
 
 
 def check_tensors(header: GgufFile, model: Any) -> None:
-    """Check that the model that was loaded from a file uses every tensor of the file.
+    """Check that the model loaded from a GGUF file uses all tensors in the file.
 
     Raises:
-        InputError: some tensors are unused; the message names the first three.
+        InputError: some tensors are not used. The message names the first three.
     """
     if header.architecture in _report_readers():
-        return  # the newer reader lists unused tensors in its report, which `base.load_weights` checks
+        return  # the newer reader reports unused tensors, which `base.load_weights` checks
     from transformers.modeling_gguf_pytorch_utils import (
         TENSOR_PROCESSORS,
         TensorProcessor,
@@ -272,20 +272,20 @@ def check_tensors(header: GgufFile, model: Any) -> None:
 
 def _refuse_lossy(header: GgufFile, what: str) -> InputError:
     return InputError(
-        f"{header.path} cannot be served exactly: Transformers' GGUF loader passes over {what}; give the "
-        "model's folder or Hub id in safetensors."
+        f"{header.path} cannot be loaded exactly: Transformers' GGUF loader ignores {what}. Use the "
+        "model's folder or Hub id with safetensors files instead."
     )
 
 
 def eos_token_ids(header: GgufFile) -> list[int]:
-    """Return the file's ids of the tokens that end a text, a turn or a message."""
+    """Return the ids of the tokens that end a text, a turn or a message, according to the file."""
     roles = ("eos", "eot", "eom")
     ids = {header.metadata.get(f"tokenizer.ggml.{role}_token_id") for role in roles}
     return sorted(id for id in ids if isinstance(id, int))
 
 
 def set_pretokenizer(header: GgufFile, tokenizer: Any) -> str | None:
-    """Set the file's pre-tokenizer on a tokenizer, if Transformers does not know it.
+    """Set the pre-tokenizer named in the file on a tokenizer, if Transformers does not know it.
 
     Returns:
         A warning if Tandem does not know the pre-tokenizer either, else None.
@@ -297,7 +297,7 @@ def set_pretokenizer(header: GgufFile, tokenizer: Any) -> str | None:
     if header.metadata.get("tokenizer.ggml.model") != "gpt2" or name in (None, *GGUF_PRE_TOKENIZER_SPLITS):
         return None
     level = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    # Transformers chooses the tokenizer's class by architecture, so its pre-tokenizer may be another one.
+    # Transformers chooses the tokenizer class by architecture, so it may have set the wrong pre-tokenizer.
     if name in PLAIN:
         tokenizer.backend_tokenizer.pre_tokenizer = level
         return None
@@ -306,6 +306,6 @@ def set_pretokenizer(header: GgufFile, tokenizer: Any) -> str | None:
         tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, level])
         return None
     return (
-        f"The GGUF file's pre-tokenizer {name!r} is not known here: text may be cut into other tokens than "
-        "the model was trained on."
+        f"The GGUF file's pre-tokenizer {name!r} is unknown: text may be tokenized differently than during "
+        "training."
     )

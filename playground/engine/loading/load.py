@@ -1,9 +1,9 @@
 """Load a base model and its adapters.
 
-On CUDA, weights are loaded in 4-bit NF4 with double quantisation, and computed in bfloat16 if the GPU
-supports it, else in float16. On a CPU, they are loaded in float32, or in NF4 if the float32 weights would not
-fit in memory or the user requests it. bfloat16 is never used on a CPU: without AMX, its matrix products are
-over 100 times slower than those in float32 (0.8 against 116 GFLOP/s measured).
+On CUDA, weights are loaded in 4-bit NF4 with double quantisation. Computation uses bfloat16 if the GPU
+supports it, otherwise float16. On a CPU, weights are loaded in float32, or in NF4 if the float32 weights
+would not fit in memory or the user requests it. bfloat16 is never used on a CPU: without AMX, its matrix
+products are over 100 times slower than in float32 (measured: 0.8 vs. 116 GFLOP/s).
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ from playground.library import Library
 from playground.types import AdapterCard, AdapterStatus, InputError
 
 PREFIX_SHARE = 0.25
-"""Share of the free memory that the prefix cache may use."""
+"""Fraction of free memory that the prefix cache may use."""
 THREADS = torch.get_num_threads()
-"""Torch's default number of threads on this machine, read before another number is set."""
+"""PyTorch's default number of threads on this machine, read before it is changed."""
 MOST_THREADS = 16
-"""Largest number of threads. Decoding a few rows is bound by memory, so more threads do not speed it up."""
+"""Maximum number of threads. Decoding few rows is memory-bound, so more threads do not speed it up."""
 SMALL_MODEL = 20_000_000
-"""Number of parameters below which one thread is used. A step is then too short to divide, and on a busy
-machine waiting for a second thread made decoding 40 times slower (2.6M parameters, 2 cores, 0.3 against
-12.6 s for 60 tokens)."""
+"""Number of parameters below which only one thread is used. Decoding steps are then too short to parallelize.
+Waiting for a second thread on a busy machine made decoding 40 times slower (12.6 s instead of 0.3 s for 60
+tokens, with 2.6M parameters on 2 cores)."""
 
 
 Reasons = Mapping[str, str]
-"""The reasons for which adapters are not loaded, by name."""
+"""Adapters that must not be loaded, as a mapping from name to reason."""
 
 
 @dataclass
@@ -59,53 +59,53 @@ class Loaded:
     """A loaded base model with its tokenizer, adapters and properties."""
 
     base: str
-    """The base's name as the user gave it."""
+    """Name of the base model, as given by the user."""
     model: PreTrainedModel
     """The base model, without adapters."""
     tokenizer: Any
     texts: dict[str, AdapterText]
-    """Own tokenizers and EOS token ids of the usable adapters, by name."""
+    """The usable adapters' own tokenizers and EOS token ids, by adapter name."""
     device: torch.device
     device_name: str
     precision: str
-    """Description of the precision of the layers' weights, determined from the weights."""
+    """Description of the precision of the layer weights, determined from the weights themselves."""
     layers: tuple[tuple[str, int], ...]
-    """Number of layers by precision."""
+    """Number of layers per precision."""
     warnings: tuple[str, ...]
-    """Warnings about the base model, one sentence each."""
+    """Warnings about the base model, each a full sentence."""
     plain: str | None
-    """Why rows cannot be decoded as one batch, if that follows from the layers' types; else None."""
+    """Reason why the layer types prevent decoding rows as one batch; None if they do not."""
     parameters: int
     context: int
     """Context length in tokens."""
     eos_token_ids: frozenset[int]
-    """Token ids that end any answer."""
+    """Ids of the tokens that end every answer."""
     adapters: tuple[AdapterStatus, ...]
-    """Status of every adapter of the library."""
+    """Status of every adapter in the library."""
     parts: Mapping[str, Adapter]
-    """The usable adapters, by name."""
+    """Usable adapters, by name."""
     prefix_limit: int
-    """Size limit of the prefix cache in bytes."""
+    """Size limit of the prefix cache, in bytes."""
     probe: list[int]
-    """Token ids of the fixed text on which the model and its adapters are checked."""
+    """Token ids of the fixed text used to check the model and its adapters."""
     base_logits: torch.Tensor
-    """The base's logits on the fixed text, (T, V), before any adapter was loaded."""
+    """Logits of the base model on the fixed text, (T, V), computed before any adapter is loaded."""
 
 
 def load(settings: Settings, library: Library, report: Report, refused: Reasons | None = None) -> Loaded:
-    """Load the base model and every adapter of the library.
+    """Load the base model and every adapter in the library.
 
-    An adapter that cannot be used does not stop the others: its status has the reason.
+    If an adapter cannot be used, its status gives the reason, and the other adapters are still loaded.
 
     Args:
-        settings: Tandem's settings, with the base's name, device and precision.
-        library: the library with the adapters.
-        report: called with the progress.
-        refused: the reasons, by name, for which adapters are not tried.
+        settings: Tandem's settings, including the base model's name, device and precision.
+        library: the library that contains the adapters.
+        report: callback for progress reports.
+        refused: adapters to skip, as a mapping from name to reason.
 
     Raises:
-        InputError: the base cannot be found or loaded, or is not a causal language model.
-        BaseChangedError: an adapter changed the base's weights.
+        InputError: the base model cannot be found or loaded, or is not a causal language model.
+        BaseChangedError: an adapter changed the base weights.
     """
     progress.install_hooks()
     device = choose_device(settings)
@@ -145,13 +145,13 @@ def load(settings: Settings, library: Library, report: Report, refused: Reasons 
 
 
 def _load_tokenizer(base: Base) -> Any:
-    """Load the base's tokenizer and check that it works.
+    """Load the base model's tokenizer and check that it works.
 
     Raises:
         InputError: the tokenizer cannot be used.
     """
     if base.header is None:
-        # Raises if generation_config.json is unreadable; Transformers would silently ignore the file.
+        # Raises an error if generation_config.json is unreadable; Transformers would silently ignore it.
         read_eos_token_ids(base.folder)
     tokenizer = load_tokenizer(base.folder, base.name, **base.tokenizer_options)
     try_tokenizer(tokenizer, base.name)
@@ -161,9 +161,9 @@ def _load_tokenizer(base: Base) -> Any:
 
 
 def _load_model(settings: Settings, base: Base, device: torch.device, report: Report) -> PreTrainedModel:
-    """Load the base's weights. Must run in the thread that will decode with them."""
+    """Load the base model's weights. Must be called from the thread that will run the model."""
     small = device.type == "cpu" and base.parameters < SMALL_MODEL
-    # OpenMP keeps a separate number of threads for each calling thread.
+    # OpenMP keeps a separate thread count for each calling thread.
     torch.set_num_threads(1 if small else min(THREADS, MOST_THREADS))
     options = choose_options(settings, base, device)
     note = f"Loading {settings.base} ({_format_count(base.parameters)} parameters)"
@@ -173,14 +173,14 @@ def _load_model(settings: Settings, base: Base, device: torch.device, report: Re
 
 
 def _probe_base(base: Base, model: PreTrainedModel, probe: Sequence[int]) -> torch.Tensor:
-    """Compute the base's logits on the fixed text, (T, V), and check them for NaN and infinity."""
+    """Compute the base model's logits on the fixed text, (T, V), and check them for NaN and infinity."""
     logits = probe_logits(model, probe)
     check_numbers(base.name, model, logits)
     return logits
 
 
 def _describe_precision(settings: Settings, base: Base, model: Any) -> str:
-    """Describe the precision of the weights, and add a warning to the base if another was requested."""
+    """Describe the precision of the weights, adding a warning if a different precision was requested."""
     precision = summarise(model)
     precision = precision if base.header is None else f"{precision} (from GGUF {base.header.precision})"
     if warning := quantised.explain_quantize(settings.quantize, base.method, precision):
@@ -189,9 +189,9 @@ def _describe_precision(settings: Settings, base: Base, model: Any) -> str:
 
 
 def _find_row_mixing(layers: tuple[tuple[str, int], ...]) -> str | None:
-    """Return why the layers' types make a row's result depend on the other rows, or None if they do not."""
+    """Explain why the layer types make each row's result depend on other rows; None if they do not."""
     if any("int8" in kind for kind, _ in layers):
-        return "its 8-bit layers (LLM.int8) round each row by what stands in the rows beside it"
+        return "its 8-bit layers (LLM.int8) round each row depending on the other rows in the batch"
     return None
 
 
@@ -206,15 +206,15 @@ def _refuse_cards(unusable: Mapping[str, InputError]) -> tuple[AdapterStatus, ..
 def _read_adapter_texts(
     statuses: Sequence[AdapterStatus], base: Any, folder: Path | None
 ) -> tuple[tuple[AdapterStatus, ...], dict[str, AdapterText]]:
-    """Read the tokenizers and EOS token ids of adapters.
+    """Read the tokenizers and EOS token ids of all usable adapters.
 
     Args:
-        statuses: the adapters' statuses.
-        base: the base's tokenizer.
-        folder: the base's folder; None for a GGUF file.
+        statuses: statuses of the adapters.
+        base: tokenizer of the base model.
+        folder: folder of the base model; None for a GGUF file.
 
     Returns:
-        The statuses, with new errors and warnings, and the tokenizers and EOS token ids by adapter.
+        The statuses with new errors and warnings, and the tokenizers and EOS token ids by adapter name.
     """
     texts, checked = {}, []
     for status in statuses:
@@ -225,8 +225,8 @@ def _read_adapter_texts(
                 own = texts[name].tokenizer
                 if own is not None and (word := differing_words(own, base, PROBE)):
                     warning = (
-                        f"The tokenizer of adapter {name!r} cuts {word!r} into other tokens than the base's: "
-                        "check that the adapter was made for this base."
+                        f"The tokenizer of adapter {name!r} splits {word!r} into different tokens than the "
+                        "base tokenizer: check that the adapter was made for this base."
                     )
                     status = dataclasses.replace(status, warning=status.warning or warning)
         except InputError as error:

@@ -1,4 +1,4 @@
-"""Determine the precision of a loaded model's weights from its modules, not from the requested precision."""
+"""Determine the actual precision of a loaded model's weights from its modules."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from torch import Tensor, nn
 
 
 def layer_precisions(model: Any) -> tuple[tuple[str, int], ...]:
-    """Count a model's layers by precision, most frequent first.
+    """Count the layers of a model by precision, most frequent first.
 
-    A layer is a module that has a weight of two or more dimensions; a tied weight counts once.
+    A layer is a module with a weight of two or more dimensions. Tied weights are counted once.
 
     Args:
-        model: the base model without adapters, whose modules would count as layers.
+        model: the base model without adapters, since adapter modules would count as layers.
     """
     return tuple(Counter(kind for _, kind in _layers(model)).most_common())
 
 
 def summarise(model: Any) -> str:
-    """Describe the precision of a model, as in "4-bit NF4" or "mixed: 4-bit NF4 (20 layers) and ...".
+    """Describe the precision of a model, for example "4-bit NF4" or "mixed: 4-bit NF4 (20 layers) and ...".
 
-    Quantisation leaves the embeddings and the output layer unchanged, so they are ignored unless the model
-    has no other layers.
+    Embeddings and output layer are ignored unless the model has no other layers, because quantisation does
+    not affect them.
     """
     layers = list(_layers(model))
     ends = {id(module) for module in (model.get_input_embeddings(), model.get_output_embeddings())}
@@ -39,7 +39,7 @@ def summarise(model: Any) -> str:
 
 
 def count_parameters(model: Any) -> int:
-    """Count a model's parameters; tied weights count once, and packed weights are counted unpacked."""
+    """Count the parameters of a model, counting tied weights once and packed weights unpacked."""
     seen: set[int] = set()
     count = 0
     for module in model.modules():
@@ -75,7 +75,7 @@ def _layers(model: Any) -> Iterator[tuple[nn.Module, str]]:
 
 
 def _name(module: nn.Module, weight: Tensor) -> str:
-    """Describe the precision of one weight."""
+    """Describe the precision of a single weight."""
     state = getattr(weight, "quant_state", None)
     if state is not None:
         return f"4-bit {str(state.quant_type).upper()}"
@@ -85,7 +85,7 @@ def _name(module: nn.Module, weight: Tensor) -> str:
 
 
 def _packed_size(module: nn.Module) -> int:
-    """Return the number of packed weights in a GPTQ or AWQ layer; 0 for any other layer."""
+    """Return the number of weights packed in a GPTQ or AWQ layer; 0 for other layers."""
     if not isinstance(getattr(module, "qweight", None), Tensor):
         return 0
     inputs, outputs = (getattr(module, name, 0) for name in ("in_features", "out_features"))

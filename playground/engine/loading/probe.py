@@ -1,4 +1,4 @@
-"""The fixed text on which a model and its adapters are checked at load, and functions for its logits."""
+"""Fixed text for checking a model and its adapters when they are loaded, and functions for its logits."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ PROBE = (
     "power as they can, and both turn the pedals at the same time. What do you think: is it faster than two "
     "bicycles?"
 )
-"""Long enough that `linear`'s special matrix products for few rows are not used on it."""
+"""Long enough not to trigger the special matrix products for few rows in `linear`."""
 
 
 def probe_logits(model: Any, probe: Sequence[int]) -> torch.Tensor:
-    """Compute a model's logits at every position of a text, (T, V), without any cache."""
+    """Compute a model's logits at every position in a text, (T, V), without a cache."""
     return probe_rows(model, probe, 1)[0]
 
 
 def probe_rows(model: Any, probe: Sequence[int], rows: int) -> torch.Tensor:
-    """Compute the logits, (B, T, V), of a batch with the same text in each of its B rows."""
+    """Compute the logits, (B, T, V), for a batch that has the same text in all B rows."""
     ids = torch.tensor([list(probe)] * rows, device=model.device)
-    # On a CPU with AVX512-BF16, a 4-bit layer repacks its weights in its first pass. A DoRA adapter, which
-    # dequantises the weights, would then get wrong values. Layers in training mode are not repacked.
+    # On CPUs with AVX512-BF16, 4-bit layers repack their weights during the first forward pass. DoRA
+    # adapters, which dequantise the weights, would then get wrong values. Training mode prevents this.
     quantised = [module for module in model.modules() if type(module).__name__ == "Linear4bit"]
     for module in quantised:
         module.training = True

@@ -1,7 +1,7 @@
-"""Report the progress of a load by replacing Transformers' progress bars.
+"""Report loading progress by replacing Transformers' progress bars.
 
-Each loading thread has its own report function, which gets the share of the weights that are read. An
-exception that the function raises stops the load.
+Each loading thread has its own report function, which is called with the fraction of weights loaded so far.
+An exception raised by this function stops the loading.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from transformers import modeling_gguf_pytorch_utils
 from transformers.utils import logging as transformers_logging
 
 Share = Callable[[float], None]
-"""A report function, called with the share of the weights that are read, 0 to 1."""
+"""A report function, called with the fraction of weights loaded so far, from 0 to 1."""
 
 _thread = threading.local()
-"""Holds `report`, the report function of the current thread, or None."""
+"""Stores `report`, the report function of the current thread, or None."""
 
 
 def install_hooks() -> None:
-    """Make Transformers report to `report_weights` instead of printing progress bars and warnings."""
+    """Redirect Transformers' progress to `report_weights` and silence its progress bars and warnings."""
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     transformers_logging.set_tqdm_hook(_make_bar)
@@ -31,7 +31,7 @@ def install_hooks() -> None:
 
 @contextmanager
 def report_weights(report: Share) -> Iterator[None]:
-    """Call `report` with the progress of the loads of this thread inside the block."""
+    """Within the block, call `report` with the progress of loading in the current thread."""
     _thread.report = report
     try:
         yield
@@ -40,7 +40,7 @@ def report_weights(report: Share) -> Iterator[None]:
 
 
 def _make_bar(factory: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """Return the object that Transformers uses in place of a progress bar."""
+    """Return an object for Transformers to use in place of a progress bar."""
     report = getattr(_thread, "report", None)
     if report is None or not args:
         return factory(*args, **options)
@@ -48,12 +48,12 @@ def _make_bar(factory: Callable[..., Any], args: tuple[Any, ...], options: dict[
 
 
 def _make_gguf_bar(items: Any, **options: Any) -> Any:
-    """Return the object that the GGUF loader, which has no hook, uses in place of its progress bar."""
+    """Return an object to replace the progress bar of the GGUF loader, which has no hook for it."""
     return _make_bar(lambda items, **options: items, (items,), options)
 
 
 class ReportingBar:
-    """An iterator over items that reports the share of the items that are done."""
+    """An iterable that reports the fraction of its items processed so far."""
 
     def __init__(self, items: Any, report: Share) -> None:
         self._items, self._report = items, report
@@ -65,5 +65,5 @@ class ReportingBar:
             yield item
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        """Return a function that does nothing, in place of the other methods of a progress bar."""
+        """Return a function that does nothing, to stand in for any other method of a progress bar."""
         return lambda *args, **options: None

@@ -1,4 +1,4 @@
-"""Check and set up base models whose saved weights are quantised."""
+"""Check and configure base models that were saved with quantised weights."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NAMES = {
     "gptq": "GPTQ",
     "awq": "AWQ",
 }
-"""Methods that Tandem can serve, by Transformers' name."""
+"""Quantisation methods that Tandem supports, by their names in Transformers."""
 PACKAGES = {"gptq": ("gptqmodel", "optimum"), "awq": ("gptqmodel",)}
-"""Packages that a method needs; the other methods need bitsandbytes."""
+"""Packages required for a quantisation method. All other methods require bitsandbytes."""
 OTHER_NAMES = {
     "fp8": "FP8",
     "fbgemm_fp8": "FP8 (FBGEMM)",
@@ -35,13 +35,13 @@ OTHER_NAMES = {
 
 
 def find_method(config: Mapping[str, Any]) -> str | None:
-    """Return the quantisation method of a base's weights.
+    """Return the quantisation method of a base model's weights.
 
     Args:
-        config: the object in config.json.
+        config: the JSON object in config.json.
 
     Returns:
-        Transformers' name of the method, "unknown", or None if the weights are not quantised.
+        The method's name in Transformers, "unknown", or None if the weights are not quantised.
     """
     stored = config.get("quantization_config") or (config.get("text_config") or {}).get("quantization_config")
     if not stored:
@@ -56,19 +56,19 @@ def find_method(config: Mapping[str, Any]) -> str | None:
 
 
 def check_method(method: str | None, base: str) -> None:
-    """Check that a quantised base can be served on this machine, before a weight is read.
+    """Check that a quantised base model is supported on this machine, before loading its weights.
 
     Raises:
-        InputError: the base cannot be served; the message names the missing package or another base to use.
+        InputError: the model is not supported. The message names a missing package or alternatives.
     """
     if method is None:
         return
     if method not in NAMES:
         what = (
-            f"quantised with {OTHER_NAMES[method]}" if method in OTHER_NAMES else f"quantised by {method!r}"
+            f"quantised with {OTHER_NAMES[method]}" if method in OTHER_NAMES else f"quantised with {method!r}"
         )
         raise InputError(
-            f"{base} is {what}, which is not served here: use the base that it was made from, or a copy in "
+            f"{base} is {what}, which Tandem does not support: use the original model, or a copy in "
             "4-bit NF4 (bitsandbytes), GPTQ, AWQ or GGUF."
         )
     missing = [
@@ -76,21 +76,21 @@ def check_method(method: str | None, base: str) -> None:
     ]
     if missing:
         raise InputError(
-            f"{base} is quantised with {NAMES[method]}, which needs a package that is not here: run "
-            f"python -m pip install {' '.join(missing)}, or use the base that it was made from."
+            f"{base} is quantised with {NAMES[method]}, which requires a package that is not installed: run "
+            f"python -m pip install {' '.join(missing)}, or use the original model."
         )
 
 
 def check_quantiser(config: Any, device_map: Any, base: str) -> None:
-    """Check with Transformers' quantiser that a quantised base can be loaded on this device.
+    """Check with Transformers' quantiser that a quantised base model can be loaded on this device.
 
     Args:
-        config: the base's configuration.
+        config: configuration of the base model.
         device_map: as for `from_pretrained`.
-        base: the base's name.
+        base: name of the base model.
 
     Raises:
-        InputError: the base cannot be loaded.
+        InputError: the base model cannot be loaded.
     """
     from transformers.quantizers import AutoHfQuantizer
 
@@ -102,8 +102,8 @@ def check_quantiser(config: Any, device_map: Any, base: str) -> None:
         quantiser.validate_environment(device_map=device_map, weights_only=True)
     except Exception as error:
         raise InputError(
-            f"{base} is quantised, and cannot be loaded on this machine: {first_line(error)}; use the base "
-            "that it was made from."
+            f"{base} is quantised and cannot be loaded on this machine: {first_line(error)}; use the "
+            "original model instead."
         ) from error
 
 
@@ -114,17 +114,17 @@ def _stored(config: Any) -> Any:
 
 
 def set_compute(config: Any, compute: torch.dtype) -> str | None:
-    """Set the data type in which 4-bit layers compute to one that is fast on this device.
+    """Make 4-bit layers compute in a data type that is fast on this device.
 
-    The weights stay the same; only the type in which they are multiplied changes. On a CPU, bfloat16 and
-    float16 are many times slower than float32. On a GPU the stored type is kept if the GPU supports it.
+    The weights do not change, only the data type used to multiply them. On a CPU, bfloat16 and float16 are
+    many times slower than float32. On a GPU, the stored data type is kept if the GPU supports it.
 
     Args:
-        config: the base's configuration, which is changed.
-        compute: the fast type of the device.
+        config: configuration of the base model, which is modified.
+        compute: the device's fast data type.
 
     Returns:
-        A warning if the stored type was replaced, else None.
+        A warning if the stored data type was replaced, else None.
     """
     stored = _stored(config)
     if not isinstance(stored, dict) or not stored.get("load_in_4bit"):
@@ -134,20 +134,22 @@ def set_compute(config: Any, compute: torch.dtype) -> str | None:
     if named == wanted or (wanted != "float32" and not (named == "bfloat16" and wanted == "float16")):
         return None
     stored["bnb_4bit_compute_dtype"] = wanted
-    return f"The base was saved to compute in {named}, which this device is slow in: it computes in {wanted}."
+    return (
+        f"The base was saved for computing in {named}, which is slow on this device: using {wanted} instead."
+    )
 
 
 def explain_quantize(requested: str, method: str | None, precision: str) -> str | None:
-    """Return a warning if a quantised base cannot have the requested precision, else None.
+    """Return a warning if the requested precision is not possible for a quantised base model, else None.
 
     Args:
         requested: the value of `Settings.quantize`.
-        method: the base's quantisation method, from `find_method`.
-        precision: the description from `precision.summarise`.
+        method: quantisation method of the base model, from `find_method`.
+        precision: precision of the base model, as described by `precision.summarise`.
     """
     if method is None or requested == "auto" or (requested == "4bit" and method == "bitsandbytes_4bit"):
         return None
     return (
-        f"--quantize {requested} has no effect: the base was saved in {precision} and is served as it is; "
-        "for another precision, load the base that it was made from."
+        f"--quantize {requested} has no effect: the base was saved in {precision}, which is kept. To use "
+        "another precision, load the original model."
     )
