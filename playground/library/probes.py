@@ -206,7 +206,7 @@ def _check(entry: Any, where: str) -> Check:
 
 def _required(entry: Mapping[str, Any], key: str, where: str) -> Any:
     if key not in entry:
-        raise InputError(f"{where}: the key {key!r} is missing; add it.")
+        raise InputError(f"{where}: missing key {key!r}; add it.")
     return entry[key]
 
 

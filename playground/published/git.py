@@ -140,7 +140,9 @@ class _Repository:
                 "issue so that the manifest can be fixed."
             )
         if len(entries) > FILES:
-            raise CommitError(f"Too many files at {self.what}: {len(entries)} instead of at most {FILES}.")
+            raise CommitError(
+                f"Too many files at {self.what}: {len(entries)} files, but at most {FILES} are allowed."
+            )
         self._fetch(*dict.fromkeys(entries.values()))
         names = "".join(f"{blob}\n" for blob in entries.values())
         sizes = self._git("cat-file", "--batch-check=%(objecttype) %(objectsize)", given=names.encode())

@@ -505,7 +505,7 @@ def test_a_fetched_file_whose_name_is_taken_is_said(server: Server, tmp_path: Pa
     rows = json.loads(result.stdout)["files"]
     assert [row["state"] for row in rows] == ["kept"] + ["failed"] * len(collection.files)
     assert [row["set"] for row in rows] == [None] * len(rows)
-    assert "urial.txt: the name 'urial' is taken" in result.stderr
+    assert "urial.txt: the name 'urial' is already used" in result.stderr
 
 
 def test_a_disk_that_takes_no_more_is_one_sentence(server: Server, tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ def test_a_published_file_is_imported_and_used_to_the_byte(person: Person, app: 
     prose.write_text("Be kind.\n")
     person.page.click("#edit-0")
     upload(person, prose)
-    expect(person.page.locator("#editor-cards")).to_contain_text("The file is used whole")
+    expect(person.page.locator("#editor-cards")).to_contain_text("The file is used verbatim")
     person.page.click("#use-0")
     expect(person.page.locator("#k-0")).to_be_hidden()
     assert open_prompt(person, 0).startswith("Be kind.\n")
