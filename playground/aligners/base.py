@@ -16,16 +16,16 @@ class LaneKind:
     label: str
     """Display name of the aligner's lanes, in a few words."""
     adapter_label: str = ""
-    """Display name of lanes with an adapter, followed by the adapter's label; "" to use `label`."""
+    """Display name of lanes with an adapter, shown before the adapter's label; "" to use `label`."""
     alias: str = ""
     """Alternative name of the aligner in lane specs, preferred by the UI; "" for none."""
     adapter: Literal["none", "optional", "name"] = "none"
     """Whether lanes accept ``adapter=NAME``. With "name", an adapter is required, and the adapter's name is a
     valid lane spec by itself; only one aligner can use this value."""
     demonstrations: bool = False
-    """Whether lanes have the options of `demonstration_options`: demos, k, pick, ablation, seed, other."""
+    """Whether lanes support the options in `demonstration_options`: demos, k, pick, ablation, seed, other."""
     chat_format: bool = False
-    """Whether lanes have the options of `ChatOptions`: system, instruction, template, think, variables."""
+    """Whether lanes support the options in `ChatOptions`: system, instruction, template, think, variables."""
     stop_rules: tuple[StopName, ...] = ()
     """Values of the ``stop`` option that select a stop rule; any other value is a stop sequence."""
     rank: int = 100

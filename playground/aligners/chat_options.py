@@ -43,7 +43,7 @@ class ChatOptions:
         lane: str,
         besides: tuple[str, ...] = (),
     ) -> ChatOptions:
-        """Build the options from the string options of a lane.
+        """Parse the options of a lane, which are given as strings.
 
         Args:
             lane: the lane's name in error messages.
@@ -79,7 +79,7 @@ class ChatOptions:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> ChatOptions:
-        """Create the options from the output of `types.to_json`; old documents without options have None."""
+        """Create the options from the output of `types.to_json`, or from None for old documents."""
         if data is None:
             return cls(think="keep")
         return cls(**{**data, "variables": tuple((name, value) for name, value in data["variables"])})

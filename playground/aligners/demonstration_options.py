@@ -141,7 +141,9 @@ def _read_ablation(
     seed = _read_number(options, "seed") if "seed" in options else 0
     other = shelf.demo_set(options["other"]) if "other" in options else None
     if other is not None and ablation != "other":
-        raise InputError(f"The ablation {ablation!r} does not use another demonstration set: remove other=.")
+        raise InputError(
+            f"The ablation {ablation!r} does not use another demonstration set: remove the other= option."
+        )
     if pick != "first" and ablation == "other":
         raise InputError("The ablation 'other' only works with pick=first: change one of the two options.")
     return seed, other

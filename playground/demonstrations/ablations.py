@@ -47,7 +47,7 @@ def ablate(demos: DemoSet, name: str, seed: int = 0, pool: DemoSet | None = None
     if demos.whole:
         raise InputError(
             f"Demonstration set {demos.name!r} could not be parsed and is used verbatim, so the "
-            f"ablation {name!r} is not possible: remove it."
+            f"ablation {name!r} cannot be applied: remove it."
         )
     same = pool is None or pool.name == demos.name or pool.content_hash == demos.content_hash
     if name == "other" and same:

@@ -45,7 +45,7 @@ class Family:
         return self.stop_rule("own")
 
     def stop_rule(self, name: StopName) -> StopRule:
-        """Return this family's stop rule with the given name."""
+        """Return the stop rule of this family with the given name."""
         texts = PAPER_STOPS if name == "paper" else ()
         return StopRule(name=name, fence=self.fence, headers=(self.query, self.answer), texts=texts)
 

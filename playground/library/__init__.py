@@ -259,7 +259,7 @@ class Library:
         folder, known = self._format_source(adapter)
         if folder is None:
             if template is not None:
-                raise InputError(f"There is no chat template {template!r}: remove template=.")
+                raise InputError(f"There is no chat template {template!r}: remove the template= option.")
             return None if known is None else add_ends(known)
         try:
             names = read_templates(folder)

@@ -1,4 +1,4 @@
-"""Compare base model names, to tell whether Hub ids, paths or quantized copies refer to the same model."""
+"""Compare base model names, to tell whether Hub ids, paths or quantised copies refer to the same model."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def _read_decoding(text: str, where: str) -> Sampling:
         key = key.strip()
         if not equals or key not in DECODING:
             raise InputError(
-                f"{where}: decoding must be key=value pairs with the keys {', '.join(DECODING)}, "
+                f"{where}: decoding must consist of key=value pairs with the keys {', '.join(DECODING)}, "
                 f"not {part!r}."
             )
         values[key] = value

@@ -197,8 +197,8 @@ def _check(entry: Any, where: str) -> Check:
     counted = kind in ("some", "first")
     if type(count) is not int or not (1 <= count <= len(values) if counted else count == 0):
         raise InputError(
-            f"{where}: count must be an integer from 1 to {len(values)}, and only with some or first, not "
-            f"{_shown(count)}."
+            f"{where}: count must be an integer from 1 to {len(values)}, not {_shown(count)}; it is allowed "
+            "only with some or first."
         )
     texts = tuple(_text(value, kind, where) for value in values)
     return Check(kind=cast(CheckKind, kind), values=texts, count=count)

@@ -264,7 +264,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _size(folder: Path) -> int:
-    """Return the total size of the files in a folder, in bytes, even while files are being changed."""
+    """Return the total size of a folder's files in bytes, tolerating concurrent changes."""
     total = 0
     for place, _, files in os.walk(folder):
         for name in files:

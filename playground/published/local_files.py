@@ -44,7 +44,7 @@ class FileFailedError(Exception):
 
 
 def find_state(path: Path, file: Published | FetchedFile) -> Literal["here", "kept"] | None:
-    """Compare the file at a path with the expected one, and return its state; None if none exists."""
+    """Compare the file at a path with the expected one, and return its state; None if there is no file."""
     if not os.path.lexists(path):
         return None
     if path.is_file() and hash_file(path) == file.sha256:

@@ -127,7 +127,7 @@ WRONG = [
     ({"parameters": "0"}, "parameters must be a positive integer"),
     ({"parameters": "1.5"}, "parameters must be a whole number, not 1.5"),
     ({"gate": '"closed"'}, "gate must be one of no, yes, maybe"),
-    ({"decoding": '"seed=3"'}, "decoding must be key=value pairs with the keys temperature"),
+    ({"decoding": '"seed=3"'}, "decoding must consist of key=value pairs with the keys temperature"),
     ({"decoding": '"temperature"'}, "not 'temperature'"),
     ({"decoding": '"temperature=-1"'}, "Temperature must be 0 (greedy) or more"),
     ({"decoding": '"temperature=warm"'}, "Temperature must be a number"),

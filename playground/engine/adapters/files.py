@@ -59,7 +59,7 @@ def read_shapes(folder: Path, allow_pickle: bool) -> dict[str, Shape]:
             )
         return {key: tuple(value.shape) for key, value in read_weights(folder).items()}
     raise InputError(
-        f"it has no {WEIGHTS}: save it with PEFT's save_pretrained, or specify the folder with that file"
+        f"it has no {WEIGHTS}: save it with PEFT's save_pretrained, or specify the folder that contains it"
     )
 
 

@@ -264,16 +264,16 @@ def _describe_warnings(card: AdapterCard, adapter: Adapter, settings: Settings) 
         named = f"was made for {quote(card.base_model, 150)}" if card.base_model else "does not name its base"
         warnings.insert(
             0,
-            f"Adapter {card.name!r} {named}, but its layers fit {settings.base!r}, on which it runs: use "
+            f"Adapter {card.name!r} {named} but runs on {settings.base!r}, whose layers it fits: use "
             "--same-base if both are the same model.",
         )
     return " ".join(warnings) or None
 
 
-# --- The base's weights ---------------------------------------------------------------------------
+# --- Base weights ---------------------------------------------------------------------------------
 
 CHUNK = 1 << 16
-"""Number of tensor elements summed up before the sum is weighted by its position."""
+"""Number of tensor elements per chunk; the sum of each chunk is weighted by its position."""
 
 
 def checksum(model: nn.Module) -> int:

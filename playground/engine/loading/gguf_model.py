@@ -1,7 +1,7 @@
 """Load a base model from a GGUF file, which Transformers dequantises, and check that nothing is lost.
 
 Transformers' GGUF loader silently ignores hyperparameters and tensors that it does not know. This module
-restores them where that is possible exactly, and otherwise rejects the file.
+restores them where it can do so exactly, and otherwise rejects the file.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _find_unread(header: GgufFile) -> dict[str, Any]:
 
 
 def _restore(header: GgufFile, config: Any, key: str, value: Any) -> None:
-    """Set a hyperparameter that the loader ignored in the configuration.
+    """Copy a hyperparameter that the loader ignored into the configuration.
 
     Raises:
         InputError: the configuration has no entry for this hyperparameter.
@@ -140,7 +140,7 @@ def _restore(header: GgufFile, config: Any, key: str, value: Any) -> None:
 
 
 def _restore_rope(header: GgufFile, config: Any) -> None:
-    """Set the file's RoPE scaling in the configuration.
+    """Copy the file's RoPE scaling into the configuration.
 
     Raises:
         InputError: the scaling cannot be restored exactly.
@@ -272,7 +272,7 @@ def check_tensors(header: GgufFile, model: Any) -> None:
 
 def _refuse_lossy(header: GgufFile, what: str) -> InputError:
     return InputError(
-        f"{header.path} cannot be loaded exactly: Transformers' GGUF loader ignores {what}. Use the "
+        f"{header.path} cannot be reproduced exactly: Transformers' GGUF loader ignores {what}. Use the "
         "model's folder or Hub id with safetensors files instead."
     )
 
@@ -285,7 +285,7 @@ def eos_token_ids(header: GgufFile) -> list[int]:
 
 
 def set_pretokenizer(header: GgufFile, tokenizer: Any) -> str | None:
-    """Set the pre-tokenizer named in the file on a tokenizer, if Transformers does not know it.
+    """Apply the pre-tokenizer named in the file to a tokenizer, if Transformers does not know it.
 
     Returns:
         A warning if Tandem does not know the pre-tokenizer either, else None.

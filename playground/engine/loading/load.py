@@ -45,7 +45,7 @@ THREADS = torch.get_num_threads()
 MOST_THREADS = 16
 """Maximum number of threads. Decoding few rows is memory-bound, so more threads do not speed it up."""
 SMALL_MODEL = 20_000_000
-"""Number of parameters below which only one thread is used. Decoding steps are then too short to parallelize.
+"""Number of parameters below which only one thread is used. Decoding steps are then too short to split up.
 Waiting for a second thread on a busy machine made decoding 40 times slower (12.6 s instead of 0.3 s for 60
 tokens, with 2.6M parameters on 2 cores)."""
 
@@ -74,12 +74,12 @@ class Loaded:
     warnings: tuple[str, ...]
     """Warnings about the base model, each a full sentence."""
     plain: str | None
-    """Reason why the layer types prevent decoding rows as one batch; None if they do not."""
+    """Reason why the layer types prevent decoding all rows in one batch; None if they do not."""
     parameters: int
     context: int
     """Context length in tokens."""
     eos_token_ids: frozenset[int]
-    """Ids of the tokens that end every answer."""
+    """Ids of the tokens that end an answer in any lane."""
     adapters: tuple[AdapterStatus, ...]
     """Status of every adapter in the library."""
     parts: Mapping[str, Adapter]

@@ -150,6 +150,6 @@ def explain_quantize(requested: str, method: str | None, precision: str) -> str 
     if method is None or requested == "auto" or (requested == "4bit" and method == "bitsandbytes_4bit"):
         return None
     return (
-        f"--quantize {requested} has no effect: the base was saved in {precision}, which is kept. To use "
+        f"--quantize {requested} has no effect: the base was saved in {precision} and keeps it. To use "
         "another precision, load the original model."
     )
