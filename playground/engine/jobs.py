@@ -228,7 +228,7 @@ class ScoreJob(Job):
 
     @property
     def reusable(self) -> int:
-        """All prompt ids but the last, whose logits give the first score; see `Job.reusable`."""
+        """Number of prompt ids except the last, whose logits give the first score; see `Job.reusable`."""
         return self._first - 1
 
     def prepare(self, model: Model) -> bool:
