@@ -87,7 +87,7 @@ def fit(
             left_out = LeftOut(tokens=tokens, **{variant.overflow.removeprefix("drop-"): n})
             return Request(prompt=prompt, sampling=variant.sampling, left_out=left_out)
     raise InputError(
-        f"The prompt has {tokens} tokens, but prompt and answer must fit in {context} tokens: "
+        f"The prompt has {tokens} tokens, but prompt and answer must fit in a context of {context}: "
         f"{_advice(variant, messages, count, wanted)}."
     )
 

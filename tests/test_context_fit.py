@@ -136,7 +136,7 @@ def test_a_lane_that_refuses_asks_as_long_as_one_token_is_free() -> None:
         context_fit.fit(lane(), TALK, count, whole)
     most = max(k for k in range(5) if count(lane(k=k).aligner(TALK)) + 2 <= whole)
     assert str(caught.value) == (
-        f"The prompt has {whole} tokens, but prompt and answer must fit in {whole} tokens: k={most} is "
+        f"The prompt has {whole} tokens, but prompt and answer must fit in a context of {whole}: k={most} is "
         "the largest that fits; you can also let the lane drop what does not fit."
     )
 

@@ -189,8 +189,11 @@ def test_a_prompt_that_cannot_be_is_one_sentence_and_status_two(
 BAD_MESSAGES = {
     "not json": ("[{", "line 1: not valid JSON"),
     "not a list": ('{"role": "user"}', "must contain a non-empty list"),
-    "empty": ("[]", "at least one"),
-    "other keys": ('[{"role": "user", "text": "x"}]', 'message 1: it must have "role" and "content"'),
+    "empty": ("[]", "must contain a non-empty list"),
+    "other keys": (
+        '[{"role": "user", "text": "x"}]',
+        'message 1: it must have the keys "role" and "content"',
+    ),
     "two users": (
         '[{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]',
         "message 2: its role",
