@@ -298,4 +298,4 @@ def test_copies_of_position_embeddings_are_served_in_a_batch_or_refused(tmp_path
             assert replies[1].token_ids == generated(base, own, "Hello you there")
         else:
             assert replies[1].error is not None
-            assert "more than one input" in replies[1].error
+            assert "which takes several inputs" in replies[1].error
