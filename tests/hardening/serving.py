@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,11 @@ class Served:
             self.port = probe.getsockname()[1]
         ui.serve(self.blocks, self.settings, self.port)
         self.url = f"http://127.0.0.1:{self.port}"
+        self.clients = ExitStack()
+        """The clients of its callers, closed with the page."""
 
     def end(self) -> None:
+        self.clients.close()
         ui.stop(self.blocks)
         self.session.close()
 
@@ -70,13 +73,14 @@ class Caller:
         headers: dict[str, str] | None = None,
     ) -> None:
         """Args: the page; whether cookies are kept and sent back; /config if it is known; more headers."""
-        self.client = httpx.Client(
+        client = httpx.Client(
             base_url=served.url,
             trust_env=False,
             timeout=30,
             headers=headers,
             event_hooks={} if cookies else {"response": [self._drop_cookies]},
         )
+        self.client = served.clients.enter_context(client)
         self.session = f"session-{id(self)}-{time.monotonic_ns()}"
         self.config: Event = config or self.client.get("/config").json()
 

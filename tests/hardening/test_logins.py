@@ -15,7 +15,9 @@ RIGHT = {"username": "ada", "password": "long and secret"}
 
 def browser(served: Served, address: str) -> httpx.Client:
     headers = {"x-forwarded-for": address}
-    client = httpx.Client(base_url=served.url, trust_env=False, timeout=30, headers=headers)
+    client = served.clients.enter_context(
+        httpx.Client(base_url=served.url, trust_env=False, timeout=30, headers=headers)
+    )
     client.get("/")
     return client
 
