@@ -43,7 +43,7 @@ from tqdm import tqdm
 from benchmarks.engine import processor
 from playground.config import Settings
 from playground.engine import open_engine
-from playground.judging.reference import named, occurs
+from playground.judging.reference import find_named, occurs
 from playground.lanes.variant import parse_lane
 from playground.library import POCKET, ROOT, Library
 from playground.statistics import wilson
@@ -117,10 +117,10 @@ class Turn:
     def is_right(self, answer: str, before: str = "") -> bool:
         """Score an answer; `before` is the answer in the previous turn."""
         if self.kind == "list":
-            return len(named(self.right, answer)) >= 3
+            return len(find_named(self.right, answer)) >= 3
         if self.kind == "choice":
-            first = named(self.right, before)
-            return len(first) >= 3 and named(self.right, answer) == first[:2]
+            first = find_named(self.right, before)
+            return len(first) >= 3 and find_named(self.right, answer) == first[:2]
         return any(occurs(value, answer) for value in self.right)
 
 

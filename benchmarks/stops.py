@@ -189,7 +189,7 @@ def in_format(demos: DemoSet, format: str) -> DemoSet:
     text = demos.instruction.replace("# Query:", family.query).replace("# Answer:", family.answer)
     if not family.fence:
         text = text.replace(", both inside a block of three backticks", "")
-    return demos.changed(format=format, instruction=text)
+    return demos.with_changes(format=format, instruction=text)
 
 
 def continuations(folder: Path, out: Path) -> None:

@@ -66,7 +66,7 @@ def fit(
     """
     if start:
         request = fit(variant, messages, lambda prompt: count(prompt.with_prefill(start)), context)
-        return _begun(request, start)
+        return _with_prefill(request, start)
     prompt = variant.aligner(messages)
     tokens = count(prompt)
     wanted = context - room(variant, context)
@@ -92,7 +92,7 @@ def fit(
     )
 
 
-def _begun(request: Request, start: str) -> Request:
+def _with_prefill(request: Request, start: str) -> Request:
     return dataclasses.replace(request, prompt=request.prompt.with_prefill(start))
 
 

@@ -129,7 +129,7 @@ class JudgingSession:
             ids: conversations to load instead of the owner's; ids that are not recorded are ignored.
         """
         if ids is None:
-            judged = self.judges.judged(owner=owner)
+            judged = self.judges.list_judged(owner=owner)
         else:
             store = self.judges.store
             judged = [store.load(id) for id in sorted(ids) if store.holds(id)]

@@ -235,7 +235,7 @@ class Session(JudgingSession):
             if conversation.id in self._turns:
                 raise InputError(BUSY)
             if not self._recorder.settle(conversation.id, SETTLE):
-                raise OutsideError(self.unsaved(conversation.id) or BUSY)
+                raise OutsideError(self.unsaved_reason(conversation.id) or BUSY)
             self.store.show(conversation)
         return conversation
 
@@ -269,7 +269,7 @@ class Session(JudgingSession):
         """Stop generation in a conversation, or in one lane of it; returns at once."""
         self._turns.stop(id, lane)
 
-    def unsaved(self, id: str) -> str | None:
+    def unsaved_reason(self, id: str) -> str | None:
         """Return the reason, in one sentence, why a conversation is not fully recorded; None if it is."""
         return self._recorder.problem(id)
 

@@ -64,7 +64,7 @@ class DemonstrationAligner(AlignerBase):
         """Return the demonstrations to include in the prompt for a conversation."""
         if self.pick == "first":
             return self.demos
-        demos = self.demos.changed(demos=tuple(found.demo for found in self._find_nearest(messages)))
+        demos = self.demos.with_changes(demos=tuple(found.demo for found in self._find_nearest(messages)))
         return ablate(demos, self.ablation, self.seed, self.demos) if self.ablation else demos
 
     def _find_nearest(self, messages: Sequence[Message]) -> list[SelectedDemo]:

@@ -91,7 +91,7 @@ def chat(
             conversation = send(session, conversation, message, show=not json_output, start=start)
     finally:
         session.close()
-    if (unsaved := session.unsaved(conversation.id)) is not None:
+    if (unsaved := session.unsaved_reason(conversation.id)) is not None:
         print_error(unsaved)
     if json_output:
         print_json(chat_json(conversation))

@@ -131,7 +131,7 @@ def base_template_problems(library: Library) -> list[str]:
     return [f"Lane 'chat' of the base: {problem}"] if problem else []
 
 
-def written(ends: Sequence[str]) -> str:
+def format_ends(ends: Sequence[str]) -> str:
     """Format end tokens and stop sequences on one line, each as a JSON string."""
     return ", ".join(json.dumps(end, ensure_ascii=False) for end in ends)
 
@@ -148,9 +148,9 @@ def print_report(report: dict[str, Any]) -> None:
                 if entry["serving"]:
                     print_text(f"adapter {entry['name']}: {entry['serving']}")
                 if entry["ends"]:
-                    print_text(f"adapter {entry['name']}: answers end at {written(entry['ends'])}")
+                    print_text(f"adapter {entry['name']}: answers end at {format_ends(entry['ends'])}")
         elif name == "ends":
-            print_text(f"base: answers end at {written(value) or 'the token limit only'}")
+            print_text(f"base: answers end at {format_ends(value) or 'the token limit only'}")
         elif name == "presets":
             print_text("\n".join(map(offer_line, value)) or "presets: none")
         elif name == "plain_path":

@@ -10,7 +10,7 @@ from playground.judging.client import JudgeModel
 from playground.judging.judge_names import check_judges, read_judge
 from playground.judging.request import JudgeRequest, split_lanes
 from playground.judging_session import JudgingSession
-from playground.rubrics.candidates import answered
+from playground.rubrics.candidates import answered_lanes
 from playground.rubrics.known_answer import PAIR_RUBRIC, REFERENCE
 from playground.rubrics.known_answer import RUBRIC as REFERENCE_RUBRIC
 from playground.types import Conversation, InputError, Scope, Verdict
@@ -60,7 +60,7 @@ def read_requests(
     for turn in _read_numbers(options.turns, "--turns", len(conversation.turns), "turn"):
         lanes = _read_numbers(options.lanes, "--lanes", len(conversation.variants), "lane")
         if not options.lanes:
-            lanes = [lane for lane in lanes if lane in answered(conversation, turn)]
+            lanes = [lane for lane in lanes if lane in answered_lanes(conversation, turn)]
         if options.turns is None and not lanes:
             continue  # no lane has an answer
         requests += [

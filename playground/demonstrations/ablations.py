@@ -58,7 +58,7 @@ def ablate(demos: DemoSet, name: str, seed: int = 0, pool: DemoSet | None = None
     return ABLATIONS[name](_Case(demos=demos, rng=random.Random(seed), pool=pool or demos))
 
 
-def _shifted(case: _Case) -> DemoSet:
+def _shift(case: _Case) -> DemoSet:
     """Give each query the answer to the next query, and the last query the answer to the first."""
     answers = _answers(case.demos)
     if len(answers) < 2:
@@ -95,33 +95,33 @@ def _no_answers(case: _Case) -> DemoSet:
 
 def _no_instruction(case: _Case) -> DemoSet:
     """Keep only the demonstrations."""
-    return case.demos.changed(instruction="")
+    return case.demos.with_changes(instruction="")
 
 
-def _reversed(case: _Case) -> DemoSet:
+def _reverse(case: _Case) -> DemoSet:
     """Reverse the order of the demonstrations."""
-    return case.demos.changed(demos=case.demos.demos[::-1])
+    return case.demos.with_changes(demos=case.demos.demos[::-1])
 
 
-def _shuffled(case: _Case) -> DemoSet:
+def _shuffle(case: _Case) -> DemoSet:
     """Shuffle the demonstrations."""
-    return case.demos.changed(demos=tuple(case.rng.sample(case.demos.demos, len(case.demos.demos))))
+    return case.demos.with_changes(demos=tuple(case.rng.sample(case.demos.demos, len(case.demos.demos))))
 
 
-def _duplicated(case: _Case) -> DemoSet:
+def _duplicate(case: _Case) -> DemoSet:
     """Repeat the first demonstration K times: the same number of demonstrations, but no variety."""
-    return case.demos.changed(demos=case.demos.demos[:1] * len(case.demos.demos))
+    return case.demos.with_changes(demos=case.demos.demos[:1] * len(case.demos.demos))
 
 
 ABLATIONS: dict[str, Callable[[_Case], DemoSet]] = {
-    "shifted": _shifted,
+    "shifted": _shift,
     "random": _random,
     "other": _other,
     "no-answers": _no_answers,
     "no-instruction": _no_instruction,
-    "reversed": _reversed,
-    "shuffled": _shuffled,
-    "duplicated": _duplicated,
+    "reversed": _reverse,
+    "shuffled": _shuffle,
+    "duplicated": _duplicate,
 }
 
 
@@ -135,14 +135,14 @@ def _with_answers(demos: DemoSet, answers: Sequence[str | None]) -> DemoSet:
     """Return a copy of the set with its answers replaced, in order."""
     rest = iter(answers)
 
-    def answered(demo: Demo) -> Demo:
+    def with_answers(demo: Demo) -> Demo:
         first, *then = [
             exchange if exchange.answer is None else dataclasses.replace(exchange, answer=next(rest))
             for exchange in demo.exchanges
         ]
         return dataclasses.replace(demo, answer=first.answer, then=tuple(then))
 
-    return demos.changed(demos=tuple(answered(demo) for demo in demos.demos))
+    return demos.with_changes(demos=tuple(with_answers(demo) for demo in demos.demos))
 
 
 def _too_few(demos: DemoSet, ablation: str, needed: str) -> InputError:

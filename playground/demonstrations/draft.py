@@ -44,7 +44,7 @@ class Draft:
         used = tuple(card.demo for card in self.cards if card.on)
         if (self.instruction, used) == (self.source.instruction, self.source.demos):
             return self.source
-        changed = self.source.changed(instruction=self.instruction, demos=used)
+        changed = self.source.with_changes(instruction=self.instruction, demos=used)
         name = f"{self.source.name}.edited-{changed.content_hash[:8]}"
         return dataclasses.replace(changed, name=name)
 

@@ -68,7 +68,7 @@ class Family:
         return "".join(blocks)
 
 
-def _fenced(query: str, answer: str, inline: bool = False) -> Family:
+def _fenced_family(query: str, answer: str, inline: bool = False) -> Family:
     opening, closing = f"\n{FENCE}\n", f"\n{FENCE}\n"
     return Family(query=query, answer=answer, opening=opening, closing=closing, fence=FENCE, inline=inline)
 
@@ -83,9 +83,9 @@ HASH_USER = ("# User:", "# Assistant:")
 USER = ("User:", "Assistant:")
 
 FAMILIES = {
-    "fenced": _fenced(*QUERY),
-    "fenced-user": _fenced(*HASH_USER),
-    "inline": _fenced(*QUERY, inline=True),
+    "fenced": _fenced_family(*QUERY),
+    "fenced-user": _fenced_family(*HASH_USER),
+    "inline": _fenced_family(*QUERY, inline=True),
     "v2": _empty_fences(*QUERY),
     "v4": _empty_fences(*USER),
     "v5": _empty_fences(*HASH_USER),
@@ -205,7 +205,7 @@ def parse(name: str, text: str) -> DemoSet:
             format = "inline"
         demos = _pairs(blocks)
     except _NotApartError as error:
-        format = format or _mentioned(text)
+        format = format or _find_mentioned(text)
         note = (
             f"The file is used verbatim because {error}; k and ablations are not available. {note}".rstrip()
         )
@@ -236,7 +236,7 @@ def _recognise(lines: Sequence[str]) -> str | None:
     return None
 
 
-def _mentioned(text: str) -> str:
+def _find_mentioned(text: str) -> str:
     """Guess the family for the conversation after an unparsed text, from the headers in the text."""
     return "v5" if HASH_USER[0] in text and QUERY[0] not in text else "fenced"
 

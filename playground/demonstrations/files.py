@@ -184,33 +184,33 @@ def write_demo_set(path: Path, demos: DemoSet, new: bool = False) -> None:
 
 def _toml(demos: DemoSet) -> Iterable[str]:
     """Yield the file line by line; items with multi-line strings contain newlines."""
-    yield f"name = {_quoted(demos.name)}"
+    yield f"name = {_quote(demos.name)}"
     for key in ("description", "meant_for"):
         if value := getattr(demos, key):
-            yield f"{key} = {_quoted(value)}"
+            yield f"{key} = {_quote(value)}"
     if demos.text is not None:
-        yield f"note = {_quoted(demos.note)}"
-        yield f"text = {_quoted(demos.text)}"
+        yield f"note = {_quote(demos.note)}"
+        yield f"text = {_quote(demos.text)}"
         return
     if demos.note:
-        yield f"note = {_quoted(demos.note)}"
-    yield f"format = {_quoted(demos.format)}"
-    yield f"instruction = {_quoted(demos.instruction)}"
+        yield f"note = {_quote(demos.note)}"
+    yield f"format = {_quote(demos.format)}"
+    yield f"instruction = {_quote(demos.instruction)}"
     for demo in demos.demos:
         yield "\n[[demos]]"
         if demo.before:
-            yield f"before = {_quoted(demo.before)}"
+            yield f"before = {_quote(demo.before)}"
         for number, exchange in enumerate(demo.exchanges):
             if number:
                 yield "\n[[demos.then]]"
-            yield f"query = {_quoted(exchange.query)}"
-            yield "unanswered = true" if exchange.answer is None else f"answer = {_quoted(exchange.answer)}"
+            yield f"query = {_quote(exchange.query)}"
+            yield "unanswered = true" if exchange.answer is None else f"answer = {_quote(exchange.answer)}"
 
 
 _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f]")
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     """Quote text as a TOML string, using a multi-line string for several lines so that it stays readable."""
     text = text.replace("\\", "\\\\")
     text = _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

@@ -87,11 +87,11 @@ def cost_of(verdict: Verdict, prices: Prices | None = None) -> Cost:
         prompt_tokens=tokens_in,
         new_tokens=tokens_out,
         unknown=sum(call.prompt_tokens is None or call.new_tokens is None for call in paid),
-        price=priced(tokens_in, tokens_out, prices),
+        price=price_tokens(tokens_in, tokens_out, prices),
     )
 
 
-def priced(tokens_in: int, tokens_out: int, prices: Prices | None) -> tuple[float, str] | None:
+def price_tokens(tokens_in: int, tokens_out: int, prices: Prices | None) -> tuple[float, str] | None:
     """Return the price of the tokens and its currency, or None if no prices are set."""
     if prices is None:
         return None

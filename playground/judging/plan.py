@@ -11,7 +11,7 @@ from playground.judging.calls import reread_call, reuse_call
 from playground.judging.client import JudgeModel
 from playground.judging.client.completion import clean
 from playground.judging.client.refusals import Refusals
-from playground.judging.cost import Estimate, Prices, priced, tokens_of
+from playground.judging.cost import Estimate, Prices, price_tokens, tokens_of
 from playground.judging.request import JudgeRequest
 from playground.rubrics.rubric import Material, Messages, Rubric
 from playground.store import Store
@@ -74,7 +74,7 @@ class Plan:
             cached=len(self.calls) - len(new),
             prompt_tokens=tokens_in,
             most_new_tokens=tokens_out,
-            price=priced(tokens_in, tokens_out, prices),
+            price=price_tokens(tokens_in, tokens_out, prices),
         )
 
 

@@ -26,7 +26,7 @@ def occurs(value: str, text: str) -> bool:
     return re.search(pattern, text, re.IGNORECASE) is not None
 
 
-def named(members: Sequence[str], text: str, flags: re.RegexFlag = re.NOFLAG) -> list[str]:
+def find_named(members: Sequence[str], text: str, flags: re.RegexFlag = re.NOFLAG) -> list[str]:
     """Return the members of a list that occur in a text, in the order of their first occurrence."""
     found = {
         member: match.start()
@@ -44,11 +44,12 @@ def is_right(check: Check, candidate: Candidate) -> bool:
     if check.kind == "all":
         return all(occurs(value, answer) for value in check.values)
     if check.kind == "some":
-        return len(named(check.values, answer, re.IGNORECASE)) >= check.count
+        return len(find_named(check.values, answer, re.IGNORECASE)) >= check.count
     if len(candidate.exchanges) < 2:
         return False
-    before = named(check.values, candidate.exchanges[-2][1], re.IGNORECASE)
-    return len(before) > check.count and named(check.values, answer, re.IGNORECASE) == before[: check.count]
+    before = find_named(check.values, candidate.exchanges[-2][1], re.IGNORECASE)
+    after = find_named(check.values, answer, re.IGNORECASE)
+    return len(before) > check.count and after == before[: check.count]
 
 
 def rule(check: Check) -> str:

@@ -191,7 +191,7 @@ class Judges:
         """Return the cost of a verdict so far, including the price if prices are set."""
         return cost_of(verdict, self.settings.judge_prices)
 
-    def judged(self, limit: int = 1000, owner: str | None = None) -> list[Conversation]:
+    def list_judged(self, limit: int = 1000, owner: str | None = None) -> list[Conversation]:
         """Return the recorded conversations with a verdict or a vote, newest first, for a scoreboard.
 
         Unreadable conversations are skipped.

@@ -47,7 +47,7 @@ class Probe:
         """Stem of the name of the probe's file."""
         return self.name.partition("/")[0]
 
-    def asked(self, said: Sequence[str]) -> int:
+    def count_sent(self, said: Sequence[str]) -> int:
         """Return how many of the probe's messages, starting with the first, occur in this order in `said`.
 
         Other messages may come between them.
@@ -126,22 +126,22 @@ def _object(line: str, where: str) -> dict[str, Any]:
             f"{where}: the JSON has a number that is too long or is nested too deeply; remove it."
         ) from None
     if not isinstance(entry, dict):
-        raise InputError(f"{where}: expected a JSON object, not {_shown(entry)}.")
+        raise InputError(f"{where}: expected a JSON object, not {_shorten(entry)}.")
     return entry
 
 
 def _id(entry: Mapping[str, Any], where: str) -> int:
-    id = _required(entry, "question_id", where)
+    id = _require(entry, "question_id", where)
     if type(id) is not int:  # isinstance would also accept true and false
-        raise InputError(f"{where}: question_id must be an integer, not {_shown(id)}.")
+        raise InputError(f"{where}: question_id must be an integer, not {_shorten(id)}.")
     return id
 
 
 def _probe(entry: Mapping[str, Any], name: str, where: str) -> Probe:
-    category = _text(_required(entry, "category", where), "category", where)
-    turns = _required(entry, "turns", where)
+    category = _text(_require(entry, "category", where), "category", where)
+    turns = _require(entry, "turns", where)
     if not isinstance(turns, list) or not turns:
-        raise InputError(f"{where}: turns must be a list of at least one string, not {_shown(turns)}.")
+        raise InputError(f"{where}: turns must be a list of at least one string, not {_shorten(turns)}.")
     turns = [_text(turn, f"turn {number}", where) for number, turn in enumerate(turns, start=1)]
     return Probe(
         name=name,
@@ -158,7 +158,7 @@ def _reference(given: Any, turns: int, where: str) -> tuple[str | None, ...]:
     if given is None:
         return (None,) * turns
     if not isinstance(given, list):
-        raise InputError(f"{where}: reference must be a list of strings, not {_shown(given)}.")
+        raise InputError(f"{where}: reference must be a list of strings, not {_shorten(given)}.")
     if len(given) != turns:
         raise InputError(
             f"{where}: reference has {len(given)} entries, but turns has {turns}; give one per turn, or null "
@@ -176,7 +176,8 @@ def _checks(given: Any, turns: int, where: str) -> tuple[Check | None, ...]:
         return ()
     if not isinstance(given, list) or len(given) != turns:
         raise InputError(
-            f"{where}: check must be a list with one entry per turn (null for no check), not {_shown(given)}."
+            f"{where}: check must be a list with one entry per turn (null for no check), "
+            f"not {_shorten(given)}."
         )
     return tuple(
         None if entry is None else _check(entry, f"{where}: check {number}")
@@ -189,22 +190,22 @@ def _check(entry: Any, where: str) -> Check:
     if len(kinds) != 1 or set(entry) - {kinds[0], "count"}:
         raise InputError(
             f"{where} must be an object with one of the keys {', '.join(get_args(CheckKind))} and optionally "
-            f"count, not {_shown(entry)}."
+            f"count, not {_shorten(entry)}."
         )
     kind, values, count = kinds[0], entry[kinds[0]], entry.get("count", 0)
     if not isinstance(values, list) or not values:
-        raise InputError(f"{where}: {kind} must be a list of at least one string, not {_shown(values)}.")
+        raise InputError(f"{where}: {kind} must be a list of at least one string, not {_shorten(values)}.")
     counted = kind in ("some", "first")
     if type(count) is not int or not (1 <= count <= len(values) if counted else count == 0):
         raise InputError(
-            f"{where}: count must be an integer from 1 to {len(values)}, not {_shown(count)}; it is allowed "
-            "only with some or first."
+            f"{where}: count must be an integer from 1 to {len(values)}, not {_shorten(count)}; "
+            "it is allowed only with some or first."
         )
     texts = tuple(_text(value, kind, where) for value in values)
     return Check(kind=cast(CheckKind, kind), values=texts, count=count)
 
 
-def _required(entry: Mapping[str, Any], key: str, where: str) -> Any:
+def _require(entry: Mapping[str, Any], key: str, where: str) -> Any:
     if key not in entry:
         raise InputError(f"{where}: missing key {key!r}; add it.")
     return entry[key]
@@ -218,7 +219,7 @@ def _optional(entry: Mapping[str, Any], key: str, where: str) -> str:
 def _text(value: Any, what: str, where: str) -> str:
     """Return `value` after checking that it is a string that can be used in a prompt and saved to a file."""
     if not isinstance(value, str):
-        raise InputError(f"{where}: {what} must be text, not {_shown(value)}.")
+        raise InputError(f"{where}: {what} must be text, not {_shorten(value)}.")
     if not value.strip():
         raise InputError(f"{where}: {what} is empty; add text or remove it.")
     # JSON escape sequences can encode NUL and lone surrogates.
@@ -232,6 +233,6 @@ def _beginning(text: str) -> str:
     return line if len(line) <= TITLE else line[: TITLE - 1] + "…"
 
 
-def _shown(value: Any) -> str:
+def _shorten(value: Any) -> str:
     shown = repr(value)
     return shown if len(shown) <= 40 else f"{shown[:40]}..."

@@ -198,7 +198,7 @@ class _Repository:
                 _end(process)
             if process.returncode != 0:
                 err.seek(0)
-                raise self._said(err.read(100_000).decode("utf-8", "replace"))
+                raise self._git_error(err.read(100_000).decode("utf-8", "replace"))
             out.seek(0)
             return out.read()
 
@@ -221,7 +221,7 @@ class _Repository:
                     "fixed."
                 )
 
-    def _said(self, text: str) -> CommitError:
+    def _git_error(self, text: str) -> CommitError:
         """Convert the error output of a failed git command to an exception with a short message."""
         lines = [line.strip() for line in re.split(r"[\r\n]+", text.strip())]
         told = [line for line in lines if line.startswith(("fatal: ", "error: "))]

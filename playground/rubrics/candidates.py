@@ -99,7 +99,7 @@ def _lanes(conversation: Conversation) -> str:
     return "one lane" if count == 1 else f"{count} lanes"
 
 
-def answered(conversation: Conversation, turn: int) -> tuple[int, ...]:
+def answered_lanes(conversation: Conversation, turn: int) -> tuple[int, ...]:
     """Return the lanes that have an answer to judge in a turn."""
     return tuple(
         lane for lane in range(len(conversation.variants)) if _candidate(conversation, turn, lane) is not None

@@ -167,7 +167,7 @@ def winner_in(text: str, *, whole: bool) -> Value:
         whole: whether the winner must be the entire text. Otherwise, a reason may follow, provided it names
             no other candidate.
     """
-    value = _undecorated(text)
+    value = _strip_decoration(text)
     if len(text) > LONGEST and whole:
         return NONE
     if found := _TIE_VALUE.match(value):
@@ -176,20 +176,20 @@ def winner_in(text: str, *, whole: bool) -> Value:
         winner = _LETTERS[found["letter"].lower()]
         if found["letter"] == "a" and not found["noun"] and re.match(r"\s+[a-z]", value[found.end() :]):
             # In "a close call", the letter is an article.
-            return UNCLEAR if _named(value) else NONE
+            return UNCLEAR if _named_candidates(value) else NONE
     else:
-        return UNCLEAR if _named(value) else NONE
+        return UNCLEAR if _named_candidates(value) else NONE
     rest = value[found.end() :]
     if not whole and winner != "tie" and (better := _BETTER.match(rest)):
         rest = rest[better.end() :]
     if _END.fullmatch(rest):
         return Value(kind="one", winner=winner)
-    if not whole and _REASON.match(rest) and _named(rest) <= {winner}:
+    if not whole and _REASON.match(rest) and _named_candidates(rest) <= {winner}:
         return Value(kind="one", winner=winner)
     return UNCLEAR
 
 
-def _undecorated(text: str) -> str:
+def _strip_decoration(text: str) -> str:
     """Return the beginning of a text without the markup around its first word.
 
     ``**A**`` becomes ``A**``; ``<b>A</b>`` and ``<A>`` become ``A``. An unpaired ``<`` or ``>`` is kept,
@@ -203,7 +203,7 @@ def _undecorated(text: str) -> str:
     return value
 
 
-def _named(text: str) -> set[str]:
+def _named_candidates(text: str) -> set[str]:
     """Return the candidates named in a text: a capital letter, a letter after a noun, or a word for a tie."""
     found = {
         _LETTERS[(one["named"] or one["capital"]).lower()] if not one["number"] else one["number"]
@@ -236,7 +236,7 @@ def score_in(text: str, high: float, *, whole: bool) -> Value:
         whole: whether the score must be the entire text. Otherwise, a reason may follow, provided it contains
             no other number.
     """
-    value = _undecorated(text)
+    value = _strip_decoration(text)
     if len(text) > LONGEST and whole:
         return NONE
     found = _SCORE_VALUE.match(value)

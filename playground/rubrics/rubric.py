@@ -100,7 +100,7 @@ def neutral(text: str) -> str:
     becomes ``Score(:) 9``."""
     folded = fold(text)
     pieces, position = [], 0
-    for found in sorted((*_bracketed(folded), *_labelled(folded))):
+    for found in sorted((*_find_bracketed(folded), *_find_labelled(folded))):
         start, end, new = found
         if start >= position:
             pieces += [text[position:start], new]
@@ -108,7 +108,7 @@ def neutral(text: str) -> str:
     return "".join([*pieces, text[position:]])
 
 
-def _bracketed(folded: str) -> Iterator[tuple[int, int, str]]:
+def _find_bracketed(folded: str) -> Iterator[tuple[int, int, str]]:
     """Yield (start, end, replacement) for each pair of brackets to rewrite."""
     for found in BRACKETS.finditer(folded):
         content = found[1]
@@ -121,7 +121,7 @@ def _bracketed(folded: str) -> Iterator[tuple[int, int, str]]:
             yield found.end(1), found.end(), "] ]"
 
 
-def _labelled(folded: str) -> Iterator[tuple[int, int, str]]:
+def _find_labelled(folded: str) -> Iterator[tuple[int, int, str]]:
     """Yield (start, end, replacement) for each colon to rewrite."""
     for found in LABEL.finditer(folded):
         key = folded[found.start() - 1 : found.start()] in ("'", '"') and found["between"][:1] in ("'", '"')

@@ -169,7 +169,7 @@ class Recorder:
                     self._branched[id] = new_id()
                 self._enter(id)
             # `begin` recorded which versions are shown; another process may have selected others since.
-            self._store.save(self._placed(conversation), unwritten.since, SHORT, False)
+            self._store.save(self._place(conversation), unwritten.since, SHORT, False)
         except OutsideError as error:
             self._note(id, error)
             return False
@@ -198,7 +198,7 @@ class Recorder:
         with self._changed:
             self._unwritten[id] = dataclasses.replace(self._unwritten[id], lanes=None)
 
-    def _placed(self, conversation: Conversation) -> Conversation:
+    def _place(self, conversation: Conversation) -> Conversation:
         """Return a conversation with the id under which it is stored."""
         branch = self._branched.get(conversation.id)
         return (

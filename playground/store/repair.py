@@ -149,7 +149,7 @@ def _rows(db: sqlite3.Connection, table: str) -> Iterator[tuple[str, Row | None,
             continue
         if found is None:
             continue
-        row: Row = {name: _decoded(found[name]) for name in found.keys()}  # noqa: SIM118 - not a dict
+        row: Row = {name: _decode(found[name]) for name in found.keys()}  # noqa: SIM118 - not a dict
         faults = []
         if any(isinstance(found[name], bytes) and row[name].encode() != found[name] for name in row):
             faults.append("contains invalid UTF-8")
@@ -181,7 +181,7 @@ def _keys(db: sqlite3.Connection, table: str) -> list[int]:
     return keys
 
 
-def _decoded(value: Any) -> Any:
+def _decode(value: Any) -> Any:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 

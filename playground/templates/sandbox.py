@@ -311,7 +311,7 @@ def _bound(function: Callable[..., Any], cost: Cost | None, skipped: int = 0) ->
     """
 
     @functools.wraps(function)  # keeps the attributes that Jinja uses to mark functions
-    def bounded(*given: Any, **named: Any) -> Any:
+    def limited_filter(*given: Any, **named: Any) -> Any:
         values = list(given)
         if cost is not None:
             if len(values) > skipped and hasattr(values[skipped], "__next__"):
@@ -320,7 +320,7 @@ def _bound(function: Callable[..., Any], cost: Cost | None, skipped: int = 0) ->
         result = function(*values, **named)
         return _count(result) if hasattr(result, "__next__") else result
 
-    return bounded
+    return limited_filter
 
 
 def _estimate(cost: Cost, *given: Any, **named: Any) -> int:

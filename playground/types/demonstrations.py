@@ -91,9 +91,9 @@ class DemoSet:
                 f"Demonstration set {self.name!r} has {len(self.demos)} demonstrations, so k={n} is "
                 f"not possible: choose k from 0 to {len(self.demos)}."
             )
-        return self if n == len(self.demos) else self.changed(demos=self.demos[:n])
+        return self if n == len(self.demos) else self.with_changes(demos=self.demos[:n])
 
-    def changed(self, **changes: Any) -> DemoSet:
+    def with_changes(self, **changes: Any) -> DemoSet:
         """Return the set with changed fields and without the verbatim text, which no longer matches."""
         return dataclasses.replace(self, text=None, note="", **changes)
 

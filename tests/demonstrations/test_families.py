@@ -31,7 +31,7 @@ TURNS = [1, 3, 5]
 
 def parts(demos: DemoSet) -> DemoSet:
     """The set without its text, so that it is written from its parts."""
-    return demos.changed()
+    return demos.with_changes()
 
 
 def opened(text: str, turns: int, form: str) -> str:

@@ -63,7 +63,7 @@ def test_a_lane_chooses_once_or_at_every_turn() -> None:
     each = Aligner(demos=DEMOS, k=1, pick="nearest-turn")
     for aligner, number in ((once, 1), (each, 2)):
         text = aligner(user(first, second)).text
-        chosen = DEMOS.changed(demos=(DEMOS.demos[number - 1],))
+        chosen = DEMOS.with_changes(demos=(DEMOS.demos[number - 1],))
         assert text.startswith(head(chosen))
         assert [choice.number for choice in aligner.select_demonstrations(user(first, second))] == [number]
     assert once(user(first)).text == each(user(first)).text

@@ -15,7 +15,7 @@ from playground.judging.run import Judgment
 from playground.judging.service import Judges
 from playground.judging.votes import Choice, Vote
 from playground.library import Library
-from playground.rubrics.candidates import answered
+from playground.rubrics.candidates import answered_lanes
 from playground.session import Session
 from playground.store import Store
 from playground.types import Conversation, Request, Verdict
@@ -42,7 +42,7 @@ def request(
     return JudgeRequest(
         conversation=conversation,
         turn=turn,
-        lanes=answered(conversation, turn) if lanes is None else tuple(lanes),
+        lanes=answered_lanes(conversation, turn) if lanes is None else tuple(lanes),
         rubric=talk.library.rubric(rubric),
         judges=judges,
         **{"references": talk.references(conversation, turn)} | options,
@@ -71,7 +71,7 @@ def judge_by_rule(
     pair: bool = False,
 ) -> Verdict:
     """The reference judge's verdict."""
-    lanes = answered(conversation, turn) if lanes is None else tuple(lanes)
+    lanes = answered_lanes(conversation, turn) if lanes is None else tuple(lanes)
     known = talk.known_answer(conversation, turn, pair)
     asked = JudgeRequest(conversation=conversation, turn=turn, lanes=lanes, rubric=known)
     return talk.judge(asked)[0].wait()

@@ -388,4 +388,4 @@ def test_a_bad_file_and_a_taken_name_hide_no_other(tmp_path: Path) -> None:
 )
 def test_how_far_a_conversation_has_come_is_told_by_its_messages(said: list[str], asked: int) -> None:
     probe = Probe(name="a/1", title="", category="c", turns=("one", "two", "one"), reference=(None,) * 3)
-    assert probe.asked(said) == asked
+    assert probe.count_sent(said) == asked

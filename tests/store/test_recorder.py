@@ -69,7 +69,7 @@ def last(snapshots: Iterable[Conversation]) -> Conversation:
 
 def unsaved(talk: Session, conversation: Conversation) -> str:
     """Why a conversation is not on record yet."""
-    problem = talk.unsaved(conversation.id)
+    problem = talk.unsaved_reason(conversation.id)
     assert problem is not None
     return problem
 
@@ -146,7 +146,7 @@ def test_a_locked_record_is_said_and_written_once_it_is_free(library: Library, t
         assert talk.open(here.id) == now
         now = last(talk.send(now, "Third"))
         assert users(tmp_path, here.id) == ["First"]
-    until(lambda: talk.unsaved(here.id) is None)
+    until(lambda: talk.unsaved_reason(here.id) is None)
     assert Store(tmp_path).load(here.id) == now
     assert users(tmp_path, here.id) == ["First", "Second", "Third"]
     talk.close()
@@ -188,7 +188,7 @@ def test_a_record_that_fails_in_the_middle_of_an_answer_costs_nothing(
     assert {answer.reply.finish for answer in now.turns[-1].answers} == {"stop"}
     assert "disk is full. This conversation is kept in memory" in unsaved(talk, here)
     monkeypatch.setattr(talk.store, "save", save)
-    until(lambda: talk.unsaved(here.id) is None)
+    until(lambda: talk.unsaved_reason(here.id) is None)
     assert Store(tmp_path).load(here.id) == now
 
 

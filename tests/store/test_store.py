@@ -15,7 +15,7 @@ import pytest
 
 from playground.engine.scripted import ScriptedEngine
 from playground.library import Library
-from playground.rubrics.candidates import answered
+from playground.rubrics.candidates import answered_lanes
 from playground.scoreboard import build_board
 from playground.session import Session
 from playground.store import FILE, LOST_TURN, MISSING, ConflictError, Store
@@ -168,7 +168,7 @@ def test_a_lost_turn_costs_that_turn_alone(library: Library, tmp_path: Path) -> 
     found = talk.open(whole.id)
     assert [turn.user for turn in found.turns] == ["First", LOST_TURN, "Third"]
     assert (found.turns[0], found.turns[2]) == (whole.turns[0], whole.turns[2])
-    assert answered(found, 1) == ()
+    assert answered_lanes(found, 1) == ()
     assert "turn 2, lane A belongs to a turn that is not in the database" in "\n".join(
         find_damage(tmp_path / FILE)
     )
@@ -307,7 +307,7 @@ def use(library: Library, folder: Path, ids: list[str], whole: bool) -> int:
         talk.verdicts(conversation)
         build_board([conversation], "human", "vote")
         for turn in range(len(conversation.turns)):
-            if answered(conversation, turn):
+            if answered_lanes(conversation, turn):
                 talk.estimate(request(talk, conversation, turn, "single", talk.judge_model("any")))
         try:
             read_last(talk.send(conversation, "again"))

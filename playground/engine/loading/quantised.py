@@ -95,7 +95,7 @@ def check_quantiser(config: Any, device_map: Any, base: str) -> None:
     from transformers.quantizers import AutoHfQuantizer
 
     try:
-        stored = _stored(config)
+        stored = _stored_config(config)
         quantiser = AutoHfQuantizer.from_config(
             dict(stored) if isinstance(stored, dict) else stored, pre_quantized=True
         )
@@ -107,7 +107,7 @@ def check_quantiser(config: Any, device_map: Any, base: str) -> None:
         ) from error
 
 
-def _stored(config: Any) -> Any:
+def _stored_config(config: Any) -> Any:
     return getattr(config, "quantization_config", None) or getattr(
         config.get_text_config(), "quantization_config", None
     )
@@ -126,7 +126,7 @@ def set_compute(config: Any, compute: torch.dtype) -> str | None:
     Returns:
         A warning if the stored data type was replaced, else None.
     """
-    stored = _stored(config)
+    stored = _stored_config(config)
     if not isinstance(stored, dict) or not stored.get("load_in_4bit"):
         return None
     named = str(stored.get("bnb_4bit_compute_dtype", "float32")).removeprefix("torch.")

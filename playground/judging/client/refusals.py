@@ -200,7 +200,7 @@ def find_refusal(status: int, error: Any, body: Mapping[str, Any], system: bool)
     """
     if status not in REFUSING:
         return None
-    named = list(_structured(error))
+    named = list(_structured_names(error))
     parameter = next((name for path in named if (name := _parameter(path, body))), None)
     message = fold(" ".join(text for _, text in _texts(error)))[:MOST_TEXT]
     if parameter in (None, "max_tokens") and (
@@ -214,7 +214,7 @@ def find_refusal(status: int, error: Any, body: Mapping[str, Any], system: bool)
     found = [
         (match.start(), name)
         for name, pattern in _MENTIONED.items()
-        if _sent(name, body) and (match := pattern.search(message))
+        if _was_sent(name, body) and (match := pattern.search(message))
     ]
     return Refusal(drop=min(found)[1]) if found else None
 
@@ -234,11 +234,11 @@ def message_of(error: Any) -> str:
     return " ".join(found.split()) if isinstance(error, dict | list) else ""
 
 
-def _sent(name: str, body: Mapping[str, Any]) -> bool:
+def _was_sent(name: str, body: Mapping[str, Any]) -> bool:
     return name in body or (name == "max_tokens" and "max_completion_tokens" in body)
 
 
-def _structured(error: Any) -> Iterator[tuple[str, ...]]:
+def _structured_names(error: Any) -> Iterator[tuple[str, ...]]:
     """Yield the parameter names in ``param``, ``loc`` and ``field``, each split into lower-case parts."""
     for key, value in _nodes(error):
         if key in ("param", "field", "parameter") and isinstance(value, str):
@@ -252,7 +252,7 @@ def _structured(error: Any) -> Iterator[tuple[str, ...]]:
 
 
 def _parameter(path: tuple[str, ...], body: Mapping[str, Any]) -> str | None:
-    return next((name for part in path if (name := _STRUCTURED.get(part)) and _sent(name, body)), None)
+    return next((name for part in path if (name := _STRUCTURED.get(part)) and _was_sent(name, body)), None)
 
 
 def _nodes(value: Any, key: str = "", depth: int = 8) -> Iterator[tuple[str, Any]]:

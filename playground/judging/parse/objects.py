@@ -28,7 +28,7 @@ def find_winner(objects: list[dict[str, Any]]) -> Reading | None:
     for value in values:
         named = winner_in(strip_decoration(value), whole=True) if isinstance(value, str) else NONE
         if named.kind != "one":
-            return Reading(error=f"The verdict in the reply is {_quoted(value)}, not A, B or tie.")
+            return Reading(error=f"The verdict in the reply is {_quote(value)}, not A, B or tie.")
         letters.add(named.winner)
     if len(letters) > 1:
         return Reading(error=f"The reply contains several verdicts: {', '.join(sorted(letters))}.")
@@ -147,7 +147,7 @@ def _read_number(score: Any, scale: tuple[float, float]) -> Reading:
     if usable and not huge:
         value = exact_score_in(strip_decoration(str(score)), scale[1], whole=True)
     if value.kind != "one":
-        quoted = "a huge number" if huge else _quoted(score)
+        quoted = "a huge number" if huge else _quote(score)
         return Reading(
             error=f"The score in the reply is {quoted}, not a number from {scale[0]:g} to {scale[1]:g}."
         )
@@ -159,6 +159,6 @@ def _text(value: Any) -> str | None:
     return replace_surrogates(value).strip() or None if isinstance(value, str) else None
 
 
-def _quoted(value: Any) -> str:
+def _quote(value: Any) -> str:
     quoted = "missing" if value is None else repr(value)
     return quoted if len(quoted) <= 40 else f"{quoted[:40]}..."

@@ -20,7 +20,7 @@ def exact_score_in(text: str, high: float, *, whole: bool) -> Value:
     return value
 
 
-def _compiled(*patterns: str, flags: int = 0) -> list[re.Pattern[str]]:
+def _compile_patterns(*patterns: str, flags: int = 0) -> list[re.Pattern[str]]:
     return [re.compile(pattern, flags) for pattern in patterns]
 
 
@@ -51,14 +51,14 @@ _INEXACT = re.compile(
     r"|[*_`]{0,6}(?:\+|[.,][0-9]|-?ish(?!\w))",
     re.IGNORECASE,
 )
-_SCORE_RANGES = _compiled(
+_SCORE_RANGES = _compile_patterns(
     rf"[\s\"'*_`),]{{0,20}}{_OR}{_LEAD}{_NUMBER}",
     rf"{_NEAR}{_TO}{_LEAD}{_NUMBER}",
     rf"[*_`]{{0,6}}[-\u2013~]{_NUMBER}",
     rf"{_NEAR}(?:{_DASH}|{_AND}){_LEAD}{_NUMBER}(?![.,]?[0-9]){_RANGE_END}",
     flags=re.IGNORECASE,
 )
-_SCORE_RANGES_BEFORE = _compiled(
+_SCORE_RANGES_BEFORE = _compile_patterns(
     rf"(?<![\w.,]){_NUMBER}{_NEAR}(?:{_OR}|{_TO}){_LEAD}$",
     rf":{_LEAD}{_NUMBER}{_NEAR}(?:{_DASH}|{_AND}|/){_LEAD}$",
     rf"(?<!\w)(?:between|zwischen|entre){_LEAD}{_NUMBER}{_NEAR}{_AND}{_LEAD}$",
@@ -69,11 +69,11 @@ _INEXACT_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _BRACKET_OUT_OF = re.compile(rf"{_NEAR}(?:/|out of){_LEAD}([0-9]{{1,9}})(?![.,]?[0-9])", re.IGNORECASE)
-_CHOICES = _compiled(
+_CHOICES = _compile_patterns(
     rf"[\s\"'*_`),]{{0,20}}{_OR}\s{{0,5}}(?:the\s|an?\s)?(?:[Aa]nswer\s|[Aa]ssistant\s)?{_LEAD}{_CHOICE}",
     rf"{_NEAR}(?:{_DASH}|{_AND}|/)\s{{0,5}}(?:an?\s)?{_LEAD}{_CHOICE}[\"'*_`)\].!]{{0,10}}\s{{0,20}}(?:\n|$)",
 )
-_CHOICES_BEFORE = _compiled(
+_CHOICES_BEFORE = _compile_patterns(
     rf"(?<![\w'])(?:[Aa]nswer\s|[Aa]ssistant\s)?{_CHOICE}{_NEAR}{_OR}{_LEAD}$",
     rf":{_LEAD}{_CHOICE}{_NEAR}(?:/|{_AND}){_LEAD}$",
 )

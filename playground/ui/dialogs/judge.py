@@ -16,7 +16,7 @@ from gradio.blocks import Block
 
 from playground.config import Settings
 from playground.judging.run import Judgment
-from playground.rubrics.candidates import answered
+from playground.rubrics.candidates import answered_lanes
 from playground.types import InputError, Verdict, check_characters
 from playground.ui.controls.buttons import small_button
 from playground.ui.controls.events import QUICK, Updates
@@ -122,7 +122,7 @@ class JudgeDialog(Dialog):
         def act() -> Updates:
             form = read_form(values)
             conversation = self.requests.conversation(state)
-            lanes = answered(conversation, read_turn(conversation, form.turn))
+            lanes = answered_lanes(conversation, read_turn(conversation, form.turn))
             changed = dataclasses.replace(form, lanes=list(lanes))
             return {**self.controls.offer_lanes(lanes, lanes), **self.draw_form(state, changed)}
 
@@ -239,7 +239,7 @@ class JudgeDialog(Dialog):
             form = self.requests.repeat(state, conversation, turn, verdict)
         return self.show(
             {
-                **self.controls.fill(form, conversation, answered(conversation, turn)),
+                **self.controls.fill(form, conversation, answered_lanes(conversation, turn)),
                 **self.draw_form(state, form),
                 **self.draw_running(state),
             }

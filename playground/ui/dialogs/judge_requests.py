@@ -12,7 +12,7 @@ from playground.judging.cost import Estimate, JudgeBudget, VisitorBudgets
 from playground.judging.judge_names import read_judges
 from playground.judging.request import MOST_SAMPLES, JudgeRequest, split_lanes
 from playground.lanes.letters import LETTERS
-from playground.rubrics.candidates import answered
+from playground.rubrics.candidates import answered_lanes
 from playground.rubrics.known_answer import PAIR_RUBRIC, REFERENCE
 from playground.rubrics.known_answer import RUBRIC as REFERENCE_RUBRIC
 from playground.secret import Secret
@@ -58,7 +58,7 @@ class JudgeRequests:
         """
         conversation = self.conversation(state)
         turn = read_turn(conversation, form.turn)
-        lanes = _read_lanes(form.lanes, answered(conversation, turn), turn)
+        lanes = _read_lanes(form.lanes, answered_lanes(conversation, turn), turn)
         if form.scope not in get_args(Scope):
             raise InputError("Choose a scope: this turn, or the conversation so far.")
         if not isinstance(form.samples, int | float) or form.samples != int(form.samples):
@@ -193,7 +193,7 @@ class JudgeRequests:
         by_rule = own in (None, REFERENCE) and self.chat.session.has_known_answer(conversation, turn)
         return JudgeForm(
             turn=turn,
-            lanes=list(answered(conversation, turn)),
+            lanes=list(answered_lanes(conversation, turn)),
             who=REFERENCE if by_rule else MODEL,
             rubric=self.rubrics()[0],
             model=state.judging.model or self._own_model(),
@@ -203,7 +203,11 @@ class JudgeRequests:
     def repeat(self, state: PageState, conversation: Conversation, turn: int, verdict: Verdict) -> JudgeForm:
         """Return a form filled in to request a verdict again."""
         by_rule = verdict.judge == REFERENCE
-        own, there, rubrics = clean(self.settings.judge_url), answered(conversation, turn), self.rubrics()
+        own, there, rubrics = (
+            clean(self.settings.judge_url),
+            answered_lanes(conversation, turn),
+            self.rubrics(),
+        )
         typed = state.judging.model or self._own_model()
         return JudgeForm(
             turn=turn,

@@ -37,17 +37,17 @@ class Address:
 
     def __init__(self, chat: Controller) -> None:
         self.chat = chat
-        self.conversation = self._hidden("address")
+        self.conversation = self._hidden_textbox("address")
         """The id of the conversation shown on the page."""
-        self.link = self._hidden("link")
+        self.link = self._hidden_textbox("link")
         """Query string containing all settings."""
-        self.kept = self._hidden("kept")
+        self.kept = self._hidden_textbox("kept")
         """Query string of the settings that differ from a fresh page, for the address bar and reopened
         pages."""
-        self.moved = self._hidden("moved")
+        self.moved = self._hidden_textbox("moved")
         """Changes whenever a setting that is part of the link but has no control changes."""
 
-    def _hidden(self, id: str) -> gr.Textbox:
+    def _hidden_textbox(self, id: str) -> gr.Textbox:
         return gr.Textbox("", visible="hidden", elem_id=id, elem_classes="nowhere", container=False)
 
     @property

@@ -111,7 +111,7 @@ class AnswerStream:
 
     def _report_unsaved(self, snapshot: Snapshot, before: str | None) -> str | None:
         """Show a toast when saving starts to fail or works again, and return the current failure or None."""
-        now = self.controller.session.unsaved(snapshot.conversation.id)
+        now = self.controller.session.unsaved_reason(snapshot.conversation.id)
         if now is not None and now != before:
             warn(OutsideError(now))
         elif before is not None and now is None:

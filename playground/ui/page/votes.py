@@ -16,7 +16,7 @@ from gradio.blocks import Block
 
 from playground.judging.votes import CHOICES, Choice, Vote
 from playground.lanes.letters import LETTERS
-from playground.rubrics.candidates import answered
+from playground.rubrics.candidates import answered_lanes
 from playground.types import Conversation, InputError, Verdict
 from playground.ui.controls import choice as controls
 from playground.ui.controls.buttons import small_button
@@ -182,7 +182,7 @@ def _pairs(conversation: Conversation) -> list[tuple[int, int]]:
     """Return all pairs of lanes whose last answers can be compared."""
     if not conversation.turns:
         return []
-    return list(combinations(answered(conversation, len(conversation.turns) - 1), 2))
+    return list(combinations(answered_lanes(conversation, len(conversation.turns) - 1), 2))
 
 
 def _chosen_pair(state: PageState, pairs: list[tuple[int, int]]) -> tuple[int, int]:

@@ -96,13 +96,13 @@ class OneLineFaults:
         """Handle one request."""
         started = False
 
-        async def noticed(message: Message) -> None:
+        async def send_and_watch(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
 
         try:
-            await self._app(scope, receive, noticed)
+            await self._app(scope, receive, send_and_watch)
         except Exception as error:
             if scope["type"] != "http":
                 raise

@@ -87,7 +87,7 @@ class FewLogins:
         self._rate.count(client)  # before the check, so that parallel requests cannot exceed the limit
         status = 500
 
-        async def noticed(message: Message) -> None:
+        async def send_and_watch(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -96,7 +96,7 @@ class FewLogins:
                     self._remember(visitor.id)
             await send(message)
 
-        await self._app(scope, receive, noticed)
+        await self._app(scope, receive, send_and_watch)
 
     def _remember(self, id: str) -> None:
         self._known.pop(id, None)

@@ -191,7 +191,7 @@ class OpenPaths:
         if length.isdecimal() and int(length) > MOST_BYTES:
             await sentence_for(scope, TOO_LARGE, 413)(scope, receive, send)
             return
-        receive = _counted(receive)
+        receive = _limit_body(receive)
         if path == STREAM:
             await _Stream(receive, send).of(self._app, scope)
         else:
@@ -243,7 +243,7 @@ class _Stream:
         return message
 
 
-def _counted(receive: Receive) -> Receive:
+def _limit_body(receive: Receive) -> Receive:
     """Wrap `receive` to limit the size of a request body without a Content-Length header."""
     taken = 0
 

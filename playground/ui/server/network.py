@@ -38,10 +38,10 @@ class TrustedForwards:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] == "http":
-            scope = {**scope, "headers": self._believed(scope)}
+            scope = {**scope, "headers": self._trusted_headers(scope)}
         await self._app(scope, receive, send)
 
-    def _believed(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+    def _trusted_headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         headers: list[tuple[bytes, bytes]] = []
         for raw, value in scope["headers"]:
             name = raw.decode("latin-1").lower()

@@ -112,14 +112,14 @@ class OwnSessions:
         started = self._sessions.now()
         status = 0
 
-        async def noticed(message: Message) -> None:
+        async def send_and_watch(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, noticed)
+            await self._app(scope, receive, send_and_watch)
         finally:
             if status in (0, 200):  # 0: the request failed, but its event may be in the queue
                 self._watch(scope[BODY]["session_hash"], started)

@@ -124,7 +124,7 @@ class OwnUploads:
         parts: list[bytes] = []
         accepted = False
 
-        async def noted(message: Message) -> None:
+        async def send_and_watch(message: Message) -> None:
             nonlocal accepted
             if message["type"] == "http.response.start":
                 accepted = message["status"] == 200
@@ -134,7 +134,7 @@ class OwnUploads:
                     self._uploads.add(visitor, json.loads(b"".join(parts)))
             await send(message)
 
-        await self._app(scope, replay(body, receive), noted)
+        await self._app(scope, replay(body, receive), send_and_watch)
 
 
 def is_same_origin(headers: Headers, hosts: frozenset[str]) -> bool:

@@ -184,7 +184,7 @@ class DemonstrationDrafts:
     def count_tokens(self, draft: Draft) -> list[int] | None:
         """Return the token count of each card, including disabled ones, or None while the model is
         loading."""
-        every = draft.source.changed(demos=tuple(card.demo for card in draft.cards))
+        every = draft.source.with_changes(demos=tuple(card.demo for card in draft.cards))
         prompt = Prompt.of(pieces(every, []))
         tokens = self.session.tokens(prompt)
         if tokens is None:

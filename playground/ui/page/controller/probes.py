@@ -56,7 +56,7 @@ class Probes:
         The number is derived from the conversation, so the message of an undone turn is sent again.
         """
         probe = next((probe for probe in self.session.library.probes if probe.name == state.probe), None)
-        return (probe, probe.asked(self.conversations.user_messages(state))) if probe else None
+        return (probe, probe.count_sent(self.conversations.user_messages(state))) if probe else None
 
     def list_ordered(self) -> list[Probe]:
         """Return all probes in the order of the page's list."""

@@ -40,7 +40,7 @@ class Prompts:
         history = current.history(whose) if current else ()
         messages = [*history, Message(role="user", text=text)]
         prompt = variant.aligner(messages).with_prefill(settings.prefill)
-        chosen = _retrieved(variant, messages, None)
+        chosen = _retrieve(variant, messages, None)
         preview = PromptPreview(prompt=prompt, tokens=self.session.tokens(prompt), chosen=chosen)
         conversation = current or self.session.new([variant])
         variants = [variant] * max(LANES, lane + 1)
@@ -60,7 +60,7 @@ class Prompts:
             prompt=request.prompt,
             tokens=self.session.tokens(request.prompt),
             left_out=request.left_out,
-            chosen=_retrieved(variant, messages, request.left_out),
+            chosen=_retrieve(variant, messages, request.left_out),
         )
 
     def preview_past(self, state: PageState, lane: int, turn: int) -> PromptPreview:
@@ -79,7 +79,7 @@ class Prompts:
             prompt=request.prompt,
             tokens=self.session.tokens(request.prompt),
             left_out=request.left_out,
-            chosen=_retrieved_in_turn(current, lane, turn, request.left_out),
+            chosen=_retrieve_in_turn(current, lane, turn, request.left_out),
         )
 
     def end_markers(self, prompt: Prompt) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ class Prompts:
         return tuple(dict.fromkeys((*status.ends, *named)))
 
 
-def _retrieved_in_turn(
+def _retrieve_in_turn(
     conversation: Conversation, lane: int, turn: int, left_out: LeftOut | None
 ) -> Sequence[SelectedDemo]:
     """Return the demonstrations retrieved in an earlier turn, or () if the recipe has changed since."""
@@ -101,10 +101,10 @@ def _retrieved_in_turn(
         return ()
     history = conversation.before(turn).history(whose)
     messages = [*history, Message(role="user", text=conversation.turns[turn].user)]
-    return _retrieved(variant, messages, left_out)
+    return _retrieve(variant, messages, left_out)
 
 
-def _retrieved(
+def _retrieve(
     variant: Variant, messages: Sequence[Message], left_out: LeftOut | None
 ) -> Sequence[SelectedDemo]:
     """Return the demonstrations retrieved for a prompt, in the order in which they appear in it."""
