@@ -427,10 +427,6 @@ def test_the_layout_names_what_there_is() -> None:
     assert there - within - set(paths) == set()
 
 
-UPWARDS = {"library -> engine"}
-"""Imports against the arrows: chat formats on disk read special tokens with the engine's tokenizer."""
-
-
 def read_diagram() -> tuple[dict[str, str], dict[str, set[str]]]:
     """ARCHITECTURE.md's diagram: the box of each room, and the boxes that each box has an arrow to."""
     block = next(fence for fence in FENCES if fence.language == "mermaid")
@@ -474,8 +470,7 @@ def test_imports_follow_the_diagram() -> None:
         for other in rooms
         if boxes[other] != boxes[room] and boxes[other] not in below[boxes[room]]
     }
-    assert against - UPWARDS == set()
-    assert UPWARDS - against == set(), "no longer needed"
+    assert against == set()
     direct = {(boxes[room], boxes[other]) for room, rooms in imports.items() for other in rooms}
     assert {(box, each) for box, found in arrows.items() for each in found} - direct == set()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from playground.files import check_table, read_toml
 from playground.library.sources import ROOT
-from playground.library.tokenizer_files import has_vocabulary, read_token_names
 from playground.templates import choose_template, find_ends, read_templates
+from playground.tokenizers.files import has_vocabulary, read_token_names
 from playground.types import ChatFormat, InputError
 
 
@@ -78,7 +78,7 @@ def tokenizer_chat_format(folder: Path, template: str | None = None) -> ChatForm
     name = choose_template(templates, template)
     added: tuple[str, ...] = ()
     if has_vocabulary(folder):
-        from playground.engine.tokenizer import read_special_tokens
+        from playground.tokenizers.load import read_special_tokens  # heavy: loads Transformers
 
         tokens, added = read_special_tokens(folder)
     else:

@@ -17,9 +17,10 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, LlamaToke
 from playground.config import Settings
 from playground.engine import Engine, open_engine
 from playground.engine.adapters.tokenizers import differing_words, read_adapter_text
-from playground.engine.tokenizer import Tokenizer, encode, find_prefix_ids, list_tokens, load_tokenizer
+from playground.engine.tokenizer import Tokenizer, encode, find_prefix_ids, list_tokens
 from playground.lanes.variant import parse_lane
 from playground.library import Library
+from playground.tokenizers.load import load_tokenizer
 from playground.types import Done, InputError, Message, Prompt, Reply, Request, Sampling
 from tests.helpers.paths import POCKET
 

@@ -16,8 +16,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from playground.aligners.chat import prompt
 from playground.engine.tokenizer import Tokenizer as Served
-from playground.engine.tokenizer import load_tokenizer
 from playground.library import tokenizer_chat_format
+from playground.tokenizers.load import load_tokenizer
 from playground.types import ChatFormat, InputError, Message, Prompt
 
 SEED = 20260

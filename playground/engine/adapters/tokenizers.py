@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playground.engine.tokenizer import load_tokenizer, try_tokenizer
 from playground.files import read_object
-from playground.library.tokenizer_files import has_vocabulary
+from playground.tokenizers.files import has_vocabulary
+from playground.tokenizers.load import load_tokenizer, try_tokenizer
 from playground.types import InputError
 
 FILES = (

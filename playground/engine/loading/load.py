@@ -34,8 +34,9 @@ from playground.engine.loading.device import choose_device, choose_options, free
 from playground.engine.loading.precision import layer_precisions, summarise
 from playground.engine.loading.probe import PROBE, probe_logits
 from playground.engine.positions import context_length
-from playground.engine.tokenizer import eos_token_ids, load_tokenizer, try_tokenizer
+from playground.engine.tokenizer import eos_token_ids
 from playground.library import Library
+from playground.tokenizers.load import load_tokenizer, try_tokenizer
 from playground.types import AdapterCard, AdapterStatus, InputError
 
 PREFIX_SHARE = 0.25

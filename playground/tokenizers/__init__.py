@@ -1,0 +1,1 @@
+"""Tokenizer files: inspecting them, and loading tokenizers from them."""
