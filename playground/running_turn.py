@@ -189,7 +189,7 @@ def replace_last_answer(conversation: Conversation, lane: int, answer: Answer) -
 
 
 def _end(answer: Answer) -> Answer:
-    """Return an answer as it is after streaming: without a finish reason, it is marked as cancelled."""
+    """Finalize an answer after streaming; an answer without a finish reason is marked as cancelled."""
     if answer.reply.finish:
         return answer
     return dataclasses.replace(answer, reply=dataclasses.replace(answer.reply, finish="cancelled"))

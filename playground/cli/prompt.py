@@ -57,10 +57,10 @@ def find_demos(library: Library, name: str) -> str:
 
 
 def read_messages(path: Path) -> list[Message]:
-    """Read messages from a JSON file. They must alternate, beginning and ending with the user's.
+    """Read messages from a JSON file. Roles must alternate, beginning and ending with the user.
 
     Raises:
-        InputError: the file cannot be read, or does not contain such a list.
+        InputError: the file cannot be read, or its content is invalid.
     """
     data = read_json(path)
     if not isinstance(data, list) or not data:

@@ -90,7 +90,8 @@ class Conversation:
     parent: str | None = None
     """The id of the conversation that this one was branched from; None if it was not branched."""
     owner: str = ""
-    """Hashed id of the user whose history lists the conversation; "" (listed for all) from the command line.
+    """Hashed id of the user whose history lists the conversation; "" for conversations from the command line,
+    which every history lists.
     """
 
     def history(self, lane: int) -> tuple[Message, ...]:

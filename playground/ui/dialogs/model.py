@@ -21,7 +21,7 @@ PRECISIONS = [("auto", "auto"), ("4 bit", "4bit"), ("full", "none")]
 IDLE_PERIOD, LOADING_PERIOD = 4.0, 0.4
 """Seconds between updates of the dialog: normally, and while a model is loading."""
 
-# The label's element contains a button; a click beside that button does nothing.
+# The label's element contains a button. Clicks outside that button are ignored.
 ON_CLICK = """
 element.addEventListener('click', (event) => {
   if (event.target.closest('button')) trigger('click');
