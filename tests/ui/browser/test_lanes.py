@@ -207,7 +207,7 @@ def test_every_lane_can_decode_in_its_own_way(person: Person, app: App) -> None:
     expect(person.page.locator("#temperature input")).to_have_value("0.7")
     expect(person.page.locator("#top-p input")).to_have_value("0.9")
     person.set_control("top-p", 0.8)
-    expect(person.page.locator("#decoding-preset input")).to_have_value("Own")
+    expect(person.page.locator("#decoding-preset input")).to_have_value("Custom")
     expect(person.page.locator("#top-p")).to_contain_text("Top-p •")
     person.page.click("#more")
     person.page.click("#linked input")
