@@ -1,7 +1,7 @@
-"""The engine protocol, plus functions that open engines and check whether a model fits in memory.
+"""The engine protocol, and functions for opening engines and checking whether a model fits in memory.
 
-An engine receives requests and yields a stream of events; it knows nothing about conversations. Importing
-this package does not import torch; opening a local model does.
+An engine takes requests and yields a stream of events; it has no notion of conversations. Importing this
+package does not import torch; opening a local engine does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from playground.types import Event, Prompt, Reply, Request, Status, Token, Token
 
 
 class Engine(Protocol):
-    """The interface that every engine implements. One test class checks the contract for all of them."""
+    """Interface implemented by every engine. A single test class checks all implementations."""
 
     def status(self) -> Status:
         """Return the engine's state, model and adapters, without blocking."""
@@ -29,18 +29,17 @@ class Engine(Protocol):
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
         """Answer all requests concurrently, one row per request.
 
-        Yields `Delta`s and exactly one `Done` for each row. The deltas of a row, concatenated, are the text
-        of its reply. A row that fails ends with `finish="error"` and does not affect the other rows. At least
-        ten events are yielded per second (`Waiting` if there is nothing else to report), so that the caller
-        can cancel: closing the generator stops the work within one decoding step. Safe to call from several
-        threads at the same time.
+        Yields `Delta` events and exactly one `Done` event per row. Concatenating a row's deltas gives the
+        text of its reply. A failed row finishes with `finish="error"` and does not affect other rows. At
+        least ten events are yielded per second (`Waiting` if there is nothing else to report), so that the
+        caller can cancel: closing the generator stops the work within one decoding step. Thread-safe.
         """
 
     def tokens(self, prompt: Prompt) -> list[Token] | None:
         """Tokenise a prompt exactly as `stream` does.
 
         Returns:
-            The tokens, or None while the model is loading or if the engine has no access to its model's
+            The tokens, or None if the model is still loading or the engine has no access to the model's
             tokenizer.
         """
 
@@ -69,11 +68,11 @@ class Engine(Protocol):
         """
 
     def close(self) -> None:
-        """Stop all work and free the model; unfinished rows end with an error."""
+        """Stop all work and free the model. Unfinished rows fail with an error."""
 
 
 def open_engine(settings: Settings, library: Library) -> Engine:
-    """Open the local engine described by the settings. The model loads in the background."""
+    """Open a local engine with the given settings. The model is loaded in the background."""
     from playground.engine.local import LocalEngine
 
     _exempt_libraries()
@@ -82,10 +81,10 @@ def open_engine(settings: Settings, library: Library) -> Engine:
 
 @functools.cache
 def _exempt_libraries() -> None:
-    """Exempt the objects of all modules imported so far from garbage collection, once per process.
+    """Exempt all objects created so far from garbage collection. Runs once per process.
 
-    PyTorch, Transformers and PEFT create about 450,000 objects that are never freed, and each full collection
-    took 0.25 s to traverse them. No model is loaded at this point, so models are still collected.
+    Importing PyTorch, Transformers and PEFT creates about 450,000 permanent objects, and each full collection
+    took 0.25 s to traverse them. No model is loaded yet at this point, so models are still collected.
     """
     gc.freeze()
 
@@ -109,7 +108,7 @@ def measure_room(settings: Settings, running: int = 0) -> Room:
 
 
 def offer_presets(presets: Sequence[Preset], room: Room) -> list[Offer]:
-    """Compare presets with this machine's memory and already downloaded files, without network access."""
+    """Check presets against this machine's memory and downloaded files, without network access."""
     token = has_token()
     return [
         Offer(

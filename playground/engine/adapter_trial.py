@@ -1,4 +1,4 @@
-"""Test every adapter when the model loads: it must change the output and must not affect base rows."""
+"""Test adapters at load time: each must change the output of its own rows but not of base rows."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from playground.files import first_line
 from playground.types import AdapterStatus
 
 SAME_WEIGHTS_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.02}
-"""Maximum difference between two passes over the same weights, in standard deviations of the logits. Matrix
-libraries do not guarantee the order of additions, so the last bits can differ between passes."""
+"""Maximum difference between the logits of two passes over the same weights, in standard deviations of the
+logits. Linear algebra libraries do not guarantee the summation order, so the last bits can differ."""
 NO_EFFECT_KL = 1e-8
 """KL divergence, in nats per token, below which an adapter counts as having no effect. Rounding alone gives
 about 1e-10."""
@@ -40,10 +40,10 @@ def is_same(logits: Tensor, base: Tensor, dtype: torch.dtype) -> bool:
 
 
 class AdapterTrial:
-    """Runs each of a model's adapters on the test text, in one batch with a base row.
+    """Trial run of each of a model's adapters on the test text, batched with a base row.
 
     Attributes:
-        mixed: why rows with different adapters cannot share a batch; None if they can.
+        mixed: reason why rows with different adapters cannot share a batch; None if they can.
     """
 
     def __init__(self, model: Model, loaded: Loaded) -> None:
@@ -52,13 +52,13 @@ class AdapterTrial:
         self.mixed: str | None = None
 
     def check_adapters(self, base_logits: Tensor) -> tuple[AdapterStatus, ...]:
-        """Test every adapter, and remove from the model those that cannot be used.
+        """Test every adapter, and remove unusable ones from the model.
 
         Args:
             base_logits: the base model's logits on the test text, (T, V), with all adapters disabled.
 
         Returns:
-            The status of each adapter, with the result of its test.
+            The status of each adapter, updated with its test result.
 
         Raises:
             BaseChangedError: the base model's logits still differ after an adapter was removed.
@@ -80,7 +80,7 @@ class AdapterTrial:
         )
 
     def _check_adapter(self, status: AdapterStatus, base_logits: Tensor) -> AdapterStatus:
-        """Test one adapter, remove it if it fails, and return its status with the result."""
+        """Test one adapter and return its updated status; remove the adapter if the test fails."""
         name = status.card.name
         try:
             logits = self._probe_beside_base(name)
@@ -103,13 +103,13 @@ class AdapterTrial:
         return dataclasses.replace(status, kl=kl)
 
     def _probe_beside_base(self, name: str) -> Tensor:
-        """Return an adapter's logits on the test text, (T, V), from a batch with a base row.
+        """Compute an adapter's logits on the test text, (T, V), in a batch with a base row.
 
-        The logits of the base row must not change. If the adapter's layers mix rows, its logits are computed
-        in a batch of its own row only, and `mixed` is set to the reason.
+        The logits of the base row must not change. If the adapter's layers mix rows, the adapter row is run
+        in a separate batch, and `mixed` is set to the reason.
 
         Raises:
-            ValueError: with the adapter loaded, the base logits differ even in a batch of one base row.
+            ValueError: with the adapter loaded, the base logits differ even in a batch with only a base row.
         """
         failed: str | None = None
         try:
@@ -126,7 +126,7 @@ class AdapterTrial:
         return logits
 
     def _probe(self, adapters: Sequence[str | None]) -> Tensor:
-        """Run the test text in a batch with one row per adapter, and return its logits, (B, T, V)."""
+        """Run the test text in a batch with one row per adapter, and return the logits, (B, T, V)."""
         probe = self._loaded.probe
         self._model.row_adapters.select(adapters, len(probe))
         logits = probe_rows(self._model.hf, probe, len(adapters))

@@ -1,10 +1,10 @@
 """Attention that skips the padding in batches whose rows have very different lengths.
 
-A batch can contain a lane with 4,000 tokens of demonstrations and a fine-tuned lane with 100 tokens, whose
-keys and values start with 3,900 columns of padding. A mask hides these columns, but they are still read and
-multiplied, and the duration of a decoding step is proportional to the memory it reads. If reading the padding
-costs more than one extra call per row, attention is computed separately for each row, over its own columns
-only.
+A batch can combine a lane with 4,000 tokens of demonstrations and a fine-tuned lane with only 100 tokens,
+whose keys and values start with 3,900 columns of padding. Masked columns are still read and multiplied, and
+decoding is memory-bound: the duration of a step is proportional to the amount of memory read. If reading the
+padding costs more than one extra call per row, attention is computed separately for each row, over its own
+columns only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from transformers.masking_utils import sdpa_mask
 
 NAME = "tandem"
 WORTH_A_CALL = 80_000
-"""Number of elements that can be read from memory in about the time of one additional attention call."""
+"""Number of elements that can be read from memory in roughly the time of one additional attention call."""
 
 
 def install(model: PreTrainedModel) -> None:

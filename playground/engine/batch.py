@@ -1,8 +1,8 @@
 """The batch of decoding rows: each step is one forward pass that produces the next token of every row.
 
-Rows join the batch once their prompt is prefilled, and leave it when they end, fail or are cancelled. Unless
-a row failed, its keys and values are then stored in the prefix cache. A failure in one row ends only that
-row.
+Rows join the batch once their prompt is prefilled, and leave it when they finish, fail or are cancelled.
+Unless a row failed, its keys and values are then stored in the prefix cache. A failure in one row does not
+affect the others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from playground.engine.sampling import next_tokens
 
 
 class Batch:
-    """The rows that are being decoded, with their shared keys and values."""
+    """The rows being decoded, with their keys and values."""
 
     def __init__(self, model: Model, store: PrefixStore) -> None:
         self._model = model
@@ -67,11 +67,11 @@ class Batch:
         self._remove(gone)
 
     def drop_cancelled(self) -> None:
-        """Remove the rows that were cancelled by their callers."""
+        """Remove rows cancelled by their callers."""
         self._remove([row for row in self.rows if row.cancelled])
 
     def remove_outgrown(self) -> list[AnswerJob]:
-        """Remove and return the rows that have reached a length at which all their positions change.
+        """Remove and return rows that have reached a length at which all position encodings change.
 
         These rows must be prefilled again.
         """
@@ -103,7 +103,7 @@ class Batch:
             return chosen
 
     def _fail_step(self, kv: KV, error: Exception) -> None:
-        """End the rows of a failed forward pass: only the longest if memory ran out, otherwise all."""
+        """Fail rows after a failed forward pass: only the longest if memory ran out, otherwise all."""
         gone = list(self.rows)
         if isinstance(error, torch.OutOfMemoryError):
             longest = max(range(len(self.rows)), key=kv.lengths.__getitem__)
@@ -127,5 +127,5 @@ class Batch:
     def _store_row(self, row: AnswerJob, kv: KV, index: int) -> None:
         # The last token has no keys and values: it was chosen but not yet passed through the model.
         ids = (row.ids + row.answer_ids)[: kv.lengths[index]]
-        if self._model.regime(len(ids)) == row.regime:  # otherwise its keys belong to several regimes
+        if self._model.regime(len(ids)) == row.regime:  # otherwise its keys mix several regimes
             self._store.put(row.owner, ids, kv, index)

@@ -1,4 +1,4 @@
-"""Decode token ids to text one token at a time, for every kind of vocabulary.
+"""Decode token ids to text incrementally, for any kind of vocabulary.
 
 Only the tokenizer's `decode` function is used.
 """
@@ -10,14 +10,14 @@ from itertools import chain, islice
 
 REPLACEMENT = "\ufffd"
 LONGEST_WINDOW = 16
-"""Number of ids above which the window is shortened; shortening it at every step would mean decoding
-twice."""
+"""Number of ids above which the window is shortened. Shortening it at every step would double the number of
+`decode` calls."""
 TAIL = 8
-"""Number of trailing ids decoded to check the end of a byte-level text; one character takes at most four
-ids."""
+"""Number of trailing ids decoded to check whether byte-level text ends with an incomplete character. A
+character takes at most four ids."""
 SCANNED_IDS, SCANNED_BLOCK = 2048, 256
-"""Number of ids searched for raw bytes, which are usually near the start of a vocabulary, and the number of
-ids decoded per call during that search."""
+"""Number of ids searched for byte tokens, which are usually near the start of a vocabulary, and number of ids
+decoded per call during that search."""
 
 Decode = Callable[[Sequence[int]], str]
 
@@ -26,10 +26,10 @@ class Detokenizer:
     """Decodes a growing list of token ids incrementally.
 
     The returned pieces concatenate to ``decode(prompt + answer)[len(decode(prompt)):]``. Decoding one id at a
-    time loses spaces and splits characters, and decoding all ids at every step takes quadratic time. So each
-    step decodes a short window of the last ids, and returns the text that the window has gained since the
-    previous step. Two kinds of vocabulary spell rare characters as bytes, and in both a later token can
-    change the text of an earlier one:
+    time loses spaces and splits characters, and decoding all ids at every step takes quadratic time. Each
+    step therefore decodes a short window of the last ids and returns the text added since the previous step.
+    Two kinds of vocabulary encode rare characters as bytes; in both, a later token can change the text of an
+    earlier one:
 
     * Byte-level BPE (GPT-2, Llama 3, Qwen): the bytes of all tokens are joined before decoding, so only the
       last character can be incomplete.
@@ -42,8 +42,8 @@ class Detokenizer:
         fed      "▁Hi"  "▁"  F0  9F  98  80  F0  9F  98  81  "!"
         returns  " Hi"  " "  ""  ""  ""  ""  ""  ""  ""  ""  "😀😁!"
 
-    Only `decode` is used to detect the kind of vocabulary: a byte that is never valid UTF-8 is appended, and
-    the decoded text shows which earlier tokens change.
+    The kind of vocabulary is also detected using only `decode`: a byte that is never valid UTF-8 is appended,
+    and the decoded text shows which earlier tokens change.
     """
 
     def __init__(self, decode: Decode, prompt_ids: Sequence[int]) -> None:
@@ -51,8 +51,8 @@ class Detokenizer:
         Args:
             decode: a function that decodes ids like `tokenizer.decode`. It is called with ids from the prompt
                 and the answer, and with the first ids of the vocabulary.
-            prompt_ids: the ids before the answer. The last of them whose text no later byte can change is
-                decoded together with the answer, so that the answer keeps its leading space.
+            prompt_ids: the token ids of the prompt. The last prompt token whose text is final is decoded
+                together with the answer, so that the answer keeps its leading space.
         """
         self._decode = decode
         self._open: dict[int, bool] = {}  # cached results of `_is_open`, by token
@@ -67,7 +67,7 @@ class Detokenizer:
         self._returned = len(decode(self._window)) if self._window else 0  # length of that text
 
     def feed(self, token: int, following: int | None = None) -> str:
-        """Add a token and return the new text that can no longer change; often an empty string.
+        """Add a token and return the text that has become final, often an empty string.
 
         Args:
             token: the token's id.
@@ -87,11 +87,11 @@ class Detokenizer:
         return self._accept(self._decode(self._window))
 
     def finish(self) -> str:
-        """Return the text still held back; the bytes of an incomplete character become U+FFFD."""
+        """Return the remaining text. The bytes of an incomplete character become U+FFFD."""
         return self._accept(self._decode(self._window)) if self._window else ""
 
     def _accept(self, text: str) -> str:
-        """Return the part of the window's text that is new, and shorten the window if it is long."""
+        """Return the window's new text, and shorten the window if it has become too long."""
         new = text[self._returned :]
         if len(self._window) > LONGEST_WINDOW:
             # Keeping the last token preserves the leading space of the next one. The text of earlier bytes
@@ -114,10 +114,11 @@ class Detokenizer:
         return not self._fallback
 
     def _is_open(self, token: int) -> bool:
-        """Return whether a token has no text, or text that a later token may change.
+        """Return whether a token is open, that is, has no text or has text that a later token may change.
 
-        Open tokens are bytes, parts of characters, and control tokens, which `decode` skips, so that they do
-        not end a run of bytes. A token whose text is longer than one character is not open and ends a run.
+        Open tokens are byte tokens, tokens with part of a character, and control tokens. Control tokens do
+        not end a run of bytes because `decode` skips them. A token whose text is longer than one character is
+        not open and ends a run.
         """
         if token not in self._open:
             alone = self._decode([token])
@@ -148,7 +149,7 @@ class Detokenizer:
         return spoiled
 
     def _learn(self, token: int, alone: str) -> None:
-        """Add a token to `_bytes` if it is a raw byte; non-open tokens will then be checked again."""
+        """Add a token to `_bytes` if it is a raw byte, and clear the cached results for non-open tokens."""
         if alone == REPLACEMENT and len(self._bytes) < 2:
             self._bytes.append(token)
             self._open = {id: is_open for id, is_open in self._open.items() if is_open}
@@ -170,4 +171,4 @@ class Detokenizer:
         try:
             return self._decode(ids)
         except (LookupError, ValueError, TypeError, OverflowError):
-            return None  # raised by tokenizers written in Python; the others ignore unknown ids
+            return None  # raised by slow (Python) tokenizers; fast tokenizers ignore unknown ids

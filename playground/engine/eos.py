@@ -1,4 +1,4 @@
-"""Look up stop tokens in a vocabulary, and describe which tokens and texts end an adapter's answers."""
+"""Look up stop tokens in a vocabulary, and list an adapter's EOS tokens and stop sequences."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from playground.types import AdapterStatus, InputError, StopRule
 
 
 def resolve_stop_tokens(tokenizer: Tokenizer, rule: StopRule) -> tuple[StopRule, frozenset[int]]:
-    """Look up the ids of a stop rule's tokens.
+    """Resolve the tokens of a stop rule to token ids.
 
     Returns:
-        The rule, and the ids of its tokens. Tokens that the tokenizer lacks are added to the rule's stop
+        The rule and the ids of its tokens. Tokens missing from the vocabulary are added to the rule's stop
         sequences instead.
     """
     ids, texts = set(), []
@@ -30,9 +30,9 @@ def resolve_stop_tokens(tokenizer: Tokenizer, rule: StopRule) -> tuple[StopRule,
 
 
 def describe_stops(status: AdapterStatus, model: Model, library: Library) -> AdapterStatus:
-    """Add to an adapter's status the tokens and stop sequences that end answers in its chat lane.
+    """Add the EOS tokens and stop sequences of an adapter's chat lane to its status.
 
-    The status also gets a warning if the adapter's chat format cannot be read or used.
+    Also adds a warning if the adapter's chat format cannot be read or used.
     """
     if status.error is not None:
         return status

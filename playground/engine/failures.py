@@ -1,4 +1,4 @@
-"""Explain failures of the local engine in one sentence, shown in a lane or in the page's status line."""
+"""One-sentence explanations of local engine failures, shown in a lane or in the page's status line."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def explain_loading_failure(error: Exception, base: str) -> str:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Return whether an error means that GPU or CPU memory ran out; on CPU, PyTorch raises RuntimeError."""
+    """Return whether an error means that GPU or CPU memory ran out. On CPU, PyTorch raises RuntimeError."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -1,4 +1,4 @@
-"""The three kinds of job run by the decode thread: answer a request, score a reply, warm the prefix cache.
+"""Jobs for the decode thread: answer a request, score a reply, or warm the prefix cache.
 
 Every job is prepared (tokenised and checked), prefilled in chunks, and then finished. The classes in this
 module implement these steps for each kind of job; `scheduler` decides when they run.
@@ -23,10 +23,10 @@ from playground.types import Delta, Done, Event, Finish, InputError, Prompt, Rep
 
 
 class Decoder(Protocol):
-    """Decodes answers once their prompts are prefilled; implemented by `batch.Batch`."""
+    """Decoder of answers whose prompts are prefilled; implemented by `batch.Batch`."""
 
     def start(self, row: AnswerJob, kv: KV, logits: Tensor) -> None:
-        """Choose a row's first token and add the row to the decoding rows.
+        """Choose a row's first token and start decoding the row.
 
         Args:
             row: a row whose prompt is prefilled.
@@ -51,14 +51,15 @@ class Job(ABC):
         self.cancelled = False
         """Whether the caller has cancelled the job; set by the caller's thread, read by the decode thread."""
         self.started = time.monotonic()
-        """Time from which latency is measured: when the job was submitted, or when the model became ready."""
+        """Start time for latency measurements: when the job was submitted or, if later, when the model became
+        ready."""
         self.cached = 0
         """Number of ids whose keys and values came from the prefix cache."""
         self.kv: KV | None = None
         """Keys and values, set from the first prefill chunk until the job finishes or joins the batch."""
         self.regime: Regime = ()
-        """Regime under which the keys are computed; they depend on it as well as on ids and adapter. See
-        `rope`."""
+        """RoPE regime under which the keys are computed; see `rope`. Keys depend on the regime as well as on
+        the token ids and the adapter."""
 
     @property
     def prefill_ids(self) -> list[int]:
@@ -67,12 +68,12 @@ class Job(ABC):
 
     @property
     def owner(self) -> tuple[str | None, Regime]:
-        """Owner of the job's entries in the prefix cache: the adapter and the regime."""
+        """Owner of the job's entries in the prefix cache: the adapter and the RoPE regime."""
         return self.adapter, self.regime
 
     @property
     def remaining(self) -> int:
-        """Number of ids still to be prefilled."""
+        """Number of ids that remain to be prefilled."""
         return len(self.prefill_ids) - (self.kv.lengths[0] if self.kv else 0)
 
     @property
@@ -85,14 +86,14 @@ class Job(ABC):
         """Tokenise the job's texts and check the tokens.
 
         Returns:
-            False if there is nothing to prefill, so that the job is already finished.
+            False if there is nothing to prefill and the job is already finished.
 
         Raises:
             InputError: the tokens do not fit in the context, or there are none.
         """
 
     def needs_logits(self, end: int) -> bool:
-        """Return whether `read_logits` needs the logits of a chunk that ends before position `end`."""
+        """Return whether `read_logits` needs the logits of a chunk whose exclusive end position is `end`."""
         return False
 
     def read_logits(self, model: Model, logits: Tensor, start: int) -> None:
@@ -115,7 +116,7 @@ class Job(ABC):
 
 
 class AnswerJob(Job):
-    """One row of a stream: its prompt is prefilled, then its answer is decoded in the batch."""
+    """A job that prefills the prompt of one row of a stream, then decodes its answer in the batch."""
 
     decodes = True
 
@@ -129,7 +130,7 @@ class AnswerJob(Job):
         """Maximum number of tokens in the answer."""
         self.eos_token_ids: frozenset[int] = frozenset()
         self.vocabulary: int | None = None
-        """Size of the row's vocabulary, from which the next token is chosen."""
+        """Size of the vocabulary from which the row's tokens are chosen."""
         self.writer: Writer | None = None
         self.weights: str | None = None
         self.ttft: float | None = None
@@ -138,7 +139,7 @@ class AnswerJob(Job):
 
     @property
     def prefill_ids(self) -> list[int]:
-        """The prompt ids, followed by the answer ids so far if changed positions require a new prefill."""
+        """Prompt ids, followed by the answer ids so far if a change of RoPE regime requires a new prefill."""
         return self.ids + self.answer_ids if self.answer_ids else self.ids
 
     def prepare(self, model: Model) -> bool:
@@ -159,11 +160,11 @@ class AnswerJob(Job):
         decoder.start(self, kv, logits)
 
     def fail(self, error: str) -> None:
-        """End the row with an error."""
+        """Finish the row with an error."""
         self.end("error", error)
 
     def accept(self, token: int) -> bool:
-        """Append a token to the answer of a prepared row, and return whether the row continues."""
+        """Append a token to a prepared row's answer, and return whether decoding continues."""
         assert self.writer is not None
         self.answer_ids.append(token)
         if self.ttft is None:
@@ -179,7 +180,7 @@ class AnswerJob(Job):
         return not self.ended
 
     def end(self, finish: Finish, error: str | None = None) -> None:
-        """Emit the text that was held back, then the row's `Done`."""
+        """Emit any text held back so far, then the row's `Done` event."""
         if self.ended:
             return
         self.ended, self.failed = True, finish == "error"
@@ -228,7 +229,8 @@ class ScoreJob(Job):
 
     @property
     def reusable(self) -> int:
-        """Number of prompt ids except the last, whose logits give the first score; see `Job.reusable`."""
+        """Number of prompt ids minus one: the logits of the last one give the first score. See
+        `Job.reusable`."""
         return self._first - 1
 
     def prepare(self, model: Model) -> bool:
@@ -315,11 +317,11 @@ def prepare_job(job: Job, model: Model) -> bool:
     """Prepare a job of any kind, and check its adapter and token ids.
 
     Returns:
-        False if there is nothing to prefill, so that the job is already finished.
+        False if there is nothing to prefill and the job is already finished.
 
     Raises:
         InputError: the adapter cannot be used, the tokens do not fit in the context, or the model has no
-            embedding for one of them.
+            embedding for one of the tokens.
     """
     _check_adapter(model, job.adapter)
     if not job.prepare(model):

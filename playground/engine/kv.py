@@ -3,8 +3,8 @@
 This is the only module that uses Transformers' cache classes. A batch keeps its rows right-aligned in shared
 buffers, so that the newest token of every row is in the same column and one forward pass serves all rows. The
 columns before a shorter row are padding, which the attention mask hides. All layers keep all positions,
-including sliding-window layers. Their mask compares columns, and because rows are right-aligned, the distance
-between two columns equals the distance between two positions, so the window is exact.
+including sliding-window layers. The window mask compares columns; since rows are right-aligned, the distance
+between two columns equals the distance between their positions, and the window is exact.
 
     B rows, L layers, H key/value heads, T positions, D head size
 """
@@ -25,7 +25,7 @@ from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 SPARE_COLUMNS = 64
 """Number of free columns for new tokens in a new buffer; a full buffer doubles in size."""
 MOST_GROWTH = 1024
-"""Maximum number of columns by which a full buffer grows, so that a long buffer does not double in size."""
+"""Maximum number of columns added when a full buffer grows, so that long buffers do not double in size."""
 
 LayerKV = tuple[Tensor, Tensor]
 """Keys and values of one row in one layer, each (H, T, D)."""
@@ -107,7 +107,7 @@ class BatchKV(Cache):
 
         Args:
             layers: number of layers.
-            rows: the keys and values of each row, by layer. If there are none, the batch has one empty row.
+            rows: the keys and values of each row, by layer. If empty, the batch has a single empty row.
         """
         self._columns = _Columns()
         super().__init__(layers=[_Layer(self._columns) for _ in range(layers)])
@@ -132,7 +132,7 @@ class BatchKV(Cache):
     def from_buffers(cls, buffers: Sequence[LayerKV], length: int) -> BatchKV:
         """Create a one-row batch whose first `length` positions are in `buffers`, each (1, H, columns, D).
 
-        New positions are written to the columns that follow in the same buffers, as long as there is room.
+        New positions are written to the following columns of the same buffers while there is room.
         """
         batch = cls(len(buffers))
         batch.lengths, batch.used = [length], length
@@ -161,12 +161,12 @@ class BatchKV(Cache):
         return [(layer.keys[index, :, columns], layer.values[index, :, columns]) for layer in self.layers]
 
     def insert(self, other: BatchKV, at: int) -> BatchKV:
-        """Return a batch of these rows with the single row of `other` inserted at index `at`."""
+        """Return a batch with the single row of `other` inserted at index `at`."""
         rows = [self.row(index) for index in range(len(self.lengths))]
         return BatchKV(len(self.layers), [*rows[:at], other.row(0), *rows[at:]])
 
     def select(self, indices: Sequence[int]) -> BatchKV:
-        """Return a batch with the rows at `indices`, of which there must be at least one."""
+        """Return a batch with only the rows at `indices`, which must not be empty."""
         return BatchKV(len(self.layers), [self.row(index) for index in indices])
 
     def buffers(self) -> list[LayerKV]:
@@ -190,7 +190,7 @@ class BatchKV(Cache):
 class PlainRow:
     """One row on the plain path: its token ids so far, and the model's own Transformers cache.
 
-    Without a cache, all ids are passed through the model again at every step, which is slow but exact for any
+    Without a cache, the model processes the whole text again at every step. This is slow, but exact for any
     model.
     """
 
@@ -201,8 +201,8 @@ class PlainRow:
 class PlainKV:
     """The rows of the plain path, used in place of a `BatchKV`.
 
-    The plain path is for models whose state cannot be stored as keys and values in a `BatchKV`. Rows run one
-    after the other, and their state cannot be stored in the prefix cache.
+    The plain path is for models whose state cannot be stored as keys and values in a `BatchKV`. Rows are run
+    one after another, and their state cannot be stored in the prefix cache.
     """
 
     def __init__(self, rows: Sequence[PlainRow]) -> None:
@@ -253,7 +253,7 @@ class Entry:
         return sum(_count_bytes(keys) + _count_bytes(values) for keys, values in self.buffers)
 
     def begin(self, length: int) -> BatchKV:
-        """Create a row that starts with the first `length` positions, without copying them if possible."""
+        """Create a one-row batch from the first `length` positions, without copying them if possible."""
         if length == len(self.ids) and self.appendable:
             self.appendable = False
             return BatchKV.from_buffers(self.buffers, length)
@@ -262,16 +262,16 @@ class Entry:
 
 
 class PrefixStore:
-    """The prefix cache: an LRU cache of keys and values by owner and token ids, with a size limit in bytes.
+    """The prefix cache: an LRU cache of keys and values, keyed by owner and token ids, with a size limit.
 
     For the same tokens, keys and values differ between the base model and each adapter. With scaled
     positions, they also differ between texts of different lengths. The owner of an entry is therefore an
-    adapter together with a regime (see `rope`). An entry serves all its own prefixes, so an entry that is a
-    prefix of another one is not kept.
+    adapter together with a regime (see `rope`). An entry also serves all of its prefixes, so entries that are
+    prefixes of other entries are not kept.
 
-    Each owner's entries are also kept sorted by their ids: the entry that shares the longest prefix with a
-    text is adjacent to the position at which the text would be inserted. Comparing the text with every entry
-    took a third of the decode thread's time when there were several thousand entries.
+    Each owner's entries are also kept sorted by token ids: the entry that shares the longest prefix with a
+    text is adjacent to the text's insertion point. With several thousand entries, comparing the text with
+    every entry took a third of the decode thread's time.
     """
 
     def __init__(self, limit: int) -> None:
@@ -315,7 +315,7 @@ class PrefixStore:
             kv: the batch that contains the row. The buffers of a one-row batch are stored without copying;
                 from a larger batch, the row is copied.
             index: index of the row in the batch.
-            ended: whether nothing more will be written to a one-row batch.
+            ended: whether the batch, if it has one row, will not be written to any more.
         """
         wanted = _sortable_ids(ids)
         if isinstance(kv, PlainKV) or not len(wanted):

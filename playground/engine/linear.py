@@ -1,8 +1,8 @@
-"""Replace the linear layers of a CPU model with the fastest form for the few rows of a decoding step.
+"""Speed up the linear layers of a CPU model for the small number of rows in a decoding step.
 
 A step multiplies every weight matrix by one vector per row, so it takes at least the time needed to read the
-weights. Which form of the product comes closest to this bound depends on the CPU (float32, 2 threads, weights
-from 768x768 to 32000x768; times in ms, for 32000x768):
+weights. Which implementation comes closest to this bound depends on the CPU. It was measured in float32 with
+2 threads, for weights from 768x768 to 32000x768; these are the times in ms for 32000x768:
 
                                     1 row   2     4     16
     Intel, AVX-512  F.linear          2.5   2.5   5.0   8.6
@@ -16,8 +16,8 @@ from 768x768 to 32000x768; times in ms, for 32000x768):
 `F.linear` uses MKL, which is slow on non-Intel CPUs. On these, large weights are packed for oneDNN, which
 computes up to four rows in the time of one, and is as fast as MKL on long prompts. Packed weights replace the
 original ones, so they need no additional memory. A weight that is also used elsewhere, such as an output
-layer tied to the embeddings, is not packed. Neither are small weights: for 192x192, a oneDNN call takes 42
-us, compared with 22 us for the other forms.
+layer tied to the embeddings, is not packed. Small weights are not packed either: for 192x192, a oneDNN call
+takes 42 us, compared with 22 us for the alternatives.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Product = Callable[[nn.Linear, Tensor], Tensor]
-"""A function that takes a layer and its input, (..., in), and computes the layer's output, (..., out)."""
+"""A function that computes a layer's output, (..., out), from the layer and its input, (..., in)."""
 
 LARGE = 1_000_000
-"""Minimum number of elements in a weight for oneDNN to be faster despite its call overhead."""
+"""Minimum number of weight elements for which oneDNN is faster despite its call overhead."""
 FEW = (3, 12)
-"""Row counts for a trial run, chosen so that every product uses its form for few rows at least once."""
+"""Row counts for the trial run. Every implementation uses its code path for few rows at one of them."""
 PACKED_FOR = 4
-"""Number of rows for which the packed form is optimised; it works for any number of rows."""
+"""Number of rows for which packed weights are optimised. They can be used with any number of rows."""
 
 
 class Linears:
-    """Replaces the `forward` of a model's linear layers with the fastest form; `remove` restores it."""
+    """Faster `forward` implementations for a model's linear layers; `remove` restores the originals."""
 
     def __init__(self, model: nn.Module, leave: Iterable[nn.Module] = ()) -> None:
         """
@@ -79,9 +79,9 @@ class Linears:
             _copy_from_file(model)
 
     def fit(self, run: Callable[[int], object]) -> bool:
-        """Return whether the model accepts the results of the products for few rows, which are column-major.
+        """Return whether the model works with the column-major outputs that the layers compute for few rows.
 
-        Models that view a result as complex numbers (Llama 4, DeepSeek-V2) do not.
+        Models that view a layer's output as complex numbers (Llama 4, DeepSeek-V2) do not.
 
         Args:
             run: runs a forward pass of the model over the given number of tokens.
@@ -108,7 +108,7 @@ def _is_float32_on_cpu(weight: Tensor) -> bool:
 
 
 def _multiply_by_mkl(layer: nn.Linear, x: Tensor) -> Tensor:
-    """Multiply using MKL on AVX-512: up to 3 rows take as long as one; 8 to 16 are faster transposed."""
+    """Multiply using MKL on AVX-512. Up to 3 rows take as long as one; 8 to 16 rows are faster transposed."""
     if 8 <= x.numel() // x.shape[-1] <= 16:
         return _multiply_transposed(layer, x)
     return F.linear(x, layer.weight, layer.bias)
@@ -158,7 +158,7 @@ def _copy_from_file(model: nn.Module) -> None:
 
 @cache
 def intel_with_avx512() -> bool:
-    """Return whether this machine has an Intel CPU with AVX-512, on which MKL is fastest."""
+    """Return whether this machine has an Intel CPU with AVX-512, where MKL is fastest."""
     if torch.backends.cpu.get_cpu_capability() != "AVX512":
         return False
     try:

@@ -1,7 +1,7 @@
 """The local engine: one base model in memory, any number of adapters, and all rows in one batch.
 
-One thread, the decode thread, owns the model; other threads submit jobs to it and read events from a queue.
-It accepts new jobs between decoding steps, so that the lanes of all users share each step:
+A single decode thread owns the model. Other threads submit jobs and read events from a queue. The decode
+thread accepts new jobs between decoding steps, so the lanes of all users share each step:
 
 * `jobs`: the steps of each kind of job;
 * `scheduler`: chooses the prompt to prefill next, one chunk at a time;
@@ -55,7 +55,7 @@ BEAT = 0.1
 IDLE = 2.0
 """Seconds without a request after which freed memory is returned to the operating system."""
 MEMORY_AGE = 1.0
-"""Seconds for which a measurement of the process's memory is reused."""
+"""Seconds for which a memory measurement is reused."""
 CLOSED = "The engine is closed: start the app again."
 RESTARTED = "The engine crashed and was restarted: send the message again."
 
@@ -63,7 +63,7 @@ Result = TypeVar("Result")
 
 
 class LoadingCancelled(BaseException):
-    """The engine was closed while it was loading its model.
+    """Raised when the engine is closed while it is loading its model.
 
     This is a BaseException, so that library code does not swallow it.
     """
@@ -85,20 +85,20 @@ class LocalEngine:
         self._memory: tuple[int, int | None] = (0, None)
         self._measured_at = -MEMORY_AGE
         self._scheduler: Scheduler | None = None
-        """None until the model is loaded, and after `close`."""
+        """The scheduler; None until the model is loaded, and after `close`."""
         self._start_lock = threading.Lock()  # prevents two callers from each starting a thread
         self._thread = self._start_thread()
 
     # --- Called from any thread -------------------------------------------------------------------
 
     def status(self) -> Status:
-        """Return the engine's state with up-to-date memory use; see `Engine.status`."""
+        """Return the engine's state with current memory usage; see `Engine.status`."""
         scheduler = self._scheduler
         if scheduler is None:
             return self._status
         now = time.monotonic()
         if now - self._measured_at >= MEMORY_AGE:
-            # Measured at most once per `MEMORY_AGE`, since each stream reads the status many times a second.
+            # Measure at most once per `MEMORY_AGE`, since each stream reads the status many times a second.
             self._memory, self._measured_at = measure_memory(scheduler.model.device), now
         memory, on_device = self._memory
         return dataclasses.replace(
@@ -124,7 +124,7 @@ class LocalEngine:
                 unfinished -= isinstance(event, Done)
                 yield event
         finally:
-            # No lock is needed: the decode thread only reads the flag, and one extra step does no harm.
+            # No lock is needed: the decode thread only reads the flag, and one extra step is harmless.
             for row in rows:
                 row.cancelled = True
 
@@ -180,7 +180,7 @@ class LocalEngine:
         return thread
 
     def _wait_for(self, results: queue.SimpleQueue[Result]) -> Result | str:
-        """Wait for a result and return it. If the decode thread has ended, return the reason instead."""
+        """Wait for a result and return it. If the decode thread has stopped, return the reason instead."""
         while True:
             try:
                 return results.get(timeout=BEAT)
@@ -189,7 +189,7 @@ class LocalEngine:
                     return self._stop_reason()
 
     def _end_unfinished(self, rows: Sequence[AnswerJob], outbox: queue.SimpleQueue[Event]) -> Iterator[Event]:
-        """End the rows left unfinished by a dead decode thread, and yield the remaining events."""
+        """Fail the rows left unfinished by a dead decode thread, and yield the remaining events."""
         for row in rows:
             row.fail(self._stop_reason())
         while not outbox.empty():
@@ -209,8 +209,8 @@ class LocalEngine:
                 try:
                     self._loop()
                 except BaseException as error:
-                    # The loop catches exceptions caused by a single row, so this is a failure of the engine:
-                    # all rows end, and the thread continues with new jobs.
+                    # The loop catches exceptions caused by a single row, so this is an engine failure: fail
+                    # all rows, and continue with new jobs.
                     traceback.print_exception(error)
                     self._fail_all(RESTARTED)
             self._fail_all(CLOSED)
@@ -226,7 +226,7 @@ class LocalEngine:
         """Move jobs from the inbox to the scheduler.
 
         Args:
-            block: wait for the first job because there is no other work.
+            block: whether to wait for the first job, if there is no other work.
         """
         while True:
             try:
@@ -252,7 +252,7 @@ class LocalEngine:
             return self._inbox.get()
 
     def _fail_all(self, reason: str) -> None:
-        """End all jobs with an error and free their keys and values."""
+        """Fail all jobs with an error and free their keys and values."""
         if self._scheduler is not None:
             self._scheduler.fail_all(reason)
         while not self._inbox.empty():

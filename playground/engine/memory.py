@@ -13,7 +13,7 @@ M_ARENA_MAX = -8
 
 
 def _find(name: str) -> Callable[..., int] | None:
-    """Return a function from the C library, or None if the library lacks it because it is not glibc."""
+    """Return a function of the C library, or None if it does not exist because the library is not glibc."""
     try:
         library: Any = ctypes.CDLL(None)
         return cast(Callable[..., int], getattr(library, name))
@@ -25,11 +25,11 @@ _trim, _option = _find("malloc_trim"), _find("mallopt")
 
 
 def share_freed_memory() -> None:
-    """Make all threads of this process share a few memory arenas; call this before threads start.
+    """Make all threads of this process share a few memory arenas. Must be called before threads start.
 
-    glibc gives threads their own arenas, up to eight per CPU core, and memory freed in one arena is not
-    reused by another. The page's threads allocate one after the other, never at the same time, so the only
-    effect of separate arenas was to double memory use after an hour with users.
+    By default, glibc creates up to eight arenas per CPU core, and memory freed in one arena is not reused by
+    another. The page's threads never allocate at the same time, so they do not benefit from separate arenas,
+    which doubled memory usage after an hour with users.
     """
     if _option is not None:
         _option(M_ARENA_MAX, POOLS)
@@ -38,8 +38,8 @@ def share_freed_memory() -> None:
 def release_freed_memory() -> None:
     """Return unused memory pages to the operating system without stopping other threads.
 
-    glibc keeps freed memory for later allocations. Prompts of different lengths leave gaps that later prompts
-    do not fit into, so without this call the process would keep the peak memory of a busy hour.
+    glibc keeps freed memory for later allocations. Prompts of different lengths fragment that memory, so
+    without this call the process would stay at its peak memory usage.
     """
     if _trim is not None:
         _trim(0)

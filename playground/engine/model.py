@@ -1,10 +1,10 @@
 """The model used by the decode thread: forward passes over rows with any mix of adapters.
 
 There are two paths through the model. The fast path runs all rows as one batch, with a shared right-aligned
-cache and row-stacked adapters. The plain path runs each row separately with the model's own cache, and is
-used for models whose logits the fast path does not reproduce. The choice does not depend on a list of
-architectures: both paths are tested on a fixed text when the model is loaded. Every adapter is tested too: it
-must not change the base logits when disabled, and must change them when enabled (see `open_model`).
+cache and row-stacked adapters. The plain path runs each row separately with the model's own cache. It is used
+if the fast path does not reproduce the model's logits. The choice does not depend on a list of architectures:
+both paths are tested on a fixed text when the model is loaded. The adapters are tested as well: each one must
+leave the base logits unchanged when disabled and change them when enabled (see `open_model`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from playground.types import AdapterStatus, Prompt, Token
 
 
 class Model:
-    """Forward passes and tokenisation for a loaded model; `open_model` fills in its test results."""
+    """Forward passes and tokenisation for a loaded model; `open_model` sets the test results."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.hf = loaded.model
@@ -49,18 +49,18 @@ class Model:
         self._has_own_vocabularies = any(parts.logits is not None for parts in loaded.parts.values())
         self.layers = loaded.model.config.get_text_config().num_hidden_layers
         self.rope = RowRope(loaded.model)
-        """Rotary positions that depend on the length of the text; falsy for most models, which have none."""
+        """Per-row rotary positions if RoPE frequencies depend on the text length; falsy for other models."""
         self._selects = "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
         self.adapters: tuple[AdapterStatus, ...] = loaded.adapters
         self.plain: str | None = loaded.plain
-        """Why the plain path is used; None if the fast path is used."""
+        """Reason for using the plain path; None if the fast path is used."""
         self.has_own_cache = False
         """Whether rows on the plain path use the model's own cache."""
 
     # --- Text -------------------------------------------------------------------------------------
 
     def tokenizer(self, adapter: str | None) -> Tokenizer:
-        """Return the tokenizer for a row: the adapter's own if it has a different one, else the base's."""
+        """Return a row's tokenizer: the adapter's own if it has one, otherwise the base model's."""
         return (
             self._base_tokenizer
             if adapter is None
@@ -72,7 +72,7 @@ class Model:
         return self.tokenizer(prompt.adapter).encode(prompt)
 
     def tokens(self, prompt: Prompt) -> list[Token]:
-        """Return a prompt's tokens with their pieces and positions in the text. Callable from any thread."""
+        """Return a prompt's tokens with their pieces and positions in the text. Thread-safe."""
         return self.tokenizer(prompt.adapter).tokens(prompt)
 
     def eos_token_ids(self, adapter: str | None) -> frozenset[int]:
@@ -105,9 +105,9 @@ class Model:
             kv: keys and values of the rows' tokens so far; the new tokens are appended.
             adapters: B adapter names, None for the base.
             tokens: new token ids, (B, T).
-            every: return the logits at all new positions instead of only the last one.
-            whole: length of each row's whole prompt, needed if the tokens are a chunk of a prompt and
-                positions are scaled by its length; None if the prompt ends with these tokens.
+            every: whether to return the logits at all new positions instead of only the last one.
+            whole: length of each row's whole prompt; None if the prompt ends with these tokens. Required if
+                the tokens are a chunk of a prompt and positions are scaled by the prompt's length.
 
         Returns:
             Logits, (B, V), or (B, T, V) with `every`.
@@ -147,18 +147,18 @@ class Model:
         return logits[:, -len(ids) :] if every else logits
 
     def regime(self, length: int) -> Regime:
-        """Return the regime for a text of this length, on which its keys depend; () for most models."""
+        """Return the RoPE regime for text of this length; () if frequencies do not depend on length."""
         return self.rope.regime(length)
 
     def must_prefill_again(self, length: int) -> bool:
-        """Return whether a text must be prefilled again before token number `length`.
+        """Return whether text must be prefilled again before token number `length`.
 
-        This is the case if all positions in the text change at that length.
+        This is the case if the encoding of all positions in the text changes at that length.
         """
         return self.rope.must_prefill_again(length)
 
     def token_limit(self, adapter: str | None) -> int:
-        """Return the number of embedding rows available with an adapter; token ids must be smaller."""
+        """Return the number of embedding rows for an adapter's tokens. All token ids must be smaller."""
         own = self.row_adapters.embedding_rows(adapter)
         return int(self.hf.get_input_embeddings().weight.shape[0]) if own is None else own
 
@@ -176,8 +176,8 @@ class Model:
 
         Args:
             tokens: token ids, (B, T).
-            every: return the logits at all positions instead of only the last one. options: options of the
-                model's forward.
+            every: whether to return the logits at all positions instead of only the last one.
+            **options: keyword arguments for the model's `forward`.
 
         Returns:
             Logits at the last position, (B, V), or at all positions, (B, T, V), with `every`.
@@ -191,7 +191,7 @@ class Model:
     def mask_foreign_tokens(self, logits: Tensor, adapters: Sequence[str | None]) -> Tensor:
         """Set logits of tokens outside each row's vocabulary to -inf, in place, and return them, (B, ..., V).
 
-        This is done after the forward pass because some models, such as Gemma 2, squash the logits after the
+        This is done after the forward pass because some models, such as Gemma 2, apply soft-capping after the
         output layer, which would change -inf.
         """
         if logits.shape[-1] == self._vocabulary and not self._has_own_vocabularies:

@@ -1,6 +1,6 @@
 """Prepare a loaded model for decoding: speed up its linear layers, test the adapters, choose a path.
 
-No step depends on a list of architectures. Each one runs the model on a fixed test text, and is undone or
+No step depends on a list of architectures. Each step runs the model on a fixed test text, and is undone or
 skipped if it changes the logits.
 """
 
@@ -26,8 +26,8 @@ def open_model(loaded: Loaded) -> Model:
     """
     base_logits = _speed_up_linears(loaded)
     model = Model(loaded)
-    # Test the adapters first: the path trial decodes, and after that 4-bit layers on CPU no longer compute in
-    # the same way as they did for the base logits (see `probe_rows`).
+    # Test the adapters first. The path trial decodes, after which 4-bit layers on CPU no longer compute as
+    # they did for the base logits (see `probe_rows`).
     trial = AdapterTrial(model, loaded)
     model.adapters = trial.check_adapters(base_logits)
     model.plain = loaded.plain or trial.mixed or path_trial.find_mismatch(model, loaded.probe)
@@ -40,12 +40,13 @@ def open_model(loaded: Loaded) -> Model:
 
 
 def _speed_up_linears(loaded: Loaded) -> Tensor:
-    """Replace the linear layers with their fastest form, unless this changes the logits.
+    """Replace the linear layers with faster implementations, unless this changes the logits.
 
-    It does in some models, such as Mamba, which read a layer's weight without calling the layer.
+    It does so in models such as Mamba, which read a layer's weight without calling the layer.
 
     Returns:
-        The base model's logits on the test text, (T, V), computed with the final form of the layers.
+        The base model's logits on the test text, (T, V), computed with the final implementation of the
+        layers.
     """
     linears = Linears(loaded.model)
     if linears.fit(lambda tokens: probe_logits(loaded.model, loaded.probe[:tokens])):
@@ -61,8 +62,8 @@ def _is_own_cache_exact(model: Model, loaded: Loaded) -> bool:
     agrees = path_trial.matches_generate(model, loaded.probe, model.begin)
     if agrees is not False and path_trial.own_cache_works(model, loaded.probe):
         return True
-    # Layers whose rounding depends on the other tokens in the pass (LLM.int8) give different logits when the
-    # whole text is processed in one pass, which `generate` does not do.
+    # In LLM.int8 layers, rounding depends on the other tokens in the pass. Their logits therefore differ when
+    # the whole text is processed in one pass, but `generate` never does that.
     return bool(agrees) and path_trial.own_cache_keeps_rows_apart(model, loaded.probe)
 
 

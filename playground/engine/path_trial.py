@@ -1,4 +1,4 @@
-"""Test the fast and plain paths when the model loads: they must reproduce the model's own logits."""
+"""Load-time tests of the fast and plain paths, which must reproduce the model's own logits."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ TOLERANCE = {torch.float32: 0.01, torch.bfloat16: 0.3, torch.float16: 0.1}
 """Maximum difference between the logits of a path and the model's own logits, in standard deviations of the
 logits. Rounding errors stay below these values; a wrong mask or position far exceeds them."""
 STEPS = 3
-"""Number of tokens that a trial decodes one at a time after prefilling its rows."""
+"""Number of tokens decoded one at a time in a trial, after the rows are prefilled."""
 SHORT = 24
-"""Length in tokens of the longer row in the second trial, which uses lowered limits; short to keep it
-cheap."""
+"""Length in tokens of the longer row in the trial with lowered limits; short to keep the trial cheap."""
 STATE_TYPES = {"full_attention", "sliding_attention", "chunked_attention"}
 """Layer types whose state consists only of keys and values."""
 
@@ -51,7 +50,7 @@ def find_mismatch(model: Model, probe: Sequence[int]) -> str | None:
 
 
 def own_cache_works(model: Model, probe: Sequence[int]) -> bool:
-    """Return whether step-by-step decoding with the model's own cache gives the logits of one pass."""
+    """Return whether step-by-step decoding with the model's own cache reproduces the logits of one pass."""
     try:
         off = _path_error(
             model, _rows(probe), lambda: PlainKV.begin(model.hf.config, cached=True), _run_one_pass
@@ -62,7 +61,7 @@ def own_cache_works(model: Model, probe: Sequence[int]) -> bool:
 
 
 def own_cache_keeps_rows_apart(model: Model, probe: Sequence[int]) -> bool:
-    """Return whether rows decoding in turns, each with its own cache, give the same logits as alone."""
+    """Return whether interleaved rows, each with its own cache, give the same logits as when run alone."""
 
     def run_alone(model: Model, row: list[int]) -> Tensor:
         kv = PlainKV.begin(model.hf.config, cached=True)
@@ -92,7 +91,7 @@ def matches_generate(model: Model, probe: Sequence[int], begin: Callable[[], KV]
         begin: creates the keys and values of an empty row on the path.
 
     Returns:
-        True or False, or None if `generate` itself fails, which leaves nothing to compare with.
+        Whether the logits are the same, or None if `generate` itself fails.
     """
     model.select([None])
     prompt = torch.tensor([probe[: len(probe) - STEPS]], device=model.device)
@@ -128,8 +127,8 @@ def _rows(probe: Sequence[int]) -> list[list[int]]:
 def _error_past_limits(model: Model, probe: Sequence[int]) -> float:
     """Compute `_path_error` with the model's limits lowered below the length of the rows.
 
-    The longer row exceeds the limits from the start; the shorter row passes the original context length at
-    its second step.
+    The longer row exceeds the limits from the start. The shorter row exceeds the original context length at
+    its second decoding step.
     """
     rows = _rows(probe[:SHORT])
     with lower_limits(model.hf, window=4, length=len(rows[1]) - STEPS + 1):
@@ -144,7 +143,8 @@ def _path_error(
 ) -> float:
     """Return the maximum error of a path's logits, in standard deviations of the correct logits.
 
-    Each row is prefilled in two chunks; then the rows are joined into one batch and decode `STEPS` tokens.
+    Each row is prefilled in two chunks. The rows are then joined into one batch, which decodes `STEPS`
+    tokens.
 
     Args:
         model: the model.

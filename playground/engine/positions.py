@@ -16,7 +16,7 @@ UNSTATED_CONTEXT = 2048
 """Context length assumed for models that do not specify a maximum number of positions, such as recurrent
 models."""
 UNSET = 10**9
-"""A tokenizer's `model_max_length` at or above this value means that it was not set."""
+"""A tokenizer's `model_max_length` of at least this value counts as unset."""
 LENGTH_NAMES = (
     "max_position_embeddings",
     "n_positions",
@@ -41,14 +41,14 @@ WINDOW_NAMES = (
     "index_topk",
     "index_block_size",
 )
-"""Names, in configurations and layers, of the distance, number of keys or position beyond which attention
+"""Configuration keys and layer attributes for the distance, number of keys or position beyond which attention
 changes."""
 BLOCK_NAMES = ("block_size", "topk_blocks")
-"""Names of the block parameters in layers that attend only to a few blocks of keys (MiniMax M3)."""
+"""Names of the block parameters in layers with block-sparse attention (MiniMax M3)."""
 
 
 def context_length(config: Any, tokenizer: Any = None) -> int:
-    """Return a model's context length in tokens, which prompt and answer share.
+    """Return a model's context length in tokens, shared by prompt and answer.
 
     A configuration with scaled rotary positions gives either the length before scaling (linear and dynamic
     scaling, YaRN in Qwen 2.5) or the scaled length together with a shorter original length (Llama 3, Phi 3,
@@ -170,7 +170,7 @@ def _narrow(undo: ExitStack, module: nn.Module, window: int) -> None:
 
 
 def _window_mask(module: nn.Module) -> Tensor | None:
-    """Return the mask, (1, 1, T, T), of a layer that stores its window as one (GPT-Neo), otherwise None."""
+    """Return the mask, (1, 1, T, T), in which a layer stores its attention window (GPT-Neo), or None."""
     mask = module._buffers.get("bias")
     if mask is None or mask.dtype != torch.bool or mask.dim() != 4 or bool(mask[0, 0, -1, 0]):
         return None

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
 Regime = tuple[Hashable, ...]
-"""The state of the rotary frequencies. The keys of a text depend on it as well as on the tokens; lengths with
-equal frequencies have equal regimes."""
+"""State of the rotary frequencies. Keys depend on the regime as well as on the tokens. Lengths with the same
+frequencies have the same regime."""
 
 
 def rope_tables(config: Any) -> list[dict[str, Any]]:
@@ -37,9 +37,9 @@ def rope_tables(config: Any) -> list[dict[str, Any]]:
 
 
 class RowRope:
-    """Replaces the `forward` of rotary modules whose frequencies depend on length, to use per-row lengths.
+    """Per-row sequence lengths for rotary modules whose frequencies depend on length.
 
-    Falsy if the model has no such modules.
+    Replaces the modules' `forward`. Falsy if the model has no such modules.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -71,7 +71,7 @@ class RowRope:
 
     @contextmanager
     def use_lengths(self, lengths: Sequence[int]) -> Iterator[None]:
-        """Set the B row lengths that determine the frequencies for passes within the block."""
+        """Within the block, determine the frequencies from these B row lengths."""
         self._lengths = lengths
         try:
             yield
@@ -96,7 +96,7 @@ class RowRope:
     ) -> tuple[Tensor, ...]:
         """Replacement for a module's `forward`; `position_ids` is (B, T), the results are (B, T, D).
 
-        Appends the last position for the row's length to each row, and removes its result afterwards.
+        The last position of each row's length is appended to the row, and its result is removed afterwards.
         Anything that the module derives from the largest position is thus computed for that length.
         """
         rows = position_ids.shape[0]

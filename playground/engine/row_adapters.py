@@ -1,14 +1,14 @@
 """Row-stacked adapters: in a single forward pass, each row of the batch uses its own adapter, or none.
 
-Modules that an adapter modifies get a new `forward`, which runs the base's `forward` and then, for each run
-of adjacent rows with the same adapter, adds the adapter's delta to these rows. Base rows cost nothing extra,
-and modules that no loaded adapter modifies keep their `forward`. Usually the delta is a plain LoRA, ``(x A)
-B``, with the adapter's own weights. If a batch has more than a few different adapters, the A and B of all
-rows (zeros for base rows) are stacked for one ``bmm(bmm(x, A), B)``. Runs are determined when the rows of the
-batch change, not at every step. Stacking is slower for few adapters, since each row reads its own factors
-from memory: with one base row and one adapter row on a 125M-parameter Llama on 2 cores, it took 29% of a
-step. PEFT's own mixed batches register hooks and select rows in every layer at every step, which costs about
-as much as running the lanes one after the other.
+Every module modified by an adapter gets a new `forward`. It runs the base model's `forward` and then, for
+each run of adjacent rows with the same adapter, adds the adapter's delta to these rows. Base rows have no
+overhead, and modules not modified by any loaded adapter keep their `forward`. Usually the delta is a plain
+LoRA, ``(x A) B``, with the adapter's own weights. If a batch has more than a few different adapters, the A
+and B of all rows (zeros for base rows) are stacked for one ``bmm(bmm(x, A), B)``. Runs are determined when
+the rows of the batch change, not at every step. Stacking is slower for few adapters, since each row reads its
+own factors from memory: with one base row and one adapter row on a 125M-parameter Llama on 2 cores, it took
+29% of a step. PEFT's own mixed batches register hooks and select rows in every layer at every step, which
+costs about as much as running the lanes one after the other.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from torch import Tensor, nn
 from playground.engine.adapters.parts import Adapter, Part
 
 MOST_RUNS = 4
-"""Maximum number of runs to compute with one product each; more runs are stacked for one `bmm`."""
+"""Maximum number of runs computed separately; more runs are stacked for one `bmm`."""
 
 
 class RowsMixedError(RuntimeError):
-    """A module was called with an input in which the rows of the batch are not separate."""
+    """Raised when a module's input does not keep the rows of the batch separate."""
 
 
 @dataclass
@@ -59,10 +59,9 @@ class Run:
             hidden = F.linear(x.to(self.a.dtype), self.a) * self.scaling
             result += F.linear(hidden, self.b).to(result.dtype)
         elif x.shape[0] == x.shape[1] == 1:
-            # As few calls as possible, since their overhead of microseconds adds up over all layers and
-            # steps.
+            # Use as few calls as possible: their overhead of microseconds adds up over all layers and steps.
             result[0, 0].addmv_(self.b, torch.mv(self.a, x[0, 0]), alpha=self.scaling)
-        else:  # `bmm`, because a plain matrix product of 2 to 8 rows takes up to twice as long
+        else:  # `bmm`: a plain matrix multiplication of 2 to 8 rows takes up to twice as long
             result.baddbmm_(torch.bmm(x, self.down), self.up, alpha=self.scaling)
 
 
@@ -90,14 +89,14 @@ class Pass:
 
 @dataclass
 class PartRun:
-    """Adjacent rows that use the same adapter, whose part in this module is not a plain LoRA."""
+    """Adjacent rows that use the same adapter, in a module where its part is not a plain LoRA."""
 
     rows: slice
     part: Part
 
 
 class Site:
-    """A module of the base model that adapters modify."""
+    """A base model module modified by adapters."""
 
     def __init__(self, module: nn.Module, parts: dict[str, Part], current: Pass) -> None:
         self.module = module
@@ -135,7 +134,7 @@ class Site:
         self.plain = list(plain) if len(plain) <= MOST_RUNS else [_stack(plain, len(rows))]
 
     def run(self, x: Tensor, args: Any, kwargs: Any) -> Tensor:
-        """Compute the output in the general case: any kind of adapter part, any input shape."""
+        """Compute the output for any kind of adapter part and any input shape."""
         if self.others and (args or kwargs):
             raise ValueError(f"{type(self.module).__name__} takes more than one input")
         x, shape = self._split_rows(x)
@@ -245,9 +244,9 @@ def _stack(runs: Sequence[Run], rows: int) -> Stack:
 
 
 class RowAdapters:
-    """Lets each row of a batch use its own adapter.
+    """The loaded adapters of a model, applied to each row of a batch separately.
 
-    Replaces `forward` only in modules that an adapter modifies; `remove` restores the originals.
+    Replaces the `forward` of every module modified by an adapter; `remove` restores the originals.
     """
 
     def __init__(self, model: nn.Module, adapters: Mapping[str, Adapter]) -> None:

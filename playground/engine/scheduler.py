@@ -1,8 +1,8 @@
-"""Schedule the work on one model: waiting jobs, chunked prefill and decoding steps.
+"""Scheduling of work on one model: waiting jobs, chunked prefill and decoding steps.
 
 Between two decoding steps, the scheduler prefills one chunk of a waiting job, starting after the longest
-prefix found in the prefix cache. Once all ids of a job are prefilled, the job is finished; answer jobs then
-join the batch.
+prefix found in the prefix cache. Once a job is fully prefilled, its `finish` method is called. Answer jobs
+then join the batch.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Scheduler:
         self.store = store
         self.batch = Batch(model, store)
         self.waiting: list[Job] = []
-        """Jobs that are not yet completely prefilled, in order of arrival."""
+        """Jobs that are not yet fully prefilled, in order of arrival."""
         self._oldest_first = itertools.cycle((True, False))  # used by `_next_job` to alternate
         self._ready_at = time.monotonic()
 
@@ -69,7 +69,7 @@ class Scheduler:
             self.batch.step()
 
     def fail_all(self, reason: str) -> None:
-        """End all jobs with an error and free their keys and values."""
+        """Fail all jobs with an error and free their keys and values."""
         jobs: list[Job] = [*self.waiting, *self.batch.clear()]
         self.waiting = []
         for job in jobs:

@@ -1,7 +1,7 @@
 """An engine without a model that answers with scripted tokens.
 
 Used for tests and for developing the page, where the text of the answers does not matter. It implements the
-whole engine contract: concurrent rows, stop rules and trimming, failures of individual rows, cancellation.
+full engine contract: concurrent rows, stop rules and trimming, failures of individual rows, and cancellation.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from playground.types import (
 )
 
 Script = Sequence[str] | Exception
-"""The tokens of one reply, or the exception that ends its row."""
+"""The tokens of one reply, or the exception with which its row fails."""
 
 
 class ScriptedEngine(EngineWithoutModel):  # For tests.
-    """Answers each request with the tokens that `script(request)` returns.
+    """Engine that answers each request with the tokens returned by `script(request)`.
 
     Attributes:
         requests: all requests so far, in order, for tests to inspect.
-        open_streams: number of generators that have started but not ended.
+        open_streams: number of generators that have started but not finished.
     """
 
     no_scores = "Scripted answers have no probabilities to score: load a model."
@@ -42,7 +42,8 @@ class ScriptedEngine(EngineWithoutModel):  # For tests.
     def __init__(self, script: Callable[[Request], Script], delay: float = 0.0) -> None:
         """
         Args:
-            script: returns the tokens of the answer to a request, or the exception that ends it.
+            script: returns the tokens of the answer to a request, or the exception with which the answer
+                fails.
             delay: seconds between steps; each step adds one token to every row.
         """
         self._script = script

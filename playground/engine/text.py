@@ -1,7 +1,7 @@
 """Turn token ids into an answer: detect where it ends, trim it, and return text once it is final.
 
-Pure Python over strings. Text that is not yet final is held back: incomplete characters, and text that a stop
-rule may still remove. The result does not depend on how the text is split into tokens or chunks.
+This module only processes strings. Text that is not yet final is held back: incomplete characters, and text
+that a stop rule may still remove. The result does not depend on how the text is split into tokens or chunks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Cutter", "Detokenizer", "Writer"]
 
 @dataclass
 class _Code:
-    """A code block in the answer that is still open."""
+    """An open code block in the answer."""
 
     mark: str
     """The opening fence, without the language name."""
@@ -37,7 +37,7 @@ class _Code:
 
 @dataclass
 class _Fence:
-    """A bare fence (a line with nothing but a fence) that may end the answer."""
+    """A bare fence (a line that contains only a fence) that may end the answer."""
 
     start: int
     """Index at which the fence line starts."""
@@ -49,14 +49,14 @@ class _Fence:
     blank: bool = False
     """Whether a blank line follows the fence."""
     header: bool = False
-    """Whether a header follows directly, so that the line after it determines the role of the fence."""
+    """Whether a header follows directly. The line after the header then determines the role of the fence."""
 
 
 _FENCE_LINE = re.compile(r"(`{3,}(?=[^`]*$)|~{3,})(.*)")
 
 
 class Cutter:
-    """Finds where the answer ends in raw text as it arrives, and returns the part that is final.
+    """Incremental detector of the end of an answer in raw text, which returns text once it is final.
 
     With the rule "own", an answer ends at the first of these:
 
@@ -81,17 +81,18 @@ class Cutter:
 
     Example with the fenced family, fed one line at a time, with the state after each line:
 
-    ====================  ============  =======  =======  ================================================ fed
-    returned      `_code`  `_fence` ====================  ============  =======  =======
-    ================================================ ``Use this:``         all of it ```` ```python ````   all
-    of it     open              a fence with a language opens a code block ``# Query: all``      all of it
-    open              a comment, since the code block is open ```` ``` ````         all of it     open     set
-    closes the block; a header would end the answer ``Done.``             all of it                       no
-    header, so the fence only closed the block ```` ``` ````         nothing                set      ends the
-    answer or opens a block: held back (blank line)          nothing                blank    a header may
-    still follow ``# Query:``          nothing                blank    the answer ended before the fence:
-    `stopped` ====================  ============  =======  =======
-    ================================================
+    ====================  ============  =======  =======  ================================================
+    fed                   returned      `_code`  `_fence`
+    ====================  ============  =======  =======  ================================================
+    ``Use this:``         all of it
+    ```` ```python ````   all of it     open              a fence with a language opens a code block
+    ``# Query: all``      all of it     open              a comment, since the code block is open
+    ```` ``` ````         all of it     open     set      closes the block; a header would end the answer
+    ``Done.``             all of it                       no header, so the fence only closed the block
+    ```` ``` ````         nothing                set      ends the answer or opens a block: held back
+    (blank line)          nothing                blank    a header may still follow
+    ``# Query:``          nothing                blank    the answer ended before the fence: `stopped`
+    ====================  ============  =======  =======  ================================================
     """
 
     def __init__(self, rule: StopRule, start: str = "") -> None:
@@ -159,7 +160,7 @@ class Cutter:
         """Read a complete line.
 
         Args:
-            line: the line that starts at `_line`, without trailing white space.
+            line: the line that starts at `_line`, without trailing whitespace.
             end: index at which the next line starts.
         """
         if self._ends_at(line) or self._ends_at_whole(line):
@@ -259,7 +260,7 @@ class Cutter:
     # --- Final text -------------------------------------------------------------------------------
 
     def _find_certain_end(self) -> int:
-        """Return the length of the final text; trailing white space stays held back until text follows."""
+        """Return the length of the final text; trailing whitespace is held back until more text follows."""
         line = self._all[self._line :].rstrip()
         if self._cut is not None:
             end = self._cut
@@ -298,7 +299,7 @@ class Cutter:
         if end <= self._emitted:
             return ""
         text = self._all[self._emitted : end]
-        # White space before the first visible character is not part of the answer.
+        # Whitespace before the first visible character is not part of the answer.
         if self._rule.trim and not self._started:
             text = text.lstrip()
             self._started = bool(text)
@@ -335,7 +336,7 @@ class Cutter:
 
 
 class Writer:
-    """Turns the token ids of one row into the final text of its answer."""
+    """Incremental conversion of one row's token ids to the text of its answer."""
 
     def __init__(
         self,
@@ -380,5 +381,5 @@ class Writer:
         return self._cutter.raw
 
     def finish_reason(self, reason: Finish) -> Finish:
-        """Return `reason`, or "stop" if the answer had already ended before the row reached its limit."""
+        """Return `reason`, or "stop" if the stop rule ended the answer before the row reached its limit."""
         return "stop" if reason == "length" and self._cutter.closed else reason

@@ -1,6 +1,6 @@
 """Tokenise prompts and collect EOS token ids.
 
-The prefix tokens are determined from the loaded tokenizer, not from its files.
+Prefix tokens such as BOS are determined from the loaded tokenizer, not from its files.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def eos_token_ids(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:
 
 
 class Tokenizer:
-    """The tokenizer of the base model or of an adapter; usable from any thread."""
+    """Thread-safe wrapper for the tokenizer of the base model or an adapter."""
 
     def __init__(self, hf: Any) -> None:
         """Wrap a Transformers tokenizer, `hf`."""
@@ -86,7 +86,7 @@ class Tokenizer:
         return None
 
     def texts(self, ids: Iterable[int]) -> tuple[str, ...]:
-        """Return the vocabulary texts of tokens, sorted by token id."""
+        """Return the texts of tokens as listed in the vocabulary, sorted by token id."""
         return tuple(self.text(token) for token in sorted(ids))
 
     def _cached_prefix_ids(self) -> list[int]:
@@ -96,7 +96,7 @@ class Tokenizer:
 
 
 def find_prefix_ids(tokenizer: Any) -> list[int]:
-    """Return the ids that a tokenizer prepends to a text, such as BOS; ids that it appends are ignored."""
+    """Return the ids that a tokenizer prepends to text, such as BOS. Ids that it appends are ignored."""
     plain: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole: list[int] = tokenizer("a")["input_ids"]
     for at in range(len(whole) - len(plain) + 1):
@@ -108,9 +108,9 @@ def find_prefix_ids(tokenizer: Any) -> list[int]:
 def encode(tokenizer: Any, prompt: Prompt, before: Sequence[int] | None = None) -> list[int]:
     """Return a prompt's token ids.
 
-    The result starts with the ids that the tokenizer prepends to every text (`find_prefix_ids`). A prompt
-    without control tokens can disable them with `bos=False`. A prompt whose text contains control tokens may
-    already start with some or all of these ids, which are then not added twice.
+    The result starts with the ids that the tokenizer prepends to all text (`find_prefix_ids`). A prompt
+    without control tokens can disable them with `bos=False`. If the text of a prompt with control tokens
+    already starts with some or all of these ids, they are not added twice.
 
     Args:
         tokenizer: a Transformers tokenizer.

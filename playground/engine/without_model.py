@@ -1,4 +1,4 @@
-"""The base class of engines without a model."""
+"""Base class for engines without a model."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from playground.types import OutsideError, Prompt, Reply, Request, TokenScore
 
 
 class EngineWithoutModel:
-    """Implements the `Engine` methods that are the same for all engines without a model."""
+    """Base class with the `Engine` methods shared by all engines without a model."""
 
     no_scores = "Scoring needs a model, and this engine has none."
-    """The error message that `score` raises, shown to users."""
+    """User-facing error message raised by `score`."""
 
     def score(  # Used by the token lens, to come.
         self, requests: Sequence[Request], replies: Sequence[Reply], top: int = 5

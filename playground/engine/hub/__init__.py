@@ -17,8 +17,8 @@ from playground.library.sources import GGUF, Source, find_source
 from playground.types import InputError
 
 Report = Callable[[str, float], None]
-"""A progress callback, called with a user-facing note on the current step and the fraction of work done, 0 to
-1. It can stop the work by raising a BaseException, which library code does not swallow."""
+"""Progress callback, called with a user-facing note on the current step and the completed fraction of the
+work, from 0 to 1. It can stop the work by raising a BaseException, which library code does not swallow."""
 
 CARD_FILES = ["*.json", "*.jinja", "*.toml"]
 """Patterns of the files needed to read an adapter card; the weights are downloaded later."""
@@ -47,16 +47,16 @@ def find_folder(
 ) -> Path:
     """Return the local folder of a source, downloading a Hub repository to the local cache if needed.
 
-    An interrupted download resumes where it stopped. Only the files that are needed are downloaded: no second
-    format of the same weights, no training state.
+    Interrupted downloads are resumed. Only required files are downloaded: no second format of the same
+    weights, and no training state.
 
     Args:
         source: a folder, Hub id or GGUF file, in the form accepted by `sources.find_source`. For a GGUF file,
             the folder that contains it is returned.
-        only: patterns of the files needed; None for all files of a model or adapter.
+        only: patterns of the required files; None for all files of a model or adapter.
         report: called with the download progress.
-        allow_pickle: download pickled weights if there are no other weights.
-        remote_code: also download the repository's Python files.
+        allow_pickle: whether to download pickled weights if there are no other weights.
+        remote_code: whether to also download the repository's Python files.
 
     Raises:
         InputError: the folder or repository does not exist, access is refused, or the Hub cannot be reached
@@ -96,7 +96,7 @@ def _download(
     allow_pickle: bool,
     report: Report | None,
 ) -> Path:
-    """Download the files needed from a repository, beginning with small files such as the weight index."""
+    """Download the required files of a repository, starting with small files such as the weight index."""
     say = _make_reporter(found, report)
     small = [] if found.file else [name for name in sizes if _matches(name, patterns)]
     snapshot = transfer.download(found, commit, {name: sizes[name] for name in small}, say)
@@ -161,7 +161,7 @@ def _find_cached(
     """Return a repository's folder in the local cache, for use when the Hub cannot be reached.
 
     Raises:
-        InputError: some of the files needed are missing.
+        InputError: required files are missing.
         Exception: `error` itself, if the repository is not in the cache at all.
     """
     from huggingface_hub import get_cached_repo_tree, snapshot_download
@@ -206,7 +206,7 @@ def _unreachable() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def _explain_errors(found: Source) -> Iterator[None]:
-    """Convert huggingface_hub exceptions within the block into an InputError that says what to do."""
+    """Convert huggingface_hub exceptions raised within the block to an InputError with advice."""
     import httpx2
     from huggingface_hub import errors, get_token
 

@@ -36,7 +36,7 @@ PATIENCE = 2.0
 
 
 class DownloadCancelled(BaseException):
-    """The download was cancelled. This is a BaseException, so that library code does not swallow it."""
+    """Raised to cancel a download. This is a BaseException, so that library code does not swallow it."""
 
 
 def download(
@@ -53,7 +53,7 @@ def download(
 
     Raises:
         InputError: there is not enough free disk space, or the connection was lost.
-        Exception: an exception from huggingface_hub, if the Hub refuses or cannot be reached.
+        Exception: an exception from huggingface_hub, if the Hub rejects a request or cannot be reached.
     """
     from huggingface_hub import constants, snapshot_download
 
@@ -94,7 +94,7 @@ def _check_disk(found: Source, size: int) -> None:
 
 
 class _Progress:
-    """Counts the bytes downloaded by all threads; one thread reports the total."""
+    """Counter of the bytes downloaded by all threads; a single thread reports the total."""
 
     def __init__(self, total: float, say: Callable[[float, float], None]) -> None:
         self.total, self._say = total, say

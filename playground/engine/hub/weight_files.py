@@ -37,10 +37,11 @@ def find_weight_files(names: Collection[str], read_index: Any, where: str, allow
         names: the names of all files in the folder or repository.
         read_index: takes the name of an index file and returns its JSON object.
         where: the name of the folder or repository, for error messages.
-        allow_pickle: use pickled weights if there are no other weights.
+        allow_pickle: whether to use pickled weights if there are no other weights.
 
     Raises:
-        InputError: there are no weights, they are not allowed, or a file listed in the index is missing.
+        InputError: there are no weights, only pickled weights that are not allowed, or a file listed in the
+            index is missing.
     """
     formats: tuple[tuple[str, Format], ...] = ((SAFETENSORS, "safetensors"), (PICKLE, "pickle"))
     for first, kind in formats:
