@@ -1,8 +1,8 @@
 """Heuristic checks on one answer: ending, refusals, loops, leaked headers, wrong language. No model involved.
 
 A false positive is worse than a miss, so every rule is narrow. Most rules report nothing if the conversation
-may have asked for the pattern that they detect, for example if the user wants a word repeated. Quoted code
-never counts as leaked markup.
+may have requested the detected pattern, for example if the user wants a word repeated. Quoted code never
+counts as leaked markup.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from playground.types import Answer, Prompt
 def check(answer: Answer) -> tuple[Finding, ...]:
     """Return the warnings about an answer, which may still be streaming.
 
-    Rules that need the complete answer, such as the one for unclosed fences, report nothing until it has
-    ended. A failed answer has no warnings: `Reply.error` gives the reason.
+    Rules that need the complete answer, for example the rule about unclosed fences, report nothing until the
+    answer is complete. A failed answer has no warnings: `Reply.error` gives the reason.
     """
     reply, text = answer.reply, answer.text
     prompt = answer.request.prompt if answer.request else Prompt(text="")

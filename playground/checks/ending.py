@@ -1,4 +1,4 @@
-"""Check how an answer ended: empty, or cut off at its token limit."""
+"""Check whether an answer is empty or was cut off at its token limit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def check_cut(reply: Reply) -> Finding | None:
 def text_after(reply: Reply) -> str | None:
     """Return the raw text after the visible answer, or None if the raw text does not contain the answer."""
     start = len(reply.raw_text) - len(reply.raw_text.lstrip())
-    for at in (0, start):  # most stop rules strip the white space before an answer
+    for at in (0, start):  # most stop rules strip the whitespace before an answer
         if reply.raw_text.startswith(reply.text, at):
             return reply.raw_text[at + len(reply.text) :]
     return None

@@ -1,4 +1,4 @@
-"""The result of a check: a kind, a sentence with the evidence, and a position in the answer."""
+"""The result of a check, with its kind, a sentence with the evidence, and a position in the answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class Finding:
     sentence: str
     """One sentence with the evidence."""
     span: tuple[int, int] | None = None
-    """Start and end of the passage in the answer's `text`; None if the warning is not about a passage."""
+    """Start and end of the affected passage in the answer's `text`; None if the warning is not about a
+    passage."""
 
 
 def quote(text: str) -> str:

@@ -13,9 +13,9 @@ from playground.diff import is_word, tokens
 from playground.types import Prompt
 
 SCRIPT_LETTERS = 10
-"""Minimum number of letters in another script for an answer to be reported."""
+"""Minimum number of letters in another script that triggers a warning."""
 SCRIPT_SHARE = 0.8
-"""Minimum share of the answer's letters that must be in that script."""
+"""Minimum fraction of the answer's letters in another script that triggers a warning."""
 _SCRIPTS = {
     "ARABIC": "Arabic",
     "ARMENIAN": "Armenian",
@@ -37,9 +37,9 @@ _SCRIPTS = {
 """Scripts, keyed by the first word of their letters' Unicode names; letters in other scripts are not
 counted."""
 TONGUE_WORDS = 6
-"""Minimum number of common words in another language for an answer to be reported."""
+"""Minimum number of common words in another language that triggers a warning."""
 TONGUE_SHARE = 0.12
-"""Minimum share of the answer's words that must be common words in that language."""
+"""Minimum fraction of common words in another language, among the answer's words, that triggers a warning."""
 _TONGUES = {
     word: name
     for name, words in {
@@ -81,7 +81,7 @@ def check_language(text: str, prompt: Prompt, messages: str) -> Finding | None:
 
 
 def _describe_other_script(text: str, messages: str) -> str | None:
-    """Return a sentence if the messages are in Latin letters and the answer is mostly in another script.
+    """Return a warning if the messages are in Latin letters and the answer is mostly in another script.
 
     Single letters, such as those in formulas, do not count. An answer in Latin letters is never reported,
     because it may be code.
@@ -97,7 +97,7 @@ def _describe_other_script(text: str, messages: str) -> str | None:
 
 
 def _describe_other_tongue(text: str, messages: str) -> str | None:
-    """Return a sentence if the answer and the messages have common words in different languages."""
+    """Return a warning if the answer and the messages contain common words in different languages."""
     there, _ = _find_tongue(messages, least=2)
     here, count = _find_tongue(mask_code(text), least=TONGUE_WORDS)
     if not there or not here or here == there:
@@ -106,7 +106,7 @@ def _describe_other_tongue(text: str, messages: str) -> str | None:
 
 
 def _find_tongue(text: str, least: int) -> tuple[str, int]:
-    """Return a text's language and number of common words; ("", 0) if too few or mixed."""
+    """Return the language of `text` and its number of common words; ("", 0) if they are too few or mixed."""
     words = re.findall(r"[^\W\d_]+", text.casefold())
     found = Counter(_TONGUES[word] for word in words if word in _TONGUES)
     for name, count in found.most_common(1):

@@ -26,7 +26,7 @@ _ASSISTANT = re.compile(
     r"(?m)^(?:(?:#{1,3} ?)?(?:Assistant|ASSISTANT):|#{1,3} (?:Assistant|Response:)[ \t]*$)"
 )
 _FIELD = re.compile(r"(?m)^(?:\*\*)?[A-Z]\w*:")
-"""Matches a line that begins with "Name:", like a speaker's line or a form field."""
+"""Matches a line that begins with "Name:", for example a form field or a speaker's line in a dialogue."""
 
 
 def check_query(text: str, prompt: Prompt, messages: str) -> Finding | None:
@@ -45,11 +45,11 @@ def check_query(text: str, prompt: Prompt, messages: str) -> Finding | None:
 
 
 def find_own_header(text: str, prompt: Prompt, headers: Sequence[str], messages: str) -> int | None:
-    """Return where one of the prompt's headers begins a block in the prompt's format, or None.
+    """Return the index at which one of the prompt's headers begins a block in the prompt's format, or None.
 
-    Such lines may also be comments in code; see `_is_code`. In fenced formats, a block begins with a header
+    Header lines may also be comments in code; see `_is_code`. In fenced formats, a block begins with a header
     followed by a fence; a header with text on the same line, or at the end of the answer, must follow a blank
-    line or a fence. Headers in chat formats look like any other heading, so they count only if the text
+    line or a fence. Headers in chat formats look like ordinary headings, so they count only if the text
     contains both of them.
     """
     if not headers or _MARKUP.search(messages) or any(header in messages for header in headers):
@@ -79,7 +79,7 @@ def find_own_header(text: str, prompt: Prompt, headers: Sequence[str], messages:
 
 
 def _header_pattern(header: str, prompt: Prompt) -> str:
-    """Return a pattern that matches a header's line in all forms at which the stop rule ends an answer."""
+    """Return a pattern that matches a header line in every form that the stop rule recognises."""
     own = Header(header)
     if header in prompt.stop.headers[:1] and own.marks:
         return rf"{own.pattern}[^\n]*"
@@ -101,11 +101,12 @@ def _is_code(text: str, start: int, end: int, fence: str) -> bool:
 
 
 def _find_foreign_query(text: str, messages: str) -> int | None:
-    """Return where a line like "User: ..." begins a message of three or more words after a blank line.
+    """Return the index of a line such as "User: ..." that begins a message after a blank line, or None.
 
-    The line may belong to a dialogue that the answer quotes or writes. So only the first one counts, and it
-    is ignored if the messages mention a dialogue, if an earlier line begins with a name and a colon, or if
-    the text before it is not a complete sentence, such as a title or an introduction that ends with a colon.
+    The message must have at least three words. The line may also belong to a dialogue in the answer.
+    Therefore, only the first such line counts, and it is ignored if the messages mention a dialogue, if an
+    earlier line begins with a name and a colon, or if the text before it is not a complete sentence (for
+    example, a title, or an introduction that ends with a colon).
     """
     text = mask_code(text)
     found = _USER.search(text)
@@ -137,7 +138,7 @@ def check_query_alone(answer: Answer) -> Finding | None:
 
 
 def check_header(text: str, prompt: Prompt, messages: str) -> Finding | None:
-    """Return a warning about an answer header: the prompt's own, or "Assistant:" at the start."""
+    """Return a warning if the answer contains the prompt's answer header or starts with "Assistant:"."""
     start = find_own_header(text, prompt, find_headers(prompt)[1:], messages)
     if _ASSISTANT.match(text.lstrip()) and not _DIALOGUE.search(messages):
         start = len(text) - len(text.lstrip())
@@ -154,7 +155,8 @@ def check_fence(text: str, finish: Finish, rule: StopRule, messages: str) -> Fin
 
     Only answers that the model ended itself are checked: complete code blocks are part of the answer, and a
     block that was cut off at the token limit needs no warning. Returns None if the conversation or the answer
-    mentions fences, and for the paper's stop rule, which leaves the answer's closing fence in the text.
+    mentions fences. Also returns None for the paper's stop rule, which leaves the answer's closing fence in
+    the text.
     """
     blocks = find_code_blocks(text)
     if not rule.fence or rule.name == "paper" or finish != "stop" or not blocks or blocks[-1][2]:

@@ -1,4 +1,4 @@
-"""Extract what the checks need from a prompt: its messages and its format's headers."""
+"""Extract a prompt's messages and the headers of its format, for use by the checks."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _HEADING = re.compile(r"#{1,6} \w+:?")
 def read_messages(prompt: Prompt) -> str:
     """Return the conversation's messages without the prompt format's markup.
 
-    If the prompt has no recorded parts, the whole prompt counts as messages, so that the checks err on the
-    side of reporting too little.
+    If the prompt has no recorded parts, the whole prompt counts as messages, so that the checks report too
+    little rather than too much.
     """
     parts = _read_parts(prompt)
     messages = "".join(text for kind, text in parts if kind in ("history", "message"))

@@ -17,7 +17,7 @@ LOOP_WORDS = 36
 LOOP_PERIOD = 200
 """Maximum length of the repeated unit, in words."""
 LOOP_CHARACTERS = 100
-"""Minimum number of characters in a loop without white space."""
+"""Minimum number of characters in a loop without whitespace."""
 _UNBROKEN = re.compile(r"(\S{1,20}?)\1{4,}")
 _ASKED_TO_REPEAT = re.compile(
     r"(?i)\brepeat(?! (?:my|your|the (?:first|last))\b)|over and over|again and again|"
@@ -31,10 +31,10 @@ def check_loop(text: str, finish: Finish, messages: str) -> Finding | None:
 
     Words: the same words at least `LOOP_TIMES` times in a row, with at least `LOOP_WORDS` words in total.
     Case, punctuation and list numbers are ignored; other numbers are compared, and at least one word of the
-    unit must begin with a letter. Characters: a unit of at most 20 characters without white space, repeated
+    unit must begin with a letter. Characters: a unit of at most 20 characters without whitespace, repeated
     over at least `LOOP_CHARACTERS` characters.
 
-    Code and tables are repetitive by nature, and punctuation is used to draw lines, so in these cases a run
+    Code and tables are naturally repetitive, and punctuation is used to draw lines. In these cases, a run
     only counts as a loop if it was cut off at the token limit. Returns None if the conversation asked for
     repetition.
     """
@@ -66,7 +66,7 @@ def _find_runs(text: str) -> Iterator[tuple[int, int, int, str, int]]:
 
 
 def _find_words(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the (start, end) of each word in a text, except numbers that begin list items."""
+    """Yield the (start, end) of each word in `text`, except numbers that begin list items."""
     numbers = {found.start(1) for found in re.finditer(r"(?m)^[ \t]*(\d+)[.)](?!\d)", text)}
     at = 0
     for token in tokens(text):
@@ -79,8 +79,8 @@ def _find_run(words: Sequence[str]) -> tuple[int, int, int] | None:
     """Return (first, end, period), in words, of a long enough run with the shortest period, or None.
 
     A run with period p contains at least `needed` consecutive words that each equal the p-th word after them.
-    Testing every `needed`-th position is therefore enough to find it, at a cost of about one test per word
-    for all periods together.
+    Testing every `needed`-th position is therefore enough to find it. This costs about one test per word for
+    all periods together.
     """
     for period in range(1, min(LOOP_PERIOD, len(words) // LOOP_TIMES) + 1):
         needed = max(LOOP_WORDS, LOOP_TIMES * period) - period

@@ -1,8 +1,8 @@
-"""Read the chat templates among a tokenizer's files, render them, and find the markers that end answers.
+"""Read and render a tokenizer's chat templates, and find their EOS tokens and stop sequences.
 
 Templates are rendered by Transformers (`transformers.utils.chat_template_utils`), which does not need torch
 here and is imported when the first prompt is rendered. Templates come from untrusted models, so they run in
-Jinja's sandbox, and any exception raised by a template becomes a one-sentence error message.
+Jinja's sandbox, and any exception that they raise is converted to a one-sentence error message.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from playground.types import ChatFormat, InputError, check_characters
 
 DEFAULT = "default"
 MOST_CHARACTERS = 20_000_000
-"""Maximum length of the text rendered by a template, far more than fits in any context."""
+"""Maximum number of characters in the text rendered by a template, far more than fits in any context."""
 MOST_SECONDS = 10.0
 """Time limit for rendering, in seconds. Even a conversation that fills a large context takes a fraction of a
 second."""
@@ -43,7 +43,7 @@ QUESTION = "SENTINELQUESTION"
 
 
 class TemplateError(InputError):
-    """The chat template cannot render a conversation."""
+    """Raised when the chat template cannot render a conversation."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"The chat template cannot render this conversation: {reason}.")
@@ -54,7 +54,7 @@ class TemplateError(InputError):
 
 
 def read_templates(folder: Path) -> dict[str, str]:
-    """Read the chat templates among a tokenizer's files, keyed by name, in the same way as Transformers.
+    """Read a tokenizer's chat templates from its files, keyed by name, as Transformers does.
 
     `chat_template.jinja` (named "default") and `additional_chat_templates/NAME.jinja` replace the templates
     in `tokenizer_config.json`, which are a string or a list of named templates. The legacy
@@ -90,7 +90,7 @@ def _read_template(path: Path) -> str:
 
 
 def _named_templates(found: Any, path: Path) -> dict[str, str]:
-    """Convert the value of a `chat_template` key to templates by name."""
+    """Convert the value of a `chat_template` key to a mapping from template names to templates."""
     if isinstance(found, str):
         return {DEFAULT: found}
     if isinstance(found, dict) and all(isinstance(text, str) for text in found.values()):
@@ -147,7 +147,7 @@ def render(
     Args:
         format: the template and its special tokens.
         messages: the messages, each with "role" and "content".
-        generation_prompt: append the start of an assistant turn.
+        generation_prompt: whether to append the start of an assistant turn.
         variables: additional variables for the template.
 
     Raises:
@@ -169,7 +169,7 @@ def render(
             ),
         )
         text = str(texts[0])
-    # A template is untrusted code, so any exception that it raises counts as a template error.
+    # Templates are untrusted code, so any exception that they raise counts as a template error.
     except Exception as error:
         raise TemplateError(_reason(error)) from error
     if len(text) > MOST_CHARACTERS:
@@ -262,18 +262,19 @@ def template_variables(format: ChatFormat) -> tuple[str, ...]:
 
 
 def find_ends(format: ChatFormat, added_tokens: Iterable[str] = ()) -> tuple[str, ...]:
-    """Find the markers that a template writes directly after an assistant message, where answers end.
+    """Find the EOS tokens and stop sequences that a template writes after an assistant message.
 
-    The template renders two conversations with a sentinel as the assistant's text: in one it is the last
-    message; in the other, another message follows. The result is ("<|im_end|>",) for ChatML, and ("\\n###
-    User",) for a template that only writes ``### User`` lines between turns.
+    The template renders two conversations with a sentinel as the assistant's text. The first ends with this
+    message, and the second continues with a user message. The result is ("<|im_end|>",) for ChatML, and
+    ("\\n### User",) for a template that only writes ``### User`` lines between turns.
 
     Args:
         format: the template and its special tokens.
         added_tokens: the tokens added to the tokenizer's vocabulary, special or not.
 
     Returns:
-        Tokens and texts, none of them blank. Empty if the template can render neither conversation.
+        EOS tokens and stop sequences, none of them blank. Empty if the template can render neither
+        conversation.
     """
     problem = template_problem(format)
     if NOT_IN_TIME in problem:
@@ -309,7 +310,7 @@ def _messages(turns: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
 
 
 def _end(text: str, other: str, tokens: Sequence[str]) -> str:
-    """Return the marker at the start of the text that follows an answer: a token if possible, else text.
+    """Return the EOS token or stop sequence at the start of the text that follows an answer.
 
     Args:
         text: the text after the answer in one of the two conversations.
@@ -325,7 +326,7 @@ def _end(text: str, other: str, tokens: Sequence[str]) -> str:
     if tag := _TAG.match(bare):
         marker = tag[0]
     else:
-        # The marker may be followed by the next turn in one conversation and by nothing in the other.
+        # The stop sequence may be followed by the next turn in one conversation but not in the other.
         marker = other.strip() if _begins_with(bare, other.strip()) else bare
         marker = marker.splitlines()[0].strip()
     if len(marker) < 2:
@@ -334,16 +335,16 @@ def _end(text: str, other: str, tokens: Sequence[str]) -> str:
 
 
 _TAG = re.compile(r"<\|[^<>\n]*?\|>|</?[^<>\s]+>")
-"""Matches a marker in the form of a tag, such as ``<|im_end|>`` or ``</s>``."""
+"""Matches a stop sequence in the form of a tag, for example ``<|im_end|>`` or ``</s>``."""
 
 
 def _begins_with(text: str, start: str) -> bool:
-    """Return whether a text starts with `start` and no letter or digit follows."""
+    """Return whether `text` starts with `start`, without a letter or digit directly after it."""
     return bool(start) and text.startswith(start) and not text[len(start) : len(start) + 1].isalnum()
 
 
 def _ends_reasoning(format: ChatFormat, end: str) -> bool:
-    """Return whether a marker also separates reasoning from the answer, and so does not end an answer."""
+    """Return whether a stop sequence also separates reasoning from the answer, and so cannot end answers."""
     message = {"role": "assistant", "content": ANSWER, "reasoning_content": REASONING, "thinking": REASONING}
     try:
         text = render(format, [{"role": "user", "content": "Hi"}, message], generation_prompt=False)

@@ -1,9 +1,9 @@
-"""Jinja's sandbox with a size limit on the values that a single chat template operation can build.
+"""Jinja's sandbox with a size limit on the result of each operation in a chat template.
 
-A time limit cannot interrupt a single long operation in C, such as padding a text to 10**9 characters. So
-operators, filters and methods whose results can be much larger than their arguments first estimate the size
-of the result and raise an error if it exceeds the limit. Loops do not need this: they are Python code and can
-be interrupted.
+A time limit cannot interrupt a single long operation in C, such as padding a string to 10**9 characters.
+Therefore, operators, filters and methods whose results can be much larger than their arguments first estimate
+the size of the result and raise an error if it exceeds the limit. Loops need no such check: they run as
+Python code and can be interrupted.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
 LIMIT = 20_000_000
-"""Maximum number of characters in a text, the same as for a whole prompt (`templates.MOST_CHARACTERS`)."""
+"""Maximum number of characters in a string, the same as in a whole prompt (`templates.MOST_CHARACTERS`)."""
 ITEM = 20
-"""Number of characters that each list item or dictionary key counts as."""
+"""Number of characters counted for each list item or dictionary key."""
 MOST_BITS = 1_000_000
 """Maximum number of bits in an integer."""
 MOST_PRECISION = 1_000
-"""Maximum number of digits that a number can be rounded to."""
+"""Maximum number of digits to which a number can be rounded."""
 
 Cost = Callable[..., int]
 """A function that estimates, from an operation's arguments, the size of its result in characters."""
 
 
 class TooLargeError(OverflowError):
-    """An operation would build a value that exceeds the limit."""
+    """Raised when the result of an operation would exceed the limit."""
 
     def __init__(self) -> None:
         super().__init__(f"one of its operations would build a value of more than {LIMIT} characters")
@@ -50,7 +50,7 @@ def check(size: int) -> None:
 
 
 def measure(*values: Any) -> int:
-    """Estimate the size of nested values as text; an object that occurs twice counts twice.
+    """Estimate the size of nested values in characters. An object that occurs twice is counted twice.
 
     Raises:
         TooLargeError: the size exceeds the limit.
@@ -85,7 +85,7 @@ def _count(values: Iterator[Any]) -> Iterator[Any]:
 
 
 def join(parts: Iterable[Any]) -> str:
-    """Join texts, if the result is within the limit.
+    """Join strings, provided that the result is within the limit.
 
     Raises:
         TooLargeError: the result exceeds the limit.
@@ -178,7 +178,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 def _percent(format: Any, *others: Any, **named: Any) -> int:
-    """Estimate the size of a text formatted with "%" from the field widths and the size of the arguments."""
+    """Estimate the size of a string formatted with "%" from its field widths and argument sizes."""
     if not isinstance(format, str | bytes):
         return measure(format, others, named)
     text = format if isinstance(format, str) else format.decode("latin-1")
@@ -281,7 +281,7 @@ FILTERS: dict[str, Cost] = {
     "urlize": _urlize,
     "wordwrap": _wordwrap,
 }
-"""Filters in Jinja and Transformers whose results can be larger than their arguments, with their costs."""
+"""Cost functions of the Jinja and Transformers filters whose results can be larger than their arguments."""
 METHODS: dict[str, Cost] = {
     **dict.fromkeys(("center", "ljust", "rjust", "zfill"), _width),
     "expandtabs": lambda text, size=8: len(text) + text.count("\t") * _integer(size),
@@ -291,7 +291,7 @@ METHODS: dict[str, Cost] = {
     "replace": _replace,
     "translate": _translate,
 }
-"""String methods whose results can be larger than their arguments, with their costs."""
+"""Cost functions of the string methods whose results can be larger than their arguments."""
 
 
 def _is_text(value: Any) -> bool:
@@ -302,12 +302,13 @@ def _is_text(value: Any) -> bool:
 
 
 def _bound(function: Callable[..., Any], cost: Cost | None, skipped: int = 0) -> Callable[..., Any]:
-    """Wrap a filter or global so that it checks its cost first and its iterators raise at the limit.
+    """Wrap a filter or global so that the size of its result, or of an iterator that it returns, is limited.
 
     Args:
         function: the filter or global.
-        cost: estimates the size of the result; None if the result is never larger than the arguments.
-        skipped: number of arguments before the filter's own, such as Jinja's context.
+        cost: function that estimates the size of the result; None if the result is never larger than the
+            arguments.
+        skipped: number of arguments that Jinja passes before the filter's own, for example its context.
     """
 
     @functools.wraps(function)  # keeps the attributes that Jinja uses to mark functions
@@ -367,7 +368,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return super().from_string(*given, **named)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Evaluate a binary operator, if the result is within the limit."""
+        """Evaluate a binary operator, provided that the result is within the limit."""
         check(OPERATORS[operator](left, right))
         return super().call_binop(context, operator, left, right)
 
@@ -376,7 +377,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return join(str(_finalize(value)) for value in values)
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
-        """Run a call; string and number methods only run if their result is within the limit."""
+        """Run a call. String and number methods are only run if their result is within the limit."""
         # Jinja wraps `str.format`; the original method is the wrapper's `__wrapped__`.
         method = getattr(__obj, "__wrapped__", __obj)
         owner = getattr(method, "__self__", None)

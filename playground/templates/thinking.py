@@ -10,7 +10,7 @@ CLOSING = "</think>"
 
 @dataclass(frozen=True, kw_only=True)
 class Thinking:
-    """A text split into reasoning and answer."""
+    """Text split into reasoning and answer."""
 
     thinking: str | None
     """The text of the leading reasoning block, without its tags; None if there is no such block."""
@@ -21,12 +21,13 @@ class Thinking:
 
 
 def split_thinking(text: str, opened: bool = False) -> Thinking:
-    """Split a text into the reasoning block at its start and the answer.
+    """Split text into its leading reasoning block and the answer.
 
-    Only a block at the very beginning counts. Later tags, for example in code, are part of the answer.
+    Only a block at the very beginning counts as reasoning. Later tags, for example in code, are part of the
+    answer.
 
     Args:
-        text: the text.
+        text: the model's output.
         opened: whether the prompt already ends with the opening tag, as some chat templates do.
     """
     rest = text.lstrip()

@@ -11,14 +11,14 @@ Result = TypeVar("Result")
 
 
 class TimeLimitError(Exception):
-    """The function did not finish within the time limit."""
+    """Raised when a function does not finish within its time limit."""
 
 
 def call_within(seconds: float, function: Callable[[], Result]) -> Result:
     """Run a function with a time limit and return its result.
 
-    The function runs in a separate thread, because only another thread can interrupt Python code that never
-    ends. A single long operation in C, such as building a huge text, cannot be interrupted before it
+    The function runs in a separate thread, because only another thread can interrupt an infinite loop in
+    Python. A single long operation in C, such as building a huge string, cannot be interrupted before it
     finishes.
 
     Args:

@@ -1,1 +1,1 @@
-"""Tokenizer files: inspecting them, and loading tokenizers from them."""
+"""Functions for inspecting tokenizer files and loading tokenizers."""

@@ -9,7 +9,7 @@ from playground.files import read_object
 
 
 def read_token_names(folder: Path) -> dict[str, str]:
-    """Read special tokens, by name such as "bos_token", from the JSON files of a tokenizer.
+    """Read special tokens from a tokenizer's JSON files, keyed by names such as "bos_token".
 
     Used for folders without a vocabulary.
 

@@ -23,13 +23,13 @@ TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json", "additional_chat_
 def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
     """Load a tokenizer from the files in a folder.
 
-    A tokenizer that cannot be loaded with its chat templates is loaded without them, since they are not
+    If the tokenizer cannot be loaded with its chat templates, it is loaded without them, since they are not
     needed here.
 
     Args:
         folder: the folder with the tokenizer's files.
         name: the name of the base model or adapter that the tokenizer belongs to, for error messages.
-        options: options of `AutoTokenizer.from_pretrained`.
+        **options: keyword arguments for `AutoTokenizer.from_pretrained`.
 
     Raises:
         InputError: the tokenizer cannot be read.
@@ -56,7 +56,7 @@ def load_tokenizer(folder: Path, name: str, **options: Any) -> Any:
 
 
 def try_tokenizer(tokenizer: Any, name: str) -> None:
-    """Check that a tokenizer can tokenise text, since some settings in its files take effect only then.
+    """Check that a tokenizer can tokenise text, since some invalid settings only cause errors at that point.
 
     Args:
         tokenizer: a Transformers tokenizer, as returned by `load_tokenizer`.
@@ -109,7 +109,7 @@ def _load_without_templates(folder: Path, options: dict[str, Any]) -> Any:
 
 
 def read_special_tokens(folder: Path) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Read a tokenizer's special tokens, by their variable names in chat templates, and its added tokens.
+    """Read a tokenizer's special tokens, keyed by their chat template variable names, and its added tokens.
 
     Raises:
         InputError: the tokenizer cannot be read.
@@ -131,7 +131,7 @@ def _read_special_tokens(
 
 @contextmanager
 def explain_failures(lead: str = "The tokenizer cannot process this text") -> Iterator[None]:
-    """Convert exceptions raised by a tokenizer within the block into an InputError of one sentence."""
+    """Convert exceptions raised by a tokenizer within the block to a one-sentence InputError."""
     try:
         yield
     except BaseException as error:

@@ -60,7 +60,7 @@ def _table_of(check: Check) -> Check:
 
 
 def _one_of(*values: Any) -> Check:
-    # Compare the type too, since 1 == True in Python, but PEFT compares some settings with `is`.
+    # Compare types as well: 1 == True in Python, but PEFT compares some settings with `is`.
     return lambda value: any(type(value) is type(one) and value == one for one in values)
 
 
@@ -91,8 +91,8 @@ LORA: dict[str, Check] = {
     "use_rslora": _is_switch,
     "use_dora": _is_switch,
     "lora_bias": _is_switch,
-    # These values initialise the factors of a new adapter and do not change the base weights. The factors
-    # in the file replace them.
+    # These values only determine how a new adapter's factors are initialised, and do not change the base
+    # weights. The factors in the file replace the initial ones.
     "init_lora_weights": _one_of(True, False, "gaussian", "orthogonal", "eva"),
     "layers_to_transform": _optional(_either(_is_index, _list_of(_is_index))),
     "layers_pattern": MODULES,
@@ -114,8 +114,8 @@ UNUSED = {
     "qalora_group_size",
     "runtime_config",
 }
-"""Settings that PEFT reads only if another setting, which is checked, enables them. They are not passed on to
-PEFT."""
+"""Settings that PEFT reads only if they are enabled by another setting, which is checked. They are not passed
+to PEFT."""
 CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga", "mica")
 CONVERT = (
     "save it as a plain LoRA with PEFT's save_pretrained(..., path_initial_model_for_weight_conversion=...)"

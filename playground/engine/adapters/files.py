@@ -34,7 +34,7 @@ Shape = tuple[int, ...]
 
 
 class MisfitError(InputError):
-    """The weights in an adapter's file do not match its configuration on this base model."""
+    """Raised when an adapter's weights do not match its configuration for this base model."""
 
 
 def read_shapes(folder: Path, allow_pickle: bool) -> dict[str, Shape]:
@@ -128,7 +128,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
             weights = load_file(path)
         else:
             weights = torch.load(folder / PICKLED, map_location="cpu", weights_only=True)
-    # The libraries' messages refer to their internals, so they are only logged, as the cause of the error.
+    # The libraries' messages refer to their internals, so they are only kept as the cause of the error.
     except Exception as error:
         name = WEIGHTS if path.is_file() else PICKLED
         raise InputError(
@@ -152,14 +152,15 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 @dataclass
 class KeyMap:
-    """Maps the names in an adapter's file to the weights that they refer to on this base model."""
+    """Mapping from the weight names in an adapter's file to weights of the adapter or of the base model."""
 
     names: dict[str, str]
     """Maps a name in the file to the name that PEFT expects, or to the name of a base weight."""
     mapped: list[str]
     """Names in the file that differ from those that PEFT expects."""
     again: dict[str, str]
-    """Maps duplicate names in the file to the names of their weights. PEFT writes some weights twice."""
+    """Maps duplicate names in the file to the names of the weights that they repeat. PEFT writes some weights
+    twice."""
 
 
 _WRAPPERS = re.compile(r"(^|\.)(_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)")
@@ -200,8 +201,8 @@ def map_keys(
     Args:
         shapes: names and shapes in the file.
         expected: names and shapes that PEFT expects; the file must contain all of them.
-        extra: names and shapes of base weights that the file may also contain.
-        aliases: maps names under which PEFT writes a weight a second time to the weight's main name.
+        extra: names and shapes of base weights that the file can also contain.
+        aliases: maps the second names of weights that PEFT writes twice to their main names.
 
     Raises:
         MisfitError: names are missing, unknown or ambiguous, or shapes differ. The message is a clause with

@@ -41,7 +41,7 @@ class BaseChangedError(Exception):
 
 @dataclass
 class AdapterSet:
-    """The loaded adapters from a library, and the status of every adapter in it."""
+    """The usable adapters of a library, and the status of every adapter in the library."""
 
     adapters: dict[str, Adapter] = field(default_factory=dict)
     """Usable adapters, by name."""
@@ -103,7 +103,7 @@ def _read_adapter(model: PreTrainedModel, card: AdapterCard, settings: Settings)
         return read_adapter_weights(model, hub.find_folder(card.source), settings.allow_pickle)
     except InputError as error:
         text = str(error)
-        if text.endswith("."):  # already a complete sentence about the Hub or a file, not a clause
+        if text.endswith("."):  # already a complete sentence, about the Hub or a file
             raise
         fits = not isinstance(error, MisfitError)
         lead = "cannot be used here" if fits else f"does not fit the base {settings.base}"
@@ -156,7 +156,7 @@ def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: boo
 
 
 def _find_vocabulary(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
-    """Return the vocabulary size that an adapter was trained with, or None if it is that of the base."""
+    """Return the vocabulary size that an adapter was trained with, or None if it is the base model's."""
     here = model.get_input_embeddings().weight.shape[0]
     width = model.get_input_embeddings().weight.shape[1]
     ends = tuple(
@@ -230,7 +230,7 @@ def _count_copy_rows(part: Part | None) -> int | None:
 
 
 def _describe_changes(settings: Mapping[str, Any], found: Collector) -> str:
-    """Describe an adapter's changes, for example "LoRA, rank 16, on q_proj, v_proj; its own lm_head"."""
+    """Describe an adapter's changes, as in "LoRA, rank 16, on q_proj, v_proj; its own lm_head"."""
     layers = sorted({path.rpartition(".")[2] for path, part in found.parts.items() if _tunes(part)})
     on = ", ".join(layers[:8]) + (f" and {len(layers) - 8} more" if len(layers) > 8 else "")
     if settings["peft_type"] == "IA3":
@@ -258,7 +258,7 @@ def _tunes(part: Any) -> bool:
 
 
 def _describe_warnings(card: AdapterCard, adapter: Adapter, settings: Settings) -> str | None:
-    """Format the warnings about a usable adapter, including one about a base with a different name."""
+    """Format the warnings about a usable adapter, including a warning if its base has a different name."""
     warnings = [f"Adapter {card.name!r}: {text}." for text in adapter.warnings]
     if not settings.same_base and not same_model(card.base_model, settings.base):
         named = f"was made for {quote(card.base_model, 150)}" if card.base_model else "does not name its base"
@@ -273,11 +273,11 @@ def _describe_warnings(card: AdapterCard, adapter: Adapter, settings: Settings) 
 # --- Base weights ---------------------------------------------------------------------------------
 
 CHUNK = 1 << 16
-"""Number of tensor elements per chunk; the sum of each chunk is weighted by its position."""
+"""Number of tensor elements per chunk in a checksum. The sum of each chunk is weighted by its position."""
 
 
 def checksum(model: nn.Module) -> int:
-    """Compute a checksum of a model's weights and buffers; about as fast as reading the memory."""
+    """Compute a checksum of a model's weights and buffers, about as fast as the memory can be read."""
     total = 0
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if tensor.is_meta or not tensor.numel():

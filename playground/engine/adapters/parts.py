@@ -1,7 +1,7 @@
-"""An adapter's changes to the modules of the base, in a form that can be applied to some rows in a batch.
+"""An adapter's changes to base model modules, in a form that can be applied to individual rows of a batch.
 
-A step takes the rows' input to a module and their output so far, and returns the output with the change
-applied. The formulas are the same as in PEFT (`peft.tuners.lora.layer`, `lora.dora`, `ia3.layer`,
+A step takes a module's input and current output for the adapter's rows, and returns the output with the
+change applied. The formulas are the same as in PEFT (`peft.tuners.lora.layer`, `lora.dora`, `ia3.layer`,
 `trainable_tokens.layer`), but terms that do not depend on the input are computed only once.
 """
 
@@ -33,16 +33,16 @@ class Lora:
     """LoRA on a linear layer, ``scaling * (x A) B``, optionally with DoRA's magnitudes."""
 
     a: Tensor
-    """(r, in)"""
+    """Weight A, shape (r, in)."""
     b: Tensor
-    """(out, r)"""
+    """Weight B, shape (out, r)."""
     scaling: float
     bias: Tensor | None = None
-    """Bias of B, (out,) (the setting `lora_bias`)."""
+    """Bias of B, shape (out,); present only if `lora_bias` is set."""
     dora: Tensor | None = None
-    """magnitude / |W + scaling * BA| for each output, (out,)."""
+    """DoRA factors, magnitude / |W + scaling * BA| for each output, shape (out,); None without DoRA."""
     base_bias: Tensor | None = None
-    """Bias of the base layer, (out,), which DoRA does not scale."""
+    """Bias of the base layer, shape (out,), which DoRA does not scale."""
 
     def is_plain(self) -> bool:
         """Return whether this is LoRA without DoRA and without a bias."""
@@ -62,9 +62,9 @@ class EmbeddingLora:
     """LoRA on an embedding, ``scaling * A[x] B``, optionally with DoRA's magnitudes."""
 
     a: Tensor
-    """(V, r), where V is the number of rows in the embedding matrix."""
+    """Weight A, shape (V, r), where V is the number of rows in the embedding matrix."""
     b: Tensor
-    """(r, out)"""
+    """Weight B, shape (r, out)."""
     scaling: float
     embed_scale: Tensor | None = None
     """Factor by which the embedding layer scales its rows, as in Gemma."""
@@ -84,12 +84,12 @@ class EmbeddingLora:
 
 @dataclass(frozen=True)
 class TokenRows:
-    """Trained embedding rows for some tokens (the setting `trainable_token_indices`)."""
+    """Trained embedding rows of the tokens listed in the setting `trainable_token_indices`."""
 
     ids: Tensor
     """Token ids, (n,)."""
     rows: Tensor
-    """Rows, (n, out), already multiplied by the scale of the embedding layer."""
+    """Embedding rows, (n, out), already multiplied by the scale of the embedding layer."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
         """Replace the embeddings of the trained tokens; see `Step.apply`."""
@@ -100,7 +100,7 @@ class TokenRows:
 
 @dataclass(frozen=True)
 class TokenColumns:
-    """Trained rows of an output layer tied to the embedding, which give the logits of some tokens."""
+    """Trained rows of an output layer tied to the embedding, for the logits of individual tokens."""
 
     ids: Tensor
     """Token ids, (n,)."""
@@ -143,7 +143,7 @@ class Part:
     copy: nn.Module | None = None
     """The adapter's own copy of the module, used by its rows instead of the base module."""
     input_scale: Tensor | None = None
-    """Factor applied to the input, (in,) (IA3 on a feed-forward layer)."""
+    """Factor applied to the input, shape (in,); used by IA3 on feed-forward layers."""
     steps: list[Step] = field(default_factory=list)
     """Changes to the output, in the order in which PEFT applies them."""
 
@@ -172,7 +172,7 @@ class Adapter:
     parts: dict[str, Part]
     """The adapter's changes, by module path."""
     serving: str
-    """Description of the changes, shown to users."""
+    """User-facing description of the changes."""
     embedding_rows: int | None = None
     """Number of rows in the adapter's own embeddings; None if it uses those of the base model."""
     logits: int | None = None

@@ -27,7 +27,7 @@ SETTINGS = (
     "alpha_pattern",
 )
 _REPEATS = re.compile(r"[*+?{]")
-# PEFT matches patterns in four ways: against a whole name, its end, a part of it, before a layer number.
+# PEFT matches patterns against the whole name, its end, any part of it, or the part before a layer number.
 _MATCH = r"""
 import json, re, sys, warnings
 warnings.simplefilter("ignore")
@@ -45,7 +45,7 @@ for pattern in patterns:
 
 
 def check_patterns(settings: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Check that an adapter's patterns can be matched against all module names in the base within the limit.
+    """Check that an adapter's patterns can be matched against all of the base's module names in time.
 
     Args:
         settings: the adapter's checked configuration.

@@ -100,7 +100,7 @@ class Skeleton:
         return {name: tuple(value.shape) for name, value in state.items()}
 
     def own_embeddings(self) -> dict[str, Shape]:
-        """Return the names and shapes of complete embeddings and output layers that the file may contain."""
+        """Return the names and shapes of complete embeddings and output layers that the file can contain."""
         found = {}
         for path in (self.embedding, self.head):
             if path is not None:
@@ -109,9 +109,9 @@ class Skeleton:
         return found
 
     def aliases(self) -> dict[str, str]:
-        """Map names under which PEFT writes a weight a second time to the weight's main name.
+        """Map the second names of weights that PEFT writes twice to their main names.
 
-        PEFT writes a second copy for the trained tokens of a tied output layer.
+        PEFT writes the trained tokens of a tied output layer twice.
         """
         last = ".token_adapter.trainable_tokens_delta"
         tied = self.is_tied and self.embedding is not None and self.head is not None
@@ -137,7 +137,7 @@ class Skeleton:
             result = set_peft_model_state_dict(self.peft, dict(weights), INNER)
         except Exception as error:
             raise InputError(f"PEFT cannot load its weights: {_explain(error)}") from error
-        # PEFT may report a weight as missing that it has loaded under the name of a tied weight.
+        # PEFT may report a weight as missing although it has loaded it under the name of a tied weight.
         state = self.peft.state_dict()
         missing = [key for key in result.missing_keys if f".{INNER}" in key and key in state]
         lost = [*result.unexpected_keys, *(key for key in missing if bool(state[key].isnan().any()))]
@@ -174,7 +174,7 @@ def _base_layer(module: Any) -> Any:
 
 @dataclass
 class Collector:
-    """Collects the values that PEFT loaded into a skeleton, as one part per base module."""
+    """Collector of the values that PEFT loaded into a skeleton, as one part per base module."""
 
     skeleton: Skeleton
     base: PreTrainedModel
@@ -356,7 +356,7 @@ class Collector:
         module = wrapper.modules_to_save[INNER]
         if any(isinstance(inner, BaseTunerLayer) for inner in module.modules()):
             raise InputError(f"it both replaces {path} and adapts layers inside it")
-        # Count inputs with default values too: OPT, for example, passes one to its position embeddings.
+        # Also count inputs with default values: OPT, for example, passes one to its position embeddings.
         inputs = [
             parameter
             for parameter in list(inspect.signature(type(module).forward).parameters.values())[1:]
@@ -370,9 +370,9 @@ class Collector:
         self.saved.append(path)
 
     def _fill_from_base(self, path: str, module: nn.Module) -> nn.Module:
-        """Move a module to the base model's device and fill in buffers that adapter files lack.
+        """Move a module to the base model's device and fill in buffers that are not stored in adapter files.
 
-        An example of such a buffer is the scale of Gemma's embeddings.
+        The scale of Gemma's embeddings is such a buffer.
 
         Raises:
             InputError: some of the module's weights are missing from the file.
@@ -420,7 +420,7 @@ class Collector:
         self._part(path).steps.append(step)
 
     def _collect_biases(self) -> None:
-        """Collect the trained biases of base modules (the setting `bias`)."""
+        """Collect the trained biases of base modules (setting `bias`)."""
         for name, value in self.skeleton.model.named_parameters():
             if value.is_meta or f".{INNER}" in name:
                 continue
@@ -436,7 +436,7 @@ class Collector:
 
 
 def _is_inner(path: str) -> bool:
-    """Return whether a tuner layer is inside a wrapper that is collected as a whole."""
+    """Return whether a tuner layer is inside a wrapper, which is collected as a whole."""
     return ".modules_to_save." in f".{path}." or path.endswith("token_adapter")
 
 

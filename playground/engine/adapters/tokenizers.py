@@ -34,13 +34,13 @@ class AdapterText:
     """The tokenizer and the EOS token ids read from an adapter's folder."""
 
     tokenizer: Any = None
-    """A Transformers tokenizer; None if the adapter uses that of the base model."""
+    """The adapter's own Transformers tokenizer; None if the adapter uses the base model's tokenizer."""
     eos_token_ids: frozenset[int] = frozenset()
     """EOS token ids from the adapter's generation_config.json."""
 
 
 def read_adapter_text(name: str, folder: Path, base: Path | None) -> AdapterText:
-    """Read an adapter's EOS token ids, and its tokenizer if it differs from that of the base model.
+    """Read an adapter's EOS token ids, and its tokenizer if it differs from the base model's.
 
     Args:
         name: the adapter's name.
@@ -74,7 +74,7 @@ def _fingerprint(folder: Path) -> str:
 
 
 def read_eos_token_ids(folder: Path) -> list[int]:
-    """Return the EOS token ids in a folder's generation_config.json, or an empty list without that file.
+    """Return the EOS token ids in a folder's generation_config.json; empty if the file does not exist.
 
     Raises:
         InputError: the file cannot be read, or its EOS token ids are invalid.
@@ -90,7 +90,7 @@ def read_eos_token_ids(folder: Path) -> list[int]:
 
 
 def differing_words(own: Any, base: Any, text: str) -> str | None:
-    """Return the first word in a text that two tokenizers tokenize differently, or None."""
+    """Return the first word in `text` that two tokenizers tokenize differently, or None."""
 
     def cut(tokenizer: Any, words: str) -> Sequence[int]:
         ids: Sequence[int] = tokenizer(words, add_special_tokens=False)["input_ids"]

@@ -31,11 +31,11 @@ HEADS = {
     "ForRewardModel": "has a reward head that scores answers",
     "RewardModel": "has a reward head that scores answers",
 }
-"""Class name suffixes of models that are not causal language models, and what to say about them in errors."""
+"""Class name suffixes of models that are not causal language models, and the reasons for error messages."""
 HEADLESS = "Model"
 WITH_HEAD = ("LMHeadModel", "DoubleHeadsModel")
 DECODER_TYPES = {"reformer", "cpmant"}
-"""Model types that are decoders by default, although they also have a masked language model."""
+"""Model types that are decoders by default, although Transformers has a masked language model for them."""
 OWN_WAYS = {
     "xlm": "generates text with a mask token that only its own `generate` inserts",
     "xlnet": "generates text with a permutation mask that only its own `generate` builds",
@@ -51,7 +51,7 @@ def refuse_architecture(config: Any, base: str) -> None:
         base: the model's name, as given by the user.
 
     Raises:
-        InputError: the model is of a different kind; the message says which.
+        InputError: the model is of a different kind, which the message names.
     """
     if reason := _explain(config):
         raise InputError(
@@ -78,7 +78,7 @@ def _explain(config: Any) -> str | None:
 
 
 def _explain_head(name: str, config: Any) -> str | None:
-    """Explain why a class is not a causal language model, judging by its name; None if it is one."""
+    """Explain from a class name why the class is not a causal language model; None if it is one."""
     for ending, reason in HEADS.items():
         if name.endswith(ending):
             return reason

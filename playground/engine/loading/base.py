@@ -43,7 +43,7 @@ class Base:
     folder: Path
     config: Any
     parameters: int
-    """Number of parameters according to the configuration, so packed weights are counted unpacked."""
+    """Number of parameters according to the configuration, which counts packed weights as unpacked."""
     method: str | None = None
     """Quantisation method of the saved weights, from `quantised.find_method`."""
     header: GgufFile | None = None
@@ -75,7 +75,7 @@ def open_base(settings: Settings, report: Report) -> Base:
         path = hub.find_folder(settings.base, report=report) / source.file
         return _open_gguf(settings.base, read_gguf(path))
     remote_code = settings.trust_remote_code and not settings.public
-    # Fetch configuration files first, so that no weights are downloaded for an unsupported model.
+    # Download the configuration files first, so that no weights are downloaded for an unsupported model.
     folder = hub.find_folder(settings.base, hub.SMALL_FILES, report)
     raw = _read_config(folder, settings.base)
     method = quantised.find_method(raw)
@@ -182,8 +182,8 @@ def load_weights(base: Base, options: Mapping[str, Any]) -> PreTrainedModel:
         options: options for `from_pretrained`, such as dtype and device_map.
 
     Raises:
-        InputError: weights are missing, unused or have different shapes, so that part of the model would be
-            random or the result would be a different model. The message names the first three.
+        InputError: weights are missing, unused or have unexpected shapes, so that part of the model would be
+            random or the result would be a different model. The message names the first three weights.
     """
     options = {
         "config": base.config,
@@ -267,7 +267,7 @@ def _check_report(base: Base, model: Any, info: Mapping[str, Any]) -> None:
 
 
 def _belongs(name: str, model: Any) -> bool:
-    """Return whether an unused weight resembles those of the model, such as an extra layer or a bias."""
+    """Return whether an unused weight seems to belong to the model, for example to an extra layer."""
     pattern = re.sub(r"\d+", "#", name)
     own = [re.sub(r"\d+", "#", key) for key, _ in model.named_parameters()]
     endings = {key.rsplit(".", 1)[0] for key in own}

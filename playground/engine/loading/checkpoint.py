@@ -132,10 +132,10 @@ COUNTS = {
         r"(?!.*(token|param|theta|seed))((num|n)_\w+|(\w*_)?(channels|dim|experts|heads|length|rank|size|width))"
     ): 10**8,
 }
-"""Largest plausible values of other entries, at any depth, by regular expressions for their names. When
+"""Largest plausible values of other entries at any depth, keyed by regular expressions for their names. When
 Transformers reads a configuration, it creates lists and dictionaries of these lengths."""
 SHORTEST_CONTEXT = 8
-"""Minimum context length in tokens, needed for the decoding path trial at load time."""
+"""Minimum context length in tokens, required by the path trial at load time."""
 ALIASES = {
     "n_layer": "num_hidden_layers",
     "n_layers": "num_hidden_layers",

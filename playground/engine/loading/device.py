@@ -29,7 +29,7 @@ def choose_device(settings: Settings) -> torch.device:
 
 
 def compute_type(device: torch.device) -> torch.dtype:
-    """Return the fastest data type for matrix products on a device among those that are accurate enough."""
+    """Return the fastest sufficiently accurate data type for matrix multiplication on a device."""
     if device.type != "cuda":
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
@@ -67,7 +67,7 @@ def _choose_attention(config: Any) -> str | None:
 
 
 def _needs_4bit(device: torch.device, parameters: int) -> bool:
-    """Return whether `--quantize auto` selects 4 bit: always on CUDA, on a CPU if float32 does not fit."""
+    """Return whether `--quantize auto` selects 4-bit: always on CUDA, on CPU only if float32 does not fit."""
     if device.type == "cuda":
         return True
     return 4 * parameters > MOST_OF_MEMORY * free_memory(device)
@@ -77,9 +77,9 @@ def _needs_4bit(device: torch.device, parameters: int) -> bool:
 
 
 def fits_beside(settings: Settings, report: Report) -> bool:
-    """Return whether the model in the settings fits in free memory next to the model already loaded.
+    """Return whether the model in the settings fits in free memory alongside the model already loaded.
 
-    Assumes the precision that the model would have if it were loaded alone. If the model is not on this
+    Assumes the precision that would be used if the model were loaded alone. If the model is not on this
     machine, it is downloaded first.
 
     Raises:
@@ -110,6 +110,6 @@ def free_memory(device: torch.device) -> int:
 
 
 def measure_memory(device: torch.device) -> tuple[int, int | None]:
-    """Return the memory that this process uses in RAM and on its GPU (None without a GPU), in bytes."""
+    """Return this process's RAM and GPU memory usage in bytes; the latter is None on a CPU."""
     on_gpu = torch.cuda.memory_reserved(device) if device.type == "cuda" else None
     return int(psutil.Process().memory_info().rss), on_gpu

@@ -1,4 +1,4 @@
-"""Load a base model from a GGUF file, which Transformers dequantises, and check that nothing is lost.
+"""Load a base model from a GGUF file, dequantised by Transformers, and check that nothing is lost.
 
 Transformers' GGUF loader silently ignores hyperparameters and tensors that it does not know. This module
 restores them where it can do so exactly, and otherwise rejects the file.
@@ -43,8 +43,8 @@ HARMLESS = {
     "expert_count": 0,
     "expert_used_count": 0,
 }
-"""Hyperparameters that can be ignored if they have this value, because they have no effect or follow from the
-shapes of the weights. None stands for any value."""
+"""Hyperparameters that can be ignored if they have the given value, because they then have no effect or
+follow from the shapes of the weights. None matches any value."""
 ROPE_TENSOR = "rope_freqs.weight"
 DIGITS_ALONE = ("smollm", "refact", "command-r", "starcoder", "codeshell", "exaone", "minerva-7b")
 """Pre-tokenizers that split off each digit and then split text like GPT-2."""
@@ -76,7 +76,7 @@ def check_available(header: GgufFile) -> None:
 
 
 def load_config(header: GgufFile, from_pretrained: Callable[..., Any]) -> Any:
-    """Load the configuration from a GGUF file, including hyperparameters that the loader ignores.
+    """Load the configuration from a GGUF file, and restore hyperparameters that the loader ignores.
 
     Args:
         header: header of the GGUF file.
@@ -182,7 +182,7 @@ def _rope_factors(header: GgufFile) -> list[float]:
     """Read the factors by which RoPE frequencies are divided; an empty list if the file has none.
 
     Raises:
-        InputError: the file has several lists of factors, for different text lengths.
+        InputError: the file has several lists of factors for different text lengths.
     """
     for tensor in header.tensors:
         if tensor.name.startswith("rope_") and tensor.name != ROPE_TENSOR:
@@ -278,7 +278,7 @@ def _refuse_lossy(header: GgufFile, what: str) -> InputError:
 
 
 def eos_token_ids(header: GgufFile) -> list[int]:
-    """Return the ids of the tokens that end a text, a turn or a message, according to the file."""
+    """Return the end-of-sequence, end-of-turn and end-of-message token ids given in the file."""
     roles = ("eos", "eot", "eom")
     ids = {header.metadata.get(f"tokenizer.ggml.{role}_token_id") for role in roles}
     return sorted(id for id in ids if isinstance(id, int))

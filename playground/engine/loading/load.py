@@ -3,7 +3,7 @@
 On CUDA, weights are loaded in 4-bit NF4 with double quantisation. Computation uses bfloat16 if the GPU
 supports it, otherwise float16. On a CPU, weights are loaded in float32, or in NF4 if the float32 weights
 would not fit in memory or the user requests it. bfloat16 is never used on a CPU: without AMX, its matrix
-products are over 100 times slower than in float32 (measured: 0.8 vs. 116 GFLOP/s).
+multiplication is over 100 times slower than that of float32 (measured: 0.8 vs. 116 GFLOP/s).
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ from playground.tokenizers.load import load_tokenizer, try_tokenizer
 from playground.types import AdapterCard, AdapterStatus, InputError
 
 PREFIX_SHARE = 0.25
-"""Fraction of free memory that the prefix cache may use."""
+"""Maximum size of the prefix cache, as a fraction of free memory."""
 THREADS = torch.get_num_threads()
 """PyTorch's default number of threads on this machine, read before it is changed."""
 MOST_THREADS = 16
 """Maximum number of threads. Decoding few rows is memory-bound, so more threads do not speed it up."""
 SMALL_MODEL = 20_000_000
-"""Number of parameters below which only one thread is used. Decoding steps are then too short to split up.
-Waiting for a second thread on a busy machine made decoding 40 times slower (12.6 s instead of 0.3 s for 60
-tokens, with 2.6M parameters on 2 cores)."""
+"""Number of parameters below which only one thread is used, because decoding steps are too short to
+parallelise. On a busy machine, waiting for a second thread made decoding 40 times slower (12.6 s instead of
+0.3 s for 60 tokens, with 2.6M parameters on 2 cores)."""
 
 
 Reasons = Mapping[str, str]
-"""Adapters that must not be loaded, as a mapping from name to reason."""
+"""Reasons for not loading adapters, keyed by adapter name."""
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Loaded:
     context: int
     """Context length in tokens."""
     eos_token_ids: frozenset[int]
-    """Ids of the tokens that end an answer in any lane."""
+    """Ids of the EOS tokens that apply in every lane."""
     adapters: tuple[AdapterStatus, ...]
     """Status of every adapter in the library."""
     parts: Mapping[str, Adapter]
@@ -102,7 +102,7 @@ def load(settings: Settings, library: Library, report: Report, refused: Reasons 
         settings: Tandem's settings, including the base model's name, device and precision.
         library: the library that contains the adapters.
         report: callback for progress reports.
-        refused: adapters to skip, as a mapping from name to reason.
+        refused: reasons for skipping adapters, keyed by adapter name.
 
     Raises:
         InputError: the base model cannot be found or loaded, or is not a causal language model.
@@ -190,14 +190,14 @@ def _describe_precision(settings: Settings, base: Base, model: Any) -> str:
 
 
 def _find_row_mixing(layers: tuple[tuple[str, int], ...]) -> str | None:
-    """Explain why the layer types make each row's result depend on other rows; None if they do not."""
+    """Explain why the layer types make rows in a batch depend on each other; None if they do not."""
     if any("int8" in kind for kind, _ in layers):
         return "its 8-bit layers (LLM.int8) round each row depending on the other rows in the batch"
     return None
 
 
 def _refuse_cards(unusable: Mapping[str, InputError]) -> tuple[AdapterStatus, ...]:
-    """Return the statuses of adapters whose cards could not be read."""
+    """Create the statuses of adapters whose cards could not be read."""
     return tuple(
         AdapterStatus(card=AdapterCard(name=name, source="", base_model="", label=name), error=str(error))
         for name, error in unusable.items()

@@ -1,7 +1,7 @@
 """Report loading progress by replacing Transformers' progress bars.
 
 Each loading thread has its own report function, which is called with the fraction of weights loaded so far.
-An exception raised by this function stops the loading.
+An exception raised by this function stops loading.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def install_hooks() -> None:
 
 @contextmanager
 def report_weights(report: Share) -> Iterator[None]:
-    """Within the block, call `report` with the progress of loading in the current thread."""
+    """Within the block, call `report` with the loading progress of the current thread."""
     _thread.report = report
     try:
         yield
@@ -48,7 +48,7 @@ def _make_bar(factory: Callable[..., Any], args: tuple[Any, ...], options: dict[
 
 
 def _make_gguf_bar(items: Any, **options: Any) -> Any:
-    """Return an object to replace the progress bar of the GGUF loader, which has no hook for it."""
+    """Return a replacement for the progress bar of the GGUF loader, which does not provide a hook."""
     return _make_bar(lambda items, **options: items, (items,), options)
 
 
@@ -65,5 +65,5 @@ class ReportingBar:
             yield item
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        """Return a function that does nothing, to stand in for any other method of a progress bar."""
+        """Return a no-op function in place of any other progress bar method."""
         return lambda *args, **options: None

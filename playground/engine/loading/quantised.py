@@ -19,7 +19,7 @@ NAMES = {
 }
 """Quantisation methods that Tandem supports, by their names in Transformers."""
 PACKAGES = {"gptq": ("gptqmodel", "optimum"), "awq": ("gptqmodel",)}
-"""Packages required for a quantisation method. All other methods require bitsandbytes."""
+"""Packages required by each quantisation method. Methods not listed here require bitsandbytes."""
 OTHER_NAMES = {
     "fp8": "FP8",
     "fbgemm_fp8": "FP8 (FBGEMM)",
@@ -140,7 +140,7 @@ def set_compute(config: Any, compute: torch.dtype) -> str | None:
 
 
 def explain_quantize(requested: str, method: str | None, precision: str) -> str | None:
-    """Return a warning if the requested precision is not possible for a quantised base model, else None.
+    """Return a warning if a quantised base model cannot have the requested precision, else None.
 
     Args:
         requested: the value of `Settings.quantize`.
