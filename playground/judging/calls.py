@@ -1,4 +1,4 @@
-"""Build judge calls from a response, from a stored reply, or from an identical call for other lanes."""
+"""Build judge calls from server responses, stored replies, or identical calls recorded for other lanes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from playground.types import JudgeCall
 
 
 def reuse_call(call: JudgeCall, shown: tuple[int, ...]) -> JudgeCall:
-    """Reuse a recorded call for the same texts in other lanes, and mark it as cached.
+    """Copy a recorded call for lanes with the same answers, and mark the copy as cached.
 
     Args:
         call: the recorded call.
-        shown: the lanes that contain these texts now, in the order of the call.
+        shown: the lanes that now contain these answers, in the order used in the call.
     """
     winner = None if call.winner is None else shown[call.shown.index(call.winner)]
     return dataclasses.replace(call, shown=shown, winner=winner, cached=True)
 
 
 def read_response(rubric: Rubric, shown: tuple[int, ...], response: Response) -> JudgeCall:
-    """Build the judge call for a response, including the verdict if the response contains one."""
+    """Build the judge call for a response, including its verdict, if any."""
     call = JudgeCall(
         shown=shown,
         outcome=response.outcome or "unparsable",
@@ -41,7 +41,7 @@ def read_response(rubric: Rubric, shown: tuple[int, ...], response: Response) ->
 
 
 def reread_call(rubric: Rubric, call: JudgeCall) -> JudgeCall | None:
-    """Parse the reply of a recorded call again with the current parser; return None if it has no verdict."""
+    """Parse a recorded call's reply again with the current parser. Return None if it contains no verdict."""
     if call.raw is None:
         return call
     unread = dataclasses.replace(call, outcome="unparsable", winner=None, score=None, aspects=(), error=None)
@@ -50,7 +50,7 @@ def reread_call(rubric: Rubric, call: JudgeCall) -> JudgeCall | None:
 
 
 def _read(rubric: Rubric, call: JudgeCall, raw: str) -> JudgeCall:
-    """Return `call` with the verdict parsed from its reply."""
+    """Return a copy of `call` with the verdict parsed from its reply."""
     reading = read_reply(rubric, raw)
     call = dataclasses.replace(call, reason=reading.reason)
     if reading.error is not None:

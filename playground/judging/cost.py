@@ -1,4 +1,4 @@
-"""Judging costs: estimates before a judgment, totals after it, and a token budget for each user."""
+"""Judging costs: estimates, actual totals, and a token budget per user."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Prices = tuple[float, float, str]
 BYTES_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
 DAY = 24 * 3600
-"""Seconds after which a user's budget is renewed."""
+"""Lifetime of a user's budget in seconds; the user then gets a new one."""
 MOST_VISITORS = 10_000
 
 
 def tokens_of(messages: Messages) -> int:
-    """Estimate the number of tokens in messages: one per four bytes of UTF-8, plus four per message.
+    """Estimate the token count of messages: one per four bytes of UTF-8, plus four per message.
 
     The judge's tokenizer is not available. For English text, the estimate is accurate to about 15 %.
     """
@@ -34,22 +34,22 @@ class Estimate:
     calls: int
     """Number of calls to make."""
     cached: int
-    """Number of free calls: those already recorded, and duplicates of another lane's call."""
+    """Number of free calls: already recorded, or duplicates of another lane's call."""
     prompt_tokens: int
     """Estimated prompt tokens (see `tokens_of`), excluding cached calls."""
     most_new_tokens: int
-    """Maximum number of tokens in the replies."""
+    """Maximum number of completion tokens."""
     price: tuple[float, str] | None = None
     """Maximum price and its currency; None if no prices are set."""
 
     @property
     def most_tokens(self) -> int:
-        """Maximum number of tokens in prompts and replies together."""
+        """Maximum number of prompt and completion tokens combined."""
         return self.prompt_tokens + self.most_new_tokens
 
     @classmethod
     def total(cls, estimates: Iterable[Estimate]) -> Estimate:
-        """Add up the estimates for several judgments."""
+        """Return the sum of the estimates for several judgments."""
         each = list(estimates)
         prices = [one.price for one in each if one.price is not None]
         return cls(
@@ -67,17 +67,20 @@ class Cost:
 
     calls: int
     cached: int
-    """Number of free calls: those already recorded, and duplicates of another lane's call."""
+    """Number of free calls: already recorded, or duplicates of another lane's call."""
     prompt_tokens: int
     new_tokens: int
     unknown: int
-    """Number of calls without complete token counts from the server; missing counts are not in the totals."""
+    """Number of calls for which the server did not report complete token counts.
+
+    Missing counts are excluded from the totals.
+    """
     price: tuple[float, str] | None = None
     """Price and its currency; None if no prices are set."""
 
 
 def cost_of(verdict: Verdict, prices: Prices | None = None) -> Cost:
-    """Return the cost of a verdict's calls, excluding calls still in progress."""
+    """Return the total cost of a verdict's finished calls."""
     paid = [call for call in verdict.calls if call.messages and not call.cached]
     tokens_in = sum(call.prompt_tokens or 0 for call in paid)
     tokens_out = sum(call.new_tokens or 0 for call in paid)
@@ -92,7 +95,7 @@ def cost_of(verdict: Verdict, prices: Prices | None = None) -> Cost:
 
 
 def price_tokens(tokens_in: int, tokens_out: int, prices: Prices | None) -> tuple[float, str] | None:
-    """Return the price of the tokens and its currency, or None if no prices are set."""
+    """Return the (price, currency) for the given token counts, or None if no prices are set."""
     if prices is None:
         return None
     return (tokens_in * prices[0] + tokens_out * prices[1]) / 1e6, prices[2]
@@ -121,7 +124,7 @@ class JudgeBudget:
         return None if self.limit is None else max(0, self.limit - self._used)
 
     def reserve(self, tokens: int) -> Reservation:
-        """Reserve tokens before they are spent.
+        """Reserve tokens for a judgment.
 
         Raises:
             InputError: not enough tokens are left.
@@ -137,29 +140,30 @@ class JudgeBudget:
         return Reservation(self, tokens)
 
     def give_back(self, tokens: int) -> None:
-        """Give reserved but unspent tokens back to the budget."""
+        """Return reserved but unspent tokens to the budget."""
         with self._lock:
             self._used -= tokens
 
 
 @dataclass(frozen=True)
 class Reservation:
-    """Tokens reserved for one judgment. Settled once, when the judgment ends."""
+    """A reservation of budget tokens for one judgment. It is settled once, when the judgment finishes."""
 
     budget: JudgeBudget | None = None
     """The budget the tokens are reserved from; None if the judgment has no token limit."""
     tokens: int = 0
 
     def settle(self, spent: int) -> None:
-        """Give the tokens that the judgment did not spend back to the budget."""
+        """Settle the reservation: return unspent tokens to the budget."""
         if self.budget is not None:
             self.budget.give_back(self.tokens - spent)
 
 
 class VisitorBudgets:
-    """The judging budgets of users in public mode. Each is valid for one day, even if the page is reloaded.
+    """Judging budgets per user in public mode.
 
-    At most `most` budgets are kept; beyond that, the least recently used one is dropped.
+    A budget lasts one day, regardless of page reloads. If there are more than `most` budgets, the least
+    recently used one is dropped.
     """
 
     def __init__(self, make: Callable[[], JudgeBudget], most: int = MOST_VISITORS) -> None:
@@ -167,14 +171,14 @@ class VisitorBudgets:
         self._most = most
         self._lock = threading.Lock()
         self._budgets: dict[str, tuple[float, JudgeBudget]] = {}
-        """(start time, budget) by user, most recently used last."""
+        """(start time, budget) by user, in order from least to most recently used."""
 
     def of(self, visitor: str, now: float) -> JudgeBudget:
-        """Return a user's budget, creating a new one if the user has none or it has expired.
+        """Return a user's budget. Create a new one if the user has none or if it has expired.
 
         Args:
-            visitor: an identifier of the user.
-            now: the current time of a monotonic clock, in seconds.
+            visitor: the user's identifier.
+            now: the current monotonic time in seconds.
         """
         with self._lock:
             self._budgets = {who: entry for who, entry in self._budgets.items() if now - entry[0] <= DAY}

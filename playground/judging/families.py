@@ -1,7 +1,7 @@
-"""Detect judges from the same model family as a model they judge: judges tend to favour their own family.
+"""Detect judges that belong to the same model family as a judged model, which causes self-preference bias.
 
 Language models recognise their own answers and rate them higher (Panickssery et al. 2024, arXiv 2404.13076).
-The family can only be inferred from a model's name, so the result is a warning and never changes a verdict.
+Families are inferred from model names only, so the result is a warning and never changes a verdict.
 """
 
 from __future__ import annotations
@@ -34,15 +34,17 @@ _PATTERNS = {
 
 
 def families(name: str) -> set[str]:
-    """Return the model families that a model's name mentions; most custom names mention none.
+    """Return the model families mentioned in a model's name.
 
-    The name of a distilled model may mention two: "DeepSeek-R1-Distill-Qwen-7B" is both DeepSeek and Qwen.
+    Most custom names mention none. The name of a distilled model can mention two:
+    "DeepSeek-R1-Distill-Qwen-7B" is both DeepSeek and Qwen.
     """
     return {family for family, pattern in _PATTERNS.items() if pattern.search(name)}
 
 
 def family_warning(judge: str, names: Iterable[str]) -> str | None:
-    """Return a warning if a judge is from the same family as a model it judges; None if no name shows this.
+    """Return a warning if a judge and a judged model are from the same family, judging by their names, else
+    None.
 
     Args:
         judge: the judge's model name.

@@ -1,4 +1,4 @@
-"""Parse judge names entered by users, and build display names that distinguish judges with the same model."""
+"""Parse judge names entered by users, and build unambiguous display names for judges."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ MOST_JUDGES = 5
 _ELSEWHERE = re.compile(r"(?P<model>.*\S)@(?P<server>https?://\S+)\Z", re.IGNORECASE)
 
 _MISTYPED = re.compile(r"@[a-z][a-z0-9+.-]*://|@https?:|\Ahttps?:/|@\Z", re.IGNORECASE)
-"""Matches the start or end of a server address. No model name contains either, but some contain a plain @."""
+"""Matches the start or end of a server address within ``MODEL@SERVER``.
+
+Neither occurs in model names, some of which contain a plain @.
+"""
 
 
 def read_judge(text: str) -> tuple[str, str | None]:
-    """Parse a judge as entered, ``MODEL`` or ``MODEL@http://SERVER``, and return (model, server or None).
+    """Parse ``MODEL`` or ``MODEL@http://SERVER`` as entered by a user. Return (model, server or None).
 
     Raises:
-        InputError: the text includes a server address, and the address or the model is missing or malformed.
+        InputError: the text includes a server address, but the address or the model name is missing or
+            malformed.
     """
     text = text.strip()
     found = _ELSEWHERE.match(text)
@@ -63,7 +67,8 @@ def check_judges(judges: Sequence[tuple[str, str | None]]) -> list[tuple[str, st
 
 
 def name_judges(judges: Iterable[tuple[str, str | None]]) -> dict[tuple[str, str | None], str]:
-    """Return the display name of each judge: its model, plus the host if several judges share the model name.
+    """Return each judge's display name: the model name, plus the server's host if several judges share that
+    name.
 
     If they share the host too, the full server address is added instead.
 

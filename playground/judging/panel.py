@@ -1,8 +1,9 @@
-"""Panels: several judges evaluate the same answers, and their majority is recorded as a separate verdict.
+"""Judge panels: several judges evaluate the same answers, and their majority is recorded as a separate
+verdict.
 
-The majority is strict: a lane wins if more than half of all judges on the panel prefer it. A judge without a
-verdict counts for neither lane; if its verdict could have been decisive, the panel has no verdict either. For
-scores, the panel's score is the median.
+A strict majority is required: a lane wins if more than half of all judges on the panel prefer it. A judge
+without a verdict counts for neither lane; if its verdict could have been decisive, the panel has no verdict
+either. For scores, the panel's score is the median.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ MAJORITY = "majority of "
 
 
 def name_majority(verdicts: Sequence[Verdict]) -> str:
-    """Return the judge name for the majority of these verdicts, regardless of their order."""
+    """Return the judge name recorded for the majority of these verdicts.
+
+    It does not depend on their order.
+    """
     return MAJORITY + ", ".join(sorted(_names(verdicts)))
 
 
@@ -35,10 +39,11 @@ def _names(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def combine_verdicts(verdicts: Sequence[Verdict], id: str) -> Verdict:
-    """Combine the verdicts of several judges into the majority's verdict.
+    """Combine the verdicts of several judges into a majority verdict.
 
     Args:
-        verdicts: the verdicts of a panel's judges on the same answers with the same rubric, in any state.
+        verdicts: the verdicts of the panel's judges on the same answers, using the same rubric; they can be
+            unfinished.
         id: the id of the new verdict.
 
     Returns:
@@ -86,7 +91,7 @@ def _median(combined: Verdict, verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def _without(combined: Verdict, verdicts: Sequence[Verdict]) -> Verdict:
-    """Return the majority as undecided, with an error that names the judges that gave no verdict."""
+    """Return an undecided majority verdict with an error naming the judges that gave no verdict."""
     named = zip(verdicts, _names(verdicts), strict=True)
     spoilt = {name: verdict for verdict, name in named if verdict.outcome not in SETTLED}
     order: tuple[Outcome, ...] = ("unfinished", *WORST)
@@ -98,15 +103,15 @@ def _without(combined: Verdict, verdicts: Sequence[Verdict]) -> Verdict:
 
 
 class PanelJudging:
-    """Several running judgments on the same answers, and their majority.
+    """A group of running judgments on the same answers, combined into a majority verdict.
 
-    Thread-safe: any thread may read it, wait for it or cancel it.
+    Thread-safe: any thread can read it, wait for it or cancel it.
     """
 
     def __init__(self, judgings: Sequence[Judging], store: Store) -> None:
         """
         Args:
-            judgings: one judgment per judge, already started.
+            judgings: one running judgment per judge.
             store: the database in which to record the majority's verdict.
         """
         self.judgings = tuple(judgings)
@@ -119,7 +124,7 @@ class PanelJudging:
 
     @property
     def verdict(self) -> Verdict:
-        """The majority's verdict so far; "unfinished" until every judge has finished."""
+        """The current majority verdict; its outcome is "unfinished" until every judge has finished."""
         if self._last is not None:
             return self._last
         open_ = [dataclasses.replace(judging.verdict, outcome="unfinished") for judging in self.judgings]
@@ -127,16 +132,19 @@ class PanelJudging:
 
     @property
     def done(self) -> bool:
-        """Whether every judge has finished and the majority is recorded."""
+        """Whether every judge has finished and the majority verdict has been recorded."""
         return self._ended.is_set()
 
     def wait(self, timeout: float | None = None) -> Verdict:
-        """Block until every judge has finished, or for `timeout` seconds, and return the verdict so far."""
+        """Block until every judge has finished or `timeout` seconds have passed.
+
+        Return the current verdict.
+        """
         self._ended.wait(timeout)
         return self.verdict
 
     def cancel(self) -> None:
-        """Cancel every judge that is still running."""
+        """Cancel all judgments that are still running."""
         for judging in self.judgings:
             judging.cancel()
 

@@ -1,4 +1,4 @@
-"""Plan the calls of a judgment: which prompts to send to the judge, and which calls are already recorded."""
+"""Plan the calls of a judgment: build the prompts and look up calls that are already recorded."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from playground.store import Store
 from playground.types import JudgeCall, Verdict, canonical
 
 SAMPLE_TEMPERATURE = 0.7
-"""Temperature for several samples if the judge's own is 0, which would make all samples identical."""
+"""Temperature used to draw several samples if the judge's temperature is 0.
+
+At 0, all samples would be identical.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedCall:
-    """One call to send to a judge, with its recorded result if there is one."""
+    """One planned judge call, with its recorded result, if any."""
 
     shown: tuple[int, ...]
     """The lanes whose answers appear in the prompt, in order."""
@@ -31,11 +34,11 @@ class PlannedCall:
     """The prompt for a server that enforces the rubric's schema (True) and for one that does not (False)."""
     parameters: dict[str, Any]
     key: str
-    """Hash of everything that affects the reply."""
+    """Cache key: a hash of everything that affects the reply."""
     tokens: int
     """Maximum number of tokens in prompt and reply together."""
     recorded: JudgeCall | None
-    """The result of this call if it is already in the database, else None."""
+    """The result of this call if it is already recorded in the database, else None."""
 
     @property
     def prompt_tokens(self) -> int:
@@ -43,7 +46,9 @@ class PlannedCall:
         return max(tokens_of(each) for each in self.messages.values())
 
     def spent_tokens(self, call: JudgeCall | None) -> int:
-        """Return the tokens used by the call: the server's count, or the maximum if it reported none."""
+        """Return the number of tokens used by the call as reported by the server, or the maximum if it
+        reported none.
+        """
         if call is None or call.cached:
             return 0
         if call.prompt_tokens is None and call.new_tokens is None:
@@ -53,7 +58,7 @@ class PlannedCall:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One judge's share of a request: the calls, and the verdict before any of them is made."""
+    """The calls that one judge needs for a request, and the initial verdict."""
 
     judge: JudgeModel
     rubric: Rubric
@@ -61,7 +66,7 @@ class Plan:
     calls: tuple[PlannedCall, ...]
 
     def new_calls(self) -> list[PlannedCall]:
-        """Return the calls that must be paid for: the distinct calls that have no recorded result."""
+        """Return the billable calls: distinct calls without a recorded result."""
         return list({call.key: call for call in self.calls if call.recorded is None}.values())
 
     def estimate(self, prices: Prices | None) -> Estimate:
@@ -88,7 +93,7 @@ def plan_judgment(
         rubric: the request's rubric.
         judge: one of the request's judges.
         store: the database with the calls of earlier judgments.
-        refusals: the known limits of judges' servers, which may limit the length of the reply.
+        refusals: known limits of judge servers, which can reduce the maximum length of the reply.
     """
     orders = [request.lanes, request.lanes[::-1]] if request.compares else [(lane,) for lane in request.lanes]
     calls = []
@@ -143,7 +148,10 @@ def _plan_call(
 
 
 def _parameters(rubric: Rubric, judge: JudgeModel, sample: int, samples: int) -> dict[str, Any]:
-    """Return a sample's parameters. Several samples use a temperature above 0 and consecutive seeds."""
+    """Return the request parameters for one sample.
+
+    Multiple samples use a temperature above 0 and consecutive seeds.
+    """
     parameters = dict(judge.parameters if rubric.fixed is None else rubric.fixed)
     if samples > 1:
         parameters["temperature"] = parameters["temperature"] or SAMPLE_TEMPERATURE

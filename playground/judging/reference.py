@@ -1,8 +1,8 @@
-"""The reference judge: decides by a fixed rule, without a model, whether an answer is correct.
+"""Reference judge that uses a fixed rule, not a model, to decide whether an answer is correct.
 
-It supports only questions with a known answer, such as those in probes, and compares only words and numbers.
-A `Check` lists the texts that must occur in an answer; `rule` states the rule in a sentence. A well-explained
-answer scores no higher than a bare one.
+It only supports questions with a known answer, such as those in probes, and only compares words and numbers.
+A `Check` lists the values that an answer must contain; `rule` describes the check in one sentence.
+Explanations do not affect the score.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from playground.types import JudgeCall, Outcome, Verdict
 
 
 def occurs(value: str, text: str) -> bool:
-    """Return whether a text contains a value as a whole word, ignoring case and a leading "the" in the value.
+    """Return whether text contains a value as a whole word, ignoring case and a leading "the" in the value.
 
-    A number never matches part of another: 8 matches neither 18 nor 8.5, and 10080 does not match 10,080.
+    A number never matches part of another number: 8 matches neither 18 nor 8.5, and 10080 does not match
+    10,080.
     """
     pattern = rf"(?<!\w)(?<!\d[.,]){re.escape(value.removeprefix('the '))}(?!\w)(?![.,]\d)"
     return re.search(pattern, text, re.IGNORECASE) is not None
 
 
 def find_named(members: Sequence[str], text: str, flags: re.RegexFlag = re.NOFLAG) -> list[str]:
-    """Return the members of a list that occur in a text, in the order of their first occurrence."""
+    """Return the listed values that occur in the text, in order of their first occurrence."""
     found = {
         member: match.start()
         for member in members
@@ -53,7 +54,7 @@ def is_right(check: Check, candidate: Candidate) -> bool:
 
 
 def rule(check: Check) -> str:
-    """Return the rule as one sentence."""
+    """Describe the check in one sentence."""
     shown = ", ".join(repr(value) for value in check.values[:6]) + (", ..." if len(check.values) > 6 else "")
     if check.kind == "any":
         return f"Correct if the answer contains {'any of ' if len(check.values) > 1 else ''}{shown}."
@@ -102,7 +103,7 @@ def _score(check: Check, right: Mapping[int, bool]) -> list[JudgeCall]:
 
 
 def _compare(check: Check, lanes: tuple[int, ...], right: Mapping[int, bool]) -> list[JudgeCall]:
-    """Return the comparison as two calls, one for each order of the answers, as a model judge would make."""
+    """Return the comparison as two calls, one per order of the answers, as with a model judge."""
     winners = [lane for lane in lanes if right[lane]]
     outcome: Outcome = "win" if len(winners) == 1 else "tie" if winners else "both-bad"
     calls = []

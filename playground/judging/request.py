@@ -1,4 +1,4 @@
-"""A request for a judgment: the answers, the rubric and the judges, validated on construction."""
+"""Judgment requests: the answers, rubric and judges, validated on construction."""
 
 from __future__ import annotations
 
@@ -23,25 +23,30 @@ class JudgeRequest:
     """A request for one judgment.
 
     Raises:
-        InputError: there is nothing to judge, a lane has no answer, or the rubric, the judges or the
-            options are invalid. The message is one sentence that includes the next step.
+        InputError: there is nothing to judge, a lane has no answer, or the rubric, the judges or the options
+            are invalid. The message is one sentence that states how to fix the request.
     """
 
     conversation: Conversation
     turn: int
     """Index of the turn whose answers are judged, from 0."""
     lanes: tuple[int, ...]
-    """Indices of the lanes to judge; exactly two for a comparison."""
+    """Indices of the lanes to judge. A comparison requires exactly two."""
     rubric: Rubric | KnownAnswer
     judges: tuple[JudgeModel, ...] = ()
-    """The judge models. Several form a panel, whose majority is recorded as a verdict too. Empty if and only
-    if the rubric is a `KnownAnswer`, which needs no model."""
+    """The judge models.
+
+    If there are several, they form a panel, whose majority is also recorded as a verdict. Empty if and only
+    if the rubric is a `KnownAnswer`, which needs no model.
+    """
     scope: Scope = "turn"
-    """What to judge: "turn" for this turn's answers, "conversation" for the conversation up to this turn."""
+    """What to judge: "turn" for this turn's answers, "conversation" for the whole conversation up to this
+    turn.
+    """
     samples: int = 1
-    """Number of times to make each call. Several samples use a temperature above 0 and consecutive seeds."""
+    """Number of samples per call. Multiple samples use a temperature above 0 and consecutive seeds."""
     references: Mapping[int, str] = field(default_factory=dict)
-    """Reference answers by turn, for rubrics that need one."""
+    """Reference answers by turn, for rubrics that require them."""
 
     def __post_init__(self) -> None:
         check_lanes(self.conversation, self.turn, self.lanes, self.rubric.kind)
@@ -53,7 +58,7 @@ class JudgeRequest:
             )
         check_judges([(judge.model, judge.server) for judge in self.judges])
         if bool(self.judges) == isinstance(self.rubric, KnownAnswer):
-            raise InputError("Name at least one judge model, or none if the rubric is a known answer.")
+            raise InputError("Select at least one judge model, or none if the rubric is a known answer.")
         if (
             not isinstance(self.rubric, KnownAnswer)
             and self.rubric.reference
@@ -71,12 +76,12 @@ class JudgeRequest:
 
     @property
     def hashes(self) -> tuple[str, ...]:
-        """The hash of each lane's candidate, in the order of the lanes."""
+        """The hash of each lane's candidate, in lane order."""
         return tuple(self.candidates[lane].hash for lane in self.lanes)
 
     @property
     def compares(self) -> bool:
-        """Whether two lanes are compared; otherwise each lane gets its own score."""
+        """Whether the request compares two lanes; otherwise, each lane is scored separately."""
         return self.rubric.kind == "pairwise"
 
     @property
@@ -90,5 +95,5 @@ class JudgeRequest:
 
 
 def split_lanes(lanes: Sequence[int], compares: bool) -> list[tuple[int, ...]]:
-    """Split lanes into one group per request: every pair of lanes for a comparison, else a single group."""
+    """Group lanes by request: one group per pair of lanes for comparisons, otherwise a single group."""
     return list(combinations(lanes, 2)) if compares and len(lanes) > 2 else [tuple(lanes)]

@@ -1,4 +1,4 @@
-"""A judgment running in its own thread. It continues when the page is closed and can be cancelled."""
+"""Run a judgment in its own thread. It keeps running when the page is closed, and can be cancelled."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ T = TypeVar("T")
 AT_ONCE = 4
 """Maximum number of concurrent calls per judgment."""
 SIDE_BY_SIDE = 8
-"""Maximum number of concurrent judgments; any others wait."""
+"""Maximum number of concurrent judgments; additional judgments wait."""
 POLL = 0.05
-"""Seconds between checks for whether another judgment has received the reply to the same call."""
+"""Polling interval in seconds while another judgment is making the same call."""
 STOPPED = "Stopped before the judge answered: judge again."
 
 
 class Judgment(Protocol):
-    """A running or ended judgment. Thread-safe: any thread may read it, wait for it or cancel it."""
+    """A judgment, running or finished. Thread-safe: any thread can read it, wait for it or cancel it."""
 
     @property
     def conversation(self) -> str:
@@ -38,39 +38,45 @@ class Judgment(Protocol):
 
     @property
     def verdict(self) -> Verdict:
-        """The verdict so far; its outcome is "unfinished" until the judgment ends."""
+        """The current verdict; its outcome is "unfinished" until the judgment finishes."""
 
     @property
     def done(self) -> bool:
-        """Whether the judgment has ended."""
+        """Whether the judgment has finished."""
 
     def wait(self, timeout: float | None = None) -> Verdict:
-        """Block until the judgment has ended, or for `timeout` seconds, and return the verdict so far."""
+        """Block until the judgment has finished or `timeout` seconds have passed.
+
+        Return the current verdict.
+        """
 
     def cancel(self) -> None:
-        """Cancel all calls without a reply, but keep earlier replies. No effect if the judgment has ended."""
+        """Cancel all pending calls and keep the replies received so far.
+
+        No effect if the judgment has finished.
+        """
 
 
 @dataclass(frozen=True)
 class EndedJudgment:
-    """A judgment that needs no calls and so has already ended when it is created."""
+    """A judgment that needs no calls, so it is already finished when it is created."""
 
     conversation: str
     verdict: Verdict
     done: bool = True
 
     def wait(self, timeout: float | None = None) -> Verdict:
-        """Return the verdict."""
+        """Return the verdict immediately."""
         return self.verdict
 
     def cancel(self) -> None:
-        """Do nothing."""
+        """Do nothing, because the judgment has already finished."""
 
 
 class OpenCalls:
-    """The calls in progress, tracked so that two judgments never pay for the same call at the same time.
+    """Registry of calls in progress, which prevents two judgments from paying for the same call.
 
-    Thread-safe. A thread that takes a call must give it back.
+    Thread-safe. A thread that takes a call must release it.
     """
 
     def __init__(self) -> None:
@@ -78,7 +84,7 @@ class OpenCalls:
         self._lock = threading.Lock()
 
     def take(self, key: str) -> bool:
-        """Take a call if it is free; return False if another thread has taken it."""
+        """Take a call. Return False if another thread has already taken it."""
         with self._lock:
             free = key not in self._taken
             self._taken.add(key)
@@ -96,13 +102,13 @@ class SharedState:
 
     store: Store
     refusals: Refusals = field(default_factory=Refusals)
-    """Parameters and limits that judges' servers have refused."""
+    """Parameters and limits refused by judge servers."""
     open_calls: OpenCalls = field(default_factory=OpenCalls)
     slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(SIDE_BY_SIDE))
 
 
 class Judging:
-    """A running judgment. Thread-safe: any thread may read it, wait for it or cancel it."""
+    """A judgment that calls a judge model. Thread-safe: any thread can read it, wait for it or cancel it."""
 
     def __init__(
         self, plan: Plan, conversation: str, turn: int, shared: SharedState, reservation: Reservation
@@ -112,9 +118,9 @@ class Judging:
             plan: the calls to make; its verdict must already be recorded.
             conversation: the id of the conversation to judge.
             turn: index of the turn to judge, from 0.
-            shared: the state shared with the other judgments.
-            reservation: settled at the end with the tokens that the calls used; a call that was cancelled or
-                timed out counts as its maximum.
+            shared: the state shared by all judgments.
+            reservation: the token reservation, settled with the tokens used when the judgment finishes. Calls
+                that were cancelled or timed out count as their maximum.
         """
         self.conversation = conversation
         self.turn = turn
@@ -129,32 +135,38 @@ class Judging:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._open: set[int] = set()
-        """Indices of calls that were sent but have no reply; the server may still charge for them."""
+        """Indices of calls that were sent but have no reply. The server may still charge for them."""
 
     @property
     def verdict(self) -> Verdict:
-        """The verdict so far; its outcome is "unfinished" until the judgment ends."""
+        """The current verdict; its outcome is "unfinished" until the judgment finishes."""
         return self._verdict
 
     @property
     def done(self) -> bool:
-        """Whether the judgment has ended."""
+        """Whether the judgment has finished."""
         return self._ended.is_set()
 
     def wait(self, timeout: float | None = None) -> Verdict:
-        """Block until the judgment has ended, or for `timeout` seconds, and return the verdict so far."""
+        """Block until the judgment has finished or `timeout` seconds have passed.
+
+        Return the current verdict.
+        """
         self._ended.wait(timeout)
         return self._verdict
 
     def cancel(self) -> None:
-        """Cancel all calls without a reply, but keep earlier replies. No effect if the judgment has ended."""
+        """Cancel all pending calls and keep the replies received so far.
+
+        No effect if the judgment has finished.
+        """
         self._cancelled.set()
         with self._lock:
             if self._loop is not None and self._task is not None:
                 self._loop.call_soon_threadsafe(self._task.cancel)
 
     def start(self) -> None:
-        """Start the judgment's thread, which waits while too many other judgments are running."""
+        """Start the judgment's thread. It waits while too many other judgments are running."""
         threading.Thread(target=self._work, name="judge", daemon=True).start()
 
     def _work(self) -> None:
@@ -171,7 +183,7 @@ class Judging:
             self._end()
 
     async def _run(self) -> None:
-        """Make all calls until they are done or cancelled."""
+        """Make all calls, unless the judgment is cancelled."""
         task = asyncio.create_task(self._ask_all())
         with self._lock:
             self._loop, self._task = asyncio.get_running_loop(), task
@@ -186,7 +198,7 @@ class Judging:
                 self._loop = self._task = None
 
     async def _ask_all(self) -> None:
-        """Make the calls that have no recorded result, making identical calls only once."""
+        """Make the calls that have no recorded result. Identical calls are made only once."""
         alike: dict[str, list[int]] = {}
         for number, (planned, call) in enumerate(zip(self._plan.calls, self._calls, strict=True)):
             if call is None:
@@ -195,7 +207,8 @@ class Judging:
         await asyncio.gather(*(self._ask_once(key, numbers, places) for key, numbers in alike.items()))
 
     async def _ask_once(self, key: str, numbers: list[int], places: asyncio.Semaphore) -> None:
-        """Make one call on behalf of all identical calls, which occur when two answers are the same.
+        """Make one call and use its result for all identical calls. Calls are identical if lanes have the
+        same answer.
 
         Args:
             key: the hash that the calls share.
@@ -204,7 +217,8 @@ class Judging:
         """
         open_calls = self._shared.open_calls
         async with places:
-            # The same call may be in progress in another judgment's event loop, so there is nothing to await.
+            # Poll, because the same call may be in progress in another judgment's event loop, which cannot be
+            # awaited here.
             while not open_calls.take(key):
                 await asyncio.sleep(POLL)
             try:
@@ -218,7 +232,7 @@ class Judging:
         self._record(dataclasses.replace(self._verdict, calls=so_far))
 
     async def _ask(self, number: int) -> JudgeCall:
-        """Make one call, unless another judgment has already recorded its result."""
+        """Make one call, unless another judgment has recorded its result in the meantime."""
         planned, store, rubric = self._plan.calls[number], self._shared.store, self._plan.rubric
         recorded = self._try(lambda: store.judge_call(planned.key))
         if recorded is not None and (recorded := reread_call(rubric, recorded)) is not None:
@@ -255,7 +269,7 @@ class Judging:
         self._try(lambda: self._shared.store.save_verdict(self.conversation, self.turn, verdict))
 
     def _try(self, use: Callable[[], T]) -> T | None:
-        """Run a database operation. Report an error in the verdict instead of raising it."""
+        """Run a database operation. Errors are reported in the verdict instead of being raised."""
         try:
             return use()
         except OutsideError as error:

@@ -1,4 +1,4 @@
-"""The judging service: configures judges, estimates costs, and starts and records judgments."""
+"""The judging service, which configures judges, estimates costs, and starts and records judgments."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from playground.types import Conversation, InputError, Verdict
 
 
 class Judges:
-    """The service that calls judges and records their verdicts. Thread-safe; no method waits for a judge."""
+    """Service that calls judges and records their verdicts. Thread-safe. No method blocks on a judge."""
 
     def __init__(self, store: Store, settings: Settings | None = None) -> None:
         self.store = store
         self.settings = settings or Settings()
         self._shared = SharedState(store=store)
         self._judgings: dict[str, Judgment] = {}
-        """Running judgments by verdict id; `running` removes those that have ended."""
+        """Running judgments by verdict id; `running` removes finished ones."""
         self._closed = False
 
     def model(
         self, model: str | None = None, server: str | None = None, key: Secret | None = None
     ) -> JudgeModel:
-        """Return a judge model. Arguments that are not given are taken from the settings.
+        """Return a judge model.
 
-        Each API key in the settings is sent only to the server it is configured for. In public mode, only
-        the configured server is accepted, so that an untrusted user cannot make this machine send requests
-        to an arbitrary address.
+        Omitted arguments default to the settings. Each API key in the settings is sent only to the server it
+        is configured for. In public mode, only the configured server is accepted, so that an untrusted user
+        cannot make this machine send requests to an arbitrary address.
 
         Args:
             model: the model's name.
@@ -48,12 +48,12 @@ class Judges:
             key: the user's own API key.
 
         Raises:
-            InputError: no model is named, or the server address is invalid or not allowed.
+            InputError: no model is given or configured, or the server address is invalid or not allowed.
         """
         own = self.settings
         name = (model or own.judge_model or "").strip()
         if not name:
-            raise InputError("Name a judge model, such as gpt-4o, or set TANDEM_JUDGE_MODEL.")
+            raise InputError("Enter a judge model, such as gpt-4o, or set TANDEM_JUDGE_MODEL.")
         same = server is None or not server.strip() or clean(server) == clean(own.judge_url)
         if own.public and not same:
             raise InputError("The judge's address cannot be changed in public mode: leave the default.")
@@ -68,7 +68,7 @@ class Judges:
     def _key_of(self, server: str | None) -> Secret | None:
         """Return the API key configured for a server's host.
 
-        Returns None if there is none, or if it would be sent to another machine unencrypted.
+        Returns None if there is none, or if it would be sent unencrypted to another machine.
         """
         parts = urlsplit((server or "").strip())
         if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
@@ -76,7 +76,10 @@ class Judges:
         return self.settings.judge_keys.get(re.sub(r"[^A-Z0-9]", "_", parts.netloc.upper()))
 
     def new_budget(self) -> JudgeBudget:
-        """Create a user's token budget for the configured key; 0 in public mode unless a budget is set."""
+        """Create a user's token budget for the configured key.
+
+        In public mode, the budget is 0 unless one is set.
+        """
         limit = self.settings.judge_budget
         return JudgeBudget(0 if limit is None and self.settings.public else limit)
 
@@ -88,18 +91,18 @@ class Judges:
         return Estimate.total(plan.estimate(prices) for plan in self._plan(request))
 
     def judge(self, request: JudgeRequest, budget: JudgeBudget | None = None) -> list[Judgment]:
-        """Start the judgments of a request, and return without waiting for them.
+        """Start the judgments for a request and return without waiting for them.
 
         Args:
             request: the request.
-            budget: the user's token budget. A judge with the user's own key does not draw on it.
+            budget: the user's token budget. Judges that use the user's own key do not draw on it.
 
         Returns:
-            Each model's judgment, followed by the panel's if there are several models. For a known answer,
-            a single judgment that has already ended.
+            The judgment of each model, followed by the panel's if there are several models. For a known
+            answer, a single finished judgment.
 
         Raises:
-            InputError: a key is missing, or the budget is too small. Nothing is recorded in this case.
+            InputError: an API key is missing, or the budget is too small. In this case, nothing is recorded.
             OutsideError: the database cannot be written.
         """
         if isinstance(request.rubric, KnownAnswer):
@@ -113,7 +116,7 @@ class Judges:
         self._judgings[panel.verdict.id] = panel
         try:
             self._record(request.conversation, request.turn, panel.verdict)
-        finally:  # the judges are running even if the panel's verdict could not be written yet
+        finally:  # the judges are already running, even if the panel's verdict was not written
             panel.start()
         return [*judgings, panel]
 
@@ -153,7 +156,7 @@ class Judges:
         return judgings
 
     def _reserve(self, plan: Plan, budget: JudgeBudget | None) -> Reservation:
-        """Reserve the maximum number of tokens for a plan from a user's budget."""
+        """Reserve the maximum number of tokens that a plan can use from a user's budget."""
         if budget is None or plan.judge.own_key:
             return Reservation()
         return budget.reserve(plan.estimate(self.settings.judge_prices).most_tokens)
@@ -162,7 +165,7 @@ class Judges:
         """Record a person's vote.
 
         Raises:
-            InputError: the person voted on these answers blind and has seen the lane names since.
+            InputError: the voter has seen the lane names since voting blind on these answers.
             OutsideError: the database cannot be written.
         """
         before = self.store.verdicts(vote.conversation.id).get(vote.turn, ())
@@ -171,7 +174,10 @@ class Judges:
         return verdict
 
     def _record(self, conversation: Conversation, turn: int, verdict: Verdict) -> None:
-        """Write a verdict, preceded by its conversation if that is a branch not yet recorded."""
+        """Write a verdict.
+
+        If its conversation is a branch that is not yet recorded, write the conversation first.
+        """
         if not self.store.holds(conversation.id):
             self.store.save(conversation)
         self.store.save_verdict(conversation.id, turn, verdict)
@@ -179,8 +185,9 @@ class Judges:
     # --- Verdicts and running judgments -----------------------------------------------------------
 
     def verdicts(self, conversation: str) -> dict[int, tuple[Verdict, ...]]:
-        """Return every verdict on a conversation, by turn, including the current verdicts of running
-        judgments."""
+        """Return all verdicts on a conversation by turn, including the current verdicts of running
+        judgments.
+        """
         live = {judging.verdict.id: judging.verdict for judging in self.running(conversation)}
         return {
             turn: tuple(live.get(verdict.id, verdict) for verdict in recorded)
@@ -188,11 +195,11 @@ class Judges:
         }
 
     def cost(self, verdict: Verdict) -> Cost:
-        """Return the cost of a verdict so far, including the price if prices are set."""
+        """Return the current cost of a verdict, including its price if prices are set."""
         return cost_of(verdict, self.settings.judge_prices)
 
     def list_judged(self, limit: int = 1000, owner: str | None = None) -> list[Conversation]:
-        """Return the recorded conversations with a verdict or a vote, newest first, for a scoreboard.
+        """Return recorded conversations that have verdicts or votes, newest first.
 
         Unreadable conversations are skipped.
 
@@ -203,7 +210,7 @@ class Judges:
         return self.store.load_judged(limit, owner)
 
     def running(self, conversation: str | None = None) -> list[Judgment]:
-        """Return the running judgments of a conversation, or of all conversations."""
+        """Return the running judgments for a conversation, or for all conversations."""
         for id, judging in list(self._judgings.items()):
             if judging.done:
                 self._judgings.pop(id, None)
@@ -211,7 +218,7 @@ class Judges:
         return [each for each in judgings if conversation in (None, each.conversation)]
 
     def cancel(self, verdict: str) -> None:
-        """Cancel the judgment with the given verdict id, if it is running."""
+        """Cancel the running judgment with the given verdict id, if any."""
         if judging := self._judgings.get(verdict):
             judging.cancel()
 

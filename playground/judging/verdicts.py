@@ -1,4 +1,4 @@
-"""Combine several calls of one judge into one verdict."""
+"""Combine a judge's calls into a verdict."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from playground.rubrics.candidates import Kind
 from playground.types import SETTLED, Aspect, Conversation, JudgeCall, Outcome, Verdict
 
 WORST: tuple[Outcome, ...] = ("cancelled", "failed", "refused", "cut", "empty", "unparsable")
-"""Outcomes that prevent a verdict, worst first. The verdict gets the worst of these among its calls."""
+"""Outcomes that prevent a verdict, worst first.
+
+A verdict takes the worst of these outcomes among its calls.
+"""
 
 
 def conclude(verdict: Verdict, kind: Kind, calls: Sequence[JudgeCall]) -> Verdict:
-    """Return the verdict with its calls and the outcome that follows from them.
+    """Return the verdict with the given calls and the outcome computed from them.
 
-    A comparison is settled if every call is settled. The winner in each order of the answers is the lane that
-    more than half of the samples prefer, if there is one. If the two orders disagree, the outcome is
+    A comparison is settled if every call is settled. The winner for each order of the answers is the lane
+    preferred by more than half of the samples, if any. If the two orders disagree, the outcome is
     "inconsistent", which counts as a tie. A lane's score is the mean over its samples, or None if a sample
     has no score.
     """
@@ -54,7 +57,7 @@ def _majority(calls: Sequence[JudgeCall]) -> int | None:
     ranked = sorted(set(won), key=won.count, reverse=True)
     if not ranked or (len(ranked) > 1 and won.count(ranked[0]) == won.count(ranked[1])):
         return None
-    # A lane that wins no more often than the calls tie is not a winner.
+    # A lane that does not win more calls than are tied is not a winner.
     return ranked[0] if won.count(ranked[0]) * 2 > len(calls) else None
 
 
@@ -64,7 +67,9 @@ def _score(calls: Sequence[JudgeCall]) -> float | None:
 
 
 def _aspects(calls: Sequence[JudgeCall]) -> tuple[Aspect, ...]:
-    """Return each aspect's mean over the samples that score it, or () if any call has no scores."""
+    """Return the mean score for each aspect over the samples that score it, or () if any call has no
+    scores.
+    """
     if not calls or any(call.outcome != "scored" for call in calls):
         return ()
     found = []
@@ -75,7 +80,7 @@ def _aspects(calls: Sequence[JudgeCall]) -> tuple[Aspect, ...]:
 
 
 def filter_verdicts(conversation: Conversation, keep: Callable[[Verdict], bool]) -> Conversation:
-    """Return the conversation with only the verdicts for which `keep` returns True."""
+    """Return a copy of the conversation that keeps only the verdicts for which `keep` returns True."""
     turns = tuple(
         dataclasses.replace(turn, verdicts=tuple(filter(keep, turn.verdicts))) for turn in conversation.turns
     )

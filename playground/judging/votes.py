@@ -1,4 +1,4 @@
-"""Votes by people on two answers, and their conversion to verdicts."""
+"""People's votes on pairs of answers, and their conversion to verdicts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from playground.rubrics.candidates import candidate, check_lanes
 from playground.types import Conversation, InputError, JudgeCall, Verdict, canonical
 
 HUMAN = "human"
-"""The judge name recorded for a vote."""
+"""The judge name recorded for votes."""
 VOTE = "vote"
-"""The rubric name recorded for a vote."""
+"""The rubric name recorded for votes."""
 
 Choice = Literal["A", "B", "tie", "both-bad"]
 CHOICES: tuple[Choice, ...] = ("A", "B", "tie", "both-bad")
@@ -34,7 +34,7 @@ class Vote:
     choice: Choice
     """"A" for the answer shown first, "B" for the second, "tie" or "both-bad"."""
     shown: tuple[int, ...]
-    """The two lanes in the order in which their answers were shown."""
+    """The two lanes, in the order in which their answers were shown."""
     by: str | None = None
     """The voter's anonymous id. A later vote by the same voter on the same answers replaces this vote."""
     blind: bool = False
@@ -54,7 +54,7 @@ def make_verdict(vote: Vote, before: Sequence[Verdict]) -> Verdict:
         before: the existing verdicts on that turn.
 
     Raises:
-        InputError: the person voted on these answers blind and has seen the lane names since.
+        InputError: the voter has seen the lane names since voting blind on these answers.
     """
     lanes = tuple(sorted(vote.shown))
     judged = tuple(candidate(vote.conversation, vote.turn, lane).hash for lane in lanes)

@@ -1,6 +1,6 @@
-"""Rubrics: what judges must return and the prompts that ask for it, in TOML, FastChat's JSONL or as a rule.
+"""Rubrics define judge prompts and the verdicts they request: TOML, FastChat's JSONL, or a fixed rule.
 
-`candidates` builds the view of a lane that a judge sees, `rubric` and `fastchat` build the prompts, and
-`files` loads rubrics. `forms` defines how verdicts are written in text, and `known_answer` is a rule that
+`candidates` builds the anonymous view of a lane shown to judges, `rubric` and `fastchat` build the prompts,
+and `files` loads rubrics. `forms` defines the text formats of verdicts, and `known_answer` is a rule that
 needs no model.
 """

@@ -1,4 +1,6 @@
-"""The view of a lane that a judge sees: its conversation up to a turn, without lane or variant names."""
+"""The anonymous view of a lane shown to judges: its conversation up to a turn, without lane or
+variant names.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,15 @@ from playground.lanes.letters import lane_letter
 from playground.types import Conversation, InputError, Verdict, canonical
 
 Kind = Literal["single", "pairwise", "aspects"]
-"""The kind of result a rubric asks for: a score, the better of two lanes, or a score for each aspect."""
+"""The kind of result that a rubric requests: a score, the better of two lanes, or a score per aspect."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A lane's questions and answers, ending with the judged answer, without the lane's name."""
+    """A lane's questions and answers up to and including the judged answer, without the lane's name."""
 
     exchanges: tuple[tuple[str, str], ...]
-    """(question, answer) for each turn in the lane's history and, last, for the judged turn."""
+    """(question, answer) for each turn in the lane's history, followed by the judged turn."""
 
     @property
     def hash(self) -> str:
@@ -28,7 +30,7 @@ class Candidate:
 
     @property
     def answer(self) -> str:
-        """The judged answer."""
+        """The answer to judge."""
         return self.exchanges[-1][1]
 
 
@@ -107,7 +109,7 @@ def answered_lanes(conversation: Conversation, turn: int) -> tuple[int, ...]:
 
 
 def holds(verdict: Verdict, conversation: Conversation, turn: int) -> bool:
-    """Return whether a verdict applies to the answers currently shown in the turn."""
+    """Return whether a verdict applies to the answers currently selected in the turn."""
     for lane, judged in zip(verdict.lanes, verdict.judged, strict=True):
         if lane >= len(conversation.variants):
             return False

@@ -1,13 +1,13 @@
-"""Judge prompts in FastChat's format, sent exactly as FastChat sends them (MT-Bench, arXiv 2306.05685).
+"""FastChat's judge prompts, sent exactly as FastChat sends them (MT-Bench, arXiv 2306.05685).
 
 ``judge_prompts.jsonl`` has one object per line, with `name`, `type` ("single" or "pairwise"),
-`system_prompt`, `prompt_template` (for Python's `str.format`) and `output_format`. A single-turn template and
-the template of the same name with the suffix "-multi-turn" form one rubric here. It uses the former for first
-turns and the latter for second turns; FastChat supports no more than two turns. As in FastChat, answers are
-inserted unchanged, with no fences and no rewriting. Replies are parsed only in FastChat's forms: ``[[A]]``,
-``[[B]]``, or ``[[C]]`` for a tie; ``[[rating]]``, or a single ``[rating]`` if there is none. If a reply
-contains several values in these forms, FastChat takes the first in alphabetical order or the first number.
-Here, the reply has no verdict unless the last value is on its own line.
+`system_prompt`, `prompt_template` (for Python's `str.format`) and `output_format`. Here, a single-turn
+template and the template of the same name with the suffix "-multi-turn" form one rubric. The rubric uses the
+former for first turns and the latter for second turns. FastChat supports at most two turns. As in FastChat,
+answers are inserted verbatim, without fences or rewriting. Replies must use one of FastChat's forms:
+``[[A]]``, ``[[B]]``, or ``[[C]]`` for a tie; ``[[rating]]``, or a single ``[rating]`` if there is no
+``[[rating]]``. If a reply contains several values in these forms, FastChat takes the first in alphabetical
+order or the first number. Here, the reply has no verdict unless the last value is on its own line.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ REFERENCES = ("ref_answer_1", "ref_answer_2")
 
 @dataclass(frozen=True, kw_only=True)
 class Template:
-    """One prompt template, from one line of the file."""
+    """A prompt template, read from one line of the file."""
 
     system: str
     text: str
     fields: frozenset[str]
-    """The names of the template's replacement fields."""
+    """The names of the replacement fields in the template."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FastChatRubric:
-    """A FastChat rubric, with a template for first turns, for second turns, or for both."""
+    """A FastChat rubric with a template for first turns, second turns, or both."""
 
     name: str
     kind: Kind
@@ -70,7 +70,7 @@ class FastChatRubric:
 
     @property
     def fixed(self) -> dict[str, Any] | None:
-        """The parameters that FastChat uses in its requests."""
+        """The request parameters that FastChat uses."""
         return {"n": 1, "temperature": 0, "max_tokens": 2048}
 
     @property
@@ -79,9 +79,9 @@ class FastChatRubric:
         return any(set(REFERENCES) & form.fields for form in (self.first, self.second) if form)
 
     def messages(self, material: Material, structured: bool) -> Messages:
-        """Fill in the template for the turn and return the judge's prompt.
+        """Build the judge's prompt from the template for the turn.
 
-        `structured` is ignored, because FastChat's replies have no schema.
+        `structured` is ignored because FastChat does not define a reply schema.
 
         Raises:
             InputError: there is no template for this turn, the lanes differ in their number of turns, or a

@@ -50,7 +50,7 @@ def read_rubric(path: Path) -> TextRubric:
 
 
 def read_rubrics(folders: Sequence[Path]) -> tuple[dict[str, Rubric], list[str]]:
-    """Load all rubrics in the folders. Return them by name, with one error sentence per invalid file.
+    """Load all rubrics in the folders. Return the rubrics by name, and one error sentence per invalid file.
 
     A ``.jsonl`` file contains judge prompts in FastChat's format (see `fastchat`).
     """

@@ -1,7 +1,7 @@
-"""The forms in which judges state a winner or a score: in brackets (``[[A]]``) or after a label (``Score:``).
+"""Patterns for winners and scores in judges' replies: in brackets (``[[A]]``) or after a label (``Score:``).
 
-`judging.parse` reads these forms, and `rubric.neutral` removes them from answers. All patterns expect text
-that has been passed through `fold`, and take time proportional to its length.
+`judging.parse` parses these forms, and `rubric.neutral` removes them from answers. All patterns expect text
+normalized by `fold` and match in linear time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-# One character maps to one character, so positions in the folded text also apply to the original.
+# Each character maps to exactly one character, so positions in the folded text also apply to the original.
 _FOLDED = (
     {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width ASCII
     | {ord(one): ord("[") for one in "\u3010\u3014\u3016\u301a\u27e6"}
@@ -24,15 +24,20 @@ _FOLDED = (
 
 
 def fold(text: str) -> str:
-    """Return `text` with full-width characters, brackets and quotes replaced by ASCII, at the same length."""
+    """Return `text` with full-width characters, brackets and quotes replaced by ASCII.
+
+    The length does not change.
+    """
     return text.translate(_FOLDED)
 
 
 BRACKETS = re.compile(r"\\?\[\\?\[([^\[\]\n]{0,60}?)\\?\]\\?\]")
-"""Matches ``[[...]]`` on one line, including brackets escaped as in Markdown."""
+"""Matches ``[[...]]`` on one line, including Markdown-escaped brackets."""
 _DECORATION = "\"'*_`~\\[](){}$#| \t"
-"""Markdown characters, quotes and brackets that may precede a value; angle brackets are excluded because
-``>7`` is a range."""
+"""Markdown characters, quotes and brackets that can precede a value.
+
+Angle brackets are excluded because ``>7`` is a range.
+"""
 
 WINNER_LABELS = (
     r"verdicts?|winners?|decision|judge?ment|urteil|gewinner|sieger|gagnant|vainqueur|d\u00e9cision|jugement"
@@ -51,19 +56,19 @@ LABEL = re.compile(
 """Matches a label up to and including its colon; the value follows."""
 _SOME_LABEL = rf"(?:(?P<winner>{WINNER_LABELS})|(?P<score>{SCORE_LABELS}))"
 NOTED_LABEL = re.compile(rf"{_SOME_LABEL}[\s*_]{{0,5}}\([^()\n]{{0,40}}\)[\s\"'*_`~]{{0,20}}:", re.IGNORECASE)
-"""Matches a label with a remark in parentheses, such as ``Verdict (final):``."""
+"""Matches a label followed by a remark in parentheses, as in ``Verdict (final):``."""
 QUALIFIED_LABEL = re.compile(
     rf"{_SOME_LABEL}(?:[ _](?P<words>[^:\n.!?;()]{{1,50}}):"
     r"|[*_ ]{0,5}[ \t][=\u2013\u2014-]{1,3}[ \t]|[ \t*_`~]{0,20}\n)",
     re.IGNORECASE,
 )
-"""Matches a label followed by more words and a colon, by a dash, or by the end of its line."""
+"""Matches a label followed by either more words and a colon, a dash, or the end of the line."""
 EXPLANATION = re.compile(
     r"\b(?:breakdown|scale|range|criteria|explanations?|justifications?|reason(?:s|ing)?|rationale|details?|"
     r"notes?|why|because|begr\u00fcndung|skala|explication|justification|\u00e9chelle)\b|\u7406\u7531|\u8bf4\u660e",
     re.IGNORECASE,
 )
-"""Matches words next to a label that introduce an explanation instead of a value."""
+"""Matches words next to a label which show that an explanation follows instead of a value."""
 REVISION = re.compile(
     r"(?<!\w)(?:(?P<strict>corrections?|corrected|revision|revised|korrektur|korrigiert|rectification)"
     r"|actually|wait|hmm+|sorry|edit|update|updated|on (?:second thought|reflection)|moment|doch)(?!\w)"
@@ -71,7 +76,7 @@ REVISION = re.compile(
     r"|(?P<strict_zh>\u66f4\u6b63|\u4fee\u6b63|\u7ea0\u6b63)[\s*_,\u3002]{0,20}(?P<colon_zh>:)",
     re.IGNORECASE,
 )
-"""Matches words at the start of a sentence that retract an earlier value; a new value may follow."""
+"""Matches words at the start of a sentence that retract an earlier value. A new value can follow."""
 
 _BEFORE_WORDS = (
     r"my|the|our|its|a|final|overall|total|general|revised|corrected|so|thus|therefore|hence|and|finally|now|here|is|"
@@ -82,7 +87,7 @@ _BEFORE_WORDS = (
 BEFORE_LABEL = re.compile(
     rf"(?:(?:{_BEFORE_WORDS})(?![a-z])|[\s\"'*_`~\\(\[{{#>|,:\-]|\d{{1,2}}[.)])*", re.IGNORECASE
 )
-"""Matches text that may precede a label at the start of a line or sentence."""
+"""Matches text that can precede a label at the start of a line or sentence."""
 CORRECTION = re.compile(
     r"(?:second thought|on reflection|correction|correcting myself|changed? my mind|instead|final answer)"
     r"[\s\"'*_`~,]*:?[\s\"'*_`~]*$",
@@ -118,7 +123,7 @@ _LETTER_NAMED = re.compile(
     r"|(?<!\w)(?:[Aa]ssistant|[Aa]nswer|AI)\s+(?P<number>[12])(?!\w)"
 )
 _TIE_NAMED = re.compile(rf"(?<!\w)(?:{_TIE})(?!\w)", re.IGNORECASE)
-# HTML tags begin with a character outside the class, so any text can match in only one way.
+# HTML tags begin with a character outside the class, so there is only one way to match any text.
 _END = re.compile(r"(?:[\s\"'*_`~\\\[\](){}$#|.!;,\u3002]|</[A-Za-z0-9]{1,10}>)*+")
 _ANGLES = re.compile(
     r"<(?P<tag>b|i|u|em|strong|code|mark|span)>(?P<inside>[^<>\n]{1,60})</(?P=tag)>|<(?P<only>[^<>\n/]{1,60})>",
@@ -142,15 +147,16 @@ _LETTERS = {"a": "A", "b": "B", "c": "tie"}
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
-    """The classified content of brackets, or text after a label."""
+    """The classified content of a bracketed form, or of the text after a label."""
 
     kind: Literal["one", "unclear", "none"]
-    """"one" for exactly one candidate or score; "unclear" for several, a range, or one surrounded by prose;
-    "none" for no candidate or score."""
+    """"one": exactly one candidate or score. "unclear": several, a range, or a value surrounded by prose.
+    "none": no candidate or score.
+    """
     winner: str = ""
-    """The winner ("A", "B" or "tie") if a winner was expected and found."""
+    """The winner ("A", "B" or "tie"), if one was expected and found."""
     number: str = ""
-    """The score as written, if a score was expected and found."""
+    """The score as written, if one was expected and found."""
     out_of: str | None = None
     """The number after "/" or "out of", if any."""
 
@@ -160,12 +166,12 @@ UNCLEAR = Value(kind="unclear")
 
 
 def winner_in(text: str, *, whole: bool) -> Value:
-    """Parse the winner in a text.
+    """Parse the winner named in folded text.
 
     Args:
         text: folded text: the content of brackets or a JSON field, or the rest of a labelled line.
-        whole: whether the winner must be the entire text. Otherwise, a reason may follow, provided it names
-            no other candidate.
+        whole: whether the winner must be the entire text. Otherwise, a reason can follow if it does not name
+            another candidate.
     """
     value = _strip_decoration(text)
     if len(text) > LONGEST and whole:
@@ -190,7 +196,7 @@ def winner_in(text: str, *, whole: bool) -> Value:
 
 
 def _strip_decoration(text: str) -> str:
-    """Return the beginning of a text without the markup around its first word.
+    """Return the beginning of the text without the markup around its first word.
 
     ``**A**`` becomes ``A**``; ``<b>A</b>`` and ``<A>`` become ``A``. An unpaired ``<`` or ``>`` is kept,
     because it turns a value into a range.
@@ -204,7 +210,9 @@ def _strip_decoration(text: str) -> str:
 
 
 def _named_candidates(text: str) -> set[str]:
-    """Return the candidates named in a text: a capital letter, a letter after a noun, or a word for a tie."""
+    """Return the candidates named in the text by a capital letter, a letter after a noun, or a word for a
+    tie.
+    """
     found = {
         _LETTERS[(one["named"] or one["capital"]).lower()] if not one["number"] else one["number"]
         for one in _LETTER_NAMED.finditer(text)
@@ -228,13 +236,13 @@ _DENOMINATOR = re.compile(rf"{_OVER}\s*([0-9]+(?:[.,][0-9]+)?)", re.IGNORECASE)
 
 
 def score_in(text: str, high: float, *, whole: bool) -> Value:
-    """Parse the score in a text, without checking that it is on the scale.
+    """Parse the score in folded text, without checking whether it is within the scale.
 
     Args:
         text: folded text: the content of brackets or a JSON field, or the rest of a labelled line.
-        high: the top of the scale, which a reason may repeat as "out of 10" or "/10".
-        whole: whether the score must be the entire text. Otherwise, a reason may follow, provided it contains
-            no other number.
+        high: the maximum score, which a reason can repeat as "out of 10" or "/10".
+        whole: whether the score must be the entire text. Otherwise, a reason can follow if it does not
+            contain another number.
     """
     value = _strip_decoration(text)
     if len(text) > LONGEST and whole:

@@ -1,4 +1,6 @@
-"""Rubrics for the reference judge, which marks answers right or wrong by a fixed check, without a model."""
+"""Rubrics for the reference judge, which marks answers as correct or incorrect by a fixed check, not
+a model.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ REFERENCE = "reference"
 RUBRIC = "known-answer"
 PAIR_RUBRIC = "known-answer-pair"
 SCALE = (0.0, 1.0)
-"""The scores for a wrong answer and a right answer."""
+"""The scores for incorrect and correct answers."""
 
 CheckKind = Literal["any", "all", "some", "first"]
 """Which of a check's values an answer must contain: any one ("any"), all of them ("all"), at least `count` of
@@ -18,31 +20,36 @@ them ("some"), or exactly the first `count` values that the previous answer name
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A rule that marks an answer as right or wrong without a model."""
+    """A rule that decides without a model whether an answer is correct."""
 
     kind: CheckKind
     values: tuple[str, ...]
     count: int = 0
-    """Number of values required by "some" and "first"."""
+    """Number of values required if `kind` is "some" or "first"."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KnownAnswer:
-    """The reference judge's rubric, which uses a check to mark each answer or to compare two answers."""
+    """Rubric for the reference judge, which applies a check to score each answer or to compare two
+    answers.
+    """
 
     check: Check
     compares: bool = False
-    """Whether to compare two lanes. If only one answer is right, it wins; two right answers are a tie, and
-    two wrong answers are "both bad"."""
+    """Whether to compare two lanes.
+
+    If only one answer is correct, it wins; two correct answers are a tie, and two incorrect answers are "both
+    bad".
+    """
 
     @property
     def name(self) -> str:
-        """The name recorded for this rubric in verdicts."""
+        """The rubric name recorded in verdicts."""
         return PAIR_RUBRIC if self.compares else RUBRIC
 
     @property
     def kind(self) -> Literal["single", "pairwise"]:
-        """The kind of result: a score for each lane, or the winner of two."""
+        """The kind of result: a score for each lane, or the better of two lanes."""
         return "pairwise" if self.compares else "single"
 
     @property

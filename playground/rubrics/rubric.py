@@ -1,10 +1,10 @@
-"""Rubrics, which define what a judge must return and build the messages of its prompt.
+"""Rubrics, which define a judge's result and build its prompt.
 
-A rubric in Tandem's own format is a TOML file with instructions; all of them lay out the material in the same
-way. Questions, answers and references are enclosed between lines that contain a mark derived from a hash of
-the texts, so no answer can contain the mark, close its own block and address the judge. Text in an answer
-that looks like a verdict is rewritten by `neutral`, so that a judge that quotes it does not appear to give
-that verdict.
+A rubric in Tandem's own format is a TOML file with instructions. All of these rubrics use the same prompt
+layout. To prevent prompt injection, questions, answers and references are placed between lines with a marker
+derived from a hash of the texts. No answer can contain the marker, so no answer can close its block and
+address the judge. `neutral` rewrites verdict-like text in answers, so that a judge quoting such text does not
+appear to give that verdict.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from playground.rubrics.forms import BRACKETS, LABEL, NOTED_LABEL, fold, score_i
 from playground.types import Scope, canonical
 
 Messages = tuple[tuple[str, str], ...]
-"""A prompt as (role, text) for each message."""
+"""A prompt, as a (role, text) pair for each message."""
 
 SINGLE_SCALE = (1.0, 10.0)
 ASPECT_SCALE = (1.0, 5.0)
@@ -30,7 +30,7 @@ LIMIT = 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """The material to judge in one call."""
+    """The material for one judge call."""
 
     candidates: tuple[Candidate, ...]
     """The candidates, in the order in which they appear in the prompt."""
@@ -40,7 +40,7 @@ class Material:
 
 
 class Rubric(Protocol):
-    """A rubric: what a judge must return, and how its prompt is built."""
+    """Interface of a rubric, which defines a judge's result and builds its prompt."""
 
     @property
     def name(self) -> str:
@@ -48,7 +48,7 @@ class Rubric(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """The kind of result: a score, the better of two lanes, or a score for each aspect."""
+        """The kind of result: a score, the better of two lanes, or a score per aspect."""
 
     @property
     def description(self) -> str:
@@ -68,17 +68,17 @@ class Rubric(Protocol):
 
     @property
     def fixed(self) -> dict[str, Any] | None:
-        """The parameters to use in every request; None to use the judge's own."""
+        """The request parameters; None to use the judge's own parameters."""
 
     @property
     def schema(self) -> dict[str, Any] | None:
-        """The JSON schema for replies, for servers that can enforce one; None for free text."""
+        """The JSON schema for replies, used if the server can enforce one; None for free text."""
 
     def messages(self, material: Material, structured: bool) -> Messages:
         """Build the judge's prompt.
 
         Args:
-            material: the answers to judge, with their references.
+            material: the answers to judge and the reference answers.
             structured: whether the judge's server enforces `schema`.
 
         Raises:
@@ -96,8 +96,10 @@ _VALUE_NEXT = re.compile(
 
 
 def neutral(text: str) -> str:
-    """Rewrite text in an answer that looks like a verdict: ``[[A]]`` becomes ``[ [A] ]``, and ``Score: 9``
-    becomes ``Score(:) 9``."""
+    """Rewrite verdict-like text in an answer:
+
+    ``[[A]]`` becomes ``[ [A] ]``, and ``Score: 9`` becomes ``Score(:) 9``.
+    """
     folded = fold(text)
     pieces, position = [], 0
     for found in sorted((*_find_bracketed(folded), *_find_labelled(folded))):
@@ -133,7 +135,9 @@ def _find_labelled(folded: str) -> Iterator[tuple[int, int, str]]:
 
 
 def mark_of(texts: Iterable[str]) -> str:
-    """Return a mark of twelve hex digits, derived from a hash of the texts, that occurs in none of them."""
+    """Return a marker of twelve hex digits, derived from a hash of the texts, that does not occur in any of
+    them.
+    """
     texts = list(texts)
     for number in range(1000):
         mark = hashlib.sha256(canonical([number, *texts]).encode()).hexdigest()[:12]
@@ -185,9 +189,9 @@ class TextRubric:
     description: str
     instruction: str
     turn: str
-    """Appended to the instructions if there are several turns and only the last answer is judged."""
+    """Added to the instructions if there are several turns and only the last answer is judged."""
     conversation: str
-    """Appended to the instructions if there are several turns and the whole conversation is judged."""
+    """Added to the instructions if there are several turns and the whole conversation is judged."""
     reference: bool = False
     meanings: tuple[tuple[str, str], ...] = ()
     """(name, meaning) for each aspect."""
@@ -204,12 +208,12 @@ class TextRubric:
 
     @property
     def fixed(self) -> dict[str, Any] | None:
-        """Always None, because requests use the judge's own parameters."""
+        """Always None: requests use the judge's own parameters."""
         return None
 
     @property
     def schema(self) -> dict[str, Any] | None:
-        """The JSON schema for replies; reasons come first so that the verdict follows from them."""
+        """The JSON schema for replies. Reasons come first, so that the verdict is based on them."""
         reasons = {"type": "string"}
         if self.kind == "single":
             return _object(reasons=reasons, score={"type": "integer", "enum": list(range(1, 11))})
@@ -219,7 +223,9 @@ class TextRubric:
         return _object(**{name: _object(reason={"type": "string"}, score=score) for name in self.aspects})
 
     def messages(self, material: Material, structured: bool) -> Messages:
-        """Build the judge's prompt: a system message with instructions, a user message with the material."""
+        """Build the judge's prompt: a system message with the instructions and a user message with the
+        material.
+        """
         several = any(len(candidate.exchanges) > 1 for candidate in material.candidates)
         texts = [text for candidate in material.candidates for pair in candidate.exchanges for text in pair]
         mark = mark_of([*texts, *(text for pair in material.references for text in pair)])

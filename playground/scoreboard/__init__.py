@@ -1,11 +1,10 @@
-"""Scoreboards: statistics over verdicts and votes, as pure functions over recorded conversations.
+"""Scoreboards: pure functions that compute statistics on verdicts and votes in recorded conversations.
 
-Variants are identified by recipe hash; name and seed are ignored. A judge is identified by its model and
-server; if two judges share a model name, their display names include the host. Of several verdicts by the
-same judge and rubric on the same answers, only the latest settled one counts, so judging the same answers
-twice does not count twice. Failures are counted separately and never as a score. An "inconsistent" or "both
-bad" comparison counts as a tie in every rate, and a tie counts as half a win. Intervals are computed by
-`playground.statistics`.
+Variants are identified by recipe hash, which ignores name and seed. Judges are identified by model and
+server; if two judges share a model name, their display names include the host. If a judge has judged the same
+answers several times with the same rubric, only the latest settled verdict counts. Failures are counted
+separately and never as a score. In all rates, "inconsistent" and "both bad" comparisons count as ties, and a
+tie counts as half a win. Intervals are computed by `playground.statistics`.
 """
 
 from __future__ import annotations
@@ -35,7 +34,9 @@ from playground.types import Conversation, Verdict
 
 
 def list_boards(conversations: Iterable[Conversation]) -> list[tuple[str, str]]:
-    """Return (judge, rubric) for every board that can be built: votes by people first, then majorities."""
+    """Return (judge, rubric) for all possible scoreboards: votes by people first, then majorities, then
+    judges.
+    """
     verdicts = list_verdicts(conversations)
     names = name_judges((verdict.judge, verdict.server) for verdict in verdicts)
     found = {(names[verdict.judge, verdict.server], verdict.rubric) for verdict in verdicts}
@@ -176,7 +177,7 @@ def _present(means: Mapping[Key, Mean | None]) -> dict[Key, Mean]:
 
 
 def _lengths(entries: Iterable[CountedVerdict]) -> tuple[list[int], list[int]]:
-    """Return the lengths in characters of the winning answers and of the losing answers."""
+    """Return the lengths of the winning answers and of the losing answers, in characters."""
     winners: list[int] = []
     losers: list[int] = []
     for entry in entries:
@@ -189,7 +190,7 @@ def _lengths(entries: Iterable[CountedVerdict]) -> tuple[list[int], list[int]]:
 def _compare_votes(
     entries: Iterable[CountedVerdict], votes: Iterable[CountedVerdict]
 ) -> list[VoteComparison]:
-    """Pair each vote with every verdict on the same two answers that states a preference or a tie."""
+    """Pair each vote with every verdict on the same two answers that is a preference or a tie."""
     by_turn: dict[tuple[str, int], list[Verdict]] = {}
     for entry in entries:
         by_turn.setdefault((entry.conversation.id, entry.turn), []).append(entry.verdict)

@@ -1,4 +1,4 @@
-"""Agreement beyond chance between judges and people's votes, and among the judges of a panel."""
+"""Chance-corrected agreement between judges and people's votes, and among the judges on a panel."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ class VoteComparison:
     """Index of the turn, from 0."""
     lanes: tuple[int, int]
     vote: int | None
-    """The lane that the person prefers; None for neither."""
+    """The lane preferred by the person; None for neither."""
     verdict: int | None
-    """The lane that the judge prefers; None for neither."""
+    """The lane preferred by the judge; None for neither."""
     judged: Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """Agreement between a judge and people who voted on the same answers."""
+    """Agreement between a judge and people's votes on the same answers."""
 
     same: Share
     kappa: float | None
-    """Cohen's kappa over the categories first, second and neither: 1 is full agreement, 0 is chance. None if
-    all votes and verdicts have the same value, so that chance agreement cannot be estimated."""
+    """Cohen's kappa over the categories first, second and neither: 1 is full agreement, 0 is chance level.
+
+    None (undefined) if all votes and verdicts have the same value.
+    """
     interval: tuple[float, float] | None
     """The 95 % confidence interval for kappa; None if there are fewer than two conversations or no kappa."""
     conversations: int
@@ -40,14 +42,15 @@ class Agreement:
 
     @property
     def few(self) -> str | None:
-        """A sentence that warns about too few votes; None if there are enough."""
+        """One-sentence warning about too few votes; None if there are enough."""
         return few(self.same.count, "vote", "on answers that this judge has also judged")
 
 
 def preference(verdict: Verdict, first: int, second: int) -> tuple[int | None] | None:
-    """Return which of two lanes a verdict prefers, as (lane,), or (None,) for neither.
+    """Return the lane that a verdict prefers as (lane,), or (None,) for neither.
 
-    Returns None if the verdict does not compare the two lanes. For scores, the higher score is preferred.
+    Return None if the verdict does not compare the two lanes. For scores, the lane with the higher score is
+    preferred.
     """
     if verdict.outcome in ("win", "tie", "both-bad", "inconsistent"):
         return (verdict.winner,) if set(verdict.lanes) == {first, second} else None
@@ -59,7 +62,7 @@ def preference(verdict: Verdict, first: int, second: int) -> tuple[int | None] |
 
 
 def measure_agreement(both: Sequence[VoteComparison]) -> Agreement | None:
-    """Measure the agreement between votes and verdicts; return None if no turn has both."""
+    """Measure the agreement between votes and verdicts. Return None if no turn has both."""
     if not both:
         return None
     by: dict[str, list[VoteComparison]] = {}
@@ -90,7 +93,7 @@ Side = Literal["first", "second", "neither"]
 
 @dataclass(frozen=True, kw_only=True)
 class PanelComparison:
-    """The preferences of all judges on a panel between the same two answers."""
+    """The preferences of all judges on a panel regarding the same two answers."""
 
     conversation: str
     sides: tuple[Side, ...]
@@ -103,24 +106,26 @@ class PanelAgreement:
 
     judges: tuple[str, ...]
     same: Share
-    """Share of comparisons in which all judges have the same preference."""
+    """Share of comparisons in which all judges agree."""
     kappa: float | None
-    """Fleiss' kappa: 1 is full agreement, 0 is chance. None if all judges give the same value every time, so
-    that chance agreement cannot be estimated."""
+    """Fleiss' kappa: 1 is full agreement, 0 is chance level.
+
+    None (undefined) if all ratings have the same value.
+    """
     interval: tuple[float, float] | None
     """The 95 % confidence interval for kappa; None if there are fewer than two conversations or no kappa."""
     conversations: int
 
     @property
     def few(self) -> str | None:
-        """A sentence that warns about too few comparisons; None if there are enough."""
+        """One-sentence warning about too few comparisons; None if there are enough."""
         return few(self.same.count, "comparison", "by all of these judges")
 
 
 def measure_panel_agreement(
     judges: Sequence[str], compared: Sequence[PanelComparison]
 ) -> PanelAgreement | None:
-    """Measure the agreement among several judges; return None if they have no comparisons in common."""
+    """Measure the agreement among several judges. Return None if they have no comparisons in common."""
     if not compared:
         return None
     by: dict[str, list[PanelComparison]] = {}

@@ -1,4 +1,4 @@
-"""The verdicts that count toward a scoreboard, and the shares computed from them."""
+"""Select the verdicts that count toward a scoreboard, and compute shares from them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ class CountedVerdict:
         return {lane: self._find_entrant(lane) for lane in self.verdict.lanes}
 
     def _find_entrant(self, lane: int) -> Entrant:
-        """Return the variant that wrote a lane's answer, with the sampling parameters used for that answer.
+        """Return the variant that generated a lane's answer, with the sampling parameters used for that
+        answer.
 
-        The seed is ignored because it may change every turn. If the lane has a different variant now, only
+        The seed is ignored because it can change every turn. If the lane now has a different variant, only
         the name is known.
         """
         variant, answer = self.conversation.variants[lane], self.conversation.turns[self.turn].answers[lane]
@@ -38,15 +39,15 @@ class CountedVerdict:
         return Entrant(recipe=variant.recipe, name=variant.name, variant=variant)
 
     def entrant(self, lane: int) -> Entrant:
-        """Return the variant that wrote a lane's answer."""
+        """Return the variant that generated a lane's answer."""
         return self._entrants[lane]
 
     def recipe(self, lane: int) -> str:
-        """Return the recipe hash of the variant that wrote a lane's answer."""
+        """Return the recipe hash of the variant that generated a lane's answer."""
         return self.entrant(lane).recipe
 
     def judge_name(self, names: Mapping[tuple[str, str | None], str]) -> str:
-        """Return the judge's display name from the result of `name_judges`."""
+        """Return the judge's display name, looked up in the result of `name_judges`."""
         return names[self.verdict.judge, self.verdict.server]
 
     def length(self, lane: int) -> int:
@@ -73,8 +74,11 @@ def list_verdicts(conversations: Iterable[Conversation]) -> list[Verdict]:
 
 
 def collect_verdicts(conversations: Iterable[Conversation]) -> list[CountedVerdict]:
-    """Return the verdicts that count: the latest settled verdict for each question to a judge about the
-    current answers, or the latest verdict of all if none is settled."""
+    """Return the verdicts that count.
+
+    For each question to a judge about the current answers, that is the latest settled verdict, or the latest
+    verdict if none is settled.
+    """
     latest: dict[tuple[object, ...], CountedVerdict] = {}
     for conversation in conversations:
         for turn, here in enumerate(conversation.turns):
@@ -101,7 +105,7 @@ def win_share(entries: Sequence[CountedVerdict], recipe: str) -> Share:
 
 
 def first_place_share(entries: Iterable[CountedVerdict]) -> Share:
-    """Return the share of calls with a winner in which the answer shown first wins."""
+    """Return the share of decided calls in which the answer shown first wins."""
     won = [
         call.winner == call.shown[0]
         for entry in entries
@@ -118,7 +122,10 @@ def inconsistent_share(entries: Iterable[CountedVerdict]) -> Share:
 
 
 def longer_share(entries: Iterable[CountedVerdict]) -> Share:
-    """Return the share of comparisons in which the longer answer wins, ignoring equal lengths and ties."""
+    """Return the share of comparisons in which the longer answer wins.
+
+    Ties and answers of equal length are ignored.
+    """
     won = []
     for entry in entries:
         if entry.verdict.outcome == "win" and entry.verdict.winner is not None:

@@ -1,4 +1,4 @@
-"""The biases of a panel's judges, and the agreement among them."""
+"""The biases of the judges on a panel, and the agreement among them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from playground.statistics import Share
 
 
 def summarize_panel(entries: Sequence[CountedVerdict]) -> Panel | None:
-    """Return the biases of a panel's judges and the agreement among them; None if their verdicts are missing.
+    """Return the biases of a panel's judges and the agreement among them, or None if their verdicts are
+    missing.
 
-    Judges are identified by name, so a panel is the same panel in all conversations it has judged.
+    Judges are identified by name, so that a panel is recognized across conversations.
     """
     found = [(entry, _members(entry)) for entry in entries]
     names = name_judges((each.verdict.judge, each.verdict.server) for _, own in found for each in own)
@@ -50,7 +51,7 @@ def summarize_panel(entries: Sequence[CountedVerdict]) -> Panel | None:
 
 
 def _members(entry: CountedVerdict) -> list[CountedVerdict]:
-    """Return the verdicts behind a majority, ordered by judge, or [] if any of them is missing."""
+    """Return the verdicts that a majority is based on, ordered by judge, or [] if any of them is missing."""
     here = {verdict.id: verdict for verdict in entry.conversation.turns[entry.turn].verdicts}
     if any(id not in here for id in entry.verdict.panel):
         return []

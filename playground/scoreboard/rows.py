@@ -1,4 +1,4 @@
-"""The tables of a scoreboard and their rows."""
+"""Scoreboard tables and their rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Entrant:
     name: str
     """The variant's most recent name."""
     variant: Variant | None = None
-    """The variant with its sampling parameters except the seed; None if only its name is known."""
+    """The variant with its sampling parameters, without the seed; None if only its name is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class PairRecord:
     both_bad: int
     inconsistent: int
     failed: int
-    """Number of comparisons without a verdict, which the other counts exclude."""
+    """Number of comparisons without a verdict. The other counts exclude them."""
     rate: Share
     """Win rate of the first variant; a tie of any kind counts as half a win."""
     by_turn: Mapping[int, Share]
@@ -42,13 +42,13 @@ class PairRecord:
 
     @property
     def few(self) -> str | None:
-        """A sentence that warns about too few comparisons; None if there are enough."""
+        """One-sentence warning about too few comparisons; None if there are enough."""
         return few(self.rate.count, "comparison")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreRow:
-    """One variant and its results over everything it was judged on."""
+    """One variant and its results over all of its judged answers."""
 
     entrant: Entrant
     mean: Mean | None
@@ -62,18 +62,21 @@ class ScoreRow:
     """Share of the variant's comparisons in which the judge's preference depended on the order of the
     answers."""
     failed: int
-    """Number of the variant's answers and comparisons whose judgment gave no verdict."""
+    """Number of the variant's answers and comparisons for which the judge gave no verdict."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeHabits:
-    """The biases of one judge on a panel, over the answers that the panel judged."""
+    """The biases of one judge on a panel, measured on the answers judged by the panel."""
 
     judge: str
     inconsistent: Share
     first_place: Share
     longer: Share
-    """How often the longer answer wins; `inconsistent`, `first_place` and `longer` are defined in `Board`."""
+    """How often the longer answer wins.
+
+    `inconsistent`, `first_place` and `longer` are defined as in `Board`.
+    """
     with_majority: Share
     """How often the judge's preference matches the majority's."""
 
@@ -89,7 +92,7 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """A scoreboard: all results from one judge's verdicts with one rubric, or from people's votes."""
+    """A scoreboard: all results based on one judge's verdicts with one rubric, or on people's votes."""
 
     judge: str
     rubric: str
@@ -99,15 +102,15 @@ class Board:
     inconsistent: Share
     """Share of comparisons of two variants in which the two orders of the answers disagree."""
     first_place: Share
-    """Share of calls with a winner in which the answer shown first wins; one half means no position bias."""
+    """Share of decided calls in which the answer shown first wins; one half means no position bias."""
     longer: Share
-    """Share of comparisons with a winner and unequal lengths in which the longer answer wins."""
+    """Share of comparisons won by the longer answer. Ties and answers of equal length are excluded."""
     winner_length: float | None
     """Mean length of the winning answers in characters; None if there are none."""
     loser_length: float | None
     outcomes: Mapping[Outcome, int]
     """Number of verdicts by outcome, including failures."""
     agreement: Agreement | None
-    """Agreement with people's votes; None on the scoreboard of votes itself, or if no turn has both."""
+    """Agreement with people's votes; None for the scoreboard of votes itself, or if no turn has both."""
     panel: Panel | None
-    """The panel behind a majority's scoreboard; None for other scoreboards."""
+    """The panel that a majority's scoreboard is based on; None for other scoreboards."""

@@ -1,7 +1,6 @@
-"""Send one call to a judge's server with the `openai` client.
-
-This works with any server that implements the OpenAI chat API. The client retries with its own back-off. One
-time limit covers the whole call, including retries. Cancelling the task closes the connection at once.
+"""Send judge calls with the `openai` client, to any server that implements the OpenAI chat API. The client's
+built-in backoff handles retries. One time limit covers the whole call, including retries. Cancelling the task
+closes the connection immediately.
 """
 
 from __future__ import annotations
@@ -43,20 +42,20 @@ if TYPE_CHECKING:
 OPENAI = "https://api.openai.com/v1"
 RETRIES = 2
 MOST_TRIES = 8
-"""Maximum number of request variants to try for one call, not counting retries when a server is busy."""
+"""Maximum number of request variants to try per call, excluding retries when a server is busy."""
 _SECRET_NAME = re.compile(r"key|token|secret|sig(?:nature)?$|password|auth|code$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeModel:
-    """A judge: a model on a server, and the parameters of its requests."""
+    """A judge model: its server, API key and request parameters."""
 
     model: str
     server: str = OPENAI
     key: Secret | None = None
-    """API key; None sends requests without a key, which many local servers accept."""
+    """API key. If None, requests are sent without a key, as many local servers allow."""
     own_key: bool = False
-    """Whether the key belongs to the user, in which case calls do not count against the token budget."""
+    """Whether the key was provided by the user. Calls then do not count against the token budget."""
     temperature: float = 0.0
     seed: int | None = 0
     max_new_tokens: int = 2048
@@ -66,7 +65,7 @@ class JudgeModel:
 
     def __post_init__(self) -> None:
         if not self.model.strip():
-            raise InputError("Name a judge model, such as gpt-4o.")
+            raise InputError("Enter a judge model, such as gpt-4o.")
         check_characters(self.model, "The judge's model")
         parts = split_address(self.server)
         if self.key:
@@ -98,10 +97,10 @@ class JudgeModel:
 
 
 def check_key(key: Secret) -> Secret:
-    """Return `key` unchanged if it can be sent in an HTTP header.
+    """Validate that an API key can be sent in an HTTP header, and return it.
 
     Raises:
-        InputError: the key cannot be sent. The message gives the reason but does not contain the key.
+        InputError: the key cannot be sent. The message states the reason without revealing the key.
     """
     text = key.reveal()
     for wrong, what in (
@@ -109,7 +108,7 @@ def check_key(key: Secret) -> Secret:
         (not text.isascii(), "a non-ASCII character, such as an accented letter"),
         (
             text != text.strip() or not text.isprintable(),
-            "leading or trailing white space, or a control character",
+            "leading or trailing whitespace, or a control character",
         ),
     ):
         if wrong:
@@ -122,7 +121,7 @@ def _is_openai(server: str) -> bool:
 
 
 def without_key(judge: JudgeModel) -> str | None:
-    """Return a sentence that explains how to set the key if the judge needs one and has none; else None."""
+    """Return a sentence explaining how to set the API key if the judge needs one but has none, else None."""
     if judge.key or not _is_openai(judge.server):
         return None
     return (
@@ -133,21 +132,21 @@ def without_key(judge: JudgeModel) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """A judge's response to one call, or the error that occurred instead."""
+    """The response to a judge call, or the error that occurred."""
 
     outcome: Outcome | None = None
     """None for a complete reply whose verdict has not been parsed yet."""
     error: str | None = None
     messages: Messages = ()
     parameters: str | None = None
-    """The body of the last request as JSON, without the model and messages."""
+    """The last request body as JSON, without the model and messages."""
     raw: str | None = None
     finish: str | None = None
     prompt_tokens: int | None = None
     new_tokens: int | None = None
     seconds: float
     late: bool = False
-    """Whether the call timed out, in which case the server may still have charged for a reply."""
+    """Whether the call timed out. The server may still have charged for a reply."""
 
 
 async def ask(
@@ -165,9 +164,9 @@ async def ask(
     Args:
         judge: the judge.
         messages: the prompt for a server that enforces `schema` (True), and for one that does not (False).
-        schema: the JSON schema for the reply; None for free text.
-        parameters: the rest of the body, with the reply's token limit as ``max_tokens``.
-        refusals: the known limits of servers; updated by this call.
+        schema: the JSON schema for the reply; None for free text. parameters: the remaining request
+            parameters, with the reply's token limit as ``max_tokens``. refusals: the known limits of servers,
+            updated by this call.
     """
     started = time.monotonic()
     question = _Question(judge, messages, schema, parameters, refusals)
@@ -176,7 +175,7 @@ async def ask(
             response = await question.put()
     except asyncio.CancelledError:
         raise
-    except Exception as error:  # a faulty server can make the client raise anything
+    except Exception as error:  # a faulty server can cause the client to raise any exception
         response = failure(error, judge)
     finally:
         await question.close()
@@ -189,12 +188,12 @@ async def ask(
 
 
 def _safe(value: Any, judge: JudgeModel) -> Any:
-    """Redact the judge's key if the value is text; return any other value unchanged."""
+    """Redact the judge's API key in text. Return any other value unchanged."""
     return redact(value, judge.key) if isinstance(value, str) else value
 
 
 class _Question:
-    """One question to a judge, and the requests needed to get it answered."""
+    """A judge call in progress, which may need several requests until the server accepts one."""
 
     def __init__(
         self,
@@ -214,9 +213,9 @@ class _Question:
         self._parameters = parameters
         self._limits = refusals.of(judge.server, judge.model)
         self._tentative = False
-        """Whether the schema is omitted because of an error that does not name a parameter."""
+        """Whether the schema is omitted because a request failed without naming the refused parameter."""
         self._most: int | None = None
-        """The reply's token limit for this question only."""
+        """Reply token limit that applies to this question only."""
         self.sent: Messages = ()
         self.body: dict[str, Any] = {}
         key = judge.key.reveal() if judge.key else "none"
@@ -231,11 +230,11 @@ class _Question:
             http_client=BoundedClient(judge.timeout),
         )
         if not _is_openai(judge.server):
-            # The client reads both from the environment, but they must only be sent to OpenAI.
+            # The client reads both from environment variables, but they must only be sent to OpenAI.
             self._client.organization = self._client.project = None
 
     async def put(self) -> dict[str, Any]:
-        """Send the question, adapting the request after refusals, and return the fields for `Response`."""
+        """Send the question, adapt the request after refusals, and return the fields for `Response`."""
         import openai
 
         spent = {"prompt_tokens": 0, "new_tokens": 0}
@@ -279,7 +278,7 @@ class _Question:
         return self.body.get("max_tokens") or self.body.get("max_completion_tokens")
 
     def _adapt(self, error: openai.APIStatusError) -> bool:
-        """Change the request after a refusal; return False if there is nothing to change.
+        """Adapt the request after a refusal. Return False if nothing can be changed.
 
         Raises:
             NoRoomError: the question leaves no room for a reply.
@@ -301,7 +300,7 @@ class _Question:
                 raise NoRoomError(context, question)
             limits.context, limits.density = context, question / max(1, self._characters)
             room, current = context - question, self._limit() or 0
-            # Always lower than the refused limit, because the server may count tokens differently.
+            # Always below the refused limit, because the server may count tokens differently.
             self._most = room if room < current else max(LEAST_ROOM, current // 2)
             return self._most < current
         elif refusal.limit is not None:
@@ -315,7 +314,7 @@ class _Question:
         return True
 
     def _give_room(self) -> bool:
-        """Raise the token limit to make room for thinking; return False if it cannot be raised."""
+        """Raise the token limit to make room for thinking. Return False if it cannot be raised further."""
         before = self.body
         self._limits.thinks = True
         self._prepare()

@@ -1,4 +1,4 @@
-"""Parse responses from judges' servers: a completion's text, finish reason and cost, or an error message."""
+"""Parse responses from judge servers into text, finish reason and token counts, or an error message."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class AskedJudge(Protocol):
-    """The attributes of a `JudgeModel` that error messages need."""
+    """The attributes of a `JudgeModel` that are used in error messages."""
 
     @property
     def model(self) -> str:
@@ -42,7 +42,7 @@ class AskedJudge(Protocol):
 
 
 class NoRoomError(Exception):
-    """The question fills the model's context window, leaving no room for an answer."""
+    """Raised when the question leaves no room for an answer in the model's context window."""
 
     def __init__(self, context: int, question: int) -> None:
         """
@@ -56,7 +56,7 @@ class NoRoomError(Exception):
 
 
 def split_address(server: str) -> SplitResult:
-    """Parse a server's address, including its port.
+    """Parse a server address and validate its port.
 
     Raises:
         InputError: the address or its port is invalid.
@@ -81,12 +81,12 @@ def split_address(server: str) -> SplitResult:
 
 
 def hide_login(server: str) -> str:
-    """Return an address, which may be invalid, without user name, password, query and fragment."""
+    """Strip user name, password, query and fragment from an address, which may be invalid."""
     return re.sub("//.*@", "//", re.split("[?#]", server, maxsplit=1)[0], flags=re.DOTALL)
 
 
 def clean(server: str) -> str:
-    """Return an address without user name, password and query, for display and for the database.
+    """Strip user name, password and query from an address, for display and storage.
 
     Raises:
         InputError: the address is invalid.
@@ -97,14 +97,14 @@ def clean(server: str) -> str:
 
 
 def request_address(server: str) -> tuple[str, dict[str, str]]:
-    """Return the base URL for requests, and the query parameters, such as Azure's ``api-version``."""
+    """Return the base URL for requests and the query parameters, such as Azure's ``api-version``."""
     parts = split_address(server)
     path = parts.path.rstrip("/").removesuffix(_ENDPOINT).rstrip("/")
     return urlunsplit((parts.scheme, parts.netloc, path, "", "")), dict(parse_qsl(parts.query))
 
 
 def identify_server(server: str) -> str:
-    """Return the normalized request address, which is equal for all spellings of the same address.
+    """Normalize an address, so that all spellings of the same address are equal.
 
     Raises:
         InputError: the address is invalid.
@@ -117,9 +117,9 @@ def identify_server(server: str) -> str:
 
 
 def redact(text: str, key: Secret | None) -> str:
-    """Return `text` with the API key redacted and lone surrogates, which cannot be stored, replaced.
+    """Redact the API key in `text`, and replace lone surrogates, which cannot be stored.
 
-    Redact a server's message before truncating it: part of a key would not be recognized.
+    Redact server messages before truncating them, because a partial key would not be recognized.
     """
     text = replace_surrogates(text)
     return key.scrub(text) if key else text
@@ -129,16 +129,16 @@ def redact(text: str, key: Secret | None) -> str:
 
 
 def read_completion(completion: Any, limit: int | None, key: Secret | None = None) -> dict[str, Any]:
-    """Return a reply's text, finish reason and cost. Tolerates missing fields.
+    """Return the text, finish reason and token counts of a reply. Missing fields are tolerated.
 
     Args:
-        completion: the client's object for the reply's body.
+        completion: the completion object returned by the client.
         limit: the reply's token limit; None if there was none.
-        key: the server's API key, to redact in the server's messages.
+        key: the server's API key, which is redacted in its messages.
 
     Returns:
-        The fields for `Response`, and ``thinks``: whether the reply has no verdict because thinking used up
-        the tokens, so that a higher limit would help.
+        The fields for `Response`, and ``thinks``: whether thinking used up the token limit before the
+        verdict, so that a higher limit would help.
     """
     usage = getattr(completion, "usage", None)
     response: dict[str, Any] = {
@@ -193,22 +193,22 @@ def _read_choice(choice: Any, usage: Any, limit: int | None) -> dict[str, Any]:
 
 
 def _find_error(completion: Any, choices: Any) -> Any:
-    """Return the error that a server sent with a success status, or None if there is none."""
+    """Return the error in a response with a success status, or None if there is none."""
     if isinstance(choices, list) and choices:
-        # Routers report an upstream server's error alongside a choice without text.
+        # Routers report upstream errors next to a choice without text.
         message = getattr(choices[0], "message", None)
         failed = not text_of(getattr(message, "content", None)) or choices[0].finish_reason == "error"
         return (getattr(choices[0], "error", None) or None) if failed else None
     if error := getattr(completion, "error", None):
         return error
-    # The error format of FastChat and old versions of vLLM.
+    # The error format used by FastChat and old versions of vLLM.
     if getattr(completion, "object", None) == "error":
         return {"message": getattr(completion, "message", None)}
     return None
 
 
 def _read_error_reply(error: Any, key: Secret | None) -> dict[str, Any]:
-    """Return the fields for `Response` for an error that a server sent with a success status."""
+    """Return the fields for `Response` for an error in a response with a success status."""
     if is_filtered(error):
         sentence = "The content filter of the judge's server blocked the question: choose another judge."
         return {"outcome": "refused", "error": sentence}
@@ -218,7 +218,10 @@ def _read_error_reply(error: Any, key: Secret | None) -> dict[str, Any]:
 
 
 def text_of(content: Any) -> str | None:
-    """Return the text of a message's content, which may be a list of parts, or None if it has no text."""
+    """Return the text of a message's content, which can be a list of parts.
+
+    Return None if there is no text.
+    """
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
@@ -263,7 +266,10 @@ def _count(value: Any) -> int | None:
 
 
 def failure(error: Exception, judge: AskedJudge) -> dict[str, Any]:
-    """Return the fields for `Response` after an error. They may still contain the judge's API key."""
+    """Return the fields for `Response` after an error.
+
+    They have not been redacted and can contain the API key.
+    """
     import openai
 
     refused = (
@@ -279,7 +285,7 @@ def failure(error: Exception, judge: AskedJudge) -> dict[str, Any]:
 
 
 def _sentence(error: Exception, judge: AskedJudge, refused: bool) -> str:
-    """Return one sentence that says what went wrong and what to do next."""
+    """Return one sentence stating what went wrong and what to do next."""
     import openai
 
     from playground.judging.client.transport import (
@@ -325,7 +331,7 @@ def _sentence(error: Exception, judge: AskedJudge, refused: bool) -> str:
 
 
 def _flaw(error: Exception) -> str:
-    """Return the reason why a reply cannot be parsed, in parentheses, or "" if the reason is unknown."""
+    """Return the reason why a reply cannot be parsed, in parentheses, or "" if it is unknown."""
     if isinstance(error, UnicodeDecodeError):
         return " (the reply is not UTF-8 text)"
     if isinstance(error, RecursionError):
@@ -360,7 +366,7 @@ def _status_sentence(error: openai.APIStatusError, judge: AskedJudge, where: str
 
 def _redirect_sentence(error: openai.APIStatusError, judge: AskedJudge, where: str) -> str:
     try:
-        # Redact before parsing the address, because parsing would split a key that it contains.
+        # Redact before parsing the address, because parsing could split a key in it.
         location = redact(error.response.headers.get("location", ""), judge.key)
         target = urljoin(str(error.request.url), location)
         other = redact(clean(target), judge.key).removesuffix(_ENDPOINT)[:MOST_QUOTED]

@@ -1,9 +1,9 @@
-"""Learn what a judge's server refuses, per server and model, and build requests that it accepts.
+"""Learn which parameters and limits each judge server and model refuses, and build requests accordingly.
 
-Servers that implement the OpenAI chat API name a refused parameter in ``param``, in a ``loc`` list, in a
-field violation, or only in their message, which may be in any language. So the whole error body is searched
-for the names of the parameters that were sent, structured fields first. Numbers in a message about tokens
-give the reply's token limit.
+Servers that implement the OpenAI chat API name the refused parameter in ``param``, in a ``loc`` list, in a
+field violation, or only in the message, which can be in any language. Therefore, the whole error body is
+searched for the names of the parameters that were sent, structured fields first. The reply's token limit is
+inferred from numbers in messages about tokens.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from playground.rubrics.forms import fold
 from playground.rubrics.rubric import Messages
 
 LEAST_ROOM = 64
-"""Minimum token limit for a reply; a verdict does not fit into fewer tokens."""
+"""Minimum token limit for a reply. A verdict does not fit into fewer tokens."""
 THINKING_ROOM = 8192
-"""Token limit for a thinking model, covering its thinking and its answer."""
+"""Token limit for replies of thinking models, including the thinking."""
 MOST_TEXT = 20_000
 """Maximum number of characters of an error message to search."""
 REFUSING = (400, 413, 422, 500, 501)
-"""HTTP status codes that servers return when they refuse a parameter."""
+"""HTTP status codes that servers use for refused parameters."""
 
 _NAMES = {
     "response_format": (
@@ -52,7 +52,7 @@ _MENTIONED = {
     if name not in ("n", "reasoning_effort")
 } | {"reasoning_effort": re.compile(r"reasoning[_ -]?effort", re.IGNORECASE)}
 _ECHOES = ("input", "body", "request", "messages", "url", "documentation_url", "help", "@type")
-"""Keys in an error body under which servers repeat the request or link to documentation."""
+"""Keys in error bodies under which servers repeat the request or link to documentation."""
 _SYSTEM_WORD = (
     r"(?:system|syst\u00e8me|sistema|\u7cfb\u7edf|\u7cfb\u7d71|\u30b7\u30b9\u30c6\u30e0|\uc2dc\uc2a4\ud15c"
     r"|\u0441\u0438\u0441\u0442\u0435\u043c\w{0,5})"
@@ -83,22 +83,22 @@ _TOKENS = re.compile(
 
 @dataclass(kw_only=True)
 class ServerLimits:
-    """The limits of one model on one server, as learned from its errors."""
+    """The limits of one model on one server, learned from error responses."""
 
     dropped: set[str] = field(default_factory=set)
-    """Parameters that the server refuses."""
+    """Parameters refused by the server."""
     renamed: bool = False
     """Whether the server expects the token limit as ``max_completion_tokens``."""
     folds_system: bool = False
     """Whether to merge the system prompt into the user message."""
     most_new_tokens: int | None = None
-    """The highest token limit that the server accepts."""
+    """The highest accepted token limit."""
     thinks: bool = False
-    """Whether the model once used up its token limit on thinking and therefore gets a higher limit."""
+    """Whether the model needs a higher limit because it has used up a token limit on thinking before."""
     context: int | None = None
-    """Size of the context window in tokens, for question and answer together."""
+    """Size of the context window in tokens, shared by question and answer."""
     density: float = 0.0
-    """Tokens per character of a question, by the server's count."""
+    """Tokens per character of a question, according to the server's token count."""
 
     def limit(self, most: int, characters: int = 0) -> int:
         """Return the token limit for a reply.
@@ -124,7 +124,7 @@ class ServerLimits:
         """Return a request body, without the model and messages.
 
         Args:
-            parameters: the requested parameters, with the token limit as ``max_tokens``.
+            parameters: the desired parameters, with the token limit as ``max_tokens``.
             schema: the JSON schema for the reply; None for free text.
             characters: length of the question in characters.
             most: an upper bound on the token limit for this question only.
@@ -142,7 +142,7 @@ class ServerLimits:
         return body
 
     def messages(self, messages: Messages) -> Messages:
-        """Return the messages in the form that this model accepts."""
+        """Return the messages in the format that this model accepts."""
         if not self.folds_system or not messages or messages[0][0] != "system":
             return messages
         (_, system), (role, user), *rest = messages
@@ -150,19 +150,22 @@ class ServerLimits:
 
 
 class Refusals:
-    """Records what each server and model has refused, so that later requests omit it."""
+    """Registry of the parameters and limits that each server and model has refused.
+
+    Later requests respect them.
+    """
 
     def __init__(self) -> None:
         self._limits: dict[tuple[str, str], ServerLimits] = {}
 
     def of(self, server: str, model: str) -> ServerLimits:
-        """Return the known limits of a model on a server, which callers may update."""
+        """Return the known limits of a model on a server. Callers update the returned object."""
         return self._limits.setdefault((server.strip(), model), ServerLimits())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """How to change the request after a refusal; exactly one field is set."""
+    """The change to make to a request after a refusal. Exactly one field is set."""
 
     drop: str | None = None
     """A parameter to omit."""
@@ -170,11 +173,11 @@ class Refusal:
     limit: int | None = None
     """A lower token limit for all replies."""
     room: tuple[int, int] | None = None
-    """(context window, question) in tokens; the reply may use the difference."""
+    """(context window, question) in tokens; the difference is available for the reply."""
 
 
 def read_whole_number(digits: str) -> int | None:
-    """Parse an integer in JSON text; return None if it has too many digits for Python."""
+    """Parse an integer from JSON text. Return None if it has too many digits for Python."""
     try:
         return int(digits)
     except ValueError:
@@ -190,7 +193,7 @@ def read_error(text: str) -> Any:
 
 
 def find_refusal(status: int, error: Any, body: Mapping[str, Any], system: bool) -> Refusal | None:
-    """Return how to change the request after a server error, or None if a change would not help.
+    """Return the change to make to the request after a server error, or None if no change would help.
 
     Args:
         status: the HTTP status.
@@ -226,7 +229,7 @@ def is_filtered(error: Any) -> bool:
 
 
 def message_of(error: Any) -> str:
-    """Return the message in a server's error body as one line, or "" if there is none."""
+    """Return the message from an error body as one line, or "" if there is none."""
     texts: dict[str, str] = {}
     for key, text in _texts(error):
         texts.setdefault(key, text)
@@ -239,13 +242,13 @@ def _was_sent(name: str, body: Mapping[str, Any]) -> bool:
 
 
 def _structured_names(error: Any) -> Iterator[tuple[str, ...]]:
-    """Yield the parameter names in ``param``, ``loc`` and ``field``, each split into lower-case parts."""
+    """Yield the parameter names in ``param``, ``loc`` and ``field``, each split into lowercase parts."""
     for key, value in _nodes(error):
         if key in ("param", "field", "parameter") and isinstance(value, str):
             yield tuple(part for part in re.split(r"[.\[\]/]+", value.lower()) if part)
         elif key == "loc" and isinstance(value, list):
             yield tuple(str(part).lower() for part in value)
-    # Also search all text for ``loc``: some servers put a list of errors into the message.
+    # Also search all text for ``loc``, because some servers put a list of errors into the message.
     for _, text in _texts(error):
         for found in re.finditer(r"['\"]loc['\"]\s*:\s*[(\[]([^)\]]{1,200})[)\]]", text):
             yield tuple(re.findall(r"[\w-]+", found[1].lower()))
@@ -256,7 +259,7 @@ def _parameter(path: tuple[str, ...], body: Mapping[str, Any]) -> str | None:
 
 
 def _nodes(value: Any, key: str = "", depth: int = 8) -> Iterator[tuple[str, Any]]:
-    """Yield every (key, value) pair in an error body, skipping parts that repeat the request."""
+    """Yield all (key, value) pairs in an error body except in parts that repeat the request."""
     if key in _ECHOES or depth == 0:
         return
     yield key, value
@@ -273,7 +276,7 @@ def _leaves(error: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _texts(error: Any) -> Iterator[tuple[str, str]]:
-    """Return (key, text) for every string in an error body, truncated to keep searches fast."""
+    """Return (key, text) for every string in an error body. Text is truncated to keep searches fast."""
     return (
         (key, value[:4000])
         for key, value in _leaves(error)
@@ -306,7 +309,7 @@ _MOST = re.compile(
     re.IGNORECASE,
 )
 _BELOW = re.compile(rf"{_COUNT}\s*\(exclusive\)|less than {_COUNT}(?![0-9])", re.IGNORECASE)
-# Letters of non-Latin scripts may directly precede or follow a number.
+# Letters of non-Latin scripts can directly precede or follow a number.
 _ALONE = re.compile(
     r"(?<![A-Za-z0-9_.,-])([0-9]{1,3}(?:[,.' ][0-9]{3}){1,3}|[0-9]{2,9})(?![A-Za-z0-9_-]|[.,][0-9])"
 )
@@ -314,14 +317,14 @@ _UNSUPPORTED = re.compile(
     r"unsupported|not (?:supported|permitted|allowed)|unrecogni[sz]ed|unknown|unexpected|extra", re.IGNORECASE
 )
 _NEAR = 80
-"""Number of characters on either side of a parameter's name to search for its limit."""
+"""Number of characters to search for a limit on either side of the parameter's name."""
 
 
 def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named: bool) -> Refusal | None:
-    """Return a token limit that the server accepts, if the error is about tokens and contains a number.
+    """Return a token limit that the server accepts, if the error is about tokens and contains one.
 
     Args:
-        status: the HTTP status, which the message may repeat.
+        status: the HTTP status, which can also occur in the message.
         error: the error body.
         message: all text in the error body.
         body: the request body.
@@ -343,7 +346,7 @@ def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named
     bounds += [count - 1 for count in _all(_BELOW, message)]
     bounds = [bound for bound in bounds if 0 < bound < current] or _below(_all(_MOST, message), current)
     if not bounds and re.search(rf"(?<![0-9]){current}(?![0-9])", message):
-        # The message repeats the limit in the request, so the other number is the server's limit.
+        # The message repeats the requested limit, so the other number is the server's limit.
         bounds = _below(_all(_ALONE, message), current)
     if not bounds and not _UNSUPPORTED.search(message):
         codes = {status, *(value for key, value in fields.items() if key in ("code", "status"))}
@@ -355,9 +358,9 @@ def _lower(status: int, error: Any, message: str, body: Mapping[str, Any], named
 
 
 def _near(message: str, named: bool) -> list[int]:
-    """Return the numbers near the name of the token limit in a message, whatever its language.
+    """Return the numbers near the name of the token limit in a message in any language.
 
-    Returns all numbers in the message if the limit is named only in a structured field of the error.
+    If the limit is only named in a structured field of the error, return all numbers in the message.
     """
     names = list(_MENTIONED["max_tokens"].finditer(message))
     if not names and not named:

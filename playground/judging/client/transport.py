@@ -1,6 +1,6 @@
-"""The HTTP client for judges' servers, which limits the size of replies as they arrive.
+"""HTTP client for judge servers that enforces a size limit while receiving replies.
 
-It follows no redirects, so a conversation is only ever sent to the server that the user chose.
+It does not follow redirects, so conversations are only sent to the server chosen by the user.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from playground.judging.client.refusals import read_whole_number
 MOST_BYTES = 1_000_000
 """Maximum size of a reply in bytes, after decompression."""
 ENCODINGS = ("", "identity", "gzip", "deflate")
-"""Content encodings that can be decoded in small pieces; no others are requested."""
+"""Supported content encodings, all of which can be decoded incrementally."""
 
 
 class ReplyTooLargeError(Exception):
-    """A server sent more than `MOST_BYTES`. The rest was not read."""
+    """Raised when a reply exceeds `MOST_BYTES`. The rest of the reply is not read."""
 
 
 class ReplyEncodingError(Exception):
-    """A server compressed its reply in a format that was not requested."""
+    """Raised when a server compresses its reply in a format that was not requested."""
 
 
 class ReplyDamagedError(Exception):
-    """A server sent a reply that cannot be decompressed."""
+    """Raised when a reply cannot be decompressed."""
 
 
 class Reply(httpx2.Response):
-    """An HTTP response that parses JSON integers with too many digits for Python as None."""
+    """An HTTP response whose `json` parses integers with too many digits for Python as None."""
 
     def json(self, **options: Any) -> Any:
-        """Parse the body as JSON, like `httpx2.Response.json`."""
+        """Parse the body as JSON, as `httpx2.Response.json` does."""
         return super().json(**{"parse_int": read_whole_number, **options})
 
 
 class BoundedClient(httpx2.AsyncClient):
-    """An HTTP client that reads at most `MOST_BYTES` of each reply and follows no redirects.
+    """An HTTP client that reads at most `MOST_BYTES` of each reply and does not follow redirects.
 
     `send` raises:
         ReplyTooLargeError: the reply exceeds `MOST_BYTES` after decompression.
@@ -49,14 +49,14 @@ class BoundedClient(httpx2.AsyncClient):
     def __init__(self, timeout: float) -> None:
         """
         Args:
-            timeout: time limit in seconds, applied to connecting, writing and reading separately.
+            timeout: time limit in seconds, applied separately to connecting, writing and reading.
         """
         super().__init__(
             timeout=timeout, follow_redirects=False, headers={"Accept-Encoding": "gzip, deflate"}
         )
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
-        """Send a request and read the whole reply, whether its status is success or error."""
+        """Send a request and read the whole reply, regardless of its status."""
         options["follow_redirects"] = False
         response = await super().send(request, stream=True, **options)
         try:

@@ -1,4 +1,6 @@
-"""Parse bracketed forms, such as ``[[A]]`` or ``Score: [[7]]``, and decide which of several counts."""
+"""Parse bracketed forms such as ``[[A]]`` or ``Score: [[7]]``, and decide which one counts if there are
+several.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +38,15 @@ class Bracket:
     value: Value
     labelled: bool
     alone: bool
-    """Whether the form's line contains nothing but the form and its label."""
+    """Whether the form and its label are the only content of their line."""
     above: bool
-    """Whether the previous line also contains nothing but a form, or an "or" line links this form to an
-    earlier one."""
+    """Whether the previous line also consists only of a form, or a line "or" connects this form to an earlier
+    one.
+    """
     begins: bool
-    """Whether the form's line begins with it or its label, and the form is labelled or alone on the line."""
+    """Whether the line begins with the form or its label, and the form either has a label or is alone on the
+    line.
+    """
 
 
 def _is_alternative(folded: str, line: int) -> bool:
@@ -56,12 +61,12 @@ def _is_alternative(folded: str, line: int) -> bool:
 def find_brackets(
     folded: str, labels: str, classify: Callable[[str], Value], *, only_labelled: bool = False
 ) -> list[Bracket]:
-    """Return the bracketed forms in a text, in order, ignoring brackets with other content.
+    """Return the bracketed forms in the text, in order. Brackets with any other content are ignored.
 
     Args:
         folded: the text, as returned by `forms.fold`.
-        labels: a regular expression for the labels that may precede a form.
-        classify: the function that parses the content of the brackets.
+        labels: a regular expression for the labels that can precede a form.
+        classify: parses the content of the brackets.
         only_labelled: whether to ignore forms without a label.
     """
     label = rf"(?:{labels})(?:[ _]+(?:finale?s?|is|ist|est))?{_GAP}:{_GAP}"
@@ -107,14 +112,14 @@ def find_brackets(
 
 
 def _is_other(content: str, before: str, value: Value) -> bool:
-    """Return whether unlabelled brackets are an index, as in ``arr[[1]]``, or contain prose."""
+    """Return whether unlabelled brackets are not a verdict: an index, as in ``arr[[1]]``, or prose."""
     if re.search(r"[A-Za-z0-9_\])]$", before) and content.strip()[:1].isdigit():
         return True
     return value.kind == "unclear" and not re.match(r"[\s<>=~]*(?:[0-9]|[ABab]\b)", content)
 
 
 def decide(brackets: list[Bracket]) -> tuple[Value, int]:
-    """Return the value that the bracketed forms express together, and the position of the deciding form."""
+    """Return the value determined by all bracketed forms, and the position of the form that decides it."""
     if not brackets:
         return NONE, 0
     last = brackets[-1]
@@ -122,7 +127,7 @@ def decide(brackets: list[Bracket]) -> tuple[Value, int]:
     if last.value.kind == "one" and last.alone and not listed:
         return last.value, last.start
     labelled = [number for number, one in enumerate(brackets) if one.labelled]
-    # Unlabelled brackets before a labelled form are part of the reasoning; those after it count.
+    # Unlabelled brackets before the first labelled form are part of the reasoning. Later ones count.
     pool = (
         [one for number, one in enumerate(brackets) if one.labelled or number > labelled[-1]]
         if labelled
@@ -134,7 +139,7 @@ def decide(brackets: list[Bracket]) -> tuple[Value, int]:
 
 
 def differs(one: Value, other: Value) -> bool:
-    """Return whether two values name different winners or scores."""
+    """Return whether two values state different winners or scores."""
     if one.winner or other.winner:
         return one.winner != other.winner
     return one.number != other.number and (

@@ -1,4 +1,4 @@
-"""Check that bracketed forms outside the JSON in a reply do not contradict the JSON."""
+"""Check that bracketed forms in a reply do not contradict its JSON."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def _outside_objects(text: str) -> str:
 
 
 def check_contradiction(reading: Reading, text: str, rubric: Rubric) -> Reading:
-    """Return the reading of the reply's JSON, or an error if a bracketed form outside it contradicts it."""
+    """Return the verdict from the reply's JSON, or an error if a bracketed form outside the JSON contradicts
+    it.
+    """
     if reading.error:
         return reading
     plain = strip_decoration(_outside_objects(text))

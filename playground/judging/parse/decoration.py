@@ -1,4 +1,4 @@
-"""Remove decoration, such as emoji and end-of-turn tokens, from a judge's reply."""
+"""Remove decoration such as emoji and end-of-turn tokens from a judge's reply."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ def _codes(*ranges: tuple[int, int]) -> set[int]:
     return {code for first, last in ranges for code in range(first, last + 1)}
 
 
-# Pictographs that are pure decoration. Others stay in the text, so that the reply does not parse: those that
-# express negation or doubt (cross, thumbs down, question mark), name a candidate or a number, compare, or can
-# mark one of several choices (empty box, coloured circle).
+# Purely decorative pictographs. All others are kept and prevent the reply from being parsed, because they can
+# express negation or doubt (cross, thumbs down, question mark), a candidate, a number or a comparison, or can
+# mark a choice (empty box, coloured circle).
 _PICTOGRAPHS = (
     _codes(
         (0x2022, 0x2023),  # bullets
@@ -62,14 +62,14 @@ _DECORATION = re.compile(
     r"|(?i:<\|(?:end_of_(?:turn|text|message)(?:_token)?|endoftext|eot_id|eom_id|eot|eos|im_end|end|return"
     r"|end\u2581of\u2581(?:sentence|turn))\|>|<(?:end_of_turn|eos)>))+"
 )
-"""Matches runs of pictographs and of models' end-of-turn tokens."""
+"""Matches runs of pictographs and end-of-turn tokens."""
 
 
 def strip_decoration(text: str) -> str:
-    """Return the folded text with pictographs and end-of-turn tokens replaced by as many spaces.
+    """Return the folded text with pictographs and end-of-turn tokens replaced by spaces of the same length.
 
-    Decoration between a label and its value is kept: `rubric.neutral` does not rewrite such forms in answers,
-    so the judge may be quoting an answer.
+    Decoration between a label and its value is kept. `rubric.neutral` does not rewrite such forms in answers,
+    so the judge may be quoting one.
     """
     folded = fold(text)
     if folded.isascii() and "<" not in folded:

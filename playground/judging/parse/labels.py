@@ -1,4 +1,4 @@
-"""Parse labelled lines, such as ``Verdict: A``, and any later text that revises them."""
+"""Parse labelled lines such as ``Verdict: A``, and later text that revises them."""
 
 from __future__ import annotations
 
@@ -32,17 +32,16 @@ _NO_WINNER = re.compile(
 
 
 def find_labelled(folded: str, group: str, classify: Callable[[str, bool], Value]) -> tuple[Value, int]:
-    """Return the value in the last labelled line that contains one, and the position of its label.
+    """Return the value of the last labelled line that contains one, and the position of its label.
 
-    A label inside a sentence does not provide a value. If it comes after the last labelled line, that line's
-    value becomes unclear, unless both give the same value. The same applies to a later label without a
-    readable value.
+    Labels inside sentences do not provide values. If such a label, or one without a readable value, follows
+    the last labelled line, that line's value becomes unclear, unless both give the same value.
 
     Args:
         folded: the text, as returned by `forms.fold`.
-        group: the group in `forms.LABEL`: "winner" or "score".
-        classify: the function that parses the text after a label; its second argument says whether the value
-            must be the entire text.
+        group: the name of the group in `forms.LABEL`, "winner" or "score".
+        classify: parses the text after a label. Its second argument is whether the value must be the entire
+            text.
     """
     lines, later = _last_lines(folded, group, classify)
     if not lines:
@@ -52,8 +51,8 @@ def find_labelled(folded: str, group: str, classify: Callable[[str, bool], Value
     if any(other.kind != "one" or differs(other, value) for other in later):
         return UNCLEAR, 0
     if len(lines) == 2 and value.kind == "one" and differs(lines[1][0], value):
-        # Two adjacent labelled lines are a list of options, such as the one in the instructions. Otherwise,
-        # the earlier line is a draft.
+        # Two adjacent labelled lines are a list of options, like the one in the instructions. Otherwise, the
+        # earlier line is a draft.
         between = folded[line_start(folded, lines[1][1]) : line_start(folded, start)]
         filled = [one for one in between.split("\n") if one.strip()]
         if len(filled) <= 1 or any(OR_LINE.match(one) for one in (filled[1], filled[-1])):
@@ -64,7 +63,9 @@ def find_labelled(folded: str, group: str, classify: Callable[[str, bool], Value
 def _last_lines(
     folded: str, group: str, classify: Callable[[str, bool], Value]
 ) -> tuple[list[tuple[Value, int]], list[Value]]:
-    """Return the last two labelled lines with a value (last one first), and the values of later labels."""
+    """Return the last two labelled lines that contain a value, last one first, and the values of later
+    labels.
+    """
     lines: list[tuple[Value, int]] = []
     later: list[Value] = []
     for found in reversed([one for one in LABEL.finditer(folded) if one[group]][-MOST_FORMS:]):
@@ -89,7 +90,7 @@ def _last_lines(
 
 
 def _is_key(folded: str, label: re.Match[str]) -> bool:
-    """Return whether a label is a quoted key, as in JSON that could not be decoded."""
+    """Return whether a label is a quoted key, as in invalid JSON."""
     quoted = folded[label.start() - 1 : label.start()] in ("'", '"')
     return quoted and _CLOSING_QUOTE.search(label["between"]) is not None
 
@@ -104,7 +105,7 @@ def _key_value(folded: str, label: re.Match[str], classify: Callable[[str, bool]
 def _revisions(
     folded: str, start: int, group: str, classify: Callable[[str, bool], Value]
 ) -> Iterable[Value]:
-    """Yield the values of headings, longer labels and corrections that follow the label at `start`."""
+    """Yield the values of headings, longer labels and corrections after the label at `start`."""
     found = [one for one in NOTED_LABEL.finditer(folded, start + 1) if one[group]]
     for one in found[-MOST_FORMS:]:
         yield classify(_rest(folded, one.end()), False)

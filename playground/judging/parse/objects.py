@@ -20,7 +20,7 @@ REASON_KEYS = ("reasons", "reason", "explanation", "reasoning")
 
 
 def find_winner(objects: list[dict[str, Any]]) -> Reading | None:
-    """Return the winner named by the objects, or None if they have no key for a winner."""
+    """Return the winner named in the objects, or None if they have no winner key."""
     values = find_values(objects, _WINNER_KEYS)
     if not values:
         return None
@@ -36,7 +36,7 @@ def find_winner(objects: list[dict[str, Any]]) -> Reading | None:
 
 
 def find_score(objects: list[dict[str, Any]], scale: tuple[float, float]) -> Reading | None:
-    """Return the score in the objects, or None if they have no key for a score."""
+    """Return the score in the objects, or None if they have no score key."""
     values = find_values(objects, _SCORE_KEYS)
     if not values:
         return None
@@ -54,7 +54,9 @@ def find_score(objects: list[dict[str, Any]], scale: tuple[float, float]) -> Rea
 
 
 def find_values(objects: list[dict[str, Any]], keys: Iterable[str]) -> list[Any]:
-    """Return the values under the given keys, taken from the outermost level of each object that has any."""
+    """Return the values of the given keys, taken from the outermost level of each object that contains any of
+    them.
+    """
     values = []
     for object in objects:
         for level in walk(object):
@@ -71,7 +73,7 @@ def find_values(objects: list[dict[str, Any]], keys: Iterable[str]) -> list[Any]
 
 
 def _wraps(value: Any) -> bool:
-    """Return whether a value contains objects, whose keys must then be searched."""
+    """Return whether a value contains nested objects to search."""
     if isinstance(value, Repeated):
         return False
     return isinstance(value, dict) or (
@@ -85,7 +87,9 @@ def _reason_of(objects: list[dict[str, Any]]) -> str | None:
 
 
 def find_aspects(objects: list[dict[str, Any]], rubric: Rubric) -> Reading | None:
-    """Return the score for each of the rubric's aspects; None if the objects have no key for any aspect."""
+    """Return the score for each of the rubric's aspects, or None if the objects have no key for any
+    aspect.
+    """
     assert rubric.scale is not None
     entries = _aspect_entries(objects, rubric)
     if not entries:
@@ -105,7 +109,7 @@ def find_aspects(objects: list[dict[str, Any]], rubric: Rubric) -> Reading | Non
 
 
 def _aspect_entries(objects: list[dict[str, Any]], rubric: Rubric) -> dict[str, list[Any]]:
-    """Return the values that the objects contain for each aspect, by aspect name."""
+    """Return the values in the objects for each aspect, by aspect name."""
     names = {plain_key(name): name for name in rubric.aspects}
     entries: dict[str, list[Any]] = {}
     for object in objects:
@@ -120,7 +124,7 @@ def _aspect_entries(objects: list[dict[str, Any]], rubric: Rubric) -> dict[str, 
 
 
 def _read_aspect(name: str, entry: Any, scale: tuple[float, float]) -> Aspect | str:
-    """Return an aspect's score from its JSON value, or a sentence that says why there is none."""
+    """Return an aspect's score parsed from its JSON value, or an error sentence."""
     value, reason = entry, None
     if isinstance(entry, dict):
         scores = [found for key, found in entry.items() if plain_key(key) in _SCORE_KEYS]
@@ -141,7 +145,7 @@ def _read_aspect(name: str, entry: Any, scale: tuple[float, float]) -> Aspect | 
 
 def _read_number(score: Any, scale: tuple[float, float]) -> Reading:
     usable = isinstance(score, str | int | float) and not isinstance(score, bool)
-    # Python cannot convert an integer with thousands of digits to text.
+    # Python refuses to convert an integer with thousands of digits to a string.
     huge = isinstance(score, int) and abs(score) >= 10**9
     value = NONE
     if usable and not huge:

@@ -12,7 +12,7 @@ _TILDE = re.compile(r"(?P<lead>[\s\"'*_`~\\\[\](){}$#|]*+)(?:[0-9.,/]++\s{0,5}(?
 
 
 def exact_score_in(text: str, high: float, *, whole: bool) -> Value:
-    """Return the score in a text, like `forms.score_in`, but treat an estimate such as ``~8`` as unclear."""
+    """Parse a score like `forms.score_in`, but treat estimates such as ``~8`` as unclear."""
     value = score_in(text, high, whole=whole)
     found = _TILDE.match(text)
     if value.kind == "one" and found and ("~" in found["lead"].replace("~~", "") or found["after"]):
@@ -41,7 +41,7 @@ _ABOUT = (
     r"|au moins)(?!\w)"
     r"|\u7ea6|\u5927\u6982|(?<!~)~(?!~)|[\u2248\u223c\u2243\u00b1])"
 )
-# "- 9" is the end of a range if nothing or a unit follows; "- 3 facts are missing" is a reason.
+# "- 9" is the end of a range if followed by nothing or by a unit. "- 3 facts are missing" is a reason.
 _RANGE_END = (
     r"[\"'*_`)\]]{0,10}(?:\s{0,5}(?:/|\(|out of|points?(?!\w)|pts|stars?(?!\w)|punkte?(?!\w)|\u5206|\n|$)"
     r"|\s{0,20}$|[.,;:!](?:\s|$)|\s{1,5}(?:because|since|as|depending|overall|weil|car)(?!\w))"
@@ -82,11 +82,13 @@ OR_LINE = re.compile(
     r"|\W{0,10}(?:and|und|et|to|bis|vs\.?|versus|/|\||&)\W{0,10}$",
     re.IGNORECASE,
 )
-"""Matches a line that marks the forms before and after it as alternatives."""
+"""Matches an "or" line, which makes the forms before and after it alternatives."""
 
 
 def qualify(folded: str, found: re.Match[str], value: Value) -> Value:
-    """Return a bracketed form's value, or unclear if nearby text makes it a range, choice or estimate."""
+    """Return a bracketed form's value, or "unclear" if nearby text makes it a range, alternative or
+    estimate.
+    """
     before = folded[line_start(folded, found.start()) : found.start()]
     after = folded[found.end() : found.end() + 160]
     if value.winner:

@@ -1,4 +1,4 @@
-"""The result of parsing a judge's reply, and helpers for finding positions in its text."""
+"""The result of parsing a judge's reply, and helpers for locating lines in its text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_FORMS = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """The verdict in a reply. Exactly one of `letter`, `score`, `aspects` and `error` is set."""
+    """The verdict parsed from a reply. Exactly one of `letter`, `score`, `aspects` and `error` is set."""
 
     letter: str | None = None
     """The winner of a comparison: "A", "B" or "tie"."""
@@ -23,11 +23,11 @@ class Reading:
     aspects: tuple[Aspect, ...] = ()
     reason: str | None = None
     error: str | None = None
-    """One sentence that says why there is no verdict."""
+    """One-sentence reason why there is no verdict."""
 
 
 def check_scale(value: Value, scale: tuple[float, float], reason: str | None) -> Reading:
-    """Return a reading with the score, or with an error if the score is off the scale."""
+    """Return a reading with the score, or with an error if the score is out of range."""
     low, high = scale
     score = number_of(value.number)
     if value.out_of is not None and float(value.out_of) != high:
@@ -42,7 +42,7 @@ def check_scale(value: Value, scale: tuple[float, float], reason: str | None) ->
 
 
 def line_start(folded: str, position: int) -> int:
-    """Return the start of the line that contains a position, but at most `NEAR` characters before it."""
+    """Return the start of the line that contains a position, going back at most `NEAR` characters."""
     near = max(0, position - NEAR)
     return max(near, folded.rfind("\n", near, position) + 1)
 

@@ -1,11 +1,11 @@
-"""Parse a judge's reply into a verdict, strictest form first, without guessing.
+"""Parse a judge's reply into a verdict. Stricter formats take precedence, and ambiguous replies are rejected.
 
-Thinking is removed first. Then the verdict comes from the first of these forms that the reply contains:
+Thinking is removed first. The verdict is then taken from the first of these forms found in the reply:
 
 1. JSON with the rubric's keys, anywhere in the reply;
 2. the rubric's bracketed form, such as ``Verdict: [[A]]`` or ``[[7]]``;
 3. the last labelled line that names exactly one candidate or score, such as ``Verdict: A``, unless a later
-   label or correction contradicts it; for scores, also a last line that is just a number.
+   label or correction contradicts it; for scores, also a last line consisting only of a number.
 
 A reply has no verdict if it gives several different values, a range, an approximate score, a score outside
 the scale, or letters only in prose, or if a bracketed form contradicts the JSON. One exception: if the last
@@ -52,14 +52,14 @@ _SINGLE = re.compile(r"(?<![\w\]\[])\[([0-9]+(?:\.[0-9]*)?)\](?!\])")
 
 
 def read_reply(rubric: Rubric, raw: str) -> Reading:
-    """Parse the verdict in a complete, non-empty reply.
+    """Parse the verdict from a complete, non-empty reply.
 
     Args:
-        rubric: the rubric used in the request. A FastChat rubric accepts only its own bracketed form.
+        rubric: the rubric used in the request. FastChat rubrics only accept their own bracketed form.
         raw: the whole reply.
 
     Returns:
-        The verdict, or a reading whose `error` says why there is none.
+        The verdict, or a reading with the reason in `error` if there is none.
     """
     text = remove_thinking(raw)
     if not text.strip():
@@ -124,7 +124,7 @@ def _find_single_brackets(folded: str) -> tuple[Value, int]:
 
 
 def _find_bare_number(folded: str) -> tuple[Value, int]:
-    """Return the score if the last line is just a number, and the position of that line."""
+    """Return the score if the last line consists only of a number, and that line's position."""
     *_, line = folded.rstrip().split("\n")
     if len(line) >= 40 or (bare := _BARE.fullmatch(line)) is None:
         return NONE, 0

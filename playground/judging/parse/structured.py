@@ -1,4 +1,4 @@
-"""Remove the thinking from a judge's reply, and find JSON objects in the rest."""
+"""Remove thinking from a judge's reply, and find JSON objects in the rest."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from playground.rubrics.forms import BRACKETS, LABEL, fold
 
 WORK = 4_000_000
-"""Maximum number of characters to read when searching for objects, including failed attempts."""
+"""Maximum number of characters to scan for objects, including failed attempts."""
 DEPTH = 6
-"""Maximum nesting depth at which objects are searched."""
+"""Maximum nesting depth of the objects to search."""
 
 _TAG = re.compile(
     r"(?:<(?P<close>/?)(?:think|thinking|thought|reasoning)>"
@@ -26,13 +26,13 @@ _COMMA = re.compile(r'"(?:\\.|[^"\\])*+(?:"|$)|\\.|,(?=\s*[}\]])', re.DOTALL)
 
 
 def remove_thinking(text: str) -> str:
-    """Return the reply without ``<think>...</think>`` and similar blocks.
+    """Remove ``<think>...</think>`` and similar blocks from the reply.
 
-    Text before a closing tag without an opening tag is thinking too, because chat templates often write the
-    opening tag themselves. There are two exceptions: a closing tag at the end of the reply, directly after
-    the verdict, and a tag used as a word in a sentence after the verdict. All text after an unclosed opening
-    tag is thinking, unless the tag is used as a word in a sentence. Quoted tags are plain text. A reply that
-    is a single JSON object is returned unchanged.
+    Text before an unmatched closing tag is also thinking, because chat templates often add the opening tag to
+    the prompt. There are two exceptions: a closing tag at the end of the reply, directly after the verdict,
+    and a tag used as a word in a sentence after the verdict. All text after an unclosed opening tag is
+    thinking, unless the tag is used as a word in a sentence. Quoted tags are plain text. A reply that is a
+    single JSON object is returned unchanged.
     """
     if (final := text.rfind("<|message|>")) >= 0 and _FINAL.search(text, max(0, final - 100)):
         return text[final + len("<|message|>") :].removesuffix("<|return|>")
@@ -114,7 +114,7 @@ def _is_object(text: str) -> bool:
 
 
 def find_objects(text: str) -> list[dict[str, Any]]:
-    """Return the top-level JSON objects in the text, in order; trailing commas are allowed."""
+    """Return the top-level JSON objects in the text, in order. Trailing commas are allowed."""
     found = _decode(text)
     if not found and (tidy := _COMMA.sub(lambda one: "" if one[0] == "," else one[0], text)) != text:
         found = _decode(tidy)
@@ -122,11 +122,11 @@ def find_objects(text: str) -> list[dict[str, Any]]:
 
 
 class Repeated(list[Any]):
-    """The values of a key that occurs several times in one JSON object with different values."""
+    """The differing values of a key that is repeated in one JSON object."""
 
 
 def _join(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build a dict from key-value pairs, keeping every value of a repeated key."""
+    """Build a dict from key-value pairs, preserving all values of repeated keys."""
     values: dict[str, list[Any]] = {}
     for key, value in pairs:
         values.setdefault(key, []).append(value)
@@ -146,7 +146,7 @@ def _decode(text: str) -> list[dict[str, Any]]:
         position = start.start() + 1
         try:
             value, position = decoder.raw_decode(text, start.start())
-        except json.JSONDecodeError as error:  # 1000 accounts for the cost of raising the error
+        except json.JSONDecodeError as error:  # the constant 1000 accounts for the cost of raising the error
             left -= error.pos - start.start() + 1000
         except (ValueError, RecursionError):  # a number with thousands of digits, or deep nesting
             left -= 20_000
@@ -157,7 +157,7 @@ def _decode(text: str) -> list[dict[str, Any]]:
 
 
 def walk(value: Any, depth: int = DEPTH) -> Iterator[list[dict[str, Any]]]:
-    """Yield the objects in a JSON value level by level, outermost level first."""
+    """Yield the objects in a JSON value in breadth-first order, outermost first."""
     level = [value]
     for _ in range(depth):
         objects = [one for one in level if isinstance(one, dict)]
