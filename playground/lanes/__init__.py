@@ -1,6 +1,6 @@
-"""Lane specs (``name:key=value,...``): parse, format, describe and list them.
+"""Parse, format, describe and list lane specs (``name:key=value,...``).
 
-`spec` implements the grammar, `variant` builds a variant from a spec, `recipe` converts specs to and from the
+`spec` implements the syntax, `variant` builds a variant from a spec, `recipe` converts between specs and the
 values of the page's controls, `names` provides display names and the list of lanes to choose from, and
-`letters` provides the lanes' letters.
+`letters` provides lane letters.
 """

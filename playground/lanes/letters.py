@@ -1,11 +1,13 @@
-"""The letters that identify lanes in the interface, starting with A."""
+"""Lane letters, which identify lanes in the interface, starting with A."""
 
 LETTERS = "ABCD"
-"""The letters of the lanes that fit on a page."""
+"""The letters of the lanes on a page."""
 
 
 def lane_letter(lane: int) -> str:
-    """Return the letter for a lane (counted from 0). Z is followed by AA, AB and so on, for recorded
-    conversations with very many lanes."""
+    """Return the letter for a lane index (from 0).
+
+    Z is followed by AA, AB and so on, for recorded conversations with more than 26 lanes.
+    """
     before, at = divmod(lane, 26)
     return (lane_letter(before - 1) if before else "") + chr(ord("A") + at)

@@ -1,4 +1,4 @@
-"""Labels, short names and descriptions of lanes, and the list of lanes to choose from."""
+"""Lane labels and descriptions, and the list of lanes to choose from."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from playground.words import shorten
 
 BASE = "base"
 URIAL = "urial"
-"""The two lanes that need no adapter and are the defaults on the page and the command line."""
+"""The two lanes that need no adapter, used as defaults on the page and the command line."""
 
 
 def adapter_class() -> AlignerClass:
-    """Return the aligner class for lane specs that consist of only an adapter's name."""
+    """Return the aligner class for lane specs that consist only of an adapter name."""
     return next(found for found in aligners().values() if found.lane.adapter == "name")
 
 
 def find_class(name: str) -> AlignerClass:
-    """Return the aligner class for lane specs that begin with `name`. Unknown names are taken as adapters."""
+    """Return the aligner class for lane specs with the given name. Unknown names are treated as adapters."""
     return classes_by_name().get(name) or adapter_class()
 
 
 def find_adapter(spec: str) -> str | None:
-    """Return the adapter named in a lane spec, or None if it names none or cannot be parsed."""
+    """Return the adapter named in a lane spec, or None if there is none or the spec cannot be parsed."""
     try:
         name, options = parse_spec(spec)
     except InputError:
@@ -37,11 +37,11 @@ def find_adapter(spec: str) -> str | None:
 
 
 def offer_lanes(cards: Iterable[AdapterCard], base_template: bool = True) -> list[tuple[str, str]]:
-    """Return the lanes to choose from, each without further options, as (label, lane spec).
+    """Return the lanes to choose from, without options, as (label, lane spec) pairs.
 
     Args:
         cards: the adapters.
-        base_template: whether the base has a chat template. Without one, lanes that use the base's chat
+        base_template: whether the base has a chat template. If it has none, lanes that use the base's chat
             format are omitted.
     """
     found = sorted(aligners().values(), key=lambda each: (each.lane.rank, each.lane.label))
@@ -65,8 +65,10 @@ def _spell_adapter(found: AlignerClass, adapter: str) -> str:
 
 
 def default_lanes(adapter: str | None) -> tuple[str, str, str, str]:
-    """Return the lane specs for a new page: URIAL, IFT, base, and IFT + URIAL; without an adapter, URIAL,
-    base, base, and URIAL."""
+    """Return the default lane specs for a new page:
+
+    URIAL, IFT, base, IFT + URIAL; or, without an adapter, URIAL, base, base, URIAL.
+    """
     both = format_spec(URIAL, {"adapter": adapter}) if adapter else URIAL
     return URIAL, adapter or BASE, BASE, both
 
@@ -85,13 +87,15 @@ def label_lanes(cards: Mapping[str, AdapterCard]) -> dict[str, str]:
 
 
 def name_lane(variant: Variant, cards: Mapping[str, AdapterCard]) -> str:
-    """Return a variant's display name, including any options set by the user."""
+    """Return a variant's display name, including options set by the user."""
     labels = label_lanes(cards)
     return labels.get(variant.name) or abbreviate_spec(variant.name, labels)
 
 
 def abbreviate_spec(spec: str, labels: Mapping[str, str]) -> str:
-    """Return a lane spec in display form: a label for the lane from `labels`, and shortened options."""
+    """Return a lane spec's display name: the lane's label from `labels`, followed by its abbreviated
+    options.
+    """
     try:
         name, options = parse_spec(spec)
     except InputError:

@@ -1,4 +1,4 @@
-"""Convert lane specs to and from the values of the page's controls: a preset and its options."""
+"""Convert between lane specs and the values of the page's lane controls (a preset and its options)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from playground.lanes.spec import format_spec, parse_spec
 from playground.types import SAMPLING_NAMES, DemoSet, InputError
 
 CHAT_OPTIONS = ("system", "instruction", "template", "think")
-"""Options of chat-format lanes that have controls, apart from template variables."""
+"""Options of chat-format lanes for which there are controls, apart from template variables."""
 RESERVED = {"adapter", "stop", "overflow", *DEMONSTRATION_OPTIONS, *CHAT_OPTIONS, *SAMPLING_NAMES}
-"""Names that template variables cannot use in a lane spec."""
+"""Reserved names that template variables in a lane spec cannot use."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,30 +22,32 @@ class Recipe:
     """The values of one lane's controls."""
 
     preset: str
-    """A lane spec from `names.offer_lanes`, or a lane spec with options that the controls cannot express."""
+    """A lane spec from `names.offer_lanes`, or one with options that the controls cannot express."""
     demos: str = ""
     """The name of the demonstration set; "" for the base's default set."""
     k: int | None = None
     """Number of demonstrations; None for the whole set."""
     ablation: str = ""
     other: str = ""
-    """The demonstration set that the ablation "other" takes answers from."""
+    """The demonstration set from which the ablation "other" takes answers."""
     pick: str = "first"
     overflow: str = "refuse"
     stop_rule: str = "own"
     system: str = ""
-    """The system message for a chat-format lane."""
+    """The system message of a chat-format lane."""
     instruction: str = ""
-    """The demonstration set whose instruction is the system message; "" for none."""
+    """The demonstration set whose instruction is used as the system message; "" for none."""
     template: str = ""
-    """The name of the chat template if there are several; "" for the default."""
+    """The name of the chat template, if there are several; "" for the default."""
     think: str = "drop"
     variables: str = ""
     """Chat template variables in lane spec syntax: ``name=value,...``."""
 
     @property
     def kind(self) -> LaneKind:
-        """The lane kind, which determines the controls; `FIXED` if the preset itself has options."""
+        """The lane kind, which determines the available controls; `FIXED` if the preset itself has
+        options.
+        """
         try:
             name, options = parse_spec(self.preset)
         except InputError:
@@ -57,11 +59,11 @@ class Recipe:
 
     @property
     def adapter(self) -> str | None:
-        """The adapter that the preset names, if any."""
+        """The adapter named in the preset, if any."""
         return find_adapter(self.preset)
 
     def spec(self, default: str, sets: Mapping[str, DemoSet], seed: int | None = None) -> str:
-        """Return the lane spec, without default values so that equal recipes have equal names.
+        """Return the lane spec. Default values are omitted, so that equal recipes have equal names.
 
         Args:
             default: the name of the base's default demonstration set.
@@ -118,9 +120,9 @@ class Recipe:
 
     @classmethod
     def of(cls, spec: str) -> Recipe:
-        """Return the values of the controls for a lane spec.
+        """Return the control values for a lane spec.
 
-        If the spec has options that no control can set, the whole spec becomes the preset.
+        If the spec has options for which there is no control, the whole spec becomes the preset.
         """
         try:
             return cls._read(spec)
@@ -129,7 +131,7 @@ class Recipe:
 
     @classmethod
     def _read(cls, spec: str) -> Recipe:
-        """Convert a spec like `of`, but raise InputError if the controls cannot express it."""
+        """Convert a spec as `of` does, but raise InputError if the controls cannot express it."""
         name, options = parse_spec(spec)
         kind = find_class(name).lane
         beginning = {"adapter": options.pop("adapter")} if "adapter" in options else {}
@@ -137,7 +139,7 @@ class Recipe:
             raise InputError("This lane does not support adapter=.")
         recipe = cls(preset=format_spec(name, beginning), overflow=options.pop("overflow", "refuse"))
         if kind.demonstrations or not kind.chat_format:
-            options.pop("seed", None)  # the seed of the lane itself, a decoding parameter
+            options.pop("seed", None)  # the lane's own seed, which is a decoding parameter
         if kind.stop_rules:
             recipe = recipe._with_stop_rule(options, kind)
         if kind.demonstrations:
@@ -183,11 +185,11 @@ class Recipe:
 
 
 FIXED = LaneKind(label="")
-"""The lane kind of a preset with options that controls cannot change; it has no controls."""
+"""The lane kind of presets that include options. It has no controls."""
 
 
 def read_variables(text: str) -> dict[str, str]:
-    """Parse chat template variables from text such as ``enable_thinking=false``.
+    """Parse chat template variables such as ``enable_thinking=false``.
 
     Raises:
         InputError: the text is not name=value pairs, or a name is a lane option.

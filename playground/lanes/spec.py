@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"[^,]*")
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
-    """Parse a lane spec into its name and options. Quoted values become `Quoted` strings.
+    """Parse a lane spec into a name and options. Quoted values become `Quoted` strings.
 
     Raises:
         InputError: a part is not key=value, a key occurs twice, or a quotation mark is not closed.
@@ -47,7 +47,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
 
 
 def _value(rest: str, at: int, spec: str, key: str) -> tuple[str, int]:
-    """Parse the value at position `at`; return it and the position of the next option."""
+    """Parse the value at position `at`. Return the value and the position of the next option."""
     while rest[at : at + 1].isspace():
         at += 1
     if rest[at : at + 1] != '"':
@@ -65,10 +65,10 @@ def _value(rest: str, at: int, spec: str, key: str) -> tuple[str, int]:
 
 
 def format_spec(name: str, options: Mapping[str, str]) -> str:
-    """Format a lane spec, from which `parse_spec` restores these options.
+    """Format a name and options as a lane spec; the inverse of `parse_spec`.
 
     Args:
-        name: the lane's name, which may already include options, as in ``urial:adapter=NAME``.
+        name: the lane's name, optionally with options, as in ``urial:adapter=NAME``.
         options: the options to append.
     """
     if not options:
@@ -78,7 +78,7 @@ def format_spec(name: str, options: Mapping[str, str]) -> str:
 
 
 def quote_value(value: str) -> str:
-    """Return a value in lane spec syntax, quoted only if it would otherwise be ambiguous."""
+    """Format a value in lane spec syntax, with quotes only where it would otherwise be ambiguous."""
     bare = value == value.strip() and not value.startswith('"') and not re.search(r"[,\n\r\t]", value)
     if bare and not isinstance(value, Quoted):
         return value

@@ -1,4 +1,4 @@
-"""Build a variant from a lane spec: its aligner, decoding parameters and overflow rule."""
+"""Build variants from lane specs: aligner, decoding parameters and overflow rule."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ from playground.types.option_value import Quoted
 
 
 class LaneShelf(Shelf, Protocol):
-    """The resources that a lane spec may refer to. Implemented by `library.Library`."""
+    """The resources that lane specs can refer to. Implemented by `library.Library`."""
 
     @property
     def adapters(self) -> Mapping[str, AdapterCard]:
-        """Adapters trained for this base, by name."""
+        """Adapters trained on this base model, by name."""
 
     @property
     def other_adapters(self) -> Mapping[str, AdapterCard]:
-        """Adapters trained for another base, by name."""
+        """Adapters trained on a different base model, by name."""
 
     @property
     def pending(self) -> Mapping[str, str]:
-        """Sources of the adapters whose files are still downloading, by name."""
+        """Sources of adapters that are still being downloaded, by name."""
 
     @property
     def refused(self) -> Mapping[str, str]:
-        """Reasons why adapters cannot be read, by name."""
+        """One-sentence reasons why adapters cannot be read, by adapter name."""
 
 
 def parse_lane(spec: str, shelf: LaneShelf, sampling: Sampling | None = None) -> Variant:
     """Build a variant from a lane spec, ``name`` or ``name:key=value,...``.
 
-    `name` is "base", the name of an aligner, or the name of an adapter, which selects that adapter in its
-    own chat format. Keys are the aligner's options, `overflow`, and the decoding parameters, which default to
-    `sampling`. The value of `stop` is a stop rule if the aligner has one of that name, else a stop sequence.
-    The variant's name is the spec itself. For quoted values, see `lanes.spec`.
+    `name` is "base", the name of an aligner, or the name of an adapter to be used with its own chat format.
+    Keys are the aligner's options, `overflow`, and the decoding parameters, which default to `sampling`. The
+    value of `stop` is a stop rule if the aligner has one of that name, else a stop sequence. The variant's
+    name is the spec itself. For quoted values, see `lanes.spec`.
 
     Raises:
         InputError: a name or key is unknown, or a value is invalid.
@@ -75,7 +75,7 @@ def parse_lane(spec: str, shelf: LaneShelf, sampling: Sampling | None = None) ->
 
 
 def find_decoding(spec: str) -> set[str]:
-    """Return the names of the decoding parameters set in a lane spec, excluding the seed of an ablation.
+    """Return the names of the decoding parameters set in a lane spec, except the seed of an ablation.
 
     Raises:
         InputError: the spec cannot be parsed.
@@ -86,7 +86,10 @@ def find_decoding(spec: str) -> set[str]:
 
 
 def _find_class(name: str, options: dict[str, str], shelf: LaneShelf) -> AlignerClass:
-    """Return the aligner class for a lane's name. If the name is an adapter's, set the `adapter` option."""
+    """Return the aligner class for a lane's name.
+
+    If it is the name of an adapter, set the `adapter` option.
+    """
     named = classes_by_name()
     if name in named:
         return named[name]
@@ -106,8 +109,8 @@ def _take_decoding(options: dict[str, str], kind: LaneKind) -> dict[str, str]:
     """Remove the decoding parameters from a lane's options and return them."""
     decoding = {key: options.pop(key) for key in list(options) if key in SAMPLING_NAMES}
     if "ablation" in options and "seed" in decoding:
-        # A lane has a single seed, which the ablation and sampling share.
+        # A lane has a single seed, shared by the ablation and sampling.
         options["seed"] = decoding["seed"]
     if decoding.get("stop") in kind.stop_rules:
-        options["stop"] = decoding.pop("stop")  # the name of a stop rule, not a stop sequence
+        options["stop"] = decoding.pop("stop")  # a stop rule's name, not a stop sequence
     return decoding

@@ -1,4 +1,4 @@
-"""The database of conversations, verdicts and judge calls, kept in one SQLite file (see `database.Store`)."""
+"""SQLite database of conversations, verdicts and judge calls (see `database.Store`)."""
 
 from playground.store.conflicts import ConflictError
 from playground.store.conversations import LOST_TURN

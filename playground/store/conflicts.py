@@ -1,4 +1,4 @@
-"""Detect conversations that another window or program has continued since they were read."""
+"""Detect conflicting writes: conversations continued in another window or program since they were read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ELSEWHERE = (
 
 
 class ConflictError(InputError):
-    """The turn or version to write has already been written by another window or program."""
+    """Raised when another window or program has already written the turn or version to be written."""
 
 
 def refuse_conflict(db: sqlite3.Connection, conversation: Conversation, lanes: Sequence[int]) -> None:
@@ -24,7 +24,7 @@ def refuse_conflict(db: sqlite3.Connection, conversation: Conversation, lanes: S
     Args:
         db: the database.
         conversation: the conversation to be written.
-        lanes: the lanes of its last turn that will generate.
+        lanes: the lanes that will generate answers in its last turn.
     """
     id, last = conversation.id, len(conversation.turns) - 1
     turn = conversation.turns[last]
@@ -45,7 +45,7 @@ def refuse_conflict(db: sqlite3.Connection, conversation: Conversation, lanes: S
 
 
 def _is_outdated(db: sqlite3.Connection, conversation: Conversation, number: int) -> bool:
-    """Return whether an answer in a turn was unfinished when read but is now finished in the database."""
+    """Return whether an answer that was unfinished when read is now finished in the database."""
     turn = conversation.turns[number]
     stored = read_replies(db, conversation.id, number)
     return any(
@@ -56,7 +56,7 @@ def _is_outdated(db: sqlite3.Connection, conversation: Conversation, number: int
 
 
 def _shows_others(db: sqlite3.Connection, conversation: Conversation, number: int) -> bool:
-    """Return whether the database and the conversation show different versions of a turn's answers."""
+    """Return whether the selected answer versions in the database differ from those in the conversation."""
     rows = db.execute(
         "SELECT lane, version FROM answer WHERE conversation = ? AND turn = ? AND shown = 1",
         (conversation.id, number),
@@ -72,14 +72,14 @@ def _shows_others(db: sqlite3.Connection, conversation: Conversation, number: in
 
 
 def _count_turns(db: sqlite3.Connection, id: str) -> int:
-    """Return the number of turns of a conversation in the database, including missing turns in between."""
+    """Return the number of turns stored for a conversation, including gaps."""
     found = db.execute("SELECT number FROM turn WHERE conversation = ?", (id,))
     numbers = usable_numbers(number for (number,) in found)
     return numbers[-1] + 1 if numbers else 0
 
 
 def _holds_version(db: sqlite3.Connection, id: str, turn: int, lane: int, version: int) -> bool:
-    """Return whether the database contains a given version of a lane's answer."""
+    """Return whether a version of a lane's answer is stored."""
     key = "SELECT 1 FROM answer WHERE conversation = ? AND turn = ? AND lane = ? AND version = ?"
     return db.execute(key, (id, turn, lane, version)).fetchone() is not None
 
@@ -93,10 +93,10 @@ def read_replies(db: sqlite3.Connection, id: str, number: int) -> dict[tuple[int
 
 
 def refuse_select_conflict(db: sqlite3.Connection, conversation: Conversation) -> None:
-    """Raise ConflictError if the database is newer than the conversation's last turn.
+    """Raise ConflictError if the stored conversation is newer than the one in memory.
 
-    It is newer if it has later turns, more versions of the turn's answers, or finished replies that are
-    unfinished in the conversation.
+    It is newer if it has later turns, more versions of the last turn's answers, or finished replies that are
+    unfinished in memory.
     """
     id, last = conversation.id, len(conversation.turns) - 1
     turn = conversation.turns[last]

@@ -1,4 +1,4 @@
-"""Read and write conversations, turn by turn."""
+"""Read and write conversations and their turns."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LOST_TURN = "(This message is missing from the database.)"
 def read_conversation(db: sqlite3.Connection, id: str) -> Conversation | None:
     """Return the conversation with the given id, or None if there is none.
 
-    Raises one of `UNREADABLE` if the conversation's variants are damaged.
+    Raises one of `UNREADABLE` if its variants are damaged.
     """
     row = db.execute("SELECT variants, parent, owner FROM conversation WHERE id = ?", (id,)).fetchone()
     if row is None:
@@ -87,13 +87,13 @@ def _read_answer_rows(db: sqlite3.Connection, id: str) -> dict[int, list[tuple[A
 def write_conversation(
     db: sqlite3.Connection, conversation: Conversation, since: int, select: bool = False
 ) -> None:
-    """Write a conversation and its turns from index `since`, or all turns if it is not stored yet.
+    """Write a conversation and its turns from index `since`. If it is not stored yet, write all turns.
 
     Args:
         db: the database.
         conversation: the conversation.
         since: index of the first turn to write, from 0.
-        select: whether to replace the lanes and the shown versions in the database if they differ.
+        select: whether to overwrite the stored lanes and selected versions if they differ.
     """
     now = current_time()
     variants = [
@@ -124,7 +124,8 @@ def _write_turn(
     """Write one turn and its answers. `select` is as in `write_conversation`."""
     key = (id, number)
     if db.execute("SELECT 1 FROM turn WHERE conversation = ? AND number = ?", key).fetchone() is None:
-        # Otherwise, answers left over from a lost turn with this number would become part of the new turn.
+        # Otherwise, answers left over from a lost turn with the same number would become part of the new
+        # turn.
         db.execute("DELETE FROM answer WHERE conversation = ? AND turn = ?", key)
         db.execute(
             "INSERT INTO turn (conversation, number, user, created, histories) VALUES (?, ?, ?, ?, ?)",
@@ -134,10 +135,10 @@ def _write_turn(
     for lane, shown in enumerate(turn.answers):
         answers = turn.all(lane)
         later = usable_numbers(version for where, version in stored if where == lane)
-        # If another process has added a version in the meantime, that version stays the shown one.
+        # If another process has added a version in the meantime, that version remains selected.
         keep = not select and bool(later) and later[-1] >= len(answers)
         for answer in answers:
-            if answer.reply.error in UNUSABLE:  # keep any existing row for a repair
+            if answer.reply.error in UNUSABLE:  # keep any existing row, so that it can be repaired
                 continue
             if _is_replaced(stored.get((lane, answer.version)), answer.reply):
                 request = None if answer.request is None else canonical(to_json(answer.request))
@@ -155,13 +156,13 @@ def _write_turn(
 
 
 def _is_replaced(stored: str | None, reply: Reply) -> bool:
-    """Return whether a reply replaces the stored reply for the same version.
+    """Return whether a reply should replace the stored reply for the same version.
 
-    A finished reply is never replaced, unless it was cut off by `Session.close` and is complete now.
+    A finished reply is only replaced if it was cut off by `Session.close` and is now complete.
     """
     if stored is None:
         return True
-    if reply.error in UNFINISHED:  # was only read from the database; another process may still be writing it
+    if reply.error in UNFINISHED:  # read from the database; another process may still be writing it
         return False
     finish = read_field(stored, "finish")
     return not finish or (finish == "cancelled" and reply.finish in ("stop", "length"))

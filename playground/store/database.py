@@ -1,8 +1,8 @@
-"""The database: every request exactly as sent, and every reply, in one SQLite file.
+"""The database, a single SQLite file that stores every request exactly as sent and every reply.
 
-Every method opens its own connection, so it can be called from any thread. SQLite's write-ahead log lets
-readers continue while another connection writes. A turn is written before its answers are generated, while
-they stream, and when they end, so a crash loses at most the last second of text.
+Every method opens its own connection, so it can be called from any thread. With SQLite's write-ahead log,
+reads are not blocked by writes. A turn is written before its answers are generated, while they stream, and
+when they finish, so a crash loses at most the last second of text.
 """
 
 from __future__ import annotations
@@ -33,18 +33,21 @@ _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class LockedError(OutsideError):
-    """The database is locked by another program."""
+    """Raised when the database is locked by another program."""
 
 
 def new_id() -> str:
-    """Return a new conversation id, sortable by time and unguessable (anyone with the link has access)."""
+    """Return a new conversation id.
+
+    Ids are sortable by time, and unguessable because anyone with the link has access.
+    """
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return f"{stamp}-{secrets.token_hex(8)}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """A conversation's entry in the history list."""
+    """An entry in the list of recorded conversations."""
 
     id: str
     updated: datetime
@@ -55,7 +58,7 @@ class Summary:
 
 
 class Store:
-    """Conversations, verdicts and votes in one SQLite file."""
+    """The store of conversations, verdicts and votes, in one SQLite file."""
 
     def __init__(self, data_dir: Path, file: str = FILE) -> None:
         """Open the database in `data_dir`, creating the folder and the file if needed.
@@ -74,7 +77,7 @@ class Store:
             ) from error
 
     def _create(self) -> None:
-        """Create the file if it does not exist, and migrate it to the current format."""
+        """Create the file if it does not exist, and migrate it to the current format version."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._open(PATIENCE) as db:
             db.execute("PRAGMA journal_mode = WAL")
@@ -82,7 +85,8 @@ class Store:
 
     @contextmanager
     def _connect(self, patience: float = PATIENCE) -> Iterator[sqlite3.Connection]:
-        """Open a connection that commits all changes together at the end, or none of them after an error.
+        """Open a connection for one transaction: all changes are committed at the end, or rolled back after
+        an error.
 
         Args:
             patience: seconds to wait for a lock held by another program.
@@ -112,10 +116,10 @@ class Store:
             raise kind(f"The database {self.path} cannot be used: {error}.") from error
 
     def begin(self, conversation: Conversation, lanes: Sequence[int], patience: float = PATIENCE) -> None:
-        """Write a conversation's last turn, or new versions of answers in it, before its lanes generate.
+        """Write a conversation's last turn, or new answer versions in it, before generation starts.
 
         Args:
-            conversation: the conversation, ending with that turn.
+            conversation: the conversation, including that turn.
             lanes: the lanes that will generate.
             patience: seconds to wait for a lock held by another program.
 
@@ -130,7 +134,7 @@ class Store:
             write_conversation(db, conversation, len(conversation.turns) - 1, select=True)
 
     def show(self, conversation: Conversation) -> None:
-        """Record which versions of the last turn's answers are shown.
+        """Record which versions of the last turn's answers are selected.
 
         Raises:
             ConflictError: another process has continued the conversation since it was read.
@@ -147,17 +151,17 @@ class Store:
         patience: float = PATIENCE,
         select: bool = True,
     ) -> None:
-        """Write a conversation's last turn, or all turns from `since`. Earlier turns stay as stored.
+        """Write a conversation's last turn, or all turns from `since`.
 
-        A conversation that is not in the database yet is written in full, because its first turns may come
-        from another conversation. Finished answers written by other processes are kept, and so are versions
-        that this conversation does not have.
+        Earlier turns are not changed. A conversation that is not yet stored is written in full, because it
+        may be a branch of another conversation. Finished answers and additional versions written by other
+        processes are kept.
 
         Args:
             conversation: the conversation.
             since: index of the first turn to write, from 0; None for the last turn.
             patience: seconds to wait for a lock held by another program.
-            select: whether to replace the lanes and the shown versions in the database if they differ.
+            select: whether to overwrite the stored lanes and selected versions if they differ.
         """
         with self._connect(patience) as db:
             db.execute("BEGIN IMMEDIATE")
@@ -170,13 +174,13 @@ class Store:
             return db.execute("SELECT 1 FROM conversation WHERE id = ?", (id,)).fetchone() is not None
 
     def load(self, id: str) -> Conversation:
-        """Return the conversation with the given id. Answers that were never finished are returned as errors.
+        """Load the conversation with the given id. Unfinished answers are returned as errors.
 
         Raises:
             InputError: there is no conversation with that id, or it is damaged.
         """
         with self._connect() as db:
-            db.execute("BEGIN")  # makes all reads see the same snapshot, even during writes by others
+            db.execute("BEGIN")  # all reads see the same snapshot, even during writes by other connections
             try:
                 conversation = read_conversation(db, id)
             except UNREADABLE as error:
@@ -210,7 +214,8 @@ class Store:
         return found
 
     def save_verdict(self, conversation: str, turn: int, verdict: Verdict) -> None:
-        """Write a verdict on a turn (from 0) of a recorded conversation, replacing any with the same id.
+        """Write a verdict on a turn (from 0) of a recorded conversation, replacing any verdict with the same
+        id.
 
         A finished verdict is not replaced by an unfinished one.
         """
@@ -219,12 +224,14 @@ class Store:
             write_verdict(db, conversation, turn, verdict)
 
     def verdicts(self, conversation: str) -> dict[int, tuple[Verdict, ...]]:
-        """Return every verdict on a conversation, by turn (from 0), in the order of their requests."""
+        """Return all verdicts on a conversation by turn (from 0), in the order in which they were
+        requested.
+        """
         with self._connect() as db:
             return read_verdicts(db, conversation)
 
     def save_judge_call(self, key: str, call: JudgeCall) -> None:
-        """Store a judge's reply, so that the same question is not paid for twice."""
+        """Store a judge call under a key, so that the same question is not paid for twice."""
         with self._connect() as db:
             write_judge_call(db, key, call)
 
@@ -234,13 +241,13 @@ class Store:
             return read_kept_call(db, key)
 
     def summaries(self, query: str = "", limit: int = 100, owner: str | None = None) -> list[Summary]:
-        """Return a summary of each conversation that has `query` in any user message, newest first.
+        """Return summaries of the conversations with `query` in a user message, newest first.
 
         Args:
             query: text that a user message must contain; "" matches all.
             limit: maximum number of conversations.
-            owner: the owner of the conversations; None for all owners. Conversations started on the command
-                line are always included.
+            owner: only include conversations of this owner, and those started on the command line. None
+                includes all.
         """
         pattern = "%" + query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         with self._connect() as db:

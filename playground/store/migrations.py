@@ -1,4 +1,4 @@
-"""Database migrations, each of which upgrades a file from one format version to the next."""
+"""Database migrations. Each one upgrades a database file from one format version to the next."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ MIGRATIONS = (
     ALTER TABLE conversation ADD COLUMN owner TEXT NOT NULL DEFAULT ''; -- whose history lists it
     """,
 )
-"""The migration at index N upgrades the file from version N to N + 1. Never edit a released migration."""
+"""The migration at index N upgrades the database from version N to N + 1. Never edit a released migration."""
 
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:

@@ -1,7 +1,8 @@
-"""Write conversations to the database as they grow, without making generation wait for the disk.
+"""Write conversations to the database in the background, so that generation never waits for the disk.
 
-The database may be locked by another program, on a full disk, or missing. Data that could not be written
-stays in memory and is retried until it is written. In the meantime, `Recorder.problem` gives the reason.
+Writing can fail if the database is locked by another program, the disk is full, or the file is missing.
+Unwritten data stays in memory, and writing is retried until it succeeds. In the meantime, `Recorder.problem`
+gives the reason.
 """
 
 from __future__ import annotations
@@ -20,26 +21,28 @@ from playground.types import Conversation, OutsideError
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
-"""First and longest pause between attempts to write, in seconds; the pause doubles after each failure."""
+"""First and longest delay between write attempts, in seconds. The delay doubles after each failure."""
 SHORT = 1.0
-"""Seconds that one attempt waits for a lock held by another program."""
+"""Seconds to wait per attempt for a lock held by another program."""
 LONG = 20.0
-"""Seconds that `close` waits for unwritten data to be written."""
+"""Seconds that `close` waits for pending writes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Unwritten:
-    """The in-memory state of a conversation, and the first turn that is missing from the database."""
+    """The in-memory state of a conversation, and the first turn that has not been written."""
 
     conversation: Conversation
     since: int
     """Index of the first turn to write, from 0."""
     lanes: tuple[int, ...] | None = None
-    """The lanes that generate in the last turn, if `Store.begin` must still be called for it; else None."""
+    """The lanes that generate answers in the last turn, if `Store.begin` has not been called for it yet, else
+    None.
+    """
 
 
 class Recorder:
-    """Writes the conversations of one session to the database. Thread-safe."""
+    """Background writer for a session's conversations. Thread-safe."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -47,19 +50,20 @@ class Recorder:
         self._unwritten: dict[str, _Unwritten] = {}
         self._problems: dict[str, str] = {}
         self._branched: dict[str, str] = {}
-        """Branch ids by id of the original conversation, for conversations that were continued elsewhere
-        before a turn was written."""
+        """Branch ids by original conversation id, for conversations that were continued elsewhere before a
+        turn was written.
+        """
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def begin(self, conversation: Conversation, lanes: Sequence[int]) -> None:
-        """Write the last turn before its lanes generate.
+        """Write the last turn before generation starts.
 
         If the database is locked or earlier turns are still unwritten, the turn is queued for later.
 
         Args:
             conversation: the conversation.
-            lanes: the lanes that will generate.
+            lanes: the lanes that will generate answers.
 
         Raises:
             ConflictError: another process has continued the conversation since it was read.
@@ -77,11 +81,14 @@ class Recorder:
                 return
             except LockedError as error:
                 self._note(id, error)
-        # No other process can have continued from earlier turns that are still unwritten.
+        # No other process can have continued the conversation, because earlier turns are still unwritten.
         self._keep(conversation, tuple(lanes))
 
     def put(self, conversation: Conversation) -> None:
-        """Queue a conversation for writing and return immediately. Call `begin` for its last turn first."""
+        """Queue a conversation for writing, and return immediately.
+
+        `begin` must be called for its last turn first.
+        """
         unwritten = self._keep(conversation)
         if self._closed:
             self._write(unwritten)
@@ -91,7 +98,8 @@ class Recorder:
 
         Args:
             conversation: the conversation.
-            lanes: the lanes that generate in its last turn, if `Store.begin` must still be called for it.
+            lanes: the lanes that generate answers in its last turn, if `Store.begin` has not been called for
+                it yet.
         """
         id, since = conversation.id, len(conversation.turns) - 1
         with self._changed:
@@ -104,23 +112,26 @@ class Recorder:
         return unwritten
 
     def settle(self, id: str, seconds: float) -> bool:
-        """Wait up to `seconds` until a conversation is written, and return whether it is."""
+        """Wait at most `seconds` for a conversation to be written, and return whether it has been."""
         with self._changed:
             return self._changed.wait_for(lambda: id not in self._unwritten, seconds)
 
     def find_unwritten(self, id: str) -> Conversation | None:
-        """Return the in-memory state of a conversation that is not fully written yet, or None if it is."""
+        """Return a conversation's in-memory state, or None if it has been fully written."""
         with self._changed:
             found = self._unwritten.get(id)
         return None if found is None else found.conversation
 
     def problem(self, id: str) -> str | None:
-        """Return one sentence that says why a conversation is not fully written, or None if it is."""
+        """Return one sentence explaining why a conversation is not fully written, or None if it is."""
         with self._changed:
             return self._problems.get(id)
 
     def close(self) -> None:
-        """Write the remaining data and stop. Log conversations not fully written within `LONG` seconds."""
+        """Write all remaining data and stop.
+
+        Conversations not fully written within `LONG` seconds are logged.
+        """
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -133,7 +144,7 @@ class Recorder:
     # --- Writing thread ---------------------------------------------------------------------------
 
     def _wake(self) -> None:
-        """Wake the writing thread, starting it if needed. The caller must hold the lock."""
+        """Wake the writer thread, starting it if needed. The caller must hold the lock."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
             self._thread.start()
@@ -157,7 +168,7 @@ class Recorder:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _write(self, unwritten: _Unwritten) -> bool:
-        """Try once to write a conversation; return False if another attempt is needed."""
+        """Try once to write a conversation. Return False if another attempt is needed."""
         conversation = unwritten.conversation
         id = conversation.id
         try:
@@ -165,15 +176,16 @@ class Recorder:
                 try:
                     self._store.begin(conversation, unwritten.lanes, SHORT)
                 except ConflictError:
-                    # The answers already exist, so they are kept in a branch of the conversation.
+                    # The answers have already been generated, so they are saved in a branch of the
+                    # conversation.
                     self._branched[id] = new_id()
                 self._enter(id)
-            # `begin` recorded which versions are shown; another process may have selected others since.
+            # `begin` recorded the selected versions. Another process may have changed the selection since.
             self._store.save(self._place(conversation), unwritten.since, SHORT, False)
         except OutsideError as error:
             self._note(id, error)
             return False
-        except Exception as error:  # a conversation that cannot be written must not block the others
+        except Exception as error:  # a conversation that cannot be written must not block other conversations
             log.error("Conversation %s cannot be written.", id, exc_info=error)
             self._note(id, OutsideError(f"Conversation {id} cannot be written: {error}."))
             with self._changed:
@@ -194,12 +206,14 @@ class Recorder:
         return True
 
     def _enter(self, id: str) -> None:
-        """Mark a conversation's last turn as present in the database."""
+        """Mark a conversation's last turn as already stored in the database."""
         with self._changed:
             self._unwritten[id] = dataclasses.replace(self._unwritten[id], lanes=None)
 
     def _place(self, conversation: Conversation) -> Conversation:
-        """Return a conversation with the id under which it is stored."""
+        """Return a conversation with the id under which it is stored, which differs if it was saved as a
+        branch.
+        """
         branch = self._branched.get(conversation.id)
         return (
             conversation
@@ -208,7 +222,7 @@ class Recorder:
         )
 
     def _note(self, id: str, error: OutsideError) -> None:
-        """Keep one sentence that says why a conversation has not been written."""
+        """Store a one-sentence reason why a conversation has not been written."""
         if isinstance(error, LockedError):
             sentence = (
                 f"The database {self._store.path} is locked by another program: this conversation is "

@@ -1,4 +1,4 @@
-"""Repair a damaged database by finding unreadable rows and copying all other rows into a new file."""
+"""Repair a damaged database by copying all readable rows into a new file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from playground.store.rows import (
 from playground.types import InputError, OutsideError
 
 TABLES = ("conversation", "turn", "answer", "verdict", "game")
-"""The tables, ordered so that parent rows are copied before the rows that reference them."""
+"""The tables in copy order: parent rows must be copied before the rows that reference them."""
 MOST_NAMED = 5
 """Maximum number of damaged rows to list individually."""
 
@@ -31,7 +31,7 @@ Row = dict[str, Any]
 
 
 def find_damage(path: Path) -> list[str]:
-    """Describe the damage in a database, in one sentence per row plus one with the repair command.
+    """Describe the damage in a database: one sentence per damaged row, followed by the repair command.
 
     Returns:
         The sentences, for at most `MOST_NAMED` rows. Empty if every row is readable or there is no file.
@@ -61,11 +61,11 @@ def find_damage(path: Path) -> list[str]:
 def repair_record(path: Path, new: Path) -> str:
     """Copy the readable rows of a database into a new file.
 
-    Invalid times are replaced by the year 1970, and invalid UTF-8 bytes by U+FFFD. Rows that still cannot be
-    read are left out, together with all rows that belong to them.
+    Invalid timestamps are replaced by the Unix epoch, and invalid UTF-8 bytes by U+FFFD. Rows that still
+    cannot be read are skipped, together with all rows that reference them.
 
     Returns:
-        A report of how many rows were copied and how many were left out.
+        A report with the numbers of copied and skipped rows.
 
     Raises:
         InputError: there is no database, the new file exists, or no row could be read.
@@ -114,7 +114,7 @@ def repair_record(path: Path, new: Path) -> str:
 
 
 def _no_database(db: sqlite3.Connection) -> str:
-    """Return the reason why a file is not a Tandem database, or "" if it is one."""
+    """Return one reason why a file is not a Tandem database, or "" if it is one."""
     try:
         tables = {bytes(name).decode() for (name,) in db.execute("SELECT name FROM sqlite_master")}
     except sqlite3.DatabaseError as error:
@@ -137,9 +137,9 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _rows(db: sqlite3.Connection, table: str) -> Iterator[tuple[str, Row | None, str]]:
-    """Yield (display name, values after repair, fault or "") for every row of a table.
+    """Yield (display name, repaired values, fault or "") for every row in a table.
 
-    The values are None if the row cannot be used.
+    The values are None if the row cannot be repaired.
     """
     for key in _keys(db, table):
         try:
@@ -170,12 +170,12 @@ def _rows(db: sqlite3.Connection, table: str) -> Iterator[tuple[str, Row | None,
 
 
 def _keys(db: sqlite3.Connection, table: str) -> list[int]:
-    """Return the rowids of a table, reading as many as possible if the file is damaged."""
+    """Return the rowids of a table, or as many as can be read if the file is damaged."""
     keys: list[int] = []
     try:
         keys.extend(row[0] for row in db.execute(f"SELECT rowid FROM {table} NOT INDEXED ORDER BY rowid"))
     except sqlite3.DatabaseError:
-        # Rows after a damaged page may still be accessible by rowid.
+        # Rows stored after a damaged page may still be accessible by rowid.
         last = keys[-1] if keys else 0
         keys.extend(range(last + 1, last + 10_000))
     return keys
@@ -186,7 +186,10 @@ def _decode(value: Any) -> Any:
 
 
 def _has_time(row: Row, name: str) -> bool:
-    """Return whether a row's time is valid or absent. Replace an invalid time with the year 1970."""
+    """Replace an invalid timestamp in a row with the Unix epoch.
+
+    Return whether the timestamp was valid or absent.
+    """
     if name not in row:
         return True
     try:
@@ -198,7 +201,7 @@ def _has_time(row: Row, name: str) -> bool:
 
 
 def _check(table: str, row: Row) -> None:
-    """Raise one of `UNREADABLE` for a row that the program cannot parse."""
+    """Parse a row as the program would. Raises one of `UNREADABLE` if this fails."""
     if table == "conversation":
         read_variants(row["variants"])
     elif table == "turn":
@@ -219,11 +222,11 @@ PARENTS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
         ("turn", {"conversation": "conversation", "number": "turn"}),
     ),
 }
-"""The parent tables of each table, with the matching columns as {parent column: own column}."""
+"""Each table's parent tables, with foreign keys as {parent column: own column}."""
 
 
 def _orphan_fault(db: sqlite3.Connection, table: str, row: Row | sqlite3.Row) -> str:
-    """Describe the fault if a parent of a row is missing from the database; return "" if all exist."""
+    """Return the fault if a parent row is missing from the database, or "" if all parent rows exist."""
     for parent, columns in PARENTS.get(table, ()):
         where = " AND ".join(
             f"{theirs} = " + ("?" if theirs == "number" else "CAST(? AS TEXT)") for theirs in columns
@@ -241,13 +244,13 @@ NUMBERS: dict[str, dict[str, tuple[str, ...]]] = {
         "version": ("conversation", "turn", "lane"),
     },
 }
-"""The columns of each table that number its rows, with the columns that identify each numbered group."""
+"""Each table's numbering columns, with the columns that identify the group in which rows are numbered."""
 
 
 def _number_fault(db: sqlite3.Connection, table: str, row: sqlite3.Row) -> str:
-    """Describe the fault if any of a row's numbers is unusable; return "" if all can be used."""
+    """Return the fault if any of a row's numbers is invalid, or "" if all are valid."""
     for name, within in NUMBERS.get(table, {}).items():
-        if name not in row.keys():  # noqa: SIM118 - a row is not a dict; older formats lack columns
+        if name not in row.keys():  # noqa: SIM118 - a row is not a dict; older formats lack some columns
             continue
         where = " AND ".join(f"{column} IS ?" for column in within)
         numbers = db.execute(
@@ -263,7 +266,7 @@ IS_TEXT = "conversation IS CAST(? AS TEXT)"
 
 
 def _name(table: str, row: Row) -> str:
-    """Return a display name for a row."""
+    """Return a row's display name."""
     name = f"{table} {row.get('id') or row.get('conversation') or row.get('key')}"
     number = row.get("turn", row.get("number"))
     if isinstance(number, int):

@@ -1,4 +1,4 @@
-"""Parse values from database rows, replacing each damaged or missing answer with an error."""
+"""Parse values from database rows. Damaged and missing answers are replaced by errors."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ from playground.types import (
 INTERRUPTED = "Interrupted: the app stopped while this answer was being written."
 STREAMING = "This answer is still being written, on another page: open the conversation again in a moment."
 UNFINISHED = (INTERRUPTED, STREAMING)
-"""The error messages of answers that were read from the database before they were finished."""
+"""Error messages of answers that were unfinished when they were read from the database."""
 DAMAGED = "This answer is damaged in the database: run `python -m playground doctor` to see how to repair it."
 MISSING = "This answer is missing from the database: retry it."
 UNUSABLE = (DAMAGED, MISSING)
-"""The error messages of answers whose rows are unreadable or missing."""
+"""Error messages of answers whose rows are unreadable or missing."""
 MOST_LOST = 8
-"""Maximum number of consecutive missing lanes, turns or versions; numbers after a larger gap are ignored."""
+"""Maximum gap in lane, turn or version numbers. Numbers after a larger gap are ignored."""
 GONE = -1
-"""The number that represents a removed lane in the stored form of `Turn.histories`."""
+"""The number that represents a removed lane in a stored `Turn.histories`."""
 UNREADABLE = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
-"""The exceptions that parsing a damaged row can raise."""
+"""Exceptions that can be raised when parsing a damaged row."""
 
 
 def decode_text(data: bytes) -> str:
-    """Decode text from the database, which may contain invalid UTF-8 if the file is damaged."""
+    """Decode text from the database, which can contain invalid UTF-8 if the file is damaged."""
     return data.decode("utf-8", "replace")
 
 
 def plain_text(value: Any) -> Any:
-    """Return the value of a text column as a string, even if a damaged row contains bytes."""
+    """Return the value of a text column as a string, even if it is stored as bytes in a damaged row."""
     return decode_text(value) if isinstance(value, bytes) else value
 
 
 def usable_numbers(numbers: Iterable[Any]) -> list[int]:
-    """Return the usable lane, turn or version numbers in a column, in ascending order.
+    """Return the valid lane, turn or version numbers in a column, in ascending order.
 
-    Numbers must be integers from 0, without a gap of more than `MOST_LOST` missing numbers before them.
+    Valid numbers are non-negative integers that do not follow a gap of more than `MOST_LOST` missing numbers.
     """
     usable: list[int] = []
     for number in sorted({number for number in numbers if type(number) is int and number >= 0}):
@@ -104,7 +104,7 @@ def read_judge_call(text: str) -> JudgeCall:
 
 
 def format_histories(histories: Sequence[int | None]) -> str | None:
-    """Return `Turn.histories` in its stored form, or None if it is empty."""
+    """Serialize `Turn.histories` for the database. Return None if it is empty."""
     return canonical([GONE if lane is None else lane for lane in histories]) if histories else None
 
 
@@ -117,7 +117,7 @@ def read_histories(text: str | None) -> tuple[int | None, ...]:
 
 
 def read_usable_histories(text: str | None, lanes: int) -> tuple[int | None, ...]:
-    """Parse `Turn.histories` for a turn with `lanes` lanes; return () if the row is damaged."""
+    """Parse `Turn.histories` for a turn with `lanes` lanes. Return () if the row is damaged."""
     try:
         found = read_histories(text)
     except UNREADABLE:
@@ -131,7 +131,7 @@ def current_time() -> str:
 
 
 def read_time(text: str) -> datetime:
-    """Parse a time from a row as UTC; return the year 1970 if the value is invalid."""
+    """Parse a row's timestamp as UTC; return the Unix epoch if it is invalid."""
     try:
         time = datetime.fromisoformat(text)
     except (TypeError, ValueError):
@@ -142,9 +142,9 @@ def read_time(text: str) -> datetime:
 def read_lanes(
     rows: Iterable[tuple[Any, ...]], variants: Sequence[Variant]
 ) -> tuple[tuple[Answer, ...], tuple[tuple[Answer, ...], ...]]:
-    """Build a turn's shown answers and its `Turn.versions` from the turn's rows.
+    """Build a turn's selected answers and its `Turn.versions` from the turn's rows.
 
-    Each missing lane or version is replaced by an error, so that all others keep their positions.
+    Missing lanes and versions are replaced by errors, so that all others keep their positions.
     """
     found: dict[int, dict[int, tuple[Answer, Any]]] = {}
     for lane, shown, variant, request, reply, version in rows:
@@ -169,7 +169,7 @@ def read_lanes(
 
 
 def _missing_answer(variant: str, version: int) -> Answer:
-    """Return a placeholder for an answer version that has no row."""
+    """Return a placeholder for an answer version whose row is missing."""
     return Answer(variant=variant, request=None, reply=Reply(finish="error", error=MISSING), version=version)
 
 

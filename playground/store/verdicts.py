@@ -12,7 +12,10 @@ UNJUDGED = "Unfinished: the app stopped while the judge was running; judge again
 
 
 def read_verdicts(db: sqlite3.Connection, conversation: str) -> dict[int, tuple[Verdict, ...]]:
-    """Return a conversation's verdicts by turn, in the order of their requests, skipping damaged ones."""
+    """Return a conversation's verdicts by turn, in the order in which they were requested.
+
+    Damaged ones are skipped.
+    """
     found: dict[int, list[Verdict]] = {}
     for turn, text in db.execute(
         "SELECT turn, verdict FROM verdict WHERE conversation = ? ORDER BY created, rowid", (conversation,)
@@ -20,7 +23,7 @@ def read_verdicts(db: sqlite3.Connection, conversation: str) -> dict[int, tuple[
         try:
             verdict = read_verdict(text)
         except UNREADABLE:
-            continue  # `doctor` reports it
+            continue  # damaged; reported by `doctor`
         if verdict.outcome == "unfinished":
             verdict = dataclasses.replace(verdict, error=UNJUDGED)
         found.setdefault(turn, []).append(verdict)
@@ -28,7 +31,10 @@ def read_verdicts(db: sqlite3.Connection, conversation: str) -> dict[int, tuple[
 
 
 def write_verdict(db: sqlite3.Connection, conversation: str, turn: int, verdict: Verdict) -> None:
-    """Write a verdict. A finished verdict is not replaced by an unfinished one with the same id."""
+    """Write a verdict, replacing any with the same id.
+
+    A finished verdict is not replaced by an unfinished one.
+    """
     row = db.execute("SELECT verdict FROM verdict WHERE id = ?", (verdict.id,)).fetchone()
     stored = read_field(row[0], "outcome") if row else None
     if verdict.outcome == "unfinished" and stored not in (None, "unfinished"):
@@ -41,7 +47,7 @@ def write_verdict(db: sqlite3.Connection, conversation: str, turn: int, verdict:
 
 
 def write_judge_call(db: sqlite3.Connection, key: str, call: JudgeCall) -> None:
-    """Store a judge call under a key, the hash of its question."""
+    """Store a judge call under its key, a hash of the question."""
     db.execute("INSERT OR REPLACE INTO game VALUES (?, ?)", (key, canonical(to_json(call))))
 
 

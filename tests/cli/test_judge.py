@@ -141,7 +141,7 @@ def test_a_judge_that_fails_is_one_sentence_and_status_1(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "Name a judge model, such as gpt-4o"),
+        ((), "Enter a judge model, such as gpt-4o"),
         (("--judge", "m", "--rubric", "best"), "There is no rubric 'best': choose one of"),
         (
             ("--judge", "m", "--turns", "3"),

@@ -391,7 +391,7 @@ def test_without_a_key_it_says_what_is_missing_and_how_to_set_it(tmp_path: Path)
             {"server": "http://u:p@x/v1"},
             "Remove the user name and password from the judge's address http://x/v1",
         ),
-        ({"model": " "}, "Name a judge model, such as gpt-4o"),
+        ({"model": " "}, "Enter a judge model, such as gpt-4o"),
     ],
 )
 def test_a_judge_that_cannot_be_is_refused_in_one_sentence(

@@ -1,6 +1,7 @@
-"""Send judge calls with the `openai` client, to any server that implements the OpenAI chat API. The client's
-built-in backoff handles retries. One time limit covers the whole call, including retries. Cancelling the task
-closes the connection immediately.
+"""Send judge calls with the `openai` client, to any server that implements the OpenAI chat API.
+
+The client's built-in backoff handles retries. One time limit covers the whole call, including retries.
+Cancelling the task closes the connection immediately.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def test_on_a_public_page_no_address_is_chosen(tmp_path: Path) -> None:
         ({"samples": 1.5}, "Samples must be a whole number"),
         ({"rubric": "taste"}, "There is no rubric 'taste'"),
         ({"rubric": "pairwise", "lanes": [1]}, "A comparison needs two lanes"),
-        ({"model": " "}, "Name a judge model, such as gpt-4o"),
+        ({"model": " "}, "Enter a judge model, such as gpt-4o"),
     ],
 )
 def test_what_cannot_be_asked_is_said_in_one_sentence(
