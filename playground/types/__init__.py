@@ -2,8 +2,8 @@
 
 Every type is a frozen, keyword-only dataclass that compares by value. The types depend only on the standard
 library, so any module can use them without importing a model, the page or the database. Row ids and
-timestamps belong to the store. Missing values are None or have their own field; an empty string or 0 never
-stands for a failure.
+timestamps are handled by the store. A missing value is represented by None or a separate field. An empty
+string or 0 never indicates a failure.
 """
 
 from playground.types.adapters import AdapterCard, ChatFormat

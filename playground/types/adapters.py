@@ -1,4 +1,4 @@
-"""Metadata of a LoRA adapter, available before its weights are loaded, and the adapter's chat format."""
+"""Metadata of LoRA adapters, available without loading their weights, and their chat formats."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class ChatFormat:
-    """How a conversation is formatted for a fine-tuned model: a Jinja chat template and special tokens."""
+    """The prompt format of a fine-tuned model: a Jinja chat template and its special tokens."""
 
     template: str
-    """Jinja source, as in a Hugging Face tokenizer's `chat_template`."""
+    """Jinja source of the template, as in a Hugging Face tokenizer's `chat_template`."""
     bos_token: str = ""
     eos_token: str = ""
     name: str = ""
-    """The template's name if the tokenizer has several; "" if it has only one."""
+    """The template's name, if the tokenizer has several; "" if it has only one."""
     special_tokens: tuple[tuple[str, str], ...] = ()
-    """The tokenizer's special tokens as (variable, text) pairs for the template. Empty in documents from
-    earlier versions, which only have `bos_token` and `eos_token`.
+    """The tokenizer's special tokens, as (template variable, text) pairs. Empty in documents from earlier
+    versions, which only have `bos_token` and `eos_token`.
     """
     ends: tuple[str, ...] = ()
-    """What the template writes directly after an assistant message: tokens, or text if it writes no token.
+    """What the template writes directly after an assistant message: tokens, or text if there is no token.
     Text that begins with a newline only ends an answer at the start of a line.
     """
     problem: str = ""
-    """One-sentence reason why no prompt can be rendered with this format; "" if it works."""
+    """One-sentence reason why prompts cannot be rendered in this format; "" if they can."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ChatFormat:
-        """Read a `ChatFormat` from the output of `to_json`, including that of earlier versions."""
+        """Parse a `ChatFormat` from the output of `to_json`, in this or an earlier version."""
         special_tokens = tuple((name, text) for name, text in data.get("special_tokens", ()))
         return cls(**{**data, "special_tokens": special_tokens, "ends": tuple(data.get("ends", ()))})
 
     @property
     def token_variables(self) -> dict[str, str]:
-        """The template's variables for special tokens, mapped to the text of each token."""
+        """The template variables for special tokens, mapped to the tokens' text."""
         if self.special_tokens:
             return dict(self.special_tokens)
         return {"bos_token": self.bos_token, "eos_token": self.eos_token}
@@ -48,15 +48,18 @@ class AdapterCard:
 
     name: str
     source: str
-    """Location of the files: a folder, or a Hugging Face Hub id."""
+    """Location of the adapter's files: a folder or a Hugging Face Hub id."""
     base_model: str
     """The base model that the adapter was trained on, according to its card or PEFT's adapter_config.json."""
     label: str
     description: str = ""
     chat_format: ChatFormat | None = None
-    """The chat format named by the card, or a partial format from the tokenizer's files, which
-    `Library.chat_format` completes. None if the adapter has no default template and names no format."""
+    """The chat format named in the card, or a partial format from the tokenizer's files.
+
+    `Library.chat_format` completes a partial format. None if the adapter has no default template and its card
+    names no format.
+    """
     tokenizer: str = ""
-    """The folder that holds a chat template and tokenizer next to the weights; "" if there are none, or if
-    the card names a chat format.
+    """The folder with the adapter's own chat template and tokenizer; "" if there are none, or if the card
+    names a chat format.
     """

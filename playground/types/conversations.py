@@ -1,4 +1,4 @@
-"""Conversations: the user message of each turn, and every lane's answers to it."""
+"""Conversations, which consist of turns: a user message and every lane's answers to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from playground.types.variants import Variant
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """One lane's answer: the variant, the exact request, and the reply."""
+    """A lane's answer: the variant, the exact request, and the reply."""
 
     variant: str
     request: Request | None
@@ -26,7 +26,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The whole answer: the prefill, if any, and the text that the model generated."""
+        """The complete answer: the prefill, if any, followed by the generated text."""
         return (self.request.prompt.prefill if self.request else "") + self.reply.text
 
 
@@ -36,16 +36,19 @@ class Turn:
 
     user: str
     answers: tuple[Answer, ...]
-    """Each lane's selected answer, from which its next turn continues."""
+    """Each lane's selected answer, which becomes part of the lane's history."""
     verdicts: tuple[Verdict, ...] = ()
     versions: tuple[tuple[Answer, ...], ...] = ()
-    """All answers of each lane, including the selected one; () if every lane has only one answer."""
+    """All answers of each lane, including the selected one; () if no lane has more than one."""
     histories: tuple[int | None, ...] = ()
-    """For each lane, the lane whose earlier answers were in its prompt, or None if that lane has been
-    removed; () if each lane used its own history."""
+    """For each lane, the lane whose earlier answers were in its prompt, or None if that lane has been removed
+    since; () if every lane used its own history.
+    """
 
     def history_lane(self, lane: int) -> int | None:
-        """Return the lane whose earlier answers were in this lane's prompt; None if it has been removed."""
+        """Return the lane whose earlier answers were in this lane's prompt, or None if it has been removed
+        since.
+        """
         return self.histories[lane] if self.histories else lane
 
     def all(self, lane: int) -> tuple[Answer, ...]:
@@ -53,7 +56,10 @@ class Turn:
         return self.versions[lane] if self.versions else (self.answers[lane],)
 
     def select(self, answer: Answer, lane: int) -> Turn:
-        """Return the turn with `answer`, an existing, new or continued version, selected in a lane."""
+        """Return the turn with `answer` selected in a lane.
+
+        It can be an existing, new or continued version.
+        """
         answers = (*self.answers[:lane], answer, *self.answers[lane + 1 :])
         versions = [self.all(each) for each in range(len(self.answers))]
         versions[lane] = (*versions[lane][: answer.version], answer, *versions[lane][answer.version + 1 :])
@@ -61,9 +67,9 @@ class Turn:
         return dataclasses.replace(self, answers=answers, versions=tuple(versions) if several else ())
 
     def rearrange(self, lanes: Sequence[int]) -> Turn:
-        """Return the turn with its lanes reordered; lanes may be removed or duplicated.
+        """Return the turn with its lanes reordered, removed or duplicated.
 
-        Verdicts compare lanes by position, so they are kept only if no lane changes its position.
+        Verdicts refer to lanes by position, so they are only kept if no lane changes its position.
         """
         kept = [lane for lane in lanes if lane < len(self.answers)]
         same = tuple(kept) == tuple(range(len(self.answers)))
@@ -90,16 +96,16 @@ class Conversation:
     parent: str | None = None
     """The id of the conversation that this one was branched from; None if it was not branched."""
     owner: str = ""
-    """Hashed id of the user whose history lists the conversation; "" for conversations from the command line,
-    which every history lists.
+    """Hashed id of the user who owns the conversation and sees it in the history. "" for conversations from
+    the command line, which are in every user's history.
     """
 
     def history(self, lane: int) -> tuple[Message, ...]:
-        """Return a lane's messages so far with its own answers, alternating between user and assistant.
+        """Return a lane's history as alternating user and assistant messages.
 
-        If an answer failed or was stopped before any text was generated, its whole turn is omitted, because
-        the model never generated an empty answer there. An answer is kept if it is empty because the model
-        generated its end-of-sequence token first.
+        A turn is omitted if its answer failed or was stopped before any text was generated, because an empty
+        answer would not be the model's. An empty answer is kept if the model generated its end-of-sequence
+        token first.
         """
         messages: list[Message] = []
         for turn in self.turns:
@@ -112,5 +118,5 @@ class Conversation:
         return tuple(messages)
 
     def before(self, turn: int) -> Conversation:
-        """Return the conversation up to, but not including, the turn with this zero-based index."""
+        """Return the conversation up to, but not including, the turn with the given zero-based index."""
         return dataclasses.replace(self, turns=self.turns[:turn])

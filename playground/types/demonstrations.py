@@ -1,4 +1,4 @@
-"""Demonstrations and demonstration sets, which in-context prompts show before the conversation."""
+"""In-context demonstrations and demonstration sets, which precede the conversation in a prompt."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from playground.types.json import canonical, to_json
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """One query and the answer that the prompt shows for it."""
+    """A query and its demonstrated answer."""
 
     query: str
     answer: str | None
-    """The answer; None if the query is shown without one."""
+    """The answer; None if the prompt contains the query without an answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Demo(Exchange):
-    """One demonstration: a query with its answer, and any follow-up exchanges."""
+    """A demonstration: a query with its answer, and any follow-up exchanges."""
 
     then: tuple[Exchange, ...] = ()
     """Further exchanges in the same conversation, for a multi-turn demonstration."""
     before: str = ""
-    """Free text between blocks, placed before this demonstration."""
+    """Free text that precedes this demonstration in the prompt."""
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
@@ -47,23 +47,25 @@ class DemoSet:
     """The family of block markers, a key of `demonstrations.families.FAMILIES`; "fenced" is
     URIAL's ``# Query:`` / ``# Answer:`` with fences."""
     meant_for: str = ""
-    """The models that the set was written for, as text to show to the user."""
+    """The models that the set was written for, as display text."""
     description: str = ""
     text: str | None = None
-    """The verbatim content of the prompt file that the set was read from, as long as the set is unchanged;
-    prompts then begin with this text. None if prompts are rendered from the parts.
+    """The verbatim content of the prompt file that the set was read from. Prompts begin with this text as
+    long as the set is unchanged. None if prompts are rendered from the parts.
     """
     note: str = ""
-    """A warning about the file that the set was read from, in one or two sentences; "" if there is none."""
+    """A warning about the file that the set was read from, one or two sentences; "" if there is none."""
 
     @property
     def whole(self) -> bool:
-        """Whether the set is text that could not be parsed and therefore cannot be edited."""
+        """Whether the prompt file could not be parsed, so that its text is used as a whole and cannot be
+        edited.
+        """
         return self.text is not None and not self.demos
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 hash of everything that affects the prompt, which excludes the name."""
+        """SHA-256 hash of everything that affects the prompt, so not the name."""
         shapes = {
             "instruction": self.instruction,
             "demos": self.demos,
@@ -73,10 +75,10 @@ class DemoSet:
         return hashlib.sha256(canonical(to_json(shapes)).encode()).hexdigest()
 
     def take(self, n: int) -> DemoSet:
-        """Return a set with the first `n` demonstrations, so that K-shot sets are nested and share prefixes.
+        """Return a set with the first `n` demonstrations.
 
-        A multi-turn demonstration counts as one. If `n` covers all demonstrations, the set itself is
-        returned.
+        K-shot sets are therefore nested and share prefixes. A multi-turn demonstration counts as one. If `n`
+        is the number of demonstrations, the set itself is returned.
 
         Raises:
             InputError: `n` is negative, the set has fewer demonstrations, or it is `whole`.
@@ -94,18 +96,22 @@ class DemoSet:
         return self if n == len(self.demos) else self.with_changes(demos=self.demos[:n])
 
     def with_changes(self, **changes: Any) -> DemoSet:
-        """Return the set with changed fields and without the verbatim text, which no longer matches."""
+        """Return a copy of the set with changed fields and without the verbatim text, which no longer
+        matches.
+        """
         return dataclasses.replace(self, text=None, note="", **changes)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SelectedDemo:
-    """One demonstration selected for a conversation, and why."""
+    """A demonstration selected for a conversation, with the reason for its selection."""
 
     number: int
     """The demonstration's position in the set, from 1."""
     demo: Demo
     score: float
-    """BM25 score of the query for the message; 0 if they share no word and set order decided."""
+    """BM25 score of the demonstration's query for the message. 0 if they share no words; the demonstration
+    was then selected by its position in the set.
+    """
     words: tuple[str, ...]
-    """The words that the message and the demonstration's query share, in message order."""
+    """The words shared by the message and the demonstration's query, in message order."""

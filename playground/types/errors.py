@@ -1,11 +1,14 @@
-"""The two errors that are reported to the user in one sentence: invalid input and external failures."""
+"""The two exceptions whose message is shown to the user: invalid input and external failures."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """Invalid input from the user. The message is one sentence: what, where, what to do next."""
+    """Raised for invalid user input.
+
+    The message is one sentence stating what is wrong, where, and how to fix it.
+    """
 
 
 class OutsideError(RuntimeError):
-    """An external failure, such as a full disk. The message is one sentence, as for `InputError`."""
+    """Raised for external failures, such as a full disk. The message has the same form as in `InputError`."""

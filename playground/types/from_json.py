@@ -1,4 +1,4 @@
-"""Read values from JSON written by `to_json`, in this version or an earlier one."""
+"""Parse values from JSON written by `to_json` in this or an earlier version."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from playground.types.text import HALF_CHARACTER
 
 
 def request_from_json(data: Mapping[str, Any]) -> Request:
-    """Read a `Request` from the output of `to_json`, including that of earlier versions."""
+    """Parse a `Request` from the output of `to_json`, in this or an earlier version."""
     prompt = to_fields("Prompt", data["prompt"])
     parts = tuple(Part(**part) for part in prompt.pop("parts", ()))
     left_out = data.get("left_out")
@@ -42,7 +42,7 @@ def request_from_json(data: Mapping[str, Any]) -> Request:
 
 
 def demo_set_from_json(data: Mapping[str, Any]) -> DemoSet:
-    """Read a `DemoSet` from the output of `to_json`, including that of earlier versions."""
+    """Parse a `DemoSet` from the output of `to_json`, in this or an earlier version."""
     demos = []
     for entry in data["demos"]:
         then = tuple(Exchange(**exchange) for exchange in entry.get("then", ()))
@@ -51,7 +51,10 @@ def demo_set_from_json(data: Mapping[str, Any]) -> DemoSet:
 
 
 def answer_from_json(variant: str, request: Mapping[str, Any] | None, reply: Any, version: int) -> Answer:
-    """Read an `Answer` from the JSON of its request and reply; raises what `judge_call_from_json` raises."""
+    """Parse an `Answer` from the JSON of its request and reply.
+
+    Raises the same errors as `judge_call_from_json`.
+    """
     answer = Answer(
         variant=variant,
         request=None if request is None else request_from_json(request),
@@ -63,7 +66,7 @@ def answer_from_json(variant: str, request: Mapping[str, Any] | None, reply: Any
 
 
 def judge_call_from_json(data: Mapping[str, Any]) -> JudgeCall:
-    """Read a `JudgeCall` from the output of `to_json`.
+    """Parse a `JudgeCall` from the output of `to_json`.
 
     Raises:
         InputError: a field has an invalid value, or a lane is negative.
@@ -83,7 +86,7 @@ def judge_call_from_json(data: Mapping[str, Any]) -> JudgeCall:
 
 
 def verdict_from_json(data: Mapping[str, Any]) -> Verdict:
-    """Read a `Verdict` from the output of `to_json`.
+    """Parse a `Verdict` from the output of `to_json`.
 
     Raises:
         InputError: its fields are inconsistent.
@@ -125,9 +128,10 @@ def _hints(kind: Hashable) -> tuple[tuple[str, Any], ...]:
 
 
 def check_fields(value: Any) -> None:
-    """Check the fields of a dataclass, and of dataclasses nested in it, against their type annotations.
+    """Check the fields of a dataclass against their type annotations, including nested dataclasses.
 
-    Python does not check annotations, so a bad value from a damaged file would otherwise fail much later.
+    Python does not enforce annotations, so an invalid value from a damaged file would otherwise only fail
+    much later.
 
     Raises:
         InputError: a field has the wrong type, a lone surrogate, or a number that is not finite.
@@ -138,7 +142,7 @@ def check_fields(value: Any) -> None:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Return whether a value, including its items and fields, has the annotated type."""
+    """Return whether a value has the annotated type, including its items and fields."""
     kinds = get_args(hint)
     origin = get_origin(hint)
     if origin in (Union, UnionType):
@@ -150,7 +154,7 @@ def _fits(value: Any, hint: Any) -> bool:
             return False
         if kinds[-1] is not Ellipsis:
             return len(value) == len(kinds) and all(map(_fits, value, kinds))
-        if kinds[0] is int:  # fast path for token ids, because answers have many
+        if kinds[0] is int:  # fast path for token ids, of which answers contain many
             return all(type(each) is int for each in value)
         return all(_fits(each, kinds[0]) for each in value)
     if hint is str:

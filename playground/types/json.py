@@ -1,4 +1,4 @@
-"""Convert values to JSON and map field names to JSON keys."""
+"""Convert values to JSON, and map between field names and JSON keys."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ JSON_KEYS: Mapping[str, Mapping[str, str]] = {
     "Prompt": {"prefill": "start"},
     "Verdict": {"calls": "games"},
 }
-"""JSON keys that differ from the field name, by class name. They keep existing documents readable."""
+"""JSON keys that differ from the field names, by class name. They keep existing documents readable."""
 
 
 def to_json(value: Any) -> Any:
-    """Convert a value to JSON data: dataclasses become objects, tuples lists; aligners get a `kind`."""
+    """Convert a value to JSON data: dataclasses become objects, tuples become lists, and aligners get a
+    `kind`.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         keys = JSON_KEYS.get(type(value).__name__, {})
         data = {keys.get(f.name, f.name): to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
@@ -29,7 +31,7 @@ def to_json(value: Any) -> Any:
 
 
 def to_fields(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace the keys in the JSON object of an instance of the class `name` by field names."""
+    """Rename the keys of a JSON object to the field names of the class `name`."""
     fields = {key: field for field, key in JSON_KEYS.get(name, {}).items()}
     return {fields.get(key, key): item for key, item in data.items()}
 

@@ -19,34 +19,34 @@ Outcome = Literal[
     "cancelled",
     "unfinished",
 ]
-"""The outcome of a judgment. The first five are judgments of the answers: one is better, they are equal, all
-are bad, the judge preferred the same position in both orders, or each answer got a score. The others mean
-that there is no judgment: the reply could not be parsed, the judge refused, its reply was cut off at its
-token limit or was empty, the call failed, a user cancelled it, or it has not finished.
+"""The outcome of a judgment. The first five are verdicts on the answers: one is better, they are equal, all
+are bad, the judge preferred the same position in both orders, or each answer has a score. With the others,
+there is no verdict: the reply could not be parsed, the judge refused, the reply was cut off at its token
+limit or was empty, the call failed, the user cancelled it, or it has not finished.
 """
 
 
 SETTLED: tuple[Outcome, ...] = ("win", "tie", "both-bad", "inconsistent", "scored")
-"""The outcomes that are judgments of the answers."""
+"""The outcomes that are verdicts on the answers."""
 
 
 Scope = Literal["turn", "conversation"]
-"""What is judged: a single turn's answers in context, or the whole conversation up to that turn."""
+"""The scope of a judgment: one turn's answers in context, or the whole conversation up to that turn."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Aspect:
-    """An aspect of an answer, such as clarity, with its score (URIAL, arXiv 2312.01552, section 4.3)."""
+    """The score for one aspect of an answer, such as clarity (URIAL, arXiv 2312.01552, section 4.3)."""
 
     name: str
     score: float | None
-    """The aspect's score; None if the judge reports that the aspect does not apply."""
+    """The aspect's score; None if the judge considers the aspect not applicable."""
     reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeCall:
-    """One judge call: the lanes whose answers were shown, the exact request, and the reply."""
+    """A judge call: the lanes whose answers were shown, the exact request, and the reply."""
 
     shown: tuple[int, ...]
     """The lanes whose answers were shown, in prompt order: the first is "A"."""
@@ -56,15 +56,15 @@ class JudgeCall:
     score: float | None = None
     aspects: tuple[Aspect, ...] = ()
     reason: str | None = None
-    """The judge's reasons, without the verdict formatting around them."""
+    """The judge's reasons, without the verdict and its formatting."""
     messages: tuple[tuple[str, str], ...] = ()
     """The messages sent, as (role, text) pairs; empty for votes and for the reference judge."""
     parameters: str | None = None
-    """The other fields of the request body, as JSON."""
+    """The remaining fields of the request body, as JSON."""
     raw: str | None = None
     """The whole reply; None if there was none."""
     error: str | None = None
-    """One-sentence error message if the outcome is not one of `SETTLED`."""
+    """One-sentence error message, if the outcome is not in `SETTLED`."""
     finish: str | None = None
     """The server's finish reason."""
     prompt_tokens: int | None = None
@@ -72,12 +72,12 @@ class JudgeCall:
     new_tokens: int | None = None
     seconds: float | None = None
     cached: bool = False
-    """Whether the reply was reused at no cost, from the database or from another lane's call."""
+    """Whether the reply was reused at no cost from the database or another lane's call."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """One judgment of a turn's answers, by a model, by the reference rule, or by a person's vote."""
+    """A verdict on a turn's answers by a model, the reference rule, or a person's vote."""
 
     id: str
     judge: str
@@ -88,26 +88,27 @@ class Verdict:
     scope: Scope = "turn"
     lanes: tuple[int, ...]
     judged: tuple[str, ...]
-    """For each of `lanes`, the hash of what was judged (see `rubrics.candidates`). The verdict applies to
-    these answers only.
+    """Hash of the judged text for each of `lanes` (see `rubrics.candidates`). The verdict only applies to
+    these answers.
     """
     outcome: Outcome
     winner: int | None = None
     """The better lane, if `outcome` is "win"."""
     scores: tuple[float | None, ...] = ()
-    """For each of `lanes`, the mean score over samples; None (never 0) if there is no score."""
+    """Mean score over all samples for each of `lanes`; None (never 0) if there is no score."""
     scale: tuple[float, float] | None = None
     """The lowest and highest possible scores."""
     aspects: tuple[tuple[Aspect, ...], ...] = ()
-    """The aspects for each of `lanes`; empty if the rubric has none."""
+    """The aspect scores for each of `lanes`; empty if the rubric has no aspects."""
     calls: tuple[JudgeCall, ...] = ()
-    """All judge calls, in both orders. A vote has one, which records the order of the answers shown.
+    """All judge calls, for both orders of the answers. A vote has one, which records the order in which the
+    answers were shown.
     """
     error: str | None = None
-    """One-sentence error message if the outcome is not one of `SETTLED`."""
+    """One-sentence error message, if the outcome is not in `SETTLED`."""
     by: str | None = None
-    """For a vote: the voter's id, used only to replace that voter's earlier vote."""
+    """For a vote: the voter's id, which is only used to replace an earlier vote by the same voter."""
     blind: bool = False
-    """For a vote: whether the page hid which lane wrote which answer."""
+    """For a vote: whether the lane names were hidden from the voter."""
     panel: tuple[str, ...] = ()
-    """For a majority of several judges: the ids of their verdicts (see `judging.panel`)."""
+    """For a panel's majority verdict: the ids of the judges' verdicts (see `judging.panel`)."""

@@ -1,4 +1,4 @@
-"""One message of a conversation, as an aligner sees it."""
+"""A conversation message, the input of an aligner."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Role = Literal["user", "assistant"]
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """One message of a conversation, as an aligner sees it."""
+    """A conversation message, the input of an aligner."""
 
     role: Role
     text: str

@@ -1,7 +1,7 @@
-"""Option values in lane specs: whether they were quoted, and whether they are JSON scalars.
+"""Option values in lane specs, which distinguish quoted text from JSON scalars.
 
-A chat template variable is JSON if written bare (``n=1``) and text if quoted (``n="1"``), so quoting must be
-preserved from the lane spec to the aligner that reads the option.
+The value of a chat template variable is JSON if unquoted (``n=1``) and text if quoted (``n="1"``), so quoting
+must be preserved between the lane spec and the aligner.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ _LONGEST_SCALAR = 40
 
 
 class Quoted(str):
-    """An option value that was quoted and is therefore text, even if it looks like a number."""
+    """A quoted option value, which is text even if it looks like a number."""
 
 
 def is_scalar(value: str) -> bool:
-    """Return whether an unquoted text is a number, true, false or null."""
+    """Return whether unquoted text is a number, true, false or null."""
     return _SCALAR.fullmatch(value) is not None and len(value) <= _LONGEST_SCALAR

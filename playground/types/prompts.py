@@ -1,4 +1,4 @@
-"""Prompts: the exact text given to a model, its parts, and the rule that ends the answer."""
+"""Prompts: the exact model input, its parts, and the stop rule for the answer."""
 
 from __future__ import annotations
 
@@ -10,79 +10,79 @@ from typing import Any, Literal
 from playground.types.messages import Message
 
 StopName = Literal["", "own", "paper"]
-"""How the end of an answer is found in a URIAL format. "own": at the format's own user header, or at the
-fence that closes the answer's block. "paper": at the first stop sequence from the authors' published code,
-anywhere in the answer.
+"""How an answer in a URIAL format is cut. "own": at the format's user header, or at the fence that closes the
+answer's block. "paper": at the first occurrence of a stop sequence from the authors' published code, anywhere
+in the answer.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class StopRule:
-    """The rule that ends an answer, besides the model's own end-of-sequence token.
+    """The rule that ends an answer, in addition to the model's end-of-sequence token.
 
-    `engine.text.Cutter` applies the rule and documents how.
+    `engine.text.Cutter` implements and documents it.
     """
 
     name: StopName = "own"
-    """How `fence` and `headers` are used; "" in documents from earlier versions, which had another rule.
+    """How `fence` and `headers` are used; "" in documents from earlier versions, which used a different rule.
     """
     fence: str = ""
     """The line that closes the answer's block; "" in formats without fences."""
     headers: tuple[str, ...] = ()
     """The header lines that introduce a query and an answer."""
     tokens: tuple[str, ...] = ()
-    """Control tokens that end the answer, such as a chat format's end-of-turn token."""
+    """Control tokens that end the answer, such as the end-of-turn token of a chat format."""
     texts: tuple[str, ...] = ()
-    """Stop sequences: the answer ends before the first occurrence of any of them."""
+    """Stop sequences. The answer ends before the first occurrence of any of them."""
     trim: bool = True
-    """Whether leading and trailing whitespace is removed from the answer. False if the answer continues a
-    plain document, where whitespace is part of the text.
+    """Whether to strip leading and trailing whitespace from the answer. False if the answer continues a plain
+    document, where whitespace is part of the text.
     """
 
 
 PartKind = Literal["instruction", "demonstration", "history", "message", "cue", "start", "text"]
-"""The kind of a prompt part: "cue" asks for the answer, "start" is the answer's prefill, and "text" is text
-that cannot be parsed any further.
+"""The kind of a prompt part. "cue" introduces the answer, "start" is the answer's prefill, and "text" is text
+that cannot be split into other parts.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A part of a prompt's text, for display; it begins where the previous part ends."""
+    """A part of a prompt's text, for display. It begins where the previous part ends."""
 
     kind: PartKind
     end: int
     """End offset in the prompt's text, in characters."""
     number: int | None = None
-    """Number of the demonstration or of the history turn, from 1."""
+    """Number of the demonstration or history turn, from 1."""
 
 
 Piece = tuple[PartKind, int | None, str]
-"""A part during prompt assembly: its kind, number and text."""
+"""A piece from which a prompt is built, as (kind, number, text)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """The exact text given to a model, and what an engine needs to decode the answer."""
+    """The exact model input, and everything an engine needs to decode the answer."""
 
     text: str
     stop: StopRule = field(default_factory=StopRule)
     adapter: str | None = None
     """The adapter to decode with; None for the base."""
     bos: bool = True
-    """Whether the tokenizer's beginning-of-sequence token, if it has one, is prepended to the text."""
+    """Whether to prepend the tokenizer's beginning-of-sequence token, if it has one."""
     control_tokens: bool = False
     """Whether control tokens spelled out in `text` (such as ``</s>``) are tokenized as control tokens, as
-    chat templates require, or as plain characters, as if a user had typed them.
+    chat templates require. If False, they are tokenized as plain characters.
     """
     prefill: str = ""
-    """The given beginning of the answer, which `text` ends with; "" if there is none."""
+    """The prefill, which is the end of `text` and the beginning of the answer; "" if there is none."""
     parts: tuple[Part, ...] = field(default=(), compare=False)
     """The parts that make up the text, in order; empty in documents from earlier versions."""
 
     @classmethod
     def of(cls, pieces: Iterable[Piece], **rest: Any) -> Prompt:
-        """Build a prompt by concatenating `pieces`; `rest` has the other fields."""
+        """Build a prompt by concatenating `pieces`. `rest` contains the remaining fields."""
         text, parts = "", []
         for kind, number, piece in pieces:
             text += piece
@@ -91,7 +91,7 @@ class Prompt:
         return cls(text=text, parts=tuple(parts), **rest)
 
     def with_prefill(self, prefill: str) -> Prompt:
-        """Return the prompt with a prefill for the answer, which the model continues."""
+        """Return the prompt with a prefill appended. The model continues the answer from there."""
         if not prefill:
             return self
         text = self.text + prefill
@@ -105,7 +105,7 @@ class Token:
 
     id: int
     piece: str
-    """The token as spelled in the vocabulary, such as ``▁the`` or ``<0x0A>``."""
+    """The token as written in the vocabulary, such as ``▁the`` or ``<0x0A>``."""
     start: int | None
     """Start offset in the prompt's text, in characters. None for a token prepended to the text, or if the
     tokenizer reports no offsets.
@@ -113,7 +113,10 @@ class Token:
 
 
 def number_messages(messages: Sequence[Message]) -> Iterator[tuple[PartKind, int | None, Message]]:
-    """Yield each message with its part kind and number: a history turn, or the message to answer."""
+    """Yield each message with its part kind and number.
+
+    The last message is the one to answer; all others belong to history turns.
+    """
     turn = 0
     for at, message in enumerate(messages):
         turn += message.role == "user" or turn == 0

@@ -1,4 +1,4 @@
-"""Requests: one row for an engine, consisting of a prompt and its decoding parameters."""
+"""Engine requests, which consist of a prompt and its decoding parameters."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from playground.types.sampling import Sampling
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """What was left out of a prompt to make it fit the context."""
+    """What was omitted from a prompt to make it fit the context."""
 
     turns: int = 0
-    """Number of turns left out, oldest first."""
+    """Number of omitted turns, starting from the oldest."""
     demos: int = 0
-    """Number of demonstrations left out, starting from the last."""
+    """Number of omitted demonstrations, starting from the last."""
     tokens: int
-    """Length of the full prompt in tokens."""
+    """Length of the complete prompt in tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One row for an engine: a prompt and its decoding parameters."""
+    """A request for one row of an engine's batch: a prompt and its decoding parameters."""
 
     prompt: Prompt
     sampling: Sampling
     left_out: LeftOut | None = None
-    """What was left out of the prompt; None if nothing was."""
+    """What was omitted from the prompt; None if it is complete."""
 
     @property
     def stop(self) -> StopRule:
-        """The prompt's stop rule with the lane's stop sequences added."""
+        """The prompt's stop rule, extended with the lane's stop sequences."""
         rule = self.prompt.stop
         return dataclasses.replace(rule, texts=(*rule.texts, *self.sampling.stop))

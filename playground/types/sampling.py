@@ -1,4 +1,4 @@
-"""Decoding parameters of one lane, validated on construction."""
+"""Decoding parameters for a lane, validated on construction."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ PenaltyScope = Literal["all", "answer"]
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """Decoding parameters of one lane. The defaults give plain greedy decoding.
+    """Decoding parameters for a lane. The defaults select plain greedy decoding.
 
     Raises:
         InputError: a value is out of range; the message names the range.
-        TypeError: a parameter name is unknown, so that misspellings are never ignored.
+        TypeError: a parameter name is unknown, for example because it is misspelled.
     """
 
     temperature: float = 0.0
@@ -35,7 +35,9 @@ class Sampling:
     is off.
     """
     penalty_scope: PenaltyScope = "all"
-    """Tokens that the penalty covers: "all" (prompt and answer, as in Hugging Face and vLLM) or "answer"."""
+    """Tokens to which the penalty applies: "all" (prompt and answer, as in Hugging Face and vLLM) or
+    "answer".
+    """
     max_new_tokens: int = 256
     """Maximum length of the answer in tokens."""
     seed: int = 0
@@ -106,7 +108,7 @@ def _are_stops(stops: Any) -> bool:
 
 
 def _label(name: str) -> str:
-    """Return a field's display name, capitalized for the start of a sentence."""
+    """Return a field's display name, capitalized."""
     return (
         name.replace("_", " ")
         .replace("top p", "top-p")

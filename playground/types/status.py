@@ -1,4 +1,4 @@
-"""Engine status: the base model, its adapters, and whether the engine is ready."""
+"""Engine status: state, base model and adapters."""
 
 from __future__ import annotations
 
@@ -10,48 +10,48 @@ from playground.types.adapters import AdapterCard
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterStatus:
-    """Whether one adapter could be loaded, and how it is served."""
+    """The status of one adapter: whether it is usable and how it is served."""
 
     card: AdapterCard
     error: str | None = None
-    """Why the adapter cannot be used, in one sentence; None if it can."""
+    """One-sentence reason why the adapter cannot be used; None if it can."""
     kl: float | None = None
-    """KL divergence of the adapter's next-token distributions from the base's on a fixed text, in nats per
-    token.
+    """KL divergence between the next-token distributions with the adapter and of the base, measured on fixed
+    text, in nats per token.
     """
     warning: str | None = None
-    """A warning about a usable adapter, in one sentence."""
+    """One-sentence warning about a usable adapter."""
     serving: str = ""
-    """What the adapter changes and how that is computed, in a few words; "" if it cannot be used."""
+    """Short description of what the adapter changes and how this is computed; "" if it cannot be used."""
     ends: tuple[str, ...] = ()
-    """Tokens and stop sequences that end an answer with this adapter, as spelled out in the output."""
+    """EOS tokens and stop sequences that end an answer with this adapter, as written in the output."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """The state of an engine and the models that it serves."""
+    """The state of an engine and the models it serves."""
 
     state: Literal["loading", "ready", "failed"]
     note: str
-    """One line for the user: what is being loaded, what is running, or why it failed."""
+    """One line of display text: what is being loaded, what is running, or why it failed."""
     base: str
     progress: float | None = None
-    """Loading progress from 0 to 1, while it is known."""
+    """Loading progress from 0 to 1, if known."""
     device: str | None = None
     precision: str | None = None
     """Number format of the weights: "float32", "bfloat16", "4-bit NF4"..."""
     parameters: int | None = None
     context: int | None = None
-    """Context length in tokens, for prompt and answer together."""
+    """Context length in tokens, shared by prompt and answer."""
     layers: tuple[tuple[str, int], ...] = ()
     """Number of linear and embedding layers in each precision."""
     warnings: tuple[str, ...] = ()
-    """Warnings about a usable base, one sentence each."""
+    """Warnings about a usable base model, one sentence each."""
     ends: tuple[str, ...] = ()
-    """Tokens that end any answer from the base, as spelled out in the output."""
+    """EOS tokens that end an answer from the base, as written in the output."""
     adapters: tuple[AdapterStatus, ...] = ()
     plain: str | None = None
-    """Why rows are decoded one at a time instead of as one batch; None if they are batched."""
+    """Reason why rows are decoded one at a time; None if they are batched."""
     prefix_limit: int | None = None
     """Maximum size of the prefix cache (keys and values) in bytes."""
     prefix_bytes: int | None = None

@@ -1,4 +1,4 @@
-"""Validate text from users: usable names, and text that can be encoded as UTF-8."""
+"""Validate user-provided names and text, and replace lone surrogates."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
 LONGEST_NAME = 100
-"""Maximum length of a name in characters; a name may become a file name."""
+"""Maximum length of a name in characters. Names can be used as file names."""
 
 
 def check_name(name: str, what: str) -> str:
-    """Return `name` if it is usable on the command line, as a file name and on the page.
+    """Validate that a name is usable on the command line, as a file name and on the page, and return it.
 
     Raises:
         InputError: it has characters other than letters, digits, dots, dashes and underscores, or more than
@@ -31,13 +31,13 @@ def check_name(name: str, what: str) -> str:
 
 
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
-"""A lone surrogate, which no model accepts and no UTF-8 file can hold."""
+"""Matches a lone surrogate, which has no UTF-8 encoding."""
 
 
 def check_characters(text: str, what: str) -> str:
-    """Return `text` if it has no lone surrogates.
+    """Validate that `text` has no lone surrogates, and return it.
 
-    They can come from JSON or a command line, but no model accepts them and no UTF-8 file can hold them.
+    Lone surrogates can come from JSON or a command line, but cannot be encoded as UTF-8.
 
     Raises:
         InputError: it has a lone surrogate.
@@ -48,5 +48,5 @@ def check_characters(text: str, what: str) -> str:
 
 
 def replace_surrogates(text: str) -> str:
-    """Return `text` with each lone surrogate, which has no UTF-8 form, replaced by U+FFFD."""
+    """Return `text` with each lone surrogate replaced by U+FFFD, so that it can be encoded as UTF-8."""
     return HALF_CHARACTER.sub("\ufffd", text)

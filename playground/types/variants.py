@@ -1,4 +1,4 @@
-"""Variants: the recipe of one lane, an aligner plus decoding parameters."""
+"""Variants: named lane recipes that consist of an aligner and decoding parameters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from playground.types.sampling import Sampling
 
 
 class Aligner(Protocol):
-    """Turns a list of messages into a `Prompt`. Each is a frozen dataclass in its own file in `aligners/`."""
+    """Interface of aligners, which render messages as a `Prompt`.
+
+    Each one is a frozen dataclass in its own file in `aligners/`.
+    """
 
     @property
     def kind(self) -> str:
@@ -23,36 +26,43 @@ class Aligner(Protocol):
 
     @property
     def adapter(self) -> str | None:
-        """The adapter that the aligner's prompts use; None for the base."""
+        """The adapter to decode with; None for the base."""
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
-        """Return the prompt for the answer to `messages`, the last of which is the user's."""
+        """Render the prompt for the answer to `messages`, the last of which is a user message."""
 
     @property
     def demonstration_count(self) -> int:
-        """The number of demonstrations in the aligner's prompts; 0 if there are none or a prompt file is used
-        whole.
+        """The number of demonstrations in the aligner's prompts. 0 if there are none, or if a prompt file is
+        used as a whole.
         """
 
     def with_fewer_demonstrations(self, n: int) -> Aligner:
-        """Return this aligner with only the first `n` demonstrations, from 0 to `demonstration_count`."""
+        """Return this aligner with only the first `n` demonstrations; `n` must be from 0 to
+        `demonstration_count`.
+        """
 
     def select_demonstrations(self, messages: Sequence[Message]) -> Sequence[SelectedDemo]:
-        """Return the demonstrations selected for a conversation, in prompt order; () if every conversation
-        gets the same ones."""
+        """Return the demonstrations selected for a conversation, in prompt order, or () if they do not depend
+        on the conversation.
+        """
 
     def describe(self, adapter_label: str) -> str:
-        """Describe the model's input in one sentence; `adapter_label` is the label of `adapter`, if any."""
+        """Describe the model's input in one sentence.
+
+        `adapter_label` is the label of `adapter`, if there is one.
+        """
 
 
 Overflow = Literal["refuse", "drop-turns", "drop-demos"]
-"""What to do with a prompt that does not fit the context: refuse it, drop the oldest turns, or drop the last
-demonstrations."""
+"""Overflow rule for a prompt that does not fit the context: refuse it, drop the oldest turns, or drop the
+last demonstrations.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """The recipe of one lane: an aligner plus decoding parameters, under a name."""
+    """A named lane recipe: an aligner and decoding parameters."""
 
     name: str
     aligner: Aligner
@@ -61,7 +71,10 @@ class Variant:
 
     @property
     def recipe(self) -> str:
-        """SHA-256 hash of the canonical JSON of everything but the name; equal recipes have equal hashes."""
+        """SHA-256 hash of the recipe's canonical JSON, excluding the name.
+
+        Equal recipes have equal hashes.
+        """
         content = {
             "aligner": to_json(self.aligner),
             "sampling": to_json(self.sampling),
