@@ -27,7 +27,7 @@ _ASKED_TO_REPEAT = re.compile(
 
 
 def check_loop(text: str, finish: Finish, messages: str) -> Finding | None:
-    """Return a warning if the answer repeats itself in one of two ways.
+    """Return a warning if the answer repeats the same words or characters many times in a row.
 
     Words: the same words at least `LOOP_TIMES` times in a row, with at least `LOOP_WORDS` words in total.
     Case, punctuation and list numbers are ignored; other numbers are compared, and at least one word of the

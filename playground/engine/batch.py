@@ -75,7 +75,7 @@ class Batch:
 
         These rows must be prefilled again.
         """
-        if not self._model.rope or self._model.plain:  # the plain path prefills such rows again itself
+        if not self._model.rope or self._model.plain:  # the plain path handles such rows itself
             return []
         outgrown = [row for row in self.rows if self._model.must_prefill_again(len(row.prefill_ids))]
         self._remove(outgrown)

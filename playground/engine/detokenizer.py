@@ -23,13 +23,13 @@ Decode = Callable[[Sequence[int]], str]
 
 
 class Detokenizer:
-    """Decodes a growing list of token ids incrementally.
+    """Incremental decoder for a growing list of token ids.
 
-    The returned pieces concatenate to ``decode(prompt + answer)[len(decode(prompt)):]``. Decoding one id at a
-    time loses spaces and splits characters, and decoding all ids at every step takes quadratic time. Each
-    step therefore decodes a short window of the last ids and returns the text added since the previous step.
-    Two kinds of vocabulary encode rare characters as bytes; in both, a later token can change the text of an
-    earlier one:
+    The concatenation of the returned pieces equals ``decode(prompt + answer)[len(decode(prompt)):]``.
+    Decoding one id at a time loses spaces and splits characters, and decoding all ids at every step takes
+    quadratic time. Each step therefore decodes a short window of the last ids and returns the text added
+    since the previous step. Two kinds of vocabulary encode rare characters as bytes; in both, a later token
+    can change the text of an earlier one:
 
     * Byte-level BPE (GPT-2, Llama 3, Qwen): the bytes of all tokens are joined before decoding, so only the
       last character can be incomplete.

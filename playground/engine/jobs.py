@@ -352,8 +352,8 @@ def _encode_prompt(model: Model, prompt: Prompt) -> list[int]:
         raise InputError("The prompt is empty: type a message.")
     if len(ids) >= model.context:
         raise InputError(
-            f"The prompt has {len(ids)} tokens and leaves no room for an answer in the context of "
-            f"{model.context}: use fewer demonstrations, or start a new conversation."
+            f"The prompt has {len(ids)} tokens, which leaves no room for an answer in the context of "
+            f"{model.context} tokens: use fewer demonstrations, or start a new conversation."
         )
     return ids
 

@@ -1,8 +1,8 @@
 """Speed up the linear layers of a CPU model for the small number of rows in a decoding step.
 
 A step multiplies every weight matrix by one vector per row, so it takes at least the time needed to read the
-weights. Which implementation comes closest to this bound depends on the CPU. It was measured in float32 with
-2 threads, for weights from 768x768 to 32000x768; these are the times in ms for 32000x768:
+weights. Which implementation comes closest to this bound depends on the CPU. Weights from 768x768 to
+32000x768 were measured in float32 with 2 threads; these are the times for 32000x768, in ms:
 
                                     1 row   2     4     16
     Intel, AVX-512  F.linear          2.5   2.5   5.0   8.6
@@ -38,7 +38,7 @@ Product = Callable[[nn.Linear, Tensor], Tensor]
 LARGE = 1_000_000
 """Minimum number of weight elements for which oneDNN is faster despite its call overhead."""
 FEW = (3, 12)
-"""Row counts for the trial run. Every implementation uses its code path for few rows at one of them."""
+"""Row counts for the trial run. Together, they cover every implementation's code path for few rows."""
 PACKED_FOR = 4
 """Number of rows for which packed weights are optimised. They can be used with any number of rows."""
 

@@ -56,7 +56,7 @@ IDLE = 2.0
 """Seconds without a request after which freed memory is returned to the operating system."""
 MEMORY_AGE = 1.0
 """Seconds for which a memory measurement is reused."""
-CLOSED = "The engine is closed: start the app again."
+CLOSED = "The engine is closed: restart the app."
 RESTARTED = "The engine crashed and was restarted: send the message again."
 
 Result = TypeVar("Result")
@@ -226,7 +226,7 @@ class LocalEngine:
         """Move jobs from the inbox to the scheduler.
 
         Args:
-            block: whether to wait for the first job, if there is no other work.
+            block: whether to wait for the first job because there is no other work.
         """
         while True:
             try:

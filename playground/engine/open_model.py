@@ -21,7 +21,7 @@ def open_model(loaded: Loaded) -> Model:
     """Prepare a loaded base model and its adapters for decoding.
 
     Raises:
-        InputError: the model cannot be served exactly.
+        InputError: the model's output cannot be reproduced exactly.
         BaseChangedError: an adapter changes the base model's output even when it is disabled.
     """
     base_logits = _speed_up_linears(loaded)
@@ -42,7 +42,7 @@ def open_model(loaded: Loaded) -> Model:
 def _speed_up_linears(loaded: Loaded) -> Tensor:
     """Replace the linear layers with faster implementations, unless this changes the logits.
 
-    It does so in models such as Mamba, which read a layer's weight without calling the layer.
+    This happens in models such as Mamba, which read a layer's weight without calling the layer.
 
     Returns:
         The base model's logits on the test text, (T, V), computed with the final implementation of the

@@ -158,7 +158,7 @@ class Scheduler:
         return tokens
 
     def _cut_chunk(self, ids: list[int], start: int) -> list[int]:
-        """Return the ids for the next forward pass, beginning at `start`; on the plain path, all of them."""
+        """Return the ids to prefill next, from `start`: one chunk, or all of them on the plain path."""
         if self.model.plain:
             return ids[start:]
         return ids[start : start + (CHUNK_DECODING if self.batch.rows else CHUNK_IDLE)]

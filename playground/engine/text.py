@@ -56,7 +56,7 @@ _FENCE_LINE = re.compile(r"(`{3,}(?=[^`]*$)|~{3,})(.*)")
 
 
 class Cutter:
-    """Incremental detector of the end of an answer in raw text, which returns text once it is final.
+    """Incremental parser that finds the end of an answer in raw text and returns text once it is final.
 
     With the rule "own", an answer ends at the first of these:
 
@@ -110,7 +110,7 @@ class Cutter:
         self._cut: int | None = None  # index in `_all` at which the answer ends, once it is known
         self._line = 0  # start of the first line not yet read as a complete line
         self._before = ""  # the last non-blank line
-        self._blank = True  # whether `_line` directly follows a blank line or the start
+        self._blank = True  # whether `_line` directly follows a blank line or the answer's start
         self._code: _Code | None = None  # the open code block in the answer
         self._fence: _Fence | None = None  # a bare fence that may end the answer
         self._emitted = len(start)  # number of characters returned or trimmed at the start

@@ -35,7 +35,7 @@ class Tokenizer:
     """Thread-safe wrapper for the tokenizer of the base model or an adapter."""
 
     def __init__(self, hf: Any) -> None:
-        """Wrap a Transformers tokenizer, `hf`."""
+        """Wrap the Transformers tokenizer `hf`."""
         self.hf = hf
         # A call can change the tokenizer's settings, so it must not be used by two threads at the same time.
         self._lock = threading.Lock()

@@ -250,8 +250,8 @@ def with_nan(key: str, row: int | None = None) -> Edit:
             {},
             ("has 1 weights that its configuration does not use", "q_proj.bias"),
         ),
-        (with_nan("model.layers.1.mlp.up_proj.weight"), {}, ("computes NaN or infinity", "damaged;")),
-        (with_nan("model.embed_tokens.weight", 4000), {}, ("computes NaN or infinity",)),
+        (with_nan("model.layers.1.mlp.up_proj.weight"), {}, ("outputs NaN or infinity", "damaged;")),
+        (with_nan("model.embed_tokens.weight", 4000), {}, ("outputs NaN or infinity",)),
     ],
 )  # fmt: skip
 def test_weights_that_are_not_the_configuration_s_are_refused(

@@ -278,7 +278,7 @@ def test_a_disk_that_is_too_small_is_said_before_the_download(
     ("token", "said"),
     [
         (None, "o/g is gated: accept its terms at huggingface.co/o/g, then set HF_TOKEN to a"),
-        ("hf_other", "accept its terms at huggingface.co/o/g with the account of the token in HF_TOKEN"),
+        ("hf_other", "accept its terms at huggingface.co/o/g using the account of the token in HF_TOKEN"),
         ("nonsense", "The Hugging Face Hub rejected the token in HF_TOKEN"),
     ],
 )  # fmt: skip

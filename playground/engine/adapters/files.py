@@ -46,7 +46,7 @@ def read_shapes(folder: Path, allow_pickle: bool) -> dict[str, Shape]:
 
     Raises:
         InputError: the file is missing, damaged or a pickle that is not allowed, or its weights have an
-            unsupported data type. The message is a clause, which the caller turns into a sentence.
+            unsupported data type. The message is a clause; the caller turns it into a sentence.
     """
     path = folder / WEIGHTS
     if path.is_file():
@@ -119,8 +119,8 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     """Read an adapter's weights as a dictionary from names to tensors.
 
     Raises:
-        InputError: the file cannot be read, or a weight contains NaN or infinity. The message is a clause,
-            which the caller turns into a sentence.
+        InputError: the file cannot be read, or a weight contains NaN or infinity. The message is a clause;
+            the caller turns it into a sentence.
     """
     path = folder / WEIGHTS
     try:

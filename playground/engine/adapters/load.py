@@ -1,8 +1,8 @@
 """Load and check the adapters in a library without changing the base model.
 
-Before a row can use an adapter, it is checked in three steps: its configuration (`config`), the names and
-shapes in its file (`files`), and its values as loaded by PEFT into a skeleton model (`skeleton`). None of
-these steps changes the base model; a checksum of the base weights after each adapter verifies this.
+Every adapter is checked in three steps before it is used: its configuration (`config`), the names and shapes
+in its file (`files`), and its values as loaded by PEFT into a skeleton model (`skeleton`). None of these
+steps changes the base model, which is verified by a checksum of the base weights after each adapter.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def read_adapter_weights(model: PreTrainedModel, folder: Path, allow_pickle: boo
 
     Raises:
         InputError: the adapter cannot be read, does not fit the base model, or cannot be reproduced exactly.
-            The message is a clause, which the caller turns into a sentence.
+            The message is a clause; the caller turns it into a sentence.
     """
     check_regular(folder)
     settings = check_config(read_object(folder / "adapter_config.json"))

@@ -52,8 +52,8 @@ def check_patterns(settings: Mapping[str, Any], names: Iterable[str]) -> None:
         names: names of the modules in the base model.
 
     Raises:
-        InputError: matching takes longer than `SECONDS`. The message is a clause, which the caller
-            turns into a sentence.
+        InputError: matching takes longer than `SECONDS`. The message is a clause; the caller turns it into a
+            sentence.
     """
     keys = [key for key in SETTINGS if any(map(_REPEATS.search, _list_texts(settings.get(key))))]
     patterns = [text for key in keys for text in _list_texts(settings[key])]

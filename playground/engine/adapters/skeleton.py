@@ -67,8 +67,8 @@ class Skeleton:
             tokens: vocabulary size that the adapter was trained with; None for that of the base model.
 
         Raises:
-            InputError: PEFT rejects the configuration for this base model. The message is a clause, which
-                the caller turns into a sentence.
+            InputError: PEFT rejects the configuration for this base model. The message is a clause; the
+                caller turns it into a sentence.
         """
         config = copy.deepcopy(base.config)
         if hasattr(config, "quantization_config"):
@@ -124,8 +124,8 @@ class Skeleton:
             weights: the weights, with the names from `expected_shapes`.
 
         Raises:
-            InputError: PEFT fails or does not load all weights. The message is a clause, which the caller
-                turns into a sentence.
+            InputError: PEFT fails or does not load all weights. The message is a clause; the caller turns it
+                into a sentence.
         """
         for name, parameter in list(self.peft.named_parameters()):
             if f".{INNER}" in name or name in weights:
@@ -194,8 +194,8 @@ class Collector:
         """Collect the parts of all modules, by path.
 
         Raises:
-            InputError: the changes to a module cannot be reproduced exactly. The message is a clause, which
-                the caller turns into a sentence.
+            InputError: the changes to a module cannot be reproduced exactly. The message is a clause; the
+                caller turns it into a sentence.
         """
         for path, weight in self.own.items():
             self._copy_weight(path, weight)
@@ -401,7 +401,7 @@ class Collector:
         real: Any = self._real_embedding(path)
         rows, width = real.weight.shape
         if len(set(ids)) != len(ids) or any(token >= rows for token in ids):
-            raise InputError(f"it trains a token twice, or one beyond the {rows} rows of {path}")
+            raise InputError(f"it trains a token twice, or a token beyond the {rows} rows of {path}")
         if tuple(values.shape) != (len(ids), width):
             raise InputError(f"its token weights for {path} have the wrong shape {list(values.shape)}")
         device = self._device(path)

@@ -190,7 +190,7 @@ def _find_cached(
         more = f" and {len(missing) - 1} more files" if missing[1:] else ""
         raise InputError(
             f"{found.name} is only partially downloaded (missing: {missing[0]}{more}), and the Hugging Face "
-            "Hub cannot be reached: go online to finish the download, or give a local folder."
+            "Hub cannot be reached: go online to finish the download, or specify a local folder."
         )
     return snapshot
 
@@ -220,14 +220,14 @@ def _explain_errors(found: Source) -> Iterator[None]:
         ) from error
     except errors.GatedRepoError as error:
         how = (
-            f"accept its terms at {page} with the account of the token in HF_TOKEN, which has no access yet"
+            f"accept its terms at {page} using the account of the token in HF_TOKEN, which has no access yet"
             if has_token
             else f"accept its terms at {page}, then set HF_TOKEN to a token for that account"
         )
         raise InputError(f"{name} is gated: {how}.") from error
     except errors.RevisionNotFoundError as error:
         raise InputError(
-            f"Repository {found.repository} on the Hugging Face Hub has no revision {found.revision!r}: give "
+            f"Repository {found.repository} on the Hugging Face Hub has no revision {found.revision!r}: use "
             "an existing branch, tag or commit."
         ) from error
     except errors.RepositoryNotFoundError as error:
@@ -264,7 +264,7 @@ def _explain_status(found: Source, error: Any) -> str:
 def _explain_unreachable(found: Source) -> str:
     return (
         f"{found.name} is not on this machine, and the Hugging Face Hub cannot be reached: go online to "
-        "download it, or give a local folder."
+        "download it, or specify a local folder."
     )
 
 

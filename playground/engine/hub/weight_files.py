@@ -13,7 +13,7 @@ SAFETENSORS = "model.safetensors"
 PICKLE = "pytorch_model.bin"
 INDEX = ".index.json"
 PICKLE_REFUSED = (
-    "a Python pickle, which can run code when it is read: use a safetensors version, or start with "
+    "a Python pickle, which can run code when loaded: use a safetensors version, or start with "
     "--allow-pickle if you trust the source"
 )
 

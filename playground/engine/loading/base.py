@@ -295,6 +295,6 @@ def check_numbers(base: str, model: Any, logits: torch.Tensor) -> None:
     held = str(logits.dtype).removeprefix("torch.")
     cause = "" if held == "float32" else f", or too large for {held}"
     raise InputError(
-        f"{base} computes NaN or infinity on a test text: its weights are damaged{cause}; "
+        f"{base} outputs NaN or infinity for a test text: its weights are damaged{cause}; "
         "download it again, or use another copy."
     )

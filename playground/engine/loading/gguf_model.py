@@ -202,7 +202,7 @@ def _floats(header: GgufFile, tensor: GgufTensor) -> list[float]:
 
 
 def _llama3(factors: list[float], config: Any) -> dict[str, Any] | None:
-    """Return the Llama 3 RoPE scaling parameters that produce these factors, or None if there are none.
+    """Return the Llama 3 RoPE scaling parameters that produce these factors, or None if none do.
 
     The factor is 1 for short wavelengths, largest for long wavelengths, and interpolated in between.
     """

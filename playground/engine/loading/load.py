@@ -215,7 +215,7 @@ def _read_adapter_texts(
         folder: folder of the base model; None for a GGUF file.
 
     Returns:
-        The statuses with new errors and warnings, and the tokenizers and EOS token ids by adapter name.
+        The statuses, updated with errors and warnings, and the tokenizers and EOS token ids by adapter name.
     """
     texts, checked = {}, []
     for status in statuses:

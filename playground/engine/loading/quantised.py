@@ -135,7 +135,8 @@ def set_compute(config: Any, compute: torch.dtype) -> str | None:
         return None
     stored["bnb_4bit_compute_dtype"] = wanted
     return (
-        f"The base was saved for computing in {named}, which is slow on this device: using {wanted} instead."
+        f"The base was saved for computation in {named}, which is slow on this device: {wanted} is used "
+        "instead."
     )
 
 
