@@ -187,7 +187,8 @@ def _chat_template_utils() -> Any:
     from playground.templates.sandbox import BoundedEnvironment
 
     utils: Any = chat_template_utils
-    # The module takes no environment as an argument; it compiles templates with the class of this name.
+    # The module does not accept an environment as an argument: it uses the class of this name to compile
+    # templates.
     utils.ImmutableSandboxedEnvironment = BoundedEnvironment
     utils._compile_jinja_template.cache_clear()
     return utils

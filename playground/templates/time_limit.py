@@ -1,4 +1,4 @@
-"""Limit the run time of untrusted code, such as a chat template."""
+"""Limit the run time of untrusted code, for example of chat templates."""
 
 from __future__ import annotations
 

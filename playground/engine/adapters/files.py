@@ -116,7 +116,7 @@ def _check_entry(key: str, entry: object, room: int) -> Shape:
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """Read an adapter's weights as a dictionary from names to tensors.
+    """Read an adapter's weights as a dictionary that maps names to tensors.
 
     Raises:
         InputError: the file cannot be read, or a weight contains NaN or infinity. The message is a clause;
@@ -155,9 +155,9 @@ class KeyMap:
     """Mapping from the weight names in an adapter's file to weights of the adapter or of the base model."""
 
     names: dict[str, str]
-    """Maps a name in the file to the name that PEFT expects, or to the name of a base weight."""
+    """Maps each name in the file to the name expected by PEFT, or to the name of a base weight."""
     mapped: list[str]
-    """Names in the file that differ from those that PEFT expects."""
+    """Names in the file that differ from the names expected by PEFT."""
     again: dict[str, str]
     """Maps duplicate names in the file to the names of the weights that they repeat. PEFT writes some weights
     twice."""

@@ -2,7 +2,7 @@
 
 Every adapter is checked in three steps before it is used: its configuration (`config`), the names and shapes
 in its file (`files`), and its values as loaded by PEFT into a skeleton model (`skeleton`). None of these
-steps changes the base model, which is verified by a checksum of the base weights after each adapter.
+steps changes the base model; a checksum of the base weights is compared after each adapter to verify this.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from playground.types import AdapterCard, AdapterStatus, InputError
 
 
 class BaseChangedError(Exception):
-    """An adapter changed the base weights, so the base model must be reloaded without that adapter."""
+    """Raised when an adapter has changed the base weights, which must be reloaded without the adapter."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -64,7 +64,7 @@ def load_adapters(
         library: the library that contains the adapters.
         report: callback for progress reports.
         settings: Tandem's settings, which determine the checks.
-        refused: adapters to skip, as a mapping from name to reason.
+        refused: reasons for skipping adapters, keyed by adapter name.
 
     Raises:
         BaseChangedError: an adapter changed the base weights.

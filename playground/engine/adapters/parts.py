@@ -105,7 +105,7 @@ class TokenColumns:
     ids: Tensor
     """Token ids, (n,)."""
     rows: Tensor
-    """Rows, (n, in)."""
+    """Trained rows, (n, in)."""
 
     def apply(self, result: Tensor, x: Tensor) -> Tensor:
         """Replace the logits of the trained tokens; see `Step.apply`."""
@@ -126,7 +126,7 @@ class Bias:
 
 @dataclass(frozen=True)
 class Ia3:
-    """IA3: multiplies the output by a learned vector."""
+    """IA3 step that multiplies the output by a learned vector."""
 
     vector: Tensor
     """The learned vector, (out,)."""

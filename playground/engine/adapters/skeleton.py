@@ -2,7 +2,7 @@
 
 PEFT determines how a configuration is applied (which modules, ranks, scalings and tied weights), but it never
 touches the model that generates answers. Instead, it builds its layers on a model of the same class on the
-meta device, whose weights have shapes but no memory. The loaded values are then collected by module path,
+meta device, whose weights have shapes but no data. The loaded values are then collected by module path,
 checked against the modules of the base model, and applied to each row by `row_adapters`.
 """
 
@@ -364,7 +364,8 @@ class Collector:
         ]
         if len(inputs) != 1:
             raise InputError(
-                f"it replaces {path}, which takes several inputs and so cannot be run on selected rows only"
+                f"it replaces {path}, which takes several inputs and therefore cannot be run on individual "
+                "rows"
             )
         self._part(path).copy = self._fill_from_base(path, module)
         self.saved.append(path)

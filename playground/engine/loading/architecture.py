@@ -73,7 +73,7 @@ def _explain(config: Any) -> str | None:
     if _is_encoder(config, kind, names):
         return f"is an encoder with bidirectional attention{shown}"
     if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not getattr(config, "auto_map", None):
-        return f"has type {kind or 'unknown'}, for which there is no causal language model class{shown}"
+        return f"has model type {kind or 'unknown'}, which has no causal language model class{shown}"
     return None
 
 

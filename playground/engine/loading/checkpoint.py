@@ -180,7 +180,7 @@ ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "rope_scaling": (lambda value: isinstance(value, dict), "an object"),
     "rope_parameters": (lambda value: isinstance(value, dict), "an object"),
 }
-"""Other configuration entries, each with a test and a description of valid values."""
+"""Configuration entries other than sizes, each with a test function and a description of valid values."""
 
 
 def check_config(config: Mapping[str, Any], where: str) -> None:

@@ -192,7 +192,7 @@ def _describe_precision(settings: Settings, base: Base, model: Any) -> str:
 def _find_row_mixing(layers: tuple[tuple[str, int], ...]) -> str | None:
     """Explain why the layer types make rows in a batch depend on each other; None if they do not."""
     if any("int8" in kind for kind, _ in layers):
-        return "its 8-bit layers (LLM.int8) round each row depending on the other rows in the batch"
+        return "rounding in its 8-bit layers (LLM.int8) depends on the other rows in the batch"
     return None
 
 
