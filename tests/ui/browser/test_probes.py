@@ -129,7 +129,7 @@ def test_own_files_are_listed_as_they_are_and_a_torn_one_is_named(own_probes: Ap
     person = Person(browser, own_probes.url)
     page = person.page
     page.click("#probes")
-    expect(page.locator("#probes-list .notice.error")).to_contain_text("torn.jsonl, line 1: not valid JSON")
+    expect(page.locator("#probes-list .notice.error")).to_contain_text("torn.jsonl, line 1: invalid JSON")
     expect(page.locator("#probes-list .probe")).to_have_count(85)
     page.get_by_role("button", name=f"Start the probe {HOSTILE}", exact=True).click()
     expect(page.locator("#probe-chip")).to_contain_text(f"Probe: {HOSTILE}, message 1 of 2")
