@@ -523,7 +523,7 @@ def test_refusals_come_before_weights_are_read(tmp_path: Path) -> None:
     try:
         error = ask(engine, ["Hello"])[0].error
         assert error is not None
-        assert "classifier" in error
+        assert "classification head" in error
         assert engine.status().state == "failed"
     finally:
         engine.close()
