@@ -208,8 +208,8 @@ def serve(folder: Path) -> str:
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "app.py")], cwd=folder, stdout=subprocess.PIPE, text=True
     )
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
         line = process.stdout.readline()
         found = re.fullmatch(r"Tandem is running at (http://\S+)\n", line)
         assert found is not None, line
@@ -222,6 +222,7 @@ def serve(folder: Path) -> str:
     finally:
         process.kill()
         process.wait()
+        process.stdout.close()
 
 
 @pytest.mark.slow
