@@ -1,4 +1,4 @@
-"""Settings: flags before environment before defaults."""
+"""Tests for settings: flags override environment variables, which override defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompts by their parts and tokens, and prompts that do not fit."""
+"""Tests for splitting prompts into parts, counting tokens and shortening prompts that exceed the context."""
 
 from __future__ import annotations
 

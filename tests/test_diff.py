@@ -1,4 +1,4 @@
-"""Differences between two texts: nothing is lost, what is the same is the same, and the work is bounded."""
+"""Tests for text diffs: completeness, correctness and bounded running time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents are true: commands run, links resolve, options and variables are the program's."""
+"""Tests for the documentation: commands run, links resolve, and options and variables exist."""
 
 from __future__ import annotations
 

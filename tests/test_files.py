@@ -1,4 +1,4 @@
-"""Files that people write: what cannot be read is named in plain words."""
+"""Tests for reading text files, including the error messages for unreadable files."""
 
 from __future__ import annotations
 

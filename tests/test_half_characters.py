@@ -1,4 +1,4 @@
-"""Halves of surrogate pairs in what a page or a command line gives: one sentence each, and no traceback."""
+"""Tests that lone surrogates in UI and command-line input cause a one-sentence error, not a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The size and the structure of the code hold the goals that scripts/house.py states."""
+"""Tests for the limits on code size and structure that are defined in scripts/house.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may import what: each outside thing in its place, heavy ones only where they are used."""
+"""Tests for import rules: which modules may use each dependency, and lazy imports of heavy packages."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Product strings, docstrings, comments and documents use plain technical English.
+"""Tests that strings, docstrings, comments and documents do not contain banned phrases.
 
-The list holds words that this project once used in place of the field's terms, or that read as riddles. It
-is a safety net, not a style guide.
+The list contains words that this project used in the past in place of standard terms, or that are unclear.
+It is a safety net, not a style guide.
 """
 
 from __future__ import annotations

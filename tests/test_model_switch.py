@@ -1,4 +1,4 @@
-"""Another base or adapter while people are here, on tiny random models and the pocket model."""
+"""Tests for switching the base model or adding an adapter during conversations."""
 
 from __future__ import annotations
 

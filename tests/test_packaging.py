@@ -1,4 +1,4 @@
-"""The package: its declared dependencies are the tested ones, and its wheel works without the repository."""
+"""Tests for the package: its dependencies match the tested versions, and its wheel works standalone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What strangers may ask for: how much, how often, how many at once."""
+"""Tests for the rate limits in public mode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The key of a judge's server is hidden in whatever form a server sends it back."""
+"""Tests that a judge server's API key is redacted in every encoding that a server might return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversations from send to record, on the scripted engine."""
+"""Tests for sessions on the scripted engine, from sending a message to storing the answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Control characters in text of others: escapes for a terminal, the bytes themselves for a program."""
+"""Tests that control characters in untrusted text are escaped in output for people and in the log."""
 
 from __future__ import annotations
 

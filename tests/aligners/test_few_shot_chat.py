@@ -1,4 +1,4 @@
-"""Few-shot chat: demonstrations as earlier turns, byte for byte, and what cannot be turns."""
+"""Tests for the few-shot-chat aligner: rendered prompts, lane options and rejected demonstration sets."""
 
 from __future__ import annotations
 

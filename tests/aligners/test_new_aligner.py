@@ -1,4 +1,4 @@
-"""A new aligner is one file: that of CONTRIBUTING.md, and few-shot chat, in command line and page."""
+"""Tests that a new aligner module appears in the CLI and the UI without being registered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompts, byte for byte."""
+"""Tests for the prompts and options of the raw, URIAL, IFT and chat aligners."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bench` measures what it says: every metric of the pocket model has a plausible value."""
+"""Tests that the engine benchmark reports plausible metrics for the pocket model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the page's figures are worked out of what the engine and the browser have seen."""
+"""Tests for the metrics that the page benchmark computes from engine and browser events."""
 
 from benchmarks.page import STOP_WITHIN, Figures, latencies, letters, table
 

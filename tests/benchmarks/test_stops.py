@@ -1,4 +1,4 @@
-"""The stored continuations of a real model: where each stop rule cuts them."""
+"""Tests for the stop rule benchmark on stored continuations from a real model."""
 
 from __future__ import annotations
 

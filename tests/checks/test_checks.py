@@ -1,4 +1,4 @@
-"""What is odd about an answer: never in a good one, and always the right thing in a bad one."""
+"""Tests for the heuristic answer checks: no false positives on good answers, correct warnings on bad ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line as scripts use it: exact bytes on standard output, one sentence on standard error."""
+"""Tests for the command line: exact standard output, exit codes and error messages."""
 
 from __future__ import annotations
 

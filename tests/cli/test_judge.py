@@ -1,4 +1,4 @@
-"""`python -m playground judge` as scripts use it, against a judge's server over a real socket."""
+"""Tests for `python -m playground judge` against a judge server on a local socket."""
 
 from __future__ import annotations
 

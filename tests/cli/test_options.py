@@ -1,4 +1,4 @@
-"""The options of the command line: declared once, numbers typed as numbers, refused in one sentence."""
+"""Tests for command-line options: declaration, types and validation errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ablations: exactly one thing is changed, the same thing for the same seed."""
+"""Tests for ablations of demonstration sets: what each one changes, seeds and errors."""
 
 from __future__ import annotations
 

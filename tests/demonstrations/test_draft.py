@@ -1,4 +1,4 @@
-"""A set in the demonstration editor: every step gives a new draft, and a changed set has another name."""
+"""Tests for demonstration set drafts: editing operations, immutability and derived set names."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Families of prompts: what they look like to the byte, and published files taken apart and put together."""
+"""Tests for prompt families: exact rendering, and round trips of published prompt files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Demonstration sets on disk: odd files, what is written reads back equal, and the user's own folder."""
+"""Tests for reading and writing demonstration set files, and for the user's own sets."""
 
 from __future__ import annotations
 

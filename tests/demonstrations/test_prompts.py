@@ -1,4 +1,4 @@
-"""The shipped demonstrations are right: code in them is run, sums are done again, sets are nested."""
+"""Tests for the shipped demonstrations: code runs, arithmetic is correct and sets are nested."""
 
 from __future__ import annotations
 

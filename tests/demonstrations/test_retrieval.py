@@ -1,4 +1,4 @@
-"""Demonstrations chosen by what is asked."""
+"""Tests for selecting the demonstrations nearest to a message with BM25."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adapters through the engine: equal to `generate`, refused alone, and never at the base's cost."""
+"""Tests for adapters in the engine: agreement with `generate`, per-row errors and memory use."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Base and adapter rows of different lengths, two turns, on tiny random models of several architectures.
+"""Tests that batches of base and adapter rows match `generate` on tiny models of several architectures.
 
-Every row's greedy text must equal what `generate` gives for it alone, whatever the architecture does to
-positions, masks, norms and attention scores.
+Each row's greedy output must equal the output of `generate` for that row alone, whatever the architecture
+does with positions, masks, norms and attention scores.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rows that attend to their own columns alone get what the masked batch gives them."""
+"""Tests that per-row attention produces the same results as attention over a masked batch."""
 
 from __future__ import annotations
 

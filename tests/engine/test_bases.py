@@ -1,4 +1,4 @@
-"""Bases as they are on disk: quantised, sharded, pickled, damaged, with code of their own."""
+"""Tests for loading base models: quantised, sharded, pickled or damaged files, and custom code."""
 
 from __future__ import annotations
 

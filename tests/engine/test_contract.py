@@ -1,4 +1,4 @@
-"""The engine's contract, on every engine; and the local engine against Hugging Face's `generate`."""
+"""Contract tests for all engines, and comparison of the local engine with Hugging Face's `generate`."""
 
 from __future__ import annotations
 

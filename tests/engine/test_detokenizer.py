@@ -1,4 +1,4 @@
-"""Streamed text against one decode of all ids, for every kind of vocabulary."""
+"""Tests that streamed text equals one decode of all token ids, for many kinds of vocabularies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the engine survives: generators closed anywhere, failures inside a row, a decode thread that dies."""
+"""Fault tests for the engine: closed generators, failing rows and a crashed decode thread."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""500 mutated adapters: each is served as PEFT's own forward computes it, or refused in one sentence, and the
-base's weights never change."""
+"""Fuzz test for adapter files: 500 mutated adapters.
+
+Each adapter must either produce the logits of PEFT's forward pass or be rejected with a one-sentence error.
+The base weights must never change.
+"""
 
 from __future__ import annotations
 

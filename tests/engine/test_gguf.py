@@ -1,4 +1,4 @@
-"""GGUF files as bases: served as the model they were made from, or refused in one sentence."""
+"""Tests for GGUF base models: correct logits, or a one-sentence error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Downloads from a server with the Hub's API: what is downloaded, how it continues, what is refused."""
+"""Tests for downloads from a local server with the Hub's API: file selection, resuming and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The prefix store and the row-stacked cache, without a model."""
+"""Unit tests for the prefix store and the row-stacked KV cache."""
 
 from __future__ import annotations
 

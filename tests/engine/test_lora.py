@@ -1,4 +1,4 @@
-"""Row-stacked LoRA against PEFT's own forward, for every kind of adapter that is served or refused."""
+"""Tests for row-stacked LoRA: comparison with PEFT's forward pass for supported and rejected adapters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Freed memory goes back to the operating system once the engine is idle."""
+"""Tests that the idle engine returns freed memory to the operating system."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Positions: the true context, rows around the limits that a model names, and what is refused."""
+"""Tests for context lengths: position limits from the model configuration, and prompts near these limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is refused: one sentence that names what and why, before the base is touched."""
+"""Tests for rejected adapters: the error names the reason, and the base model is unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choosing tokens: the distributions of Hugging Face's processors, and noise that depends on nothing else."""
+"""Tests for sampling: agreement with Hugging Face's logits processors, and reproducible random numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every kind of adapter that is served, against PEFT's own forward, in mixed batches."""
+"""Tests that all supported adapter types match PEFT's forward pass in mixed batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From ids to text: characters over several tokens, where answers end, and independence of chunking."""
+"""Tests for incremental decoding: multi-token characters, stop detection and independence of chunking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The adapter's own tokenizer encodes and decodes its rows, and what ends an answer is found and listed."""
+"""Tests for adapter tokenizers: encoding, decoding and EOS tokens for each row."""
 
 from __future__ import annotations
 

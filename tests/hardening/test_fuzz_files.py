@@ -1,4 +1,4 @@
-"""A thousand damaged files of each kind that the program reads: one sentence each, and never a traceback."""
+"""Fuzz tests for all file types: each damaged file yields a one-sentence error and no traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers that only a proxy should write, and what junk leaves in the log."""
+"""Tests for ignoring proxy headers from untrusted clients, and for limited logging of invalid requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The password: what is closed without it, and guessing that keeps nobody else out."""
+"""Tests for password protection: closed endpoints, and rate limits for failed attempts."""
 
 from __future__ import annotations
 

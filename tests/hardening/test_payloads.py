@@ -1,4 +1,4 @@
-"""No caller makes the server fetch a URL or read a file that they did not upload, whatever they send."""
+"""Tests that no request payload makes the server fetch a URL or read a file that was not uploaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SECURITY.md line by line: every promise of `--public` against a running page."""
+"""Tests for the guarantees of `--public` in SECURITY.md, against a running app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The visitor's cookie in a real Chromium: several tabs, reloads, and a browser that keeps no cookies."""
+"""Browser tests for the session cookie: several tabs, reloads and disabled cookies."""
 
 from __future__ import annotations
 

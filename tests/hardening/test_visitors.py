@@ -1,4 +1,4 @@
-"""A page's stream, events and files answer to the browser that opened it; uploads are bounded."""
+"""Tests for restricting streams, events and files to the browser that owns them, and for upload limits."""
 
 from __future__ import annotations
 

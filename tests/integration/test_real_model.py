@@ -1,4 +1,4 @@
-"""The engine's contract on a real model: what it writes is what `generate` writes, token for token."""
+"""Engine contract tests on a real model: tokens must match `generate` exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mistral's tokenizers, as the package mistral-common carries them: a stream is one decode of everything."""
+"""Tests that streaming with Mistral's tokenizers (from mistral-common) equals one decode of all token ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small model behind vLLM as the judge: structured output, both orders, a preference for a place."""
+"""Tests for judging with a small model on vLLM: structured output, both orders and position bias."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judges' replies that take a verdict back, repeat a key, give a range or are made to read slowly."""
+"""Tests for adversarial judge replies: retracted verdicts, duplicate keys, score ranges and slow parsing."""
 
 from __future__ import annotations
 

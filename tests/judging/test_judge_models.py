@@ -1,4 +1,4 @@
-"""Models that judge, over a real socket: every fault of a server, both orders, cache, budget, cancel."""
+"""Tests for judge models over a socket: server errors, answer order, caching, budgets and cancellation."""
 
 from __future__ import annotations
 

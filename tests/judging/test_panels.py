@@ -1,4 +1,4 @@
-"""Several judges on the same answers: their majority, their agreement, and what each tends to."""
+"""Tests for panels of several judges: majority verdicts, agreement and bias statistics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How judges' replies are read: a table of wordings, and properties whatever surrounds a verdict."""
+"""Tests for parsing judge replies: a table of phrasings, and property-based tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judges' servers of many makes, over a real socket: refusals, limits, thinking, redirects, large replies."""
+"""Tests for variants of judge servers: refusals, limits, reasoning output, redirects and large replies."""
 
 from __future__ import annotations
 

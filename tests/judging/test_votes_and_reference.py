@@ -1,4 +1,4 @@
-"""Votes, the reference judge and the record of verdicts; models that judge are in test_judge_models."""
+"""Tests for votes, the reference judge and stored verdicts."""
 
 from __future__ import annotations
 

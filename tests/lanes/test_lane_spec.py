@@ -1,4 +1,4 @@
-"""Lane specs: quoted values, and that what is written is read back."""
+"""Tests for lane specs: quoted values and round trips between text and variants."""
 
 from __future__ import annotations
 

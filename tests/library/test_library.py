@@ -1,4 +1,4 @@
-"""What is on disk: good files are read exactly, bad ones give one sentence and hide nothing else."""
+"""Tests for the library: valid files are read exactly, and each invalid file causes one error message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Presets loaded from a server with the Hub's API: progress, cancel, resume, and what cannot be loaded."""
+"""Tests for loading presets from a local Hub server: progress, cancellation, resuming and errors."""
 
 from __future__ import annotations
 

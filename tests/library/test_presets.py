@@ -1,4 +1,4 @@
-"""Presets: the shipped file, what a wrong entry says, and what fits where."""
+"""Tests for presets: the shipped file, validation errors and memory requirements."""
 
 from __future__ import annotations
 

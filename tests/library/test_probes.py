@@ -1,4 +1,4 @@
-"""Probes: the shipped ones are sound, other files of the shape are read, wrong ones give one sentence."""
+"""Tests for probes: the shipped files, third-party files in the same format and validation errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the names of bases and adapters mean."""
+"""Tests for resolving the names of base models and adapters."""
 
 from __future__ import annotations
 

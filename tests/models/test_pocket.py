@@ -1,4 +1,4 @@
-"""The bundled pocket model and adapter: real files, small checks, loose thresholds."""
+"""Tests for the bundled pocket model, its adapters, its tokenizer and its training data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pocket model's recipe from nothing to five adapters, in its quick form."""
+"""Tests for the pocket model's training recipe, run in quick mode from tokenizer to adapters."""
 
 from __future__ import annotations
 

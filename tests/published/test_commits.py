@@ -1,4 +1,4 @@
-"""Prompt files of a commit, by git, from a git server over a real socket: what is taken, what is refused."""
+"""Tests for downloading prompt files from a git commit, using a local git server."""
 
 from __future__ import annotations
 

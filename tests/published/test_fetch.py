@@ -1,4 +1,4 @@
-"""Published prompt files: what is downloaded, from a server over a real socket, and what is refused."""
+"""Tests for downloading published prompt files from a local HTTP server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a judge is sent and how its reply is read: fences, verdicts in answers, FastChat's prompts."""
+"""Tests for rubrics: judge prompts, reply parsing and compatibility with FastChat's prompts."""
 
 from __future__ import annotations
 

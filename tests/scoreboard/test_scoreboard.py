@@ -1,4 +1,4 @@
-"""What verdicts add up to, against figures worked out by hand or taken from tables."""
+"""Tests for scoreboard statistics against published tables and values calculated by hand."""
 
 from __future__ import annotations
 

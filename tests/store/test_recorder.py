@@ -1,4 +1,4 @@
-"""Nothing that was said is lost: two processes on one record, a lock, a full disk, a deleted folder."""
+"""Tests that conversations survive concurrent writers, database locks, full disks and deleted folders."""
 
 from __future__ import annotations
 

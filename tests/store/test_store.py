@@ -1,4 +1,4 @@
-"""The record against other processes and against damage: what is written, and what one bad row costs."""
+"""Tests for the database: concurrent processes, damaged rows and repair."""
 
 from __future__ import annotations
 

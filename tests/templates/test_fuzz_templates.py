@@ -1,4 +1,4 @@
-"""Mutated chat templates and tokenizer files: served as Transformers does, or refused in one sentence."""
+"""Fuzz tests for chat templates and tokenizer files, compared with Transformers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chat templates that would build huge texts: refused in one sentence before anything is built."""
+"""Tests for size limits on values built by chat templates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chat templates rendered as Transformers renders them, wherever they and their tokens are kept."""
+"""Tests that chat templates are found and rendered as in Transformers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Code from anywhere is interrupted when it does not end."""
+"""Tests that untrusted code, such as a chat template, is interrupted after a time limit."""
 
 from __future__ import annotations
 

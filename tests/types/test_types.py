@@ -1,4 +1,4 @@
-"""The values: they validate themselves, and their JSON is complete."""
+"""Tests for the core data types: validation and JSON serialization."""
 
 from __future__ import annotations
 

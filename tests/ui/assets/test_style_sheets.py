@@ -1,4 +1,4 @@
-"""The style sheets: one lost brace would silently take every rule after it away."""
+"""Tests that the style sheets have balanced braces and valid selectors."""
 
 from __future__ import annotations
 

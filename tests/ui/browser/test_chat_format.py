@@ -1,4 +1,4 @@
-"""The set-up of a lane in a chat format, and folded reasoning, on the page."""
+"""Browser tests for lanes with a chat format and for collapsed reasoning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Demonstrations on the page: chosen, changed, looked at to the byte, edited, compared, imported, saved."""
+"""Browser tests for demonstrations: selection, prompt inspection, editing, comparison, import and saving."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Getting around the page: keys, focus, what screen readers get, set-ups that are kept and linked to."""
+"""Browser tests for accessibility, keyboard navigation, saved settings and links to settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judging in the page: the rule, a model on a server of the test's own, and every way it can go wrong."""
+"""Browser tests for judging with the reference judge and with models on a local judge server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lanes on the page: added, swapped, hidden; answers retried, gone on with, edited; decoding by lane."""
+"""Browser tests for lanes: adding, swapping and hiding them, and retrying, continuing and editing answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page in a real Chromium, on the real app with the pocket model: what a person sees and does."""
+"""Browser tests for the main page, with the real app and the pocket model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model panel in a real Chromium: what runs, another base and an adapter for it, and second thoughts."""
+"""Browser tests for the model panel: loaded model, switching models, adding adapters and cancelling."""
 
 from __future__ import annotations
 

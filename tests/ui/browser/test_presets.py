@@ -1,4 +1,4 @@
-"""Presets in the model panel, in a real Chromium: one click, progress, cancel, resume, and a set-up."""
+"""Browser tests for presets in the model panel: loading, progress, cancelling and resuming."""
 
 from __future__ import annotations
 

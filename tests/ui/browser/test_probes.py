@@ -1,4 +1,4 @@
-"""Probes on the page: found, taken up, played message by message and through, a person's own files."""
+"""Browser tests for probes: search, playback and the user's own probe files."""
 
 from __future__ import annotations
 

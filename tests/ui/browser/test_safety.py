@@ -1,5 +1,7 @@
-"""Hostile text in a real Chromium, wherever text can stand: it neither acts, loads anything foreign, covers
-the page, nor vanishes from view. And two people at once, who see nothing of each other."""
+"""Browser tests that hostile text runs no code, loads nothing and stays visible.
+
+Also tests that concurrent users cannot see each other's data.
+"""
 
 from __future__ import annotations
 

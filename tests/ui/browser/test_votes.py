@@ -1,4 +1,4 @@
-"""Votes in the page: cast by click and by key, blind and open, kept, locked in, and counted."""
+"""Browser tests for votes by mouse and keyboard, in open and blind mode, and for the scoreboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lane's controls and a lane's text: each says the other."""
+"""Tests for converting between lane controls and lane specs."""
 
 from __future__ import annotations
 

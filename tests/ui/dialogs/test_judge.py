@@ -1,4 +1,4 @@
-"""The judge's panel by its handlers: keys, budgets, what a browser could send, unfinished verdicts."""
+"""Handler tests for the judge dialog: API keys, budgets, invalid input and interrupted verdicts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lane's conversation as HTML: what is said of an answer, and what one can do with it."""
+"""Tests for the HTML of a lane's conversation: messages, buttons and blind mode."""
 
 from __future__ import annotations
 

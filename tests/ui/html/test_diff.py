@@ -1,4 +1,4 @@
-"""Differences and oddities as HTML: every character is there to see, and none of them acts."""
+"""Tests for the HTML of diffs and warnings: every character is visible and escaped."""
 
 from __future__ import annotations
 

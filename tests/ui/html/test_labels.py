@@ -1,4 +1,4 @@
-"""Names and figures on the page: states have their words, and no name can act."""
+"""Tests for labels, status texts and numbers in the UI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was written, as HTML: structure stays, nothing acts, nothing loads, nothing vanishes."""
+"""Tests for Markdown rendering: formatting is kept, and hostile text is harmless and fully visible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model panel's HTML: what it says, and that a name in it is only text."""
+"""Tests for the HTML of the model panel, including escaping of names."""
 
 from __future__ import annotations
 

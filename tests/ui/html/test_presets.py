@@ -1,4 +1,4 @@
-"""The list of presets as HTML: what it says before the click, and that a name in it is only text."""
+"""Tests for the HTML of the preset list, including escaping of names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probes as HTML: which come first, what is found, and text that stays text."""
+"""Tests for the HTML of probes: order, search and escaping."""
 
 import re
 from itertools import groupby

@@ -1,4 +1,4 @@
-"""Meter, inspector and cards as HTML: every character is there, and none of them acts."""
+"""Tests for the HTML of the context meter, prompt dialog and demonstration cards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scoreboard as HTML: figures with their intervals, names as text, and how few there are."""
+"""Tests for the HTML of the scoreboard: counts, confidence intervals and escaping."""
 
 from __future__ import annotations
 

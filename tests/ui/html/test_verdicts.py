@@ -1,4 +1,4 @@
-"""What judges say, as HTML: badges, reasons in both orders, failures as what they are, all of it as text."""
+"""Tests for the HTML of verdicts: badges, both answer orders, failures and escaping."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page does when its person acts, on the scripted engine."""
+"""Tests for the page controller on the scripted engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handlers of the main page that act on a conversation, called before the page's load event."""
+"""Tests for main page handlers that run before the page's load event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The set-up as a link: what is spelled is read back, and a bad value is one sentence."""
+"""Tests for settings links: round trips and invalid values."""
 
 from urllib.parse import parse_qsl
 

@@ -1,4 +1,4 @@
-"""What a page's first calls draw, in whatever order their answers reach the browser."""
+"""Tests that a page loads correctly, whatever the order in which responses arrive."""
 
 from __future__ import annotations
 

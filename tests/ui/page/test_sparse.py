@@ -1,4 +1,4 @@
-"""Outputs that a handler leaves alone cost nothing, and the browser gets what Gradio would send."""
+"""Tests that skipping unchanged handler outputs does not affect the updates sent to the browser."""
 
 from __future__ import annotations
 

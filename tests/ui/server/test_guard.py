@@ -1,4 +1,4 @@
-"""The page as a foreign caller sees it: over HTTP, with and without strangers, a password, a proxy."""
+"""HTTP tests for access control: with and without public mode, a password and a proxy."""
 
 from __future__ import annotations
 

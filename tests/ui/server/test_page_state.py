@@ -1,4 +1,4 @@
-"""A session of the page keeps what Gradio's own keeps, except the configuration of every component."""
+"""Tests that the page's session state behaves like Gradio's, without copying component configuration."""
 
 from __future__ import annotations
 
