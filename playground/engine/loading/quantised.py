@@ -135,8 +135,8 @@ def set_compute(config: Any, compute: torch.dtype) -> str | None:
         return None
     stored["bnb_4bit_compute_dtype"] = wanted
     return (
-        f"The base was saved for computation in {named}, which is slow on this device: {wanted} is used "
-        "instead."
+        f"The base was saved for computation in {named}, which is slow on this device: using "
+        f"{wanted} instead."
     )
 
 
