@@ -1,4 +1,4 @@
-"""`bench`: measure the engine against PEFT and `generate`."""
+"""`bench`: benchmark the engine against PEFT and `generate`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ from playground.types import InputError
 def bench(
     json_output: Json = False,
     device: Annotated[str, typer.Option(help="Device: auto, cpu or cuda.")] = "cpu",
-    runs: Annotated[int, typer.Option(min=1, help="Number of runs of the long measurements.")] = 3,
+    runs: Annotated[int, typer.Option(min=1, help="Number of runs for the long measurements.")] = 3,
 ) -> None:
-    """Measure the engine against PEFT and `generate`. This takes minutes and needs an idle machine."""
-    # The benchmarks are not part of the package: they also measure other programs.
+    """Benchmark the engine against PEFT and `generate`.
+
+    This takes several minutes and needs an idle machine.
+    """
+    # The benchmarks are not part of the package, because they also measure other programs.
     if not (ROOT / "benchmarks" / "engine.py").is_file():
         raise InputError(
             "The benchmarks are not part of the installed package: clone Tandem's repository and run "

@@ -21,7 +21,7 @@ from playground.types import Answer, Conversation, InputError, Sampling, Status,
 
 
 def _sampling_option(name: str, help: str) -> Any:
-    """Create an option for one field of `Sampling`."""
+    """Create a command-line option for a field of `Sampling`."""
 
     def read(text: str) -> Any:
         return getattr(Sampling.parse({name: text}), name)
@@ -31,7 +31,7 @@ def _sampling_option(name: str, help: str) -> Any:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SamplingOptions:
-    """Decoding parameters; None means the preset's value or, without a preset, the default."""
+    """Decoding parameters. None selects the preset's value or, without a preset, the default."""
 
     temperature: Annotated[
         float | None, _sampling_option("temperature", "Temperature; 0 is greedy decoding.")
@@ -53,7 +53,7 @@ class SamplingOptions:
     penalty_scope: Annotated[
         str | None,
         _sampling_option(
-            "penalty_scope", "Tokens that the penalty covers: all (prompt and answer) or answer."
+            "penalty_scope", "Tokens to which the penalty applies: all (prompt and answer) or answer."
         ),
     ] = None
     seed: Annotated[int | None, _sampling_option("seed", "Random seed for sampling.")] = None
@@ -62,7 +62,9 @@ class SamplingOptions:
     )
 
     def apply_to(self, suggested: Sampling) -> Sampling:
-        """Return `suggested` with the given parameters applied and with only the given stop sequences."""
+        """Return `suggested` with the given parameters applied and its stop sequences replaced by the given
+        ones.
+        """
         given = {name: value for name, value in vars(self).items() if value is not None}
         return dataclasses.replace(suggested, **given | {"stop": tuple(self.stop or ())})
 
@@ -79,9 +81,9 @@ def chat(
     json_output: Json = False,
     model: PresetOptions,
 ) -> None:
-    """Send MESSAGES to every lane, one after another."""
+    """Send MESSAGES to every lane, one message at a time."""
     if any(not message.strip() for message in messages):
-        raise InputError("A message is empty: every message needs some text.")
+        raise InputError("A message is empty: enter text for every message.")
     settings = model.read_settings()
     session = open_session(settings)
     try:
@@ -106,7 +108,8 @@ def open_conversation(
 ) -> Conversation:
     """Create a conversation with the given lanes.
 
-    The default is a lane for each of the preset's adapters (the base if there are none) and a URIAL lane.
+    By default, it has a lane for each of the preset's adapters (or the base, if there are none) and a URIAL
+    lane.
     """
     suggested = session.library.preset
     decoding = sampling.apply_to(suggested.sampling if suggested else Sampling())
@@ -117,7 +120,7 @@ def open_conversation(
 def send(
     session: Session, conversation: Conversation, message: str, show: bool, start: str = ""
 ) -> Conversation:
-    """Send one message and wait for all answers. If `show` is set, print the turn."""
+    """Send a message and wait for all answers. If `show` is set, print the turn."""
     for snapshot in session.send(conversation, message, prefill=start):
         conversation = snapshot
     if show:
@@ -163,7 +166,7 @@ REPLY_KEYS = (
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
-    """Return one lane's part of a turn: the variant, the exact prompt, and the answer."""
+    """Return the JSON data for one lane's answer: the variant, the exact prompt, and the reply."""
     request = answer.request
     return {
         "variant": answer.variant,
@@ -178,8 +181,8 @@ def answer_json(answer: Answer) -> dict[str, Any]:
 def exit_if_unanswered(conversation: Conversation) -> None:
     """Exit with an error status if every lane in a turn failed.
 
-    The status is 2 (invalid input) if no request could be made from the messages, for example because they do
-    not fit the context, and 1 (failure) otherwise.
+    The status is 2 (invalid input) if no request could be built from the messages, for example because they
+    do not fit the context, and 1 (failure) otherwise.
     """
     failed = [turn for turn in conversation.turns if all(answer.reply.error for answer in turn.answers)]
     if not failed:
@@ -194,7 +197,7 @@ def exit_if_unanswered(conversation: Conversation) -> None:
 
 
 def print_warnings(status: Status, settings: Settings, refused: Mapping[str, str]) -> None:
-    """Print warnings about the base, and about the adapters in the settings, on standard error."""
+    """Print warnings about the base and the adapters in the settings on standard error."""
     named = {name for name, _ in settings.adapters}
     adapters = [entry for entry in status.adapters if entry.card.name in named]
     reasons = [entry.error or entry.warning for entry in adapters]

@@ -1,4 +1,4 @@
-"""Register functions as typer commands, with dataclasses as option groups, text checks and exit statuses."""
+"""Register functions as typer commands, with option groups, text validation and exit statuses."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from playground.types import check_characters
 
 
 class Command(typer.core.TyperCommand):
-    """A command that checks its text arguments for lone surrogates before it runs."""
+    """Typer command that validates its text arguments before it runs."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Check the text arguments, then run. Paths are not checked, because file names can be arbitrary."""
+        """Check the text arguments for lone surrogates, then run.
+
+        Paths are not checked, because file names can contain lone surrogates.
+        """
         with exit_on_error():
             for parameter in self.params:
                 value = ctx.params.get(parameter.name or "")
@@ -34,15 +37,16 @@ class Command(typer.core.TyperCommand):
 def add_command(app: typer.Typer, function: Callable[..., None]) -> None:
     """Add `function` to `app` as a command of the same name.
 
-    A parameter whose type is a dataclass is a group of options, one for each field. Fields are declared in
-    the same way as parameters, including the default. Expected errors end the command with one sentence and
-    an exit status.
+    A parameter whose type is a dataclass defines a group of options, one per field. Fields are declared like
+    parameters, including their defaults. Expected errors are printed as one sentence and set the exit status.
     """
     app.command(cls=Command)(_expand_groups(function))
 
 
 def _expand_groups(function: Callable[..., None]) -> Callable[..., None]:
-    """Wrap `function` so that each option group is passed as one keyword argument per field."""
+    """Wrap `function`, so that it can be called with one keyword argument for each field of an option
+    group.
+    """
     hints = get_type_hints(function, include_extras=True)
     groups: dict[str, type[Any]] = {}
     parameters = []
@@ -61,14 +65,14 @@ def _expand_groups(function: Callable[..., None]) -> Callable[..., None]:
         with exit_on_error():
             function(**values)
 
-    # typer reads the options from these two attributes.
+    # Typer reads the options from these two attributes.
     run.__dict__["__signature__"] = inspect.Signature(parameters)
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
 
 
 def _list_parameters(group: type[Any]) -> list[inspect.Parameter]:
-    """Return one keyword parameter for each field of an option group."""
+    """Return a keyword parameter for each field of an option group."""
     hints = get_type_hints(group, include_extras=True)
     return [
         inspect.Parameter(

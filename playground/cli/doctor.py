@@ -1,4 +1,4 @@
-"""`doctor`: load the model and report what is available, what works and what does not."""
+"""`doctor`: load the model, and report what is available and whether it works."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def doctor(
         typer.Option(help="Only copy the readable part of the database to this new file."),
     ] = None,
 ) -> None:
-    """Load the model and report what is available, what works and what does not."""
+    """Load the model, and report what is available and whether it works."""
     settings = model.read_settings()
     if repair is not None:
         print_text(repair_record(settings.data_dir / FILE, repair))
@@ -57,7 +57,7 @@ def doctor(
 
 
 def wait_until_loaded(session: Session) -> Status:
-    """Block until the engine is ready; raises OutsideError if loading fails."""
+    """Block until the engine is ready. Raises OutsideError if loading fails."""
     while (status := session.status()).state == "loading":
         time.sleep(0.05)
     if status.state == "failed":
@@ -122,7 +122,7 @@ def doctor_json(settings: Settings, session: Session, status: Status) -> dict[st
 
 
 def base_template_problems(library: Library) -> list[str]:
-    """Return a list with the reason why the base's chat template cannot be rendered, empty if it can."""
+    """Return a list with one problem if the base's chat template cannot be rendered, else an empty list."""
     try:
         format = library.chat_format()
     except InputError as error:
@@ -132,12 +132,12 @@ def base_template_problems(library: Library) -> list[str]:
 
 
 def format_ends(ends: Sequence[str]) -> str:
-    """Format end tokens and stop sequences on one line, each as a JSON string."""
+    """Format EOS tokens and stop sequences on one line, each as a JSON string."""
     return ", ".join(json.dumps(end, ensure_ascii=False) for end in ends)
 
 
 def print_report(report: dict[str, Any]) -> None:
-    """Print the report of `doctor` as text."""
+    """Print the `doctor` report as text."""
     for name, value in report.items():
         if name == "adapters":
             for entry in value:

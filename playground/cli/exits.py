@@ -1,4 +1,7 @@
-"""Exit statuses: 2 for invalid input, 1 for a failure, 130 for Ctrl-C, each with one sentence on stderr."""
+"""Exit statuses: 2 for invalid input, 1 for other failures, 130 for Ctrl-C.
+
+Each error prints one sentence.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,9 @@ def fail(message: str, status: int) -> NoReturn:
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Turn errors that the user can act on into one sentence and an exit status."""
+    """Context manager that turns user-facing errors into one sentence on standard error and an exit
+    status.
+    """
     try:
         yield
     except InputError as error:

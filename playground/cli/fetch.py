@@ -1,4 +1,4 @@
-"""`fetch`: download published prompt files as demonstration sets."""
+"""`fetch`: download published prompt files for use as demonstration sets."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 def fetch(
     name: Annotated[
-        str, typer.Argument(help="Collection to download; if omitted, list the collections.")
+        str, typer.Argument(help="Collection to download. If omitted, all collections are listed.")
     ] = "",
     *,
     json_output: Json = False,
     data: DataOptions,
 ) -> None:
-    """Download published prompt files as demonstration sets in your folder."""
+    """Download published prompt files to your folder, for use as demonstration sets."""
     from playground.published import manifest
 
     if not name:
@@ -52,7 +52,7 @@ def fetch(
 
 
 def download(collection: Collection, settings: Settings, show: bool) -> list[Outcome]:
-    """Download a collection's files. Print errors and, if `show` is set, each available file."""
+    """Download a collection's files. Print errors and, if `show` is set, the status of each file."""
     # Imported here because it loads an HTTP client, which no other command needs.
     from playground.published.fetch import fetch
 
@@ -69,7 +69,7 @@ def download(collection: Collection, settings: Settings, show: bool) -> list[Out
 
 
 def outcomes_json(outcomes: Sequence[Outcome], sets: dict[Path, str]) -> list[dict[str, str | None]]:
-    """Return each file's outcome as printed by `fetch NAME --json`; `sets` maps files to set names."""
+    """Return the document that `fetch NAME --json` prints. `sets` maps files to demonstration set names."""
     return [
         {
             "name": outcome.file.name if outcome.file else None,
@@ -87,7 +87,7 @@ STATES = {"fetched": "fetched", "here": "already downloaded:", "kept": "kept an 
 
 
 def print_collections(collections: list[Collection], json_output: bool) -> None:
-    """Print the collections that can be downloaded."""
+    """Print the available collections."""
     if json_output:
         print_json([to_json(entry) for entry in collections])
         return

@@ -15,13 +15,13 @@ from playground.types import to_json
 
 def history(
     query: Annotated[
-        str, typer.Argument(help="Only list conversations with these words in a user message.")
+        str, typer.Argument(help="Only list conversations with this text in a user message.")
     ] = "",
     *,
     json_output: Json = False,
     data: DataOptions,
 ) -> None:
-    """List recorded conversations, latest first."""
+    """List recorded conversations, newest first."""
     summaries = Store(data.read_settings().data_dir).summaries(query)
     if json_output:
         print_json([to_json(summary) | {"updated": summary.updated.isoformat()} for summary in summaries])

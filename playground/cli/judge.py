@@ -1,4 +1,4 @@
-"""`judge`: judge the answers of a recorded conversation."""
+"""`judge`: judge the answers in a recorded conversation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from playground.terminal import print_error, print_text
 
 
 def judge(
-    id: Annotated[str, typer.Argument(help="Id of a recorded conversation, as listed by `history`.")],
+    id: Annotated[str, typer.Argument(help="Id of a recorded conversation, as shown by `history`.")],
     *,
     rubric: Annotated[
         str | None, typer.Option(help="Name of the rubric: single, pairwise, aspects...")
@@ -31,13 +31,14 @@ def judge(
             "five times to also get a majority verdict and the agreement of the judges.",
         ),
     ] = None,
-    turns: Annotated[str | None, typer.Option(help="Turns to judge, such as 1,2; all by default.")] = None,
-    lanes: Annotated[str | None, typer.Option(help="Lanes to judge, such as 1,3; all by default.")] = None,
+    turns: Annotated[str | None, typer.Option(help="Turns to judge, for example 1,2. Default: all.")] = None,
+    lanes: Annotated[str | None, typer.Option(help="Lanes to judge, for example 1,3. Default: all.")] = None,
     scope: Annotated[
-        str, typer.Option(help="What to judge: turn, or conversation for everything up to each turn.")
+        str,
+        typer.Option(help="What to judge: turn, or conversation for the whole conversation up to each turn."),
     ] = "turn",
-    samples: Annotated[int, typer.Option(help="Number of times to ask each question.")] = 1,
-    estimate: Annotated[bool, typer.Option("--estimate", help="Only print the estimated cost.")] = False,
+    samples: Annotated[int, typer.Option(help="Number of samples per question.")] = 1,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Only print the cost estimate.")] = False,
     json_output: Json = False,
     server: JudgeOptions,
 ) -> None:

@@ -12,7 +12,7 @@ from playground.types import Conversation, Verdict, to_json
 
 
 def estimate_json(cost: Estimate) -> dict[str, Any]:
-    """Return an estimate in the form that `judge --estimate --json` prints."""
+    """Return the document that `judge --estimate --json` prints."""
     return {
         "calls": cost.calls,
         "cached": cost.cached,
@@ -24,7 +24,7 @@ def estimate_json(cost: Estimate) -> dict[str, Any]:
 
 
 def estimate_text(cost: dict[str, Any]) -> str:
-    """Format an estimate document as text."""
+    """Format the document from `estimate_document` as text."""
     price = ""
     if cost["most_price"] is not None:
         price = f", at most {cost['most_price']:.4f} {cost['currency']}"
@@ -52,7 +52,7 @@ def verdicts_json(conversation: Conversation, judged: Sequence[tuple[int, Verdic
 
 
 def _panels(conversation: Conversation, judged: Sequence[tuple[int, Verdict]]) -> list[Panel]:
-    """Return each panel of judges with its agreement over the whole conversation and each judge's biases."""
+    """Return each panel with its agreement and each judge's biases, over the whole conversation."""
     majorities = dict.fromkeys((verdict.judge, verdict.rubric) for _, verdict in judged if verdict.panel)
     boards = [build_board([conversation], judge, rubric) for judge, rubric in majorities]
     return [each.panel for each in boards if each.panel is not None]
@@ -63,7 +63,7 @@ def verdicts_text(conversation: Conversation, judged: Sequence[tuple[int, Verdic
 
     Args:
         conversation: the conversation including its recorded verdicts.
-        own_server: the judge URL in the settings; other servers are named in the text.
+        own_server: the judge URL in the settings. Only other servers are named in the text.
     """
     lines = []
     for turn, verdict in judged:
@@ -102,7 +102,7 @@ def _panel_text(panel: Panel) -> list[str]:
 
 
 def describe_verdict(verdict: Verdict, names: dict[int, str]) -> str:
-    """Describe a verdict's outcome in a few words; `names` are those of its lanes."""
+    """Describe a verdict's outcome in a few words. `names` contains the lane names."""
     if verdict.outcome == "win" and verdict.winner is not None:
         return f"{names[verdict.winner]} wins"
     if verdict.scores and verdict.scale:

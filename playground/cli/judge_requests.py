@@ -1,4 +1,4 @@
-"""Build the requests of the `judge` command from its options, and run them one after another."""
+"""Build the judgment requests for the `judge` command from its options, and run them one after another."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ DEFAULT_RUBRIC = "single"
 
 @dataclass(frozen=True, kw_only=True)
 class RequestOptions:
-    """The command's options as typed by the user."""
+    """The command's options, as entered by the user."""
 
     judges: tuple[str, ...]
-    """Each is ``MODEL``, ``MODEL@http://SERVER`` or ``reference``; "" means the model in the settings."""
+    """Judges, each ``MODEL``, ``MODEL@http://SERVER`` or ``reference``. "" selects the model in the
+    settings.
+    """
     rubric: str | None = None
     turns: str | None = None
     """Comma-separated turn numbers, from 1; None for all turns."""
@@ -35,7 +37,7 @@ class RequestOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class _Who:
-    """The judges and the rubric of all requests of one command."""
+    """The judges and the rubric shared by all requests of one command."""
 
     judges: tuple[JudgeModel, ...]
     """The judge models; empty for the reference judge."""
@@ -46,9 +48,9 @@ class _Who:
 def read_requests(
     session: JudgingSession, conversation: Conversation, options: RequestOptions
 ) -> list[JudgeRequest]:
-    """Return the requests for a command line, all validated before the first judge is called.
+    """Build and validate all requests for a command line.
 
-    A comparison takes two lanes; with more lanes, all pairs are compared.
+    If there are more than two lanes to compare, all pairs are compared.
 
     Raises:
         InputError: a turn, lane, rubric or judge does not exist or cannot be used.
@@ -113,7 +115,7 @@ def _request(
 
 
 def _read_numbers(text: str | None, flag: str, count: int, thing: str) -> list[int]:
-    """Parse comma-separated numbers from 1 into indices from 0; without text, return all indices."""
+    """Parse comma-separated one-based numbers into zero-based indices. Without text, return all indices."""
     if text is None:
         return list(range(count))
     found = []
@@ -128,7 +130,7 @@ def _read_numbers(text: str | None, flag: str, count: int, thing: str) -> list[i
 
 
 def judge_all(session: JudgingSession, requests: Sequence[JudgeRequest]) -> list[tuple[int, Verdict]]:
-    """Run all judge requests, wait for them, and return each verdict with its turn.
+    """Run all requests, wait for the judgments, and return each verdict with its turn.
 
     Raises:
         InputError: a key is missing, or the budget is too small.
@@ -141,6 +143,6 @@ def judge_all(session: JudgingSession, requests: Sequence[JudgeRequest]) -> list
 
 
 def warn_of_families(session: JudgingSession, requests: Sequence[JudgeRequest]) -> list[str]:
-    """Return a warning for each judge from the same family as a model that it judges, without duplicates."""
+    """Return a warning for each judge from the same model family as a judged model, without duplicates."""
     found = [warning for request in requests for warning in session.family_warnings(request)]
     return list(dict.fromkeys(found))

@@ -1,4 +1,4 @@
-"""The typer app with all commands, and the entry points for `tandem`, `python -m playground` and `app.py`."""
+"""The Typer app with all commands, and the entry points for `tandem`, `python -m playground` and `app.py`."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ for command in (serve, chat, prompt, judge, history, fetch, doctor, bench):
 
 
 def main() -> None:
-    """Run the command given on the command line."""
+    """Run the command specified on the command line."""
     prepare_environment()
     app()
 
 
 def main_serve() -> None:
-    """Run `serve` with all command-line arguments as its options, for `python app.py`."""
+    """Run `serve` with all command-line arguments as its options. Entry point for `python app.py`."""
     prepare_environment()
     page = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     add_command(page, serve)

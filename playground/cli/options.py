@@ -16,10 +16,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 
 
 def refuse_plainly(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Wrap an option parser so that an InputError ends the program with the error's own message.
+    """Wrap an option parser, so that an InputError exits the program with the error's own message.
 
     Args:
-        read: converts text to a value; raises InputError for invalid text.
+        read: converts text to a value. Raises InputError for invalid text.
     """
 
     def parse(text: str) -> Any:
@@ -30,16 +30,19 @@ def refuse_plainly(read: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def number_option(name: str, help: str) -> Any:
-    """Create an option for the numeric setting with the given name."""
+    """Create a command-line option for a numeric setting."""
     return typer.Option(parser=refuse_plainly(READERS[name]), help=help)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """The database's location. Field names here and in the classes below match the names of the settings."""
+    """Option for the database's location.
+
+    Field names here and in the classes below match the setting names.
+    """
 
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder for the conversation database and your own files.")
+        Path | None, typer.Option(help="Folder for the conversation database and your files.")
     ] = None
 
     def read_settings(self) -> Settings:
@@ -53,7 +56,7 @@ class DataOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions(DataOptions):
-    """Which base model and adapters to load, and how."""
+    """Options for the base model and adapters."""
 
     base: Annotated[
         str | None,
@@ -65,36 +68,39 @@ class ModelOptions(DataOptions):
     quantize: Annotated[str | None, typer.Option(help="Quantization of the base: auto, 4bit or none.")] = None
     device: Annotated[str | None, typer.Option(help="Device for the model: auto, cpu or cuda.")] = None
     allow_pickle: Annotated[
-        bool | None, typer.Option("--allow-pickle", help="Also load weights from pickle files (.bin).")
+        bool | None, typer.Option("--allow-pickle", help="Allow loading weights from pickle files (.bin).")
     ] = None
     trust_remote_code: Annotated[
         bool | None,
         typer.Option(
-            "--trust-remote-code", help="Allow the base's repository to run its Python code on this machine."
+            "--trust-remote-code",
+            help="Allow running Python code from the base model's repository on this machine.",
         ),
     ] = None
     same_base: Annotated[
         bool | None,
-        typer.Option("--same-base", help="Do not warn about compatible adapters that name a different base."),
+        typer.Option(
+            "--same-base", help="Do not warn about compatible adapters that declare a different base."
+        ),
     ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PresetOptions(ModelOptions):
-    """Model options that also accept a preset in place of the base."""
+    """Model options that also accept a preset instead of a base model."""
 
     preset: Annotated[
         str | None,
-        typer.Option(help="Preset, which includes a base and adapters; `doctor` lists all presets."),
+        typer.Option(help="Preset that includes a base and adapters; `doctor` lists all presets."),
     ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeOptions(DataOptions):
-    """The judge server and the budget for judging."""
+    """Options for the judge server and the judging budget."""
 
     judge_url: Annotated[
-        str | None, typer.Option(help="URL of the judge server; any OpenAI-compatible chat API.")
+        str | None, typer.Option(help="URL of a judge server with an OpenAI-compatible chat API.")
     ] = None
     judge_budget: Annotated[
         int | None, number_option("judge_budget", "Token budget for judging, per UI session or per command.")
@@ -103,7 +109,7 @@ class JudgeOptions(DataOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class PageOptions(JudgeOptions, PresetOptions):
-    """All options for starting the page."""
+    """All options for serving the page."""
 
     judge_model: Annotated[str | None, typer.Option(help="Judge model, such as gpt-4o.")] = None
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")] = None
@@ -117,10 +123,13 @@ class PageOptions(JudgeOptions, PresetOptions):
     ] = None
     shared_history: Annotated[
         bool | None,
-        typer.Option("--shared-history", help="Show the conversations of all visitors in every history."),
+        typer.Option(
+            "--shared-history", help="List the conversations of all visitors in everyone's history."
+        ),
     ] = None
     auth: Annotated[
-        str | None, typer.Option(help="USER:PASSWORD required to open the page; better set in TANDEM_AUTH.")
+        str | None,
+        typer.Option(help="Require USER:PASSWORD to open the page. Preferably set TANDEM_AUTH instead."),
     ] = None
     hosts: Annotated[
         list[str] | None,
@@ -143,11 +152,14 @@ class PageOptions(JudgeOptions, PresetOptions):
         int | None, number_option("max_characters", "Maximum number of characters per message; 0: no limit.")
     ] = None
     visitor_messages: Annotated[
-        int | None, number_option("visitor_messages", "Maximum messages per minute and visitor; 0: no limit.")
+        int | None,
+        number_option("visitor_messages", "Maximum number of messages per minute per visitor; 0: no limit."),
     ] = None
     total_messages: Annotated[
         int | None,
-        number_option("total_messages", "Maximum messages per minute, all visitors together; 0: no limit."),
+        number_option(
+            "total_messages", "Maximum number of messages per minute from all visitors combined; 0: no limit."
+        ),
     ] = None
     queue: Annotated[
         int | None,

@@ -1,4 +1,4 @@
-"""`prompt`: print the exact prompt that a lane sends for a conversation."""
+"""`prompt`: print the exact prompt that a lane sends to the model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def prompt(
     *,
     lane: Annotated[str, typer.Option(help="Lane: NAME or NAME:key=value,...")] = "urial",
     demos: Annotated[
-        str | None, typer.Option(help="Demonstration set: its name, or a .toml or .txt file.")
+        str | None, typer.Option(help="Demonstration set: a name, or a .toml or .txt file.")
     ] = None,
     k: Annotated[int | None, typer.Option(help="Use the first K demonstrations of the set.")] = None,
     ablation: Annotated[str | None, typer.Option(help="Ablation to apply to the demonstrations.")] = None,
@@ -40,15 +40,18 @@ def prompt(
             lane = format_spec(lane, {name: str(value)})
     variant = parse_lane(lane, library)
     text = variant.aligner(read_messages(messages)).text
-    # Written as bytes, so that neither newlines nor the locale's encoding change the prompt.
+    # Written as bytes, so that newlines are not translated and the encoding does not depend on the locale.
     sys.stdout.buffer.write(text.encode("utf-8"))
     sys.stdout.buffer.flush()
 
 
 def find_demos(library: Library, name: str) -> str:
-    """Return the name of a demonstration set in `library`; if given as a file, add the set first."""
+    """Return the name of a demonstration set in `library`.
+
+    If it is given as a file, add it to the library first.
+    """
     path = Path(name)
-    # With any other suffix, a set's name takes precedence over a file of the same name.
+    # With any other suffix, a set name takes precedence over a file of the same name.
     if path.suffix in SUFFIXES or (name not in library.demo_sets and path.exists()):
         demo_set = read_demo_file(path)
         library.demo_sets[demo_set.name] = demo_set

@@ -1,4 +1,4 @@
-"""`serve`: serve the page, as `python app.py` does."""
+"""`serve`: serve the page (equivalent to `python app.py`)."""
 
 from __future__ import annotations
 

@@ -75,11 +75,9 @@ class Sampling:
 
     @classmethod
     def parse(cls, values: Mapping[str, str], base: Sampling | None = None) -> Sampling:
-        """Parse text values, as given on a command line, and apply them to `base` (or the defaults).
+        """Parse text values, as on a command line, and apply them to `base` or the defaults.
 
-        `stop` is one stop sequence, in which ``\\n`` is a newline.
-
-        Raises:
+        `stop` is a single stop sequence, in which ``\\n`` stands for a newline. Raises:
             InputError: a value is not a number where one is required, or is out of range.
         """
         changes: dict[str, Any] = {}
