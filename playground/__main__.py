@@ -1,4 +1,4 @@
-"""Entry point for `python -m playground`, the same command line as `tandem` in an installed package."""
+"""Entry point for `python -m playground`, equivalent to the installed `tandem` command."""
 
 from playground.cli.main import main
 

@@ -1,6 +1,6 @@
 """Settings from flags, environment variables and defaults, in this order of precedence.
 
-Only this module reads the environment.
+Only this module reads environment variables.
 """
 
 from __future__ import annotations
@@ -30,67 +30,80 @@ DEFAULT_PORT = 7860
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of one Tandem process."""
+    """The settings of a Tandem process."""
 
     base: str = "models/pocket"
     """Hugging Face Hub id or folder of the base model. "models/pocket" is the bundled model."""
     preset: str | None = None
-    """Preset that sets the base model and suggests other settings. None if the base was given directly."""
+    """Preset that sets the base model and suggests other settings.
+
+    None if the base was specified directly.
+    """
     adapters: tuple[tuple[str, str], ...] = ()
-    """Adapters in addition to those in `adapters/`, as pairs (name, Hub id or folder)."""
+    """Adapters in addition to those in `adapters/`, as (name, Hub id or folder) pairs."""
     quantize: Quantize = "auto"
-    """"auto" means 4-bit on CUDA, and on a CPU only if the float32 weights would not fit in memory."""
+    """Quantization of the base. "auto" selects 4-bit on CUDA; on a CPU, only if the float32 weights do not
+    fit in memory.
+    """
     device: Device = "auto"
     allow_pickle: bool = False
-    """Whether pickled weights (`*.bin`) may be loaded if there are no others."""
+    """Whether to allow loading pickled weights (`*.bin`) if there are no others."""
     trust_remote_code: bool = False
-    """Whether Python code from the base model's repository may run. Not allowed in public mode."""
+    """Whether to allow running Python code from the base model's repository. Not available in public mode."""
     same_base: bool = False
-    """Whether to suppress the warning about adapters that name a different base but fit this one."""
+    """Whether to suppress warnings about compatible adapters that declare a different base."""
     host: str = "127.0.0.1"
     port: int | None = None
-    """Port to listen on. None means 7860 or the next free port."""
+    """Port to listen on. None selects 7860 or the next free port."""
     data_dir: Path = Path("data")
     """Folder for the conversation database and the user's own files."""
     public: bool = False
-    """Public mode: history hidden, no model loading, no file paths as input, no saving of files, and the rate
-    limits in `rate_limits.PUBLIC` unless others are given."""
+    """Public mode: the history is hidden, models cannot be loaded, file paths are not accepted, files cannot
+    be saved, and the limits in `rate_limits.PUBLIC` apply by default.
+    """
     shared_history: bool = False
-    """Whether everyone's history lists the conversations of all visitors."""
+    """Whether the history lists the conversations of all visitors to everyone."""
     mirror: str | None = None
-    """Base URL that `fetch` uses instead of GitHub. It must serve the same paths."""
+    """Base URL of a GitHub mirror for `fetch`. It must serve the same paths."""
     judge_model: str | None = None
-    """Default judge model. None if a judge must be named each time."""
+    """Default judge model. None if there is no default."""
     judge_url: str = "https://api.openai.com/v1"
     """Base URL of the judge server, which must implement OpenAI's chat API."""
     judge_key: Secret | None = None
     """API key that is sent only to `judge_url`. Read only from the environment."""
     judge_keys: Mapping[str, Secret] = field(default_factory=dict)
-    """API keys for other servers, by host name in capitals with "_" for other characters, such as
-    "API_MISTRAL_AI". Read only from the environment."""
+    """API keys for other servers, by host name in uppercase with "_" for all other characters, such as
+    "API_MISTRAL_AI".
+
+    Read only from the environment.
+    """
     judge_budget: int | None = None
-    """Maximum number of tokens for judging per UI session if the visitor does not provide an API key. None
-    means no limit, or 0 in public mode."""
+    """Token budget for judging per UI session, unless the visitor provides an API key.
+
+    None means no limit, or 0 in public mode.
+    """
     judge_timeout: float = 120.0
     """Timeout of a judge call in seconds."""
     judge_prices: tuple[float, float, str] | None = None
-    """Prices per million input and output tokens, and their currency. None means that costs are reported in
-    tokens only."""
+    """Prices per million input and output tokens, and their currency.
+
+    If None, costs are reported in tokens only.
+    """
     limits: Limits = field(default_factory=Limits)
     auth: tuple[str, str] | None = field(default=None, repr=False)
     """User name and password for the page. Never displayed or logged."""
     hosts: tuple[str, ...] = ()
     """Host names accepted in addition to those of this machine."""
     proxies: int = 0
-    """Number of proxies in front of the page that append the client's address to X-Forwarded-For."""
+    """Number of trusted reverse proxies that append the client's address to X-Forwarded-For."""
 
     @classmethod
     def read(
         cls, flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
     ) -> Settings:
-        """Read the settings from flags, TANDEM_* variables and defaults, in this order of precedence.
+        """Load the settings from flags, TANDEM_* variables and defaults, in this order of precedence.
 
-        A flag that is None counts as not given.
+        Flags that are None are ignored.
 
         Raises:
             InputError: a value is invalid. The message names the flag or variable.
@@ -106,7 +119,7 @@ class Settings:
                 "--trust-remote-code cannot be used in public mode, because other people can reach "
                 "this machine: remove one of the two flags."
             )
-        # A Hugging Face Space runs behind one proxy.
+        # Hugging Face Spaces run behind one proxy.
         values.setdefault("proxies", 1 if "SPACE_ID" in environ else 0)
         limits = {name: values.pop(name) or None for name in LIMITS if name in values}
         values["limits"] = replace(PUBLIC if values.get("public") else Limits(), **limits)
@@ -117,7 +130,7 @@ class Settings:
 
 
 def _collect(flags: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the values of flags and variables by setting name. Flags take precedence over variables."""
+    """Return the values of flags and variables by setting name. Flags take precedence."""
     given = {name: value for name, value in flags.items() if value not in (None, [], ())}
     for name in READERS:
         if name not in given and (text := environ.get(PREFIX + name.upper())):
@@ -127,7 +140,8 @@ def _collect(flags: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, 
 
 
 def _choose_preset(flags: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
-    """Choose the preset to apply. A base given as a flag overrides a preset from the environment.
+    """Return the name of the preset to apply, if any. A base given as a flag overrides a preset from the
+    environment.
 
     Raises:
         InputError: a preset and a base are both given as flags, or both set in the environment.
@@ -144,7 +158,9 @@ def _choose_preset(flags: Mapping[str, Any], environ: Mapping[str, str]) -> str 
 
 
 def _apply_preset(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings defined by a preset: its base, and its adapters followed by the given adapters."""
+    """Return the settings defined by a preset: the base, and the preset's adapters followed by the given
+    ones.
+    """
     preset = find_preset(name, values["data_dir"])
     return {
         "preset": name,
@@ -178,7 +194,7 @@ def _read_choice(name: str, allowed: Sequence[str], text: str) -> str:
 
 
 def _read_whole(value: Any, digits: int) -> int | None:
-    """Parse text as a whole number with at most `digits` digits. Return None if it is not one."""
+    """Parse text as a non-negative integer with at most `digits` digits. Return None if it is not one."""
     text = str(value).strip()
     return int(text) if text.isdecimal() and len(text) <= digits else None
 
@@ -230,7 +246,7 @@ def _read_positive(value: Any, name: str, what: str, zero: bool = False) -> floa
 
 
 def _read_adapters(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Parse adapter names and sources. Raise InputError if a name is given twice."""
+    """Parse adapter names and sources. Raises InputError if a name is given twice."""
     adapters = tuple(_read_adapter(text) for text in texts)
     for number, (name, _) in enumerate(adapters):
         if name in [other for other, _ in adapters[:number]]:
@@ -261,7 +277,7 @@ def _read_mirror(text: str) -> str:
 
 
 def _read_auth(text: str) -> tuple[str, str]:
-    # The error message does not repeat the value, which may be a password.
+    # The error message does not quote the value, which could be a password.
     name, colon, password = text.partition(":")
     if not (colon and name.strip() and password):
         raise InputError(
@@ -276,7 +292,7 @@ def _read_path(value: Any) -> Path:
 
 LIMITS = tuple(field.name for field in fields(Limits))
 LISTS = ("adapters", "hosts")
-"""Settings whose environment variable is a comma-separated list."""
+"""Settings that are comma-separated lists in environment variables."""
 SWITCHES = ("public", "shared_history", "allow_pickle", "trust_remote_code", "same_base")
 
 READERS: Mapping[str, Callable[[Any], Any]] = {
@@ -299,8 +315,11 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     **{name: partial(_read_switch, name) for name in SWITCHES},
     **{name: partial(_read_count, name) for name in LIMITS},
 }
-"""Parsers for settings given as a flag or as the text of an environment variable. Each raises InputError with
-a one-sentence message. To add a setting, add a field to `Settings` and a line here."""
+"""Parsers for setting values from flags and environment variables.
+
+Each one raises InputError with a one-sentence message. To add a setting, add a field to `Settings` and a line
+here.
+"""
 
 
 # --- The environment ------------------------------------------------------------------------------
@@ -323,16 +342,16 @@ def _default_data_dir(environ: Mapping[str, str]) -> Path:
 
 
 def prepare_environment() -> None:
-    """Set environment variables that libraries read on import. Must run before those imports.
+    """Set environment variables that libraries read on import. Call this before importing those libraries.
 
-    Gradio's analytics and run history are turned off. Requests to this machine bypass any proxy, because
-    Gradio checks its own address, which would fail through a proxy. Gradio's server would trust
-    X-Forwarded-For from any local caller; here, only `--proxies` determines what is trusted.
+    Gradio's analytics and run history are disabled. Requests to this machine bypass any proxy, because
+    Gradio's request to its own address would fail through a proxy. By default, Gradio's server trusts
+    X-Forwarded-For from any local client; here, `--proxies` alone determines what is trusted.
     """
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_RUN_HISTORY"] = "False"
-    # Otherwise Gradio would re-aggregate all events after each event, for a dashboard that is not used here.
+    # Otherwise, Gradio would aggregate all events after each event, for a dashboard that is not used here.
     os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(2**31)
     os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "100"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -340,20 +359,20 @@ def prepare_environment() -> None:
     for name in ("NO_PROXY", "no_proxy"):
         hosts = [host for host in os.environ.get(name, "").split(",") if host]
         os.environ[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
-    # Neither warning helps the user: one is about a missing optional kernel, the other about a renamed
-    # property that PEFT still reads.
+    # Neither warning is useful: one is about a missing optional kernel, the other about a renamed property
+    # that PEFT still uses.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
 
 
 def git_environment(home: Path) -> dict[str, str]:
-    """Return an environment in which git ignores the user's settings and never prompts.
+    """Return environment variables with which git ignores the user's configuration and never prompts.
 
     Variables for proxies, certificates, PATH and temporary folders are kept. Keys, credentials and git's own
-    variables are not.
+    variables are removed.
 
     Args:
-        home: an empty folder, where git and its helpers will look for the user's settings.
+        home: an empty folder, used as the home directory of git and its helpers.
     """
     kept = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
     proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -373,5 +392,5 @@ def git_environment(home: Path) -> dict[str, str]:
 
 
 def on_space() -> bool:
-    """Return whether Tandem is running in a Hugging Face Space, which must listen on all interfaces."""
+    """Return whether Tandem is running in a Hugging Face Space, where it must listen on all interfaces."""
     return "SPACE_ID" in os.environ

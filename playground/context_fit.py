@@ -1,4 +1,4 @@
-"""Fit prompts into the model's context, and count the tokens in each part of a prompt."""
+"""Fit prompts into the model's context, and count the tokens of each prompt part."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playground.types import Aligner, InputError, LeftOut, Message, Prompt, Requ
 
 
 def describe_left_out(left_out: LeftOut) -> str:
-    """Describe in one sentence what was left out of a prompt and why."""
+    """Describe in one sentence what was omitted from a prompt and why."""
     if left_out.demos:
         what = _count(left_out.demos, "demonstration", "last")
     else:
@@ -25,20 +25,23 @@ def _count(number: int, thing: str, which: str) -> str:
 
 
 def by_part(prompt: Prompt, tokens: Sequence[Token]) -> list[int]:
-    """Return the number of tokens in each of `prompt.parts`. A token counts for the part it begins in."""
+    """Return the number of tokens in each of `prompt.parts`.
+
+    A token belongs to the part in which it begins.
+    """
     ends = [part.end for part in prompt.parts]
     counts = [0] * len(ends)
     part = 0
     for token in tokens:
-        if token.start is not None:  # a token without an offset counts for the previous token's part
+        if token.start is not None:  # a token without an offset belongs to the previous token's part
             part = min(bisect_right(ends, token.start), len(ends) - 1)
         counts[part] += 1
     return counts
 
 
 def room(variant: Variant, context: int) -> int:
-    """Return the number of tokens to reserve for an answer: its maximum length, or a quarter of the context
-    if that is less.
+    """Return the number of tokens to reserve for an answer: its maximum length, but at most a quarter of the
+    context.
     """
     return max(1, min(variant.sampling.max_new_tokens, context // 4))
 
@@ -50,18 +53,18 @@ def fit(
     context: int,
     start: str = "",
 ) -> Request:
-    """Return the request for the next answer to `messages`, fitted to the context by the variant's rule.
+    """Build the request for the next answer to `messages`, applying the variant's overflow rule.
 
-    With the rule "refuse", a prompt is sent if it leaves room for at least one token. The other overflow
-    rules drop turns or demonstrations until `room` tokens are free or nothing more can be dropped.
+    With the rule "refuse", a prompt is sent if it leaves room for at least one token. The other rules drop
+    turns or demonstrations until `room` tokens are free or nothing more can be dropped.
 
     Args:
         count: returns the number of tokens in a prompt.
-        context: maximum number of tokens for prompt and answer together.
+        context: context length in tokens, shared by prompt and answer.
         start: the prefill of the answer.
 
     Raises:
-        InputError: the prompt does not fit. The message has the token counts and the largest k that would
+        InputError: the prompt does not fit. The message states the token counts and the largest k that would
             fit.
     """
     if start:
@@ -73,7 +76,7 @@ def fit(
     if tokens <= wanted or (variant.overflow == "refuse" and tokens < context):
         return Request(prompt=prompt, sampling=variant.sampling)
 
-    # From the longest to the shortest prompt: the n-th drops n turns or demonstrations.
+    # Candidates from the longest to the shortest prompt. The n-th drops n turns or demonstrations.
     smaller: list[Callable[[], Prompt]] = []
     if variant.overflow == "drop-turns":
         turns = len(messages) // 2
@@ -110,8 +113,9 @@ def _advice(
 
 
 def _with_fewer(aligner: Aligner, messages: Sequence[Message]) -> list[Callable[[], Prompt]]:
-    """Return functions that render the prompt with all demonstrations, one fewer, and so on; [] if it has
-    none.
+    """Return functions that render the prompt with all demonstrations, with one fewer, and so on.
+
+    Returns [] if there are no demonstrations.
     """
     most = aligner.demonstration_count
     if not most:
@@ -124,5 +128,8 @@ def _with_fewer(aligner: Aligner, messages: Sequence[Message]) -> list[Callable[
 
 
 def _first(items: Sequence[Any], holds: Callable[[Any], bool]) -> int:
-    """Return the first index where `holds` is true, assuming that it stays true; the length if none."""
+    """Return the first index for which `holds` is true, or the length if there is none.
+
+    Uses binary search: once true, `holds` must stay true.
+    """
     return bisect_left(items, True, key=holds)

@@ -1,9 +1,9 @@
-"""Compare two answers word by word, in bounded time.
+"""Word-level diff of two answers in bounded time.
 
-Matching uses difflib (Ratcliff-Obershelp), which takes quadratic and, at worst, cubic time. Therefore, all
-word comparisons in a diff share one budget, `WORK`. Long texts are first matched by whole sentences and
-lines, and then by words only between equal sentences; text that exceeds the budget counts as different. The
-budget counts steps rather than time, so the same two texts always give the same result.
+Matching uses difflib (Ratcliff-Obershelp), which takes quadratic and, in the worst case, cubic time.
+Therefore, all word comparisons in a diff share one budget, `WORK`. Long texts are first matched by whole
+sentences and lines, and then by words only between equal sentences. Text that exceeds the budget counts as
+different. The budget is measured in steps rather than time, so the result is deterministic.
 """
 
 from __future__ import annotations
@@ -20,32 +20,35 @@ from typing import Literal
 
 Mark = Literal["same", "only"]
 Stretch = tuple[str, Mark]
-"""A stretch of text, and whether the other text contains it too."""
+"""A span of one text, and whether it also occurs in the text it is compared with."""
 
 WORK = 3_000_000
-"""Maximum number of steps per comparison. A step is one position in a text or one pair of equal words."""
+"""Maximum number of steps per diff. A step is one position in a text or one pair of equal words."""
 DIRECT = 100_000
-"""Number of steps below which two texts are compared by words directly: about 2000 words of prose."""
+"""Maximum number of steps for comparing texts directly by words; about 2000 words of prose."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diff:
-    """Two texts side by side. On both sides, the stretches marked "same" concatenate to the same text."""
+    """A side-by-side diff of two texts.
+
+    On both sides, the spans marked "same" concatenate to the same text.
+    """
 
     left: tuple[Stretch, ...]
-    """The left text, split into stretches; adjacent stretches have different marks."""
+    """The left text, split into spans. Adjacent spans have different marks."""
     right: tuple[Stretch, ...]
     similarity: float
-    """Share of words that the two texts have in common, from 0 to 1 (the Dice coefficient). If neither text
-    has any words: 1 if they are equal, else 0.
+    """Share of words in common (Dice coefficient), from 0 to 1. If neither text contains words: 1 if they are
+    equal, else 0.
     """
 
 
 def diff(left: str, right: str) -> Diff:
-    """Compare two texts by their words.
+    """Compare two texts word by word.
 
-    Punctuation and whitespace count as the same if they are equal in both texts and adjacent to a matching
-    word, or to the beginning or end of the text.
+    Punctuation and whitespace are marked as the same if they are equal in both texts and adjacent to a
+    matching word or to the beginning or end of the text.
     """
     a, b = _Side(left), _Side(right)
     _same_signs(a, -1, b, -1)
@@ -62,7 +65,7 @@ def diff(left: str, right: str) -> Diff:
 
 
 class _Side:
-    """One text as tokens, with the positions of its words and the tokens that the other text has too."""
+    """One text as tokens, with the positions of its words and the tokens that match the other text."""
 
     def __init__(self, text: str) -> None:
         self.tokens = tokens(text)
@@ -70,11 +73,11 @@ class _Side:
         self.same = [False] * len(self.tokens)
 
     def open(self, at: int) -> bool:
-        """Whether there is a non-word token at position `at` that is not yet marked as the same."""
+        """Return whether position `at` holds a non-word token that is not yet marked as the same."""
         return 0 <= at < len(self.tokens) and not self.same[at] and not is_word(self.tokens[at])
 
     def stretches(self) -> tuple[Stretch, ...]:
-        """Return the text as stretches of adjacent tokens with the same mark."""
+        """Return the text as spans of adjacent tokens with the same mark."""
         edges = [at for at in range(1, len(self.tokens)) if self.same[at] != self.same[at - 1]]
         return tuple(
             ("".join(self.tokens[start:end]), "same" if self.same[start] else "only")
@@ -84,7 +87,7 @@ class _Side:
 
 
 def _same_signs(a: _Side, x: int, b: _Side, y: int) -> None:
-    """Mark equal punctuation and whitespace on both sides of two positions, up to the next words."""
+    """Mark equal punctuation and whitespace before and after two positions, up to the adjacent words."""
     for step in (1, -1):
         i, j = x + step, y + step
         while a.open(i) and b.open(j) and a.tokens[i] == b.tokens[j]:
@@ -95,7 +98,9 @@ def _same_signs(a: _Side, x: int, b: _Side, y: int) -> None:
 # --- Words ----------------------------------------------------------------------------------------
 
 _TOKEN = re.compile(r"[wd][wdj]*(?:(?:a|(?<=d)n(?=d))[wd][wdj]*)*|cj*|s+|[pan](?:j+p?)*|j+")
-"""Token patterns over the classes of `_class`: a word, a character, whitespace, punctuation."""
+"""Token patterns in terms of the classes from `_class`: a word, a single-character word, whitespace,
+punctuation.
+"""
 # Scripts written without spaces: Thai, Lao, Burmese, Khmer, kana and Chinese characters.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
@@ -103,7 +108,7 @@ _UNSPACED = re.compile(
 
 
 def tokens(text: str) -> list[str]:
-    """Split `text` into words, whitespace and single punctuation characters that concatenate to `text`.
+    """Split `text` losslessly into words, whitespace and single punctuation characters.
 
     A word is a run of letters and digits, including inner apostrophes ("don't"). Numbers keep their decimal
     point and commas ("3.14"). In scripts without spaces, each character is a word. Combining marks stay with
@@ -114,13 +119,13 @@ def tokens(text: str) -> list[str]:
 
 
 def is_word(token: str) -> bool:
-    """Whether a token is a word rather than whitespace or punctuation."""
+    """Return whether a token is a word rather than whitespace or punctuation."""
     return token[0].isalnum()
 
 
 @lru_cache(maxsize=4096)
 def _class(character: str) -> str:
-    """Return the class of a character as a letter used in `_TOKEN`."""
+    """Return the class of a character, as one of the letters used in `_TOKEN`."""
     if character.isspace():
         return "s"
     if character in "'\u2019":
@@ -157,11 +162,11 @@ class _Budget:
 
 
 Sentence = tuple[str, ...]
-"""The words of a sentence or line, without punctuation and whitespace."""
+"""The words in a sentence or line, without punctuation and whitespace."""
 
 
 def _matches(lines_a: Sequence[Sentence], lines_b: Sequence[Sentence]) -> Iterator[Match]:
-    """Yield the non-crossing stretches of equal words in two texts; positions count words."""
+    """Yield the non-crossing matches of equal words in two texts. Positions are counted in words."""
     budget = _Budget()
     a, b = list(chain(*lines_a)), list(chain(*lines_b))
     if _first_look(a, b) <= DIRECT:
@@ -178,13 +183,15 @@ def _matches(lines_a: Sequence[Sentence], lines_b: Sequence[Sentence]) -> Iterat
 
 
 def _first_look(a: Sequence[str], b: Sequence[str]) -> int:
-    """Return the steps to find the longest common stretch: positions in `a` plus pairs of equal words."""
+    """Return the number of steps needed to find the longest match: positions in `a` plus pairs of equal
+    words.
+    """
     counts = Counter(b)
     return len(a) + sum(counts[word] for word in a)
 
 
 def _sentences(parts: Sequence[str]) -> list[Sentence]:
-    """Split tokens into sentences of words. Line breaks also end a sentence."""
+    """Split tokens into the words of each sentence. Line breaks also end a sentence."""
     ends = [
         at + 1
         for at, token in enumerate(parts)
@@ -195,7 +202,7 @@ def _sentences(parts: Sequence[str]) -> list[Sentence]:
 
 
 def _equal(a: Sequence[Hashable], b: Sequence[Hashable], budget: _Budget) -> Iterator[Match]:
-    """Yield matches like difflib's `get_matching_blocks`, except those that exceed the budget.
+    """Yield matches as difflib's `get_matching_blocks` does, within the budget.
 
     The common prefix and suffix of both sequences are always matched.
     """

@@ -1,4 +1,4 @@
-"""Read text, TOML and JSON files written by users, with one-sentence errors for invalid files."""
+"""Read user-provided text, TOML and JSON files. Errors are reported in one sentence."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from playground.types import InputError
 
 BOM = "\ufeff"
 LFS_POINTER = b"version https://git-lfs"
-"""The first bytes of a Git LFS pointer, which replaces a large file in a clone made without Git LFS."""
+"""The first bytes of a Git LFS pointer. In clones made without Git LFS, pointers replace large files."""
 
 
 def first_line(error: BaseException) -> str:
     """Return an error's first line, truncated to 300 characters and without a final full stop."""
-    if "set_int_max_str_digits" in str(error):  # Python's own message is written for programmers
+    if "set_int_max_str_digits" in str(error):  # Python's own message is intended for programmers
         return f"it has a number of more than {sys.get_int_max_str_digits()} digits"
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")[:300]
 
 
 def check_whole(path: Path, head: bytes) -> None:
-    """Check that a file is not a Git LFS pointer, by its first bytes.
+    """Check the first bytes of a file to make sure that it is not a Git LFS pointer.
 
     Raises:
-        InputError: it is a Git LFS pointer. The message says what to do.
+        InputError: it is a Git LFS pointer. The message states how to download the file.
     """
     if head.startswith(LFS_POINTER):
         raise InputError(
@@ -80,7 +80,7 @@ def check_regular(folder: Path) -> None:
 
 
 def read_text(path: Path, limit: int | None = None) -> str:
-    """Return a file's text without a byte order mark and with all line endings converted to newlines.
+    """Read a text file, removing the byte order mark and normalizing line endings to newlines.
 
     Args:
         limit: maximum size in bytes.
@@ -107,11 +107,11 @@ def read_text(path: Path, limit: int | None = None) -> str:
 
 
 def read_toml(path: Path, limit: int | None = None) -> dict[str, Any]:
-    """Parse a TOML file; an InputError names the file and the line of a syntax error."""
+    """Parse a TOML file. Raises InputError naming the file and, for syntax errors, the line."""
     text = read_text(path, limit)  # outside the try block, since InputError is a ValueError
     try:
         table = tomllib.loads(text)
-        repr(table)  # fails for numbers that an error message cannot show, such as long hexadecimal ones
+        repr(table)  # fails for numbers that error messages cannot show, such as long hexadecimal ones
         return table
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from error
@@ -122,7 +122,7 @@ def read_toml(path: Path, limit: int | None = None) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> Any:
-    """Parse a JSON file; an InputError names the file and the line."""
+    """Parse a JSON file. Raises InputError naming the file and, for syntax errors, the line."""
     text = read_text(path)
     try:
         return json.loads(text)
@@ -135,7 +135,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Parse a JSON file that contains an object; raises InputError for any other value."""
+    """Parse a JSON file that must contain an object. Raises InputError for any other value."""
     data = read_json(path)
     if not isinstance(data, dict):
         raise InputError(f"{path} must contain a JSON object.")
@@ -143,7 +143,10 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 At = tuple[tuple[str, int], ...]
-"""Path to a table in a TOML file: pairs of name and number (from 1, per name), outermost table first."""
+"""Path to a table in a TOML file, as (name, number) pairs, outermost table first.
+
+Numbers count tables of the same name, from 1.
+"""
 
 _KINDS = {str: "text", list: "a list of tables", bool: "true or false", int: "a whole number"}
 
@@ -151,7 +154,7 @@ _KINDS = {str: "text", list: "a list of tables", bool: "true or false", int: "a 
 def check_table(
     table: Any, path: Path, required: Mapping[str, type], optional: Mapping[str, type], at: At = ()
 ) -> None:
-    """Check that `table`, read from `path`, has all required keys and no unknown ones.
+    """Check that `table`, read from `path`, has all required keys and no unknown keys.
 
     Raises:
         InputError: a key is missing, unknown or of the wrong type. The message names file, line and table.
@@ -173,13 +176,13 @@ def check_table(
 
 
 def place(path: Path, at: At = (), key: str | None = None) -> str:
-    """Describe where a table or key is in a TOML file: the file, the line (if found) and the table."""
+    """Describe the location of a table or key in a TOML file: the file, the line (if found) and the table."""
     line = _line(read_text(path), at, key)
     words = [str(path), *([f"line {line}"] if line else []), *(f"{name} {number}" for name, number in at)]
     return ", ".join(words)
 
 
-# Strings and comments in valid TOML, which may contain text that looks like a key.
+# Matches strings and comments in valid TOML, which can contain text that looks like a key.
 _OPAQUE = re.compile(
     r'"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|#[^\n]*', re.DOTALL
 )
@@ -188,7 +191,7 @@ _KEY = re.compile(r"\s*([\w-]+)\s*=")
 
 
 def _line(text: str, at: At, key: str | None) -> int | None:
-    """Return the line number, from 1, of a table's key or header in valid TOML; None if not found."""
+    """Return the line number (from 1) of a table header, or of a key in the table; None if not found."""
     bare = _OPAQUE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
     counts: dict[str, int] = {}
     here: At = ()

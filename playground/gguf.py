@@ -1,7 +1,7 @@
-"""Read the header of a GGUF file: the metadata and the positions of the tensors.
+"""Read GGUF headers: metadata and tensor locations.
 
-Tensor data is not read, and no package is required. Every length in the file is checked against the file size
-before it is used, so that a truncated or damaged file causes an error message rather than a crash.
+No tensor data is read, and no third-party package is required. Every length in the file is checked against
+the file size before use, so that a truncated or damaged file causes an error message rather than a crash.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 _STRING, _ARRAY = 8, 9
 MOST_DIMENSIONS = 8
 KEPT_STRINGS = ("tokenizer.ggml.tokens", "tokenizer.ggml.pre", "general.languages", "general.tags")
-"""Keys of the string arrays to keep. Other string arrays are replaced by their length."""
+"""Keys of string arrays whose values are kept. All other string arrays are replaced by their length."""
 
 TENSOR_KINDS: dict[int, tuple[str, int, int]] = {
     0: ("F32", 1, 4),
@@ -59,7 +59,7 @@ TENSOR_KINDS: dict[int, tuple[str, int, int]] = {
     35: ("TQ2_0", 256, 66),
     39: ("MXFP4", 32, 17),
 }
-"""For each tensor type: its name, the number of elements per block, and the block size in bytes."""
+"""Tensor types by id, as (name, elements per block, block size in bytes)."""
 
 FILE_TYPES = {
     0: "F32",
@@ -96,19 +96,19 @@ FILE_TYPES = {
     37: "TQ2_0",
     38: "MXFP4_MOE",
 }
-"""Names for the values of `general.file_type`, which gives the type of most tensors."""
+"""Names for the values of `general.file_type`, the type of most tensors in the file."""
 
 
 @dataclass(frozen=True)
 class GgufTensor:
-    """The position, shape and type of one tensor."""
+    """The location, shape and type of a tensor."""
 
     name: str
     shape: tuple[int, ...]
-    """Slowest dimension first, as in PyTorch."""
+    """Dimensions, slowest-varying first, as in PyTorch."""
     kind: str
     start: int
-    """Offset of the first byte in the file."""
+    """Offset of the tensor's first byte in the file."""
     size: int
     """Size in bytes."""
 
@@ -131,8 +131,9 @@ class GgufFile:
 
     @property
     def precision(self) -> str:
-        """The precision of the weights, such as "Q4_K_M". A wrong file type is overridden by the tensor
-        types.
+        """The precision of the weights, such as "Q4_K_M".
+
+        If the file type in the metadata is wrong, the precision is derived from the tensor types.
         """
         kinds: Counter[str] = Counter()
         for tensor in self.tensors:
@@ -143,7 +144,7 @@ class GgufFile:
 
     @property
     def chat_format(self) -> ChatFormat | None:
-        """The file's chat template with its special tokens; None if the file has no template."""
+        """The chat template and special tokens from the file; None if it has no template."""
         template = self.metadata.get("tokenizer.chat_template")
         if not isinstance(template, str) or not template:
             return None
@@ -162,13 +163,13 @@ def _name_kinds(kinds: Counter[str], said: str) -> str:
     if not kinds:
         return said or "no weights"
     main = kinds.most_common(1)[0][0]
-    # A "Q4_K_M" file has mostly Q4_K tensors. A file type is wrong if its name does not start with the type
-    # of any tensor.
+    # For example, a "Q4_K_M" file contains mostly Q4_K tensors. A file type is wrong if its name does not
+    # start with the type of any tensor.
     return said if said and any(said.startswith(kind) for kind in kinds) else main
 
 
 class _Reader:
-    """Reads values from a file sequentially, starting at the beginning."""
+    """Sequential reader for the values in a GGUF file."""
 
     def __init__(self, data: mmap.mmap, path: Path) -> None:
         self.data, self.path, self.at = data, path, 0
@@ -199,7 +200,7 @@ class _Reader:
         if kind != _ARRAY:
             raise InputError(f"{self.path} is damaged: the key {key!r} has the unknown type {kind}.")
         kind, count = self.number("I"), self.number("Q")
-        if count > len(self.data) - self.at:  # every item has at least one byte
+        if count > len(self.data) - self.at:  # every item takes up at least one byte
             raise _cut_off(self.path)
         if kind in _SCALARS:
             form = f"<{count}{_SCALARS[kind]}"
@@ -212,7 +213,7 @@ class _Reader:
 
 
 def read_gguf(path: Path) -> GgufFile:
-    """Read and check the header of a GGUF file.
+    """Read and validate the header of a GGUF file.
 
     Raises:
         InputError: the file cannot be read, is not a GGUF model, is one of several parts, or is damaged or
@@ -277,7 +278,7 @@ def _read(reader: _Reader) -> GgufFile:
 
 
 def _entry(reader: _Reader) -> tuple[str, tuple[int, ...], str, int, int]:
-    """Read an entry from the tensor table: name, shape, type, offset, and size in bytes."""
+    """Read an entry of the tensor table: name, shape, type, offset, and size in bytes."""
     name = reader.text()
     dimensions = reader.number("I")
     if dimensions > MOST_DIMENSIONS:
@@ -294,7 +295,7 @@ def _entry(reader: _Reader) -> tuple[str, tuple[int, ...], str, int, int]:
 
 
 def check_begins(path: Path, head: bytes) -> None:
-    """Check that a file begins like a GGUF file, by its first bytes.
+    """Check the first bytes of a file to make sure that it is a GGUF file.
 
     Raises:
         InputError: it does not.

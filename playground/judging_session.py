@@ -1,4 +1,4 @@
-"""The part of a session that handles judge requests, votes and verdicts. It works without an engine."""
+"""Judge requests, votes and verdicts: the part of a session that works without an engine."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from playground.types import Conversation, InputError, Verdict
 
 
 class JudgingSession:
-    """Judges, votes and verdicts for recorded conversations, with the rubrics and probes of a library."""
+    """Session for judging recorded conversations with the rubrics and probes in a library."""
 
     def __init__(self, library: Library, judges: Judges) -> None:
         self.library = library
         self.judges = judges
 
     def load(self, id: str) -> Conversation:
-        """Load a recorded conversation with its verdicts. Raises InputError if there is none with that id."""
+        """Load a recorded conversation with its verdicts. Raises InputError if the id is unknown."""
         return self.judges.store.load(id)
 
     # --- Requests ---------------------------------------------------------------------------------
@@ -35,11 +35,11 @@ class JudgingSession:
     def judge_model(
         self, model: str | None = None, server: str | None = None, key: Secret | None = None
     ) -> JudgeModel:
-        """Return the judge model that a user has entered (see `Judges.model`)."""
+        """Return the judge model entered by a user (see `Judges.model`)."""
         return self.judges.model(model, server, key)
 
     def judge_budget(self) -> JudgeBudget:
-        """Return a judging budget for a new user."""
+        """Create a judging budget for a new user."""
         return self.judges.new_budget()
 
     def known_answer(self, conversation: Conversation, turn: int, compares: bool = False) -> KnownAnswer:
@@ -47,7 +47,7 @@ class JudgingSession:
 
         Args:
             turn: index of the turn, from 0.
-            compares: whether to compare two lanes instead of marking each answer.
+            compares: whether to compare two lanes instead of scoring each answer.
 
         Raises:
             InputError: the turn does not belong to a probe with a known answer.
@@ -61,7 +61,7 @@ class JudgingSession:
         return KnownAnswer(check=check, compares=compares)
 
     def has_known_answer(self, conversation: Conversation, turn: int) -> bool:
-        """Return whether a turn has a known answer, so that the reference judge can judge it."""
+        """Return whether a turn has a known answer, as required by the reference judge."""
         return self._check(conversation, turn) is not None
 
     def _check(self, conversation: Conversation, turn: int) -> Check | None:
@@ -69,7 +69,10 @@ class JudgingSession:
         return probe.checks[turn] if probe and probe.checks else None
 
     def references(self, conversation: Conversation, turn: int) -> dict[int, str]:
-        """Return the reference answers up to a turn, by turn index; empty if no probe matches the turns."""
+        """Return the reference answers up to a turn, by turn index.
+
+        Empty if the turns do not match a probe.
+        """
         probe = self.library.probe_of(_messages(conversation, turn))
         found = probe.reference[: turn + 1] if probe else ()
         return {number: text for number, text in enumerate(found) if text is not None}
@@ -81,7 +84,7 @@ class JudgingSession:
         return self.judges.estimate(request)
 
     def family_warnings(self, request: JudgeRequest) -> list[str]:
-        """Return a warning for each judge from the same model family as the base or an adapter in a lane."""
+        """Return a warning for each judge from the same model family as the base or a lane's adapter."""
         lanes = request.conversation.variants
         names = [self.library.base, *(lane.aligner.adapter for lane in lanes if lane.aligner.adapter)]
         warnings = [family_warning(judge.model, names) for judge in request.judges]
@@ -106,7 +109,9 @@ class JudgingSession:
     # --- Verdicts ---------------------------------------------------------------------------------
 
     def verdicts(self, conversation: Conversation) -> tuple[tuple[Verdict, ...], ...]:
-        """Return the verdicts on each turn's current answers, including those of running judgments so far."""
+        """Return the verdicts on each turn's current answers, including interim verdicts of running
+        judgments.
+        """
         recorded = self.judges.verdicts(conversation.id)
         return tuple(
             tuple(verdict for verdict in recorded.get(turn, ()) if holds(verdict, conversation, turn))
@@ -114,7 +119,9 @@ class JudgingSession:
         )
 
     def all_verdicts(self, conversation: str) -> dict[int, tuple[Verdict, ...]]:
-        """Return every verdict on a conversation, by turn, including those on answers no longer shown."""
+        """Return all verdicts on a conversation by turn, including verdicts on answers that are no longer
+        selected.
+        """
         return self.judges.verdicts(conversation)
 
     def judge_cost(self, verdict: Verdict) -> Cost:
@@ -122,11 +129,11 @@ class JudgingSession:
         return self.judges.cost(verdict)
 
     def list_judged(self, owner: str | None = None, ids: Collection[str] | None = None) -> list[Conversation]:
-        """Return recorded conversations with their votes and finished verdicts, for a scoreboard.
+        """Load recorded conversations with their votes and finished verdicts, for a scoreboard.
 
         Args:
             owner: the owner of the conversations (see `Store.summaries`).
-            ids: conversations to load instead of the owner's; ids that are not recorded are ignored.
+            ids: conversations to load instead of the owner's. Unknown ids are ignored.
         """
         if ids is None:
             judged = self.judges.list_judged(owner=owner)

@@ -1,7 +1,7 @@
-"""Estimate how much memory a model's weights need, and check whether that much is available.
+"""Estimate the memory needed for a model's weights, and check whether it is available.
 
-The estimate is based on the number of parameters. The engine uses the same rule to decide whether to load a
-model in 4-bit precision, and whether the model fits in memory alongside the running model.
+The estimate is based on the parameter count. The engine uses it to decide whether to load a model in 4-bit
+precision, and whether the model fits in memory alongside the running model.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MOST_OF_MEMORY = 0.8
-"""Fraction of the free memory that weights may use."""
+"""Maximum fraction of the free memory to use for weights."""
 BYTES_IN_4BIT = 0.75
-"""Bytes per parameter in 4-bit precision, including the embeddings, which are not quantized, and the
-temporary memory needed for quantization."""
+"""Bytes per parameter in 4-bit precision, including unquantized embeddings and the temporary memory needed
+for quantization.
+"""
 FOUR_BIT = "4 bit"
 BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, FOUR_BIT: BYTES_IN_4BIT}
 """Bytes per parameter by precision."""
@@ -20,7 +21,7 @@ BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, FOUR_BIT: BYTES_IN_4BI
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """The memory available to a model once the running model is closed."""
+    """The memory available to a model after the running model has been closed."""
 
     size: int
     """Size in bytes."""
@@ -39,7 +40,7 @@ def weights_size(parameters: int, precision: str) -> int:
 
 
 def fitting_precisions(parameters: int, room: Room) -> tuple[str, ...]:
-    """Return the precisions in which a model fits in memory, highest first, or () if it is too large."""
+    """Return the precisions in which a model fits in memory, highest first. Empty if it is too large."""
     most = MOST_OF_MEMORY * room.size
     return tuple(
         precision for precision in (room.full, FOUR_BIT) if weights_size(parameters, precision) <= most

@@ -1,13 +1,13 @@
-"""Switch the base model or add an adapter while users are connected.
+"""Switch the base model or add an adapter at runtime.
 
 If both models fit in memory, the new model is loaded alongside the old one and then replaces it. Otherwise,
-the switch waits for running answers to finish and closes the old model, and new messages wait for the new
-model. If loading fails or is cancelled, the previous model is kept or loaded again. Conversations are not
-tied to a model, so they are kept.
+the switch waits for running answers to finish, closes the old model and loads the new one; in the meantime,
+new messages wait. If loading fails or is cancelled, the previous model is kept or reloaded. Conversations are
+not tied to a model, so they are kept.
 
-An adapter is added by reloading its base model with one more adapter. PEFT could add it to a running model,
-but the result would not be exact: by then the layers have been converted to their fastest form
-(`engine/linear`), and 4-bit layers on a CPU lose precision when they are unpacked.
+Adding an adapter reloads the base model with one more adapter. PEFT could add it to the running model, but
+the result would not be exact, because the layers have already been converted to their fastest form
+(`engine/linear`) and 4-bit layers on a CPU lose precision when they are unpacked.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ SOURCE_LIMIT = 500
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Progress of the current model switch, or the result of the last one."""
+    """Progress of the current model switch, or result of the last one."""
 
     state: Literal["idle", "loading", "stopping", "done", "cancelled", "failed"] = "idle"
     note: str = ""
-    """One line of text for users."""
+    """One line of display text."""
     share: float | None = None
-    """Fraction of the load that is complete, from 0 to 1."""
+    """Loading progress from 0 to 1."""
 
     @property
     def busy(self) -> bool:
@@ -68,14 +68,13 @@ class Progress:
 
 
 class SwitchCancelled(BaseException):
-    """Raised when the user cancels a switch. A BaseException, so that library code does not swallow it."""
+    """Raised when the user cancels a switch. A BaseException, so that it is not swallowed by library code."""
 
 
 class ModelSwitch:
     """Switches a session's model, one switch at a time.
 
-    Public methods may be called from any thread. None of them blocks, because the work is done in a separate
-    thread.
+    Public methods are thread-safe and do not block, because the work is done in a separate thread.
     """
 
     def __init__(
@@ -89,30 +88,31 @@ class ModelSwitch:
         self._open_engine = open_engine
         self._fits_beside = fits_beside
         self.settings = settings
-        """The settings with which the running model was opened."""
+        """The settings of the running model."""
         self._named = {settings.base: settings.adapters}
-        """Requested adapters by base model, so that switching back to a base reloads its adapters."""
+        """Requested adapters by base model. Switching back to a base reloads its adapters."""
         self.changes = 0
         """Number of engine swaps so far."""
         self.loading: str | None = None
-        """Name of the preset being loaded or loaded last, or None if that was not a preset."""
+        """Name of the preset being loaded or last loaded. None if the model was not loaded from a preset."""
         self._progress = Progress()
         self._cancel = threading.Event()
         self._lock = threading.Lock()
 
     def progress(self) -> Progress:
-        """Return the progress of the current switch, or the result of the last one."""
+        """Return the progress of the current switch or the result of the last one."""
         return self._progress
 
     def load_base(self, source: Any, quantize: Any = "auto") -> None:
-        """Start loading another base model, with the adapters that were requested for it.
+        """Start loading another base model, with all adapters requested for it so far.
 
         Args:
             source: a folder or a Hub id.
             quantize: precision, as in `Settings.quantize`.
 
         Raises:
-            InputError: an argument is invalid, or a model is already being loaded. Nothing has changed.
+            InputError: an argument is invalid, or a model is already being loaded. In this case, nothing
+                changes.
         """
         source = _check_source(source, "The base")
         if quantize not in ("auto", "4bit", "none"):
@@ -124,16 +124,16 @@ class ModelSwitch:
         self._start(settings, None, f"{source} is loaded.")
 
     def load_preset(self, name: Any) -> None:
-        """Start loading a preset's base model, with its adapters and those requested for that base.
+        """Start loading a preset's base model, with the preset's adapters and those requested for that base.
 
-        If all of these are already loaded, only the preset's suggested settings are applied.
+        If all of them are already loaded, only the preset's suggested settings are applied.
 
         Args:
             name: name of the preset.
 
         Raises:
-            InputError: no preset has that name, the preset is too large for this machine, or for the same
-                reasons as in `load_base`.
+            InputError: the preset does not exist or is too large for this machine, or for the same reasons as
+                in `load_base`.
         """
         preset = find_preset(name if isinstance(name, str) else "", self.settings.data_dir)
         (offer,) = engines.offer_presets([preset], self._measure_room())
@@ -156,7 +156,7 @@ class ModelSwitch:
         self._start(settings, None, f"{preset.label} is loaded.", preset.name)
 
     def running_preset(self) -> str | None:
-        """Return the name of the preset currently in use, or None."""
+        """Return the name of the active preset, or None."""
         return self.settings.preset if self._session.status().state == "ready" else None
 
     def is_running(self, preset: Preset) -> bool:
@@ -172,7 +172,7 @@ class ModelSwitch:
         self._finish("done", f"{preset.label} is already loaded.")
 
     def list_offers(self) -> tuple[list[Offer], list[str]]:
-        """Return the presets for this machine, and one sentence for each preset file that cannot be read."""
+        """Return the presets for this machine, and an error sentence for each unreadable preset file."""
         presets, problems = list_presets(self.settings.data_dir)
         return engines.offer_presets(presets, self._measure_room()), problems
 
@@ -186,14 +186,14 @@ class ModelSwitch:
         return engines.measure_room(self.settings, running)
 
     def load_adapter(self, source: Any, name: Any = "") -> None:
-        """Start loading another adapter for the running base model.
+        """Start loading an additional adapter for the running base model.
 
         Args:
             source: a folder or a Hub id.
-            name: name of the adapter. Defaults to the last part of its source.
+            name: name of the adapter; by default, the last part of its source.
 
         Raises:
-            InputError: for the same reasons as in `load_base`, or an adapter already has that name.
+            InputError: for the same reasons as in `load_base`, or the name is already in use.
         """
         source = _check_source(source, "The adapter")
         name = (name.strip() if isinstance(name, str) else "") or Path(
@@ -207,7 +207,10 @@ class ModelSwitch:
         self._start(settings, name, f"Adapter {name} is loaded.")
 
     def cancel(self) -> None:
-        """Cancel the current switch at the next step of its download or load, and keep the old model."""
+        """Cancel the current switch at the next step of downloading or loading.
+
+        The previous model is kept.
+        """
         with self._lock:
             if self._progress.state == "loading":
                 self._cancel.set()
@@ -270,7 +273,7 @@ class ModelSwitch:
         self.changes += 1
 
     def _open(self, settings: Settings, library: Library, wanted: str | None) -> Engine:
-        """Open an engine and wait until it is ready. If this fails, close the engine.
+        """Open an engine and wait until it is ready. The engine is closed if this fails.
 
         Raises:
             InputError: the model cannot be loaded, or the adapter `wanted` cannot be used.
@@ -293,11 +296,11 @@ class ModelSwitch:
         return engine
 
     def _restore(self, library: Library, error: BaseException) -> None:
-        """Reload the previous model after loading the new one has failed with `error`.
+        """Reload the previous model after the new model has failed to load.
 
         Raises:
-            OutsideError: loading the previous model failed too. The message contains both reasons, `error`
-                first.
+            OutsideError: reloading the previous model also failed. The message gives both reasons, starting
+                with `error`.
         """
         back = self._open_engine(self.settings, library)
         while (status := back.status()).state == "loading":
@@ -311,7 +314,7 @@ class ModelSwitch:
             ) from error
 
     def _close_unused(self, engine: Engine, cancellable: bool = False) -> None:
-        """Wait until an engine has finished its answers, then close it."""
+        """Wait until an engine has finished its running answers, then close it."""
         while self._session.uses(engine):
             if cancellable:
                 self._report("Waiting for the answers in progress", 0.15)
@@ -330,7 +333,7 @@ class ModelSwitch:
 
 
 class PlaceholderEngine(EngineWithoutModel):
-    """Stands in for the engine while no model is in memory. Messages wait as during the first load."""
+    """Placeholder engine used while no model is in memory. Messages wait as they do during the first load."""
 
     no_scores = "The model is being switched: try again in a moment."
 
@@ -339,12 +342,15 @@ class PlaceholderEngine(EngineWithoutModel):
         self._base = base
 
     def status(self) -> Status:
-        """Return a "loading" status with the progress of the switch."""
+        """Return a "loading" status that shows the progress of the switch."""
         progress = self._progress()
         return Status(state="loading", note=progress.note, base=self._base, progress=progress.share)
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event, None, None]:
-        """End every row with an error, for callers that had read the status of the previous engine."""
+        """Fail every row with an error.
+
+        Called when a request was based on the status of an engine that has since been replaced.
+        """
         reply = Reply(finish="error", error="The model is being switched: send the message again.")
         for row in range(len(requests)):
             yield Done(row=row, reply=reply)
@@ -355,15 +361,15 @@ class PlaceholderEngine(EngineWithoutModel):
 
 
 def _start_thread(work: Callable[..., None], *args: Any) -> None:
-    # Daemon thread: a load in progress must not prevent the program from exiting.
+    # A daemon thread, so that a load in progress does not prevent the program from exiting.
     threading.Thread(target=work, args=args, name="tandem-model-switch", daemon=True).start()
 
 
 def _check_source(source: Any, what: str) -> str:
-    """Check a source entered on the page, and return it without surrounding white space.
+    """Validate a source entered on the page, and return it without leading and trailing whitespace.
 
     Args:
-        source: value from the page.
+        source: the value entered on the page.
         what: subject of the error message, such as "The base".
 
     Raises:

@@ -1,6 +1,6 @@
 """Rate and size limits for untrusted users, enforced on the server for each message.
 
-Requests may come from clients other than the page, so no check relies on the limits of the page's controls.
+Clients can bypass the page, so no check relies on limits enforced by the page's controls.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from playground.types import InputError, Variant
 
 WINDOW = 60.0
-"""Length in seconds of the time window in which messages are counted."""
+"""Length of the rate limiting window in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Limits on messages and answers. None means no limit."""
+    """Limits on messages and answers; None means no limit."""
 
     max_tokens: int | None = None
     """Maximum number of tokens per answer."""
@@ -30,7 +30,7 @@ class Limits:
     max_characters: int | None = None
     """Maximum number of characters per message."""
     visitor_messages: int | None = None
-    """Maximum number of messages per minute from one visitor."""
+    """Maximum number of messages per minute per visitor."""
     total_messages: int | None = None
     """Maximum number of messages per minute from all visitors combined."""
     queue: int | None = None
@@ -44,7 +44,7 @@ PUBLIC = Limits(
 
 
 class Rate:
-    """Counts each user's events in the last minute. Thread-safe."""
+    """Sliding-window counter of each user's events in the last minute. Thread-safe."""
 
     def __init__(self, most: int | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
@@ -53,7 +53,7 @@ class Rate:
         self._lock = threading.Lock()
 
     def wait(self, who: str) -> float:
-        """Return how many seconds `who` must wait before acting again, or 0 if no wait is needed."""
+        """Return how many seconds `who` must wait before the next event, or 0 if no wait is needed."""
         if self._most is None:
             return 0
         with self._lock:
@@ -62,7 +62,7 @@ class Rate:
             return 0 if len(times) < self._most else times[0] + WINDOW - now
 
     def count(self, who: str) -> None:
-        """Count one event by `who`."""
+        """Count one event for `who`."""
         if self._most is None:
             return
         with self._lock:
@@ -88,7 +88,7 @@ class Rate:
 
 
 class Gate:
-    """Admits messages that are within the limits. Stores only counts, no text."""
+    """Limiter that admits messages within the limits. It stores only counts, no text."""
 
     def __init__(self, limits: Limits | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits or Limits()
@@ -101,15 +101,15 @@ class Gate:
     def message(
         self, visitor: str, variants: Sequence[Variant], turns: int, text: str = ""
     ) -> Iterator[None]:
-        """Context manager to wrap around answering one message, or any other use of the model for generation.
+        """Context manager for answering a message or any other generation with the model.
 
         Args:
-            visitor: stable id of the user.
-            variants: variants of the lanes that will answer.
+            visitor: the user's stable id.
+            variants: the variants of the lanes that will answer.
             turns: number of turns in the conversation, including the requested one.
 
         Raises:
-            InputError: a limit would be exceeded. Nothing is counted in this case.
+            InputError: a limit would be exceeded. In this case, nothing is counted.
         """
         self._check(variants, turns, text)
         self._enter(visitor)
@@ -138,7 +138,7 @@ class Gate:
 
     def _enter(self, visitor: str) -> None:
         limits = self.limits
-        with self._lock:  # check and count under one lock, so that two simultaneous messages cannot both pass
+        with self._lock:  # check and count under one lock, so that two concurrent messages cannot both pass
             if limits.queue is not None and self._within >= limits.queue:
                 raise InputError(
                     f"{self._within} messages are being answered already, which is this page's limit: "

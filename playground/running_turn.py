@@ -1,4 +1,4 @@
-"""Run the last turn of a conversation: stream, record and stop the answers of its lanes."""
+"""Run the last turn of a conversation: stream, record and stop the lanes' answers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from playground.streams import Streams
 from playground.types import Answer, Conversation, InputError
 
 DRAW_EVERY = 0.1
-"""Seconds between snapshots while text streams; a page cannot render more than 8 to 10 per second."""
+"""Seconds between snapshots while streaming. A page cannot render more than 8 to 10 snapshots per second."""
 SAVE_EVERY = 1.0
 """Seconds between database writes while a turn is streaming."""
 SETTLE = 1.5
-"""Seconds to wait for finished answers to be written, before leaving the write to the background."""
+"""Seconds to wait for finished answers to be written before continuing the write in the background."""
 BUSY = "An answer is still being written: wait for it to finish, or stop it first."
 
 Snapshots = Generator[Conversation, None, None]
@@ -28,9 +28,12 @@ class RunningTurn:
 
     def __init__(self, conversation: Conversation, lanes: Sequence[int]) -> None:
         self.conversation = conversation
-        """The conversation with the answers so far, set only by the thread that consumes `stream`."""
+        """The conversation with the answers generated so far.
+
+        Only set by the thread that consumes `stream`.
+        """
         self.engine: Engine | None = None
-        """The engine that generates the answers; None before `stream` is called."""
+        """The engine generating the answers; None before `stream` is called."""
         self.is_recorded = False
         """Whether the turn has been written to the database or queued for writing."""
         self.is_stopped = False
@@ -40,14 +43,14 @@ class RunningTurn:
         self._streams: Streams | None = None
 
     def stop(self, lane: int | None = None) -> None:
-        """Stop one lane, or all lanes. May be called from any thread."""
+        """Stop one lane or all lanes. Thread-safe."""
         self._stopped |= set(self._lanes) if lane is None else {lane}
         self.is_stopped = self._stopped >= set(self._lanes)
         if self._streams:
             self._streams.stop(lane)
 
     def stream(self, engine: Engine) -> Iterator[None]:
-        """Stream the answers from the engine into the conversation, yielding at least every 0.1 s."""
+        """Stream the answers from the engine into the conversation. Yields at least every 0.1 s."""
         answers = self.conversation.turns[-1].answers
         requests = {lane: request for lane in self._lanes if (request := answers[lane].request)}
         self._streams = Streams(engine, requests)
@@ -62,7 +65,9 @@ class RunningTurn:
             yield
 
     def end(self) -> Conversation:
-        """Return the conversation as if the turn ended now, with unfinished lanes marked as cancelled."""
+        """Return the conversation in its final form if it were stopped now: unfinished lanes are marked as
+        cancelled.
+        """
         conversation = self.conversation
         for lane in self._lanes:
             answer = conversation.turns[-1].answers[lane]
@@ -71,12 +76,12 @@ class RunningTurn:
 
 
 class RunningTurns:
-    """A session's running turns, at most one per conversation, which are recorded while they stream."""
+    """The running turns of a session, at most one per conversation. Turns are recorded while they stream."""
 
     def __init__(self, recorder: Recorder, engine: Callable[[], Engine]) -> None:
         self.lock = threading.Lock()
-        """Held while a turn is added, recorded or closed, so that an unfinished state is never written after
-        `close` has written the final one.
+        """Held while a turn is added, recorded or closed. This ensures that an unfinished state is never
+        written after `close` has written the final state.
         """
         self._recorder = recorder
         self._engine = engine
@@ -84,11 +89,11 @@ class RunningTurns:
         self._closed = False
 
     def __contains__(self, id: str) -> bool:
-        """Whether a turn of the conversation with this id is running."""
+        """Return whether a turn of the conversation with this id is running."""
         return id in self._turns
 
     def uses(self, engine: Engine) -> bool:
-        """Whether an engine is still generating an answer."""
+        """Return whether an engine is still generating an answer."""
         return any(turn.engine is engine for turn in list(self._turns.values()))
 
     def stop(self, id: str, lane: int | None = None) -> None:
@@ -97,14 +102,14 @@ class RunningTurns:
             turn.stop(lane)
 
     def run(self, ask: Callable[[], Conversation], lanes: Sequence[int]) -> Snapshots:
-        """Generate and record the answers of some lanes in a conversation's last turn (see `Session.send`).
+        """Generate and record the given lanes' answers in a conversation's last turn (see `Session.send`).
 
         Args:
-            ask: returns the conversation with the turn's requests; called again after a model has loaded.
+            ask: returns the conversation with the turn's requests. Called again after a model has loaded.
             lanes: the lanes to answer.
 
         Yields:
-            Snapshots of the conversation; the last one has the finished turn.
+            Snapshots of the conversation. The last one contains the finished turn.
 
         Raises:
             InputError: a turn of the conversation is already running.
@@ -122,11 +127,12 @@ class RunningTurns:
             yield turn.conversation
             if self._is_loading():
                 yield from self._wait_for_model(turn)
-                turn.conversation = ask()  # with the model's tokenizer, prompts can be fitted to the context
+                turn.conversation = ask()  # the tokenizer is now available to fit prompts to the context
             yield from self._stream(turn)
         finally:
-            # Reached at the end, after a failure, and when the caller closes the generator. The last case
-            # runs in the caller's thread, which may be the one that serves the page, so this must be quick.
+            # Reached at the end, after a failure, and when the caller closes the generator. In the last case,
+            # this runs in the caller's thread, which may be the thread that serves the page, so it must be
+            # quick.
             turn.stop()
             if turn.is_recorded:
                 self._recorder.put(turn.end())
@@ -144,7 +150,7 @@ class RunningTurns:
             yield turn.conversation
 
     def _stream(self, turn: RunningTurn) -> Snapshots:
-        """Yield snapshots while the answers stream, recording one every `SAVE_EVERY` seconds."""
+        """Yield snapshots while the answers stream, and record one every `SAVE_EVERY` seconds."""
         current = turn.conversation
         drawn_at = saved_at = time.monotonic()
         with self.lock:  # so that the engine cannot be swapped or closed before it is assigned
@@ -164,7 +170,7 @@ class RunningTurns:
             drawn_at = time.monotonic()
 
     def _record(self, unfinished: Conversation) -> None:
-        """Record an unfinished turn, unless `close` has already written its final state."""
+        """Record a turn in progress, unless `close` has already written its final state."""
         with self.lock:
             if not self._closed:
                 self._recorder.put(unfinished)
@@ -172,7 +178,7 @@ class RunningTurns:
     def close(self) -> None:
         """Stop all lanes and record their answers.
 
-        This does not rely on the callers of `run`, which may have dropped the generator without closing it.
+        This also works if a caller of `run` has dropped the generator without closing it.
         """
         with self.lock:
             self._closed = True
@@ -189,7 +195,7 @@ def replace_last_answer(conversation: Conversation, lane: int, answer: Answer) -
 
 
 def _end(answer: Answer) -> Answer:
-    """Finalize an answer after streaming; an answer without a finish reason is marked as cancelled."""
+    """Finalize an answer after streaming. An answer without a finish reason is marked as cancelled."""
     if answer.reply.finish:
         return answer
     return dataclasses.replace(answer, reply=dataclasses.replace(answer.reply, finish="cancelled"))

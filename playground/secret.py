@@ -1,4 +1,4 @@
-"""Keep API keys secret: a class that hides a key and redacts it from other text."""
+"""Keep API keys secret, and redact them from text."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import NoReturn
 
 HIDDEN = "(key)"
 SHORTEST = 4
-"""Minimum length of a key to redact; shorter keys would match ordinary words."""
+"""Minimum length of a key to redact. Shorter keys would match ordinary words."""
 SHORTEST_SPLIT = 8
-"""Minimum length of a key to find across whitespace; shorter keys would match parts of adjacent words."""
+"""Minimum length of a key to find across whitespace. Shorter keys would match parts of adjacent words."""
 DEPTH = 2
-"""Maximum nesting depth of escapes to decode, such as a percent-encoded URL in JSON."""
+"""Maximum nesting depth of escapes to decode. A percent-encoded URL in JSON, for example, has depth 2."""
 
 _GAPS = re.compile("[\\s\u00ad\u200b-\u200d\u2060\ufeff]+")
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -39,8 +39,8 @@ _ESCAPES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
 class Secret:
     """An API key that can only be accessed through `reveal`.
 
-    It cannot be stored by accident: its repr does not contain the key, and it can be neither pickled nor
-    serialized to JSON.
+    To prevent accidental storage, its repr does not contain the key, and it cannot be pickled or serialized
+    to JSON.
     """
 
     __slots__ = ("_text",)
@@ -49,15 +49,15 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the key itself. Call this only to send the key to its server."""
+        """Return the key itself. Only call this to send the key to its server."""
         return self._text
 
     def scrub(self, text: str) -> str:
         """Return `text` with every occurrence of the key redacted.
 
-        Ignores case and whitespace within the key. Also finds the key in base64, percent-encoded, or escaped
-        as in HTML, JSON or source code, with up to `DEPTH` levels of nesting. Redact text before truncating
-        it, because part of a key is not found.
+        Case, and whitespace within the key, are ignored. The key is also found in base64, percent-encoding,
+        or HTML, JSON or source code escapes, with up to `DEPTH` levels of nesting. Redact text before
+        truncating it, because partial keys are not found.
         """
         if len(self._text) < SHORTEST:
             return text
@@ -100,8 +100,8 @@ def _pattern(key: str) -> str:
     forms = [f"(?i:{re.escape(key)})"]
     raw = key.encode("utf-8", "surrogatepass")
     for offset in range(3):
-        # Inside longer text, the key starts at one of three offsets within a base64 group, and its first and
-        # last encoded characters depend on the adjacent bytes.
+        # If longer text is encoded, the key starts at one of three offsets within a base64 group, and its
+        # first and last encoded characters depend on the adjacent bytes.
         encoded = base64.b64encode(bytes(offset) + raw).decode().rstrip("=")
         whole = ["[-+]" if each == "+" else "[/_]" if each == "/" else each for each in encoded]
         first, last = -(-offset * 8 // 6), (offset + len(raw)) * 8 // 6
@@ -112,7 +112,7 @@ def _pattern(key: str) -> str:
 
 
 def _views(text: str) -> Iterator[tuple[str, Sequence[int]]]:
-    """Yield the text and each decoded form of it, with the offset in `text` of every character."""
+    """Yield the text and all of its decoded forms, with the offset in `text` of every character."""
     level: dict[str, Sequence[int]] = {text: range(len(text) + 1)}
     seen: set[str] = set()
     for _ in range(DEPTH + 1):
@@ -131,7 +131,10 @@ def _views(text: str) -> Iterator[tuple[str, Sequence[int]]]:
 def _decode(
     text: str, positions: Sequence[int], pattern: re.Pattern[str], decode: Callable[[re.Match[str]], str]
 ) -> tuple[str, list[int]]:
-    """Decode one kind of escape once; return the decoded text and the original offset of each character."""
+    """Decode one level of one kind of escape.
+
+    Return the decoded text and the original offset of each character.
+    """
     pieces: list[str] = []
     places: list[int] = []
     end = 0

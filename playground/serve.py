@@ -15,7 +15,7 @@ from playground.terminal import escape_log, print_text
 from playground.types import InputError
 
 TRIES = 100
-"""Number of ports to try, starting with the default port, if no port was given."""
+"""Number of ports to try if no port was given, starting with the default port."""
 
 
 def serve_page(settings: Settings) -> None:
@@ -27,7 +27,7 @@ def serve_page(settings: Settings) -> None:
     port = _choose_port(settings)
     share_freed_memory()
     escape_log()
-    # Imported here so that an unusable port is reported immediately, before Gradio is loaded.
+    # Imported here, so that an unusable port is reported before Gradio is loaded.
     from playground import ui
     from playground.start import open_session
 
@@ -46,7 +46,7 @@ def serve_page(settings: Settings) -> None:
     while not ended.wait(0.5):  # with a timeout, because an unlimited wait ignores Ctrl-C on Windows
         pass
     ui.stop(page)
-    # Model loading cannot be interrupted; its thread ends with the process.
+    # Model loading cannot be interrupted. Its thread terminates with the process.
     closing = threading.Thread(target=session.close, daemon=True)
     closing.start()
     closing.join(timeout=5)
@@ -85,10 +85,10 @@ def _choose_port(settings: Settings) -> int:
 
 
 def _listen_once(host: str, port: int) -> None:
-    """Briefly listen on a port. Raise OSError if that is not possible."""
+    """Briefly listen on a port to check that it is available. Raises OSError if it is not."""
     family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        if sys.platform != "win32":  # on Windows this option would allow binding to a port that is in use
+        if sys.platform != "win32":  # on Windows, this option would allow binding to a port that is in use
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(address)
         probe.listen(1)

@@ -1,4 +1,6 @@
-"""Send, retry, edit and branch conversations. Only this module orders alignment, generation and storage.
+"""Conversation sessions: send, retry, edit and branch.
+
+Only this module orders the steps of alignment, generation and storage.
 
 A session yields snapshots of a conversation, each a complete, immutable `Conversation`. The page and the
 command line render these snapshots and call the methods here. The loop that yields them is in `running_turn`.
@@ -38,14 +40,14 @@ from playground.types import (
 )
 
 HistoryMode = Literal["own", "shared", "swapped"]
-"""Whose earlier answers are in a lane's prompt: the lane's own; one lane's for all lanes; or the next lane's,
-so that with two lanes each continues from the other's answers. This distinguishes "the second answer is
-worse" from "the first answer was worse, and the second suffers from it".
+"""Whose earlier answers a lane's prompt contains: its own; those of one lane, used for all lanes; or those of
+the next lane, so that two lanes swap histories. This distinguishes "the second answer is worse" from "the
+first answer was worse, and the second suffers from it".
 """
 
 
 def choose_histories(mode: HistoryMode, lanes: int, leader: int = 0) -> tuple[int, ...]:
-    """Return, for each lane, the lane whose earlier answers are in its prompt, as in `Turn.histories`."""
+    """Return for each lane the lane whose earlier answers its prompt contains, as in `Turn.histories`."""
     if mode == "shared":
         return (leader,) * lanes
     return tuple((lane + 1) % lanes for lane in range(lanes)) if mode == "swapped" else ()
@@ -54,7 +56,7 @@ def choose_histories(mode: HistoryMode, lanes: int, leader: int = 0) -> tuple[in
 class Session(JudgingSession):
     """Runs conversations on one engine, library and database, for any number of concurrent users.
 
-    A session holds no conversations itself: callers pass in a conversation and get back a new one.
+    A session does not hold conversations: callers pass in a conversation and get back a new one.
     """
 
     def __init__(self, engine: Engine, library: Library, store: Store, judges: Judges | None = None) -> None:
@@ -69,7 +71,7 @@ class Session(JudgingSession):
         return self.engine.status()
 
     def swap_engine(self, engine: Engine, library: Library) -> None:
-        """Switch to another engine and its library; running answers finish on the previous engine."""
+        """Switch to another engine and its library. Running answers finish on the previous engine."""
         with self._turns.lock:
             self.engine, self.library = engine, library
 
@@ -80,20 +82,23 @@ class Session(JudgingSession):
     def variant(
         self, spec: str, sampling: Sampling | None = None, sets: Mapping[str, DemoSet] | None = None
     ) -> Variant:
-        """Build the variant for a lane spec (see `parse_lane`); `sets` has additional demonstration sets."""
+        """Build the variant for a lane spec (see `parse_lane`).
+
+        `sets` provides additional demonstration sets.
+        """
         library = self.library
         if sets:
             library = dataclasses.replace(library, demo_sets={**library.demo_sets, **sets})
         return parse_lane(spec, library, sampling)
 
     def new(self, variants: Sequence[Variant]) -> Conversation:
-        """Create an empty conversation, which is recorded with its first message."""
+        """Create an empty conversation. It is recorded when its first message is sent."""
         if not variants:
             raise InputError("A conversation needs at least one lane.")
         return Conversation(id=new_id(), variants=tuple(variants))
 
     def open(self, id: str) -> Conversation:
-        """Load a recorded conversation; raises InputError if there is none."""
+        """Load a recorded conversation. Raises InputError if there is none with that id."""
         if id not in self._turns:
             return self._recorder.find_unwritten(id) or self.store.load(id)
         conversation = self.store.load(id)
@@ -107,21 +112,23 @@ class Session(JudgingSession):
         return conversation
 
     def history(self, query: str = "", limit: int = 100, owner: str | None = None) -> list[Summary]:
-        """Return the recorded conversations, latest first (see `Store.summaries`)."""
+        """Return the recorded conversations, newest first (see `Store.summaries`)."""
         return self.store.summaries(query, limit, owner)
 
     def tokens(self, prompt: Prompt) -> list[Token] | None:
-        """Return a prompt's tokens, or None if the engine does not know them (see `Engine.tokens`)."""
+        """Return a prompt's tokens, or None if the engine cannot tokenize it (see `Engine.tokens`)."""
         return self.engine.tokens(prompt)
 
     def request(
         self, conversation: Conversation, lane: int, text: str, history: int | None = None, prefill: str = ""
     ) -> Request:
-        """Return the request that `send(text)` would make in a lane, once the model is loaded.
+        """Return the request that `send(text)` would make in a lane.
+
+        If the model is still loading, the request is not fitted to the context.
 
         Args:
-            history: the lane whose earlier answers are in the prompt; None for the lane itself.
-            prefill: the given beginning of the answer.
+            history: the lane whose earlier answers the prompt contains; None for the lane itself.
+            prefill: text with which the answer starts.
 
         Raises:
             InputError: the prompt cannot be rendered, or does not fit.
@@ -132,24 +139,24 @@ class Session(JudgingSession):
     def send(
         self, conversation: Conversation, text: str, histories: Sequence[int] = (), prefill: str = ""
     ) -> Snapshots:
-        """Send a message to every lane and yield the conversation as the answers grow.
+        """Send a message to every lane, and yield snapshots of the conversation as the answers grow.
 
-        A snapshot is yielded at least every tenth of a second, so that the caller can react; if nothing has
+        A snapshot is yielded at least every tenth of a second, so that the caller can react. If nothing has
         changed, it is the same object as before. Closing the generator or calling `stop` stops the lanes and
-        keeps the text generated so far. If a lane fails, its reply has the error and the other lanes
+        keeps the text generated so far. If a lane fails, its reply contains the error and the other lanes
         continue.
 
         Args:
-            histories: for each lane, the lane whose earlier answers are in its prompt (see
+            histories: for each lane, the lane whose earlier answers its prompt contains (see
                 `choose_histories`); by default, the lane itself.
-            prefill: the given beginning of every answer.
+            prefill: text with which every answer starts.
 
         Raises:
             InputError: the message is empty or has a lone surrogate, or an answer of this conversation is
                 still being generated.
             ConflictError: the conversation has been continued in another process or window.
-            OutsideError: the database cannot be written. If it is locked, or fails later, the lanes still
-                answer and `unsaved` gives the reason.
+            OutsideError: the database cannot be written. If it is only locked or fails later, the lanes still
+                answer, and `unsaved` gives the reason.
         """
         if not text.strip():
             raise InputError("The message is empty: type something first.")
@@ -172,11 +179,11 @@ class Session(JudgingSession):
     ) -> Snapshots:
         """Regenerate lanes' answers to the last turn with their current variants, keeping earlier answers.
 
-        A lane that samples uses its seed plus the version number, because the same seed would repeat the
-        answer. Yields snapshots as `send` does.
+        Lanes that sample add the version number to their seed, because the same seed would reproduce the
+        answer. Yields snapshots, as `send` does.
 
         Args:
-            prefill: the given beginning of the answers; None keeps the prefill of each earlier answer.
+            prefill: text with which the answers start. None keeps each answer's earlier prefill.
 
         Raises:
             InputError: there is no turn, a lane does not exist, or an answer is still being generated.
@@ -196,9 +203,10 @@ class Session(JudgingSession):
         yield from self._turns.run(ask, lanes)
 
     def continue_answer(self, conversation: Conversation, lane: int) -> Snapshots:
-        """Continue a lane's last answer if it was cut off. The longer answer becomes a new version.
+        """Continue a lane's last answer if it was cut off.
 
-        The earlier answer is used as the prefill. Yields snapshots as `send` does.
+        The longer answer becomes a new version. The earlier answer is used as the prefill. Yields snapshots,
+        as `send` does.
 
         Raises:
             InputError: the answer is complete, or an answer is still being generated.
@@ -242,13 +250,14 @@ class Session(JudgingSession):
     def branch(
         self, conversation: Conversation, turns: int, lanes: Sequence[int] | None = None
     ) -> Conversation:
-        """Create a new conversation from the first turns of another one, which stays unchanged.
+        """Create a new conversation from the first turns of another one, which is not changed.
 
-        The new conversation is recorded with its first message.
+        The new conversation is recorded when its first message is sent.
 
         Args:
             turns: number of turns to copy.
-            lanes: the lanes to copy, in their new order and with repetitions allowed; all lanes by default.
+            lanes: the lanes to copy, in their new order. Repetitions are allowed. By default, all lanes are
+                copied.
 
         Raises:
             InputError: the turns or lanes do not exist.
@@ -266,19 +275,19 @@ class Session(JudgingSession):
         )
 
     def stop(self, id: str, lane: int | None = None) -> None:
-        """Stop generation in a conversation, or in one lane of it; returns at once."""
+        """Stop generation in a conversation or in one of its lanes. Returns immediately."""
         self._turns.stop(id, lane)
 
     def unsaved_reason(self, id: str) -> str | None:
-        """Return the reason, in one sentence, why a conversation is not fully recorded; None if it is."""
+        """Return a one-sentence reason why a conversation is not fully recorded, or None if it is."""
         return self._recorder.problem(id)
 
     def warm(self, variants: Sequence[Variant]) -> None:
-        """Let an idle engine prefill the common beginning of all conversations with these variants."""
+        """Prefill the common beginning of all conversations with these variants while the engine is idle."""
         self.engine.warm([variant.aligner([Message(role="user", text="")]) for variant in variants])
 
     def close(self) -> None:
-        """Stop all lanes, record the text generated so far, and close the engine."""
+        """Stop all lanes, record the text generated so far and close the engine."""
         try:
             super().close()
             self._turns.close()
@@ -291,7 +300,7 @@ class Session(JudgingSession):
     def _begin_answer(
         self, variant: Variant, messages: Sequence[Message], prefill: str, version: int = 0
     ) -> Answer:
-        """Return an empty answer for a lane with its request, or with the error that prevents a request."""
+        """Return an empty answer for a lane, with its request or the error that prevents a request."""
         try:
             request = self._fit(variant, messages, prefill)
         except InputError as error:
@@ -300,13 +309,13 @@ class Session(JudgingSession):
         return Answer(variant=variant.name, request=request, reply=Reply(), version=version)
 
     def _fit(self, variant: Variant, messages: Sequence[Message], prefill: str) -> Request:
-        """Return the request for the next answer to `messages`, fitted to the context length if it is known.
+        """Build the request for the next answer to `messages`, fitted to the context length if it is known.
 
         Raises:
             InputError: the prompt cannot be rendered, or does not fit.
         """
         context = self.engine.status().context
-        if context is None:  # the model is still loading, or a server checks the length itself
+        if context is None:  # the model is still loading, or a server enforces the length itself
             prompt = variant.aligner(messages).with_prefill(prefill)
             return Request(prompt=prompt, sampling=variant.sampling)
         return context_fit.fit(
@@ -320,7 +329,10 @@ def _messages(conversation: Conversation, lane: int, text: str) -> list[Message]
 
 
 def _turn_messages(before: Conversation, turn: Turn, lane: int) -> list[Message]:
-    """Return a lane's messages in a turn; if the lane of its history was removed, use the lane's own."""
+    """Return a lane's messages in a turn.
+
+    If the lane that provides its history was removed, use the lane's own.
+    """
     history = turn.history_lane(lane)
     return _messages(before, lane if history is None else history, turn.user)
 
@@ -340,7 +352,7 @@ def _split_last(conversation: Conversation, lanes: Sequence[int]) -> tuple[Conve
 
 
 def _reseed(variant: Variant, version: int) -> Variant:
-    """Return the variant with a different seed for each version, if the seed matters."""
+    """Return the variant with a different seed for each version, if the seed has an effect."""
     if not variant.sampling.temperature:
         return variant
     seed = (variant.sampling.seed + version) % 2**63

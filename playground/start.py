@@ -1,4 +1,4 @@
-"""Create libraries and sessions from settings, for both the page and the command line."""
+"""Create libraries and sessions from settings, for the page and the command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playground.store import Store
 
 
 def open_library(settings: Settings) -> Library:
-    """Open the library for the settings' base model, with the adapters and the preset given there."""
+    """Open the library for the base model, adapters and preset in the settings."""
     library = Library.open(settings.base, dict(settings.adapters), data_dir=settings.data_dir)
     if settings.preset is not None:
         library.preset = find_preset(settings.preset, settings.data_dir)
@@ -26,7 +26,7 @@ def open_library(settings: Settings) -> Library:
 
 
 def open_judging(settings: Settings) -> JudgingSession:
-    """Open a session that judges recorded conversations without loading a model.
+    """Open a session for judging recorded conversations, without loading a model.
 
     Raises:
         InputError: the database cannot be opened.
@@ -37,7 +37,7 @@ def open_judging(settings: Settings) -> JudgingSession:
 
 
 def open_session(settings: Settings) -> Session:
-    """Open a session with the engine given by the settings. The model continues to load in the background.
+    """Open a session with the engine specified in the settings. The model loads in the background.
 
     Raises:
         InputError: a requested adapter cannot be used, or the database cannot be opened.

@@ -1,9 +1,9 @@
-"""Statistics for results: shares, means, confidence intervals, and agreement beyond chance. Pure functions.
+"""Statistics as pure functions: shares, means, confidence intervals and chance-corrected agreement.
 
-All intervals are 95 % confidence intervals. Shares use Wilson's interval. Scores use Student's t over the
-means of conversations, because turns in one conversation are not independent. Everything else uses
-percentiles of a bootstrap that resamples whole conversations. Agreement beyond chance is Cohen's kappa for
-two raters (Cohen 1960) and Fleiss' kappa for several (Fleiss 1971).
+All intervals are 95 % confidence intervals. Shares use the Wilson score interval. Scores use Student's t over
+conversation means, because turns in a conversation are not independent. Everything else uses a percentile
+bootstrap that resamples whole conversations. Chance-corrected agreement is Cohen's kappa for two raters
+(Cohen 1960) and Fleiss' kappa for several (Fleiss 1971).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TypeVar
 Z = 1.959964
 """The 97.5 % quantile of the normal distribution."""
 FEW = 30
-"""Number of results below which a sentence warns that there are too few."""
+"""Minimum number of results for drawing conclusions; with fewer, a warning is shown."""
 DRAWS = 2000
 """Number of bootstrap samples."""
 
@@ -32,7 +32,7 @@ _T = (
 
 
 def wilson(hits: float, count: int, z: float = Z) -> tuple[float, float]:
-    """Return the 95 % confidence interval for a share (Wilson 1927); (0, 1) if the count is zero."""
+    """Return the 95 % Wilson score interval for a share (Wilson 1927), or (0, 1) if the count is zero."""
     if not count:
         return 0.0, 1.0
     share = hits / count
@@ -43,7 +43,7 @@ def wilson(hits: float, count: int, z: float = Z) -> tuple[float, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """A share: the number of hits out of a count, where a tie is half a hit."""
+    """A share: the number of hits out of a count. A tie counts as half a hit."""
 
     hits: float
     count: int
@@ -61,7 +61,7 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Mean:
-    """A mean score, computed as the mean over each conversation's mean."""
+    """A mean score, computed as the mean of the conversation means."""
 
     value: float
     interval: tuple[float, float] | None
@@ -72,11 +72,11 @@ class Mean:
 
     @classmethod
     def of(cls, scores: Iterable[tuple[str, float]], scale: tuple[float, float] | None = None) -> Mean | None:
-        """Return the mean over (conversation, score) pairs, or None if there are none.
+        """Return the mean of the conversation means, or None if there are no scores.
 
         Args:
             scores: the (conversation id, score) pairs.
-            scale: the lowest and highest scores, to which the interval is clipped.
+            scale: the lowest and highest possible scores. The interval is clipped to this range.
         """
         by: dict[str, list[float]] = {}
         for conversation, score in scores:
@@ -98,14 +98,17 @@ class Mean:
 
 
 def t_quantile(freedom: int) -> float:
-    """Return the 97.5 % quantile of Student's t; above 30 degrees of freedom, by a normal approximation."""
+    """Return the 97.5 % quantile of Student's t.
+
+    Above 30 degrees of freedom, a normal approximation is used.
+    """
     if freedom <= len(_T):
         return _T[freedom - 1]
     return Z + (Z**3 + Z) / (4 * freedom) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * freedom**2)
 
 
 def few(count: int, thing: str, more: str = "") -> str | None:
-    """Return a sentence that warns about too few results, or None if there are at least `FEW`."""
+    """Return a one-sentence warning about too few results, or None if there are at least `FEW`."""
     if count >= FEW:
         return None
     words = f"{count or 'no'} {thing}{'' if count == 1 else 's'}{f' {more}' if more else ''}"
@@ -120,7 +123,7 @@ def bootstrap(
 ) -> tuple[float, float] | None:
     """Return the 95 % percentile interval for `figure`, resampling whole clusters. Deterministic.
 
-    Samples for which `figure` returns None are ignored. Returns None if they are more than half of all
+    Samples for which `figure` returns None are ignored. Returns None if these are more than half of all
     samples, or if there are fewer than two clusters.
     """
     if len(clusters) < 2:
@@ -134,7 +137,9 @@ def bootstrap(
 
 
 def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
-    """Return Cohen's kappa, the agreement of two raters beyond chance; None if chance agreement is 1."""
+    """Return Cohen's kappa, the chance-corrected agreement of two raters, or None if chance agreement
+    is 1.
+    """
     if not pairs:
         return None
     observed = sum(one == other for one, other in pairs) / len(pairs)
@@ -144,17 +149,17 @@ def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
 
 
 def fleiss_kappa(items: Sequence[Sequence[str]]) -> float | None:
-    """Return Fleiss' kappa, the agreement of several raters beyond chance (Fleiss 1971, equations 3 to 8).
+    """Return Fleiss' kappa, the chance-corrected agreement of several raters (Fleiss 1971, equations 3 to 8).
 
     Args:
-        items: the category that each rater chose, for each item. Every item needs the same number of raters,
-            at least two.
+        items: for each item, the category chosen by each rater. All items must have the same number of
+            raters, at least two.
 
     Returns:
         Kappa, at most 1. None if there are no items or chance agreement is 1.
 
     Raises:
-        ValueError: the number of raters is below two or not the same for all items.
+        ValueError: there are fewer than two raters, or their number differs between items.
     """
     if not items:
         return None

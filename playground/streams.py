@@ -1,4 +1,4 @@
-"""Run several requests concurrently, each in its own engine stream, so that each lane can be stopped.
+"""Run several requests concurrently, each in its own engine stream, so that lanes can be stopped separately.
 
 The engine decodes the rows of all streams in one batch.
 """
@@ -13,15 +13,18 @@ from playground.engine import Engine
 from playground.types import Delta, Done, InputError, OutsideError, Reply, Request
 
 BEAT = 0.05
-"""Seconds between wake-ups of a reader while text arrives. The first text and the end of a stream wake the
-reader immediately. Waking every reader for every token took longer than rendering the text."""
+"""Seconds between wake-ups of the reader while text arrives.
+
+The first text and the end of a stream wake the reader immediately. Waking up for every token would take
+longer than rendering the text.
+"""
 
 Update = tuple[int, Reply | None]
-"""(number of the request, its reply so far); the reply is None once the request has ended or was stopped."""
+"""(request number, current reply). The reply is None once the request has finished or was stopped."""
 
 
 class Streams:
-    """The streams for numbered requests. Iterate to receive their replies until the last stream ends."""
+    """Streams for numbered requests. Iterate to receive their replies until the last stream finishes."""
 
     def __init__(self, engine: Engine, requests: Mapping[int, Request]) -> None:
         self._engine = engine
@@ -29,7 +32,7 @@ class Streams:
         self._live = set(requests)
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        # Updates since the reader last woke up.
+        # Updates since the reader's last wake-up.
         self._replies: dict[int, Reply] = {}
         self._ended: set[int] = set()
         self._failure: BaseException | None = None
@@ -39,18 +42,18 @@ class Streams:
             thread.start()
 
     def stop(self, number: int | None = None) -> None:
-        """Stop one request, or all of them, within one decoding step or 0.1 s. Callable from any thread."""
+        """Stop one request or all requests, within one decoding step or 0.1 s. Thread-safe."""
         for each, stop in self._stops.items():
             if number is None or number == each:
                 stop.set()
         self._wake.set()
 
     def __iter__(self) -> Iterator[Update | None]:
-        """Yield the updates of all requests until all have ended, in order for each request.
+        """Yield the updates of all requests until all have finished, in order for each request.
 
-        Yields None when no update has arrived for a moment. If a request has several replies since the last
-        wake-up, only the latest is yielded, since it includes the others. A stopped request ends immediately,
-        even if its engine takes longer to stop.
+        Yields None when no update has arrived for a moment. If a request has several new replies since the
+        last wake-up, only the latest is yielded, since it includes the earlier ones. A stopped request
+        finishes immediately, even if the engine takes longer to stop.
         """
         while self._live:
             self._wake.wait(BEAT)
@@ -75,7 +78,7 @@ class Streams:
                 yield None
 
     def _pump(self, number: int, request: Request) -> None:
-        """Read one request's stream in a dedicated thread, because only the reading thread can close it."""
+        """Read one request's stream in a separate thread, because only the reading thread can close it."""
         stop, has_text = self._stops[number], False
         try:
             with closing(self._engine.stream([request])) as events:

@@ -27,8 +27,8 @@ def judge(
         list[str] | None,
         typer.Option(
             "--judge",
-            help='MODEL, MODEL@http://SERVER, or "reference" for probes with a known answer. Repeat up to '
-            "five times to also get a majority verdict and the agreement of the judges.",
+            help='MODEL, MODEL@http://SERVER, or "reference" for probes with a known answer. Repeat for up '
+            "to five judges to also get a majority verdict and inter-judge agreement.",
         ),
     ] = None,
     turns: Annotated[str | None, typer.Option(help="Turns to judge, for example 1,2. Default: all.")] = None,

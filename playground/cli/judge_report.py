@@ -24,7 +24,7 @@ def estimate_json(cost: Estimate) -> dict[str, Any]:
 
 
 def estimate_text(cost: dict[str, Any]) -> str:
-    """Format the document from `estimate_document` as text."""
+    """Format the document from `estimate_json` as text."""
     price = ""
     if cost["most_price"] is not None:
         price = f", at most {cost['most_price']:.4f} {cost['currency']}"

@@ -66,7 +66,6 @@ def _spell_adapter(found: AlignerClass, adapter: str) -> str:
 
 def default_lanes(adapter: str | None) -> tuple[str, str, str, str]:
     """Return the default lane specs for a new page:
-
     URIAL, IFT, base, IFT + URIAL; or, without an adapter, URIAL, base, base, URIAL.
     """
     both = format_spec(URIAL, {"adapter": adapter}) if adapter else URIAL

@@ -97,7 +97,6 @@ _VALUE_NEXT = re.compile(
 
 def neutral(text: str) -> str:
     """Rewrite verdict-like text in an answer:
-
     ``[[A]]`` becomes ``[ [A] ]``, and ``Score: 9`` becomes ``Score(:) 9``.
     """
     folded = fold(text)

@@ -77,7 +77,9 @@ class Sampling:
     def parse(cls, values: Mapping[str, str], base: Sampling | None = None) -> Sampling:
         """Parse text values, as on a command line, and apply them to `base` or the defaults.
 
-        `stop` is a single stop sequence, in which ``\\n`` stands for a newline. Raises:
+        `stop` is a single stop sequence, in which ``\\n`` stands for a newline.
+
+        Raises:
             InputError: a value is not a number where one is required, or is out of range.
         """
         changes: dict[str, Any] = {}
