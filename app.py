@@ -1,4 +1,4 @@
-"""Serve the Tandem page with `python app.py`, as a Hugging Face Space does. Same as `tandem serve`."""
+"""Serve the Tandem page, equivalent to `tandem serve`. Hugging Face Spaces run this file."""
 
 from playground.cli.main import main_serve
 

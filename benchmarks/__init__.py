@@ -1,4 +1,7 @@
-"""The benchmarks behind the README's measurements, run as `python -m benchmarks.NAME` in the repository."""
+"""Benchmarks that produce the measurements in the README.
+
+Run `python -m benchmarks.NAME` in the repository.
+"""
 
 from playground.config import prepare_environment
 

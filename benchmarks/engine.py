@@ -1,16 +1,16 @@
-"""Compare the engine with the usual code: PEFT and `generate`, one lane after another.
+"""Benchmark the engine against the usual code: PEFT and `generate`, one lane after another.
 
     python -m playground bench [--json]
     python -m benchmarks.engine [--json]
 
 Two models are measured in float32 on the CPU (or on the GPU with --device cuda): the bundled pocket model,
-and a randomly initialized Llama with 125M parameters and a 16k context. Most metrics are ratios of medians
-over runs that alternate between the two sides, so that a temporary slowdown of the machine affects both. Like
-the engine, the baseline keeps the model in memory. It switches adapters with PEFT's functions and passes the
-whole prompt to `generate` in every turn.
+and a randomly initialized Llama with 125M parameters and a 16k context. Most metrics are ratios of medians.
+Runs alternate between the two sides, so that a temporary slowdown of the machine affects both. Like the
+engine, the baseline keeps the model in memory.
 
-The models never end an answer by themselves, so both sides always generate the same number of tokens. The
-pocket model's position limit is raised, which changes its answers but not its speed.
+It switches adapters with PEFT's functions and passes the whole prompt to `generate` in every turn. The models
+never generate an EOS token, so both sides always generate the same number of tokens. The pocket model's
+position limit is raised, which affects its answers but not its speed.
 """
 
 from __future__ import annotations
@@ -76,23 +76,25 @@ TARGETS: dict[str, tuple[str, float, str]] = {
     "overhead": ("at most", 0.1, "share of a decoding step outside the model's forward pass"),
 }
 FOR_125M = {"pair_step", "quad_step", "sixteen_rows"}
-"""Metrics whose targets do not apply to the pocket model, which is bound by call overhead, not memory."""
+"""Metrics whose targets do not apply to the pocket model, because it is bound by call overhead, not
+memory.
+"""
 
 
 @dataclass
 class Subject:
-    """A model and an adapter to measure, with a function that writes prompts of a given length."""
+    """A model and an adapter to measure, with a function that generates prompts of a given length."""
 
     name: str
     base: Path
     adapter: Path
     words: Any
-    """Takes a number of tokens and a seed (both int), and returns a text with that many tokens."""
+    """Takes a number of tokens and a seed, and returns text with exactly that many tokens."""
     tokenizer: Any = field(repr=False, default=None)
 
 
 def pocket(folder: Path) -> Subject:
-    """Create a copy of the bundled model that never ends an answer, with its adapter."""
+    """Copy the bundled model and its adapter, modified so that no EOS token is ever generated."""
     base = folder / "pocket"
     shutil.copytree(ROOT / "models" / "pocket", base, ignore=shutil.ignore_patterns("recipe", "*.md"))
     config = json.loads((base / "config.json").read_text())
@@ -114,7 +116,9 @@ def pocket(folder: Path) -> Subject:
 
 
 def llama(folder: Path) -> Subject:
-    """Create a random 125M Llama with a vocabulary of 32,000 whole words, and a random rank-16 adapter."""
+    """Create a randomly initialized 125M Llama with a vocabulary of 32,000 words, and a random rank-16
+    adapter.
+    """
     base, adapter = folder / "llama-125m", folder / "adapter-125m"
     vocabulary = {f"w{number}": number for number in range(32000)}
     words_tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="w0"))
@@ -151,7 +155,7 @@ def llama(folder: Path) -> Subject:
 
 
 class PeftBaseline:
-    """The baseline: PEFT and `generate`, one lane after another, with the whole prompt each time."""
+    """The baseline: PEFT and `generate`, one lane after another, each time with the whole prompt."""
 
     def __init__(self, subject: Subject, device: str) -> None:
         compute = compute_type(torch.device(device))
@@ -182,8 +186,8 @@ class PeftBaseline:
 
 
 class BaselineProcess:
-    """The baseline in a separate process, because in one process the threads of both sides slow each other
-    down.
+    """The baseline in a separate process. In a single process, the threads of both sides would slow each
+    other down.
     """
 
     def __init__(self, subject: Subject, device: str) -> None:
@@ -202,7 +206,7 @@ class BaselineProcess:
         return answer
 
     def close(self) -> None:
-        """Tell the baseline's process to exit."""
+        """Signal the baseline's process to exit."""
         self._pipe.send(None)
 
 
@@ -231,7 +235,7 @@ class Ours:
             raise RuntimeError(str(self.engine.status()))
 
     def answers(self, rows: Sequence[tuple[str, str | None]], new: int) -> list[Reply]:
-        """Answer all rows at the same time.
+        """Generate the answers of all rows in one batch.
 
         Args:
             rows: the prompt and the adapter of each row.
@@ -259,7 +263,7 @@ class Ours:
 
 @dataclass
 class Samples:
-    """The measurements of one side, one per run, in seconds or another unit."""
+    """The measurements of one side, one per run."""
 
     values: list[float] = field(default_factory=list)
 
@@ -286,11 +290,11 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def in_turns(runs: int, **sides: Callable[[int], float]) -> dict[str, Samples]:
-    """Run all sides alternately, after one warm-up run of each side.
+    """Run all sides alternately, after one warm-up run each.
 
     Args:
         runs: number of runs, excluding the warm-up.
-        sides: functions that take the number of the run and return a measurement, by name.
+        sides: functions, by name, that take the run number and return a measurement.
     """
     samples = {name: Samples() for name in sides}
     for run in range(runs + 1):
@@ -304,7 +308,9 @@ def in_turns(runs: int, **sides: Callable[[int], float]) -> dict[str, Samples]:
 def converse(
     subject: Subject, answer: Callable[[list[tuple[str, str | None]]], list[str]], tokens: int, seed: int
 ) -> float:
-    """Return the seconds for a conversation in a lane with long demonstrations and a lane with an adapter."""
+    """Return the seconds taken by a conversation with two lanes, one with long demonstrations and one with an
+    adapter.
+    """
     histories = [subject.words(tokens, seed), ""]
     questions = [subject.words(12, seed + 100 + turn) for turn in range(TURNS)]
     started = time.perf_counter()
@@ -320,8 +326,8 @@ def conversation(
 ) -> dict[str, Samples]:
     """Measure whole conversations on both sides, in seconds.
 
-    Every run has its own demonstrations, so that nothing is cached from an earlier run. "ours" has already
-    prefilled the demonstrations, as the app does in the background at startup; "ours_cold" includes this
+    Every run uses different demonstrations, so that nothing is cached from an earlier run. "ours" has already
+    prefilled the demonstrations, as the app does in the background at startup. "ours_cold" includes this
     prefill.
     """
     samples = {name: Samples() for name in ("ours", "ours_cold", "theirs")}
@@ -343,7 +349,7 @@ def second_turn(subject: Subject, tokens: int, run: int, answer: str) -> tuple[s
 
 
 def first_token(subject: Subject, ours: Ours, tokens: int, run: int) -> float:
-    """Return the seconds to the first token of turn 2, after turn 1 has been answered."""
+    """Return the time to first token in turn 2 in seconds, after turn 1 has been answered."""
     first, _ = second_turn(subject, tokens, run, "")
     reply = ours.answers([(first, None)], 8)[0]
     _, second = second_turn(subject, tokens, run, reply.raw_text)
@@ -353,7 +359,7 @@ def first_token(subject: Subject, ours: Ours, tokens: int, run: int) -> float:
 
 
 def step_seconds(replies: Sequence[Reply]) -> float:
-    """Return the seconds per step in a batch, measured on the row that started last."""
+    """Return the seconds per decoding step of a batch, measured on the row that started last."""
     last = max(replies, key=lambda reply: reply.ttft or 0)
     assert last.seconds is not None
     assert last.ttft is not None
@@ -361,7 +367,7 @@ def step_seconds(replies: Sequence[Reply]) -> float:
 
 
 def steps(subject: Subject, ours: Ours, runs: int) -> dict[str, Samples]:
-    """Measure the seconds per step with 1, 2, 4 and 16 rows, where every other row has the adapter."""
+    """Measure the seconds per decoding step with 1, 2, 4 and 16 rows. Every other row uses the adapter."""
     texts = [subject.words(200, 500 + number) for number in range(16)]
     adapters = [None, "tuned"] * 8
     rows = list(zip(texts, adapters, strict=True))
@@ -375,7 +381,7 @@ def steps(subject: Subject, ours: Ours, runs: int) -> dict[str, Samples]:
 
 
 def loops(subject: Subject, ours: Ours, theirs: BaselineProcess, runs: int) -> dict[str, Samples]:
-    """Measure the seconds to decode one base row after a short prompt that neither side has cached."""
+    """Measure the seconds to decode one base row after a short prompt that is not cached on either side."""
     return in_turns(
         runs,
         ours=lambda run: timed(lambda: ours.answers([(subject.words(8, 900 + run), None)], STEPS)),
@@ -384,7 +390,9 @@ def loops(subject: Subject, ours: Ours, theirs: BaselineProcess, runs: int) -> d
 
 
 def overhead(subject: Subject, ours: Ours, runs: int) -> Samples:
-    """Measure the share of step time outside the model's forward pass, with a base row and an adapter row."""
+    """Measure the share of a decoding step spent outside the model's forward pass, with a base row and an
+    adapter row.
+    """
     engine = ours.engine
     scheduler, inside, whole, started_inside = engine._scheduler, 0.0, 0.0, 0.0
     assert scheduler is not None
@@ -415,7 +423,7 @@ def overhead(subject: Subject, ours: Ours, runs: int) -> Samples:
     samples = Samples()
     counted: list[float] = []
     rows = [(subject.words(200, 700), None), (subject.words(200, 701), "tuned")]
-    # Hooks rather than a wrapper, because the engine also reads the model's modules.
+    # Hooks instead of a wrapper, because the engine also accesses the model's modules.
     hooks = model.hf.register_forward_pre_hook(before_forward), model.hf.register_forward_hook(after_forward)
     batch.step = watched_step  # type: ignore[method-assign]
     try:
@@ -434,7 +442,10 @@ def overhead(subject: Subject, ours: Ours, runs: int) -> Samples:
 
 
 def resident(base: str, adapter: str, lanes: int) -> dict[str, float]:
-    """Return this new process's memory in bytes while a model answers in one or two lanes."""
+    """Return this process's memory in bytes while a model answers in one or two lanes.
+
+    Must run in a new process.
+    """
     tokenizer = AutoTokenizer.from_pretrained(base)
     library = Library.open(base, root=Path(base).parent)
     if lanes == 2:
@@ -453,10 +464,10 @@ def resident(base: str, adapter: str, lanes: int) -> dict[str, float]:
         scheduler = engine._scheduler
         kv = None if scheduler is None else scheduler.batch.kv
         if scheduler is not None and kv is not None and len(kv.lengths) == lanes:
-            # Measured while all lanes decode. Just before that, an old and a new batch exist at the same
-            # time.
+            # Measured while all lanes are decoding. Just before that, the old and the new batch exist at the
+            # same time.
             steady = process.memory_info().rss
-            # A one-row batch uses the prefix cache's buffers, so each buffer is counted once, by its address.
+            # A one-row batch uses the prefix cache's buffers, so buffers are deduplicated by address.
             held = [layer.keys for layer in kv.layers]  # type: ignore[union-attr]
             held += [keys for entry in scheduler.store._entries.values() for keys, _ in entry.buffers]
             storages = {keys.data_ptr(): keys.untyped_storage().nbytes() for keys in held}
@@ -466,7 +477,9 @@ def resident(base: str, adapter: str, lanes: int) -> dict[str, float]:
 
 
 def memory(subject: Subject) -> dict[str, float]:
-    """Measure the memory of one and two lanes in bytes, and the latter's ratio to the sum of its parts."""
+    """Measure the memory of one and two lanes in bytes, and the ratio of the latter to the sum of its
+    parts.
+    """
 
     def measure(lanes: int) -> dict[str, float]:
         command = [sys.executable, "-m", "benchmarks.engine"]
@@ -553,7 +566,7 @@ SUBJECTS = {"pocket": pocket, "125m": llama}
 
 
 def choose_device(name: str) -> str:
-    """Return the device to measure on, for "auto", "cpu" or "cuda".
+    """Resolve "auto", "cpu" or "cuda" to the device to measure on.
 
     Raises:
         InputError: the name is invalid, or the device is not available.
@@ -579,8 +592,8 @@ def run(device: str = "cpu", runs: int = 3, say: Callable[[str], None] = print) 
         say(f"The load average is {load:.1f}: other programs are running, so do not trust the results.")
     results: dict[str, Any] = {}
     for name in SUBJECTS:
-        # Each model gets its own process, because the engine chooses the math library's number of threads by
-        # model size, for the whole process.
+        # Each model gets its own process, because the engine sets the math library's thread count for the
+        # whole process, depending on the model size.
         command = [sys.executable, "-m", "benchmarks.engine", "--subject", name, "--device", device]
         with subprocess.Popen(
             [*command, "--runs", str(runs)],
@@ -612,7 +625,7 @@ def run(device: str = "cpu", runs: int = 3, say: Callable[[str], None] = print) 
 
 
 def processor() -> str:
-    """Return the processor's name, or its architecture if the system does not report a name."""
+    """Return the CPU's name, or its architecture if the system does not report a name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
@@ -621,7 +634,7 @@ def processor() -> str:
 
 
 def reached(key: str, value: float) -> bool:
-    """Return whether a metric reaches its target in `TARGETS`."""
+    """Return whether a metric meets its target in `TARGETS`."""
     kind, target, _ = TARGETS[key]
     if kind == "at most":
         return value <= target

@@ -1,21 +1,21 @@
-"""Load-test the app with several simultaneous users: errors, mixed-up texts, waiting times and memory.
+"""Load-test the app with concurrent users: errors, mixed-up text, waiting times and memory.
 
     python -m benchmarks.load [--json] [--people N] [--seconds N]
 
-The real app runs in a separate process with the pocket model, and simulated users call it over HTTP in the
-same way as the page's script. Each user has a unique word that appears in all of their messages. Each user
+The real app runs in a separate process with the pocket model. Simulated users call it over HTTP in the same
+way as the page's script. Each user has a unique word that occurs in all of that user's messages. Each user
 repeatedly sends a message to two lanes and, at random, stops the answers, votes, requests a judgment from the
 reference judge, starts a new conversation, or reloads the page.
 
 **Errors** are calls that failed and messages that were rejected with a toast. **Mixed texts** are answers or
 pages that contain another user's word. **Waiting** is the time from Send to the first event with answer text;
 "alone" is measured with the same messages before the other users start. **Memory** is the app's resident set
-before the other users start, at its peak, and 30 s after they have left, together with the size of the prefix
-cache as shown on the page, which may add up to its configured share.
+size before the other users start, at its peak, and 30 s after they have left, together with the size of the
+prefix cache as shown on the page. The cache can grow up to its configured limit.
 
 Meanwhile, 50 more clients connect one after another, send a message, and close their connection within a
 second, before or while reading the answer. **Busy after** is the number of cores that the app uses 30 s after
-all users have left. An answer that is still being generated for a disconnected client would use one.
+all users have left. An answer still being generated for a disconnected client would use one core.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ QUESTIONS = (
     "What color is the sky?",
 )
 VANISHING = 50
-"""Number of clients that disconnect without stopping their answer."""
+"""Number of clients that disconnect without stopping their answers."""
 START = 120
 """Time limit for starting the app, in seconds."""
 
@@ -119,7 +119,7 @@ class App:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def end(self) -> None:
-        """Stop the app as Ctrl-C does, and kill it if it does not exit within a minute."""
+        """Stop the app as Ctrl-C does. Kill it if it does not exit within a minute."""
         self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(60)
@@ -136,12 +136,12 @@ class Person:
         self.client = httpx.Client(
             base_url=url, trust_env=False, timeout=180, cookies={"tandem-voter": os.urandom(16).hex()}
         )
-        self.client.get("/")  # sets the cookies that a browser would have
+        self.client.get("/")  # set the same cookies as in a browser
         self.config = config or self.client.get("/config").json()
         self.props = {each["id"]: each["props"] for each in self.config["components"]}
 
     def event(self, elem_id: str, kind: str) -> dict[str, Any]:
-        """Return the handler for a component's event."""
+        """Return the event handler of a component."""
         id = self._id(elem_id)
         return next(
             each
@@ -174,7 +174,7 @@ class Person:
             elem_id: the component's element id.
             kind: the kind of event.
             data: the event's data.
-            changes: other values of inputs, by element id with "_" in place of "-".
+            changes: changed input values, by element id with "_" in place of "-".
         """
         event = self.event(elem_id, kind)
         values = [
@@ -226,12 +226,12 @@ class Person:
         return next(ids)
 
     def send(self, text: str, stop_after: float | None, **changes: Any) -> tuple[float | None, str, str]:
-        """Send a message and wait for the end of its answers.
+        """Send a message and wait until its answers are finished.
 
         Args:
             text: the message.
             stop_after: seconds after which to stop the answers; None to let them finish.
-            changes: other values of inputs, as in `_post`.
+            changes: changed input values, as in `_post`.
 
         Returns:
             The seconds to the first answer text (None if there was none), all received messages, and the
@@ -264,7 +264,8 @@ class Person:
 
 
 def _has_answer(message: dict[str, Any], lines: list[int]) -> bool:
-    """Return whether an event has answer text, in which case a status line shows the time to first token.
+    """Return whether an event contains answer text, based on whether a status line shows the time to first
+    token.
 
     Args:
         message: the event, with the changes to the outputs.
@@ -275,15 +276,15 @@ def _has_answer(message: dict[str, Any], lines: list[int]) -> bool:
 
 
 def state(app: App, word: str, config: dict[str, Any], until: float, figures: Figures, seed: int) -> None:
-    """Simulate one user until a given time.
+    """Simulate a user until a given time.
 
     Args:
         app: the app.
         word: the user's word.
         config: the page's Gradio configuration.
-        until: the `time.monotonic()` time at which the user leaves.
+        until: the time at which the user leaves, as in `time.monotonic()`.
         figures: the counts and measurements to update.
-        seed: seed of the user's random choices.
+        seed: seed for the user's random choices.
     """
     generator = random.Random(seed)
     person = Person(app.url, word, config)
@@ -354,7 +355,7 @@ def come_and_vanish(
 
 
 def mixed_in_record(data_dir: Path) -> list[str]:
-    """Return the ids of conversations in the database that have messages from two users."""
+    """Return the ids of recorded conversations with messages from more than one user."""
     db = sqlite3.connect(data_dir / FILE)
     found = []
     for id, texts in db.execute("SELECT conversation, group_concat(user) FROM turn GROUP BY conversation"):
@@ -368,11 +369,11 @@ def run(people: int, seconds: float) -> dict[str, Any]:
     """Run the benchmark.
 
     Args:
-        people: number of simultaneous users.
+        people: number of concurrent users.
         seconds: duration of the load.
 
     Returns:
-        The results for the JSON document and for `table`.
+        The results, as printed by `--json` and formatted by `table`.
     """
     load = os.getloadavg()[0]
     if load > QUIET:

@@ -3,13 +3,13 @@
     python -m benchmarks.page [--json] [--runs N]
 
 The real app with the pocket model and a headless Chromium run on the same machine. Two lanes answer at full
-speed in conversations of 0, 10 and 30 turns, which are recorded beforehand (with the scripted engine, in a
-temporary folder) and opened by URL. The browser is the one in TANDEM_CHROMIUM, the system's Chromium or
-Chrome, or Playwright's, in this order.
+speed in conversations of 0, 10 and 30 turns. The conversations are recorded beforehand in a temporary folder,
+using the scripted engine, and opened by URL. The browser is the one in TANDEM_CHROMIUM, the system's Chromium
+or Chrome, or Playwright's, in this order.
 
-**Token to pixels** is the time from when the engine yields a token to the first frame that shows it. This
-includes delays in the session and the page (text is rendered at most ten times per second), the network and
-the browser's work. On the engine's side, the time is the system clock when the token's event leaves
+**Token to pixels** is the time from when the engine yields a token to the first frame that shows it. It
+includes the network, the browser's work, and delays in the session and the page, which renders text at most
+ten times per second. On the engine's side, the time is the system clock when the token's event leaves
 `Engine.stream`. In the browser, a MutationObserver detects changes to the page. The next animation frame
 counts the letters in the answer and posts a message that arrives after the frame is painted. The time of that
 message is `performance.timeOrigin + performance.now()`, corrected by the offset from the system clock. A
@@ -61,26 +61,26 @@ from playground.types import Delta, Event, Request, Sampling
 TURNS = (0, 10, 30)
 LANES = ("base", "pocket-ift")
 DECODING = Sampling(temperature=1000.0, max_new_tokens=400)
-"""At this temperature, all tokens are about equally likely, so answers are long with any model."""
+"""At this temperature, all tokens are almost equally likely, so any model generates long answers."""
 ENOUGH = 100
-"""Minimum number of tokens in an answer for its run to count; otherwise another seed is tried."""
+"""Minimum number of tokens in an answer. Runs with shorter answers are repeated with another seed."""
 LOST = 0.05
-"""Maximum share of an answer's letters that the page may have interpreted as markup."""
+"""Maximum share of an answer's letters that can be missing on the page because they were parsed as markup."""
 STOP_WITHIN = 0.5
 """Target for the Stop latency, in seconds."""
 
-# These selectors are the only parts of the page that this module depends on.
+# These selectors are the only details of the page that this module depends on.
 READY = "#model .ready"
 MESSAGE = "#message textarea"
 SEND, STOP, NEW = "#send", "#stop", "#new"
 IN_PAGE = {
     "lane": "#chat-%",
     "answer": ".bot-row",
-    "aside": ".waiting, .notice, .by, .codepoint",  # text within answers that is not part of the answer
+    "aside": ".waiting, .notice, .by, .codepoint",  # not part of the answer text
     "status": "#status-% .figures",
     "stop": STOP,
 }
-"""Selectors for the script in the page; "%" is replaced by the lane index."""
+"""Selectors for the script that runs in the page. "%" is replaced by the lane index."""
 
 WATCH = """
 (s) => {
@@ -136,16 +136,16 @@ ANSWERS = (
     "| ship | day |\n|---|---|\n| Alma | Monday |\n| Nora | Friday |\n\nThe last one sails at noon.",
     "```python\nfor ship in harbour:\n    print(ship.name)\n```\n\nThis writes `name` for each of them.",
 )
-"""The recorded answers, with the kinds of Markdown that typical answers have."""
+"""The recorded answers, which contain typical Markdown."""
 
 
 class Watched:
-    """An engine that records the time at which it yields each token."""
+    """Engine wrapper that records the time at which each token is yielded."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.noted: dict[str | None, list[tuple[float, int]]] = {}
-        """For each adapter's tokens: the system clock in milliseconds, and the number of letters in the
+        """Per adapter, for each token: the system time in milliseconds, and the number of letters in the
         answer so far.
         """
 
@@ -153,7 +153,7 @@ class Watched:
         return getattr(self._engine, name)
 
     def stream(self, requests: Sequence[Request]) -> Generator[Event]:
-        """Stream the events, and record the time of each token (see `Engine.stream`)."""
+        """Stream events as `Engine.stream` does, and record the time of each token."""
         with closing(self._engine.stream(requests)) as events:
             for event in events:
                 if isinstance(event, Delta):
@@ -169,18 +169,18 @@ class Figures:
     latencies: list[float] = field(default_factory=list)
     """Token-to-pixels times in milliseconds."""
     updates: list[float] = field(default_factory=list)
-    """Updates per second, for each lane and run."""
+    """Updates per second, per lane and run."""
     busy: list[float] = field(default_factory=list)
-    """The main thread's share of the time, for each run."""
+    """Share of the time that the main thread is busy, per run."""
     longest: float = 0.0
-    """Longest task in all runs, in milliseconds; 0 if no task took 50 ms."""
+    """Longest task over all runs, in milliseconds; 0 if no task took 50 ms or more."""
     rates: list[float] = field(default_factory=list)
-    """Tokens per second, for each lane and run."""
+    """Tokens per second, per lane and run."""
     stops: list[float] = field(default_factory=list)
-    """Seconds from the click on Stop until all lanes were stopped."""
+    """Seconds from the click on Stop until all lanes are stopped, per run."""
 
     def summary(self) -> dict[str, float]:
-        """Return the metrics in the table."""
+        """Return the metrics for the table."""
         return {
             "token_to_pixels_ms": statistics.median(self.latencies),
             "token_to_pixels_95_ms": statistics.quantiles(self.latencies, n=20)[-1],
@@ -193,7 +193,7 @@ class Figures:
 
 
 def letters(text: str) -> int:
-    """Count the letters in a text in the same way as the script in the page."""
+    """Count the letters in text in the same way as the script in the page."""
     return sum(each.isascii() and each.isalpha() for each in text)
 
 
@@ -207,7 +207,7 @@ def recorded(store: Store, library: Library, turns: int, seed: int) -> str:
         store: the database.
         library: the library with the adapters.
         turns: number of turns.
-        seed: the seed for its lanes, which otherwise use the benchmark's decoding parameters.
+        seed: the seed of its lanes; all other decoding parameters are the benchmark's.
     """
     answers = iter(range(turns * len(LANES)))
 
@@ -226,7 +226,7 @@ def recorded(store: Store, library: Library, turns: int, seed: int) -> str:
 
 @contextmanager
 def app(data_dir: Path) -> Iterator[tuple[Watched, Session, str]]:
-    """Serve the app on a free port during the block, and yield its engine, session and URL."""
+    """Context manager that serves the app on a free port, and yields its engine, session and URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -245,8 +245,9 @@ def app(data_dir: Path) -> Iterator[tuple[Watched, Session, str]]:
 
 @contextmanager
 def opened(browser: Browser, session: Session, url: str, turns: int, seed: int) -> Iterator[Page]:
-    """Open a page with a conversation of `turns` turns, and close it after the block."""
-    # A new conversation copies lanes and decoding from the previous one, so one with a turn is opened first.
+    """Context manager that opens a page with a conversation of `turns` turns, and closes it at the end."""
+    # A new conversation copies lanes and decoding parameters from the previous one, so first open a
+    # conversation that has a turn.
     id = recorded(session.store, session.library, max(turns, 1), seed)
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     try:
@@ -257,7 +258,7 @@ def opened(browser: Browser, session: Session, url: str, turns: int, seed: int) 
         if not turns:
             page.click(NEW)
             page.wait_for_function("(rows) => !document.querySelector(rows)", arg=answers)
-        page.wait_for_timeout(1000)  # wait until meters and token counts are updated
+        page.wait_for_timeout(1000)  # wait until meters and token counts have been updated
         yield page
     finally:
         page.close()
@@ -274,7 +275,7 @@ def send(page: Page) -> None:
 
 
 def answer(page: Page, engine: Watched, session: Session, figures: Figures) -> bool:
-    """Measure one message with its answers; return False if the answers were too short to count."""
+    """Measure the answers to one message. Return False if they were too short to count."""
     engine.noted.clear()
     protocol = page.context.new_cdp_session(page)
     protocol.send("Performance.enable")
@@ -312,7 +313,7 @@ def answer(page: Page, engine: Watched, session: Session, figures: Figures) -> b
 
 
 def latencies(tokens: Sequence[tuple[float, int]], frames: Sequence[tuple[float, int]]) -> list[float]:
-    """Return, for each token with letters, the time to the first frame that shows it.
+    """Return the time to the first frame that shows a token, for each token with letters.
 
     Args:
         tokens: time of each token and number of letters up to it, in chronological order.
@@ -327,13 +328,13 @@ def latencies(tokens: Sequence[tuple[float, int]], frames: Sequence[tuple[float,
         while at < len(frames) and frames[at][1] < total:
             at += 1
         if at == len(frames):
-            break  # letters that the page interpreted as markup
+            break  # letters that the page parsed as markup
         found.append(frames[at][0] - when)
     return found
 
 
 def stop(page: Page, figures: Figures, after: float) -> bool:
-    """Measure Stop after `after` seconds of answers; return False if an answer ended before that."""
+    """Measure Stop after `after` seconds of generation. Return False if an answer finished before that."""
     send(page)
     page.wait_for_function("() => watched.seen.frames.length > 1")
     page.wait_for_timeout(1000 * after)
@@ -348,7 +349,7 @@ def stop(page: Page, figures: Figures, after: float) -> bool:
 
 
 def measure(browser: Browser, runs: int, data_dir: Path) -> dict[int, Figures]:
-    """Return all measurements by number of turns.
+    """Measure everything, by number of turns.
 
     Runs alternate between conversation lengths, so that a temporary slowdown affects all of them.
     """

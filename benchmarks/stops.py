@@ -1,4 +1,5 @@
-"""Measure how often each stop rule ends an answer in the wrong place, on raw continuations of a base model.
+"""Measure how often each stop rule cuts an answer at the wrong position, on raw continuations from a base
+model.
 
     python -m benchmarks.stops                          # the table for the stored continuations
     python -m benchmarks.stops FOLDER --out FILE        # generate new ones with a model, and their table
@@ -7,18 +8,18 @@
 FOLDER is the folder of a model that Transformers can load. A GGUF file in the folder requires the `gguf`
 package.
 
-**Continuations.** Each prompt is the first message of a probe, after the first 3 to 8 demonstrations of
-general-3 or general-50. All messages are continued in the fenced family, greedily and at temperature 0.7, and
-every second message also in another family. Only the end-of-sequence token or the limit `NEW_TOKENS` ends a
-continuation.
+**Continuations.** Each prompt consists of the first 3 to 8 demonstrations of general-3 or general-50,
+followed by the first message of a probe. All messages are continued in the fenced family, greedily and at
+temperature 0.7, and every second message also in another family. Only the end-of-sequence token or the limit
+`NEW_TOKENS` ends a continuation.
 
 **Labels.** `end` is the number of characters in `raw` that belong to the answer, without trailing whitespace.
-In the stored file, a human annotator set it, with the cut by "own header and fence" as a suggestion. It is
-null if the end is unclear because the model closed its block and then continued about the same question. For
-new continuations, it is the result of `hindsight`, which sees the whole text.
+In the stored file, it was set by a human annotator, with the cut by "own header and fence" as a suggestion.
+It is null if the end is unclear because the model closed its block and then continued to answer the same
+question. For new continuations, it is computed by `hindsight`, which uses the whole text.
 
-**Metrics.** A rule is right if it keeps exactly the labeled characters. It cuts too late if it keeps invented
-text after the answer, and too early if part of the answer is lost.
+**Metrics.** A cut is right if it keeps exactly the labeled characters, too late if it keeps invented text
+after the answer, and too early if part of the answer is lost.
 """
 
 from __future__ import annotations
@@ -81,9 +82,9 @@ def _kept(raw: str, rule: StopRule) -> int:
 
 
 def earlier(raw: str, family: Family) -> int:
-    """Return the number of characters kept by Tandem's previous rule, before "own". It ended an answer at a
-    bare fence that was followed by a blank line and a header alone on its line, or by the end of the text.
-    Without fences, it ended at a header alone on its line after a blank line.
+    """Return the number of characters kept by the rule that Tandem used before "own". That rule cut an answer
+    at a bare fence followed by a blank line and a header alone on its line, or by the end of the text.
+    Without fences, it cut at a header alone on its line after a blank line.
     """
     headers = (family.query, family.answer)
     at, fence, blank, inner = 0, None, True, False
@@ -120,7 +121,7 @@ RULES: dict[str, Callable[[str, Family], int]] = {
 
 
 def hindsight(raw: str, family: Family) -> int:
-    """Return the number of characters in the answer, determined from the whole continuation.
+    """Return the length of the answer in characters, determined from the whole continuation.
 
     The answer ends before the first line that starts with the family's user header, unless that line is in a
     code block that names a language and is closed later. It also ends before the fence that closes its block.
@@ -136,7 +137,7 @@ def hindsight(raw: str, family: Family) -> int:
 
 
 def _without_closing_fence(text: str, family: Family) -> str:
-    """Return a text without trailing whitespace or a final fence that does not close a code block."""
+    """Remove trailing whitespace, and a final fence that does not close a code block."""
     text = text.rstrip()
     last = text.rfind("\n") + 1
     if family.fence and text[last:] == FENCE and len(re.findall(rf"(?m)^{FENCE}", text)) % 2:
@@ -145,7 +146,7 @@ def _without_closing_fence(text: str, family: Family) -> str:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return a Markdown table with how often each rule is right."""
+    """Return a Markdown table of how often each rule is right."""
     clear = [row for row in rows if row["end"] is not None]
     lines = [f"{len(rows)} continuations, {len(rows) - len(clear)} of them unclear.", ""]
     lines += ["| families | rule | right | too late | too early |", "|---|---|---|---|---|"]
@@ -166,7 +167,7 @@ def _judged(kept: int, end: int) -> str:
 
 
 def questions() -> list[Row]:
-    """Return the prompts: the question, family, demonstration set, K and temperature for each row."""
+    """Return the prompt settings for each row: question, family, demonstration set, K and temperature."""
     found: list[Row] = []
     for at, probe in enumerate(find_probes([ROOT / "prompts" / "probes"])[0]):
         asked = {"probe": probe.name, "question": probe.turns[0]}
@@ -184,7 +185,7 @@ def questions() -> list[Row]:
 
 
 def in_format(demos: DemoSet, format: str) -> DemoSet:
-    """Return a demonstration set in another family, with that family's headers in the instruction."""
+    """Convert a demonstration set to another family, with that family's headers in the instruction."""
     family = FAMILIES[format]
     text = demos.instruction.replace("# Query:", family.query).replace("# Answer:", family.answer)
     if not family.fence:
@@ -193,7 +194,8 @@ def in_format(demos: DemoSet, format: str) -> DemoSet:
 
 
 def continuations(folder: Path, out: Path) -> None:
-    """Write a model's continuations of all `questions` to a file, one JSON object per line.
+    """Generate a model's continuations for all `questions`, and write them to a file, one JSON object per
+    line.
 
     Args:
         folder: the model's folder.
@@ -232,7 +234,7 @@ def continuations(folder: Path, out: Path) -> None:
 
 
 def main() -> None:
-    """Write continuations if a model is given, and print the table of a file."""
+    """Generate continuations if a model is given, and print the table for a file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument(
         "model", type=Path, nargs="?", help="folder of the model that generates continuations"

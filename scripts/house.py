@@ -1,8 +1,8 @@
-"""Measure the size and structure of the code, and check them against the project's targets.
+"""Measure the size and structure of the code, and check the project's targets.
 
-Run ``python scripts/house.py`` from any folder; it needs nothing but Python. It prints one line per
-measurement, then all places that miss a target, and exits with status 1 if there are any. ``--folders`` adds
-a table of folders.
+Run ``python scripts/house.py`` from any folder. It has no dependencies. It prints one line per measurement,
+followed by all places that miss a target, and exits with status 1 if there are any. ``--folders`` adds a
+table of folders.
 
 Product code is ``app.py`` and ``playground/``. Docstrings, comments and blank lines count as lines.
 """
@@ -28,14 +28,14 @@ LONG_FUNCTION_LINES = 50
 LONG_FUNCTIONS = 10
 
 MARKERS = ("# For tests.", "# Used by the token lens, to come.")
-"""Comments on a definition's line that mark it as intentionally unused by the product."""
+"""Comments that mark the definition on their line as intentionally unused by the product."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A definition or file, and its size."""
+    """A definition or file and its size."""
 
     path: str
     line: int
@@ -49,7 +49,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """A measurement, its target, and the places that miss the target."""
+    """A measurement with its target and the places that miss the target."""
 
     name: str
     value: float
@@ -88,12 +88,11 @@ class Module:
                 yield self._place(node.lineno, node.name, _length(node)), methods
 
     def definitions(self) -> Iterator[Place]:
-        """Yield the definitions that other code can use.
+        """Yield the definitions that must be used by other code: functions, classes, constants and methods.
 
-        These are the module's functions, classes and constants, and the methods of its classes. Excluded are
-        special methods, methods of classes that derive from a class of another package (which may call them),
-        registered functions (those with a decorator that is called, such as ``@app.command()``), and
-        definitions with one of `MARKERS` on their line.
+        Special methods are excluded. So are methods of classes derived from other packages, which may call
+        them; functions registered by a decorator call such as ``@app.command()``; and definitions with one of
+        `MARKERS` on their line.
         """
         own = {node.name for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef)}
         for node in self.tree.body:
@@ -124,7 +123,7 @@ class Module:
 
 
 PLAIN_BASES = {"Protocol", "Exception", "BaseException", "Generic", "object"}
-"""Base classes whose package does not call methods of a subclass by name."""
+"""External base classes that do not call subclass methods by name."""
 
 
 def read_modules(root: Path, *places: str) -> list[Module]:
@@ -144,8 +143,7 @@ def read_modules(root: Path, *places: str) -> list[Module]:
 def find_circles(modules: Sequence[Module]) -> list[list[str]]:
     """Find groups of modules that import each other, directly or indirectly.
 
-    Imports at the top of a file and inside functions count. Imports for type checkers only do not, because
-    they are never executed.
+    Imports inside functions count. Imports only for type checkers do not, because they are never executed.
     """
     names = {module.name for module in modules}
     graph = {module.name: _imported(module, names) - {module.name} for module in modules}
@@ -162,11 +160,11 @@ def find_unused(modules: Sequence[Module], texts: Iterable[str]) -> list[Place]:
     """Find definitions whose names are used nowhere in the product.
 
     A name counts as used if it occurs as an identifier, an attribute, a keyword argument, the source of an
-    import alias, or an entire string. Being exported from a package does not count.
+    import alias, or an entire string. Exporting a name from a package does not count as a use.
 
     Args:
-        modules: the modules of the product.
-        texts: contents of other files, such as pyproject.toml, where every word counts as used.
+        modules: the product's modules.
+        texts: contents of other files, such as pyproject.toml, in which every word counts as a use.
     """
     words: Counter[str] = Counter()
     for module in modules:
@@ -212,7 +210,7 @@ def check_goals(root: Path = ROOT) -> list[Goal]:
 
 
 def describe_size(root: Path = ROOT) -> dict[str, float]:
-    """Return the sizes without targets: lines in the product, its assets and the tests."""
+    """Return the measurements without targets: lines in the product, its assets and the tests."""
     product = read_modules(root, "app.py", "playground")
     tests = read_modules(root, "tests")
     assets = [path for path in (root / "playground").rglob("*") if path.suffix in (".css", ".js")]
@@ -228,9 +226,7 @@ def describe_size(root: Path = ROOT) -> dict[str, float]:
 
 
 def list_folders(root: Path = ROOT) -> list[tuple[str, int, int, int]]:
-    """Return, for each product folder, its name, number of files and lines, and the length of its longest
-    file.
-    """
+    """Return the name, file count, line count and longest file's line count of each product folder."""
     sizes: dict[str, list[int]] = {}
     for module in read_modules(root, "app.py", "playground"):
         sizes.setdefault(str(Path(module.path).parent), []).append(len(module.lines))
@@ -245,7 +241,7 @@ def _length(node: ast.stmt) -> int:
 
 
 def _last(node: ast.expr) -> str:
-    """Return the last part of a dotted name, without a subscript; "" if the node is not a name."""
+    """Return the last part of a dotted name, without subscripts. Returns "" if the node is not a name."""
     if isinstance(node, ast.Subscript):
         return _last(node.value)
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
@@ -281,7 +277,7 @@ def _imported(module: Module, names: set[str]) -> set[str]:
 
 
 def _runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield all nodes except those below ``if TYPE_CHECKING:``."""
+    """Yield all nodes except those inside ``if TYPE_CHECKING:``."""
     for child in ast.iter_child_nodes(tree):
         if isinstance(child, ast.If) and _last(child.test) == "TYPE_CHECKING":
             continue
@@ -301,7 +297,9 @@ def _reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
 
 
 def _words(tree: ast.Module) -> Iterator[str]:
-    """Yield all strings, and all names that are read, imported under an alias or passed as a keyword."""
+    """Yield all strings, and all names that are read, imported under an alias, or used as keyword
+    arguments.
+    """
     exports = [
         node for node in tree.body if isinstance(node, ast.Assign) and _last(node.targets[0]) == "__all__"
     ]

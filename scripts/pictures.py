@@ -1,4 +1,4 @@
-"""Take the README's screenshots with the real app, the bundled model and a headless Chromium.
+"""Take the screenshots in the README, using the real app, the bundled model and headless Chromium.
 
 python scripts/pictures.py [FOLDER]        # docs/ by default
 """
@@ -21,18 +21,18 @@ from tests.helpers.browsing import ARGS, QUESTION, App, Person, chromium  # noqa
 
 WIDE, NARROW = (1440, 900), (390, 844)
 CALM = 1_500
-"""Milliseconds to wait for all animations to end."""
+"""Milliseconds to wait for animations to finish."""
 
 
 class Pictures:
-    """Takes screenshots, each on a new page."""
+    """Screenshot helper that opens a new page for each screenshot."""
 
     def __init__(self, browser: Browser, app: App, folder: Path) -> None:
         self.browser, self.app, self.folder = browser, app, folder
 
     @contextmanager
     def of(self, name: str, size: tuple[int, int] = WIDE, theme: str = "light") -> Iterator[Person]:
-        """Open a page, and take a screenshot of it when the block ends.
+        """Context manager that opens a page and takes a screenshot of it at the end.
 
         Args:
             name: the screenshot's file name without its extension.
