@@ -1,4 +1,4 @@
-"""Dialog that compares two answers side by side and marks their differences."""
+"""Dialog for comparing two answers side by side, with their differences marked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from playground.ui.page.state import PageState
 
 
 class CompareDialog(Dialog):
-    """Dialog that shows two answers to the same message side by side and marks their differences."""
+    """Dialog that shows two answers to the same message side by side, with their differences marked."""
 
     def __init__(self, controller: Controller) -> None:
         self._conversations, self._catalog = controller.conversations, controller.catalog
@@ -43,7 +43,7 @@ class CompareDialog(Dialog):
         return [self.frame, self.turn, self.left, self.right, self.body]
 
     def connect(self, opener: gr.Button, state: gr.State) -> None:
-        """Connect the dialog's event handlers. A click on `opener` opens the dialog."""
+        """Connect the dialog's event handlers. Clicking `opener` opens the dialog."""
         opener.click(self.on_open, [state], self.outputs, **QUICK)
         self.turn.input(self.on_turn, [state, self.turn], self.outputs, **QUICK)
         chosen = [state, self.turn, self.left, self.right]
@@ -66,7 +66,7 @@ class CompareDialog(Dialog):
         return self.attempt(act)
 
     def on_turn(self, state: PageState, turn: Any) -> Updates:
-        """Show the answers of another turn."""
+        """Compare answers in another turn."""
         return self.attempt(lambda: self._render_turn(state, turn))
 
     def on_choice(self, state: PageState, turn: Any, left: Any, right: Any) -> Updates:
@@ -88,7 +88,7 @@ class CompareDialog(Dialog):
         }
 
     def _find_answers(self, state: PageState, turn: Any) -> dict[str, Answer]:
-        """Return all answers in a turn, for every lane and version, keyed by their names on the page.
+        """Return all versions of all lanes' answers in a turn, keyed by display name.
 
         Raises:
             InputError: the turn does not exist.

@@ -1,4 +1,4 @@
-"""The demonstration editor's form: the queries and answers in one demonstration."""
+"""The demonstration editor's form for the queries and answers of one demonstration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ class _Turn:
 
 
 class DemonstrationForm:
-    """The form, hidden at first. Create it inside a `gr.Blocks`; the editor connects Cancel and Apply."""
+    """The form, which is initially hidden. Create it inside a `gr.Blocks` context.
+
+    The editor connects the Cancel and Apply buttons.
+    """
 
     def __init__(self) -> None:
         with gr.Column(visible=False, elem_id="editor-form") as self.frame:
@@ -57,21 +60,21 @@ class DemonstrationForm:
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that `render` updates."""
+        """The components updated by `render`."""
         boxes = [part for turn in self.turns for part in (turn.row, turn.query, turn.answer)]
         return [self.frame, self.heading, *boxes]
 
     @property
     def texts(self) -> list[gr.Textbox]:
-        """The text boxes: a query and an answer for each turn."""
+        """The text boxes: query and answer for each turn."""
         return [box for turn in self.turns for box in (turn.query, turn.answer)]
 
     def render(self, draft: Draft, card: int | None) -> Updates:
-        """Return the UI updates that show one of the draft's cards in the form, or hide the form.
+        """Return UI updates that show one of the draft's cards in the form, or hide the form.
 
         Args:
             draft: the set in the editor.
-            card: index of the card; the total number of cards for a new one; None to hide the form.
+            card: index of the card, the number of cards to create a new one, or None to hide the form.
         """
         if card is None:
             return {self.frame: gr.update(visible=False)}
@@ -90,7 +93,7 @@ class DemonstrationForm:
         return updates
 
     def render_one_more(self, texts: Sequence[Any]) -> Updates:
-        """Return the UI updates that show one more turn after the last non-empty turn.
+        """Return UI updates that show an empty turn after the last non-empty turn.
 
         Args:
             texts: the current values of the `texts` components.

@@ -1,4 +1,4 @@
-"""The demonstration editor: shows a set as cards to enable, move, edit, add and save."""
+"""The demonstration editor, which shows a set as cards that can be enabled, moved, edited and added."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from playground.ui.html import demonstrations as html_demonstrations
 from playground.ui.page.controller import Controller
 from playground.ui.page.state import PageState
 
-# A single listener for all cards. It reports which button on which card was clicked.
+# A single listener handles clicks on all cards and reports the card and the button.
 ON_CLICK = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-act]');
@@ -32,15 +32,15 @@ element.addEventListener('click', (event) => {
 
 
 class DemonstrationEditor(Dialog):
-    """Editor for a draft of one demonstration set, with an optional second set for comparison."""
+    """Editor for a draft of a demonstration set, optionally compared with a second set."""
 
     def __init__(self, controller: Controller, lanes: int, public: bool) -> None:
         """Create the hidden editor.
 
         Args:
             controller: the controller that edits drafts.
-            lanes: number of lanes that a set can be used in.
-            public: whether to reject importing and saving files.
+            lanes: number of lanes in which a set can be used.
+            public: whether public mode is on, in which files cannot be imported or saved.
         """
         self._catalog, self._drafts = controller.catalog, controller.drafts
         self._lanes, self._public = lanes, public
@@ -91,7 +91,7 @@ class DemonstrationEditor(Dialog):
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that the editor's handlers update, except the lanes' controls."""
+        """The components updated by the editor's handlers, except the lanes' controls."""
         content = [self.set, self.compare, self.about, self.instruction, self.cards, *self.form.outputs]
         return [self.frame, *self.use, *content]
 
@@ -99,7 +99,7 @@ class DemonstrationEditor(Dialog):
         """Connect the editor's event handlers.
 
         Returns:
-            The events that set a lane's controls, so that dependent handlers can run after them.
+            The events that set a lane's controls, for chaining dependent handlers.
         """
         inputs = [state, self.compare]
         for event, handler, values in (
@@ -126,7 +126,7 @@ class DemonstrationEditor(Dialog):
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_open(self, lane: Lane) -> Callable[..., Updates]:
-        """Return the handler that opens the editor with a lane's demonstration set."""
+        """Return a handler that opens the editor with a lane's demonstration set."""
 
         def handler(state: PageState, *values: Any) -> Updates:
             def act() -> Updates:
@@ -149,7 +149,7 @@ class DemonstrationEditor(Dialog):
         return self._change(state, compare, lambda: None)
 
     def on_import(self, state: PageState, compare: Any, path: Any) -> Updates:
-        """Import a set from an uploaded file and edit it."""
+        """Import a set from an uploaded file and open it in the editor."""
 
         def act() -> None:
             if self._public:
@@ -165,7 +165,7 @@ class DemonstrationEditor(Dialog):
         return self._change(state, compare, lambda: self._drafts.set_instruction(state, instruction))
 
     def on_card(self, state: PageState, compare: Any, event: gr.EventData) -> Updates:
-        """Handle a click on one of a card's buttons."""
+        """Handle a click on a card's button."""
         pressed = event._data or {}
         return self._change(
             state, compare, lambda: self._drafts.press(state, pressed.get("act"), pressed.get("at"))
@@ -180,7 +180,7 @@ class DemonstrationEditor(Dialog):
         return self._change(state, compare, lambda: self._drafts.stop_editing(state))
 
     def on_apply(self, state: PageState, compare: Any, *texts: Any) -> Updates:
-        """Apply the form to the demonstration. Rejected text stays in the form."""
+        """Apply the form to the demonstration. Invalid text remains in the form."""
 
         def act() -> Updates:
             self._drafts.apply(state, texts)
@@ -189,7 +189,7 @@ class DemonstrationEditor(Dialog):
         return self.attempt(act)
 
     def on_more(self, *texts: Any) -> Updates:
-        """Show one more turn in the form."""
+        """Add an empty turn to the form."""
         return self.form.render_one_more(texts)
 
     def on_save(self, state: PageState, compare: Any, name: Any) -> Updates:
@@ -204,7 +204,7 @@ class DemonstrationEditor(Dialog):
         return self.attempt(act)
 
     def on_use(self, lane: Lane) -> Callable[..., Updates]:
-        """Return the handler that makes a lane use all demonstrations in the edited set."""
+        """Return a handler that selects the edited set, with all of its demonstrations, in a lane."""
 
         def handler(state: PageState, *values: Any) -> Updates:
             def act() -> Updates:
@@ -220,7 +220,7 @@ class DemonstrationEditor(Dialog):
         return handler
 
     def _change(self, state: PageState, compare: Any, act: Callable[[], None]) -> Updates:
-        """Run `act`, then render the draft even if `act` failed, so that controls drop rejected values."""
+        """Run `act`, then render the draft. Render it even if `act` failed, to reset rejected values."""
         try:
             act()
         except Exception as error:
@@ -232,7 +232,7 @@ class DemonstrationEditor(Dialog):
     # --- Content ----------------------------------------------------------------------------------
 
     def _render(self, state: PageState, compare: Any = None) -> Updates:
-        """Return the UI updates for everything except the name field for a new set.
+        """Return UI updates for all components except the name field for a new set.
 
         Args:
             state: the page's state.

@@ -1,4 +1,4 @@
-"""Base class for dialogs: a title, a Close button, and the UI updates that open and close the dialog."""
+"""Base class for dialogs, with a title, a Close button, and UI updates to open and close the dialog."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from playground.ui.controls.toast import attempt
 class Dialog:
     """A dialog over the page. Create it inside a `gr.Blocks`.
 
-    Subclasses with their own content override `_compose_head`, `_compose_body` and `outputs`. The constructor
-    calls all three, so a subclass must set its attributes before calling `super().__init__`.
+    Subclasses add content by overriding `_compose_head`, `_compose_body` and `outputs`. The constructor uses
+    all three, so a subclass must set its attributes before calling `super().__init__`.
     """
 
     def __init__(self, id: str, title: str = "", *, prefix: str | None = None) -> None:
@@ -25,7 +25,7 @@ class Dialog:
         Args:
             id: id of the dialog's element.
             title: the dialog's heading, as HTML.
-            prefix: prefix for the ids of the title and the Close button; `id` by default.
+            prefix: prefix of the element ids of the title and the Close button; `id` by default.
         """
         prefix = prefix or id
         with gr.Column(visible=False, elem_id=id, elem_classes="dialog") as self.frame:
@@ -44,25 +44,25 @@ class Dialog:
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that the dialog's handlers update."""
+        """The components updated by the dialog's handlers."""
         return [self.frame]
 
     def show(self, updates: Updates | None = None) -> Updates:
-        """Return the UI updates that open the dialog, including those for its content."""
+        """Return UI updates that open the dialog and show its content."""
         return {self.frame: gr.update(visible=True), **(updates or {})}
 
     def hide(self) -> Updates:
-        """Return the UI updates that close the dialog."""
+        """Return UI updates that close the dialog."""
         return {self.frame: gr.update(visible=False)}
 
     def on_close(self) -> Updates:
-        """Handle the Close button."""
+        """Close the dialog when its Close button is clicked."""
         return self.hide()
 
     def attempt(self, act: Callable[[], Updates]) -> Updates:
         """Return the UI updates from `act`. If it fails, show the error as a toast and return no updates.
 
-        Use it only for events whose outputs are the dialog's `outputs`.
+        Use only for events whose outputs are the dialog's `outputs`.
         """
         return attempt(act, self.frame)
 
@@ -76,7 +76,7 @@ class HtmlDialog(Dialog):
         Args:
             id: id of the dialog's element.
             title: the dialog's heading, as HTML.
-            on_load: JavaScript that runs once on the HTML component's element.
+            on_load: JavaScript to run once, when the HTML component is mounted.
         """
         self._id, self._on_load = id, on_load
         super().__init__(id, title)
@@ -88,9 +88,9 @@ class HtmlDialog(Dialog):
 
     @property
     def outputs(self) -> list[Any]:
-        """The components to update: the dialog and its HTML."""
+        """The components to update: the dialog and its HTML content."""
         return [self.frame, self.body]
 
     def show_html(self, html: str) -> Updates:
-        """Return the UI updates that open the dialog with `html`, which must be safe HTML."""
+        """Return UI updates that open the dialog with `html`. The HTML must be safe."""
         return self.show({self.body: html})

@@ -1,8 +1,8 @@
-"""The judge dialog, for choosing the judge model, the answers and the rubric, and seeing the cost.
+"""The judge dialog, for choosing the judge model, answers and rubric, with a cost estimate.
 
 Judgments continue when the page is closed, because the session runs them and the page only shows their state.
-An API key entered here is stored only in the page's state on the server and used only for the judge server it
-was entered for. It is never sent to a browser and never recorded.
+API keys entered here are kept only in the page's state on the server. Each key is used only for the judge
+server for which it was entered, and is never sent to a browser or recorded.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ACTS = ("judge", "judge-stop", "judge-again", "verdict")
 
 
 class JudgeRow:
-    """The judge buttons above the message box. Create them inside a `gr.Blocks`."""
+    """The judge buttons above the message box. Create them inside a `gr.Blocks` context."""
 
     def __init__(self) -> None:
         self.open = small_button("Judge", "open-judge")
@@ -47,7 +47,7 @@ class JudgeRow:
 
 
 class JudgeDialog(Dialog):
-    """The judge dialog. Create it inside a `gr.Blocks`."""
+    """The judge dialog. Create it inside a `gr.Blocks` context."""
 
     def __init__(self, chat: Controller, settings: Settings, row: JudgeRow) -> None:
         self.chat = chat
@@ -69,17 +69,17 @@ class JudgeDialog(Dialog):
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that the dialog's own handlers update."""
+        """The components updated by the dialog's own handlers."""
         return [self.frame, self.about, self.forget, *self.controls.outputs, *self.running_outputs]
 
     @property
     def running_outputs(self) -> list[Block]:
-        """The components that `draw_running` updates."""
+        """The components updated by `draw_running`."""
         return [self.row.stop, self.cancel, self.timer]
 
     @property
     def all_outputs(self) -> list[Block]:
-        """The components that the page's handlers update, in this dialog and in the judge-call dialog."""
+        """The components of this dialog and the judge-call dialog updated by the page's handlers."""
         return [*self.outputs, *self.whole.outputs]
 
     def connect(
@@ -89,8 +89,8 @@ class JudgeDialog(Dialog):
 
         Args:
             state: the page's state.
-            draw_marks: returns the UI updates that draw the lanes with their verdicts.
-            outputs: the components that `draw_marks` updates.
+            draw_marks: returns UI updates that draw the lanes with their verdicts.
+            outputs: the components updated by `draw_marks`.
         """
         self._draw_marks = draw_marks
         form, controls = [state, *self.controls.inputs], self.controls
@@ -117,7 +117,7 @@ class JudgeDialog(Dialog):
         return self.attempt(lambda: self.open_on(state, None))
 
     def on_turn(self, state: PageState, *values: Any) -> Updates:
-        """Offer the lanes that have an answer in the chosen turn."""
+        """Offer the lanes with an answer in the chosen turn."""
 
         def act() -> Updates:
             form = read_form(values)
@@ -129,7 +129,7 @@ class JudgeDialog(Dialog):
         return self.attempt(act)
 
     def on_who(self, state: PageState, *values: Any) -> Updates:
-        """Show the controls for the chosen kind of judge: a model or the reference rule."""
+        """Show the controls for the chosen judge type: a model or the reference rule."""
 
         def act() -> Updates:
             form = read_form(values)
@@ -138,11 +138,11 @@ class JudgeDialog(Dialog):
         return self.attempt(act)
 
     def on_control(self, state: PageState, *values: Any) -> Updates:
-        """Show the estimated cost of the judgments that the form describes."""
+        """Show the estimated cost of the requested judgments."""
         return self.attempt(lambda: self.draw_form(state, read_form(values)))
 
     def on_key(self, state: PageState, key: Any, *values: Any) -> Updates:
-        """Store the API key that was entered, and clear its field."""
+        """Store the entered API key and clear its field."""
 
         def act() -> Updates:
             form = read_form(values)
@@ -154,12 +154,12 @@ class JudgeDialog(Dialog):
         return self.attempt(act)
 
     def on_forget(self, state: PageState, *values: Any) -> Updates:
-        """Delete every API key that was entered on this page."""
+        """Delete all API keys entered on this page."""
         state.judging.keys.clear()
         return self.attempt(lambda: self.draw_form(state, read_form(values)))
 
     def on_ask(self, state: PageState, key: Any, *values: Any) -> Updates:
-        """Start judging and close the dialog; the verdict appears below the answers."""
+        """Start judging and close the dialog. The verdict will appear below the answers."""
         started = False
 
         def act() -> Updates:
@@ -180,7 +180,7 @@ class JudgeDialog(Dialog):
         return updates
 
     def on_stop(self, state: PageState) -> Updates:
-        """Cancel the running judgments of this conversation; responses received so far are kept."""
+        """Cancel this conversation's running judgments. Responses already received are kept."""
         for judgment in self.running(state):
             judgment.cancel()
         return {self.timer: gr.Timer(active=True)}
@@ -198,7 +198,7 @@ class JudgeDialog(Dialog):
         return self.attempt(act)
 
     def act_on(self, state: PageState, act: str, turn: Any, id: Any) -> Updates:
-        """Run the action of a button below an answer.
+        """Perform the action of a button below an answer.
 
         Raises:
             InputError: the verdict does not exist.
@@ -221,12 +221,12 @@ class JudgeDialog(Dialog):
     # --- Drawing ----------------------------------------------------------------------------------
 
     def open_on(self, state: PageState, turn: Any, verdict: Verdict | None = None) -> Updates:
-        """Return the UI updates that open the dialog.
+        """Return UI updates that open the dialog.
 
         Args:
             state: the page's state.
             turn: index of the turn; None for the last one.
-            verdict: a verdict to request again, whose settings fill in the form.
+            verdict: a verdict to request again; its settings prefill the form.
 
         Raises:
             InputError: there is nothing to judge.
@@ -246,10 +246,10 @@ class JudgeDialog(Dialog):
         )
 
     def draw_form(self, state: PageState, form: JudgeForm) -> Updates:
-        """Return the UI updates that show the form's cost, and remember its judge for the next opening.
+        """Return UI updates for the cost estimate, and remember the form's judge as the next default.
 
         Raises:
-            InputError: the model or the server contains text that cannot be stored.
+            InputError: the model name or server address contains invalid characters.
         """
         model = check_characters(str(form.model or ""), "The judge's model")
         server = check_characters(str(form.server or ""), "The judge's address")
@@ -264,14 +264,14 @@ class JudgeDialog(Dialog):
     # --- Running judgments ------------------------------------------------------------------------
 
     def running(self, state: PageState) -> list[Judgment]:
-        """Return the running judgments of the page's conversation."""
+        """Return the running judgments for the page's conversation."""
         id = state.branch.id if state.branch is not None else state.conversation
         return self.chat.session.running_judgments(id) if id else []
 
     def draw_running(self, state: PageState) -> Updates:
-        """Return the UI updates for the stop buttons and, while there is something to draw, for the timer.
+        """Return UI updates for the stop buttons, and start the timer if there is something to draw.
 
-        Only the timer's handler stops the timer, because it also draws judgments that have just ended.
+        Only the timer's handler stops the timer, because it also draws judgments that have just finished.
         """
         running = bool(self.running(state))
         updates: Updates = {button: gr.update(visible=running) for button in (self.row.stop, self.cancel)}
@@ -280,7 +280,7 @@ class JudgeDialog(Dialog):
         return updates
 
     def fingerprint(self, state: PageState) -> tuple[Any, ...]:
-        """Return a value that changes whenever there is something new to draw."""
+        """Return a fingerprint that changes whenever the verdicts must be redrawn."""
         conversation = self.chat.conversations.current(state)
         verdicts = self.chat.session.all_verdicts(conversation.id) if conversation else {}
         if conversation is None or not verdicts:

@@ -1,4 +1,4 @@
-"""The judge dialog's controls, and their values by name."""
+"""The judge dialog's controls, and the form built from their values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from playground.ui.controls.events import Updates
 from playground.words import shorten
 
 MODEL = "model"
-"""Value of the "Judge" control for a judge model; the value for the reference rule is `REFERENCE`."""
+"""Value of the "Judge" control that selects a judge model; `REFERENCE` selects the reference rule."""
 SCOPES = (("this turn's answers", "turn"), ("the conversation so far", "conversation"))
 REFERENCE_RUBRICS = (("right or wrong", REFERENCE_RUBRIC), ("compare two", PAIR_RUBRIC))
 KEY_LIMIT = 500
@@ -31,7 +31,7 @@ SERVER_LIMIT = 500
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeForm:
-    """The values of the dialog's controls as sent by a browser; they are untrusted and can have any type."""
+    """The values of the dialog's controls as sent by a browser. They are untrusted and can be of any type."""
 
     turn: Any
     scope: Any = "turn"
@@ -50,12 +50,12 @@ class JudgeForm:
 
 
 def read_form(values: Sequence[Any]) -> JudgeForm:
-    """Build the form from a handler's input values, given in the order of `JudgeControls.inputs`."""
+    """Build a form from a handler's input values, in the order of `JudgeControls.inputs`."""
     return JudgeForm(**dict(zip((field.name for field in fields(JudgeForm)), values, strict=True)))
 
 
 class JudgeControls:
-    """The controls that a `JudgeForm` is read from. Create them inside a dialog."""
+    """The controls from which a `JudgeForm` is read. Create them inside a dialog."""
 
     def __init__(self, settings: Settings, rubrics: Sequence[str]) -> None:
         """Create the controls.
@@ -146,7 +146,7 @@ class JudgeControls:
 
     @property
     def _by_name(self) -> Mapping[str, Block]:
-        """The control for each field of a `JudgeForm`."""
+        """The controls, keyed by `JudgeForm` field name."""
         return {
             "turn": self.turn,
             "scope": self.scope,
@@ -161,21 +161,21 @@ class JudgeControls:
 
     @property
     def inputs(self) -> list[Block]:
-        """The controls whose values `read_form` takes, in the order it expects."""
+        """The controls whose values are passed to `read_form`, in the expected order."""
         return [self._by_name[field.name] for field in fields(JudgeForm)]
 
     @property
     def outputs(self) -> list[Block]:
-        """The components that handlers update."""
+        """The components updated by handlers."""
         return [*self.inputs, self.of_model, self.key]
 
     def fill(self, form: JudgeForm, conversation: Conversation, lanes: Sequence[int]) -> Updates:
-        """Return the UI updates that show a form.
+        """Return UI updates that set the controls to a form's values.
 
         Args:
             form: the values to show.
-            conversation: the conversation whose turns can be chosen.
-            lanes: the lanes that can be chosen.
+            conversation: the conversation whose turns are offered.
+            lanes: the lanes that are offered.
         """
         turns = [
             (f"Turn {number + 1}: {shorten(turn.user, 40)}", number)
@@ -193,12 +193,12 @@ class JudgeControls:
         return updates
 
     def offer_lanes(self, lanes: Sequence[int], chosen: Sequence[int]) -> Updates:
-        """Return the UI updates that offer `lanes` as choices."""
+        """Return UI updates that offer `lanes` as choices."""
         choices = [(LETTERS[lane], lane) for lane in lanes]
         return {self.lanes: gr.update(choices=choices, value=list(chosen))}
 
     def switch(self, by_rule: bool) -> Updates:
-        """Return the UI updates that show the controls for either the reference rule or a judge model."""
+        """Return UI updates that show the controls for the reference rule or a judge model."""
         for_models = (self.of_model, self.rubric, self.samples, self.scope)
         return {
             **{control: gr.update(visible=not by_rule) for control in for_models},

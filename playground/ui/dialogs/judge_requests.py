@@ -1,4 +1,4 @@
-"""Build judge requests from the judge dialog's untrusted form, using the visitor's API keys and budget."""
+"""Build judge requests from the judge dialog's untrusted form, the visitor's API keys, and their budget."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BY_RULE = (
     "Marks each answer right or wrong by comparing it with the probe's reference answers. No model is used."
 )
 MOST_RUNNING = 40
-"""Maximum number of judgments that can run on one conversation at the same time.
+"""Maximum number of concurrent judgments per conversation.
 
 Five judges and their majority need 36 for all pairs of four lanes.
 """
@@ -44,14 +44,14 @@ class JudgeRequests:
     # --- Requests ---------------------------------------------------------------------------------
 
     def conversation(self, state: PageState) -> Conversation:
-        """Return the conversation to judge; raises InputError if there is none."""
+        """Return the conversation to judge. Raises InputError if there is none."""
         conversation = self.chat.conversations.current(state)
         if conversation is None or not conversation.turns:
             raise InputError("There is nothing to judge yet: send a message first.")
         return conversation
 
     def read(self, state: PageState, form: JudgeForm) -> list[JudgeRequest]:
-        """Return the requests that a form describes: one, or one for each pair of lanes to compare.
+        """Return the requests described by a form: a single request, or one per pair of lanes to compare.
 
         Raises:
             InputError: a value or a request is invalid.
@@ -100,7 +100,7 @@ class JudgeRequests:
         return tuple(judges)
 
     def start(self, state: PageState, request: JudgeRequest) -> None:
-        """Start a request's judgments within the visitor's budget.
+        """Start the judgments for a request, charged to the visitor's budget.
 
         Raises:
             InputError: too many judgments are running, an API key is missing, or the budget is too small.
@@ -113,7 +113,7 @@ class JudgeRequests:
     # --- Keys and budgets -------------------------------------------------------------------------
 
     def address(self, server: Any) -> str:
-        """Return the server address that an API key is for; raises InputError if it cannot be parsed."""
+        """Return the server address that an API key belongs to. Raises InputError if it cannot be parsed."""
         return clean(str(server or "").strip() or self.settings.judge_url)
 
     def has_key(self, state: PageState, server: str) -> bool:
@@ -124,7 +124,7 @@ class JudgeRequests:
             return False
 
     def keep_key(self, state: PageState, key: Any, form: JudgeForm) -> None:
-        """Store the API key that was entered, if any, for the form's server.
+        """Store the entered API key, if any, for the form's server.
 
         Raises:
             InputError: the key cannot be sent, or the address cannot be parsed.
@@ -144,7 +144,7 @@ class JudgeRequests:
     # --- Results of a form ------------------------------------------------------------------------
 
     def describe(self, state: PageState, form: JudgeForm) -> str:
-        """Render the estimated cost of a form's judgments, or what is missing in the form."""
+        """Render the estimated cost of a form's judgments, or an error if the form is invalid."""
         session = self.chat.session
         parts = []
         if not form.by_rule and form.rubric in session.library.rubrics:
@@ -163,7 +163,7 @@ class JudgeRequests:
         return "".join(parts)
 
     def _describe_credit(self, state: PageState, judges: tuple[JudgeModel, ...], estimate: Estimate) -> str:
-        """Render which API keys are missing, or the remaining budget for the keys in the settings."""
+        """Render a notice about missing API keys, or the remaining budget for the configured keys."""
         lacking = [lacks for judge in judges if (lacks := without_key(judge))]
         if estimate.calls and lacking:
             return "".join(map(html_verdicts.render_error, lacking))
@@ -186,9 +186,7 @@ class JudgeRequests:
         return sorted(self.chat.session.library.rubrics, key=lambda name: (name != "single", name))
 
     def propose(self, state: PageState, conversation: Conversation, turn: int) -> JudgeForm:
-        """Return the initial form for a turn, with the last judge entered or, by default, the settings'
-        judge.
-        """
+        """Return the initial form for a turn, with the last entered judge or the configured default judge."""
         own = self.settings.judge_model
         by_rule = own in (None, REFERENCE) and self.chat.session.has_known_answer(conversation, turn)
         return JudgeForm(
@@ -201,7 +199,7 @@ class JudgeRequests:
         )
 
     def repeat(self, state: PageState, conversation: Conversation, turn: int, verdict: Verdict) -> JudgeForm:
-        """Return a form filled in to request a verdict again."""
+        """Return a form prefilled to request a verdict again."""
         by_rule = verdict.judge == REFERENCE
         own, there, rubrics = (
             clean(self.settings.judge_url),
@@ -221,12 +219,12 @@ class JudgeRequests:
         )
 
     def _own_model(self) -> str:
-        """Return the judge model in the settings."""
+        """Return the judge model configured in the settings."""
         own = self.settings.judge_model
         return "" if own is None or own == REFERENCE else own
 
     def _judges_of(self, conversation: Conversation, turn: int, verdict: Verdict) -> str:
-        """Return a verdict's judge as a user would enter it, or its panel's judges with their servers."""
+        """Return a verdict's judge, or its panel's judges with their servers, as a user would enter them."""
         recorded = self.chat.session.all_verdicts(conversation.id).get(turn, ())
         here = {each.id: each for each in recorded}
         members = [here[id] for id in verdict.panel if id in here]
@@ -239,14 +237,14 @@ class JudgeRequests:
 
 
 def read_turn(conversation: Conversation, turn: Any) -> int:
-    """Return the index of a turn; raises InputError if the conversation has no such turn."""
+    """Validate and return a turn index. Raises InputError if the turn does not exist."""
     if isinstance(turn, bool) or not isinstance(turn, int) or not 0 <= turn < len(conversation.turns):
         raise InputError("Choose one of the turns of this conversation.")
     return turn
 
 
 def _read_lanes(lanes: Any, there: tuple[int, ...], turn: int) -> tuple[int, ...]:
-    """Return the chosen lanes; raises InputError unless all of them have an answer."""
+    """Return the chosen lanes. Raises InputError unless all of them have an answer."""
     if not there:
         raise InputError(f"Turn {turn + 1} has no answer yet: wait for it, or choose another.")
     chosen = tuple(lane for lane in there if lane in lanes) if isinstance(lanes, list) else ()

@@ -1,4 +1,4 @@
-"""The model dialog: the loaded model, and loading another base, adapter or preset without a restart."""
+"""The model dialog, which shows the loaded model and can load bases, adapters and presets at run time."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from playground.ui.page.state import PageState
 
 PRECISIONS = [("auto", "auto"), ("4 bit", "4bit"), ("full", "none")]
 IDLE_PERIOD, LOADING_PERIOD = 4.0, 0.4
-"""Seconds between updates of the dialog: normally, and while a model is loading."""
+"""Update intervals of the dialog in seconds: when idle, and while a model is loading."""
 
-# The label's element contains a button. Clicks outside that button are ignored.
+# The model label's element contains a button; clicks outside that button are ignored.
 ON_CLICK = """
 element.addEventListener('click', (event) => {
   if (event.target.closest('button')) trigger('click');
 });
 """
 
-# Disabled buttons stay focusable so that the reason can be read. The list is rendered again when a load
-# starts and ends; focus then returns to the button that had it.
+# Disabled buttons remain focusable so that screen readers can read the reason. The list is rerendered when
+# loading starts and finishes; focus is then restored.
 ON_PRESET = """
 let last = null;
 element.addEventListener('click', (event) => {
@@ -50,7 +50,7 @@ new MutationObserver(() => {
 class ModelDialog(Dialog):
     """Dialog that shows the loaded model, its device and its adapters.
 
-    It shows no file paths, because untrusted users can see it in public mode.
+    File paths are omitted, because untrusted users can open this dialog in public mode.
     """
 
     def __init__(self, session: Session) -> None:
@@ -81,7 +81,7 @@ class ModelDialog(Dialog):
 
 
 class ModelLoadingDialog(ModelDialog):
-    """Model dialog that can also load other models. It shows the library's problems, including file paths."""
+    """Model dialog that can also load models. It shows unreadable files with their paths."""
 
     def __init__(
         self, session: Session, model_switch: ModelSwitch, state: gr.State, waiting: gr.Timer
@@ -91,13 +91,13 @@ class ModelLoadingDialog(ModelDialog):
         Args:
             session: provides the model's status.
             model_switch: loads models.
-            state: the page's state; its `preset` is the preset that this page is loading.
-            waiting: the timer to start when the model has changed, which updates the page's lanes and model
+            state: the page's state, in which `preset` is the preset being loaded by this page.
+            waiting: the timer to start when the model has changed. It updates the page's lanes and model
                 label.
         """
         self.model_switch = model_switch
         self._state, self._waiting = state, waiting
-        # The timer is outside the dialog, because a timer in a hidden column does not tick.
+        # The timer is outside the dialog, because timers in a hidden column do not fire.
         self.timer = gr.Timer(IDLE_PERIOD)
         self.is_open, self.seen = gr.State(False), gr.State(model_switch.changes)
         self.listed = gr.State("")
@@ -163,17 +163,17 @@ class ModelLoadingDialog(ModelDialog):
         self.timer.tick(self.on_tick, [self._state, self.is_open, self.seen, self.listed], outputs, **QUICK)
 
     def show(self, updates: Updates | None = None) -> Updates:
-        """Return the UI updates that open the dialog, including those for its content."""
+        """Return UI updates that open the dialog and show its content."""
         return {**super().show(updates), self.is_open: True}
 
     def hide(self) -> Updates:
-        """Return the UI updates that close the dialog."""
+        """Return UI updates that close the dialog."""
         return {**super().hide(), self.is_open: False}
 
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_base(self, source: Any, precision: Any) -> Updates:
-        """Load another base. The field keeps its text, because loading may still fail."""
+        """Load another base model. The field keeps its text in case loading fails."""
 
         def act() -> Updates:
             self.model_switch.load_base(source, precision)
@@ -182,7 +182,7 @@ class ModelLoadingDialog(ModelDialog):
         return self.attempt(act)
 
     def on_adapter(self, source: Any, name: Any) -> Updates:
-        """Load another adapter. The fields keep their text, because loading may still fail."""
+        """Load another adapter. The fields keep their text in case loading fails."""
 
         def act() -> Updates:
             self.model_switch.load_adapter(source, name)
@@ -205,17 +205,17 @@ class ModelLoadingDialog(ModelDialog):
         return self.attempt(act)
 
     def on_cancel(self) -> Updates:
-        """Cancel the load."""
+        """Cancel loading."""
         self.model_switch.cancel()
         return self._render()
 
     def on_tick(self, state: PageState, is_open: Any, seen: Any, listed: Any = "") -> Updates:
-        """Show loading progress, and update the page if any page has changed the model.
+        """Show loading progress, and update this page if the model was changed from any page.
 
         Args:
-            state: of the page.
+            state: the page's state.
             is_open: whether the dialog is open.
-            seen: number of model changes that this page has already processed.
+            seen: number of model changes already processed by this page.
             listed: HTML of the preset list currently in the browser.
         """
         if self.model_switch.progress().state in ("cancelled", "failed"):
@@ -229,7 +229,7 @@ class ModelLoadingDialog(ModelDialog):
     # --- Content ----------------------------------------------------------------------------------
 
     def _render(self, listed: Any = None) -> Updates:
-        """Return the UI updates for the dialog's content.
+        """Return UI updates for the dialog's content.
 
         Args:
             listed: HTML of the preset list currently in the browser; None if unknown.
@@ -243,7 +243,7 @@ class ModelLoadingDialog(ModelDialog):
             self.timer: gr.Timer(LOADING_PERIOD if progress.busy else IDLE_PERIOD),
         }
         presets = self._render_presets(progress.busy)
-        # Update the list only if it differs, because rendering it again takes focus away from its buttons.
+        # Update the list only if it has changed, because rerendering it removes focus from its buttons.
         return updates | ({self.presets: presets, self.listed: presets} if presets != listed else {})
 
     def _render_presets(self, is_loading: bool) -> str:

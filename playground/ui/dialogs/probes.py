@@ -26,7 +26,7 @@ element.addEventListener('click', (event) => {
 class ProbesDialog(Dialog):
     """Dialog that lists the probes, optionally filtered by kind and search words.
 
-    The page handles clicks in `list`, which start a probe.
+    The page handles clicks in `list` by starting a probe.
     """
 
     def __init__(self, controller: Controller, public: bool) -> None:
@@ -61,11 +61,11 @@ class ProbesDialog(Dialog):
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that the dialog's handlers update."""
+        """The components updated by the dialog's handlers."""
         return [self.frame, self.kind, self.list]
 
     def connect(self, opener: gr.Button) -> None:
-        """Connect the dialog's event handlers. A click on `opener` opens the dialog."""
+        """Connect the dialog's event handlers. Clicking `opener` opens the dialog."""
         filters = [self.kind, self.words]
         opener.click(self.on_open, filters, self.outputs, **QUICK)
         gr.on(
@@ -80,7 +80,7 @@ class ProbesDialog(Dialog):
     # --- Handlers -----------------------------------------------------------------------------------
 
     def on_open(self, kind: Any, words: Any) -> Updates:
-        """Open the dialog with the current filters, dropping a kind that no longer exists."""
+        """Open the dialog with the current filters, resetting the kind if it no longer exists."""
         choices = html_probes.list_kinds(self._probes.list_ordered())
         known = kind if any(kind == value for _, value in choices) else ""
         return self.show(
@@ -88,16 +88,16 @@ class ProbesDialog(Dialog):
         )
 
     def on_filter(self, kind: Any, words: Any) -> Updates:
-        """Show the probes that match the changed filters."""
+        """Show the probes that match the filters."""
         return {self.list: self._render(kind, words)}
 
     # --- Content ------------------------------------------------------------------------------------
 
     def _render(self, kind: Any, words: Any) -> str:
-        """Render the list. Both filters come from a browser and are untrusted."""
+        """Render the probe list. Both filters come from a browser and are untrusted."""
         kind = kind if isinstance(kind, str) else ""
         words = words[:WORDS_LIMIT] if isinstance(words, str) else ""
         found = html_probes.filter_probes(self._probes.list_ordered(), kind, words)
-        # Problems contain file paths, which untrusted users must not see.
+        # Error messages contain file paths, which untrusted users must not see.
         problems = [] if self._public else self._probes.problems
         return html_probes.render_probes(found, self._probes.base, problems)

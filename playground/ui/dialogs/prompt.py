@@ -1,4 +1,4 @@
-"""Dialog that shows the exact text and tokens of a lane's prompt, for the next answer or a past one."""
+"""Dialog that shows the exact text and tokens of a lane's prompt, for the next answer or an earlier one."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from playground.ui.page.controller import Controller, LaneSettings, PromptPrevie
 from playground.ui.page.state import PageState
 
 NEXT = "next"
-"""Dropdown value for the next message's prompt. The values for past answers are their turn indices."""
+"""Dropdown value for the next message's prompt. Earlier prompts are identified by turn index."""
 
 
 class PromptDialog(Dialog):
-    """Dialog that shows one of a lane's prompts and lets the user choose another."""
+    """Dialog that shows one of a lane's prompts, with a list to choose another."""
 
     def __init__(self, controller: Controller) -> None:
         self._prompts, self._conversations = controller.prompts, controller.conversations
@@ -47,12 +47,12 @@ class PromptDialog(Dialog):
 
     def _compose_body(self) -> None:
         self.view = gr.HTML("", elem_id="inspector-view", elem_classes="dialog-body")
-        # The exact text for the Copy and Download buttons, because the displayed text contains markup.
+        # Holds the exact text for the Copy and Download buttons, because the displayed text contains markup.
         self.text = gr.Textbox("", visible="hidden", elem_id="inspector-text")
 
     @property
     def outputs(self) -> list[Any]:
-        """The components that the dialog's handlers update."""
+        """The components updated by the dialog's handlers."""
         return [self.frame, self.lane, self.which, self.title, self.view, self.text]
 
     def connect(
@@ -89,7 +89,7 @@ class PromptDialog(Dialog):
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_open(self, lane: int) -> Callable[..., Updates]:
-        """Return the handler for a lane's Prompt button, which shows the lane's next prompt."""
+        """Return the handler for a lane's Prompt button. It shows the lane's next prompt."""
 
         def handler(state: PageState, show_tokens: bool, message: str, *values: Any) -> Updates:
             def act() -> Updates:
@@ -103,7 +103,7 @@ class PromptDialog(Dialog):
     def on_choice(
         self, state: PageState, lane: Any, which: Any, show_tokens: bool, message: str, *values: Any
     ) -> Updates:
-        """Show a different prompt of the lane, or show or hide the tokens of the current one."""
+        """Show another of the lane's prompts, or show or hide the tokens of the current one."""
 
         def act() -> Updates:
             if lane not in range(self._lanes):
@@ -121,7 +121,7 @@ class PromptDialog(Dialog):
     # --- Content ----------------------------------------------------------------------------------
 
     def show_past(self, state: PageState, lane: int, turn: int) -> Updates:
-        """Return the UI updates that open the dialog with the prompt of a past answer.
+        """Return UI updates that open the dialog with the prompt of an earlier answer.
 
         Raises:
             InputError: the prompt does not exist.

@@ -1,4 +1,4 @@
-"""Dialog with the scoreboard, which summarizes all votes and verdicts."""
+"""Dialog with the scoreboard, a summary of all votes and verdicts."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ VOTES = (
     ("Blind votes", "The lane names were hidden from the voter.", True),
     ("Open votes", "The lane names were visible to the voter.", False),
 )
-"""The two sections for votes, as (title, description, whether blind votes are counted)."""
+"""The two vote sections, as (title, description, whether it counts blind or open votes)."""
 
 
 class ScoresDialog(HtmlDialog):
-    """Dialog that shows scores by judge and rubric, and the conversations where votes and judges disagree."""
+    """Dialog that shows scores by judge and rubric, and conversations where votes and judges disagree."""
 
     def __init__(self, session: Session, controller: Controller, public: bool) -> None:
         """Create the hidden dialog.
@@ -41,7 +41,7 @@ class ScoresDialog(HtmlDialog):
         Args:
             session: provides the verdicts.
             controller: provides the history's owner and the adapters.
-            public: whether to count only conversations that were shown on this page.
+            public: whether to count only conversations shown on this page.
         """
         self.session, self.controller, self.public = session, controller, public
         super().__init__("scores", "Scores", ON_CLICK)
@@ -57,8 +57,8 @@ class ScoresDialog(HtmlDialog):
 
         Args:
             opener: the button that opens the dialog.
-            render_page: returns the UI updates for the page after its conversation has changed.
-            page_outputs: the components that `render_page` updates.
+            render_page: returns UI updates for the page after its conversation has changed.
+            page_outputs: the components updated by `render_page`.
         """
         self._render_page = render_page
         opener.click(self.on_open, [state], self.outputs, **QUICK)
@@ -67,11 +67,11 @@ class ScoresDialog(HtmlDialog):
     # --- Handlers ---------------------------------------------------------------------------------
 
     def on_open(self, state: PageState) -> Updates:
-        """Open the dialog with the votes and verdicts recorded so far."""
+        """Open the dialog with all votes and verdicts recorded so far."""
         return self.attempt(lambda: self.show_html(self._render(state)))
 
     def on_conversation(self, state: PageState, event: gr.EventData) -> Updates:
-        """Close the dialog and open a conversation from its list."""
+        """Close the dialog and open the conversation selected in its list."""
 
         def act() -> Updates:
             id = (event._data or {}).get("id")
@@ -100,7 +100,7 @@ class ScoresDialog(HtmlDialog):
         return note + ("".join(sections) or html_scores.NOTHING)
 
     def _find_conversations(self, state: PageState) -> list[Conversation]:
-        """Return the conversations to count: all that have a verdict, except one with hidden lane names."""
+        """Return the conversations to count: those with verdicts, except a blind one not yet revealed."""
         if self.public:
             judged = self.session.list_judged(ids=state.own)
         else:
@@ -128,7 +128,7 @@ class ScoresDialog(HtmlDialog):
 
 
 def _keep_votes(conversations: Iterable[Conversation], blind: bool) -> list[Conversation]:
-    """Return the conversations reduced to their blind votes, or to their open votes."""
+    """Return the conversations with only their blind votes, or only their open votes, as verdicts."""
 
     def counts(verdict: Verdict) -> bool:
         return verdict.judge == HUMAN and verdict.blind == blind

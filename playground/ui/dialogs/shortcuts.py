@@ -1,7 +1,7 @@
-"""Keyboard shortcuts: which key clicks which button, and the list of shortcuts that is shown in a dialog.
+"""Keyboard shortcuts: the mapping from keys to buttons, and the list of shortcuts shown in a dialog.
 
-Plain data, independent of Gradio. Letters are combined with Alt, and none of them opens a browser menu. A
-shortcut clicks the actual button, so it does nothing while that button is disabled.
+Plain data, independent of Gradio. Letter keys are combined with Alt, avoiding those that open a browser menu.
+A shortcut clicks the actual button, so it has no effect while that button is disabled.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from playground.lanes.letters import LETTERS
 
 @dataclass(frozen=True, kw_only=True)
 class Shortcut:
-    """A keyboard shortcut: one key and its action."""
+    """A keyboard shortcut, with its key and action."""
 
     key: str
-    """The key as in `KeyboardEvent.code`, pressed together with Alt."""
+    """The `KeyboardEvent.code` of the key, which is pressed together with Alt."""
     label: str
     """The key's label on the keyboard."""
     action: str
-    """Description of the action, for the list."""
+    """Description of the action, shown in the list of shortcuts."""
     click: str = ""
-    """Selector of the button to click."""
+    """CSS selector of the button to click."""
     focus: str = ""
-    """Selector of the element to focus, if there is no button."""
+    """CSS selector of the element to focus, if there is no button to click."""
 
 
 def _assign(letter: str, action: str, click: str = "", focus: str = "") -> Shortcut:
@@ -78,7 +78,7 @@ ALWAYS = (
     ("1 to 4", "Vote on two answers"),
     ("?", "Show the keyboard shortcuts"),
 )
-"""Shortcuts without Alt, which a11y.js handles."""
+"""Shortcuts without Alt, which are handled by a11y.js."""
 
 
 def render_list() -> str:
@@ -105,7 +105,7 @@ def _render_keys(keys: str) -> str:
 
 
 def render_script() -> str:
-    """Return the shortcuts as a JavaScript statement for a11y.js."""
+    """Return a JavaScript statement that passes the shortcuts to a11y.js."""
     rows = [
         {"key": each.key, "shown": f"Alt+{each.label}", "click": each.click, "focus": each.focus}
         for group in GROUPS.values()

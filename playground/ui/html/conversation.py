@@ -1,8 +1,8 @@
 """HTML for a lane's conversation: messages, answers with their warnings, and the buttons below them.
 
-Pure functions, independent of Gradio. Messages and answers are rendered by `render_markdown` and names by
-`escape`, so scripts in them cannot run. Every button has an accessible label; `data-act` holds its action and
-`data-turn` its turn.
+Pure functions, independent of Gradio. Messages and answers are rendered by `render_markdown` and names are
+escaped by `escape`, which prevents script injection. Every button has an accessible label; its `data-act`
+attribute specifies the action, and `data-turn` the index of the turn.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ READING = "Reading\u2026"
 
 
 def render_button(act: str, turn: int, disabled: bool = False) -> str:
-    """Render a turn's button for one of the actions in `ICONS`."""
+    """Render a button that performs one of the actions in `ICONS` on a turn."""
     off = " disabled" if disabled else ""
     icon = f'<svg viewBox="0 0 16 16" aria-hidden="true"><path d="{ICONS[act]}"/></svg>'
     label = f'aria-label="{LABELS[act]}" title="{LABELS[act]}"'
@@ -70,16 +70,17 @@ def render_turns(
 ) -> str:
     """Render the given turns of one lane.
 
-    If the lane's recipe changes between turns, the first answer after each change names the recipe.
+    If the lane's recipe changes between turns, a label above the first answer after each change shows the
+    recipe.
 
     Args:
         conversation: the conversation that contains the turns.
         lane: index of the lane.
         turns: indices of the turns to render.
         cards: adapters by name, used for their labels.
-        note: text shown in place of answers that have no text yet.
+        note: placeholder for answers that have no text yet.
         blind: whether to hide everything that would identify the lane.
-        marks: HTML to add below each answer, by turn index, such as a judge's scores; must be safe HTML.
+        marks: safe HTML to insert below each answer (for example, a judge's scores), keyed by turn index.
     """
     answers = [turn.answers[lane] if lane < len(turn.answers) else None for turn in conversation.turns]
     whose = [_describe_author(answer, cards) if answer else "" for answer in answers]
@@ -88,7 +89,7 @@ def render_turns(
     for number in turns:
         answer = answers[number]
         if answer is None:
-            continue  # the lane was added after this turn
+            continue  # this lane was added later
         before = next((label for label in reversed(whose[:number]) if label), "")
         by = f'<div class="by">{escape(whose[number])}</div>' if changed and whose[number] != before else ""
         said = f'<div class="user message">{render_markdown(conversation.turns[number].user)}</div>'
@@ -103,7 +104,7 @@ def render_turns(
 
 
 def _describe_author(answer: Answer, cards: Mapping[str, AdapterCard]) -> str:
-    """Describe an answer's recipe and decoding, omitting the seed, which may differ between turns."""
+    """Describe an answer's recipe and decoding parameters, except the seed, which may change every turn."""
     name = label_lanes(cards).get(answer.variant, answer.variant)
     if answer.request is None:
         return name
@@ -120,7 +121,7 @@ def _render_message_buttons(number: int, answer: Answer) -> str:
 
 
 def _render_answer(answer: Answer, note: str) -> str:
-    """Render an answer's text, or the reason why it has none."""
+    """Render an answer's text, or a notice explaining why there is none."""
     reply, parts = answer.reply, []
     start = answer.request.prompt.prefill if answer.request else ""
     split = split_answer(answer)
@@ -149,7 +150,7 @@ def _render_answer(answer: Answer, note: str) -> str:
 
 
 def split_answer(answer: Answer) -> Thinking:
-    """Split an answer into reasoning and final text; the chat template may have opened the reasoning."""
+    """Split an answer into reasoning and final text, even if the chat template itself opens the reasoning."""
     prompt = answer.request.prompt if answer.request else None
     opened = prompt is not None and opens_thinking(prompt.text.removesuffix(prompt.prefill))
     return split_thinking(answer.text, opened and bool(answer.text))
@@ -205,10 +206,10 @@ def _render_warnings(answer: Answer) -> str:
 
 
 def escape_attribute(text: str) -> str:
-    """Escape `text` for an attribute so that scripts can read it back exactly, including newlines."""
+    """Escape `text` for an HTML attribute, preserving newlines and tabs."""
     return escape(text).replace("\n", "&#10;").replace("\t", "&#9;")
 
 
 def render_rest(answer: Answer, name: str) -> str:
-    """Render the text that a model generated after the end of an answer, for display in a dialog."""
+    """Render the text generated after the end of an answer, as dialog content."""
     return f"<h3>{reveal_plain(name)}</h3>{html_diff.render_after_stop(answer.reply)}"

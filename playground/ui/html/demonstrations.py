@@ -1,4 +1,4 @@
-"""HTML for a demonstration set in the editor: a summary of the set, and its demonstrations as cards.
+"""HTML for the demonstration editor: a summary of the set and one card per demonstration.
 
 Pure functions, independent of Gradio. All text is escaped.
 """
@@ -13,7 +13,7 @@ from playground.ui.html.text import escape, format_number
 
 
 def render_facts(draft: Draft) -> str:
-    """Render the set's description, number of enabled demonstrations, and whether it has unsaved changes."""
+    """Render a summary of the set in the editor: description, enabled demonstrations, and save status."""
     source = draft.source
     facts = [f"{len(draft.demos.demos)} of {len(draft.cards)} demonstrations enabled"]
     if draft.edited:
@@ -31,8 +31,9 @@ def render_cards(
 
     Args:
         draft: the set in the editor.
-        costs: number of tokens in each card; None if unknown.
-        other: a set to compare with, whose demonstrations are shown next to the cards with the same query.
+        costs: number of tokens in each demonstration; None if unknown.
+        other: a set to compare with. Each of its demonstrations is shown next to the card with the same
+            query.
         editing: index of the card being edited.
     """
     if draft.source.whole:

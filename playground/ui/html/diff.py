@@ -1,7 +1,7 @@
-"""HTML for comparing and inspecting answers: differences between two answers, warnings, text after the stop.
+"""HTML for inspecting answers: differences between two answers, warnings, and text after the stop.
 
-Pure functions, independent of Gradio. Model output is escaped (see `text`). Nothing is conveyed by color
-alone: elements with the class "unseen" hold text for screen readers.
+Pure functions, independent of Gradio. Model output is escaped by the functions in `text`. Nothing is conveyed
+by color alone: elements with the class "unseen" contain text for screen readers.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from playground.ui.html.text import escape, reveal, reveal_plain, reveal_whitesp
 
 
 def render_sides(found: Diff, names: tuple[str, str]) -> tuple[str, str]:
-    """Render two answers, marking in each the parts that are missing from the other.
+    """Render two answers, marking the parts of each that do not occur in the other.
 
     Args:
         found: the differences between the answers.
-        names: names of the left and the right answer, for screen readers.
+        names: names of the left and right answers, for screen readers.
     """
     return _render_side(found.left, names, "left"), _render_side(found.right, names[::-1], "right")
 
@@ -43,7 +43,7 @@ def _render_side(stretches: Sequence[Stretch], names: tuple[str, str], which: st
 
 
 def render_similarity(found: Diff) -> str:
-    """Describe the similarity of two answers in a sentence; only equal answers are reported as identical."""
+    """Describe the similarity of two answers in one sentence. Only exact matches are called identical."""
     if all(mark == "same" for _, mark in (*found.left, *found.right)):
         return '<p class="similarity">The two answers are identical.</p>'
     share = min(int(100 * found.similarity), 99)
@@ -54,7 +54,7 @@ def render_similarity(found: Diff) -> str:
 
 
 def render_findings(found: Sequence[Finding]) -> str:
-    """Render the warnings about an answer as badges, each with its explanation; "" if there are none."""
+    """Render the warnings about an answer as badges with explanations; "" if there are none."""
     badges = ""
     for finding in found:
         sentence = reveal_plain(finding.sentence)
@@ -66,7 +66,7 @@ def render_findings(found: Sequence[Finding]) -> str:
 
 
 def render_after_stop(reply: Reply) -> str:
-    """Render the text that the model generated after the end of the visible answer."""
+    """Render the text generated after the end of the displayed answer."""
     came = text_after(reply)
     if not reply.finish:
         body = '<p class="notice">The answer is still being written.</p>'

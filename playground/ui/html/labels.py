@@ -1,4 +1,4 @@
-"""HTML for names and metrics on the page: lane descriptions, answer metrics, and the model's status.
+"""HTML for lane descriptions, answer metrics, and the model's status.
 
 Pure functions, independent of Gradio.
 """
@@ -12,7 +12,7 @@ from playground.ui.html.text import reveal, reveal_plain
 
 
 def _html(text: str) -> str:
-    """Escape `text` for HTML on a single line, showing invisible characters as codes."""
+    """Escape `text` for HTML as a single line, with invisible characters shown as codes."""
     return " ".join(reveal(text).split())
 
 
@@ -20,7 +20,7 @@ def _html(text: str) -> str:
 
 
 def decoding(sampling: Sampling) -> str:
-    """Describe decoding parameters in a few words."""
+    """Format decoding parameters as short display text."""
     words = ["greedy"]
     if sampling.temperature:
         words = [f"temperature {sampling.temperature:g}"]
@@ -41,7 +41,7 @@ def decoding(sampling: Sampling) -> str:
 
 
 def placeholder(name: str, sentence: str, error: str | None = None) -> str:
-    """Render the description of an empty lane, including the reason if the lane cannot answer."""
+    """Render the description of an empty lane. If the lane cannot be used, the error is included."""
     notice = f'<div class="notice error">{_html(error)}</div>' if error else ""
     return f'<div class="about"><strong>{_html(name)}</strong><p>{_html(sentence)}</p>{notice}</div>'
 
@@ -49,7 +49,7 @@ def placeholder(name: str, sentence: str, error: str | None = None) -> str:
 # --- Metrics --------------------------------------------------------------------------------------
 
 FINISH = {"stop": "done", "length": "cut at the limit", "cancelled": "stopped", "error": "error"}
-"""Labels for the reasons why an answer ended."""
+"""Display labels for finish reasons."""
 
 
 def status_line(reply: Reply | None, note: str = "", blind: bool = False, ended: str = "") -> str:
@@ -57,9 +57,9 @@ def status_line(reply: Reply | None, note: str = "", blind: bool = False, ended:
 
     Args:
         reply: the answer; None if there is none yet.
-        note: text shown instead of the status while the answer has no tokens.
-        blind: whether to hide what would identify the lane: its weights and prompt length.
-        ended: key of an answer that has just ended, which makes the page announce it to screen readers.
+        note: text shown instead of the status until the first token is generated.
+        blind: whether to hide the weights and the prompt length, which could identify the lane.
+        ended: key of an answer that has just finished. The page then announces it to screen readers.
     """
     if reply is None:
         return '<div class="figures" data-finish="">&nbsp;</div>'
@@ -80,7 +80,7 @@ def status_line(reply: Reply | None, note: str = "", blind: bool = False, ended:
 
 
 def pace_words(reply: Reply) -> list[str]:
-    """Describe the length and speed of an answer in words."""
+    """Describe an answer's length and generation speed as display text."""
     words = [_count(reply.new_tokens, "token")] if reply.new_tokens else []
     rate = reply.tokens_per_second
     if rate is not None:
@@ -91,7 +91,7 @@ def pace_words(reply: Reply) -> list[str]:
 
 
 def _weights(reply: Reply) -> str:
-    """Render the weights label, which names the weights that the engine used for an answer."""
+    """Render the label for the weights used to generate an answer."""
     if reply.weights is None:
         return ""
     _, adapter, name = reply.weights.partition(" + ")
@@ -104,9 +104,9 @@ def _count(number: int, thing: str) -> str:
 
 
 def model_chip(status: Status) -> str:
-    """Render the model label: a progress bar while loading, the model's size and device once ready.
+    """Render the model label, a button that opens the model dialog.
 
-    The label is a button that opens the model dialog.
+    It shows a progress bar while loading, and the model's size and device once ready.
     """
     if status.state == "failed":
         return _chip("failed", f'<span role="alert">{_html(status.note)}</span>')
@@ -139,12 +139,12 @@ def _chip(state: str, inside: str) -> str:
 
 
 def short_name(base: str) -> str:
-    """Return the name of a base model without its folder or organization."""
+    """Return a base model's name without its folder or organization."""
     return base.rstrip("/").rpartition("/")[2] or base if base.startswith(("/", "~", ".")) else base
 
 
 def big(number: int) -> str:
-    """Format a large number with at most three digits, such as 2.6M or 7.2B."""
+    """Format a large number with up to three digits and a suffix, as in 2.6M or 7.2B."""
     value = float(number)
     for unit in ("", "k", "M", "B"):
         if value < 999.5:
@@ -154,5 +154,5 @@ def big(number: int) -> str:
 
 
 def toast(sentence: str) -> str:
-    """Escape a sentence for a toast, which would otherwise interpret it as HTML."""
+    """Escape text for a toast, because toasts interpret their message as HTML."""
     return html.escape(sentence, quote=False)

@@ -18,16 +18,16 @@ from markdown_it.token import Token
 from playground.ui.html.text import reveal, reveal_plain
 
 LONGEST = 20_000
-"""Maximum length in characters of text that is parsed. Parsing longer text ten times per second would be too
-slow, so it is shown as plain text.
+"""Maximum number of characters parsed as Markdown. Longer text is shown as plain text, because parsing it ten
+times per second would be too slow.
 """
 _DEEP = re.compile(r"(?m)^(?:[ \t]*(?:[>*+-]|\d{1,9}[.)])){15}")
-"""Matches nesting that is too deep for markdown-it, which would drop the innermost content."""
+"""Matches nesting that exceeds markdown-it's limit, beyond which it drops content."""
 
 
-@lru_cache(maxsize=512)  # only the latest messages on a page change
+@lru_cache(maxsize=512)  # on each page, only the latest messages change
 def render_markdown(text: str) -> str:
-    """Render Markdown as HTML."""
+    """Render untrusted Markdown as HTML."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if len(text) > LONGEST or "\0" in text or _DEEP.search(text):  # markdown-it replaces NUL characters
         return f'<p class="plain">{reveal(text)}</p>'
@@ -35,7 +35,7 @@ def render_markdown(text: str) -> str:
 
 
 def _keep_picture_mark(state: StateInline, silent: bool) -> bool:
-    """Treat the ``![`` that opens an image as text; otherwise the rest would be parsed as a link."""
+    """Treat the ``![`` of an image as text. Otherwise, the part from ``[`` would be parsed as a link."""
     if not state.src.startswith("![", state.pos):
         return False
     if not silent:

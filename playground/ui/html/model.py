@@ -1,4 +1,4 @@
-"""HTML for the model and its adapters.
+"""HTML for the loaded model and its adapters.
 
 Pure functions, independent of Gradio. All text is escaped, because folder names can contain any characters.
 """
@@ -16,12 +16,12 @@ UNNAMED = "an unnamed base"
 
 
 def render_model(status: Status, others: Mapping[str, AdapterCard], problems: Iterable[str]) -> str:
-    """Render the loaded model, its memory usage, its adapters, and the files that could not be read.
+    """Render the loaded model with its memory usage, its adapters, and problems with unreadable files.
 
     Args:
         status: the engine's status.
-        others: adapters on this machine that were trained for other bases.
-        problems: one sentence for each file that could not be read.
+        others: adapters on this machine trained for other base models.
+        problems: one sentence per unreadable file.
     """
     parts = [_render_state(status), _render_facts(status), _render_adapters(status)]
     if others:
@@ -79,7 +79,7 @@ def _render_facts(status: Status) -> str:
 
 
 def _render_ends(ends: Iterable[str]) -> str:
-    """Render the tokens and stop sequences that end an answer, with newlines written as \\n."""
+    """Render EOS tokens and stop sequences, with newlines written as \\n."""
     texts = [end.replace("\n", "\\n").replace("\t", "\\t") for end in ends]
     return " ".join(f"<code>{reveal(text)}</code>" for text in texts)
 
@@ -116,7 +116,7 @@ def _render_name(label: str, name: str) -> str:
 
 
 def describe_divergence(kl: float | None) -> str:
-    """Describe how far an adapter's predictions diverge from the base's."""
+    """Describe how far an adapter's predictions diverge from those of the base model."""
     if kl is None:
         return "not verified"
     return f"KL {kl:.3f} nats per token" if kl >= 0.0005 else f"KL {kl:.1e} nats per token"
@@ -129,7 +129,7 @@ def _render_bar(kl: float | None, largest: float) -> str:
 
 
 def render_progress(now: Progress) -> str:
-    """Render the progress of a model switch, or the result of the last one; "" if there was none."""
+    """Render the progress or result of the latest model switch; "" if there was none."""
     note = reveal(now.note)
     if now.busy:
         value = "" if now.share is None else f' value="{now.share:.3f}"'

@@ -27,13 +27,14 @@ WORDS = {
 def render_presets(
     offers: Sequence[Offer], running: str | None, loading: str | None, problems: Sequence[str] = ()
 ) -> str:
-    """Render the list of presets, each with its requirements and a button that loads it.
+    """Render the list of presets. Each entry shows its requirements and a Load button.
 
     Args:
-        offers: the presets.
+        offers: the presets, with their availability on this machine.
         running: name of the preset in use; None if there is none.
-        loading: name of the preset being loaded; "" if another model is being loaded; None if nothing is.
-        problems: one sentence for each preset that could not be read.
+        loading: name of the preset being loaded; "" if a different model is being loaded; None if nothing is
+            loading.
+        problems: one sentence per unreadable preset.
     """
     rows = "".join(_render_row(offer, running, loading) for offer in offers)
     wrong = "".join(f"<li>{reveal(problem)}</li>" for problem in problems)
@@ -63,7 +64,7 @@ def _render_row(offer: Offer, running: str | None, loading: str | None) -> str:
 
 
 def _render_button(offer: Offer, runs: bool, loading: str | None, note: str) -> str:
-    """Render the button that loads a preset. If disabled, it stays focusable and its description says why."""
+    """Render a preset's Load button. If disabled, it remains focusable and its description explains why."""
     label = "Load"
     if offer.preset.name == loading:
         label = "Loading\u2026"
@@ -106,7 +107,7 @@ def _render_facts(offer: Offer) -> str:
 
 
 def _list_notes(offer: Offer) -> list[tuple[str, str]]:
-    """Return notes that a user should read before loading a preset, as (CSS class, HTML) pairs."""
+    """Return notes to read before loading a preset, as (CSS class, HTML) pairs."""
     notes = []
     if not offer.fits:
         notes.append(
@@ -137,13 +138,13 @@ def _render_terms(offer: Offer) -> str:
 
 
 def describe_setup(preset: Preset) -> str:
-    """Describe a preset's demonstrations and decoding in a few words."""
+    """Describe a preset's demonstrations and decoding parameters as short display text."""
     parts = [f"demonstrations {preset.demos}"] if preset.demos else []
     return ", ".join([*parts, describe_decoding(preset)])
 
 
 def describe_decoding(preset: Preset) -> str:
-    """Describe a preset's decoding in a few words."""
+    """Describe a preset's decoding parameters as short display text."""
     values, defaults = preset.decoding, dataclasses.asdict(Sampling())
     parts = [] if values["temperature"] else ["greedy"]
     parts += [f"{WORDS[name]} {values[name]:g}" for name in DECODING if values[name] != defaults[name]]

@@ -1,4 +1,4 @@
-"""HTML for probes: the list of probes, and the next message of the current probe.
+"""HTML for the list of probes and for the next message of the active probe.
 
 Pure functions, independent of Gradio. All text is escaped.
 """
@@ -26,7 +26,7 @@ CATEGORIES = {
     "refusal-then-rephrase": "Refusal, then rephrased",
     "reference-to-turn-1": "Reference to message 1",
 }
-"""Labels of the categories whose label differs from their name."""
+"""Labels for categories whose label differs from their name."""
 
 
 def label_file(stem: str) -> str:
@@ -43,7 +43,7 @@ def label_category(category: str) -> str:
 def order_probes(probes: Sequence[Probe], base: str) -> list[Probe]:
     """Sort probes by file and category, both in order of first appearance.
 
-    Probes about the pocket world come first for the pocket model, and last for any other model.
+    Probes about the pocket world come first for the pocket model and last for all other models.
     """
     first = same_model(base, POCKET)
     kinds = list(dict.fromkeys((probe.file, probe.category) for probe in probes))
@@ -57,7 +57,7 @@ def order_probes(probes: Sequence[Probe], base: str) -> list[Probe]:
 
 
 def filter_probes(probes: Sequence[Probe], kind: str, words: str) -> list[Probe]:
-    """Return the probes of a kind (file stem, "stem/category", or "" for all) that contain all the words."""
+    """Return the probes of a kind (file stem, "stem/category", or "" for all) that contain every word."""
     wanted = words.lower().split()
     found = []
     for probe in probes:
@@ -69,7 +69,7 @@ def filter_probes(probes: Sequence[Probe], kind: str, words: str) -> list[Probe]
 
 
 def list_kinds(probes: Sequence[Probe]) -> list[tuple[str, str]]:
-    """Return the kinds that `filter_probes` accepts, as (label, kind) pairs."""
+    """Return the kinds accepted by `filter_probes`, as (label, kind) pairs."""
     choices = [("All probes", "")]
     for stem, within in groupby(probes, key=lambda probe: probe.file):
         choices.append((label_file(stem), stem))
@@ -85,7 +85,7 @@ def render_probes(found: Sequence[Probe], base: str, problems: Sequence[str] = (
     Args:
         found: the probes, in the order of `order_probes`.
         base: the loaded base model.
-        problems: one sentence for each file that could not be read.
+        problems: one sentence per unreadable file.
     """
     parts = [f'<p class="notice error">{escape(problem)}</p>' for problem in problems]
     if same_model(base, POCKET):
@@ -118,7 +118,7 @@ def _render_card(probe: Probe) -> str:
 
 
 def _render_references(probe: Probe) -> str:
-    """Render the reference answers, collapsed so that users can judge without seeing them."""
+    """Render the reference answers, collapsed so that they do not bias the user's judgment."""
     if not any(probe.reference):
         return ""
     answers = "".join(
@@ -128,7 +128,7 @@ def _render_references(probe: Probe) -> str:
 
 
 def render_playing(probe: Probe, sent: int) -> str:
-    """Render the current probe: its title, the number of the next message, and that message's text."""
+    """Render the active probe: its title and the number and text of its next message."""
     total = len(probe.turns)
     if sent < total:
         where, text = f"message {sent + 1} of {total}", probe.turns[sent]

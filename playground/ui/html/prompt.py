@@ -1,6 +1,6 @@
-"""HTML for prompts: a prompt's exact text with its parts and tokens, and the context usage meter.
+"""HTML for prompts: the exact text with its parts and tokens, and the context usage meter.
 
-Pure functions, independent of Gradio. All text is escaped without losing a character.
+Pure functions, independent of Gradio. All text is escaped and displayed verbatim.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ NAMES = {
     "start": "prefill",
     "text": "text",
 }
-"""Labels for the kinds of prompt parts, as shown in the meter."""
+"""Labels for the kinds of prompt parts in the meter."""
 
 
 # --- The meter ------------------------------------------------------------------------------------
 
 
 def count_by_kind(prompt: Prompt, tokens: Sequence[Token]) -> dict[str, int]:
-    """Return the number of tokens for each kind of prompt part, in order of first occurrence."""
+    """Return the token count of each kind of prompt part, in order of first occurrence."""
     kinds: dict[str, int] = {}
     for part, count in zip(prompt.parts, context_fit.by_part(prompt, tokens), strict=True):
         kinds[part.kind] = kinds.get(part.kind, 0) + count
@@ -43,10 +43,10 @@ def render_meter(
     room: int,
     left_out: LeftOut | None = None,
 ) -> str:
-    """Render the next prompt's context usage by kind of part, and the context left for the answer.
+    """Render the next prompt's context usage by kind of part, and the context remaining for the answer.
 
     Args:
-        context: maximum number of tokens for prompt and answer together; None while the model is loading.
+        context: context length in tokens, shared by prompt and answer; None while the model is loading.
         room: number of tokens to reserve for the answer.
     """
     if tokens is None or context is None:
@@ -85,14 +85,14 @@ def render_prompt(
     retrieved: Sequence[SelectedDemo] = (),
     ends: Sequence[str] = (),
 ) -> str:
-    """Render a prompt's exact text with its parts marked.
+    """Render a prompt's exact text, divided into labeled parts.
 
     Args:
         tokens: the prompt's tokens; None while the model is loading.
         show_tokens: whether to mark each token and show its id.
-        retrieved: the demonstrations retrieved for the message; each label names the demonstration and why
-            it was retrieved.
-        ends: tokens and stop sequences that end the answer, as text.
+        retrieved: the demonstrations retrieved for the message. Their labels show the position in the set and
+            the matched words.
+        ends: the EOS tokens and stop sequences that end the answer.
     """
     parts = prompt.parts or (Part(kind="text", end=len(prompt.text)),)
     counts: Sequence[int | None] = [None] * len(parts)
@@ -120,7 +120,7 @@ def render_prompt(
 
 
 def _label_part(part: Part, count: int | None, retrieved: Sequence[SelectedDemo]) -> str:
-    """Label a part with its kind and number, why it was retrieved, and its number of tokens if known."""
+    """Label a part with its kind, its number, its retrieval match if any, and its token count if known."""
     label = part.kind if part.number is None else f"{part.kind} {part.number}"
     if part.kind == "demonstration" and part.number is not None and part.number <= len(retrieved):
         label += f" · {_describe_retrieval(retrieved[part.number - 1])}"
@@ -128,7 +128,7 @@ def _label_part(part: Part, count: int | None, retrieved: Sequence[SelectedDemo]
 
 
 def _render_ends(ends: Sequence[str]) -> str:
-    """Render the tokens and stop sequences that end the answer, as a line below the prompt."""
+    """Render the line below a prompt that lists the EOS tokens and stop sequences."""
     if not ends:
         return ""
     written = " ".join(f"<code>{escape(json.dumps(end, ensure_ascii=False)[1:-1])}</code>" for end in ends)
@@ -140,21 +140,21 @@ STOP_LABELS: Mapping[str, str] = {"own": "Own header and fence", "paper": "Paper
 
 
 def describe_stop_rule(prompt: Prompt) -> str:
-    """Return a prompt's stop rule as text to append to a line; "" if the format has no stop rule."""
+    """Return a suffix that shows a prompt's stop rule; "" if the format has no stop rule."""
     if not prompt.stop.headers:
         return ""
     return f" \u00b7 Stop rule: {STOP_LABELS.get(prompt.stop.name, 'not recorded')}"
 
 
 def _describe_retrieval(choice: SelectedDemo) -> str:
-    """Describe a retrieved demonstration and the words that matched the message."""
+    """Describe a retrieved demonstration and the words it shares with the message."""
     if not choice.words:
         return f"number {choice.number} in the set, no shared words"
     return f"number {choice.number} in the set, matches {', '.join(choice.words)} (BM25 {choice.score:.2f})"
 
 
 def _render_tokens(text: str, tokens: Sequence[Token], start: int, end: int) -> str:
-    """Render the tokens that start in [start, end), each with the text up to the start of the next token."""
+    """Render the tokens starting in [start, end), each with the text up to the next token."""
     placed = [token for token in tokens if token.start is not None]
     begins = [token.start or 0 for token in placed]
     written = []

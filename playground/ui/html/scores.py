@@ -1,6 +1,7 @@
-"""HTML for the scoreboard: win rates and scores with intervals, and disagreements between votes and judges.
+"""HTML for the scoreboard: win rates and scores with intervals, and vote-judge disagreements.
 
-Pure functions, independent of Gradio. Names are escaped. Every interval is shown as a bar and as text.
+Pure functions, independent of Gradio. All names are escaped. Every interval is shown both as a bar and as
+text.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ NOTHING = (
 def render_section(
     title: str, about: str, board: Board, conversations: Mapping[str, Conversation], cards: Cards
 ) -> str:
-    """Render the scores given by one judge or by votes.
+    """Render one section of the scoreboard: the scores from one judge or from votes.
 
     Args:
         title: the section's title.
-        about: the sentence below the title.
+        about: one sentence shown below the title.
         board: the scores.
-        conversations: conversations by id, used to title the disagreements.
+        conversations: conversations by id, used to label disagreements.
         cards: adapters by name, used for their labels.
     """
     parts = [f"<h3>{reveal(title)}</h3>", f'<p class="what">{reveal(about)}</p>']
@@ -86,7 +87,7 @@ def _render_pair(pair: PairRecord, cards: Cards) -> str:
 
 
 def _render_share_row(label: str, share: Share, bold: bool = False) -> str:
-    """Render the first variant's win rate. The bar is mirrored so that it points to the winner."""
+    """Render the first variant's win rate. The bar is mirrored so that it points toward the winner."""
     low, high = share.interval
     value = share.value
     figure = "\u2013" if value is None else f"{value:.0%}"
@@ -101,7 +102,7 @@ def _render_share_row(label: str, share: Share, bold: bool = False) -> str:
 def render_bar(
     value: float | None, interval: tuple[float, float] | None, scale: tuple[float, float] = (0.0, 1.0)
 ) -> str:
-    """Render an interval as a bar on its scale, with a point at the value and without numbers."""
+    """Render an interval as a bar with a point at the value, without numbers."""
     low, high = scale
 
     def place(figure: float) -> float:
@@ -120,7 +121,7 @@ def render_bar(
 
 
 def _render_score_table(scored: Sequence[ScoreRow], scale: tuple[float, float], cards: Cards) -> str:
-    """Render each variant's mean score: overall, by turn and by aspect."""
+    """Render a table of each variant's mean scores: overall, by turn and by aspect."""
     turns = sorted({turn for row in scored for turn in row.by_turn})
     turns = turns if len(turns) > 1 else []
     aspects = list(dict.fromkeys(name for row in scored for name in row.aspects))
@@ -222,7 +223,7 @@ def _render_share(share: Share) -> str:
 
 
 def _render_panel(panel: Panel) -> str:
-    """Render the judges of a panel: how much they agree, and the biases of each."""
+    """Render a judge panel: its inter-judge agreement and each judge's biases."""
     rows = "".join(
         f'<tr><th scope="row">{reveal(judge.judge)}</th><td>{_render_share_or_dash(judge.with_majority)}</td>'
         f"<td>{_render_share_or_dash(judge.inconsistent)}</td><td>{_render_share_or_dash(judge.first_place)}</td>"

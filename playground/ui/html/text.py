@@ -1,7 +1,7 @@
 """Prepare text for HTML: escaping, visible codes for invisible characters, and number formatting.
 
-Pure functions, independent of Gradio. Text from users and models is untrusted, so every function here escapes
-it, without losing a character.
+Pure functions, independent of Gradio. Text from users and models is untrusted, so it is always escaped, and
+no character is lost.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import html
 import re
 import unicodedata
 
-# Control characters, surrogates, direction marks, and default-ignorable characters. Joiners and variation
-# selectors are kept inside emoji and in scripts that need them.
+# Control characters, surrogates, bidirectional (bidi) controls, and default-ignorable characters. Joiners and
+# variation selectors are not matched inside emoji or in scripts that need them.
 _HIDDEN = re.compile(
     "[\0-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
     "\u2028-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
@@ -23,13 +23,13 @@ _WHITE = {"\n": "\u21b5\n", "\t": "\u21e5\t", " ": "\u2423"}
 
 
 def escape(text: str) -> str:
-    """Escape `text` for HTML without losing a character, and escape the template syntax of `gr.HTML`."""
+    """Escape HTML and `gr.HTML` template syntax in `text`, so that it is displayed verbatim."""
     marked = html.escape(text, quote=True).replace("$", "&#36;").replace("{", "&#123;")
     return marked.replace("\r", "&#13;").replace("\0", "\u2400")
 
 
 def reveal(text: str) -> str:
-    """Escape `text` for HTML, showing invisible characters as codes."""
+    """Escape `text` for HTML, with invisible characters shown as codes."""
     written, done = "", 0
     for found in _HIDDEN.finditer(text):
         name = unicodedata.name(found[0], "control character")
@@ -40,12 +40,12 @@ def reveal(text: str) -> str:
 
 
 def reveal_plain(text: str) -> str:
-    """Escape `text` for an HTML attribute, showing invisible characters as codes in brackets, not tags."""
+    """Escape `text` for an HTML attribute, with invisible characters shown as bracketed codes."""
     return escape(_HIDDEN.sub(lambda found: f"[{_format_code(found[0])}]", text))
 
 
 def reveal_whitespace(text: str) -> str:
-    """Render whitespace-only text as visible HTML."""
+    """Render whitespace-only text as HTML with visible symbols."""
     return "".join(_WHITE.get(character) or f"[{_format_code(character)}]" for character in text)
 
 
@@ -59,18 +59,18 @@ def format_number(number: int) -> str:
 
 
 def count_things(count: int, thing: str, things: str = "") -> str:
-    """Format a count with its noun, such as "1 call" or "2 calls".
+    """Format a count with its noun, as in "1 call" or "2 calls".
 
     Args:
         count: the number.
-        thing: the singular.
-        things: the plural, if it is not `thing` followed by "s".
+        thing: the singular noun.
+        things: the plural noun; `thing` followed by "s" by default.
     """
     return f"{format_number(count)} {thing if count == 1 else things or thing + 's'}"
 
 
 def format_bytes(count: int) -> str:
-    """Format a number of bytes with two or three digits, such as 412 MB or 2.1 GB."""
+    """Format a byte count with two or three significant digits, as in 412 MB or 2.1 GB."""
     value = float(count)
     for unit in ("bytes", "kB", "MB", "GB"):
         if value < 999.5:

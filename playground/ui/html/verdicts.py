@@ -1,7 +1,7 @@
 """HTML for the verdicts and votes below an answer.
 
-Pure functions, independent of Gradio. Judge output is as untrusted as model output and is escaped. Lanes are
-referred to by letter, so nothing here reveals what is in a hidden lane.
+Pure functions, independent of Gradio. Judge output is untrusted, like model output, and is escaped. Lanes are
+identified only by letter, so that the identity of blind lanes is not revealed.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ JUDGING = "judging\u2026"
 
 
 def choice_of(verdict: Verdict, pair: tuple[int, int]) -> Choice:
-    """Return the choice that a vote recorded, where `pair` holds the lanes shown as A and B."""
+    """Return the choice recorded by a vote. `pair` contains the lanes shown as A and B."""
     if verdict.winner is not None:
         return "A" if verdict.winner == pair[0] else "B"
     return "tie" if verdict.outcome == "tie" else "both-bad"
 
 
 def render_vote_status(chosen: str | None, blind: bool, locked: bool) -> str:
-    """Render the text in front of the vote buttons.
+    """Render the text before the vote buttons.
 
     Args:
-        chosen: the label of the user's vote, if there is one.
+        chosen: the label of the user's vote, if any.
         blind: whether the lanes' names are hidden.
         locked: whether the vote can no longer be changed.
     """
@@ -77,13 +77,13 @@ def render_marks(
     running: Collection[str],
     costs: Mapping[str, Cost],
 ) -> dict[int, str]:
-    """Render the marks below each of a lane's answers, by turn; turns without marks are omitted.
+    """Render the marks below a lane's answers, keyed by turn index. Turns without marks are omitted.
 
     Args:
         lane: index of the lane.
-        verdicts: the verdicts on each turn, in the order in which they were requested.
+        verdicts: the verdicts on each turn, in request order.
         voter: the current user's voter id.
-        running: ids of the verdicts whose judgments are still running.
+        running: ids of verdicts still in progress.
         costs: costs by verdict id.
     """
     found = {}
@@ -122,7 +122,7 @@ def _render_judged(
     cost: Cost | None,
     here: Mapping[str, Verdict],
 ) -> str:
-    """Render a badge that expands to the judge's reasons or, for a majority, to each judge's verdict."""
+    """Render a badge that expands to show the judge's reasons or, for a panel, each judge's verdict."""
     words, kind = badge(verdict, lane, running)
     against = " against ".join(LETTERS[each] for each in verdict.lanes) if _compares(verdict) else ""
     title = reveal_plain(", ".join(filter(None, (verdict.judge, verdict.rubric, _scope(verdict), against))))
@@ -141,7 +141,7 @@ def _render_judged(
 
 
 def badge(verdict: Verdict, lane: int, running: bool = False) -> tuple[str, str]:
-    """Return a lane's outcome in a verdict as one or two words of HTML, with a CSS class."""
+    """Return a short HTML label and a CSS class for a lane's outcome in a verdict."""
     if running:
         return JUDGING, "running"
     if verdict.outcome == "win":
@@ -158,7 +158,7 @@ def badge(verdict: Verdict, lane: int, running: bool = False) -> tuple[str, str]
 
 
 def score_of(score: float, scale: tuple[float, float]) -> str:
-    """Format a score with its scale, such as ``7.5 / 10``; on a (0, 1) scale, 1 is "right" and 0 "wrong"."""
+    """Format a score with its scale, as in ``7.5 / 10``. On a 0-1 scale, 1 is "right" and 0 is "wrong"."""
     if scale == (0.0, 1.0) and score in scale:
         return "right" if score else "wrong"
     return f"{score:.2f}".rstrip("0").rstrip(".") + f"\u2009/\u2009{scale[1]:g}"
@@ -173,7 +173,7 @@ def _scope(verdict: Verdict) -> str:
 
 
 def _render_facts(verdict: Verdict, cost: Cost | None) -> str:
-    """Render the judge, the rubric and the cost of a verdict."""
+    """Render a verdict's judge, rubric and cost."""
     by = [
         verdict.judge,
         *([f"at {verdict.server}"] if verdict.server else []),
@@ -186,7 +186,7 @@ def _render_facts(verdict: Verdict, cost: Cost | None) -> str:
 
 
 def _render_member(verdict: Verdict, lane: int) -> str:
-    """Render the verdict of one judge of a panel."""
+    """Render the verdict of one panel judge."""
     if verdict.scale is None and verdict.winner is not None:
         words = f"{LETTERS[verdict.winner]} better"
     else:
@@ -195,7 +195,7 @@ def _render_member(verdict: Verdict, lane: int) -> str:
 
 
 def _render_call(call: JudgeCall, verdict: Verdict) -> str:
-    """Render a judge call: the order of the answers, the verdict, the reasons and the collapsed raw reply."""
+    """Render a judge call: the answer order, the verdict, the reasons and the collapsed raw response."""
     head = ""
     if _compares(verdict):
         first, second = (LETTERS[lane] for lane in call.shown)
@@ -260,12 +260,12 @@ def render_note(sentence: str) -> str:
 
 
 def render_error(sentence: str) -> str:
-    """Render the reason why a judgment cannot be requested yet."""
+    """Render an error explaining why a judgment cannot be requested."""
     return f'<p class="notice error">{reveal(sentence)}</p>'
 
 
 def render_warning(sentence: str) -> str:
-    """Render a warning about a judge that does not block the request."""
+    """Render a non-blocking warning about a judge."""
     return f'<p class="notice warning">{reveal(sentence)}</p>'
 
 
@@ -289,7 +289,7 @@ def _price(price: tuple[float, str] | None, before: str) -> str:
 
 
 def render_calls(verdict: Verdict, cost: Cost | None) -> str:
-    """Render every judge call behind a verdict with its full prompt and response, for a dialog."""
+    """Render all judge calls of a verdict with their full prompts and responses, as dialog content."""
     parts = [f'<p class="notice">{_render_facts(verdict, cost)}</p>']
     for at, call in enumerate(verdict.calls, 1):
         shown = ", then ".join(LETTERS[lane] for lane in call.shown)
