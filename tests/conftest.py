@@ -1,4 +1,4 @@
-"""Fixtures: a tiny random model of a real architecture with two adapters, and the bundled pocket model."""
+"""Shared fixtures: a tiny random model with two adapters, running apps, and browser users."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from tests.helpers.browsing import App, Person, StartApp
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test reaches for the network
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # tests must not access the network
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # Workers and the programs that they start share the cores, on which threads would wait for one another.
+    # Test workers and their child processes share the cores, so more threads would only compete.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
@@ -27,16 +27,16 @@ prepare_environment()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take minutes first, so that short ones fill the workers' time at the end."""
+    """Run slow and browser tests first, so that short tests keep all workers busy at the end."""
     items.sort(key=lambda item: not (item.get_closest_marker("browser") or item.get_closest_marker("slow")))
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    """A random 3-layer Llama with the pocket model's tokenizer, context 256, and two random adapters.
+    """Create a random 3-layer Llama with the pocket model's tokenizer, a 256-token context and two adapters.
 
-    The adapters differ in rank and in the layers they touch: "wide" is on all linear layers, "thin" on
-    query and value alone, with another scaling.
+    The adapters have different ranks and scaling factors. "wide" is applied to all linear layers, "thin" only
+    to the query and value projections.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -78,7 +78,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 
 @pytest.fixture(scope="session")
 def tiny_engine(tiny: Tiny) -> Iterator[object]:
-    """The local engine on the tiny model."""
+    """Create a local engine that serves the tiny model."""
     from playground.config import Settings
     from playground.engine import open_engine
     from playground.library import Library
@@ -107,7 +107,7 @@ def public_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 @pytest.fixture
 def start_app() -> Iterator[StartApp]:
-    """Start apps that end with the test, even if it fails."""
+    """Return a function that starts apps. They are stopped after the test, even if it fails."""
     from tests.helpers.browsing import App
 
     with ExitStack() as apps:

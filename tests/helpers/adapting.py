@@ -1,4 +1,4 @@
-"""Bases and adapters for tests: random, tiny, and compared with PEFT's own forward."""
+"""Create tiny random base models and adapters, and compare the results with PEFT's forward pass."""
 
 from __future__ import annotations
 
@@ -33,7 +33,12 @@ LINEAR = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "init_lora_we
 
 
 def make_base(folder: Path, kind: str = "Llama", seed: int = 0, **config: Any) -> Path:
-    """A random model of a kind of Transformers, in a folder; a `config` value of None is left out."""
+    """Save a random Transformers model in a folder and return the folder.
+
+    Args:
+        kind: prefix of the configuration class, such as "Llama".
+        config: configuration values; None removes a value set in `SHAPE`.
+    """
     torch.manual_seed(seed)
     values = {key: value for key, value in {**SHAPE, **config}.items() if value is not None}
     model = AutoModelForCausalLM.from_config(getattr(transformers, f"{kind}Config")(**values))
@@ -45,10 +50,11 @@ def make_base(folder: Path, kind: str = "Llama", seed: int = 0, **config: Any) -
 
 
 def make_adapter(base: Path, folder: Path, config: Any, seed: int = 2, tokens: int = 0, **edit: Any) -> Path:
-    """An adapter whose every trained weight is random, with entries of its configuration edited.
+    """Save an adapter with random trained weights and return its folder.
 
     Args:
-        tokens: by how many the vocabulary is enlarged first.
+        tokens: number of tokens to add to the base model's vocabulary first.
+        edit: entries to change in the saved adapter_config.json.
     """
     torch.manual_seed(seed)
     with warnings.catch_warnings():
@@ -73,7 +79,7 @@ def len_of(model: Any) -> int:
 
 @torch.inference_mode()
 def by_peft(base: Path, adapter: Path | None, ids: Tensor, tokens: int = 0, **options: Any) -> Tensor:
-    """PEFT's own logits for one row, (T, V)."""
+    """Return the logits of PEFT's forward pass for one row, shape (T, V)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model: Any = AutoModelForCausalLM.from_pretrained(base, **options)
@@ -94,10 +100,10 @@ def compare(
     ids: Tensor,
     tokens: dict[str, int] | None = None,
 ) -> Any:
-    """One pass over rows with different adapters, each of which must have PEFT's logits for it alone.
+    """Assert that a batch of rows with different adapters has the logits that PEFT computes for each row.
 
     Returns:
-        What was read of the adapters, by name.
+        The loaded adapter weights, by adapter name.
     """
     model = AutoModelForCausalLM.from_pretrained(base).eval()
     before = checksum(model)
@@ -106,7 +112,7 @@ def compare(
     own = RowAdapters(model, read)
     own.select(rows)
     got = model(input_ids=ids.expand(len(rows), -1), use_cache=False).logits
-    # A step of one token, with the rows' own keys and values.
+    # Decode one token, using the KV cache of each row.
     past = model(input_ids=ids[:-1].expand(len(rows), -1), use_cache=True).past_key_values
     step = model(input_ids=ids[-1:].expand(len(rows), -1), past_key_values=past).logits
     wanted = {

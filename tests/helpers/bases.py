@@ -1,4 +1,4 @@
-"""Bases on disk, opened and asked."""
+"""Load base models from disk and generate text with them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TEXT = "Hello there, what is"
 
 
 def opened(folder: Path | str, **settings: Any) -> Engine:
-    """The engine of a base, loaded or failed."""
+    """Open the engine of a base model and wait until loading has finished or failed."""
     engine = open_engine(Settings(base=str(folder), device="cpu", **settings), Library.open(str(folder)))
     while engine.status().state == "loading":
         time.sleep(0.01)
@@ -31,7 +31,7 @@ def status(folder: Path | str, **settings: Any) -> Status:
 
 
 def served(folder: Path | str, **settings: Any) -> tuple[Status, Reply]:
-    """Status and reply of a base that works."""
+    """Return the engine status and a reply of a base model, asserting that both are free of errors."""
     engine = opened(folder, **settings)
     try:
         assert engine.status().state == "ready", engine.status().note
@@ -44,7 +44,7 @@ def served(folder: Path | str, **settings: Any) -> tuple[Status, Reply]:
 
 
 def refused(folder: Path | str, *said: str, **settings: Any) -> str:
-    """Check that a base is refused in one sentence that has these words."""
+    """Assert that loading a base model fails with a one-line error containing `said`; return the error."""
     now = status(folder, **settings)
     assert now.state == "failed", now
     assert "\n" not in now.note

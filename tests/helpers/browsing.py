@@ -1,4 +1,4 @@
-"""The page in a real Chromium, on the real app: the app, a browser, and a person with a page of their own."""
+"""Drive the real app in Chromium: start the app, find a browser and simulate users."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from playwright.sync_api import (
 from tests.helpers.paths import ROOT
 
 SLOW = 60_000
-"""Milliseconds; generous, since two cores may be shared with much else."""
+"""Timeout in milliseconds; generous, because test machines may have only two busy cores."""
 ARGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -42,23 +42,23 @@ ARGS = [
     "--disable-sync",
 ]
 SIZES: tuple[ViewportSize, ...] = ({"width": 1440, "height": 900}, {"width": 390, "height": 844})
-"""The windows of a laptop and of a phone."""
+"""Window sizes of a laptop and a phone."""
 QUESTION = "What is the capital of France?"
 CUT_OFF = "AbortError|Connection errored out|404: Not Found"
-"""What the component library prints when a page is left while it still listens to the server: it breaks its
-stream of events off, and may ask for another, which the server has put away by then."""
+"""Console messages printed by Gradio's client when the user leaves a page with an open event stream. The
+client aborts the stream and may request another one that no longer exists on the server."""
 
 expect.set_options(timeout=SLOW)
 
 
-# --- The app, a browser, a person's page -----------------------------------------------------------
+# --- App, browser and user -------------------------------------------------------------------------
 
 
 class App:
-    """`python app.py` on a free port, with its record in `data_dir`."""
+    """`python app.py`, running on a free port with its database in `data_dir`."""
 
     program: tuple[str, ...] = ("app.py",)
-    """What Python runs; it takes the flags of app.py."""
+    """Arguments that make Python run the app; they must accept the flags of app.py."""
 
     def __init__(self, data_dir: Path, *flags: str) -> None:
         with socket.socket() as probe:
@@ -78,7 +78,7 @@ class App:
                 text=True,
             )
         assert self.process.stdout is not None
-        said = self.process.stdout.readline()  # ends when the program does, too
+        said = self.process.stdout.readline()  # also returns when the program exits
         assert said.strip() == f"Tandem is running at {self.url.rstrip('/')}", said + self.log()
 
     def __enter__(self) -> Self:
@@ -92,7 +92,7 @@ class App:
         return self._log.read_text()
 
     def end(self) -> None:
-        """Press Ctrl-C, which must end the program without output."""
+        """Send SIGINT and assert that the app exits with status 0 and without a traceback."""
         assert self.process.stdout is not None
         try:
             self.process.send_signal(signal.SIGINT)
@@ -105,11 +105,11 @@ class App:
 
 
 StartApp = Callable[..., App]
-"""`App` with the same arguments, ended after the test."""
+"""Start an `App` with the given arguments; it is stopped after the test."""
 
 
 def chromium(playwright: Playwright) -> str:
-    """The browser to drive: TANDEM_CHROMIUM, else the system's, else Playwright's own."""
+    """Return the path of Chromium: TANDEM_CHROMIUM, else the system's browser, else Playwright's."""
     names = ("/usr/bin/chromium", "chromium-browser", "google-chrome")
     candidates = [os.environ.get("TANDEM_CHROMIUM"), *map(shutil.which, names)]
     candidates.append(playwright.chromium.executable_path)
@@ -123,10 +123,10 @@ def chromium(playwright: Playwright) -> str:
 
 
 class Person:
-    """Someone with a page of their own, and everything that went wrong on it."""
+    """A simulated user with a separate browser context, and a list of errors on their page."""
 
     def __init__(self, browser: Browser, url: str, enter: bool = True) -> None:
-        """`enter`: whether the page lets them in at once."""
+        """Open a browser context and, if `enter` is set, the page, which must not require a password."""
         self.context = browser.new_context(
             viewport={"width": 1440, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
         )
@@ -155,11 +155,11 @@ class Person:
             self.wrong.append(f"foreign request: {request.url}")
 
     def go(self, url: str) -> None:
-        """To an address; what the page that is left complains of comes late, and counts for nothing."""
+        """Open a URL and wait until the model is ready, ignoring errors from the page being left."""
         self.leaving = True
         try:
             self.page.goto(url)
-        except Error as error:  # the page that is left may be asking for itself at that moment
+        except Error as error:  # the previous page may be reloading at the same time
             if "ERR_ABORTED" not in str(error):
                 raise
             self.page.goto(url)
@@ -184,14 +184,14 @@ class Person:
         return self.page.input_value("#message textarea")
 
     def send(self, text: str) -> None:
-        """Type and press Enter; returns once the message is accepted."""
+        """Type a message, press Enter and wait until the message appears in the conversation."""
         before = self.asked.count()
         self.type(text)
         self.page.press("#message textarea", "Enter")
         expect(self.asked).to_have_count(before + 1)
 
     def ask(self, text: str) -> None:
-        """Send, and wait for the answers' end."""
+        """Send a message and wait for all answers to finish."""
         self.send(text)
         self.finished()
 
@@ -203,8 +203,11 @@ class Person:
         self.page.fill(f"#{name} input", str(value))
 
     def long(self) -> None:
-        """Decoding by which every answer is long, whatever the model: at this temperature all tokens are
-        about equally likely, the end included, which this seed draws at none of the pocket model's places."""
+        """Set decoding parameters that make every answer long.
+
+        At this temperature, all tokens are about equally likely. With this seed, the pocket model never
+        samples its EOS token.
+        """
         self.set_control("temperature", 1000)
         self.set_control("seed", 2)
         self.set_control("max-new-tokens", 3500)
@@ -214,7 +217,7 @@ class Person:
         self.set_control("max-new-tokens", 40)
 
     def options(self, control: str) -> Locator:
-        """The list of a dropdown, opened; another one's may still be closing."""
+        """Open a dropdown and return its own option list, even if another list is still closing."""
         box = self.page.locator(f"#{control} input")
         box.click()
         expect(box).to_have_attribute("aria-expanded", "true")
@@ -241,6 +244,6 @@ class Person:
 
     @property
     def conversation(self) -> str:
-        """Its id, once the address bar has it: the address follows the page by a moment."""
+        """The conversation id, read from the URL. Waits for the page to update the URL."""
         expect(self.page).to_have_url(re.compile("[?&]c="))
         return parse_qs(urlparse(self.page.url).query)["c"][0]

@@ -1,4 +1,4 @@
-"""Values that must be there: each function asserts it and returns the value with its type."""
+"""Assert that optional values are present, and return them with a non-optional type."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ T = TypeVar("T")
 
 
 def there(value: T | None) -> T:
-    """Return a value that must not be None."""
+    """Return the value, asserting that it is not None."""
     assert value is not None
     return value
 
 
 def request_of(answer: Answer) -> Request:
-    """Return the request of an answer whose prompt could be built."""
+    """Return an answer's request, asserting that it is not None."""
     return there(answer.request)
 
 
 def group(pattern: str, text: str) -> str:
-    """Return the first group of a pattern's first match, in which `.` also matches line breaks."""
+    """Return the first group of the pattern's first match, with `re.DOTALL` set."""
     found = there(re.search(pattern, text, re.DOTALL))
     return str(found[1])

@@ -1,4 +1,4 @@
-"""The command line, run as scripts run it and as typer's own runner does."""
+"""Run the command line, either in a subprocess or with typer's test runner."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.helpers.paths import ROOT
 
 
 def tandem(*arguments: object, **environment: str) -> CompletedProcess[bytes]:
-    """Run the real command; the result's standard output and error are bytes."""
+    """Run the command line in a subprocess and return its exit status and its output as bytes."""
     return subprocess.run(
         [sys.executable, "-m", "playground", *map(str, arguments)],
         cwd=ROOT,
@@ -25,7 +25,7 @@ def tandem(*arguments: object, **environment: str) -> CompletedProcess[bytes]:
 
 
 def failed(result: CompletedProcess[bytes], status: int, *said: str) -> None:
-    """Assert that a command failed with one sentence and nothing else."""
+    """Assert that a command failed and printed only a one-line error containing all strings in `said`."""
     error = result.stderr.decode()
     assert result.returncode == status, error
     assert result.stdout == b""
@@ -35,7 +35,7 @@ def failed(result: CompletedProcess[bytes], status: int, *said: str) -> None:
 
 
 def invoke(*arguments: object) -> Result:
-    """The command within this process, which a prompt needs no model for."""
+    """Run a command in this process. Suitable for commands that load no model, such as `prompt`."""
     from playground.cli.main import app
 
     return CliRunner().invoke(app, [str(argument) for argument in arguments])

@@ -1,7 +1,7 @@
-"""Local folders served over a real socket with the Hugging Face Hub's API.
+"""Serve local folders over a socket with the API of the Hugging Face Hub.
 
-It has what `huggingface_hub` needs to list and download a model, with the Hub's own status codes and error
-headers. `use_hub` points this process at it.
+The server supports listing and downloading models with `huggingface_hub`, and returns the Hub's status codes
+and error headers. `use_hub` makes `huggingface_hub` use this server.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 LARGE = (".safetensors", ".bin", ".gguf", ".h5", ".onnx", ".msgpack", ".pt", ".model")
-"""Files kept in large file storage: their ETag is a SHA-256, and downloads are redirected to another host."""
+"""Suffixes of LFS files: their ETag is a SHA-256, and downloads are redirected to another host."""
 TOKEN = "hf_that_has_access"
-"""Opens gated and private repositories; any other token that begins with hf_ is valid but has no access."""
+"""Token with access to gated and private repositories. Other tokens starting with hf_ are valid without access."""
 PIECE = 64_000
-"""Bytes sent at a time where `HubServer.pause` is set."""
+"""Number of bytes sent at a time if `HubServer.pause` is set."""
 
 
 @dataclass
 class Repository:
-    """A repository: its revisions, and who may read it."""
+    """A repository with its revisions and access rules."""
 
     revisions: dict[str, Path]
-    """Branch or tag to the folder that it is."""
+    """Maps each branch or tag to a local folder."""
     gated: bool = False
-    """Listed for everyone; files need a token that was granted access."""
+    """Whether downloading files requires a token with access; listing them does not."""
     private: bool = False
-    """Looks as if it did not exist without a token that has access."""
+    """Whether the repository is reported as missing to clients without access."""
 
     def commit(self, revision: str) -> str | None:
-        """The commit of a branch, tag or commit; None if there is none such."""
+        """Return the commit id of a branch, tag or commit; None if it does not exist."""
         for name, folder in self.revisions.items():
             if revision in (name, _commit(folder)):
                 return _commit(folder)
@@ -51,7 +51,7 @@ class Repository:
 
 
 class HubServer(ThreadingHTTPServer):
-    """The server; every attribute can be changed while it runs."""
+    """Local Hub server. All attributes can be changed while the server is running."""
 
     daemon_threads = True
 
@@ -62,17 +62,17 @@ class HubServer(ThreadingHTTPServer):
         self.requests: list[tuple[str, str, str | None]] = []
         """Method, path and Range header of every request, in order."""
         self.sent: dict[str, int] = {}
-        """Bytes of each file's content that went out, by its path in the repository."""
+        """Number of bytes sent for each file, by its path in the repository."""
         self.pause = 0.0
-        """Seconds between two pieces of a file."""
+        """Seconds to wait between two pieces of a file."""
         self.cut_after: int | None = None
-        """Bytes of a file's content after which a connection is closed."""
+        """Number of bytes of a file to send before closing the connection; None to send the whole file."""
         self.before_piece: Callable[[str], None] | None = None
-        """Called with the file's path before each piece, in the thread of the request; may block."""
+        """Callback run before each piece is sent, with the file's path. It may block the request's thread."""
         self.on_request: Callable[[str, Any], None] | None = None
-        """Called with the path and the headers of each request."""
+        """Callback run for each request, with its path and headers."""
         self.down = False
-        """Whether every request is answered with 503."""
+        """Whether to answer every request with status 503."""
 
     def add(
         self,
@@ -83,13 +83,13 @@ class HubServer(ThreadingHTTPServer):
         private: bool = False,
         revisions: dict[str, Path] | None = None,
     ) -> Repository:
-        """Serve `folder` as the branch main of `id`, and other folders as other revisions."""
+        """Add a repository with `folder` as its main branch and `revisions` as its other branches or tags."""
         repository = Repository({"main": folder, **(revisions or {})}, gated=gated, private=private)
         self.repositories[id] = repository
         return repository
 
     def downloaded(self) -> list[str]:
-        """The paths of files whose content was asked for, sorted, each once."""
+        """Return the sorted paths of all files whose content was requested."""
         return sorted(self.sent)
 
 
@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
                 headers["X-Error-Code"] = refusal.code
             self._send_json({"error": refusal.message}, refusal.status, headers)
         except OSError:
-            self.close_connection = True  # the client is gone
+            self.close_connection = True  # the client has disconnected
 
     # --- Access -----------------------------------------------------------------------------------
 
@@ -150,14 +150,14 @@ class _Handler(BaseHTTPRequestHandler):
         token = self._token()
         repository = self.server.repositories.get(id)
         if repository is None or (repository.private and token != TOKEN):
-            # Without a token a missing repository and a private one look the same.
+            # Without a token, private repositories are indistinguishable from missing ones.
             raise _RefusedError(404 if token else 401, "RepoNotFound", "Repository not found")
         commit = repository.commit(revision)
         if commit is None:
             raise _RefusedError(404, "RevisionNotFound", f"Invalid rev id: {revision}")
         return repository, commit
 
-    # --- Answers ----------------------------------------------------------------------------------
+    # --- Responses --------------------------------------------------------------------------------
 
     def _info(self, id: str, revision: str) -> None:
         repository, commit = self._find(id, revision)
@@ -195,7 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
             "X-Repo-Commit": commit,
             "X-Linked-ETag": f'"{sha}"',
             "X-Linked-Size": str(path.stat().st_size),
-            # Another host, as the Hub's storage is: the client does not follow it to read metadata.
+            # Redirect to another host, as the Hub does. Metadata requests do not follow this redirect.
             "Location": f"http://localhost:{self.server.server_port}/storage/{id}/{commit}/{name}",
             "Content-Length": "0",
         }.items():
@@ -273,7 +273,7 @@ def _commit(folder: Path) -> str:
 
 @contextmanager
 def hub_server() -> Iterator[HubServer]:
-    """A server without any repository; closed at the end."""
+    """Start a Hub server without repositories; it is closed on exit."""
     hub = HubServer()
     threading.Thread(target=hub.serve_forever, daemon=True).start()
     try:
@@ -284,13 +284,13 @@ def hub_server() -> Iterator[HubServer]:
 
 
 def use_hub(monkeypatch: Any, hub: HubServer | None, cache_folder: Path, token: str | None = None) -> None:
-    """Point `huggingface_hub` in this process at a server, with a cache of its own.
+    """Make `huggingface_hub` use a server and a separate cache folder in this process.
 
     Args:
-        monkeypatch: pytest's fixture, or anything with its `setattr` and `setenv`.
-        hub: None for a machine that is offline.
-        cache_folder: where downloads are kept; may not exist yet.
-        token: what HF_TOKEN is set to; None: it is not set.
+        monkeypatch: pytest's fixture, or an object with the same `setattr`, `setenv` and `delenv` methods.
+        hub: the server; None to simulate a machine without network access.
+        cache_folder: folder for downloads, created when needed.
+        token: value of HF_TOKEN; None to unset the variable.
     """
     from huggingface_hub import constants
 
@@ -301,7 +301,7 @@ def use_hub(monkeypatch: Any, hub: HubServer | None, cache_folder: Path, token: 
         constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
     )
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache_folder))
-    # The folder of a person's own token must not be looked at.
+    # Never read the developer's own token file.
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(cache_folder / "no-token"))
     if token is None:
         monkeypatch.delenv("HF_TOKEN", raising=False)

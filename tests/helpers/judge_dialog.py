@@ -1,4 +1,4 @@
-"""The judge's dialog without a browser."""
+"""Create the judge dialog without a browser."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ OPENAI = "https://api.openai.com/v1"
 
 
 def panel(tmp_path: Path, visitor: str = "me", **settings: Any) -> tuple[JudgeDialog, PageState, list[str]]:
-    """A panel on a conversation of one turn, the visit that shows it, and who visits (a list of one)."""
+    """Create a judge dialog for a conversation with one turn.
+
+    Returns:
+        The dialog, the state of a page showing the conversation, and a list with the current visitor's id.
+        Replacing the id in the list changes the visitor.
+    """
     talk = session(tmp_path, own_words)
     chosen = Settings(data_dir=tmp_path, judge_url=settings.pop("judge_url", OPENAI), **settings)
     talk.judges = Judges(Store(tmp_path), chosen)

@@ -1,4 +1,4 @@
-"""Models that judge on a server of the test's own."""
+"""Judge models on a local judge server, and judgments made with them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Serve = Callable[[Behave], JudgeServer]
 
 
 def model(server: JudgeServer | str, **changes: Any) -> JudgeModel:
-    """The judge on a server, or on one at an address."""
+    """Create a judge model that uses a local server or the server at a URL."""
     url = server if isinstance(server, str) else server.url
     options: dict[str, Any] = {"model": "judge", "server": url, "key": Secret(KEY), "timeout": 20}
     return JudgeModel(**options | changes)
 
 
 def text_only(say: Behave) -> Behave:
-    """A server that knows no schemas, and otherwise behaves as `say`."""
+    """Return a server behaviour that rejects structured output requests and handles all others with `say`."""
 
     def behave(asked: Asked, body: Body) -> None:
         if "response_format" in body:
@@ -38,7 +38,7 @@ def text_only(say: Behave) -> Behave:
 
 
 def put(server: JudgeServer) -> list[Body]:
-    """Questions that a server like `text_only` took, without the ones that it turned down."""
+    """Return the bodies of the requests accepted by a `text_only` server."""
     return [body for body in server.bodies if "response_format" not in body]
 
 
@@ -55,7 +55,13 @@ def judged(
     lanes: Iterable[int] | None = None,
     **options: Any,
 ) -> tuple[Verdict, Session, Conversation]:
-    """The verdict on the last of these turns, once it has ended, and the talk and conversation it is on."""
+    """Judge the last turn of a new conversation, and wait for the verdict.
+
+    Also assert that judging leaves the answers unchanged and stores the API key nowhere.
+
+    Returns:
+        The verdict, the session and the conversation.
+    """
     talk = session(tmp_path, answer)
     conversation = chat(talk, *messages)
     who = model(
@@ -72,7 +78,7 @@ def judged(
 
 
 def sent_parameters(verdict: Verdict) -> dict[str, Any]:
-    """The parameters of a verdict's first call."""
+    """Return the request parameters of a verdict's first judge call."""
     sent = verdict.calls[0].parameters
     assert sent is not None
     parameters: dict[str, Any] = json.loads(sent)
@@ -80,7 +86,7 @@ def sent_parameters(verdict: Verdict) -> dict[str, Any]:
 
 
 def sentence(text: str | None) -> str:
-    """Assert that it is one: no line breaks, an end, nothing of Python in it."""
+    """Return the text, asserting that it is a complete one-line message without Python error details."""
     assert text is not None
     assert text.endswith((".", "again."))
     assert "\n" not in text

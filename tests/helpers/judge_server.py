@@ -1,4 +1,4 @@
-"""A judge's server for tests: speaks OpenAI's chat API over a real socket and does as it is told."""
+"""Judge server for tests: implements OpenAI's chat API over a socket with configurable behaviour."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Behave = Callable[["Asked", Body], object]
 
 
 class Asked(BaseHTTPRequestHandler):
-    """One request, with the ways to answer it."""
+    """Handler for one request, with methods for responding."""
 
     protocol_version = "HTTP/1.1"
     server: JudgeServer
@@ -31,7 +31,11 @@ class Asked(BaseHTTPRequestHandler):
         self.server.behave(self, body)
 
     def say(self, text: Any, **fields: Any) -> None:
-        """A whole chat reply with this text; `fields` are of its choice, and `usage`."""
+        """Send a complete chat response with this text.
+
+        Args:
+            fields: fields of the response's choice, or its `usage`, or the message's `refusal`.
+        """
         usage = fields.pop("usage", {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120})
         refusal = fields.pop("refusal", None)
         choice = {
@@ -42,7 +46,7 @@ class Asked(BaseHTTPRequestHandler):
         self.send({"choices": [choice | fields], "usage": usage})
 
     def send(self, data: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        """`data` as JSON (bytes: as they are) with a status."""
+        """Send a response with a status; `data` is encoded as JSON unless it is bytes."""
         if isinstance(data, dict) and status == 200:
             data = {"id": "x", "object": "chat.completion", "created": 1, "model": "judge"} | data
         raw = data if isinstance(data, bytes) else json.dumps(data).encode()
@@ -55,25 +59,25 @@ class Asked(BaseHTTPRequestHandler):
         self.wfile.write(raw)
 
     def fail(self, status: int, message: str = "No.", **headers: str) -> None:
-        """An error in OpenAI's shape."""
+        """Send an error in OpenAI's format. Header names are written with `_` instead of `-`."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.send({"error": {"message": message, "type": "x", "code": None, "param": None}}, status, named)
 
     def reset(self) -> None:
-        """Begin a reply, then break the connection off in its middle."""
+        """Send part of a response, then reset the connection."""
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", "1000")
         self.end_headers()
         self.wfile.write(b'{"choices": [')
         self.wfile.flush()
-        # Linger 0: the close is a reset, not an orderly end.
+        # With a linger time of 0, closing the socket resets the connection.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
         self.connection.close()
 
     def silence(self, seconds: float = 60) -> None:
-        """Say nothing until the server ends or the other side has gone."""
+        """Send nothing until the timeout expires, the client disconnects or the server is stopped."""
         until = time.monotonic() + seconds
         self.connection.settimeout(0.05)
         while time.monotonic() < until and not self.server.ended.is_set():
@@ -93,13 +97,13 @@ class Asked(BaseHTTPRequestHandler):
 
 
 class JudgeServer(ThreadingHTTPServer):
-    """Listens on a free port of this machine.
+    """Local judge server on a free port.
 
     Attributes:
-        behave: what is done with each request; `asked.number` counts them from 1.
-        bodies: every request's body, in order.
-        keys: every request's Authorization header.
-        left: requests that the other side gave up on.
+        behave: function called for each request; `asked.number` counts requests from 1.
+        bodies: the bodies of all requests, in order.
+        keys: the Authorization headers of all requests, in order.
+        left: number of requests during which the client disconnected.
     """
 
     daemon_threads = True
@@ -120,7 +124,7 @@ class JudgeServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/v1"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        pass  # connections that break off are what tests are about
+        pass  # broken connections are expected in tests
 
     def end(self) -> None:
         self.ended.set()

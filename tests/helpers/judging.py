@@ -1,4 +1,4 @@
-"""Conversations on the scripted engine, and requests to judge them."""
+"""Create conversations on the scripted engine and judge them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from playground.types import Conversation, Request, Verdict
 
 
 def session(tmp_path: Path, answer: str | Callable[[Request], str] = "Yes.", **settings: Any) -> Session:
-    """A session whose lanes answer `answer(request)`."""
+    """Create a session whose lanes answer with `answer`, or with `answer(request)` if it is a function."""
     engine = ScriptedEngine(lambda request: [answer(request) if callable(answer) else answer])
     store = Store(tmp_path)
     library = Library.open("models/pocket", data_dir=tmp_path)
@@ -38,7 +38,7 @@ def request(
     lanes: Iterable[int] | None = None,
     **options: Any,
 ) -> JudgeRequest:
-    """A request as the page and the command line make it; by default of all lanes with an answer."""
+    """Create a judge request as the UI and the command line do; by default, for all answered lanes."""
     return JudgeRequest(
         conversation=conversation,
         turn=turn,
@@ -59,7 +59,7 @@ def judge(
     budget: JudgeBudget | None = None,
     **options: Any,
 ) -> Judgment:
-    """The running judgment of one judge."""
+    """Start a judgment with one judge and return it."""
     return talk.judge(request(talk, conversation, turn, rubric, judge, **options), budget)[0]
 
 
@@ -70,7 +70,7 @@ def judge_by_rule(
     lanes: Iterable[int] | None = None,
     pair: bool = False,
 ) -> Verdict:
-    """The reference judge's verdict."""
+    """Return the verdict of the reference judge."""
     lanes = answered_lanes(conversation, turn) if lanes is None else tuple(lanes)
     known = talk.known_answer(conversation, turn, pair)
     asked = JudgeRequest(conversation=conversation, turn=turn, lanes=lanes, rubric=known)
@@ -85,12 +85,12 @@ def cast_vote(
     shown: tuple[int, ...],
     **options: Any,
 ) -> Verdict:
-    """The verdict of a person's vote."""
+    """Cast a vote and return its verdict."""
     return talk.vote(Vote(conversation=conversation, turn=turn, choice=choice, shown=shown, **options))
 
 
 def own_words(request: Request) -> str:
-    """Answers that differ between the lanes."""
+    """Return an answer that depends on whether the lane uses an adapter."""
     return "Mine." if request.prompt.adapter else "Other."
 
 

@@ -1,9 +1,9 @@
-"""Folders that tests read."""
+"""Paths of folders that tests read."""
 
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
 ROOT = TESTS.parent
 POCKET = ROOT / "models" / "pocket"
-# Files of other projects, which stand beside a checkout where they may be had.
+# Optional files from other projects, next to the repository.
 PUBLISHED = ROOT.parent / "shared" / "reference" / "data" / "urial"

@@ -1,4 +1,4 @@
-"""Tiny random models as the repositories of presets: a base of some 17 MB and an adapter on it."""
+"""Local Hub server with the repositories of test presets: a random 17 MB base model and an adapter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.helpers.hub_server import HubServer, hub_server
 
 BASE, ADAPTER, GATED = "some/random-llama", "some/random-llama-sft", "some/closed-llama"
 MARK = 6_000_000
-"""Bytes of the weights after which `Valve` lets nothing through."""
+"""Number of bytes of the weights after which `Valve` pauses the download."""
 WEIGHTS = "model.safetensors"
 
 PRESETS = f"""
@@ -48,10 +48,10 @@ licence = "MIT"
 
 
 def make_models(folder: Path, tokenizer: Path) -> None:
-    """Write the base and the adapter into a folder.
+    """Save the base model and the adapter in subfolders of a folder.
 
     Args:
-        tokenizer: the folder of a tokenizer.
+        tokenizer: folder that contains the tokenizer files.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -82,12 +82,12 @@ def make_models(folder: Path, tokenizer: Path) -> None:
 
 
 class Valve:
-    """Stops the weights of a server after `MARK` bytes, until it is opened."""
+    """Pauses the download of a server's weights after `MARK` bytes, until `open` is called."""
 
     def __init__(self, hub: HubServer) -> None:
         self._hub, self._open = hub, threading.Event()
         self.reached = threading.Event()
-        hub.pause = 0.001  # so that files go out in pieces
+        hub.pause = 0.001  # so that files are sent in pieces
 
     def __call__(self, path: str) -> None:
         if path == WEIGHTS and self._hub.sent.get(path, 0) >= MARK and not self._open.is_set():
@@ -95,13 +95,13 @@ class Valve:
             self._open.wait(120)
 
     def open(self) -> None:
-        """Let everything through from now on."""
+        """Resume paused downloads and stop pausing new ones."""
         self._open.set()
 
 
 @contextmanager
 def preset_hub(models: Path) -> Iterator[HubServer]:
-    """A Hub with the repositories of `PRESETS`."""
+    """Start a Hub server with the repositories used in `PRESETS`."""
     with hub_server() as hub:
         hub.add(BASE, models / "base")
         hub.add(ADAPTER, models / "adapter")

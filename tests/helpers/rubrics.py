@@ -1,4 +1,4 @@
-"""The shipped rubrics and FastChat's, by kind."""
+"""The shipped rubrics and FastChat's rubrics, by kind."""
 
 from __future__ import annotations
 

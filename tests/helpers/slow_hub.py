@@ -1,4 +1,4 @@
-"""As much of the Hugging Face Hub as one repository needs, over a real socket; its download takes long."""
+"""Local Hub server with one large repository that downloads slowly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.helpers.paths import ROOT
 COMMIT, ETAG, CONFIG_ETAG = "0" * 40, "1" * 40, "2" * 40
 CONFIG = (ROOT / "models" / "pocket" / "config.json").read_bytes()
 PIECE = 500_000
-"""Bytes sent at a time, twenty times a second."""
+"""Number of bytes sent at a time, 20 times per second."""
 
 
 class _Asked(BaseHTTPRequestHandler):
@@ -44,7 +44,7 @@ class _Asked(BaseHTTPRequestHandler):
                 self.server.sent += PIECE
                 time.sleep(0.05)
         except OSError:
-            pass  # who asked is gone
+            pass  # the client has disconnected
 
     def _list(self) -> None:
         files = [
@@ -64,9 +64,11 @@ class _Asked(BaseHTTPRequestHandler):
 
 
 class SlowHub(ThreadingHTTPServer):
-    """Attributes:
-    size: bytes of its weights file; beside it there is a configuration.
-    sent: bytes of it that went out, to all who asked.
+    """Local Hub server with one repository that contains a configuration and a weights file.
+
+    Attributes:
+        size: size of the weights file in bytes.
+        sent: number of bytes of the weights file sent so far, to all clients.
     """
 
     def __init__(self, size: int) -> None:

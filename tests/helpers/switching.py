@@ -1,4 +1,4 @@
-"""A session on the pocket model, and what loads others into it."""
+"""Create a session on the pocket model that can switch to other models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.helpers.waiting import until
 
 
 class House:
-    """A session on the pocket model, and what loads others into it."""
+    """A session on the pocket model with a `ModelSwitch` for loading other models."""
 
     def __init__(self, data_dir: Path, **options: Any) -> None:
         self.settings = Settings(data_dir=data_dir, device="cpu")

@@ -1,4 +1,4 @@
-"""A tiny model on disk."""
+"""Paths of the tiny test model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Tiny:
-    """Where a tiny model and its adapters are."""
+    """Paths of a tiny base model and its adapters."""
 
     base: Path
     adapters: dict[str, Path]

@@ -1,4 +1,4 @@
-"""Tiny GGUF files, written with the `gguf` package from random models, and the same models as folders."""
+"""Create tiny random models as GGUF files (with the `gguf` package) and as folders with the same weights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = {
 
 
 def tokenizer(split: Any = None) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer, trained on a few lines."""
+    """Train a byte-level BPE tokenizer on a few lines of text."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     backend = Tokenizer(models.BPE())
@@ -47,7 +47,7 @@ def tokenizer(split: Any = None) -> PreTrainedTokenizerFast:
 
 
 def model(kind: str, tokens: int, **config: Any) -> Any:
-    """A random model of a class such as "Llama"."""
+    """Create a random model of an architecture such as "Llama"."""
     import transformers
 
     shape = {
@@ -79,13 +79,13 @@ def write(
     tensors: dict[str, Any] | None = None,
     pre: str = "gpt-2",
 ) -> Any:
-    """Write a model as a GGUF file; the model's weights become what the file's stand for.
+    """Write a model as a GGUF file, and set its weights to the dequantised weights in the file.
 
     Args:
-        kind: of the matrices, such as "Q8_0".
-        keys: more metadata, or others; None leaves one out.
-        tensors: more tensors.
-        pre: the pre-tokenizer's name.
+        kind: quantisation type of the weight matrices, such as "Q8_0".
+        keys: metadata to add or replace; a value of None removes a key.
+        tensors: additional tensors.
+        pre: name of the pre-tokenizer.
     """
     config = model.config
     stated: dict[str, Any] = {
@@ -129,14 +129,14 @@ def write(
 
 
 def _add_tensor(writer: Any, name: str, tensor: Any, model: Any, architecture: str, kind: str) -> Any:
-    """Add one tensor; gives the numbers that it stands for, in the model's own order."""
+    """Add one tensor; return its dequantised values in the order used by Transformers."""
     found = re.fullmatch(r"(?:model\.)?(layers\.\d+\.)?(.+)\.(weight|bias)", name)
     assert found is not None
     short = f"{(found[1] or '').replace('layers', 'blk')}{NAMES[found[2]]}.{found[3]}"
     values = tensor.float().numpy().copy()
     heads = {".attn_q.": model.config.num_attention_heads, ".attn_k.": model.config.num_key_value_heads}
     turn = next((count for part, count in heads.items() if part in short and architecture == "llama"), None)
-    if turn is not None:  # llama.cpp keeps the two halves of each head's rotation side by side
+    if turn is not None:  # llama.cpp interleaves the two halves of each head's rotary dimensions
         values = values.reshape(turn, 2, -1, *values.shape[1:]).swapaxes(1, 2).reshape(values.shape)
     held = gguf.GGMLQuantizationType[kind if values.ndim > 1 else "F32"]
     packed = quantize(values, held)
@@ -164,14 +164,14 @@ def _add_tokenizer(writer: Any, tokenizer: Any, pre: str) -> None:
 
 
 def save(folder: Path, model: Any, tokenizer: Any) -> Path:
-    """The same as a folder of safetensors."""
+    """Save the model and its tokenizer in a folder, in the Transformers format."""
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
 
 def logits(folder: Path, ids: list[int]) -> torch.Tensor:
-    """A folder's logits at every position, by Transformers alone."""
+    """Return the logits at every position for a model folder, computed with Transformers."""
     with torch.no_grad():
         model: Any = AutoModelForCausalLM.from_pretrained(folder)
         found: torch.Tensor = model(input_ids=torch.tensor([ids])).logits[0]

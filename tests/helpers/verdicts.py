@@ -1,4 +1,4 @@
-"""Conversations and verdicts as values, for tables and pages."""
+"""Create conversations with verdicts for scoreboard and UI tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ONE, TWO = variant("one", 1), variant("two", 2)
 
 
 def talk(*turns: Sequence[str], variants: Sequence[Variant] = (ONE, TWO)) -> Conversation:
-    """A conversation whose turns have these answers, one text for each lane."""
+    """Create a conversation from the answers in each turn, one per lane."""
     made = tuple(
         Turn(
             user=f"{number}?",
@@ -37,7 +37,7 @@ def talk(*turns: Sequence[str], variants: Sequence[Variant] = (ONE, TWO)) -> Con
 
 
 def judged(conversation: Conversation, turn: int, **fields: Any) -> Conversation:
-    """The conversation with one more verdict on a turn."""
+    """Return a copy of the conversation with another verdict added to a turn."""
     lanes = fields.pop("lanes", tuple(range(len(conversation.variants))))
     verdict = Verdict(
         **{

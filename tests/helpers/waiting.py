@@ -1,4 +1,4 @@
-"""Waiting for what another thread or process does."""
+"""Wait for conditions that another thread or process fulfils."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 
 WAIT = 60
-"""Seconds; generous, since two cores may be shared with much else."""
+"""Timeout in seconds; generous, because test machines may have only two busy cores."""
 
 
 def until(holds: Callable[[], object], seconds: float = WAIT) -> None:
-    """Come back once it holds."""
+    """Wait until `holds` returns a true value; fail after `seconds`."""
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "it did not happen"
