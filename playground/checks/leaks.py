@@ -32,8 +32,9 @@ _FIELD = re.compile(r"(?m)^(?:\*\*)?[A-Z]\w*:")
 def check_query(text: str, prompt: Prompt, messages: str) -> Finding | None:
     """Return a warning if the visible text contains another user message, written by the model itself.
 
-    Two patterns count: a block that begins with the prompt's own query header, in the same form as in the
-    prompt, and, for any prompt, a line that begins with a label such as "User:" (see `_find_foreign_query`).
+    Two patterns are detected. The first is a block that begins with the prompt's own query header, in the
+    same form as in the prompt. The second, for any prompt, is a line that begins with a label such as "User:"
+    (see `_find_foreign_query`).
     """
     start = find_own_header(text, prompt, find_headers(prompt)[:1], messages)
     if start is None:
@@ -153,7 +154,7 @@ def check_header(text: str, prompt: Prompt, messages: str) -> Finding | None:
 def check_fence(text: str, finish: Finish, rule: StopRule, messages: str) -> Finding | None:
     """Return a warning about an unclosed code fence in an answer to a fenced prompt.
 
-    Only answers that the model ended itself are checked: complete code blocks are part of the answer, and a
+    Only answers ended by the model itself are checked. Complete code blocks are part of the answer, and a
     block that was cut off at the token limit needs no warning. Returns None if the conversation or the answer
     mentions fences. Also returns None for the paper's stop rule, which leaves the answer's closing fence in
     the text.

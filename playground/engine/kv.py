@@ -315,7 +315,7 @@ class PrefixStore:
             kv: the batch that contains the row. The buffers of a one-row batch are stored without copying;
                 from a larger batch, the row is copied.
             index: index of the row in the batch.
-            ended: whether the batch, if it has one row, will not be written to any more.
+            ended: whether a one-row batch will never be written to again.
         """
         wanted = _sortable_ids(ids)
         if isinstance(kv, PlainKV) or not len(wanted):

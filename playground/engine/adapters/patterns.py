@@ -45,7 +45,7 @@ for pattern in patterns:
 
 
 def check_patterns(settings: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Check that an adapter's patterns can be matched against all of the base's module names in time.
+    """Check that an adapter's patterns can be matched against the base's module names in time.
 
     Args:
         settings: the adapter's checked configuration.

@@ -1,7 +1,7 @@
 """Load a base model from a GGUF file, dequantised by Transformers, and check that nothing is lost.
 
 Transformers' GGUF loader silently ignores hyperparameters and tensors that it does not know. This module
-restores them where it can do so exactly, and otherwise rejects the file.
+restores them if it can do so exactly; otherwise, it rejects the file.
 """
 
 from __future__ import annotations
