@@ -200,7 +200,7 @@ class BaselineProcess:
         self._pipe.recv()
 
     def answer(self, text: str, adapter: str | None, new: int) -> str:
-        """Return one lane's continuation; see `PeftBaseline.answer`."""
+        """Return one lane's continuation (see `PeftBaseline.answer`)."""
         self._pipe.send((text, adapter, new))
         answer: str = self._pipe.recv()
         return answer
@@ -211,7 +211,7 @@ class BaselineProcess:
 
 
 def _serve_baseline(subject: Subject, device: str, pipe: Connection) -> None:
-    """Run the baseline's process: answer requests from the pipe until None arrives."""
+    """Run the baseline's process, which answers requests from the pipe until it receives None."""
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     subject.tokenizer = AutoTokenizer.from_pretrained(subject.base)

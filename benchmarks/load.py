@@ -109,7 +109,7 @@ class App:
         raise SystemExit("The app has exited.")
 
     def busy(self, seconds: float = 5) -> float:
-        """Return the number of cores that the app uses, averaged over several seconds."""
+        """Return the app's CPU usage in cores, averaged over several seconds."""
         before = self._processor_seconds()
         time.sleep(seconds)
         return (self._processor_seconds() - before) / seconds
@@ -152,7 +152,7 @@ class Person:
     def call(
         self, elem_id: str, kind: str = "click", data: Any = None, **changes: Any
     ) -> Iterator[dict[str, Any]]:
-        """Call a handler as the page does, and yield messages until it has completed."""
+        """Call an event handler as the page does, and yield its messages until it completes."""
         joined = self._post("/gradio_api/queue/join", elem_id, kind, data, **changes)
         joined.raise_for_status()
         id = joined.json()["event_id"]
@@ -200,7 +200,7 @@ class Person:
         Args:
             text: the message.
             after: seconds until the connection is closed.
-            reads: whether to read events until then.
+            reads: whether to read events before disconnecting.
         """
         self._post("/gradio_api/queue/join", "send", message=text).raise_for_status()
         end = time.monotonic() + after

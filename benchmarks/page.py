@@ -265,7 +265,7 @@ def opened(browser: Browser, session: Session, url: str, turns: int, seed: int) 
 
 
 def send(page: Page) -> None:
-    """Start the script that watches the page, and send the question."""
+    """Start the observer script in the page, and send the question."""
     page.fill(MESSAGE, QUESTION)
     page.evaluate(WATCH, IN_PAGE | {"lanes": len(LANES)})
     page.press(MESSAGE, "Enter")
@@ -377,7 +377,7 @@ def measure(browser: Browser, runs: int, data_dir: Path) -> dict[int, Figures]:
 
 
 def table(results: dict[str, Any]) -> str:
-    """Return the metrics as a Markdown table, followed by the machine and the software versions."""
+    """Format the metrics as a Markdown table, followed by the machine and the software versions."""
     heads = (
         *("turns per lane", "token to pixels: median", "95% of tokens within", "updates per second"),
         *("main thread busy", "longest task", "slowest Stop"),

@@ -61,7 +61,7 @@ CARRIERS = ("I would like to know this: {}", "Here is what I want to ask: {}")
 QUESTIONS = 320
 SEED = 20240519
 ROWS = 16
-"""Number of conversations to answer at the same time."""
+"""Number of conversations answered concurrently."""
 NEW_TOKENS = 64
 SPEED_QUESTIONS = 40
 TEMPERATURES, PENALTIES = (0.0, 0.7, 1.0, 1.3), (1.0, 1.15)

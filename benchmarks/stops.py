@@ -59,17 +59,17 @@ Row = dict[str, Any]
 
 
 def own(raw: str, family: Family) -> int:
-    """Return the number of characters that the rule "own" keeps."""
+    """Return the number of characters kept by the rule "own"."""
     return _kept(raw, family.stop)
 
 
 def paper(raw: str, family: Family) -> int:
-    """Return the number of characters that the rule "paper" keeps."""
+    """Return the number of characters kept by the rule "paper"."""
     return _kept(raw, family.stop_rule("paper"))
 
 
 def paper_unfenced(raw: str, family: Family) -> int:
-    """Return the number of characters that the rule "paper" keeps, excluding a final fence. The paper's
+    """Return the number of characters kept by the rule "paper", excluding a final fence. The paper's
     published code deletes all fences afterwards.
     """
     return len(_without_closing_fence(raw[: paper(raw, family)], family))

@@ -70,7 +70,7 @@ class Settings:
     judge_url: str = "https://api.openai.com/v1"
     """Base URL of the judge server, which must implement OpenAI's chat API."""
     judge_key: Secret | None = None
-    """API key that is sent only to `judge_url`. Read only from the environment."""
+    """API key for `judge_url`, never sent to any other server. Read only from the environment."""
     judge_keys: Mapping[str, Secret] = field(default_factory=dict)
     """API keys for other servers, by host name in uppercase with "_" for all other characters, such as
     "API_MISTRAL_AI".
@@ -202,21 +202,21 @@ def _read_whole(value: Any, digits: int) -> int | None:
 def _read_count(name: str, value: Any) -> int:
     number = _read_whole(value, digits=9)
     if number is None:
-        raise InputError(f"--{name.replace('_', '-')} must be a whole number (0 for none), not {value!r}.")
+        raise InputError(f"--{name.replace('_', '-')} must be an integer (0 for none), not {value!r}.")
     return number
 
 
 def _read_port(value: Any) -> int:
     number = _read_whole(value, digits=9)
     if number is None or not 1 <= number <= 65535:
-        raise InputError(f"--port must be a whole number from 1 to 65535, not {value!r:.60}.")
+        raise InputError(f"--port must be an integer from 1 to 65535, not {value!r:.60}.")
     return number
 
 
 def _read_budget(value: Any) -> int:
     number = _read_whole(str(value).strip().replace("_", ""), digits=15)
     if number is None:
-        raise InputError(f"--judge-budget must be a whole number of tokens, not {value!r:.60}.")
+        raise InputError(f"--judge-budget must be an integer number of tokens, not {value!r:.60}.")
     return number
 
 

@@ -154,7 +154,7 @@ class _Budget:
         self._left = WORK
 
     def pays(self, steps: int) -> bool:
-        """Spend `steps` and return True, or return False if fewer are left."""
+        """Spend `steps` and return True. If fewer steps are left, return False."""
         if steps > self._left:
             return False
         self._left -= steps

@@ -148,7 +148,7 @@ At = tuple[tuple[str, int], ...]
 Numbers count tables of the same name, from 1.
 """
 
-_KINDS = {str: "text", list: "a list of tables", bool: "true or false", int: "a whole number"}
+_KINDS = {str: "text", list: "a list of tables", bool: "true or false", int: "an integer"}
 
 
 def check_table(

@@ -80,7 +80,7 @@ class JudgingSession:
     # --- Judging and voting -----------------------------------------------------------------------
 
     def estimate(self, request: JudgeRequest) -> Estimate:
-        """Estimate the total cost of a request for all its judges."""
+        """Estimate the total cost of a request over all of its judges."""
         return self.judges.estimate(request)
 
     def family_warnings(self, request: JudgeRequest) -> list[str]:
@@ -99,11 +99,11 @@ class JudgingSession:
         return self.judges.vote(vote)
 
     def running_judgments(self, conversation: str) -> list[Judgment]:
-        """Return the running judgments of a conversation."""
+        """Return the running judgments for a conversation."""
         return self.judges.running(conversation)
 
     def cancel_judgment(self, verdict: str) -> None:
-        """Cancel the judgment with the given verdict id, if it is running."""
+        """Cancel the running judgment with the given verdict id, if any."""
         self.judges.cancel(verdict)
 
     # --- Verdicts ---------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ class JudgingSession:
         return self.judges.verdicts(conversation)
 
     def judge_cost(self, verdict: Verdict) -> Cost:
-        """Return the cost of a verdict so far."""
+        """Return the current cost of a verdict."""
         return self.judges.cost(verdict)
 
     def list_judged(self, owner: str | None = None, ids: Collection[str] | None = None) -> list[Conversation]:

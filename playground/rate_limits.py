@@ -141,18 +141,17 @@ class Gate:
         with self._lock:  # check and count under one lock, so that two concurrent messages cannot both pass
             if limits.queue is not None and self._within >= limits.queue:
                 raise InputError(
-                    f"{self._within} messages are being answered already, which is this page's limit: "
-                    "try again in a moment."
+                    f"Limit of {self._within} concurrent messages reached: try again in a moment."
                 )
             if wait := self._visitor.wait(visitor):
                 raise InputError(
-                    f"You have sent {limits.visitor_messages} messages within a minute, which is the limit "
-                    f"per visitor: try again in {math.ceil(wait)} s."
+                    f"Message limit reached ({limits.visitor_messages} per minute per visitor): "
+                    f"try again in {math.ceil(wait)} s."
                 )
             if wait := self._total.wait(""):
                 raise InputError(
-                    f"This page has received {limits.total_messages} messages within a minute, which is its "
-                    f"limit: try again in {math.ceil(wait)} s."
+                    f"Message limit of this page reached ({limits.total_messages} per minute): "
+                    f"try again in {math.ceil(wait)} s."
                 )
             self._visitor.count(visitor)
             self._total.count("")

@@ -24,7 +24,7 @@ Snapshots = Generator[Conversation, None, None]
 
 
 class RunningTurn:
-    """The last turn of a conversation while some of its lanes are still generating answers."""
+    """The last turn of a conversation while lanes are still generating answers."""
 
     def __init__(self, conversation: Conversation, lanes: Sequence[int]) -> None:
         self.conversation = conversation
@@ -97,7 +97,7 @@ class RunningTurns:
         return any(turn.engine is engine for turn in list(self._turns.values()))
 
     def stop(self, id: str, lane: int | None = None) -> None:
-        """Stop a conversation's turn, or one lane of it, without waiting."""
+        """Stop a conversation's running turn, or one of its lanes, without waiting."""
         if turn := self._turns.get(id):
             turn.stop(lane)
 
@@ -189,7 +189,7 @@ class RunningTurns:
 
 
 def replace_last_answer(conversation: Conversation, lane: int, answer: Answer) -> Conversation:
-    """Return the conversation with `answer` as the selected answer of a lane in its last turn."""
+    """Return the conversation with `answer` selected for a lane in the last turn."""
     *turns, last = conversation.turns
     return dataclasses.replace(conversation, turns=(*turns, last.select(answer, lane)))
 

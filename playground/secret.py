@@ -33,7 +33,7 @@ _ESCAPES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     ),
     (re.compile(r"\\(u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|.)", re.DOTALL), _decode_backslash),
 )
-"""Percent-encoding, HTML entities, and backslash escapes of JSON and source code, with their decoders."""
+"""Supported escapes with their decoders: percent-encoding, HTML entities, and JSON or source code escapes."""
 
 
 class Secret:

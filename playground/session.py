@@ -324,7 +324,7 @@ class Session(JudgingSession):
 
 
 def _messages(conversation: Conversation, lane: int, text: str) -> list[Message]:
-    """Return a lane's messages so far, followed by the user's next message."""
+    """Return a lane's history, followed by the user's next message."""
     return [*conversation.history(lane), Message(role="user", text=text)]
 
 
@@ -338,7 +338,7 @@ def _turn_messages(before: Conversation, turn: Turn, lane: int) -> list[Message]
 
 
 def _split_last(conversation: Conversation, lanes: Sequence[int]) -> tuple[Conversation, Turn]:
-    """Return the conversation before its last turn, and that turn.
+    """Split a conversation into everything before the last turn, and the last turn.
 
     Raises:
         InputError: there is no turn, or it has no answer in one of `lanes`.

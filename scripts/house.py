@@ -81,7 +81,7 @@ class Module:
                 yield self._place(node.lineno, node.name, _length(node))
 
     def classes(self) -> Iterator[tuple[Place, int]]:
-        """Yield every class with the number of methods that it defines itself."""
+        """Yield every class with its number of methods, excluding inherited ones."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.ClassDef):
                 methods = sum(isinstance(each, Function) for each in node.body)
@@ -127,7 +127,7 @@ PLAIN_BASES = {"Protocol", "Exception", "BaseException", "Generic", "object"}
 
 
 def read_modules(root: Path, *places: str) -> list[Module]:
-    """Parse the Python files at and below the given paths, and return the modules sorted by path.
+    """Parse all Python files at or below the given paths, and return the modules sorted by path.
 
     Args:
         root: the repository root.
@@ -262,7 +262,7 @@ def _largest(name: str, places: Sequence[Place], target: int) -> Goal:
 
 
 def _imported(module: Module, names: set[str]) -> set[str]:
-    """Return the modules in `names` that a module imports."""
+    """Return the modules in `names` that are imported by a module."""
     found: set[str] = set()
     for node in _runtime_nodes(module.tree):
         if isinstance(node, ast.Import):

@@ -60,7 +60,7 @@ def test_the_judge_is_set_by_flags_and_variables_and_its_key_by_variables_alone(
     [
         ("TIMEOUT", "0", "TANDEM_JUDGE_TIMEOUT must be a number of seconds above 0, not '0'"),
         ("TIMEOUT", "soon", "TANDEM_JUDGE_TIMEOUT must be a number of seconds"),
-        ("BUDGET", "-1", "--judge-budget must be a whole number of tokens, not '-1'"),
+        ("BUDGET", "-1", "--judge-budget must be an integer number of tokens, not '-1'"),
         ("PRICES", "2.5,10", "for example 2.50,10,USD, not '2.5,10'"),
         ("PRICES", "a,b,USD", "TANDEM_JUDGE_PRICES must be a price"),
     ],
@@ -76,8 +76,8 @@ def test_a_judge_that_is_set_wrongly_is_said(variable: str, value: str, said: st
     [
         ({"quantize": "8bit"}, "--quantize must be one of auto, 4bit, none, not '8bit'"),
         ({"device": "tpu"}, "--device must be one of auto, cpu, cuda, not 'tpu'"),
-        ({"port": "70000"}, "--port must be a whole number from 1 to 65535, not '70000'"),
-        ({"port": "http"}, "--port must be a whole number"),
+        ({"port": "70000"}, "--port must be an integer from 1 to 65535, not '70000'"),
+        ({"port": "http"}, "--port must be an integer"),
         ({"adapters": ["=x"]}, "--adapter must be NAME=ID or NAME=PATH, not '=x'"),
     ],
 )
@@ -99,7 +99,7 @@ def test_limits_are_those_of_a_public_page_unless_told_otherwise() -> None:
 
 @pytest.mark.parametrize("text", ["-1", "many", "1.5", "1" * 30])
 def test_a_limit_is_a_whole_number(text: str) -> None:
-    with pytest.raises(InputError, match="--max-tokens must be a whole number"):
+    with pytest.raises(InputError, match="--max-tokens must be an integer"):
         Settings.read({}, {"TANDEM_MAX_TOKENS": text})
 
 

@@ -67,7 +67,7 @@ def test_a_visitor_waits_as_long_as_the_sentence_says_and_others_do_not() -> Non
     clock.now += 20
     ask(gate)
     assert "try again in 40 s" in refused(gate)
-    assert "2 messages within a minute" in refused(gate)
+    assert "Message limit reached (2 per minute per visitor)" in refused(gate)
     ask(gate, who="b")
     clock.now += 40
     ask(gate)

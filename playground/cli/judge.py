@@ -42,7 +42,7 @@ def judge(
     json_output: Json = False,
     server: JudgeOptions,
 ) -> None:
-    """Judge the answers in a conversation, with the API key in OPENAI_API_KEY or TANDEM_JUDGE_KEY."""
+    """Judge the answers in a conversation. The API key is read from OPENAI_API_KEY or TANDEM_JUDGE_KEY."""
     settings = server.read_settings()
     options = RequestOptions(
         judges=tuple(named or (settings.judge_model or "",)),

@@ -35,7 +35,7 @@ def estimate_text(cost: dict[str, Any]) -> str:
 
 
 def verdicts_json(conversation: Conversation, judged: Sequence[tuple[int, Verdict]]) -> dict[str, Any]:
-    """Return the document that `judge --json` prints; turns are counted from 1.
+    """Return the document that `judge --json` prints. Turns are numbered from 1.
 
     Args:
         conversation: the conversation including its recorded verdicts.

@@ -31,7 +31,7 @@ def prompt(
     seed: Annotated[int | None, typer.Option(help="Random seed for the ablation.")] = None,
     model: ModelOptions,
 ) -> None:
-    """Print the exact prompt that a lane sends for a conversation, byte for byte, and nothing else."""
+    """Print the exact prompt that a lane sends to the model, byte for byte, and nothing else."""
     library = open_library(model.read_settings())
     fetch_cards(library)
     options = {"demos": demos and find_demos(library, demos), "k": k, "ablation": ablation, "seed": seed}

@@ -10,7 +10,7 @@ from playground.serve import serve_page
 
 
 def serve(page: PageOptions) -> None:
-    """Serve the playground until Ctrl-C."""
+    """Serve the playground until interrupted with Ctrl-C."""
     if on_space():
         page = dataclasses.replace(page, host=page.host or "0.0.0.0", public=True)
     serve_page(page.read_settings())

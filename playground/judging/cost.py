@@ -150,7 +150,7 @@ class Reservation:
     """A reservation of budget tokens for one judgment. It is settled once, when the judgment finishes."""
 
     budget: JudgeBudget | None = None
-    """The budget the tokens are reserved from; None if the judgment has no token limit."""
+    """The budget from which the tokens are reserved; None if the judgment has no token limit."""
     tokens: int = 0
 
     def settle(self, spent: int) -> None:

@@ -25,8 +25,10 @@ FAMILIES = {
     "Grok": r"grok",
     "SmolLM": r"smollm",
 }
-"""Regular expressions by model family (vendor or base model); each matches the start of a word in a model's
-name."""
+"""Regular expressions by model family (vendor or base model).
+
+Each one is matched at the start of a word in a model's name.
+"""
 _PATTERNS = {
     family: re.compile(rf"(?<![a-z0-9])(?:meta-?)?(?:{begins})(?:[-_.:/\d]|v\d|$)", re.IGNORECASE)
     for family, begins in FAMILIES.items()

@@ -49,7 +49,7 @@ def read_judges(text: str) -> list[tuple[str, str | None]]:
 
 
 def check_judges(judges: Sequence[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
-    """Check the judges of a panel, given as (model, server) pairs, and return them.
+    """Validate the judges for a panel, given as (model, server) pairs, and return them.
 
     Raises:
         InputError: there are more than `MOST_JUDGES`, one is listed twice (even with its address spelled

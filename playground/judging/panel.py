@@ -149,7 +149,7 @@ class PanelJudging:
             judging.cancel()
 
     def start(self) -> None:
-        """Start the thread that waits for the judges and records their majority."""
+        """Start the thread that waits for the judges and records the majority verdict."""
         threading.Thread(target=self._work, name="panel of judges", daemon=True).start()
 
     def _work(self) -> None:

@@ -36,7 +36,7 @@ class PlannedCall:
     key: str
     """Cache key: a hash of everything that affects the reply."""
     tokens: int
-    """Maximum number of tokens in prompt and reply together."""
+    """Maximum number of prompt and completion tokens combined."""
     recorded: JudgeCall | None
     """The result of this call if it is already recorded in the database, else None."""
 

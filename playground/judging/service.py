@@ -86,7 +86,7 @@ class Judges:
     # --- Judging ----------------------------------------------------------------------------------
 
     def estimate(self, request: JudgeRequest) -> Estimate:
-        """Estimate the total cost of a request for all its judges."""
+        """Estimate the total cost of a request over all of its judges."""
         prices = self.settings.judge_prices
         return Estimate.total(plan.estimate(prices) for plan in self._plan(request))
 
@@ -129,7 +129,7 @@ class Judges:
     def _start(
         self, request: JudgeRequest, plans: Sequence[Plan], budget: JudgeBudget | None
     ) -> list[Judging]:
-        """Start a judgment for each plan, or none at all if any plan is rejected."""
+        """Start a judgment for each plan. If any plan is rejected, start none."""
         for plan in plans:
             if plan.new_calls() and (missing := without_key(plan.judge)):
                 raise InputError(missing)

@@ -25,7 +25,7 @@ class Candidate:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the texts; equal texts have equal hashes."""
+        """SHA-256 hash of the questions and answers."""
         return hashlib.sha256(canonical(self.exchanges).encode()).hexdigest()
 
     @property
@@ -35,7 +35,7 @@ class Candidate:
 
 
 def check_turn(conversation: Conversation, turn: int) -> None:
-    """Raise InputError if the conversation has no turn with that index."""
+    """Raise InputError if the conversation has no turn with the given index."""
     if not 0 <= turn < len(conversation.turns):
         raise InputError(
             f"There is no turn {turn + 1}: the last turn in this conversation is {len(conversation.turns)}."

@@ -53,7 +53,7 @@ LABEL = re.compile(
     rf"(?P<between>{_AFTER_LABEL}[\s\"'*_`~)]{{0,20}}):",
     re.IGNORECASE,
 )
-"""Matches a label up to and including its colon; the value follows."""
+"""Matches a label up to and including the colon before its value."""
 _SOME_LABEL = rf"(?:(?P<winner>{WINNER_LABELS})|(?P<score>{SCORE_LABELS}))"
 NOTED_LABEL = re.compile(rf"{_SOME_LABEL}[\s*_]{{0,5}}\([^()\n]{{0,40}}\)[\s\"'*_`~]{{0,20}}:", re.IGNORECASE)
 """Matches a label followed by a remark in parentheses, as in ``Verdict (final):``."""

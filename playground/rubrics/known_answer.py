@@ -15,7 +15,8 @@ SCALE = (0.0, 1.0)
 
 CheckKind = Literal["any", "all", "some", "first"]
 """Which of a check's values an answer must contain: any one ("any"), all of them ("all"), at least `count` of
-them ("some"), or exactly the first `count` values that the previous answer named ("first")."""
+them ("some"), or exactly the first `count` values named in the previous answer ("first").
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

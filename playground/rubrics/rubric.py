@@ -52,11 +52,11 @@ class Rubric(Protocol):
 
     @property
     def description(self) -> str:
-        """A one-line description for display."""
+        """A one-line description shown to users."""
 
     @property
     def reference(self) -> bool:
-        """Whether the rubric needs a reference answer."""
+        """Whether the rubric requires a reference answer."""
 
     @property
     def scale(self) -> tuple[float, float] | None:

@@ -48,7 +48,7 @@ def build_board(conversations: Sequence[Conversation], judge: str, rubric: str) 
 
     Args:
         conversations: the conversations, as returned by `Store.load`. Verdicts on answers that are no longer
-            shown do not count.
+            selected do not count.
         judge: the judge's name, as returned by `list_boards` for these conversations.
         rubric: the rubric's name.
     """

@@ -36,7 +36,9 @@ class Agreement:
     None (undefined) if all votes and verdicts have the same value.
     """
     interval: tuple[float, float] | None
-    """The 95 % confidence interval for kappa; None if there are fewer than two conversations or no kappa."""
+    """The 95 % confidence interval for kappa; None if kappa is None or there are fewer than two
+    conversations.
+    """
     conversations: int
     disagreements: tuple[VoteComparison, ...]
 
@@ -97,7 +99,7 @@ class PanelComparison:
 
     conversation: str
     sides: tuple[Side, ...]
-    """One value per judge, in the same order for every comparison."""
+    """The preference of each judge; the order of the judges is the same for every comparison."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +115,9 @@ class PanelAgreement:
     None (undefined) if all ratings have the same value.
     """
     interval: tuple[float, float] | None
-    """The 95 % confidence interval for kappa; None if there are fewer than two conversations or no kappa."""
+    """The 95 % confidence interval for kappa; None if kappa is None or there are fewer than two
+    conversations.
+    """
     conversations: int
 
     @property

@@ -100,7 +100,7 @@ class Board:
     pairs: tuple[PairRecord, ...]
     score_rows: tuple[ScoreRow, ...]
     inconsistent: Share
-    """Share of comparisons of two variants in which the two orders of the answers disagree."""
+    """Share of comparisons for which the verdicts in the two answer orders disagree."""
     first_place: Share
     """Share of decided calls in which the answer shown first wins; one half means no position bias."""
     longer: Share

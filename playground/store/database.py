@@ -193,7 +193,8 @@ class Store:
         return conversation
 
     def load_judged(self, limit: int, owner: str | None = None) -> list[Conversation]:
-        """Return the conversations that have verdicts or votes, newest first, skipping damaged ones.
+        """Load the conversations that have verdicts or votes, newest first. Damaged conversations are
+        skipped.
 
         Args:
             limit: maximum number of conversations.

@@ -41,7 +41,7 @@ class DemoSet:
 
     name: str
     instruction: str
-    """Text before the first demonstration, verbatim; may be empty."""
+    """Verbatim text before the first demonstration; can be empty."""
     demos: tuple[Demo, ...]
     format: str = "fenced"
     """The family of block markers, a key of `demonstrations.families.FAMILIES`; "fenced" is

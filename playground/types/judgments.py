@@ -1,4 +1,4 @@
-"""Verdicts on a turn's answers, and the judge calls behind them."""
+"""Verdicts on a turn's answers, and the judge calls they are based on."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ class JudgeCall:
     parameters: str | None = None
     """The remaining fields of the request body, as JSON."""
     raw: str | None = None
-    """The whole reply; None if there was none."""
+    """The complete reply; None if there is none."""
     error: str | None = None
     """One-sentence error message, if the outcome is not in `SETTLED`."""
     finish: str | None = None
-    """The server's finish reason."""
+    """The finish reason reported by the server."""
     prompt_tokens: int | None = None
-    """Prompt tokens as counted by the server."""
+    """Number of prompt tokens reported by the server."""
     new_tokens: int | None = None
     seconds: float | None = None
     cached: bool = False

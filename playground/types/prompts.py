@@ -78,7 +78,7 @@ class Prompt:
     prefill: str = ""
     """The prefill, which is the end of `text` and the beginning of the answer; "" if there is none."""
     parts: tuple[Part, ...] = field(default=(), compare=False)
-    """The parts that make up the text, in order; empty in documents from earlier versions."""
+    """The parts that make up the text, in order. Empty in documents from earlier versions."""
 
     @classmethod
     def of(cls, pieces: Iterable[Piece], **rest: Any) -> Prompt:
@@ -107,8 +107,8 @@ class Token:
     piece: str
     """The token as written in the vocabulary, such as ``▁the`` or ``<0x0A>``."""
     start: int | None
-    """Start offset in the prompt's text, in characters. None for a token prepended to the text, or if the
-    tokenizer reports no offsets.
+    """Start offset in the prompt's text, in characters. None for tokens prepended to the text, or if the
+    tokenizer does not report offsets.
     """
 
 

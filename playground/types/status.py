@@ -39,12 +39,12 @@ class Status:
     """Loading progress from 0 to 1, if known."""
     device: str | None = None
     precision: str | None = None
-    """Number format of the weights: "float32", "bfloat16", "4-bit NF4"..."""
+    """Data type of the weights: "float32", "bfloat16", "4-bit NF4"..."""
     parameters: int | None = None
     context: int | None = None
     """Context length in tokens, shared by prompt and answer."""
     layers: tuple[tuple[str, int], ...] = ()
-    """Number of linear and embedding layers in each precision."""
+    """Number of linear and embedding layers per precision."""
     warnings: tuple[str, ...] = ()
     """Warnings about a usable base model, one sentence each."""
     ends: tuple[str, ...] = ()
@@ -57,6 +57,6 @@ class Status:
     prefix_bytes: int | None = None
     """Current size of the prefix cache in bytes."""
     memory: int | None = None
-    """Main memory used by this process, in bytes."""
+    """Resident memory of this process in bytes."""
     device_memory: int | None = None
     """GPU memory used by this process, in bytes; None without a GPU."""

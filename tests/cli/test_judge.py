@@ -153,7 +153,7 @@ def test_a_judge_that_fails_is_one_sentence_and_status_1(
         ),
         (("--judge", "m", "--scope", "all"), "--scope must be turn or conversation, not 'all'"),
         (("--judge", "m", "--judge-url", "x"), "The judge's address must begin with http"),
-        (("--judge", "m", "--judge-budget", "many"), "--judge-budget must be a whole number of tokens"),
+        (("--judge", "m", "--judge-budget", "many"), "--judge-budget must be an integer number of tokens"),
         (("--judge", "m", "--judge-budget", "100"), "of this session's 100 judging tokens are left"),
         (
             ("--judge", "reference", "--rubric", "single"),

@@ -39,7 +39,7 @@ def test_a_number_of_the_page_shows_as_a_number_and_a_bad_one_is_one_sentence(na
     assert "<int>" in words
     result = invoke("serve", flag, "many")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith(f"{flag} must be a whole number")
+    assert result.stderr.startswith(f"{flag} must be an integer")
     assert len(result.stderr.splitlines()) == 1
 
 

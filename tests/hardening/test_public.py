@@ -187,8 +187,8 @@ def test_messages_are_limited(tmp_path: Path, slow: Served) -> None:
             config = caller.config
             said.append(caller.send()["said"])
     assert [bool(each) for each in said] == [False, False, True, False, True]
-    assert "You have sent 2 messages within a minute" in said[2]
-    assert "This page has received 3 messages within a minute" in said[4]
+    assert "Message limit reached (2 per minute per visitor)" in said[2]
+    assert "Message limit of this page reached (3 per minute)" in said[4]
 
 
 def test_an_unread_answer_is_cancelled(slow: Served) -> None:

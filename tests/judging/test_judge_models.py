@@ -195,7 +195,7 @@ FAULTS: dict[str, tuple[Behave, str]] = {
     ),
     "404": (lambda a, b: a.fail(404, "no such model"), "has no model 'judge' (404)"),
     "400": (lambda a, b: a.fail(400, f"too long for {KEY}"), "(400) (too long for (key)): shorten it"),
-    "429": (lambda a, b: a.fail(429, "slow down"), "not accepting more requests for now (429) (slow down)"),
+    "429": (lambda a, b: a.fail(429, "slow down"), "is rate-limiting requests (429) (slow down)"),
     "500": (lambda a, b: a.fail(500, "oops"), "reported a server error (500) (oops)"),
     "503": (lambda a, b: a.send(b"<html>busy</html>", 503), "reported a server error (503)"),
     "reset in mid-body": (lambda a, b: a.reset(), "cannot be reached or closed the connection"),

@@ -125,7 +125,7 @@ WRONG = [
     ({"base": '""'}, "base must be a single line of text"),
     ({"parameters": "true"}, "parameters must be a positive integer"),
     ({"parameters": "0"}, "parameters must be a positive integer"),
-    ({"parameters": "1.5"}, "parameters must be a whole number, not 1.5"),
+    ({"parameters": "1.5"}, "parameters must be an integer, not 1.5"),
     ({"gate": '"closed"'}, "gate must be one of no, yes, maybe"),
     ({"decoding": '"seed=3"'}, "decoding must consist of key=value pairs with the keys temperature"),
     ({"decoding": '"temperature"'}, "not 'temperature'"),

@@ -371,7 +371,7 @@ def entry(path: str = "x.txt", size: str = "3", sha256: str = SHA, more: str = "
         (HEAD + entry("run.sh"), ["line 6", "prompt file"]),
         (HEAD + entry(sha256="abc"), ["line 8", "64"]),
         (HEAD + entry(size="0"), ["line 7", "at least 1"]),
-        (HEAD + entry(size='"3"'), ["line 7", "a whole number"]),
+        (HEAD + entry(size='"3"'), ["line 7", "an integer"]),
         (HEAD + entry(more='blob = "HEAD"\n'), ["line 9", "40"]),
         (HEAD + entry(more="run = 1\n"), ["line 9", "unknown key 'run'"]),
         (HEAD + entry("a/x.txt") + entry("b/x.txt"), ["line 9", "'x.txt'"]),

@@ -136,7 +136,7 @@ class Response:
     """The response to a judge call, or the error that occurred."""
 
     outcome: Outcome | None = None
-    """None for a complete reply whose verdict has not been parsed yet."""
+    """The outcome; None for a complete reply that has not been parsed yet."""
     error: str | None = None
     messages: Messages = ()
     parameters: str | None = None

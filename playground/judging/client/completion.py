@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_QUOTED = 200
 """Maximum number of characters to quote from a server's message."""
 MOST_TOKENS = 10**12
-"""Token counts above this are treated as server errors and counted as unknown."""
+"""Maximum plausible token count. Higher counts reported by a server are treated as unknown."""
 _ENDPOINT = "/chat/completions"
 _PORTS = {"http": 80, "https": 443}
 
@@ -356,7 +356,7 @@ def _status_sentence(error: openai.APIStatusError, judge: AskedJudge, where: str
         return f"The judge at {where} has no model {judge.model!r} (404): check the name and the address."
     if status == 429:
         return (
-            f"The judge at {where} is not accepting more requests for now (429){quote}: try again later, or "
+            f"The judge at {where} is rate-limiting requests (429){quote}: try again later, or "
             "check the account."
         )
     if status >= 500:
@@ -380,7 +380,7 @@ def _redirect_sentence(error: openai.APIStatusError, judge: AskedJudge, where: s
 
 
 def _quote_status(error: openai.APIStatusError, judge: AskedJudge) -> str:
-    """Return the server's error message in parentheses, or "" if there is none."""
+    """Quote the server's error message in parentheses. Return "" if there is none."""
     return _quote(read_error(error.response.text), judge.key)
 
 

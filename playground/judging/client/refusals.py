@@ -88,7 +88,7 @@ class ServerLimits:
     dropped: set[str] = field(default_factory=set)
     """Parameters refused by the server."""
     renamed: bool = False
-    """Whether the server expects the token limit as ``max_completion_tokens``."""
+    """Whether the server requires the token limit as ``max_completion_tokens``."""
     folds_system: bool = False
     """Whether to merge the system prompt into the user message."""
     most_new_tokens: int | None = None
@@ -185,7 +185,7 @@ def read_whole_number(digits: str) -> int | None:
 
 
 def read_error(text: str) -> Any:
-    """Parse an error body as JSON, or return the text unchanged if it is not JSON."""
+    """Parse an error body as JSON. Return the text unchanged if it is not JSON."""
     try:
         return json.loads(text, parse_int=read_whole_number)
     except (ValueError, RecursionError):

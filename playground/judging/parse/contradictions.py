@@ -23,7 +23,10 @@ _STRING_OR_BRACE = re.compile(r'"(?:\\.|[^"\\])*+(?:"|$)|[{}]', re.DOTALL)
 
 
 def _outside_objects(text: str) -> str:
-    """Return the text with each JSON object replaced by a newline; an unclosed object extends to the end."""
+    """Replace each JSON object in the text by a newline.
+
+    An unclosed object extends to the end of the text.
+    """
     kept, position = [], 0
     while start := _OBJECT.search(text, position):
         kept.append(text[position : start.start()])

@@ -10,7 +10,7 @@ from playground.types import Aspect
 NEAR = 120
 """Maximum number of characters to examine before a form."""
 MOST_FORMS = 500
-"""Maximum number of bracketed forms and labelled lines to examine, counted from the end of the reply."""
+"""Maximum number of bracketed forms and labelled lines to examine, starting from the end of the reply."""
 
 
 @dataclass(frozen=True, kw_only=True)

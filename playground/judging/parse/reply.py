@@ -114,7 +114,7 @@ def _read_score(text: str, rubric: Rubric, objects: list[dict[str, Any]]) -> Rea
 
 
 def _find_single_brackets(folded: str) -> tuple[Value, int]:
-    """Return the score in FastChat's second form, ``[7]``, and its position."""
+    """Return the score in FastChat's fallback form, ``[7]``, and its position."""
     numbers = list(_SINGLE.finditer(folded))
     if len({number_of(one[1]) for one in numbers}) != 1:
         return NONE, 0

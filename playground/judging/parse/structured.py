@@ -73,7 +73,9 @@ def _is_quoted(folded: str, tag: re.Match[str]) -> bool:
 
 
 def _is_word(folded: str, tag: re.Match[str]) -> bool:
-    """Return whether a tag is used as a word in a sentence, with text before and after it on its line."""
+    """Return whether a tag is used as a word in a sentence, with text before and after it on the same
+    line.
+    """
     before = folded[max(0, tag.start() - 100) : tag.start()].rsplit("\n", 1)[-1]
     after = folded[tag.end() : tag.end() + 100].split("\n", 1)[0]
     return (
@@ -170,5 +172,5 @@ def walk(value: Any, depth: int = DEPTH) -> Iterator[list[dict[str, Any]]]:
 
 
 def plain_key(key: str) -> str:
-    """Normalize a key to lower case without spaces or punctuation: "Final Verdict" becomes "finalverdict"."""
+    """Normalize a key to lowercase without spaces or punctuation: "Final Verdict" becomes "finalverdict"."""
     return re.sub(r"[\W_]+", "", key).lower()

@@ -358,7 +358,7 @@ def test_one_who_asks_all_the_time_waits_and_cannot_change_the_name(tmp_path: Pa
         assert served.send("one") == ""
         assert served.send("two") == ""
         served.client.headers["x-forwarded-for"] = "203.0.113.9"
-        assert "You have sent 2 messages within a minute" in served.send("three")
+        assert "Message limit reached (2 per minute per visitor)" in served.send("three")
         assert "&#" not in served.send("three")
 
 
