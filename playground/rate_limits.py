@@ -141,7 +141,7 @@ class Gate:
         with self._lock:  # check and count under one lock, so that two concurrent messages cannot both pass
             if limits.queue is not None and self._within >= limits.queue:
                 raise InputError(
-                    f"Limit of {self._within} concurrent messages reached: try again in a moment."
+                    f"Limit of concurrent messages reached ({self._within}): try again in a moment."
                 )
             if wait := self._visitor.wait(visitor):
                 raise InputError(

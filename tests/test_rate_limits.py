@@ -96,7 +96,7 @@ def test_only_so_many_are_answered_at_once_and_a_failure_gives_its_place_back() 
 
     def fail() -> Never:
         with gate.message("a", [variant()], 1):
-            assert "1 messages are being answered" in refused(gate, who="b")
+            assert "Limit of concurrent messages reached (1)" in refused(gate, who="b")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
