@@ -349,7 +349,7 @@ def second_turn(subject: Subject, tokens: int, run: int, answer: str) -> tuple[s
 
 
 def first_token(subject: Subject, ours: Ours, tokens: int, run: int) -> float:
-    """Return the time to first token in turn 2 in seconds, after turn 1 has been answered."""
+    """Return the time to first token in turn 2, in seconds, after turn 1 has been answered."""
     first, _ = second_turn(subject, tokens, run, "")
     reply = ours.answers([(first, None)], 8)[0]
     _, second = second_turn(subject, tokens, run, reply.raw_text)

@@ -87,7 +87,7 @@ class _Side:
 
 
 def _same_signs(a: _Side, x: int, b: _Side, y: int) -> None:
-    """Mark equal punctuation and whitespace before and after two positions, up to the adjacent words."""
+    """Mark equal punctuation and whitespace around two positions, up to the adjacent words."""
     for step in (1, -1):
         i, j = x + step, y + step
         while a.open(i) and b.open(j) and a.tokens[i] == b.tokens[j]:

@@ -66,7 +66,7 @@ def check_regular(folder: Path) -> None:
     """
     try:
         paths = sorted(folder.iterdir())
-    except OSError:  # the caller reports it when it reads the folder
+    except OSError:  # the caller reports this error when reading the folder
         return
     for path in paths:
         try:

@@ -79,7 +79,7 @@ def test_all_visitors_together_are_limited_whatever_they_call_themselves() -> No
     gate = Gate(Limits(visitor_messages=2, total_messages=3), clock)
     for who in "abc":
         ask(gate, who=who)
-    assert "has received 3 messages" in refused(gate, who="d")
+    assert "Message limit of this page reached (3 per minute)" in refused(gate, who="d")
     clock.now += WINDOW
     ask(gate, who="d")
 

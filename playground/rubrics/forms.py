@@ -150,8 +150,8 @@ class Value:
     """The classified content of a bracketed form, or of the text after a label."""
 
     kind: Literal["one", "unclear", "none"]
-    """"one": exactly one candidate or score. "unclear": several, a range, or a value surrounded by prose.
-    "none": no candidate or score.
+    """Classification of the content: "one" (exactly one candidate or score), "unclear" (several, a range, or
+    a value surrounded by prose), or "none" (no candidate or score).
     """
     winner: str = ""
     """The winner ("A", "B" or "tie"), if one was expected and found."""

@@ -244,7 +244,7 @@ NUMBERS: dict[str, dict[str, tuple[str, ...]]] = {
         "version": ("conversation", "turn", "lane"),
     },
 }
-"""Each table's numbering columns, with the columns that identify the group in which rows are numbered."""
+"""Columns that number the rows in each table, with the columns that identify the numbered group."""
 
 
 def _number_fault(db: sqlite3.Connection, table: str, row: sqlite3.Row) -> str:

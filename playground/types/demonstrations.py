@@ -85,7 +85,7 @@ class DemoSet:
         """
         if self.whole:
             raise InputError(
-                f"Demonstration set {self.name!r} could not be parsed and is used whole, so k={n} is "
+                f"Demonstration set {self.name!r} could not be parsed and is used as a whole, so k={n} is "
                 "not possible: omit k."
             )
         if not 0 <= n <= len(self.demos):

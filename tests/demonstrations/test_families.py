@@ -244,7 +244,7 @@ def test_what_cannot_be_taken_apart_is_used_whole_and_says_so(case: str) -> None
     assert said in demos.note
     assert "k and ablations are not available" in demos.note
     assert render(demos, TALK[:1]).startswith(text)
-    with pytest.raises(InputError, match="'x' could not be parsed and is used whole, so k=0"):
+    with pytest.raises(InputError, match="'x' could not be parsed and is used as a whole, so k=0"):
         demos.take(0)
 
 

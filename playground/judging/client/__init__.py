@@ -231,7 +231,8 @@ class _Question:
             http_client=BoundedClient(judge.timeout),
         )
         if not _is_openai(judge.server):
-            # The client reads both from environment variables, but they must only be sent to OpenAI.
+            # By default, the client reads both ids from environment variables. They must only be sent to
+            # OpenAI.
             self._client.organization = self._client.project = None
 
     async def put(self) -> dict[str, Any]:

@@ -40,8 +40,8 @@ class Bracket:
     alone: bool
     """Whether the form and its label are the only content of their line."""
     above: bool
-    """Whether the previous line also consists only of a form, or a line "or" connects this form to an earlier
-    one.
+    """Whether the previous line also consists only of a form, or an "or" line connects this form to an
+    earlier one.
     """
     begins: bool
     """Whether the line begins with the form or its label, and the form either has a label or is alone on the
