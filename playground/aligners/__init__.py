@@ -18,7 +18,7 @@ from playground.types import AdapterCard, Aligner, ChatFormat, DemoSet, InputErr
 
 
 class Shelf(Protocol):
-    """Resources that an aligner can look up while it is being built. Implemented by `library.Library`."""
+    """Resources available to an aligner while it is being built. Implemented by `library.Library`."""
 
     def chat_format(self, adapter: str | None = None, template: str | None = None) -> ChatFormat | None:
         """Return the complete chat format of an adapter, or of the base model if `adapter` is None.
@@ -37,10 +37,10 @@ class Shelf(Protocol):
 
 
 class AlignerClass(Protocol):
-    """Class attributes and constructors that every `Aligner` class must provide."""
+    """Protocol of `Aligner` classes: the required class attributes and constructors."""
 
     kind: str
-    """Name of the aligner in lane specs and in the database."""
+    """Identifier of the aligner in lane specs and in the database."""
     lane: LaneKind
     """Spec syntax and labels of the aligner's lanes, and the options that the UI offers for them."""
 
@@ -79,10 +79,11 @@ def aligner_from_json(data: Mapping[str, Any]) -> Aligner:
 def refuse_unknown(
     options: Mapping[str, str], known: tuple[str, ...], lane: str, besides: tuple[str, ...] | None = None
 ) -> None:
-    """Raise InputError if there is an option that the lane does not support.
+    """Raise InputError if `options` contains an option that the lane does not support.
 
     Args:
-        besides: the lane's other options, if `known` lists the variables of its chat template.
+        known: supported options, or the variables of the lane's chat template if `besides` is given.
+        besides: the lane's options other than template variables.
     """
     for name in options:
         if name in known:

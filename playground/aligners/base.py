@@ -14,9 +14,9 @@ class LaneKind:
     """Spec syntax and labels of one aligner's lanes, and the options that the UI offers for them."""
 
     label: str
-    """Display name of the aligner's lanes, in a few words."""
+    """Short display name of the aligner's lanes."""
     adapter_label: str = ""
-    """Display name of lanes with an adapter, shown before the adapter's label; "" to use `label`."""
+    """Display name of lanes with an adapter, followed by the adapter's label in the UI; "" to use `label`."""
     alias: str = ""
     """Alternative name of the aligner in lane specs, preferred by the UI; "" for none."""
     adapter: Literal["none", "optional", "name"] = "none"
@@ -33,10 +33,7 @@ class LaneKind:
 
 
 class AlignerBase:
-    """Base class of aligners.
-
-    Implements the demonstration-related members of the protocol for aligners without demonstrations.
-    """
+    """Base class of aligners, with protocol defaults for aligners without demonstrations."""
 
     @property
     def demonstration_count(self) -> int:

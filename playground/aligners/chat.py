@@ -1,7 +1,7 @@
 """Chat aligner: the base model, prompted with a chat template, without an adapter.
 
-Shows the effect of the template alone: given ``user``/``assistant`` markers, a base model often answers. The
-function `prompt` also renders the prompts for `ift` and `few_shot_chat`.
+This aligner isolates the effect of the template: ``user``/``assistant`` markers alone often make a base model
+answer. The function `prompt` also renders the prompts for `ift` and `few_shot_chat`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Aligner(AlignerBase):
         return prompt(self.format, messages, None, self.options)
 
     def describe(self, adapter_label: str) -> str:
-        """Describe in one sentence which weights and prompt the lane uses."""
+        """Describe the lane's weights and prompt in one sentence."""
         return "The base model, prompted in a chat format; no weights are changed."
 
     @classmethod
@@ -125,8 +125,8 @@ def prompt(
         raise
     if options.system and _renders(format, said[1:], variables) == text:
         raise InputError("The chat template ignores the system message: remove it from the lane.")
-    # Tokenization checks later whether the prompt already starts with a BOS token id. A text that begins with
-    # the BOS token never needs another one.
+    # Text that starts with the BOS token needs no other one. The tokenized prompt is checked for a BOS token
+    # again later.
     bos = not (format.bos_token and text.startswith(format.bos_token))
     pieces = _pieces(format, said, text, variables, [len(turns) for turns in demonstrations])
     return Prompt.of(pieces, stop=_stop(format), adapter=adapter, bos=bos, control_tokens=True)
@@ -161,7 +161,9 @@ def _pieces(
     variables: Mapping[str, Any],
     demonstrations: Sequence[int],
 ) -> list[Piece]:
-    """Split the rendered text into parts, at boundaries found by rendering message prefixes where possible.
+    """Split the rendered text into parts, at boundaries found by rendering prefixes of the messages.
+
+    Parts are merged where the template does not allow a prefix to be rendered.
 
     Args:
         demonstrations: number of messages in each demonstration.

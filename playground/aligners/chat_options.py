@@ -26,13 +26,13 @@ class ChatOptions:
     """Options of a lane with a chat format, apart from the format itself."""
 
     system: str = ""
-    """The system message; "" for none."""
+    """System message; "" for none."""
     instruction: str = ""
     """Demonstration set whose instruction is the system message; "" if the message was given as text."""
     think: str = "drop"
-    """Whether to "keep" or "drop" the reasoning in earlier answers when the history is rendered."""
+    """Whether to "keep" or "drop" the reasoning in earlier answers when rendering the history."""
     variables: tuple[tuple[str, Any], ...] = ()
-    """Other template variables, as (name, value) pairs."""
+    """Template variables set by the lane, as (name, value) pairs."""
 
     @classmethod
     def build(
@@ -47,7 +47,7 @@ class ChatOptions:
 
         Args:
             lane: the lane's name in error messages.
-            besides: names of the lane's other options, which are ignored here.
+            besides: names of additional options of the lane, which are ignored here.
 
         Raises:
             InputError: an option is unknown or has an invalid value.
@@ -96,7 +96,7 @@ class ChatOptions:
 
 
 def _parse(value: str) -> Any:
-    """Parse a template variable: true, false, null and numbers as JSON, anything else as a string."""
+    """Parse the value of a template variable: JSON constants and numbers, or else a string."""
     if isinstance(value, Quoted) or not is_scalar(value):
         return check_characters(str(value), "A template variable")
     try:

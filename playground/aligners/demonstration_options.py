@@ -28,26 +28,26 @@ class DemonstrationAligner(AlignerBase):
 
     demos: DemoSet
     """Demonstrations in the prompt, after applying `k` and the ablation. If demonstrations are selected for
-    each conversation, the set to select from."""
+    each conversation, this is the set to select from."""
     k: int | None = None
-    """Number of demonstrations; None for an unparsed prompt text, and in old documents."""
+    """Number of demonstrations; None for unparsed prompt text and in old documents."""
     ablation: str | None = None
     seed: int = 0
     """Seed of the ablation; 0 without an ablation."""
     other: str | None = None
-    """Name of the other demonstration set from which answers are drawn, if any."""
+    """Name of the demonstration set that the ablation "other" draws answers from, if any."""
     pick: str = "first"
-    """One of `PICKS`."""
+    """Method for selecting k demonstrations; one of `PICKS`."""
     source: str | None = None
     """`DemoSet.content_hash` of the requested set, before applying `k` and the ablation."""
 
     @property
     def demonstration_count(self) -> int:
-        """Number of demonstrations in the prompt; 0 for an unparsed prompt text."""
+        """Number of demonstrations in the prompt; 0 for unparsed prompt text."""
         return len(self.demos.demos) if self.k is None else self.k
 
     def with_fewer_demonstrations(self, n: int) -> Self:
-        """Return this aligner limited to `n` demonstrations: its first `n`, or `n` selected ones."""
+        """Return a copy of this aligner limited to `n` demonstrations, either the first or the nearest."""
         if n == self.demonstration_count:
             return self
         if self.pick != "first":
@@ -57,7 +57,7 @@ class DemonstrationAligner(AlignerBase):
     def select_demonstrations(self, messages: Sequence[Message]) -> Sequence[SelectedDemo]:
         """Return the demonstrations selected for a conversation, in prompt order; empty with pick=first."""
         by_query = {found.demo.query: found for found in self._find_nearest(messages)}
-        # An ablation may have changed the order.
+        # An ablation may have changed the order of the demonstrations.
         return [by_query[demo.query] for demo in self.demos_for(messages).demos] if by_query else ()
 
     def demos_for(self, messages: Sequence[Message]) -> DemoSet:
@@ -129,7 +129,7 @@ class DemonstrationAligner(AlignerBase):
 def _read_ablation(
     options: Mapping[str, str], ablation: str | None, pick: str, shelf: Shelf
 ) -> tuple[int, DemoSet | None]:
-    """Return the seed of an ablation and the set from which it draws answers."""
+    """Return the seed of an ablation and the demonstration set from which it draws answers."""
     if ablation is None:
         for name in ("seed", "other"):
             if name in options:

@@ -22,7 +22,7 @@ WITHOUT_EFFECT = {
     "no-answers": "chat templates need an answer to every user message",
     "no-instruction": "the chat turns do not include the set's instruction",
 }
-"""Ablations that this aligner rejects, each with the reason."""
+"""Maps each ablation rejected by this aligner to the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Aligner(DemonstrationAligner):
         return prompt(self.format, messages, None, self.options, demonstrations=turns)
 
     def describe(self, adapter_label: str) -> str:
-        """Describe in one sentence which weights and prompt the lane uses."""
+        """Describe the lane's weights and prompt in one sentence."""
         return (
             f"The base model, prompted in a chat format with {self.summary} as earlier turns; no weights are "
             "changed."
@@ -98,7 +98,7 @@ def check_set(demos: DemoSet) -> None:
     """Check that every demonstration can be rendered as chat turns.
 
     Raises:
-        InputError: the set is an unparsed prompt text, or a query has no answer.
+        InputError: the set is unparsed prompt text, or a query has no answer.
     """
     if demos.whole:
         raise InputError(

@@ -28,7 +28,7 @@ class Aligner(AlignerBase):
         return prompt(self.format, messages, self.adapter, self.options)
 
     def describe(self, adapter_label: str) -> str:
-        """Describe in one sentence which weights and prompt the lane uses."""
+        """Describe the lane's weights and prompt in one sentence."""
         return (
             f"The base model with the instruction-tuned adapter {adapter_label} applied, prompted in the "
             "adapter's chat format."

@@ -17,24 +17,24 @@ from playground.types import Message, Prompt, StopRule, number_messages
 
 @dataclass(frozen=True, kw_only=True)
 class Aligner(AlignerBase):
-    """No alignment: the reference point for every comparison."""
+    """Prompts the base model without any alignment, as the reference point for comparisons."""
 
     kind: ClassVar[str] = "raw"
     lane: ClassVar[LaneKind] = LaneKind(label="Base", alias="base", rank=0)
     adapter: None = None
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
-        """Render each message followed by a newline."""
+        """Render the conversation as plain text, with a newline after each message."""
         pieces = [(kind, number, f"{message.text}\n") for kind, number, message in number_messages(messages)]
         return Prompt.of(pieces, stop=StopRule(trim=False))
 
     def describe(self, adapter_label: str) -> str:
-        """Describe in one sentence which weights and prompt the lane uses."""
+        """Describe the lane's weights and prompt in one sentence."""
         return "The base model without alignment: it continues your text."
 
     @classmethod
     def build(cls, options: Mapping[str, str], shelf: Shelf) -> Aligner:
-        """Build the aligner, which takes no options."""
+        """Build the aligner; it has no options."""
         refuse_unknown(options, (), "base")
         return cls()
 

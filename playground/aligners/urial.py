@@ -20,7 +20,7 @@ from playground.demonstrations.families import family_of, pieces
 from playground.types import InputError, Message, Prompt, StopName
 
 STOP_RULES: tuple[StopName, ...] = ("own", "paper")
-"""Rules for detecting the end of an answer; see `types.StopName`."""
+"""Names of the rules for detecting the end of an answer; see `types.StopName`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Aligner(DemonstrationAligner):
     )
     adapter: str | None = None
     stop: StopName = "own"
-    """One of `STOP_RULES`."""
+    """Stop rule of the lane; one of `STOP_RULES`."""
 
     def __call__(self, messages: Sequence[Message]) -> Prompt:
         """Render the full prompt, ending in the open answer block."""
@@ -47,7 +47,7 @@ class Aligner(DemonstrationAligner):
         return Prompt.of(pieces(demos, messages), stop=rule, adapter=self.adapter)
 
     def describe(self, adapter_label: str) -> str:
-        """Describe in one sentence which weights and prompt the lane uses."""
+        """Describe the lane's weights and prompt in one sentence."""
         if self.adapter is None:
             return f"The base model with {self.summary} in its context; no weights are changed."
         return f"The base model with adapter {adapter_label} applied and {self.summary} in its context."
@@ -72,6 +72,6 @@ class Aligner(DemonstrationAligner):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Aligner:
-        """Create an aligner from the output of `types.to_json`, which lacks a stop rule in old documents."""
+        """Create an aligner from the output of `types.to_json`. Old documents do not contain a stop rule."""
         stop = {"stop": data["stop"]} if "stop" in data else {}
         return cls(**cls.read_json(data), adapter=data["adapter"], **stop)

@@ -1,4 +1,4 @@
-"""Ablations of demonstration sets: remove or corrupt parts of the prompt on purpose (arXiv 2405.19874).
+"""Ablations of demonstration sets: deliberately remove or corrupt parts of the prompt (arXiv 2405.19874).
 
 Each ablation returns a modified copy of a set, deterministic for a given seed. Section 2.3 and the appendix
 of the paper examine which parts of a demonstration matter. "shifted", "random" and "other" correspond to its
@@ -16,12 +16,12 @@ from collections.abc import Callable, Sequence
 from playground.types import Demo, DemoSet, InputError
 
 TRIES = 1000
-"""Maximum number of random draws. If all answers differ, more than a third of the draws are valid."""
+"""Maximum number of attempts to draw valid answers. Over a third of draws are valid if all answers differ."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Case:
-    """The input to an ablation."""
+    """Input to an ablation."""
 
     demos: DemoSet
     rng: random.Random
@@ -67,7 +67,7 @@ def _shift(case: _Case) -> DemoSet:
 
 
 def _random(case: _Case) -> DemoSet:
-    """Draw answers from the whole set, each at most once and never for the query it belongs to."""
+    """Draw answers from the pool, each at most once and never for its own query."""
     own, all_answers = _answers(case.demos), _answers(case.pool)
     if len(all_answers) >= len(own):
         for _ in range(TRIES):
@@ -89,12 +89,12 @@ def _other(case: _Case) -> DemoSet:
 
 
 def _no_answers(case: _Case) -> DemoSet:
-    """Keep only the queries."""
+    """Keep the queries and remove all answers."""
     return _with_answers(case.demos, [None] * len(_answers(case.demos)))
 
 
 def _no_instruction(case: _Case) -> DemoSet:
-    """Keep only the demonstrations."""
+    """Keep the demonstrations and remove the instruction."""
     return case.demos.with_changes(instruction="")
 
 
@@ -104,12 +104,12 @@ def _reverse(case: _Case) -> DemoSet:
 
 
 def _shuffle(case: _Case) -> DemoSet:
-    """Shuffle the demonstrations."""
+    """Shuffle the demonstrations, using the seed."""
     return case.demos.with_changes(demos=tuple(case.rng.sample(case.demos.demos, len(case.demos.demos))))
 
 
 def _duplicate(case: _Case) -> DemoSet:
-    """Repeat the first demonstration K times: the same number of demonstrations, but no variety."""
+    """Replace all K demonstrations with the first one, keeping their number but removing all variety."""
     return case.demos.with_changes(demos=case.demos.demos[:1] * len(case.demos.demos))
 
 
@@ -126,13 +126,13 @@ ABLATIONS: dict[str, Callable[[_Case], DemoSet]] = {
 
 
 def _answers(demos: DemoSet) -> list[str]:
-    """Return all answers in a set, in order."""
+    """Return all answers in a demonstration set, in order."""
     exchanges = [exchange for demo in demos.demos for exchange in demo.exchanges]
     return [exchange.answer for exchange in exchanges if exchange.answer is not None]
 
 
 def _with_answers(demos: DemoSet, answers: Sequence[str | None]) -> DemoSet:
-    """Return a copy of the set with its answers replaced, in order."""
+    """Return a copy of a demonstration set with its answers replaced, in order."""
     rest = iter(answers)
 
     def with_answers(demo: Demo) -> Demo:

@@ -1,6 +1,7 @@
-"""Drafts for the demonstration editor: sets whose cards can be disabled, moved, replaced, added and removed.
+"""Drafts of demonstration sets, as modified in the demonstration editor.
 
-Drafts are immutable: each change returns a new `Draft`. This module does not depend on the UI or on files.
+The cards of a draft can be disabled, moved, replaced, added and removed. Drafts are immutable: each change
+returns a new `Draft`. This module does not depend on the UI or on files.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Draft:
 
     @property
     def demos(self) -> DemoSet:
-        """The draft as a demonstration set; the source set itself if nothing has changed.
+        """The draft as a demonstration set; the source set itself if the draft is unmodified.
 
         The name of a changed set contains a hash of its content, so that different sets have different names.
         """
@@ -111,11 +112,11 @@ class Draft:
 
 
 def align_sets(one: DemoSet, other: DemoSet) -> list[tuple[int | None, int | None]]:
-    """Pair up the demonstrations in two sets that have the same query.
+    """Match demonstrations in two sets by query.
 
     Returns:
-        Pairs of indices into the two sets, in the order of the first set. An index is None if that set has no
-        demonstration with the query. Queries found only in the second set come last.
+        Pairs of indices into the two sets, in the order of the first set. An index is None if there is no
+        match. Unmatched demonstrations of the second set come last.
     """
     left = [number for number, _ in enumerate(other.demos)]
     rows: list[tuple[int | None, int | None]] = []

@@ -23,21 +23,21 @@ PAPER_STOPS = ("# Query", "# User")
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """One way of marking the blocks in a prompt. A block is before + header + opening + text + closing."""
+    """Markup of the blocks in a prompt. A block is before + header + opening + text + closing."""
 
     query: str
-    """The header line of a query block."""
+    """Header line of a query block."""
     answer: str
     before: str = "\n"
     opening: str
-    """The text between the header and the block's text, including the header's newline."""
+    """Text between the header and the block's own text, including the newline after the header."""
     closing: str
     fence: str = ""
-    """The line that closes a block; "" if blocks have none."""
+    """Fence line that opens and closes a block; "" if blocks have no fences."""
     trim: bool = False
     """Whether leading and trailing newlines are stripped from the block's text."""
     inline: bool = False
-    """Whether a demonstration's query is written on the same line as its fences."""
+    """Whether the query of a demonstration is written on one line with its fences."""
 
     @property
     def stop(self) -> StopRule:
@@ -55,7 +55,7 @@ class Family:
         return f"{self.before}{header}{self.opening}{text}{self.closing}"
 
     def demo(self, demo: Demo) -> str:
-        """Render a demonstration: the text before it, then a block for each of its queries and answers."""
+        """Render a demonstration: the text before it, followed by a block for each query and answer."""
         blocks = [f"{self.before}{demo.before}\n"] if demo.before else []
         for exchange in demo.exchanges:
             # A multi-line query cannot be written on one line, so it gets a regular block.
@@ -93,7 +93,7 @@ FAMILIES = {
         query=HASH_USER[0], answer=HASH_USER[1], before="\n\n", opening="\n", closing="\n", trim=True
     ),
 }
-"""Families by `DemoSet.format`; "v2" to "v6" are the authors' own names (as in inst_help_v5-1k.txt)."""
+"""Prompt families, by `DemoSet.format`. "v2" to "v6" are the authors' names, as in inst_help_v5-1k.txt."""
 
 
 def family_of(demos: DemoSet) -> Family:
@@ -107,7 +107,7 @@ def family_of(demos: DemoSet) -> Family:
 
 
 def head(demos: DemoSet) -> str:
-    """Return the start of every prompt that uses a set: its text, or its instruction and demonstrations."""
+    """Render the part of a prompt before the conversation, which is the same for every conversation."""
     return "".join(text for _, _, text in _head(demos))
 
 
@@ -123,7 +123,7 @@ def _head(demos: DemoSet) -> list[Piece]:
 
 
 def _cut(demos: DemoSet) -> list[Piece]:
-    """Split the verbatim text of a set at the start of each demonstration."""
+    """Split a set's verbatim text into the instruction and the demonstrations, if all of them are found."""
     text, family = demos.text or "", family_of(demos)
     starts: list[int] = []
     for demo in demos.demos:
@@ -147,7 +147,7 @@ def render(demos: DemoSet, messages: Sequence[Message]) -> str:
 
 
 def pieces(demos: DemoSet, messages: Sequence[Message]) -> list[Piece]:
-    """Return the pieces of a full prompt: the set's start, the messages, and an open answer block."""
+    """Return the pieces of a full prompt: the demonstration set, the messages and an open answer block."""
     family = family_of(demos)
     headers = {"user": family.query, "assistant": family.answer}
     body: list[Piece] = [
@@ -180,7 +180,7 @@ class _Block:
     text: str
     inline: bool = False
     before: str = ""
-    """Free text between the previous block and this one."""
+    """Free text between the previous block and this block."""
 
 
 def parse(name: str, text: str) -> DemoSet:
@@ -192,7 +192,7 @@ def parse(name: str, text: str) -> DemoSet:
     text therefore do not end the block. If there is free text before the next query, the block ends at its
     matching closing fence. A block without fences ends before the next header line that follows a blank line.
 
-    A text that has no blocks or cannot be parsed is returned as a `whole` set, with the reason in its note.
+    Text that has no blocks or cannot be parsed is returned as a `whole` set, with the reason in its note.
     """
     lines = text.split("\n")
     format = _recognise(lines)
@@ -210,7 +210,7 @@ def parse(name: str, text: str) -> DemoSet:
             f"The file is used verbatim because {error}; k and ablations are not available. {note}".rstrip()
         )
         return DemoSet(name=name, instruction="", demos=(), format=format, text=text, note=note)
-    # The separator that the family puts between the instruction and the first block is not kept.
+    # Drop the family's separator between the instruction and the first block.
     head = "".join(f"{line}\n" for line in lines[:start])
     instruction = head.removesuffix(FAMILIES[format].before).removesuffix("\n")
     return DemoSet(
@@ -219,7 +219,7 @@ def parse(name: str, text: str) -> DemoSet:
 
 
 def _recognise(lines: Sequence[str]) -> str | None:
-    """Return the name of the family that the first query header belongs to; None without a query header."""
+    """Return the name of the family of the first query header; None if there is no query header."""
     for at, line in enumerate(lines):
         if not _after_blank(lines, at):
             continue
@@ -237,7 +237,7 @@ def _recognise(lines: Sequence[str]) -> str | None:
 
 
 def _find_mentioned(text: str) -> str:
-    """Guess the family for the conversation after an unparsed text, from the headers in the text."""
+    """Guess the prompt family of unparsed text from its headers, to render the conversation after it."""
     return "v5" if HASH_USER[0] in text and QUERY[0] not in text else "fenced"
 
 
@@ -251,7 +251,7 @@ def _is_inline(line: str) -> bool:
 
 
 def _blocks(lines: Sequence[str], family: Family) -> tuple[int, list[_Block]]:
-    """Return the index of the line where the first block starts, and all blocks."""
+    """Return the index of the first block's first line, and all blocks."""
     if not family.fence:
         return _open_blocks(lines, family)
     starts = [at for at in range(len(lines)) if _begins(lines, at, family)]
@@ -283,7 +283,7 @@ def _fenced_blocks(lines: Sequence[str], family: Family, starts: Sequence[int]) 
 def _end_of_block(
     lines: Sequence[str], family: Family, begins: set[int], at: int, inline: bool
 ) -> tuple[int, int, str]:
-    """Find the end of the block that starts at line `at`.
+    """Find the end of the fenced block that starts at line `at`.
 
     Returns:
         The block's closing line, the first line of the next block (or the number of lines), and the free

@@ -120,7 +120,7 @@ def _demo(entry: Any, path: Path, at: At) -> Demo:
 
 
 def _answer(entry: dict[str, Any], path: Path, at: At) -> str | None:
-    """Return the answer, or None if the entry is marked as `unanswered`."""
+    """Return the answer in a TOML entry; None if the entry is marked as `unanswered`."""
     if entry.get("unanswered", False) == ("answer" in entry):
         said = (
             "it has both an answer and unanswered = true; remove one of them"
@@ -141,7 +141,7 @@ def write_demo_set(path: Path, demos: DemoSet, new: bool = False) -> None:
     written.
 
     Args:
-        new: fail if the file already exists, even if another process has only just created it.
+        new: fail if the file already exists. The check is atomic.
 
     Raises:
         InputError: the set is empty or too large, has an invalid name or format, contains a lone surrogate,
@@ -183,7 +183,7 @@ def write_demo_set(path: Path, demos: DemoSet, new: bool = False) -> None:
 
 
 def _toml(demos: DemoSet) -> Iterable[str]:
-    """Yield the file line by line; items with multi-line strings contain newlines."""
+    """Yield the lines of a TOML file. Items that contain multi-line strings span several lines."""
     yield f"name = {_quote(demos.name)}"
     for key in ("description", "meant_for"):
         if value := getattr(demos, key):

@@ -30,20 +30,20 @@ class Header:
 
     @property
     def name(self) -> str:
-        """The header without its leading ``#``, such as ``Query:``."""
+        """Header name without leading ``#`` characters, such as ``Query:``."""
         return self.text.lstrip("#").lstrip()
 
     @property
     def pattern(self) -> str:
-        """Regular expression for the header, preceded by ``#`` characters, at the start of a line."""
+        """Regular expression matching the header with its ``#`` characters at the start of a line."""
         return rf"#{{1,{MOST_MARKS}}}[ \t]*{re.escape(self.name)}"
 
     def begins(self, line: str) -> bool:
-        """Return whether a line starts with the header, whatever text follows."""
+        """Return whether a line starts with the header, with or without text after it."""
         return re.match(self.pattern, line) is not None
 
     def may_begin(self, line: str) -> bool:
-        """Return whether an incomplete line could still turn into the header."""
+        """Return whether an incomplete line could still become the header when more text arrives."""
         rest = line.lstrip("#")
         marks = len(line) - len(rest)
         if not marks:

@@ -1,7 +1,7 @@
-"""Select the demonstrations in a set that are nearest to a message, using BM25 over their queries.
+"""Select the demonstrations nearest to a message, using BM25 over their queries.
 
-The matching is lexical, so a selection can be explained by the words in common. `bm25s`, which imports numpy,
-is imported only when needed.
+Matching is lexical, so each selection can be explained by shared words. `bm25s` is imported lazily
+because it imports numpy.
 """
 
 from __future__ import annotations

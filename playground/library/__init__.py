@@ -1,7 +1,7 @@
 """Library of files available for one base model: demonstration sets, adapters, rubrics and probes.
 
-The library only reads files: it loads no model and downloads nothing. Files that cannot be read are skipped
-and reported in `Library.problems`, so one bad file never hides the good ones.
+The library only reads files: it loads no model and downloads nothing. Unreadable files are skipped and
+reported in `Library.problems`.
 """
 
 from __future__ import annotations
@@ -45,21 +45,22 @@ class Library:
     other_adapters: dict[str, AdapterCard] = field(default_factory=dict)
     """Adapters found on disk that were made for a different base model."""
     pending: dict[str, str] = field(default_factory=dict)
-    """Requested adapters that are still being downloaded, as a mapping from name to Hub id."""
+    """Hub ids of requested adapters that are still being downloaded, by adapter name."""
     refused: dict[str, str] = field(default_factory=dict)
-    """Maps the name of each unreadable requested adapter to the reason, if several were requested."""
+    """Errors for unusable adapters, by adapter name. Only filled if several adapters were requested."""
     base_format: ChatFormat | None = None
-    """Chat template from the base tokenizer, once its files are available; completed by `chat_format`."""
+    """Chat format from the base model's tokenizer files, if they are available. May lack special tokens:
+    `chat_format` returns the complete format."""
     base_tokenizer: str = ""
-    """Folder from which `base_format` was read; "" if it was not read from a folder."""
+    """Folder that `base_format` was read from; "" if it was not read from a folder."""
     problems: list[str] = field(default_factory=list)
     """One error message per file that could not be read."""
     preset: Preset | None = None
-    """Preset that was used to choose the base, if any. Its demonstration set is the default."""
+    """Preset that selected the base model, if any. Its demonstration set is the default."""
     data_dir: Path | None = None
     """The user's data folder; its subfolder `demos` holds the user's demonstration sets."""
     own_sets: dict[str, Path] = field(default_factory=dict)
-    """Files of those `demo_sets` that belong to the user, by set name."""
+    """Paths of the user's own demonstration sets, by set name."""
     rubrics: dict[str, Rubric] = field(default_factory=dict)
     """Available rubrics, by name."""
     rubric_problems: list[str] = field(default_factory=list)
@@ -76,7 +77,7 @@ class Library:
         root: Path = ROOT,
         data_dir: Path | None = None,
     ) -> Library:
-        """Read all files that are available for a base model.
+        """Read all library files for a base model.
 
         Args:
             base: name of the base model.
@@ -122,7 +123,7 @@ class Library:
         self.base_format = sketch_chat_format(source.folder)
 
     def _read_demo_sets(self, folder: Path, own: bool = False) -> None:
-        """Add the demonstration sets in a folder, reporting duplicate names as problems."""
+        """Add the demonstration sets in a folder, reporting duplicate names in `problems`."""
         for path in demo_files(folder):
             try:
                 demos = read_demo_file(path)
@@ -159,7 +160,7 @@ class Library:
         return path
 
     def ask_for(self, name: str, source: str) -> None:
-        """Add a requested adapter: a local folder at once, a Hub repository after its download."""
+        """Add a requested adapter from a local folder, or mark a Hub repository as pending."""
         check_name(name, "The adapter name")
         if name in classes_by_name():
             raise InputError(f"The adapter name {name!r} is reserved for a lane: choose another name.")
@@ -187,7 +188,7 @@ class Library:
         self.pending.pop(card.name, None)
 
     def pending_sources(self) -> dict[str, str]:
-        """Return a copy of `pending`, since the engine thread may modify it while the UI lists adapters."""
+        """Return a copy of `pending`, because the engine thread may modify it while the UI lists adapters."""
         return dict(self.pending)
 
     def _shelve(self, card: AdapterCard) -> None:
@@ -203,7 +204,7 @@ class Library:
         return self.demo_sets[name]
 
     def default_demo_set(self) -> DemoSet:
-        """Return the preset's demonstration set, else the set meant for this base, else the general set."""
+        """Return the default set: the preset's, else the one for this base model, else the general one."""
         if self.preset is not None and self.preset.demos in self.demo_sets:
             return self.demo_sets[self.preset.demos]
         for demos in self.demo_sets.values():
@@ -218,11 +219,11 @@ class Library:
         return self.rubrics[name]
 
     def probe_of(self, messages: Sequence[str]) -> Probe | None:
-        """Return the first probe whose turns start with exactly these messages; None if there is none."""
+        """Return the first probe whose turns start with exactly these messages, or None."""
         return next((probe for probe in self.probes if probe.turns[: len(messages)] == tuple(messages)), None)
 
     def adapter(self, name: str) -> AdapterCard:
-        """Return the card of an adapter made for this base, or raise InputError listing such adapters."""
+        """Return the card of an adapter made for this base, or raise InputError listing these adapters."""
         if name in self.adapters:
             return self.adapters[name]
         if name in self.other_adapters:
@@ -280,7 +281,7 @@ class Library:
             return ()
 
     def _format_source(self, adapter: str | None) -> tuple[Path | None, ChatFormat | None]:
-        """Return the tokenizer folder and the known format of an adapter, or of the base model for None."""
+        """Return the tokenizer folder and any known chat format of an adapter (None: the base model)."""
         if adapter is not None:
             card = self.adapter(adapter)
             if card.tokenizer:
@@ -295,7 +296,7 @@ def _names(table: Mapping[str, object]) -> str:
 
 
 def _local_source(base: str, root: Path) -> Source | None:
-    """Return the base model's local files; None for a Hub id, or a path that the engine will reject."""
+    """Return the path of the local base model; None if it is a Hub id or an invalid path."""
     try:
         source = find_source(base, root)
     except InputError:

@@ -1,4 +1,4 @@
-"""Compare base model names, to tell whether Hub ids, paths or quantised copies refer to the same model."""
+"""Determine whether Hub ids, paths or quantised copies refer to the same base model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FOUR_BIT = re.compile(r"(-unsloth)?-bnb-4bit$")
 
 
 _CACHED = re.compile(r"(?:^|/)models--(?:[^/]*--)?([^/]+?)/snapshots/[^/]+/?$")
-"""Path of a snapshot in the Hub cache: models--OWNER--NAME/snapshots/HASH."""
+"""Pattern of a snapshot path in the Hub cache: models--OWNER--NAME/snapshots/HASH."""
 
 
 def _folder(name: str) -> Path | None:
@@ -50,11 +50,11 @@ def _last_part(name: str) -> str:
 
 
 SAMPLE = 1 << 16
-"""Number of bytes sampled at each position in a weights file, to distinguish files of the same size."""
+"""Number of bytes hashed at each sampled position, to distinguish weights files of the same size."""
 
 
 def _same_files(one: Path, other: Path) -> bool:
-    """Return whether two folders hold the same model, judging by config.json and samples of the weights."""
+    """Return whether two folders hold the same model, comparing config.json and samples of the weights."""
     return _last_part(str(one)) == _last_part(str(other)) and _fingerprint(one) == _fingerprint(other)
 
 

@@ -15,7 +15,7 @@ from playground.types import ChatFormat, InputError
 
 
 class UnknownFormatError(InputError):
-    """There is no chat format with the given name."""
+    """Raised when there is no chat format with the given name."""
 
 
 def read_chat_format(name: str, root: Path = ROOT) -> ChatFormat:
@@ -36,7 +36,7 @@ def read_chat_format(name: str, root: Path = ROOT) -> ChatFormat:
 
 
 def has_templates(folder: Path) -> bool:
-    """Return whether tokenizer files include a chat template, or an unreadable file that may contain one."""
+    """Return whether tokenizer files contain a chat template, or an unreadable file that might."""
     try:
         return bool(read_templates(folder))
     except InputError:
@@ -98,9 +98,7 @@ def _format(templates: Mapping[str, str], name: str, tokens: Mapping[str, str]) 
 
 @lru_cache(maxsize=64)
 def add_ends(format: ChatFormat, added: tuple[str, ...] = ()) -> ChatFormat:
-    """Complete a chat format with the end markers that its template writes after an answer.
-
-    The markers are found by rendering the template.
+    """Add the end markers written by the template after an answer, found by rendering the template.
 
     Args:
         added: the tokenizer's added tokens, which are not part of its base vocabulary.

@@ -19,11 +19,11 @@ from playground.types import InputError, Sampling, check_name
 
 SHIPPED = ROOT / "models" / "presets.toml"
 OWN_FILE = "presets.toml"
-"""The name of the presets file in the user's folder."""
+"""Name of the presets file in the user's folder."""
 
 Gate = Literal["no", "yes", "maybe"]
-"""Whether users must accept terms on the base model's Hub page before downloading it; "maybe" if that was
-required in the past."""
+"""Whether users must accept terms on the base model's Hub page before downloading it. "maybe": acceptance
+was required in the past."""
 DECODING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 """Fields of `Sampling` that a preset sets."""
 
@@ -34,7 +34,7 @@ class PresetAdapter:
 
     name: str
     source: str
-    """A Hub id or a folder."""
+    """Hub id or folder of the adapter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,16 +44,16 @@ class Preset:
     name: str
     label: str
     description: str
-    """Description of the preset in one sentence."""
+    """One-sentence description of the preset."""
     base: str
-    """A folder or a Hub id, optionally with a pinned version (@revision)."""
+    """Folder or Hub id of the base model, optionally with a pinned version (@revision)."""
     parameters: int
     licence: str
     gate: Gate = "no"
     demos: str | None = None
     """Name of the preset's demonstration set; None for the library's default set."""
     sampling: Sampling = field(default_factory=Sampling)
-    """Recommended decoding parameters; only the fields in `DECODING` are set."""
+    """Recommended decoding parameters. Presets only set the fields listed in `DECODING`."""
     adapters: tuple[PresetAdapter, ...] = ()
 
     @property
@@ -63,7 +63,7 @@ class Preset:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Sources of the base model and the adapters."""
+        """Sources of the base model and the adapters, as folders or Hub ids."""
         return (self.base, *(adapter.source for adapter in self.adapters))
 
 
@@ -74,7 +74,7 @@ _OPTIONAL = {"gate": str, "demos": str, "decoding": str, "adapters": list}
 
 
 def read_presets(path: Path) -> tuple[list[Preset], list[str]]:
-    """Read the presets in a file.
+    """Read the presets from a file.
 
     Args:
         path: a TOML file with an array of tables named `presets`. Their keys are those of `Preset`, except
@@ -101,7 +101,7 @@ def read_presets(path: Path) -> tuple[list[Preset], list[str]]:
 
 
 def list_presets(data_dir: Path | None = None, shipped: Path = SHIPPED) -> tuple[list[Preset], list[str]]:
-    """Return the available presets, the user's own last, and an error message per unusable preset."""
+    """Return all valid presets, the user's own last, and an error message for each invalid one."""
     presets, problems = read_presets(shipped)
     own = data_dir / OWN_FILE if data_dir is not None else None
     if own is not None and os.path.lexists(own):
@@ -132,7 +132,7 @@ def find_preset(name: str, data_dir: Path | None = None) -> Preset:
 
 
 def with_adapters(preset: Preset, others: Sequence[tuple[str, str]] = ()) -> tuple[tuple[str, str], ...]:
-    """Return a preset's adapters, followed by additional ones, as (name, source) pairs.
+    """Return a preset's adapters followed by the additional ones, as (name, source) pairs.
 
     If names clash, the preset's adapter is kept.
     """
@@ -211,7 +211,7 @@ class Cached:
 
     state: Literal["complete", "partial", "absent"]
     size: int = 0
-    """Number of bytes downloaded; 0 for a local folder."""
+    """Number of bytes downloaded so far; 0 for a local folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,16 +223,16 @@ class Offer:
     cached: Cached
     """Combined download state of the base model and the adapters."""
     has_token: bool = False
-    """Whether a Hugging Face Hub token is set."""
+    """Whether a Hugging Face Hub token is configured on this machine."""
 
     @property
     def fits(self) -> tuple[str, ...]:
-        """Precisions in which the preset fits in memory, highest first."""
+        """Precisions at which the model fits in memory, highest first."""
         return fitting_precisions(self.preset.parameters, self.room)
 
     @property
     def memory(self) -> dict[str, int]:
-        """Size of the weights in bytes, for each precision available on this machine."""
+        """Size of the weights in bytes, by precision available on this machine."""
         return {name: weights_size(self.preset.parameters, name) for name in (self.room.full, FOUR_BIT)}
 
     @property

@@ -21,7 +21,7 @@ from playground.types import InputError, check_name
 LIMIT = 2_000_000
 """Maximum size of a probe file in bytes, about 40 times the size of MT-Bench's question file."""
 TITLE = 40
-"""Maximum number of characters of the first message to use as a title if the probe has none."""
+"""Maximum number of characters taken from the first message as a title, for probes without a title."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Probe:
     """The user messages of one conversation, with reference answers where available."""
 
     name: str
-    """Stem of the file name and id of the question, such as "general/12"."""
+    """Stem of the file name and question id, separated by a slash, such as "general/12"."""
     title: str
     """Short title for menus; defaults to the start of the first turn."""
     category: str
@@ -38,26 +38,26 @@ class Probe:
     reference: tuple[str | None, ...]
     """Reference answers, one per turn; None where there is no single correct answer."""
     tests: str = ""
-    """Short phrase that says what the probe tests."""
+    """Short phrase describing what the probe tests."""
     checks: tuple[Check | None, ...] = ()
-    """Automatic checks, one per turn, None where a judge is needed; empty if the probe has no checks."""
+    """Automatic checks, one per turn; None for turns that need a judge. Empty if the probe has no checks."""
 
     @property
     def file(self) -> str:
-        """Stem of the name of the probe's file."""
+        """File name of the probe's file, without its suffix."""
         return self.name.partition("/")[0]
 
     def count_sent(self, said: Sequence[str]) -> int:
-        """Return how many of the probe's messages, starting with the first, occur in this order in `said`.
+        """Return how many of the probe's first messages occur in `said` in this order.
 
-        Other messages may come between them.
+        Unrelated messages in between are ignored.
         """
         rest = iter(said)
         return next((number for number, turn in enumerate(self.turns) if turn not in rest), len(self.turns))
 
 
 def find_probes(folders: Sequence[Path]) -> tuple[list[Probe], list[str]]:
-    """Read the probes in all `*.jsonl` files in the given folders.
+    """Read the probes from all `*.jsonl` files in the given folders.
 
     Unreadable files are skipped. If two files have the same stem, only the first is used.
 
@@ -83,7 +83,7 @@ def find_probes(folders: Sequence[Path]) -> tuple[list[Probe], list[str]]:
 
 
 def read_probes(path: Path) -> list[Probe]:
-    """Read the probes in a file, in order, ignoring empty lines and unknown keys.
+    """Read the probes from a file, in order, ignoring empty lines and unknown keys.
 
     Raises:
         InputError: the file cannot be read, or its format is invalid. The message names the file and the

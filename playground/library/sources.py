@@ -10,9 +10,9 @@ from playground.types import InputError
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SHIPPED = _PACKAGE / "shipped"
 ROOT = _SHIPPED if _SHIPPED.is_dir() else _PACKAGE.parent
-"""The folder that contains `prompts/`, `adapters/` and `models/`. Base names can be paths relative to it.
+"""Folder that contains `prompts/`, `adapters/` and `models/`. Base model paths may be relative to it.
 
-This is the repository root, or `playground/shipped` in an installed package.
+It is the repository root, or `playground/shipped` in an installed package.
 """
 GGUF = ".gguf"
 
@@ -22,15 +22,15 @@ class Source:
     """Location of the files of a model or adapter."""
 
     name: str
-    """The name as given by the user."""
+    """The source name as given by the user."""
     folder: Path | None = None
     """The local folder; None for a Hub repository."""
     repository: str | None = None
     """The Hub id, ``owner/name``; None for a folder."""
     revision: str | None = None
-    """A branch, tag or commit in the repository; None for the default branch."""
+    """Branch, tag or commit of the Hub repository; None for the default branch."""
     file: str | None = None
-    """GGUF file in the folder or repository; None if the model consists of the whole folder."""
+    """GGUF file in the folder or repository; None for a model or adapter that is not a GGUF file."""
 
     @property
     def path(self) -> Path | None:
@@ -75,7 +75,7 @@ def looks_like_path(source: str) -> bool:
 
 
 def model_name(source: str) -> str:
-    """Return the model name in a source, without a Hub revision or file."""
+    """Return the model name from a source name, without the Hub revision and file."""
     if Path(source).expanduser().exists():
         return source
     return _split_revision(_split_file(source)[0])[0]

@@ -12,7 +12,7 @@ def save_demo_set(data_dir: Path, demos: DemoSet, own: Path | None, known: DemoS
     """Save a demonstration set in the user's folder, replacing the user's set with the same name.
 
     Args:
-        own: the file of the user's existing set with that name, if any.
+        own: path of the user's existing set with that name, if any.
         known: the existing set with that name as last read, if any.
 
     Returns:
@@ -38,7 +38,7 @@ def save_demo_set(data_dir: Path, demos: DemoSet, own: Path | None, known: DemoS
 
 
 def _holds(path: Path, known: DemoSet | None) -> bool:
-    """Return whether a file's content is unchanged since it was last read."""
+    """Return whether a file still contains the demonstration set that was last read from it."""
     try:
         return known is not None and read_demo_file(path).content_hash == known.content_hash
     except InputError:

@@ -13,11 +13,11 @@ from playground.published.manifest import Published
 from playground.types import InputError, OutsideError
 
 ATTEMPTS = 3
-"""Maximum number of requests per file; each resumes after the bytes already received."""
+"""Maximum number of requests per file. Each request resumes after the bytes already received."""
 PAUSE = 1.0
-"""Seconds before the second attempt; doubled before the third."""
+"""Seconds to wait before the second attempt; doubled before the third."""
 TIMEOUT = 20.0
-"""Seconds without receiving data before a server counts as unresponsive."""
+"""Seconds without data after which a server is considered unresponsive."""
 
 
 def open_client(timeout: float) -> httpx.Client:
@@ -53,7 +53,7 @@ def download(client: httpx.Client, url: str, path: Path, file: Published, pause:
             put_in_place(part, path)
             return
         part.unlink()
-        # Earlier partial downloads may contain wrong bytes, so retry unless the file came in one piece.
+        # Data from earlier partial downloads may be wrong, so retry unless the file was sent in one response.
         if not received:
             break
     raise FileFailedError(
@@ -63,7 +63,7 @@ def download(client: httpx.Client, url: str, path: Path, file: Published, pause:
 
 
 def _receive(client: httpx.Client, url: str, part: Path, received: int, file: Published) -> None:
-    """Request the missing bytes of a file and append them to `part`, stopping after the expected size.
+    """Download the missing bytes of a file and append them to `part`, up to the expected size.
 
     Raises:
         FileFailedError: the server does not have the file, or rejects the request.
@@ -72,7 +72,7 @@ def _receive(client: httpx.Client, url: str, part: Path, received: int, file: Pu
     # Disable compression, so that a later request can resume at a byte offset.
     headers = {"Accept-Encoding": "identity"}
     if file.blob is not None:
-        headers["Accept"] = "application/vnd.github.raw+json"  # the file content instead of JSON metadata
+        headers["Accept"] = "application/vnd.github.raw+json"  # the file content, not JSON metadata
     if received:
         headers["Range"] = f"bytes={received}-"
     with client.stream("GET", url, headers=headers) as response:
@@ -99,14 +99,14 @@ def _receive(client: httpx.Client, url: str, part: Path, received: int, file: Pu
                 stream.flush()
                 if size > file.size:
                     return
-        # If the length was announced, httpx itself raises an error for a truncated response.
+        # If the response has a Content-Length header, httpx itself raises an error when it is truncated.
         announces_length = {"content-length", "transfer-encoding"} & set(response.headers)
     if size < file.size and not announces_length:
         raise _BrokenOffError(f"sent only {size} of {file.size} bytes")
 
 
 def _explain(error: Exception, url: str, file: Published) -> Exception:
-    """Return the error to raise after the last attempt: about this file only, or about the whole server."""
+    """Return the error to raise after the last attempt, for this file or for an unreachable server."""
     host = httpx.URL(url).host
     again = "run fetch again later to resume the download."
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):

@@ -2,9 +2,9 @@
 
 The files belong to other authors, so this repository does not include them. Each collection has a manifest in
 `prompts/published/` with the locations and hashes of its files. A listed file is accepted only if its SHA-256
-matches the manifest. A manifest can also list folders: their files are downloaded with git from a pinned
-commit (see `folders` and `git`), and their hashes are recorded next to them and must match when they are
-downloaded again. Existing files are never overwritten.
+matches the manifest. A manifest can also list folders, whose files are downloaded with git from a pinned
+commit (see `folders` and `git`). The hashes of these files are recorded at the first download and must match
+if they are downloaded again. Existing files are never overwritten.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def fetch(
     limit: float = git_download.TIME,
     taken: Names[str] = (),
 ) -> Iterator[Outcome]:
-    """Download the files in a collection that are not in `folder` yet, yielding an outcome for each file.
+    """Download the files in a collection that are not in `folder` yet, yielding the outcome for each file.
 
     An interrupted download is kept in a hidden `.part` file and resumed by the next run. Downloads with git
     are all or nothing. If one file fails, the others are still downloaded, unless the server cannot be
@@ -42,8 +42,8 @@ def fetch(
     Args:
         folder: destination folder, created if it does not exist.
         mirror: base URL to use instead of GitHub, with the same paths.
-        timeout: seconds without receiving data before a server counts as unresponsive.
-        pause: seconds before the second attempt.
+        timeout: seconds without data after which a server is considered unresponsive.
+        pause: seconds to wait before the second attempt.
         limit: time limit for git, in seconds.
         taken: names of existing demonstration sets, which files from `Collection.folders` must not reuse.
 

@@ -1,4 +1,4 @@
-"""Download the prompt files in folders of a commit with git, and record their hashes."""
+"""Download all prompt files in certain folders of a commit with git, and record their hashes."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def fetch_folders(
     data = {file.path: file.data for file in came}
     agreed = {file.path: file for file in noted or []}
     folder.mkdir(parents=True, exist_ok=True)
-    # Write the record before the files, so that it covers every file even if this run is interrupted.
+    # Write the record before the files, so that an interrupted run leaves no file without a recorded hash.
     whole = [file for file in files if data[file.path] is not None]
     _write_note(note, collection, [agreed.get(file.path, file) for file in whole])
     for file in files:
@@ -120,14 +120,14 @@ def _choose_names(
     folder: Path,
     taken: Names[str],
 ) -> list[FetchedFile]:
-    """Choose local names for files: the recorded name, or else the file's own name, or a longer one.
+    """Choose local names for files: the recorded name, else the original name, else a longer one.
 
     Demonstration sets are named after their files. If a name is already used by another set or by another
-    file in `folder`, as many parent folders as needed are prefixed to it.
+    file in `folder`, it is prefixed with as many parent folder names as needed.
     """
     had = {file.path: PurePosixPath(file.name).stem for file in noted}
     ours = {name.lower() for name in [*map(_stem, collection.files), *had.values()]}
-    # Avoid names in other collections too, since the user may download them later.
+    # Avoid file names from other collections as well, because the user may download these later.
     theirs = {
         name.lower() for name in [*taken, *(_stem(f) for other in list_collections() for f in other.files)]
     }
@@ -149,7 +149,7 @@ def _stem(file: Published) -> str:
 
 
 def _names_for(path: str) -> Iterator[str]:
-    """Yield an endless sequence of candidate set names for a file, best first."""
+    """Yield candidate set names for a file, best first; the sequence is infinite."""
     parts = [*PurePosixPath(path).parent.parts, PurePosixPath(path).stem]
     names = [set_name("-".join(parts[start:])) for start in range(len(parts) - 1, -1, -1)]
     yield from filter(None, names)
@@ -158,7 +158,7 @@ def _names_for(path: str) -> Iterator[str]:
 
 
 def _is_free(name: str, sha256: str, theirs: Names[str], folder: Path) -> bool:
-    """Return whether a name is free; it also counts as free if its file exists with the same content."""
+    """Return whether a name is unused, or used only by an existing file with the same content."""
     path = folder / f"{name}.txt"
     if os.path.lexists(path):
         return path.is_file() and hash_file(path) == sha256
@@ -166,7 +166,7 @@ def _is_free(name: str, sha256: str, theirs: Names[str], folder: Path) -> bool:
 
 
 def _read_note(note: Path, collection: Collection) -> list[FetchedFile] | None:
-    """Return the files recorded for the collection's commit; None if there is no record for that commit.
+    """Return the files recorded for the collection's pinned commit; None if it has no record.
 
     Raises:
         InputError: the record is invalid.

@@ -1,7 +1,7 @@
 """Extract files from one commit of a remote repository, using git.
 
-A commit id is a hash of the entire content of the commit, so the id is enough to verify the received data;
-git checks every object. The installed git runs in a temporary folder, over HTTP only, and without the user's
+A commit id is a hash of the commit's entire content, so it is sufficient for verifying the received data. Git
+checks every object. The installed git runs in a temporary folder, over HTTP only, and without the user's
 settings, hooks, credentials or interactive prompts.
 """
 
@@ -24,15 +24,15 @@ from playground.config import git_environment
 TIME = 300.0
 """Time limit for the whole download, in seconds."""
 TRANSFER = 100_000_000
-"""Maximum size of git's folder in bytes. A server without filter support sends the whole commit."""
+"""Maximum size of the temporary repository in bytes. Servers without filter support send the whole commit."""
 FILES = 500
-"""Maximum number of files to extract; prompt collections have fewer."""
+"""Maximum number of files to extract, higher than in any prompt collection."""
 REGULAR = ("100644", "100755")
-"""Git file modes of regular files, as opposed to links, folders and submodules."""
+"""Git file modes of regular files, which exclude symbolic links, folders and submodules."""
 
 
 class CommitError(Exception):
-    """The files cannot be downloaded; the message says why."""
+    """The files cannot be downloaded; the message gives the reason."""
 
 
 class NoGitError(CommitError):
@@ -40,16 +40,16 @@ class NoGitError(CommitError):
 
 
 class _PassingError(CommitError):
-    """A temporary failure: another attempt may succeed."""
+    """A temporary download failure: another attempt may succeed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """A file in the commit."""
+    """A regular file in a commit."""
 
     path: str
     data: bytes | None
-    """The content; None if the file is larger than the requested limit."""
+    """Content of the file; None if the file is larger than the requested limit."""
     size: int
 
 
@@ -71,10 +71,10 @@ def take(
         url: HTTP URL of the repository.
         revision: the full commit id.
         largest: maximum file size in bytes; larger files are returned without their content.
-        timeout: seconds without receiving data before a server counts as unresponsive.
+        timeout: seconds without data after which a server is considered unresponsive.
         limit: total time limit for all attempts, in seconds.
         attempts: maximum number of attempts; only temporary failures are retried.
-        pause: seconds before the second attempt; doubled before the third.
+        pause: seconds to wait before the second attempt; doubled before the third.
 
     Raises:
         NoGitError: git is not installed.
@@ -100,7 +100,7 @@ def take(
 
 
 class _Repository:
-    """A temporary bare repository, with the git commands that download to it and read from it."""
+    """A temporary bare repository, with methods for downloading a commit and reading its files."""
 
     def __init__(
         self, program: str, folder: Path, url: str, revision: str, timeout: float, end: float, limit: float
@@ -222,7 +222,7 @@ class _Repository:
                 )
 
     def _git_error(self, text: str) -> CommitError:
-        """Convert the error output of a failed git command to an exception with a short message."""
+        """Convert the error output of a failed git command to an exception with a user-friendly message."""
         lines = [line.strip() for line in re.split(r"[\r\n]+", text.strip())]
         told = [line for line in lines if line.startswith(("fatal: ", "error: "))]
         reason = (told or lines)[0] if text.strip() else "no error message"
@@ -254,7 +254,7 @@ class _Repository:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a command and its child processes, which would otherwise keep downloading."""
+    """Kill a command together with its child processes, which would otherwise keep downloading."""
     if process.poll() is None:
         if os.name == "posix":
             os.killpg(process.pid, signal.SIGKILL)
@@ -264,12 +264,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _size(folder: Path) -> int:
-    """Return the total size of a folder's files in bytes, tolerating concurrent changes."""
+    """Return the total size of a folder's files in bytes, ignoring files that disappear during the scan."""
     total = 0
     for place, _, files in os.walk(folder):
         for name in files:
             try:
                 total += os.lstat(os.path.join(place, name)).st_size
-            except FileNotFoundError:  # renamed or removed since it was listed
+            except FileNotFoundError:  # renamed or removed after it was listed
                 continue
     return total

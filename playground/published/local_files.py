@@ -13,12 +13,12 @@ from playground.published.manifest import Published
 
 @dataclass(frozen=True, kw_only=True)
 class FetchedFile:
-    """A file downloaded by git: its local name, and the size and hash recorded at its first download."""
+    """A file downloaded with git, with the size and hash recorded at its first download."""
 
     path: str
     """Path of the file in its repository."""
     name: str
-    """Unique local file name."""
+    """Local file name, unique in the user's folder."""
     size: int
     """Size in bytes."""
     sha256: str
@@ -29,14 +29,14 @@ class Outcome:
     """The outcome of downloading one file."""
 
     file: Published | FetchedFile | None
-    """The file; None if a whole download by git failed, so that its file names are unknown."""
+    """The file; None if a git download failed before its file names were known."""
     path: Path
     """Local path of the file, whether or not it exists."""
     state: Literal["fetched", "here", "kept", "failed"]
-    """Result of the download. "here": the published file already exists. "kept": a different file with the
-    same name exists and was left unchanged."""
+    """Outcome of the download. "here": the file already exists locally. "kept": a different file with this
+    name exists and was not overwritten."""
     error: str | None = None
-    """Reason why the download failed, in one sentence."""
+    """One-sentence reason why the download failed; None if it succeeded."""
 
 
 class FileFailedError(Exception):
@@ -44,7 +44,7 @@ class FileFailedError(Exception):
 
 
 def find_state(path: Path, file: Published | FetchedFile) -> Literal["here", "kept"] | None:
-    """Compare the file at a path with the expected one, and return its state; None if there is no file."""
+    """Compare the file at a path with the expected one; return None if there is no file."""
     if not os.path.lexists(path):
         return None
     if path.is_file() and hash_file(path) == file.sha256:
@@ -59,8 +59,8 @@ def hash_file(path: Path) -> str:
 
 
 def put_in_place(part: Path, path: Path) -> None:
-    """Move a completely downloaded file into place."""
-    # Check again, since the user may have put a file there in the meantime.
+    """Move a completely downloaded file to its final path."""
+    # Check again, because the user may have created the file in the meantime.
     if os.path.lexists(path):
         raise FileFailedError(
             f"{path} was created in the meantime and was left unchanged: move it and run fetch again."

@@ -18,12 +18,12 @@ API = "https://api.github.com"
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A file in a collection: its location, size and hash."""
+    """A file in a published collection, with its location, size and hash."""
 
     path: str
     """Path of the file in the repository."""
     blob: str | None
-    """Git blob id of the file, if it is fetched by its content; None if it is fetched by revision."""
+    """Git blob id, if the file is fetched by blob; None if it is fetched from the collection's revision."""
     size: int
     """Size in bytes."""
     sha256: str
@@ -36,7 +36,7 @@ class Published:
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
-    """Prompt files from one repository, each pinned to one version."""
+    """A collection of prompt files from one repository, each pinned to a version."""
 
     name: str
     description: str
@@ -44,13 +44,13 @@ class Collection:
     """GitHub repository, as ``owner/name``."""
     licence: str
     revision: str | None
-    """Full commit id; None if every file has a blob id."""
+    """Full commit id; None if all files are fetched by blob."""
     files: tuple[Published, ...]
     folders: tuple[str, ...] = ()
-    """Folders in `revision` whose remaining prompt files also belong to the collection."""
+    """Folders in `revision` whose prompt files belong to the collection even if they are not listed."""
 
     def address(self, file: Published, mirror: str | None = None) -> str:
-        """Return the URL of a file; `mirror` is used in place of the GitHub hosts."""
+        """Return the download URL of a file. If `mirror` is given, it replaces the GitHub hosts."""
         if file.blob is not None:
             return f"{mirror or API}/repos/{self.repository}/git/blobs/{file.blob}"
         return f"{mirror or RAW}/{self.repository}/{self.revision}/{quote(file.path)}"

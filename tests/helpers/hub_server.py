@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 LARGE = (".safetensors", ".bin", ".gguf", ".h5", ".onnx", ".msgpack", ".pt", ".model")
 """Suffixes of LFS files: their ETag is a SHA-256, and downloads are redirected to another host."""
 TOKEN = "hf_that_has_access"
-"""Token with access to gated and private repositories. Other tokens starting with hf_ are valid without access."""
+"""Token with access to gated and private repositories. Other hf_ tokens are valid but lack access."""
 PIECE = 64_000
 """Number of bytes sent at a time if `HubServer.pause` is set."""
 
